@@ -1,0 +1,107 @@
+"""Payload layouts of the streams between the blocks, in one place."""
+
+from __future__ import annotations
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data
+
+from hw.params import LayerParameters, NpuParameters
+
+__all__ = [
+    "fired_layout",
+    "load_layout",
+    "pixels_layout",
+    "request_layout",
+    "result_layout",
+    "score_layout",
+    "sums_layout",
+    "vector_layout",
+    "verdict_layout",
+]
+
+
+def pixels_layout(parameters: NpuParameters) -> data.StructLayout:
+    """One word of an image: `encoder_lanes` pixels of 8 bits."""
+    return data.StructLayout({"pixels": data.ArrayLayout(unsigned(8), parameters.encoder_lanes)})
+
+
+def vector_layout(parameters: LayerParameters) -> data.StructLayout:
+    """A layer's whole input of one step: row codes, how many are not zero, first step of the image, phase."""
+    return data.StructLayout(
+        {
+            "rows": unsigned(parameters.inputs * parameters.row_bits),
+            "count": unsigned(parameters.count_bits),
+            "first": unsigned(1),
+            "phase": unsigned(parameters.phase_bits),
+        }
+    )
+
+
+def request_layout(parameters: LayerParameters) -> data.StructLayout:
+    """Currents are sampled: the row tiles that were driven, to be converted."""
+    return data.StructLayout(
+        {
+            "tiles": unsigned(parameters.row_tiles),
+            "first": unsigned(1),
+            "phase": unsigned(parameters.phase_bits),
+        }
+    )
+
+
+def sums_layout(parameters: LayerParameters) -> data.StructLayout:
+    """One column group: the row tiles' codes added and shifted by the gain, a lane each."""
+    return data.StructLayout(
+        {
+            "group": unsigned(parameters.group_bits),
+            "sums": data.ArrayLayout(signed(parameters.sum_bits), parameters.lanes),
+            "first": unsigned(1),
+            "phase": unsigned(parameters.phase_bits),
+        }
+    )
+
+
+def fired_layout(parameters: LayerParameters) -> data.StructLayout:
+    """One neuron group after its update: spikes and membranes (after the reset)."""
+    return data.StructLayout(
+        {
+            "group": unsigned(parameters.group_bits),
+            "spikes": unsigned(parameters.lanes),
+            "membranes": data.ArrayLayout(signed(parameters.membrane_bits), parameters.lanes),
+            "first": unsigned(1),
+            "phase": unsigned(parameters.phase_bits),
+        }
+    )
+
+
+def score_layout(parameters: NpuParameters) -> data.StructLayout:
+    """Score of one class; classes follow in index order, `last` with the highest index."""
+    return data.StructLayout({"score": signed(parameters.score_bits), "last": unsigned(1)})
+
+
+def verdict_layout(parameters: NpuParameters) -> data.StructLayout:
+    """Decision after a step: stop or go on, best class so far, margin to the second, 1 if the rule asked to stop."""
+    return data.StructLayout(
+        {
+            "stop": unsigned(1),
+            "winner": unsigned(parameters.class_bits),
+            "margin": signed(parameters.margin_bits),
+            "reason": unsigned(1),
+        }
+    )
+
+
+def result_layout(parameters: NpuParameters) -> data.StructLayout:
+    """What the host gets for one image."""
+    return data.StructLayout(
+        {
+            "winner": unsigned(parameters.class_bits),
+            "steps": unsigned(parameters.step_bits),
+            "margin": signed(parameters.margin_bits),
+            "reason": unsigned(1),
+        }
+    )
+
+
+def load_layout() -> data.StructLayout:
+    """One register write of the load port; the address map is in `hw.registers`."""
+    return data.StructLayout({"address": unsigned(24), "data": signed(32)})

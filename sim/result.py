@@ -1,0 +1,155 @@
+"""What a run over images returns, at every level, and the comparison that holds the levels to the same bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace"]
+
+ACTIVITIES = ("row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance")
+"""Keys of `Result.activity`. The first four are hardware counters; `conductance` is the sum over row pulses of the row's
+conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 where rows have 8-bit codes): crossbar energy."""
+
+
+class Mismatch(ValueError):
+    """Two results that must agree differ; the sentence names image, layer, step, neuron and both values."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Every spike, and optionally every membrane, of every layer and step; 0 in steps that were not run.
+
+    Parameters
+    ----------
+    spikes : a layer each, uint8 [images, steps, ceil(outputs / 8)], bits packed by `numpy.packbits`
+    membranes : a layer each, int32 [images, steps, outputs], values after the reset; None if not recorded
+    outputs : neurons of each layer
+    """
+
+    spikes: tuple[NDArray[np.uint8], ...]
+    membranes: tuple[NDArray[np.int32], ...] | None
+    outputs: tuple[int, ...]
+
+    def unpacked(self, layer: int) -> NDArray[np.bool_]:
+        """Spikes of a layer as bool [images, steps, outputs]."""
+        return np.unpackbits(self.spikes[layer], axis=-1, count=self.outputs[layer]).astype(bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One row an image.
+
+    Parameters
+    ----------
+    classes : int32 [images], the decision
+    steps : int32 [images], steps used
+    margins : int64 [images], score of the best class less that of the second
+    reasons : uint8 [images], 1 where the rule ended inference, 0 where T_max did
+    spikes : int64 [images, layers], spikes each layer emitted
+    activity : int64 [images, layers] for each of `ACTIVITIES`
+    cycles : int64 [images] clock cycles, from the Verilog only
+    ids : int64 [images], the number each image's random draws are addressed by
+    trace : present if asked for
+    """
+
+    classes: NDArray[np.int32]
+    steps: NDArray[np.int32]
+    margins: NDArray[np.int64]
+    reasons: NDArray[np.uint8]
+    spikes: NDArray[np.int64]
+    activity: dict[str, NDArray[np.int64]]
+    ids: NDArray[np.int64]
+    cycles: NDArray[np.int64] | None = None
+    trace: Trace | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def accuracy(self, labels: NDArray) -> float:
+        """Share of images whose class is the label, 0 .. 1."""
+        labels = np.asarray(labels)
+        if labels.shape != self.classes.shape:
+            raise ValueError(f"Labels have shape {labels.shape}, but the result has {self.classes.shape}")
+        return float(np.mean(self.classes == labels))
+
+    def compare(self, other: Result, names: tuple[str, str] = ("this", "other")) -> int:
+        """Hold `other` to the same bits; return how many values were compared.
+
+        Raises `Mismatch` at the first difference (earliest image, then step, then layer), naming both values.
+        """
+        if len(self) != len(other) or self.spikes.shape != other.spikes.shape:
+            raise Mismatch(
+                f"{names[0]} has {self.spikes.shape} images and layers, {names[1]} has {other.spikes.shape}"
+            )
+        compared = self._compare_traces(other, names)
+        for name in ("ids", "classes", "steps", "margins", "reasons"):
+            compared += _compare_array(getattr(self, name), getattr(other, name), name, self.ids, names)
+        compared += _compare_array(self.spikes, other.spikes, "spikes", self.ids, names)
+        for name in ACTIVITIES:
+            compared += _compare_array(self.activity[name], other.activity[name], name, self.ids, names)
+        return compared
+
+    def _compare_traces(self, other: Result, names: tuple[str, str]) -> int:
+        if self.trace is None or other.trace is None:
+            return 0
+        a, b = self.trace, other.trace
+        if a.outputs != b.outputs:
+            raise Mismatch(f"{names[0]} has layers of {a.outputs} neurons, {names[1]} of {b.outputs}")
+        steps = int(max(self.steps.max(initial=0), other.steps.max(initial=0)))
+        first: tuple[tuple[int, int, int, int], str] | None = None
+        compared = 0
+        for layer, outputs in enumerate(a.outputs):
+            left, right = _padded(a.spikes[layer], steps), _padded(b.spikes[layer], steps)
+            compared += int(self.steps.sum()) * outputs
+            where = np.argwhere(left != right)
+            if len(where):
+                image, step, byte = (int(v) for v in where[0])
+                bits = np.unpackbits(left[image, step]) != np.unpackbits(right[image, step])
+                neuron = int(np.argmax(bits))
+                value = int(np.unpackbits(left[image, step])[neuron])
+                text = f"spike is {value} in {names[0]} and {1 - value} in {names[1]}"
+                first = _earlier(first, (image, step, layer, neuron), text)
+            if a.membranes is None or b.membranes is None:
+                continue
+            va, vb = _padded(a.membranes[layer], steps), _padded(b.membranes[layer], steps)
+            compared += int(self.steps.sum()) * outputs
+            where = np.argwhere(va != vb)
+            if len(where):
+                image, step, neuron = (int(v) for v in where[0])
+                text = (
+                    f"membrane is {int(va[image, step, neuron])} in {names[0]} "
+                    f"and {int(vb[image, step, neuron])} in {names[1]}"
+                )
+                first = _earlier(first, (image, step, layer, neuron), text)
+        if first is not None:
+            (image, step, layer, neuron), text = first
+            raise Mismatch(f"Image {int(self.ids[image])}, layer {layer}, step {step + 1}, neuron {neuron}: {text}")
+        return compared
+
+
+def _earlier(
+    first: tuple[tuple[int, int, int, int], str] | None, place: tuple[int, int, int, int], text: str
+) -> tuple[tuple[int, int, int, int], str]:
+    return (place, text) if first is None or place < first[0] else first
+
+
+def _padded(array: NDArray, steps: int) -> NDArray:
+    """The array with its step axis (1) extended by zeros to `steps`."""
+    missing = steps - array.shape[1]
+    if missing <= 0:
+        return array[:, :steps]
+    return np.concatenate([array, np.zeros((array.shape[0], missing, *array.shape[2:]), array.dtype)], axis=1)
+
+
+def _compare_array(a: NDArray, b: NDArray, what: str, ids: NDArray, names: tuple[str, str]) -> int:
+    where = np.argwhere(np.asarray(a) != np.asarray(b))
+    if len(where):
+        place = tuple(int(v) for v in where[0])
+        layer = f", layer {place[1]}" if len(place) > 1 else ""
+        raise Mismatch(
+            f"Image {int(ids[place[0]])}{layer}: {what} is {int(a[place])} in {names[0]} and {int(b[place])} in {names[1]}"
+        )
+    return int(np.size(a))
