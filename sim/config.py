@@ -35,7 +35,8 @@ class Device(BaseModel):
     stuck_on: Annotated[Fraction, Field(description="share of cells stuck at g_max")] = 0.0
     stuck_off: Annotated[Fraction, Field(description="share of cells stuck at g_min")] = 0.0
     wire_ohm: Annotated[
-        NotNegative, Field(description="resistance of one wire segment between neighbouring cells, ohm; 0 is no IR drop")
+        NotNegative,
+        Field(description="resistance of one wire segment between neighbouring cells, ohm; 0 is no IR drop"),
     ] = 0.0
 
     @model_validator(mode="after")

@@ -61,7 +61,7 @@ class ChipImage:
     coding, even_start : input coding; start value of the error diffusion, 0 .. 254
     rule, k, t_max, skip, readout : decision; k is the register value (margin), t_max in steps, skip in periods
     device, energy : device model and energy coefficients
-    settle_cycles, adc_cycles : clock cycles the array needs to settle and an ADC to convert (the macro's, not the unit's)
+    settle_cycles, adc_cycles : clock cycles the array needs to settle, and an ADC to convert (the macro's)
     clock_Hz : clock frequency
     seed : of every random draw, 0 .. 2^32 - 1
     """
@@ -96,7 +96,9 @@ class ChipImage:
                     f"but the hardware has {expected}"
                 )
             if layer.bias.shape != (shape.outputs,):
-                raise ValueError(f"{where}: bias has shape {layer.bias.shape}, but the hardware has {shape.outputs} columns")
+                raise ValueError(
+                    f"{where}: bias has shape {layer.bias.shape}, but the hardware has {shape.outputs} columns"
+                )
             top = self.device.levels - 1
             if max(int(layer.positive.max()), int(layer.negative.max())) > top:
                 raise ValueError(f"{where}: a level is above {top}, the top level of a {self.device.bits}-bit cell")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 __all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace"]
 
 ACTIVITIES = ("row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance")
-"""Keys of `Result.activity`. The first four are hardware counters; `conductance` is the sum over row pulses of the row's
-conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 where rows have 8-bit codes): crossbar energy."""
+"""Keys of `Result.activity`. The first four are hardware counters; `conductance` is the sum over row pulses of the
+row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 8-bit row codes): crossbar energy."""
 
 
 class Mismatch(ValueError):
@@ -25,13 +26,26 @@ class Trace:
     Parameters
     ----------
     spikes : a layer each, uint8 [images, steps, ceil(outputs / 8)], bits packed by `numpy.packbits`
-    membranes : a layer each, int32 [images, steps, outputs], values after the reset; None if not recorded
+    membranes : a layer each, int32 (int64 where membranes are wider) [images, steps, outputs], values after the reset;
+        None if not recorded
     outputs : neurons of each layer
     """
 
     spikes: tuple[NDArray[np.uint8], ...]
-    membranes: tuple[NDArray[np.int32], ...] | None
+    membranes: tuple[NDArray[np.int32] | NDArray[np.int64], ...] | None
     outputs: tuple[int, ...]
+
+    @classmethod
+    def concatenate(cls, traces: Sequence[Trace]) -> Trace:
+        """Traces of consecutive images as one, padded to the longest."""
+        steps = max(spikes.shape[1] for trace in traces for spikes in trace.spikes)
+        layers = range(len(traces[0].outputs))
+        spikes = tuple(np.concatenate([_padded(trace.spikes[i], steps) for trace in traces]) for i in layers)
+        all_membranes = [trace.membranes for trace in traces if trace.membranes is not None]
+        membranes = None
+        if len(all_membranes) == len(traces):
+            membranes = tuple(np.concatenate([_padded(part[i], steps) for part in all_membranes]) for i in layers)
+        return cls(spikes, membranes, traces[0].outputs)
 
     def unpacked(self, layer: int) -> NDArray[np.bool_]:
         """Spikes of a layer as bool [images, steps, outputs]."""
@@ -68,6 +82,25 @@ class Result:
     def __len__(self) -> int:
         return len(self.classes)
 
+    @classmethod
+    def concatenate(cls, results: Sequence[Result]) -> Result:
+        """Results of consecutive images as one; traces are kept if all have them, cycles likewise."""
+        if not results:
+            raise ValueError("There must be at least one result to concatenate")
+        joined = {
+            name: np.concatenate([getattr(result, name) for result in results])
+            for name in ("classes", "steps", "margins", "reasons", "spikes", "ids")
+        }
+        activity = {name: np.concatenate([result.activity[name] for result in results]) for name in ACTIVITIES}
+        cycles = [result.cycles for result in results if result.cycles is not None]
+        traces = [result.trace for result in results if result.trace is not None]
+        return cls(
+            **joined,
+            activity=activity,
+            cycles=np.concatenate(cycles) if len(cycles) == len(results) else None,
+            trace=Trace.concatenate(traces) if len(traces) == len(results) else None,
+        )
+
     def accuracy(self, labels: NDArray) -> float:
         """Share of images whose class is the label, 0 .. 1."""
         labels = np.asarray(labels)
@@ -78,14 +111,14 @@ class Result:
     def compare(self, other: Result, names: tuple[str, str] = ("this", "other")) -> int:
         """Hold `other` to the same bits; return how many values were compared.
 
-        Raises `Mismatch` at the first difference (earliest image, then step, then layer), naming both values.
+        Traces are compared where both have them. Raises `Mismatch` at the first difference: in the images' numbers, in
+        the traces (earliest image, then step, layer, neuron), in decisions, in counts. The sentence names both values.
         """
         if len(self) != len(other) or self.spikes.shape != other.spikes.shape:
-            raise Mismatch(
-                f"{names[0]} has {self.spikes.shape} images and layers, {names[1]} has {other.spikes.shape}"
-            )
-        compared = self._compare_traces(other, names)
-        for name in ("ids", "classes", "steps", "margins", "reasons"):
+            raise Mismatch(f"{names[0]} has {self.spikes.shape} images and layers, {names[1]} has {other.spikes.shape}")
+        compared = _compare_array(self.ids, other.ids, "ids", self.ids, names)
+        compared += self._compare_traces(other, names)
+        for name in ("classes", "steps", "margins", "reasons"):
             compared += _compare_array(getattr(self, name), getattr(other, name), name, self.ids, names)
         compared += _compare_array(self.spikes, other.spikes, "spikes", self.ids, names)
         for name in ACTIVITIES:
@@ -106,7 +139,7 @@ class Result:
             compared += int(self.steps.sum()) * outputs
             where = np.argwhere(left != right)
             if len(where):
-                image, step, byte = (int(v) for v in where[0])
+                image, step = (int(v) for v in where[0][:2])
                 bits = np.unpackbits(left[image, step]) != np.unpackbits(right[image, step])
                 neuron = int(np.argmax(bits))
                 value = int(np.unpackbits(left[image, step])[neuron])
@@ -145,11 +178,12 @@ def _padded(array: NDArray, steps: int) -> NDArray:
 
 
 def _compare_array(a: NDArray, b: NDArray, what: str, ids: NDArray, names: tuple[str, str]) -> int:
+    if np.shape(a) != np.shape(b):
+        raise Mismatch(f"{what} has shape {np.shape(a)} in {names[0]} and {np.shape(b)} in {names[1]}")
     where = np.argwhere(np.asarray(a) != np.asarray(b))
     if len(where):
         place = tuple(int(v) for v in where[0])
         layer = f", layer {place[1]}" if len(place) > 1 else ""
-        raise Mismatch(
-            f"Image {int(ids[place[0]])}{layer}: {what} is {int(a[place])} in {names[0]} and {int(b[place])} in {names[1]}"
-        )
+        values = f"{int(a[place])} in {names[0]} and {int(b[place])} in {names[1]}"
+        raise Mismatch(f"Image {int(ids[place[0]])}{layer}: {what} is {values}")
     return int(np.size(a))

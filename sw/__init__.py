@@ -1,0 +1,71 @@
+"""SpikeLoom: from a trained PyTorch network to verified Verilog for a memristor-crossbar spiking accelerator.
+
+    import sw
+    chip = sw.compile(model, calibration_images, "mnist")
+    chip.predict(images)
+    chip.cosim(images)
+    chip.write_verilog("build/mine")
+    chip.save("mine.loom"); sw.load("mine.loom")
+    chip.report("build/mine")
+
+Importing this package is quick: PyTorch and the rest are imported where they are first used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from hw.params import NpuParameters
+    from sw.chip import Chip
+    from sw.config import Config
+    from sw.layers import ClippedReLU
+
+__all__ = ["Chip", "ClippedReLU", "Config", "compile", "load"]
+
+
+def compile(
+    model: nn.Module,
+    calibration_images: Any,
+    config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
+) -> Chip:
+    """Convert a trained model to a programmed chip.
+
+    Parameters
+    ----------
+    model : Linear layers with ReLUs between them, Dropout, Flatten, Identity, BatchNorm1d, or `sw.ClippedReLU`; it is
+        not changed
+    calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 or
+        float in 0 .. 1
+    config : a preset's name, a TOML file, a dictionary or a `Config`
+
+    Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`.
+    """
+    from sw.compiler import compile_model
+
+    return compile_model(model, calibration_images, config)
+
+
+def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:
+    """The chip in a weight image that `Chip.save` wrote.
+
+    Raises `sw.errors.WeightImageError` for a file that is damaged, foreign, of a newer version, or made for hardware
+    other than `expected_parameters` (if given); the file's own hardware parameters are never overridden.
+    """
+    from sw.weight_image import load as load_image
+
+    return load_image(path, expected_parameters)
+
+
+def __getattr__(name: str) -> Any:
+    """`sw.Chip`, `sw.Config` and `sw.ClippedReLU`, imported when asked for."""
+    modules = {"Chip": "sw.chip", "Config": "sw.config", "ClippedReLU": "sw.layers"}
+    if name not in modules:
+        raise AttributeError(f"module 'sw' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(modules[name]), name)

@@ -1,0 +1,52 @@
+# Everything sets itself up: `make demo` and `make test` need Python >= 3.11 with venv, g++, make and perl.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+JOBS ?= 2
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export AMARANTH_USE_YOSYS := builtin
+
+.PHONY: help setup demo test test-all lint bench clean lock
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## virtual environment in .venv with the pinned packages
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "SpikeLoom needs Python >= 3.11; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
+	@for tool in g++ perl; do command -v $$tool >/dev/null || \
+	  { echo "SpikeLoom needs $$tool on PATH (Debian: apt-get install g++ make perl)"; exit 1; }; done
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## train on real digits, run every test image through the Verilog, write the report
+	$(BIN)/spikeloom demo
+
+lint: $(STAMP)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(STAMP) lint  ## lint, then the tests (under 25 minutes on 2 cores)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+test-all: $(STAMP) lint  ## every test, the long ones too
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+bench: $(STAMP)  ## measure speed and write benchmarks/results.md
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what was generated, but not .venv
+	find build -mindepth 1 ! -name README.md -delete
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+lock: $(STAMP)  ## pin what is installed now
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

@@ -1,0 +1,172 @@
+"""The neural processing unit: encoder, layers, decision, registers, and the controller that steps them."""
+
+from __future__ import annotations
+
+from amaranth.hdl import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, flipped
+
+from hw.controller import CYCLE_BITS, Controller
+from hw.crossbar_port import CrossbarSignature
+from hw.layer_core import ActivitySignature, LayerCore
+from hw.params import NpuParameters
+from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, RegisterFile
+from hw.spike_collector import SpikeCollector
+from hw.spike_counter import SpikeCounter
+from hw.spike_encoder import SpikeEncoder
+from hw.streams import load_layout, pixels_layout, result_layout
+from hw.terminator import Terminator
+
+__all__ = ["Npu"]
+
+
+class Npu(wiring.Component):
+    """A spiking network of dense layers on crossbars, one image at a time.
+
+    Parameters
+    ----------
+    parameters : NpuParameters
+
+    Members
+    -------
+    pixels : In(stream of pixels_layout), `pixel_words` words an image; ready only from idle until the last word
+    seed : In(128), seed of the rate coding, taken with the image's first word
+    load : In(stream of load_layout), register writes (`hw.registers`); ready only when no image is in work, that is
+        not from the transfer of the first pixel word to that of the result. A write offered together with a first
+        pixel word goes first.
+    result : Out(stream of result_layout)
+    cycles : Out(32), clock cycles from the transfer of the first pixel word to the first cycle of `result.valid`
+    overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
+    program_request, program_grant : In, Out(layers); bit l: layer l's arrays may be programmed, its rows are not driven
+    activity_<l> : Out(ActivitySignature), of the image in work; valid with `result.valid`
+    crossbar_<l> : Out(CrossbarSignature)
+
+    Cycles
+    ------
+    With W = pixel_words, the pixels of an image offered without a gap from cycle 0 on, and for layer l and a step: G_l
+    groups; D_l = max(pulse_cycles, cycle of the drive in which `sampled` is first up), 0 for a silent vector; c_l =
+    cycles of a conversion (1 if `done` answers at once, and for a silent vector). Step 1's vector is offered to layer 0
+    in cycle O(1) = 2 W + 1. A step whose vector is offered in cycle O ends in cycle E = O + the sum over all layers but
+    the last of (D_l + G_l c_l + 4), and unless the last layer L is skipped + (D_L + c_L + 4 + max(classes,
+    (G_L - 1) c_L + classes in its last group)). The next step's vector is offered in cycle
+    max(E + 1, O + D_0 + W + 1), D_0 = 0 if layer 0 was skipped: after the decision, and not before it is encoded. After
+    the last step `cycles` = E + 1.
+    """
+
+    def __init__(self, *, parameters: NpuParameters) -> None:
+        self._parameters = parameters
+        layers = len(parameters.layers)
+        members = {
+            "pixels": In(stream.Signature(pixels_layout(parameters))),
+            "seed": In(128),
+            "load": In(stream.Signature(load_layout())),
+            "result": Out(stream.Signature(result_layout(parameters))),
+            "cycles": Out(CYCLE_BITS),
+            "overflow": Out(layers),
+            "program_request": In(layers),
+            "program_grant": Out(layers),
+        }
+        for index, layer in enumerate(parameters.layers):
+            if layer.outputs > MAX_BIASES:
+                raise ValueError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
+            members[f"activity_{index}"] = Out(ActivitySignature())
+            members[f"crossbar_{index}"] = Out(CrossbarSignature(layer))
+        super().__init__(members)
+
+    @property
+    def parameters(self) -> NpuParameters:
+        return self._parameters
+
+    def _configure(self, m: Module, registers: RegisterFile, index: int, core: LayerCore) -> None:
+        """Give layer `index` its registers and its share of the bias writes."""
+        m.submodules[f"registers_{index}"] = layer = RegisterFile(
+            registers=LAYER_REGISTERS, scope=index + 1, parameters=self._parameters.layers[index]
+        )
+        m.d.comb += [layer.load.eq(registers.load), layer.write.eq(registers.write)]
+        m.d.comb += [getattr(core, r.name).eq(getattr(layer, r.name)) for r in LAYER_REGISTERS]
+        address = registers.load.address
+        is_bias = (address[16:] == index + 1) & (address[:16] >= BIAS_OFFSET)
+        m.d.comb += [
+            core.bias_write.index.eq(address[:15]),
+            core.bias_write.value.eq(registers.load.data),
+            core.bias_write.enable.eq(registers.write & is_bias),
+        ]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        parameters = self._parameters
+        last = len(parameters.layers) - 1
+
+        m.submodules.registers = registers = RegisterFile(registers=GLOBAL_REGISTERS, scope=0, parameters=parameters)
+        m.submodules.controller = controller = Controller(parameters=parameters)
+        m.submodules.encoder = encoder = SpikeEncoder(parameters=parameters)
+        m.submodules.counter = counter = SpikeCounter(parameters=parameters)
+        m.submodules.terminator = terminator = Terminator(parameters=parameters)
+        cores = [LayerCore(parameters=p, pulse_cycles=parameters.pulse_cycles) for p in parameters.layers]
+        collectors = [SpikeCollector(parameters=p) for p in parameters.layers[:-1]]
+
+        for index, core in enumerate(cores):
+            m.submodules[f"layer_{index}"] = core
+            self._configure(m, registers, index, core)
+            m.d.comb += [
+                core.clear_activity.eq(controller.restart),
+                core.clear_flags.eq(registers.clear_flags),
+                core.program_request.eq(self.program_request[index]),
+                self.program_grant[index].eq(core.program_grant),
+                self.overflow[index].eq(core.overflow),
+            ]
+            wiring.connect(m, core.crossbar, flipped(getattr(self, f"crossbar_{index}")))
+            wiring.connect(m, core.activity, flipped(getattr(self, f"activity_{index}")))
+
+        # Host side: an image starts only where no write is offered, and no write comes into an image.
+        accept = Signal()
+        m.d.comb += [
+            accept.eq(~(controller.idle & self.load.valid)),
+            encoder.pixels.payload.eq(self.pixels.payload),
+            encoder.pixels.valid.eq(self.pixels.valid & accept),
+            self.pixels.ready.eq(encoder.pixels.ready & accept),
+            controller.start.eq(controller.idle & self.pixels.valid & self.pixels.ready),
+            self.load.ready.eq(controller.idle),
+            registers.load.eq(self.load.payload),
+            registers.write.eq(self.load.valid & self.load.ready),
+            encoder.seed.eq(self.seed),
+            encoder.coding.eq(registers.coding),
+            encoder.even_start.eq(registers.even_start),
+            encoder.restart.eq(controller.restart),
+            controller.skip.eq(registers.skip),
+            self.cycles.eq(controller.cycles),
+        ]
+
+        # Vectors: encoder -> admission gate -> layer 0 -> collector 0 -> ... -> final gate -> last layer.
+        m.d.comb += [controller.vector_valid.eq(encoder.o.valid), encoder.o.ready.eq(controller.vector_ready)]
+        admitted = (encoder.o.p, controller.admit_valid, controller.admit_ready)
+        vectors = [admitted]
+        for index, collector in enumerate(collectors):
+            m.submodules[f"collector_{index}"] = collector
+            wiring.connect(m, cores[index].o, collector.i)
+            vectors.append((collector.o.p, collector.o.valid, collector.o.ready))
+        for core, (payload, valid, ready) in zip(cores[:-1], vectors[:-1], strict=True):
+            m.d.comb += [core.i.p.eq(payload), core.i.valid.eq(valid), ready.eq(core.i.ready)]
+        payload, valid, ready = vectors[-1]
+        m.d.comb += [
+            controller.last_valid.eq(valid),
+            ready.eq(controller.last_ready),
+            cores[last].i.p.eq(payload),
+            cores[last].i.p.first.eq(controller.final_first),
+            cores[last].i.valid.eq(controller.final_valid),
+            controller.final_ready.eq(cores[last].i.ready),
+        ]
+
+        # Decision.
+        wiring.connect(m, cores[last].o, counter.i)
+        wiring.connect(m, counter.o, terminator.i)
+        wiring.connect(m, terminator.o, controller.verdict)
+        wiring.connect(m, controller.result, flipped(self.result))
+        m.d.comb += [
+            counter.readout.eq(registers.readout),
+            terminator.rule.eq(registers.rule),
+            terminator.k.eq(registers.k),
+            terminator.t_max.eq(registers.t_max),
+            terminator.step.eq(controller.step),
+        ]
+        return m

@@ -1,0 +1,197 @@
+"""Text of the Verilog test bench around a generated chip: it feeds images, plays registers, and records the run.
+
+The bench works from files in the folder it runs in, so that Python is needed for the analog array only:
+
+- `loads.bin`: register writes, 8 bytes each: address, data (big-endian)
+- `images.bin`: an image each: 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
+- `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest),
+  `r image class steps margin reason cycles overflow` then the five activity counters of every layer, `hang` on a dead lock
+"""
+
+from __future__ import annotations
+
+from hw.params import NpuParameters
+
+__all__ = ["ACTIVITY_FIELDS", "bench_text"]
+
+ACTIVITY_FIELDS = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
+"""Counters of a layer, in the order of the record."""
+
+_HEAD = """\
+// Generated test bench of one chip: feeds register writes and images from files, records spikes and results.
+`timescale 1ns / 1ps
+
+module bench (input wire clk);
+    localparam LANES = {encoder_lanes};
+    localparam WORDS = {words};
+    localparam HANG_CYCLES = 1000000;
+    localparam LOAD = 3'd0, IMAGE = 3'd1, PIXELS = 3'd2, RESULT = 3'd3, DONE = 3'd4;
+
+    reg rst = 1'b1;
+    reg [3:0] reset_count = 4'd8;
+    reg [2:0] state = LOAD;
+    reg finished = 1'b0;
+    reg stalls = 1'b0;
+    reg record_membranes = 1'b0;
+    reg [31:0] idle = 0;
+    reg [31:0] image = 0;
+    reg [31:0] word_count = 0;
+    reg [31:0] noise = 32'h1234_5678;
+    integer loads_file, images_file, record_file, got;
+    reg [63:0] load_word;
+    reg [159:0] image_word;
+    reg [8*LANES-1:0] pixel_word;
+
+    reg load_valid = 1'b0;
+    reg [55:0] load_payload = 0;
+    wire load_ready;
+    reg pixels_valid = 1'b0;
+    reg [8*LANES-1:0] pixels_payload = 0;
+    wire pixels_ready;
+    reg [127:0] seed = 0;
+    wire result_valid;
+    wire [{result_bits}-1:0] result_payload;
+    wire result_ready = (state == RESULT) && !(stalls && noise[0]);
+    wire [31:0] cycles;
+{declarations}
+    wire [{step_bits}-1:0] step = chip.npu.controller.step;
+    // What the device model needs to address its random draws; read once a layer read.
+    wire [63:0] context_word = {{image, {{{step_pad}'b0, step}}}};
+
+    spikeloom_chip #(
+{parameters}
+    ) chip (
+        .clk(clk), .rst(rst),
+        .load__valid(load_valid), .load__payload(load_payload), .load__ready(load_ready),
+        .pixels__valid(pixels_valid), .pixels__payload(pixels_payload), .pixels__ready(pixels_ready),
+        .seed(seed),
+{connections}
+        .cycles(cycles),
+        .overflow(overflow), .program_request({{{layers}{{1'b0}}}}),
+        .result__valid(result_valid), .result__payload(result_payload), .result__ready(result_ready)
+    );
+
+    initial begin
+        stalls = $test$plusargs("stalls") != 0;
+        record_membranes = $test$plusargs("membranes") != 0;
+        loads_file = $fopen("loads.bin", "rb");
+        images_file = $fopen("images.bin", "rb");
+        record_file = $fopen("record.txt", "w");
+{dump}    end
+
+    always @(posedge clk) begin
+        noise <= {{noise[30:0], noise[31] ^ noise[21] ^ noise[1] ^ noise[0]}};
+        if (reset_count != 0) begin
+            reset_count <= reset_count - 1;
+            rst <= reset_count != 1;
+        end else begin
+            case (state)
+                LOAD:
+                    if (!load_valid || load_ready) begin
+                        got = $fread(load_word, loads_file);
+                        load_valid <= got == 8;
+                        load_payload <= {{load_word[31:0], load_word[55:32]}};
+                        if (got != 8) state <= IMAGE;
+                    end
+                IMAGE: begin
+                    got = $fread(image_word, images_file);
+                    image <= image_word[159:128];
+                    seed <= image_word[127:0];
+                    word_count <= 0;
+                    state <= (got == 20) ? PIXELS : DONE;
+                end
+                PIXELS:
+                    if (!pixels_valid || pixels_ready) begin
+                        if (word_count == WORDS) begin
+                            pixels_valid <= 1'b0;
+                            state <= RESULT;
+                        end else if (stalls && noise[3]) begin
+                            pixels_valid <= 1'b0;
+                        end else begin
+                            got = $fread(pixel_word, images_file);
+                            pixels_payload <= pixel_word;
+                            pixels_valid <= 1'b1;
+                            word_count <= word_count + 1;
+                        end
+                    end
+                RESULT:
+                    if (result_valid && result_ready) begin
+                        $fdisplay(record_file, "{result_format}", image{result_values});
+                        state <= IMAGE;
+                    end
+                default: begin
+                    if (!finished) $fclose(record_file);
+                    finished <= 1'b1;
+                end
+            endcase
+            idle <= (state == RESULT && !result_valid) ? idle + 1 : 0;
+            if (idle == HANG_CYCLES) begin
+                $fdisplay(record_file, "hang %0d", image);
+                state <= DONE;
+            end
+        end
+    end
+"""
+
+_LAYER = """
+    // Layer {l}: collect the groups of one step, then write one line.
+    reg [{padded}-1:0] fired_spikes_{l} = 0;
+    reg [{padded}*{mb}-1:0] fired_membranes_{l} = 0;
+    wire [{fired_bits}-1:0] fired_{l} = chip.npu.layer_{l}.neuron_array.o__payload;
+    wire [{gb}-1:0] group_{l} = fired_{l}[{gb}-1:0];
+    always @(posedge clk)
+        if (chip.npu.layer_{l}.neuron_array.o__valid && chip.npu.layer_{l}.neuron_array.o__ready) begin
+            fired_spikes_{l}[group_{l}*{lanes} +: {lanes}] = fired_{l}[{gb} +: {lanes}];
+            if (record_membranes)
+                fired_membranes_{l}[group_{l}*{lanes}*{mb} +: {lanes}*{mb}] = fired_{l}[{gb}+{lanes} +: {lanes}*{mb}];
+            if (group_{l} == {last_group}) begin
+                $fdisplay(record_file, "s %0d %0d {l} %h", image, step, fired_spikes_{l});
+                if (record_membranes) $fdisplay(record_file, "m %0d %0d {l} %h", image, step, fired_membranes_{l});
+            end
+        end
+"""
+
+
+def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | None = None) -> str:
+    """Verilog text of the bench, module `bench` with one port, `clk`.
+
+    `macro` holds the chip's parameters (settling and conversion cycles); `waves` is the format of a dump, `vcd` or None.
+    """
+    p = parameters
+    declarations: list[str] = []
+    connections: list[str] = []
+    values: list[str] = []
+    for index in range(len(p.layers)):
+        for name in ACTIVITY_FIELDS:
+            declarations.append(f"    wire [31:0] {name}_{index};")
+            connections.append(f"        .activity_{index}__{name}({name}_{index}),")
+            values.append(f"{name}_{index}")
+    declarations.append(f"    wire [{len(p.layers) - 1}:0] overflow;")
+    fields = ["result_payload", "cycles", "overflow"]
+    result_bits = p.class_bits + p.step_bits + p.margin_bits + 1
+    text = _HEAD.format(
+        encoder_lanes=p.encoder_lanes,
+        words=p.pixel_words,
+        layers=len(p.layers),
+        result_bits=result_bits,
+        step_bits=p.step_bits,
+        step_pad=32 - p.step_bits,
+        declarations="\n".join(declarations),
+        connections="\n".join(connections),
+        parameters=",\n".join(f"        .{name}({value})" for name, value in macro.items()),
+        dump='        $dumpfile("waves.vcd");\n        $dumpvars;\n' if waves else "",
+        result_format="r %0d %h %0d %0d" + " %0d" * len(values),
+        result_values="".join(f", {name}" for name in (*fields, *values)),
+    )
+    for index, layer in enumerate(p.layers):
+        mb = layer.membrane_bits
+        text += _LAYER.format(
+            l=index,
+            padded=layer.groups * layer.lanes,
+            mb=mb,
+            gb=layer.group_bits,
+            lanes=layer.lanes,
+            fired_bits=layer.group_bits + layer.lanes * (1 + mb) + 1 + layer.phase_bits,
+            last_group=layer.groups - 1,
+        )
+    return text + "endmodule\n"

@@ -1,0 +1,250 @@
+"""Co-simulation: the generated Verilog under Verilator or Icarus, the analog array played by the device model.
+
+The images of a run are independent (every random draw is addressed by image number), so they are split over worker
+processes, each a simulator of its own. Builds are kept by what determines them and used again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hw.export import export_verilog
+from sim.bench import bench_text
+from sim.image import ChipImage
+from sim.job import read_record, write_job
+from sim.macro import programmed_models
+from sim.reference import check_images
+from sim.result import Result
+from sim.tools import SimulationError, check_simulator, simulator_environment
+from sim.waves import gtkw_text
+
+__all__ = ["Cosim", "run_cosim"]
+
+_LOCK = threading.Lock()
+_SOURCES = Path(__file__).parent / "verilog"
+_MINIMUM_PER_WORKER = 16
+
+
+def cache_folder() -> Path:
+    """Folder that keeps simulator builds: $SPIKELOOM_CACHE or the user's cache, `spikeloom/simulators`."""
+    root = os.environ.get("SPIKELOOM_CACHE")
+    base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "spikeloom"
+    return base / "simulators"
+
+
+@dataclass(frozen=True)
+class Cosim:
+    """A built simulator of one chip's Verilog.
+
+    Parameters
+    ----------
+    simulator : `verilator` or `icarus`
+    folder : where it was built
+    waves : built to record waveforms
+    """
+
+    simulator: str
+    folder: Path
+    waves: bool
+
+    @classmethod
+    def build(cls, image: ChipImage, simulator: str = "verilator", *, waves: bool = False) -> Cosim:
+        """Generate the Verilog and build the simulator, or take the build that is there.
+
+        Raises `ToolError` where a program is missing, `SimulationError` where the build fails.
+        """
+        tool = check_simulator(simulator)
+        texts = dict(export_verilog(image.parameters))
+        texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
+        macro = {"SETTLE_CYCLES": image.settle_cycles, "ADC_CYCLES": image.adc_cycles}
+        texts["bench.sv"] = bench_text(image.parameters, macro, waves=waves)
+        texts["bench.vlt"] = _visible(len(image.layers))
+        texts = {name: text for name, text in texts.items() if name.endswith((".sv", ".v")) or name == "bench.vlt"}
+        key = hashlib.sha256(
+            json.dumps([texts, simulator, tool, version("cocotb"), waves], sort_keys=True).encode()
+        ).hexdigest()[:20]
+        folder = cache_folder() / f"{simulator}-{key}"
+        with _LOCK:
+            if not (folder / "built").exists():
+                _build(folder, texts, simulator, waves)
+        return cls(simulator, folder, waves)
+
+    def run(self, job: Path, *, membranes: bool = False, stalls: bool = False) -> None:
+        """Run the bench in a job's folder; raises `SimulationError` if it does not finish."""
+        runner = _runner(self.simulator)
+        plusargs = ["+membranes"] * membranes + ["+stalls"] * stalls
+        try:
+            runner.test(
+                test_module="sim.npu_tb",
+                hdl_toplevel="bench",
+                hdl_toplevel_lang="verilog",
+                build_dir=self.folder,
+                test_dir=job,
+                results_xml=str(job / "results.xml"),
+                plusargs=plusargs,
+                waves=self.waves,
+                timescale=("1ns", "1ps"),
+                log_file=job / "simulation.log",
+                extra_env={"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
+        except (RuntimeError, SystemExit) as error:
+            raise SimulationError(f"The {self.simulator} simulation failed ({error}); its log is {job}/simulation.log") from None
+        results = job / "results.xml"
+        if not results.exists() or "<failure" in results.read_text() or "<error" in results.read_text():
+            raise SimulationError(f"The {self.simulator} bench raised an error; its log is {job / 'simulation.log'}")
+
+
+def _runner(simulator: str):
+    import logging
+
+    from cocotb_tools.runner import get_runner
+
+    runner = get_runner(simulator)
+    runner.log.setLevel(logging.WARNING)
+    return runner
+
+
+def _visible(layers: int) -> str:
+    """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
+    lines = ["`verilator_config", 'public_flat_rw -module "bench" -var "finished"']
+    lines += ['public_flat_rw -module "bench" -var "context_word"', 'public_flat_rw -module "bench" -var "clk"']
+    lines += [f'public_flat_rw -module "crossbar_macro" -var "{name}"' for name in ("request", "latched", "answer")]
+    return "\n".join(lines) + "\n"
+
+
+def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    order = sorted(name for name in texts if name not in ("bench.sv", "bench.vlt")) + ["bench.sv"]
+    arguments = ["-g2012"]
+    if simulator == "verilator":
+        order = ["bench.vlt", *order]
+        arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw", "-O3", "--x-assign", "fast"]
+        arguments += ["--x-initial", "fast", "--no-assert", "-CFLAGS", "-O2"]
+    with simulator_environment():
+        runner = _runner(simulator)
+        try:
+            runner.build(
+                sources=[folder / name for name in order],
+                hdl_toplevel="bench",
+                build_dir=folder,
+                build_args=arguments,
+                timescale=("1ns", "1ps"),
+                waves=waves,
+                always=True,
+                log_file=folder / "build.log",
+            )
+        except (RuntimeError, SystemExit) as error:
+            raise SimulationError(f"Building with {simulator} failed ({error}); its log is {folder}/build.log") from None
+    (folder / "built").touch()
+
+
+def run_cosim(
+    image: ChipImage,
+    images: ArrayLike,
+    ids: ArrayLike | None = None,
+    trace: bool | str = False,
+    simulator: str = "verilator",
+    waves: bool = False,
+    folder: Path | str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
+    stalls: bool = False,
+) -> Result:
+    """Run images through the generated Verilog with the device model; the same result object as the reference's.
+
+    Parameters
+    ----------
+    image : the programmed chip
+    images : uint8 [images, inputs], or float in 0..1
+    ids : number of each image, which addresses its random draws; 0, 1, 2, ... if not given
+    trace : "spikes" adds every spike, "full" or True every membrane too
+    simulator : `verilator` or `icarus`
+    waves : leave `waves.vcd` and a grouped `waves.gtkw` in `folder`; one worker
+    folder : where jobs run; a temporary folder if not given
+    progress : called with images done and images in all
+    workers : simulators at once; the number of processors if not given
+    stalls : random stalls and back-pressure on every interface; results stay the same, cycles do not
+
+    Raises
+    ------
+    ToolError, SimulationError : a program is missing, or did not finish
+    ValueError, TypeError : images or ids of wrong shape, type or range
+    """
+    pixels = check_images(images, image.parameters.inputs)
+    numbers = _check_ids(ids, len(pixels))
+    if trace not in (False, True, "spikes", "full"):
+        raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
+    chip = Cosim.build(image, simulator, waves=waves)
+    models = programmed_models(image)
+    available = workers or len(os.sched_getaffinity(0))
+    count = 1 if waves else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))
+    with tempfile.TemporaryDirectory(prefix="spikeloom-") as temporary:
+        base = Path(folder).resolve() if folder is not None else Path(temporary)
+        parts = [part for part in np.array_split(np.arange(len(pixels)), count) if len(part)]
+        jobs = [base / f"job_{index}" for index in range(len(parts))]
+        with simulator_environment(), ThreadPoolExecutor(len(jobs)) as pool:
+            for job, part in zip(jobs, parts, strict=True):
+                write_job(job, image, models, pixels[part], numbers[part])
+            if waves:
+                (jobs[0] / "waves.gtkw").write_text(gtkw_text(image.parameters))
+            full = trace in (True, "full")
+            futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls) for job in jobs]
+            _wait(futures, jobs, len(pixels), progress)
+        results = [read_record(job, image, numbers[part], trace) for job, part in zip(jobs, parts, strict=True)]
+    return _joined(results)
+
+
+def _check_ids(ids: ArrayLike | None, count: int) -> NDArray[np.int64]:
+    if ids is None:
+        return np.arange(count, dtype=np.int64)
+    numbers = np.asarray(ids)
+    if numbers.shape != (count,) or not np.issubdtype(numbers.dtype, np.integer):
+        raise ValueError(f"ids must be {count} integers, one an image, not {numbers.dtype} of shape {numbers.shape}")
+    if count and (numbers.min() < 0 or numbers.max() >= 2**32):
+        raise ValueError(f"ids must be in 0 .. 2^32 - 1, not {int(numbers.min())} .. {int(numbers.max())}")
+    return numbers.astype(np.int64)
+
+
+def _wait(futures, jobs: list[Path], total: int, progress: Callable[[int, int], None] | None) -> None:
+    """Wait for the workers, counting finished images in their records; the first failure is raised."""
+    positions = dict.fromkeys(jobs, 0)
+    done = 0
+    while not all(future.done() for future in futures):
+        try:
+            next(future for future in futures if not future.done()).result(timeout=0.5)
+        except TimeoutError:
+            pass
+        for job in jobs:
+            record = job / "record.txt"
+            if progress is not None and record.exists():
+                with record.open("rb") as file:
+                    file.seek(positions[job])
+                    text = file.read()
+                positions[job] += len(text)
+                done += text.count(b"\nr ")
+                progress(min(done, total), total)
+    for future in futures:
+        future.result()
+    if progress is not None:
+        progress(total, total)
+
+
+def _joined(results: list[Result]) -> Result:
+    """Results of consecutive parts as one."""
+    return Result.concatenate(results)

@@ -1,0 +1,192 @@
+"""One layer's programmed crossbar: row codes in, ADC codes out.
+
+The array is linear, and its effective conductances are put on integer grids once, after programming:
+
+    W = rint((Gp - Gn) / dG * 2^10)         column current of a driven row, in units of V_read * dG / 1024
+    Q = rint((Gp^2 + Gn^2) / dG^2 * 2^4)    noise power of a driven row; cells are independent, so powers add
+    R = sum over columns of rint((Gp + Gn) / dG * 2^10)    load of a driven row, for the energy
+
+Sums of integers are exact in any order; noise and ADC work on them element by element (`sim.kernels`). So a read gives
+the same bits in a batch and alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.params import LayerParameters
+from sim.config import Device
+from sim.devices import effective_conductance
+from sim.image import ChipImage, LayerImage
+from sim.kernels import CURRENT_BITS, NOISE_BITS, convert_single, digitise_batch, row_counts, sum_batch
+from sim.philox import Purpose, key, normal_table
+
+__all__ = ["CrossbarArray", "Products", "build_arrays"]
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """What a batch of row vectors gives before noise and ADC; the same for every step that drives the same rows.
+
+    Parameters
+    ----------
+    u, v : exact sums of x * W and x^2 * Q, integers [images, row tiles, outputs]; v is [images, 1, 1] without noise
+    units : int64 [images, row tiles], factor common to a tile's row codes and left out of its sums; 0 if it is not read
+    rows : int64 [images], driven rows
+    conductance : int64 [images], sum of x^2 * R
+    """
+
+    u: NDArray
+    v: NDArray
+    units: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    conductance: NDArray[np.int64]
+
+    @property
+    def tiles(self) -> NDArray[np.int64]:
+        """Row tiles that are read, int64 [images]."""
+        return np.count_nonzero(self.units, axis=1).astype(np.int64)
+
+
+class CrossbarArray:
+    """The crossbar of layer `index`, programmed with `layer` on cells of `device`.
+
+    Attributes
+    ----------
+    g_S : float64 [2, inputs, outputs], effective conductances of the p and n cells, siemens (with IR drop)
+    current_grid, noise_grid : int64 [inputs, outputs], W and Q above
+    row_conductance : int64 [inputs], R above
+    """
+
+    def __init__(
+        self,
+        index: int,
+        layer: LayerImage,
+        parameters: LayerParameters,
+        device: Device,
+        seed: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.index = index
+        self.parameters = parameters
+        self.device = device
+        self.seed = seed
+        levels = np.stack([layer.positive, layer.negative])
+        self.g_S = effective_conductance(device, levels, parameters, seed, index, progress)
+        p, n = self.g_S / device.step_S
+        self.current_grid = np.rint((p - n) * 2.0**CURRENT_BITS).astype(np.int64)
+        self.noise_grid = np.rint((p * p + n * n) * 2.0**NOISE_BITS).astype(np.int64)
+        self.row_conductance = np.rint((p + n) * 2.0**CURRENT_BITS).astype(np.int64).sum(axis=1)
+        self.full_scale = 255.0 if parameters.row_bits == 8 else 1.0
+        self._inverse_lsb = 2.0**-layer.gain_shift
+        self._limits = (float(parameters.code_min), float(parameters.code_max))
+        self._key = tuple(np.uint64(word) for word in key(seed, Purpose.READ, index))
+        top = 255 if parameters.row_bits == 8 else 1
+        self._w, u_type = self._prepare(self.current_grid, top)
+        self._q: NDArray = np.zeros((1, 1), np.int16)
+        v_type = u_type
+        if self.noisy:
+            self._q, v_type = self._prepare(self.noise_grid, top * top)
+        self._types = (u_type, v_type)
+        self._last = np.zeros(parameters.inputs, np.uint8)
+        self._kept = self._empty_sums(1)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether reads are noisy (read_sigma > 0)."""
+        return self.device.read_sigma > 0.0
+
+    def products(self, row_codes: NDArray[np.uint8]) -> Products:
+        """Exact sums of a batch of row vectors, uint8 [images, inputs]."""
+        row_codes = np.ascontiguousarray(row_codes, np.uint8)
+        units, u, v = self._empty_sums(len(row_codes))
+        sum_batch(row_codes, self._w, self._q, self.noisy, self.parameters.tile_rows, units, u, v)
+        rows, conductance = np.empty(len(row_codes), np.int64), np.empty(len(row_codes), np.int64)
+        row_counts(row_codes, self.row_conductance, rows, conductance)
+        return Products(u, v, units, rows, conductance)
+
+    def sample(
+        self,
+        products: Products,
+        image_ids: NDArray,
+        step: int,
+        source: NDArray[np.int64] | None = None,
+    ) -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.int64]]:
+        """Noise and ADC in one step of images whose sums are at `source` (default: in order) in `products`.
+
+        Returns codes int16 and over flags bool, both [images, row tiles, outputs], and flags an image, int64 [images].
+        """
+        if source is None:
+            source = np.arange(len(products.rows))
+        p = self.parameters
+        shape = (len(source), p.row_tiles, p.outputs)
+        codes, over, overs = np.empty(shape, np.int16), np.empty(shape, bool), np.empty(len(source), np.int64)
+        digitise_batch(
+            products.units, products.u, products.v, source, np.asarray(image_ids).astype(np.uint32), np.uint64(step),
+            *self._key, normal_table(), self.full_scale, self.device.read_sigma, self._inverse_lsb, *self._limits,
+            codes, over, overs,
+        )  # fmt: skip
+        return codes, over, overs
+
+    def convert(
+        self, row_codes: NDArray[np.uint8], image_ids: NDArray, step: int
+    ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        """Read a batch: row codes uint8 [images, inputs] -> codes and over flags, [images, row tiles, outputs]."""
+        codes, over, _ = self.sample(self.products(row_codes), image_ids, step)
+        return codes, over
+
+    def convert_one(
+        self, row_codes: NDArray[np.uint8], image_id: int, step: int
+    ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        """`convert` of one image, to the bit: uint8 [inputs] -> [row tiles, outputs] twice; for the co-simulation.
+
+        Keeps the last row vector's sums, so one array must not be read from two threads.
+        """
+        shape = (self.parameters.row_tiles, self.parameters.outputs)
+        codes, over = np.empty(shape, np.int16), np.empty(shape, np.bool_)
+        units, u, v = self._kept
+        convert_single(
+            row_codes, self._last, units[0], self._w, self._q, self.noisy, u[0], v[0], self.parameters.tile_rows,
+            np.uint64(image_id), np.uint64(step), *self._key, normal_table(), self.full_scale, self.device.read_sigma,
+            self._inverse_lsb, *self._limits, codes, over,
+        )  # fmt: skip
+        return codes, over
+
+    def counts_one(self, row_codes: NDArray[np.uint8]) -> tuple[int, int, int]:
+        """Driven rows, row tiles read, and conductance count (sum of x^2 * R) of one read of uint8 [inputs]."""
+        driven = np.flatnonzero(row_codes)
+        squares = row_codes[driven].astype(np.int64) ** 2
+        tiles = len(set((driven // self.parameters.tile_rows).tolist()))
+        return len(driven), tiles, int(squares @ self.row_conductance[driven])
+
+    def _empty_sums(self, images: int) -> tuple[NDArray[np.int64], NDArray, NDArray]:
+        """Arrays for units, u and v of a batch."""
+        shape = (images, self.parameters.row_tiles, self.parameters.outputs)
+        u_type, v_type = self._types
+        units = np.zeros(shape[:2], np.int64)
+        return units, np.zeros(shape, u_type), np.zeros(shape if self.noisy else (images, 1, 1), v_type)
+
+    def _prepare(self, grid: NDArray[np.int64], largest: int) -> tuple[NDArray, type]:
+        """The grid in the narrowest type that holds it, and the type of its sums with factors up to `largest`."""
+        p = self.parameters
+        tiles = range(0, p.inputs, p.tile_rows)
+        bound = max(int(np.abs(grid[start : start + p.tile_rows]).sum(axis=0).max()) for start in tiles) * largest
+        top = int(np.abs(grid).max())
+        if bound >= 1 << 53 or top >= 1 << 29:
+            raise AssertionError(
+                f"Layer {self.index}: a column sum may reach {bound}, a cell {top}: more than is exact"
+            )
+        narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32)
+        return narrow, np.int32 if bound < 1 << 31 else np.int64
+
+
+def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:
+    """Programmed crossbars of every layer; `progress(done, total)` counts the tiles of a layer with IR drop."""
+    return tuple(
+        CrossbarArray(index, layer, shape, image.device, image.seed, progress)
+        for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True))
+    )

@@ -1,0 +1,66 @@
+"""Energy of every image: crossbar from real conductances, periphery from counted events times coefficients.
+
+Crossbar, with R = sum over columns of (Gp + Gn) of a row in units of dG / 1024, and S = 255 for 8-bit row codes, or 1:
+
+    E = V_read^2 * t_pulse * dG * 2^-10 / S^2 * sum over row pulses of x^2 * R
+
+that is V^2 * G * t of every cell of a driven row. With IR drop the conductances are the effective ones, so E is V_read
+times the charge that reaches the ADCs; what flows off into silent rows is left out.
+
+Periphery (coefficients in `sim.config.Energy`, joules an event). They are figures of the literature for other designs
+in other processes, right to an order of magnitude, and meant to be replaced by those of your own circuits:
+
+- adc_J_per_conversion, 2 pJ at 8 bits: ISAAC [A. Shafiee et al., ISCA 2016] has an 8-bit SAR ADC of 1.28 GS/s at 2 mW,
+  1.6 pJ a conversion, scaled from L. Kull et al., JSSC 48(12), 2013. The factor 2^(adc_bits - 8) is the usual figure of
+  merit, energy proportional to 2^bits [B. Murmann, "ADC performance survey"]; it understates ADCs above some 10 bits,
+  whose noise asks for a factor of 4 a bit.
+- dac_J_per_pulse, 25 fJ, and dac8_J_per_pulse, 400 fJ: an estimate, C V^2 of a row wire of about 0.6 pF at 0.2 V for a
+  1-bit driver, and 16 times that for an 8-bit converter. ISAAC's 1-bit row drivers come to 390 fJ a 100 ns pulse
+  (4 mW for 1,024), so the truth may be ten times higher.
+- neuron_J_per_update, 0.1 pJ: one 32-bit addition at 45 nm [M. Horowitz, "Computing's energy problem", ISSCC 2014]. The
+  membrane's memory is not in it: the same source has 10 pJ for 64 bits from an 8 KiB SRAM, so with membranes in SRAM
+  some picojoules an update are nearer to the truth; in registers it is about right.
+- control_J_per_cycle, 1 pJ: an estimate, some 10^3 gates and clock loads of 1 fJ switching a cycle.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.image import ChipImage
+from sim.kernels import CURRENT_BITS
+from sim.result import Result
+
+__all__ = ["energy"]
+
+
+def energy(image: ChipImage, result: Result) -> dict[str, NDArray[np.float64]]:
+    """Joules an image, float64 [images] each: `crossbar`, `adc`, `dac`, `digital`.
+
+    `digital` is neuron updates (outputs of a layer, in each step that the layer ran) times neuron_J_per_update, plus
+    clock cycles times control_J_per_cycle where the result counts cycles (that of the Verilog does, the reference's
+    does not: its `digital` is the neurons' part only).
+    """
+    device, coefficients = image.device, image.energy
+    shapes = image.parameters.layers
+    if result.spikes.shape[1] != len(shapes):
+        raise ValueError(f"The result has {result.spikes.shape[1]} layers, but the chip image has {len(shapes)}")
+    load_J = device.v_read_V**2 * device.t_pulse_s * device.step_S * 2.0**-CURRENT_BITS
+    scale = np.array([1.0 / 255.0**2 if shape.row_bits == 8 else 1.0 for shape in shapes])
+    adc_J = np.array([coefficients.adc_J_per_conversion * 2.0 ** (shape.adc_bits - 8) for shape in shapes])
+    dac_J = np.array(
+        [coefficients.dac8_J_per_pulse if shape.row_bits == 8 else coefficients.dac_J_per_pulse for shape in shapes]
+    )
+    outputs = np.array([shape.outputs for shape in shapes])
+    runs = np.repeat(result.steps.astype(np.int64)[:, None], len(shapes), axis=1)
+    runs[:, -1] -= image.skip * image.parameters.phases
+    digital = (runs @ outputs) * coefficients.neuron_J_per_update
+    if result.cycles is not None:
+        digital = digital + result.cycles * coefficients.control_J_per_cycle
+    return {
+        "crossbar": load_J * (result.activity["conductance"] @ scale),
+        "adc": result.activity["adc_conversions"] @ adc_J,
+        "dac": result.activity["row_pulses"] @ dac_J,
+        "digital": digital,
+    }

@@ -1,0 +1,102 @@
+"""IR drop: the resistance of the wires between the cells, exactly, as effective conductances.
+
+A tile of R rows and M physical columns (the p and n columns of a weight side by side: p0 n0 p1 n1 ...):
+
+    driver --r--o--r--o--r--o ...      row wire; the driver is at the left end (V_read or 0 V)
+                |     |     |          a cell G[row, column] from each row node to the column node below it
+                o     o     o
+                r     r     r          column wires, ending at the bottom ...
+                o     o     o
+                r     r     r
+               ADC   ADC   ADC         ... in virtual ground (0 V)
+
+With linear cells the network is linear, so each column's current is sum over rows of V[row] * g_eff[row, column], for
+any pattern of driven rows, silent ones held at 0 V (the nodal equations are those of A. Chen, "A comprehensive crossbar
+array model", IEEE TED 60(4), 2013). They are solved exactly, by elimination from the top row to the bottom one. With
+w = 1/r, row j's cells G_j (a diagonal matrix), T_j the tridiagonal matrix of its row wire (its nodes against the
+driver), n_j the column wires at its nodes (1 or 2), and row j driven with 1 V:
+
+    S_j = G_j + n_j w - G_j T_j^-1 G_j - w^2 S_(j-1)^-1        Schur complement of the rows down to j, dense [M, M]
+    f_j = w G_j T_j^-1 e_0                                     what its driver sends into the column nodes
+    g_eff[j] = w S_(R-1)^-1 (w S_(R-2)^-1) ... (w S_j^-1) f_j
+
+This takes 2 R inversions of [M, M] a tile, once a programming; every later read is an ordinary sum. T and S are
+symmetric, diagonally dominant and positive, so elimination without pivoting is stable.
+
+Valid for cells that are linear at the read voltage, in the static state (a pulse much longer than the wires' RC time),
+with ideal drivers and ADC inputs. A tile smaller than the array (the last rows or columns of a layer) lies at the
+drivers and at the ADCs: its wires are as long as its own rows and columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from sim.threads import in_order
+
+__all__ = ["IrDrop", "transfer"]
+
+
+def transfer(g_S: NDArray[np.float64], wire_ohm: float) -> NDArray[np.float64]:
+    """Effective conductances of one tile, [R, M] physical cells -> [R, M], siemens; identity for 0 ohm."""
+    if wire_ohm == 0.0:
+        return g_S.copy()
+    rows, columns = g_S.shape
+    wire = 1.0 / wire_ohm
+    neighbours = np.full(columns, 2.0)
+    neighbours[-1] = 1.0
+    row_wire = np.diag(neighbours) - np.eye(columns, k=1) - np.eye(columns, k=-1)
+    diagonal = np.arange(columns)
+    pushed = np.empty((columns, rows))
+    inverse = np.zeros((columns, columns))
+    for row, g in enumerate(g_S):
+        tridiagonal = wire * row_wire
+        tridiagonal[diagonal, diagonal] += g
+        resistance = np.linalg.inv(tridiagonal)
+        schur = -(g[:, None] * resistance * g) - wire * wire * inverse
+        column_wires = (row > 0) + 1
+        schur[diagonal, diagonal] += g + column_wires * wire
+        inverse = np.linalg.inv(schur)
+        pushed[:, row] = wire * g * resistance[:, 0]
+        pushed[:, : row + 1] = wire * (inverse @ pushed[:, : row + 1])
+    return np.ascontiguousarray(pushed.T)
+
+
+@dataclass(frozen=True)
+class IrDrop:
+    """Effective conductances of a layer, tile by tile; `progress(done, total)` counts tiles."""
+
+    wire_ohm: float
+    tile_rows: int
+    tile_columns: int
+    progress: Callable[[int, int], None] | None = None
+
+    def apply(self, g_S: NDArray[np.float64], cells: object) -> NDArray[np.float64]:
+        """[2, inputs, outputs] -> the same shape, siemens. `cells` is not used: nothing is random here."""
+        _, inputs, outputs = g_S.shape
+        tiles = [
+            (slice(row, row + self.tile_rows), slice(column, column + self.tile_columns))
+            for row in range(0, inputs, self.tile_rows)
+            for column in range(0, outputs, self.tile_columns)
+        ]
+        out = np.empty_like(g_S)
+
+        def work(place: tuple[slice, slice]) -> None:
+            rows, columns = place
+            tile = g_S[:, rows, columns]
+            _, height, width = tile.shape
+            physical = np.ascontiguousarray(tile.transpose(1, 2, 0)).reshape(height, 2 * width)
+            effective = transfer(physical, self.wire_ohm).reshape(height, width, 2)
+            out[:, rows, columns] = effective.transpose(2, 0, 1)
+
+        # A thread a tile; the small inversions lose more than they gain by threads of their own.
+        with threadpool_limits(1):
+            for done, _ in enumerate(in_order(work, tiles), 1):
+                if self.progress is not None:
+                    self.progress(done, len(tiles))
+        return out

@@ -1,0 +1,169 @@
+"""Files of one co-simulation job: what the bench reads, and the record it leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.params import Coding, NpuParameters
+from hw.registers import bias_address, global_address, layer_address
+from sim.bench import ACTIVITY_FIELDS
+from sim.encoder import image_seeds
+from sim.image import ChipImage
+from sim.macro import MacroModel, save_models
+from sim.result import Result, Trace
+from sim.tools import SimulationError
+
+__all__ = ["read_record", "register_writes", "write_job"]
+
+
+def register_writes(image: ChipImage) -> list[tuple[int, int]]:
+    """Every register write that turns a freshly reset unit into this chip: (address, data)."""
+    values = {
+        "coding": int(image.coding),
+        "rule": int(image.rule),
+        "k": image.k,
+        "t_max": image.t_max,
+        "skip": image.skip,
+        "even_start": image.even_start,
+        "readout": int(image.readout),
+    }
+    writes = [(global_address(name), value) for name, value in values.items()]
+    for index, layer in enumerate(image.layers):
+        fields = {
+            "theta": layer.theta,
+            "v0": layer.v0,
+            "clip": layer.clip,
+            "leak": layer.leak,
+            "reset": int(layer.reset),
+            "gain": layer.gain_shift,
+        }
+        writes += [(layer_address(index, name), value) for name, value in fields.items()]
+        writes += [(bias_address(index, neuron), int(value)) for neuron, value in enumerate(layer.bias)]
+    return writes
+
+
+def write_job(
+    folder: Path, image: ChipImage, models: list[MacroModel], pixels: NDArray[np.uint8], ids: NDArray[np.int64]
+) -> None:
+    """Write `loads.bin`, `images.bin` and the programmed arrays into a job's folder.
+
+    pixels is uint8 [images, inputs], ids int64 [images].
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    writes = np.array([(address, value & 0xFFFFFFFF) for address, value in register_writes(image)], dtype=np.uint64)
+    (folder / "loads.bin").write_bytes(writes.astype(">u4").tobytes())
+    (folder / "images.bin").write_bytes(image_stream(image, pixels, ids).tobytes())
+    save_models(folder, models)
+
+
+def image_stream(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Bytes of `images.bin`, uint8 [images, 20 + words * lanes]: number, seed, pixel words with lane 0 last."""
+    p = image.parameters
+    padded = np.zeros((len(pixels), p.pixel_words * p.encoder_lanes), np.uint8)
+    padded[:, : p.inputs] = pixels
+    words = padded.reshape(len(pixels), p.pixel_words, p.encoder_lanes)[:, :, ::-1].reshape(len(pixels), -1)
+    seeds = np.zeros((len(pixels), 4), np.uint32)
+    if image.coding == Coding.RATE:
+        seeds = image_seeds(image.seed, ids)
+    head = np.concatenate([ids.astype(np.uint32)[:, None], seeds[:, ::-1]], axis=1).astype(">u4")
+    return np.concatenate([head.view(np.uint8).reshape(len(pixels), 20), words], axis=1)
+
+
+def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: bool | str) -> Result:
+    """The result that a bench recorded. Raises `SimulationError` where images are missing or the bench hung."""
+    p = image.parameters
+    results: dict[int, list[str]] = {}
+    recorder = _Recorder(p, len(ids), image.t_max, trace) if trace else None
+    lines = (folder / "record.txt").read_text().splitlines()
+    order: list[int] = []
+    for line in lines:
+        kind, *fields = line.split()
+        if kind == "hang":
+            raise SimulationError(f"The simulation stood still at image {fields[0]}; its record is {folder / 'record.txt'}")
+        row = len(order)
+        if kind == "r":
+            order.append(int(fields[0]))
+            results[row] = fields
+        elif recorder is not None and kind == "s":
+            recorder.spikes(row, int(fields[1]), int(fields[2]), fields[3])
+        elif recorder is not None and kind == "m":
+            recorder.membranes(row, int(fields[1]), int(fields[2]), fields[3])
+    if order != [int(number) for number in ids]:
+        raise SimulationError(f"The simulation gave {len(order)} results for {len(ids)} images; see {folder / 'record.txt'}")
+    return _decoded(folder, p, results, ids, recorder.trace() if recorder is not None else None)
+
+
+def _decoded(
+    folder: Path, p: NpuParameters, results: dict[int, list[str]], ids: NDArray[np.int64], trace: Trace | None
+) -> Result:
+    count, layers = len(ids), len(p.layers)
+    classes, steps = np.zeros(count, np.int32), np.zeros(count, np.int32)
+    margins, reasons = np.zeros(count, np.int64), np.zeros(count, np.uint8)
+    cycles = np.zeros(count, np.int64)
+    counters = np.zeros((count, layers, len(ACTIVITY_FIELDS)), np.int64)
+    for row, fields in results.items():
+        payload = int(fields[1], 16)
+        classes[row] = payload & ((1 << p.class_bits) - 1)
+        payload >>= p.class_bits
+        steps[row] = payload & ((1 << p.step_bits) - 1)
+        payload >>= p.step_bits
+        margin = payload & ((1 << p.margin_bits) - 1)
+        margins[row] = margin - (1 << p.margin_bits) if margin >> (p.margin_bits - 1) else margin
+        reasons[row] = payload >> p.margin_bits
+        cycles[row] = int(fields[2])
+        if int(fields[3]):
+            raise SimulationError(f"A membrane of image {int(ids[row])} overflowed (layer flags {int(fields[3]):b})")
+        counters[row] = np.array(fields[4:], np.int64).reshape(layers, -1)
+    names = {"row_pulses": 0, "tile_reads": 1, "adc_conversions": 2, "saturations": 3}
+    activity = {name: counters[:, :, index] for name, index in names.items()}
+    with np.load(folder / "conductance.npz") as totals:
+        columns = [_lookup(totals[f"layer_{index}"], ids) for index in range(layers)]
+    activity["conductance"] = np.stack(columns, axis=1)
+    return Result(
+        classes=classes,
+        steps=steps,
+        margins=margins,
+        reasons=reasons,
+        spikes=counters[:, :, 4],
+        activity=activity,
+        cycles=cycles,
+        ids=ids,
+        trace=trace,
+    )
+
+
+def _lookup(totals: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    table = dict(totals.tolist())
+    return np.array([table.get(int(number), 0) for number in ids], np.int64)
+
+
+class _Recorder:
+    """Spikes and membranes from the lines of a record."""
+
+    def __init__(self, parameters: NpuParameters, count: int, steps: int, trace: bool | str) -> None:
+        self._layers = parameters.layers
+        self._spikes = [np.zeros((count, steps, -(-p.outputs // 8)), np.uint8) for p in self._layers]
+        full = trace in (True, "full")
+        self._membranes = [np.zeros((count, steps, p.outputs), np.int32) for p in self._layers] if full else None
+
+    def spikes(self, row: int, step: int, layer: int, text: str) -> None:
+        p = self._layers[layer]
+        raw = bytes.fromhex(text.zfill(len(text) + len(text) % 2))[::-1]
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[: p.outputs]
+        self._spikes[layer][row, step - 1] = np.packbits(bits)
+
+    def membranes(self, row: int, step: int, layer: int, text: str) -> None:
+        p = self._layers[layer]
+        raw = bytes.fromhex(text.zfill(len(text) + len(text) % 2))[::-1]
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[: p.outputs * p.membrane_bits]
+        values = bits.reshape(p.outputs, p.membrane_bits).astype(np.int64) @ (1 << np.arange(p.membrane_bits))
+        values -= (values >> (p.membrane_bits - 1)) << p.membrane_bits
+        assert self._membranes is not None
+        self._membranes[layer][row, step - 1] = values
+
+    def trace(self) -> Trace:
+        outputs = tuple(p.outputs for p in self._layers)
+        return Trace(tuple(self._spikes), tuple(self._membranes) if self._membranes is not None else None, outputs)

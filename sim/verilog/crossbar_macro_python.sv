@@ -1,0 +1,88 @@
+// The analog array of one layer, played by the Python device model (cocotb).
+//
+// Same module name and ports as the black box. When the rows are driven it latches them and toggles `request`; Python
+// then computes every code of the read at once and writes `answer`. The shell only keeps the handshakes and the delays:
+// Python runs once a layer read, never once a clock cycle.
+//
+// answer: for group g = 0 (lowest) .. GROUPS - 1: ROW_TILES * LANES codes, tile-major, then ROW_TILES * LANES over flags.
+
+module crossbar_macro #(
+    parameter LAYER = 0,
+    parameter ROWS = 1,
+    parameter ROW_BITS = 1,
+    parameter TILE_ROWS = 1,
+    parameter ROW_TILES = 1,
+    parameter COLUMNS = 1,
+    parameter LANES = 1,
+    parameter GROUPS = 1,
+    parameter GROUP_BITS = 1,
+    parameter ADC_BITS = 8,
+    parameter CODE_BITS = 8,
+    parameter GAIN_SHIFT = 0,
+    parameter SETTLE_CYCLES = 1,
+    parameter ADC_CYCLES = 1,
+    parameter LEVELS_P = "",
+    parameter LEVELS_N = ""
+) (
+    input  wire clk,
+    input  wire rst,
+    input  wire [ROWS*ROW_BITS-1:0] rows,
+    input  wire [ROW_TILES-1:0] tiles,
+    input  wire drive,
+    output reg  sampled,
+    input  wire [GROUP_BITS-1:0] column,
+    input  wire convert,
+    output wire [ROW_TILES*LANES*CODE_BITS-1:0] codes,
+    output wire [ROW_TILES*LANES-1:0] over,
+    output wire done
+);
+    localparam CODES = ROW_TILES * LANES * CODE_BITS;
+    localparam OVERS = ROW_TILES * LANES;
+    localparam WORD = CODES + OVERS;
+
+    reg request = 1'b0;
+    reg [ROWS*ROW_BITS-1:0] latched = 0;
+    reg [GROUPS*WORD-1:0] answer = 0;
+    reg busy = 1'b0;
+    reg [15:0] settle = 0;
+    reg [15:0] wait_adc = 0;
+    reg [15:0] noise = 16'hACE1 + LAYER;
+    reg stalls = 1'b0;
+    initial sampled = 1'b0;
+    initial stalls = $test$plusargs("stalls") != 0;
+
+    // Random extra delays (only with +stalls), a 16-bit Fibonacci LFSR: x^16 + x^14 + x^13 + x^11 + 1.
+    wire [15:0] extra = stalls ? {13'b0, noise[2:0]} : 16'd0;
+    wire [WORD-1:0] word = answer[column*WORD +: WORD];
+    assign codes = word[CODES-1:0];
+    assign over = word[WORD-1:CODES];
+    assign done = convert && wait_adc == 0;
+
+    always @(posedge clk) begin
+        noise <= {noise[14:0], noise[15] ^ noise[13] ^ noise[12] ^ noise[10]};
+        if (rst) begin
+            busy <= 1'b0;
+            sampled <= 1'b0;
+            wait_adc <= ADC_CYCLES - 1;
+        end else begin
+            if (drive && !busy) begin
+                busy <= 1'b1;
+                latched <= rows;
+                request <= !request;
+                settle <= SETTLE_CYCLES - 1 + extra;
+            end else if (drive && busy && !sampled) begin
+                if (settle == 0) sampled <= 1'b1;
+                else settle <= settle - 1;
+            end else if (!drive) begin
+                busy <= 1'b0;
+                sampled <= 1'b0;
+            end
+            if (convert) begin
+                if (wait_adc == 0) wait_adc <= ADC_CYCLES - 1 + extra;
+                else wait_adc <= wait_adc - 1;
+            end
+        end
+    end
+
+    wire unused = &{1'b0, tiles};
+endmodule

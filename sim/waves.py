@@ -1,0 +1,44 @@
+"""A GTKWave save file that groups a chip's signals so that a person can read them."""
+
+from __future__ import annotations
+
+from hw.params import NpuParameters
+
+__all__ = ["gtkw_text"]
+
+
+def gtkw_text(parameters: NpuParameters) -> str:
+    """Save file for `waves.vcd`: host side, decision, and for every layer its drive, conversion, and neurons."""
+    chip = "bench.chip"
+    groups: list[tuple[str, list[str]]] = [
+        ("Image and step", ["bench.clk", "bench.rst", "bench.image[31:0]", f"bench.step[{parameters.step_bits - 1}:0]"]),
+        ("Pixels", ["bench.pixels_valid", "bench.pixels_ready"]),
+        ("Result", ["bench.result_valid", "bench.result_ready", "bench.cycles[31:0]"]),
+    ]
+    for index, layer in enumerate(parameters.layers):
+        macro = f"{chip}.macro_{index}"
+        groups += [
+            (f"Layer {index}: drive", [f"{macro}.drive", _bus(f"{macro}.tiles", layer.row_tiles), f"{macro}.sampled"]),
+            (
+                f"Layer {index}: conversion",
+                [_bus(f"{macro}.column", layer.group_bits), f"{macro}.convert", f"{macro}.done"],
+            ),
+            (
+                f"Layer {index}: neurons",
+                [
+                    f"{chip}.npu.layer_{index}.neuron_array.o__valid",
+                    f"{chip}.npu.layer_{index}.neuron_array.o__ready",
+                    _bus(f"bench.fired_spikes_{index}", layer.groups * layer.lanes),
+                ],
+            ),
+        ]
+    lines = ['[dumpfile] "waves.vcd"', "[timestart] 0"]
+    for title, names in groups:
+        lines += ["@200", f"-{title}"]
+        for name in names:
+            lines += ["@22" if "[" in name else "@28", name]
+    return "\n".join(lines) + "\n"
+
+
+def _bus(name: str, bits: int) -> str:
+    return f"{name}[{bits - 1}:0]" if bits > 1 else name

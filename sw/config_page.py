@@ -1,0 +1,88 @@
+"""docs/configuration.md, made from the configuration's own classes, so that the page cannot go out of date.
+
+Write it anew with `python -m sw.config_page > docs/configuration.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from sw.config import PRESETS, Config
+
+__all__ = ["configuration_page"]
+
+_HEAD = """# Configuration
+
+One TOML file describes a run. `spikeloom run FILE`, `sw.compile(model, images, "FILE")` and `sw.Config.load("FILE")`
+read it; a preset's name ({presets}) can stand in a file's place. Everything has a default, so a file only says what
+differs. Unknown keys, values out of range and values that do not go together are errors, all reported at once.
+
+This page is generated from `sw/config.py`, `sw/sections.py` and `sim/config.py` by `python -m sw.config_page`.
+
+"""
+
+_RULES = """## Rules that concern more than one field
+
+- `decision.t_max` is above `decision.skip` * `coding.phases`: otherwise the output layer never runs.
+- `decision.k` is a whole number with `decision.readout = "spikes"`, and at most
+  `decision.t_max` * 2^(`coding.phases` - 1), the largest weighted spike count there can be.
+- `decision.readout = "membrane"` needs `neuron.output_reset = "none"`: a reset would take the compared sum away.
+- `neuron.clip` is 0 (off) or at least 1: below its threshold no neuron fires.
+- `train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide.
+- `train.augment` is false for data set `digits`, whose images are too small to shift.
+- `cosim.trace_images` is at most `cosim.images`, unless that is 0 (all).
+- `device.g_max_S` is above `device.g_min_S`, and `device.stuck_on` + `device.stuck_off` is at most 1.
+
+The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are as wide as
+they must be never to overflow; a network whose membranes would need more than 48 bits is refused when it is compiled.
+"""
+
+
+def configuration_page() -> str:
+    """The page's text."""
+    parts = [_HEAD.format(presets=", ".join(f"`{name}`" for name in PRESETS))]
+    top = {name: field for name, field in Config.model_fields.items() if not _is_table(field)}
+    parts.append("## Top level\n\n" + _table(top))
+    for name, field in Config.model_fields.items():
+        if _is_table(field):
+            section: Any = field.annotation
+            parts.append(f"## [{name}]\n\n{' '.join(section.__doc__.split())}\n\n" + _table(section.model_fields))
+    return "".join(parts) + _RULES
+
+
+def _is_table(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _table(fields: dict[str, FieldInfo]) -> str:
+    rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    for name, field in fields.items():
+        default = json.dumps(field.default) if not isinstance(field.default, float) else f"{field.default:g}"
+        rows.append(f"| `{name}` | `{default}` | {_allowed(field)} | {field.description} |")
+    return "\n".join(rows) + "\n\n"
+
+
+def _allowed(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
+    if get_origin(field.annotation) is tuple:
+        return "list of whole numbers >= 1"
+    kind = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}[field.annotation]  # type:
+    ignore[index] limits = []
+    for item in field.metadata:
+        for cls, sign, name in ((Ge, ">=", "ge"), (Gt, ">", "gt"), (Le, "<=", "le"), (Lt, "<", "lt")):
+            if isinstance(item, cls):
+                limits.append(
+                    f"{sign} {getattr(item, name):g}" if getattr(item, name) < 1e6 else f"{sign} {getattr(item, name)}"
+                )
+    return " ".join([kind, ", ".join(limits)]).strip()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(configuration_page())

@@ -1,0 +1,114 @@
+"""What the command line shows: progress bars, tables, JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from sw.flow import Flow
+
+__all__ = ["bar", "print_json", "print_summary", "print_table", "say", "shown"]
+
+Advance = Callable[[str, int, int, str], None]
+"""Told (step, done, in all, what is counted)."""
+
+
+def say(text: str) -> None:
+    """A line on stderr."""
+    typer.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def shown(flow: Flow, as_json: bool) -> Iterator[None]:
+    """Show the flow's progress while the block runs."""
+    with bar(as_json) as advance:
+        flow.progress = advance
+        yield
+
+
+@contextlib.contextmanager
+def bar(as_json: bool) -> Iterator[Advance]:
+    """A function (step, done, total, text) that draws a bar a step on stderr; silent off a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("[bold]{task.fields[step]:<9}"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
+    if as_json or not console.is_terminal:
+        seen: set[str] = set()
+
+        def tell(step: str, done: int, total: int, text: str) -> None:
+            if not as_json and step not in seen:
+                seen.add(step)
+                say(f"{step}: {text}")
+
+        yield tell
+        return
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console) as progress:
+
+        def advance(step: str, done: int, total: int, text: str) -> None:
+            if step not in tasks:
+                for task in tasks.values():
+                    progress.update(task, total=1, completed=1)
+                tasks[step] = progress.add_task(text, total=None, step=step)
+            count = f"{done:,} of {total:,} {text}" if total else text
+            progress.update(tasks[step], completed=done, total=total or None, description=count)
+
+        yield advance
+        for task in tasks.values():
+            progress.update(task, total=1, completed=1)
+
+
+def print_summary(flow: Flow, as_json: bool) -> None:
+    """The numbers of the report, or, if the run did not come so far, what it did."""
+    state = {"folder": str(flow.folder), "kept": flow.kept, "done": flow.done}
+    path = flow.folder / "report" / "summary.json"
+    page = flow.folder / "report" / "report.html"
+    summary = json.loads(path.read_text(encoding="utf-8")) if "report" in (*flow.kept, *flow.done) else None
+    if as_json:
+        print_json({**state, "report": str(page) if summary else None, "summary": summary})
+        return
+    if summary is None:
+        print_table("steps", {"done": ", ".join(flow.done) or "none", "kept": ", ".join(flow.kept) or "none"})
+        Console().print(f"Outputs: {flow.folder}", soft_wrap=True, highlight=False)
+        return
+    from sw.report import decimal, number, percent, si
+
+    rows = {
+        "accuracy, source network": percent(summary["accuracy"]["ann"]),
+        "accuracy, integer reference": percent(summary["accuracy"]["reference"]),
+        "accuracy, Verilog": percent(summary["accuracy"]["rtl"]),
+        "images through the Verilog": number(summary["bit_exact"]["images"]),
+        "values compared": number(summary["bit_exact"]["values_compared"]),
+        "mismatches": number(summary["bit_exact"]["mismatches"]),
+        "steps, mean": decimal(summary["steps"]["mean"]),
+        "clock cycles, mean": decimal(summary["cycles"]["mean"], 1),
+        "latency, mean": si(summary["latency_s"]["mean"], "s"),
+        "energy, mean (modelled)": si(summary["energy_J"]["total"], "J"),
+    }
+    print_table(summary["name"], rows)
+    Console().print(f"Report: {page}", soft_wrap=True, highlight=False)
+
+
+def print_table(title: str, rows: dict[str, Any]) -> None:
+    table = Table(title=title, box=None, show_header=False, title_justify="left", title_style="bold")
+    table.add_column(style="dim")
+    table.add_column(justify="right", overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name.replace("_", " "), f"{value:,.4g}" if isinstance(value, float) else escape(str(value)))
+    Console().print(table)
+
+
+def print_json(values: Any) -> None:
+    typer.echo(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,112 @@
+"""Co-simulation in chunks, each held to the reference's bits, and each kept so that a stopped run goes on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.image import ChipImage
+from sim.result import Result
+from sw.errors import FileError
+from sw.result_file import load_result, save_result
+
+__all__ = ["CHUNK", "cosimulate"]
+
+CHUNK = 1000
+"""Images of a chunk; a run that was stopped loses at most one."""
+
+
+def cosimulate(
+    image: ChipImage,
+    images: NDArray[np.uint8],
+    *,
+    simulator: str = "verilator",
+    trace_images: int = 0,
+    waves: Path | None = None,
+    chunks: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Result, dict[str, Any]]:
+    """Run images through the Verilog and hold every chunk to the reference's bits.
+
+    Parameters
+    ----------
+    image : the programmed chip
+    images : uint8 [images, inputs]; image i has number i
+    simulator : `verilator` or `icarus`
+    trace_images : first images of which every membrane is compared too; of the others every spike is
+    waves : folder for the waveforms of the traced images, at least one
+    chunks : folder that keeps finished chunks, to go on from; None keeps nothing
+    progress : told images done and images in all
+
+    Returns
+    -------
+    The Verilog's result and {"images", "values_compared", "mismatches" (always 0), "traced_images", "simulator"}
+
+    Raises `sim.result.Mismatch` at the first difference, and `sim.tools.ToolError` if a program is missing.
+    """
+    from sim.cosim import run_cosim
+    from sim.crossbar import build_arrays
+    from sim.reference import run_reference
+
+    arrays = build_arrays(image)
+    traced = min(len(images), max(trace_images, 1) if waves is not None else trace_images)
+    parts, values = [], 0
+    for start, stop in _ranges(traced, len(images)):
+        full = stop <= traced
+        path = None if chunks is None else chunks / f"{'traced' if full else 'images'}_{start:06d}_{stop:06d}.npz"
+        known = None if path is None or (full and waves is not None) else _known(path)
+        if known is None:
+            ids = np.arange(start, stop, dtype=np.int64)
+            kind: Literal["spikes", "full"] = "full" if full else "spikes"
+            expected = run_reference(image, images[start:stop], ids=ids, trace=kind, arrays=arrays)
+            result = run_cosim(
+                image,
+                images[start:stop],
+                ids=ids,
+                trace=kind,
+                simulator=simulator,
+                waves=full and waves is not None,
+                folder=waves if full else None,
+                progress=None if progress is None else functools.partial(_shifted, progress, start, len(images)),
+            )
+            known = result, expected.compare(result, ("the reference", "the Verilog"))
+            if path is not None:
+                save_result(path, *known)
+        parts.append(known[0])
+        values += known[1]
+        if progress is not None:
+            progress(stop, len(images))
+    joined = {
+        "images": len(images),
+        "values_compared": values,
+        "mismatches": 0,
+        "traced_images": traced,
+        "simulator": simulator,
+    }
+    return Result.concatenate(parts), joined
+
+
+def _ranges(traced: int, count: int) -> Iterator[tuple[int, int]]:
+    """The traced images, then chunks that end at multiples of `CHUNK`."""
+    start = 0
+    while start < count:
+        stop = traced if start < traced else min(count, (start // CHUNK + 1) * CHUNK)
+        yield start, stop
+        start = stop
+
+
+def _shifted(progress: Callable[[int, int], None], start: int, total: int, done: int, _part: int) -> None:
+    progress(start + done, total)
+
+
+def _known(path: Path) -> tuple[Result, int] | None:
+    """A chunk that was saved, if it is there and whole."""
+    try:
+        return load_result(path)
+    except FileError:
+        return None

@@ -1,0 +1,51 @@
+"""Errors a user can cause. Each message is one sentence that names what was given, what is allowed, and where."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CalibrationError",
+    "ConfigError",
+    "DataError",
+    "FileError",
+    "SpikeLoomError",
+    "UnsupportedError",
+    "WeightError",
+    "WeightImageError",
+]
+
+
+class SpikeLoomError(ValueError):
+    """Base of every error that the user's input caused; the command line prints it as one line."""
+
+
+class ConfigError(SpikeLoomError):
+    """The configuration is not valid. `problems` holds one sentence a problem."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(f"{source}: " + "; ".join(problems))
+
+
+class UnsupportedError(SpikeLoomError):
+    """The model holds an operation or an arrangement that the chip does not have."""
+
+
+class WeightError(SpikeLoomError):
+    """A parameter of the model is not a finite number."""
+
+
+class CalibrationError(SpikeLoomError):
+    """The calibration images cannot be used."""
+
+
+class DataError(SpikeLoomError):
+    """A data set is not there, or is damaged."""
+
+
+class WeightImageError(SpikeLoomError):
+    """A weight image is damaged, foreign, newer than this program, or made for other hardware."""
+
+
+class FileError(SpikeLoomError):
+    """A file or folder could not be written or read: no space, no permission, something in the way."""

@@ -1,0 +1,192 @@
+"""The flow: named steps, each with outputs that are whole or absent, so that a run that was stopped goes on.
+
+Every finished step leaves a record in `state.json`: a fingerprint of what determined it (configuration, the program's
+own source, outputs of the steps it builds on) and the checksums of its outputs. A step whose record still holds is
+kept, any other is run. What the steps do is in `sw.steps`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sw.config import Config
+from sw.errors import ConfigError, FileError
+from sw.files import write_atomic
+
+__all__ = ["Flow", "Step", "sources_digest"]
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with (step, done, in all, what is counted); 0 of 0 when a step begins."""
+
+_STATE = "state.json"
+_VERSION = 1
+_SOURCE_KINDS = (".py", ".toml", ".sv", ".v", ".vlt", ".j2")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One named step.
+
+    Parameters
+    ----------
+    name : of the step
+    title : what it does, for people
+    needs : steps whose outputs it reads
+    packages : packages whose source determines its outputs
+    facts : the part of a run's settings that determines its outputs, as plain values
+    run : does the work, and returns its outputs as paths inside the run's folder
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    packages: tuple[str, ...]
+    facts: Callable[[Flow], Any]
+    run: Callable[[Flow], Iterable[Path]]
+
+
+@dataclass
+class Flow:
+    """One run in its folder.
+
+    Parameters
+    ----------
+    config : of the run
+    folder : where its outputs lie; it is made when needed
+    steps : in order
+    data : folder of the data sets; None for $SPIKELOOM_DATA or a download
+    progress : told how far a step is
+    """
+
+    config: Config
+    folder: Path
+    steps: tuple[Step, ...]
+    data: Path | None = None
+    progress: Progress = lambda step, done, total, text: None
+    kept: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the steps, first to last."""
+        return tuple(step.name for step in self.steps)
+
+    def run(self, start: str | None = None, stop: str | None = None) -> None:
+        """Run the steps up to `stop`, those from `start` on even if their records hold.
+
+        Raises `ConfigError` for names that are not steps, and whatever a step raises; what was finished stays.
+        """
+        first = self._index("--from", start) if start is not None else len(self.steps)
+        last = self._index("--to", stop) if stop is not None else len(self.steps) - 1
+        if start is not None and first > last:
+            raise ConfigError(
+                "run", [f"--from {start} comes after --to {stop}; the steps are {', '.join(self.names())}"]
+            )
+        for index, step in enumerate(self.steps[: last + 1]):
+            if index < first and self.current(step.name):
+                self.kept.append(step.name)
+                continue
+            self.run_one(step.name)
+
+    def run_one(self, name: str) -> None:
+        """Run one step, whether its record holds or not, on what the steps before it have left."""
+        step = self.steps[self._index("step", name)]
+        self._record(name, None)
+        self.progress(name, 0, 0, step.title)
+        outputs = self._outputs(step.run(self))
+        self._record(name, {"fingerprint": self.fingerprint(name), "outputs": outputs})
+        self.done.append(name)
+
+    def current(self, name: str) -> bool:
+        """Whether the step has been run with the present settings, and its outputs are whole."""
+        step = self.steps[self._index("step", name)]
+        record = self._state().get(name)
+        if record is None or not all(self.current(need) for need in step.needs):
+            return False
+        if record["fingerprint"] != self.fingerprint(name):
+            return False
+        return all(_checksum(self.folder / path) == digest for path, digest in record["outputs"].items())
+
+    def fingerprint(self, name: str) -> str:
+        """Checksum of everything that determines the step's outputs. The steps it needs must have been run."""
+        step = self.steps[self._index("step", name)]
+        state = self._state()
+        facts = {
+            "step": name,
+            "facts": step.facts(self),
+            "sources": sources_digest(step.packages),
+            "inputs": {need: state[need]["outputs"] if need in state else None for need in step.needs},
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+    def started(self) -> bool:
+        """Whether a run has left any finished step in the folder."""
+        return bool(self._state())
+
+    def clear(self) -> None:
+        """Remove everything that runs in this folder have left, and nothing else."""
+        for path in (*(self.folder / name for name in ("chunks", *self.names())), self.folder / _STATE):
+            try:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+            except OSError as error:
+                raise FileError(f"Cannot remove '{path}': {error.strerror}") from error
+
+    def _index(self, option: str, name: str) -> int:
+        if name not in self.names():
+            raise ConfigError(option, [f"there is no step '{name}'; the steps are {', '.join(self.names())}"])
+        return self.names().index(name)
+
+    def _outputs(self, paths: Iterable[Path]) -> dict[str, str | None]:
+        """Checksums of files; folders are taken with everything in them."""
+        found = {}
+        for path in paths:
+            files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+            found.update({file.relative_to(self.folder).as_posix(): _checksum(file) for file in files})
+        return found
+
+    def _state(self) -> dict[str, Any]:
+        """Records of the steps; none if the file is not there, damaged, or of another version."""
+        try:
+            state = json.loads((self.folder / _STATE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        if not isinstance(state, dict) or state.get("version") != _VERSION:
+            return {}
+        return state["steps"]
+
+    def _record(self, name: str, record: dict[str, Any] | None) -> None:
+        steps = self._state()
+        if record is None and name not in steps:
+            return
+        steps = {**steps, name: record}
+        steps = {key: value for key, value in steps.items() if value is not None}
+        write_atomic(self.folder / _STATE, json.dumps({"version": _VERSION, "steps": steps}, indent=1) + "\n")
+
+
+def _checksum(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+@functools.cache
+def sources_digest(packages: tuple[str, ...]) -> str:
+    """Checksum of the program's own source files in the given packages."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for package in packages:
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in _SOURCE_KINDS:
+                digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,151 @@
+"""Integer levels onto tiles and registers: the hardware's parameters and the programmed chip image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from sim.image import ChipImage, LayerImage
+from sw.config import Config
+from sw.errors import ConfigError
+from sw.passes.quantise import Levels
+
+__all__ = ["map_to_chip"]
+
+_MAX_MEMBRANE_BITS = 48
+_MAX_BIAS_NEURONS = 32768
+_MAX_REGISTER = 2**31 - 1
+
+
+def map_to_chip(
+    layers: Sequence[Levels], config: Config, gains: Sequence[int] | None = None, adc_bits: int | None = None
+) -> ChipImage:
+    """The chip image of quantised layers.
+
+    Registers are made just wide enough: their maximum is the next 2^n - 1 of the largest value.
+
+    Parameters
+    ----------
+    gains : gain shift of every layer's ADC; 0 if not given
+    adc_bits : instead of the configuration's (calibration looks through wide ADCs)
+
+    Raises
+    ------
+    ConfigError : a layer is larger than its load addresses, membranes would be wider than 48 bits, or k is out of reach
+    """
+    gains = [0] * len(layers) if gains is None else gains
+    shapes = []
+    for index, (layer, gain) in enumerate(zip(layers, gains, strict=True)):
+        inputs, outputs = layer.positive.shape
+        if outputs > _MAX_BIAS_NEURONS:
+            raise ConfigError(
+                config.name, [f"layer '{layer.name}' has {outputs} neurons, and at most {_MAX_BIAS_NEURONS} fit"]
+            )
+        shapes.append(
+            LayerParameters(
+                inputs=inputs,
+                outputs=outputs,
+                row_bits=8 if index == 0 and config.coding.input == "analog" else 1,
+                tile_rows=config.crossbar.tile_rows,
+                tile_columns=config.crossbar.tile_columns,
+                lanes=min(config.hardware.lanes, outputs),
+                adc_bits=config.crossbar.adc_bits if adc_bits is None else adc_bits,
+                max_gain_shift=_all_ones(gain),
+                max_theta=_all_ones(layer.theta),
+                max_bias=_all_ones(int(np.abs(layer.bias).max(initial=0))),
+                phases=config.coding.phases,
+                max_steps=config.decision.t_max,
+            )
+        )
+        if shapes[-1].membrane_bits > _MAX_MEMBRANE_BITS:
+            raise ConfigError(
+                config.name,
+                [
+                    f"membranes of layer '{layer.name}' would need {shapes[-1].membrane_bits} bits, and at most "
+                    f"{_MAX_MEMBRANE_BITS} are supported; reduce [decision] t_max or [coding] phases"
+                ],
+            )
+        largest = max(int(np.abs(layer.bias).max(initial=0)), _clip(config, layer, shapes[-1]))
+        if largest > _MAX_REGISTER:
+            raise ConfigError(
+                config.name,
+                [
+                    f"layer '{layer.name}' needs a bias or clip of {largest} conductance steps, and registers end at "
+                    f"{_MAX_REGISTER}; its biases are out of proportion to its weights, or [neuron] clip is too large"
+                ],
+            )
+    parameters = NpuParameters(
+        layers=tuple(shapes),
+        phases=config.coding.phases,
+        max_steps=config.decision.t_max,
+        encoder_lanes=min(config.hardware.encoder_lanes, shapes[0].inputs),
+        pulse_cycles=config.hardware.pulse_cycles,
+    )
+    programmed = [
+        _programmed(layer, shape, config, gain, index == len(layers) - 1)
+        for index, (layer, shape, gain) in enumerate(zip(layers, shapes, gains, strict=True))
+    ]
+    return ChipImage(
+        name=config.name,
+        layers=tuple(programmed),
+        parameters=parameters,
+        coding=Coding[config.coding.input.upper()],
+        even_start=config.coding.even_start,
+        rule=Rule[config.decision.rule.upper()],
+        k=_margin(config, layers[-1].theta, parameters),
+        t_max=config.decision.t_max,
+        skip=config.decision.skip,
+        readout=Readout[config.decision.readout.upper()],
+        device=config.device,
+        energy=config.energy,
+        settle_cycles=config.hardware.settle_cycles,
+        adc_cycles=config.hardware.adc_cycles,
+        clock_Hz=config.hardware.clock_Hz,
+        seed=config.seed,
+    )
+
+
+def _programmed(layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool) -> LayerImage:
+    neuron = config.neuron
+    return LayerImage(
+        name=layer.name,
+        positive=layer.positive,
+        negative=layer.negative,
+        bias=layer.bias.astype(np.int32),
+        theta=layer.theta,
+        v0=round(neuron.v0 * layer.theta),
+        clip=_clip(config, layer, shape),
+        leak=neuron.leak,
+        reset=Reset[(neuron.output_reset if last else neuron.reset).upper()],
+        gain_shift=gain,
+        scale=layer.scale,
+    )
+
+
+def _clip(config: Config, layer: Levels, shape: LayerParameters) -> int:
+    """The register value of clip: thresholds of the first phase; a limit that no membrane reaches is that of the
+    width.
+    """
+    return min(round(config.neuron.clip * layer.theta) << (config.coding.phases - 1), shape.max_membrane)
+
+
+def _margin(config: Config, theta: int, parameters: NpuParameters) -> int:
+    """The register value of k."""
+    membrane = config.decision.readout == "membrane"
+    k = max(1, round(config.decision.k * (theta if membrane else 1)))
+    largest = min((1 << (parameters.margin_bits - 1)) - 1, _MAX_REGISTER)
+    if k <= largest:
+        return k
+    if config.decision.rule == "fixed":
+        return 1
+    limit = largest / theta if membrane else largest
+    raise ConfigError(
+        config.name, [f"[decision] k must be at most {limit:g} for this network, not {config.decision.k!r}"]
+    )
+
+
+def _all_ones(value: int) -> int:
+    """Smallest 2^n - 1 that is not below value."""
+    return (1 << int(value).bit_length()) - 1

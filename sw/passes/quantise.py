@@ -1,0 +1,84 @@
+"""Real weights become pairs of conductance levels, thresholds and biases become integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.graph import Floats, Network
+
+__all__ = ["MAX_THETA", "Levels", "quantise", "threshold_for"]
+
+MAX_THETA = 32767
+"""Largest threshold: a layer with weights smaller than that needs is left with fewer levels, not with wider
+membranes.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """A layer in integers.
+
+    Parameters
+    ----------
+    positive, negative : uint8 [inputs, outputs], levels of the cell pairs, one of the two 0
+    bias : int64 [outputs], in conductance steps
+    theta : threshold in conductance steps, >= 1
+    scale : real (normalised) weight of one conductance step
+    """
+
+    name: str
+    positive: NDArray[np.uint8]
+    negative: NDArray[np.uint8]
+    bias: NDArray[np.int64]
+    theta: int
+    scale: float
+
+    @property
+    def weights(self) -> NDArray[np.int32]:
+        """w = positive - negative, int32 [inputs, outputs]."""
+        return self.positive.astype(np.int32) - self.negative.astype(np.int32)
+
+
+def quantise(network: Network, cell_bits: int, weight_scale: str, bias_factor: float = 1.0) -> tuple[Levels, ...]:
+    """Levels of a normalised network, whose real thresholds are 1.
+
+    The scale is s = 1 / theta with a whole theta, so that the threshold is exact, and w = clip(rint(W / s)).
+
+    Parameters
+    ----------
+    cell_bits : b, levels 0 .. 2^b - 1
+    weight_scale : "max" (no weight is clipped) or "mse" (least mean square error of the weights)
+    bias_factor : 1 / (1 - 2^-K) where K phases together carry an input of that sum only [WS eq. 8]
+    """
+    top = (1 << cell_bits) - 1
+    result = []
+    for layer in network.layers:
+        theta, scale = threshold_for(layer.weight, top, weight_scale)
+        w = np.clip(np.rint(layer.weight.T / scale), -top, top).astype(np.int16)
+        bias = np.rint(layer.bias * bias_factor / scale).astype(np.int64)
+        positive, negative = np.maximum(w, 0).astype(np.uint8), np.maximum(-w, 0).astype(np.uint8)
+        result.append(Levels(layer.name, positive, negative, bias, theta, scale))
+    return tuple(result)
+
+
+def threshold_for(weight: Floats, top: int, rule: str) -> tuple[int, float]:
+    """theta and scale of a layer, for normalised weights and levels -top .. top.
+
+    theta is 1 and the scale is above 1 / theta only where a weight exceeds `top` thresholds.
+    """
+    largest = float(np.abs(weight).max(initial=0.0))
+    if largest == 0.0:
+        return top, 1.0 / top
+    if largest > top:
+        return 1, largest / top
+    theta = min(MAX_THETA, int(top / largest))
+    if rule == "max":
+        return theta, 1.0 / theta
+    candidates = np.unique(np.linspace(theta, min(MAX_THETA, 4 * theta + 1), 64).astype(int))
+    sample = weight.ravel()[:: max(1, weight.size // 100_000)]
+    errors = [float(np.mean((np.clip(np.rint(sample * c), -top, top) / c - sample) ** 2)) for c in candidates]
+    best = int(candidates[int(np.argmin(errors))])
+    return best, 1.0 / best

@@ -1,0 +1,207 @@
+"""The report of a run: one HTML page that needs nothing else, and `summary.json` with its numbers.
+
+`write_report` takes what is known and says "not run" of what is not. The same inputs give the same bytes: no dates, no
+paths, no addresses; pictures lie inside the page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from sim.image import ChipImage
+from sim.result import Result
+from sw import plots
+from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, trace_example
+from sw.files import write_atomic
+from sw.summary import summarise, widest
+
+__all__ = ["NOT_RUN", "render", "write_report"]
+
+NOT_RUN = "not run"
+"""What the page says in the place of a number that is not known."""
+
+_PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes")
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
+
+
+def write_report(
+    folder: str | Path,
+    *,
+    image: ChipImage,
+    images: NDArray[np.uint8] | None = None,
+    labels: NDArray[np.integer] | None = None,
+    reference: Result | None = None,
+    rtl: Result | None = None,
+    comparison: Mapping[str, Any] | None = None,
+    accuracy_ann: float | None = None,
+    waterfall: Sequence[Any] = (),
+    by_steps: Sequence[float | None] | None = None,
+    example: Example | None = None,
+    maps: Sequence[TileMap] | None = None,
+    cells: Mapping[str, Mapping[str, int]] | None = None,
+    config: Mapping[str, Any] | BaseModel | None = None,
+) -> Path:
+    """Write `report.html` and `summary.json` into the folder, each whole or not at all; return the page's path.
+
+    Parameters
+    ----------
+    image : the programmed chip
+    images, labels : uint8 [B, inputs] and [B], the images of the results, first to last; either may be left out.
+        With them, what is missing of `by_steps` and `example` is computed by the reference
+    reference, rtl : results on those images, or on the first of them
+    comparison : {"images", "values_compared", "mismatches", "simulator"} of the two
+    accuracy_ann : of the source network on the same images, 0 .. 1
+    waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
+    by_steps, example, maps : see `sw.evidence`; maps are computed if left out
+    cells : {component: {kind of cell: bits}} of `hw.synthesis.cell_counts`
+    config : the run's configuration, if there is one
+
+    Raises `sw.errors.FileError` where the folder cannot be written.
+    """
+    if by_steps is None and images is not None and labels is not None:
+        by_steps = accuracy_by_steps(image, images, labels)
+    if example is None and images is not None and len(images):
+        example = trace_example(image, images, labels)
+    if maps is None:
+        maps = conductance_maps(image)
+    stages = [_stage(stage) for stage in waterfall]
+    plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
+    summary = summarise(
+        image,
+        reference=reference,
+        labels=labels,
+        rtl=rtl,
+        comparison=comparison,
+        accuracy_ann=accuracy_ann,
+        waterfall=stages,
+        by_steps=by_steps,
+        cells=cells,
+        config=plain,
+    )
+    page = render(summary, _pictures(image, summary, reference, rtl, example, maps), example)
+    folder = Path(folder)
+    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomic(folder / "summary.json", text)
+    write_atomic(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Example | None = None) -> str:
+    """The page's text."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(percent=percent, si=si, number=number, decimal=decimal, setting=setting)
+    story: dict[str, Any] = {}
+    if example is not None:
+        story = {
+            "label": example.label,
+            "winner": int(example.result.classes[0]),
+            "steps": int(example.result.steps[0]),
+            "image": int(example.result.ids[0]),
+        }
+    return environment.get_template("report.html.j2").render(s=summary, pictures=pictures, story=story)
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """0.9812 -> "98.12 %"."""
+    return NOT_RUN if value is None else f"{100 * value:.{digits}f} %"
+
+
+def si(value: float | None, unit: str) -> str:
+    """Three digits and a prefix: 1.234e-9 joules -> "1.23 nJ"."""
+    if value is None:
+        return NOT_RUN
+    for factor, prefix in _PREFIXES:
+        if abs(value) >= factor * 0.9995:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value / 1e-15:.3g} f{unit}" if value else f"0 {unit}"
+
+
+def number(value: float | None) -> str:
+    """A count, with thousands set apart."""
+    return NOT_RUN if value is None else f"{value:,.0f}"
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A mean, with a fixed number of decimals."""
+    return NOT_RUN if value is None else f"{value:,.{digits}f}"
+
+
+def setting(value: Any) -> str:
+    """A configuration value as it stands in TOML."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _stage(stage: Any) -> tuple[str, float]:
+    """(name, accuracy) of a pair, a mapping, or an object with these attributes."""
+    if isinstance(stage, Mapping):
+        return str(stage["stage"]), float(stage["accuracy"])
+    if hasattr(stage, "accuracy"):
+        return str(stage.stage), float(stage.accuracy)
+    name, accuracy = stage
+    return str(name), float(accuracy)
+
+
+def _thresholds(image: ChipImage, layer: int, steps: int) -> NDArray[np.int64]:
+    phases = image.parameters.phases
+    return image.layers[layer].theta << (phases - 1 - np.arange(steps, dtype=np.int64) % phases)
+
+
+def _pictures(
+    image: ChipImage,
+    summary: Mapping[str, Any],
+    reference: Result | None,
+    rtl: Result | None,
+    example: Example | None,
+    maps: Sequence[TileMap],
+) -> dict[str, Any]:
+    """`data:` addresses of the pictures that can be drawn from what is known; None for the others."""
+    figures: dict[str, Figure] = {}
+    counted = widest(reference, rtl)
+    if summary["waterfall"]:
+        figures["waterfall"] = plots.waterfall([(s["stage"], s["accuracy"]) for s in summary["waterfall"]])
+    if summary["accuracy_by_steps"]:
+        accuracy = summary["accuracy"]["reference"]
+        decided = None if accuracy is None or reference is None else (float(np.mean(reference.steps)), accuracy)
+        values = [np.nan if v is None else v for v in summary["accuracy_by_steps"]]
+        figures["by_steps"] = plots.accuracy_by_steps(values, decided, summary["accuracy"]["ann"])
+    if counted is not None and len(counted):
+        figures["steps"] = plots.steps_histogram(counted.steps, image.t_max)
+        parts = {name: value for name, value in summary["energy_J"].items() if name != "total"}
+        figures["energy"] = plots.energy(parts)
+    if rtl is not None and rtl.cycles is not None:
+        figures["latency"] = plots.latency_histogram(rtl.cycles / image.clock_Hz)
+    if summary["cells"]:
+        figures["cells"] = plots.cells(summary["cells"])
+    names = [layer.name for layer in image.layers]
+    if example is not None and example.result.trace is not None:
+        trace, steps = example.result.trace, int(example.result.steps[0])
+        fired = [trace.unpacked(layer)[0, :steps] for layer in range(len(names))]
+        figures["raster"] = plots.raster(fired, names, example.pixels)
+        if trace.membranes is not None:
+            figures["membranes"] = plots.membranes(
+                [values[0, :steps] for values in trace.membranes],
+                names,
+                [_thresholds(image, layer, steps) for layer in range(len(names))],
+            )
+    found: dict[str, Any] = dict.fromkeys(_PICTURES)
+    found.update((name, plots.data_uri(figure)) for name, figure in figures.items())
+    found["maps"] = [
+        {"title": m.title, "uri": plots.data_uri(plots.conductance(m.target_S, m.programmed_S), "png")} for m in maps
+    ]
+    return found

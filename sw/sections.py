@@ -1,0 +1,210 @@
+"""The tables of a configuration file: one frozen class each, one sentence and a unit for every field.
+
+The tables [device] and [energy] belong to the device model: `sim.config`. Checks that concern more than one table are
+in `sw.config`, in one place.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "CodingSection",
+    "ConvertSection",
+    "CosimSection",
+    "CrossbarSection",
+    "DataSection",
+    "DecisionSection",
+    "HardwareSection",
+    "NeuronSection",
+    "TrainSection",
+]
+
+
+class Section(BaseModel):
+    """A table: frozen, and without room for keys that nobody reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class DataSection(Section):
+    """Which images the run trains on, calibrates with and tests."""
+
+    set: Annotated[
+        Literal["digits", "mnist", "fashion-mnist", "cifar-10"],
+        Field(description="data set; digits comes with scikit-learn, the others from SPIKELOOM_DATA or a download"),
+    ] = "digits"
+    test_limit: Annotated[int, Field(ge=0, description="test images used, first ones first, images; 0 is all")] = 0
+    calibration_images: Annotated[
+        int, Field(ge=1, description="training images that normalisation and ADC calibration look at, images")
+    ] = 1000
+
+
+class TrainSection(Section):
+    """Training of the example network, a multilayer perceptron. Not used when a model of one's own is compiled."""
+
+    hidden: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...],
+        Field(strict=False, description="sizes of the hidden layers, first to last, neurons"),
+    ] = (128, 64)
+    epochs: Annotated[int, Field(ge=1, description="passes over the training images, epochs")] = 40
+    batch: Annotated[int, Field(ge=1, description="images a training step, images")] = 64
+    learning_rate: Annotated[
+        float, Field(gt=0.0, le=1.0, description="peak learning rate of Adam; follows a cosine to zero, no unit")
+    ] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0, description="decoupled weight decay of AdamW, no unit")] = 0.0
+    dropout: Annotated[
+        float, Field(ge=0.0, lt=1.0, description="share of hidden activations dropped in training, fraction")
+    ] = 0.0
+    activation: Annotated[
+        Literal["relu", "clipped"],
+        Field(description="hidden activation; clipped is min(max(x, 0), 1), a neuron's firing rate"),
+    ] = "clipped"
+    activation_levels: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=256,
+            description="steps that a clipped activation is rounded to, the spike counts of as many time steps; "
+            "0 is no rounding, levels",
+        ),
+    ] = 4
+    weight_bits: Annotated[
+        int,
+        Field(ge=0, le=6, description="bits of a cell that training rounds weights to, as conversion will; 0 is off"),
+    ] = 4
+    weight_noise: Annotated[
+        float,
+        Field(ge=0.0, le=1.0, description="Gaussian error of every weight in training, relative to it, fraction"),
+    ] = 0.0
+    augment: Annotated[
+        bool, Field(description="whether training images are shifted, turned and scaled a little at random")
+    ] = False
+    label_smoothing: Annotated[
+        float, Field(ge=0.0, lt=1.0, description="share of the target spread over all classes, fraction")
+    ] = 0.0
+
+
+class ConvertSection(Section):
+    """From a trained network to integer levels."""
+
+    normalisation: Annotated[
+        Literal["max", "percentile"],
+        Field(description="activation that becomes a firing rate of 1: the largest, or the percentile"),
+    ] = "max"
+    percentile: Annotated[
+        float,
+        Field(gt=0.0, le=100.0, description="percentile of the positive activations, if so chosen, percent"),
+    ] = 99.9
+    weight_scale: Annotated[
+        Literal["max", "mse"],
+        Field(description="scale of a layer: the largest weight is the top level, or least mean square error"),
+    ] = "max"
+    adc_quantile: Annotated[
+        float,
+        Field(
+            gt=0.0,
+            le=1.0,
+            description="share of the calibration images' column currents that must not saturate an ADC, fraction",
+        ),
+    ] = 1.0
+
+
+class CodingSection(Section):
+    """How pixels become row signals."""
+
+    input: Annotated[
+        Literal["phase", "rate", "even", "analog"],
+        Field(
+            description="input coding: bits of the pixel MSB first, Bernoulli spikes, error diffusion, or the first "
+            "layer's DAC driving the pixel itself"
+        ),
+    ] = "even"
+    phases: Annotated[int, Field(ge=1, le=16, description="K, phases a period; 1 is rate coding, time steps")] = 1
+    even_start: Annotated[
+        int, Field(ge=0, le=254, description="start value of the error diffusion, 1/255 of a spike")
+    ] = 127
+
+
+class NeuronSection(Section):
+    """The integrate-and-fire neuron."""
+
+    reset: Annotated[
+        Literal["subtract", "zero", "none"], Field(description="what follows a spike of a hidden neuron")
+    ] = "subtract"
+    output_reset: Annotated[
+        Literal["subtract", "zero", "none"],
+        Field(description="what follows a spike of an output neuron; none only accumulates"),
+    ] = "subtract"
+    v0: Annotated[float, Field(ge=0.0, le=1.0, description="membrane at an image's start, thresholds of the last
+    phase")] = 0.5 leak: Annotated[
+        int, Field(ge=0, le=15, description="V loses V >> leak a step; 0 is no leak, bits of the shift")
+    ] = 0
+    clip: Annotated[float, Field(ge=0.0, description="limit of |V|; 0 is no limit, thresholds of the first phase")] =
+    0.0
+
+
+class DecisionSection(Section):
+    """When inference ends, and what decides."""
+
+    rule: Annotated[
+        Literal["fixed", "winner_k"],
+        Field(description="always t_max steps, or stop when the best class leads the second by k"),
+    ] = "winner_k"
+    k: Annotated[
+        float,
+        Field(
+            gt=0.0,
+            description="lead that ends inference: spikes of the last phase for readout spikes, thresholds of the "
+            "output layer for readout membrane",
+        ),
+    ] = 2.0
+    t_max: Annotated[int, Field(ge=1, le=65535, description="most time steps an image may take, time steps")] = 20
+    skip: Annotated[
+        int, Field(ge=0, description="first periods in which the output layer is not run, periods of K time steps")
+    ] = 0
+    readout: Annotated[
+        Literal["spikes", "membrane"], Field(description="what is compared: output spike counts or output membranes")
+    ] = "spikes"
+
+
+class CrossbarSection(Section):
+    """Size of an array and its converters."""
+
+    tile_rows: Annotated[int, Field(ge=1, le=65536, description="rows of a crossbar tile, rows")] = 256
+    tile_columns: Annotated[int, Field(ge=1, le=65536, description="columns of a crossbar tile, columns")] = 64
+    adc_bits: Annotated[
+        int, Field(ge=1, le=16, description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits")
+    ] = 8
+
+
+class HardwareSection(Section):
+    """Structure and timing of the digital part."""
+
+    lanes: Annotated[
+        int, Field(ge=1, description="ADCs a row tile and neuron circuits a layer; at most a layer's outputs, lanes")
+    ] = 16
+    encoder_lanes: Annotated[
+        int, Field(ge=1, description="pixels encoded in a clock cycle; at most the number of pixels, lanes")
+    ] = 16
+    pulse_cycles: Annotated[int, Field(ge=1, le=65535, description="length of a read pulse, clock cycles")] = 4
+    settle_cycles: Annotated[
+        int, Field(ge=1, le=65535, description="time the array takes to settle before it samples, clock cycles")
+    ] = 2
+    adc_cycles: Annotated[int, Field(ge=1, le=65535, description="time of a conversion, clock cycles")] = 1
+    clock_Hz: Annotated[float, Field(gt=0.0, description="clock frequency, hertz")] = 1e8
+
+
+class CosimSection(Section):
+    """The run of the generated Verilog."""
+
+    simulator: Annotated[Literal["verilator", "icarus"], Field(description="simulator that runs the Verilog")] = (
+        "verilator"
+    )
+    images: Annotated[int, Field(ge=0, description="test images run through the Verilog; 0 is all, images")] = 0
+    trace_images: Annotated[
+        int, Field(ge=0, description="images of which every membrane is compared as well, images")
+    ] = 4
+    waves: Annotated[bool, Field(description="whether the simulator writes a waveform file")] = False

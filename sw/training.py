@@ -1,0 +1,224 @@
+"""Training of the example networks: multilayer perceptrons that already know cells, levels and spikes.
+
+What decides whether a few time steps are enough is training: activations that are clipped and rounded to a few levels
+(`sw.layers.ClippedReLU`) and weights that are rounded to the cells' levels by the very rule of `sw.passes.quantise`,
+with gradients passed straight through both. Trained networks are kept, under a name made of everything that determines
+them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from sw.data import Dataset, cache_folder
+from sw.files import write_atomic
+from sw.layers import ClippedReLU
+from sw.passes.quantise import threshold_for
+from sw.sections import TrainSection
+
+__all__ = ["build", "torch_accuracy", "train"]
+
+_VERSION = 1
+"""Part of a cached network's name; raise it with every change of this file that changes results."""
+Progress = Callable[[int, int, str], None]
+"""Called with (epochs done, epochs, a text such as "loss 0.12")."""
+
+
+def build(section: TrainSection, inputs: int, classes: int) -> nn.Sequential:
+    """The untrained network: Linear, activation (and dropout) for each hidden layer, a Linear at the end."""
+    sizes = (inputs, *section.hidden, classes)
+    parts: list[tuple[str, nn.Module]] = []
+    for index, (rows, columns) in enumerate(itertools.pairwise(sizes)):
+        parts.append((f"layer{index}", nn.Linear(rows, columns)))
+        if index < len(section.hidden):
+            clipped = section.activation == "clipped"
+            parts.append((f"relu{index}", ClippedReLU(1.0, section.activation_levels) if clipped else nn.ReLU()))
+            if section.dropout:
+                parts.append((f"dropout{index}", nn.Dropout(section.dropout)))
+    return nn.Sequential(OrderedDict(parts))
+
+
+def train(
+    section: TrainSection,
+    data: Dataset,
+    seed: int,
+    progress: Progress | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> nn.Sequential:
+    """A trained network in evaluation mode; the same one, bit for bit, for the same arguments on the same machine.
+
+    Parameters
+    ----------
+    seed : of initial weights, order of the images, dropout, augmentation and weight noise
+    cache : folder of trained networks; by default `networks` in $SPIKELOOM_CACHE or the user's cache
+    """
+    folder = Path(cache) if cache is not None else cache_folder("networks")
+    path = folder / f"{data.name}-{_key(section, data, seed)}.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build(section, data.inputs, data.classes)
+        if not _restore(model, path):
+            threads = torch.get_num_threads()
+            torch.set_num_threads(min(2, threads))
+            try:
+                _fit(model, section, data, progress)
+            finally:
+                torch.set_num_threads(threads)
+            _store(model, path)
+    return model.eval()
+
+
+def torch_accuracy(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
+    """Share of images that the model as given classifies rightly, 0 .. 1; images uint8 [images, inputs]."""
+    training = model.training
+    model.eval()
+    right = 0
+    try:
+        with torch.no_grad():
+            for start in range(0, len(images), 1000):
+                x = torch.from_numpy(images[start : start + 1000].astype(np.float32) / 255.0)
+                right += int((model(x).argmax(1).numpy() == labels[start : start + 1000]).sum())
+    finally:
+        model.train(training)
+    return right / len(images)
+
+
+def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: Progress | None) -> None:
+    images = torch.tensor(data.train_images)
+    labels = torch.tensor(data.train_labels)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=section.learning_rate, weight_decay=section.weight_decay, fused=True
+    )
+    steps_an_epoch = math.ceil(len(images) / section.batch)
+    total = section.epochs * steps_an_epoch
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, total))
+    model.train()
+    for epoch in range(section.epochs):
+        loss_sum = 0.0
+        order = torch.randperm(len(images))
+        for start in range(0, len(images), section.batch):
+            chosen = order[start : start + section.batch]
+            x = images[chosen].float() / 255.0
+            if section.augment:
+                x = _augmented(x, data.shape)
+            loss = F.cross_entropy(_forward(model, x, section), labels[chosen], label_smoothing=section.label_smoothing)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            loss_sum += float(loss.detach()) * len(chosen)
+        if progress is not None:
+            progress(epoch + 1, section.epochs, f"loss {loss_sum / len(images):.4f}")
+    if section.weight_bits:
+        with torch.no_grad():
+            for layer in _linears(model):
+                layer.weight.copy_(_rounded(layer, section, layer is model[-1]))
+
+
+def _rate(step: int, total: int) -> float:
+    """Share of the peak learning rate: a short linear rise, then a cosine to zero."""
+    rise = max(1, total // 20)
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - rise) / max(1, total - rise))))
+
+
+def _linears(model: nn.Sequential) -> list[nn.Linear]:
+    return [module for module in model if isinstance(module, nn.Linear)]
+
+
+def _forward(model: nn.Sequential, x: torch.Tensor, section: TrainSection) -> torch.Tensor:
+    """The model with weights as the cells will have them: rounded, and with an error."""
+    for module in model:
+        if isinstance(module, nn.Linear):
+            weight = module.weight
+            if section.weight_bits:
+                rounded = _rounded(module, section, module is model[-1])
+                weight = weight + (rounded - weight).detach()
+            if section.weight_noise:
+                weight = weight * (1.0 + section.weight_noise * torch.randn_like(weight))
+            x = F.linear(x, weight, module.bias)
+        else:
+            x = module(x)
+    return x
+
+
+@torch.no_grad()
+def _rounded(layer: nn.Linear, section: TrainSection, last: bool) -> torch.Tensor:
+    """Weights on the grid that `sw.passes.quantise` will choose; the last layer's threshold is free, so its grid is
+    too.
+    """
+    top = (1 << section.weight_bits) - 1
+    weight = layer.weight
+    largest = float(weight.abs().max())
+    scale = max(largest, 1e-12) / top
+    if not last and section.activation == "clipped":
+        scale = threshold_for(np.array([[largest]]), top, "max")[1]
+    return torch.clamp(torch.round(weight / scale), -top, top) * scale
+
+
+def _augmented(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Images turned (to 12 degrees), scaled (to 10 %), sheared and shifted (to 2 pixels of 28) at random, bilinear."""
+    channels = 1 if len(shape) == 2 else shape[0]
+    height, width = shape[-2:]
+    count = len(x)
+    angle = (torch.rand(count) * 2 - 1) * math.radians(12)
+    scale_x = 1 + (torch.rand(count) * 2 - 1) * 0.1
+    scale_y = 1 + (torch.rand(count) * 2 - 1) * 0.1
+    shear = (torch.rand(count) * 2 - 1) * 0.1
+    shift = (torch.rand(count, 2) * 2 - 1) * (4 / 28)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    rows = torch.stack(
+        [
+            torch.stack([cos * scale_x, -sin * scale_y + shear, shift[:, 0]], 1),
+            torch.stack([sin * scale_x, cos * scale_y, shift[:, 1]], 1),
+        ],
+        1,
+    )
+    pictures = x.view(count, channels, height, width)
+    grid = F.affine_grid(rows, list(pictures.shape), align_corners=False)
+    return F.grid_sample(pictures, grid, align_corners=False).view(count, -1)
+
+
+def _key(section: TrainSection, data: Dataset, seed: int) -> str:
+    """A name for everything that determines the trained network."""
+    facts: dict[str, Any] = {
+        "train": section.model_dump(mode="json"),
+        "data": data.checksum(),
+        "seed": seed,
+        "version": _VERSION,
+        "torch": torch.__version__,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _restore(model: nn.Module, path: Path) -> bool:
+    """Fill in a cached network; False if there is none, or it is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        model.load_state_dict(load(path.read_bytes()))
+    except (OSError, SafetensorError, RuntimeError):
+        return False
+    return True
+
+
+def _store(model: nn.Module, path: Path) -> None:
+    from safetensors.torch import save
+
+    write_atomic(path, save({name: value.contiguous() for name, value in model.state_dict().items()}))

@@ -1,0 +1,99 @@
+"""Where did the accuracy go? The network after every stage of conversion, on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.config import Device
+from sim.image import ChipImage
+from sim.reference import run_reference
+from sw.float_snn import spiking_network
+from sw.passes.calibrate import row_codes
+
+if TYPE_CHECKING:
+    from sw.chip import Chip
+
+__all__ = ["device_stages", "waterfall", "wide_adc"]
+
+Progress = Callable[[str, float], None]
+
+
+def waterfall(
+    chip: Chip, images: NDArray[np.uint8], labels: NDArray[np.integer], progress: Progress | None = None
+) -> list[tuple[str, float]]:
+    """(stage, accuracy 0 .. 1) from the ANN to the chip with all its effects.
+
+    Stages before quantisation need the network the chip was compiled from; a chip that was loaded starts at
+    "quantised". The last stage is the chip itself: what `Chip.predict` gives.
+
+    Parameters
+    ----------
+    images, labels : uint8 [images, inputs] and integers [images]
+    progress : called with each stage and its accuracy when it is known
+    """
+    result: list[tuple[str, float]] = []
+
+    def add(stage: str, accuracy: float) -> None:
+        result.append((stage, accuracy))
+        if progress is not None:
+            progress(stage, accuracy)
+
+    image = chip.image
+    if chip.stages is not None:
+        from sw.training import torch_accuracy
+
+        add("ANN", torch_accuracy(chip.stages.model, images, labels.astype(np.int64)))
+        add("folded", float(np.mean(chip.stages.folded.classes(images) == labels)))
+        add("normalised", float(np.mean(chip.stages.normalised.classes(images) == labels)))
+        network = spiking_network(image, chip.stages.normalised)
+        classes = [
+            network.run(
+                len(images[start : start + 1000]), row_codes(image, images[start : start + 1000], start)
+            ).classes
+            for start in range(0, len(images), 1000)
+        ]
+        add("spiking", float(np.mean(np.concatenate(classes) == labels)))
+    ideal = image.with_device(_ideal(image.device))
+    add("quantised", run_reference(wide_adc(ideal), images).accuracy(labels))
+    add("ADC", run_reference(ideal, images).accuracy(labels))
+    for stage, device in device_stages(image.device):
+        add(stage, run_reference(image.with_device(device), images).accuracy(labels))
+    return result
+
+
+def wide_adc(image: ChipImage) -> ChipImage:
+    """The same chip with converters of 16 bits and gain shift 0, which do not saturate and round only analog inputs."""
+    shapes = tuple(replace(layer, adc_bits=16, max_gain_shift=0) for layer in image.parameters.layers)
+    layers = tuple(
+        replace(layer, gain_shift=0, clip=min(layer.clip, shape.max_membrane))
+        for layer, shape in zip(image.layers, shapes, strict=True)
+    )
+    return replace(image, layers=layers, parameters=replace(image.parameters, layers=shapes))
+
+
+def device_stages(device: Device) -> list[tuple[str, Device]]:
+    """The effects that are on, one added after the other; the last is the device itself."""
+    stages: list[tuple[str, Device]] = []
+    now = _ideal(device)
+    for stage, names in (
+        ("device variation", ("device_sigma",)),
+        ("programming", ("program_sigma",)),
+        ("stuck cells", ("stuck_on", "stuck_off")),
+        ("read noise", ("read_sigma",)),
+        ("IR drop", ("wire_ohm",)),
+    ):
+        values = {name: getattr(device, name) for name in names}
+        if any(values.values()):
+            now = now.model_copy(update=values)
+            stages.append((stage, now))
+    return stages
+
+
+def _ideal(device: Device) -> Device:
+    off = dict.fromkeys(("device_sigma", "program_sigma", "stuck_on", "stuck_off", "read_sigma", "wire_ohm"), 0.0)
+    return device.model_copy(update=off)

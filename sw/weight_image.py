@@ -1,0 +1,181 @@
+"""The weight image, a .loom file: a programmed chip with its hardware parameters, checked, versioned, without pickle.
+
+A .loom file is a safetensors file. Tensors are, for layer l, `layers.l.positive` and `layers.l.negative` (uint8
+[inputs, outputs]) and `layers.l.bias` (int32 [outputs]). The header's metadata has `format` ("spikeloom weight image"),
+`version`, `sha256` and `chip`, a JSON text with all the rest. The checksum covers version, JSON text and tensors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from sim.config import Device, Energy
+from sim.image import ChipImage, LayerImage
+from sw.chip import Chip
+from sw.config import Config
+from sw.errors import FileError, WeightImageError
+from sw.files import readable_error
+
+__all__ = ["FORMAT", "VERSION", "load", "pack", "unpack"]
+
+FORMAT = "spikeloom weight image"
+VERSION = 1
+_ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
+
+
+def pack(image: ChipImage, config: Config) -> bytes:
+    """The content of a .loom file; the same bytes for the same chip."""
+    tensors: dict[str, NDArray[Any]] = {
+        f"layers.{index}.{name}": np.ascontiguousarray(getattr(layer, name), dtype=dtype)
+        for index, layer in enumerate(image.layers)
+        for name, dtype in _ARRAYS.items()
+    }
+    scalars = [field.name for field in dataclasses.fields(LayerImage) if field.name not in _ARRAYS]
+    chip = {field.name: getattr(image, field.name) for field in dataclasses.fields(ChipImage)}
+    chip |= {
+        "layers": [{name: getattr(layer, name) for name in scalars} for layer in image.layers],
+        "parameters": dataclasses.asdict(image.parameters),
+        "device": image.device.model_dump(mode="json"),
+        "energy": image.energy.model_dump(mode="json"),
+        "config": config.model_dump(mode="json"),
+    }
+    text = json.dumps(chip, sort_keys=True)
+    metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
+    metadata["sha256"] = _checksum(metadata["version"], text, tensors)
+    return _safetensors(tensors, metadata)
+
+
+def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
+    """A safetensors file with its header in a fixed order (the library's own order of metadata changes from run to
+    run).
+    """
+    header: dict[str, Any] = {"__metadata__": metadata}
+    parts: list[bytes] = []
+    end = 0
+    for name, array in sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        start, end = end, end + array.nbytes
+        kind = {"uint8": "U8", "int32": "I32"}[array.dtype.name]
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, end]}
+        parts.append(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + b"".join(parts)
+
+
+def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:
+    """The chip in a .loom file; see `sw.load`."""
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileError(f"There is no weight image '{os.fspath(path)}'") from None
+    except OSError as error:
+        raise FileError(readable_error(path, error).replace("write", "read")) from error
+    image, config = unpack(content, os.fspath(path))
+    if expected_parameters is not None:
+        _check_parameters(image.parameters, expected_parameters, os.fspath(path))
+    return Chip(image, config)
+
+
+def unpack(content: bytes, source: str) -> tuple[ChipImage, Config]:
+    """The chip image and configuration in the content of a .loom file.
+
+    Raises `WeightImageError`, naming `source`, for content that is foreign, newer or damaged.
+    """
+    metadata = _metadata(content, source)
+    if metadata.get("format") != FORMAT:
+        raise WeightImageError(f"'{source}' is not a SpikeLoom weight image")
+    version = metadata.get("version", "")
+    if version.isdigit() and int(version) > VERSION:
+        raise WeightImageError(
+            f"'{source}' is a weight image of version {version}, but this program reads versions up to {VERSION}; "
+            "update SpikeLoom"
+        )
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as load_tensors
+
+    damaged = f"The weight image '{source}' is damaged"
+    try:
+        tensors = load_tensors(content)
+        if _checksum(version, metadata["chip"], tensors) != metadata["sha256"]:
+            raise WeightImageError(f"{damaged}: its content does not fit its checksum")
+        return _rebuilt(json.loads(metadata["chip"]), tensors)
+    except WeightImageError:
+        raise
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightImageError(f"{damaged}: {error}") from error
+
+
+def _metadata(content: bytes, source: str) -> dict[str, str]:
+    """Metadata of a safetensors header: 8 bytes of length, little-endian, then JSON."""
+    size = int.from_bytes(content[:8], "little")
+    try:
+        if len(content) < 8 or size > len(content) - 8:
+            raise ValueError("too short")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        return {str(key): str(value) for key, value in metadata.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        if FORMAT.encode() in content[:65536]:
+            raise WeightImageError(f"The weight image '{source}' is damaged: it is cut off") from None
+        raise WeightImageError(f"'{source}' is not a SpikeLoom weight image") from None
+
+
+def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256(f"{FORMAT}\n{version}\n{text}\n".encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[ChipImage, Config]:
+    parameters = dict(chip.pop("parameters"))
+    shapes = tuple(LayerParameters(**layer) for layer in parameters.pop("layers"))
+    layers = []
+    for index, values in enumerate(chip.pop("layers")):
+        arrays: dict[str, Any] = {name: tensors[f"layers.{index}.{name}"] for name in _ARRAYS}
+        layers.append(LayerImage(**{**values, "reset": Reset(values["reset"])}, **arrays))
+    config = Config.validated(chip.pop("config"), "its configuration")
+    image = ChipImage(
+        **{
+            **chip,
+            "layers": tuple(layers),
+            "parameters": NpuParameters(layers=shapes, **parameters),
+            "coding": Coding(chip["coding"]),
+            "rule": Rule(chip["rule"]),
+            "readout": Readout(chip["readout"]),
+            "device": Device(**chip["device"]),
+            "energy": Energy(**chip["energy"]),
+        }
+    )
+    return image, config
+
+
+def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str) -> None:
+    """Raise, naming the first difference, if the image was made for other hardware."""
+    for field in dataclasses.fields(NpuParameters):
+        a, b = getattr(found, field.name), getattr(expected, field.name)
+        if field.name != "layers" and a != b:
+            _mismatch(source, field.name, a, b)
+    if len(found.layers) != len(expected.layers):
+        _mismatch(source, "number of layers", len(found.layers), len(expected.layers))
+    for index, (layer, other) in enumerate(zip(found.layers, expected.layers, strict=True)):
+        for field in dataclasses.fields(LayerParameters):
+            a, b = getattr(layer, field.name), getattr(other, field.name)
+            if a != b:
+                _mismatch(source, f"{field.name} of layer {index}", a, b)
+
+
+def _mismatch(source: str, what: str, found: Any, expected: Any) -> None:
+    raise WeightImageError(
+        f"The weight image '{source}' was made for other hardware: {what} is {found}, but the design has {expected}"
+    )

@@ -1,0 +1,194 @@
+"""Step controller: a step at a time, nothing after the decision; the contract is proven, with broken twins."""
+
+from __future__ import annotations
+
+import pytest
+from amaranth.hdl import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from hw.controller import Controller
+from hw.params import LayerParameters, NpuParameters
+from tests.formal import assert_fails, prove
+from tests.hw.proof_bench import mutant, past
+from tests.hw.stream_bench import simulate
+
+
+def unit(layers: int = 2, phases: int = 2, max_steps: int = 12) -> NpuParameters:
+    layer = LayerParameters(inputs=4, outputs=4, lanes=2, phases=phases, max_steps=max_steps)
+    return NpuParameters(layers=(layer,) * layers, phases=phases, max_steps=max_steps, encoder_lanes=2)
+
+
+class Contract(wiring.Component):
+    """One admission a step, no gate open outside of a step, and the answer is the verdict that said stop.
+
+    The environment promises little: an image starts only where the controller is idle, `skip` holds still during an
+    image, and the layers give the last one a vector only in answer to an admitted one. Verdicts may come at any time.
+    """
+
+    def __init__(self, controller: type = Controller, layers: int = 2) -> None:
+        self._layers = layers
+        self._dut = controller(parameters=unit(layers, max_steps=63))
+        dut = self._dut
+        super().__init__(
+            {
+                "start": In(1),
+                "skip": In(len(dut.skip)),
+                "vector_valid": In(1),
+                "admit_ready": In(1),
+                "last_valid": In(1),
+                "final_ready": In(1),
+                "verdict": In(len(Value.cast(dut.verdict.payload))),
+                "verdict_valid": In(1),
+                "result_ready": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = self._dut
+        single = self._layers == 1
+        m.d.comb += [
+            dut.start.eq(self.start),
+            dut.skip.eq(self.skip),
+            dut.vector_valid.eq(self.vector_valid),
+            dut.admit_ready.eq(dut.last_ready if single else self.admit_ready),
+            dut.last_valid.eq(dut.admit_valid if single else self.last_valid),
+            dut.final_ready.eq(self.final_ready),
+            Value.cast(dut.verdict.payload).eq(self.verdict),
+            dut.verdict.valid.eq(self.verdict_valid),
+            dut.result.ready.eq(self.result_ready),
+        ]
+        running, decided = Signal(), Signal()  # an image is in work; its verdict has said stop
+        travelling, deciding = Signal(), Signal()  # the step's vector is admitted; the last layer has it
+        admitted, steps = Signal(8), Signal(8)
+        ran = Signal()
+        winner = Signal.like(dut.result.p.winner)
+
+        admission = dut.admit_valid & dut.admit_ready
+        arrival = dut.last_valid & dut.last_ready
+        handed = dut.final_valid & dut.final_ready
+        verdict = dut.verdict.valid & dut.verdict.ready
+        started = Signal()
+        m.d.sync += started.eq(1)
+
+        # What the environment promises.
+        m.d.comb += Assume(~self.start | dut.idle)
+        with m.If(started):
+            m.d.comb += Assume(dut.idle | (self.skip == past(m, self.skip)))
+        if not single:
+            m.d.comb += Assume(~self.last_valid | (travelling & ~deciding))
+
+        # Gates.
+        m.d.comb += Assert(dut.idle == ~running)
+        with m.If(~running | decided):
+            m.d.comb += Assert(~dut.admit_valid & ~dut.final_valid & ~dut.vector_ready & ~dut.last_ready)
+        with m.If(travelling | deciding):
+            m.d.comb += Assert(~dut.admit_valid & ~dut.vector_ready)
+        with m.If(deciding):
+            m.d.comb += Assert(~dut.final_valid & ~dut.last_ready)
+        m.d.comb += Assert((dut.vector_valid & dut.vector_ready) == admission)
+        m.d.comb += Assert(~dut.final_valid | dut.last_valid)
+        with m.If(dut.final_valid):
+            m.d.comb += Assert(dut.final_first == ~ran)
+        with m.If(running):
+            m.d.comb += Assert((admitted == steps + (travelling | deciding)) & (dut.step == steps + 1 - decided))
+        with m.If(verdict):
+            m.d.comb += Assert(deciding)
+
+        # The answer.
+        m.d.comb += Assert(dut.result.valid == decided)
+        m.d.comb += Assert(dut.restart == (dut.result.valid & dut.result.ready))
+        with m.If(dut.result.valid):
+            m.d.comb += Assert((dut.result.p.steps == steps) & (dut.result.p.winner == winner))
+
+        # What has happened.
+        with m.If(self.start):
+            m.d.sync += [running.eq(1), decided.eq(0), admitted.eq(0), steps.eq(0), ran.eq(0)]
+        with m.If(admission):
+            m.d.sync += [admitted.eq(admitted + 1), travelling.eq(1)]
+        with m.If(arrival):
+            m.d.sync += travelling.eq(0)
+            with m.If(handed):
+                m.d.sync += [deciding.eq(1), ran.eq(1)]
+            with m.Else():
+                m.d.sync += steps.eq(steps + 1)
+        with m.If(verdict):
+            m.d.sync += [deciding.eq(0), steps.eq(steps + 1), winner.eq(dut.verdict.p.winner)]
+            with m.If(dut.verdict.p.stop):
+                m.d.sync += decided.eq(1)
+        with m.If(dut.restart):
+            m.d.sync += [running.eq(0), decided.eq(0)]
+        return m
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_proof_contract(layers: int) -> None:
+    prove(Contract(layers=layers), f"controller_{layers}", depth=16)
+
+
+BROKEN = {
+    "admits_while_deciding": (
+        "m.d.comb += self.verdict.ready.eq(1)",
+        "m.d.comb += [self.verdict.ready.eq(1), admit_open.eq(1)]",
+    ),
+    "opens_the_gate_for_an_answer": (
+        "m.d.comb += self.result.valid.eq(1)",
+        "m.d.comb += [self.result.valid.eq(1), admit_open.eq(1)]",
+    ),
+    "goes_on_after_stop": ("with m.If(self.verdict.p.stop):", "with m.If(self.verdict.p.stop & self.verdict.p.reason):"),
+    "forgets_first": ("period.eq(0), last_has_run.eq(0)]", "period.eq(0)]"),
+    "runs_the_last_layer_in_skipped_periods": ("final_open & ~skipped)", "final_open)"),
+    "does_not_count_a_dropped_step": ("with m.If(skipped):\n                m.d.comb += advance.eq(1)", "with m.If(skipped):"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_proof_bites(name: str) -> None:
+    assert_fails(Contract(mutant(Controller, *BROKEN[name])), f"controller_{name}", depth=12)
+
+
+def test_cycles_and_steps() -> None:
+    """Two skipped steps and two run steps, cycle by cycle; `cycles` counts from the start to the result."""
+    dut = Controller(parameters=unit(phases=2))
+
+    async def bench(ctx):
+        for image in range(2):
+            assert ctx.get(dut.idle) and ctx.get(dut.step) == 0
+            ctx.set(dut.skip, 1)
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            ctx.set(dut.admit_ready, 1)
+            ctx.set(dut.final_ready, 1)
+            for step in range(1, 5):
+                assert ctx.get(dut.step) == step
+                ctx.set(dut.vector_valid, 1)
+                assert ctx.get(dut.admit_valid) and ctx.get(dut.vector_ready)
+                await ctx.tick()
+                assert not ctx.get(dut.admit_valid)
+                ctx.set(dut.last_valid, 1)
+                assert ctx.get(dut.last_ready)
+                assert ctx.get(dut.final_valid) == (step > 2)
+                assert ctx.get(dut.final_first) == (step <= 3)
+                await ctx.tick()
+                ctx.set(dut.last_valid, 0)
+                if step > 2:
+                    assert ctx.get(dut.verdict.ready)
+                    ctx.set(dut.verdict.payload, {"stop": step == 4, "winner": 2, "margin": -5, "reason": 1})
+                    ctx.set(dut.verdict.valid, 1)
+                    await ctx.tick()
+                    ctx.set(dut.verdict.valid, 0)
+            for _ in range(image):
+                assert ctx.get(dut.result.valid)
+                await ctx.tick()
+            assert ctx.get(dut.cycles) == 11
+            assert not ctx.get(dut.admit_valid)
+            result = ctx.get(dut.result.payload)
+            assert (result.winner, result.steps, result.margin, result.reason) == (2, 4, -5, 1)
+            ctx.set(dut.result.ready, 1)
+            assert ctx.get(dut.restart)
+            await ctx.tick()
+            ctx.set(dut.result.ready, 0)
+
+    simulate(dut, bench)

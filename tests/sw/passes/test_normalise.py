@@ -1,0 +1,46 @@
+"""Normalised networks: the same classes, activations of at most 1."""
+
+import numpy as np
+import pytest
+
+from sw.graph import Dense, Network, Rectifier
+from sw.passes.normalise import activation_scales, normalise
+from sw.sections import ConvertSection
+
+RNG = np.random.default_rng(2)
+IMAGES = RNG.integers(0, 256, (100, 8), dtype=np.uint8)
+
+
+def network(clip: float = float("inf")) -> Network:
+    return Network(
+        (
+            Dense("a", RNG.normal(size=(6, 8)) * 3, RNG.normal(size=6), Rectifier("r", clip)),
+            Dense("b", RNG.normal(size=(4, 6)) * 2, RNG.normal(size=4), None),
+        )
+    )
+
+
+def test_max_makes_the_largest_activation_one_and_keeps_classes():
+    before = network()
+    after = normalise(before, IMAGES, ConvertSection())
+    for values in after.activations(IMAGES):
+        assert values.max() == pytest.approx(1.0)
+    np.testing.assert_array_equal(after.classes(IMAGES), before.classes(IMAGES))
+
+
+def test_percentile_is_of_the_positive_activations():
+    before = network()
+    scales = activation_scales(before, IMAGES, ConvertSection(normalisation="percentile", percentile=90.0))
+    for scale, values in zip(scales, before.activations(IMAGES), strict=True):
+        assert scale == pytest.approx(np.percentile(values[values > 0], 90))
+
+
+def test_a_clip_becomes_the_threshold():
+    after = normalise(network(clip=0.5), IMAGES, ConvertSection())
+    rectifier = after.layers[0].rectifier
+    assert rectifier is not None and rectifier.clip == pytest.approx(1.0)
+
+
+def test_a_silent_layer_keeps_its_scale():
+    silent = Network((Dense("a", np.zeros((3, 8)), np.full(3, -1.0), None),))
+    assert activation_scales(silent, IMAGES, ConvertSection()) == [1.0]

@@ -1,0 +1,51 @@
+"""Cell pairs and thresholds."""
+
+import numpy as np
+import pytest
+
+from sw.graph import Dense, Network
+from sw.passes.quantise import MAX_THETA, quantise, threshold_for
+
+RNG = np.random.default_rng(3)
+
+
+def levels(weight: np.ndarray, bits: int = 4, rule: str = "max", factor: float = 1.0):
+    bias = np.linspace(-1, 1, len(weight))
+    return quantise(Network((Dense("a", weight, bias, None),)), bits, rule, factor)[0]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 6])
+def test_one_side_of_each_pair_is_zero_and_values_are_near(bits):
+    weight = RNG.normal(size=(5, 9)) * 0.2
+    layer = levels(weight, bits)
+    top = (1 << bits) - 1
+    assert layer.positive.dtype == np.uint8 and layer.positive.shape == (9, 5)
+    assert not np.any((layer.positive > 0) & (layer.negative > 0))
+    assert max(layer.positive.max(), layer.negative.max()) <= top
+    np.testing.assert_allclose(layer.weights * layer.scale, weight.T, atol=layer.scale / 2 + 1e-12)
+    assert layer.theta * layer.scale == pytest.approx(1.0)
+    np.testing.assert_array_equal(layer.bias, np.rint(np.linspace(-1, 1, 5) * layer.theta))
+
+
+def test_bias_of_phase_coding_is_larger():
+    weight = RNG.normal(size=(5, 9)) * 0.01
+    plain, phases = levels(weight), levels(weight, factor=1 / (1 - 2.0**-4))
+    np.testing.assert_array_equal(phases.bias, np.rint(np.linspace(-1, 1, 5) * 16 / 15 * plain.theta))
+
+
+def test_mse_is_at_least_as_near_as_max():
+    weight = RNG.normal(size=(50, 40)) * 0.05
+    weight[0, 0] = 0.6  # an outlier that spoils the scale "max"
+    errors = {
+        rule: np.mean((levels(weight, 4, rule).weights * levels(weight, 4, rule).scale - weight.T) ** 2)
+        for rule in ("max", "mse")
+    }
+    assert errors["mse"] < 0.8 * errors["max"]
+
+
+def test_extreme_weights():
+    assert threshold_for(np.zeros((2, 2)), 15, "max") == (15, 1 / 15)
+    assert threshold_for(np.full((2, 2), 1e-9), 15, "max") == (MAX_THETA, 1 / MAX_THETA)
+    assert threshold_for(np.full((2, 2), 30.0), 15, "max") == (1, 2.0)
+    assert threshold_for(np.full((2, 2), 30.0), 15, "mse") == (1, 2.0)
+    assert np.all(levels(np.full((2, 2), 30.0)).weights == 15)

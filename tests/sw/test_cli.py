@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from sim.result import Mismatch
+from sim.tools import ToolError
+from sw import doctor, steps
+from sw.cli import app
+from sw.flow import Flow
+
+COMMANDS = ("doctor", "demo", "run", "verilog", "cosim", "report")
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of its own to work in; trained networks and simulator builds are shared by the tests of this file."""
+    cache = tmp_path_factory.getbasetemp() / "cli-cache"
+    monkeypatch.setenv("SPIKELOOM_CACHE", str(cache))
+    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+def call(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def error(*arguments: str, code: int = 2) -> str:
+    """The one line that a failing command says."""
+    result = call(*arguments, code=code)
+    lines = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1 and "Traceback" not in result.output
+    assert result.stdout == ""
+    return lines[0].removeprefix("Error: ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(command: str) -> None:
+    text = call(command, "--help").stdout
+    assert "Example" in text and f"spikeloom {command}" in text
+
+
+def test_help_names_every_command() -> None:
+    text = call("--help").stdout
+    assert all(command in text for command in COMMANDS)
+
+
+def test_doctor_tells_versions_and_speaks_json() -> None:
+    assert "verilator" in call("doctor").stdout
+    values = json.loads(call("doctor", "--json").stdout)
+    assert values["ok"] is True and {"name", "version", "remedy"} <= set(values["tools"][0])
+
+
+def test_doctor_fails_where_something_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(doctor, "verilator_folder", lambda: None)
+    text = call("doctor", code=1).stdout
+    assert "missing" in text and "apt-get install g++" in text
+    assert json.loads(call("doctor", "--json", code=1).stdout)["ok"] is False
+
+
+def test_a_run_that_stops_early_says_what_it_did_and_is_kept() -> None:
+    first = json.loads(call("run", "tiny", "--to", "reference", "--json").stdout)
+    assert first["done"] == ["data", "train", "convert", "reference"] and first["summary"] is None
+    second = json.loads(call("run", "tiny", "--to", "reference", "--json").stdout)
+    assert second["kept"] == first["done"] and second["done"] == []
+    assert Path("build/tiny/reference/reference.npz").exists()
+    again = json.loads(call("run", "tiny", "--from", "convert", "--to", "convert", "--json").stdout)
+    assert again["done"] == ["convert"]
+    assert "Outputs: build/tiny" in call("run", "tiny", "--to", "reference").stdout
+
+
+def test_everything_once(place: Path) -> None:
+    """The whole flow on Verilator, then a report from what is there, then nothing left to do."""
+    values = json.loads(call("run", "tiny", "--images", "4", "--json").stdout)
+    summary = values["summary"]
+    assert summary["bit_exact"]["mismatches"] == 0 and summary["bit_exact"]["images"] == 4
+    assert summary["accuracy"]["rtl"] is not None and summary["cycles"]["mean"] > 0
+    assert summary["cells"] and summary["energy_J"]["total"] > 0
+    page = place / "build/tiny/report/report.html"
+    assert Path(values["report"]) == Path("build/tiny/report/report.html")
+    before = page.read_bytes()
+    assert json.loads(call("run", "tiny", "--images", "4", "--json").stdout)["done"] == []
+    call("report", "tiny")
+    assert page.read_bytes() != b"" and len(before) > 100_000
+    table = call("run", "tiny", "--images", "4").stdout
+    assert "mismatches" in table and "Report: build/tiny/report/report.html" in table
+    chip = "build/tiny/convert/chip.loom"
+    files = json.loads(call("verilog", chip, "--output", "rtl", "--json").stdout)["files"]
+    assert "chip.sv" in files and (place / "rtl/ports.json").exists()
+    values = json.loads(call("cosim", chip, "--images", "3", "--json").stdout)
+    assert values["images"] == 3 and values["mismatches"] == 0 and values["simulator"] == "verilator"
+
+
+def test_the_report_says_what_was_not_run() -> None:
+    assert "start `spikeloom run tiny` first" in error("report", "tiny")
+    call("run", "tiny", "--to", "convert")
+    values = json.loads(call("report", "tiny", "--json").stdout)
+    assert values["summary"]["accuracy"]["rtl"] is None
+    assert "not run" in Path(values["report"]).read_text()
+
+
+def test_configuration_errors_are_sentences(place: Path) -> None:
+    assert "presets are digits, mnist, tiny; did you mean the preset 'digits'?" in error("run", "digit")
+    (place / "my.toml").write_text("[decision]\nt_mx = 3\n")
+    assert error("run", "my.toml") == "my.toml: Unknown key 't_mx' in [decision]; did you mean 't_max'?"
+    assert "there is no step 'refrence'" in error("run", "tiny", "--to", "refrence")
+    assert "images" in error("run", "tiny", "--images", "-3")
+    assert "nothing.loom" in error("verilog", "nothing.loom", "--output", "x")
+    (place / "foreign.loom").write_bytes(b"not a weight image")
+    assert "foreign.loom" in error("cosim", "foreign.loom")
+    assert not (place / "build").exists()
+
+
+def test_options_that_do_not_exist_are_usage_errors() -> None:
+    assert "No such option" in call("run", "tiny", "--imagse", "3", code=2).stderr
+    assert call("cosim", "tiny", "--simulator", "vcs", code=2).stderr
+
+
+def test_debug_shows_where_an_error_comes_from() -> None:
+    for arguments in (("--debug", "run", "digit"), ("run", "digit", "--debug")):
+        text = call(*arguments, code=2).stderr
+        assert "Traceback" in text and text.splitlines()[-1].startswith("Error: digit")
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> None:
+    """Let every flow fail in its first step."""
+
+    def work(flow: Flow, *_: Any) -> None:
+        raise problem
+
+    monkeypatch.setattr(Flow, "run_one", work)
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, KeyboardInterrupt())
+    text = call("run", "tiny", code=130).stderr
+    assert "Interrupted." in text and "same command again goes on" in text and "Traceback" not in text
+
+
+def test_a_mismatch_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(
+        monkeypatch, Mismatch("Image 3, layer 1, step 2, neuron 5: spike is 1 in the reference and 0 in the Verilog")
+    )
+    assert "Image 3, layer 1, step 2, neuron 5" in error("run", "tiny", code=1)
+
+
+def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    call("run", "tiny", "--to", "convert")
+
+    def missing(*_: object, **__: object) -> None:
+        raise ToolError(
+            "make is not on PATH, but Verilator simulations need it: install it (Debian: apt-get install make)"
+        )
+
+    monkeypatch.setattr("sim.cosim.run_cosim", missing)
+    assert "apt-get install make" in error("cosim", "tiny", "--images", "1")
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [(errno.ENOSPC, "there is no space left on the device"), (errno.EACCES, "permission is denied")],
+)
+def test_what_cannot_be_written_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, place: Path, number: int, sentence: str
+) -> None:
+    real = os.replace
+
+    def refuse(source: str, target: str) -> None:
+        if "convert" in str(target):
+            raise OSError(number, os.strerror(number))
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    text = error("run", "tiny", "--to", "convert")
+    assert sentence in text and "chip.loom" in text
+    assert [path.name for path in (place / "build/tiny/convert").iterdir()] == []
+    monkeypatch.undo()
+    os.chdir(place)
+    call("run", "tiny", "--to", "convert")
+
+
+def test_a_file_in_the_way_of_the_folder(place: Path) -> None:
+    (place / "build").write_text("")
+    assert "build" in error("run", "tiny", "--to", "data")
+
+
+def test_mnist_without_its_files_says_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps._dataset.cache_clear()
+    assert "'missing' (--data or SPIKELOOM_DATA) is not there" in error("run", "mnist", "--data", "missing")

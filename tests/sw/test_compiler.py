@@ -1,0 +1,98 @@
+"""`sw.compile`: what it makes, what it refuses, and that every option changes the chip."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import sw
+from sw.errors import CalibrationError, ConfigError
+from tests.sw.models import make_chip, make_config, make_images, make_model
+
+IMAGES = make_images(50, 20)
+
+
+def test_the_classes_are_those_of_the_model():
+    model, images = make_model(20, 30, 20, 5), make_images(200, 20, seed=8)
+    config = make_config(device={"bits": 6}, decision={"rule": "fixed", "t_max": 60}, crossbar={"adc_bits": 12})
+    chip = sw.compile(model, IMAGES, config)
+    expected = model(torch.from_numpy(images.astype(np.float32) / 255)).argmax(1).numpy()
+    assert np.mean(chip.predict(images).classes == expected) >= 0.93
+    assert len(np.unique(expected)) > 2
+
+
+@pytest.mark.parametrize("make", [lambda x: x, lambda x: x.reshape(-1, 4, 5), lambda x: torch.from_numpy(x / 255.0)])
+def test_calibration_images_of_every_kind(make):
+    chip = sw.compile(make_model(20, 6, 3), make(IMAGES), "tiny")
+    expected = sw.compile(make_model(20, 6, 3), IMAGES, "tiny")
+    assert chip.image.parameters == expected.image.parameters
+
+
+def test_a_percentile_or_a_rounding_rule_changes_the_weights():
+    thetas = {
+        name: [layer.theta for layer in make_chip(convert=convert).image.layers]
+        for name, convert in {
+            "max": {},
+            "percentile": {"normalisation": "percentile", "percentile": 50.0},
+            "mse": {"weight_scale": "mse"},
+        }.items()
+    }
+    assert thetas["max"] != thetas["percentile"] and thetas["max"] != thetas["mse"]
+
+
+def test_phase_coding_has_larger_biases():
+    plain, phases = (
+        make_chip(coding={"input": name, "phases": 2}, decision={"k": 2.0}).image.layers[0].bias for name in ("even",
+        "phase")
+    )
+    assert np.abs(phases - plain * 4 / 3).max() <= 1.2
+
+
+@pytest.mark.parametrize("empty", [np.zeros((0, 20), np.uint8), torch.zeros(0, 20), []])
+def test_an_empty_calibration_set_is_refused(empty):
+    with pytest.raises(CalibrationError, match="^The calibration set is empty; normalisation and ADC calibration need
+    at"):
+        sw.compile(make_model(20, 6, 3), empty, "tiny")
+
+
+def test_calibration_images_of_another_shape_are_refused():
+    with pytest.raises(CalibrationError, match=r"^The calibration images do not fit the model: .*\(50, 19\)"):
+        sw.compile(make_model(20, 6, 3), IMAGES[:, :19], "tiny")
+
+
+def test_calibration_images_of_another_range_are_refused():
+    with pytest.raises(CalibrationError, match="^The calibration images do not fit the model: .* 0 .. 1"):
+        sw.compile(make_model(20, 6, 3), IMAGES.astype(np.float32), "tiny")
+
+
+@pytest.mark.parametrize("images", ["images", 3, IMAGES.astype(np.int32)])
+def test_calibration_images_of_another_type_are_refused(images):
+    with pytest.raises(TypeError, match="^Images must be "):
+        sw.compile(make_model(20, 6, 3), images, "tiny")
+
+
+def test_a_misspelt_preset_is_refused():
+    with pytest.raises(ConfigError, match="did you mean the preset 'tiny'"):
+        sw.compile(make_model(20, 6, 3), IMAGES, "tyni")
+
+
+def test_compiling_twice_gives_the_same_chip():
+    a, b = make_chip(), make_chip()
+    assert a.image.parameters == b.image.parameters
+    for x, y in zip(a.image.layers, b.image.layers, strict=True):
+        np.testing.assert_array_equal(x.weights, y.weights)
+        assert replace(x, positive=y.positive, negative=y.negative, bias=y.bias).__dict__ == y.__dict__
+
+
+def test_importing_the_package_is_quick():
+    """Neither PyTorch nor the simulation is imported."""
+    code = "import sw, sys; assert not {'torch', 'numba', 'amaranth', 'pydantic'} & set(sys.modules); sw.Config"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_unknown_names_of_the_package_are_refused():
+    with pytest.raises(AttributeError, match="^module 'sw' has no attribute 'Chop'$"):
+        _ = sw.Chop

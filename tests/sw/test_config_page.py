@@ -1,0 +1,18 @@
+"""docs/configuration.md is what the classes say."""
+
+from pathlib import Path
+
+from sw.config import Config
+from sw.config_page import configuration_page
+
+
+def test_the_page_is_up_to_date():
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    assert page.read_text(encoding="utf-8") == configuration_page(), "run python -m sw.config_page"
+
+
+def test_the_page_has_every_field():
+    page = configuration_page()
+    for name, field in Config.model_fields.items():
+        for key in getattr(field.annotation, "model_fields", [name]):
+            assert f"| `{key}` |" in page

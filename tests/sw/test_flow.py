@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sw.config import Config
+from sw.errors import ConfigError, FileError
+from sw.files import write_atomic
+from sw.flow import Flow, Step, sources_digest
+
+
+class Factory:
+    """Three steps that copy a value along, and count how often they run."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.fail: dict[str, BaseException] = {}
+        self.text = "x"
+
+    def steps(self) -> tuple[Step, ...]:
+        return (
+            Step("one", "first", (), (), lambda flow: flow.config.seed, self._work("one", lambda flow: self.text)),
+            Step("two", "second", ("one",), (), lambda flow: flow.config.train.epochs, self._work("two", self._copy)),
+            Step("three", "third", ("one", "two"), (), lambda flow: None, self._work("three", self._copy)),
+        )
+
+    def flow(self, folder: Path, config: Config | None = None) -> Flow:
+        return Flow(config or Config(), folder, self.steps())
+
+    def _copy(self, flow: Flow) -> str:
+        return (flow.folder / "one/value.txt").read_text() + str(flow.config.train.epochs)
+
+    def _work(self, name: str, value: Callable[[Flow], str]) -> Callable[[Flow], list[Path]]:
+        def work(flow: Flow) -> list[Path]:
+            self.ran.append(name)
+            if name in self.fail:
+                raise self.fail[name]
+            write_atomic(flow.folder / name / "value.txt", value(flow))
+            return [flow.folder / name]
+
+        return work
+
+
+@pytest.fixture
+def factory() -> Factory:
+    return Factory()
+
+
+def test_steps_run_once_and_are_kept(factory: Factory, tmp_path: Path) -> None:
+    factory.flow(tmp_path).run()
+    flow = factory.flow(tmp_path)
+    flow.run()
+    assert factory.ran == ["one", "two", "three"]
+    assert flow.kept == ["one", "two", "three"] and flow.done == []
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("broken"), OSError(errno.ENOSPC, "full")])
+def test_a_run_that_was_stopped_goes_on(factory: Factory, tmp_path: Path, failure: BaseException) -> None:
+    factory.fail["two"] = failure
+    with pytest.raises(type(failure)):
+        factory.flow(tmp_path).run()
+    assert not (tmp_path / "two").exists()
+    factory.fail.clear()
+    factory.flow(tmp_path).run()
+    assert factory.ran == ["one", "two", "two", "three"]
+
+
+def test_settings_run_the_steps_they_concern_and_the_later_ones(factory: Factory, tmp_path: Path) -> None:
+    factory.flow(tmp_path).run()
+    factory.ran.clear()
+    factory.flow(tmp_path, Config().updated({"train": {"epochs": 3}})).run()
+    assert factory.ran == ["two", "three"]
+
+
+def test_a_step_with_the_same_outputs_does_not_touch_the_later_ones(factory: Factory, tmp_path: Path) -> None:
+    factory.flow(tmp_path).run()
+    factory.ran.clear()
+    factory.flow(tmp_path, Config(seed=5)).run()  # step one runs again, and writes the same value
+    assert factory.ran == ["one"]
+    factory.text = "y"
+    factory.flow(tmp_path, Config(seed=6)).run()
+    assert factory.ran == ["one", "one", "two", "three"]
+
+
+@pytest.mark.parametrize("damage", ["change", "remove", "state", "newer"])
+def test_outputs_that_are_not_whole_are_made_again(factory: Factory, tmp_path: Path, damage: str) -> None:
+    factory.flow(tmp_path).run()
+    factory.ran.clear()
+    path = tmp_path / "two/value.txt"
+    if damage == "change":
+        path.write_text("half")
+    elif damage == "remove":
+        path.unlink()
+    elif damage == "state":
+        (tmp_path / "state.json").write_text('{"version": 1, "ste')
+    else:
+        (tmp_path / "state.json").write_text('{"version": 99, "steps": {}}')
+    factory.flow(tmp_path).run()
+    assert factory.ran[0] == ("two" if damage in ("change", "remove") else "one")
+    assert path.read_text() == "x40"
+    assert factory.flow(tmp_path).current("three")
+
+
+def test_from_and_to_choose_steps(factory: Factory, tmp_path: Path) -> None:
+    factory.flow(tmp_path).run(stop="two")
+    assert factory.ran == ["one", "two"]
+    factory.flow(tmp_path).run(start="two")
+    assert factory.ran == ["one", "two", "two", "three"]
+    factory.flow(tmp_path).run(start="two", stop="two")
+    assert factory.ran[4:] == ["two"]
+
+
+def test_names_that_are_no_steps_are_refused(factory: Factory, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^--from: there is no step 'tow'; the steps are one, two, three$"):
+        factory.flow(tmp_path).run(start="tow")
+    with pytest.raises(ConfigError, match=r"--from three comes after --to one"):
+        factory.flow(tmp_path).run(start="three", stop="one")
+    assert factory.ran == []
+
+
+def test_no_space_for_the_record_is_one_sentence(
+    factory: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.replace
+
+    def full(source: str, target: str) -> None:
+        if Path(target).name == "state.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(FileError, match=r"^Cannot write '.*state\.json': there is no space left on the device$"):
+        factory.flow(tmp_path).run()
+    assert not (tmp_path / "state.json").exists()
+    monkeypatch.undo()
+    factory.flow(tmp_path).run()
+    assert factory.ran == ["one", "one", "two", "three"]
+
+
+def test_clear_removes_outputs_and_nothing_else(factory: Factory, tmp_path: Path) -> None:
+    factory.flow(tmp_path).run()
+    (tmp_path / "notes.txt").write_text("mine")
+    flow = factory.flow(tmp_path)
+    assert flow.started()
+    flow.clear()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"] and not flow.started()
+
+
+def test_the_record_names_files_inside_the_folder_only(factory: Factory, tmp_path: Path) -> None:
+    factory.flow(tmp_path).run()
+    state = json.loads((tmp_path / "state.json").read_text())
+    assert list(state["steps"]["two"]["outputs"]) == ["two/value.txt"]
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
+    factory.flow(moved).run()
+    assert factory.ran == ["one", "two", "three"]
+
+
+def test_source_changes_count(factory: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sources_digest(("hw",)) != sources_digest(("sim",))
+    steps = factory.steps()
+    steps = (steps[0], replace(steps[1], packages=("hw",)), steps[2])
+    Flow(Config(), tmp_path, steps).run()
+    monkeypatch.setattr("sw.flow.sources_digest", lambda packages: f"changed {packages}" if packages else "")
+    assert not Flow(Config(), tmp_path, steps).current("two")

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import errno
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sw.config import Config
+from sw.errors import FileError
+from sw.evidence import Example, TileMap
+from sw.report import decimal, number, percent, si, write_report
+from tests.sw.synthetic import make_chip, make_result
+
+KEYS = (
+    "accuracy.ann accuracy.reference accuracy.rtl bit_exact.images bit_exact.values_compared bit_exact.mismatches "
+    "steps.mean cycles.mean energy_J.crossbar energy_J.adc energy_J.dac energy_J.digital waterfall config seed versions"
+).split()
+
+
+def everything() -> dict[str, Any]:
+    chip = make_chip()
+    reference = make_result(chip)
+    return {
+        "image": chip,
+        "labels": reference.classes,
+        "reference": reference,
+        "rtl": make_result(chip, cycles=True),
+        "comparison": {"images": 60, "values_compared": 123456, "mismatches": 0, "simulator": "verilator"},
+        "accuracy_ann": 0.9812,
+        "waterfall": [("ANN", 0.9812), ("quantised & rounded", 0.97)],
+        "by_steps": [None, 0.8, 0.9],
+        "example": Example(np.zeros(64, np.uint8), 3, make_result(chip, 1, trace=True)),
+        "maps": [TileMap("layer0", np.ones((4, 3)), np.zeros((4, 3)))],
+        "cells": {"npu": {"$add": 5}},
+        "config": Config.load("tiny"),
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of everything."""
+    folder = tmp_path_factory.mktemp("report")
+    assert write_report(folder, **everything()) == folder / "report.html"
+    return folder
+
+
+def test_the_summary_has_every_key_and_the_page_every_part(folder: Path) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    for key in KEYS:
+        value = summary
+        for part in key.split("."):
+            value = value[part]
+        assert value is not None, key
+    assert summary["waterfall"] == [
+        {"stage": "ANN", "accuracy": 0.9812},
+        {"stage": "quantised & rounded", "accuracy": 0.97},
+    ]
+    assert summary["config"]["decision"]["k"] == 2 and summary["bit_exact"]["mismatches"] == 0
+    text = (folder / "report.html").read_text()
+    assert "not run" not in text
+    assert text.count("<img ") == 9 and text.count("<figcaption>") == 9
+    assert "123,456" in text and "0 mismatches" in text and "98.12 %" in text
+
+
+def test_the_page_needs_nothing_else(folder: Path) -> None:
+    text = (folder / "report.html").read_text()
+    assert re.findall(r'(?:src|href)="(?!data:|#)', text) == []
+    assert "<script" not in text and "@import" not in text and "url(" not in text
+    assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+    assert all('alt="' in tag for tag in re.findall(r"<img [^>]*>", text))
+
+
+def test_the_same_inputs_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    write_report(tmp_path, **everything())
+    for file in ("report.html", "summary.json"):
+        assert (tmp_path / file).read_bytes() == (folder / file).read_bytes()
+
+
+def test_what_was_not_run_is_said(tmp_path: Path) -> None:
+    text = write_report(tmp_path, image=make_chip(), maps=[]).read_text()
+    for sentence in (
+        "The Verilog was not run for this report",
+        "Accuracy after each conversion stage: not run.",
+        "The trace of an image: not run.",
+        "Energy: not run.",
+        "Latency (needs the co-simulation): not run.",
+        "Cell counts: not run.",
+    ):
+        assert sentence in text
+    assert "<img" not in text
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["accuracy"]["rtl"] is None and summary["bit_exact"]["mismatches"] is None
+
+
+def test_images_are_enough_for_curve_and_example(tmp_path: Path) -> None:
+    chip = make_chip()
+    images = np.random.default_rng(0).integers(0, 256, (6, 64)).astype(np.uint8)
+    text = write_report(tmp_path, image=chip, images=images, labels=np.arange(6)).read_text()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert len(summary["accuracy_by_steps"]) == chip.t_max
+    assert "Image 0, of class 0, was recognised as class" in text
+
+
+def test_markup_in_names_is_text(tmp_path: Path) -> None:
+    text = write_report(tmp_path, image=make_chip(), maps=[], config={"name": "<b>x</b>"}).read_text()
+    assert "<b>x</b>" not in text and "&lt;b&gt;x" in text
+
+
+def test_no_space_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(FileError, match="there is no space left on the device"):
+        write_report(tmp_path / "out", image=make_chip(), maps=[])
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (1.2345e-9, "J", "1.23 nJ"),
+        (9.999e-7, "s", "1 µs"),
+        (0.0, "J", "0 J"),
+        (1e8, "Hz", "100 MHz"),
+        (None, "J", "not run"),
+        (3e-15, "J", "3 fJ"),
+        (2.5e-10, "J", "250 pJ"),
+    ],
+)
+def test_units_have_prefixes(value: float | None, unit: str, text: str) -> None:
+    assert si(value, unit) == text
+
+
+def test_numbers_are_readable() -> None:
+    assert percent(0.98765) == "98.77 %" and percent(None) == "not run"
+    assert number(1234567) == "1,234,567" and decimal(4.347, 2) == "4.35"

@@ -1,0 +1,53 @@
+"""The accuracy after every stage."""
+
+import numpy as np
+import pytest
+
+from sim.config import Device
+from sw.chip import Chip
+from sw.waterfall import device_stages, waterfall, wide_adc
+from tests.sw.models import make_chip, make_images
+
+IMAGES = make_images(150, 20, seed=3)
+
+
+@pytest.fixture(scope="module")
+def chip() -> Chip:
+    return make_chip(device={"device_sigma": 0.1, "read_sigma": 0.05, "stuck_off": 0.01}, decision={"t_max": 15})
+
+
+def test_stages_in_order_and_both_ends_are_right(chip):
+    assert chip.stages is not None
+    labels = chip.stages.folded.classes(IMAGES)
+    seen = []
+    stages = waterfall(chip, IMAGES, labels, lambda *stage: seen.append(stage))
+    assert [name for name, _ in stages] == [
+        *("ANN", "folded", "normalised", "spiking", "quantised", "ADC", "device variation", "stuck cells", "read noise")
+    ]
+    assert seen == stages
+    values = dict(stages)
+    assert values["ANN"] == values["folded"] == values["normalised"] == 1.0
+    assert stages[-1][1] == chip.predict(IMAGES).accuracy(labels)
+    assert 0.3 < values["spiking"] <= 1.0
+
+
+def test_a_loaded_chip_starts_at_quantised(chip):
+    loaded = Chip(chip.image, chip.config)
+    stages = waterfall(loaded, IMAGES[:50], np.zeros(50, np.int64))
+    assert stages[0][0] == "quantised" and len(stages) == 5
+
+
+def test_device_stages_add_up_to_the_device():
+    assert device_stages(Device()) == []
+    device = Device(device_sigma=0.1, program_sigma=0.2, stuck_on=0.01, read_sigma=0.05, wire_ohm=1.0)
+    stages = device_stages(device)
+    assert [name for name, _ in stages] == ["device variation", "programming", "stuck cells", "read noise", "IR drop"]
+    assert stages[0][1] == Device(device_sigma=0.1) and stages[-1][1] == device
+
+
+def test_a_wide_adc_never_saturates():
+    image = make_chip(crossbar={"adc_bits": 2}).image
+    narrow_shifts = [layer.gain_shift for layer in image.layers]
+    wide = wide_adc(image)
+    assert max(narrow_shifts) > 0 and all(layer.gain_shift == 0 for layer in wide.layers)
+    assert {layer.adc_bits for layer in wide.parameters.layers} == {16}

@@ -1,0 +1,107 @@
+"""The .loom file: complete, checked, and refused where it is not right."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+import sw
+from sw.errors import FileError, WeightImageError
+from sw.weight_image import FORMAT, pack, unpack
+from tests.sw.models import make_chip, make_images
+
+CHIP = make_chip(seed=2, device={"device_sigma": 0.05, "read_sigma": 0.01}, coding={"input": "analog"}, neuron={"leak":
+3})
+
+
+@pytest.fixture
+def path(tmp_path):
+    return CHIP.save(tmp_path / "chip.loom")
+
+
+def test_everything_comes_back(path):
+    chip = sw.load(path)
+    a, b = CHIP.image, chip.image
+    assert (a.parameters, a.device, a.energy, chip.config) == (b.parameters, b.device, b.energy, CHIP.config)
+    for x, y in zip(a.layers, b.layers, strict=True):
+        assert all(np.array_equal(value, asdict(y)[key]) for key, value in asdict(x).items())
+        assert y.positive.dtype == np.uint8 and y.bias.dtype == np.int32
+    plain = [{k: v for k, v in vars(image).items() if k != "layers"} for image in (a, b)]
+    assert plain[0] == plain[1]
+    images = make_images(40, 20)
+    assert CHIP.predict(images, trace=True).compare(chip.predict(images, trace=True)) > 0
+
+
+def test_the_same_chip_gives_the_same_bytes(path):
+    assert path.read_bytes() == pack(CHIP.image, CHIP.config) == pack(sw.load(path).image, sw.load(path).config)
+
+
+def test_every_flipped_byte_is_noticed(path):
+    content = path.read_bytes()
+    for place in np.random.default_rng(0).integers(0, len(content), 200):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x10
+        with pytest.raises(WeightImageError, match=r"^(The weight image )?'x' is (damaged: |not a SpikeLoom weight|a
+        weight image of version)"):
+            unpack(bytes(damaged), "x")
+
+
+def test_a_damaged_weight_is_named(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightImageError, match="^The weight image '.*chip.loom' is damaged: its content does not fit"):
+        sw.load(path)
+
+
+@pytest.mark.parametrize("length", [3, 200, -1])
+def test_a_cut_off_file_is_named(path, length):
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(WeightImageError, match="chip.loom' is (damaged|not a SpikeLoom weight image)"):
+        sw.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, world", b"\0" * 100, save({"a": np.zeros(3)}, {"format": "pt"}),
+save({})]) def test_foreign_files_are_named(path, content):
+    path.write_bytes(content)
+    with pytest.raises(WeightImageError, match="^'.*chip.loom' is not a SpikeLoom weight image$"):
+        sw.load(path)
+
+
+def test_newer_files_are_named(path):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "2", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 2, but this program reads versions up to
+    1"):
+        sw.load(path)
+
+
+def test_a_content_that_fits_its_checksum_is_still_checked(path, monkeypatch):
+    monkeypatch.setattr("sw.weight_image._checksum", lambda *_: "same")
+    content = pack(CHIP.image, CHIP.config)
+    text = json.dumps(CHIP.image.layers[0].theta)
+    broken = content.replace(f'\\"theta\\": {text}'.encode(), f'\\"theta\\": {"0" * (len(text) - 1)}0'.encode(), 1)
+    assert broken != content
+    with pytest.raises(WeightImageError, match="is damaged: "):
+        unpack(broken, "x")
+
+
+def test_other_hardware_is_named(path):
+    parameters = CHIP.image.parameters
+    assert sw.load(path, parameters).parameters == parameters
+    layers = (replace(parameters.layers[0], tile_rows=99), *parameters.layers[1:])
+    for expected, difference in (
+        (replace(parameters, pulse_cycles=9), "pulse_cycles is 4, but the design has 9"),
+        (replace(parameters, layers=layers), "tile_rows of layer 0 is 32, but the design has 99"),
+        (replace(parameters, layers=parameters.layers[:2]), "number of layers is 3, but the design has 2"),
+    ):
+        with pytest.raises(WeightImageError, match=f"was made for other hardware: {difference}$"):
+            sw.load(path, expected)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileError, match=r"^There is no weight image '.*none.loom'$"):
+        sw.load(tmp_path / "none.loom")
+    with pytest.raises(FileError, match=r"^Cannot read '.*': it is a folder$"):
+        sw.load(tmp_path)
