@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import *
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -146,7 +146,9 @@ class Controller(wiring.Component):
             m.d.sync += self.cycles.eq(self.cycles + 1)
         return m
 
-    def _final_gate(self, m: Module, final_open: Signal, skipped: Signal, last_has_run: Signal, advance: Signal) -> None:
+    def _final_gate(
+        self, m: Module, final_open: Signal, skipped: Signal, last_has_run: Signal, advance: Signal
+    ) -> None:
         """Gate of the last layer: a vector is dropped in a skipped period, otherwise it passes once."""
         m.d.comb += final_open.eq(1)
         with m.If(self.last_valid & self.last_ready):

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
@@ -115,11 +116,9 @@ def ports(component: Component) -> list[dict]:
     -------
     list of {"name", "direction" (input | output), "width", "meaning", and "fields" for a structured payload}
     """
-    found = [
-        {"name": name, "direction": "input", "width": 1, "meaning": _MEANINGS[name]} for name in ("clk", "rst")
-    ]
+    found = [{"name": name, "direction": "input", "width": 1, "meaning": _MEANINGS[name]} for name in ("clk", "rst")]
     for path, member, value in component.signature.flatten(component):
-        entry = {
+        entry: dict[str, Any] = {
             "name": "__".join(map(str, path)),
             "direction": "input" if member.flow == In else "output",
             "width": len(Value.cast(value)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import *
+from amaranth.hdl import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, flipped
 
@@ -60,7 +60,7 @@ class LayerCore(wiring.Component):
 
     Cycles
     ------
-    A vector offered in cycle 0 with the layer idle, a macro that raises `sampled` in the s-th cycle of `drive` (s >= 1),
+    A vector offered in cycle 0 to the idle layer, a macro that raises `sampled` in the s-th cycle of `drive` (s >= 1)
     and `done` a cycles after `convert` with a new column (a = 0: the same cycle): with D = max(pulse_cycles, s), or 0
     for a silent vector (which has a = 0 too), group j = 0 .. groups - 1 is valid at `o` in cycle
 
@@ -121,7 +121,9 @@ class LayerCore(wiring.Component):
             readout.xbar.done.eq(port.done),
         ]
 
-        m.d.comb += [getattr(neurons, name).eq(getattr(self, name)) for name in ("theta", "v0", "clip", "leak", "reset")]
+        m.d.comb += [
+            getattr(neurons, name).eq(getattr(self, name)) for name in ("theta", "v0", "clip", "leak", "reset")
+        ]
         m.d.comb += [
             readout.gain.eq(self.gain),
             neurons.clear_flags.eq(self.clear_flags),

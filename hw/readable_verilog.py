@@ -8,7 +8,7 @@ Only spelling changes, never meaning:
 - signals without bits (the address of a memory of one word) are left out
 - neighbouring clocked assignments share one `always_ff` block
 - a combinational block computes into a local variable and assigns its signal once: an event-driven simulator (Icarus)
-  would see the passing default as a change, and two blocks that read each other's signals would wake each other for ever
+  would see the passing default as a change, and two blocks that read each other's signals would wake each other for good
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from collections.abc import Iterator
 
 __all__ = ["readable_modules"]
 
-_MODULE = re.compile(r"^module (?:\\(?P<escaped>\S+) |(?P<plain>\w+))\s*\((?P<ports>.*?)\);\n(?P<body>.*?)^endmodule$", re.M | re.S)
+_MODULE = re.compile(
+    r"^module (?:\\(?P<escaped>\S+) |(?P<plain>\w+))\s*\((?P<ports>.*?)\);\n(?P<body>.*?)^endmodule$", re.M | re.S
+)
 _ESCAPED = re.compile(r"\\(\S+) ")
 _NEXT = re.compile(r"^    (?:\\(\S+) |(\w+)) <= \\(\$\d+) ;$", re.M)
 _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);\n  (wire|reg) (?:\[\d+:0\] )?\w+( = [^;]+)?;\n", re.M)
@@ -36,6 +38,13 @@ def _plain(name: str) -> str:
     return re.sub(r"\W+", "_", name).strip("_")
 
 
+def _free(name: str, taken: set[str]) -> str:
+    """`name`, with underscores if it is taken."""
+    while name in taken:
+        name += "_"
+    return name
+
+
 def _names(body: str) -> dict[str, str]:
     """New name of every escaped name of a module; different names stay different."""
     escaped = dict.fromkeys(_ESCAPED.findall(body))
@@ -44,11 +53,13 @@ def _names(body: str) -> dict[str, str]:
     names = {}
     for name in escaped:
         candidate = _plain(register_of[name]) + "_next" if name in register_of else _plain(name)
-        while candidate in taken:
-            candidate += "_"
-        taken.add(candidate)
-        names[name] = candidate
+        names[name] = _free(candidate, taken)
+        taken.add(names[name])
     return names
+
+
+def _rename(text: str, names: dict[str, str]) -> str:
+    return _ESCAPED.sub(lambda match: names[match[1]], text)
 
 
 def _merge_clocked(match: re.Match[str]) -> str:
@@ -58,12 +69,13 @@ def _merge_clocked(match: re.Match[str]) -> str:
 
 def _settle_once(text: str) -> str:
     """Give every combinational block a local variable, so that its signal takes its final value only."""
+    taken = set(_WORD.findall(text))
     widths = {name: bits or "" for bits, name in re.findall(r"\breg +(\[\d+:0\] )?(\w+)", text)}
 
     def rewritten(match: re.Match[str]) -> str:
         body = match["body"]
         targets = list(dict.fromkeys(_ASSIGNED.findall(body)))
-        local = {target: "value" if len(targets) == 1 else f"{target}_value" for target in targets}
+        local = {target: _free("value" if len(targets) == 1 else f"{target}_value", taken) for target in targets}
         body = _WORD.sub(lambda word: local.get(word[0], word[0]), body)
         lines = [f"  always_comb begin : {targets[0]}_comb"]
         lines += [f"    reg {widths[target]}{local[target]};" for target in targets]
@@ -98,8 +110,7 @@ def readable_modules(text: str) -> Iterator[tuple[str, str]]:
     for match in _MODULE.finditer(text):
         body = match["body"]
         names = _names(match["ports"] + body)
-        ports = _ESCAPED.sub(lambda m: names[m[1]], match["ports"])
-        body = _ESCAPED.sub(lambda m: names[m[1]], body)
+        ports, body = (_rename(part, names) for part in (match["ports"], body))
         name = _plain(match["escaped"]) if match["escaped"] else match["plain"]
         order = [port.strip() for port in ports.split(",") if port.strip()]
         header, body = _header(name, order, _EMPTY.sub("", body))

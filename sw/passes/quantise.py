@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sw.graph import Floats, Network
 
-__all__ = ["MAX_THETA", "Levels", "quantise", "threshold_for"]
+__all__ = ["MAX_THETA", "Levels", "largest_threshold", "quantise", "threshold_for"]
 
 MAX_THETA = 32767
 """Largest threshold: a layer with weights smaller than that needs is left with fewer levels, not with wider
@@ -67,18 +67,37 @@ def quantise(network: Network, cell_bits: int, weight_scale: str, bias_factor: f
 def threshold_for(weight: Floats, top: int, rule: str) -> tuple[int, float]:
     """theta and scale of a layer, for normalised weights and levels -top .. top.
 
-    theta is 1 and the scale is above 1 / theta only where a weight exceeds `top` thresholds.
+    Weights that already lie on the levels of a threshold (training rounded them) keep it. theta is 1 and the scale is
+    above 1 / theta only where a weight exceeds `top` thresholds.
     """
     largest = float(np.abs(weight).max(initial=0.0))
-    if largest == 0.0:
-        return top, 1.0 / top
-    if largest > top:
-        return 1, largest / top
-    theta = min(MAX_THETA, int(top / largest))
-    if rule == "max":
-        return theta, 1.0 / theta
-    candidates = np.unique(np.linspace(theta, min(MAX_THETA, 4 * theta + 1), 64).astype(int))
+    theta = largest_threshold(largest, top)
+    if largest == 0.0 or largest > top:
+        return theta, max(largest, 1.0) / top
     sample = weight.ravel()[:: max(1, weight.size // 100_000)]
-    errors = [float(np.mean((np.clip(np.rint(sample * c), -top, top) / c - sample) ** 2)) for c in candidates]
-    best = int(candidates[int(np.argmin(errors))])
-    return best, 1.0 / best
+    found = _threshold_of_levels(sample, theta)
+    if found is None and rule == "mse":
+        candidates = np.unique(np.linspace(theta, min(MAX_THETA, 4 * theta + 1), 64).astype(int))
+        errors = [float(np.mean((np.clip(np.rint(sample * c), -top, top) / c - sample) ** 2)) for c in candidates]
+        found = int(candidates[int(np.argmin(errors))])
+    theta = theta if found is None else found
+    return theta, 1.0 / theta
+
+
+def largest_threshold(largest: float, top: int) -> int:
+    """The largest theta, 1 .. MAX_THETA, with which a weight as large as that is at most level `top`."""
+    if largest == 0.0:
+        return top
+    return max(1, min(MAX_THETA, int(top / largest * (1.0 + 1e-6))))
+
+
+def _threshold_of_levels(sample: Floats, largest: int) -> int | None:
+    """theta in largest / 2 .. largest on whose levels all weights lie to 1/1000; None if there is none."""
+    sample = sample[sample != 0.0][:4096]
+    if len(sample) < 16 or largest > 1024:
+        return None
+    for theta in range(largest, largest // 2, -1):
+        levels = sample * theta
+        if np.abs(levels - np.rint(levels)).max() < 1e-3:
+            return theta
+    return None

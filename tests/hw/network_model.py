@@ -135,8 +135,9 @@ def run_golden(
 class IdealCrossbar:
     """Behavioural macro of one layer: exact codes after any delays; junk on its outputs whenever they do not count.
 
-    `settle()` gives the cycle of a drive (1, 2, ...) in which `sampled` is first up, `wait()` the cycles (0, 1, ...) from
-    `convert` to `done`, `fall()` the cycles (1, 2, ...) from the drive's end to the fall of `sampled`. `reads` remembers the row codes of every read.
+    `settle()` gives the cycle of a drive (1, 2, ...) in which `sampled` is first up, `wait()` the cycles (0, 1, ...)
+    from `convert` to `done`, `fall()` the cycles (1, 2, ...) from the drive's end to the fall of `sampled`. `reads`
+    remembers the row codes of every read.
     """
 
     def __init__(

@@ -136,10 +136,16 @@ BROKEN = {
         "m.d.comb += self.result.valid.eq(1)",
         "m.d.comb += [self.result.valid.eq(1), admit_open.eq(1)]",
     ),
-    "goes_on_after_stop": ("with m.If(self.verdict.p.stop):", "with m.If(self.verdict.p.stop & self.verdict.p.reason):"),
+    "goes_on_after_stop": (
+        "with m.If(self.verdict.p.stop):",
+        "with m.If(self.verdict.p.stop & self.verdict.p.reason):",
+    ),
     "forgets_first": ("period.eq(0), last_has_run.eq(0)]", "period.eq(0)]"),
     "runs_the_last_layer_in_skipped_periods": ("final_open & ~skipped)", "final_open)"),
-    "does_not_count_a_dropped_step": ("with m.If(skipped):\n                m.d.comb += advance.eq(1)", "with m.If(skipped):"),
+    "does_not_count_a_dropped_step": (
+        "with m.If(skipped):\n                m.d.comb += advance.eq(1)",
+        "with m.If(skipped):",
+    ),
 }
 
 

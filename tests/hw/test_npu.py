@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -9,7 +10,15 @@ import pytest
 from hw.npu import Npu
 from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
 from hw.registers import bias_address, global_address, layer_address
-from tests.hw.network_model import ACTIVITY, GoldenLayer, IdealCrossbar, Outcome, random_delays, random_layer, run_golden
+from tests.hw.network_model import (
+    ACTIVITY,
+    GoldenLayer,
+    IdealCrossbar,
+    Outcome,
+    random_delays,
+    random_layer,
+    run_golden,
+)
 from tests.hw.stream_bench import collect, send, simulate
 from tests.hw.test_spike_encoder import vectors_of
 
@@ -28,7 +37,7 @@ def unit(sizes: tuple[int, ...] = (11, 7, 5), phases: int = 1, row_bits: int = 1
             max_steps=12,
             **common,
         )
-        for index, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False))
+        for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes))
     )
     return NpuParameters(layers=layers, phases=phases, max_steps=12, encoder_lanes=4, pulse_cycles=2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def make_model(*sizes: int, seed: int = 0) -> nn.Sequential:
     parts: list[nn.Module] = [nn.Flatten()]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for rows, columns in zip(sizes[:-1], sizes[1:], strict=True):
+        for rows, columns in itertools.pairwise(sizes):
             layer = nn.Linear(rows, columns)
             nn.init.normal_(layer.weight, std=2.0 / rows**0.5)
             nn.init.normal_(layer.bias, std=0.1)

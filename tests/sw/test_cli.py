@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,13 +159,24 @@ def test_a_mismatch_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Image 3, layer 1, step 2, neuron 5" in error("run", "tiny", code=1)
 
 
-def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["run", "cosim"])
+def test_a_missing_compiler_is_named_before_anything_is_trained(
+    monkeypatch: pytest.MonkeyPatch, place: Path, command: str
+) -> None:
+    (place / "bin").mkdir()
+    for program in ("perl", "make"):
+        (place / "bin" / program).symlink_to(str(shutil.which(program)))
+    monkeypatch.setenv("PATH", str(place / "bin"))
+    text = error(command, "tiny")
+    assert text.startswith("g++ is not on PATH") and "apt-get install g++" in text
+    assert not (place / "build").exists()
+
+
+def test_a_simulator_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     call("run", "tiny", "--to", "convert")
 
     def missing(*_: object, **__: object) -> None:
-        raise ToolError(
-            "make is not on PATH, but Verilator simulations need it: install it (Debian: apt-get install make)"
-        )
+        raise ToolError("make is not on PATH: install it (Debian: apt-get install make)")
 
     monkeypatch.setattr("sim.cosim.run_cosim", missing)
     assert "apt-get install make" in error("cosim", "tiny", "--images", "1")

@@ -44,17 +44,13 @@ def test_a_percentile_or_a_rounding_rule_changes_the_weights():
 
 
 def test_phase_coding_has_larger_biases():
-    plain, phases = (
-        make_chip(coding={"input": name, "phases": 2}, decision={"k": 2.0}).image.layers[0].bias for name in ("even",
-        "phase")
-    )
+    plain, phases = (make_chip(coding={"input": name, "phases": 2}).image.layers[0].bias for name in ("even", "phase"))
     assert np.abs(phases - plain * 4 / 3).max() <= 1.2
 
 
 @pytest.mark.parametrize("empty", [np.zeros((0, 20), np.uint8), torch.zeros(0, 20), []])
 def test_an_empty_calibration_set_is_refused(empty):
-    with pytest.raises(CalibrationError, match="^The calibration set is empty; normalisation and ADC calibration need
-    at"):
+    with pytest.raises(CalibrationError, match=r"^The calibration set is empty; normalisation and ADC"):
         sw.compile(make_model(20, 6, 3), empty, "tiny")
 
 
@@ -64,13 +60,13 @@ def test_calibration_images_of_another_shape_are_refused():
 
 
 def test_calibration_images_of_another_range_are_refused():
-    with pytest.raises(CalibrationError, match="^The calibration images do not fit the model: .* 0 .. 1"):
+    with pytest.raises(CalibrationError, match=r"^The calibration images do not fit the model: .* 0 .. 1"):
         sw.compile(make_model(20, 6, 3), IMAGES.astype(np.float32), "tiny")
 
 
 @pytest.mark.parametrize("images", ["images", 3, IMAGES.astype(np.int32)])
 def test_calibration_images_of_another_type_are_refused(images):
-    with pytest.raises(TypeError, match="^Images must be "):
+    with pytest.raises(TypeError, match=r"^Images must be "):
         sw.compile(make_model(20, 6, 3), images, "tiny")
 
 
@@ -94,5 +90,5 @@ def test_importing_the_package_is_quick():
 
 
 def test_unknown_names_of_the_package_are_refused():
-    with pytest.raises(AttributeError, match="^module 'sw' has no attribute 'Chop'$"):
+    with pytest.raises(AttributeError, match=r"^module 'sw' has no attribute 'Chop'$"):
         _ = sw.Chop

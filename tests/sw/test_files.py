@@ -56,11 +56,11 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
 def test_something_in_the_way(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder" / "inner").mkdir(parents=True)
-    with pytest.raises(FileError, match="a part of the path is a file, not a folder$"):
+    with pytest.raises(FileError, match=r"a part of the path is a file, not a folder$"):
         write_atomic(tmp_path / "file" / "below", "x")
-    with pytest.raises(FileError, match="^Cannot write '.*folder': it is a folder$"):
+    with pytest.raises(FileError, match=r"^Cannot write '.*folder': it is a folder$"):
         write_atomic(tmp_path / "folder", "x")
-    with pytest.raises(FileError, match="a part of the path is a file, not a folder$"):
+    with pytest.raises(FileError, match=r"a part of the path is a file, not a folder$"):
         write_folder(tmp_path / "file", {"a": "x"})
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
@@ -87,7 +87,7 @@ def test_without_space_a_folder_stays_as_it_was(tmp_path, monkeypatch):
     write_folder(folder, {"a.txt": "one"})
     before = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
     monkeypatch.setattr("pathlib.Path.write_bytes", fail_with(errno.ENOSPC))
-    with pytest.raises(FileError, match="^Cannot write '.*out': there is no space left on the device$"):
+    with pytest.raises(FileError, match=r"^Cannot write '.*out': there is no space left on the device$"):
         write_folder(folder, {"a.txt": "two", "b.txt": "new"})
     assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == before
     assert os.listdir(tmp_path) == ["out"]

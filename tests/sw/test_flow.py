@@ -143,6 +143,22 @@ def test_no_space_for_the_record_is_one_sentence(
     assert factory.ran == ["one", "one", "two", "three"]
 
 
+def test_a_step_goes_on_from_what_it_left_unless_it_was_done(factory: Factory, tmp_path: Path) -> None:
+    steps = (*factory.steps()[:2], replace(factory.steps()[2], partial=("chunks",)))
+    Flow(Config(), tmp_path, steps).run(stop="two")
+    (tmp_path / "chunks").mkdir()
+    factory.fail["three"] = KeyboardInterrupt()
+    for _ in range(2):  # the same command, interrupted twice
+        with pytest.raises(KeyboardInterrupt):
+            Flow(Config(), tmp_path, steps).run(start="three")
+        assert (tmp_path / "chunks").exists()
+    factory.fail.clear()
+    Flow(Config(), tmp_path, steps).run(start="three")
+    assert (tmp_path / "chunks").exists()
+    Flow(Config(), tmp_path, steps).run(start="three")
+    assert not (tmp_path / "chunks").exists()
+
+
 def test_clear_removes_outputs_and_nothing_else(factory: Factory, tmp_path: Path) -> None:
     factory.flow(tmp_path).run()
     (tmp_path / "notes.txt").write_text("mine")

@@ -24,11 +24,11 @@ def test_gradient_passes_inside_the_range_only():
 
 @pytest.mark.parametrize("clip", [0.0, -1.0, float("inf"), float("nan")])
 def test_clip_must_be_positive_and_finite(clip):
-    with pytest.raises(ValueError, match="^ClippedReLU: clip must be a positive finite number, not "):
+    with pytest.raises(ValueError, match=r"^ClippedReLU: clip must be a positive finite number, not "):
         ClippedReLU(clip)
 
 
 @pytest.mark.parametrize("levels", [-1, 2.5, True])
 def test_levels_must_be_a_whole_number(levels):
-    with pytest.raises(ValueError, match="^ClippedReLU: levels must be a whole number of at least 0, not "):
+    with pytest.raises(ValueError, match=r"^ClippedReLU: levels must be a whole number of at least 0, not "):
         ClippedReLU(1.0, levels)

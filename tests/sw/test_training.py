@@ -74,7 +74,7 @@ def test_trained_weights_are_the_cells_levels(data, tmp_path):
     assert chip.stages is not None
     for layer, dense in zip(chip.image.layers, chip.stages.normalised.layers, strict=True):
         worst = np.abs(layer.weights.T * layer.scale - dense.weight).max()
-        assert worst < 0.2 * layer.scale, layer.name
+        assert worst < (0.3 if layer.name == "layer1" else 1e-3) * layer.scale, layer.name
 
 
 def test_every_option_changes_the_network(data, tmp_path):

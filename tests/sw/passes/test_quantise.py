@@ -49,3 +49,14 @@ def test_extreme_weights():
     assert threshold_for(np.full((2, 2), 30.0), 15, "max") == (1, 2.0)
     assert threshold_for(np.full((2, 2), 30.0), 15, "mse") == (1, 2.0)
     assert np.all(levels(np.full((2, 2), 30.0)).weights == 15)
+
+
+@pytest.mark.parametrize("rule", ["max", "mse"])
+@pytest.mark.parametrize("top", [13, 14, 15])
+def test_weights_that_are_levels_already_keep_their_threshold(rule, top):
+    """Even if the top level is not among them, and a larger threshold would fit."""
+    expected = RNG.integers(-top, top + 1, (30, 20))
+    expected[0, 0] = top
+    layer = levels((expected / 18).astype(np.float32).astype(np.float64), 4, rule)
+    assert layer.theta == 18
+    np.testing.assert_array_equal(layer.weights.T, expected)
