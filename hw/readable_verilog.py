@@ -8,7 +8,7 @@ Only spelling changes, never meaning:
 - signals without bits (the address of a memory of one word) are left out
 - neighbouring clocked assignments share one `always_ff` block
 - a combinational block computes into a local variable and assigns its signal once: an event-driven simulator (Icarus)
-  would see the passing default as a change, and two blocks that read each other's signals would wake each other for good
+  would see the passing default as a change, and two blocks that read each other could wake each other for good
 """
 
 from __future__ import annotations

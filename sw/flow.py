@@ -170,7 +170,7 @@ class Flow:
             return {}
         if not isinstance(state, dict) or state.get("version") != _VERSION:
             return {}
-        return state["steps"]
+        return state.get("steps", {})
 
     def _record(self, name: str, record: dict[str, Any] | None) -> None:
         steps = self._state()

@@ -263,7 +263,9 @@ def test_bad_names(name: str) -> None:
         export_verilog(unit(), name)
 
 
-def test_single_layer_and_wide_layer() -> None:
-    """Sizes that have made zero-width signals, and more lanes than a byte can count."""
+def test_smallest_unit() -> None:
+    """One layer of one neuron: memories of one word have addresses without bits."""
     single = NpuParameters(layers=(LayerParameters(inputs=3, outputs=1, lanes=1),), encoder_lanes=3)
-    assert "npu_layer_0.sv" in export_verilog(single)
+    files = export_verilog(single)
+    assert "npu_layer_0.sv" in files and "npu_collector_0.sv" not in files
+    assert not any("[-1:0]" in text for text in files.values())

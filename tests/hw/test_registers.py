@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from hw.registers import (
 )
 from tests.hw.stream_bench import simulate
 
+ROOT = Path(__file__).parents[2]
 LAYER = LayerParameters(inputs=6, outputs=4, lanes=2, phases=2)
 UNIT = NpuParameters(layers=(LAYER,), phases=2, encoder_lanes=2)
 
@@ -39,6 +41,16 @@ def test_offsets_are_distinct_and_below_the_biases(registers) -> None:
     offsets = [register.offset for register in registers]
     assert len(set(offsets)) == len(offsets)
     assert max(offsets) < BIAS_OFFSET
+
+
+@pytest.mark.parametrize("register", [*GLOBAL_REGISTERS, *LAYER_REGISTERS], ids=lambda register: register.name)
+def test_manual_has_every_register(register) -> None:
+    lines = (ROOT / "docs" / "hardware" / "registers.md").read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    (row,) = [row for row in cells if row[1:2] == [f"`{register.name}`"]]
+    assert row[0] == str(register.offset)
+    assert row[2].endswith(", signed") == register.signed
+    assert row[3:] == [str(register.init), register.unit, register.meaning.replace("|", r"\|")]
 
 
 def test_ranges_follow_the_parameters() -> None:
