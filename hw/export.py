@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from amaranth._toolchain.yosys import find_yosys
-from amaranth.back import rtlil
 from amaranth.hdl import Const, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In
@@ -31,6 +30,7 @@ from amaranth.lib.wiring import Component, In
 from hw.npu import Npu
 from hw.params import LayerParameters, NpuParameters
 from hw.readable_verilog import readable_modules
+from hw.rtlil_modules import rtlil_modules
 
 __all__ = ["CHIP_NAME", "MACRO_NAME", "export_component", "export_verilog", "write_folder"]
 
@@ -80,14 +80,20 @@ def _yosys(script: str) -> str:
 
 
 def export_component(component: Component, name: str) -> dict[str, str]:
-    """Verilog of a component and all inside it: file name -> text, one file a module; no paths, the same every run."""
+    """Verilog of a component and all inside it: file name -> text, one file a module; no paths, the same every run.
+
+    The ports of a module are clk, rst and the members of the component's signature, in that order and by these names.
+    """
     with _no_collector():
-        text = rtlil.convert(component, name=name, emit_src=False)
+        modules = rtlil_modules(component, name)
+    text = "\n".join(module.text for module in modules)
     script = (
         f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\nwrite_verilog -sv -noattr -norename\n"
     )
+    ports_of = {module.name: module.ports for module in modules}
+    comments = {m.name: [line for line in (m.summary, f"Instance: {m.name}") if line] for m in modules}
     files: dict[str, str] = {}
-    for module, body in readable_modules(_yosys(script)):
+    for module, body in readable_modules(_yosys(script), ports_of, comments):
         if f"{module}.sv" in files:
             raise ValueError(f"Two modules of {name} would both be called {module}")
         files[f"{module}.sv"] = body

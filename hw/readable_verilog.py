@@ -2,9 +2,11 @@
 
 Only spelling changes, never meaning:
 
-- escaped names become plain ones: ``\\npu.layer_0 `` is `npu_layer_0`, ``\\$12 `` is `n_12`
+- escaped names become plain ones: ``\\npu.layer_0 `` is `npu_layer_0`
 - a register's anonymous next value is named after it: `step_next`
-- ports are declared in the module header, clock and reset first
+- other anonymous signals are numbered in each module from 1, in order of appearance: `n_1`, `n_2`
+- ports are declared in the module header, in a given order; instances connect them in the same order
+- a module starts with a comment
 - signals without bits (the address of a memory of one word) are left out
 - neighbouring clocked assignments share one `always_ff` block
 - a combinational block computes into a local variable and assigns its signal once: an event-driven simulator (Icarus)
@@ -14,7 +16,9 @@ Only spelling changes, never meaning:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 
 __all__ = ["readable_modules"]
 
@@ -29,13 +33,13 @@ _CLOCKED = re.compile(r"(?:^  always_ff @\(posedge clk\)\n    \S[^\n]*;\n)+", re
 _COMBINATIONAL = re.compile(r"^  always_comb begin\n(?P<body>.*?)^  end$", re.M | re.S)
 _ASSIGNED = re.compile(r"^ +(\w+)(?:\[[^\]]*\])? = ", re.M)
 _WORD = re.compile(r"\w+")
+_INSTANCE = re.compile(r"^  (?P<module>\w+) \w+ \(\n(?P<connections>(?:    \.\w+\(.*\),?\n)+)  \);", re.M)
+_COMMENT_WIDTH = 120
 
 
 def _plain(name: str) -> str:
-    """Legal identifier for an escaped name: `a.b[3]` is `a_b_3`, `$12` is `n_12`."""
-    if name.startswith("$"):
-        name = "n_" + name[1:]
-    return re.sub(r"\W+", "_", name).strip("_")
+    """Legal identifier for an escaped name: `a.b[3]` is `a_b_3`, a keyword gets an underscore."""
+    return f"{name}_" if re.fullmatch(r"[A-Za-z_]\w*", name) else re.sub(r"\W+", "_", name).strip("_")
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -46,13 +50,20 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _names(body: str) -> dict[str, str]:
-    """New name of every escaped name of a module; different names stay different."""
+    """New name of every escaped name of a module; different names stay different, and the first keep theirs."""
     escaped = dict.fromkeys(_ESCAPED.findall(body))
     taken = set(_WORD.findall(_ESCAPED.sub(" ", body)))
     register_of = {anonymous: escaped_name or plain for escaped_name, plain, anonymous in _NEXT.findall(body)}
-    names = {}
-    for name in escaped:
-        candidate = _plain(register_of[name]) + "_next" if name in register_of else _plain(name)
+    names: dict[str, str] = {}
+    numbers = count(1)
+    for name in sorted(escaped, key=lambda name: name.startswith("$")):
+        if name in register_of:
+            register = register_of[name]
+            candidate = f"{names.get(register) or register}_next"
+        elif name.startswith("$"):
+            candidate = f"n_{next(numbers)}"
+        else:
+            candidate = _plain(name)
         names[name] = _free(candidate, taken)
         taken.add(names[name])
     return names
@@ -86,32 +97,62 @@ def _settle_once(text: str) -> str:
     return _COMBINATIONAL.sub(rewritten, text)
 
 
-def _header(name: str, order: list[str], body: str) -> tuple[str, str]:
+def _header(name: str, order: Sequence[str], body: str) -> tuple[str, str]:
     """Module header with declared ports, and the body without their declarations."""
     declared = {}
     for direction, high, port, kind, init in _PORT.findall(body):
         bits = f"[{high}:0] " if high else ""
         declared[port] = f"    {direction:6} {kind:4} {bits}{port}{init}"
-    order = sorted(order, key=lambda port: {"clk": 0, "rst": 1}.get(port, 2))
+    if missing := [port for port in order if port not in declared]:
+        raise ValueError(f"Module {name} cannot have ports called {', '.join(missing)}: Verilog keywords")
     return f"module {name} (\n" + ",\n".join(declared[port] for port in order) + "\n);\n", _PORT.sub("", body)
 
 
-def readable_modules(text: str) -> Iterator[tuple[str, str]]:
+def _order_connections(text: str, ports: Mapping[str, Sequence[str]]) -> str:
+    """Connections of instances in the order of their modules' ports."""
+
+    def ordered(match: re.Match[str]) -> str:
+        places = {f".{port}": place for place, port in enumerate(ports.get(match["module"], ()))}
+        lines = [line.rstrip(",") for line in match["connections"].splitlines()]
+        lines.sort(key=lambda line: places.get(line.strip().split("(")[0], len(places)))
+        return match[0].replace(match["connections"], ",\n".join(lines) + "\n")
+
+    return _INSTANCE.sub(ordered, text)
+
+
+def _comment(lines: Sequence[str]) -> str:
+    """Comment above a module."""
+    wrapped = [part for line in lines for part in textwrap.wrap(line, _COMMENT_WIDTH - len("// "))]
+    return "".join(f"// {line}\n" for line in wrapped)
+
+
+def readable_modules(
+    text: str, ports: Mapping[str, Sequence[str]] | None = None, comments: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[tuple[str, str]]:
     """Split Yosys' Verilog into modules.
 
     Parameters
     ----------
     text : output of `write_verilog -sv -noattr -norename`
+    ports : module, by its name in `text` -> all its ports in the wanted order; a module not named keeps its order
+    comments : module -> lines of the comment above it, which are wrapped
 
     Yields
     ------
     (module name, module text), in the order of the text
+
+    Raises
+    ------
+    ValueError : a port is called like a keyword
     """
+    plain = {_plain(module) if "." in module else module: names for module, names in (ports or {}).items()}
     for match in _MODULE.finditer(text):
         body = match["body"]
         names = _names(match["ports"] + body)
-        ports, body = (_rename(part, names) for part in (match["ports"], body))
-        name = _plain(match["escaped"]) if match["escaped"] else match["plain"]
-        order = [port.strip() for port in ports.split(",") if port.strip()]
+        listed, body = (_rename(part, names) for part in (match["ports"], body))
+        old_name = match["escaped"] or match["plain"]
+        name = _plain(old_name) if match["escaped"] else old_name
+        order = plain.get(name) or [port.strip() for port in listed.split(",") if port.strip()]
         header, body = _header(name, order, _EMPTY.sub("", body))
-        yield name, _settle_once(f"{header}{_CLOCKED.sub(_merge_clocked, body)}endmodule\n")
+        body = _order_connections(_CLOCKED.sub(_merge_clocked, body), plain)
+        yield name, _comment((comments or {}).get(old_name, ())) + _settle_once(f"{header}{body}endmodule\n")

@@ -16,7 +16,7 @@ NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 class Device(BaseModel):
     """The memristor and its array. All sigmas are fractions (0.05 is 5 %), and 0 switches the effect off."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     bits: Annotated[int, Field(ge=1, le=6, description="bits of a cell; levels 0 .. 2^bits - 1")] = 4
     g_min_S: Annotated[Positive, Field(description="conductance of level 0, siemens")] = 1e-6
@@ -61,7 +61,7 @@ class Device(BaseModel):
 class Energy(BaseModel):
     """Energy coefficients of the periphery, joules an event; sources in `sim.energy` and the documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     adc_J_per_conversion: Annotated[
         NotNegative, Field(description="one conversion at 8 bits, joules; scaled by 2^(adc_bits - 8)")

@@ -13,7 +13,8 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,9 +27,11 @@ from hw.export import export_verilog
 from sim.bench import bench_text
 from sim.image import ChipImage
 from sim.job import read_record, write_job
+from sim.lock import locked
 from sim.macro import programmed_models
 from sim.reference import check_ids, check_images
 from sim.result import Result
+from sim.threads import processors
 from sim.tools import SimulationError, check_simulator, simulator_environment
 from sim.waves import gtkw_text
 
@@ -38,6 +41,13 @@ _LOCK = threading.Lock()
 _SOURCES = Path(__file__).parent / "verilog"
 _MINIMUM_PER_WORKER = 16
 _OPTIMISE_FROM = 100
+_SIMULATOR_SETTINGS = {
+    "NUMBA_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Without this every import would be parsed anew for pytest's assertions: two seconds a start.
+    "COCOTB_REWRITE_ASSERTION_FILES": "",
+}
 
 
 def cache_folder() -> Path:
@@ -45,6 +55,31 @@ def cache_folder() -> Path:
     root = os.environ.get("SPIKELOOM_CACHE")
     base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "spikeloom"
     return base / "simulators"
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from building in the same folder; one that has begun is waited for."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_name(f".{folder.name}.lock"), wait=True):
+        yield
+
+
+@contextlib.contextmanager
+def _workplace(folder: Path | str | None) -> Iterator[Path]:
+    """Where jobs run: the folder, or a temporary one that goes unless an error's message sends the user there."""
+    if folder is not None:
+        yield Path(folder).resolve()
+        return
+    temporary = Path(tempfile.mkdtemp(prefix="spikeloom-"))
+    try:
+        yield temporary
+    except SimulationError:
+        raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -83,7 +118,7 @@ class Cosim:
             json.dumps([texts, simulator, tool, version("cocotb"), waves, quick], sort_keys=True).encode()
         ).hexdigest()[:20]
         folder = cache_folder() / f"{simulator}-{key}"
-        with _LOCK:
+        with _LOCK, _alone(folder):
             if not (folder / "built").exists():
                 _build(folder, texts, simulator, waves, quick)
         return cls(simulator, folder, waves)
@@ -101,10 +136,10 @@ class Cosim:
                 test_dir=job,
                 results_xml=str(job / "results.xml"),
                 plusargs=plusargs,
-                waves=self.waves,
+                waves=self.waves and self.simulator == "verilator",  # the bench itself dumps under Icarus
                 timescale=("1ns", "1ps"),
                 log_file=job / "simulation.log",
-                extra_env={"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                extra_env=_SIMULATOR_SETTINGS,
             )
         except (RuntimeError, SystemExit) as error:
             raise SimulationError(
@@ -145,8 +180,12 @@ def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, qui
         order = ["bench.vlt", *order]
         arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw", "-O3", "--x-assign", "fast"]
         arguments += ["--x-initial", "fast", "--no-assert"]
+        if quick:  # one file compiles four times sooner than many, where nothing is optimised
+            arguments += ["--output-split", "0"]
         for path in runtime.glob("*.o"):
             shutil.copy(path, folder / path.name)
+            later = time.time() + 3600  # make must find them newer than what Verilator is about to write
+            os.utime(folder / path.name, (later, later))
     with simulator_environment({"OPT_FAST": "-O0" if quick else "-O2", "OPT_SLOW": "-O0"}):
         runner = _runner(simulator)
         try:
@@ -219,10 +258,9 @@ def run_cosim(
         raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
     chip = Cosim.build(image, simulator, waves=waves, quick=len(pixels) < _OPTIMISE_FROM)
     models = programmed_models(image)
-    available = workers or len(os.sched_getaffinity(0))
+    available = workers or processors()
     count = 1 if waves else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))
-    with tempfile.TemporaryDirectory(prefix="spikeloom-") as temporary:
-        base = Path(folder).resolve() if folder is not None else Path(temporary)
+    with _workplace(folder) as base:
         parts = [part for part in np.array_split(np.arange(len(pixels)), count) if len(part)]
         jobs = [base / f"job_{index}" for index in range(len(parts))]
         for job in jobs:

@@ -122,6 +122,8 @@ class ChipImage:
             ("even_start", self.even_start, 0, 254),
             ("skip", self.skip, 0, (self.t_max - 1) // p.phases),
             ("seed", self.seed, 0, 2**32 - 1),
+            ("settle_cycles", self.settle_cycles, 1, 65535),
+            ("adc_cycles", self.adc_cycles, 1, 65535),
         ):
             if not low <= value <= high:
                 raise ValueError(f"Chip image: {name} must be in {low} .. {high}, not {value!r}")

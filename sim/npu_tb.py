@@ -35,4 +35,5 @@ async def play(dut) -> None:
         cocotb.start_soon(_macro(getattr(dut.chip, f"macro_{index}"), dut.context_word, model))
     Clock(dut.clk, CLOCK_NS, unit="ns").start()
     await RisingEdge(dut.finished)
-    np.savez("conductance.npz", **{f"layer_{index}": model.totals() for index, model in enumerate(models)})
+    totals = {f"layer_{index}": model.totals() for index, model in enumerate(models)}
+    np.savez("conductance.npz", **totals)  # type: ignore[arg-type]

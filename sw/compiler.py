@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sim.image import ChipImage
-from sim.reference import check_images
 from sw.chip import Chip
 from sw.config import Config
 from sw.errors import CalibrationError
 from sw.graph import Network
 from sw.import_torch import import_torch
+from sw.inputs import as_pixels
 from sw.passes.calibrate import calibrate_adc
 from sw.passes.fold import fold
 from sw.passes.map import map_to_chip
@@ -56,7 +56,9 @@ def compile_model(
 
 
 def calibration_pixels(images: Any, inputs: int) -> NDArray[np.uint8]:
-    """Calibration images as uint8 [images, inputs]; `CalibrationError` if there are none or they do not fit."""
+    """Calibration images as uint8 [images, inputs]; `CalibrationError` if there are none, or they do not fit or show
+    nothing.
+    """
     try:
         empty = len(images) == 0
     except TypeError:
@@ -66,6 +68,14 @@ def calibration_pixels(images: Any, inputs: int) -> NDArray[np.uint8]:
             "The calibration set is empty; normalisation and ADC calibration need at least one image"
         )
     try:
-        return check_images(images, inputs)
+        pixels = as_pixels(images, inputs)
+    except TypeError as error:
+        raise TypeError(str(error).replace("Images must", "Calibration images must", 1)) from error
     except ValueError as error:
         raise CalibrationError(f"The calibration images do not fit the model: {error}") from error
+    if not pixels.any():
+        raise CalibrationError(
+            f"The calibration images are all black (every pixel of {len(pixels)} images is 0), so activations and "
+            "currents cannot be measured; give typical images"
+        )
+    return pixels

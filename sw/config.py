@@ -6,7 +6,6 @@ all of them are reported together in one `ConfigError`.
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,7 +15,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sim.config import Device, Energy
+from sw.config_errors import nearest_name, sentences
 from sw.errors import ConfigError
+from sw.files import as_path, reason
 from sw.sections import (
     CodingSection,
     ConvertSection,
@@ -39,10 +40,10 @@ PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 class Config(BaseModel):
     """A run, from the data set to the simulator."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: Annotated[
-        str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$", description="name of the run")
+        str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the run")
     ] = "run"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="seed of every random draw, no unit")] = 0
     data: DataSection = DataSection()
@@ -114,34 +115,45 @@ class Config(BaseModel):
                 "A configuration must be a preset's name, a TOML file, a dictionary or a Config, "
                 f"not {type(source).__name__}"
             )
-        path = preset_path(source) if isinstance(source, str) and source in PRESETS else Path(source)
+        given = as_path(source, "configuration")
+        path = preset_path(source) if isinstance(source, str) and source in PRESETS else given
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ConfigError(str(source), [_missing(str(source))]) from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(str(source), [f"not a TOML file: {error}"]) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(str(source), [f"cannot be read: {error}"]) from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(str(source), [f"not a TOML file: byte {error.start} is not UTF-8 text"]) from None
+        except RecursionError:
+            raise ConfigError(str(source), ["not a TOML file: its values are nested too deep"]) from None
+        except OSError as error:
+            raise ConfigError(str(source), [f"cannot be read: {reason(error)}"]) from None
         return cls.validated(values, str(source))
 
     @classmethod
     def validated(cls, values: Mapping[str, Any], source: str) -> Config:
         """A `Config` of plain values; mistakes are reported as those of `source`."""
+        bad = next((key for key in values if not isinstance(key, str)), None)
+        if bad is not None:
+            raise ConfigError(source, [f"a key must be a text, not {bad!r}"])
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise ConfigError(source, _sentences(error)) from None
+            raise ConfigError(source, sentences(error, cls.model_fields)) from None
 
-    def updated(self, changes: Mapping[str, Any]) -> Config:
-        """A copy with some values changed, such as {"decision": {"k": 3}}, validated as a whole again."""
+    def updated(self, changes: Mapping[str, Any], source: str = "changed configuration") -> Config:
+        """A copy with some values changed, such as {"decision": {"k": 3}}, validated as a whole again.
+
+        Mistakes are reported as those of `source`.
+        """
         values = self.model_dump()
         for key, value in changes.items():
             if isinstance(value, Mapping) and isinstance(values.get(key), dict):
                 values[key] = {**values[key], **value}
             else:
                 values[key] = value
-        return self.validated(values, "changed configuration")
+        return self.validated(values, source)
 
 
 def preset_path(name: str) -> Path:
@@ -152,68 +164,8 @@ def preset_path(name: str) -> Path:
 
 
 def _missing(name: str) -> str:
-    nearest = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.5)
-    hint = f"; did you mean the preset '{nearest[0]}'?" if nearest else ""
+    if name.endswith(".loom"):
+        return "a weight image cannot stand in a configuration's place; give a preset or a TOML file"
+    nearest = nearest_name(name, PRESETS)
+    hint = f"; did you mean the preset '{nearest}'?" if nearest else ""
     return f"there is no such file, and the presets are {', '.join(PRESETS)}{hint}"
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    """One sentence a problem that pydantic found."""
-    sentences: list[str] = []
-    for problem in error.errors():
-        where = [str(part) for part in problem["loc"]]
-        kind, given = problem["type"], problem.get("input")
-        if kind == "value_error":
-            text = str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"]
-            prefix = f"[{where[0]}] " if where else ""
-            sentences += [prefix + line for line in text.split("\n")]
-        elif kind == "extra_forbidden":
-            sentences.append(_unknown_key(where))
-        else:
-            sentences.append(_bad_value(where, kind, given, problem))
-    return sentences
-
-
-def _unknown_key(where: list[str]) -> str:
-    *tables, key = where
-    fields: Any = Config.model_fields
-    for table in tables:
-        fields = fields[table].annotation.model_fields
-    names = list(fields)
-    place = f" in [{tables[0]}]" if tables else ""
-    what = "Unknown key"
-    if not tables and isinstance(getattr(fields.get(key), "annotation", None), type):
-        what = "Unknown table"
-    nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-    hint = f"did you mean '{nearest[0]}'?" if nearest else f"valid are {', '.join(names)}"
-    return f"{what} '{key}'{place}; {hint}"
-
-
-def _bad_value(where: list[str], kind: str, given: Any, problem: Any) -> str:
-    """A value of the wrong type or out of range: what is allowed, and what was given."""
-    name = f"[{where[0]}] {'.'.join(where[1:])}" if len(where) > 1 else ".".join(where)
-    ctx = problem.get("ctx", {})
-    allowed = {
-        "greater_than": "above {gt}",
-        "greater_than_equal": "at least {ge}",
-        "less_than": "below {lt}",
-        "less_than_equal": "at most {le}",
-        "literal_error": "{expected}",
-        "finite_number": "a finite number",
-        "int_type": "a whole number",
-        "int_from_float": "a whole number",
-        "int_parsing": "a whole number",
-        "float_type": "a number",
-        "float_parsing": "a number",
-        "bool_type": "true or false",
-        "bool_parsing": "true or false",
-        "string_type": "a text",
-        "tuple_type": "a list",
-        "model_type": "a table",
-        "string_pattern_mismatch": "made of letters, digits, '.', '_' and '-' only",
-        "string_too_short": "at least {min_length} letters long",
-        "string_too_long": "at most {max_length} letters long",
-    }.get(kind)
-    if allowed is None:
-        return f"{name}: {problem['msg']}, not {given!r}"
-    return f"{name} must be {allowed.format(**ctx)}, not {given!r}"

@@ -10,12 +10,39 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sw.errors import FileError
 
-__all__ = ["MANIFEST", "readable_error", "write_atomic", "write_folder"]
+__all__ = ["MANIFEST", "as_path", "readable_error", "reason", "write_atomic", "write_folder", "write_together"]
 
 MANIFEST = "files.json"
+
+_REASONS = {
+    errno.ENOSPC: "there is no space left on the device",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "permission is denied",
+    errno.EPERM: "permission is denied",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EEXIST: "a part of the path is a file, not a folder",
+    errno.EISDIR: "it is a folder",
+    errno.EBUSY: "it is in use",
+    errno.ENOENT: "it is not there",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EMFILE: "too many files are open",
+    errno.ENFILE: "too many files are open",
+}
+
+
+def as_path(path: Any, what: str) -> Path:
+    """The path a user has given. Raises `TypeError` or `FileError`, naming `what` it is for, for what is no path."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"The {what} must be a path (text or pathlib.Path), not {type(path).__name__}")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise FileError(f"The {what} must be a path that is not empty and has no NUL character, not {text!r}")
+    return Path(text)
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes | str) -> None:
@@ -23,12 +50,12 @@ def write_atomic(path: str | os.PathLike[str], content: bytes | str) -> None:
 
     Raises `FileError` if there is no space, no permission, or something in the way.
     """
-    path = Path(path)
+    path = as_path(path, "file")
     data = content.encode() if isinstance(content, str) else content
     name = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -45,64 +72,99 @@ def write_atomic(path: str | os.PathLike[str], content: bytes | str) -> None:
         raise
 
 
-def write_folder(path: str | os.PathLike[str], files: Mapping[str, bytes | str]) -> Path:
-    """Write a set of files into a folder, which may hold other things too; return the folder.
+def write_together(folder: str | os.PathLike[str], files: Mapping[str, bytes | str]) -> Path:
+    """Write files into a folder, which may hold other things too; return the folder.
 
-    All of them are first written beside it, so that a lack of space leaves the folder as it was; then each is moved
-    into place, what an earlier export wrote and this one does not is removed, and `files.json` lists names and SHA-256
-    sums.
+    All of them are first written aside, so that a lack of space leaves the folder as it was; then each is moved into
+    place, in the order given. A folder that was not there is not there after a failure.
 
     Raises `FileError` if there is no space, no permission, or something in the way.
     """
-    path = Path(path)
-    contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
-    sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
-    contents[MANIFEST] = (json.dumps(sums, indent=1) + "\n").encode()
+    folder = as_path(folder, "folder")
     temporary = None
+    made = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-        for name, content in contents.items():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = folder if folder.is_dir() else folder.parent
+        temporary = Path(tempfile.mkdtemp(dir=beside, prefix=f".{folder.name[:200]}."))
+        for name, content in files.items():
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-            (temporary / name).write_bytes(content)
-        path.mkdir(exist_ok=True)
-        before = _listed(path)
-        for name in contents:
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary / name, path / name)
-        for name in before - contents.keys():
-            (path / name).unlink(missing_ok=True)
+            (temporary / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        made = not folder.is_dir()
+        folder.mkdir(exist_ok=True)
+        for name in files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(temporary / name, folder / name)
     except OSError as error:
-        raise FileError(readable_error(path, error)) from error
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise FileError(readable_error(folder, error)) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def write_folder(path: str | os.PathLike[str], files: Mapping[str, bytes | str]) -> Path:
+    """Write a set of files as by `write_together`, with a list of them, `files.json`: names and SHA-256 sums.
+
+    What an earlier export wrote and this one does not is removed. A file of the same name that no export wrote is the
+    user's, and is not written over.
+
+    Raises `FileError` as `write_together` does, and for a user's file in the way.
+    """
+    path = as_path(path, "folder")
+    contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
+    before = _listed(path)
+    for name, content in {**contents, MANIFEST: None}.items():
+        if (path / name).exists() and name not in before and not _holds(path / name, content):
+            raise FileError(
+                f"Cannot write '{path}': it has a file '{name}' that is not of an earlier export and would be lost; "
+                "choose another folder"
+            )
+    # The list comes first, with old and new names, so that an export that is stopped half-way is known as one.
+    write_together(path, {MANIFEST: _manifest({**before, **sums}), **contents})
+    try:
+        for name in before.keys() - contents.keys() - {MANIFEST}:
+            (path / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(readable_error(path, error)) from error
+    write_atomic(path / MANIFEST, _manifest(sums))
     return path
 
 
-def _listed(folder: Path) -> set[str]:
-    """Names an earlier export has written into the folder."""
+def _manifest(sums: Mapping[str, str]) -> str:
+    return json.dumps({name: sums[name] for name in sorted(sums) if name != MANIFEST}, indent=1) + "\n"
+
+
+def _holds(path: Path, content: bytes | None) -> bool:
     try:
-        names = json.loads((folder / MANIFEST).read_text())
-    except (FileNotFoundError, ValueError):
-        return set()
-    safe = [name for name in names if not Path(name).is_absolute() and ".." not in Path(name).parts]
-    return set(safe)
+        return content is not None and path.read_bytes() == content
+    except OSError:
+        return False
 
 
-def readable_error(path: str | os.PathLike[str], error: OSError) -> str:
-    """One sentence for a failed write."""
-    reason = {
-        errno.ENOSPC: "there is no space left on the device",
-        errno.EDQUOT: "the disk quota is used up",
-        errno.EACCES: "permission is denied",
-        errno.EPERM: "permission is denied",
-        errno.EROFS: "the file system is read-only",
-        errno.ENOTDIR: "a part of the path is a file, not a folder",
-        errno.EEXIST: "a part of the path is a file, not a folder",
-        errno.EISDIR: "it is a folder",
-    }.get(error.errno or 0, error.strerror or str(error))
-    return f"Cannot write '{os.fspath(path)}': {reason}"
+def _listed(folder: Path) -> dict[str, str]:
+    """Files an earlier export has written into the folder, and their sums; the list itself is one of them."""
+    try:
+        names = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(names, dict) or not all(isinstance(s, str) and len(s) == 64 for s in names.values()):
+        return {}
+    safe = {name: s for name, s in names.items() if not Path(name).is_absolute() and ".." not in Path(name).parts}
+    return {**safe, MANIFEST: ""}
+
+
+def readable_error(path: str | os.PathLike[str] | int, error: OSError, doing: str = "write") -> str:
+    """One sentence for a failed write, or whatever `doing` says."""
+    return f"Cannot {doing} '{path if isinstance(path, int) else os.fspath(path)}': {reason(error)}"
+
+
+def reason(error: OSError) -> str:
+    """Why an operation on a file failed, in words."""
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
 
 def _umask() -> int:

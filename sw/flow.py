@@ -7,18 +7,20 @@ kept, any other is run. What the steps do is in `sw.steps`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sim.lock import Busy, locked
 from sw.config import Config
 from sw.errors import ConfigError, FileError
-from sw.files import write_atomic
+from sw.files import readable_error, write_atomic
 
 __all__ = ["Flow", "Step", "sources_digest"]
 
@@ -26,6 +28,7 @@ Progress = Callable[[str, int, int, str], None]
 """Called with (step, done, in all, what is counted); 0 of 0 when a step begins."""
 
 _STATE = "state.json"
+_LOCK = ".lock"
 _VERSION = 1
 _SOURCE_KINDS = (".py", ".toml", ".sv", ".v", ".vlt", ".j2")
 
@@ -74,6 +77,7 @@ class Flow:
     progress: Progress = lambda step, done, total, text: None
     kept: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    _held: bool = False
 
     def names(self) -> tuple[str, ...]:
         """Names of the steps, first to last."""
@@ -90,22 +94,47 @@ class Flow:
             raise ConfigError(
                 "run", [f"--from {start} comes after --to {stop}; the steps are {', '.join(self.names())}"]
             )
-        for index, step in enumerate(self.steps[: last + 1]):
-            if index < first and self.current(step.name):
-                self.kept.append(step.name)
-                continue
-            if self.current(step.name):  # done, and yet asked for: from nothing, not from what an interruption left
-                self._remove(step.partial)
-            self.run_one(step.name)
+        with self.alone():
+            for index, step in enumerate(self.steps[: last + 1]):
+                if index < first and self.current(step.name):
+                    self.kept.append(step.name)
+                    continue
+                if self.current(step.name):  # done, and yet asked for: from nothing, not from what an interruption left
+                    self._remove(step.partial)
+                self.run_one(step.name)
 
     def run_one(self, name: str) -> None:
         """Run one step, whether its record holds or not, on what the steps before it have left."""
         step = self.steps[self._index("step", name)]
-        self._record(name, None)
-        self.progress(name, 0, 0, step.title)
-        outputs = self._outputs(step.run(self))
-        self._record(name, {"fingerprint": self.fingerprint(name), "outputs": outputs})
+        with self.alone():
+            self._record(name, None)
+            self.progress(name, 0, 0, step.title)
+            outputs = self._outputs(step.run(self))
+            self._record(name, {"fingerprint": self.fingerprint(name), "outputs": outputs})
         self.done.append(name)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs out of the folder while the block runs. Raises `FileError` if one is at work there."""
+        if self._held:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(self.folder / _LOCK))
+            except Busy as busy:
+                raise FileError(
+                    f"Another run (process {busy.holder}) is at work in '{self.folder}': wait until it is done, or "
+                    "choose another folder (--output)"
+                ) from None
+            except OSError as error:
+                raise FileError(readable_error(self.folder, error)) from error
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
 
     def current(self, name: str) -> bool:
         """Whether the step has been run with the present settings, and its outputs are whole."""
@@ -134,10 +163,25 @@ class Flow:
         return bool(self._state())
 
     def clear(self) -> None:
-        """Remove everything that runs in this folder have left, and nothing else."""
-        self._remove(self.names())
-        self._remove(tuple(name for step in self.steps for name in step.partial))
-        self._remove((_STATE,))
+        """Remove everything that runs in this folder have left, and nothing else.
+
+        In a folder without a record of a run nothing is removed: what lies there under a step's name is the user's.
+        """
+        records = self._state()
+        if not records:
+            return
+        with self.alone():
+            files = [self._inside(path) for record in records.values() for path in record["outputs"]]
+            self._remove(tuple(path for path in files if path is not None))
+            self._remove(tuple(name for step in self.steps for name in step.partial))
+            self._remove((_STATE,))
+            for folder in sorted({(self.folder / path).parent for path in files if path}, key=lambda p: -len(p.parts)):
+                with contextlib.suppress(OSError):  # the user's own files are in it
+                    folder.rmdir()
+
+    def _inside(self, path: str) -> str | None:
+        """The path, unless a record that was tampered with leads out of the folder."""
+        return None if Path(path).is_absolute() or ".." in Path(path).parts else path
 
     def _remove(self, names: tuple[str, ...]) -> None:
         for path in (self.folder / name for name in names):
@@ -170,7 +214,12 @@ class Flow:
             return {}
         if not isinstance(state, dict) or state.get("version") != _VERSION:
             return {}
-        return state.get("steps", {})
+        steps = state.get("steps", {})
+        whole = isinstance(steps, dict) and all(
+            isinstance(record, dict) and isinstance(record.get("outputs"), dict) and "fingerprint" in record
+            for record in steps.values()
+        )
+        return steps if whole else {}
 
     def _record(self, name: str, record: dict[str, Any] | None) -> None:
         steps = self._state()

@@ -88,7 +88,8 @@ class Network:
         """Output of every layer, float64 [images, outputs], for uint8 images [images, inputs]; input is pixel / 255."""
         x: Floats = images.astype(np.float64) / 255.0
         for layer in self.layers:
-            x = x @ layer.weight.T + layer.bias
+            with np.errstate(over="ignore", invalid="ignore"):  # infinite activations are an error of `normalise`
+                x = x @ layer.weight.T + layer.bias
             if layer.rectifier is not None:
                 x = rectified(x, layer.rectifier)
             yield x

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from sw.errors import UnsupportedError, WeightError
 from sw.graph import Affine, Graph, Linear, Node, Rectifier
 from sw.layers import ClippedReLU
+from sw.model_checks import check_model, clean_name
 
 __all__ = ["import_torch"]
 
@@ -36,18 +37,15 @@ def import_torch(model: nn.Module) -> Graph:
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"The model must be a torch.nn.Module, not {type(model).__name__}")
+    check_model(model)
     model = copy.deepcopy(model).cpu().eval()
-    for name, value in [*model.named_parameters(), *model.named_buffers()]:
-        if not bool(torch.isfinite(value).all()):
-            bad = int((~torch.isfinite(value)).sum())
-            raise WeightError(f"Parameter '{name}' of the model has {bad} values that are NaN or infinite")
     root = nn.Sequential(model) if _Tracer().is_leaf_module(model, "") else model
     try:
         fx_graph = _Tracer().trace(root)
     except Exception as error:  # torch.fx raises whatever the model's own code raises
         raise UnsupportedError(
             f"The model {type(model).__name__} cannot be traced by torch.fx, which needs a forward() without decisions "
-            f"on values ({type(error).__name__}: {error})"
+            f"on values ({type(error).__name__}: {' '.join(str(error).split())})"
         ) from error
     return _Importer(root, fx_graph).run()
 
@@ -100,6 +98,8 @@ class _Importer:
     def _step(self, node: torch.fx.Node) -> None:
         """One operation of the activations."""
         place = _place(node)
+        if self.value is None:
+            raise UnsupportedError("The model's forward() takes no input; it must take the images")
         inputs = [arg for arg in node.all_input_nodes if arg.op != "get_attr" and arg not in self.batch_sizes]
         if inputs != [self.value]:
             raise UnsupportedError(
@@ -118,11 +118,11 @@ class _Importer:
         self.carried.add(node)
 
     def _module(self, node: torch.fx.Node, module: nn.Module, place: str) -> None:
-        name = _clean(str(node.target))
+        name = clean_name(str(node.target))
         stateful = isinstance(module, nn.Linear | nn.BatchNorm1d)
         if stateful and id(module) in self.seen:
             raise UnsupportedError(
-                f"{place} is used twice (first as '{self.seen[id(module)]}'); layers cannot be shared"
+                f"{place} is used a second time (first as '{self.seen[id(module)]}'); layers cannot be shared"
             )
         self.seen[id(module)] = name
         kind = type(module)
@@ -141,6 +141,8 @@ class _Importer:
 
     def _linear(self, name: str, place: str, weight: NDArray, bias: NDArray | None) -> None:
         outputs, inputs = weight.shape
+        if not outputs or not inputs:
+            raise UnsupportedError(f"{place} must have at least one input and one output, not {inputs} and {outputs}")
         if self.features not in (None, inputs):
             raise UnsupportedError(f"{place} has {inputs} inputs, but gets {self.features} values")
         self.features = outputs
@@ -151,7 +153,10 @@ class _Importer:
             raise UnsupportedError(
                 f"{place} keeps no running statistics (track_running_stats=False), so it cannot be folded"
             )
-        scale = 1.0 / np.sqrt(_array(module.running_var) + module.eps)
+        variance = _array(module.running_var) + module.eps
+        if not (variance > 0.0).all():
+            raise WeightError(f"{place} must have a running variance above 0, not {float(variance.min())!r}")
+        scale = 1.0 / np.sqrt(variance)
         shift = -_array(module.running_mean) * scale
         if module.affine:
             gamma = _array(module.weight)
@@ -233,11 +238,6 @@ def _argument(node: torch.fx.Node, position: int, name: str, default: Any) -> An
     return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
 
 
-def _clean(target: str) -> str:
-    """Name of a module as the user knows it (a bare layer is wrapped as '0')."""
-    return target or "model"
-
-
 def _owner(node: torch.fx.Node) -> str:
     """Path of the module whose code called the function, or the traced node's own name."""
     stack = node.meta.get("nn_module_stack") or {}
@@ -249,7 +249,7 @@ def _place(node: torch.fx.Node) -> str:
     """The operation and where it is, for messages."""
     if node.op == "call_module":
         kind = list((node.meta.get("nn_module_stack") or {"": ("", nn.Module)}).values())[-1][1]
-        return f"Layer '{_clean(str(node.target))}' ({kind.__name__})"
+        return f"Layer '{clean_name(str(node.target))}' ({kind.__name__})"
     target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     where = f"in module '{stack[-1][0]}'" if stack and stack[-1][0] else "in the model's forward()"

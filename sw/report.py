@@ -21,7 +21,7 @@ from sim.image import ChipImage
 from sim.result import Result
 from sw import plots
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, trace_example
-from sw.files import write_atomic
+from sw.files import write_together
 from sw.summary import summarise, widest
 
 __all__ = ["NOT_RUN", "TELLING_STEPS", "render", "telling_image", "write_report"]
@@ -53,7 +53,7 @@ def write_report(
     cells: Mapping[str, Mapping[str, int]] | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
 ) -> Path:
-    """Write `report.html` and `summary.json` into the folder, each whole or not at all; return the page's path.
+    """Write `report.html` and `summary.json` into the folder, both or neither; return the page's path.
 
     Parameters
     ----------
@@ -93,8 +93,7 @@ def write_report(
     page = render(summary, _pictures(image, summary, reference, rtl, example, maps), example)
     folder = Path(folder)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomic(folder / "summary.json", text)
-    write_atomic(folder / "report.html", page)
+    write_together(folder, {"summary.json": text, "report.html": page})
     return folder / "report.html"
 
 

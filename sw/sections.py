@@ -46,7 +46,7 @@ class TrainSection(Section):
     """Training of the example network, a multilayer perceptron. Not used when a model of one's own is compiled."""
 
     hidden: Annotated[
-        tuple[Annotated[int, Field(ge=1)], ...],
+        tuple[Annotated[int, Field(ge=1, le=32768)], ...],
         Field(strict=False, description="sizes of the hidden layers, first to last, neurons"),
     ] = (128, 64)
     epochs: Annotated[int, Field(ge=1, description="passes over the training images, epochs")] = 40

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import sw
 from sim.result import Result
+from sim.tools import ToolError
 from sw.chip import Chip
 from sw.config import Config
 from sw.cosimulate import cosimulate
@@ -128,13 +129,17 @@ def _reference(flow: Flow) -> list[Path]:
 
 
 def _verilog(flow: Flow) -> list[Path]:
-    from hw.synthesis import cell_counts
+    from hw.synthesis import SynthesisError, cell_counts
 
     folder = flow.folder / "verilog"
     chip = load_chip(flow)
     chip.write_verilog(folder)
     files = {path.name: path.read_text() for path in sorted(folder.glob("*.sv"))}
-    write_atomic(flow.folder / "synthesis/cells.json", _json({"cells": cell_counts(files)}))
+    try:
+        cells = cell_counts(files)
+    except SynthesisError as error:
+        raise ToolError(f"The cells of the Verilog in '{folder}' cannot be counted: {error}") from error
+    write_atomic(flow.folder / "synthesis/cells.json", _json({"cells": cells}))
     return [folder, flow.folder / "synthesis/cells.json"]
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from sim.image import ChipImage, LayerImage
 from sw.chip import Chip
 from sw.config import Config
 from sw.errors import FileError, WeightImageError
-from sw.files import readable_error
+from sw.files import as_path, readable_error
 
 __all__ = ["FORMAT", "VERSION", "load", "pack", "unpack"]
 
@@ -73,12 +73,17 @@ def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> 
 
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:
     """The chip in a .loom file; see `sw.load`."""
+    if expected_parameters is not None and not isinstance(expected_parameters, NpuParameters):
+        raise TypeError(f"expected_parameters must be NpuParameters, not {type(expected_parameters).__name__}")
+    place = as_path(path, "weight image")
     try:
-        content = Path(path).read_bytes()
+        if place.exists() and not (place.is_file() or place.is_dir()):
+            raise FileError(f"Cannot read '{place}': it is not a file")
+        content = place.read_bytes()
     except FileNotFoundError:
-        raise FileError(f"There is no weight image '{os.fspath(path)}'") from None
+        raise FileError(f"There is no weight image '{place}'") from None
     except OSError as error:
-        raise FileError(readable_error(path, error).replace("write", "read")) from error
+        raise FileError(readable_error(path, error, "read")) from error
     image, config = unpack(content, os.fspath(path))
     if expected_parameters is not None:
         _check_parameters(image.parameters, expected_parameters, os.fspath(path))
@@ -94,7 +99,7 @@ def unpack(content: bytes, source: str) -> tuple[ChipImage, Config]:
     if metadata.get("format") != FORMAT:
         raise WeightImageError(f"'{source}' is not a SpikeLoom weight image")
     version = metadata.get("version", "")
-    if version.isdigit() and int(version) > VERSION:
+    if re.fullmatch(r"[0-9]{1,9}", version) and int(version) > VERSION:
         raise WeightImageError(
             f"'{source}' is a weight image of version {version}, but this program reads versions up to {VERSION}; "
             "update SpikeLoom"
@@ -110,8 +115,8 @@ def unpack(content: bytes, source: str) -> tuple[ChipImage, Config]:
         return _rebuilt(json.loads(metadata["chip"]), tensors)
     except WeightImageError:
         raise
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightImageError(f"{damaged}: {error}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise WeightImageError(f"{damaged}: {' '.join(str(error).split())}") from error
 
 
 def _metadata(content: bytes, source: str) -> dict[str, str]:
@@ -122,7 +127,7 @@ def _metadata(content: bytes, source: str) -> dict[str, str]:
             raise ValueError("too short")
         metadata = json.loads(content[8 : 8 + size])["__metadata__"]
         return {str(key): str(value) for key, value in metadata.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         if FORMAT.encode() in content[:65536]:
             raise WeightImageError(f"The weight image '{source}' is damaged: it is cut off") from None
         raise WeightImageError(f"'{source}' is not a SpikeLoom weight image") from None

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sw.errors import WeightError
 from sw.graph import Dense, Floats, Network
 from sw.sections import ConvertSection
 
@@ -35,9 +36,17 @@ def normalise(network: Network, images: NDArray[np.uint8], convert: ConvertSecti
 
 
 def activation_scales(network: Network, images: NDArray[np.uint8], convert: ConvertSection) -> list[float]:
-    """lambda of every layer; 1 for a layer that is silent on all images."""
+    """lambda of every layer; 1 for a layer that is silent on all images.
+
+    Raises `WeightError` for weights so large that activations are not finite.
+    """
     scales = []
-    for values in network.activations(images):
+    for layer, values in zip(network.layers, network.activations(images), strict=True):
+        if not np.isfinite(values).all():
+            raise WeightError(
+                f"Layer '{layer.name}' has activations beyond the largest number there is (its largest weight is "
+                f"{np.abs(layer.weight).max():.3g}); scale the weights down"
+            )
         positive = values[values > 0.0]
         if not positive.size:
             scales.append(1.0)

@@ -17,6 +17,10 @@ membranes.
 """
 
 
+_MAX_BIAS = 2.0**62
+"""Where a bias ends that is out of all proportion; no register holds it, and `sw.passes.map` says so."""
+
+
 @dataclass(frozen=True, eq=False)
 class Levels:
     """A layer in integers.
@@ -58,7 +62,7 @@ def quantise(network: Network, cell_bits: int, weight_scale: str, bias_factor: f
     for layer in network.layers:
         theta, scale = threshold_for(layer.weight, top, weight_scale)
         w = np.clip(np.rint(layer.weight.T / scale), -top, top).astype(np.int16)
-        bias = np.rint(layer.bias * bias_factor / scale).astype(np.int64)
+        bias = np.rint(np.clip(layer.bias * bias_factor / scale, -_MAX_BIAS, _MAX_BIAS)).astype(np.int64)
         positive, negative = np.maximum(w, 0).astype(np.uint8), np.maximum(-w, 0).astype(np.uint8)
         result.append(Levels(layer.name, positive, negative, bias, theta, scale))
     return tuple(result)

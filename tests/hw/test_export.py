@@ -11,14 +11,28 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Fragment, Value
+from amaranth.lib.wiring import Component, In
 
 import hw
+from hw.column_readout import ColumnReadout
+from hw.controller import Controller
+from hw.dac_driver import DacDriver
 from hw.export import export_verilog, write_folder
+from hw.layer_core import LayerCore
+from hw.neuron_array import NeuronArray
+from hw.npu import Npu
 from hw.params import Coding, LayerParameters, NpuParameters, Rule
-from hw.readable_verilog import readable_modules
+from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, RegisterFile
+from hw.spike_collector import SpikeCollector
+from hw.spike_counter import SpikeCounter
+from hw.spike_encoder import SpikeEncoder
+from hw.terminator import Terminator
 from tests.hw.network_model import ACTIVITY, GoldenLayer, random_layer, run_golden
 from tests.hw.test_npu import unit, writes_of
 from tests.hw.test_spike_encoder import vectors_of
@@ -77,40 +91,102 @@ def test_text_is_readable(exported: dict[str, str]) -> None:
     assert {"npu.sv", "npu_layer_0_dac_driver.sv", "npu_collector_0.sv", "npu_terminator.sv"} <= set(exported)
 
 
-def test_names_stay_apart() -> None:
-    text = (
-        "module \\a.b (\\x.y , \\x_y , \\$1 );\n"
-        "  input \\x.y ;\n  wire \\x.y ;\n  input \\x_y ;\n  wire \\x_y ;\n  input \\$1 ;\n  wire \\$1 ;\nendmodule\n"
-    )
-    ((name, module),) = readable_modules(text)
-    assert name == "a_b"
-    assert re.findall(r"wire (\w+)", module) == ["x_y", "x_y_", "n_1"]
+def members(component: Component) -> list[tuple[str, str, int]]:
+    """Direction, name and width of clk, rst and every member of a component, in order."""
+    Fragment.get(component, None)  # Amaranth complains about components that are never elaborated
+    found = [("input", "clk", 1), ("input", "rst", 1)]
+    for path, member, value in component.signature.flatten(component):
+        direction = "input" if member.flow == In else "output"
+        found.append((direction, "__".join(map(str, path)), len(Value.cast(value))))
+    return found
 
 
-def test_local_variables_hide_nothing() -> None:
-    text = (
-        "module m(value, q);\n  input value;\n  wire value;\n  output q;\n  reg q;\n"
-        "  always_comb begin\n    q = 1'h0;\n    if (value) begin\n      q = value;\n    end\n  end\nendmodule\n"
+def header(text: str) -> list[tuple[str, str, int]]:
+    """Direction, name and width of every port in a module's header."""
+    ports = re.findall(r"^    (input|output)\s+(?:wire|reg)\s+(?:\[(\d+):0\] )?(\w+)", text.split(");\n")[0], re.M)
+    return [(direction, name, int(high or 0) + 1) for direction, high, name in ports]
+
+
+def test_ports_of_every_module_are_the_members_in_order(exported: dict[str, str]) -> None:
+    parameters = unit()
+    components: dict[str, Component] = {
+        "npu": Npu(parameters=parameters),
+        "npu_controller": Controller(parameters=parameters),
+        "npu_counter": SpikeCounter(parameters=parameters),
+        "npu_encoder": SpikeEncoder(parameters=parameters),
+        "npu_terminator": Terminator(parameters=parameters),
+        "npu_registers": RegisterFile(registers=GLOBAL_REGISTERS, scope=0, parameters=parameters),
+        "npu_collector_0": SpikeCollector(parameters=parameters.layers[0]),
+    }
+    for index, layer in enumerate(parameters.layers):
+        prefix = f"npu_layer_{index}"
+        components[prefix] = LayerCore(parameters=layer, pulse_cycles=parameters.pulse_cycles)
+        components[f"{prefix}_dac_driver"] = DacDriver(parameters=layer, pulse_cycles=parameters.pulse_cycles)
+        components[f"{prefix}_column_readout"] = ColumnReadout(parameters=layer)
+        components[f"{prefix}_neuron_array"] = NeuronArray(parameters=layer)
+        components[f"npu_registers_{index}"] = RegisterFile(
+            registers=LAYER_REGISTERS, scope=index + 1, parameters=layer
+        )
+    for name, component in components.items():
+        assert header(exported[f"{name}.sv"]) == members(component), name
+    counters = {"row_pulses", "tile_reads", "conversions", "saturations", "spikes"}
+    rest = {name for name in exported if name.endswith(".sv")} - {f"{name}.sv" for name in components} - {"chip.sv"}
+    assert rest == {f"npu_layer_{index}_{name}.sv" for index in range(len(parameters.layers)) for name in counters}
+    for name in rest:
+        assert [port for _, port, _ in header(exported[name])] == ["clk", "rst", "amount", "clear", "value"]
+
+
+def test_every_file_says_what_it_is(exported: dict[str, str]) -> None:
+    for name, text in exported.items():
+        if name.endswith(".sv") and name != "chip.sv":
+            lines = text.split("\n")
+            head = lines[: next(number for number, line in enumerate(lines) if not line.startswith("// "))]
+            assert head[-1].removeprefix("// Instance: ").replace(".", "_") == name.removesuffix(".sv")
+            assert head[-2].endswith(".")
+            assert "SPDX" not in text and "Yosys" not in text and "Amaranth" not in text
+    first = exported["npu_layer_1_dac_driver.sv"].split("module")[0]
+    assert first == (
+        "// Drives the rows of a layer's crossbar with one vector, then asks for the columns to be converted.\n"
+        "// Instance: npu.layer_1.dac_driver\n"
     )
-    ((_, module),) = readable_modules(text)
-    block = module.split("always_comb")[1]
-    assert re.findall(r"reg (\w+);", block) == ["value_"]
-    assert re.findall(r"if \((\w+)\)|(\w+) = (.*);", block) == [
-        ("", "value_", "1'h0"),
-        ("value", "", ""),
-        ("", "value_", "value"),
-        ("", "q", "value_"),
-    ]
+
+
+def test_a_further_layer_changes_no_other_layer(exported: dict[str, str]) -> None:
+    two = unit()
+    last = replace(two.layers[1], inputs=two.layers[1].outputs, outputs=3)
+    more = export_verilog(replace(two, layers=(*two.layers, last)))
+    for name in [name for name in exported if name.startswith("npu_layer_")]:
+        assert more[name] == exported[name], name
+
+
+def test_no_clutter(exported: dict[str, str]) -> None:
+    """Numbers count from 1 in every module; unread elements of arrays have no names, fields of structs do."""
+    for name, text in exported.items():
+        numbers = [int(number) for number in re.findall(r"^  (?:wire|reg) (?:\[\d+:0\] )?n_(\d+)\b(?!_)", text, re.M)]
+        assert numbers == list(range(1, len(numbers) + 1)), name
+    neurons = exported["npu_layer_0_neuron_array.sv"]
+    assert "wire o__payload_first;" in neurons and "o__payload_membranes_0" not in neurons
+    assert "i__payload_sums_0" not in exported["npu_layer_0.sv"]
+
+
+def test_time_grows_slower_than_synapses() -> None:
+    """Twice the synapses: at most twice the time (processor time of this process, the best of two)."""
+
+    def seconds(outputs: int) -> float:
+        layer = LayerParameters(inputs=256, outputs=outputs, lanes=32)
+        times = []
+        for _ in range(2):
+            start = time.process_time()
+            export_verilog(NpuParameters(layers=(layer,), encoder_lanes=16))
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert seconds(512) < 2 * seconds(256)
 
 
 def test_ports_have_widths_and_meanings(exported: dict[str, str]) -> None:
     described = json.loads(exported["ports.json"])
-    header = exported["npu.sv"].split(");")[0]
-    declared = {
-        (direction, name, int(high or 0) + 1)
-        for direction, high, name in re.findall(r"(input|output)\s+(?:wire|reg)\s+(?:\[(\d+):0\] )?(\w+)", header)
-    }
-    assert {(p["direction"], p["name"], p["width"]) for p in described["ports"]} == declared
+    assert [(p["direction"], p["name"], p["width"]) for p in described["ports"]] == header(exported["npu.sv"])
     assert all(p["meaning"] for p in described["ports"])
     fields = {p["name"]: p.get("fields") for p in described["ports"]}
     assert [f["name"] for f in fields["result__payload"]] == ["winner", "steps", "margin", "reason"]

@@ -119,7 +119,7 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
         device=device,
         energy=o.pop("energy", Energy()),
         settle_cycles=draw("settle_cycles", 1, 4),
-        adc_cycles=draw("adc_cycles", 0, 3),
+        adc_cycles=draw("adc_cycles", 1, 3),
         clock_Hz=1e8,
         seed=draw("seed", 0, 2**32 - 1),
     )

@@ -66,7 +66,7 @@ def test_calibration_images_of_another_range_are_refused():
 
 @pytest.mark.parametrize("images", ["images", 3, IMAGES.astype(np.int32)])
 def test_calibration_images_of_another_type_are_refused(images):
-    with pytest.raises(TypeError, match=r"^Images must be "):
+    with pytest.raises(TypeError, match=r"^Calibration images must be "):
         sw.compile(make_model(20, 6, 3), images, "tiny")
 
 

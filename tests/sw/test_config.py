@@ -43,7 +43,10 @@ BAD = [
     ({"cosim": {"images": 3}}, "[cosim] trace_images must be at most images (3), not 4"),
     ({"crossbar": {"adc_bits": 17}}, "[crossbar] adc_bits must be at most 16, not 17"),
     ({"seed": -1}, "seed must be at least 0, not -1"),
-    ({"name": "a/b"}, "name must be made of letters, digits, '.', '_' and '-' only, not 'a/b'"),
+    (
+        {"name": "a/b"},
+        "name must be made of letters, digits, '.', '_' and '-', with a letter or digit first, not 'a/b'",
+    ),
     ({"data": 3}, "data must be a table, not 3"),
 ]
 
@@ -84,7 +87,7 @@ def test_a_missing_file_names_the_nearest_preset():
 
 
 def test_a_folder_is_not_a_configuration(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"cannot be read: it is a folder$"):
         Config.load(tmp_path)
 
 

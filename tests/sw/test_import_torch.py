@@ -106,7 +106,7 @@ BAD = [
     (Forward(lambda m, x: m.l(x) * 2), "Operation 'mul' (node 'mul', in the model's forward()) is not supported"),
     (Forward(lambda m, x: m.l(x) + x), "Operation 'add' (node 'add', in the model's forward()) joins or branches"),
     (Forward(lambda m, x: (m.l(x), x)), "The model's output must be the one result of its last layer"),
-    (Forward(lambda m, x: m.l(F.relu(m.l(x)))), "Layer 'l' (Linear) is used twice (first as 'l')"),
+    (Forward(lambda m, x: m.l(F.relu(m.l(x)))), "Layer 'l' (Linear) is used a second time (first as 'l')"),
     (Forward(lambda m, x: F.dropout(m.l(x))), "Operation 'dropout' (node 'dropout', in the model's forward()) drops"),
     (Forward(lambda m, x: torch.flatten(m.l(x))), "Operation 'flatten' (node 'flatten', in the model's forward())"),
     (Forward(lambda m, x: m.l(x.view(-1, 4))), "Layer 'l' (Linear) has 3 inputs, but gets 4 values"),

@@ -46,8 +46,8 @@ def test_the_quantile_is_held():
 
 
 def test_a_network_that_is_never_read_has_shift_zero():
-    image = sw.compile(make_model(80, 24, 10), np.zeros((3, 80), np.uint8), make_config(crossbar={"adc_bits": 2})).image
-    assert image.layers[0].gain_shift == 0
+    wide = make_chip(80, 24, 10, crossbar={"adc_bits": 16}).image
+    assert calibrate_adc(wide, np.zeros((3, 80), np.uint8), 2, 1.0)[0] == 0
 
 
 def test_wide_converters_need_no_shift():

@@ -1,0 +1,137 @@
+"""What every command of `spikeloom` shares: its options, and errors that are one sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from sim.result import Mismatch
+from sw.config import Config
+from sw.console import say
+from sw.errors import FileError
+from sw.files import as_path, readable_error
+
+__all__ = [
+    "INTERRUPTED",
+    "USER_ERROR",
+    "WRONG",
+    "Commands",
+    "Data",
+    "Debug",
+    "Fresh",
+    "Json",
+    "Output",
+    "Run",
+    "RunOrChip",
+    "Simulator",
+    "folder",
+    "is_chip",
+    "with_cosim",
+]
+
+WRONG, USER_ERROR, INTERRUPTED = 1, 2, 130
+"""Exit codes: a check failed (a missing tool, a mismatch), the input was wrong, Ctrl-C."""
+
+
+class Simulator(StrEnum):
+    """Choices of `--simulator`."""
+
+    verilator = "verilator"
+    icarus = "icarus"
+
+
+class Commands(TyperGroup):
+    """Commands whose errors are one sentence and an exit code; `--debug` shows where they come from."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("Interrupted. Finished steps and chunks are kept: the same command again goes on from there.")
+            raise typer.Exit(INTERRUPTED) from None
+        except Mismatch as error:
+            _fail(ctx, f"The Verilog and the reference differ. {error}")
+            raise typer.Exit(WRONG) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of our output has gone: nobody is left to tell
+                raise
+            _fail(ctx, readable_error(error.filename or "the output", error, "read or write"))
+            raise typer.Exit(USER_ERROR) from None
+        except (ValueError, TypeError) as error:
+            _fail(ctx, " ".join(str(error).split()) or type(error).__name__)
+            raise typer.Exit(USER_ERROR) from None
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+                raise
+            _fail(ctx, "There is not enough memory: make the network, [train] batch or the number of images smaller")
+            raise typer.Exit(USER_ERROR) from None
+
+
+def _fail(ctx: Any, sentence: str) -> None:
+    if ctx.find_root().obj == "debug":
+        traceback.print_exc(file=sys.stderr)
+    say(f"Error: {sentence}")
+
+
+def folder(text: str) -> Path:
+    """The folder an option names; a usage error if the text is empty, as from a variable that is not set."""
+    try:
+        return as_path(text, "folder")
+    except FileError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def is_chip(source: str) -> bool:
+    """Whether CONFIG|FILE.loom is a weight image."""
+    return source.endswith(".loom")
+
+
+def _debug(context: typer.Context, value: bool) -> bool:
+    if value:
+        context.find_root().obj = "debug"
+    return value
+
+
+Debug = Annotated[bool, typer.Option("--debug", callback=_debug, help="Show where an error comes from.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run left in the folder.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", parser=folder, help="Folder of the data sets; else $SPIKELOOM_DATA, else a download."
+    ),
+]
+Run = Annotated[str, typer.Argument(metavar="CONFIG", help="A preset (tiny, digits, mnist) or a TOML file.")]
+RunOrChip = Annotated[
+    str, typer.Argument(metavar="CONFIG|FILE.loom", help="A preset, a TOML file, or a weight image (.loom).")
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder of the run.")]
+
+
+def with_cosim(
+    config: Config,
+    images: int | None = None,
+    simulator: Simulator | None = None,
+    waves: bool = False,
+    trace_images: int | None = None,
+) -> Config:
+    """The configuration with the options of the command line in its table [cosim]."""
+    changes: dict[str, Any] = {}
+    if images is not None:
+        changes["images"] = images
+        if trace_images is None and 0 < images < config.cosim.trace_images:
+            changes["trace_images"] = images
+    if trace_images is not None:
+        changes["trace_images"] = trace_images
+    if simulator is not None:
+        changes["simulator"] = simulator.value
+    if waves:
+        changes["waves"] = True
+    return config.updated({"cosim": changes}, "command line") if changes else config
