@@ -35,6 +35,7 @@ module bench (input wire clk);
     reg record_membranes = 1'b0;
     reg [31:0] idle = 0;
     reg [31:0] image = 0;
+    reg [31:0] position = 0;  // of the image in the stream
     reg [31:0] word_count = 0;
     reg [31:0] noise = 32'h1234_5678;
     integer loads_file, images_file, record_file, got;
@@ -56,7 +57,7 @@ module bench (input wire clk);
 {declarations}
     wire [{step_bits}-1:0] step = chip.npu.controller.step;
     // What the device model needs to address its random draws; read once a layer read.
-    wire [63:0] context_word = {{image, {{{step_pad}'b0, step}}}};
+    wire [95:0] context_word = {{position, image, {{{step_pad}'b0, step}}}};
 
     spikeloom_chip #(
 {parameters}
@@ -117,6 +118,7 @@ module bench (input wire clk);
                 RESULT:
                     if (result_valid && result_ready) begin
                         $fdisplay(record_file, "{result_format}", image{result_values});
+                        position <= position + 1;
                         state <= IMAGE;
                     end
                 default: begin
@@ -152,10 +154,10 @@ _LAYER = """
 """
 
 
-def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: bool = False) -> str:
+def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | None = None) -> str:
     """Verilog text of the bench, module `bench` with one port, `clk`.
 
-    `macro` holds the chip's parameters (settling and conversion cycles); `waves` dumps every signal.
+    `macro` holds the chip's parameters (settling and conversion cycles); every signal is dumped to the file `waves`.
     """
     p = parameters
     declarations: list[str] = []
@@ -179,7 +181,7 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: bool = F
         declarations="\n".join(declarations),
         connections="\n".join(connections),
         parameters=",\n".join(f"        .{name}({value})" for name, value in macro.items()),
-        dump='        $dumpfile("waves.vcd");\n        $dumpvars;\n' if waves else "",
+        dump=f'        $dumpfile("{waves}");\n        $dumpvars;\n' if waves else "",
         result_format="r %0d %h %0d %0d" + " %0d" * len(values),
         result_values="".join(f", {name}" for name in (*fields, *values)),
     )

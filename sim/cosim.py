@@ -33,7 +33,7 @@ from sim.reference import check_ids, check_images
 from sim.result import Result
 from sim.threads import processors
 from sim.tools import SimulationError, check_simulator, simulator_environment
-from sim.waves import gtkw_text
+from sim.waves import gtkw_text, wave_file
 
 __all__ = ["Cosim", "run_cosim"]
 
@@ -111,7 +111,7 @@ class Cosim:
         texts = dict(export_verilog(image.parameters))
         texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
         macro = {"SETTLE_CYCLES": image.settle_cycles, "ADC_CYCLES": image.adc_cycles}
-        texts["bench.sv"] = bench_text(image.parameters, macro, waves=waves)
+        texts["bench.sv"] = bench_text(image.parameters, macro, waves=wave_file(simulator) if waves else None)
         texts["bench.vlt"] = _visible(len(image.layers))
         texts = {name: text for name, text in texts.items() if name.endswith((".sv", ".v")) or name == "bench.vlt"}
         key = hashlib.sha256(
@@ -136,7 +136,7 @@ class Cosim:
                 test_dir=job,
                 results_xml=str(job / "results.xml"),
                 plusargs=plusargs,
-                waves=self.waves and self.simulator == "verilator",  # the bench itself dumps under Icarus
+                waves=self.waves,
                 timescale=("1ns", "1ps"),
                 log_file=job / "simulation.log",
                 extra_env=_SIMULATOR_SETTINGS,
@@ -241,7 +241,7 @@ def run_cosim(
     ids : number of each image, which addresses its random draws; 0, 1, 2, ... if not given
     trace : "spikes" adds every spike, "full" or True every membrane too
     simulator : `verilator` or `icarus`
-    waves : leave `waves.vcd` and a grouped `waves.gtkw` in `folder`; one worker
+    waves : leave `job_0/waves.vcd` (Icarus: `waves.fst`) and a grouped `waves.gtkw` in `folder`; one worker
     folder : where jobs run; a temporary folder if not given
     progress : called with images done and images in all
     workers : simulators at once; the number of processors if not given
@@ -256,6 +256,9 @@ def run_cosim(
     numbers = check_ids(ids, len(pixels))
     if trace not in (False, True, "spikes", "full"):
         raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise ValueError(f"workers must be a positive integer, not {workers!r}")
+    check_simulator(simulator)
     chip = Cosim.build(image, simulator, waves=waves, quick=len(pixels) < _OPTIMISE_FROM)
     models = programmed_models(image)
     available = workers or processors()
@@ -269,7 +272,7 @@ def run_cosim(
             for job, part in zip(jobs, parts, strict=True):
                 write_job(job, image, models, pixels[part], numbers[part])
             if waves:
-                (jobs[0] / "waves.gtkw").write_text(gtkw_text(image.parameters))
+                (jobs[0] / "waves.gtkw").write_text(gtkw_text(image.parameters, wave_file(simulator)))
             full = trace in (True, "full")
             futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls) for job in jobs]
             _wait(futures, jobs, len(pixels), progress)

@@ -124,7 +124,7 @@ def _decoded(
     names = {"row_pulses": 0, "tile_reads": 1, "adc_conversions": 2, "saturations": 3}
     activity = {name: counters[:, :, index] for name, index in names.items()}
     with np.load(folder / "conductance.npz") as totals:
-        columns = [_lookup(totals[f"layer_{index}"], ids) for index in range(layers)]
+        columns = [_by_place(totals[f"layer_{index}"], count) for index in range(layers)]
     activity["conductance"] = np.stack(columns, axis=1)
     return Result(
         classes=classes,
@@ -139,9 +139,11 @@ def _decoded(
     )
 
 
-def _lookup(totals: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    table = dict(totals.tolist())
-    return np.array([table.get(int(number), 0) for number in ids], np.int64)
+def _by_place(totals: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Sums of the images in stream order, int64 [count], from pairs of place and sum."""
+    sums = np.zeros(count, np.int64)
+    sums[totals[:, 0]] = totals[:, 1]
+    return sums
 
 
 class _Recorder:

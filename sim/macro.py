@@ -53,7 +53,7 @@ class MacroModel:
     """
 
     def __init__(self, array: CrossbarArray) -> None:
-        self._array = array
+        self.array = array
         p = array.parameters
         self._packed = np.zeros(-(-p.groups * p.row_tiles * p.lanes * (p.code_bits + 1) // 8), np.uint8)
         self._conductance: defaultdict[int, int] = defaultdict(int)
@@ -62,22 +62,25 @@ class MacroModel:
         """Row codes, uint8 [inputs], of a latched row vector as the simulator prints it (highest bit first)."""
         bits = np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(ord("0"))
         if bits.max(initial=0) > 1:
-            raise AssertionError(f"Layer {self._array.index}: the latched rows have undefined bits")
-        if self._array.parameters.row_bits == 8:
+            raise AssertionError(f"Layer {self.array.index}: the latched rows have undefined bits")
+        if self.array.parameters.row_bits == 8:
             bits = np.packbits(bits)
         return np.ascontiguousarray(bits[::-1])
 
-    def answer(self, text: str, image: int, step: int) -> int:
-        """The shell's `answer` for a read: codes and over-range flags of all tiles, as one number."""
-        p = self._array.parameters
+    def answer(self, text: str, image: int, step: int, position: int) -> int:
+        """The shell's `answer` for a read: codes and over-range flags of all tiles, as one number.
+
+        image and step address the noise; position is the image's place in the stream, which the load is booked on.
+        """
+        p = self.array.parameters
         rows = self.row_codes(text)
-        codes, over = self._array.convert_one(rows, image, step)
-        self._conductance[image] += self._array.counts_one(rows)[2]
+        codes, over = self.array.convert_one(rows, image, step)
+        self._conductance[position] += self.array.counts_one(rows)[2]
         _pack(codes, over, p.lanes, p.groups, p.code_bits, self._packed)
         return int.from_bytes(self._packed.tobytes(), "little")
 
     def totals(self) -> NDArray[np.int64]:
-        """Conductance-weighted row pulses an image, int64 [images, 2]: image number, sum."""
+        """Conductance-weighted row pulses, int64 [places, 2]: place in the stream, sum; silent places are left out."""
         return np.array(sorted(self._conductance.items()), np.int64).reshape(-1, 2)
 
 

@@ -24,7 +24,8 @@ async def _macro(handle, context, model: MacroModel) -> None:
     while True:
         await request
         where = int(str(context.value), 2)
-        answer.value = model.answer(str(latched.value), where >> 32, where & 0xFFFFFFFF)
+        image, step = where >> 32 & 0xFFFFFFFF, where & 0xFFFFFFFF
+        answer.value = model.answer(str(latched.value), image, step, where >> 64)
 
 
 @cocotb.test()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from hw.params import NpuParameters
 
-__all__ = ["gtkw_text"]
+__all__ = ["gtkw_text", "wave_file"]
 
 
-def gtkw_text(parameters: NpuParameters) -> str:
-    """Save file for `waves.vcd`: host side, decision, and for every layer its drive, conversion, and neurons."""
+def wave_file(simulator: str) -> str:
+    """Name of the dump: cocotb has Verilator write VCD, and Icarus FST."""
+    return "waves.fst" if simulator == "icarus" else "waves.vcd"
+
+
+def gtkw_text(parameters: NpuParameters, dump: str = "waves.vcd") -> str:
+    """Save file for a dump: host side, decision, and for every layer its drive, conversion, and neurons."""
     chip = "bench.chip"
     groups: list[tuple[str, list[str]]] = [
         (
@@ -35,7 +40,7 @@ def gtkw_text(parameters: NpuParameters) -> str:
                 ],
             ),
         ]
-    lines = ['[dumpfile] "waves.vcd"', "[timestart] 0"]
+    lines = [f'[dumpfile] "{dump}"', "[timestart] 0"]
     for title, names in groups:
         lines += ["@200", f"-{title}"]
         for name in names:

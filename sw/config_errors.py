@@ -78,7 +78,7 @@ def _bad_value(where: list[str], kind: str, given: Any, problem: Any) -> str:
         "tuple_type": "a list",
         "model_type": "a table",
         "string_pattern_mismatch": "made of letters, digits, '.', '_' and '-', with a letter or digit first",
-        "string_too_short": "not empty",
+        "string_too_short": "at least {min_length} letter long",
         "string_too_long": "at most {max_length} letters long",
     }.get(kind)
     if allowed is None:

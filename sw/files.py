@@ -118,7 +118,7 @@ def write_folder(path: str | os.PathLike[str], files: Mapping[str, bytes | str])
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
     before = _listed(path)
     for name, content in {**contents, MANIFEST: None}.items():
-        if (path / name).exists() and name not in before and not _holds(path / name, content):
+        if os.path.lexists(path / name) and name not in before and not _holds(path / name, content):
             raise FileError(
                 f"Cannot write '{path}': it has a file '{name}' that is not of an earlier export and would be lost; "
                 "choose another folder"

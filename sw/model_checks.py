@@ -12,9 +12,9 @@ __all__ = ["check_model", "clean_name"]
 
 def check_model(model: nn.Module) -> None:
     """Raise `UnsupportedError` for hooks, `WeightError` for parameters without real, finite values."""
-    _check_hooks(model)
     for name, value in [*model.named_parameters(), *model.named_buffers()]:
         _check_values(name, value)
+    _check_hooks(model)
 
 
 def clean_name(target: str) -> str:

@@ -1,7 +1,7 @@
 """Randomised differential test: the integer reference against the Verilog, on networks nobody chose.
 
-Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets, rules and devices; the case's own seed draws
-the weights, thresholds and images. Every spike, membrane, counter and decision must agree, devices switched on.
+Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets and rules; the case's own seed draws the
+weights, thresholds, devices and images. Every spike, membrane, counter and decision must agree, devices switched on.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import sw
-from sw.errors import CalibrationError, ConfigError
+from sw.errors import CalibrationError, ConfigError, UnsupportedError, WeightError
 from tests.sw.models import make_chip, make_config, make_images, make_model
 
 IMAGES = make_images(50, 20)
@@ -92,3 +92,33 @@ def test_importing_the_package_is_quick():
 def test_unknown_names_of_the_package_are_refused():
     with pytest.raises(AttributeError, match=r"^module 'sw' has no attribute 'Chop'$"):
         _ = sw.Chop
+
+
+def test_black_calibration_images_are_refused():
+    with pytest.raises(
+        CalibrationError, match=r"^The calibration images are all black \(every pixel of 9 images is 0\)"
+    ):
+        sw.compile(make_model(20, 6, 3), np.zeros((9, 20), np.uint8), "tiny")
+
+
+def test_activations_beyond_all_numbers_are_refused():
+    model = make_model(20, 6, 3).double()
+    with torch.no_grad():
+        for layer in (model[1], model[3]):
+            layer.weight.fill_(1e200)
+    with pytest.raises(WeightError, match=r"^Layer '3' has activations beyond the largest number .* weight is 1e\+200"):
+        sw.compile(model, IMAGES, "tiny")
+
+
+@pytest.mark.parametrize("value", [-1e30, -1e12])
+def test_biases_out_of_proportion_are_refused(value):
+    model = make_model(20, 6, 3)
+    with torch.no_grad():
+        model[1].bias.fill_(value)
+    with pytest.raises(ConfigError, match=r"^tiny: (membranes of layer '1' would need|layer '1' needs a bias) "):
+        sw.compile(model, IMAGES, "tiny")
+
+
+def test_linear_layers_without_a_rectifier_between_are_refused():
+    with pytest.raises(UnsupportedError, match=r"^Layers '0' and '1' follow one another without a ReLU between them"):
+        sw.compile(torch.nn.Sequential(torch.nn.Linear(20, 6), torch.nn.Linear(6, 3)), IMAGES, "tiny")

@@ -47,7 +47,54 @@ BAD = [
         {"name": "a/b"},
         "name must be made of letters, digits, '.', '_' and '-', with a letter or digit first, not 'a/b'",
     ),
+    ({"name": ".."}, "name must be made of letters, digits, '.', '_' and '-', with a letter or digit first, not '..'"),
+    ({"name": "../x"}, "name must be made of letters"),
+    ({"name": "-x"}, "name must be made of letters"),
+    ({"name": "a\n"}, "name must be made of letters"),
+    ({"name": "a\\b"}, "name must be made of letters"),
+    ({"name": ""}, "name must be not empty, not ''"),
+    ({"name": "x" * 65}, "name must be at most 64 letters long"),
     ({"data": 3}, "data must be a table, not 3"),
+    ({"seed": True}, "seed must be a whole number, not True"),
+    ({"seed": 2**32}, "seed must be at most 4294967295, not 4294967296"),
+    ({3: 4}, "a key must be a text, not 3"),
+    ({"t_max": 3}, "Unknown key 't_max'; it belongs to [decision]"),
+    ({"coding": {"t_max": 3}}, "Unknown key 't_max' in [coding]; it belongs to [decision]"),
+    ({"coding": {"seed": 3}}, "Unknown key 'seed' in [coding]; it belongs to the top of the file, before the first"),
+    ({"Decision": {}}, "Unknown key 'Decision'; did you mean 'decision'?"),
+    (
+        {"decision": {"rule": "winner-k"}},
+        "[decision] rule must be 'fixed' or 'winner_k', not 'winner-k'; did you mean ",
+    ),
+    (
+        {"neuron": {"reset": "Zero"}},
+        "[neuron] reset must be 'subtract', 'zero' or 'none', not 'Zero'; did you mean 'zero'?",
+    ),
+    (
+        {"data": {"set": "mnits"}},
+        "[data] set must be 'digits', 'mnist', 'fashion-mnist' or 'cifar-10', not 'mnits'; did ",
+    ),
+    ({"cosim": {"simulator": "vcs"}}, "[cosim] simulator must be 'verilator' or 'icarus', not 'vcs'"),
+    ({"decision": {"k": -1}}, "[decision] k must be above 0.0, not -1"),
+    ({"decision": {"k": float("nan")}}, "[decision] k must be a finite number, not nan"),
+    ({"decision": {"skip": -1}}, "[decision] skip must be at least 0, not -1"),
+    ({"decision": {"skip": 20}}, "[decision] t_max must be above skip * phases (20 * 1 = 20)"),
+    ({"decision": {"t_max": 10**9}}, "[decision] t_max must be at most 65535, not 1000000000"),
+    ({"crossbar": {"tile_rows": 0}}, "[crossbar] tile_rows must be at least 1, not 0"),
+    ({"crossbar": {"tile_columns": -4}}, "[crossbar] tile_columns must be at least 1, not -4"),
+    ({"crossbar": {"tile_rows": 10**9}}, "[crossbar] tile_rows must be at most 65536, not 1000000000"),
+    ({"hardware": {"lanes": 0}}, "[hardware] lanes must be at least 1, not 0"),
+    ({"hardware": {"encoder_lanes": -1}}, "[hardware] encoder_lanes must be at least 1, not -1"),
+    ({"hardware": {"clock_Hz": 0}}, "[hardware] clock_Hz must be above 0.0, not 0"),
+    ({"train": {"hidden": [10**12]}}, "[train] hidden.0 must be at most 32768, not 1000000000000"),
+    ({"train": {"hidden": "100"}}, "[train] hidden must be a list, not '100'"),
+    ({"train": {"hidden": [1.5]}}, "[train] hidden.0 must be a whole number, not 1.5"),
+    ({"device": {"bits": "4"}}, "[device] bits must be a whole number, not '4'"),
+    ({"device": {"bits": True}}, "[device] bits must be a whole number, not True"),
+    ({"device": {"device_sigma": 5}}, "[device] device_sigma must be at most 1.0, not 5"),
+    ({"device": {"stuck_on": 0.6, "stuck_off": 0.6}}, "[device] stuck_on + stuck_off must be at most 1, not 1.2"),
+    ({"energy": {"adc_J_per_conversion": "1"}}, "[energy] adc_J_per_conversion must be a number, not '1'"),
+    ({"decision": {"k": {"a": list(range(99))}}}, "[decision] k must be a number, not {'a': [0, 1, 2"),
 ]
 
 
@@ -81,7 +128,39 @@ def test_a_file_is_named_in_its_errors(tmp_path):
     assert Config.load(str(path)).seed == 7
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            b"[decision\nk = 1",
+            r"not a TOML file: Expected '\]' at the end of a table declaration \(at line 1, column 10\)",
+        ),
+        (b"seed = 1\nseed = 2", r"not a TOML file: Cannot overwrite a value \(at line 2"),
+        (b"\xff\xfe", "not a TOML file: byte 0 is not UTF-8 text"),
+        (b"a = " + b"[" * 100_000, "not a TOML file: its values are nested too deep"),
+    ],
+)
+def test_what_is_not_toml_is_named_with_its_place(tmp_path, content, sentence):
+    path = tmp_path / "run.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}: {sentence}"):
+        Config.load(path)
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(ValueError, match=r"^The configuration must be a path that is not empty"):
+        Config.load(path)
+
+
+def test_a_weight_image_is_not_a_configuration():
+    with pytest.raises(ConfigError, match=r"^mine.loom: a weight image cannot stand in a configuration's place"):
+        Config.load("mine.loom")
+
+
 def test_a_missing_file_names_the_nearest_preset():
+    with pytest.raises(ConfigError, match=r"did you mean the preset 'tiny'\?$"):
+        Config.load("TINY")
     with pytest.raises(ConfigError, match=r"^digit: there is no such file.*did you mean the preset 'digits'\?$"):
         Config.load("digit")
 

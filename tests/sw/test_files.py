@@ -8,7 +8,7 @@ import os
 import pytest
 
 from sw.errors import FileError
-from sw.files import MANIFEST, write_atomic, write_folder
+from sw.files import MANIFEST, write_atomic, write_folder, write_together
 
 
 def fail_with(code):
@@ -91,3 +91,61 @@ def test_without_space_a_folder_stays_as_it_was(tmp_path, monkeypatch):
         write_folder(folder, {"a.txt": "two", "b.txt": "new"})
     assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == before
     assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("write", [lambda path: write_atomic(path, "x"), lambda path: write_folder(path, {"a": "x"})])
+def test_what_is_no_path_is_refused(write):
+    for path, kind in ((None, TypeError), (3, TypeError), (["x"], TypeError), ("", FileError), ("a\0b", FileError)):
+        with pytest.raises(kind, match=r"^The (file|folder) must be a path"):
+            write(path)
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    with pytest.raises(FileError, match=r": the name is too long$"):
+        write_atomic(tmp_path / ("a" * 300), "x")
+    with pytest.raises(FileError, match=r": the name is too long$"):
+        write_folder(tmp_path / ("a" * 300), {"a": "x"})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_of_the_user_is_not_written_over(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(FileError, match=r"has a file 'README.md' that is not of an earlier export and would be lost"):
+        write_folder(tmp_path, {"a.txt": "one", "README.md": "theirs"})
+    assert os.listdir(tmp_path) == ["README.md"] and (tmp_path / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("listed", ["[1, 2]", "not JSON", '{"a.txt": 3}', "[" * 100_000])
+def test_a_list_of_another_program_is_not_written_over(tmp_path, listed):
+    (tmp_path / MANIFEST).write_text(listed)
+    with pytest.raises(FileError, match="has a file 'files.json' that is not of an earlier export"):
+        write_folder(tmp_path, {"a.txt": "one"})
+    assert os.listdir(tmp_path) == [MANIFEST]
+
+
+def test_an_export_that_was_stopped_half_way_is_done_again(tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    write_folder(folder, {"a.txt": "one", "old.txt": "old"})
+    real, left = os.replace, 2
+
+    def stop(source, target):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(folder, {"a.txt": "two", "b.txt": "two", "c.txt": "two"})
+    monkeypatch.undo()
+    write_folder(folder, {"a.txt": "two", "b.txt": "two", "c.txt": "two"})
+    assert sorted(os.listdir(folder)) == ["a.txt", "b.txt", "c.txt", MANIFEST] and os.listdir(tmp_path) == ["out"]
+    assert sorted(json.loads((folder / MANIFEST).read_text())) == ["a.txt", "b.txt", "c.txt"]
+
+
+def test_a_new_folder_that_cannot_be_filled_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.replace", fail_with(errno.EACCES))
+    with pytest.raises(FileError, match="permission is denied"):
+        write_together(tmp_path / "out", {"a": "x", "b": "y"})
+    assert os.listdir(tmp_path) == []

@@ -184,3 +184,53 @@ def test_source_changes_count(factory: Factory, tmp_path: Path, monkeypatch: pyt
     Flow(Config(), tmp_path, steps).run()
     monkeypatch.setattr("sw.flow.sources_digest", lambda packages: f"changed {packages}" if packages else "")
     assert not Flow(Config(), tmp_path, steps).current("two")
+
+
+def test_clear_leaves_the_users_files_alone(factory: Factory, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/mine.txt").write_text("mine")
+    factory.flow(tmp_path).clear()  # no run has ever been here
+    assert (tmp_path / "one/mine.txt").exists()
+    (tmp_path / "two").mkdir()
+    factory.flow(tmp_path).run(stop="two")
+    (tmp_path / "two/notes.txt").write_text("mine")
+    factory.flow(tmp_path).clear()
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert "two/notes.txt" in left and "two/value.txt" not in left and "state.json" not in left
+
+
+def test_a_record_that_leads_out_of_the_folder_removes_nothing_there(factory: Factory, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("mine")
+    record = {"fingerprint": "", "outputs": {"../outside.txt": "", str(outside): ""}}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/state.json").write_text(json.dumps({"version": 1, "steps": {"one": record}}))
+    factory.flow(tmp_path / "run").clear()
+    assert outside.exists()
+
+
+@pytest.mark.parametrize("steps", [[1], {"one": 3}, {"one": {"outputs": []}}, {"one": {"outputs": {}}}])
+def test_a_damaged_record_is_as_none(factory: Factory, tmp_path: Path, steps: object) -> None:
+    (tmp_path / "state.json").write_text(json.dumps({"version": 1, "steps": steps}))
+    factory.flow(tmp_path).run()
+    assert factory.ran == ["one", "two", "three"]
+
+
+def test_two_runs_in_one_folder_do_not_meet(factory: Factory, tmp_path: Path) -> None:
+    def meet(flow: Flow) -> list[Path]:
+        with pytest.raises(FileError) as error:
+            factory.flow(tmp_path).run()
+        sentence = f"Another run (process {os.getpid()}) is at work in '{tmp_path}': wait until it is done, or choose "
+        assert str(error.value) == sentence + "another folder (--output)"
+        with pytest.raises(FileError, match="is at work"):
+            factory.flow(tmp_path).run_one("one")
+        return []
+
+    first = Flow(Config(), tmp_path, (replace(factory.steps()[0], run=meet), *factory.steps()[1:2]))
+    with pytest.raises(FileNotFoundError):  # step two misses what step one would have written
+        first.run()
+    assert not (tmp_path / ".lock").exists()
+    (tmp_path / ".lock").write_text("99999")  # left by a process that was killed
+    factory.ran.clear()
+    factory.flow(tmp_path).run()
+    assert factory.ran == ["one", "two", "three"] and not (tmp_path / ".lock").exists()

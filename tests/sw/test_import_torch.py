@@ -84,6 +84,17 @@ def branch(m, x):
     return m.l(x) if x.sum() > 0 else x
 
 
+def loop(m, x):
+    for _ in range(x.shape[0]):
+        x = m.l(x)
+    return x
+
+
+def shout(m, x):
+    raise RuntimeError("one\n   two")
+
+
+SHARED = nn.Linear(3, 3)
 BAD = [
     (nn.Sequential(nn.Sequential(nn.Conv2d(1, 1, 3))), "Layer '0.0' (Conv2d) is not supported; supported are Linear"),
     (nn.Sequential(nn.Linear(3, 3), nn.Sigmoid()), "Layer '1' (Sigmoid) is not supported"),
@@ -117,6 +128,25 @@ BAD = [
         Forward(lambda m, x: F.linear(F.relu(F.linear(x, m.frozen)), m.frozen)),
         "Operation 'linear' (node 'linear_1', in the model's forward()) uses parameter 'frozen' a second time",
     ),
+    (nn.Sequential(nn.LSTM(3, 3)), "Layer '0' (LSTM) is not supported"),
+    (nn.Sequential(nn.Linear(3, 3), nn.Softmax(1)), "Layer '1' (Softmax) is not supported"),
+    (nn.Sequential(nn.Linear(3, 3), nn.ReLU6()), "Layer '1' (ReLU6) is not supported"),
+    (nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 3)), "Layer '0' (LayerNorm) is not supported"),
+    (nn.Sequential(nn.BatchNorm2d(3), nn.Linear(3, 3)), "Layer '0' (BatchNorm2d) is not supported"),
+    (nn.Sequential(nn.Flatten(1, 2), nn.Linear(3, 3)), "Layer '0' (Flatten) must flatten all but the first dimension"),
+    (nn.Sequential(SHARED, nn.ReLU(), SHARED), "Layer '0' (Linear) is used a second time (first as '0')"),
+    (nn.Sequential(), "The model has no Linear layer"),
+    (Forward(lambda m, x: torch.cat([m.l(x), x], 1)), "Operation 'cat' (node 'cat', in the model's forward()) joins"),
+    (Forward(lambda m, x: m.l((x - 0.13) / 0.31)), "Operation 'sub' (node 'sub', in the model's forward()) is not"),
+    (Forward(lambda m, x: m.l(x[:, :3])), "Operation 'getitem' (node 'getitem', in the model's forward()) is not"),
+    (Forward(lambda m, x: {"y": m.l(x)}), "The model's output must be the one result of its last layer"),
+    (Forward(lambda m, x: F.log_softmax(m.l(x), 1)), "Operation 'log_softmax' (node 'log_softmax', in the model's"),
+    (Forward(loop), "The model Forward cannot be traced by torch.fx, which needs a forward() without decisions"),
+    (
+        Forward(shout),
+        "The model Forward cannot be traced by torch.fx, which needs a forward() without decisions on values "
+        "(RuntimeError: one two)",
+    ),
     (Forward(branch), "The model Forward cannot be traced by torch.fx, which needs a forward() without decisions"),
 ]
 
@@ -148,3 +178,55 @@ def test_weights_must_be_finite(value):
 def test_only_modules_are_models():
     with pytest.raises(TypeError, match=r"^The model must be a torch.nn.Module, not str$"):
         import_torch("model")  # type: ignore[arg-type]
+
+
+def test_a_model_without_input_is_refused():
+    class Without(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l = nn.Linear(3, 3)
+
+        def forward(self):
+            return self.l(torch.zeros(1, 3))
+
+    with pytest.raises(UnsupportedError, match=r"^The model's forward\(\) takes no input; it must take the images$"):
+        import_torch(Without())
+
+
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
+def test_hooks_are_refused(register):
+    """torch.fx does not see them: a model would be converted without what they do."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))
+    getattr(model[0], register)(lambda module, *values: None)
+    with pytest.raises(UnsupportedError, match=r"^Module '0' \(Linear\) has a forward hook .* remove it$"):
+        import_torch(model)
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature", "ignore:Initializing zero-element tensors")
+def test_parameters_without_real_values_are_refused():
+    for layer, sentence in (
+        (lambda: nn.LazyLinear(3), r"^Parameter '0.weight' of the model has no values yet \(a lazy module\); run"),
+        (
+            lambda: nn.Linear(3, 3, device="meta"),
+            r"^Parameter '0.weight' of the model has no values \(it is on the meta",
+        ),
+        (
+            lambda: nn.Linear(3, 3, dtype=torch.complex64),
+            r"^Parameter '0.weight' of the model must be real numbers, not",
+        ),
+    ):
+        with pytest.raises(WeightError, match=sentence):
+            import_torch(nn.Sequential(layer()))
+    with pytest.raises(
+        UnsupportedError, match=r"^Layer '0' \(Linear\) must have at least one input and one output, not 3"
+    ):
+        import_torch(nn.Sequential(nn.Linear(3, 0)))
+
+
+def test_a_batch_norm_without_variance_is_refused():
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    model[1].running_var.fill_(-1.0)
+    with pytest.raises(
+        WeightError, match=r"^Layer '1' \(BatchNorm1d\) must have a running variance above 0, not -0.99"
+    ):
+        import_torch(model)

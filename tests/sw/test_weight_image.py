@@ -1,5 +1,6 @@
 """The .loom file: complete, checked, and refused where it is not right."""
 
+import errno
 import json
 from dataclasses import asdict, replace
 
@@ -40,8 +41,17 @@ def test_the_same_chip_gives_the_same_bytes(path):
 
 
 def test_every_flipped_byte_is_noticed(path):
+    """Length and start of the header, its end, the tensors' first and last bytes, and 200 places between."""
     content = path.read_bytes()
-    for place in np.random.default_rng(0).integers(0, len(content), 200):
+    header = 8 + int.from_bytes(content[:8], "little")
+    regions = [range(60), range(header - 40, header + 40), range(len(content) - 40, len(content))]
+    checksum = content.index(b'"sha256"')
+    regions += [range(checksum, checksum + 80), np.random.default_rng(0).integers(0, len(content), 200)]
+    for place in [int(place) for region in regions for place in region]:
+        if (
+            content[place] == 0x20 and place < header
+        ):  # a space of the padding may be another character of the same value
+            continue
         damaged = bytearray(content)
         damaged[place] ^= 0x10
         sentence = r"^(The weight image )?'x' is (damaged: |not a SpikeLoom weight|a weight image of version)"
@@ -64,7 +74,15 @@ def test_a_cut_off_file_is_named(path, length):
         sw.load(path)
 
 
-FOREIGN = [b"", b"hello, world", b"\0" * 100, save({"a": np.zeros(3)}, {"format": "pt"}), save({})]
+FOREIGN = [
+    b"",
+    b"hello, world",
+    b"\x89PNG\r\n\x1a\n" + b"\0" * 99,
+    (9**6).to_bytes(8, "little") + b"[" * 9**6,
+    b"\0" * 100,
+    save({"a": np.zeros(3)}, {"format": "pt"}),
+    save({}),
+]
 
 
 @pytest.mark.parametrize("content", FOREIGN)
@@ -108,3 +126,37 @@ def test_a_missing_file_is_named(tmp_path):
         sw.load(tmp_path / "none.loom")
     with pytest.raises(FileError, match=r"^Cannot read '.*': it is a folder$"):
         sw.load(tmp_path)
+
+
+@pytest.mark.parametrize("expected", ["tiny", CHIP, CHIP.config])
+def test_a_design_is_npu_parameters(path, expected):
+    with pytest.raises(TypeError, match=r"^expected_parameters must be NpuParameters, not (str|Chip|Config)$"):
+        sw.load(path, expected)
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    for given, kind, sentence in (
+        (None, TypeError, r"^The weight image must be a path \(text or pathlib.Path\), not NoneType$"),
+        (3, TypeError, r"^The weight image must be a path \(text or pathlib.Path\), not int$"),
+        ("", FileError, r"^The weight image must be a path that is not empty"),
+        ("a\0b", FileError, r"^The weight image must be a path that is not empty"),
+        ("/dev/zero", FileError, r"^Cannot read '/dev/zero': it is not a file$"),
+        (tmp_path / ("a" * 300), FileError, r": the name is too long$"),
+    ):
+        with pytest.raises(kind, match=sentence):
+            sw.load(given)
+
+
+@pytest.mark.parametrize("code", ["ENOSPC", "EACCES", "EROFS"])
+def test_a_failed_save_leaves_the_old_file(path, monkeypatch, code):
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError(getattr(errno, code), "refused")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(
+        FileError, match=r"^Cannot write '.*chip.loom': (there is no space|permission is|the file system)"
+    ):
+        make_chip(seed=3).save(path)
+    assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == ["chip.loom"]

@@ -1,0 +1,66 @@
+"""Files of a co-simulation job: register writes, image stream, record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw.params import Coding
+from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, bias_address, global_address, layer_address
+from sim.encoder import image_seed
+from sim.job import image_stream, read_record, register_writes, write_job
+from sim.macro import programmed_models
+from sim.tools import SimulationError
+from tests.sim.networks import random_chip
+
+CHIP = random_chip(np.random.default_rng(3), sizes=[7, 5, 3], encoder_lanes=3, coding=Coding.RATE, row_bits=1)
+
+
+def test_every_register_is_written_once_with_its_value() -> None:
+    writes = register_writes(CHIP)
+    addresses = [address for address, _ in writes]
+    assert len(set(addresses)) == len(addresses)
+    settings = [register for register in GLOBAL_REGISTERS if not register.pulse]
+    assert len(writes) == len(settings) + 2 * len(LAYER_REGISTERS) + 5 + 3
+    values = dict(writes)
+    assert values[global_address("k")] == CHIP.k
+    assert values[layer_address(1, "theta")] == CHIP.layers[1].theta
+    assert [values[bias_address(0, neuron)] for neuron in range(5)] == CHIP.layers[0].bias.tolist()
+
+
+def test_image_stream_layout() -> None:
+    pixels = np.arange(1, 15, dtype=np.uint8).reshape(2, 7)
+    stream = image_stream(CHIP, pixels, np.array([258, 7]))
+    assert stream.shape == (2, 20 + 9)
+    assert bytes(stream[0, :4]) == (258).to_bytes(4, "big")
+    assert int.from_bytes(bytes(stream[1, 4:20]), "big") == image_seed(CHIP.seed, 7)
+    # Words of three pixels, the first read byte is the highest: lane 0 last, padding 0.
+    assert stream[0, 20:].tolist() == [3, 2, 1, 6, 5, 4, 0, 0, 7]
+
+
+def test_loads_are_big_endian_pairs_in_twos_complement(tmp_path: Path) -> None:
+    write_job(tmp_path, CHIP, programmed_models(CHIP), np.zeros((1, 7), np.uint8), np.array([0]))
+    words = np.frombuffer((tmp_path / "loads.bin").read_bytes(), ">u4").reshape(-1, 2)
+    expected = [(address, value & 0xFFFFFFFF) for address, value in register_writes(CHIP)]
+    assert [tuple(int(word) for word in row) for row in words] == expected
+
+
+def test_a_hang_is_named(tmp_path: Path) -> None:
+    (tmp_path / "record.txt").write_text("s 4 1 0 1f\nhang 4\n")
+    with pytest.raises(SimulationError, match=r"^The simulation stood still at image 4; its record is "):
+        read_record(tmp_path, CHIP, np.array([4]), "spikes")
+
+
+def test_missing_images_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "record.txt").write_text("")
+    with pytest.raises(SimulationError, match=r"^The simulation gave 0 results for 2 images; see "):
+        read_record(tmp_path, CHIP, np.array([4, 5]), False)
+
+
+def test_an_overflow_is_never_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "record.txt").write_text("r 4 0 10 2" + " 0" * 10 + "\n")
+    np.savez(tmp_path / "conductance.npz", layer_0=np.zeros((0, 2), int), layer_1=np.zeros((0, 2), int))
+    with pytest.raises(SimulationError, match=r"^A membrane of image 4 overflowed \(layer flags 10\)$"):
+        read_record(tmp_path, CHIP, np.array([4]), False)
