@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hw.export import export_verilog
+from hw.synthesis import netlist as gates
 from sim.bench import bench_text
 from sim.image import ChipImage
 from sim.job import read_record, write_job
@@ -99,16 +100,25 @@ class Cosim:
 
     @classmethod
     def build(
-        cls, image: ChipImage, simulator: str = "verilator", *, waves: bool = False, quick: bool = False
+        cls,
+        image: ChipImage,
+        simulator: str = "verilator",
+        *,
+        waves: bool = False,
+        quick: bool = False,
+        netlist: bool = False,
     ) -> Cosim:
         """Generate the Verilog and build the simulator, or take the build that is there.
 
-        `quick` leaves out the C++ compiler's optimisation: sooner built, slower to run.
+        `quick` leaves out the C++ compiler's optimisation: sooner built, slower to run. `netlist` puts the unit's gates,
+        as Yosys synthesises them, in the place of its Verilog: for small designs, where memories become flip-flops.
 
         Raises `ToolError` where a program is missing, `SimulationError` where the build fails.
         """
         tool = check_simulator(simulator)
         texts = dict(export_verilog(image.parameters))
+        if netlist:
+            texts.update(gates(texts))
         texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
         macro = {"SETTLE_CYCLES": image.settle_cycles, "ADC_CYCLES": image.adc_cycles}
         texts["bench.sv"] = bench_text(image.parameters, macro, waves=wave_file(simulator) if waves else None)
@@ -231,6 +241,7 @@ def run_cosim(
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
     stalls: bool = False,
+    netlist: bool = False,
 ) -> Result:
     """Run images through the generated Verilog with the device model; the same result object as the reference's.
 
@@ -246,6 +257,7 @@ def run_cosim(
     progress : called with images done and images in all
     workers : simulators at once; the number of processors if not given
     stalls : random stalls and back-pressure on every interface; results stay the same, cycles do not
+    netlist : simulate the gates that Yosys synthesises from the unit's Verilog; for small designs
 
     Raises
     ------
@@ -259,7 +271,7 @@ def run_cosim(
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise ValueError(f"workers must be a positive integer, not {workers!r}")
     check_simulator(simulator)
-    chip = Cosim.build(image, simulator, waves=waves, quick=len(pixels) < _OPTIMISE_FROM)
+    chip = Cosim.build(image, simulator, waves=waves, quick=len(pixels) < _OPTIMISE_FROM, netlist=netlist)
     models = programmed_models(image)
     available = workers or processors()
     count = 1 if waves else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))

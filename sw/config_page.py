@@ -72,7 +72,7 @@ def _allowed(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
     if get_origin(field.annotation) is tuple:
-        return "list of whole numbers >= 1"
+        return "list of whole numbers >= 1, <= 32768"
     kinds: dict[Any, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}
     limits = []
     for item in field.metadata:

@@ -58,6 +58,14 @@ def test_every_spike_membrane_and_counter_agrees(simulator: str) -> None:
     assert got.cycles is not None and (got.cycles > got.steps).all()
 
 
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_the_synthesised_gates_agree(simulator: str) -> None:
+    chip = small_chip(sizes=[9, 6, 3], lanes=3, phases=2, coding=Coding.PHASE, encoder_lanes=4)
+    pixels = random_pixels(np.random.default_rng(7), 8, 9)
+    got = run_cosim(chip, pixels, trace="full", simulator=simulator, netlist=True, stalls=True)
+    run_reference(chip, pixels, trace="full").compare(got)
+
+
 def test_stalls_change_cycles_and_nothing_else() -> None:
     calm = run_cosim(CHIP, PIXELS, trace="spikes")
     stalled = run_cosim(CHIP, PIXELS, trace="spikes", stalls=True)

@@ -1,5 +1,6 @@
 """The Python API's object."""
 
+import errno
 import json
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 import torch
 
 import sim.cosim
+import sw
 from sim.reference import run_reference
+from sim.result import Mismatch
 from sw.chip import Chip
-from tests.sw.models import make_chip, make_images
+from sw.errors import FileError
+from tests.sw.models import make_chip, make_images, make_model
 
 CHIP = make_chip(device={"device_sigma": 0.05, "read_sigma": 0.02})
 IMAGES = make_images(30, 20, seed=5)
@@ -94,3 +98,77 @@ def test_report_without_a_run(tmp_path):
 
 def test_repr_names_the_network():
     assert repr(CHIP) == "Chip(tiny: 20-12-7-5, 4-bit cells)"
+
+
+def test_a_tiny_chip_reports_end_to_end(tmp_path):
+    """Square images, float tensors with a channel, labels as a tensor: the page has its pictures and its numbers."""
+    chip = sw.compile(make_model(784, 8, 5), make_images(20, 784).reshape(20, 28, 28), "tiny")
+    images = torch.from_numpy(make_images(6, 784, seed=3) / 255.0).float().reshape(6, 1, 28, 28)
+    result = chip.predict(images)
+    assert result.compare(chip.predict((images.numpy() * 255).round().astype(np.uint8).reshape(6, 28, 28))) > 0
+    page = chip.report(tmp_path / "out", images, torch.arange(6) % 5)
+    assert page.stat().st_size > 50_000 and "data:image/svg+xml" in page.read_text(encoding="utf-8")
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["images"] == 6 and summary["accuracy"]["rtl"] is None and len(summary["waterfall"]) >= 5
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "summary.json"]
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "kind", "sentence"),
+    [
+        (IMAGES, [1, 2], ValueError, r"^Labels must have shape \(30,\), one an image, not \(2,\)$"),
+        (IMAGES, LABELS + 1, ValueError, r"^Labels must lie in 0 .. 4, the chip's classes, but that of image 4 is 5$"),
+        (IMAGES, LABELS / 1.0, TypeError, r"^Labels must be integers, one an image, not float64$"),
+        (None, LABELS, ValueError, r"^Labels need the images they belong to: give images too, or run predict or cosim"),
+        (IMAGES[:, :3], LABELS, ValueError, r"^Images must have shape"),
+    ],
+)
+def test_a_report_on_what_does_not_fit_is_refused_and_writes_nothing(images, labels, kind, sentence, tmp_path):
+    with pytest.raises(kind, match=sentence):
+        make_chip().report(tmp_path / "out", images, labels)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [3, "", "a\0b", ["x"]])
+def test_what_is_no_path_is_refused(path):
+    for write in (CHIP.save, CHIP.write_verilog, CHIP.report, lambda path: CHIP.cosim(IMAGES, folder=path)):
+        with pytest.raises((TypeError, FileError), match=r"^The (weight image|[a-zA-Z]+ folder) must be a path"):
+            write(path)
+
+
+def test_cosim_refuses_what_does_not_fit_before_it_builds(monkeypatch):
+    monkeypatch.setattr(sim.cosim, "export_verilog", lambda *_: pytest.fail("built"))
+    for options, sentence in (
+        ({"simulator": "vcs"}, r"^The simulator must be 'verilator' or 'icarus', not 'vcs'$"),
+        ({"simulator": ""}, r"^The simulator must be 'verilator' or 'icarus', not ''$"),
+        ({"waves": "yes"}, r"^waves must be True, False or None, not 'yes'$"),
+        ({"trace": "all"}, r"^trace must be False, True, 'spikes' or 'full', not 'all'$"),
+        ({"ids": [1]}, r"^Image numbers have shape \(1,\), but there are 30 images$"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=sentence):
+            CHIP.cosim(IMAGES, **options)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_cosim_without_space_is_one_sentence(monkeypatch, code, tmp_path):
+    def full(*_, **__):
+        raise OSError(code, "refused", str(tmp_path / "x"))
+
+    monkeypatch.setattr(sim.cosim, "run_cosim", full)
+    with pytest.raises(
+        FileError, match=r"^Cannot write '.*x': (there is no space left on the device|permission is denied)$"
+    ):
+        CHIP.cosim(IMAGES)
+
+
+def test_results_of_other_kinds_are_not_compared():
+    result = CHIP.predict(IMAGES)
+    for other in (None, result.classes, "result"):
+        with pytest.raises(
+            TypeError, match=r"^A result can only be compared with a Result, not (NoneType|ndarray|str)$"
+        ):
+            result.compare(other)
+    with pytest.raises(Mismatch, match=r"^this has 30 images of 3 layers, other has 10 images of 3 layers$"):
+        result.compare(CHIP.predict(IMAGES[:10]))
+    with pytest.raises(TypeError, match=r"^Labels must be integers, one an image, not float64$"):
+        result.accuracy(LABELS / 1.0)

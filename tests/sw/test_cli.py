@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from hw import synthesis
+from sim.cosim import cache_folder
 from sim.result import Mismatch
 from sim.tools import ToolError
 from sw import doctor, steps
@@ -22,8 +24,12 @@ COMMANDS = ("doctor", "demo", "run", "verilog", "cosim", "report")
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of its own to work in; trained networks and simulator builds are shared by the tests of this file."""
+    """A folder of its own to work in; trained networks are shared by this file's tests, simulator builds by all."""
     cache = tmp_path_factory.getbasetemp() / "cli-cache"
+    if not (cache / "simulators").exists():
+        cache.mkdir(exist_ok=True)
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        (cache / "simulators").symlink_to(cache_folder())
     monkeypatch.setenv("SPIKELOOM_CACHE", str(cache))
     monkeypatch.setenv("COLUMNS", "140")
     monkeypatch.setenv("TERM", "dumb")
@@ -213,3 +219,82 @@ def test_a_file_in_the_way_of_the_folder(place: Path) -> None:
 def test_mnist_without_its_files_says_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     steps._dataset.cache_clear()
     assert "'missing' (--data or SPIKELOOM_DATA) is not there" in error("run", "mnist", "--data", "missing")
+
+
+def test_the_simplest_mistakes(place: Path) -> None:
+    """Each is one line, exit code 2, and nothing is written."""
+    (place / "folder.toml").mkdir()
+    (place / "broken.toml").write_text("[decision\nk = 3")
+    (place / "file").write_text("mine")
+    (place / "png.loom").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (place / "empty.loom").write_bytes(b"")
+    (place / "dots.toml").write_text('name = ".."')
+    for arguments, sentence in (
+        (("run", "folder.toml"), "folder.toml: cannot be read: it is a folder"),
+        (("run", "broken.toml"), "broken.toml: not a TOML file: Expected ']' at the end of a table declaration"),
+        (("run", "dots.toml", "--fresh"), "dots.toml: name must be made of letters, digits"),
+        (("run", "mine.loom"), "mine.loom: a weight image cannot stand in a configuration's place"),
+        (("run", "tiny", "--images", "-1"), "command line: [cosim] images must be at least 0, not -1"),
+        (
+            ("cosim", "tiny", "--images", "2", "--trace-images", "3"),
+            "command line: [cosim] trace_images must be at most",
+        ),
+        (("run", "tiny", "--from", "report", "--to", "data"), "run: --from report comes after --to data"),
+        (("cosim", "png.loom"), "'png.loom' is not a SpikeLoom weight image"),
+        (("verilog", "empty.loom", "-o", "out"), "'empty.loom' is not a SpikeLoom weight image"),
+        (("cosim", "nothing.loom"), "There is no weight image 'nothing.loom'"),
+        (("run", "tiny", "-o", "file"), "Cannot write 'file': a part of the path is a file, not a folder"),
+        (
+            ("run", "mnist", "--to", "data", "--data", "file"),
+            "The data folder 'file' (--data or SPIKELOOM_DATA) is not",
+        ),
+    ):
+        assert error(*arguments).startswith(sentence), arguments
+    for name in ("--output", "--data"):
+        assert "path that is not empty" in " ".join(call("run", "tiny", name, "", code=2).stderr.split())
+    left = {path.name for path in place.iterdir()}
+    assert left <= {"folder.toml", "broken.toml", "dots.toml", "file", "png.loom", "empty.loom", "build"}
+    assert (place / "file").read_text() == "mine"
+
+
+def test_fresh_leaves_the_users_files_alone(place: Path) -> None:
+    for name in ("data/mine.txt", "verilog/README.md", "report/thesis.tex"):
+        (place / name).parent.mkdir()
+        (place / name).write_text("mine")
+    call("run", "tiny", "--to", "data", "--output", ".", "--fresh")
+    call("run", "tiny", "--to", "data", "--output", ".", "--fresh")
+    assert all((place / name).exists() for name in ("data/mine.txt", "verilog/README.md", "report/thesis.tex"))
+    assert "'README.md' that is not of an earlier export" in error("verilog", "tiny", "--output", "verilog")
+    assert (place / "verilog/README.md").read_text() == "mine"
+
+
+def test_yosys_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(files: object) -> None:
+        raise synthesis.SynthesisError("Yosys could not read the design: ERROR: Parser error")
+
+    monkeypatch.setattr(synthesis, "cell_counts", fail)
+    text = error("run", "tiny", "--to", "verilog")
+    assert text.startswith("The cells of the Verilog in 'build/tiny/verilog' cannot be counted: Yosys could not read")
+
+
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (MemoryError(), "There is not enough memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "There is not enough memory"),
+        (OSError(errno.ENOSPC, "full"), "Cannot read or write 'the output': there is no space left on the device"),
+        (PermissionError(errno.EACCES, "no", "place/x"), "Cannot read or write 'place/x': permission is denied"),
+        (ValueError("two\n   lines"), "two lines"),
+    ],
+)
+def test_what_goes_wrong_inside_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, problem: BaseException, sentence: str
+) -> None:
+    raising(monkeypatch, problem)
+    assert error("run", "tiny").startswith(sentence)
+
+
+def test_mistakes_of_our_own_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, RuntimeError("a bug"))
+    with pytest.raises(RuntimeError, match="a bug"):
+        call("run", "tiny")

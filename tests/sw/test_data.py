@@ -100,6 +100,12 @@ def test_cut_off_files_are_named(tmp_path):
         (gzip.compress(gzip.decompress(whole)[:-5]), "cut off or damaged"),
         (gzip.compress(b"hello"), "not an IDX file of unsigned bytes"),
         (b"hello", "cannot be read"),
+        (b"", "(cannot be read|not an IDX)"),
+        (whole[:-8] + b"\0" * 8, "cannot be read"),
+        (gzip.compress(gzip.decompress(whole) + b"more"), "cut off or damaged"),
+        (gzip.compress(b"\0\0\x0d\x03" + b"\0" * 100), "not an IDX file of unsigned bytes"),
+        (gzip.compress(b"\0\0\x08\xff" + b"\xff" * 100), "cut off or damaged"),
+        (gzip.compress(b"\0\0\x08\x03" + b"\xff" * 100), "cut off or damaged"),
     ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=f"train-images-idx3-ubyte.gz' (is |){sentence}"):

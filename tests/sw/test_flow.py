@@ -232,5 +232,5 @@ def test_two_runs_in_one_folder_do_not_meet(factory: Factory, tmp_path: Path) ->
     assert not (tmp_path / ".lock").exists()
     (tmp_path / ".lock").write_text("99999")  # left by a process that was killed
     factory.ran.clear()
-    factory.flow(tmp_path).run()
+    factory.flow(tmp_path).run(start="one")
     assert factory.ran == ["one", "two", "three"] and not (tmp_path / ".lock").exists()
