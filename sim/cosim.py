@@ -7,6 +7,7 @@ processes, each a simulator of its own. Builds are kept by what determines them 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,12 +25,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hw.export import export_verilog
+from hw.params import NpuParameters
 from hw.synthesis import netlist as gates
 from sim.bench import bench_text
+from sim.crossbar import CrossbarArray
 from sim.image import ChipImage
 from sim.job import read_record, write_job
 from sim.lock import locked
-from sim.macro import programmed_models
+from sim.macro import MacroModel, programmed_models
 from sim.reference import check_ids, check_images
 from sim.result import Result
 from sim.threads import processors
@@ -83,6 +86,21 @@ def _workplace(folder: Path | str | None) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
+@functools.lru_cache(maxsize=4)
+def _texts(
+    parameters: NpuParameters, settle_cycles: int, adc_cycles: int, waves: str | None, netlist: bool
+) -> dict[str, str]:
+    """Everything that is simulated: file name -> text. Kept, since a run in chunks asks again for each."""
+    texts = dict(export_verilog(parameters))
+    if netlist:
+        texts.update(gates(texts))
+    texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
+    macro = {"SETTLE_CYCLES": settle_cycles, "ADC_CYCLES": adc_cycles}
+    texts["bench.sv"] = bench_text(parameters, macro, waves=waves)
+    texts["bench.vlt"] = _visible()
+    return {name: text for name, text in texts.items() if name.endswith(".sv") or name == "bench.vlt"}
+
+
 @dataclass(frozen=True)
 class Cosim:
     """A built simulator of one chip's Verilog.
@@ -116,14 +134,9 @@ class Cosim:
         Raises `ToolError` where a program is missing, `SimulationError` where the build fails.
         """
         tool = check_simulator(simulator)
-        texts = dict(export_verilog(image.parameters))
-        if netlist:
-            texts.update(gates(texts))
-        texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
-        macro = {"SETTLE_CYCLES": image.settle_cycles, "ADC_CYCLES": image.adc_cycles}
-        texts["bench.sv"] = bench_text(image.parameters, macro, waves=wave_file(simulator) if waves else None)
-        texts["bench.vlt"] = _visible(len(image.layers))
-        texts = {name: text for name, text in texts.items() if name.endswith((".sv", ".v")) or name == "bench.vlt"}
+        texts = _texts(
+            image.parameters, image.settle_cycles, image.adc_cycles, wave_file(simulator) if waves else None, netlist
+        )
         key = hashlib.sha256(
             json.dumps([texts, simulator, tool, version("cocotb"), waves, quick], sort_keys=True).encode()
         ).hexdigest()[:20]
@@ -170,7 +183,7 @@ def _runner(simulator: str):
     return runner
 
 
-def _visible(layers: int) -> str:
+def _visible() -> str:
     """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
     lines = ["`verilator_config", 'public_flat_rw -module "bench" -var "finished"']
     lines += ['public_flat_rw -module "bench" -var "context_word"', 'public_flat_rw -module "bench" -var "clk"']
@@ -242,6 +255,8 @@ def run_cosim(
     workers: int | None = None,
     stalls: bool = False,
     netlist: bool = False,
+    arrays: Sequence[CrossbarArray] | None = None,
+    quick: bool | None = None,
 ) -> Result:
     """Run images through the generated Verilog with the device model; the same result object as the reference's.
 
@@ -258,6 +273,8 @@ def run_cosim(
     workers : simulators at once; the number of processors if not given
     stalls : random stalls and back-pressure on every interface; results stay the same, cycles do not
     netlist : simulate the gates that Yosys synthesises from the unit's Verilog; for small designs
+    arrays : the chip's crossbars, if they are programmed already (`sim.crossbar.build_arrays`)
+    quick : build without the C++ compiler's optimisation; for fewer than 100 images if not given
 
     Raises
     ------
@@ -270,9 +287,9 @@ def run_cosim(
         raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise ValueError(f"workers must be a positive integer, not {workers!r}")
-    check_simulator(simulator)
-    chip = Cosim.build(image, simulator, waves=waves, quick=len(pixels) < _OPTIMISE_FROM, netlist=netlist)
-    models = programmed_models(image)
+    quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
+    chip = Cosim.build(image, simulator, waves=waves, quick=quick, netlist=netlist)
+    models = [MacroModel(array) for array in arrays] if arrays is not None else programmed_models(image)
     available = workers or processors()
     count = 1 if waves else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))
     with _workplace(folder) as base:

@@ -17,8 +17,10 @@ from sw.result_file import load_result, save_result
 
 __all__ = ["CHUNK", "cosimulate"]
 
-CHUNK = 1000
+CHUNK = 2000
 """Images of a chunk; a run that was stopped loses at most one."""
+QUICK = 100
+"""Below so many images in all, the simulator is built without optimisation."""
 
 
 def cosimulate(
@@ -72,6 +74,8 @@ def cosimulate(
                 simulator=simulator,
                 waves=full and waves is not None,
                 folder=waves if full else None,
+                arrays=arrays,
+                quick=len(images) < QUICK,
                 progress=None if progress is None else functools.partial(_shifted, progress, start, len(images)),
             )
             known = result, expected.compare(result, ("the reference", "the Verilog"))

@@ -1,0 +1,1 @@
+"""Speed, measured: `make bench` runs everything here and writes `benchmarks/results.md`."""

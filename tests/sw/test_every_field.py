@@ -1,0 +1,186 @@
+"""Every field of the configuration takes effect: changed alone, it changes something that a run gives."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sw
+from sim.cosim import run_cosim
+from sim.energy import energy
+from sw import steps
+from sw.config import Config
+from sw.data import load_data
+from sw.training import train
+
+PLAIN = {"train.activation": "relu", "train.activation_levels": 0}
+
+# field: (another value, what the change needs to show at all)
+CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "seed": (2, {}),
+    "train.hidden": ([21], {}),
+    "train.epochs": (2, {}),
+    "train.batch": (32, {}),
+    "train.learning_rate": (5e-3, {}),
+    "train.weight_decay": (0.1, {}),
+    "train.dropout": (0.2, {}),
+    "train.activation": ("relu", {"train.activation_levels": 0}),
+    "train.activation_levels": (3, {}),
+    "train.weight_bits": (0, {}),
+    "train.weight_noise": (0.1, {}),
+    "train.augment": (True, {}),
+    "train.label_smoothing": (0.2, {}),
+    "convert.normalisation": ("percentile", {"convert.percentile": 90.0, **PLAIN}),
+    "convert.percentile": (80.0, {"convert.normalisation": "percentile", **PLAIN}),
+    "convert.weight_scale": ("mse", {"train.weight_bits": 0}),
+    "convert.adc_quantile": (0.5, {"crossbar.adc_bits": 4}),
+    "coding.input": ("phase", {"coding.phases": 2}),
+    "coding.phases": (2, {}),
+    "coding.even_start": (10, {}),
+    "neuron.reset": ("zero", {}),
+    "neuron.output_reset": ("zero", {}),
+    "neuron.v0": (0.0, {}),
+    "neuron.leak": (3, {}),
+    "neuron.clip": (1.0, {}),
+    "decision.rule": ("fixed", {}),
+    "decision.k": (1.0, {}),
+    "decision.t_max": (3, {}),
+    "decision.skip": (1, {}),
+    "decision.readout": ("membrane", {"neuron.output_reset": "none"}),
+    "crossbar.tile_rows": (16, {}),
+    "crossbar.tile_columns": (8, {}),
+    "crossbar.adc_bits": (3, {}),
+    "device.bits": (3, {"train.weight_bits": 0}),
+    "device.g_min_S": (2e-6, {}),
+    "device.g_max_S": (2e-5, {}),
+    "device.v_read_V": (0.1, {}),
+    "device.t_pulse_s": (2e-8, {}),
+    "device.device_sigma": (0.1, {}),
+    "device.program_sigma": (0.1, {}),
+    "device.read_sigma": (0.1, {}),
+    "device.stuck_on": (0.05, {}),
+    "device.stuck_off": (0.05, {}),
+    "device.wire_ohm": (100.0, {}),
+    "energy.adc_J_per_conversion": (1e-12, {}),
+    "energy.dac_J_per_pulse": (1e-14, {}),
+    "energy.dac8_J_per_pulse": (1e-13, {"coding.input": "analog"}),
+    "energy.neuron_J_per_update": (2e-13, {}),
+    "energy.control_J_per_cycle": (2e-12, {}),
+    "hardware.lanes": (8, {}),
+    "hardware.encoder_lanes": (4, {}),
+    "hardware.pulse_cycles": (9, {}),
+    "hardware.settle_cycles": (12, {}),
+    "hardware.adc_cycles": (5, {}),
+    "hardware.clock_Hz": (5e7, {}),
+}
+# Fields whose effect is in clock cycles: only the Verilog has those.
+TIMED = {f"hardware.{name}" for name in ("lanes", "encoder_lanes", "pulse_cycles", "settle_cycles", "adc_cycles")}
+TIMED |= {"energy.control_J_per_cycle"}
+# Fields that say where and what to run; each has its own check below.
+WHERE = {
+    "name", "data.set", "data.test_limit", "data.calibration_images",
+    "cosim.simulator", "cosim.images", "cosim.trace_images", "cosim.waves",
+}  # fmt: skip
+
+
+def fields() -> set[str]:
+    """Dotted names of all fields."""
+    dump = Config.load("tiny").model_dump()
+    return {
+        f"{section}.{name}" if isinstance(value, dict) else section
+        for section, value in dump.items()
+        for name in (value if isinstance(value, dict) else [""])
+    }
+
+
+def config(**changes: Any) -> Config:
+    values = Config.load("tiny").model_dump(mode="json")
+    values["train"]["epochs"] = 3
+    for field, value in changes.items():
+        section, _, name = field.partition(".")
+        if name:
+            values[section][name] = value
+        else:
+            values[section] = value
+    return Config.load(values)
+
+
+def outcome(settings: Config, timed: bool) -> str:
+    """Digest of what a run measures: decisions, spikes, activity, energy, latency."""
+    data = load_data(settings.data.set)
+    model = train(settings.train, data, settings.seed)
+    chip = sw.compile(model, data.train_images[: settings.data.calibration_images], settings)
+    pixels = data.test_images[:60].reshape(60, -1)
+    result = run_cosim(chip.image, pixels[:4]) if timed else chip.predict(pixels, trace=True)
+    digest = hashlib.sha256()
+    for array in (result.classes, result.steps, result.margins, result.spikes, *result.activity.values()):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for array in result.trace.membranes or () if result.trace is not None else ():
+        digest.update(array.tobytes())
+    for joules in energy(chip.image, result).values():
+        digest.update(np.asarray(joules, float).tobytes())
+    if result.cycles is not None:
+        digest.update((result.cycles / chip.image.clock_Hz).tobytes())
+    digest.update(str(chip.image.clock_Hz).encode())
+    return digest.hexdigest()
+
+
+def test_the_table_is_complete() -> None:
+    assert set(CHANGES) | WHERE == fields()
+    assert not set(CHANGES) & WHERE
+
+
+@pytest.mark.parametrize("field", sorted(CHANGES))
+def test_takes_effect(field: str) -> None:
+    value, context = CHANGES[field]
+    before, after = config(**context), config(**{**context, field: value})
+    assert before != after
+    timed = field in TIMED
+    assert outcome(before, timed) != outcome(after, timed)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("data.test_limit", 7), ("data.calibration_images", 9), ("name", "other")]
+)
+def test_the_data_step_follows(field: str, value: Any, tmp_path: Any) -> None:
+    flow = steps.make_flow(config(**{field: value}), folder=None if field == "name" else tmp_path)
+    if field == "name":
+        assert flow.folder.name == "other"
+        return
+    flow.run(stop="data")
+    tests = steps.load_test_set(flow)
+    assert len(tests.images if field == "data.test_limit" else tests.calibration) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "argument", "expected"),
+    [
+        ("cosim.simulator", "icarus", "simulator", "icarus"),
+        ("cosim.images", 5, "images", 5),
+        ("cosim.trace_images", 2, "trace_images", 2),
+        ("cosim.waves", True, "waves", "waves"),
+    ],
+)
+def test_the_cosim_step_follows(
+    field: str, value: Any, argument: str, expected: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Seen(Exception):
+        pass
+
+    seen: dict[str, Any] = {}
+
+    def fake(image: Any, images: Any, **others: Any) -> None:
+        seen.update(images=len(images), **others)
+        raise Seen
+
+    assert argument in inspect.signature(steps.cosimulate).parameters
+    flow = steps.make_flow(config(**{field: value}), folder=tmp_path)
+    flow.run(stop="verilog")
+    monkeypatch.setattr(steps, "cosimulate", fake)
+    with pytest.raises(Seen):
+        flow.run()
+    assert (seen[argument].name if argument == "waves" else seen[argument]) == expected
