@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.network import Mnist
-from sim.cosim import Cosim, run_cosim
+from sim.cosim import run_cosim
 from sim.crossbar import build_arrays
 from sim.image import ChipImage
 from sim.job import read_record, write_job
 from sim.macro import programmed_models
 from sim.reference import run_reference
+from sim.simulator import Simulator
 from sim.tools import simulator_environment
 
 __all__ = ["SYNAPSES", "export", "macro", "reference", "rtl"]
@@ -79,7 +80,7 @@ def rtl(mnist: Mnist, images: int = 2_000, runs: int = 3) -> dict[str, float]:
     """Images and clock cycles a second of the Verilog under Verilator, all workers, without the build."""
     pixels = mnist.images[:images]
     start = time.perf_counter()
-    chip = Cosim.build(mnist.chip)
+    chip = Simulator.build(mnist.chip)
     build = time.perf_counter() - start
     result = run_cosim(mnist.chip, pixels)
     assert result.cycles is not None

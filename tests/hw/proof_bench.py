@@ -1,14 +1,17 @@
-"""Shared helpers of the formal proofs: values of the cycle before, and deliberately broken twins."""
+"""Shared helpers of the formal proofs: values of the cycle before, signals inside of a component, broken twins."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
 
-__all__ = ["mutant", "past"]
+__all__ = ["inside", "mutant", "past"]
 
 
 def past(m: Module, value: Any) -> Signal:
@@ -18,6 +21,38 @@ def past(m: Module, value: Any) -> Signal:
     m.submodules += (store := Module())
     store.d.sync += register.eq(value)
     return register
+
+
+def inside(dut: wiring.Component) -> SimpleNamespace:
+    """Signals inside of `dut`, for the invariants of an induction: the local variables of its `elaborate`, by name.
+
+    `state(name)` is 1 while the component's state machine (its only one, if it has one) is in that state, and
+    `any_state` is 1 while it is in one of its states at all, which induction does not take for granted.
+
+    The component is elaborated here, once; it must be a submodule of the wrapper, like any device under test. Its
+    ports and its behaviour stay as they are.
+    """
+    variables: dict[str, Any] = {}
+    code = type(dut).elaborate.__code__
+    before = sys.getprofile()
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code is code:
+            variables.update(frame.f_locals)
+
+    sys.setprofile(watch)
+    try:
+        module = dut.elaborate(None)
+    finally:
+        sys.setprofile(before)
+    elaborate: Callable[[Any], Module] = lambda platform: module  # noqa: E731
+    vars(dut)["elaborate"] = elaborate
+
+    machine = module._generated.get("fsm")
+    if machine is not None:
+        variables["state"] = lambda name: machine.state == machine.encoding[name]
+        variables["any_state"] = machine.state < len(machine.encoding)
+    return SimpleNamespace(**variables)
 
 
 def mutant(component: type, old: str, new: str) -> Any:

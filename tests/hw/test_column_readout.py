@@ -13,7 +13,7 @@ from hw.column_readout import ColumnReadout
 from hw.params import LayerParameters
 from hw.streams import request_layout
 from tests.formal import assert_fails, prove
-from tests.hw.proof_bench import mutant, past
+from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import collect, send, simulate
 
 
@@ -169,9 +169,13 @@ def test_cycles(wait: int) -> None:
 
 
 class Contract(wiring.Component):
-    """Each group of a request is converted once, delivered once, in order, with its own codes; then it is taken."""
+    """Each group of a request is converted once, delivered once, in order, with its own codes; then it is taken.
 
-    def __init__(self, readout: type = ColumnReadout) -> None:
+    `inductive` adds what the readout's registers have to do with the numbers of groups so far, for the induction.
+    """
+
+    def __init__(self, readout: type = ColumnReadout, inductive: bool = False) -> None:
+        self._inductive = inductive
         self._parameters = LayerParameters(inputs=4, outputs=5, tile_rows=2, lanes=2, adc_bits=2, max_gain_shift=1)
         self._dut = readout(parameters=self._parameters)
         super().__init__(
@@ -209,7 +213,7 @@ class Contract(wiring.Component):
             m.d.comb += Assume(self.gain == past(m, self.gain))
 
         converted, delivered = Signal(3), Signal(3)  # groups of the request so far
-        kept = Signal(signed(8))  # lane 0's sum of the group that was converted last
+        kept = [Signal(signed(8), name=f"kept_{lane}") for lane in range(2)]  # sums of the group converted last
         conversion = xbar.convert & self.done
         delivery = dut.o.valid & self.ready
         tiles = self.request.tiles
@@ -220,13 +224,17 @@ class Contract(wiring.Component):
         with m.If(started & past(m, xbar.convert & ~self.done)):
             m.d.comb += Assert(xbar.convert & (xbar.column == past(m, xbar.column)))
         with m.If(conversion):
-            total = Mux(tiles[0], self.codes[0], 0) + Mux(tiles[1], self.codes[2], 0)
-            m.d.sync += [converted.eq(converted + 1), kept.eq(total << self.gain)]
+            m.d.sync += converted.eq(converted + 1)
+            for lane in range(2):
+                total = Mux(tiles[0], self.codes[lane], 0) + Mux(tiles[1], self.codes[2 + lane], 0)
+                padding = (lane == 1) & (converted == groups - 1)
+                m.d.sync += kept[lane].eq(Mux(padding, 0, total << self.gain))
 
         # Deliveries: in order, the right sum, stable until taken.
         with m.If(dut.o.valid):
             m.d.comb += Assert(self.valid & (dut.o.payload.group == delivered) & (delivered < groups))
-            m.d.comb += Assert(dut.o.payload.sums[0] == Mux(tiles.any(), kept, 0))
+            for lane in range(2):
+                m.d.comb += Assert(dut.o.payload.sums[lane] == Mux(tiles.any(), kept[lane], 0))
         with m.If(started & past(m, dut.o.valid & ~self.ready)):
             m.d.comb += Assert(dut.o.valid & (sums == past(m, sums)))
         with m.If(delivery):
@@ -240,11 +248,22 @@ class Contract(wiring.Component):
             m.d.sync += [converted.eq(0), delivered.eq(0)]
         with m.Else():
             m.d.comb += Assert(~(delivery & (delivered == groups - 1)))
+
+        if self._inductive:
+            readout = inside(dut)
+            made = Mux(readout.all_taken, groups, readout.group)  # groups of the request, on offer or delivered
+            m.d.comb += [
+                Assert(readout.group < groups),
+                Assert(~readout.all_taken | (readout.offered & (readout.group == 0))),
+                Assert(made == delivered + readout.offered),
+                Assert(converted == Mux(tiles.any(), made, 0)),
+                Assert(self.valid | (made == 0)),
+            ]
         return m
 
 
 def test_proof_contract() -> None:
-    prove(Contract(), "column_readout", depth=12)
+    prove(Contract(inductive=True), "column_readout", depth=4, mode="prove")
 
 
 BROKEN = {
@@ -254,6 +273,7 @@ BROKEN = {
     "withdraws_the_sums": ("with m.Elif(self.o.ready):", "with m.Else():"),
     "does_not_mask_tiles": ("Mux(mask, code, 0) for", "code for"),
     "converts_without_tiles": ("free & tiles.any()", "free"),
+    "sums_up_the_padding": ("if lane >= last_lanes", "if lane > last_lanes"),
 }
 
 

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In
 from hw.controller import Controller
 from hw.params import LayerParameters, NpuParameters
 from tests.formal import assert_fails, prove
-from tests.hw.proof_bench import mutant, past
+from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import simulate
 
 
@@ -22,18 +22,26 @@ def unit(layers: int = 2, phases: int = 2, max_steps: int = 12) -> NpuParameters
 class Contract(wiring.Component):
     """One admission a step, no gate open outside of a step, and the answer is the verdict that said stop.
 
-    The environment promises little: an image starts only where the controller is idle, `skip` holds still during an
-    image, and the layers give the last one a vector only in answer to an admitted one. Verdicts may come at any time.
+    The environment promises little: an image starts only where the controller is idle, `skip` and `t_max` hold still
+    during an image, the skipped periods end before t_max, the layers give the last one a vector only in answer to an
+    admitted one, and the verdict of step t_max says stop. Verdicts may come at any time.
+
+    `inductive` adds what the controller's state has to do with what has happened, for the induction.
     """
 
-    def __init__(self, controller: type = Controller, layers: int = 2) -> None:
+    def __init__(
+        self, controller: type = Controller, layers: int = 2, phases: int = 2, inductive: bool = False
+    ) -> None:
         self._layers = layers
-        self._dut = controller(parameters=unit(layers, max_steps=63))
+        self._phases = phases
+        self._inductive = inductive
+        self._dut = controller(parameters=unit(layers, phases, max_steps=63))
         dut = self._dut
         super().__init__(
             {
                 "start": In(1),
                 "skip": In(len(dut.skip)),
+                "t_max": In(len(dut.step)),
                 "vector_valid": In(1),
                 "admit_ready": In(1),
                 "last_valid": In(1),
@@ -75,7 +83,10 @@ class Contract(wiring.Component):
         # What the environment promises.
         m.d.comb += Assume(~self.start | dut.idle)
         with m.If(started):
-            m.d.comb += Assume(dut.idle | (self.skip == past(m, self.skip)))
+            constant_registers = (self.skip == past(m, self.skip)) & (self.t_max == past(m, self.t_max))
+            m.d.comb += Assume(dut.idle | constant_registers)
+        m.d.comb += Assume(self.skip * self._phases < self.t_max)
+        m.d.comb += Assume(~self.verdict_valid | dut.verdict.p.stop | (dut.step != self.t_max))
         if not single:
             m.d.comb += Assume(~self.last_valid | (travelling & ~deciding))
 
@@ -96,11 +107,21 @@ class Contract(wiring.Component):
         with m.If(verdict):
             m.d.comb += Assert(deciding)
 
+        # An open gate stays open until a vector passes.
+        with m.If(started & past(m, dut.admit_valid & ~self.admit_ready)):
+            m.d.comb += Assert(dut.admit_valid | ~dut.vector_valid)
+        with m.If(started & past(m, dut.final_valid & ~self.final_ready)):
+            m.d.comb += Assert(dut.final_valid | ~dut.last_valid)
+
         # The answer.
         m.d.comb += Assert(dut.result.valid == decided)
         m.d.comb += Assert(dut.restart == (dut.result.valid & dut.result.ready))
         with m.If(dut.result.valid):
             m.d.comb += Assert((dut.result.p.steps == steps) & (dut.result.p.winner == winner))
+            m.d.comb += Assert((steps != 0) & (steps <= self.t_max))
+        with m.If(started & past(m, dut.result.valid & ~self.result_ready)):
+            payload = Value.cast(dut.result.payload)
+            m.d.comb += Assert(dut.result.valid & (payload == past(m, payload)))
 
         # What has happened.
         with m.If(self.start):
@@ -119,12 +140,31 @@ class Contract(wiring.Component):
                 m.d.sync += decided.eq(1)
         with m.If(dut.restart):
             m.d.sync += [running.eq(0), decided.eq(0)]
+
+        if self._inductive:
+            controller = inside(dut)
+            m.d.comb += [
+                Assert(controller.any_state),
+                Assert(controller.state("IDLE") == ~running),
+                Assert(controller.state("DECIDE") == (running & deciding)),
+                Assert(controller.state("RESULT") == (running & decided)),
+                Assert(~(travelling | deciding) | (running & ~decided)),
+                Assert((travelling & ~deciding) == (0 if single else controller.state("TRAVEL"))),
+                Assert(controller.last_has_run == (running & ran)),
+                Assert(controller.phase < self._phases),
+            ]
+            with m.If(running):
+                m.d.comb += Assert(dut.step == controller.period * self._phases + controller.phase + 1)
+                m.d.comb += Assert(dut.step <= self.t_max)
+            with m.Else():
+                m.d.comb += Assert(Cat(dut.step, controller.period, controller.phase) == 0)
         return m
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_proof_contract(layers: int) -> None:
-    prove(Contract(layers=layers), f"controller_{layers}", depth=16)
+@pytest.mark.parametrize(("layers", "phases"), [(1, 2), (2, 1), (2, 2), (2, 3)])
+def test_proof_contract(layers: int, phases: int) -> None:
+    spec = Contract(layers=layers, phases=phases, inductive=True)
+    prove(spec, f"controller_{layers}_{phases}", depth=3, mode="prove")
 
 
 BROKEN = {

@@ -14,7 +14,7 @@ from hw.dac_driver import DacDriver
 from hw.params import LayerParameters
 from hw.streams import vector_layout
 from tests.formal import assert_fails, prove
-from tests.hw.proof_bench import mutant, past
+from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import CYCLE, collect, send, simulate
 
 
@@ -193,11 +193,16 @@ def test_pulse_cycles_must_be_an_integer(value: object) -> None:
 
 
 class Contract(wiring.Component):
-    """What the driver promises the macro, the programmer and its neighbours, if they keep their side."""
+    """What the driver promises the macro, the programmer and its neighbours, if they keep their side.
 
-    def __init__(self, driver: type = DacDriver) -> None:
+    `inductive` adds what the driver's state machine and registers have to do with each other, for the induction.
+    """
+
+    def __init__(self, driver: type = DacDriver, pulse_cycles: int = 2, inductive: bool = False) -> None:
         self._parameters = LayerParameters(inputs=3, outputs=2, tile_rows=2, lanes=1)
-        self._dut = driver(parameters=self._parameters, pulse_cycles=2)
+        self._pulse_cycles = pulse_cycles
+        self._inductive = inductive
+        self._dut = driver(parameters=self._parameters, pulse_cycles=pulse_cycles)
         super().__init__(
             {
                 "vector": In(vector_layout(self._parameters)),
@@ -239,7 +244,7 @@ class Contract(wiring.Component):
         with m.If(started & past_drive & drive):
             m.d.comb += Assert((rows == past(m, rows)) & (tiles == past(m, tiles)))
         with m.If(started & past_drive & ~drive):
-            m.d.comb += Assert(past_sampled & (on >= 2))
+            m.d.comb += Assert(past_sampled & (on >= self._pulse_cycles))
         with m.If(started & ~past_drive & drive):
             m.d.comb += Assert(~past_sampled)
         with m.If(drive):
@@ -249,11 +254,28 @@ class Contract(wiring.Component):
             m.d.comb += Assert(~drive & ~dut.program_grant)
         with m.If(started & past(m, dut.o.valid & ~self.ready)):
             m.d.comb += Assert(dut.o.valid & (request == past(m, request)))
+        if self._inductive:
+            self._invariants(m, on)
         return m
 
+    def _invariants(self, m: Module, on: Signal) -> None:
+        driver = inside(self._dut)
+        most = self._pulse_cycles - 1
+        m.d.comb += [
+            Assert(driver.drive == driver.state("DRIVE")),
+            Assert(driver.offered == driver.state("OFFER")),
+            Assert(driver.grant == driver.state("PROGRAM")),
+            Assert(driver.timer <= most),
+        ]
+        with m.If(driver.drive):
+            m.d.comb += Assert(Mux(driver.timer == 0, on >= most, on == most - driver.timer))
+        with m.Elif(~driver.offered):
+            m.d.comb += Assert(on == 0)
 
-def test_proof_contract() -> None:
-    prove(Contract(), "dac_driver", depth=14)
+
+@pytest.mark.parametrize("pulse_cycles", [1, 2, 5])
+def test_proof_contract(pulse_cycles: int) -> None:
+    prove(Contract(pulse_cycles=pulse_cycles, inductive=True), "dac_driver", depth=4, mode="prove")
 
 
 BROKEN = {

@@ -10,6 +10,7 @@ from amaranth.hdl import Assert, Assume, Mux, Signal
 from hw.params import LayerParameters, NpuParameters, Readout
 from hw.spike_counter import SpikeCounter
 from tests.formal import Harness, assert_fails, constant, prove, stream_contract
+from tests.hw.proof_bench import inside
 from tests.hw.stream_bench import collect, send, simulate
 
 SHAPES = [(1, 1), (2, 1), (3, 3), (10, 10), (10, 4), (10, 8), (9, 4)]
@@ -106,7 +107,14 @@ def test_cycles(outputs, lanes):
 
 
 class CannotWrap(Harness):
-    """At most max_steps steps after a `first`: every score is the exact sum, in a model too wide to wrap."""
+    """At most max_steps steps after a `first`: every score is the exact sum, in a model too wide to wrap.
+
+    `inductive` adds the bounds of the sums so far, and that the memory holds them, for the induction.
+    """
+
+    def __init__(self, dut: SpikeCounter, inductive: bool = False) -> None:
+        super().__init__(dut)
+        self._inductive = inductive
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
@@ -140,6 +148,7 @@ class CannotWrap(Harness):
 
         # The model: a wide sum a class.
         number = Signal(range(parameters.classes + 1))
+        totals = []
         for index in range(parameters.classes):
             total, exact = Signal(16, name=f"total_{index}"), Signal(16, name=f"exact_{index}")
             spike = fired.spikes[index % layer.lanes]
@@ -150,7 +159,31 @@ class CannotWrap(Harness):
                 m.d.comb += Assert(group == index // layer.lanes)
             with m.If(dut.o.valid & dut.o.ready & (number == index)):
                 m.d.sync += [total.eq(exact), number.eq((index + 1) % parameters.classes)]
+            totals.append(total)
+        if self._inductive:
+            self._invariants(m, group, steps, first, phase, number, totals)
         return m
+
+    def _invariants(self, m, group, steps, first, phase, number, totals) -> None:
+        dut, parameters = self.dut, self.dut.parameters
+        lanes, heaviest = parameters.layers[-1].lanes, 1 << (parameters.phases - 1)
+        counter, fired = inside(dut), dut.i.payload
+        m.d.comb += [
+            Assert(number < parameters.classes),
+            Assert(steps <= parameters.max_steps),
+            Assert((counter.index == number) & (counter.lane + group * lanes == number) & (counter.lane < lanes)),
+            Assert(dut.i.valid | (counter.lane == 0)),
+        ]
+        with m.If(number != 0):
+            m.d.comb += Assert(~dut.i.valid | ((fired.first == first) & (fired.phase == phase)))
+            m.d.comb += Assert(first | ((steps != 0) & (steps < parameters.max_steps)))
+        for index, total in enumerate(totals):
+            stored = counter.counts.read_port(domain="comb")
+            m.d.comb += [stored.addr.eq(index), Assert(stored.data == total)]
+            counted = Mux(number > index, Mux(first, 1, steps + 1), steps)
+            m.d.comb += Assert(total <= counted * heaviest)
+            with m.If(number == index):
+                m.d.comb += Assert(counter.read.data == total)
 
 
 class Narrow(NpuParameters):
@@ -174,11 +207,12 @@ class Skipping(SpikeCounter):
 TINY = {"adc_bits": 1, "max_gain_shift": 0, "max_theta": 1, "max_bias": 0}
 
 
-@pytest.mark.parametrize("outputs, lanes, phases, max_steps", [(1, 1, 1, 3), (2, 2, 2, 2), (3, 2, 1, 2)])
+@pytest.mark.parametrize(
+    "outputs, lanes, phases, max_steps", [(1, 1, 1, 3), (2, 2, 2, 2), (3, 2, 1, 32), (4, 3, 3, 100), (10, 4, 8, 255)]
+)
 def test_counts_cannot_wrap(outputs, lanes, phases, max_steps):
     parameters = unit(outputs, lanes, phases, max_steps, **TINY)
-    depth = outputs * (max_steps + 1) + 2
-    prove(CannotWrap(SpikeCounter(parameters=parameters)), "counter", depth=depth)
+    prove(CannotWrap(SpikeCounter(parameters=parameters), inductive=True), "counter", depth=3, mode="prove")
 
 
 @pytest.mark.parametrize("outputs, lanes, phases, max_steps", [(1, 1, 1, 4), (2, 2, 2, 2)])

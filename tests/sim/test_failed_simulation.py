@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim import cosim
+from sim import cosim, simulator
 from sim.tools import SimulationError
 from tests.sw.synthetic import make_chip
 
@@ -18,17 +18,17 @@ IMAGES = np.zeros((2, 64), np.uint8)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for temporary files, and a simulator that needs no building."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    chip = cosim.Cosim("verilator", tmp_path / "build", False)
-    monkeypatch.setattr(cosim.Cosim, "build", classmethod(lambda cls, *_, **__: chip))
+    chip = simulator.Simulator("verilator", tmp_path / "build", False)
+    monkeypatch.setattr(simulator.Simulator, "build", classmethod(lambda cls, *_, **__: chip))
     return tmp_path
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, problem: type[BaseException]) -> None:
-    def run(self: cosim.Cosim, job: Path, **_: object) -> None:
+    def run(self: simulator.Simulator, job: Path, **_: object) -> None:
         (job / "simulation.log").write_text("why")
         raise problem(f"The simulation failed; its log is {job / 'simulation.log'}")
 
-    monkeypatch.setattr(cosim.Cosim, "run", run)
+    monkeypatch.setattr(simulator.Simulator, "run", run)
 
 
 def test_the_log_that_is_named_is_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +50,6 @@ def test_what_was_stopped_leaves_nothing(
 
 
 def test_a_build_waits_for_another_and_leaves_no_lock(tmp_path: Path) -> None:
-    with cosim._alone(tmp_path / "simulators/verilator-0"):
+    with simulator._alone(tmp_path / "simulators/verilator-0"):
         assert len(list((tmp_path / "simulators").iterdir())) == 1
     assert list((tmp_path / "simulators").iterdir()) == []

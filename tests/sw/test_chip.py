@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import sim.cosim
+import sim.simulator
 import sw
 from sim.reference import run_reference
 from sim.result import Mismatch
@@ -137,7 +138,7 @@ def test_what_is_no_path_is_refused(path):
 
 
 def test_cosim_refuses_what_does_not_fit_before_it_builds(monkeypatch):
-    monkeypatch.setattr(sim.cosim, "export_verilog", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(sim.simulator, "export_verilog", lambda *_: pytest.fail("built"))
     for options, sentence in (
         ({"simulator": "vcs"}, r"^The simulator must be 'verilator' or 'icarus', not 'vcs'$"),
         ({"simulator": ""}, r"^The simulator must be 'verilator' or 'icarus', not ''$"),

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hw import synthesis
-from sim.cosim import cache_folder
 from sim.result import Mismatch
+from sim.simulator import cache_folder
 from sim.tools import ToolError
 from sw import doctor, steps
 from sw.cli import app

@@ -15,6 +15,7 @@ from sim.energy import energy
 from sw import steps
 from sw.config import Config
 from sw.data import load_data
+from sw.errors import ConfigError
 from sw.training import train
 
 PLAIN = {"train.activation": "relu", "train.activation_levels": 0}
@@ -32,7 +33,6 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "train.activation_levels": (3, {}),
     "train.weight_bits": (0, {}),
     "train.weight_noise": (0.1, {}),
-    "train.augment": (True, {}),
     "train.label_smoothing": (0.2, {}),
     "convert.normalisation": ("percentile", {"convert.percentile": 90.0, **PLAIN}),
     "convert.percentile": (80.0, {"convert.normalisation": "percentile", **PLAIN}),
@@ -82,7 +82,7 @@ TIMED = {f"hardware.{name}" for name in ("lanes", "encoder_lanes", "pulse_cycles
 TIMED |= {"energy.control_J_per_cycle"}
 # Fields that say where and what to run; each has its own check below.
 WHERE = {
-    "name", "data.set", "data.test_limit", "data.calibration_images",
+    "train.augment", "name", "data.set", "data.test_limit", "data.calibration_images",
     "cosim.simulator", "cosim.images", "cosim.trace_images", "cosim.waves",
 }  # fmt: skip
 
@@ -141,6 +141,11 @@ def test_takes_effect(field: str) -> None:
     assert before != after
     timed = field in TIMED
     assert outcome(before, timed) != outcome(after, timed)
+
+
+def test_augmentation_is_refused_where_it_has_no_use() -> None:
+    with pytest.raises(ConfigError, match=r"augment must be false for the 8 x 8 images of data set 'digits', not true"):
+        config(**{"train.augment": True})
 
 
 @pytest.mark.parametrize(

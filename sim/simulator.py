@@ -1,0 +1,220 @@
+"""A built simulator of one chip's Verilog: made with Verilator or Icarus, kept by what determines it, run on jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from hw.export import export_verilog
+from hw.params import NpuParameters
+from hw.synthesis import netlist as gates
+from sim.bench import bench_text
+from sim.image import ChipImage
+from sim.lock import locked
+from sim.tools import SimulationError, check_simulator, simulator_environment
+from sim.waves import wave_file
+
+__all__ = ["Simulator", "cache_folder"]
+
+_LOCK = threading.Lock()
+_SOURCES = Path(__file__).parent / "verilog"
+_SETTINGS = {
+    "NUMBA_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Without this every import would be parsed anew for pytest's assertions: two seconds a start.
+    "COCOTB_REWRITE_ASSERTION_FILES": "",
+}
+
+
+def cache_folder() -> Path:
+    """Folder that keeps simulator builds: $SPIKELOOM_CACHE or the user's cache, `spikeloom/simulators`."""
+    root = os.environ.get("SPIKELOOM_CACHE")
+    base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "spikeloom"
+    return base / "simulators"
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from building in the same folder; one that has begun is waited for."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_name(f".{folder.name}.lock"), wait=True):
+        yield
+
+
+@functools.lru_cache(maxsize=4)
+def _texts(
+    parameters: NpuParameters, settle_cycles: int, adc_cycles: int, waves: str | None, netlist: bool
+) -> dict[str, str]:
+    """Everything that is simulated: file name -> text. Kept, since a run in chunks asks again for each."""
+    texts = dict(export_verilog(parameters))
+    if netlist:
+        texts.update(gates(texts))
+    texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
+    macro = {"SETTLE_CYCLES": settle_cycles, "ADC_CYCLES": adc_cycles}
+    texts["bench.sv"] = bench_text(parameters, macro, waves=waves)
+    texts["bench.vlt"] = _visible()
+    return {name: text for name, text in texts.items() if name.endswith(".sv") or name == "bench.vlt"}
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A built simulator of one chip's Verilog.
+
+    Parameters
+    ----------
+    simulator : `verilator` or `icarus`
+    folder : where it was built
+    waves : built to record waveforms
+    """
+
+    simulator: str
+    folder: Path
+    waves: bool
+
+    @classmethod
+    def build(
+        cls,
+        image: ChipImage,
+        simulator: str = "verilator",
+        *,
+        waves: bool = False,
+        quick: bool = False,
+        netlist: bool = False,
+    ) -> Simulator:
+        """Generate the Verilog and build the simulator, or take the build that is there.
+
+        `quick` leaves out the C++ compiler's optimisation: sooner built, slower to run. `netlist` puts the unit's
+        gates, as Yosys synthesises them, in the place of its Verilog: for small designs, where memories become flip-flops.
+
+        Raises `ToolError` where a program is missing, `SimulationError` where the build fails.
+        """
+        tool = check_simulator(simulator)
+        if simulator == "verilator":
+            tool = _verilator()
+        texts = _texts(
+            image.parameters, image.settle_cycles, image.adc_cycles, wave_file(simulator) if waves else None, netlist
+        )
+        key = hashlib.sha256(
+            json.dumps([texts, simulator, tool, version("cocotb"), waves, quick], sort_keys=True).encode()
+        ).hexdigest()[:20]
+        folder = cache_folder() / f"{simulator}-{key}"
+        with _LOCK, _alone(folder):
+            if not (folder / "built").exists():
+                _build(folder, texts, simulator, waves, quick)
+        return cls(simulator, folder, waves)
+
+    def run(self, job: Path, *, membranes: bool = False, stalls: bool = False) -> None:
+        """Run the bench in a job's folder; raises `SimulationError` if it does not finish."""
+        runner = _runner(self.simulator)
+        plusargs = ["+membranes"] * membranes + ["+stalls"] * stalls
+        try:
+            runner.test(
+                test_module="sim.npu_tb",
+                hdl_toplevel="bench",
+                hdl_toplevel_lang="verilog",
+                build_dir=self.folder,
+                test_dir=job,
+                results_xml=str(job / "results.xml"),
+                plusargs=plusargs,
+                waves=self.waves,
+                timescale=("1ns", "1ps"),
+                log_file=job / "simulation.log",
+                extra_env=_SETTINGS,
+            )
+        except (RuntimeError, SystemExit) as error:
+            raise SimulationError(
+                f"The {self.simulator} simulation failed ({error}); its log is {job}/simulation.log"
+            ) from None
+        results = job / "results.xml"
+        if not results.exists() or "<failure" in results.read_text() or "<error" in results.read_text():
+            raise SimulationError(f"The {self.simulator} bench raised an error; its log is {job / 'simulation.log'}")
+
+
+def _runner(simulator: str) -> Any:
+    from cocotb_tools.runner import get_runner
+
+    runner = get_runner(simulator)
+    runner.log.setLevel(logging.WARNING)
+    return runner
+
+
+def _visible() -> str:
+    """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
+    lines = ["`verilator_config", 'public_flat_rw -module "bench" -var "finished"']
+    lines += ['public_flat_rw -module "bench" -var "context_word"', 'public_flat_rw -module "bench" -var "clk"']
+    lines += [f'public_flat_rw -module "crossbar_macro" -var "{name}"' for name in ("request", "latched", "answer")]
+    return "\n".join(lines) + "\n"
+
+
+def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, quick: bool) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    order = sorted(name for name in texts if name not in ("bench.sv", "bench.vlt")) + ["bench.sv"]
+    arguments = ["-g2012"]
+    runtime = cache_folder() / f"runtime-{_verilator()}-{version('cocotb')}-{int(waves)}"
+    if simulator == "verilator":
+        order = ["bench.vlt", *order]
+        arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw", "-O3", "--x-assign", "fast"]
+        arguments += ["--x-initial", "fast", "--no-assert"]
+        if quick:  # one file compiles four times sooner than many, where nothing is optimised
+            arguments += ["--output-split", "0"]
+        for path in runtime.glob("*.o"):
+            shutil.copy(path, folder / path.name)
+            later = time.time() + 3600  # make must find them newer than what Verilator is about to write
+            os.utime(folder / path.name, (later, later))
+    with simulator_environment({"OPT_FAST": "-O0" if quick else "-O2", "OPT_SLOW": "-O0"}):
+        runner = _runner(simulator)
+        try:
+            runner.build(
+                sources=[folder / name for name in order],
+                hdl_toplevel="bench",
+                build_dir=folder,
+                build_args=arguments,
+                timescale=("1ns", "1ps"),
+                waves=waves,
+                always=True,
+                log_file=folder / "build.log",
+            )
+        except (RuntimeError, SystemExit) as error:
+            raise SimulationError(
+                f"Building with {simulator} failed ({error}); its log is {folder}/build.log"
+            ) from None
+    if simulator == "verilator":
+        _keep_runtime(folder, runtime)
+    (folder / "built").touch()
+
+
+def _verilator() -> str:
+    """Version of the packaged Verilator, which does not print one; else that of the system's."""
+    try:
+        return version("verilator")
+    except PackageNotFoundError:
+        return check_simulator("verilator")
+
+
+def _keep_runtime(folder: Path, runtime: Path) -> None:
+    """Keep the objects of Verilator's own library: they are the same for every design, and half of a small build."""
+    if runtime.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as temporary:
+        for path in folder.glob("veril*.o"):
+            shutil.copy(path, Path(temporary) / path.name)
+        with contextlib.suppress(OSError):  # another process was first
+            os.rename(temporary, runtime)
+            Path(temporary).mkdir()
