@@ -98,7 +98,8 @@ class Simulator:
         """Generate the Verilog and build the simulator, or take the build that is there.
 
         `quick` leaves out the C++ compiler's optimisation: sooner built, slower to run. `netlist` puts the unit's
-        gates, as Yosys synthesises them, in the place of its Verilog: for small designs, where memories become flip-flops.
+        gates, as Yosys synthesises them, in the place of its Verilog: for small designs, since memories become
+        flip-flops.
 
         Raises `ToolError` where a program is missing, `SimulationError` where the build fails.
         """
