@@ -31,19 +31,21 @@ __all__ = ["SYNAPSES", "export", "macro", "reference", "rtl"]
 SYNAPSES = (100_000, 200_000, 400_000, 800_000, 1_600_000)
 
 _EXPORT = """
-import json, resource, sys, time
-from benchmarks.network import sized_unit
+import json, re, sys, time
+from benchmarks.unit import sized_unit
 from hw.export import export_verilog
 unit = sized_unit(int(sys.argv[1]), int(sys.argv[2]))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # not getrusage: that would count the parent at the fork
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+before = peak()
 start, cpu = time.perf_counter(), time.process_time()
 files = export_verilog(unit)
 print(json.dumps({
     "synapses": sum(layer.inputs * layer.outputs for layer in unit.layers),
     "seconds": time.perf_counter() - start,
     "cpu_seconds": time.process_time() - cpu,
-    "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    "before_MiB": before / 1024,
+    "peak_MiB": peak(),
+    "before_MiB": before,
     "verilog_KiB": sum(map(len, files.values())) / 1024,
 }))
 """

@@ -1,8 +1,7 @@
-"""The network that is measured: MNIST 784-1000-30-10 as `examples/mnist.toml` has it, and random ones of any size."""
+"""The network that is measured: MNIST 784-1000-30-10 as `examples/mnist.toml` has it."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sw
-from hw.params import LayerParameters, NpuParameters
 from sim.image import ChipImage
 from sw.config import Config
 from sw.data import load_data
 from sw.training import train
 
-__all__ = ["Mnist", "load_mnist", "sized_unit"]
+__all__ = ["Mnist", "load_mnist"]
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "mnist.toml"
 
@@ -36,16 +34,3 @@ def load_mnist() -> Mnist:
     model = train(config.train, data, config.seed)
     chip = sw.compile(model, data.train_images[: config.data.calibration_images], config).image
     return Mnist(chip, data.test_images.reshape(len(data.test_images), -1))
-
-
-def sized_unit(synapses: int, lanes: int = 16) -> NpuParameters:
-    """A unit 784-n-30-10 of about so many synapses, with the example's tiles and converters."""
-    hidden = round((synapses - 300) / (784 + 30))
-    sizes = (784, hidden, 30, 10)
-    layers = tuple(
-        LayerParameters(
-            inputs=a, outputs=b, lanes=min(lanes, b), max_gain_shift=3, max_theta=31, max_bias=63, max_steps=20
-        )
-        for a, b in itertools.pairwise(sizes)
-    )
-    return NpuParameters(layers=layers, max_steps=20, encoder_lanes=16)

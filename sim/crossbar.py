@@ -180,7 +180,7 @@ class CrossbarArray:
             raise AssertionError(
                 f"Layer {self.index}: a column sum may reach {bound}, a cell {top}: more than is exact"
             )
-        narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32)
+        narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
         return narrow, np.int32 if bound < 1 << 31 else np.int64
 
 

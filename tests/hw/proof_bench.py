@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
@@ -45,8 +44,7 @@ def inside(dut: wiring.Component) -> SimpleNamespace:
         module = dut.elaborate(None)
     finally:
         sys.setprofile(before)
-    elaborate: Callable[[Any], Module] = lambda platform: module  # noqa: E731
-    vars(dut)["elaborate"] = elaborate
+    vars(dut)["elaborate"] = lambda platform: module
 
     machine = module._generated.get("fsm")
     if machine is not None:

@@ -108,7 +108,7 @@ class Contract(wiring.Component):
             m.d.comb += Assert(deciding)
 
         # An open gate stays open until a vector passes.
-        with m.If(started & past(m, dut.admit_valid & ~self.admit_ready)):
+        with m.If(started & past(m, dut.admit_valid & ~dut.admit_ready)):
             m.d.comb += Assert(dut.admit_valid | ~dut.vector_valid)
         with m.If(started & past(m, dut.final_valid & ~self.final_ready)):
             m.d.comb += Assert(dut.final_valid | ~dut.last_valid)
@@ -149,7 +149,8 @@ class Contract(wiring.Component):
                 Assert(controller.state("DECIDE") == (running & deciding)),
                 Assert(controller.state("RESULT") == (running & decided)),
                 Assert(~(travelling | deciding) | (running & ~decided)),
-                Assert((travelling & ~deciding) == (0 if single else controller.state("TRAVEL"))),
+                Assert(~(travelling & deciding)),
+                Assert(travelling == (0 if single else controller.state("TRAVEL"))),
                 Assert(controller.last_has_run == (running & ran)),
                 Assert(controller.phase < self._phases),
             ]

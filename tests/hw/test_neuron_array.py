@@ -1,4 +1,4 @@
-"""NeuronArray against the neuron's definition in plain integers, and the proof of its stream's contract."""
+"""NeuronArray against plain integers, and the proofs of its stream's contract and that no membrane saturates."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import random
 from dataclasses import dataclass
 
 import pytest
-from amaranth.hdl import Assert
+from amaranth.hdl import Assert, Assume, Mux, Signal
 
 from hw.neuron_array import NeuronArray
 from hw.params import LayerParameters, Reset
-from tests.formal import Harness, assert_fails, prove, stream_contract
-from tests.hw.proof_bench import mutant
+from tests.formal import Harness, assert_fails, constant, prove, stream_contract
+from tests.hw.proof_bench import inside, mutant
 from tests.hw.stream_bench import collect, send, simulate
 
 SHAPES = [(1, 1), (4, 4), (3, 1), (10, 4), (8, 4), (7, 6), (20, 6)]
@@ -299,3 +299,110 @@ def test_contract():
 
 def test_contract_bites():
     assert_fails(Contract(Overrunning(parameters=SMALL)), "neurons", depth=8)
+
+
+def within(value, bound):
+    """-bound <= value <= bound"""
+    return (value <= bound) & (value >= -bound)
+
+
+class NeverSaturates(Harness):
+    """Registers in their ranges and at most max_steps steps after a `first`: no membrane ever leaves its width.
+
+    `inductive` adds the bounds of what the memories and the first stage hold, for the induction.
+    """
+
+    def __init__(self, dut: NeuronArray, inductive: bool = False) -> None:
+        super().__init__(dut)
+        self._inductive = inductive
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        dut, layer, taken = self.dut, self.dut.parameters, self.dut.i.payload
+        constant(m, dut.theta, dut.v0, dut.clip, dut.leak, dut.reset)
+        m.d.comb += [
+            Assume((dut.theta >= 1) & (dut.theta <= layer.max_theta)),
+            Assume(within(dut.v0, layer.max_v0)),
+            Assume(within(dut.bias_write.value, layer.max_bias)),
+            *(Assume(within(taken.sums[lane], layer.max_sum)) for lane in range(layer.lanes)),
+        ]
+
+        # The environment: groups in order, one `first` a step, at most max_steps steps an image.
+        group, steps, first = Signal(range(layer.groups + 1)), Signal(range(layer.max_steps + 1)), Signal()
+        last = group == layer.groups - 1
+        m.d.comb += [
+            Assume((taken.group == group) & (taken.phase < layer.phases)),
+            Assume((group == 0) | (taken.first == first)),
+            Assume(taken.first | ((steps != 0) & (steps != layer.max_steps))),
+        ]
+        with m.If(dut.i.valid & dut.i.ready):
+            m.d.sync += [group.eq(Mux(last, 0, group + 1)), first.eq(taken.first)]
+            with m.If(last):
+                m.d.sync += steps.eq(Mux(taken.first, 1, steps + 1))
+
+        m.d.comb += Assert(~dut.overflow)
+        if self._inductive:
+            self._invariants(m, group, steps, first)
+        return m
+
+    def _invariants(self, m, group, steps, first) -> None:
+        array, layer = inside(self.dut), self.dut.parameters
+        increment = (layer.max_sum + layer.max_bias) << (layer.phases - 1)
+        bits, held, holds = layer.membrane_bits, array.held, array.held_valid
+        m.d.comb += [Assert(steps <= layer.max_steps), Assert(group < layer.groups)]
+        m.d.comb += Assert((group == 0) | first | ((steps != 0) & (steps < layer.max_steps)))
+        with m.If(holds):
+            m.d.comb += Assert(held.group == Mux(group == 0, layer.groups - 1, group - 1))
+            m.d.comb += Assert((held.first == first) & (array.shift < layer.phases))
+            m.d.comb += Assert((group != 0) | (steps != 0))
+            m.d.comb += [Assert(within(held.sums[lane], layer.max_sum)) for lane in range(layer.lanes)]
+
+        for number in range(layer.groups):
+            done = Mux(group > number, Mux(first, 1, steps + 1), steps)  # steps of this group, the held one too
+            membranes, biases = (store.read_port(domain="comb") for store in (array.membranes, array.biases))
+            m.d.comb += [membranes.addr.eq(number), biases.addr.eq(number)]
+            waiting = holds & (held.group == number)
+            for lane in range(layer.lanes):
+                stored = membranes.data.word_select(lane, bits).as_signed()
+                read = array.read.data.word_select(lane, bits).as_signed()
+                bias = biases.data.word_select(lane, layer.bias_bits).as_signed()
+                read_bias = array.read_bias.data.word_select(lane, layer.bias_bits).as_signed()
+                m.d.comb += [
+                    Assert(within(bias, layer.max_bias)),
+                    Assert(~waiting | within(read_bias, layer.max_bias)),
+                    Assert((waiting & held.first) | within(stored, layer.max_v0 + done * increment)),
+                    Assert(~waiting | held.first | within(read, layer.max_v0 + (done - 1) * increment)),
+                ]
+
+
+class Narrow(LayerParameters):
+    """Broken on purpose: membranes of a bit too few."""
+
+    @property
+    def membrane_bits(self) -> int:
+        return super().membrane_bits - 1
+
+
+def saturating(cls: type[LayerParameters], outputs: int, phases: int, max_steps: int) -> LayerParameters:
+    return cls(
+        inputs=1,
+        outputs=outputs,
+        lanes=min(2, outputs),
+        adc_bits=2,
+        max_gain_shift=0,
+        max_theta=3,
+        max_bias=1,
+        phases=phases,
+        max_steps=max_steps,
+    )
+
+
+@pytest.mark.parametrize(("outputs", "phases", "max_steps"), [(1, 1, 4), (3, 2, 32)])
+def test_never_saturates(outputs, phases, max_steps):
+    parameters = saturating(LayerParameters, outputs, phases, max_steps)
+    prove(NeverSaturates(NeuronArray(parameters=parameters), inductive=True), "saturation", depth=2, mode="prove")
+
+
+def test_never_saturates_bites():
+    parameters = saturating(Narrow, 1, 1, 2)
+    assert_fails(NeverSaturates(NeuronArray(parameters=parameters)), "saturation", depth=8)

@@ -187,3 +187,45 @@ def test_resets_leak_clip_gain(reset: Reset) -> None:
 @pytest.mark.parametrize("sizes", [(11, 5), (9, 6, 4, 7, 3), (6, 1), (5, 4, 1)])
 def test_depths(sizes: tuple[int, ...], skip: int) -> None:
     check(unit(sizes), {"coding": Coding.EVEN, "t_max": 5, "skip": skip})
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_overflow_and_clear_flags(index: int) -> None:
+    """Steps past max_steps saturate layer `index`: its flag comes up and stays, until `clear_flags` is written."""
+    common = {"adc_bits": 5, "max_gain_shift": 0, "max_theta": 3, "max_bias": 15, "max_steps": 4}
+    layer = LayerParameters(inputs=2, outputs=2, lanes=1, **common)
+    parameters = NpuParameters(layers=(layer, layer), max_steps=4, encoder_lanes=1, pulse_cycles=1)
+    assert layer.max_membrane == 127 and layer.membrane_bits == 8  # 3 + 4 * 31, just enough for four steps
+    registers = {"theta": 1, "v0": 3, "reset": Reset.NONE}
+    quiet = GoldenLayer(layer, [[1, 1], [1, 1]], [0, 0], **registers)
+    loud = GoldenLayer(layer, [[-99, -99], [-99, -99]], [-15, -15], **{**registers, "v0": -3})
+    layers = [loud if number == index else quiet for number in range(2)]
+    dut, rng = Npu(parameters=parameters), random.Random(1)
+    macros = [
+        IdealCrossbar(getattr(dut, f"crossbar_{number}"), golden, rng, lambda: 1, lambda: 0)
+        for number, golden in enumerate(layers)
+    ]
+
+    async def host(ctx):
+        async def write(name: str, value: int) -> None:
+            await send(ctx, dut.load, [{"address": global_address(name), "data": value}], rng, 0)
+
+        async def image(t_max: int) -> int:
+            await write("t_max", t_max)
+            await send(ctx, dut.pixels, [{"pixels": [255]}] * 2, rng, 0)
+            await collect(ctx, dut.result, 1, rng, 0)
+            return ctx.get(dut.overflow)
+
+        await send(ctx, dut.load, writes_of(layers, {"coding": Coding.EVEN}), rng, 0)
+        flag = 1 << index
+        assert [await image(t_max) for t_max in (4, 7, 4)] == [0, flag, flag]
+        await write("clear_flags", 0)
+        await ctx.tick().repeat(4)
+        assert ctx.get(dut.overflow) == flag
+        await write("clear_flags", 1)
+        await ctx.tick().repeat(4)
+        assert ctx.get(dut.overflow) == 0
+        assert [await image(t_max) for t_max in (4, 7)] == [0, flag]
+
+    benches = [bench for macro in macros for bench in (macro.drive_bench, macro.convert_bench)]
+    simulate(dut, host, background=benches)

@@ -1,15 +1,16 @@
-"""SpikeCollector against joining lists, and the proof of its stream's contract."""
+"""SpikeCollector against joining lists, and the proof of its vectors and its stream's contract."""
 
 from __future__ import annotations
 
 import random
 
 import pytest
-from amaranth.hdl import Assert, Assume
+from amaranth.hdl import Assert, Assume, Cat, Mux, Signal
 
 from hw.params import LayerParameters
 from hw.spike_collector import SpikeCollector
 from tests.formal import Harness, assert_fails, prove, stream_contract
+from tests.hw.proof_bench import mutant
 from tests.hw.stream_bench import collect, send, simulate
 
 SHAPES = [(1, 1), (5, 5), (8, 4), (10, 4), (33, 8), (7, 1)]
@@ -77,12 +78,46 @@ def test_cycles(outputs, lanes):
 
 
 class Contract(Harness):
-    """The vector stays until it is taken, whatever comes in."""
+    """One vector a step: the spikes of its groups side by side, and how many; it stays until it is taken."""
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
+        layer, fired, vector = self.dut.parameters, self.dut.i.payload, self.dut.o.payload
         stream_contract(m, self.dut.i, Assume)
         stream_contract(m, self.dut.o, Assert)
+        taken = self.dut.i.valid & self.dut.i.ready
+
+        # The environment: groups in order, one `first` and phase a step, no spike past the last output.
+        group, first, phase = Signal(range(layer.groups + 1)), Signal(), Signal.like(fired.phase)
+        last = group == layer.groups - 1
+        real = layer.outputs - (layer.groups - 1) * layer.lanes
+        m.d.comb += [Assume(fired.group == group), Assume(~last | (fired.spikes[real:] == 0))]
+        m.d.comb += Assume((group == 0) | ((fired.first == first) & (fired.phase == phase)))
+        with m.If(taken):
+            m.d.sync += [group.eq(Mux(last, 0, group + 1)), first.eq(fired.first), phase.eq(fired.phase)]
+
+        # The model: what was taken since the step's first group; `due` once the last one was.
+        rows, due = Signal(layer.groups * layer.lanes), Signal()
+        with m.If(taken):
+            m.d.sync += [rows.eq(Cat(Mux(group == 0, 0, rows), 0)), due.eq(last)]
+            m.d.sync += rows.word_select(group, layer.lanes).eq(fired.spikes)
+        with m.Elif(self.dut.o.ready):
+            m.d.sync += due.eq(0)
+        m.d.comb += Assert(self.dut.o.valid == due)
+        with m.If(due):
+            m.d.comb += Assert((vector.rows == rows) & (vector.first == first) & (vector.phase == phase))
+
+        # For the induction: the groups so far are right too.
+        m.d.comb += [Assert(group < layer.groups), Assert(~due | (group == 0))]
+        for number in range(layer.groups):
+            part = slice(number * layer.lanes, min((number + 1) * layer.lanes, layer.outputs))
+            with m.If(group > number):
+                m.d.comb += Assert(vector.rows[part] == rows[part])
+            with m.Elif(~due):
+                m.d.comb += Assert((group == 0) | (rows[number * layer.lanes : (number + 1) * layer.lanes] == 0))
+        m.d.comb += Assert(rows[layer.outputs :] == 0)
+        with m.If((group != 0) | due):
+            m.d.comb += Assert(vector.count == sum(rows))
         return m
 
 
@@ -98,9 +133,24 @@ class Overwriting(SpikeCollector):
 SMALL = LayerParameters(inputs=1, outputs=3, lanes=2)
 
 
-def test_contract():
-    prove(Contract(SpikeCollector(parameters=SMALL)), "collector", depth=4, mode="prove")
+@pytest.mark.parametrize(("outputs", "lanes"), [(3, 2), (4, 4), (10, 4)])
+def test_contract(outputs, lanes):
+    layer = LayerParameters(inputs=1, outputs=outputs, lanes=lanes, phases=2)
+    prove(Contract(SpikeCollector(parameters=layer)), "collector", depth=3, mode="prove")
 
 
 def test_contract_bites():
     assert_fails(Contract(Overwriting(parameters=SMALL)), "collector", depth=8)
+
+
+BROKEN = {
+    "counts_on": ("Mux(group == 0, 0, vector.count)", "vector.count"),
+    "counts_the_group_only": ("Mux(group == 0, 0, vector.count) + active", "active"),
+    "offers_early": ("self.o.valid.eq(group == parameters.groups - 1)", "self.o.valid.eq(1)"),
+    "turns_the_groups_around": ("with m.Case(index):", "with m.Case(parameters.groups - 1 - index):"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_contract_notices(name):
+    assert_fails(Contract(mutant(SpikeCollector, *BROKEN[name])(parameters=SMALL)), f"collector_{name}", depth=8)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cat, Mux, Signal
+from amaranth.hdl import Assert, Assume, Mux, Signal
 
 from hw.params import LayerParameters, NpuParameters, Rule
 from hw.terminator import Terminator
 from tests.formal import Harness, assert_fails, constant, prove, stream_contract
-from tests.hw.proof_bench import inside
+from tests.hw.proof_bench import inside, mutant
 from tests.hw.stream_bench import collect, send, simulate
 
 
@@ -98,8 +98,9 @@ class Order(Harness):
     """
 
     def __init__(self, dut: Terminator, inductive: bool = False) -> None:
-        super().__init__(dut)
-        self.terminator = inside(dut) if inductive else None
+        super().__init__(dut, a=range(dut.parameters.classes + 1), b=range(dut.parameters.classes + 1))
+        self.inner = inside(dut)
+        self.inductive = inductive
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
@@ -116,19 +117,23 @@ class Order(Harness):
             m.d.sync += self.done.eq(0)
         m.d.sync += due.eq(self.done & ~taken)
         m.d.comb += Assert(dut.o.valid == due)
-        if self.terminator:
+        if self.inductive:
             m.d.comb += [
-                Assert(self.terminator.any_state),
-                Assert(self.terminator.state("COMPARE") == ~self.done),
-                Assert(self.terminator.state("REPORT") == due),
-                Assert((self.terminator.index == self.index) & (self.index <= last)),
+                Assert(self.inner.any_state),
+                Assert(self.inner.state("COMPARE") == ~self.done),
+                Assert(self.inner.state("REPORT") == due),
+                Assert((self.inner.index == self.index) & (self.index <= last)),
                 Assert(~self.done | (self.index == 0)),
             ]
         return m
 
 
 class Decision(Order):
-    """Under any stalls: class, margin and stop equal a naive model over all remembered scores."""
+    """Under any stalls: class, margin and stop are right, by their definition over all pairs of classes.
+
+    Two classes a and b are picked freely and their scores remembered: what holds for them holds for every pair. That a
+    margin is not too small needs a class that has it: `runner`, which is found while the scores pass.
+    """
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
@@ -136,53 +141,66 @@ class Decision(Order):
         constant(m, dut.rule, dut.k, dut.t_max)
 
         # The environment: a step's number changes between two steps only; 1 <= step <= t_max.
-        scores = [Signal.like(dut.i.payload.score) for _ in range(classes)]
         step = Signal.like(dut.step)
         m.d.comb += [Assume(dut.step >= 1), Assume(dut.step <= dut.t_max)]
         m.d.sync += step.eq(dut.step)
         with m.If(self.done | (self.index != 0)):
             m.d.comb += Assume(dut.step == step)
-        with m.If(dut.i.valid & dut.i.ready):
-            with m.Switch(self.index):
-                for number in range(classes):
-                    with m.Case(number):
-                        m.d.sync += scores[number].eq(dut.i.payload.score)
 
-        verdict = dut.o.payload
-        for number in range(classes):
-            lower = [scores[number] > scores[j] for j in range(number)]
-            higher = [scores[number] >= scores[j] for j in range(number + 1, classes)]
-            with m.If(dut.o.valid & Cat(*lower, *higher, 1).all()):
-                others = scores[:number] + scores[number + 1 :]
-                margins = [scores[number] - other for other in others] or [scores[number]]
-                m.d.comb += Assert(verdict.winner == number)
-                m.d.comb += Assert(Cat(verdict.margin == margin for margin in margins).any())
-                m.d.comb += Assert(Cat(verdict.margin <= margin for margin in margins).all())
+        constant(m, self.a, self.b)
+        picked = [(number, Signal.like(dut.i.payload.score, name="kept")) for number in (self.a, self.b)]
+        inner, runner, score = self.inner, Signal.like(self.index), dut.i.payload.score
+        with m.If(dut.i.valid & dut.i.ready):
+            for number, kept in picked:
+                with m.If(self.index == number):
+                    m.d.sync += kept.eq(score)
+            with m.If(score > inner.best):
+                m.d.sync += runner.eq(inner.winner)
+            with m.Elif((self.index == 1) | (score > inner.second)):
+                m.d.sync += runner.eq(self.index)
+
+        verdict, ((a, score_a), (b, score_b)) = dut.o.payload, picked
         with m.If(dut.o.valid):
             rule = (dut.rule == Rule.WINNER_K) & (verdict.margin >= dut.k)
             m.d.comb += [Assert(verdict.reason == rule), Assert(verdict.stop == (rule | (dut.step == dut.t_max)))]
-        if self.terminator:
-            self._invariants(m, scores)
+            m.d.comb += Assert(verdict.winner < classes)
+            with m.If(verdict.winner == a):
+                if classes == 1:
+                    m.d.comb += Assert(verdict.margin == score_a)
+                with m.If((b < classes) & (a != b)):
+                    m.d.comb += Assert(Mux(b < a, score_b < score_a, score_b <= score_a))
+                    m.d.comb += Assert(verdict.margin <= score_a - score_b)
+            if classes > 1:
+                m.d.comb += Assert((runner < classes) & (runner != verdict.winner))
+                with m.If((verdict.winner == a) & (runner == b)):
+                    m.d.comb += Assert(verdict.margin == score_a - score_b)
+        if self.inductive:
+            self._invariants(m, picked, runner)
         return m
 
-    def _invariants(self, m, scores) -> None:
-        """After n scores of the step, `winner`, `best` and `second` are right for those n."""
-        inner, classes = self.terminator, len(scores)
-        lowest = -(1 << (self.dut.parameters.score_bits - 1))
-        for seen in range(1, classes + 1):
-            with m.If(self.done if seen == classes else self.index == seen):
-                m.d.comb += Assert(inner.winner < seen)
-                for number in range(seen):
-                    lower = [scores[number] > scores[j] for j in range(number)]
-                    higher = [scores[number] >= scores[j] for j in range(number + 1, seen)]
-                    others = scores[:number] + scores[number + 1 : seen]
-                    with m.If(inner.winner == number):
-                        m.d.comb += [Assert(inner.best == scores[number]), Assert(Cat(*lower, *higher, 1).all())]
-                        if others:
-                            m.d.comb += Assert(Cat(inner.second == other for other in others).any())
-                            m.d.comb += Assert(Cat(inner.second >= other for other in others).all())
-                        else:
-                            m.d.comb += Assert(inner.second == (lowest if classes > 1 else 0))
+    def _invariants(self, m, picked, runner) -> None:
+        """After `seen` scores of the step, `winner`, `best` and `second` are right for those."""
+        inner, classes = self.inner, self.dut.parameters.classes
+        seen = Signal(range(classes + 1))
+        m.d.comb += seen.eq(Mux(self.done, classes, self.index))
+        with m.If(seen != 0):
+            m.d.comb += Assert(inner.winner < seen)
+        with m.If(seen == 1):
+            m.d.comb += Assert(inner.second == (-(1 << len(inner.second) - 1) if classes > 1 else 0))
+        with m.If(seen > 1):
+            m.d.comb += Assert((runner < seen) & (runner != inner.winner) & (inner.second <= inner.best))
+        for number, score in picked:
+            with m.If(number < seen):
+                m.d.comb += Assert(Mux(number < inner.winner, score < inner.best, score <= inner.best))
+                with m.If(number == inner.winner):
+                    m.d.comb += Assert(score == inner.best)
+                with m.Else():
+                    m.d.comb += Assert(score <= inner.second)
+                    with m.If(number == runner):
+                        m.d.comb += Assert(score == inner.second)
+        with m.If(self.dut.o.valid):
+            verdict = self.dut.o.payload
+            m.d.comb += Assert((verdict.winner == inner.winner) & (verdict.margin == inner.best - inner.second))
 
 
 class LastWins(Terminator):
@@ -236,3 +254,8 @@ def test_decision_proof(classes, adc_bits):
 @pytest.mark.parametrize("broken", [LastWins, StopsLate, StopsEarly])
 def test_decision_proof_bites(broken):
     assert_fails(Decision(broken(parameters=parameters(3, 2))), "decision", depth=8)
+
+
+def test_decision_proof_bites_small_margins():
+    forgetful = mutant(Terminator, "with m.Elif(score > second):", "with m.Elif(0):")
+    assert_fails(Decision(forgetful(parameters=parameters(3, 2))), "margin", depth=8)
