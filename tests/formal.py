@@ -6,8 +6,9 @@ SymbiYosys with z3; `assert_fails` is the same for a deliberately broken twin, w
 
 Registers start at their initial values and there is no reset, so that the first cycle is the one after a reset. A
 bounded proof of depth n looks at every input sequence of n cycles; `mode="prove"` (k-induction) looks at all sequences.
-It asks whether `depth` cycles without a broken assertion, from any state at all, can be followed by one with: assertions
-about the state ("invariants") keep the states out that the device never reaches. docs/verification.md lists the proofs.
+It asks whether `depth` cycles without a broken assertion, from any state at all, can be followed by one with it:
+assertions about the state ("invariants") keep out the states that the device never reaches. docs/verification.md lists
+the proofs.
 """
 
 from __future__ import annotations
