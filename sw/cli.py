@@ -248,3 +248,7 @@ def _run_flow(
             check_simulator(config.cosim.simulator)  # before the training, not after it
         flow.run(start, stop)
     print_summary(flow, as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,11 @@ def test_help_has_an_example(command: str) -> None:
 def test_help_names_every_command() -> None:
     text = call("--help").stdout
     assert all(command in text for command in COMMANDS)
+
+
+def test_the_module_runs_as_the_command() -> None:
+    ran = subprocess.run([sys.executable, "-m", "sw.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "doctor" in ran.stdout
 
 
 def test_doctor_tells_versions_and_speaks_json() -> None:
