@@ -119,7 +119,7 @@ class Chip:
         return result
 
     def write_verilog(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the Verilog, memory files, register values and weight image into a folder, whole or not at all.
+        """Write the Verilog, memory files, an example bench and the weight image into a folder, whole or not at all.
 
         The folder may hold other things, which are left alone. Raises `sw.errors.FileError` if it cannot be written, or
         has a file that would be lost because it bears the name of one of these.

@@ -127,7 +127,7 @@ def verilog(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the Verilog of a chip: readable sources, memory files, weight image, port list."""
+    """Write the Verilog of a chip: readable sources, memory files, weight image, port list, a bench that runs."""
     import sw
     from sw.steps import load_chip, make_flow
 

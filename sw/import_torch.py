@@ -215,9 +215,10 @@ class _Importer:
             raise UnsupportedError(f"{place} uses the batch's own statistics; pass training=self.training")
         if values[0] is None or values[1] is None:
             raise UnsupportedError(f"{place} keeps no running statistics, so it cannot be folded")
-        mean, variance, *rest = (None if value is None else self._parameter(value, place) for value in values)
+        mean, variance, gamma, beta = (None if value is None else self._parameter(value, place) for value in values)
         assert mean is not None and variance is not None
-        self._batch_norm(node.name, place, mean, variance, *rest, float(_argument(node, 7, "eps", 1e-5)))
+        eps = float(_argument(node, 7, "eps", 1e-5))
+        self._batch_norm(node.name, place, mean, variance, gamma, beta, eps)
 
     def _parameter(self, arg: Any, place: str) -> NDArray[np.float64]:
         if not isinstance(arg, torch.fx.Node) or arg.op != "get_attr":
