@@ -212,7 +212,8 @@ def cosim(
     if as_json:
         print_json(summary)
     else:
-        print_table("co-simulation", {key: value for key, value in summary.items() if value is not None})
+        shares = {"accuracy": f"{100 * summary['accuracy']:.2f} %"}
+        print_table("co-simulation", {key: value for key, value in (summary | shares).items() if value is not None})
 
 
 @app.command(epilog="Example: spikeloom report digits")

@@ -117,6 +117,8 @@ def test_everything_once(place: Path) -> None:
     assert "chip.sv" in files and (place / "rtl/ports.json").exists()
     values = json.loads(call("cosim", chip, "--images", "3", "--json").stdout)
     assert values["images"] == 3 and values["mismatches"] == 0 and values["simulator"] == "verilator"
+    share = f"{100 * values['accuracy']:.2f} %"
+    assert share in call("cosim", chip, "--images", "3").stdout
 
 
 def test_the_report_says_what_was_not_run() -> None:
