@@ -131,7 +131,7 @@ class Simulator:
                 test_dir=job,
                 results_xml=str(job / "results.xml"),
                 plusargs=plusargs,
-                waves=self.waves,
+                waves=self.waves and self.simulator == "icarus",  # under Verilator the bench's own $dumpfile suffices
                 timescale=("1ns", "1ps"),
                 log_file=job / "simulation.log",
                 extra_env=_SETTINGS,

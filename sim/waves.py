@@ -15,13 +15,20 @@ def wave_file(simulator: str) -> str:
 def gtkw_text(parameters: NpuParameters, dump: str = "waves.vcd") -> str:
     """Save file for a dump: host side, decision, and for every layer its drive, conversion, and neurons."""
     chip = "bench.chip"
+    fields = (
+        ("winner", parameters.class_bits),
+        ("steps", parameters.step_bits),
+        ("margin", parameters.margin_bits),
+        ("reason", 1),
+    )
+    answer = [_bus(f"{chip}.npu.result__payload_{name}", bits) for name, bits in fields]
     groups: list[tuple[str, list[str]]] = [
         (
             "Image and step",
             ["bench.clk", "bench.rst", "bench.image[31:0]", f"bench.step[{parameters.step_bits - 1}:0]"],
         ),
         ("Pixels", ["bench.pixels_valid", "bench.pixels_ready"]),
-        ("Result", ["bench.result_valid", "bench.result_ready", "bench.cycles[31:0]"]),
+        ("Result", ["bench.result_valid", "bench.result_ready", *answer, "bench.cycles[31:0]"]),
     ]
     for index, layer in enumerate(parameters.layers):
         macro = f"{chip}.macro_{index}"
@@ -44,9 +51,19 @@ def gtkw_text(parameters: NpuParameters, dump: str = "waves.vcd") -> str:
     for title, names in groups:
         lines += ["@200", f"-{title}"]
         for name in names:
-            lines += ["@22" if "[" in name else "@28", name]
+            lines += [_format(name), name]
     return "\n".join(lines) + "\n"
 
 
 def _bus(name: str, bits: int) -> str:
     return f"{name}[{bits - 1}:0]" if bits > 1 else name
+
+
+def _format(name: str) -> str:
+    """GTKWave's flags: numbers in decimal (the margin with its sign), vectors in hexadecimal, single bits in binary."""
+    kind = name.split("[")[0].rpartition(".")[2]
+    if kind == "result__payload_margin":
+        return "@420"
+    if kind in ("image", "step", "cycles", "result__payload_winner", "result__payload_steps"):
+        return "@24"
+    return "@22" if "[" in name else "@28"

@@ -42,6 +42,7 @@ class Chip:
         self.config = config
         self.stages = stages
         self._last: tuple[NDArray[np.uint8], Result | None, Result | None] | None = None
+        self._simulator: str | None = None  # of the last co-simulation
 
     @property
     def parameters(self) -> NpuParameters:
@@ -99,24 +100,26 @@ class Chip:
         if waves is not None and not isinstance(waves, bool):
             raise TypeError(f"waves must be True, False or None, not {waves!r}")
         place = None if folder is None else as_path(folder, "simulation folder")
+        simulator = self.config.cosim.simulator if simulator is None else simulator
         try:
             result = run_cosim(
                 self.image,
                 pixels,
                 ids=numbers,
                 trace=as_trace(trace),
-                simulator=self.config.cosim.simulator if simulator is None else simulator,
+                simulator=simulator,
                 waves=self.config.cosim.waves if waves is None else waves,
                 folder=place,
                 progress=progress,
             )
         except OSError as error:
             raise FileError(readable_error(error.filename or place or "the simulator's folder", error)) from error
+        self._simulator = simulator
         self._remember(pixels, numbers, rtl=result)
         return result
 
     def write_verilog(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the Verilog, memory files, register values and weight image into a folder, whole or not at all.
+        """Write the Verilog, memory files, an example bench and the weight image into a folder, whole or not at all.
 
         The folder may hold other things, which are left alone. Raises `sw.errors.FileError` if it cannot be written, or
         has a file that would be lost because it bears the name of one of these.
@@ -158,8 +161,9 @@ class Chip:
         comparison: dict[str, Any] | None = None
         if reference is not None and rtl is not None and np.array_equal(reference.ids, rtl.ids):
             compared = reference.compare(rtl, ("reference", "Verilog"))
+            traced = len(rtl) if all(_has_membranes(result) for result in (reference, rtl)) else 0
             comparison = {"images": len(rtl), "values_compared": compared, "mismatches": 0}
-            comparison["simulator"] = self.config.cosim.simulator
+            comparison |= {"traced_images": traced, "simulator": self._simulator}
         stages: list[tuple[str, float]] = []
         if self.stages is not None and pixels is not None and known is not None:
             from sw.waterfall import waterfall
@@ -197,3 +201,7 @@ class Chip:
             self.predict(pixels)
         assert self._last is not None
         return self._last
+
+
+def _has_membranes(result: Result) -> bool:
+    return result.trace is not None and result.trace.membranes is not None

@@ -127,7 +127,7 @@ def verilog(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the Verilog of a chip: readable sources, memory files, weight image, port list."""
+    """Write the Verilog of a chip: readable sources, memory files, weight image, port list, a bench that runs."""
     import sw
     from sw.steps import load_chip, make_flow
 
@@ -212,7 +212,8 @@ def cosim(
     if as_json:
         print_json(summary)
     else:
-        print_table("co-simulation", {key: value for key, value in summary.items() if value is not None})
+        shares = {"accuracy": f"{100 * summary['accuracy']:.2f} %"}
+        print_table("co-simulation", {key: value for key, value in (summary | shares).items() if value is not None})
 
 
 @app.command(epilog="Example: spikeloom report digits")
@@ -248,3 +249,7 @@ def _run_flow(
             check_simulator(config.cosim.simulator)  # before the training, not after it
         flow.run(start, stop)
     print_summary(flow, as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -64,8 +64,13 @@ def _table(fields: dict[str, FieldInfo]) -> str:
     rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in fields.items():
         default = json.dumps(field.default) if not isinstance(field.default, float) else f"{field.default:g}"
-        rows.append(f"| `{name}` | `{default}` | {_allowed(field)} | {field.description} |")
+        rows.append(f"| `{name}` | `{default}` | {_allowed(field)} | {_cell(field.description)} |")
     return "\n".join(rows) + "\n\n"
+
+
+def _cell(text: str | None) -> str:
+    """Text for a cell of a table, where a bare | would end the cell."""
+    return (text or "").replace("|", r"\|")
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -15,7 +15,7 @@ from sim.image import ChipImage
 from sim.reference import run_reference
 from sim.result import Result
 
-__all__ = ["Example", "TileMap", "accuracy_by_steps", "conductance_maps", "trace_example"]
+__all__ = ["Example", "TileMap", "accuracy_by_steps", "conductance_maps", "layer_label", "trace_example"]
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -43,6 +43,11 @@ class TileMap:
     title: str
     target_S: NDArray[np.float64]
     programmed_S: NDArray[np.float64]
+
+
+def layer_label(name: str) -> str:
+    """A layer's name for titles and tables: that of its module, whose number alone (in a Sequential) says nothing."""
+    return f"module {name}" if name.replace(".", "").isdigit() else name
 
 
 def accuracy_by_steps(
@@ -112,7 +117,7 @@ def conductance_maps(image: ChipImage, most: int = 4) -> list[TileMap]:
         )
         maps.append(
             TileMap(
-                title=f"{layer.name}: row tile {row + 1} of {shape.row_tiles}, "
+                title=f"{layer_label(layer.name)}: row tile {row + 1} of {shape.row_tiles}, "
                 f"column tile {column + 1} of {shape.column_tiles}",
                 target_S=layer.weights[window].astype(np.float64) * device.step_S,
                 programmed_S=(array.g_S[0] - array.g_S[1])[window],

@@ -129,7 +129,7 @@ class _Importer:
         if kind is nn.Linear:
             self._linear(name, place, _array(module.weight), None if module.bias is None else _array(module.bias))
         elif kind is nn.BatchNorm1d:
-            self._batch_norm(name, place, module)
+            self._module_batch_norm(name, place, module)
         elif kind is nn.ReLU:
             self.nodes.append(Rectifier(name))
         elif isinstance(module, ClippedReLU):
@@ -148,19 +148,33 @@ class _Importer:
         self.features = outputs
         self.nodes.append(Linear(name, weight, np.zeros(outputs) if bias is None else bias))
 
-    def _batch_norm(self, name: str, place: str, module: Any) -> None:
+    def _module_batch_norm(self, name: str, place: str, module: Any) -> None:
         if module.running_mean is None or module.running_var is None:
             raise UnsupportedError(
                 f"{place} keeps no running statistics (track_running_stats=False), so it cannot be folded"
             )
-        variance = _array(module.running_var) + module.eps
+        gamma, beta = (_array(module.weight), _array(module.bias)) if module.affine else (None, None)
+        self._batch_norm(name, place, _array(module.running_mean), _array(module.running_var), gamma, beta, module.eps)
+
+    def _batch_norm(
+        self,
+        name: str,
+        place: str,
+        mean: NDArray[np.float64],
+        variance: NDArray[np.float64],
+        gamma: NDArray[np.float64] | None,
+        beta: NDArray[np.float64] | None,
+        eps: float,
+    ) -> None:
+        variance = variance + eps
         if not (variance > 0.0).all():
             raise WeightError(f"{place} must have a running variance above 0, not {float(variance.min())!r}")
         scale = 1.0 / np.sqrt(variance)
-        shift = -_array(module.running_mean) * scale
-        if module.affine:
-            gamma = _array(module.weight)
-            scale, shift = scale * gamma, shift * gamma + _array(module.bias)
+        shift = -mean * scale
+        if gamma is not None:
+            scale, shift = scale * gamma, shift * gamma
+        if beta is not None:
+            shift = shift + beta
         self.nodes.append(Affine(name, scale, shift))
 
     def _check_flatten(self, place: str, start: Any, end: Any) -> None:
@@ -194,9 +208,21 @@ class _Importer:
         weight = self._parameter(weight, place)
         self._linear(_owner(node), place, weight, None if bias is None else self._parameter(bias, place))
 
+    def _on_batch_norm(self, node: torch.fx.Node, place: str) -> None:
+        names = ("running_mean", "running_var", "weight", "bias")
+        values = [_argument(node, position, name, None) for position, name in enumerate(names, 1)]
+        if _argument(node, 5, "training", False):
+            raise UnsupportedError(f"{place} uses the batch's own statistics; pass training=self.training")
+        if values[0] is None or values[1] is None:
+            raise UnsupportedError(f"{place} keeps no running statistics, so it cannot be folded")
+        mean, variance, gamma, beta = (None if value is None else self._parameter(value, place) for value in values)
+        assert mean is not None and variance is not None
+        eps = float(_argument(node, 7, "eps", 1e-5))
+        self._batch_norm(node.name, place, mean, variance, gamma, beta, eps)
+
     def _parameter(self, arg: Any, place: str) -> NDArray[np.float64]:
         if not isinstance(arg, torch.fx.Node) or arg.op != "get_attr":
-            raise UnsupportedError(f"{place} must take its weight and bias straight from parameters of the model")
+            raise UnsupportedError(f"{place} must take its numbers straight from parameters and buffers of the model")
         path, _, name = str(arg.target).rpartition(".")
         tensor = getattr(self.root.get_submodule(path), name)
         if id(tensor) in self.seen:
@@ -228,6 +254,7 @@ _FUNCTIONS: dict[Any, Callable[[_Importer, torch.fx.Node, str], None]] = {
     F.dropout: _Importer._on_nothing,
     "contiguous": _Importer._on_nothing,
     F.linear: _Importer._on_linear,
+    F.batch_norm: _Importer._on_batch_norm,
     **dict.fromkeys((torch.flatten, "flatten"), _Importer._on_flatten),
     **dict.fromkeys(("view", "reshape", torch.reshape), _Importer._on_view),
 }

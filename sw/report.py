@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from sim.image import ChipImage
 from sim.result import Result
 from sw import plots
-from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, trace_example
+from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
 from sw.summary import summarise, widest
 
@@ -61,7 +61,7 @@ def write_report(
     images, labels : uint8 [B, inputs] and [B], the images of the results, first to last; either may be left out.
         With them, what is missing of `by_steps` and `example` is computed by the reference
     reference, rtl : results on those images, or on the first of them
-    comparison : {"images", "values_compared", "mismatches", "simulator"} of the two
+    comparison : {"images", "values_compared", "mismatches", "traced_images", "simulator"} of the two
     accuracy_ann : of the source network on the same images, 0 .. 1
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
     by_steps, example, maps : see `sw.evidence`; maps are computed if left out
@@ -107,7 +107,9 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Exa
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(percent=percent, si=si, number=number, decimal=decimal, setting=setting)
+    environment.filters.update(
+        percent=percent, si=si, number=number, decimal=decimal, setting=setting, layer=layer_label
+    )
     story: dict[str, Any] = {}
     if example is not None:
         story = {
@@ -197,7 +199,7 @@ def _pictures(
         figures["latency"] = plots.latency_histogram(rtl.cycles / image.clock_Hz)
     if summary["cells"]:
         figures["cells"] = plots.cells(summary["cells"])
-    names = [layer.name for layer in image.layers]
+    names = [layer_label(layer.name) for layer in image.layers]
     if example is not None and example.result.trace is not None:
         trace, steps = example.result.trace, int(example.result.steps[0])
         fired = [trace.unpacked(layer)[0, :steps] for layer in range(len(names))]

@@ -117,6 +117,7 @@ def summarise(
             "images": None,
             "values_compared": None,
             "mismatches": None,
+            "traced_images": None,
             "simulator": None,
             **(dict(comparison) if comparison is not None else {}),
         },

@@ -130,8 +130,10 @@ def test_waves_are_grouped_and_named(tmp_path: Path) -> None:
     run_cosim(CHIP, PIXELS[:2], waves=True, folder=tmp_path)
     dump = (tmp_path / "job_0" / "waves.vcd").read_text(errors="replace")
     assert dump.count("$var") > 100 and "$enddefinitions" in dump
+    assert [path.name for path in (tmp_path / "job_0").glob("*.vcd")] == ["waves.vcd"]  # and no second dump
     save = (tmp_path / "job_0" / "waves.gtkw").read_text()
     assert "-Layer 1: neurons" in save
+    assert "@24\nbench.chip.npu.result__payload_winner" in save and "@22\nbench.fired_spikes_0" in save
     scopes, names = [], set()
     for line in dump.splitlines():
         words = line.split()

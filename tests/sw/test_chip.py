@@ -87,6 +87,20 @@ def test_report_uses_what_was_run(tmp_path, monkeypatch):
     assert summary["accuracy"]["reference"] == chip.predict(IMAGES).accuracy(LABELS)
     assert summary["bit_exact"]["images"] == 30 and summary["bit_exact"]["mismatches"] == 0
     assert summary["waterfall"][0]["stage"] == "ANN"
+    assert (summary["bit_exact"]["simulator"], summary["bit_exact"]["traced_images"]) == ("verilator", 0)
+
+
+def test_report_names_the_simulator_and_the_traced_images(tmp_path, monkeypatch):
+    """Those of the co-simulation, whatever the configuration would have."""
+    monkeypatch.setattr(
+        sim.cosim, "run_cosim", lambda image, images, **o: run_reference(image, images, trace=o["trace"])
+    )
+    chip = make_chip()
+    chip.predict(IMAGES, trace=True)
+    chip.cosim(IMAGES, trace=True, simulator="icarus")
+    chip.report(tmp_path)
+    found = json.loads((tmp_path / "summary.json").read_text())["bit_exact"]
+    assert (found["simulator"], found["traced_images"]) == ("icarus", 30)
 
 
 def test_report_without_a_run(tmp_path):

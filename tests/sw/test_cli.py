@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,11 @@ def test_help_names_every_command() -> None:
     assert all(command in text for command in COMMANDS)
 
 
+def test_the_module_runs_as_the_command() -> None:
+    ran = subprocess.run([sys.executable, "-m", "sw.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "doctor" in ran.stdout
+
+
 def test_doctor_tells_versions_and_speaks_json() -> None:
     assert "verilator" in call("doctor").stdout
     values = json.loads(call("doctor", "--json").stdout)
@@ -110,6 +117,8 @@ def test_everything_once(place: Path) -> None:
     assert "chip.sv" in files and (place / "rtl/ports.json").exists()
     values = json.loads(call("cosim", chip, "--images", "3", "--json").stdout)
     assert values["images"] == 3 and values["mismatches"] == 0 and values["simulator"] == "verilator"
+    share = f"{100 * values['accuracy']:.2f} %"
+    assert share in call("cosim", chip, "--images", "3").stdout
 
 
 def test_the_report_says_what_was_not_run() -> None:

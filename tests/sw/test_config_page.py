@@ -1,5 +1,6 @@
 """docs/configuration.md is what the classes say."""
 
+import re
 from pathlib import Path
 
 from sw.config import Config
@@ -16,3 +17,8 @@ def test_the_page_has_every_field():
     for name, field in Config.model_fields.items():
         for key in getattr(field.annotation, "model_fields", [name]):
             assert f"| `{key}` |" in page
+
+
+def test_every_row_has_four_cells():
+    rows = [line for line in configuration_page().splitlines() if line.startswith("|")]
+    assert all(len(re.split(r"(?<!\\)\|", row)) == 6 for row in rows)

@@ -9,7 +9,7 @@ from hw.params import Readout, Reset, Rule
 from sim.image import ChipImage
 from sim.reference import run_reference
 from sw import evidence
-from sw.evidence import accuracy_by_steps, conductance_maps, trace_example
+from sw.evidence import accuracy_by_steps, conductance_maps, layer_label, trace_example
 from tests.sw.synthetic import make_chip
 
 
@@ -59,3 +59,12 @@ def test_maps_show_the_tile_with_most_weights_and_its_errors() -> None:
     assert 0 < np.abs(first.programmed_S - first.target_S).max() < 5e-6
     ideal = chip.with_device(chip.device.model_copy(update={"device_sigma": 0.0}))
     assert np.allclose(conductance_maps(ideal)[0].programmed_S, first.target_S, atol=1e-12)
+
+
+def test_modules_with_a_number_for_a_name_are_called_modules() -> None:
+    assert [layer_label(name) for name in ("1", "2.0", "fc1", "block.3")] == [
+        "module 1",
+        "module 2.0",
+        "fc1",
+        "block.3",
+    ]

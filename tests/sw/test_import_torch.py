@@ -56,6 +56,39 @@ def test_every_supported_operation_computes_the_same():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+class Functional(nn.Module):
+    """Batch norms as functions, with all of their numbers and with as few as can be."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 5), nn.Linear(5, 3)
+        self.norm = nn.BatchNorm1d(5, eps=0.01)
+        self.register_buffer("mean", torch.rand(6))
+        self.register_buffer("variance", torch.rand(6) + 0.5)
+
+    def forward(self, x):
+        x = self.first(F.batch_norm(x, self.mean, self.variance))
+        n = self.norm
+        x = F.batch_norm(x, n.running_mean, n.running_var, n.weight, bias=n.bias, training=self.training, eps=n.eps)
+        return self.last(F.relu(x))
+
+
+def test_functional_batch_norms_compute_the_same():
+    torch.manual_seed(4)
+    model = Functional()
+    nn.init.normal_(model.norm.weight)
+    nn.init.normal_(model.norm.bias)
+    for _ in range(20):
+        model(torch.rand(64, 6))
+    model.eval()
+    graph = import_torch(model)
+    assert [type(node) for node in graph.nodes] == [Affine, Linear, Affine, Rectifier, Linear]
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 6), dtype=np.uint8)
+    expected = model(torch.from_numpy(pixels.astype(np.float32) / 255)).detach().numpy()
+    *_, found = fold(graph).activations(pixels)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_the_model_is_not_changed():
     model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
     before = model[0].weight.clone()
@@ -127,6 +160,18 @@ BAD = [
     (
         Forward(lambda m, x: F.linear(F.relu(F.linear(x, m.frozen)), m.frozen)),
         "Operation 'linear' (node 'linear_1', in the model's forward()) uses parameter 'frozen' a second time",
+    ),
+    (
+        Forward(lambda m, x: F.batch_norm(m.l(x), m.frozen[0], m.frozen[1])),
+        "Operation 'getitem' (node 'getitem', in the model's forward()) joins or branches",
+    ),
+    (
+        Forward(lambda m, x: F.batch_norm(m.l(x), m.frozen, m.frozen, training=True)),
+        "Operation 'batch_norm' (node 'batch_norm', in the model's forward()) uses the batch's own statistics",
+    ),
+    (
+        Forward(lambda m, x: F.batch_norm(m.l(x), None, None)),
+        "Operation 'batch_norm' (node 'batch_norm', in the model's forward()) keeps no running statistics",
     ),
     (nn.Sequential(nn.LSTM(3, 3)), "Layer '0' (LSTM) is not supported"),
     (nn.Sequential(nn.Linear(3, 3), nn.Softmax(1)), "Layer '1' (Softmax) is not supported"),

@@ -11,7 +11,9 @@ from tests.sw.synthetic import make_chip, make_result
 def test_nothing_is_invented() -> None:
     summary = summarise(make_chip())
     assert summary["accuracy"] == {"ann": None, "reference": None, "rtl": None}
-    assert summary["bit_exact"] == {"images": None, "values_compared": None, "mismatches": None, "simulator": None}
+    assert summary["bit_exact"] == dict.fromkeys(
+        ("images", "values_compared", "mismatches", "traced_images", "simulator")
+    )
     assert summary["steps"]["mean"] is None and summary["cycles"]["mean"] is None
     assert set(summary["energy_J"].values()) == {None}
     assert summary["waterfall"] == [] and summary["config"] is None and summary["cells"] is None

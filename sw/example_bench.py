@@ -1,0 +1,204 @@
+"""A self-checking example for the exported folder: a plain Verilog bench, images, and the results of the ideal chip.
+
+The ideal macro has ideal cells, so the expected results are those of the reference with every device effect off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.export import CHIP_NAME
+from hw.params import Coding
+from sim.bench import ACTIVITY_FIELDS
+from sim.config import Device
+from sim.encoder import image_seed
+from sim.image import ChipImage
+from sim.job import register_writes
+from sim.reference import run_reference
+
+__all__ = ["EXAMPLE_IMAGES", "example_files", "example_pixels", "ideal"]
+
+EXAMPLE_IMAGES = 3
+_FIELD_BITS = 64
+_EFFECTS = ("device_sigma", "program_sigma", "read_sigma", "stuck_on", "stuck_off", "wire_ohm")
+
+_BENCH = """\
+// Self-checking example: gives the images of example_images.hex to the chip with the ideal macro, and holds decisions
+// and activity counters to example_results.hex, what the integer reference computed for ideal cells. Inputs change on
+// falling edges; a stream transfers on the rising edge of a cycle with valid and ready.
+`timescale 1ns / 1ps
+
+module example_tb;
+    localparam IMAGES = {images};
+    localparam WRITES = {writes};        // register writes of load.hex
+    localparam LANES = {lanes};          // pixels of a word
+    localparam WORDS = {words};          // words of an image
+    localparam FIELDS = {fields};        // numbers of an expected result, 64 bits each
+    localparam HANG_CYCLES = 1000000;
+
+    reg clk = 1'b0;
+    reg rst = 1'b1;
+    reg [55:0] load_payload = 0;
+    reg load_valid = 1'b0;
+    wire load_ready;
+    reg [8*LANES-1:0] pixels_payload = 0;
+    reg pixels_valid = 1'b0;
+    wire pixels_ready;
+    reg [127:0] seed = 0;
+    wire [{result_bits}-1:0] result_payload;
+    wire result_valid;
+    reg result_ready = 1'b0;
+    wire [31:0] cycles;
+    wire [{layers}-1:0] overflow;
+    wire [{layers}-1:0] granted;
+{declarations}
+
+    {chip} #(
+{parameters}
+    ) chip (
+        .clk(clk), .rst(rst),
+        .load__payload(load_payload), .load__valid(load_valid), .load__ready(load_ready),
+        .pixels__payload(pixels_payload), .pixels__valid(pixels_valid), .pixels__ready(pixels_ready), .seed(seed),
+        .result__payload(result_payload), .result__valid(result_valid), .result__ready(result_ready),
+        .cycles(cycles), .overflow(overflow), .program_request({{{layers}{{1'b0}}}}), .program_grant(granted),
+{connections}
+    );
+
+    reg [55:0] writes [0:WRITES-1];
+    reg [128+8*LANES*WORDS-1:0] images [0:IMAGES-1];  // the seed above the pixels
+    reg [64*FIELDS-1:0] results [0:IMAGES-1];
+    reg [128+8*LANES*WORDS-1:0] image;
+
+    // The fields of the result, lowest first, each as 64 bits.
+    wire [63:0] winner = result_payload[{winner}];
+    wire [63:0] steps = result_payload[{steps}];
+    wire [63:0] margin = {{{{{margin_fill}{{result_payload[{margin_top}]}}}}, result_payload[{margin}]}};
+    wire [63:0] reason = result_payload[{reason}];
+    wire [64*FIELDS-1:0] found = {{winner, steps, margin, reason,
+{found}}};
+    integer i, n, waited, wrong;
+
+    always #5 clk = !clk;
+
+    initial begin
+        $readmemh("load.hex", writes);
+        $readmemh("example_images.hex", images);
+        $readmemh("example_results.hex", results);
+        wrong = 0;
+        repeat (4) @(negedge clk);
+        rst = 1'b0;
+        for (i = 0; i < WRITES; i = i + 1) begin
+            load_payload = writes[i];
+            load_valid = 1'b1;
+            #1 while (!load_ready) @(negedge clk) #1;
+            @(negedge clk);
+        end
+        load_valid = 1'b0;
+        for (n = 0; n < IMAGES; n = n + 1) begin
+            image = images[n];
+            seed = image[8*LANES*WORDS +: 128];
+            for (i = 0; i < WORDS; i = i + 1) begin
+                pixels_payload = image[8*LANES*i +: 8*LANES];
+                pixels_valid = 1'b1;
+                #1 while (!pixels_ready) @(negedge clk) #1;
+                @(negedge clk);
+            end
+            pixels_valid = 1'b0;
+            for (waited = 0; !result_valid; waited = waited + 1) begin
+                if (waited == HANG_CYCLES) $fatal(1, "FAIL: image %0d has no result after %0d cycles", n, waited);
+                @(negedge clk);
+            end
+            $display("image %0d: class %0d, %0d steps, margin %0d, reason %0d, %0d cycles",
+                     n, winner, steps, $signed(margin), reason, cycles);
+            if (found !== results[n] || overflow !== 0) begin
+                wrong = wrong + 1;
+                $display("  found    %h, overflow %b", found, overflow);
+                $display("  expected %h, overflow 0", results[n]);
+            end
+            result_ready = 1'b1;
+            @(negedge clk);
+            result_ready = 1'b0;
+        end
+        if (wrong != 0) $fatal(1, "FAIL: %0d of %0d images differ from the reference", wrong, IMAGES);
+        $display("PASS: %0d images agree with the reference", IMAGES);
+        $finish;
+    end
+endmodule
+"""
+
+
+def example_files(image: ChipImage) -> dict[str, str]:
+    """File name -> text; the same for the same chip, on every machine."""
+    pixels = example_pixels(image.parameters.inputs)
+    return {
+        "example_tb.v": _bench(image),
+        "example_images.hex": _image_lines(image, pixels),
+        "example_results.hex": _result_lines(image, pixels),
+    }
+
+
+def example_pixels(inputs: int) -> NDArray[np.uint8]:
+    """Arbitrary images, uint8 [EXAMPLE_IMAGES, inputs]; about half of the pixels are black."""
+    size = EXAMPLE_IMAGES * inputs
+    drawn = np.frombuffer(hashlib.shake_256(b"SpikeLoom example images").digest(2 * size), np.uint8).reshape(2, -1)
+    return np.where(drawn[1] < 128, drawn[0], 0).astype(np.uint8).reshape(EXAMPLE_IMAGES, inputs)
+
+
+def ideal(device: Device) -> Device:
+    """The device without any of its effects."""
+    return device.model_copy(update=dict.fromkeys(_EFFECTS, 0.0))
+
+
+def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
+    """A line an image: its seed, then its pixels, pixel 0 in the last two digits."""
+    p = image.parameters
+    padded = np.zeros((len(pixels), p.pixel_words * p.encoder_lanes), np.uint8)
+    padded[:, : p.inputs] = pixels
+    seeds = [image_seed(image.seed, number) if image.coding == Coding.RATE else 0 for number in range(len(pixels))]
+    return "".join(f"{seed:032x}_{row[::-1].tobytes().hex()}\n" for seed, row in zip(seeds, padded, strict=True))
+
+
+def _result_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
+    """A line an image: class, steps, margin, reason, and five counters a layer, 16 digits each."""
+    result = run_reference(image.with_device(ideal(image.device)), pixels)
+    counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
+    lines = []
+    for row in range(len(result)):
+        numbers = [result.classes[row], result.steps[row], result.margins[row], result.reasons[row]]
+        numbers += [counters[name][row, layer] for layer in range(len(image.layers)) for name in ACTIVITY_FIELDS]
+        lines.append("_".join(f"{int(number) & (1 << _FIELD_BITS) - 1:016x}" for number in numbers) + "\n")
+    return "".join(lines)
+
+
+def _bench(image: ChipImage) -> str:
+    p = image.parameters
+    layers = range(len(p.layers))
+    counters = [f"activity_{layer}__{name}" for layer in layers for name in ACTIVITY_FIELDS]
+    settings = [f".SETTLE_CYCLES({image.settle_cycles})", f".ADC_CYCLES({image.adc_cycles})"]
+    settings += [f".GAIN_SHIFT_{layer}({image.layers[layer].gain_shift})" for layer in layers]
+    steps = p.class_bits
+    margin = steps + p.step_bits
+    reason = margin + p.margin_bits
+    return _BENCH.format(
+        images=EXAMPLE_IMAGES,
+        writes=len(register_writes(image)),
+        lanes=p.encoder_lanes,
+        words=p.pixel_words,
+        fields=4 + len(counters),
+        result_bits=reason + 1,
+        layers=len(p.layers),
+        chip=CHIP_NAME,
+        declarations="\n".join(f"    wire [31:0] {name};" for name in counters),
+        parameters=",\n".join(f"        {setting}" for setting in settings),
+        connections=",\n".join(f"        .{name}({name})" for name in counters),
+        winner=f"{steps - 1}:0",
+        steps=f"{margin - 1}:{steps}",
+        margin=f"{reason - 1}:{margin}",
+        margin_top=reason - 1,
+        margin_fill=_FIELD_BITS - p.margin_bits,
+        reason=reason,
+        found=",\n".join(f"        32'd0, {name}" for name in counters),
+    )

