@@ -10,7 +10,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -105,11 +105,11 @@ def _wait(
     """Wait for the workers, counting finished images in their records; the first failure is raised."""
     positions = dict.fromkeys(jobs, 0)
     done = 0
-    while not all(future.done() for future in futures):
-        try:
-            next(future for future in futures if not future.done()).result(timeout=0.5)
-        except TimeoutError:
-            pass
+    running: set[Future[None]] = set(futures)
+    while running:
+        finished, running = wait(running, timeout=0.5, return_when=FIRST_EXCEPTION)
+        for future in finished:
+            future.result()
         for job in jobs:
             record = job / "record.txt"
             if progress is not None and record.exists():
@@ -119,8 +119,6 @@ def _wait(
                 positions[job] += len(text)
                 done += text.count(b"\nr ")
                 progress(min(done, total), total)
-    for future in futures:
-        future.result()
     if progress is not None:
         progress(total, total)
 
