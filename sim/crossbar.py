@@ -178,8 +178,8 @@ class CrossbarArray:
         top = int(np.abs(grid).max())
         if bound >= 1 << 53 or top >= 1 << 29:
             raise ValueError(
-                f"Layer {self.index}: g_min_S ({self.device.g_min_S!r}) is so near g_max_S ({self.device.g_max_S!r}) that "
-                f"{'sums of columns' if bound >= 1 << 53 else 'cells'}, counted in conductance steps, are not exact"
+                f"Layer {self.index}: g_min_S ({self.device.g_min_S!r}) is so near g_max_S ({self.device.g_max_S!r}) "
+                f"that {'sums of columns' if bound >= 1 << 53 else 'cells'}, counted in conductance steps, are not exact"
             )
         narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
         return narrow, np.int32 if bound < 1 << 31 else np.int64
