@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.crossbar import CrossbarArray
+from sim.crossbar import CrossbarArray, check_arrays
 from sim.image import ChipImage
 from sim.job import read_record, write_job
 from sim.macro import MacroModel, programmed_models
@@ -69,7 +69,7 @@ def run_cosim(
     Raises
     ------
     ToolError, SimulationError : a program is missing, or did not finish
-    ValueError, TypeError : images or ids of wrong shape, type or range
+    ValueError, TypeError : images or ids of wrong shape, type or range, arrays of another chip
     """
     pixels = check_images(images, image.parameters.inputs)
     numbers = check_ids(ids, len(pixels))
@@ -77,6 +77,8 @@ def run_cosim(
         raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise ValueError(f"workers must be a positive integer, not {workers!r}")
+    if arrays is not None:
+        check_arrays(image, arrays)
     quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
     chip = Simulator.build(image, simulator, waves=waves, quick=quick, netlist=netlist)
     models = [MacroModel(array) for array in arrays] if arrays is not None else programmed_models(image)
