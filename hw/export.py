@@ -241,5 +241,9 @@ def write_folder(path: str | os.PathLike[str], files: Mapping[str, str]) -> None
         if target.exists():
             target.rename(temporary / "old")
         fresh.rename(target)
+    except BaseException:
+        if (temporary / "old").exists() and not target.exists():
+            (temporary / "old").rename(target)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

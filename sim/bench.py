@@ -5,7 +5,8 @@ The bench works from files in the folder it runs in, so that Python is needed fo
 - `loads.bin`: register writes, 8 bytes each: address, data (big-endian)
 - `images.bin`: an image each: 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
 - `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest),
-  `r image result cycles overflow` then the five activity counters of every layer, `hang image` on a dead lock
+  `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing went
+  on for far longer than a step can take
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _HEAD = """\
 module bench (input wire clk);
     localparam LANES = {encoder_lanes};
     localparam WORDS = {words};
-    localparam HANG_CYCLES = 1000000;
+    localparam [63:0] HANG_CYCLES = 64'd{hang_cycles};
     localparam LOAD = 3'd0, IMAGE = 3'd1, PIXELS = 3'd2, RESULT = 3'd3, DONE = 3'd4;
 
     reg rst = 1'b1;
@@ -33,7 +34,7 @@ module bench (input wire clk);
     reg finished = 1'b0;
     reg stalls = 1'b0;
     reg record_membranes = 1'b0;
-    reg [31:0] idle = 0;
+    reg [63:0] idle = 0;
     reg [31:0] image = 0;
     reg [31:0] position = 0;  // of the image in the stream
     reg [31:0] word_count = 0;
@@ -56,6 +57,8 @@ module bench (input wire clk);
     wire [31:0] cycles;
 {declarations}
     wire [{step_bits}-1:0] step = chip.npu.controller.step;
+    reg [{step_bits}-1:0] step_before = 0;
+    wire moved = (load_valid && load_ready) || (pixels_valid && pixels_ready) || result_valid || step != step_before;
     // What the device model needs to address its random draws; read once a layer read.
     wire [95:0] context_word = {{position, image, {{{step_pad}'b0, step}}}};
 
@@ -126,7 +129,8 @@ module bench (input wire clk);
                     finished <= 1'b1;
                 end
             endcase
-            idle <= (state == RESULT && !result_valid) ? idle + 1 : 0;
+            step_before <= step;
+            idle <= (moved || state == DONE) ? 0 : idle + 1;
             if (idle == HANG_CYCLES) begin
                 $fdisplay(record_file, "hang %0d", image);
                 state <= DONE;
@@ -154,6 +158,15 @@ _LAYER = """
 """
 
 
+def _hang_cycles(p: NpuParameters, macro: dict[str, int]) -> int:
+    """Cycles without a step's end after which a run is given up: four times the longest step, stalls in it."""
+    stall = 16
+    step = p.pixel_words + p.classes * stall
+    for layer in p.layers:
+        step += p.pulse_cycles + macro["SETTLE_CYCLES"] + layer.groups * (macro["ADC_CYCLES"] + stall) + stall
+    return 1_000_000 + 4 * step
+
+
 def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | None = None) -> str:
     """Verilog text of the bench, module `bench` with one port, `clk`.
 
@@ -177,6 +190,7 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
         layers=len(p.layers),
         result_bits=result_bits,
         step_bits=p.step_bits,
+        hang_cycles=_hang_cycles(p, macro),
         step_pad=32 - p.step_bits,
         declarations="\n".join(declarations),
         connections="\n".join(connections),

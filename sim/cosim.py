@@ -10,13 +10,13 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.crossbar import CrossbarArray
+from sim.crossbar import CrossbarArray, check_arrays
 from sim.image import ChipImage
 from sim.job import read_record, write_job
 from sim.macro import MacroModel, programmed_models
@@ -69,7 +69,7 @@ def run_cosim(
     Raises
     ------
     ToolError, SimulationError : a program is missing, or did not finish
-    ValueError, TypeError : images or ids of wrong shape, type or range
+    ValueError, TypeError : images or ids of wrong shape, type or range, arrays of another chip
     """
     pixels = check_images(images, image.parameters.inputs)
     numbers = check_ids(ids, len(pixels))
@@ -77,6 +77,8 @@ def run_cosim(
         raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise ValueError(f"workers must be a positive integer, not {workers!r}")
+    if arrays is not None:
+        check_arrays(image, arrays)
     quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
     chip = Simulator.build(image, simulator, waves=waves, quick=quick, netlist=netlist)
     models = [MacroModel(array) for array in arrays] if arrays is not None else programmed_models(image)
@@ -105,11 +107,11 @@ def _wait(
     """Wait for the workers, counting finished images in their records; the first failure is raised."""
     positions = dict.fromkeys(jobs, 0)
     done = 0
-    while not all(future.done() for future in futures):
-        try:
-            next(future for future in futures if not future.done()).result(timeout=0.5)
-        except TimeoutError:
-            pass
+    running: set[Future[None]] = set(futures)
+    while running:
+        finished, running = wait(running, timeout=0.5, return_when=FIRST_EXCEPTION)
+        for future in finished:
+            future.result()
         for job in jobs:
             record = job / "record.txt"
             if progress is not None and record.exists():
@@ -119,8 +121,6 @@ def _wait(
                 positions[job] += len(text)
                 done += text.count(b"\nr ")
                 progress(min(done, total), total)
-    for future in futures:
-        future.result()
     if progress is not None:
         progress(total, total)
 

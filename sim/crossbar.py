@@ -12,7 +12,7 @@ the same bits in a batch and alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from sim.image import ChipImage, LayerImage
 from sim.kernels import CURRENT_BITS, NOISE_BITS, convert_single, digitise_batch, row_counts, sum_batch
 from sim.philox import Purpose, key, normal_table
 
-__all__ = ["CrossbarArray", "Products", "build_arrays"]
+__all__ = ["CrossbarArray", "Products", "build_arrays", "check_arrays"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,7 @@ class CrossbarArray:
     g_S : float64 [2, inputs, outputs], effective conductances of the p and n cells, siemens (with IR drop)
     current_grid, noise_grid : int64 [inputs, outputs], W and Q above
     row_conductance : int64 [inputs], R above
+    gain_shift : g of the layer
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class CrossbarArray:
         self.current_grid = np.rint((p - n) * 2.0**CURRENT_BITS).astype(np.int64)
         self.noise_grid = np.rint((p * p + n * n) * 2.0**NOISE_BITS).astype(np.int64)
         self.row_conductance = np.rint((p + n) * 2.0**CURRENT_BITS).astype(np.int64).sum(axis=1)
+        self.gain_shift = layer.gain_shift
         self.full_scale = 255.0 if parameters.row_bits == 8 else 1.0
         self._inverse_lsb = 2.0**-layer.gain_shift
         self._limits = (float(parameters.code_min), float(parameters.code_max))
@@ -177,8 +179,9 @@ class CrossbarArray:
         bound = max(int(np.abs(grid[start : start + p.tile_rows]).sum(axis=0).max()) for start in tiles) * largest
         top = int(np.abs(grid).max())
         if bound >= 1 << 53 or top >= 1 << 29:
-            raise AssertionError(
-                f"Layer {self.index}: a column sum may reach {bound}, a cell {top}: more than is exact"
+            raise ValueError(
+                f"Layer {self.index}: g_min_S ({self.device.g_min_S!r}) is so near g_max_S ({self.device.g_max_S!r}) "
+                f"that {'column sums' if bound >= 1 << 53 else 'cells'}, counted in conductance steps, are not exact"
             )
         narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
         return narrow, np.int32 if bound < 1 << 31 else np.int64
@@ -190,3 +193,24 @@ def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None =
         CrossbarArray(index, layer, shape, image.device, image.seed, progress)
         for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True))
     )
+
+
+def check_arrays(image: ChipImage, arrays: Sequence[CrossbarArray]) -> None:
+    """ValueError unless the arrays have the image's layers, hardware, device, seed and gain shifts.
+
+    Weights are not looked at: they cannot be told from effective conductances.
+    """
+    if len(arrays) != len(image.layers):
+        raise ValueError(f"The chip has {len(image.layers)} layers, but {len(arrays)} arrays are given")
+    for index, (array, layer, shape) in enumerate(zip(arrays, image.layers, image.parameters.layers, strict=True)):
+        for name, given, needed in (
+            ("place", array.index, index),
+            ("hardware", array.parameters, shape),
+            ("device", array.device, image.device),
+            ("seed", array.seed, image.seed),
+            ("gain shift", array.gain_shift, layer.gain_shift),
+        ):
+            if given != needed:
+                raise ValueError(
+                    f"Array {index} was programmed for another {name}: {given!r}, but the chip has {needed!r}"
+                )

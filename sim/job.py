@@ -153,7 +153,9 @@ class _Recorder:
         self._layers = parameters.layers
         self._spikes = [np.zeros((count, steps, -(-p.outputs // 8)), np.uint8) for p in self._layers]
         full = trace in (True, "full")
-        self._membranes = [np.zeros((count, steps, p.outputs), np.int32) for p in self._layers] if full else None
+        widest = max(p.membrane_bits for p in self._layers)
+        dtype = np.int32 if widest <= 32 else np.int64
+        self._membranes = [np.zeros((count, steps, p.outputs), dtype) for p in self._layers] if full else None
 
     def spikes(self, row: int, step: int, layer: int, text: str) -> None:
         p = self._layers[layer]

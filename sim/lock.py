@@ -1,14 +1,15 @@
-"""One process at a time: a lock file that the operating system gives back when its holder ends, however it ends."""
+"""Locks between processes: a lock file that the operating system gives back when its holder ends, however it ends."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Busy", "locked"]
+__all__ = ["Busy", "locked", "shared"]
 
 
 class Busy(ValueError):
@@ -40,6 +41,22 @@ def locked(path: Path, wait: bool = False) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # removed from outside, or a folder that cannot be written any more
             path.unlink()
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def shared(path: Path) -> Iterator[None]:
+    """Hold a file that is there together with others, so that `locked` of the same path is refused or waits.
+
+    Raises `FileNotFoundError` where the file is not there, or was removed by who held it alone.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        if not _same(handle, path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        yield
+    finally:
         os.close(handle)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Coding, Readout, Rule
-from sim.crossbar import CrossbarArray, build_arrays
+from sim.crossbar import CrossbarArray, build_arrays, check_arrays
 from sim.encoder import Encoder
 from sim.image import ChipImage
 from sim.neuron import NeuronLayer
@@ -85,7 +85,7 @@ def run_reference(
 
     Raises
     ------
-    TypeError, ValueError : images, ids, trace, chunk or threads are not as above
+    TypeError, ValueError : images, ids, trace, arrays, chunk or threads are not as above
     """
     pixels = check_images(images, image.parameters.inputs)
     numbers = check_ids(ids, len(pixels))
@@ -95,6 +95,8 @@ def run_reference(
     for name, value in (("chunk", chunk), ("threads", threads)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be a positive integer, not {value!r}")
+    if arrays is not None:
+        check_arrays(image, arrays)
     programmed = build_arrays(image) if arrays is None else arrays
     out = _Records.empty(image, len(pixels), trace)
 

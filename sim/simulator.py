@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -23,14 +24,20 @@ from hw.params import NpuParameters
 from hw.synthesis import netlist as gates
 from sim.bench import bench_text
 from sim.image import ChipImage
-from sim.lock import locked
+from sim.lock import Busy, locked, shared
 from sim.tools import SimulationError, check_simulator, simulator_environment
 from sim.waves import wave_file
 
-__all__ = ["Simulator", "cache_folder"]
+__all__ = ["KEPT_BUILDS", "Simulator", "cache_folder"]
+
+KEPT_BUILDS = 100
+"""Builds that stay in the cache, those taken last; more than a run of all tests makes, which would else build anew."""
 
 _LOCK = threading.Lock()
+_BUILD = re.compile(r"(verilator|icarus)-[0-9a-f]{20}")
 _SOURCES = Path(__file__).parent / "verilog"
+_KEPT = ("bench", "sim.vvp", "build.log")
+"""Files of a build, beside its sources, that stay: the program that runs, and what building it said."""
 _SETTINGS = {
     "NUMBA_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -48,11 +55,31 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from building in the same folder; one that has begun is waited for."""
+def _alone(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Keep other processes from building in the same folder; one that has begun is waited for, or `Busy` is raised."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder.with_name(f".{folder.name}.lock"), wait=True):
+    with locked(folder.with_name(f".{folder.name}.lock"), wait=wait):
         yield
+
+
+def _forget_old(kept: int = KEPT_BUILDS) -> None:
+    """Remove all builds but those taken last. One that runs or is being made stays; so does what is not a build."""
+
+    def taken(folder: Path) -> float:
+        for path in (folder / "built", folder):
+            with contextlib.suppress(OSError):
+                return path.stat().st_mtime
+        return 0.0
+
+    times = {path: taken(path) for path in cache_folder().iterdir() if _BUILD.fullmatch(path.name)}
+    for folder in sorted(times, key=lambda path: times[path], reverse=True)[kept:]:
+        mark = folder / "built"
+        with contextlib.suppress(Busy, OSError), _alone(folder, wait=False):
+            if taken(folder) != times[folder]:
+                continue  # somebody has just taken it
+            with locked(mark):
+                mark.unlink()  # first: what is half removed is no build
+                shutil.rmtree(folder)
 
 
 @functools.lru_cache(maxsize=4)
@@ -109,17 +136,30 @@ class Simulator:
         texts = _texts(
             image.parameters, image.settle_cycles, image.adc_cycles, wave_file(simulator) if waves else None, netlist
         )
-        key = hashlib.sha256(
-            json.dumps([texts, simulator, tool, version("cocotb"), waves, quick], sort_keys=True).encode()
-        ).hexdigest()[:20]
+        # A simulator loads cocotb's libraries from where they lay when it was built.
+        tools = [simulator, tool, version("cocotb"), str(_libraries())]
+        key = hashlib.sha256(json.dumps([texts, tools, waves, quick], sort_keys=True).encode()).hexdigest()[:20]
         folder = cache_folder() / f"{simulator}-{key}"
-        with _LOCK, _alone(folder):
-            if not (folder / "built").exists():
-                _build(folder, texts, simulator, waves, quick)
+        with _LOCK:
+            with _alone(folder):
+                if not (folder / "built").exists():
+                    _build(folder, texts, simulator, waves, quick)
+                (folder / "built").touch()  # whole, and taken now
+            _forget_old()
         return cls(simulator, folder, waves)
 
     def run(self, job: Path, *, membranes: bool = False, stalls: bool = False) -> None:
         """Run the bench in a job's folder; raises `SimulationError` if it does not finish."""
+        with contextlib.ExitStack() as using:
+            try:
+                using.enter_context(shared(self.folder / "built"))
+            except FileNotFoundError:
+                raise SimulationError(
+                    f"The simulator in {self.folder} has been removed; run again to build it"
+                ) from None
+            self._run(job, membranes, stalls)
+
+    def _run(self, job: Path, membranes: bool, stalls: bool) -> None:
         runner = _runner(self.simulator)
         plusargs = ["+membranes"] * membranes + ["+stalls"] * stalls
         try:
@@ -151,6 +191,12 @@ def _runner(simulator: str) -> Any:
     runner = get_runner(simulator)
     runner.log.setLevel(logging.WARNING)
     return runner
+
+
+def _libraries() -> Path:
+    from cocotb_tools import config
+
+    return Path(config.libs_dir)
 
 
 def _visible() -> str:
@@ -198,7 +244,9 @@ def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, qui
             ) from None
     if simulator == "verilator":
         _keep_runtime(folder, runtime)
-    (folder / "built").touch()
+    for path in folder.iterdir():  # C++ and objects, precompiled headers of 150 megabytes among them
+        if path.name not in texts and path.name not in _KEPT:
+            path.unlink()
 
 
 def _verilator() -> str:

@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 __all__ = ["SimulationError", "ToolError", "check_simulator", "simulator_environment", "verilator_folder"]
@@ -21,6 +22,13 @@ VERILATOR_MINIMUM = (5, 36)
 ICARUS_MINIMUM = (11, 0)
 """Older ones do not read the SystemVerilog of the export."""
 _SIMULATORS = ("verilator", "icarus")
+_REFUSED = ("WAVES", "GUI", "COCOTB_TEST_FILTER", "COCOTB_TESTCASE")
+"""Variables by which cocotb would be told something else than by us."""
+_MAKE = "CFG_CXXFLAGS_PCH_I=-include"
+"""The packaged Verilator lacks its precompiled-header switch, which larger designs need at build time."""
+_GUARD = threading.Lock()
+_inside = 0
+_before: dict[str, str | None] = {}
 
 
 class ToolError(ValueError):
@@ -48,21 +56,38 @@ def _path() -> str:
 
 @contextlib.contextmanager
 def simulator_environment(make: dict[str, str] | None = None) -> Iterator[None]:
-    """The process environment with Verilator on PATH, and `make` variables for its build."""
-    # The packaged Verilator lacks its precompiled-header switch, which larger designs need at build time.
-    variables = {"CFG_CXXFLAGS_PCH_I": "-include", **(make or {})}
-    flags = " ".join(f"{name}={value}" for name, value in variables.items())
-    changes = {"PATH": _path(), "MAKEFLAGS": flags, "PYTHONWARNINGS": "ignore"}
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
+    """The process environment with Verilator on PATH, `make` variables for its build, and none that rule cocotb.
+
+    Threads may be inside together: the first one in changes the environment, the last one out puts it back. `make`
+    variables hold while their block runs, and only one thread at a time may give them.
+    """
+    global _inside
+    with _GUARD:
+        if _inside == 0:
+            names = ("PATH", "MAKEFLAGS", "PYTHONWARNINGS", *_REFUSED)
+            _before.update({name: os.environ.get(name) for name in names})
+            _set(dict.fromkeys(_REFUSED) | {"PATH": _path(), "MAKEFLAGS": _MAKE, "PYTHONWARNINGS": "ignore"})
+        _inside += 1
+        if make:
+            _set({"MAKEFLAGS": " ".join([_MAKE, *(f"{name}={value}" for name, value in make.items())])})
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        with _GUARD:
+            _inside -= 1
+            if _inside == 0:
+                _set(_before)
+            elif make:
+                _set({"MAKEFLAGS": _MAKE})
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    """Set variables of the process environment; None removes one."""
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def check_simulator(simulator: str) -> str:

@@ -4,6 +4,9 @@
 // then computes every code of the read at once and writes `answer`. The shell only keeps the handshakes and the delays:
 // Python runs once a layer read, never once a clock cycle.
 //
+// `sampled` and `done` have the ideal macro's timing: `sampled` is first up in the SETTLE_CYCLES-th cycle of a drive and
+// down in the cycle after `drive` has fallen, `done` ADC_CYCLES - 1 cycles after the first cycle of a conversion.
+//
 // answer: for group g = 0 (lowest) .. GROUPS - 1: ROW_TILES * LANES codes, tile-major, then ROW_TILES * LANES over flags.
 
 module crossbar_macro #(
@@ -29,7 +32,7 @@ module crossbar_macro #(
     input  wire [ROWS*ROW_BITS-1:0] rows,
     input  wire [ROW_TILES-1:0] tiles,
     input  wire drive,
-    output reg  sampled,
+    output wire sampled,
     input  wire [GROUP_BITS-1:0] column,
     input  wire convert,
     output wire [ROW_TILES*LANES*CODE_BITS-1:0] codes,
@@ -44,39 +47,38 @@ module crossbar_macro #(
     reg [ROWS*ROW_BITS-1:0] latched = 0;
     reg [GROUPS*WORD-1:0] answer = 0;
     reg busy = 1'b0;
-    reg [15:0] settle = 0;
-    reg [15:0] wait_adc = 0;
+    reg holding = 1'b0;
+    reg [16:0] settle = SETTLE_CYCLES - 1;  // cycles still to wait in this drive
+    reg [16:0] wait_adc = ADC_CYCLES - 1;
     reg [15:0] noise = 16'hACE1 + LAYER;
     reg stalls = 1'b0;
-    initial sampled = 1'b0;
     initial stalls = $test$plusargs("stalls") != 0;
 
     // Random extra delays (only with +stalls), a 16-bit Fibonacci LFSR: x^16 + x^14 + x^13 + x^11 + 1.
-    wire [15:0] extra = stalls ? {13'b0, noise[2:0]} : 16'd0;
+    wire [16:0] extra = stalls ? {14'b0, noise[2:0]} : 17'd0;
     wire [WORD-1:0] word = answer[column*WORD +: WORD];
     assign codes = word[CODES-1:0];
     assign over = word[WORD-1:CODES];
+    wire settled = drive && settle == 0;
+    assign sampled = settled || holding;
     assign done = convert && wait_adc == 0;
 
     always @(posedge clk) begin
         noise <= {noise[14:0], noise[15] ^ noise[13] ^ noise[12] ^ noise[10]};
         if (rst) begin
             busy <= 1'b0;
-            sampled <= 1'b0;
+            holding <= 1'b0;
+            settle <= SETTLE_CYCLES - 1;
             wait_adc <= ADC_CYCLES - 1;
         end else begin
+            busy <= drive;
+            holding <= settled;
             if (drive && !busy) begin
-                busy <= 1'b1;
                 latched <= rows;
                 request <= !request;
-                settle <= SETTLE_CYCLES - 1 + extra;
-            end else if (drive && busy && !sampled) begin
-                if (settle == 0) sampled <= 1'b1;
-                else settle <= settle - 1;
-            end else if (!drive) begin
-                busy <= 1'b0;
-                sampled <= 1'b0;
             end
+            if (!drive) settle <= SETTLE_CYCLES - 1 + extra;
+            else if (settle != 0) settle <= settle - 1;
             if (convert) begin
                 if (wait_adc == 0) wait_adc <= ADC_CYCLES - 1 + extra;
                 else wait_adc <= wait_adc - 1;

@@ -345,3 +345,20 @@ def test_smallest_unit() -> None:
     files = export_verilog(single)
     assert "npu_layer_0.sv" in files and "npu_collector_0.sv" not in files
     assert not any("[-1:0]" in text for text in files.values())
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "out"
+    write_folder(target, {"a.txt": "one"})
+    rename = Path.rename
+
+    def stopped(self: Path, to: Path) -> Path:
+        if self.name == "new":
+            raise KeyboardInterrupt
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(target, {"a.txt": "two"})
+    assert (target / "a.txt").read_text() == "one"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

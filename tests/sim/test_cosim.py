@@ -74,6 +74,32 @@ def test_stalls_change_cycles_and_nothing_else() -> None:
     assert (stalled.cycles >= calm.cycles).all() and stalled.cycles.sum() > 1.1 * calm.cycles.sum()
 
 
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize(("settle", "pulse", "adc"), [(1, 1, 1), (7, 3, 2)])
+def test_cycles_are_those_of_the_manual(simulator: str, settle: int, pulse: int, adc: int) -> None:
+    """The formula of `hw.npu` with the drive's SETTLE_CYCLES-th cycle as the first of `sampled`."""
+    chip = small_chip(
+        sizes=[9, 7], coding=Coding.ANALOG, row_bits=8, rule=Rule.FIXED, lanes=4, t_max=5, pulse_cycles=pulse,
+        settle_cycles=settle, adc_cycles=adc,
+    )  # fmt: skip
+    got = run_cosim(chip, np.full((3, 9), 200, np.uint8), simulator=simulator)
+    words, drive, classes, groups = chip.parameters.pixel_words, max(pulse, settle), 7, 2
+    offered = 2 * words + 1
+    for _ in range(5):
+        end = offered + drive + adc + 4 + max(classes, (groups - 1) * adc + classes - 4)
+        offered = max(end + 1, offered + drive + words + 1)
+    assert got.cycles is not None and got.cycles.tolist() == [end + 1] * 3
+
+
+def test_a_slow_step_is_no_hang() -> None:
+    """One step of more than a million cycles."""
+    chip = small_chip(
+        sizes=[3, 17], rule=Rule.FIXED, lanes=1, t_max=1, coding=Coding.ANALOG, row_bits=8, adc_cycles=65535
+    )
+    got = run_cosim(chip, np.full((1, 3), 255, np.uint8))
+    assert got.cycles is not None and got.cycles[0] > 17 * 65535
+
+
 def test_any_subset_in_any_order_with_any_number_of_workers() -> None:
     order = np.random.default_rng(0).permutation(40)[:33]
     expected = run_reference(CHIP, PIXELS[order], ids=order, trace="full")

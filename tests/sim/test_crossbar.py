@@ -159,3 +159,10 @@ def test_single_reads_are_fast() -> None:
     for index, codes in enumerate(rows):
         array.convert_one(codes, index, 1)
     assert (time.process_time() - start) / len(rows) < 300e-6
+
+
+def test_conductances_too_near_for_exact_sums_are_refused() -> None:
+    device = Device(bits=6, g_min_S=9.9e-6, g_max_S=1e-5, read_sigma=0.01)
+    message = r"^Layer 0: g_min_S \(9.9e-06\) is so near g_max_S \(1e-05\) that cells, .* are not exact$"
+    with pytest.raises(ValueError, match=message):
+        CrossbarArray(0, layer_of(np.ones((3, 2), int)), LayerParameters(inputs=3, outputs=2, lanes=1), device, 1)

@@ -2,6 +2,8 @@
 
 import re
 import tempfile
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +55,32 @@ def test_a_build_waits_for_another_and_leaves_no_lock(tmp_path: Path) -> None:
     with simulator._alone(tmp_path / "simulators/verilator-0"):
         assert len(list((tmp_path / "simulators").iterdir())) == 1
     assert list((tmp_path / "simulators").iterdir()) == []
+
+
+def test_waiting_never_looks_for_a_worker_that_has_just_ended(tmp_path: Path) -> None:
+    """The last worker may end between any two looks at it."""
+
+    class Ending(Future):
+        looks = 0
+
+        def done(self) -> bool:
+            self.looks += 1
+            if self.looks == 2:
+                self.set_result(None)
+            return super().done()
+
+    future = Ending()
+    threading.Timer(0.2, lambda: future.done() or future.done()).start()
+    cosim._wait([future], [tmp_path], 1, None)
+
+
+def test_the_first_failure_does_not_wait_for_slower_workers(tmp_path: Path) -> None:
+    slow: Future[None] = Future()
+    failed: Future[None] = Future()
+    failed.set_exception(SimulationError("broken"))
+    timer = threading.Timer(20, slow.set_result, [None])
+    timer.start()
+    with pytest.raises(SimulationError, match=r"^broken$"):
+        cosim._wait([slow, failed], [tmp_path], 1, None)
+    assert timer.is_alive()
+    timer.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,21 @@ def test_an_overflow_is_never_passed_over(tmp_path: Path) -> None:
     np.savez(tmp_path / "conductance.npz", layer_0=np.zeros((0, 2), int), layer_1=np.zeros((0, 2), int))
     with pytest.raises(SimulationError, match=r"^A membrane of image 4 overflowed \(layer flags 10\)$"):
         read_record(tmp_path, CHIP, np.array([4]), False)
+
+
+def test_membranes_of_more_than_32_bits_are_whole(tmp_path: Path) -> None:
+    wide = random_chip(
+        np.random.default_rng(3), sizes=[7, 2], phases=11, max_steps=24, adc_bits=9, tile_rows=1, lanes=1
+    )
+    layer = dataclasses.replace(wide.parameters.layers[0], adc_bits=16)
+    chip = dataclasses.replace(wide, parameters=dataclasses.replace(wide.parameters, layers=(layer,)))
+    bits = layer.membrane_bits
+    assert bits > 32
+    values = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+    packed = sum((value & ((1 << bits) - 1)) << (bits * index) for index, value in enumerate(values))
+    record = f"s 4 1 0 1\nm 4 1 0 {packed:x}\nr 4 0 10 0" + " 0" * 5 + "\n"
+    (tmp_path / "record.txt").write_text(record)
+    np.savez(tmp_path / "conductance.npz", layer_0=np.zeros((0, 2), int))
+    trace = read_record(tmp_path, chip, np.array([4]), "full").trace
+    assert trace is not None and trace.membranes is not None
+    assert trace.membranes[0][0, 0].tolist() == list(values)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.lock import Busy, locked
+from sim.lock import Busy, locked, shared
 
 
 def test_a_second_holder_is_refused_and_told_who_holds(tmp_path: Path) -> None:
@@ -56,3 +56,33 @@ def test_an_error_inside_gives_the_lock_back(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     with locked(tmp_path / "lock"):
         pass
+
+
+def test_a_shared_file_is_held_against_one_that_wants_it_alone(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    with shared(path), shared(path), pytest.raises(Busy), locked(path):
+        pass
+    with locked(path):
+        pass
+    with pytest.raises(FileNotFoundError), shared(path):
+        pass
+
+
+def test_a_shared_file_that_was_removed_meanwhile_is_gone(tmp_path: Path) -> None:
+    path, seen = tmp_path / "lock", []
+
+    def late() -> None:
+        try:
+            with shared(path):
+                seen.append("held")
+        except FileNotFoundError:
+            seen.append("gone")
+
+    with locked(path):
+        thread = threading.Thread(target=late)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join(10)
+    assert seen == ["gone"]

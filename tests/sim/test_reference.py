@@ -10,6 +10,7 @@ import torch
 
 from hw.params import Coding, Readout, Reset, Rule
 from sim.config import Device
+from sim.cosim import run_cosim
 from sim.crossbar import build_arrays
 from sim.image import ChipImage
 from sim.reference import check_images, run_reference
@@ -233,3 +234,23 @@ def test_run_refuses(arguments: dict, error: type[Exception], message: str) -> N
     image = random_chip(np.random.default_rng(0), sizes=[9, 5])
     with pytest.raises(error, match=message):
         run_reference(image, np.zeros((2, 9), np.uint8), **arguments)
+
+
+def test_arrays_of_another_chip_are_refused() -> None:
+    chip = random_chip(np.random.default_rng(3), sizes=[7, 5, 3])
+    pixels = np.zeros((1, 7), np.uint8)
+    arrays = build_arrays(chip)
+    layer = replace(chip.layers[0], gain_shift=(chip.layers[0].gain_shift + 1) % 4)
+    others = {
+        "seed": replace(chip, seed=chip.seed ^ 1),
+        "device": chip.with_device(Device(bits=chip.device.bits, wire_ohm=7.0)),
+        "gain shift": replace(chip, layers=(layer, *chip.layers[1:])),
+    }
+    for run in (run_reference, run_cosim):
+        for name, other in others.items():
+            with pytest.raises(ValueError, match=rf"^Array 0 was programmed for another {name}: "):
+                run(other, pixels, arrays=arrays)
+        with pytest.raises(ValueError, match=r"^The chip has 2 layers, but 1 arrays are given$"):
+            run(chip, pixels, arrays=arrays[:1])
+        with pytest.raises(ValueError, match=r"^Array 0 was programmed for another place: 1, "):
+            run(chip, pixels, arrays=arrays[::-1])

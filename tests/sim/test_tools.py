@@ -83,3 +83,17 @@ def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "OPT_FAST=-O0" in os.environ["MAKEFLAGS"]
         raise KeyError
     assert dict(os.environ) == before
+
+
+def test_threads_share_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one in is the first one out: the other keeps what it needs, and nothing stays in the end."""
+    monkeypatch.setenv("WAVES", "1")
+    before = dict(os.environ)
+    first, second = simulator_environment(), simulator_environment({"OPT_FAST": "-O0"})
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert "OPT_FAST=-O0" in os.environ["MAKEFLAGS"] and os.environ["PATH"] != before["PATH"]
+    assert "WAVES" not in os.environ  # cocotb would build and run for waveforms
+    second.__exit__(None, None, None)
+    assert dict(os.environ) == before
