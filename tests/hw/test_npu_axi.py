@@ -1,0 +1,182 @@
+"""The unit behind its buses: whole images through AXI4-Lite and AXI4-Stream against plain integers."""
+
+from __future__ import annotations
+
+import gc
+import random
+
+import pytest
+
+from hw.axi_lite import OKAY, SLVERR
+from hw.export import export_component, write_folder
+from hw.host_registers import bias_byte_address, layer_byte_address, unit_byte_address
+from hw.npu_axi import RESULT_LAYOUT, TAG_BITS, NpuAxi
+from hw.params import Coding, LayerParameters, NpuParameters, Rule
+from hw.registers import LAYER_REGISTERS
+from tests.hw.axi_bench import Manager
+from tests.hw.network_model import ACTIVITY, IdealCrossbar, random_delays, random_layer, run_golden
+from tests.hw.stream_bench import simulate
+from tests.hw.test_export import MACROS, run, tool
+from tests.hw.test_npu import unit, writes_of
+from tests.hw.test_spike_encoder import vectors_of
+
+SETTINGS = {"coding": Coding.RATE, "rule": Rule.WINNER_K, "k": 3, "t_max": 6}
+
+
+class Bench:
+    """A unit with golden layers in its macros, a bus manager, and a stream on each side."""
+
+    def __init__(self, stall: float) -> None:
+        self.parameters = unit()
+        self.rng = random.Random(3)
+        self.stall = stall
+        self.dut = NpuAxi(parameters=self.parameters)
+        self.host = Manager(self.dut, random.Random(4), stall, "s_axil_")
+        self.layers = [random_layer(p, self.rng, theta=20, v0=-2) for p in self.parameters.layers]
+        delays = random_delays(self.rng) if stall else (lambda: 3, lambda: 1)
+        macros = [
+            IdealCrossbar(getattr(self.dut, f"crossbar_{index}"), layer, self.rng, *delays)
+            for index, layer in enumerate(self.layers)
+        ]
+        self.background = [bench for macro in macros for bench in (macro.drive_bench, macro.convert_bench)]
+
+    async def read(self, ctx, address: int) -> int:
+        response, data = await self.host.read(ctx, address)
+        assert response == OKAY
+        return data
+
+    async def write(self, ctx, address: int, data: int) -> None:
+        assert await self.host.write(ctx, address, data) == OKAY
+
+    async def configure(self, ctx) -> None:
+        for write in writes_of(self.layers, SETTINGS):
+            await self.write(ctx, 4 * write["address"], write["data"])
+
+    async def send(self, ctx, image: list[int], tag: int, wrong_last: bool = False) -> None:
+        """Words of an image; `tuser` counts in the first one only."""
+        lanes, dut = self.parameters.encoder_lanes, self.dut
+        padded = image + [0] * (-len(image) % lanes)
+        words = [padded[start : start + lanes] for start in range(0, len(padded), lanes)]
+        for index, word in enumerate(words):
+            while self.rng.random() < self.stall:
+                ctx.set(dut.s_axis_pixels_tvalid, 0)
+                await ctx.tick()
+            ctx.set(dut.s_axis_pixels_tdata, sum(pixel << 8 * lane for lane, pixel in enumerate(word)))
+            ctx.set(dut.s_axis_pixels_tuser, tag if index == 0 else self.rng.getrandbits(TAG_BITS))
+            ctx.set(dut.s_axis_pixels_tlast, (index == len(words) - 1) != wrong_last)
+            ctx.set(dut.s_axis_pixels_tvalid, 1)
+            await ctx.tick().until(dut.s_axis_pixels_tready)
+        ctx.set(dut.s_axis_pixels_tvalid, 0)
+
+    async def receive(self, ctx) -> tuple[int, dict[str, int]]:
+        """Tag and fields of a result; it must stand still until it is taken."""
+        dut, offered = self.dut, None
+        while True:
+            ready = self.rng.random() >= self.stall
+            ctx.set(dut.m_axis_result_tready, ready)
+            ports = (dut.m_axis_result_tvalid, dut.m_axis_result_tlast, dut.m_axis_result_tuser)
+            _, _, valid, last, tag, data = await ctx.tick().sample(*ports, dut.m_axis_result_tdata)
+            now = (valid, last, tag, data.as_bits())
+            assert offered in (None, now)
+            if valid and ready:
+                ctx.set(dut.m_axis_result_tready, 0)
+                assert last
+                return tag, {str(name): data[name] for name, _ in RESULT_LAYOUT}
+            offered = now if valid else None
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_images_through_the_buses(stall: float) -> None:
+    bench = Bench(stall)
+    p, rng = bench.parameters, random.Random(9)
+    images = [[rng.randrange(256) for _ in range(p.inputs)] for _ in range(3)]
+    seeds = [rng.getrandbits(128) for _ in images]
+
+    async def host(ctx):
+        await bench.configure(ctx)
+        for number, (image, seed) in enumerate(zip(images, seeds, strict=True)):
+            for part in range(4):
+                await bench.write(ctx, unit_byte_address(f"seed_{part}"), seed >> 32 * part & 0xFFFFFFFF)
+            await bench.send(ctx, image, tag=1000 + number)
+            assert await bench.read(ctx, unit_byte_address("status")) & 1
+            tag, result = await bench.receive(ctx)
+            encoded = [vector["rows"] for vector in vectors_of(p, image, Coding.RATE, SETTINGS["t_max"], seed, 0)]
+            codes = [[rows >> row & 1 for row in range(p.inputs)] for rows in encoded]
+            outcome = run_golden(p, bench.layers, codes, rule=Rule.WINNER_K, k=3, t_max=6)
+            expected = {name: getattr(outcome, name) for name in ("winner", "steps", "margin", "reason")}
+            assert (tag, result) == (1000 + number, {**expected, "overflow": 0})
+            for index, activity in enumerate(outcome.activity):
+                found = {name: await bench.read(ctx, layer_byte_address(index, name)) for name in ACTIVITY}
+                assert found == activity
+            assert await bench.read(ctx, unit_byte_address("images")) == number + 1
+            assert await bench.read(ctx, unit_byte_address("cycles")) > 2 * p.pixel_words
+        assert await bench.read(ctx, unit_byte_address("errors")) == 0
+
+    simulate(bench.dut, host, background=bench.background)
+
+
+def test_writes_into_an_image_are_refused_and_change_nothing() -> None:
+    bench = Bench(0.2)
+    p, rng = bench.parameters, random.Random(2)
+    image = [rng.randrange(256) for _ in range(p.inputs)]
+    errors, control = unit_byte_address("errors"), unit_byte_address("control")
+    targets = [unit_byte_address(name) for name in ("t_max", "coding", "clear_flags", "seed_2")]
+    targets += [layer_byte_address(1, r.name) for r in LAYER_REGISTERS] + [bias_byte_address(1, 0)]
+    results = []
+
+    async def host(ctx):
+        await bench.configure(ctx)
+        for refused in (False, True):
+            await bench.send(ctx, image, tag=7)
+            await bench.write(ctx, control, 2)
+            if refused:
+                for target in targets:
+                    assert await bench.host.write(ctx, target, 0x55) == SLVERR
+                    assert await bench.read(ctx, errors) == 1 and ctx.get(bench.dut.irq)
+                    await bench.write(ctx, errors, 0)
+                    assert await bench.read(ctx, errors) == 1
+                    await bench.write(ctx, errors, 1)
+                    assert await bench.read(ctx, errors) == 0 and not ctx.get(bench.dut.irq)
+            await bench.write(ctx, control, 1)
+            while not ctx.get(bench.dut.irq):
+                await ctx.tick()
+            assert await bench.read(ctx, unit_byte_address("status")) == 3
+            results.append(await bench.receive(ctx))
+        assert results[0] == results[1]
+        assert await bench.read(ctx, layer_byte_address(1, "v0")) == (-2 & 0xFFFFFFFF)
+        assert await bench.read(ctx, unit_byte_address("t_max")) == SETTINGS["t_max"]
+
+    simulate(bench.dut, host, background=bench.background)
+
+
+def test_wrong_tlast_is_flagged_and_changes_nothing_else() -> None:
+    bench = Bench(0.0)
+    image = [200] * bench.parameters.inputs
+    results = []
+
+    async def host(ctx):
+        await bench.configure(ctx)
+        for wrong in (False, True):
+            await bench.send(ctx, image, tag=1, wrong_last=wrong)
+            results.append(await bench.receive(ctx))
+            assert await bench.read(ctx, unit_byte_address("errors")) == (2 if wrong else 0)
+        assert results[0] == results[1]
+
+    simulate(bench.dut, host, background=bench.background)
+
+
+@pytest.mark.filterwarnings("ignore:.*created but never used")
+def test_result_must_fit_the_stream() -> None:
+    layer = LayerParameters(inputs=1, outputs=1, lanes=1, max_steps=1 << 15)
+    with pytest.raises(ValueError, match=r"^Result field steps must have at most 15 bits to fit the stream, not 16$"):
+        NpuAxi(parameters=NpuParameters(layers=(layer,), max_steps=1 << 15, encoder_lanes=1))
+    gc.collect()  # the half-built component warns when it goes, which must happen under this test's filter
+
+
+def test_export_has_no_warnings(tmp_path) -> None:
+    files = export_component(NpuAxi(parameters=unit()), "npu_axi")
+    assert {"npu_axi.sv", "npu_axi_npu.sv", "npu_axi_axi_lite.sv", "npu_axi_host.sv"} <= set(files)
+    assert files == export_component(NpuAxi(parameters=unit()), "npu_axi")
+    write_folder(tmp_path / "export", {**files, "waivers.vlt": (MACROS / "waivers.vlt").read_text()})
+    command = [tool("verilator"), "--lint-only", "-Wall", "--top-module", "npu_axi", "waivers.vlt", *sorted(files)]
+    assert "%Warning" not in run(*command, cwd=tmp_path / "export")
