@@ -1,0 +1,94 @@
+"""The host's registers as a C header, the same for every build: what differs between builds is read from the chip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from hw.host_registers import (
+    BIAS_BYTES,
+    IDENTIFICATION,
+    LAYER_HOST_REGISTERS,
+    LAYER_OFFSETS,
+    LAYER_STRIDE,
+    MAP_VERSION,
+    UNIT_HOST_REGISTERS,
+    UNIT_OFFSETS,
+    HostRegister,
+)
+from hw.npu_axi import RESULT_LAYOUT
+from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
+
+__all__ = ["c_header"]
+
+_HEAD = """\
+/* SpikeLoom: registers of npu_axi as byte addresses from the base of its AXI4-Lite bus; map version {version}.
+ * Words have 32 bits. l is a layer (0 is the first), n a neuron. */
+#ifndef SPIKELOOM_REGISTERS_H
+#define SPIKELOOM_REGISTERS_H
+
+#include <stdint.h>
+
+#define SPIKELOOM_IDENTIFICATION UINT32_C({identification:#x})
+#define SPIKELOOM_MAP_VERSION UINT32_C({number:#x})
+#define SPIKELOOM_LAYER(l) (((uint32_t)(l) + 1u) * UINT32_C({stride:#x}))
+
+/* Bias of neuron n, two's complement; whole words, write only. */
+#define SPIKELOOM_BIAS(l, n) (SPIKELOOM_LAYER(l) + UINT32_C({bias:#x}) + 4u * (uint32_t)(n))
+"""
+
+_NOTES = {"ro": "read only", "w1c": "write 1 to clear", "rw": ""}
+
+
+def _comment(register: Register | HostRegister) -> str:
+    notes = [register.meaning]
+    if register.unit != "-":
+        notes.append(f"[{register.unit}]")
+    if isinstance(register, Register) and register.signed:
+        notes.append("(two's complement)")
+    if isinstance(register, HostRegister) and register.access != "rw":
+        notes.append(f"({_NOTES[register.access]})")
+    return f"/* {' '.join(notes)} */"
+
+
+def _fields(register: str, fields: Iterable[tuple[str, int, int, str]], suffix: str) -> Iterator[str]:
+    """Mask and shift of every field: name, lowest bit, bits, meaning."""
+    for name, low, bits, meaning in fields:
+        prefix = f"SPIKELOOM_{register}_{name}".upper()
+        if meaning:
+            yield f"/* {register}.{name}: {meaning} */"
+        yield f"#define {prefix}_SHIFT {low}"
+        yield f"#define {prefix}_MASK {suffix}({((1 << bits) - 1) << low:#x})"
+
+
+def _register(register: Register | HostRegister, definition: str) -> Iterator[str]:
+    yield _comment(register)
+    yield definition
+    if isinstance(register, HostRegister):
+        fields = ((field.name, field.low, field.bits, field.meaning) for field in register.fields)
+        yield from _fields(register.name, fields, "UINT32_C")
+
+
+def c_header() -> str:
+    """Text of the header: an address macro a register, a mask and a shift a field."""
+    major, minor, patch = MAP_VERSION
+    head = _HEAD.format(
+        version=".".join(map(str, MAP_VERSION)),
+        number=major << 16 | minor << 8 | patch,
+        identification=IDENTIFICATION,
+        stride=LAYER_STRIDE,
+        bias=BIAS_BYTES,
+    )
+    unit: tuple[Register | HostRegister, ...] = (*GLOBAL_REGISTERS, *UNIT_HOST_REGISTERS)
+    layer: tuple[Register | HostRegister, ...] = (*LAYER_REGISTERS, *LAYER_HOST_REGISTERS)
+    lines = ["/* The unit */", ""]
+    for register in unit:
+        macro = f"#define SPIKELOOM_{register.name.upper()} UINT32_C({UNIT_OFFSETS[register.name]:#x})"
+        lines += _register(register, macro)
+    lines += ["", "/* A layer */", ""]
+    for register in layer:
+        address = f"SPIKELOOM_LAYER(l) + UINT32_C({LAYER_OFFSETS[register.name]:#x})"
+        lines += _register(register, f"#define SPIKELOOM_LAYER_{register.name.upper()}(l) ({address})")
+    lines += ["", "/* Bits of a word of the result stream; margin is two's complement. */", ""]
+    result = ((str(name), field.offset, field.width, "") for name, field in RESULT_LAYOUT)
+    lines += _fields("result", result, "UINT64_C")
+    return "\n".join([head, *lines, "", "#endif", ""])

@@ -1,0 +1,61 @@
+"""The registers of one build as SystemRDL 2.0, for tools that generate drivers, verification models or pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hw.host_registers import BIAS_BYTES, LAYER_STRIDE, HostRegister, MapEntry, host_map
+from hw.params import NpuParameters
+from hw.registers import Register
+
+__all__ = ["system_rdl"]
+
+_ACCESS = {
+    "ro": "sw = r; hw = w;",
+    "rw": "sw = rw; hw = r;",
+    "w1c": "sw = rw; onwrite = woclr; hw = rw;",
+}
+
+
+def _register(entry: MapEntry, base: int) -> Iterator[str]:
+    """Lines of one register, `base` is the address of its scope."""
+    register = entry.register
+    access = _ACCESS[entry.access]
+    fields = [("value", 0, entry.bits, "")]
+    if isinstance(register, HostRegister):
+        fields = [(field.name, field.low, field.bits, field.meaning) for field in register.fields] or fields
+    if isinstance(register, Register) and register.pulse:
+        access = "sw = w; hw = r; singlepulse;"
+    notes = [register.meaning]
+    if register.unit != "-":
+        notes.append(f"[{register.unit}]")
+    if entry.signed:
+        notes.append("(two's complement)")
+    if entry.idle_only:
+        notes.append("(not written while an image is in work)")
+    yield "reg {"
+    yield f'  desc = "{" ".join(notes)}";'
+    for name, low, bits, meaning in fields:
+        text = f' desc = "{meaning}";' if meaning else ""
+        reset = entry.init >> low & ((1 << bits) - 1)
+        yield f"  field {{ {access}{text} }} {name}[{low + bits - 1}:{low}] = {bits}'h{reset:x};"
+    yield f"}} \\{entry.name} @ {entry.address - base:#x};"
+
+
+def system_rdl(parameters: NpuParameters) -> str:
+    """SystemRDL text of the address map `npu_axi`, byte addresses, with the widths and constants of this build."""
+    entries = host_map(parameters)
+    lines = ['  name = "SpikeLoom";', "  default regwidth = 32;", "  default accesswidth = 32;"]
+    lines += [f"  {line}" for entry in entries if entry.layer is None for line in _register(entry, 0)]
+    for index, layer in enumerate(parameters.layers):
+        base = (index + 1) * LAYER_STRIDE
+        lines.append("  regfile {")
+        lines += [f"    {line}" for entry in entries if entry.layer == index for line in _register(entry, base)]
+        lines += [
+            "    reg {",
+            '      desc = "bias, added in every step [conductance steps] (two\'s complement) (whole words only)";',
+            f"      field {{ sw = w; hw = r; }} value[{layer.bias_bits - 1}:0];",
+            f"    }} bias[{layer.outputs}] @ {BIAS_BYTES:#x} += 4;",
+            f"  }} layer_{index} @ {base:#x};",
+        ]
+    return "\n".join(["addrmap npu_axi {", *lines, "};", ""])
