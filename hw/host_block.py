@@ -68,14 +68,14 @@ class HostBlock(wiring.Component):
     def parameters(self) -> NpuParameters:
         return self._parameters
 
-    def _bias(self, m: Module, known: Signal, part: Signal) -> Signal:
-        """Whether a write goes to a bias; then it is `known`, and `part` says that it is not a whole word."""
+    def _bias(self, m: Module, part: Signal) -> Signal:
+        """Whether a write goes to a bias; then `part` says that it is not a whole word."""
         hit = Signal()
         address, strobe = self.bus.write_address, self.bus.write_strobe
         for index, layer in enumerate(self._parameters.layers):
             first = bias_byte_address(index, 0)
             with m.If((address >= first) & (address < first + 4 * layer.outputs) & (address[:2] == 0)):
-                m.d.comb += [hit.eq(1), known.eq(1), part.eq(~strobe.all() & strobe.any())]
+                m.d.comb += [hit.eq(1), part.eq(~strobe.all() & strobe.any())]
         return hit
 
     def elaborate(self, platform: object) -> Module:
@@ -139,20 +139,19 @@ class HostBlock(wiring.Component):
                 m.d.comb += bus.read_error.eq(1)
 
         # Write: find the register, judge, then let the write through.
-        known, writable, guarded, run_time = Signal(), Signal(), Signal(), Signal()
+        writable, guarded, run_time = Signal(), Signal(), Signal()
         before, mask, merged = Signal(32), Signal(32), Signal(32)
         part, accepted, refused = Signal(), Signal(), Signal()
         with m.Switch(bus.write_address):
             for entry in entries:
                 with m.Case(entry.address):
                     m.d.comb += [
-                        known.eq(1),
                         writable.eq(entry.access != "ro"),
                         guarded.eq(entry.idle_only),
                         run_time.eq(isinstance(entry.register, Register)),
                         before.eq(words[entry.address] if entry.access == "rw" else 0),
                     ]
-        bias = self._bias(m, known, part)
+        bias = self._bias(m, part)
         m.d.comb += [
             mask.eq(Cat(bit.replicate(8) for bit in bus.write_strobe)),
             merged.eq((bus.write_data & mask) | (before & ~mask)),
