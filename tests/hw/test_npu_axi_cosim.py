@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 from amaranth.hdl import Value
@@ -18,7 +14,7 @@ import hw.npu_axi
 from hw.export import export_component
 from hw.host_block import HostBlock
 from hw.npu_axi import NpuAxi
-from sim.simulator import _alone, _build, _verilator, cache_folder
+from sim.simulator import _build, cache_folder
 from sim.tools import check_simulator, simulator_environment
 from tests.conftest import SIMULATORS
 from tests.hw.npu_axi_tb import UNIT
@@ -54,28 +50,31 @@ def wrapper(component: NpuAxi) -> dict[str, str]:
     return {"bench.sv": text, "bench.vlt": "\n".join(["`verilator_config", *visible, ""])}
 
 
-def build(simulator: str) -> Path:
-    """Folder of the built simulator, kept by what determines it."""
+def build(simulator: str, folder: Path) -> Path:
+    """Build the simulator in a folder, which is returned."""
+    check_simulator(simulator)
     component = hw.npu_axi.NpuAxi(parameters=UNIT)
-    texts = {**export_component(component, "npu_axi"), **wrapper(component)}
-    tool = check_simulator(simulator) if simulator == "icarus" else _verilator()
-    key: list[Any] = [texts, simulator, tool, version("cocotb")]
-    folder = cache_folder() / f"{simulator}-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}"
-    with _alone(folder):
-        if not (folder / "built").exists():
-            _build(folder, texts, simulator, waves=False, quick=True)
+    cache_folder().mkdir(parents=True, exist_ok=True)  # keeps the objects of Verilator's own library
+    _build(folder, {**export_component(component, "npu_axi"), **wrapper(component)}, simulator, waves=False, quick=True)
     return folder
 
 
-def play(simulator: str, folder: Path, plusargs: list[str], only: str | None = None) -> None:
+@pytest.fixture(scope="module", params=SIMULATORS)
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A simulator and the folder it was built in."""
+    return request.param, build(request.param, tmp_path_factory.mktemp("built") / request.param)
+
+
+def play(built: tuple[str, Path], folder: Path, plusargs: list[str], only: str | None = None) -> None:
     """Run the bench; fails if one of its tests does."""
+    simulator, build_folder = built
     path = folder / "results.xml"
     with simulator_environment(), contextlib.suppress(SystemExit):  # raised where a test failed; the file says which
         get_runner(simulator).test(
             test_module="tests.hw.npu_axi_tb",
             hdl_toplevel="bench",
             hdl_toplevel_lang="verilog",
-            build_dir=build(simulator),
+            build_dir=build_folder,
             test_dir=folder,
             results_xml=str(path),
             plusargs=plusargs,
@@ -90,9 +89,8 @@ def play(simulator: str, folder: Path, plusargs: list[str], only: str | None = N
 
 
 @pytest.mark.parametrize("stall", [0, 40])
-@pytest.mark.parametrize("simulator", SIMULATORS)
-def test_buses(simulator: str, stall: int, tmp_path: Path) -> None:
-    play(simulator, tmp_path, [f"+stall={stall}", "+resets=20"])
+def test_buses(built: tuple[str, Path], stall: int, tmp_path: Path) -> None:
+    play(built, tmp_path, [f"+stall={stall}", "+resets=20"])
 
 
 @pytest.mark.parametrize(
@@ -106,12 +104,12 @@ def test_buses(simulator: str, stall: int, tmp_path: Path) -> None:
 )
 def test_bench_notices_broken_twins(old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hw.npu_axi, "HostBlock", mutant(HostBlock, old, new))
+    broken = SIMULATORS[-1], build(SIMULATORS[-1], tmp_path / "built")
     with pytest.raises(AssertionError, match='type="AssertionError"'):
-        play(SIMULATORS[-1], tmp_path, ["+stall=0", "+resets=1"])
+        play(broken, tmp_path, ["+stall=0", "+resets=1"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stall", [0, 40])
-@pytest.mark.parametrize("simulator", SIMULATORS)
-def test_a_thousand_random_resets(simulator: str, stall: int, tmp_path: Path) -> None:
-    play(simulator, tmp_path, [f"+stall={stall}", "+resets=1000", "+seed=2"], only="random_resets")
+def test_a_thousand_random_resets(built: tuple[str, Path], stall: int, tmp_path: Path) -> None:
+    play(built, tmp_path, [f"+stall={stall}", "+resets=1000", "+seed=2"], only="random_resets")
