@@ -221,7 +221,7 @@ def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, qui
         arguments += ["--x-initial", "fast", "--no-assert"]
         if quick:  # one file compiles four times sooner than many, where nothing is optimised
             arguments += ["--output-split", "0"]
-        for path in runtime.glob("*.o"):
+        for path in runtime.glob("verilated*.o"):
             shutil.copy(path, folder / path.name)
             later = time.time() + 3600  # make must find them newer than what Verilator is about to write
             os.utime(folder / path.name, (later, later))
@@ -262,7 +262,7 @@ def _keep_runtime(folder: Path, runtime: Path) -> None:
     if runtime.exists():
         return
     with tempfile.TemporaryDirectory(dir=cache_folder()) as temporary:
-        for path in folder.glob("veril*.o"):
+        for path in folder.glob("verilated*.o"):
             shutil.copy(path, Path(temporary) / path.name)
         with contextlib.suppress(OSError):  # another process was first
             os.rename(temporary, runtime)
