@@ -146,6 +146,12 @@ def _by_place(totals: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return sums
 
 
+def _bits(text: str, count: int) -> NDArray[np.uint8]:
+    """The lowest bits of a hexadecimal number, lowest first, uint8 [count]."""
+    raw = bytes.fromhex(text.zfill(len(text) + len(text) % 2))[::-1]
+    return np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[:count]
+
+
 class _Recorder:
     """Spikes and membranes from the lines of a record."""
 
@@ -159,14 +165,11 @@ class _Recorder:
 
     def spikes(self, row: int, step: int, layer: int, text: str) -> None:
         p = self._layers[layer]
-        raw = bytes.fromhex(text.zfill(len(text) + len(text) % 2))[::-1]
-        bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[: p.outputs]
-        self._spikes[layer][row, step - 1] = np.packbits(bits)
+        self._spikes[layer][row, step - 1] = np.packbits(_bits(text, p.outputs))
 
     def membranes(self, row: int, step: int, layer: int, text: str) -> None:
         p = self._layers[layer]
-        raw = bytes.fromhex(text.zfill(len(text) + len(text) % 2))[::-1]
-        bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[: p.outputs * p.membrane_bits]
+        bits = _bits(text, p.outputs * p.membrane_bits)
         values = bits.reshape(p.outputs, p.membrane_bits).astype(np.int64) @ (1 << np.arange(p.membrane_bits))
         values -= (values >> (p.membrane_bits - 1)) << p.membrane_bits
         assert self._membranes is not None

@@ -23,12 +23,13 @@ from hw.export import export_verilog
 from hw.params import NpuParameters
 from hw.synthesis import netlist as gates
 from sim.bench import bench_text
+from sim.cache import cache_folder
 from sim.image import ChipImage
 from sim.lock import Busy, locked, shared
 from sim.tools import SimulationError, check_simulator, simulator_environment
 from sim.waves import wave_file
 
-__all__ = ["KEPT_BUILDS", "Simulator", "cache_folder"]
+__all__ = ["KEPT_BUILDS", "Simulator"]
 
 KEPT_BUILDS = 100
 """Builds that stay in the cache, those taken last; more than a run of all tests makes, which would else build anew."""
@@ -45,13 +46,6 @@ _SETTINGS = {
     # Without this every import would be parsed anew for pytest's assertions: two seconds a start.
     "COCOTB_REWRITE_ASSERTION_FILES": "",
 }
-
-
-def cache_folder() -> Path:
-    """Folder that keeps simulator builds: $SPIKELOOM_CACHE or the user's cache, `spikeloom/simulators`."""
-    root = os.environ.get("SPIKELOOM_CACHE")
-    base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "spikeloom"
-    return base / "simulators"
 
 
 @contextlib.contextmanager
@@ -71,7 +65,7 @@ def _forget_old(kept: int = KEPT_BUILDS) -> None:
                 return path.stat().st_mtime
         return 0.0
 
-    times = {path: taken(path) for path in cache_folder().iterdir() if _BUILD.fullmatch(path.name)}
+    times = {path: taken(path) for path in cache_folder("simulators").iterdir() if _BUILD.fullmatch(path.name)}
     for folder in sorted(times, key=lambda path: times[path], reverse=True)[kept:]:
         mark = folder / "built"
         with contextlib.suppress(Busy, OSError), _alone(folder, wait=False):
@@ -139,7 +133,7 @@ class Simulator:
         # A simulator loads cocotb's libraries from where they lay when it was built.
         tools = [simulator, tool, version("cocotb"), str(_libraries())]
         key = hashlib.sha256(json.dumps([texts, tools, waves, quick], sort_keys=True).encode()).hexdigest()[:20]
-        folder = cache_folder() / f"{simulator}-{key}"
+        folder = cache_folder("simulators") / f"{simulator}-{key}"
         with _LOCK:
             with _alone(folder):
                 if not (folder / "built").exists():
@@ -214,8 +208,8 @@ def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, qui
         (folder / name).write_text(text)
     order = sorted(name for name in texts if name not in ("bench.sv", "bench.vlt")) + ["bench.sv"]
     arguments = ["-g2012"]
-    runtime = cache_folder() / f"runtime-{_verilator()}-{version('cocotb')}-{int(waves)}"
     if simulator == "verilator":
+        runtime = cache_folder("simulators") / f"runtime-{_verilator()}-{version('cocotb')}-{int(waves)}"
         order = ["bench.vlt", *order]
         arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw", "-O3", "--x-assign", "fast"]
         arguments += ["--x-initial", "fast", "--no-assert"]
@@ -261,7 +255,7 @@ def _keep_runtime(folder: Path, runtime: Path) -> None:
     """Keep the objects of Verilator's own library: they are the same for every design, and half of a small build."""
     if runtime.exists():
         return
-    with tempfile.TemporaryDirectory(dir=cache_folder()) as temporary:
+    with tempfile.TemporaryDirectory(dir=cache_folder("simulators")) as temporary:
         for path in folder.glob("verilated*.o"):
             shutil.copy(path, Path(temporary) / path.name)
         with contextlib.suppress(OSError):  # another process was first

@@ -22,9 +22,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.cache import cache_folder
 from sw.errors import DataError
 
-__all__ = ["ENVIRONMENT", "Dataset", "cache_folder", "load_data"]
+__all__ = ["ENVIRONMENT", "Dataset", "load_data"]
 
 ENVIRONMENT = "SPIKELOOM_DATA"
 
@@ -90,13 +91,6 @@ class Dataset:
             digest.update(str((array.shape, array.dtype)).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
-
-
-def cache_folder(kind: str) -> Path:
-    """Folder for `kind` in $SPIKELOOM_CACHE, or else in the user's cache under `spikeloom`."""
-    root = os.environ.get("SPIKELOOM_CACHE")
-    base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "spikeloom"
-    return base / kind
 
 
 def load_data(name: str, folder: str | os.PathLike[str] | None = None) -> Dataset:

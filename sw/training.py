@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from sw.data import Dataset, cache_folder
+from sim.cache import cache_folder
+from sw.data import Dataset
 from sw.files import write_atomic
 from sw.layers import ClippedReLU
 from sw.passes.quantise import largest_threshold

@@ -14,7 +14,8 @@ import hw.npu_axi
 from hw.export import export_component
 from hw.host_block import HostBlock
 from hw.npu_axi import NpuAxi
-from sim.simulator import _build, cache_folder
+from sim.cache import cache_folder
+from sim.simulator import _build
 from sim.tools import check_simulator, simulator_environment
 from tests.conftest import SIMULATORS
 from tests.hw.npu_axi_tb import UNIT
@@ -54,7 +55,7 @@ def build(simulator: str, folder: Path) -> Path:
     """Build the simulator in a folder, which is returned."""
     check_simulator(simulator)
     component = hw.npu_axi.NpuAxi(parameters=UNIT)
-    cache_folder().mkdir(parents=True, exist_ok=True)  # keeps the objects of Verilator's own library
+    cache_folder("simulators").mkdir(parents=True, exist_ok=True)  # keeps the objects of Verilator's own library
     _build(folder, {**export_component(component, "npu_axi"), **wrapper(component)}, simulator, waves=False, quick=True)
     return folder
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from sim import simulator
+from sim.cache import cache_folder
 from sim.cosim import run_cosim
 from sim.lock import shared
-from sim.simulator import KEPT_BUILDS, Simulator, cache_folder
+from sim.simulator import KEPT_BUILDS, Simulator
 from sim.tools import SimulationError
 from tests.sim.networks import random_chip
 
@@ -23,8 +24,8 @@ CHIP = random_chip(np.random.default_rng(3), sizes=[7, 3], encoder_lanes=3)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of its own."""
     monkeypatch.setenv("SPIKELOOM_CACHE", str(tmp_path))
-    cache_folder().mkdir()
-    return cache_folder()
+    cache_folder("simulators").mkdir()
+    return cache_folder("simulators")
 
 
 @pytest.fixture

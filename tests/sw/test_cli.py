@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hw import synthesis
+from sim.cache import cache_folder
 from sim.result import Mismatch
-from sim.simulator import cache_folder
 from sim.tools import ToolError
 from sw import doctor, steps
 from sw.cli import app
@@ -30,8 +30,8 @@ def place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     cache = tmp_path_factory.getbasetemp() / "cli-cache"
     if not (cache / "simulators").exists():
         cache.mkdir(exist_ok=True)
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        (cache / "simulators").symlink_to(cache_folder())
+        cache_folder("simulators").mkdir(parents=True, exist_ok=True)
+        (cache / "simulators").symlink_to(cache_folder("simulators"))
     monkeypatch.setenv("SPIKELOOM_CACHE", str(cache))
     monkeypatch.setenv("COLUMNS", "140")
     monkeypatch.setenv("TERM", "dumb")
