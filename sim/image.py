@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,7 @@ class ChipImage:
     adc_cycles: int = 1
     clock_Hz: float = 1e8
     seed: int = 0
-    programming: Programming = Programming()
+    programming: Programming = field(default_factory=Programming)
     program_cycles: int = 10
 
     def __post_init__(self) -> None:
