@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from sim.config import Device, Energy
+from sim.config import Device, Energy, Programming
 from sim.image import ChipImage, LayerImage
 from sw.chip import Chip
 from sw.config import Config
@@ -28,7 +28,8 @@ from sw.files import as_path, readable_error
 __all__ = ["FORMAT", "VERSION", "load", "pack", "unpack"]
 
 FORMAT = "spikeloom weight image"
-VERSION = 1
+VERSION = 2
+"""Version that is written. Version 1, without `programming` and `program_cycles`, is read too: they get defaults."""
 _ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
 
 
@@ -46,6 +47,7 @@ def pack(image: ChipImage, config: Config) -> bytes:
         "parameters": dataclasses.asdict(image.parameters),
         "device": image.device.model_dump(mode="json"),
         "energy": image.energy.model_dump(mode="json"),
+        "programming": image.programming.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
     }
     text = json.dumps(chip, sort_keys=True)
@@ -160,6 +162,7 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[Ch
             "readout": Readout(chip["readout"]),
             "device": Device(**chip["device"]),
             "energy": Energy(**chip["energy"]),
+            "programming": Programming(**chip.get("programming", {})),
         }
     )
     return image, config
