@@ -8,14 +8,13 @@ from amaranth.lib.wiring import In, Out, flipped
 
 from hw.axi_lite import AxiLite, axi_lite_members
 from hw.crossbar_port import CrossbarSignature
+from hw.encoder_pair import TAG_BITS
 from hw.host_block import HostBlock
 from hw.host_registers import ADDRESS_BITS
 from hw.npu import Npu
 from hw.params import NpuParameters
 
 __all__ = ["RESULT_LAYOUT", "TAG_BITS", "NpuAxi"]
-
-TAG_BITS = 16
 
 RESULT_LAYOUT = data.StructLayout({"winner": 15, "overflow": 1, "steps": 15, "reason": 1, "margin": signed(32)})
 """Bits of `m_axis_result_tdata`, the same in every build."""
@@ -39,7 +38,6 @@ class NpuAxi(wiring.Component):
     m_axis_result_tdata, _tlast, _tuser, _tvalid, _tready : the answer in the bits of `RESULT_LAYOUT`, and the image's
         tag; `tlast` is always 1. `overflow` says that a membrane has saturated since `clear_flags` was written
     irq : Out(1), see register `control`
-    program_request, program_grant : In, Out(layers); see Npu
     crossbar_<l> : Out(CrossbarSignature)
 
     Cycles: an image takes the cycles it takes in `Npu`, an access those it takes in `AxiLite`.
@@ -56,7 +54,6 @@ class NpuAxi(wiring.Component):
             if bits > most:
                 raise ValueError(f"Result field {name} must have at most {most} bits to fit the stream, not {bits}")
         self._parameters = parameters
-        layers = len(parameters.layers)
         super().__init__(
             {
                 **{f"s_axil_{name}": member for name, member in axi_lite_members(ADDRESS_BITS).items()},
@@ -71,8 +68,6 @@ class NpuAxi(wiring.Component):
                 "m_axis_result_tvalid": Out(1),
                 "m_axis_result_tready": In(1),
                 "irq": Out(1),
-                "program_request": In(layers),
-                "program_grant": Out(layers),
                 **{f"crossbar_{index}": Out(CrossbarSignature(p)) for index, p in enumerate(parameters.layers)},
             }
         )
@@ -94,17 +89,16 @@ class NpuAxi(wiring.Component):
         wiring.connect(m, axi_lite.registers, host.bus)
         wiring.connect(m, host.load, npu.load)
 
-        # Pixels: the tag is kept from an image's first word to its result.
-        first, last, taken = Signal(), Signal(), Signal()
+        # Pixels.
+        last, taken = Signal(), Signal()
         word = Signal(range(max(2, p.pixel_words)))
-        tag = Signal(TAG_BITS)
         m.d.comb += [
             Value.cast(npu.pixels.payload).eq(self.s_axis_pixels_tdata),
             npu.pixels.valid.eq(self.s_axis_pixels_tvalid),
             self.s_axis_pixels_tready.eq(npu.pixels.ready),
             npu.seed.eq(host.seed),
+            npu.tag.eq(self.s_axis_pixels_tuser),
             taken.eq(npu.pixels.valid & npu.pixels.ready),
-            first.eq(word == 0),
             last.eq(word == p.pixel_words - 1),
             host.frame_error.eq(taken & (self.s_axis_pixels_tlast != last)),
         ]
@@ -112,8 +106,6 @@ class NpuAxi(wiring.Component):
             m.d.sync += word.eq(word + 1)
             with m.If(last):
                 m.d.sync += word.eq(0)
-            with m.If(first):
-                m.d.sync += tag.eq(self.s_axis_pixels_tuser)
 
         # Result.
         result, answer = npu.result.payload, self.m_axis_result_tdata
@@ -124,7 +116,7 @@ class NpuAxi(wiring.Component):
             answer.reason.eq(result.reason),
             answer.margin.eq(result.margin),
             self.m_axis_result_tlast.eq(1),
-            self.m_axis_result_tuser.eq(tag),
+            self.m_axis_result_tuser.eq(npu.result_tag),
             self.m_axis_result_tvalid.eq(npu.result.valid),
             npu.result.ready.eq(self.m_axis_result_tready),
             host.result_waits.eq(npu.result.valid),
@@ -133,8 +125,6 @@ class NpuAxi(wiring.Component):
             host.cycles.eq(npu.cycles),
             host.overflow.eq(npu.overflow),
             self.irq.eq(host.irq),
-            npu.program_request.eq(self.program_request),
-            self.program_grant.eq(npu.program_grant),
         ]
         for index in range(len(p.layers)):
             wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))
