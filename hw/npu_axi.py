@@ -8,14 +8,13 @@ from amaranth.lib.wiring import In, Out, flipped
 
 from hw.axi_lite import AxiLite, axi_lite_members
 from hw.crossbar_port import CrossbarSignature
+from hw.encoder_pair import TAG_BITS
 from hw.host_block import HostBlock
 from hw.host_registers import ADDRESS_BITS
 from hw.npu import Npu
 from hw.params import NpuParameters
 
 __all__ = ["RESULT_LAYOUT", "TAG_BITS", "NpuAxi"]
-
-TAG_BITS = 16
 
 RESULT_LAYOUT = data.StructLayout({"winner": 15, "overflow": 1, "steps": 15, "reason": 1, "margin": signed(32)})
 """Bits of `m_axis_result_tdata`, the same in every build."""
@@ -94,17 +93,16 @@ class NpuAxi(wiring.Component):
         wiring.connect(m, axi_lite.registers, host.bus)
         wiring.connect(m, host.load, npu.load)
 
-        # Pixels: the tag is kept from an image's first word to its result.
-        first, last, taken = Signal(), Signal(), Signal()
+        # Pixels.
+        last, taken = Signal(), Signal()
         word = Signal(range(max(2, p.pixel_words)))
-        tag = Signal(TAG_BITS)
         m.d.comb += [
             Value.cast(npu.pixels.payload).eq(self.s_axis_pixels_tdata),
             npu.pixels.valid.eq(self.s_axis_pixels_tvalid),
             self.s_axis_pixels_tready.eq(npu.pixels.ready),
             npu.seed.eq(host.seed),
+            npu.tag.eq(self.s_axis_pixels_tuser),
             taken.eq(npu.pixels.valid & npu.pixels.ready),
-            first.eq(word == 0),
             last.eq(word == p.pixel_words - 1),
             host.frame_error.eq(taken & (self.s_axis_pixels_tlast != last)),
         ]
@@ -112,8 +110,6 @@ class NpuAxi(wiring.Component):
             m.d.sync += word.eq(word + 1)
             with m.If(last):
                 m.d.sync += word.eq(0)
-            with m.If(first):
-                m.d.sync += tag.eq(self.s_axis_pixels_tuser)
 
         # Result.
         result, answer = npu.result.payload, self.m_axis_result_tdata
@@ -124,7 +120,7 @@ class NpuAxi(wiring.Component):
             answer.reason.eq(result.reason),
             answer.margin.eq(result.margin),
             self.m_axis_result_tlast.eq(1),
-            self.m_axis_result_tuser.eq(tag),
+            self.m_axis_result_tuser.eq(npu.result_tag),
             self.m_axis_result_tvalid.eq(npu.result.valid),
             npu.result.ready.eq(self.m_axis_result_tready),
             host.result_waits.eq(npu.result.valid),
