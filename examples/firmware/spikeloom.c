@@ -79,10 +79,10 @@ static int reason(struct spikeloom *chip, int otherwise)
         return SPIKELOOM_E_BUILD;
     if (FIELD(flags, ERRORS_TIMEOUT))
         return SPIKELOOM_E_TIMEOUT;
-    if (FIELD(flags, ERRORS_CHECKSUM))
-        return SPIKELOOM_E_CHECKSUM;
     if (FIELD(flags, ERRORS_REFUSED))
         return SPIKELOOM_E_REFUSED;
+    if (FIELD(flags, ERRORS_CHECKSUM))
+        return SPIKELOOM_E_CHECKSUM;
     if (FIELD(flags, ERRORS_UNLOADED))
         return SPIKELOOM_E_UNLOADED;
     if (FIELD(flags, ERRORS_FRAME))
@@ -375,22 +375,25 @@ int spikeloom_receive(struct spikeloom *chip, struct spikeloom_answer *answer, s
 {
     uint64_t words[SPIKELOOM_MOST_RESULT_WORDS];
     const int activity = (chip->control & SPIKELOOM_CONTROL_ACTIVITY_MASK) != 0;
+    const size_t expected = activity ? 2u + 3u * chip->layers : 1u;
+    const uint64_t *first;
     size_t count = 0, layer;
     uint32_t margin;
 
     if (chip->port->receive(chip->port->context, &answer->tag, words, SPIKELOOM_MOST_RESULT_WORDS, &count))
         return reason(chip, SPIKELOOM_E_NO_ANSWER);
-    if (count != (activity ? 2u + 3u * chip->layers : 1u))
+    if (count < expected || count > SPIKELOOM_MOST_RESULT_WORDS)
         return SPIKELOOM_E_STREAM;
-    answer->winner = (uint32_t)FIELD(words[0], RESULT_WINNER);
-    answer->steps = (uint32_t)FIELD(words[0], RESULT_STEPS);
-    answer->by_rule = (uint32_t)FIELD(words[0], RESULT_REASON);
-    margin = (uint32_t)FIELD(words[0], RESULT_MARGIN);
+    first = &words[count - expected]; /* a soft reset may have left words without an end in front */
+    answer->winner = (uint32_t)FIELD(first[0], RESULT_WINNER);
+    answer->steps = (uint32_t)FIELD(first[0], RESULT_STEPS);
+    answer->by_rule = (uint32_t)FIELD(first[0], RESULT_REASON);
+    margin = (uint32_t)FIELD(first[0], RESULT_MARGIN);
     answer->margin = margin >> 31 ? -(int32_t)(~margin) - 1 : (int32_t)margin;
-    answer->cycles = activity ? low(words[1]) : 0u;
-    answer->gap = activity ? high(words[1]) : 0u;
+    answer->cycles = activity ? low(first[1]) : 0u;
+    answer->gap = activity ? high(first[1]) : 0u;
     for (layer = 0; activity && counters && layer < chip->layers; layer++) {
-        const uint64_t *word = &words[2u + 3u * layer];
+        const uint64_t *word = &first[2u + 3u * layer];
 
         counters[layer].row_pulses = low(word[0]);
         counters[layer].tile_reads = high(word[0]);
@@ -398,7 +401,7 @@ int spikeloom_receive(struct spikeloom *chip, struct spikeloom_answer *answer, s
         counters[layer].saturations = high(word[1]);
         counters[layer].spikes = low(word[2]);
     }
-    return FIELD(words[0], RESULT_OVERFLOW) ? SPIKELOOM_E_OVERFLOW : SPIKELOOM_OK;
+    return FIELD(first[0], RESULT_OVERFLOW) ? SPIKELOOM_E_OVERFLOW : SPIKELOOM_OK;
 }
 
 int spikeloom_infer(struct spikeloom *chip, uint16_t tag, const uint8_t *frame, size_t count,

@@ -60,6 +60,7 @@ struct spikeloom_network {
     uint32_t write_count;
     uint32_t top_code;                     /* code of the highest level of a cell */
     uint32_t seeds;                        /* 1: rate coding, every image needs a seed */
+    uint32_t fault_aware;                  /* 1: partners are to make up for cells that fail */
 };
 
 #define SPIKELOOM_MOST_LAYERS 16
