@@ -3,8 +3,8 @@
  *
  *     firmware FOLDER [--damaged]
  *
- * FOLDER is a simulation's, with its two pipes. --damaged flips a bit of a write on its way in a first load, to see that
- * the chip finds it and takes the next load. */
+ * FOLDER is a simulation's, with its two pipes. --damaged flips a bit of a write on its way in a first load, to see
+ * that the chip finds it and takes the next load. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,8 +31,8 @@ static int fail(const char *what, int error)
 static void cell_failed(void *context, uint32_t layer, uint32_t row, uint32_t column, uint32_t side, uint32_t code)
 {
     (void)context;
-    printf("layer %" PRIu32 ", row %" PRIu32 ", column %" PRIu32 ": the %s cell failed at %" PRIu32 "/8 levels\n", layer,
-           row, column, side ? "negative" : "positive", code);
+    printf("layer %" PRIu32 ", row %" PRIu32 ", column %" PRIu32 ": the %s cell failed at %" PRIu32 "/8 levels\n",
+           layer, row, column, side ? "negative" : "positive", code);
 }
 
 static int send_image(struct spikeloom *chip, uint32_t image)
@@ -69,17 +69,17 @@ static int run_images(struct spikeloom *chip)
             error = spikeloom_receive(chip, &answer, counters);
         if (error)
             break;
-        printf("image %" PRIu32 ": class %" PRIu32 ", %" PRIu32 " steps, margin %" PRId32 ", %" PRIu32 " cycles, gap %" PRIu32
-               "\n",
+        printf("image %" PRIu32 ": class %" PRIu32 ", %" PRIu32 " steps, margin %" PRId32 ", %" PRIu32 " cycles, "
+               "gap %" PRIu32 "\n",
                image, answer.winner, answer.steps, answer.margin, answer.cycles, answer.gap);
         for (layer = 0; layer < NETWORK_LAYERS; layer++)
-            printf("  layer %" PRIu32 ": %" PRIu32 " row pulses, %" PRIu32 " tile reads, %" PRIu32 " conversions, %" PRIu32
-                   " saturations, %" PRIu32 " spikes\n",
+            printf("  layer %" PRIu32 ": %" PRIu32 " row pulses, %" PRIu32 " tile reads, %" PRIu32 " conversions, "
+                   "%" PRIu32 " saturations, %" PRIu32 " spikes\n",
                    layer, counters[layer].row_pulses, counters[layer].tile_reads, counters[layer].conversions,
                    counters[layer].saturations, counters[layer].spikes);
         if (!agrees(image, &answer, counters)) {
-            printf("  expected class %" PRIu32 ", %" PRIu32 " steps, margin %" PRId32 "\n", network_answers[image].winner,
-                   network_answers[image].steps, network_answers[image].margin);
+            printf("  expected class %" PRIu32 ", %" PRIu32 " steps, margin %" PRId32 "\n",
+                   network_answers[image].winner, network_answers[image].steps, network_answers[image].margin);
             wrong++;
         }
     }
@@ -107,7 +107,8 @@ static int run(struct spikeloom *chip, struct pipe_port *pipes, struct spikeloom
     if (error)
         return fail("looking for the chip", error);
     pipes->word_bytes = chip->encoder_lanes;
-    printf("SpikeLoom with %" PRIu32 " layers, build %08" PRIx32 "; network %s\n", chip->layers, chip->build, network.name);
+    printf("SpikeLoom with %" PRIu32 " layers, build %08" PRIx32 "; network %s\n", chip->layers,
+           chip->build, network.name);
 
     if (network.seeds)
         control |= SPIKELOOM_CONTROL_SEEDS_MASK;
@@ -132,8 +133,8 @@ static int run(struct spikeloom *chip, struct pipe_port *pipes, struct spikeloom
         return fail("loading", error);
     printf("loaded: %" PRIu32 " writes\n", network.write_count);
     if (programming.starts)
-        printf("programmed: %" PRIu32 " starts, %" PRIu32 " second passes, %" PRIu32 " pulses, %" PRIu32 " verify reads, %" PRIu32
-               " cells failed\n",
+        printf("programmed: %" PRIu32 " starts, %" PRIu32 " second passes, %" PRIu32 " pulses, %" PRIu32 " verify reads, "
+               "%" PRIu32 " cells failed\n",
                programming.starts, programming.second_passes, programming.pulses, programming.verify_reads,
                programming.failed_cells);
     return run_images(chip);

@@ -36,13 +36,13 @@ PIXELS = make_images(3, 20)
 CHIP = make_chip().image
 
 
-def compiled(folder: Path, files: dict[str, str], sources: tuple[str, ...] = ("main.c", "pipe_port.c", "spikeloom.c")):
+def compiled(folder: Path, files: dict[str, str]) -> Path:
     """The program in `folder`, from the sources and the generated headers; with sanitizers where they are there."""
     for name, text in files.items():
         (folder / name).write_text(text)
     program = folder / "firmware"
     command = [COMPILER, *STRICT, f"-I{folder}", f"-I{FOLDER}", "-o", str(program)]
-    command += [str(FOLDER / name) for name in sources]
+    command += [str(path) for path in sorted(FOLDER.glob("*.c"))]
     run = subprocess.run([*command, *SANE], capture_output=True, text=True, check=False)
     if run.returncode and re.search("sanitize|-lasan|-lubsan", run.stderr):
         run = subprocess.run(command, capture_output=True, text=True, check=False)
