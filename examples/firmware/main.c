@@ -133,8 +133,8 @@ static int run(struct spikeloom *chip, struct pipe_port *pipes, struct spikeloom
         return fail("loading", error);
     printf("loaded: %" PRIu32 " writes\n", network.write_count);
     if (programming.starts)
-        printf("programmed: %" PRIu32 " starts, %" PRIu32 " second passes, %" PRIu32 " pulses, %" PRIu32 " verify reads, "
-               "%" PRIu32 " cells failed\n",
+        printf("programmed: %" PRIu32 " starts, %" PRIu32 " second passes, %" PRIu32 " pulses, "
+               "%" PRIu32 " verify reads, %" PRIu32 " cells failed\n",
                programming.starts, programming.second_passes, programming.pulses, programming.verify_reads,
                programming.failed_cells);
     return run_images(chip);

@@ -21,7 +21,7 @@ from sw import doctor, steps
 from sw.cli import app
 from sw.flow import Flow
 
-COMMANDS = ("doctor", "demo", "run", "verilog", "cosim", "report")
+COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "cosim", "report")
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +119,18 @@ def test_everything_once(place: Path) -> None:
     assert values["images"] == 3 and values["mismatches"] == 0 and values["simulator"] == "verilator"
     share = f"{100 * values['accuracy']:.2f} %"
     assert share in call("cosim", chip, "--images", "3").stdout
+
+
+def test_firmware_writes_the_headers(place: Path) -> None:
+    values = json.loads(call("firmware", "tiny", "-o", "c", "--images", "2", "--json").stdout)
+    assert values == {"folder": "c", "files": ["network.h", "spikeloom_registers.h"], "images": 2}
+    text = (place / "c/network.h").read_text()
+    assert "#define NETWORK_IMAGES 2" in text and "cells are taken as programmed" in text
+    call("run", "tiny", "--to", "convert")
+    call("firmware", "build/tiny/convert/chip.loom", "--output", "again", "--images", "2")
+    assert (place / "again/network.h").read_text() == text
+    assert 'needs [programming] method = "verify"' in error("firmware", "tiny", "-o", "c", "--programming")
+    assert "1 .. 65536 images, not 0" in error("firmware", "tiny", "-o", "c", "--images", "0")
 
 
 def test_the_report_says_what_was_not_run() -> None:
