@@ -98,7 +98,7 @@ module bench (input wire clk);
     reg [31:0] available = 0;  // result frames that no RECEIVE has counted
     wire irq;
 
-    wire [15:0] tag = {tag};  // of the image in work
+    wire [15:0] tag = {unit}.result_tag;  // of the image in work
     wire [{step_bits}-1:0] step = {unit}.controller.step;
     wire [63:0] image_of_tag = images[tag];
     wire [31:0] image = image_of_tag[63:32];
@@ -367,12 +367,11 @@ def host_bench_text(
     *,
     chip: str = "spikeloom_axi_chip",
     unit: str = "chip.npu_axi.npu",
-    tag: str = "chip.npu_axi.npu.encoder_pair.o_tag",
 ) -> str:
     """Verilog text of the bench, module `bench` with one port, `clk`.
 
     `macro` holds the chip's parameters (cycles of the array); every signal is dumped to the file `waves`. `chip` is the
-    module with buses, `unit` the path of the unit inside the bench, `tag` that of the tag of the image in work.
+    module with buses, `unit` the path of the unit inside the bench.
     """
     p = parameters
     text = _HEAD.format(
@@ -385,7 +384,6 @@ def host_bench_text(
         parameters=",\n".join(f"        .{name}({value})" for name, value in macro.items()),
         chip=chip,
         unit=unit,
-        tag=tag,
         commands=COMMANDS,
         responses=RESPONSES,
         record=RECORD,
