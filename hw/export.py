@@ -45,7 +45,7 @@ _MEANINGS = {
     "seed": "seed of the rate coding's random source, taken with an image's first word",
     "tag": "number to tell images apart, taken with an image's first word",
     "drop": "forget the image whose words are still coming; it gives no result",
-    "load": "stream, register writes: address bits 23..0, data bits 55..24; ready only while no part of an image is held",
+    "load": "stream, register writes: address bits 23..0, data bits 55..24; ready only without any part of an image",
     "result": "stream, the answer: class, steps, margin to the second class, reason (0 step limit, 1 rule)",
     "result_tag": "tag of the image whose answer result is",
     "cycles": "clock cycles from the later of the image's first pixel word and the result before to the result",
