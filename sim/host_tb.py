@@ -13,22 +13,26 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, ValueChange
 
+from sim.host_bench import CELLS, RELOAD, TOTALS
 from sim.macro import MacroModel, load_models
-from sim.npu_tb import CLOCK_NS
+from sim.npu_tb import CLOCK_NS, answer_operations, answer_reads
 
-RELOAD, TOTALS, CELLS = 6, 7, 8
-"""Calls, by the number of the bench's command."""
+CELL_FIELDS = ("g_S", "pulses", "reads", "load", "read_load")
 
 
-async def _reads(handle, context, models: list[MacroModel], index: int) -> None:
-    """Answer every read of one layer's crossbar: codes and over-range flags of all its tiles at once."""
-    request = ValueChange(handle.request)
-    latched, answer = handle.latched, handle.answer
-    while True:
-        await request
-        where = int(str(context.value), 2)
-        image, step = where >> 32 & 0xFFFFFFFF, where & 0xFFFFFFFF
-        answer.value = models[index].answer(str(latched.value), image, step, where >> 64)
+def _write_totals(models: list[MacroModel]) -> None:
+    """Write the conductance-weighted pulse sums since the last time, and forget them."""
+    totals = {f"layer_{index}": model.totals() for index, model in enumerate(models)}
+    np.savez("conductance.npz", **totals)  # type: ignore[arg-type]
+    for model in models:
+        model.forget_totals()
+
+
+def _write_cells(models: list[MacroModel]) -> None:
+    """Write what the cells remember; of a layer without cells, nothing."""
+    states = {index: model.cells.state for index, model in enumerate(models) if model.cells is not None}
+    arrays = {f"{name}_{index}": getattr(state, name) for index, state in states.items() for name in CELL_FIELDS}
+    np.savez("cells.npz", **arrays)  # type: ignore[arg-type]
 
 
 async def _calls(dut, models: list[MacroModel]) -> None:
@@ -40,10 +44,9 @@ async def _calls(dut, models: list[MacroModel]) -> None:
         if op == RELOAD:
             models[:] = load_models(Path.cwd())
         elif op == TOTALS:
-            totals = {f"layer_{index}": model.totals() for index, model in enumerate(models)}
-            np.savez("conductance.npz", **totals)  # type: ignore[arg-type]
-            for model in models:
-                model._conductance.clear()
+            _write_totals(models)
+        elif op == CELLS:
+            _write_cells(models)
         dut.service_done.value = number
 
 
@@ -52,7 +55,9 @@ async def serve(dut) -> None:
     """Play the devices until the host has ended the simulation."""
     models = load_models(Path.cwd())
     for index in range(len(models)):
-        cocotb.start_soon(_reads(getattr(dut.chip, f"macro_{index}"), dut.context_word, models, index))
+        macro = getattr(dut.chip, f"macro_{index}")
+        cocotb.start_soon(answer_reads(macro, dut.context_word, models, index))
+        cocotb.start_soon(answer_operations(macro, models, index))
     cocotb.start_soon(_calls(dut, models))
     Clock(dut.clk, CLOCK_NS, unit="ns").start()
     await RisingEdge(dut.finished)
