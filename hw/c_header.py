@@ -16,8 +16,8 @@ from hw.host_registers import (
     HostRegister,
     Window,
 )
-from hw.npu_axi import RESULT_LAYOUT
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
+from hw.result_stream import RESULT_LAYOUT
 
 __all__ = ["c_header"]
 

@@ -39,7 +39,8 @@ Words have 32 bits, addresses are byte addresses of {bits} bits, four times a [l
 - Bits that a register does not have read 0 and ignore what is written; a signed register is sign-extended when read.
 - Bytes without a strobe keep their value.
 - An access to an address that is not listed, a misaligned one, a write to a read-only register, a write of a part of a
-  window's word, and a read of a window that is written only answer SLVERR and change nothing.
+  window's word or of a register marked *whole*, and a read of a window that is written only answer SLVERR and change
+  nothing. A write of no byte at all is right where one of the whole word is, and does nothing.
 - A write to a register marked *idle* while an image is in work answers SLVERR, changes nothing, and sets the flag
   `refused` of `errors`. So does one to the programmers' settings while a programmer is busy, and one of a target or of
   `program_start` outside of a [load session](load_guard.md) or while the layer's programmer is busy.
@@ -86,7 +87,7 @@ def _row(register: Register | HostRegister, address: int) -> str:
     if isinstance(register, Register):
         access, init = "wo, idle" if register.pulse else "rw, idle", str(register.init)
     else:
-        access = f"{register.access}, idle" if register.idle_only else register.access
+        access = register.access + ", idle" * register.idle_only + ", whole" * register.whole
         init = "build" if register.value else str(register.init)
     meaning = register.meaning.replace("|", r"\|")
     return f"| {address:#x} | `{register.name}` | {access} | {init} | {register.unit} | {meaning} |"

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from hw.params import LayerParameters, NpuParameters
-from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register, bias_address, layer_address
+from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, Register, bias_address, layer_address
 
 __all__ = [
     "ADDRESS_BITS",
@@ -45,6 +45,7 @@ __all__ = [
     "program_result_byte_address",
     "program_target_byte_address",
     "unit_byte_address",
+    "window_byte_address",
 ]
 
 ADDRESS_BITS = 26
@@ -89,6 +90,7 @@ class HostRegister:
     value : of a constant, from the structural parameters (NpuParameters or LayerParameters)
     idle_only : writes are refused while an image is in work
     init : value after a reset, of one that is no constant
+    whole : a write is an action: of the whole word, or of no byte at all, which does nothing
     """
 
     name: str
@@ -100,6 +102,7 @@ class HostRegister:
     value: Callable[[Any], int] | None = None
     idle_only: bool = False
     init: int = 0
+    whole: bool = False
 
     @property
     def mask(self) -> int:
@@ -227,12 +230,14 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         fields=(Field("soft", 0, 1, "write 1: everything is as after a reset, but the bus and a waiting result word"),),
     ),
     HostRegister("build", 14, "ro", "number of this build, from its structural parameters", value=build_id),
-    HostRegister("load_begin", 15, "wo", "opens a load session: write the number of the build the data is for"),
+    HostRegister(
+        "load_begin", 15, "wo", "opens a load session: write the number of the build the data is for", whole=True
+    ),
     *(
         HostRegister(f"seed_{i}", 16 + i, "rw", f"seed of the rate coding, part {i} of 4, lowest first", idle_only=True)
         for i in range(4)
     ),
-    HostRegister("load_end", 20, "wo", "completes a load session: write the CRC-32 of its writes"),
+    HostRegister("load_end", 20, "wo", "completes a load session: write the CRC-32 of its writes", whole=True),
     HostRegister("load_checksum", 21, "ro", "CRC-32 of the writes of this session, or the last one, so far"),
     HostRegister("timeout", 22, "rw", "longest pause in a load session or in an image frame, 0 is off", "clock cycles"),
     HostRegister("gap", 23, "ro", "last result: from the result before to this image's first read", "clock cycles"),
@@ -278,6 +283,7 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
         "rw",
         "programs the cells of a row of every row tile and a column group; only in a load session; reads the last",
         fields=(Field("row", 0, 16, "row in the tiles"), Field("group", 16, 16, "column group")),
+        whole=True,
     ),
     HostRegister(
         "program_status",
@@ -364,20 +370,27 @@ def bias_byte_address(layer: int, neuron: int) -> int:
     return 4 * bias_address(layer, neuron)
 
 
-def _window_address(offset: int, limit: int, layer: int, index: int) -> int:
-    if not 0 <= index < limit:
-        raise ValueError(f"Index of a window's word must be in 0 .. {limit - 1}, not {index!r}")
-    return layer_byte_address(layer, LAYER_REGISTERS[0].name) - 4 * LAYER_REGISTERS[0].offset + offset + 4 * index
+_MOST_WORDS = {"program_target": 4096, "program_result": 8192, "bias": MAX_BIASES}
+
+
+def window_byte_address(window: Window, layer: int, index: int) -> int:
+    """Byte address of word `index` of a layer's window; ValueError for a layer or a word that no build has."""
+    most = _MOST_WORDS[window.name]
+    if not 0 <= index < most:
+        raise ValueError(f"Index of a {window.name} must be in 0 .. {most - 1}, not {index!r}")
+    return (
+        layer_byte_address(layer, LAYER_REGISTERS[0].name) - 4 * LAYER_REGISTERS[0].offset + window.offset + 4 * index
+    )
 
 
 def program_target_byte_address(layer: int, index: int) -> int:
     """Byte address of target word `index` = lane * row_tiles + tile; ValueError outside 0 .. 4095."""
-    return _window_address(PROGRAM_TARGET_BYTES, 4096, layer, index)
+    return window_byte_address(LAYER_WINDOWS[0], layer, index)
 
 
 def program_result_byte_address(layer: int, index: int) -> int:
     """Byte address of result `index` = (lane * row_tiles + tile) * 2 + side; ValueError outside 0 .. 8191."""
-    return _window_address(PROGRAM_RESULT_BYTES, 8192, layer, index)
+    return window_byte_address(LAYER_WINDOWS[1], layer, index)
 
 
 @dataclass(frozen=True)
@@ -392,6 +405,7 @@ class MapEntry:
     access : "ro", "rw", "w1c" or "wo"
     init : value after a reset
     idle_only : writes are refused while an image is in work
+    whole : written as a whole word, or not at all
     register : the declaration
     """
 
@@ -403,6 +417,7 @@ class MapEntry:
     access: Access
     init: int
     idle_only: bool
+    whole: bool
     register: Register | HostRegister
 
 
@@ -415,10 +430,10 @@ def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
         own = UNIT_HOST_REGISTERS if layer is None else LAYER_HOST_REGISTERS
         for r in run_time:
             address = unit_byte_address(r.name) if layer is None else layer_byte_address(layer, r.name)
-            entries.append(MapEntry(r.name, layer, address, r.bits(p), r.signed, "rw", r.init, True, r))
+            entries.append(MapEntry(r.name, layer, address, r.bits(p), r.signed, "rw", r.init, True, False, r))
         for h in own:
             address = unit_byte_address(h.name) if layer is None else layer_byte_address(layer, h.name)
             init = h.value(p) if h.value else h.init
             bits = h.mask.bit_length()
-            entries.append(MapEntry(h.name, layer, address, bits, False, h.access, init, h.idle_only, h))
+            entries.append(MapEntry(h.name, layer, address, bits, False, h.access, init, h.idle_only, h.whole, h))
     return tuple(entries)
