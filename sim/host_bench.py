@@ -34,9 +34,14 @@ from collections.abc import Mapping
 from hw.host_registers import ADDRESS_BITS
 from hw.params import NpuParameters
 
-__all__ = ["COMMANDS", "CONTINUES", "NO_LAST", "RECORD", "RESPONSES", "frame_words", "host_bench_text", "visible_text"]
+__all__ = [
+    "CELLS", "COMMANDS", "CONTINUES", "FRAME", "IRQ", "NO_LAST", "READ", "RECEIVE", "RECORD", "RELOAD", "RESET",
+    "RESPONSES", "STOP", "TIME", "TOTALS", "WAIT", "WRITE", "frame_words", "host_bench_text", "image_cycles",
+    "visible_text",
+]  # fmt: skip
 
 COMMANDS, RESPONSES, RECORD = "commands", "responses", "record.txt"
+STOP, WRITE, READ, FRAME, WAIT, RECEIVE, RELOAD, TOTALS, CELLS, RESET, IRQ, TIME = range(12)
 NO_LAST, CONTINUES = 0x100, 0x200
 """Flags of a FRAME."""
 
@@ -98,7 +103,7 @@ module bench (input wire clk);
     reg [31:0] available = 0;  // result frames that no RECEIVE has counted
     wire irq;
 
-    wire [15:0] tag = {tag};  // of the image in work
+    wire [15:0] tag = {unit}.result_tag;  // of the image in work
     wire [{step_bits}-1:0] step = {unit}.controller.step;
     wire [63:0] image_of_tag = images[tag];
     wire [31:0] image = image_of_tag[63:32];
@@ -351,13 +356,13 @@ def frame_words(parameters: NpuParameters) -> int:
     return 2 + 3 * len(parameters.layers)
 
 
-def _hang_cycles(p: NpuParameters, macro: Mapping[str, int]) -> int:
-    """Cycles without any movement after which a run is given up: four times the longest image, stalls in it."""
-    stall = 16
+def image_cycles(parameters: NpuParameters, settle_cycles: int, adc_cycles: int) -> int:
+    """Bound on the clock cycles of an image, stalls in it."""
+    p, stall = parameters, 16
     step = p.pixel_words + p.classes * stall
     for layer in p.layers:
-        step += p.pulse_cycles + macro["SETTLE_CYCLES"] + layer.groups * (macro["ADC_CYCLES"] + stall) + stall
-    return 100_000 + 4 * (p.max_steps + 1) * step
+        step += p.pulse_cycles + settle_cycles + layer.groups * (adc_cycles + stall) + stall
+    return (p.max_steps + 1) * step
 
 
 def host_bench_text(
@@ -367,25 +372,23 @@ def host_bench_text(
     *,
     chip: str = "spikeloom_axi_chip",
     unit: str = "chip.npu_axi.npu",
-    tag: str = "chip.npu_axi.npu.encoder_pair.o_tag",
 ) -> str:
     """Verilog text of the bench, module `bench` with one port, `clk`.
 
     `macro` holds the chip's parameters (cycles of the array); every signal is dumped to the file `waves`. `chip` is the
-    module with buses, `unit` the path of the unit inside the bench, `tag` that of the tag of the image in work.
+    module with buses, `unit` the path of the unit inside the bench.
     """
     p = parameters
     text = _HEAD.format(
         encoder_lanes=p.encoder_lanes,
         buffer_words=2 * frame_words(p),
-        hang_cycles=_hang_cycles(p, macro),
+        hang_cycles=100_000 + 4 * image_cycles(p, macro["SETTLE_CYCLES"], macro["ADC_CYCLES"]),
         address_bits=ADDRESS_BITS,
         step_bits=p.step_bits,
         step_pad=32 - p.step_bits,
         parameters=",\n".join(f"        .{name}({value})" for name, value in macro.items()),
         chip=chip,
         unit=unit,
-        tag=tag,
         commands=COMMANDS,
         responses=RESPONSES,
         record=RECORD,
@@ -411,6 +414,6 @@ def visible_text() -> str:
     lines = ["`verilator_config"]
     for name in ("finished", "context_word", "clk", "service", "service_op", "service_done"):
         lines.append(f'public_flat_rw -module "bench" -var "{name}"')
-    for name in ("request", "latched", "answer"):
+    for name in ("request", "latched", "answer", "program_request", "program_word", "program_answer"):
         lines.append(f'public_flat_rw -module "crossbar_macro" -var "{name}"')
     return "\n".join(lines) + "\n"

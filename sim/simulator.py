@@ -29,14 +29,15 @@ from sim.lock import Busy, locked, shared
 from sim.tools import SimulationError, check_simulator, simulator_environment
 from sim.waves import wave_file
 
-__all__ = ["KEPT_BUILDS", "Simulator"]
+__all__ = ["KEPT_BUILDS", "SOURCES", "Simulator"]
 
 KEPT_BUILDS = 100
 """Builds that stay in the cache, those taken last; more than a run of all tests makes, which would else build anew."""
 
 _LOCK = threading.Lock()
 _BUILD = re.compile(r"(verilator|icarus)-[0-9a-f]{20}")
-_SOURCES = Path(__file__).parent / "verilog"
+SOURCES = Path(__file__).parent / "verilog"
+"""Folder of the Verilog that is not generated."""
 _KEPT = ("bench", "sim.vvp", "build.log")
 """Files of a build, beside its sources, that stay: the program that runs, and what building it said."""
 _SETTINGS = {
@@ -84,7 +85,7 @@ def _texts(
     texts = dict(export_verilog(parameters))
     if netlist:
         texts.update(gates(texts))
-    texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
+    texts["crossbar_macro.sv"] = (SOURCES / "crossbar_macro_python.sv").read_text()
     macro = {"SETTLE_CYCLES": settle_cycles, "ADC_CYCLES": adc_cycles}
     texts["bench.sv"] = bench_text(parameters, macro, waves=waves)
     texts["bench.vlt"] = _visible()
@@ -241,7 +242,8 @@ def _visible() -> str:
     """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
     lines = ["`verilator_config", 'public_flat_rw -module "bench" -var "finished"']
     lines += ['public_flat_rw -module "bench" -var "context_word"', 'public_flat_rw -module "bench" -var "clk"']
-    lines += [f'public_flat_rw -module "crossbar_macro" -var "{name}"' for name in ("request", "latched", "answer")]
+    names = ("request", "latched", "answer", "program_request", "program_word", "program_answer")
+    lines += [f'public_flat_rw -module "crossbar_macro" -var "{name}"' for name in names]
     return "\n".join(lines) + "\n"
 
 
