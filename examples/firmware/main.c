@@ -1,10 +1,11 @@
 /* Load the network of network.h into a simulated chip, run its images, and hold every answer and every counter to what
  * the integer reference computed.
  *
- *     firmware FOLDER [--damaged]
+ *     firmware FOLDER [--damaged | --reset]
  *
  * FOLDER is a simulation's, with its two pipes. --damaged flips a bit of a write on its way in a first load, to see
- * that the chip finds it and takes the next load. */
+ * that the chip finds it and takes the next load. --reset soft-resets the chip with images on their way, and loads it
+ * again. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,66 +98,99 @@ static int run_images(struct spikeloom *chip)
     return 0;
 }
 
-static int run(struct spikeloom *chip, struct pipe_port *pipes, struct spikeloom_port *port, int damaged)
+static int load(struct spikeloom *chip)
 {
     struct spikeloom_programming programming = {0};
     uint32_t control = SPIKELOOM_CONTROL_ACTIVITY_MASK | SPIKELOOM_CONTROL_IRQ_PROGRAM_MASK;
     int error;
 
-    error = spikeloom_connect(chip, port);
-    if (error)
-        return fail("looking for the chip", error);
-    pipes->word_bytes = chip->encoder_lanes;
-    printf("SpikeLoom with %" PRIu32 " layers, build %08" PRIx32 "; network %s\n", chip->layers,
-           chip->build, network.name);
-
     if (network.seeds)
         control |= SPIKELOOM_CONTROL_SEEDS_MASK;
     error = spikeloom_control(chip, control);
-    if (error)
-        return fail("register control", error);
-
     programming.fault_aware = (int)network.fault_aware;
     programming.failed = cell_failed;
-    if (damaged) {
-        sound_write = port->write32;
-        port->write32 = damaging_write;
-    writes_left = 5; /* load_begin, then four of the list */
+    if (!error)
         error = spikeloom_load(chip, &network, &programming);
-        port->write32 = sound_write;
-        printf("a damaged load: %s\n", spikeloom_message(error));
-        if (!error)
-            return fail("a damaged load went through", error);
-    }
-    error = spikeloom_load(chip, &network, &programming);
     if (error)
-        return fail("loading", error);
+        return error;
     printf("loaded: %" PRIu32 " writes\n", network.write_count);
     if (programming.starts)
         printf("programmed: %" PRIu32 " starts, %" PRIu32 " second passes, %" PRIu32 " pulses, "
                "%" PRIu32 " verify reads, %" PRIu32 " cells failed\n",
                programming.starts, programming.second_passes, programming.pulses, programming.verify_reads,
                programming.failed_cells);
-    return run_images(chip);
+    return SPIKELOOM_OK;
+}
+
+/* Whether the chip finds a load that is damaged on its way. */
+static int finds_damage(struct spikeloom *chip, struct spikeloom_port *port)
+{
+    int error;
+
+    sound_write = port->write32;
+    port->write32 = damaging_write;
+    writes_left = 6; /* control, load_begin, then four of the list */
+    error = load(chip);
+    port->write32 = sound_write;
+    printf("a damaged load: %s\n", spikeloom_message(error));
+    return error == SPIKELOOM_E_CHECKSUM;
+}
+
+/* Whether a soft reset while images are on their way leaves an empty chip that says so. */
+static int is_empty_after_reset(struct spikeloom *chip)
+{
+    struct spikeloom_answer answer;
+    int error = send_image(chip, 0);
+
+    if (!error)
+        error = send_image(chip, NETWORK_IMAGES - 1);
+    if (!error)
+        error = spikeloom_soft_reset(chip);
+    if (!error)
+        error = send_image(chip, 0);
+    if (!error)
+        error = spikeloom_receive(chip, &answer, NULL);
+    printf("an image after a soft reset: %s\n", spikeloom_message(error));
+    return error == SPIKELOOM_E_UNLOADED;
+}
+
+static int run(struct spikeloom *chip, struct pipe_port *pipes, struct spikeloom_port *port, const char *what)
+{
+    int error = spikeloom_connect(chip, port);
+
+    if (error)
+        return fail("looking for the chip", error);
+    pipes->word_bytes = chip->encoder_lanes;
+    printf("SpikeLoom with %" PRIu32 " layers, build %08" PRIx32 "; network %s\n", chip->layers, chip->build,
+           network.name);
+    if (strcmp(what, "--damaged") == 0 && !finds_damage(chip, port))
+        return 1;
+    error = load(chip);
+    if (!error && strcmp(what, "--reset") == 0) {
+        if (!is_empty_after_reset(chip))
+            return 1;
+        error = load(chip);
+    }
+    return error ? fail("loading", error) : run_images(chip);
 }
 
 int main(int count, char **words)
 {
-    const int damaged = count == 3 && strcmp(words[2], "--damaged") == 0;
+    const char *what = count == 3 ? words[2] : "";
     static struct pipe_port pipes;
     struct spikeloom_port port;
     struct spikeloom chip;
     int status;
 
-    if (count != 2 + damaged) {
-        printf("Usage: firmware FOLDER [--damaged]\n");
+    if (count < 2 || count > 3 || (*what && strcmp(what, "--damaged") != 0 && strcmp(what, "--reset") != 0)) {
+        printf("Usage: firmware FOLDER [--damaged | --reset]\n");
         return 2;
     }
     if (pipe_port_open(&pipes, &port, words[1])) {
         printf("Error: the pipes %s/commands and %s/responses cannot be opened\n", words[1], words[1]);
         return 1;
     }
-    status = run(&chip, &pipes, &port, damaged);
+    status = run(&chip, &pipes, &port, what);
     pipe_port_close(&pipes);
     return status;
 }

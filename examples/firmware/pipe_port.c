@@ -139,7 +139,7 @@ int pipe_port_open(struct pipe_port *pipes, struct spikeloom_port *port, const c
     char path[LINE_BYTES];
 
     memset(pipes, 0, sizeof *pipes);
-    pipes->patience = 1000000;
+    pipes->patience = 100000;
     port->context = pipes;
     port->write32 = pipe_write;
     port->read32 = pipe_read;

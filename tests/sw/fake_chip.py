@@ -52,6 +52,7 @@ class FakeChip:
         self.names = {e.address: e.name for e in host_map(self.parameters) if isinstance(e.register, HostRegister)}
         self.starts = {layer_byte_address(i, "program_start"): i for i in range(len(self.parameters.layers))}
         self.session = "empty"
+        self.pending: list[str] = []
         self.crc = 0
         self.writes: list[tuple[int, int]] = []
         self.sessions = 0
@@ -72,18 +73,17 @@ class FakeChip:
 
     def _run(self, folder: Path) -> None:
         with (folder / "commands").open("rb") as commands, (folder / "responses").open("w") as out:
-            pending: list[str] = []
             while len(command := commands.read(16)) == 16:
                 op, a, b, c = struct.unpack(">4I", command)
                 if op == 0:
                     return
                 if op == 3:
                     data = commands.read(a * self.parameters.encoder_lanes)
-                    pending += self._frame(b, c, data)
+                    self.pending += self._frame(b, c, data)
                     continue
-                text = self._answer(op, a, b, c, len(pending))
-                if op == 5 and pending:
-                    out.write(pending.pop(0) + "\n")
+                text = self._answer(op, a, b, c, len(self.pending))
+                if op == 5 and self.pending:
+                    out.write(self.pending.pop(0) + "\n")
                 out.write(text + "\n")
                 out.flush()
 
@@ -123,7 +123,8 @@ class FakeChip:
             self.values[address] &= ~data
             return OK
         if name == "reset":
-            self.__post_init__()
+            self.session, self.pending = "empty", []
+            self.values[unit_byte_address("control")] = 0
             return OK
         scope, window = address >> 18, 0x14000 <= address & 0x3FFFF < 0x18000
         if self.session != "loading" and (name == "program_start" or (scope and window)):

@@ -187,6 +187,26 @@ def test_a_damaged_load_is_told_and_the_next_goes_through(firmware, tmp_path, bl
     assert chip.sessions == 2 and chip.unit("errors") == 0
 
 
+def test_a_chip_that_does_not_find_the_damage_fails(firmware, tmp_path):
+    chip = fake()
+    writes = chip._write
+
+    def trusting(address: int, data: int) -> int:
+        return writes(address, chip.crc if chip.names.get(address) == "load_end" else data)
+
+    chip._write = trusting  # type: ignore[method-assign]
+    done = run(firmware, chip, tmp_path, "--damaged")
+    assert done.returncode == 1 and "a damaged load: everything is well" in done.stdout
+
+
+def test_after_a_soft_reset_the_chip_is_loaded_again(firmware, tmp_path):
+    chip = fake()
+    done = run(firmware, chip, tmp_path, "--reset")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "an image after a soft reset: the chip dropped an image: nothing is loaded" in done.stdout
+    assert chip.sessions == 2 and "reset" in chip.log and chip.unit("control") & 0x10
+
+
 def test_a_session_that_is_given_up_is_told(firmware, tmp_path):
     done = run(firmware, fake(forgets_after=9), tmp_path)
     assert done.returncode == 1
@@ -278,3 +298,38 @@ def test_partners_make_up_for_stuck_cells(tmp_path):
         code = 0 if side == "positive" else top
         assert f"layer 0, row {lost[0]}, column {lost[1]}: the {side} cell failed at {code}/8 levels" in done.stdout
     assert model.session == "loaded" and len(model.writes) > len(load_writes(chip, True))
+
+
+# The manual
+
+
+def test_code_of_the_manual_is_the_drivers_or_compiles(tmp_path):
+    fences = re.findall(r"^```c\n(.*?)^```$", (ROOT / "docs" / "firmware.md").read_text(), re.M | re.S)
+    sources = [path.read_text() for path in sorted(FOLDER.glob("*.c"))]
+    own = [fence for fence in fences if not any(fence in text for text in sources)]
+    assert len(fences) - len(own) == 2 and len(own) > 8
+    (tmp_path / "manual.c").write_text("\n".join(own))
+    for name, text in firmware_files(CHIP, PIXELS).items():
+        (tmp_path / name).write_text(text)
+    command = [COMPILER, *STRICT, f"-I{tmp_path}", f"-I{FOLDER}", "-c", "-o", str(tmp_path / "manual.o")]
+    run = subprocess.run([*command, str(tmp_path / "manual.c")], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_makefile_builds_the_program(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "firmware")
+    (tmp_path / "network").mkdir()
+    for name, text in firmware_files(CHIP, PIXELS).items():
+        (tmp_path / "network" / name).write_text(text)
+    command = ["make", "-C", str(tmp_path / "firmware"), f"NETWORK={tmp_path / 'network'}", "CFLAGS=-O0"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "firmware" / "firmware").exists()
+
+
+def test_every_error_has_a_sentence():
+    header, source = (FOLDER / "spikeloom.h").read_text(), (FOLDER / "spikeloom.c").read_text()
+    errors = set(re.findall(r"SPIKELOOM_E_\w+", header))
+    assert len(errors) == 14
+    for error in errors:
+        assert f"case {error}: return " in source, error

@@ -64,6 +64,13 @@ def test_cells_that_are_programmed_already(simulator, tmp_path):
     assert all(int(gap) <= 3 for *_, gap in found[1:]), text
 
 
+def test_soft_reset_with_images_on_their_way(simulator, tmp_path):
+    save_models(tmp_path, [MacroModel(array) for array in build_arrays(CHIP)])
+    text = run(simulator, compiled(tmp_path, firmware_files(CHIP, PIXELS)), tmp_path, "--reset")
+    assert "an image after a soft reset: the chip dropped an image: nothing is loaded" in text
+    assert "PASS: 6 images agree with the reference" in text
+
+
 def test_cells_are_programmed_by_the_firmware(simulator, tmp_path):
     save_models(tmp_path, fresh_models(VERIFIED))
     files = firmware_files(VERIFIED, PIXELS)
