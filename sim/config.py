@@ -1,12 +1,14 @@
-"""Configuration of the device model and of the energy coefficients (the [device] and [energy] tables of a run)."""
+"""Configuration of the device model, of programming, and of the energy coefficients (the tables [device],
+[programming] and [energy] of a run).
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Device", "Energy"]
+__all__ = ["Device", "Energy", "Programming"]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -38,6 +40,19 @@ class Device(BaseModel):
         NotNegative,
         Field(description="resistance of one wire segment between neighbouring cells, ohm; 0 is no IR drop"),
     ] = 0.0
+    pulse_sigma: Annotated[
+        Fraction, Field(description="cycle-to-cycle spread of a programming pulse's step, relative, drawn a pulse")
+    ] = 0.0
+    pulse_up: Annotated[
+        Positive, Field(description="levels that an up pulse of amplitude 1 level moves a mean cell at g_min")
+    ] = 1.0
+    pulse_down: Annotated[
+        Positive, Field(description="levels that a down pulse of amplitude 1 level moves a mean cell at g_max")
+    ] = 1.0
+    soft_bounds: Annotated[
+        Fraction, Field(description="share of a pulse's step that is lost at the bound it moves to, linear between")
+    ] = 0.0
+    v_program_V: Annotated[Positive, Field(description="voltage of a programming pulse, volts; for the energy")] = 1.0
 
     @model_validator(mode="after")
     def _check(self) -> Device:
@@ -56,6 +71,54 @@ class Device(BaseModel):
     def step_S(self) -> float:
         """dG, the conductance between neighbouring levels, siemens."""
         return (self.g_max_S - self.g_min_S) / (self.levels - 1)
+
+
+CODE = 8
+"""Codes of a level: window, amplitudes and targets are whole numbers of 1/8 level in the hardware."""
+
+
+class Programming(BaseModel):
+    """How levels get into the cells: at once, or by pulses and verify reads. Lengths are in levels (dG)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    method: Annotated[
+        Literal["direct", "verify"],
+        Field(
+            description="direct: conductances are set to the levels; verify: pulses and reads until inside the window"
+        ),
+    ] = "direct"
+    window: Annotated[
+        float, Field(ge=0.0, le=31.875, description="largest distance from the target that passes, levels, in eighths")
+    ] = 0.25
+    tries: Annotated[int, Field(ge=1, le=255, description="most pulses a cell gets in a pass")] = 60
+    amplitude_min: Annotated[
+        float, Field(ge=0.125, le=31.875, description="smallest amplitude of a pulse, levels, in eighths")
+    ] = 0.25
+    amplitude_max: Annotated[
+        float, Field(ge=0.125, le=31.875, description="largest amplitude of a pulse, levels, in eighths")
+    ] = 1.0
+    fault_aware: Annotated[
+        bool, Field(description="a second pass moves the partner of a failed cell so that the pair has its weight")
+    ] = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Programming:
+        if self.amplitude_min > self.amplitude_max:
+            raise ValueError(
+                f"amplitude_min ({self.amplitude_min!r}) must be at most amplitude_max ({self.amplitude_max!r})"
+            )
+        return self
+
+    @property
+    def window_code(self) -> int:
+        """Register program_window: the window in eighths of a level, 0 .. 255."""
+        return round(self.window * CODE)
+
+    @property
+    def amplitude_codes(self) -> tuple[int, int]:
+        """Registers program_amplitude_min and _max: amplitudes in eighths of a level, 1 .. 255."""
+        return round(self.amplitude_min * CODE), round(self.amplitude_max * CODE)
 
 
 class Energy(BaseModel):

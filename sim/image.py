@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Coding, NpuParameters, Readout, Reset, Rule
-from sim.config import Device, Energy
+from sim.config import Device, Energy, Programming
 
 __all__ = ["ChipImage", "LayerImage"]
 
@@ -64,6 +64,8 @@ class ChipImage:
     settle_cycles, adc_cycles : clock cycles the array needs to settle, and an ADC to convert (the macro's)
     clock_Hz : clock frequency
     seed : of every random draw, 0 .. 2^32 - 1
+    programming : how the levels get into the cells
+    program_cycles : clock cycles of a programming pulse (the macro's)
     """
 
     name: str
@@ -82,6 +84,8 @@ class ChipImage:
     adc_cycles: int = 1
     clock_Hz: float = 1e8
     seed: int = 0
+    programming: Programming = field(default_factory=Programming)
+    program_cycles: int = 10
 
     def __post_init__(self) -> None:
         p = self.parameters
@@ -124,6 +128,7 @@ class ChipImage:
             ("seed", self.seed, 0, 2**32 - 1),
             ("settle_cycles", self.settle_cycles, 1, 65535),
             ("adc_cycles", self.adc_cycles, 1, 65535),
+            ("program_cycles", self.program_cycles, 1, 65535),
         ):
             if not low <= value <= high:
                 raise ValueError(f"Chip image: {name} must be in {low} .. {high}, not {value!r}")

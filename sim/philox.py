@@ -6,6 +6,7 @@ Philox4x32-10 [J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3
     key     = (seed, purpose << 16 | layer)
     counter = (image, step, row tile, column // 8)    read noise: column % 8 picks a 16-bit half word, low half first
     counter = (row, column // 8 or // 4, side, programming)    cells: 16-bit halves for normals, words for uniforms
+    counter = (row, column // 8, side, k)    k-th programming pulse, or k-th verify read, of a cell's life
     counter = (image, 0, 0, 0)    seed of an image's rate encoder
 
 A Gaussian is a quantile read from a table of 65,536 entries, indexed by a half word: no transcendental function is
@@ -58,6 +59,8 @@ class Purpose(enum.IntEnum):
     STUCK = 3
     READ = 4
     ENCODER = 5
+    PULSE = 6
+    VERIFY = 7
 
 
 def key(seed: int, purpose: Purpose, layer: int = 0) -> tuple[int, int]:
