@@ -108,7 +108,9 @@ Data = Annotated[
         "--data", metavar="DIR", parser=folder, help="Folder of the data sets; else $SPIKELOOM_DATA, else a download."
     ),
 ]
-Run = Annotated[str, typer.Argument(metavar="CONFIG", help="A preset (tiny, digits, mnist) or a TOML file.")]
+Run = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A preset (tiny, digits, programming, mnist) or a TOML file.")
+]
 RunOrChip = Annotated[
     str, typer.Argument(metavar="CONFIG|FILE.loom", help="A preset, a TOML file, or a weight image (.loom).")
 ]

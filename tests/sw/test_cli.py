@@ -130,7 +130,7 @@ def test_the_report_says_what_was_not_run() -> None:
 
 
 def test_configuration_errors_are_sentences(place: Path) -> None:
-    assert "presets are digits, mnist, tiny; did you mean the preset 'digits'?" in error("run", "digit")
+    assert "presets are digits, mnist, programming, tiny; did you mean the preset 'digits'?" in error("run", "digit")
     (place / "my.toml").write_text("[decision]\nt_mx = 3\n")
     assert error("run", "my.toml") == "my.toml: Unknown key 't_mx' in [decision]; did you mean 't_max'?"
     assert "there is no step 'refrence'" in error("run", "tiny", "--to", "refrence")
