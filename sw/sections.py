@@ -1,7 +1,7 @@
 """The tables of a configuration file: one frozen class each, one sentence and a unit for every field.
 
-The tables [device], [programming] and [energy] belong to the device model: `sim.config`. Checks that concern more than one table are
-in `sw.config`, in one place.
+The tables [device], [programming] and [energy] belong to the device model: `sim.config`. Checks that concern more than
+one table are in `sw.config`, in one place.
 """
 
 from __future__ import annotations
