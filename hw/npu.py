@@ -10,6 +10,7 @@ from hw.controller import CYCLE_BITS, Controller
 from hw.crossbar_port import CrossbarSignature
 from hw.layer_core import ActivitySignature, LayerCore
 from hw.params import NpuParameters
+from hw.programmer import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, RegisterFile
 from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
@@ -37,7 +38,8 @@ class Npu(wiring.Component):
     result : Out(stream of result_layout)
     cycles : Out(32), clock cycles from the transfer of the first pixel word to the first cycle of `result.valid`
     overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
-    program_request, program_grant : In, Out(layers); bit l: layer l's arrays may be programmed, its rows are not driven
+    program : In(ProgramSettingsSignature), shared by the layers' programmers
+    programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l
     activity_<l> : Out(ActivitySignature), of the image in work; valid with `result.valid`
     crossbar_<l> : Out(CrossbarSignature)
 
@@ -63,13 +65,13 @@ class Npu(wiring.Component):
             "result": Out(stream.Signature(result_layout(parameters))),
             "cycles": Out(CYCLE_BITS),
             "overflow": Out(layers),
-            "program_request": In(layers),
-            "program_grant": Out(layers),
+            "program": In(ProgramSettingsSignature()),
         }
         for index, layer in enumerate(parameters.layers):
             if layer.outputs > MAX_BIASES:
                 raise ValueError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
             members[f"activity_{index}"] = Out(ActivitySignature())
+            members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
             members[f"crossbar_{index}"] = Out(CrossbarSignature(layer))
         super().__init__(members)
 
@@ -111,8 +113,6 @@ class Npu(wiring.Component):
             m.d.comb += [
                 core.clear_activity.eq(controller.restart),
                 core.clear_flags.eq(registers.clear_flags),
-                core.program_request.eq(self.program_request[index]),
-                self.program_grant[index].eq(core.program_grant),
                 self.overflow[index].eq(core.overflow),
             ]
             wiring.connect(m, core.crossbar, flipped(getattr(self, f"crossbar_{index}")))

@@ -10,6 +10,10 @@ A cell has a conductance G that an up pulse raises and a down pulse lowers; noth
 with amplitude a in levels (a whole number of eighths). Stuck cells answer reads and never move. The k-th pulse or read
 of a cell's life has its own draw, so a cell's history does not depend on what its neighbours do, nor on the order in
 which cells are programmed. Sources and ranges: docs/devices.md.
+
+The compiled functions work on one cell of a layer's arrays. The macro of the co-simulation calls `operate_tiles` once
+an operation, whole layers are programmed by `program_rows`, and both go through `_pulse` and `_verify`: the same bits.
+A device with other physics has a pulse function of its own in the place of `_moved`.
 """
 
 from __future__ import annotations
@@ -17,11 +21,164 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from sim.config import Device
+from sim.config import CODE, Device
+from sim.devices import Cells, StuckCells
+from sim.kernels import CURRENT_BITS
+from sim.philox import Purpose, key, normal_table, philox4x32
 
-__all__ = ["CellModel", "CellState"]
+__all__ = ["TOP_CODE", "CellModel", "CellState", "program_rows"]
+
+TOP_CODE = 1023
+"""Largest code of a verify read, 10 bits."""
+
+_PURPOSES = (Purpose.DEVICE, Purpose.STUCK, Purpose.PULSE, Purpose.VERIFY)
+_DEVICE, _STUCK, _PULSE, _VERIFY = range(4)
+_G_MIN, _G_MAX, _STEP, _UP, _DOWN, _SOFT, _DEVICE_SIGMA, _PULSE_SIGMA, _READ_SIGMA, _STUCK_SHARE = range(10)
+
+_CODES = float(CODE)
+_LOAD = 2.0**CURRENT_BITS
+_MASK = np.uint64(0xFFFFFFFF)
+
+
+@njit(cache=True, inline="always")
+def _word(row, block, side, k, keys, purpose, place):  # type: ignore[no-untyped-def]
+    """Word `place` of the block at counter (row, block, side, k), uint64 holding 32 bits."""
+    w0, w1, w2, w3 = philox4x32(
+        np.uint64(row), np.uint64(block), np.uint64(side), np.uint64(k) & _MASK, keys[purpose, 0], keys[purpose, 1]
+    )
+    if place < 2:
+        return w0 if place == 0 else w1
+    return w2 if place == 2 else w3
+
+
+@njit(cache=True, inline="always")
+def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-untyped-def]
+    """The Gaussian of `sim.philox.cell_normals` of one cell, k its `programming`."""
+    word = _word(row, column >> 3, side, k, keys, purpose, (column & 7) >> 1)
+    half = word >> np.uint64(16) if column & 1 else word & np.uint64(0xFFFF)
+    return np.float64(table[half])
+
+
+@njit(cache=True)
+def _stuck(row, column, side, keys, device):  # type: ignore[no-untyped-def]
+    """Whether the cell is one that `sim.devices.StuckCells` holds."""
+    if device[_STUCK_SHARE] == 0.0:
+        return False
+    word = _word(row, column >> 2, side, 0, keys, _STUCK, column & 3)
+    return np.float64(word) * 2.0**-32 < device[_STUCK_SHARE]
+
+
+@njit(cache=True)
+def _spread(row, column, side, keys, device, table):  # type: ignore[no-untyped-def]
+    """D, the factor on every step of the cell."""
+    if device[_DEVICE_SIGMA] == 0.0:
+        return 1.0
+    return max(0.0, 1.0 + device[_DEVICE_SIGMA] * _normal(row, column, side, 0, keys, _DEVICE, table))
+
+
+@njit(cache=True)
+def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
+    """The conductance after a pulse of `amplitude` eighths of a level, with the draws' factor D P."""
+    x = (g - device[_G_MIN]) / (device[_G_MAX] - device[_G_MIN])
+    step = amplitude / _CODES * device[_STEP] * factor
+    if up:
+        return min(device[_G_MAX], g + step * device[_UP] * (1.0 - device[_SOFT] * x))
+    return max(device[_G_MIN], g - step * device[_DOWN] * (1.0 - device[_SOFT] * (1.0 - x)))
+
+
+@njit(cache=True)
+def _pulse(g, up, amplitude, spread, row, column, side, k, keys, device, table):  # type: ignore[no-untyped-def]
+    """The conductance after the k-th pulse of a cell that is not stuck."""
+    factor = spread
+    if device[_PULSE_SIGMA] > 0.0:
+        factor *= max(0.0, 1.0 + device[_PULSE_SIGMA] * _normal(row, column, side, k, keys, _PULSE, table))
+    return _moved(g, up, amplitude, factor, device)
+
+
+@njit(cache=True)
+def _verify(g, row, column, side, k, keys, device, table):  # type: ignore[no-untyped-def]
+    """Code of the k-th verify read of a cell, 0 .. TOP_CODE."""
+    if device[_READ_SIGMA] > 0.0:
+        g = g * (1.0 + device[_READ_SIGMA] * _normal(row, column, side, k, keys, _VERIFY, table))
+    return np.int64(min(max(np.rint((g - device[_G_MIN]) / device[_STEP] * _CODES), 0.0), float(TOP_CODE)))
+
+
+@njit(cache=True)
+def _load(g, device):  # type: ignore[no-untyped-def]
+    return np.int64(np.rint(g / device[_STEP] * _LOAD))
+
+
+@njit(cache=True)
+def operate_tiles(  # type: ignore[no-untyped-def]
+    pulse, row, column, side, tile_rows, tiles, up, amplitudes, keys, device, table,
+    g_S, pulses, reads, load, read_load, codes,
+):  # fmt: skip
+    """One operation of the programming port: the cell at `row` of each row tile of `tiles`, in place.
+
+    tiles, up : bool [row tiles]; amplitudes : int64 [row tiles]; codes : int64 [row tiles], written, 0 where not read
+    """
+    for tile in range(tiles.shape[0]):
+        codes[tile] = 0
+        j = tile * tile_rows + row
+        if not tiles[tile] or row >= tile_rows or j >= g_S.shape[1] or column >= g_S.shape[2]:
+            continue
+        g = g_S[side, j, column]
+        if pulse:
+            load[side, j, column] += _load(g, device)
+            if not _stuck(j, column, side, keys, device):
+                spread = _spread(j, column, side, keys, device, table)
+                k = pulses[side, j, column]
+                g_S[side, j, column] = _pulse(
+                    g, up[tile], amplitudes[tile], spread, j, column, side, k, keys, device, table
+                )
+            pulses[side, j, column] += 1
+        else:
+            read_load[side, j, column] += _load(g, device)
+            codes[tile] = _verify(g, j, column, side, reads[side, j, column], keys, device, table)
+            reads[side, j, column] += 1
+
+
+@njit(cache=True, nogil=True)
+def program_rows(  # type: ignore[no-untyped-def]
+    start, stop, targets, mask, window, tries, smallest, largest, keys, device, table,
+    g_S, pulses, reads, load, read_load, codes, given, failed,
+):  # fmt: skip
+    """Program and verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
+
+    targets : uint16; codes (uint16), given (uint8, pulses of the pass) and failed (bool) are written; all arrays are
+    [2, inputs, outputs]
+    """
+    for side in range(2):
+        for j in range(start, stop):
+            for column in range(g_S.shape[2]):
+                if not mask[side, j, column]:
+                    continue
+                g = g_S[side, j, column]
+                stuck = _stuck(j, column, side, keys, device)
+                spread = _spread(j, column, side, keys, device, table)
+                target = np.int64(targets[side, j, column])
+                count = 0
+                while True:
+                    read_load[side, j, column] += _load(g, device)
+                    code = _verify(g, j, column, side, reads[side, j, column], keys, device, table)
+                    reads[side, j, column] += 1
+                    distance = abs(code - target)
+                    if distance <= window or count == tries:
+                        break
+                    load[side, j, column] += _load(g, device)
+                    if not stuck:
+                        amplitude = min(max(distance, smallest), largest)
+                        k = pulses[side, j, column]
+                        g = _pulse(g, code < target, amplitude, spread, j, column, side, k, keys, device, table)
+                    pulses[side, j, column] += 1
+                    count += 1
+                g_S[side, j, column] = g
+                codes[side, j, column] = code
+                given[side, j, column] = count
+                failed[side, j, column] = distance > window
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,27 +198,77 @@ class CellState:
     load: NDArray[np.int64]
     read_load: NDArray[np.int64]
 
+    @classmethod
+    def at(cls, g_S: NDArray[np.float64]) -> CellState:
+        """Cells with these conductances, without pulses or reads."""
+        counts = (np.zeros(g_S.shape, np.int64) for _ in range(4))
+        return cls(np.ascontiguousarray(g_S, np.float64), *counts)
+
     def copy(self) -> CellState:
         """The same cells, to be changed apart."""
-        return CellState(
-            self.g_S.copy(), self.pulses.copy(), self.reads.copy(), self.load.copy(), self.read_load.copy()
-        )
+        return CellState(*(array.copy() for array in self.arrays))
+
+    @property
+    def arrays(self) -> tuple[NDArray, ...]:
+        """The arrays, in the order of the fields."""
+        return self.g_S, self.pulses, self.reads, self.load, self.read_load
 
 
 class CellModel:
-    """What never changes about the cells of layer `layer`: device, spread, stuck cells, address of the draws."""
+    """What never changes about the cells of a layer; the cells themselves are a `CellState`.
+
+    Parameters
+    ----------
+    device : Device; its bits, conductances, sigmas, stuck shares and pulse fields
+    inputs, outputs : rows and columns of the layer
+    seed, layer : address of the random draws
+    """
 
     def __init__(self, device: Device, inputs: int, outputs: int, seed: int, layer: int) -> None:
         self.device = device
+        self.inputs = inputs
+        self.outputs = outputs
+        self.seed = seed
+        self.layer = layer
+        self.constants = np.array(
+            [
+                device.g_min_S, device.g_max_S, device.step_S, device.pulse_up, device.pulse_down, device.soft_bounds,
+                device.device_sigma, device.pulse_sigma, device.read_sigma, device.stuck_on + device.stuck_off,
+            ]
+        )  # fmt: skip
+        self.keys = np.array([key(seed, purpose, layer) for purpose in _PURPOSES], np.uint64)
 
     def fresh(self) -> CellState:
-        """Cells as they leave the fab: at G_min, stuck ones at their place, without pulses or reads."""
-        raise NotImplementedError
+        """Cells as they leave the fab: at G_min, those stuck on at G_max, without pulses or reads."""
+        device = self.device
+        g_S = np.full((2, self.inputs, self.outputs), device.g_min_S)
+        if device.stuck_on > 0.0 or device.stuck_off > 0.0:
+            stuck = StuckCells(device.stuck_on, device.stuck_off, device.g_min_S, device.g_max_S)
+            g_S = stuck.apply(g_S, Cells(self.seed, self.layer))
+        return CellState.at(g_S)
+
+    def operate(
+        self, state: CellState, pulse: bool, row: int, column: int, side: int, tile_rows: int,
+        tiles: NDArray[np.bool_], up: NDArray[np.bool_], amplitudes: NDArray[np.int64],
+    ) -> NDArray[np.int64]:  # fmt: skip
+        """One operation of the programming port on `state`, in place: a pulse, or a verify read.
+
+        The cell of side `side` at row `row` of every row tile of `tiles`; tiles, up bool and amplitudes int64, all
+        [row tiles]. Returns the codes of a verify read, int64 [row tiles], 0 for tiles that are not read.
+        """
+        codes = np.empty(len(tiles), np.int64)
+        operate_tiles(
+            pulse, row, column, side, tile_rows, tiles, up, amplitudes, self.keys, self.constants, normal_table(),
+            *state.arrays, codes,
+        )  # fmt: skip
+        return codes
 
     def pulse(self, state: CellState, side: int, row: int, column: int, up: bool, amplitude: int) -> None:
         """One pulse of `amplitude` eighths of a level on one cell of `state`, in place."""
-        raise NotImplementedError
+        one = np.ones(1, np.bool_)
+        self.operate(state, True, row, column, side, self.inputs, one, one & up, np.array([amplitude]))
 
     def verify(self, state: CellState, side: int, row: int, column: int) -> int:
-        """Code, 0 .. 1023, of one verify read of one cell; books it in `state`."""
-        raise NotImplementedError
+        """Code, 0 .. 1023, of one verify read of one cell; booked in `state`."""
+        one = np.ones(1, np.bool_)
+        return int(self.operate(state, False, row, column, side, self.inputs, one, one, np.zeros(1, np.int64))[0])

@@ -21,6 +21,12 @@ in other processes, right to an order of magnitude, and meant to be replaced by 
   membrane's memory is not in it: the same source has 10 pJ for 64 bits from an 8 KiB SRAM, so with membranes in SRAM
   some picojoules an update are nearer to the truth; in registers it is about right.
 - control_J_per_cycle, 1 pJ: an estimate, some 10^3 gates and clock loads of 1 fJ switching a cycle.
+
+Programming, with L and L' the sums of G / dG * 1024 before every pulse, and at every verify read (`sim.cells`):
+
+    pulses    V_program^2 * program_cycles / clock_Hz * dG * 2^-10 * L    full voltage and length at any amplitude
+    reads     V_read^2 * t_pulse * dG * 2^-10 * L'
+    adc       verify reads * adc_J_per_conversion * 2^(10 - 8)            verify codes have 10 bits
 """
 
 from __future__ import annotations
@@ -32,7 +38,10 @@ from sim.image import ChipImage
 from sim.kernels import CURRENT_BITS
 from sim.result import Result
 
-__all__ = ["energy"]
+__all__ = ["energy", "programming_energy"]
+
+_VERIFY_BITS = 10
+"""Bits of a verify read's code."""
 
 
 def energy(image: ChipImage, result: Result) -> dict[str, NDArray[np.float64]]:
@@ -63,4 +72,18 @@ def energy(image: ChipImage, result: Result) -> dict[str, NDArray[np.float64]]:
         "adc": result.activity["adc_conversions"] @ adc_J,
         "dac": result.activity["row_pulses"] @ dac_J,
         "digital": digital,
+    }
+
+
+def programming_energy(image: ChipImage, load: int, read_load: int, verify_reads: int) -> dict[str, float]:
+    """Joules of programming: `pulses`, `reads` (cells), `adc` (converters of the verify reads).
+
+    load, read_load : sums of rint(G / dG * 2^10) over pulses and over verify reads
+    """
+    device = image.device
+    cell_S = device.step_S * 2.0**-CURRENT_BITS
+    return {
+        "pulses": device.v_program_V**2 * image.program_cycles / image.clock_Hz * cell_S * load,
+        "reads": device.v_read_V**2 * device.t_pulse_s * cell_S * read_load,
+        "adc": verify_reads * image.energy.adc_J_per_conversion * 2.0 ** (_VERIFY_BITS - 8),
     }

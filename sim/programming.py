@@ -3,6 +3,9 @@
 A cell is read; while its code is further than the window from its target, and it has tries left, it gets a pulse
 towards the target and is read again. Cells do not disturb one another and have draws of their own, so programming a
 layer at once gives the bits that the Programmer gives row by row, lane by lane.
+
+    pass 1    every cell, to the code of its level, 8 a level
+    pass 2    (fault-aware) partners of failed cells, and whatever else the Programmer does at the same starts
 """
 
 from __future__ import annotations
@@ -13,18 +16,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.cells import CellModel, CellState
-from sim.config import Programming
+from hw.params import LayerParameters
+from sim.cells import TOP_CODE, CellModel, CellState, program_rows
+from sim.config import CODE, Programming
+from sim.devices import effective_conductance
+from sim.energy import programming_energy
 from sim.image import ChipImage
+from sim.philox import normal_table
+from sim.threads import in_order, processors
 
 __all__ = [
     "ImageProgramming",
     "LayerProgramming",
     "Outcome",
+    "cell_states",
     "compensate",
+    "model_of",
     "program_cells",
     "program_image",
     "program_layer",
+    "second_pass",
+    "starts_mask",
     "targets_of",
 ]
 
@@ -44,6 +56,14 @@ class Outcome:
     pulses: NDArray[np.uint8]
     failed: NDArray[np.bool_]
 
+    def updated(self, later: Outcome, mask: NDArray[np.bool_]) -> Outcome:
+        """This outcome, but that of a later pass for the cells of `mask`."""
+        return Outcome(
+            np.where(mask, later.codes, self.codes),
+            np.where(mask, later.pulses, self.pulses),
+            np.where(mask, later.failed, self.failed),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class LayerProgramming:
@@ -54,8 +74,12 @@ class LayerProgramming:
     wanted, targets : uint16 [2, inputs, outputs], codes of the levels; and those of the last pass of each cell
     first, final : outcome of the first pass; and that of the last pass of each cell
     state : the cells afterwards
-    second : bool [tile_rows, groups], row in the tile and column group of the second pass; all false without
+    second : bool [tile_rows, groups], row in the tile and column group of the starts of the second pass; all false
+        without one
+    pulses, verify_reads : events of both passes
     cycles : clock cycles that the layer's Programmer is busy
+    energy_J : joules, `pulses`, `reads` and `adc` (`sim.energy.programming_energy`)
+    window : codes
     """
 
     wanted: NDArray[np.uint16]
@@ -64,19 +88,81 @@ class LayerProgramming:
     final: Outcome
     state: CellState
     second: NDArray[np.bool_]
+    pulses: int
+    verify_reads: int
     cycles: int
+    energy_J: dict[str, float]
+    window: int
+
+    @property
+    def error(self) -> NDArray[np.int64]:
+        """Weight reached less weight wanted, by the last verify reads: int64 [inputs, outputs], eighths of a level."""
+        return _weight(self.final.codes) - _weight(self.wanted)
+
+    @property
+    def faulty(self) -> NDArray[np.bool_]:
+        """Pairs with a cell that failed in a pass, bool [inputs, outputs]."""
+        return np.any(self.first.failed | self.final.failed, axis=0)
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """Faulty pairs whose weight is further than two windows from the wanted one, bool [inputs, outputs]."""
+        return self.faulty & (np.abs(self.error) > 2 * self.window)
+
+    @property
+    def compensated(self) -> NDArray[np.bool_]:
+        """Faulty pairs whose weight is within two windows of the wanted one all the same, bool [inputs, outputs]."""
+        return self.faulty & ~self.lost
 
 
 @dataclass(frozen=True, eq=False)
 class ImageProgramming:
-    """A chip after programming; totals are properties."""
+    """A chip after programming; totals over its layers, which are programmed one after another."""
 
     layers: tuple[LayerProgramming, ...]
+
+    @property
+    def pulses(self) -> int:
+        return sum(layer.pulses for layer in self.layers)
+
+    @property
+    def verify_reads(self) -> int:
+        return sum(layer.verify_reads for layer in self.layers)
+
+    @property
+    def failed(self) -> int:
+        """Cells that failed in the first pass."""
+        return sum(int(layer.first.failed.sum()) for layer in self.layers)
+
+    @property
+    def compensated(self) -> int:
+        return sum(int(layer.compensated.sum()) for layer in self.layers)
+
+    @property
+    def lost(self) -> int:
+        return sum(int(layer.lost.sum()) for layer in self.layers)
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles that the Programmers are busy; the host's are not in it."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def energy_J(self) -> dict[str, float]:
+        """Joules of `pulses`, `reads` and `adc`."""
+        return {part: sum(layer.energy_J[part] for layer in self.layers) for part in self.layers[0].energy_J}
 
 
 def targets_of(image: ChipImage, index: int) -> NDArray[np.uint16]:
     """Target codes of layer `index`, uint16 [2, inputs, outputs]: 8 a level."""
-    raise NotImplementedError
+    layer = image.layers[index]
+    return np.stack([layer.positive, layer.negative]).astype(np.uint16) * np.uint16(CODE)
+
+
+def model_of(image: ChipImage, index: int) -> CellModel:
+    """The cells of layer `index`."""
+    shape = image.parameters.layers[index]
+    return CellModel(image.device, shape.inputs, shape.outputs, image.seed, index)
 
 
 def program_cells(
@@ -88,9 +174,33 @@ def program_cells(
 ) -> tuple[CellState, Outcome]:
     """One pass over the cells of `mask` (default: all), bool [2, inputs, outputs]; `state` is left as it is.
 
-    Cells outside the mask: code, pulses and failed are 0.
+    targets : uint16 [2, inputs, outputs]. Cells outside the mask: code and pulses are 0, and they did not fail.
     """
-    raise NotImplementedError
+    shape = (2, model.inputs, model.outputs)
+    for name, array in (("targets", targets), ("conductances", state.g_S), ("mask", mask)):
+        if array is not None and array.shape != shape:
+            raise ValueError(f"Layer {model.layer}: {name} have shape {array.shape}, but the cells have {shape}")
+    if int(targets.max()) > TOP_CODE:
+        raise ValueError(f"Layer {model.layer}: a target must be in 0 .. {TOP_CODE}, not {int(targets.max())}")
+    after = state.copy()
+    chosen = np.ones(shape, np.bool_) if mask is None else mask
+    outcome = Outcome(np.zeros(shape, np.uint16), np.zeros(shape, np.uint8), np.zeros(shape, np.bool_))
+    smallest, largest = programming.amplitude_codes
+
+    def rows(start: int) -> None:
+        program_rows(
+            start, min(start + _ROWS, model.inputs), targets, chosen, programming.window_code, programming.tries,
+            smallest, largest, model.keys, model.constants, normal_table(), *after.arrays,
+            outcome.codes, outcome.pulses, outcome.failed,
+        )  # fmt: skip
+
+    for _ in in_order(rows, range(0, model.inputs, _ROWS), processors()):
+        pass
+    return after, outcome
+
+
+_ROWS = 64
+"""Rows that a thread programs at once."""
 
 
 def compensate(
@@ -101,7 +211,31 @@ def compensate(
     The failed cell's target becomes its code, its partner's the nearest to what is missing in 0 .. `top` (code of the
     top level). Pairs with two failed cells keep their targets.
     """
-    raise NotImplementedError
+    weight = _weight(targets)
+    reached = codes.astype(np.int64)
+    positive, negative = failed[0] & ~failed[1], failed[1] & ~failed[0]
+    p = np.where(positive, reached[0], np.where(negative, np.clip(reached[1] + weight, 0, top), targets[0]))
+    n = np.where(negative, reached[1], np.where(positive, np.clip(reached[0] - weight, 0, top), targets[1]))
+    return np.stack([p, n]).astype(np.uint16)
+
+
+def second_pass(
+    wanted: NDArray[np.uint16], targets: NDArray[np.uint16], parameters: LayerParameters
+) -> NDArray[np.bool_]:
+    """The starts at which a target has changed: bool [tile_rows, groups]."""
+    changed = (wanted != targets).any(axis=0)
+    starts = np.zeros((parameters.tile_rows, parameters.groups), np.bool_)
+    rows, columns = np.nonzero(changed)
+    starts[rows % parameters.tile_rows, columns // parameters.lanes] = True
+    return starts
+
+
+def starts_mask(starts: NDArray[np.bool_], parameters: LayerParameters) -> NDArray[np.bool_]:
+    """The cells of starts, bool [tile_rows, groups] -> bool [2, inputs, outputs]: all row tiles, lanes and sides."""
+    rows = np.arange(parameters.inputs) % parameters.tile_rows
+    groups = np.arange(parameters.outputs) // parameters.lanes
+    mask = starts[rows[:, None], groups[None, :]]
+    return np.stack([mask, mask])
 
 
 def program_layer(
@@ -112,7 +246,38 @@ def program_layer(
     Pass 1 is over all cells. With fault_aware, pass 2 is over every row in the tile and column group in which a target
     has changed (`compensate`), all its cells: that is what the Programmer does at a start.
     """
-    raise NotImplementedError
+    parameters, programming = image.parameters.layers[index], image.programming
+    model = model_of(image, index)
+    before = model.fresh() if state is None else state
+    wanted = targets_of(image, index)
+    after, first = program_cells(model, before, wanted, programming)
+    targets, final = wanted, first
+    starts = np.zeros((parameters.tile_rows, parameters.groups), np.bool_)
+    cycles = _cycles(image, index, first, None)
+    if programming.fault_aware if fault_aware is None else fault_aware:
+        targets = compensate(wanted, first.failed, first.codes, (image.device.levels - 1) * CODE)
+        starts = second_pass(wanted, targets, parameters)
+        if starts.any():
+            mask = starts_mask(starts, parameters)
+            after, again = program_cells(model, after, targets, programming, mask)
+            final = first.updated(again, mask)
+            cycles += _cycles(image, index, again, mask)
+    pulses, reads, load, read_load = (
+        int((b - a).sum()) for a, b in zip(before.arrays[1:], after.arrays[1:], strict=True)
+    )
+    return LayerProgramming(
+        wanted=wanted,
+        targets=targets,
+        first=first,
+        final=final,
+        state=after,
+        second=starts,
+        pulses=pulses,
+        verify_reads=reads,
+        cycles=cycles,
+        energy_J=programming_energy(image, load, read_load, reads),
+        window=programming.window_code,
+    )
 
 
 def program_image(
@@ -121,5 +286,32 @@ def program_image(
     states: Sequence[CellState] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImageProgramming:
-    """`program_layer` of every layer; `progress(done, total)` counts layers."""
-    raise NotImplementedError
+    """`program_layer` of every layer, from fresh cells or from `states`; `progress(done, total)` counts layers."""
+    layers = []
+    for index in range(len(image.layers)):
+        layers.append(program_layer(image, index, fault_aware, None if states is None else states[index]))
+        if progress is not None:
+            progress(index + 1, len(image.layers))
+    return ImageProgramming(tuple(layers))
+
+
+def cell_states(image: ChipImage) -> tuple[CellState, ...]:
+    """Cells of every layer as the image's method leaves them; with method "direct" without a history of pulses."""
+    if image.programming.method == "verify":
+        return tuple(layer.state for layer in program_image(image).layers)
+    device = image.device.model_copy(update={"wire_ohm": 0.0})
+    return tuple(
+        CellState.at(
+            effective_conductance(device, np.stack([layer.positive, layer.negative]), shape, image.seed, index)
+        )
+        for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True))
+    )
+
+
+def _weight(codes: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """p - n, int64 [inputs, outputs]."""
+    return codes[0].astype(np.int64) - codes[1].astype(np.int64)
+
+
+def _cycles(image: ChipImage, index: int, outcome: Outcome, mask: NDArray[np.bool_] | None) -> int:
+    return 0

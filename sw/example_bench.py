@@ -54,7 +54,6 @@ module example_tb;
     reg result_ready = 1'b0;
     wire [31:0] cycles;
     wire [{layers}-1:0] overflow;
-    wire [{layers}-1:0] granted;
 {declarations}
 
     {chip} #(
@@ -64,7 +63,7 @@ module example_tb;
         .load__payload(load_payload), .load__valid(load_valid), .load__ready(load_ready),
         .pixels__payload(pixels_payload), .pixels__valid(pixels_valid), .pixels__ready(pixels_ready), .seed(seed),
         .result__payload(result_payload), .result__valid(result_valid), .result__ready(result_ready),
-        .cycles(cycles), .overflow(overflow), .program_request({{{layers}{{1'b0}}}}), .program_grant(granted),
+        .cycles(cycles), .overflow(overflow),
 {connections}
     );
 

@@ -229,7 +229,7 @@ def level_lines(layer: GoldenLayer, sign: int) -> str:
 def bench_text(parameters: NpuParameters, ports: list[dict], gains: list[int], images: int, writes: int) -> str:
     """Verilog bench: loads the registers, sends the images, prints result, cycles and activity of each."""
     outputs = [p["name"] for p in ports if p["name"].startswith(("result__payload", "cycles", "activity"))]
-    outside = [p for p in ports if not p["name"].startswith("crossbar_")]
+    outside = [p for p in ports if not p["name"].startswith(("crossbar_", "program"))]
     kinds = {"input": "reg ", "output": "wire"}
     gain = ", ".join(f".GAIN_SHIFT_{index}({value})" for index, value in enumerate(gains))
     return "\n".join(
