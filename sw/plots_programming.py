@@ -60,9 +60,7 @@ def target_against_reached(
     return figure
 
 
-def weight_errors(
-    first: NDArray[np.floating], final: NDArray[np.floating] | None = None, reach: float = 0.5
-) -> Figure:
+def weight_errors(first: NDArray[np.floating], final: NDArray[np.floating] | None = None, reach: float = 0.5) -> Figure:
     """How far the weights (p - n) are from what was wanted, in levels; after the first pass, and after the second.
 
     `reach` is the error up to which a weight counts as reached: twice the window, as two cells may be that far off.
@@ -110,9 +108,7 @@ def pulses_histogram(pulses: NDArray[np.integer], failed: NDArray[np.bool_]) -> 
     return figure
 
 
-def failed_pairs(
-    maps: Sequence[NDArray[np.integer]], names: Sequence[str], tiles: Sequence[tuple[int, int]]
-) -> Figure:
+def failed_pairs(maps: Sequence[NDArray[np.integer]], names: Sequence[str], tiles: Sequence[tuple[int, int]]) -> Figure:
     """Where cells failed: a panel a layer, integers [inputs, outputs], 0 fine, 1 weight reached nevertheless, 2 lost.
 
     tiles : rows and columns of a crossbar tile in each layer, whose borders are drawn where there is room
