@@ -24,6 +24,7 @@ from sim.devices import effective_conductance
 from sim.image import ChipImage, LayerImage
 from sim.kernels import CURRENT_BITS, NOISE_BITS, convert_single, digitise_batch, row_counts, sum_batch
 from sim.philox import Purpose, key, normal_table
+from sim.programming import program_image
 
 __all__ = ["CrossbarArray", "Products", "build_arrays", "check_arrays"]
 
@@ -55,6 +56,9 @@ class Products:
 class CrossbarArray:
     """The crossbar of layer `index`, programmed with `layer` on cells of `device`.
 
+    Cells that were programmed by pulses come as `programmed_S`, float64 [2, inputs, outputs], siemens, without IR drop;
+    without it the levels are set at once, with the device's variation, programming error and stuck cells.
+
     Attributes
     ----------
     g_S : float64 [2, inputs, outputs], effective conductances of the p and n cells, siemens (with IR drop)
@@ -71,13 +75,14 @@ class CrossbarArray:
         device: Device,
         seed: int,
         progress: Callable[[int, int], None] | None = None,
+        programmed_S: NDArray[np.float64] | None = None,
     ) -> None:
         self.index = index
         self.parameters = parameters
         self.device = device
         self.seed = seed
         levels = np.stack([layer.positive, layer.negative])
-        self.g_S = effective_conductance(device, levels, parameters, seed, index, progress)
+        self.g_S = effective_conductance(device, levels, parameters, seed, index, progress, programmed_S)
         p, n = self.g_S / device.step_S
         self.current_grid = np.rint((p - n) * 2.0**CURRENT_BITS).astype(np.int64)
         self.noise_grid = np.rint((p * p + n * n) * 2.0**NOISE_BITS).astype(np.int64)
@@ -188,10 +193,16 @@ class CrossbarArray:
 
 
 def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:
-    """Programmed crossbars of every layer; `progress(done, total)` counts the tiles of a layer with IR drop."""
+    """Programmed crossbars of every layer; `progress(done, total)` counts the tiles of a layer with IR drop.
+
+    With programming method "verify", fresh cells are programmed by pulses as the hardware does it.
+    """
+    programmed: list[NDArray[np.float64] | None] = [None] * len(image.layers)
+    if image.programming.method == "verify":
+        programmed = [layer.state.g_S for layer in program_image(image).layers]
     return tuple(
-        CrossbarArray(index, layer, shape, image.device, image.seed, progress)
-        for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True))
+        CrossbarArray(index, layer, shape, image.device, image.seed, progress, g_S)
+        for index, (layer, shape, g_S) in enumerate(zip(image.layers, image.parameters.layers, programmed, strict=True))
     )
 
 

@@ -135,10 +135,21 @@ def effective_conductance(
     seed: int,
     layer: int,
     progress: Callable[[int, int], None] | None = None,
+    programmed_S: Conductance | None = None,
 ) -> Conductance:
-    """Conductances that the reads of layer number `layer` see, from levels uint8 [2, inputs, outputs]; siemens."""
-    g_S = ideal_conductance(device, levels)
+    """Conductances that the reads of layer number `layer` see, from levels uint8 [2, inputs, outputs]; siemens.
+
+    programmed_S : conductances of cells that were programmed by pulses; levels are not looked at, and of the effects
+        only IR drop is left, since the cells themselves have the others
+    """
     cells = Cells(seed, layer)
+    if programmed_S is not None:
+        if device.wire_ohm == 0.0:
+            return programmed_S
+        return IrDrop(device.wire_ohm, parameters.tile_rows, parameters.tile_columns, progress).apply(
+            programmed_S, cells
+        )
+    g_S = ideal_conductance(device, levels)
     for effect in effects(device, parameters, progress):
         g_S = effect.apply(g_S, cells)
     return g_S

@@ -1,19 +1,27 @@
-"""The analog array of one layer as the co-simulation sees it: packed row vector in, packed answer out."""
+"""The analog array of one layer as the co-simulation sees it: packed row vector or programming operation in, packed
+answer out.
+"""
 
 from __future__ import annotations
 
 import pickle
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from hw.crossbar_port import AMPLITUDE_BITS, CELL_CODE_BITS
+from hw.params import LayerParameters
+from sim.cells import CellModel, CellState
 from sim.crossbar import CrossbarArray, build_arrays
-from sim.image import ChipImage
+from sim.image import ChipImage, LayerImage
+from sim.programming import cell_states, model_of
 
-__all__ = ["MacroModel", "load_models", "programmed_models", "save_models"]
+__all__ = ["LayerCells", "MacroModel", "cell_models", "fresh_models", "load_models", "programmed_models", "save_models"]
 
 
 @njit(cache=True)
@@ -44,26 +52,59 @@ def _pack(codes, over, lanes, groups, code_bits, packed):  # type: ignore[no-unt
                 _put(packed, group * word + tiles * lanes * code_bits + index, 1, 1)
 
 
+@dataclass(frozen=True, eq=False)
+class LayerCells:
+    """A layer's cells behind its crossbar.
+
+    Parameters
+    ----------
+    layer, parameters : programming of the layer (its gain shift counts) and its hardware
+    model, state : the cells; state changes in place
+    """
+
+    layer: LayerImage
+    parameters: LayerParameters
+    model: CellModel
+    state: CellState
+
+    def array(self) -> CrossbarArray:
+        """The crossbar as the cells are now."""
+        return CrossbarArray(
+            self.model.layer, self.layer, self.parameters, self.model.device, self.model.seed,
+            programmed_S=self.state.g_S.copy(),
+        )  # fmt: skip
+
+
 class MacroModel:
     """One layer's array behind the Verilog shell `crossbar_macro`.
 
     Parameters
     ----------
-    array : the programmed crossbar
+    source : the programmed crossbar; or its cells, which can be programmed
     """
 
-    def __init__(self, array: CrossbarArray) -> None:
-        self.array = array
-        p = array.parameters
+    def __init__(self, source: CrossbarArray | LayerCells) -> None:
+        self.cells = source if isinstance(source, LayerCells) else None
+        self._array = source if isinstance(source, CrossbarArray) else None
+        self._index = source.model.layer if isinstance(source, LayerCells) else source.index
+        p = self._parameters = source.parameters
         self._packed = np.zeros(-(-p.groups * p.row_tiles * p.lanes * (p.code_bits + 1) // 8), np.uint8)
         self._conductance: defaultdict[int, int] = defaultdict(int)
+
+    @property
+    def array(self) -> CrossbarArray:
+        """The crossbar; made anew at the first read after a programming pulse."""
+        if self._array is None:
+            assert self.cells is not None
+            self._array = self.cells.array()
+        return self._array
 
     def row_codes(self, text: str) -> NDArray[np.uint8]:
         """Row codes, uint8 [inputs], of a latched row vector as the simulator prints it (highest bit first)."""
         bits = np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(ord("0"))
         if bits.max(initial=0) > 1:
-            raise AssertionError(f"Layer {self.array.index}: the latched rows have undefined bits")
-        if self.array.parameters.row_bits == 8:
+            raise AssertionError(f"Layer {self._index}: the latched rows have undefined bits")
+        if self._parameters.row_bits == 8:
             bits = np.packbits(bits)
         return np.ascontiguousarray(bits[::-1])
 
@@ -72,12 +113,43 @@ class MacroModel:
 
         image and step address the noise; position is the image's place in the stream, which the load is booked on.
         """
-        p = self.array.parameters
+        p = self._parameters
         rows = self.row_codes(text)
         codes, over = self.array.convert_one(rows, image, step)
         self._conductance[position] += self.array.counts_one(rows)[2]
         _pack(codes, over, p.lanes, p.groups, p.code_bits, self._packed)
         return int.from_bytes(self._packed.tobytes(), "little")
+
+    def program(self, text: str) -> int | None:
+        """Carry out an operation, the shell's `program_word` as the simulator prints it (highest bit first).
+
+        Returns the shell's `program_answer` of a verify read, and None for a pulse.
+        """
+        p = self._parameters
+        if self.cells is None:
+            raise AssertionError(f"Layer {self._index}: this model has a programmed array, but no cells to program")
+        try:
+            word = int(text, 2)
+        except ValueError:
+            raise AssertionError(f"Layer {self._index}: a programming operation has undefined bits") from None
+
+        def take(bits: int) -> int:
+            nonlocal word
+            value, word = word & ((1 << bits) - 1), word >> bits
+            return value
+
+        pulse, side = take(1), take(1)
+        row = take(max(1, (p.tile_rows - 1).bit_length()))
+        column = take(max(1, (p.outputs - 1).bit_length()))
+        tiles, up = (np.array([take(1) for _ in range(p.row_tiles)], np.bool_) for _ in range(2))
+        amplitudes = np.array([take(AMPLITUDE_BITS) for _ in range(p.row_tiles)], np.int64)
+        codes = self.cells.model.operate(
+            self.cells.state, bool(pulse), row, column, side, p.tile_rows, tiles, up, amplitudes
+        )
+        if pulse:
+            self._array = None
+            return None
+        return sum(code << CELL_CODE_BITS * tile for tile, code in enumerate(codes.tolist()))
 
     def totals(self) -> NDArray[np.int64]:
         """Conductance-weighted row pulses, int64 [places, 2]: place in the stream, sum; silent places are left out."""
@@ -87,6 +159,24 @@ class MacroModel:
 def programmed_models(image: ChipImage) -> list[MacroModel]:
     """Program the crossbars of every layer: the same devices as the reference's."""
     return [MacroModel(array) for array in build_arrays(image)]
+
+
+def fresh_models(image: ChipImage) -> list[MacroModel]:
+    """Crossbars of every layer with fresh cells, to be programmed over their programming ports."""
+    models = [model_of(image, index) for index in range(len(image.layers))]
+    return _of_cells(image, [model.fresh() for model in models])
+
+
+def cell_models(image: ChipImage) -> list[MacroModel]:
+    """`programmed_models` with cells, which can be programmed again."""
+    return _of_cells(image, cell_states(image))
+
+
+def _of_cells(image: ChipImage, states: Sequence[CellState]) -> list[MacroModel]:
+    return [
+        MacroModel(LayerCells(layer, image.parameters.layers[index], model_of(image, index), states[index]))
+        for index, layer in enumerate(image.layers)
+    ]
 
 
 def save_models(folder: Path, models: list[MacroModel]) -> None:

@@ -7,6 +7,12 @@
 // `sampled` and `done` have the ideal macro's timing: `sampled` is first up in the SETTLE_CYCLES-th cycle of a drive and
 // down in the cycle after `drive` has fallen, `done` ADC_CYCLES - 1 cycles after the first cycle of a conversion.
 //
+// Programming: in the first cycle of an operation the shell latches it in `program_word` and toggles `program_request`;
+// Python then changes the cells, or reads them and writes `program_answer`. `program_done` is up in the
+// PROGRAM_CYCLES-th cycle of a pulse, and in the SETTLE_CYCLES + ADC_CYCLES-th of a verify read. `rst` forgets the
+// operation, not the cells.
+//
+// program_word, lowest bits first: pulse, side, row, column, tiles, up, amplitudes.
 // answer: for group g = 0 (lowest) .. GROUPS - 1: ROW_TILES * LANES codes, tile-major, then ROW_TILES * LANES over flags.
 
 module crossbar_macro #(
@@ -50,13 +56,6 @@ module crossbar_macro #(
     output wire program_done,
     output wire [ROW_TILES*10-1:0] program_codes
 );
-    // No cell is programmed in this model yet: operations end in time, and verify reads give 0.
-    reg [16:0] operating = 0;
-    wire [16:0] operation = program_pulse ? PROGRAM_CYCLES : SETTLE_CYCLES + ADC_CYCLES;
-    assign program_done = program_cell && operating >= operation - 1;
-    assign program_codes = 0;
-    always @(posedge clk) operating <= (program_cell && !program_done && !rst) ? operating + 1 : 0;
-
     localparam CODES = ROW_TILES * LANES * CODE_BITS;
     localparam OVERS = ROW_TILES * LANES;
     localparam WORD = CODES + OVERS;
@@ -68,6 +67,14 @@ module crossbar_macro #(
     reg holding = 1'b0;
     reg [16:0] settle = SETTLE_CYCLES - 1;  // cycles still to wait in this drive
     reg [16:0] wait_adc = ADC_CYCLES - 1;
+    localparam ROW_INDEX = TILE_ROWS > 1 ? $clog2(TILE_ROWS) : 1;
+    localparam COLUMN_INDEX = COLUMNS > 1 ? $clog2(COLUMNS) : 1;
+    reg program_request = 1'b0;
+    reg [2+ROW_INDEX+COLUMN_INDEX+10*ROW_TILES-1:0] program_word = 0;
+    reg [ROW_TILES*10-1:0] program_answer = 0;
+    reg operating = 1'b0;
+    reg [17:0] operation = 0;  // cycles of this operation so far
+    reg [17:0] program_extra = 0;
     reg [15:0] noise = 16'hACE1 + LAYER;
     reg stalls = 1'b0;
     initial stalls = $test$plusargs("stalls") != 0;
@@ -80,6 +87,9 @@ module crossbar_macro #(
     wire settled = drive && settle == 0;
     assign sampled = settled || holding;
     assign done = convert && wait_adc == 0;
+    wire [17:0] operation_cycles = (program_pulse ? PROGRAM_CYCLES : SETTLE_CYCLES + ADC_CYCLES) + program_extra;
+    assign program_done = program_cell && operation >= operation_cycles - 1;
+    assign program_codes = (program_done && !program_pulse) ? program_answer : 0;
 
     always @(posedge clk) begin
         noise <= {noise[14:0], noise[15] ^ noise[13] ^ noise[12] ^ noise[10]};
@@ -88,6 +98,8 @@ module crossbar_macro #(
             holding <= 1'b0;
             settle <= SETTLE_CYCLES - 1;
             wait_adc <= ADC_CYCLES - 1;
+            operating <= 1'b0;
+            operation <= 0;
         end else begin
             busy <= drive;
             holding <= settled;
@@ -101,8 +113,16 @@ module crossbar_macro #(
                 if (wait_adc == 0) wait_adc <= ADC_CYCLES - 1 + extra;
                 else wait_adc <= wait_adc - 1;
             end
+            operating <= program_cell && !program_done;
+            operation <= (program_cell && !program_done) ? operation + 1 : 0;
+            if (!program_cell || program_done) program_extra <= extra;
+            if (program_cell && !operating) begin
+                program_word <= {program_amplitudes, program_up, program_tiles, program_column, program_row,
+                                 program_side, program_pulse};
+                program_request <= !program_request;
+            end
         end
     end
 
-    wire unused = &{1'b0, tiles, program_row, program_column, program_side, program_tiles, program_up, program_amplitudes};
+    wire unused = &{1'b0, tiles};
 endmodule

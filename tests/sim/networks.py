@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from sim.config import Device, Energy
+from sim.config import Device, Energy, Programming
 from sim.image import ChipImage, LayerImage
 
 DEVICE_KEYS = tuple(Device.model_fields)
@@ -22,7 +22,7 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
     `weights` (list of integer arrays [inputs, outputs], or "zero"), `theta`, `gain_shift`, `leak`, `v0`, `reset`,
     `output_reset`, `clip` and `bias` (0 or 1: off or on), `device` (a `Device`), any field of `Device`, and the
     run-time fields of `ChipImage`: `coding`, `even_start`, `rule`, `k`, `t_max`, `skip`, `readout`, `energy`, `seed`,
-    `settle_cycles`, `adc_cycles`.
+    `settle_cycles`, `adc_cycles`, `programming` (default: method "direct"), `program_cycles`.
     """
     o = dict(overrides)
 
@@ -122,6 +122,8 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
         adc_cycles=draw("adc_cycles", 1, 3),
         clock_Hz=1e8,
         seed=draw("seed", 0, 2**32 - 1),
+        programming=o.pop("programming", Programming()),
+        program_cycles=int(o.pop("program_cycles", 10)),
     )
     if o:
         raise TypeError(f"random_chip has no {', '.join(sorted(o))}")

@@ -93,8 +93,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "2", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 2, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "3", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 3, but this program reads versions"):
         sw.load(path)
 
 
