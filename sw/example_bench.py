@@ -179,6 +179,7 @@ def _bench(image: ChipImage) -> str:
     layers = range(len(p.layers))
     counters = [f"activity_{layer}__{name}" for layer in layers for name in ACTIVITY_FIELDS]
     settings = [f".SETTLE_CYCLES({image.settle_cycles})", f".ADC_CYCLES({image.adc_cycles})"]
+    settings += [f".PROGRAM_CYCLES({image.program_cycles})"]
     settings += [f".GAIN_SHIFT_{layer}({image.layers[layer].gain_shift})" for layer in layers]
     steps = p.class_bits
     margin = steps + p.step_bits

@@ -48,7 +48,7 @@ def target_against_reached(
         if len(lost):
             x, y = target.ravel()[lost], reached.ravel()[lost]
             apart = ((lost * 0.6180339887) % 1.0 - 0.5) * 0.7  # no random numbers: the same picture every time
-            size = float(np.clip(400.0 / len(lost), 1.0, 9.0))
+            size = float(np.clip(1200.0 / len(lost), 1.5, 9.0))
             ax.scatter(x + apart, y, s=size, color=RED, linewidths=0, label="failed", rasterized=True, zorder=3)
         ax.set_xlim(-0.6, top + 0.6)
         ax.set_ylim(-0.8, top + 0.9)
@@ -56,7 +56,7 @@ def target_against_reached(
         ax.set_ylabel("reached (levels)")
         whole_ticks(ax.xaxis)
         whole_ticks(ax.yaxis)
-        ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.02, 0.96))
+        ax.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1.0, 0.14), markerscale=2.0)
     return figure
 
 

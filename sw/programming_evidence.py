@@ -113,7 +113,7 @@ def programming_summary(
 
 
 def _layer(name: str, layer: LayerProgramming, clock_Hz: float) -> dict[str, Any]:
-    good = ~np.any(layer.final.failed, axis=0)
+    good = ~layer.faulty
     return {
         "name": name,
         "cells": int(layer.wanted.size),
