@@ -10,7 +10,7 @@ from hw.controller import CYCLE_BITS, Controller
 from hw.crossbar_port import CrossbarSignature
 from hw.layer_core import ActivitySignature, LayerCore
 from hw.params import NpuParameters
-from hw.programmer import ProgrammerHostSignature, ProgramSettingsSignature
+from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, RegisterFile
 from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
@@ -117,6 +117,8 @@ class Npu(wiring.Component):
             ]
             wiring.connect(m, core.crossbar, flipped(getattr(self, f"crossbar_{index}")))
             wiring.connect(m, core.activity, flipped(getattr(self, f"activity_{index}")))
+            wiring.connect(m, flipped(getattr(self, f"programmer_{index}")), core.programmer)
+            wiring.connect(m, flipped(self.program), core.program)
 
         # Host side: an image starts only where no write is offered, and no write comes into an image.
         accept = Signal()

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import LayerParameters
+from hw.programmer import programming_cycles
 from sim.cells import TOP_CODE, CellModel, CellState, program_rows
 from sim.config import CODE, Programming
 from sim.devices import effective_conductance
@@ -177,7 +178,7 @@ def program_cells(
     targets : uint16 [2, inputs, outputs]. Cells outside the mask: code and pulses are 0, and they did not fail.
     """
     shape = (2, model.inputs, model.outputs)
-    for name, array in (("targets", targets), ("conductances", state.g_S), ("mask", mask)):
+    for name, array in (("targets", targets), ("conductances", state.g_S), ("flags of the mask", mask)):
         if array is not None and array.shape != shape:
             raise ValueError(f"Layer {model.layer}: {name} have shape {array.shape}, but the cells have {shape}")
     if int(targets.max()) > TOP_CODE:
@@ -253,7 +254,8 @@ def program_layer(
     after, first = program_cells(model, before, wanted, programming)
     targets, final = wanted, first
     starts = np.zeros((parameters.tile_rows, parameters.groups), np.bool_)
-    cycles = _cycles(image, index, first, None)
+    every = np.broadcast_to((np.arange(parameters.tile_rows) < parameters.inputs)[:, None], starts.shape)
+    cycles = _cycles(image, index, first, every)
     if programming.fault_aware if fault_aware is None else fault_aware:
         targets = compensate(wanted, first.failed, first.codes, (image.device.levels - 1) * CODE)
         starts = second_pass(wanted, targets, parameters)
@@ -261,7 +263,7 @@ def program_layer(
             mask = starts_mask(starts, parameters)
             after, again = program_cells(model, after, targets, programming, mask)
             final = first.updated(again, mask)
-            cycles += _cycles(image, index, again, mask)
+            cycles += _cycles(image, index, again, starts)
     pulses, reads, load, read_load = (
         int((b - a).sum()) for a, b in zip(before.arrays[1:], after.arrays[1:], strict=True)
     )
@@ -313,5 +315,19 @@ def _weight(codes: NDArray[np.uint16]) -> NDArray[np.int64]:
     return codes[0].astype(np.int64) - codes[1].astype(np.int64)
 
 
-def _cycles(image: ChipImage, index: int, outcome: Outcome, mask: NDArray[np.bool_] | None) -> int:
-    return 0
+def _cycles(image: ChipImage, index: int, outcome: Outcome, starts: NDArray[np.bool_]) -> int:
+    """Cycles of the layer's Programmer in a pass, its starts bool [tile_rows, groups]: row tiles go in lockstep."""
+    parameters = image.parameters.layers[index]
+    tiles, tile_rows = parameters.row_tiles, parameters.tile_rows
+    pulses = np.zeros((2, tiles * tile_rows, parameters.outputs), np.uint8)
+    pulses[:, : parameters.inputs] = outcome.pulses
+    slowest = pulses.reshape(2, tiles, tile_rows, parameters.outputs).max(axis=1)
+    widths = np.minimum(parameters.lanes, parameters.outputs - np.arange(parameters.groups) * parameters.lanes)
+    return programming_cycles(
+        parameters,
+        columns=int((starts * widths).sum()),
+        rounds=int(slowest.sum()),
+        pulse_cycles=image.program_cycles,
+        verify_cycles=image.settle_cycles + image.adc_cycles,
+        starts=int(starts.sum()),
+    )
