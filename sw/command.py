@@ -123,6 +123,7 @@ def with_cosim(
     simulator: Simulator | None = None,
     waves: bool = False,
     trace_images: int | None = None,
+    through_bus: bool = False,
 ) -> Config:
     """The configuration with the options of the command line in its table [cosim]."""
     changes: dict[str, Any] = {}
@@ -136,4 +137,6 @@ def with_cosim(
         changes["simulator"] = simulator.value
     if waves:
         changes["waves"] = True
+    if through_bus:
+        changes["through_bus"] = True
     return config.updated({"cosim": changes}, "command line") if changes else config
