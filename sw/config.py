@@ -98,8 +98,6 @@ class Config(BaseModel):
                 f"[cosim] trace_images must be at most images ({self.cosim.images}), not {self.cosim.trace_images}"
             )
         problems += _programming_problems(self.programming, self.device)
-        if self.cosim.through_bus and self.cosim.waves:
-            problems.append("[cosim] waves must be false with through_bus, which records none, not true")
         if problems:
             raise ValueError("\n".join(problems))
         return self

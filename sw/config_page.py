@@ -37,7 +37,6 @@ _RULES = """## Rules that concern more than one field
 - `train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide.
 - `train.augment` is false for data set `digits`, whose images are too small to shift.
 - `cosim.trace_images` is at most `cosim.images`, unless that is 0 (all).
-- `cosim.waves` is false with `cosim.through_bus`, which records none.
 - `programming.fault_aware` needs `programming.method = "verify"`, which finds the failed cells.
 - `device.program_sigma` is 0 with `programming.method = "verify"`: pulses leave an error of their own.
 - `device.pulse_sigma`, `pulse_up`, `pulse_down`, `soft_bounds` and `v_program_V` keep their defaults with

@@ -45,7 +45,7 @@ def cosimulate(
     trace_images : first images of which every membrane is compared too; of the others every spike is
     waves : folder for the waveforms of the traced images, at least one
     chunks : folder that keeps finished chunks, to go on from; None keeps nothing
-    through_bus : over the host buses, see `sw.cosimulate_bus`; then there are no waves
+    through_bus : over the host buses, see `sw.cosimulate_bus`
     progress : told images done and images in all
 
     Returns
@@ -61,6 +61,7 @@ def cosimulate(
             images,
             simulator=simulator,
             trace_images=trace_images,
+            waves=waves,
             quick=len(images) < QUICK,
             chunks=chunks,
             progress=progress,

@@ -36,6 +36,7 @@ def cosimulate_through_bus(
     *,
     simulator: str = "verilator",
     trace_images: int = 0,
+    waves: Path | None = None,
     quick: bool = False,
     chunks: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -56,7 +57,9 @@ def cosimulate_through_bus(
     pulses = image.programming.method == "verify"
 
     def part(count: int, full: bool) -> tuple[Result, int, dict[str, Any]]:
-        path = None if chunks is None else chunks / f"bus_{'traced' if full else 'images'}_{count:06d}.npz"
+        recorded = waves if full else None
+        kept = None if recorded is not None else chunks
+        path = None if kept is None else kept / f"bus_{'traced' if full else 'images'}_{count:06d}.npz"
         known = None if path is None else _known(path)
         if known is None:
             ids = np.arange(count, dtype=np.int64)
@@ -67,6 +70,9 @@ def cosimulate_through_bus(
                 method="pulses" if pulses and not full else "fast",
                 trace="full" if full else "spikes",
                 simulator=simulator,
+                waves=recorded is not None,
+                folder=recorded,
+                arrays=arrays,
                 quick=quick,
                 progress=None if full else progress,
             )
@@ -80,7 +86,7 @@ def cosimulate_through_bus(
         return known
 
     result, values, facts = part(len(images), False)
-    traced = min(len(images), trace_images)
+    traced = min(len(images), trace_images if waves is None else max(trace_images, 1))
     if traced:
         values += part(traced, True)[1]
     if progress is not None:

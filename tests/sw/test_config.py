@@ -137,10 +137,6 @@ BAD = [
     ({"hardware": {"program_cycles": 0}}, "[hardware] program_cycles must be at least 1, not 0"),
     ({"hardware": {"program_cycles": 65536}}, "[hardware] program_cycles must be at most 65535, not 65536"),
     ({"cosim": {"through_bus": 1}}, "[cosim] through_bus must be true or false, not 1"),
-    (
-        {"cosim": {"through_bus": True, "waves": True}},
-        "[cosim] waves must be false with through_bus, which records none, not true",
-    ),
 ]
 
 
