@@ -47,6 +47,7 @@ class RegisterBusSignature(wiring.Signature):
     write_enable : Out(1), a write; for one cycle
     write_address, write_data, write_strobe : Out, byte address, word, bit i: byte i is written
     write_error : In(1), the write of this cycle is wrong; it has changed nothing
+    read_enable : Out(1), a read; for one cycle
     read_address : Out, byte address
     read_data, read_error : In, the word at `read_address` in this cycle, or that there is none; reads change nothing
     """
@@ -59,6 +60,7 @@ class RegisterBusSignature(wiring.Signature):
                 "write_data": Out(32),
                 "write_strobe": Out(4),
                 "write_error": In(1),
+                "read_enable": Out(1),
                 "read_address": Out(address_bits),
                 "read_data": In(32),
                 "read_error": In(1),
@@ -114,7 +116,6 @@ class AxiLite(wiring.Component):
         aw_held = Signal()
         w_held = Signal()
         ar_held = Signal()
-        read = Signal()
 
         # Write: address and data are taken one each, then the access is made, then answered.
         m.d.comb += [
@@ -141,12 +142,12 @@ class AxiLite(wiring.Component):
             ]
 
         # Read.
-        m.d.comb += [self.arready.eq(~ar_held), read.eq(ar_held & ~self.rvalid)]
+        m.d.comb += [self.arready.eq(~ar_held), registers.read_enable.eq(ar_held & ~self.rvalid)]
         with m.If(self.arvalid & self.arready):
             m.d.sync += [ar_held.eq(1), registers.read_address.eq(self.araddr)]
         with m.If(self.rready):
             m.d.sync += self.rvalid.eq(0)
-        with m.If(read):
+        with m.If(registers.read_enable):
             m.d.sync += [
                 ar_held.eq(0),
                 self.rvalid.eq(1),

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from hw.host_registers import (
-    BIAS_BYTES,
     IDENTIFICATION,
     LAYER_HOST_REGISTERS,
     LAYER_OFFSETS,
     LAYER_STRIDE,
+    LAYER_WINDOWS,
     MAP_VERSION,
     UNIT_HOST_REGISTERS,
     UNIT_OFFSETS,
     HostRegister,
+    Window,
 )
-from hw.npu_axi import RESULT_LAYOUT
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
+from hw.result_stream import RESULT_LAYOUT
 
 __all__ = ["c_header"]
 
 _HEAD = """\
 /* SpikeLoom: registers of npu_axi as byte addresses from the base of its AXI4-Lite bus; map version {version}.
- * Words have 32 bits. l is a layer (0 is the first), n a neuron. */
+ * Words have 32 bits. l is a layer (0 is the first), i a word of a window. */
 #ifndef SPIKELOOM_REGISTERS_H
 #define SPIKELOOM_REGISTERS_H
 
@@ -31,12 +32,9 @@ _HEAD = """\
 #define SPIKELOOM_IDENTIFICATION UINT32_C({identification:#x})
 #define SPIKELOOM_MAP_VERSION UINT32_C({number:#x})
 #define SPIKELOOM_LAYER(l) (((uint32_t)(l) + 1u) * UINT32_C({stride:#x}))
-
-/* Bias of neuron n, two's complement; whole words, write only. */
-#define SPIKELOOM_BIAS(l, n) (SPIKELOOM_LAYER(l) + UINT32_C({bias:#x}) + 4u * (uint32_t)(n))
 """
 
-_NOTES = {"ro": "read only", "w1c": "write 1 to clear", "rw": ""}
+_NOTES = {"ro": "read only", "w1c": "write 1 to clear", "rw": "", "wo": "write only, reads 0"}
 
 
 def _comment(register: Register | HostRegister) -> str:
@@ -48,6 +46,19 @@ def _comment(register: Register | HostRegister) -> str:
     if isinstance(register, HostRegister) and register.access != "rw":
         notes.append(f"({_NOTES[register.access]})")
     return f"/* {' '.join(notes)} */"
+
+
+def _window(window: Window) -> Iterator[str]:
+    notes = [window.meaning]
+    if window.unit != "-":
+        notes.append(f"[{window.unit}]")
+    if window.signed:
+        notes.append("(two's complement)")
+    notes.append("(read only)" if window.access == "ro" else "(whole words, write only)")
+    yield f"/* {' '.join(notes)} */"
+    address = f"SPIKELOOM_LAYER(l) + UINT32_C({window.offset:#x}) + 4u * (uint32_t)(i)"
+    yield f"#define SPIKELOOM_{window.name.upper()}(l, i) ({address})"
+    yield from _fields(window.name, ((f.name, f.low, f.bits, f.meaning) for f in window.fields), "UINT32_C")
 
 
 def _fields(register: str, fields: Iterable[tuple[str, int, int, str]], suffix: str) -> Iterator[str]:
@@ -76,7 +87,6 @@ def c_header() -> str:
         number=major << 16 | minor << 8 | patch,
         identification=IDENTIFICATION,
         stride=LAYER_STRIDE,
-        bias=BIAS_BYTES,
     )
     unit: tuple[Register | HostRegister, ...] = (*GLOBAL_REGISTERS, *UNIT_HOST_REGISTERS)
     layer: tuple[Register | HostRegister, ...] = (*LAYER_REGISTERS, *LAYER_HOST_REGISTERS)
@@ -88,7 +98,9 @@ def c_header() -> str:
     for register in layer:
         address = f"SPIKELOOM_LAYER(l) + UINT32_C({LAYER_OFFSETS[register.name]:#x})"
         lines += _register(register, f"#define SPIKELOOM_LAYER_{register.name.upper()}(l) ({address})")
-    lines += ["", "/* Bits of a word of the result stream; margin is two's complement. */", ""]
+    for window in LAYER_WINDOWS:
+        lines += _window(window)
+    lines += ["", "/* Bits of the first word of a result frame; margin is two's complement. */", ""]
     result = ((str(name), field.offset, field.width, "") for name, field in RESULT_LAYOUT)
     lines += _fields("result", result, "UINT64_C")
     return "\n".join([head, *lines, "", "#endif", ""])

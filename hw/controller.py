@@ -15,7 +15,7 @@ CYCLE_BITS = 32
 
 
 class Controller(wiring.Component):
-    """Sequence of an image: admit a vector, wait for the step's end, go on or answer.
+    """Sequence of an image: admit a vector, wait for the step's end, go on or answer; then the next image.
 
     Two gates stand in the vectors' way; a gate joins the handshakes around it and leaves the payload alone. `admit`
     lies before layer 0 and opens for one vector a step; the vector of step t + 1 passes only after step t has ended.
@@ -23,8 +23,9 @@ class Controller(wiring.Component):
     drops the vector, and the step ends there; later it passes the vector, and the step ends with the verdict.
     No gate opens between a verdict that says stop and the next image, so no layer reads: no speculation.
 
-    States: IDLE -> ADMIT -> TRAVEL -> DECIDE -> ADMIT | RESULT -> IDLE. A step costs the controller one cycle: from
-    the cycle of the verdict (or the drop) to the cycle of the next admission.
+    States: IDLE -> ADMIT -> TRAVEL -> DECIDE -> ADMIT | RESULT -> ADMIT | IDLE. A step costs the controller one cycle:
+    from the cycle of the verdict (or the drop) to the cycle of the next admission. So does an image that is at hand:
+    from the cycle in which the result before it is taken to the cycle of its first admission.
 
     Parameters
     ----------
@@ -32,8 +33,9 @@ class Controller(wiring.Component):
 
     Members
     -------
-    start : In(1), the first pixel word of an image is transferred in this cycle
-    skip : In(step_bits), periods in which the last layer is not run; stable while an image is in work
+    current : In(1), in the next cycle there is an image, or a part of one, besides the one whose result is taken in
+        this cycle; falls without a result only while the image's first vector is not there yet (`EncoderPair.drop`)
+    skip : In(step_bits), periods in which the last layer is not run; stable while not `idle`
     vector_valid, vector_ready : In, Out; handshake of the encoder's vector
     admit_valid, admit_ready : Out, In; the same behind the admission gate
     last_valid, last_ready : In, Out; handshake of the last layer's input vector
@@ -42,10 +44,15 @@ class Controller(wiring.Component):
     verdict : In(stream of verdict_layout)
     step : Out(step_bits), number of the step in work, 1 .. T_max; 0 while idle
     result : Out(stream of result_layout)
-    idle : Out(1), no image in work
+    idle : Out(1), no image in work, nor a part of one
     restart : Out(1), the result is taken in this cycle: forget the image, clear the activity counters
-    cycles : Out(32), clock cycles from the transfer of the first pixel word to the first cycle of `result.valid`
-        (word in cycle c, result in cycle c + n: n); saturates; stable while `result.valid`
+    cycles : Out(32), clock cycles from the image's start to the first cycle of `result.valid` (start in cycle c, result
+        in cycle c + n: n); saturates; stable while `result.valid`. An image starts when its first pixel word is
+        transferred, or when the result before it is, whichever is later: in a cycle in which `current` is up and the
+        controller is idle or its result is taken
+    gap : Out(32), clock cycles between the transfer of the result before (or reset) and the cycle in which the image's
+        first vector passes the admission gate (0 if one follows the other); saturates; stable from then on until the
+        image's result is taken
 
     Source: [WK 4.1] for the stop, [WS 5.1] for the skipped periods.
     """
@@ -54,7 +61,7 @@ class Controller(wiring.Component):
         self._parameters = parameters
         super().__init__(
             {
-                "start": In(1),
+                "current": In(1),
                 "skip": In(parameters.step_bits),
                 "vector_valid": In(1),
                 "vector_ready": Out(1),
@@ -71,6 +78,7 @@ class Controller(wiring.Component):
                 "idle": Out(1),
                 "restart": Out(1),
                 "cycles": Out(CYCLE_BITS),
+                "gap": Out(CYCLE_BITS),
             }
         )
 
@@ -88,6 +96,8 @@ class Controller(wiring.Component):
         skipped = Signal()
         last_has_run = Signal()
         advance = Signal()
+        start = Signal()
+        admitted = Signal()  # the image's first vector has passed
 
         m.d.comb += [
             self.admit_valid.eq(self.vector_valid & admit_open),
@@ -100,9 +110,8 @@ class Controller(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.idle.eq(1)
-                with m.If(self.start):
-                    m.d.sync += [self.step.eq(1), self.cycles.eq(1)]
+                m.d.comb += [self.idle.eq(1), start.eq(self.current)]
+                with m.If(self.current):
                     m.next = "ADMIT"
             with m.State("ADMIT"):
                 m.d.comb += admit_open.eq(1)
@@ -111,6 +120,11 @@ class Controller(wiring.Component):
                 else:
                     with m.If(self.admit_valid & self.admit_ready):
                         m.next = "TRAVEL"
+                with m.If(self.admit_valid & self.admit_ready):
+                    m.d.sync += admitted.eq(1)
+                with m.If(~self.current):
+                    m.d.sync += self.step.eq(0)
+                    m.next = "IDLE"
             if len(parameters.layers) > 1:
                 with m.State("TRAVEL"):
                     self._final_gate(m, final_open, skipped, last_has_run, advance)
@@ -131,8 +145,11 @@ class Controller(wiring.Component):
             with m.State("RESULT"):
                 m.d.comb += self.result.valid.eq(1)
                 with m.If(self.result.ready):
-                    m.d.comb += self.restart.eq(1)
-                    m.next = "IDLE"
+                    m.d.comb += [self.restart.eq(1), start.eq(self.current)]
+                    with m.If(self.current):
+                        m.next = "ADMIT"
+                    with m.Else():
+                        m.next = "IDLE"
 
         with m.If(advance):
             m.d.sync += self.step.eq(self.step + 1)
@@ -140,10 +157,14 @@ class Controller(wiring.Component):
                 m.d.sync += [phase.eq(0), period.eq(period + 1)]
             with m.Else():
                 m.d.sync += phase.eq(phase + 1)
-        with m.If(self.restart):
-            m.d.sync += [self.step.eq(0), phase.eq(0), period.eq(0), last_has_run.eq(0)]
         with m.If(~self.idle & ~self.result.valid & ~self.cycles.all()):
             m.d.sync += self.cycles.eq(self.cycles + 1)
+        with m.If(~admitted & ~(self.admit_valid & self.admit_ready) & ~self.gap.all()):
+            m.d.sync += self.gap.eq(self.gap + 1)
+        with m.If(self.restart):
+            m.d.sync += [self.step.eq(0), phase.eq(0), period.eq(0), last_has_run.eq(0), admitted.eq(0), self.gap.eq(0)]
+        with m.If(start):
+            m.d.sync += [self.step.eq(1), self.cycles.eq(1)]
         return m
 
     def _final_gate(

@@ -33,7 +33,7 @@ from hw.params import LayerParameters, NpuParameters
 from hw.readable_verilog import readable_modules
 from hw.rtlil_modules import rtlil_modules
 
-__all__ = ["CHIP_NAME", "MACRO_NAME", "export_component", "export_verilog", "write_folder"]
+__all__ = ["CHIP_NAME", "MACRO_NAME", "chip_text", "export_component", "export_verilog", "ports", "write_folder"]
 
 CHIP_NAME = "spikeloom_chip"
 MACRO_NAME = "crossbar_macro"
@@ -41,11 +41,15 @@ MACRO_NAME = "crossbar_macro"
 _MEANINGS = {
     "clk": "clock, rising edge",
     "rst": "synchronous reset, active high",
-    "pixels": "stream, image words of encoder_lanes pixels, pixel 0 lowest; ready from idle until an image's last word",
+    "pixels": "stream, image words of encoder_lanes pixels, pixel 0 lowest; ready unless two whole images are held",
     "seed": "seed of the rate coding's random source, taken with an image's first word",
-    "load": "stream, register writes: address bits 23..0, data bits 55..24; ready only when no image is in work",
+    "tag": "number to tell images apart, taken with an image's first word",
+    "drop": "forget the image whose words are still coming; it gives no result",
+    "load": "stream, register writes: address bits 23..0, data bits 55..24; ready only while no image is held",
     "result": "stream, the answer: class, steps, margin to the second class, reason (0 step limit, 1 rule)",
-    "cycles": "clock cycles from the first pixel word to the result",
+    "result_tag": "tag of the image whose answer result is",
+    "cycles": "clock cycles from the later of the image's first pixel word and the result before to the result",
+    "gap": "clock cycles from the result before (or reset) to the image's first vector, 0 if one follows the other",
     "overflow": "bit l: a membrane of layer l has saturated; sticky until register clear_flags is written",
     "program": "settings of programming, shared by the layers: window, tries, smallest and largest amplitude",
     "programmer": "programming of one layer's cells: targets, results, start, busy, counts",
@@ -116,27 +120,29 @@ def _fields(shape: object) -> list[dict]:
     return fields
 
 
-def ports(component: Component) -> list[dict]:
+def ports(component: Component, meanings: Mapping[str, str] = _MEANINGS) -> list[dict]:
     """Ports of a component as they appear in its Verilog module, in the order of the signature.
+
+    `meanings` has a sentence for `clk`, `rst` and every member's name, without the number of a layer at its end.
 
     Returns
     -------
     list of {"name", "direction" (input | output), "width", "meaning", and "fields" for a structured payload}
     """
-    found = [{"name": name, "direction": "input", "width": 1, "meaning": _MEANINGS[name]} for name in ("clk", "rst")]
+    found = [{"name": name, "direction": "input", "width": 1, "meaning": meanings[name]} for name in ("clk", "rst")]
     for path, member, value in component.signature.flatten(component):
         entry: dict[str, Any] = {
             "name": "__".join(map(str, path)),
             "direction": "input" if member.flow == In else "output",
             "width": len(Value.cast(value)),
-            "meaning": _MEANINGS[re.sub(r"_\d+$", "", str(path[0]))],
+            "meaning": meanings[re.sub(r"_\d+$", "", str(path[0]))],
         }
         fields = _fields(member.shape)
         found.append(entry | ({"fields": fields} if fields else {}))
     return found
 
 
-def _macro(index: int, layer: LayerParameters) -> str:
+def _macro(index: int, layer: LayerParameters, reset: str) -> str:
     """Instance of the macro of one layer."""
     values = {
         "LAYER": index,
@@ -158,13 +164,23 @@ def _macro(index: int, layer: LayerParameters) -> str:
         "LEVELS_N": f"LEVELS_N_{index}",
     }
     pins = CrossbarSignature(layer).members
-    connections = [".clk(clk)", ".rst(rst)", *(f".{pin}(crossbar_{index}__{pin})" for pin in pins)]
+    connections = [".clk(clk)", f".rst({reset})", *(f".{pin}(crossbar_{index}__{pin})" for pin in pins)]
     parameters = ",\n".join(f"    .{key}({value})" for key, value in values.items())
     return f"  {MACRO_NAME} #(\n{parameters}\n  ) macro_{index} (\n    " + ",\n    ".join(connections) + "\n  );\n"
 
 
-def _chip(parameters: NpuParameters, name: str, npu_ports: list[dict]) -> str:
-    """The wrapper: the unit's ports but for the crossbars', which it joins to the macros, and those of programming."""
+def chip_text(
+    parameters: NpuParameters, name: str, npu_ports: list[dict], chip: str = CHIP_NAME, reset: str = "rst"
+) -> str:
+    """The wrapper: the unit's ports but for the crossbars', which it joins to the macros, and those of programming.
+
+    Parameters
+    ----------
+    parameters : NpuParameters
+    name, npu_ports : module of the unit, and its ports (see `ports`)
+    chip : name of the wrapper's module
+    reset : what resets the macros, in Verilog
+    """
     programming = [p for p in npu_ports if p["name"].startswith("program")]
     inside = [p for p in npu_ports if p["name"].startswith("crossbar_")] + programming
     outside = [p for p in npu_ports if p not in inside]
@@ -178,8 +194,9 @@ def _chip(parameters: NpuParameters, name: str, npu_ports: list[dict]) -> str:
         settings += [f'  parameter LEVELS_{side}_{index} = "layer_{index}_{side.lower()}.hex"' for side in "PN"]
     lines = [
         "// The unit and its crossbars. The parameters are for the macros: GAIN_SHIFT_l must equal layer l's register",
-        "// `gain`; cycles and level files matter to simulation models only. Cells are not programmed here.",
-        f"module {CHIP_NAME} #(",
+        "// `gain`; cycles and level files matter to simulation models only.",
+        *(["// Cells are not programmed here."] if programming else []),
+        f"module {chip} #(",
         ",\n".join(settings),
         ") (",
         ",\n".join(f"    {p['direction']:6} wire {bits(p)}{p['name']}" for p in outside),
@@ -189,7 +206,7 @@ def _chip(parameters: NpuParameters, name: str, npu_ports: list[dict]) -> str:
         f"  {name} {name} (",
         ",\n".join(f"    .{p['name']}({p['name']})" for p in npu_ports),
         "  );",
-        *(_macro(index, layer) for index, layer in enumerate(parameters.layers)),
+        *(_macro(index, layer, reset) for index, layer in enumerate(parameters.layers)),
     ]
     return "\n".join(lines) + "endmodule\n"
 
@@ -217,7 +234,7 @@ def export_verilog(parameters: NpuParameters, name: str = "npu") -> dict[str, st
     waivers = resources.files("hw").joinpath("verilog", "waivers.vlt").read_text(encoding="utf-8")
     return {
         **export_component(npu, name),
-        "chip.sv": _chip(parameters, name, npu_ports),
+        "chip.sv": chip_text(parameters, name, npu_ports),
         "ports.json": json.dumps({"module": name, "ports": npu_ports}, indent=1) + "\n",
         "waivers.vlt": waivers,
     }

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator
 
 from hw.host_registers import (
     ADDRESS_BITS,
-    BIAS_BYTES,
     LAYER_HOST_REGISTERS,
     LAYER_OFFSETS,
     LAYER_STRIDE,
+    LAYER_WINDOWS,
     MAP_VERSION,
     UNIT_HOST_REGISTERS,
     UNIT_OFFSETS,
     Field,
     HostRegister,
+    Window,
 )
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
 
@@ -37,15 +38,18 @@ Words have 32 bits, addresses are byte addresses of {bits} bits, four times a [l
 
 - Bits that a register does not have read 0 and ignore what is written; a signed register is sign-extended when read.
 - Bytes without a strobe keep their value.
-- An access to an address that is not listed, a misaligned one, a write to a read-only register, and one of a part of a
-  bias answer SLVERR and change nothing.
+- An access to an address that is not listed, a misaligned one, a write to a read-only register, a write of a part of a
+  window's word or of a register marked *whole*, and a read of a window that is written only answer SLVERR and change
+  nothing. A write of no byte at all is right where one of the whole word is, and does nothing.
 - A write to a register marked *idle* while an image is in work answers SLVERR, changes nothing, and sets the flag
-  `refused` of `errors`.
-- Counters and `cycles` are those of the last result that was taken, and stand still until the next is taken.
+  `refused` of `errors`. So does one to the programmers' settings while a programmer is busy, and one of a target or of
+  `program_start` outside of a [load session](load_guard.md) or while the layer's programmer is busy.
+- The activity counters, `cycles` and `gap` are those of the last result, and stand still until the next.
+- Flags of `errors` and `events` come up whatever is written in the same cycle.
 
-Access: ro read only, rw read and write, wo write only (`clear_flags` reads 0, reading a bias answers SLVERR), w1c read,
-and write 1 to clear. `build` as the value after reset: what the hardware was generated with. Widths of the run-time
-registers are in [registers](registers.md).
+Access: ro read only, rw read and write, wo write only (a register reads 0), w1c read, and write 1 to clear. `build` as
+the value after reset: what the hardware was generated with. Widths of the run-time registers are in
+[registers](registers.md).
 """
 
 _TABLE = "| address | name | access | after reset | unit | meaning |\n|---|---|---|---|---|---|"
@@ -55,7 +59,9 @@ _NAMES = """\
 | form | where |
 |---|---|
 | Python | `hw.host_registers.UNIT_OFFSETS`, `hw.host_registers.LAYER_OFFSETS`, `hw.host_registers.unit_byte_address`, \
-`hw.host_registers.layer_byte_address`, `hw.host_registers.bias_byte_address` |
+`hw.host_registers.layer_byte_address`, `hw.host_registers.bias_byte_address`, \
+`hw.host_registers.program_target_byte_address`, `hw.host_registers.program_result_byte_address`, \
+`hw.host_registers.build_id` |
 | C | `hw.c_header.c_header()`: an address macro a register, a mask and a shift a field |
 | SystemRDL | `hw.system_rdl.system_rdl(parameters)`: widths and constants of one build |
 """
@@ -81,8 +87,8 @@ def _row(register: Register | HostRegister, address: int) -> str:
     if isinstance(register, Register):
         access, init = "wo, idle" if register.pulse else "rw, idle", str(register.init)
     else:
-        access = f"{register.access}, idle" if register.idle_only else register.access
-        init = "build" if register.value else "0"
+        access = register.access + ", idle" * register.idle_only + ", whole" * register.whole
+        init = "build" if register.value else str(register.init)
     meaning = register.meaning.replace("|", r"\|")
     return f"| {address:#x} | `{register.name}` | {access} | {init} | {register.unit} | {meaning} |"
 
@@ -91,7 +97,16 @@ def _bits(field: Field) -> str:
     return str(field.low) if field.bits == 1 else f"{field.low + field.bits - 1} .. {field.low}"
 
 
-def _details(register: HostRegister) -> Iterator[str]:
+def _window(window: Window) -> str:
+    access = f"{window.access}, idle" if window.idle_only else window.access
+    words = {"program_target": "lanes * row_tiles", "program_result": "2 * lanes * row_tiles", "bias": "outputs"}
+    return (
+        f"| {window.offset:#x} + 4 i | `{window.name}`, i < {words[window.name]} | {access} | - | {window.unit} "
+        f"| {window.meaning} |"
+    )
+
+
+def _details(register: HostRegister | Window) -> Iterator[str]:
     yield f"### `{register.name}`\n"
     yield bit_picture(((f.name, f.low, f.bits) for f in register.fields), 32) + "\n"
     rows = "\n".join(f"| {_bits(field)} | `{field.name}` | {field.meaning} |" for field in register.fields)
@@ -103,26 +118,24 @@ def _scope(
     run_time: tuple[Register, ...],
     own: tuple[HostRegister, ...],
     offsets: dict[str, int],
-    more: tuple[str, ...],
+    windows: tuple[Window, ...],
 ) -> Iterator[str]:
     registers: tuple[Register | HostRegister, ...] = (*run_time, *own)
     rows = [_row(register, offsets[register.name]) for register in registers]
-    yield "\n".join([f"## {title}\n", _TABLE, *rows, *more]) + "\n"
-    for register in own:
+    rows += [_window(window) for window in windows]
+    yield "\n".join([f"## {title}\n", _TABLE, *rows]) + "\n"
+    detailed: tuple[HostRegister | Window, ...] = (*own, *windows)
+    for register in detailed:
         if register.fields:
             yield from _details(register)
 
 
 def manual() -> str:
     """Text of the page."""
-    bias = (
-        f"| {BIAS_BYTES:#x} + 4 n | bias of neuron n | wo, idle | 0 | conductance steps "
-        "| added to the column's sum in every step; signed; whole words |"
-    )
     parts = [
         _HEAD.format(version=".".join(map(str, MAP_VERSION)), bits=ADDRESS_BITS, stride=LAYER_STRIDE),
         *_scope("The unit", GLOBAL_REGISTERS, UNIT_HOST_REGISTERS, UNIT_OFFSETS, ()),
-        *_scope("A layer (offsets in its scope)", LAYER_REGISTERS, LAYER_HOST_REGISTERS, LAYER_OFFSETS, (bias,)),
+        *_scope("A layer (offsets in its scope)", LAYER_REGISTERS, LAYER_HOST_REGISTERS, LAYER_OFFSETS, LAYER_WINDOWS),
         _NAMES,
     ]
     return "\n".join(parts)

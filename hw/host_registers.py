@@ -2,7 +2,8 @@
 
 A byte address is four times a load address of `hw.registers`, so that the run-time registers and biases keep their
 place: bits 25 .. 18 select the scope (0 the unit, l + 1 layer l), bits 17 .. 2 the offset in it. The host's own
-registers (identification, build parameters, status, errors, counters) start at offset 0x4000 of each scope.
+registers (identification, build parameters, status, errors, load session, programming, counters) start at offset
+0x4000 of each scope. A layer has windows of many words besides: target codes, programming results, biases.
 
 Hardware (`hw.host_block`), Python names, C header (`hw.c_header`), SystemRDL (`hw.system_rdl`) and the manual
 (`hw.host_manual`) all follow from here.
@@ -10,12 +11,14 @@ Hardware (`hw.host_block`), Python names, C header (`hw.c_header`), SystemRDL (`
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from hw.params import NpuParameters
-from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register, bias_address, layer_address
+from hw.params import LayerParameters, NpuParameters
+from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, Register, bias_address, layer_address
 
 __all__ = [
     "ADDRESS_BITS",
@@ -25,16 +28,24 @@ __all__ = [
     "LAYER_HOST_REGISTERS",
     "LAYER_OFFSETS",
     "LAYER_STRIDE",
+    "LAYER_WINDOWS",
     "MAP_VERSION",
+    "PROGRAM_RESULT_BYTES",
+    "PROGRAM_TARGET_BYTES",
     "UNIT_HOST_REGISTERS",
     "UNIT_OFFSETS",
     "Field",
     "HostRegister",
     "MapEntry",
+    "Window",
     "bias_byte_address",
+    "build_id",
     "host_map",
     "layer_byte_address",
+    "program_result_byte_address",
+    "program_target_byte_address",
     "unit_byte_address",
+    "window_byte_address",
 ]
 
 ADDRESS_BITS = 26
@@ -42,12 +53,16 @@ LAYER_STRIDE = 1 << 18
 BIAS_BYTES = 0x20000
 """Byte offset of a layer's bias 0 in its scope."""
 HOST_OFFSET = 0x4000
+PROGRAM_TARGET_BYTES = 0x14000
+"""Byte offset of a layer's target word 0 in its scope."""
+PROGRAM_RESULT_BYTES = 0x18000
+"""Byte offset of a layer's programming result 0 in its scope."""
 IDENTIFICATION = 0x4C4F4F4D
 """The letters LOOM."""
-MAP_VERSION = (0, 1, 0)
+MAP_VERSION = (0, 2, 0)
 """Major, minor, patch; the major number changes when a register moves or changes its meaning."""
 
-Access = Literal["ro", "rw", "w1c"]
+Access = Literal["ro", "rw", "w1c", "wo"]
 
 
 @dataclass(frozen=True)
@@ -68,11 +83,14 @@ class HostRegister:
     ----------
     name : of the register
     offset : word offset after `HOST_OFFSET` in its scope
-    access : "ro" read only, "rw" read and written, "w1c" read, and cleared where ones are written
+    access : "ro" read only, "rw" read and written, "w1c" read, and cleared where ones are written, "wo" written, and
+        reads 0
     meaning, unit : a sentence and a unit for the manual
     fields : parts of the word, lowest first; without any, it is one number of 32 bits
     value : of a constant, from the structural parameters (NpuParameters or LayerParameters)
     idle_only : writes are refused while an image is in work
+    init : value after a reset, of one that is no constant
+    whole : a write is an action: of the whole word, or of no byte at all, which does nothing
     """
 
     name: str
@@ -83,6 +101,8 @@ class HostRegister:
     fields: tuple[Field, ...] = ()
     value: Callable[[Any], int] | None = None
     idle_only: bool = False
+    init: int = 0
+    whole: bool = False
 
     @property
     def mask(self) -> int:
@@ -92,9 +112,50 @@ class HostRegister:
         return sum(((1 << field.bits) - 1) << field.low for field in self.fields)
 
 
+@dataclass(frozen=True)
+class Window:
+    """Words of a layer that follow each other from a byte offset in its scope on.
+
+    Parameters
+    ----------
+    name : of one word
+    offset : byte offset of word 0 in the layer's scope
+    access : "ro" read only, "wo" written in whole words, and not read
+    words, bits : how many, and width of the number in one, from the layer's structural parameters
+    signed : two's complement
+    meaning, unit : a sentence and a unit for the manual
+    fields : parts of a word, lowest first
+    idle_only : writes are refused while an image is in work
+    """
+
+    name: str
+    offset: int
+    access: Access
+    words: Callable[[LayerParameters], int]
+    bits: Callable[[LayerParameters], int]
+    meaning: str
+    unit: str = "-"
+    signed: bool = False
+    fields: tuple[Field, ...] = ()
+    idle_only: bool = False
+
+
+def build_id(parameters: NpuParameters) -> int:
+    """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces)."""
+    text = json.dumps(asdict(parameters), sort_keys=True, separators=(",", ":"))
+    return zlib.crc32(text.encode())
+
+
 def _version(_: Any) -> int:
     major, minor, patch = MAP_VERSION
     return major << 16 | minor << 8 | patch
+
+
+def _byte(name: str, offset: int, init: int, meaning: str, unit: str) -> HostRegister:
+    """One of the programmers' settings, 8 bits."""
+    return HostRegister(
+        name, offset, "rw", meaning, unit, fields=(Field("value", 0, 8, meaning),), idle_only=True, init=init
+    )
 
 
 UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
@@ -115,10 +176,13 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         "control",
         2,
         "rw",
-        "what raises the interrupt",
+        "what raises the interrupt, and what frames of the streams hold",
         fields=(
-            Field("irq_result", 0, 1, "a result waits"),
-            Field("irq_error", 1, 1, "an error flag is up"),
+            Field("irq_result", 0, 1, "interrupt while a word of the result stream waits"),
+            Field("irq_error", 1, 1, "interrupt while an error flag is up"),
+            Field("irq_program", 2, 1, "interrupt while events.programmed is up: the programmers have finished"),
+            Field("seeds", 3, 1, "image frames begin with a seed of 16 bytes"),
+            Field("activity", 4, 1, "result frames carry cycles, gap and the layers' activity"),
         ),
     ),
     HostRegister(
@@ -127,10 +191,13 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         "ro",
         "what the unit does now",
         fields=(
-            Field("busy", 0, 1, "an image is in work: from its first pixel word until its result is taken"),
-            Field("result", 1, 1, "a result waits"),
+            Field("busy", 0, 1, "an image is in work, or comes: from its frame's first word until it is answered"),
+            Field("result", 1, 1, "a word of the result stream waits"),
             Field("error", 2, 1, "an error flag is up"),
             Field("overflow", 3, 1, "a membrane has saturated since clear_flags was written"),
+            Field("loading", 4, 1, "a load session is open"),
+            Field("loaded", 5, 1, "a load session was completed: image frames are taken"),
+            Field("programming", 6, 1, "a programmer is busy"),
         ),
     ),
     HostRegister(
@@ -139,8 +206,12 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         "w1c",
         "error flags; they stay until a one is written to them",
         fields=(
-            Field("refused", 0, 1, "a write was refused because an image was in work"),
-            Field("frame", 1, 1, "tlast came with another pixel word than an image's last, or not with it"),
+            Field("refused", 0, 1, "a write was refused in the state that the unit was in"),
+            Field("frame", 1, 1, "an image frame was too short or too long, and was dropped"),
+            Field("build", 2, 1, "load_begin was written with another build's number"),
+            Field("checksum", 3, 1, "load_end was written with another checksum"),
+            Field("timeout", 4, 1, "a load session or an image frame was broken off, and was dropped"),
+            Field("unloaded", 5, 1, "an image frame came while nothing was loaded, and was dropped"),
         ),
     ),
     HostRegister("layers", 5, "ro", "layers", value=lambda p: len(p.layers)),
@@ -149,12 +220,38 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("encoder_lanes", 8, "ro", "pixels of a word of the stream", "pixels", value=lambda p: p.encoder_lanes),
     HostRegister("pixel_words", 9, "ro", "words of an image", "words", value=lambda p: p.pixel_words),
     HostRegister("pulse_cycles", 10, "ro", "shortest read pulse", "clock cycles", value=lambda p: p.pulse_cycles),
-    HostRegister("images", 11, "ro", "results taken since reset; wraps", "images"),
+    HostRegister("images", 11, "ro", "images answered since reset; wraps", "images"),
     HostRegister("cycles", 12, "ro", "last result: from the first pixel word to the result", "clock cycles"),
+    HostRegister(
+        "reset",
+        13,
+        "wo",
+        "soft reset; the cells keep their conductances",
+        fields=(Field("soft", 0, 1, "write 1: everything is as after a reset, but the bus and a waiting result word"),),
+    ),
+    HostRegister("build", 14, "ro", "number of this build, from its structural parameters", value=build_id),
+    HostRegister(
+        "load_begin", 15, "wo", "opens a load session: write the number of the build the data is for", whole=True
+    ),
     *(
         HostRegister(f"seed_{i}", 16 + i, "rw", f"seed of the rate coding, part {i} of 4, lowest first", idle_only=True)
         for i in range(4)
     ),
+    HostRegister("load_end", 20, "wo", "completes a load session: write the CRC-32 of its writes", whole=True),
+    HostRegister("load_checksum", 21, "ro", "CRC-32 of the writes of this session, or the last one, so far"),
+    HostRegister("timeout", 22, "rw", "longest pause in a load session or in an image frame, 0 is off", "clock cycles"),
+    HostRegister("gap", 23, "ro", "last result: from the result before to this image's first read", "clock cycles"),
+    HostRegister(
+        "events",
+        25,
+        "w1c",
+        "what has happened; the flags stay until a one is written to them",
+        fields=(Field("programmed", 0, 1, "the last busy programmer has finished"),),
+    ),
+    _byte("program_window", 26, 2, "largest distance of a cell that counts as reached", "1/8 level"),
+    _byte("program_tries", 27, 60, "most pulses a cell is given", "pulses"),
+    _byte("program_amplitude_min", 28, 2, "smallest step a pulse is asked for, at least 1", "1/8 level"),
+    _byte("program_amplitude_max", 29, 8, "largest step a pulse is asked for, at least 1", "1/8 level"),
 )
 
 LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
@@ -180,7 +277,63 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("conversions", 18, "ro", "last result: ADC conversions", "conversions"),
     HostRegister("saturations", 19, "ro", "last result: conversions whose code was clipped", "conversions"),
     HostRegister("spikes", 20, "ro", "last result: spikes emitted", "spikes"),
+    HostRegister(
+        "program_start",
+        24,
+        "rw",
+        "programs the cells of a row of every row tile and a column group; only in a load session; reads the last",
+        fields=(Field("row", 0, 16, "row in the tiles"), Field("group", 16, 16, "column group")),
+        whole=True,
+    ),
+    HostRegister(
+        "program_status",
+        25,
+        "ro",
+        "what the layer's programmer does",
+        fields=(Field("busy", 0, 1, "cells are being programmed"),),
+    ),
+    HostRegister("pulses", 26, "ro", "programming pulses since load_begin; stops at 2^32 - 1", "pulses"),
+    HostRegister("verify_reads", 27, "ro", "verify reads of cells since load_begin; stops at 2^32 - 1", "reads"),
+    HostRegister("failed_cells", 28, "ro", "cells given up since load_begin; stops at 2^32 - 1", "cells"),
 )
+
+LAYER_WINDOWS: tuple[Window, ...] = (
+    Window(
+        "program_target",
+        PROGRAM_TARGET_BYTES,
+        "wo",
+        lambda p: p.lanes * p.row_tiles,
+        lambda p: 26,
+        "target codes of a cell pair, word lane * row_tiles + tile; only in a load session",
+        "1/8 level",
+        fields=(Field("p", 0, 10, "of the positive cell"), Field("n", 16, 10, "of the negative cell")),
+    ),
+    Window(
+        "program_result",
+        PROGRAM_RESULT_BYTES,
+        "ro",
+        lambda p: 2 * p.lanes * p.row_tiles,
+        lambda p: 32,
+        "outcome of a cell, word (lane * row_tiles + tile) * 2 + side; side 0 the positive cell",
+        fields=(
+            Field("code", 0, 10, "last verify read [1/8 level]"),
+            Field("pulses", 16, 8, "pulses given"),
+            Field("failed", 31, 1, "given up outside of the window"),
+        ),
+    ),
+    Window(
+        "bias",
+        BIAS_BYTES,
+        "wo",
+        lambda p: p.outputs,
+        lambda p: p.bias_bits,
+        "bias of a neuron, added to the column's sum in every step",
+        "conductance steps",
+        signed=True,
+        idle_only=True,
+    ),
+)
+"""Windows of a layer, by offset."""
 
 UNIT_OFFSETS: dict[str, int] = {
     **{r.name: 4 * r.offset for r in GLOBAL_REGISTERS},
@@ -217,6 +370,29 @@ def bias_byte_address(layer: int, neuron: int) -> int:
     return 4 * bias_address(layer, neuron)
 
 
+_MOST_WORDS = {"program_target": 4096, "program_result": 8192, "bias": MAX_BIASES}
+
+
+def window_byte_address(window: Window, layer: int, index: int) -> int:
+    """Byte address of word `index` of a layer's window; ValueError for a layer or a word that no build has."""
+    most = _MOST_WORDS[window.name]
+    if not 0 <= index < most:
+        raise ValueError(f"Index of a {window.name} must be in 0 .. {most - 1}, not {index!r}")
+    return (
+        layer_byte_address(layer, LAYER_REGISTERS[0].name) - 4 * LAYER_REGISTERS[0].offset + window.offset + 4 * index
+    )
+
+
+def program_target_byte_address(layer: int, index: int) -> int:
+    """Byte address of target word `index` = lane * row_tiles + tile; ValueError outside 0 .. 4095."""
+    return window_byte_address(LAYER_WINDOWS[0], layer, index)
+
+
+def program_result_byte_address(layer: int, index: int) -> int:
+    """Byte address of result `index` = (lane * row_tiles + tile) * 2 + side; ValueError outside 0 .. 8191."""
+    return window_byte_address(LAYER_WINDOWS[1], layer, index)
+
+
 @dataclass(frozen=True)
 class MapEntry:
     """One register of one build.
@@ -226,9 +402,10 @@ class MapEntry:
     name, layer : name, and the layer it belongs to or None
     address : byte address
     bits, signed : width of the number in the word; a signed one is sign-extended when read
-    access : "ro", "rw" or "w1c"
+    access : "ro", "rw", "w1c" or "wo"
     init : value after a reset
     idle_only : writes are refused while an image is in work
+    whole : written as a whole word, or not at all
     register : the declaration
     """
 
@@ -240,11 +417,12 @@ class MapEntry:
     access: Access
     init: int
     idle_only: bool
+    whole: bool
     register: Register | HostRegister
 
 
 def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
-    """Every register of a build but the biases, by address."""
+    """Every register of a build but the windows' words, by address."""
     entries = []
     scopes: list[tuple[int | None, Any]] = [(None, parameters), *enumerate(parameters.layers)]
     for layer, p in scopes:
@@ -252,10 +430,10 @@ def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
         own = UNIT_HOST_REGISTERS if layer is None else LAYER_HOST_REGISTERS
         for r in run_time:
             address = unit_byte_address(r.name) if layer is None else layer_byte_address(layer, r.name)
-            entries.append(MapEntry(r.name, layer, address, r.bits(p), r.signed, "rw", r.init, True, r))
+            entries.append(MapEntry(r.name, layer, address, r.bits(p), r.signed, "rw", r.init, True, False, r))
         for h in own:
             address = unit_byte_address(h.name) if layer is None else layer_byte_address(layer, h.name)
-            init = h.value(p) if h.value else 0
+            init = h.value(p) if h.value else h.init
             bits = h.mask.bit_length()
-            entries.append(MapEntry(h.name, layer, address, bits, False, h.access, init, h.idle_only, h))
+            entries.append(MapEntry(h.name, layer, address, bits, False, h.access, init, h.idle_only, h.whole, h))
     return tuple(entries)

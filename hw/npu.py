@@ -8,13 +8,13 @@ from amaranth.lib.wiring import In, Out, flipped
 
 from hw.controller import CYCLE_BITS, Controller
 from hw.crossbar_port import CrossbarSignature
+from hw.encoder_pair import TAG_BITS, EncoderPair
 from hw.layer_core import ActivitySignature, LayerCore
 from hw.params import NpuParameters
 from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, RegisterFile
 from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
-from hw.spike_encoder import SpikeEncoder
 from hw.streams import load_layout, pixels_layout, result_layout
 from hw.terminator import Terminator
 
@@ -22,7 +22,7 @@ __all__ = ["Npu"]
 
 
 class Npu(wiring.Component):
-    """A spiking network of dense layers on crossbars, one image at a time.
+    """A spiking network of dense layers on crossbars: one image in work, the next one stored and prepared meanwhile.
 
     Parameters
     ----------
@@ -30,13 +30,19 @@ class Npu(wiring.Component):
 
     Members
     -------
-    pixels : In(stream of pixels_layout), `pixel_words` words an image; ready only from idle until the last word
+    pixels : In(stream of pixels_layout), `pixel_words` words an image; ready unless the unit holds two whole images
     seed : In(128), seed of the rate coding, taken with the image's first word
-    load : In(stream of load_layout), register writes (`hw.registers`); ready only when no image is in work, that is
-        not from the transfer of the first pixel word to that of the result. A write offered together with a first
-        pixel word goes first.
-    result : Out(stream of result_layout)
-    cycles : Out(32), clock cycles from the transfer of the first pixel word to the first cycle of `result.valid`
+    tag : In(16), any number to tell images apart, taken with the image's first word
+    drop : In(1), forget the image whose words are still coming; it gives no result. No effect if there is none; no
+        word is taken in this cycle, so that the next one is an image's first
+    load : In(stream of load_layout), register writes (`hw.registers`); ready only while the unit holds no image, not
+        even a part of one. A write offered together with the first pixel word of an image then goes first.
+    result : Out(stream of result_layout), the images' answers in the order of the images
+    result_tag : Out(16), tag of the image in work; valid with `result.valid`
+    cycles : Out(32), clock cycles from the image's start to the first cycle of `result.valid`. An image starts with
+        the transfer of its first pixel word or of the result before it, whichever is later
+    gap : Out(32), clock cycles between the transfer of the result before (or reset) and the cycle in which layer 0 is
+        given the image's first vector (0 if one follows the other); valid with `result.valid`
     overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
     program : In(ProgramSettingsSignature), shared by the layers' programmers
     programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l
@@ -61,9 +67,13 @@ class Npu(wiring.Component):
         members = {
             "pixels": In(stream.Signature(pixels_layout(parameters))),
             "seed": In(128),
+            "tag": In(TAG_BITS),
+            "drop": In(1),
             "load": In(stream.Signature(load_layout())),
             "result": Out(stream.Signature(result_layout(parameters))),
+            "result_tag": Out(TAG_BITS),
             "cycles": Out(CYCLE_BITS),
+            "gap": Out(CYCLE_BITS),
             "overflow": Out(layers),
             "program": In(ProgramSettingsSignature()),
         }
@@ -101,7 +111,7 @@ class Npu(wiring.Component):
 
         m.submodules.registers = registers = RegisterFile(registers=GLOBAL_REGISTERS, scope=0, parameters=parameters)
         m.submodules.controller = controller = Controller(parameters=parameters)
-        m.submodules.encoder = encoder = SpikeEncoder(parameters=parameters)
+        m.submodules.encoder = encoder = EncoderPair(parameters=parameters)
         m.submodules.counter = counter = SpikeCounter(parameters=parameters)
         m.submodules.terminator = terminator = Terminator(parameters=parameters)
         cores = [LayerCore(parameters=p, pulse_cycles=parameters.pulse_cycles) for p in parameters.layers]
@@ -127,16 +137,20 @@ class Npu(wiring.Component):
             encoder.pixels.payload.eq(self.pixels.payload),
             encoder.pixels.valid.eq(self.pixels.valid & accept),
             self.pixels.ready.eq(encoder.pixels.ready & accept),
-            controller.start.eq(controller.idle & self.pixels.valid & self.pixels.ready),
+            encoder.drop.eq(self.drop),
+            controller.current.eq(encoder.current),
             self.load.ready.eq(controller.idle),
             registers.load.eq(self.load.payload),
             registers.write.eq(self.load.valid & self.load.ready),
             encoder.seed.eq(self.seed),
+            encoder.tag.eq(self.tag),
             encoder.coding.eq(registers.coding),
             encoder.even_start.eq(registers.even_start),
             encoder.restart.eq(controller.restart),
             controller.skip.eq(registers.skip),
+            self.result_tag.eq(encoder.o_tag),
             self.cycles.eq(controller.cycles),
+            self.gap.eq(controller.gap),
         ]
 
         # Vectors: encoder -> admission gate -> layer 0 -> collector 0 -> ... -> final gate -> last layer.

@@ -1,31 +1,30 @@
-"""The unit with standard buses: AXI4-Lite for registers, AXI4-Stream for pixels and results."""
+"""The unit with standard buses: AXI4-Lite for registers, AXI4-Stream for image frames and result frames."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value, signed
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, flipped
 
 from hw.axi_lite import AxiLite, axi_lite_members
 from hw.crossbar_port import CrossbarSignature
+from hw.encoder_pair import TAG_BITS
 from hw.host_block import HostBlock
 from hw.host_registers import ADDRESS_BITS
 from hw.npu import Npu
 from hw.params import NpuParameters
+from hw.pixel_stream import PixelStream
+from hw.result_stream import RESULT_LAYOUT, ResultStream
 
 __all__ = ["RESULT_LAYOUT", "TAG_BITS", "NpuAxi"]
 
-TAG_BITS = 16
-
-RESULT_LAYOUT = data.StructLayout({"winner": 15, "overflow": 1, "steps": 15, "reason": 1, "margin": signed(32)})
-"""Bits of `m_axis_result_tdata`, the same in every build."""
-
 
 class NpuAxi(wiring.Component):
-    """The unit behind AXI4-Lite (registers) and AXI4-Stream (pixels in, results out).
+    """The unit behind AXI4-Lite (registers) and AXI4-Stream (image frames in, result frames out).
 
-    Registers are those of `hw.host_registers`. The unit counts the words of an image itself: a `tlast` that comes with
-    another word than an image's last, or is missing there, changes nothing but the flag `errors.frame`.
+    Registers are those of `hw.host_registers`, image frames those of `hw.pixel_stream`, result frames those of
+    `hw.result_stream`. A soft reset (register `reset`) leaves the bus and a word that waits on the result stream alone;
+    everything else is as after `rst`.
 
     Parameters
     ----------
@@ -34,14 +33,18 @@ class NpuAxi(wiring.Component):
     Members
     -------
     s_axil_<name> : the AXI4-Lite bus, see `hw.axi_lite.axi_lite_members`; addresses of 26 bits
-    s_axis_pixels_tdata, _tlast, _tuser, _tvalid, _tready : words of an image, pixel 0 of a word lowest; `tuser` of an
-        image's first word is its tag
-    m_axis_result_tdata, _tlast, _tuser, _tvalid, _tready : the answer in the bits of `RESULT_LAYOUT`, and the image's
-        tag; `tlast` is always 1. `overflow` says that a membrane has saturated since `clear_flags` was written
+    s_axis_pixels_tdata, _tlast, _tuser, _tvalid, _tready : image frames, byte 0 of a word lowest; `tuser` of a frame's
+        first word is its tag
+    m_axis_result_tdata, _tlast, _tuser, _tvalid, _tready : result frames; `tuser` is the image's tag in every word. The
+        first word has the bits of `RESULT_LAYOUT`, `overflow` says that a membrane has saturated since `clear_flags`
+        was written; with `control.activity` the words of `hw.host_counters` follow
     irq : Out(1), see register `control`
+    crossbar_reset : Out(1), soft reset: the macros' reset besides `rst`; their cells stay
     crossbar_<l> : Out(CrossbarSignature)
 
-    Cycles: an image takes the cycles it takes in `Npu`, an access those it takes in `AxiLite`.
+    Cycles: an image takes the cycles it takes in `Npu`, its result frame begins one cycle later; an access takes those
+    it takes in `AxiLite`. A soft reset lasts for the cycle after its write is made, in which no word is taken from a
+    frame.
 
     Raises
     ------
@@ -63,12 +66,13 @@ class NpuAxi(wiring.Component):
                 "s_axis_pixels_tuser": In(TAG_BITS),
                 "s_axis_pixels_tvalid": In(1),
                 "s_axis_pixels_tready": Out(1),
-                "m_axis_result_tdata": Out(RESULT_LAYOUT),
+                "m_axis_result_tdata": Out(64),
                 "m_axis_result_tlast": Out(1),
                 "m_axis_result_tuser": Out(TAG_BITS),
                 "m_axis_result_tvalid": Out(1),
                 "m_axis_result_tready": In(1),
                 "irq": Out(1),
+                "crossbar_reset": Out(1),
                 **{f"crossbar_{index}": Out(CrossbarSignature(p)) for index, p in enumerate(parameters.layers)},
             }
         )
@@ -80,57 +84,72 @@ class NpuAxi(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         p = self._parameters
-        m.submodules.npu = npu = Npu(parameters=p)
+        npu, host, pixels = Npu(parameters=p), HostBlock(parameters=p), PixelStream(parameters=p)
+        reset = Signal()
         m.submodules.axi_lite = axi_lite = AxiLite(address_bits=ADDRESS_BITS)
-        m.submodules.host = host = HostBlock(parameters=p)
+        m.submodules.host = ResetInserter(reset)(host)
+        m.submodules.pixels = ResetInserter(reset)(pixels)
+        m.submodules.npu = ResetInserter(reset)(npu)
+        m.submodules.results = results = ResultStream(further=1 + 3 * len(p.layers))
+        m.d.comb += [reset.eq(host.reset), self.crossbar_reset.eq(reset)]
 
+        # Registers, settings, targets.
         for name, member in axi_lite_members(ADDRESS_BITS).items():
             inner, outer = getattr(axi_lite, name), getattr(self, f"s_axil_{name}")
             m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
         wiring.connect(m, axi_lite.registers, host.bus)
         wiring.connect(m, host.load, npu.load)
+        wiring.connect(m, host.program, npu.program)
+        for index in range(len(p.layers)):
+            wiring.connect(m, getattr(host, f"programmer_{index}"), getattr(npu, f"programmer_{index}"))
+            wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))
+            wiring.connect(m, getattr(npu, f"crossbar_{index}"), flipped(getattr(self, f"crossbar_{index}")))
 
-        # Pixels: the tag is kept from an image's first word to its result.
-        first, last, taken = Signal(), Signal(), Signal()
-        word = Signal(range(max(2, p.pixel_words)))
-        tag = Signal(TAG_BITS)
+        # Image frames.
+        wiring.connect(m, pixels.pixels, npu.pixels)
         m.d.comb += [
-            Value.cast(npu.pixels.payload).eq(self.s_axis_pixels_tdata),
-            npu.pixels.valid.eq(self.s_axis_pixels_tvalid),
-            self.s_axis_pixels_tready.eq(npu.pixels.ready),
-            npu.seed.eq(host.seed),
-            taken.eq(npu.pixels.valid & npu.pixels.ready),
-            first.eq(word == 0),
-            last.eq(word == p.pixel_words - 1),
-            host.frame_error.eq(taken & (self.s_axis_pixels_tlast != last)),
+            pixels.i.payload.data.eq(self.s_axis_pixels_tdata),
+            pixels.i.payload.last.eq(self.s_axis_pixels_tlast),
+            pixels.i.payload.tag.eq(self.s_axis_pixels_tuser),
+            pixels.i.valid.eq(self.s_axis_pixels_tvalid & ~reset),
+            self.s_axis_pixels_tready.eq(pixels.i.ready & ~reset),
+            pixels.open.eq(host.open),
+            pixels.seeds.eq(host.seeds),
+            pixels.default_seed.eq(host.seed),
+            pixels.timeout.eq(host.timeout),
+            npu.seed.eq(pixels.seed),
+            npu.tag.eq(pixels.tag),
+            npu.drop.eq(pixels.drop),
+            host.busy.eq(pixels.begun | ~npu.load.ready),
+            host.wrong_frame.eq(pixels.wrong_frame),
+            host.unloaded.eq(pixels.unloaded),
+            host.frame_timed_out.eq(pixels.timed_out),
         ]
-        with m.If(taken):
-            m.d.sync += word.eq(word + 1)
-            with m.If(last):
-                m.d.sync += word.eq(0)
-            with m.If(first):
-                m.d.sync += tag.eq(self.s_axis_pixels_tuser)
 
-        # Result.
-        result, answer = npu.result.payload, self.m_axis_result_tdata
+        # Result frames.
+        result, answer, word = npu.result.payload, results.i.payload.word, results.o.payload
         m.d.comb += [
             answer.winner.eq(result.winner),
             answer.overflow.eq(npu.overflow.any()),
             answer.steps.eq(result.steps),
             answer.reason.eq(result.reason),
             answer.margin.eq(result.margin),
-            self.m_axis_result_tlast.eq(1),
-            self.m_axis_result_tuser.eq(tag),
-            self.m_axis_result_tvalid.eq(npu.result.valid),
-            npu.result.ready.eq(self.m_axis_result_tready),
-            host.result_waits.eq(npu.result.valid),
+            results.i.payload.tag.eq(npu.result_tag),
+            results.i.valid.eq(npu.result.valid),
+            npu.result.ready.eq(results.i.ready),
+            results.more.eq(host.activity),
+            results.counters.eq(host.counters),
+            results.clear.eq(reset),
+            self.m_axis_result_tdata.eq(word.data),
+            self.m_axis_result_tlast.eq(word.last),
+            self.m_axis_result_tuser.eq(word.tag),
+            self.m_axis_result_tvalid.eq(results.o.valid),
+            results.o.ready.eq(self.m_axis_result_tready),
+            host.result_waits.eq(results.o.valid),
             host.result_taken.eq(npu.result.valid & npu.result.ready),
-            host.busy.eq(~npu.load.ready),
             host.cycles.eq(npu.cycles),
+            host.gap.eq(npu.gap),
             host.overflow.eq(npu.overflow),
             self.irq.eq(host.irq),
         ]
-        for index in range(len(p.layers)):
-            wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))
-            wiring.connect(m, getattr(npu, f"crossbar_{index}"), flipped(getattr(self, f"crossbar_{index}")))
         return m

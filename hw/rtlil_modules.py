@@ -13,6 +13,8 @@ Two more things are settled here, because the text still tells what is what:
 - names of signals of which a part is driven alone: the register in `o__payload` is `o__payload_part`; and of values
   that are cut to a signal: `amount` is the low end of `amount_uncut`
 - aliases nobody reads are left out: second names of signals and slices, and elements of arrays. Fields of structs stay.
+
+A component in a `ResetInserter` is a module as it would be without one, whose instance is reset by `rst` or the signal.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Fragment, Instance, ResetSignal, Signal, Value
+from amaranth.hdl import ClockSignal, Fragment, Instance, ResetInserter, ResetSignal, Signal, Value
 from amaranth.hdl._ast import SignalDict
 from amaranth.hdl._ir import Design, PortDirection
+from amaranth.hdl._xfrm import TransformedElaboratable
 from amaranth.lib.wiring import Component, In
 
 __all__ = ["RtlilModule", "rtlil_modules", "tidy"]
@@ -89,6 +92,25 @@ def _prefer(design: Design, signals: list[Signal]) -> None:
     info.signal_names = ordered
 
 
+def _take_reset(fragment: Fragment) -> Value | None:
+    """The signal of a `ResetInserter` around a component; what it put into the component and all inside is removed."""
+    transforms = [t for o in fragment.origins or () if isinstance(o, TransformedElaboratable) for t in o._transforms_]
+    if not transforms:
+        return None
+    if len(transforms) > 1 or not isinstance(transforms[0], ResetInserter) or list(transforms[0].controls) != ["sync"]:
+        raise ValueError("A component may be transformed by one ResetInserter of the domain sync only")
+    reset = transforms[0].controls["sync"]
+
+    def restore(inner: Fragment) -> None:
+        if "sync" in inner.statements:
+            inner.statements["sync"].pop()  # the switch that was added last
+        for sub, _, _ in inner.subfragments:
+            restore(sub)
+
+    restore(fragment)
+    return reset
+
+
 class _Converter:
     """Converts the components of one hierarchy, inner ones first; `modules` grows meanwhile."""
 
@@ -132,8 +154,11 @@ class _Converter:
             component = next((origin for origin in inner.origins or () if isinstance(origin, Component)), None)
             if component is None:
                 raise ValueError(f"{name}.{label} is not a component: its ports would have no names")
+            reset = _take_reset(inner)
             module = self.convert(inner, component, f"{name}.{label}")
             connections = [("i", clock, _CLOCK[clock]()) for clock in module.ports if clock in _CLOCK]
+            if reset is not None:
+                connections = [(kind, c, v | reset if c == "rst" else v) for kind, c, v in connections]
             for port, (signal, direction) in _members(component).items():
                 self._rename(signal, f"{label}__{port}")
                 self._home[signal] = name

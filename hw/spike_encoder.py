@@ -50,6 +50,7 @@ class SpikeEncoder(wiring.Component):
     even_start : In(8), start of EVEN's sums, 0 .. 254; sampled with each word
     restart : In(1), forget the image and its vectors, and accept the next image from the next cycle on
     o : Out(stream of vector_layout of the first layer)
+    last : Out(1), the word that is accepted next is the image's last
 
     `restart` may come in any cycle. It is the one thing that withdraws a vector, so it belongs between a vector that
     was taken and the next one that is let through.
@@ -73,6 +74,7 @@ class SpikeEncoder(wiring.Component):
                 "even_start": In(8),
                 "restart": In(1),
                 "o": Out(stream.Signature(vector_layout(parameters.layers[0]))),
+                "last": Out(1),
             }
         )
 
@@ -131,6 +133,7 @@ class SpikeEncoder(wiring.Component):
             sums_write.data.eq(Mux(loading, self.even_start.replicate(lanes), Cat(sums_next))),
             sums_write.en.eq(write.en | encoding),
             self.pixels.ready.eq(loading & ~self.restart),
+            self.last.eq(last & loading),
             self.o.valid.eq(offered),
             self.o.payload.rows.eq(Cat(rows)),
             self.o.payload.count.eq(count),

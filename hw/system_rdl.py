@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hw.host_registers import BIAS_BYTES, LAYER_STRIDE, HostRegister, MapEntry, host_map
-from hw.params import NpuParameters
+from hw.host_registers import LAYER_STRIDE, LAYER_WINDOWS, HostRegister, MapEntry, Window, host_map
+from hw.params import LayerParameters, NpuParameters
 from hw.registers import Register
 
 __all__ = ["system_rdl"]
@@ -14,6 +14,7 @@ _ACCESS = {
     "ro": "sw = r; hw = w;",
     "rw": "sw = rw; hw = r;",
     "w1c": "sw = rw; onwrite = woclr; hw = rw;",
+    "wo": "sw = w; hw = r;",
 }
 
 
@@ -42,6 +43,25 @@ def _register(entry: MapEntry, base: int) -> Iterator[str]:
     yield f"}} \\{entry.name} @ {entry.address - base:#x};"
 
 
+def _window(window: Window, layer: LayerParameters) -> Iterator[str]:
+    """Lines of a window: an array of registers."""
+    notes = [window.meaning]
+    if window.unit != "-":
+        notes.append(f"[{window.unit}]")
+    if window.signed:
+        notes.append("(two's complement)")
+    if window.access == "wo":
+        notes.append("(whole words only)")
+    yield "reg {"
+    yield f'  desc = "{" ".join(notes)}";'
+    for field in window.fields:
+        text = f'{_ACCESS[window.access]} desc = "{field.meaning}";'
+        yield f"  field {{ {text} }} {field.name}[{field.low + field.bits - 1}:{field.low}];"
+    if not window.fields:
+        yield f"  field {{ {_ACCESS[window.access]} }} value[{window.bits(layer) - 1}:0];"
+    yield f"}} {window.name}[{window.words(layer)}] @ {window.offset:#x} += 4;"
+
+
 def system_rdl(parameters: NpuParameters) -> str:
     """SystemRDL text of the address map `npu_axi`, byte addresses, with the widths and constants of this build."""
     entries = host_map(parameters)
@@ -51,11 +71,6 @@ def system_rdl(parameters: NpuParameters) -> str:
         base = (index + 1) * LAYER_STRIDE
         lines.append("  regfile {")
         lines += [f"    {line}" for entry in entries if entry.layer == index for line in _register(entry, base)]
-        lines += [
-            "    reg {",
-            '      desc = "bias, added in every step [conductance steps] (two\'s complement) (whole words only)";',
-            f"      field {{ sw = w; hw = r; }} value[{layer.bias_bits - 1}:0];",
-            f"    }} bias[{layer.outputs}] @ {BIAS_BYTES:#x} += 4;",
-            f"  }} layer_{index} @ {base:#x};",
-        ]
+        lines += [f"    {line}" for window in LAYER_WINDOWS for line in _window(window, layer)]
+        lines.append(f"  }} layer_{index} @ {base:#x};")
     return "\n".join(["addrmap npu_axi {", *lines, "};", ""])

@@ -7,6 +7,9 @@ The bench works from files in the folder it runs in, so that Python is needed fo
 - `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest),
   `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing went
   on for far longer than a step can take
+
+The bench gives the next image while one is in work. It tags each with its place in the stream, and knows the image in
+work, for the record and for the device model, by the tag that the chip shows for it.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ module bench (input wire clk);
     localparam LANES = {encoder_lanes};
     localparam WORDS = {words};
     localparam [63:0] HANG_CYCLES = 64'd{hang_cycles};
-    localparam LOAD = 3'd0, IMAGE = 3'd1, PIXELS = 3'd2, RESULT = 3'd3, DONE = 3'd4;
+    localparam LOAD = 3'd0, IMAGE = 3'd1, PIXELS = 3'd2, FED = 3'd3, DONE = 3'd4;
 
     reg rst = 1'b1;
     reg [3:0] reset_count = 4'd8;
@@ -35,8 +38,9 @@ module bench (input wire clk);
     reg stalls = 1'b0;
     reg record_membranes = 1'b0;
     reg [63:0] idle = 0;
-    reg [31:0] image = 0;
-    reg [31:0] position = 0;  // of the image in the stream
+    reg [31:0] fed = 0;  // images taken from the file
+    reg [31:0] position = 0;  // of the image in work in the stream
+    reg [31:0] numbers [0:3];  // of images, by tag: two in the chip, and one that waits
     reg [31:0] word_count = 0;
     reg [31:0] noise = 32'h1234_5678;
     integer loads_file, images_file, record_file, got;
@@ -51,9 +55,12 @@ module bench (input wire clk);
     reg [8*LANES-1:0] pixels_payload = 0;
     wire pixels_ready;
     reg [127:0] seed = 0;
+    reg [15:0] tag = 0;
+    wire [15:0] result_tag;
+    wire [31:0] image = numbers[result_tag[1:0]];  // in work
     wire result_valid;
     wire [{result_bits}-1:0] result_payload;
-    wire result_ready = (state == RESULT) && !(stalls && noise[0]);
+    wire result_ready = !(stalls && noise[0]);
     wire [31:0] cycles;
 {declarations}
     wire [{step_bits}-1:0] step = chip.npu.controller.step;
@@ -68,9 +75,9 @@ module bench (input wire clk);
         .clk(clk), .rst(rst),
         .load__valid(load_valid), .load__payload(load_payload), .load__ready(load_ready),
         .pixels__valid(pixels_valid), .pixels__payload(pixels_payload), .pixels__ready(pixels_ready),
-        .seed(seed),
+        .seed(seed), .tag(tag), .drop(1'b0),
 {connections}
-        .cycles(cycles),
+        .result_tag(result_tag), .cycles(cycles),
         .overflow(overflow),
         .result__valid(result_valid), .result__payload(result_payload), .result__ready(result_ready)
     );
@@ -99,16 +106,20 @@ module bench (input wire clk);
                     end
                 IMAGE: begin
                     got = $fread(image_word, images_file);
-                    image <= image_word[159:128];
-                    seed <= image_word[127:0];
-                    word_count <= 0;
-                    state <= (got == 20) ? PIXELS : DONE;
+                    state <= (got == 20) ? PIXELS : FED;
+                    if (got == 20) begin
+                        numbers[fed[1:0]] <= image_word[159:128];
+                        seed <= image_word[127:0];
+                        tag <= fed[15:0];
+                        fed <= fed + 1;
+                        word_count <= 0;
+                    end
                 end
                 PIXELS:
                     if (!pixels_valid || pixels_ready) begin
                         if (word_count == WORDS) begin
                             pixels_valid <= 1'b0;
-                            state <= RESULT;
+                            state <= IMAGE;
                         end else if (stalls && noise[3]) begin
                             pixels_valid <= 1'b0;
                         end else begin
@@ -118,17 +129,16 @@ module bench (input wire clk);
                             word_count <= word_count + 1;
                         end
                     end
-                RESULT:
-                    if (result_valid && result_ready) begin
-                        $fdisplay(record_file, "{result_format}", image{result_values});
-                        position <= position + 1;
-                        state <= IMAGE;
-                    end
+                FED: if (position == fed) state <= DONE;
                 default: begin
                     if (!finished) $fclose(record_file);
                     finished <= 1'b1;
                 end
             endcase
+            if (result_valid && result_ready) begin
+                $fdisplay(record_file, "{result_format}", image{result_values});
+                position <= position + 1;
+            end
             step_before <= step;
             idle <= (moved || state == DONE) ? 0 : idle + 1;
             if (idle == HANG_CYCLES) begin

@@ -27,7 +27,7 @@ from sim.threads import processors
 from sim.tools import SimulationError, simulator_environment
 from sim.waves import gtkw_text, wave_file
 
-__all__ = ["run_cosim"]
+__all__ = ["run_cosim", "workplace"]
 
 _MINIMUM_PER_WORKER = 16
 _OPTIMISE_FROM = 100
@@ -84,7 +84,7 @@ def run_cosim(
     models = [MacroModel(array) for array in arrays] if arrays is not None else programmed_models(image)
     available = workers or processors()
     count = 1 if waves else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))
-    with _workplace(folder) as base:
+    with workplace(folder) as base:
         parts = [part for part in np.array_split(np.arange(len(pixels)), count) if len(part)]
         jobs = [base / f"job_{index}" for index in range(len(parts))]
         for job in jobs:
@@ -126,7 +126,7 @@ def _wait(
 
 
 @contextlib.contextmanager
-def _workplace(folder: Path | str | None) -> Iterator[Path]:
+def workplace(folder: Path | str | None) -> Iterator[Path]:
     """Where jobs run: the folder, or a temporary one that goes unless an error's message sends the user there."""
     if folder is not None:
         yield Path(folder).resolve()

@@ -16,7 +16,7 @@ from sim.macro import MacroModel, save_models
 from sim.result import Result, Trace
 from sim.tools import SimulationError
 
-__all__ = ["read_record", "register_writes", "write_job"]
+__all__ = ["pixel_words", "read_record", "read_trace", "register_writes", "write_job"]
 
 
 def register_writes(image: ChipImage) -> list[tuple[int, int]]:
@@ -59,12 +59,17 @@ def write_job(
     save_models(folder, models)
 
 
-def image_stream(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Bytes of `images.bin`, uint8 [images, 20 + words * lanes]: number, seed, pixel words with lane 0 last."""
-    p = image.parameters
+def pixel_words(parameters: NpuParameters, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Words of images, uint8 [images, words, lanes], lane 0 first; the last word is filled up with 0."""
+    p = parameters
     padded = np.zeros((len(pixels), p.pixel_words * p.encoder_lanes), np.uint8)
     padded[:, : p.inputs] = pixels
-    words = padded.reshape(len(pixels), p.pixel_words, p.encoder_lanes)[:, :, ::-1].reshape(len(pixels), -1)
+    return padded.reshape(len(pixels), p.pixel_words, p.encoder_lanes)
+
+
+def image_stream(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Bytes of `images.bin`, uint8 [images, 20 + words * lanes]: number, seed, pixel words with lane 0 last."""
+    words = pixel_words(image.parameters, pixels)[:, :, ::-1].reshape(len(pixels), -1)
     seeds = np.zeros((len(pixels), 4), np.uint32)
     if image.coding == Coding.RATE:
         seeds = image_seeds(image.seed, ids)
@@ -98,6 +103,18 @@ def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: b
             f"The simulation gave {len(order)} results for {len(ids)} images; see {folder / 'record.txt'}"
         )
     return _decoded(folder, p, results, ids, recorder.trace() if recorder is not None else None)
+
+
+def read_trace(path: Path, image: ChipImage, count: int, trace: bool | str) -> Trace:
+    """Spikes, and with a full trace membranes, of a record whose lines name images by their places 0 .. count - 1."""
+    recorder = _Recorder(image.parameters, count, image.t_max, trace)
+    for line in path.read_text().splitlines():
+        kind, place, step, layer, text = line.split()
+        if kind == "s":
+            recorder.spikes(int(place), int(step), int(layer), text)
+        elif trace != "spikes":
+            recorder.membranes(int(place), int(step), int(layer), text)
+    return recorder.trace()
 
 
 def _decoded(

@@ -155,6 +155,10 @@ class MacroModel:
         """Conductance-weighted row pulses, int64 [places, 2]: place in the stream, sum; silent places are left out."""
         return np.array(sorted(self._conductance.items()), np.int64).reshape(-1, 2)
 
+    def forget_totals(self) -> None:
+        """Begin the sums of `totals` anew."""
+        self._conductance.clear()
+
 
 def programmed_models(image: ChipImage) -> list[MacroModel]:
     """Program the crossbars of every layer: the same devices as the reference's."""

@@ -65,6 +65,7 @@ class Result:
     spikes : int64 [images, layers], spikes each layer emitted
     activity : int64 [images, layers] for each of `ACTIVITIES`
     cycles : int64 [images] clock cycles, from the Verilog only
+    gaps : int64 [images] clock cycles from the result before to the image's first read, through the bus only
     ids : int64 [images], the number each image's random draws are addressed by
     trace : present if asked for
     """
@@ -77,6 +78,7 @@ class Result:
     activity: dict[str, NDArray[np.int64]]
     ids: NDArray[np.int64]
     cycles: NDArray[np.int64] | None = None
+    gaps: NDArray[np.int64] | None = None
     trace: Trace | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -84,7 +86,7 @@ class Result:
 
     @classmethod
     def concatenate(cls, results: Sequence[Result]) -> Result:
-        """Results of consecutive images as one; traces are kept if all have them, cycles likewise."""
+        """Results of consecutive images as one; traces are kept if all have them, cycles and gaps likewise."""
         if not results:
             raise ValueError("There must be at least one result to concatenate")
         joined = {
@@ -93,11 +95,13 @@ class Result:
         }
         activity = {name: np.concatenate([result.activity[name] for result in results]) for name in ACTIVITIES}
         cycles = [result.cycles for result in results if result.cycles is not None]
+        gaps = [result.gaps for result in results if result.gaps is not None]
         traces = [result.trace for result in results if result.trace is not None]
         return cls(
             **joined,
             activity=activity,
             cycles=np.concatenate(cycles) if len(cycles) == len(results) else None,
+            gaps=np.concatenate(gaps) if len(gaps) == len(results) else None,
             trace=Trace.concatenate(traces) if len(traces) == len(results) else None,
         )
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,14 +29,15 @@ from sim.lock import Busy, locked, shared
 from sim.tools import SimulationError, check_simulator, simulator_environment
 from sim.waves import wave_file
 
-__all__ = ["KEPT_BUILDS", "Simulator"]
+__all__ = ["KEPT_BUILDS", "SOURCES", "Simulator"]
 
 KEPT_BUILDS = 100
 """Builds that stay in the cache, those taken last; more than a run of all tests makes, which would else build anew."""
 
 _LOCK = threading.Lock()
 _BUILD = re.compile(r"(verilator|icarus)-[0-9a-f]{20}")
-_SOURCES = Path(__file__).parent / "verilog"
+SOURCES = Path(__file__).parent / "verilog"
+"""Folder of the Verilog that is not generated."""
 _KEPT = ("bench", "sim.vvp", "build.log")
 """Files of a build, beside its sources, that stay: the program that runs, and what building it said."""
 _SETTINGS = {
@@ -84,7 +85,7 @@ def _texts(
     texts = dict(export_verilog(parameters))
     if netlist:
         texts.update(gates(texts))
-    texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
+    texts["crossbar_macro.sv"] = (SOURCES / "crossbar_macro_python.sv").read_text()
     macro = {"SETTLE_CYCLES": settle_cycles, "ADC_CYCLES": adc_cycles}
     texts["bench.sv"] = bench_text(parameters, macro, waves=waves)
     texts["bench.vlt"] = _visible()
@@ -124,26 +125,44 @@ class Simulator:
 
         Raises `ToolError` where a program is missing, `SimulationError` where the build fails.
         """
-        tool = check_simulator(simulator)
-        if simulator == "verilator":
-            tool = _verilator()
+        check_simulator(simulator)
         texts = _texts(
             image.parameters, image.settle_cycles, image.adc_cycles, wave_file(simulator) if waves else None, netlist
         )
+        return cls.of_texts(texts, simulator, waves=waves, quick=quick)
+
+    @classmethod
+    def of_texts(
+        cls, texts: Mapping[str, str], simulator: str = "verilator", *, waves: bool = False, quick: bool = False
+    ) -> Simulator:
+        """Build the simulator of other texts, or take the build that is there.
+
+        `texts` are file name -> Verilog (`.sv`), with the top module, called `bench`, in `bench.sv`, and Verilator's
+        control file `bench.vlt` that names what Python touches. The rest as for `build`.
+        """
+        tool = check_simulator(simulator)
+        if simulator == "verilator":
+            tool = _verilator()
         # A simulator loads cocotb's libraries from where they lay when it was built.
         tools = [simulator, tool, version("cocotb"), str(_libraries())]
-        key = hashlib.sha256(json.dumps([texts, tools, waves, quick], sort_keys=True).encode()).hexdigest()[:20]
+        key = hashlib.sha256(json.dumps([dict(texts), tools, waves, quick], sort_keys=True).encode()).hexdigest()[:20]
         folder = cache_folder("simulators") / f"{simulator}-{key}"
         with _LOCK:
             with _alone(folder):
                 if not (folder / "built").exists():
-                    _build(folder, texts, simulator, waves, quick)
+                    _build(folder, dict(texts), simulator, waves, quick)
                 (folder / "built").touch()  # whole, and taken now
             _forget_old()
         return cls(simulator, folder, waves)
 
     def run(self, job: Path, *, membranes: bool = False, stalls: bool = False) -> None:
         """Run the bench in a job's folder; raises `SimulationError` if it does not finish."""
+        with self.in_use():
+            self._run(job, ["+membranes"] * membranes + ["+stalls"] * stalls)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep the build from being removed; raises `SimulationError` where it has been."""
         with contextlib.ExitStack() as using:
             try:
                 using.enter_context(shared(self.folder / "built"))
@@ -151,25 +170,38 @@ class Simulator:
                 raise SimulationError(
                     f"The simulator in {self.folder} has been removed; run again to build it"
                 ) from None
-            self._run(job, membranes, stalls)
+            yield
 
-    def _run(self, job: Path, membranes: bool, stalls: bool) -> None:
+    def command(self, job: Path, module: str, plusargs: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
+        """Command and environment that run the simulator in a job's folder, with the cocotb bench `module`."""
         runner = _runner(self.simulator)
-        plusargs = ["+membranes"] * membranes + ["+stalls"] * stalls
+        runner._execute = _catch
+        with simulator_environment():
+            try:
+                self._test(runner, job, module, plusargs)
+            except _Caught as caught:
+                return [str(word) for word in caught.command], dict(runner.env)
+        raise AssertionError("the runner did not execute anything")
+
+    def _test(self, runner: Any, job: Path, module: str, plusargs: Sequence[str]) -> None:
+        runner.test(
+            test_module=module,
+            hdl_toplevel="bench",
+            hdl_toplevel_lang="verilog",
+            build_dir=self.folder,
+            test_dir=job,
+            results_xml=str(job / "results.xml"),
+            plusargs=list(plusargs),
+            waves=self.waves and self.simulator == "icarus",  # under Verilator the bench's own $dumpfile suffices
+            timescale=("1ns", "1ps"),
+            log_file=job / "simulation.log",
+            extra_env=_SETTINGS,
+        )
+
+    def _run(self, job: Path, plusargs: Sequence[str]) -> None:
+        runner = _runner(self.simulator)
         try:
-            runner.test(
-                test_module="sim.npu_tb",
-                hdl_toplevel="bench",
-                hdl_toplevel_lang="verilog",
-                build_dir=self.folder,
-                test_dir=job,
-                results_xml=str(job / "results.xml"),
-                plusargs=plusargs,
-                waves=self.waves and self.simulator == "icarus",  # under Verilator the bench's own $dumpfile suffices
-                timescale=("1ns", "1ps"),
-                log_file=job / "simulation.log",
-                extra_env=_SETTINGS,
-            )
+            self._test(runner, job, "sim.npu_tb", plusargs)
         except (RuntimeError, SystemExit) as error:
             raise SimulationError(
                 f"The {self.simulator} simulation failed ({error}); its log is {job}/simulation.log"
@@ -177,6 +209,19 @@ class Simulator:
         results = job / "results.xml"
         if not results.exists() or "<failure" in results.read_text() or "<error" in results.read_text():
             raise SimulationError(f"The {self.simulator} bench raised an error; its log is {job / 'simulation.log'}")
+
+
+class _Caught(Exception):
+    """Leaves cocotb's runner with the command that it was about to execute."""
+
+    def __init__(self, command: Sequence[object]) -> None:
+        super().__init__()
+        self.command = command
+
+
+def _catch(commands: Sequence[Sequence[object]], cwd: object) -> None:
+    (command,) = commands
+    raise _Caught(command)
 
 
 def _runner(simulator: str) -> Any:

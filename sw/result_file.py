@@ -15,14 +15,14 @@ from sw.files import write_atomic
 __all__ = ["load_result", "save_result"]
 
 _FIELDS = ("classes", "steps", "margins", "reasons", "spikes", "ids")
+_OPTIONAL = ("cycles", "gaps")
 
 
 def save_result(path: Path, result: Result, values: int = 0) -> None:
     """Write the result whole or not at all; `values` is how many values were compared with another result."""
     arrays = {name: getattr(result, name) for name in _FIELDS}
     arrays.update({f"activity_{name}": result.activity[name] for name in ACTIVITIES})
-    if result.cycles is not None:
-        arrays["cycles"] = result.cycles
+    arrays.update({name: getattr(result, name) for name in _OPTIONAL if getattr(result, name) is not None})
     buffer = io.BytesIO()
     np.savez_compressed(buffer, values=np.int64(values), **arrays)
     write_atomic(path, buffer.getvalue())
@@ -35,7 +35,7 @@ def load_result(path: Path) -> tuple[Result, int]:
             result = Result(
                 **{name: file[name] for name in _FIELDS},
                 activity={name: file[f"activity_{name}"] for name in ACTIVITIES},
-                cycles=file["cycles"] if "cycles" in file.files else None,
+                **{name: file[name] for name in _OPTIONAL if name in file.files},
             )
             return result, int(file["values"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:

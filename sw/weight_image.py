@@ -25,7 +25,7 @@ from sw.config import Config
 from sw.errors import FileError, WeightImageError
 from sw.files import as_path, readable_error
 
-__all__ = ["FORMAT", "VERSION", "load", "pack", "unpack"]
+__all__ = ["FORMAT", "VERSION", "first_difference", "load", "pack", "unpack"]
 
 FORMAT = "spikeloom weight image"
 VERSION = 2
@@ -170,20 +170,25 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[Ch
 
 def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str) -> None:
     """Raise, naming the first difference, if the image was made for other hardware."""
+    difference = first_difference(found, expected)
+    if difference is not None:
+        what, a, b = difference
+        raise WeightImageError(
+            f"The weight image '{source}' was made for other hardware: {what} is {a}, but the design has {b}"
+        )
+
+
+def first_difference(found: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:
+    """The first parameter in which two chips differ: what it is, and its two values; None for equal ones."""
     for field in dataclasses.fields(NpuParameters):
         a, b = getattr(found, field.name), getattr(expected, field.name)
         if field.name != "layers" and a != b:
-            _mismatch(source, field.name, a, b)
+            return field.name, a, b
     if len(found.layers) != len(expected.layers):
-        _mismatch(source, "number of layers", len(found.layers), len(expected.layers))
+        return "number of layers", len(found.layers), len(expected.layers)
     for index, (layer, other) in enumerate(zip(found.layers, expected.layers, strict=True)):
         for field in dataclasses.fields(LayerParameters):
             a, b = getattr(layer, field.name), getattr(other, field.name)
             if a != b:
-                _mismatch(source, f"{field.name} of layer {index}", a, b)
-
-
-def _mismatch(source: str, what: str, found: Any, expected: Any) -> None:
-    raise WeightImageError(
-        f"The weight image '{source}' was made for other hardware: {what} is {found}, but the design has {expected}"
-    )
+                return f"{field.name} of layer {index}", a, b
+    return None

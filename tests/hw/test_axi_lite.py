@@ -179,6 +179,7 @@ class Rules(Harness):
         m.d.comb += [
             Assert(dut.arready == (waiting(n_ar, n_r) == looked)),
             Assert(dut.rvalid == looked),
+            Assert(bus.read_enable == make),
         ]
         with m.If(dut.rvalid):
             m.d.comb += [Assert(dut.rdata == Mux(wrong, 0, answer)), Assert(dut.rresp == Mux(wrong, SLVERR, OKAY))]
@@ -222,7 +223,7 @@ def test_proof() -> None:
         ("self.wready.eq(~w_held)", "self.wready.eq(~w_held & aw_held)"),
         ("                w_held.eq(0),\n", ""),
         ("Mux(registers.write_error, SLVERR, OKAY)", "OKAY"),
-        ("read.eq(ar_held & ~self.rvalid)", "read.eq(ar_held)"),
+        ("read_enable.eq(ar_held & ~self.rvalid)", "read_enable.eq(ar_held)"),
         ("                ar_held.eq(0),\n", ""),
         ("Mux(registers.read_error, 0, registers.read_data)", "registers.read_data"),
         ("self.arready.eq(~ar_held)", "self.arready.eq(~ar_held & ~self.rvalid)"),

@@ -22,9 +22,9 @@ def unit(layers: int = 2, phases: int = 2, max_steps: int = 12) -> NpuParameters
 class Contract(wiring.Component):
     """One admission a step, no gate open outside of a step, and the answer is the verdict that said stop.
 
-    The environment promises little: an image starts only where the controller is idle, `skip` and `t_max` hold still
-    during an image, the skipped periods end before t_max, the layers give the last one a vector only in answer to an
-    admitted one, and the verdict of step t_max says stop. Verdicts may come at any time.
+    The environment promises little: `current` falls without a result only before the image's first vector, `skip` and
+    `t_max` hold still during an image, the skipped periods end before t_max, the layers give the last one a vector only
+    in answer to an admitted one, and the verdict of step t_max says stop. Verdicts may come at any time.
 
     `inductive` adds what the controller's state has to do with what has happened, for the induction.
     """
@@ -39,7 +39,7 @@ class Contract(wiring.Component):
         dut = self._dut
         super().__init__(
             {
-                "start": In(1),
+                "current": In(1),
                 "skip": In(len(dut.skip)),
                 "t_max": In(len(dut.step)),
                 "vector_valid": In(1),
@@ -57,7 +57,7 @@ class Contract(wiring.Component):
         m.submodules.dut = dut = self._dut
         single = self._layers == 1
         m.d.comb += [
-            dut.start.eq(self.start),
+            dut.current.eq(self.current),
             dut.skip.eq(self.skip),
             dut.vector_valid.eq(self.vector_valid),
             dut.admit_ready.eq(dut.last_ready if single else self.admit_ready),
@@ -81,7 +81,8 @@ class Contract(wiring.Component):
         m.d.sync += started.eq(1)
 
         # What the environment promises.
-        m.d.comb += Assume(~self.start | dut.idle)
+        unborn = (admitted == 0) & ~self.vector_valid  # an image may still be dropped
+        m.d.comb += Assume(self.current | ~running | dut.restart | unborn)
         with m.If(started):
             constant_registers = (self.skip == past(m, self.skip)) & (self.t_max == past(m, self.t_max))
             m.d.comb += Assume(dut.idle | constant_registers)
@@ -92,6 +93,8 @@ class Contract(wiring.Component):
 
         # Gates.
         m.d.comb += Assert(dut.idle == ~running)
+        with m.If(started):
+            m.d.comb += Assert(dut.idle == ~past(m, self.current))
         with m.If(~running | decided):
             m.d.comb += Assert(~dut.admit_valid & ~dut.final_valid & ~dut.vector_ready & ~dut.last_ready)
         with m.If(travelling | deciding):
@@ -122,10 +125,9 @@ class Contract(wiring.Component):
         with m.If(started & past(m, dut.result.valid & ~self.result_ready)):
             payload = Value.cast(dut.result.payload)
             m.d.comb += Assert(dut.result.valid & (payload == past(m, payload)))
+            m.d.comb += Assert((dut.cycles == past(m, dut.cycles)) & (dut.gap == past(m, dut.gap)))
 
         # What has happened.
-        with m.If(self.start):
-            m.d.sync += [running.eq(1), decided.eq(0), admitted.eq(0), steps.eq(0), ran.eq(0)]
         with m.If(admission):
             m.d.sync += [admitted.eq(admitted + 1), travelling.eq(1)]
         with m.If(arrival):
@@ -138,8 +140,8 @@ class Contract(wiring.Component):
             m.d.sync += [deciding.eq(0), steps.eq(steps + 1), winner.eq(dut.verdict.p.winner)]
             with m.If(dut.verdict.p.stop):
                 m.d.sync += decided.eq(1)
-        with m.If(dut.restart):
-            m.d.sync += [running.eq(0), decided.eq(0)]
+        with m.If(~running | dut.restart | ~self.current):
+            m.d.sync += [running.eq(self.current), decided.eq(0), admitted.eq(0), steps.eq(0), ran.eq(0)]
 
         if self._inductive:
             controller = inside(dut)
@@ -152,6 +154,8 @@ class Contract(wiring.Component):
                 Assert(~(travelling & deciding)),
                 Assert(travelling == (0 if single else controller.state("TRAVEL"))),
                 Assert(controller.last_has_run == (running & ran)),
+                Assert(~ran | (admitted != 0)),
+                Assert(controller.admitted == (running & (admitted != 0))),
                 Assert(controller.phase < self._phases),
             ]
             with m.If(running):
@@ -181,7 +185,14 @@ BROKEN = {
         "with m.If(self.verdict.p.stop):",
         "with m.If(self.verdict.p.stop & self.verdict.p.reason):",
     ),
-    "forgets_first": ("period.eq(0), last_has_run.eq(0)]", "period.eq(0)]"),
+    "forgets_first": ("last_has_run.eq(0), admitted.eq(0)", "admitted.eq(0)"),
+    "goes_idle_with_an_image_at_hand": (
+        'with m.If(self.current):\n                        m.next = "ADMIT"',
+        'with m.If(0):\n                        m.next = "ADMIT"',
+    ),
+    "waits_for_a_dropped_image": ("with m.If(~self.current):", "with m.If(0):"),
+    "starts_the_next_image_at_the_step_of_the_last": ("with m.If(start):", "with m.If(start & self.idle):"),
+    "counts_cycles_while_the_result_waits": ("~self.idle & ~self.result.valid &", "~self.idle &"),
     "runs_the_last_layer_in_skipped_periods": ("final_open & ~skipped)", "final_open)"),
     "does_not_count_a_dropped_step": (
         "with m.If(skipped):\n                m.d.comb += advance.eq(1)",
@@ -195,19 +206,26 @@ def test_proof_bites(name: str) -> None:
     assert_fails(Contract(mutant(Controller, *BROKEN[name])), f"controller_{name}", depth=12)
 
 
-def test_cycles_and_steps() -> None:
-    """Two skipped steps and two run steps, cycle by cycle; `cycles` counts from the start to the result."""
+@pytest.mark.parametrize("at_hand", [False, True])
+def test_cycles_and_steps(at_hand: bool) -> None:
+    """Two skipped steps and two run steps, cycle by cycle, of images one by one, or at hand when their turn comes."""
     dut = Controller(parameters=unit(phases=2))
 
     async def bench(ctx):
-        for image in range(2):
-            assert ctx.get(dut.idle) and ctx.get(dut.step) == 0
-            ctx.set(dut.skip, 1)
-            ctx.set(dut.start, 1)
-            await ctx.tick()
-            ctx.set(dut.start, 0)
+        ctx.set(dut.skip, 1)
+        ctx.set(dut.current, 0)
+        await ctx.tick().repeat(2)
+        gap = 3  # cycles since the reset, the one of the start included
+        for image in range(3):
+            if image == 0 or not at_hand:
+                assert ctx.get(dut.idle) and ctx.get(dut.step) == 0
+                ctx.set(dut.current, 1)
+                await ctx.tick()
             ctx.set(dut.admit_ready, 1)
             ctx.set(dut.final_ready, 1)
+            for _ in range(image):  # the first vector is late
+                assert not ctx.get(dut.idle) and ctx.get(dut.step) == 1
+                await ctx.tick()
             for step in range(1, 5):
                 assert ctx.get(dut.step) == step
                 ctx.set(dut.vector_valid, 1)
@@ -226,16 +244,62 @@ def test_cycles_and_steps() -> None:
                     ctx.set(dut.verdict.valid, 1)
                     await ctx.tick()
                     ctx.set(dut.verdict.valid, 0)
+            ctx.set(dut.vector_valid, 0)
             for _ in range(image):
                 assert ctx.get(dut.result.valid)
                 await ctx.tick()
-            assert ctx.get(dut.cycles) == 11
+            assert ctx.get(dut.cycles) == 11 + image
+            assert ctx.get(dut.gap) == gap + image
             assert not ctx.get(dut.admit_valid)
             result = ctx.get(dut.result.payload)
             assert (result.winner, result.steps, result.margin, result.reason) == (2, 4, -5, 1)
             ctx.set(dut.result.ready, 1)
+            ctx.set(dut.current, at_hand)
             assert ctx.get(dut.restart)
             await ctx.tick()
             ctx.set(dut.result.ready, 0)
+            gap = 0 if at_hand else 1
+
+    simulate(dut, bench)
+
+
+def test_a_dropped_image_leaves_nothing_but_time() -> None:
+    """Of an image that goes before its first vector comes, only `gap` knows."""
+    dut = Controller(parameters=unit(layers=1, phases=1))
+
+    async def bench(ctx):
+        for _ in range(3):
+            ctx.set(dut.current, 1)
+            await ctx.tick().repeat(4)
+            assert not ctx.get(dut.idle) and ctx.get(dut.step) == 1
+            ctx.set(dut.current, 0)
+            await ctx.tick()
+            assert ctx.get(dut.idle) and ctx.get(dut.step) == 0
+        ctx.set(dut.current, 1)
+        await ctx.tick()
+        ctx.set(dut.vector_valid, 1)
+        ctx.set(dut.last_valid, 1)
+        ctx.set(dut.admit_ready, 1)
+        ctx.set(dut.final_ready, 1)
+        await ctx.tick()
+        ctx.set(dut.verdict.payload, {"stop": 1})
+        ctx.set(dut.verdict.valid, 1)
+        await ctx.tick()
+        assert (ctx.get(dut.result.valid), ctx.get(dut.cycles), ctx.get(dut.gap)) == (1, 3, 16)
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("counter", ["cycles", "gap"])
+def test_counters_stop_at_their_largest_value(counter: str) -> None:
+    dut = Controller(parameters=unit())
+    largest = (1 << 32) - 1
+
+    async def bench(ctx):
+        ctx.set(dut.current, 1)
+        await ctx.tick()
+        ctx.set(getattr(dut, counter), largest - 2)
+        await ctx.tick().repeat(5)
+        assert ctx.get(getattr(dut, counter)) == largest
 
     simulate(dut, bench)

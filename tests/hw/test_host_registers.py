@@ -57,6 +57,7 @@ def test_fields_follow_each_other_in_the_word(register) -> None:
         end = field.low + field.bits
     assert end <= 32
     assert register.value is None or register.access == "ro"
+    assert register.init == 0 or (register.access == "rw" and register.value is None)
 
 
 def test_build_parameters_are_constants() -> None:

@@ -77,18 +77,24 @@ def test_stalls_change_cycles_and_nothing_else() -> None:
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize(("settle", "pulse", "adc"), [(1, 1, 1), (7, 3, 2)])
 def test_cycles_are_those_of_the_manual(simulator: str, settle: int, pulse: int, adc: int) -> None:
-    """The formula of `hw.npu` with the drive's SETTLE_CYCLES-th cycle as the first of `sampled`."""
+    """The formulas of `hw.npu` with the drive's SETTLE_CYCLES-th cycle as the first of `sampled`.
+
+    The first image has to be stored and encoded first; the others' first vectors are ready when their turn comes.
+    """
     chip = small_chip(
         sizes=[9, 7], coding=Coding.ANALOG, row_bits=8, rule=Rule.FIXED, lanes=4, t_max=5, pulse_cycles=pulse,
         settle_cycles=settle, adc_cycles=adc,
     )  # fmt: skip
     got = run_cosim(chip, np.full((3, 9), 200, np.uint8), simulator=simulator)
     words, drive, classes, groups = chip.parameters.pixel_words, max(pulse, settle), 7, 2
-    offered = 2 * words + 1
-    for _ in range(5):
-        end = offered + drive + adc + 4 + max(classes, (groups - 1) * adc + classes - 4)
-        offered = max(end + 1, offered + drive + words + 1)
-    assert got.cycles is not None and got.cycles.tolist() == [end + 1] * 3
+    expected = []
+    for first in (2 * words + 1, 1, 1):
+        offered = first
+        for _ in range(5):
+            end = offered + drive + adc + 4 + max(classes, (groups - 1) * adc + classes - 4)
+            offered = max(end + 1, offered + drive + words + 1)
+        expected.append(end + 1)
+    assert got.cycles is not None and got.cycles.tolist() == expected
 
 
 def test_a_slow_step_is_no_hang() -> None:

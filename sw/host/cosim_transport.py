@@ -1,0 +1,171 @@
+"""The way to a chip that is simulated: its Verilog in a simulator, its devices played by the device model."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.cells import CellState
+from sim.crossbar import CrossbarArray
+from sim.host_bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
+from sim.host_link import HostLink, command
+from sim.host_simulator import build_host_simulator
+from sim.image import ChipImage
+from sim.macro import MacroModel, fresh_models, save_models
+from sim.tools import SimulationError
+from sw.host.errors import TransportClosed
+from sw.host.transport import READ, WRITE, Frames, Transport
+
+__all__ = ["CosimTransport"]
+
+_BATCH = 1 << 14
+"""Accesses of which the answers are held as text at once."""
+
+
+class CosimTransport(Transport):
+    """A fresh chip in a simulator: its cells have no pulses yet, its registers are those after a reset.
+
+    Parameters
+    ----------
+    image : its hardware and devices; weights and registers are not looked at, but for the gain shifts, which are
+        parameters of the simulated arrays
+    simulator : `verilator` or `icarus`
+    stalls : random pauses on every channel; the same in every run
+    trace : False, "spikes" or "full": what `record.txt` keeps of every image
+    waves : record waveforms
+    folder : where the simulation runs, emptied first; a temporary one if not given
+    quick : build without the C++ compiler's optimisation
+    patience_s : longest time without an answer
+
+    Simulated time stands still while the host does nothing, so that results do not depend on the host's speed.
+
+    Raises `sim.tools.ToolError` or `SimulationError` where the simulator is missing or does not build.
+    """
+
+    def __init__(
+        self,
+        image: ChipImage,
+        *,
+        simulator: str = "verilator",
+        stalls: bool = False,
+        trace: bool | str = False,
+        waves: bool = False,
+        folder: Path | str | None = None,
+        quick: bool = False,
+        patience_s: float = 600.0,
+    ) -> None:
+        built = build_host_simulator(image, simulator, waves=waves, quick=quick)
+        self._temporary = folder is None
+        self.folder = Path(tempfile.mkdtemp(prefix="spikeloom-host-")) if folder is None else Path(folder).resolve()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        save_models(self.folder, fresh_models(image))
+        plusargs = ["+stalls"] * stalls + ["+record"] * (trace == "spikes") + ["+membranes"] * (trace in (True, "full"))
+        self._link: HostLink | None = HostLink(built, self.folder, plusargs, patience_s=patience_s)
+        self._layers = len(image.layers)
+        self._image = image
+        self.frames_sent = 0
+        self.devices = self
+
+    @property
+    def record(self) -> Path:
+        """The record of spikes and membranes; whole when the transport is closed. See `sim.job.read_trace`."""
+        return self.folder / RECORD
+
+    @property
+    def link(self) -> HostLink:
+        """The pipes; `TransportClosed` where they are gone."""
+        if self._link is None:
+            raise TransportClosed("The simulated chip is gone: the transport was closed")
+        return self._link
+
+    def _exchange(self, data: bytes, replies: int = 0) -> list[bytes]:
+        try:
+            return self.link.exchange(data, replies)
+        except SimulationError as error:
+            self._link = None
+            raise TransportClosed(str(error)) from None
+
+    def execute(self, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        answers = np.zeros((len(table), 2), np.uint32)
+        for start in range(0, len(table), _BATCH):
+            part = table[start : start + _BATCH]
+            commands = np.zeros((len(part), 4), ">u4")
+            commands[:, :3] = part
+            commands[:, 3] = 15  # strobes
+            lines = self._exchange(commands.tobytes(), len(part))
+            for row, (kind, line) in enumerate(zip(part[:, 0].tolist(), lines, strict=True), start):
+                fields = line.split()
+                if kind == READ:
+                    answers[row] = int(fields[1]), int(fields[2], 16)
+                else:
+                    answers[row, 0 if kind == WRITE else 1] = int(fields[1])
+        return answers
+
+    def send(self, frames: Frames) -> None:
+        count, words = frames.words.shape[:2]
+        heads = np.zeros((count, 4), ">u4")
+        heads[:, 0] = FRAME
+        heads[:, 1] = words
+        heads[:, 2] = frames.tags
+        heads[:, 3] = frames.ids & 0xFFFFFFFF
+        body = frames.words[:, :, ::-1].reshape(count, -1)
+        self._exchange(np.concatenate([heads.view(np.uint8).reshape(count, 16), body], axis=1).tobytes())
+        self.frames_sent += count
+
+    def receive(self, count: int, idle_cycles: int) -> list[tuple[int, list[int]]]:
+        (line,) = self._exchange(command(RECEIVE, count, idle_cycles), 1)
+        come = int(line.split()[1])
+        frames = self.link.frames
+        taken, frames[:] = frames[:come], frames[come:]
+        return [(int(tag), [int(word, 16) for word in words]) for tag, *words in map(bytes.split, taken)]
+
+    def wait(self, cycles: int) -> None:
+        self._exchange(command(WAIT, cycles), 1)
+
+    def hardware_reset(self, cycles: int = 8) -> None:
+        self._exchange(command(RESET, cycles), 1)
+
+    def clock(self) -> int:
+        (line,) = self._exchange(command(TIME), 1)
+        return int(line.split()[1])
+
+    def reload(self, arrays: Sequence[CrossbarArray]) -> None:
+        """Put these programmed arrays in the place of the chip's; see `Devices`."""
+        save_models(self.folder, [MacroModel(array) for array in arrays])
+        self._exchange(command(RELOAD), 1)
+
+    def cells(self) -> tuple[CellState, ...]:
+        """The cells of every layer as they are now; `ValueError` after a fast load, which leaves no cells."""
+        self._exchange(command(CELLS), 1)
+        with np.load(self.folder / "cells.npz") as file:
+            if not file.files:
+                raise ValueError("The simulated chip has arrays that were loaded fast, and no cells")
+            names = ("g_S", "pulses", "reads", "load", "read_load")
+            return tuple(CellState(*(file[f"{name}_{index}"] for name in names)) for index in range(self._layers))
+
+    def totals(self, first: int, count: int) -> NDArray[np.int64]:
+        """Sums for the energy of frames sent; see `Devices`."""
+        self._exchange(command(TOTALS), 1)
+        sums = np.zeros((count, self._layers), np.int64)
+        with np.load(self.folder / "conductance.npz") as file:
+            for index in range(self._layers):
+                places, values = file[f"layer_{index}"].T
+                inside = (places >= first) & (places < first + count)
+                sums[places[inside] - first, index] = values[inside]
+        return sums
+
+    def close(self) -> None:
+        """End the simulation; a temporary folder goes with it."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+            if self._temporary:
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(self.folder)

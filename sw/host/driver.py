@@ -1,0 +1,268 @@
+"""The host's driver: load a weight image into a chip, run images through it, read its counters, whatever is between."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.host_registers import build_id
+from hw.params import Coding, NpuParameters
+from sim.crossbar import CrossbarArray, build_arrays
+from sim.host_bench import image_cycles
+from sim.image import ChipImage
+from sim.reference import check_ids
+from sim.result import Result
+from sw.chip import Chip
+from sw.host.errors import BuildError, HostError, ImageCountError, RefusedError
+from sw.host.frames import decoded, image_frames
+from sw.host.load import LoadReport, LoadSession
+from sw.host.registers import bit, flags, identify, read_layer, read_parameters, read_unit, write_unit
+from sw.host.transport import Transport
+from sw.inputs import as_pixels
+from sw.weight_image import first_difference, load
+
+__all__ = ["Host"]
+
+Progress = Callable[[int, int], None]
+Method = Literal["pulses", "fast"]
+
+_CHUNK = 500
+"""Images that are sent before the results of those before are taken in."""
+_ACTIVITY = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
+
+
+class Host:
+    """Drives one chip.
+
+        with Host(CosimTransport(chip.image)) as host:
+            host.connect()
+            host.load(chip)
+            result = host.infer(images)
+
+    Parameters
+    ----------
+    transport : the way to the chip; closed with the host
+    timeout_cycles : pause after which the chip gives up a load session or an image that was broken off; 0 never
+
+    Errors are `sw.host.errors.HostError` in one sentence; the chip shows what it has noticed itself in its register
+    `errors`, which `status` reads, and which the next `load`, `infer` or `reset` clears.
+    """
+
+    def __init__(self, transport: Transport, timeout_cycles: int = 1_000_000_000) -> None:
+        self.transport = transport
+        self._timeout = timeout_cycles
+        self._parameters: NpuParameters | None = None
+        self._image: ChipImage | None = None
+        self._tag = 0
+
+    @property
+    def parameters(self) -> NpuParameters:
+        """Structural parameters of the chip; `HostError` before `connect`."""
+        if self._parameters is None:
+            raise HostError("The host is not connected: call connect first")
+        return self._parameters
+
+    def connect(self) -> NpuParameters:
+        """Find out what chip it is, and clear its error flags. Returns its structural parameters.
+
+        Raises `ForeignChipError` for what is no SpikeLoom chip, or one whose register map is not known.
+        """
+        identify(self.transport)
+        self._parameters = read_parameters(self.transport)
+        self._image = None
+        self._configure()
+        return self._parameters
+
+    def _configure(self, seeds: bool = False) -> None:
+        """Set what the host's own registers hold after `connect` and resets, and clear the error flags."""
+        control = ["irq_program", "activity"] + ["seeds"] * seeds
+        write_unit(self.transport, "control", bit("control", *control))
+        write_unit(self.transport, "timeout", self._timeout)
+        write_unit(self.transport, "errors", 0xFFFFFFFF)
+        write_unit(self.transport, "events", 0xFFFFFFFF)
+
+    def load(
+        self,
+        chip: ChipImage | Chip | str | os.PathLike[str],
+        method: Method | None = None,
+        *,
+        fault_aware: bool | None = None,
+        arrays: Sequence[CrossbarArray] | None = None,
+        progress: Progress | None = None,
+    ) -> LoadReport:
+        """Load a weight image: registers, biases, and the cells.
+
+        Parameters
+        ----------
+        chip : a programmed chip, or the path of its weight image
+        method : "pulses" programs every cell over the bus, pulse by pulse; "fast" puts levels, or programmed arrays,
+            straight into simulated devices. As the image's [programming] says if not given
+        fault_aware : give pairs with a failed cell a second pass; as the image says if not given
+        arrays : for a fast load, the image's arrays if they are programmed already (`sim.crossbar.build_arrays`)
+        progress : called with layers done and layers in all
+
+        Raises
+        ------
+        BuildError : made for another build; the sentence names the first parameter that differs
+        ChecksumError : the chip has received other writes than were sent
+        RefusedError : an image is in work, or something else that the chip does not load in
+        HostError, TransportClosed : no fast load here, a programmer that does not end, no chip any more
+        """
+        image = _as_image(chip)
+        method = method or ("pulses" if image.programming.method == "verify" else "fast")
+        if method not in ("pulses", "fast"):
+            raise ValueError(f"The method of a load must be 'pulses' or 'fast', not {method!r}")
+        devices = self.transport.devices
+        if method == "fast" and devices is None:
+            raise HostError("A fast load needs simulated devices: real cells are programmed by pulses")
+        parameters = self.parameters
+        started = self.transport.clock()
+        self._image = None
+        self._configure(seeds=image.coding == Coding.RATE)
+        session = LoadSession(self.transport)
+        errors = session.begin(build_id(image.parameters))
+        if "build" in errors:
+            what, of_image, of_chip = first_difference(image.parameters, parameters) or ("build", "one", "another")
+            raise BuildError(
+                f"The weight image was made for another chip: {what} is {of_image}, the chip has {of_chip}"
+            )
+        if errors:
+            raise RefusedError(f"The chip does not begin a load now; its error flags: {', '.join(errors)}")
+        session.registers(image)
+        layers = []
+        if method == "pulses":
+            aware = image.programming.fault_aware if fault_aware is None else fault_aware
+            for index in range(len(image.layers)):
+                layers.append(session.program(image, index, aware))
+                if progress is not None:
+                    progress(index + 1, len(image.layers))
+        elif devices is not None:
+            devices.reload(build_arrays(image) if arrays is None else arrays)
+        session.end()
+        self._image = image
+        ended = self.transport.clock()
+        cycles = None if started is None or ended is None else ended - started
+        return LoadReport(method, tuple(layers), session.writes, session.checksum, cycles)
+
+    def infer(self, images: Any, ids: Any = None, progress: Progress | None = None) -> Result:
+        """Run images through the chip, back to back.
+
+        Parameters
+        ----------
+        images : NumPy or torch, [images, inputs] or as many pixels in any shape; uint8, or float in 0 .. 1
+        ids : number of each image, which addresses the random draws of simulated devices, and its seed with rate
+            coding; 0, 1, 2, ... if not given
+        progress : called with images done and images in all
+
+        Returns
+        -------
+        the result, with `cycles` and `gaps`; its activity's `conductance` is 0 where the devices are real
+
+        Raises
+        ------
+        ImageCountError : results are missing, or come in another order
+        HostError : nothing is loaded, or a membrane has overflowed
+        """
+        image = self._image
+        if image is None:
+            raise HostError("Nothing is loaded: call load first")
+        pixels = as_pixels(images, image.parameters.inputs)
+        numbers = check_ids(ids, len(pixels))
+        write_unit(self.transport, "errors", 0xFFFFFFFF)
+        devices = self.transport.devices
+        place = 0 if devices is None else devices.frames_sent
+        frames = self._stream(image, pixels, numbers, progress)
+        fields = decoded(frames, image.parameters)
+        if fields.pop("overflow").any():
+            raise HostError("A membrane has overflowed: its width does not fit what was loaded")
+        shape = (len(pixels), len(image.layers))
+        conductance = np.zeros(shape, np.int64) if devices is None else devices.totals(place, len(pixels))
+        activity = {**fields.pop("activity"), "conductance": conductance}
+        return Result(**fields, activity=activity, ids=numbers)
+
+    def _stream(
+        self, image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64], progress: Progress | None
+    ) -> list[list[int]]:
+        """Send images and take their results in, a chunk behind; returns the words of the result frames in order."""
+        idle = 1000 + 4 * image_cycles(image.parameters, image.settle_cycles, image.adc_cycles)
+        answers: list[list[int]] = []
+        waiting: list[NDArray[np.uint16]] = []
+
+        def take() -> None:
+            tags = waiting.pop(0)
+            got = self.transport.receive(len(tags), idle)
+            if [tag for tag, _ in got] != tags[: len(got)].tolist():
+                raise ImageCountError("The chip gave results in another order than it was given images")
+            answers.extend(words for _, words in got)
+            if len(got) < len(tags):
+                errors = flags("errors", read_unit(self.transport, "errors")[0])
+                raise ImageCountError(
+                    f"The chip gave {len(answers)} results for {len(pixels)} images; its error flags: "
+                    f"{', '.join(errors) or 'none'}"
+                )
+            if progress is not None:
+                progress(len(answers), len(pixels))
+
+        for start in range(0, len(pixels), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            frames = image_frames(image, pixels[part], ids[part], self._tag)
+            self._tag = (self._tag + len(frames)) & 0xFFFF
+            self.transport.send(frames)
+            waiting.append(frames.tags)
+            if len(waiting) > 1:
+                take()
+        while waiting:
+            take()
+        return answers
+
+    def counters(self) -> dict[str, Any]:
+        """Counters of the chip: `images` since its reset, `cycles` and `gap` of the last one, and for each of `layers`
+        the activity of the last one and what programming has done since the load began.
+        """
+        images, cycles, gap = read_unit(self.transport, "images", "cycles", "gap")
+        names = (*_ACTIVITY, "pulses", "verify_reads", "failed_cells")
+        layers = [
+            dict(zip(names, read_layer(self.transport, index, *names), strict=True))
+            for index in range(len(self.parameters.layers))
+        ]
+        return {"images": images, "cycles": cycles, "gap": gap, "layers": layers}
+
+    def status(self) -> dict[str, tuple[str, ...]]:
+        """Flags that are up, by register: `status`, `errors`, `events`."""
+        names = ("status", "errors", "events")
+        return {name: flags(name, word) for name, word in zip(names, read_unit(self.transport, *names), strict=True)}
+
+    def reset(self) -> None:
+        """Soft reset: the chip is as after a reset, but its cells keep their conductances; what was loaded is gone.
+
+        Results that were still on their way are thrown away.
+        """
+        write_unit(self.transport, "reset", bit("reset", "soft"))
+        while self.transport.receive(1 << 16, 1000):
+            pass
+        self._image = None
+        self._configure()
+
+    def close(self) -> None:
+        """Give the chip up. May be called again."""
+        self.transport.close()
+
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _as_image(chip: ChipImage | Chip | str | os.PathLike[str]) -> ChipImage:
+    """The image of what a user hands over."""
+    if isinstance(chip, ChipImage):
+        return chip
+    if isinstance(chip, Chip):
+        return chip.image
+    return load(chip).image

@@ -1,0 +1,75 @@
+"""Frames of the streams: images and their seeds out, results with their activity in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.params import Coding, NpuParameters, ceil_div
+from sim.encoder import image_seeds
+from sim.host_bench import frame_words
+from sim.image import ChipImage
+from sim.job import pixel_words
+from sw.host.errors import HostError
+from sw.host.transport import Frames
+
+__all__ = ["decoded", "image_frames"]
+
+SEED_BYTES = 16
+
+
+def image_frames(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64], first_tag: int) -> Frames:
+    """Frames of images, uint8 [images, inputs], with tags that count up from `first_tag`, modulo 2^16.
+
+    With rate coding each begins with its image's seed, so the register `control` must have `seeds`.
+    """
+    words = pixel_words(image.parameters, pixels)
+    if image.coding == Coding.RATE:
+        lanes = image.parameters.encoder_lanes
+        head = np.zeros((len(pixels), ceil_div(SEED_BYTES, lanes) * lanes), np.uint8)
+        head[:, :SEED_BYTES] = image_seeds(image.seed, ids).astype("<u4").view(np.uint8).reshape(len(pixels), -1)
+        words = np.concatenate([head.reshape(len(pixels), -1, lanes), words], axis=1)
+    tags = (first_tag + np.arange(len(pixels))).astype(np.uint16)
+    return Frames(words, tags, ids)
+
+
+def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any]:
+    """Fields of `sim.result.Result`, from the words of result frames; `HostError` for a frame that is too short.
+
+    A frame that was cut by a reset may have left a word before the next one, which is not looked at.
+    """
+    length = frame_words(parameters)
+    short = [len(words) for words in frames if len(words) < length]
+    if short:
+        raise HostError(f"The chip gave a result frame of {short[0]} words, but {length} are due")
+    table = np.array([words[-length:] for words in frames], np.uint64).reshape(-1, length)
+
+    def part(words: NDArray[np.uint64], low: int, bits: int) -> NDArray[np.int64]:
+        return (words >> np.uint64(low) & np.uint64((1 << bits) - 1)).astype(np.int64)
+
+    def halves(words: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return part(words, 0, 32), part(words, 32, 32)
+
+    answer = table[:, 0]
+    cycles, gaps = halves(table[:, 1])
+    row_pulses, tile_reads = halves(table[:, 2::3])
+    conversions, saturations = halves(table[:, 3::3])
+    margins = part(answer, 32, 32)
+    return {
+        "classes": part(answer, 0, 15).astype(np.int32),
+        "overflow": part(answer, 15, 1).astype(bool),
+        "steps": part(answer, 16, 15).astype(np.int32),
+        "reasons": part(answer, 31, 1).astype(np.uint8),
+        "margins": margins - ((margins >> 31) << 32),
+        "cycles": cycles,
+        "gaps": gaps,
+        "spikes": part(table[:, 4::3], 0, 32),
+        "activity": {
+            "row_pulses": row_pulses,
+            "tile_reads": tile_reads,
+            "adc_conversions": conversions,
+            "saturations": saturations,
+        },
+    }

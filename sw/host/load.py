@@ -1,0 +1,237 @@
+"""A load session: the writes that turn a reset chip into a programmed one, and their checksum."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hw.host_registers import (
+    layer_byte_address,
+    program_result_byte_address,
+    program_target_byte_address,
+    unit_byte_address,
+)
+from hw.params import LayerParameters
+from sim.config import CODE
+from sim.image import ChipImage
+from sim.job import register_writes
+from sim.programming import Outcome, compensate, second_pass, starts_mask, targets_of
+from sw.host.errors import BusError, ChecksumError, HostError, RefusedError
+from sw.host.registers import bit, flags, read_layer, read_unit, write_unit
+from sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
+
+__all__ = ["LayerLoad", "LoadReport", "LoadSession"]
+
+_BATCH = 8192
+"""Accesses that are handed to the transport at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerLoad:
+    """A layer after programming over the bus, as the host saw it; the arrays are those of `sim.programming`.
+
+    Parameters
+    ----------
+    wanted, targets : uint16 [2, inputs, outputs], codes of the levels; and those of the last pass of each cell
+    first, final : outcome of the first pass; and that of the last pass of each cell
+    second : bool [tile_rows, groups], starts of the second pass; all false without one
+    pulses, verify_reads, failed_cells : the chip's counters, over both passes
+    """
+
+    wanted: NDArray[np.uint16]
+    targets: NDArray[np.uint16]
+    first: Outcome
+    final: Outcome
+    second: NDArray[np.bool_]
+    pulses: int
+    verify_reads: int
+    failed_cells: int
+
+
+@dataclass(frozen=True, eq=False)
+class LoadReport:
+    """What a load did.
+
+    Parameters
+    ----------
+    method : "pulses", or "fast"
+    layers : a layer each; empty after a fast load
+    writes : writes that the checksum covers
+    checksum : CRC-32 of them
+    cycles : clock cycles, all accesses in them; None where the transport cannot tell
+    """
+
+    method: str
+    layers: tuple[LayerLoad, ...]
+    writes: int
+    checksum: int
+    cycles: int | None
+
+
+class LoadSession:
+    """One load session of a chip; `begin`, then writes and programming, then `end`.
+
+    Parameters
+    ----------
+    transport : the way to the chip
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.checksum = 0
+        self.writes = 0
+
+    def begin(self, build: int) -> tuple[str, ...]:
+        """Open the session with a build's number; returns the error flags if the chip does not take it, else none."""
+        try:
+            write_unit(self._transport, "load_begin", build)
+        except BusError:
+            return self._errors()
+        return ()
+
+    def registers(self, image: ChipImage) -> None:
+        """Write the run-time registers, biases and settings of programming."""
+        smallest, largest = image.programming.amplitude_codes
+        settings = {
+            "program_window": image.programming.window_code,
+            "program_tries": image.programming.tries,
+            "program_amplitude_min": smallest,
+            "program_amplitude_max": largest,
+        }
+        writes = [(4 * address, value) for address, value in register_writes(image)]
+        writes += [(unit_byte_address(name), value) for name, value in settings.items()]
+        table = np.array([(address, value & 0xFFFFFFFF) for address, value in writes], np.int64)
+        self._execute(accesses(WRITE, table[:, 0], table[:, 1]))
+
+    def program(self, image: ChipImage, index: int, fault_aware: bool) -> LayerLoad:
+        """Program the cells of a layer by pulses, with a second pass for pairs with a failed cell if `fault_aware`."""
+        p = image.parameters.layers[index]
+        wanted = targets = targets_of(image, index)
+        starts = np.ones((p.tile_rows, p.groups), np.bool_)
+        starts[p.inputs :] = False
+        first = final = self._pass(image, index, wanted, starts)
+        second = np.zeros_like(starts)
+        if fault_aware:
+            targets = compensate(wanted, first.failed, first.codes, (image.device.levels - 1) * CODE)
+            second = second_pass(wanted, targets, p)
+            if second.any():
+                final = first.updated(self._pass(image, index, targets, second), starts_mask(second, p))
+        counts = read_layer(self._transport, index, "pulses", "verify_reads", "failed_cells")
+        return LayerLoad(wanted, targets, first, final, second, *counts)
+
+    def end(self) -> None:
+        """Close the session; `ChecksumError` where the chip has received other writes than these."""
+        try:
+            write_unit(self._transport, "load_end", self.checksum)
+        except BusError as error:
+            names = self._errors()
+            if "checksum" not in names:
+                raise self._refused(error, names) from None
+            (received,) = read_unit(self._transport, "load_checksum")
+            raise ChecksumError(
+                f"The chip received writes with checksum 0x{received:08X}, but 0x{self.checksum:08X} was sent"
+            ) from None
+
+    def _errors(self) -> tuple[str, ...]:
+        return flags("errors", read_unit(self._transport, "errors")[0])
+
+    def _refused(self, error: BusError, names: tuple[str, ...]) -> HostError:
+        flagged = f"its error flags: {', '.join(names)}" if names else "no error flag is up"
+        return RefusedError(f"{error} in a load session; {flagged}")
+
+    def _execute(self, table: NDArray[np.uint32], covered: ArrayLike | None = None) -> NDArray[np.uint32]:
+        """Do accesses; the checksum goes on over those `covered` by it, all if not given. Returns their data."""
+        try:
+            data = self._transport.checked(table)
+        except BusError as error:
+            raise self._refused(error, self._errors()) from None
+        counted = table if covered is None else table[np.asarray(covered)]
+        self.checksum = zlib.crc32(np.ascontiguousarray(counted[:, 1:]).astype("<u4").tobytes(), self.checksum)
+        self.writes += len(counted)
+        return data
+
+    def _pass(self, image: ChipImage, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]) -> Outcome:
+        """Program the cells of `starts`, bool [tile_rows, groups]; the others' outcome is 0."""
+        outcome = Outcome(
+            np.zeros(targets.shape, np.uint16), np.zeros(targets.shape, np.uint8), np.zeros(targets.shape, np.bool_)
+        )
+        tables: list[NDArray[np.uint32]] = []
+        places: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        for rows, columns, table in _starts(image, index, targets, starts):
+            tables.append(table)
+            places.append((rows, columns))
+            if sum(map(len, tables)) >= _BATCH:
+                self._batch(index, tables, places, outcome)
+        self._batch(index, tables, places, outcome)
+        return outcome
+
+    def _batch(
+        self,
+        index: int,
+        tables: list[NDArray[np.uint32]],
+        places: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+        outcome: Outcome,
+    ) -> None:
+        """Carry out starts, put what they gave into `outcome`, and empty the lists."""
+        if not tables:
+            return
+        table = np.concatenate(tables)
+        events = unit_byte_address("events")
+        data = self._execute(table, (table[:, 0] == WRITE) & (table[:, 1] != events))
+        if not data[table[:, 0] == INTERRUPT].all():
+            raise HostError(f"The programmer of layer {index} has not finished in time")
+        words = data[table[:, 0] == READ]
+        rows = np.concatenate([rows for rows, _ in places])
+        columns = np.concatenate([columns for _, columns in places])
+        for side in range(2):
+            of_side = words[side::2]
+            outcome.codes[side, rows, columns] = of_side & 0x3FF
+            outcome.pulses[side, rows, columns] = of_side >> 16 & 0xFF
+            outcome.failed[side, rows, columns] = of_side >> 31
+        tables.clear()
+        places.clear()
+
+
+def _starts(
+    image: ChipImage, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]]:
+    """For every start: rows and columns of its cell pairs, int64 [pairs], and the accesses that carry it out.
+
+    These are: the targets, the start, waiting for the interrupt, clearing it, and two results a pair.
+    """
+    p = image.parameters.layers[index]
+    target, result = program_target_byte_address(index, 0), program_result_byte_address(index, 0)
+    start, events = layer_byte_address(index, "program_start"), unit_byte_address("events")
+    programmed = bit("events", "programmed")
+    cycles = 1000 + 2 * _longest(image, p)
+    for row, group in np.argwhere(starts).tolist():
+        lanes = np.arange(min(p.lanes, p.outputs - group * p.lanes))
+        tiles = np.arange(-(-(p.inputs - row) // p.tile_rows))
+        words = (lanes[:, None] * p.row_tiles + tiles).reshape(-1)
+        rows, columns = np.tile(row + tiles * p.tile_rows, len(lanes)), np.repeat(group * p.lanes + lanes, len(tiles))
+        codes = targets[0, rows, columns].astype(np.int64) | targets[1, rows, columns].astype(np.int64) << 16
+        yield (
+            rows,
+            columns,
+            np.concatenate(
+                [
+                    accesses(WRITE, target + 4 * words, codes),
+                    accesses(WRITE, start, row | group << 16),
+                    accesses(INTERRUPT, cycles),
+                    accesses(WRITE, events, programmed),
+                    accesses(READ, (result + 8 * words[:, None] + [0, 4]).reshape(-1)),
+                ]
+            ),
+        )
+
+
+def _longest(image: ChipImage, p: LayerParameters) -> int:
+    """Bound on the clock cycles of a start: every cell of every lane takes all its tries, stalls in them."""
+    stall = 16
+    tries = image.programming.tries
+    reads = (tries + 1) * (image.settle_cycles + image.adc_cycles + stall)
+    return 2 * p.lanes * (reads + tries * (image.program_cycles + stall))

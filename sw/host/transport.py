@@ -1,0 +1,145 @@
+"""What a driver needs of the way to a chip: register accesses, image frames out, result frames in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sim.cells import CellState
+from sim.crossbar import CrossbarArray
+from sw.host.errors import BusError
+
+__all__ = ["INTERRUPT", "READ", "WRITE", "Devices", "Frames", "Transport", "accesses"]
+
+WRITE, READ, INTERRUPT = 1, 2, 10
+"""Kinds of an access. INTERRUPT waits until the chip's interrupt is up, or so many clock cycles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Image frames of one length.
+
+    Parameters
+    ----------
+    words : uint8 [frames, words, encoder_lanes], lane 0 first: it is the lowest byte of the stream's word
+    tags : uint16 [frames], which come back with the results
+    ids : int64 [frames], numbers that address the random draws of simulated devices; nothing to real ones
+    """
+
+    words: NDArray[np.uint8]
+    tags: NDArray[np.uint16]
+    ids: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+class Devices(Protocol):
+    """What only simulated devices can do."""
+
+    frames_sent: int
+    """Image frames that were sent since the start: the place of the next one."""
+
+    def reload(self, arrays: Sequence[CrossbarArray]) -> None:
+        """Put these programmed arrays in the place of the chip's: the fast load."""
+
+    def cells(self) -> tuple[CellState, ...]:
+        """The cells of every layer as they are now."""
+
+    def totals(self, first: int, count: int) -> NDArray[np.int64]:
+        """Conductance-weighted row pulses, int64 [count, layers], of the frames from place `first` on; then forgotten.
+
+        Units are those of `sim.result.ACTIVITIES`.
+        """
+
+
+def accesses(kind: int, addresses: ArrayLike, data: ArrayLike = 0) -> NDArray[np.uint32]:
+    """Accesses of one kind: uint32 [n, 3]: kind, byte address (INTERRUPT: most cycles), data."""
+    places = np.asarray(addresses, np.int64).reshape(-1)
+    table = np.empty((len(places), 3), np.uint32)
+    table[:, 0] = kind
+    table[:, 1] = places
+    table[:, 2] = np.asarray(data, np.int64) & 0xFFFFFFFF
+    return table
+
+
+class Transport(ABC):
+    """The way to one chip. Errors: `TransportClosed` where it is gone.
+
+    Attributes
+    ----------
+    devices : what simulated devices can do besides; None where they are real
+    """
+
+    devices: Devices | None = None
+
+    @abstractmethod
+    def execute(self, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """Do accesses, uint32 [n, 3] (see `accesses`), one after another, also after one that was answered by an error.
+
+        Returns uint32 [n, 2]: the bus's response (0 is good), and data: of a read the word, of an INTERRUPT the level.
+        """
+
+    @abstractmethod
+    def send(self, frames: Frames) -> None:
+        """Send image frames. Returns when the last one is on its way."""
+
+    @abstractmethod
+    def receive(self, count: int, idle_cycles: int) -> list[tuple[int, list[int]]]:
+        """The next `count` result frames, or fewer where none has come for `idle_cycles` clock cycles.
+
+        Each is its tag and its words of 64 bits.
+        """
+
+    @abstractmethod
+    def wait(self, cycles: int) -> None:
+        """Let clock cycles pass."""
+
+    @abstractmethod
+    def hardware_reset(self, cycles: int = 8) -> None:
+        """Pull the chip's reset for clock cycles."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the chip up. May be called again."""
+
+    def clock(self) -> int | None:
+        """Clock cycles since the start, where the transport can tell."""
+        return None
+
+    def write(self, address: int, data: int) -> None:
+        """Write one word; `BusError` if the bus answers with an error."""
+        self.write_many([address], [data])
+
+    def read(self, address: int) -> int:
+        """Read one word; `BusError` if the bus answers with an error."""
+        return int(self.read_many([address])[0])
+
+    def write_many(self, addresses: ArrayLike, data: ArrayLike) -> None:
+        """Write words, one after another; `BusError` names the first that was answered with an error."""
+        self.checked(accesses(WRITE, addresses, data))
+
+    def read_many(self, addresses: ArrayLike) -> NDArray[np.uint32]:
+        """Read words, uint32 [n]; `BusError` names the first that was answered with an error."""
+        return self.checked(accesses(READ, addresses))
+
+    def checked(self, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """`execute`; returns the data, uint32 [n], or raises `BusError` for the first access with an error."""
+        answers = self.execute(table)
+        wrong = np.flatnonzero(answers[:, 0])
+        if len(wrong):
+            kind, address = int(table[wrong[0], 0]), int(table[wrong[0], 1])
+            raise BusError(address, int(answers[wrong[0], 0]), "read" if kind == READ else "write")
+        return answers[:, 1]
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

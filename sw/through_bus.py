@@ -1,0 +1,92 @@
+"""A whole run over the chip's buses: load a weight image, run images, as a host would; simulated."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.cosim import workplace
+from sim.crossbar import CrossbarArray, build_arrays
+from sim.image import ChipImage
+from sim.job import read_trace
+from sim.reference import check_ids, check_images
+from sim.result import Result
+from sw.host.cosim_transport import CosimTransport
+from sw.host.driver import Host, Method
+from sw.host.load import LoadReport
+
+__all__ = ["through_bus"]
+
+_OPTIMISE_FROM = 100
+
+
+def through_bus(
+    image: ChipImage,
+    images: Any,
+    ids: Any = None,
+    method: Method | None = None,
+    *,
+    workers: int = 1,
+    fault_aware: bool | None = None,
+    trace: bool | str = False,
+    simulator: str = "verilator",
+    stalls: bool = False,
+    waves: bool = False,
+    folder: Path | str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    arrays: Sequence[CrossbarArray] | None = None,
+    quick: bool | None = None,
+) -> tuple[Result, LoadReport]:
+    """Load a chip over its bus and run images through its streams; the same result object as the reference's.
+
+    Parameters
+    ----------
+    image, images, ids, trace, simulator, stalls, waves, folder, progress, arrays, quick : as for
+        `sim.cosim.run_cosim`; `arrays` serve the fast load
+    method, fault_aware : of the load, see `Host.load`
+    workers : simulated chips at once, each loaded by itself, to the same bits
+
+    Returns
+    -------
+    result, with `cycles` and `gaps`, and the report of the load (of the first worker)
+
+    Raises what `Host` and `CosimTransport` do, `ValueError` or `TypeError` for images or ids that do not fit.
+    """
+    pixels = check_images(images, image.parameters.inputs)
+    numbers = check_ids(ids, len(pixels))
+    quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
+    parts = [part for part in np.array_split(np.arange(len(pixels)), 1 if waves else workers) if len(part)]
+    if arrays is None and (method or ("pulses" if image.programming.method == "verify" else "fast")) == "fast":
+        arrays = build_arrays(image)
+    counts = [0] * len(parts)
+    guard = threading.Lock()
+
+    def run(worker: int, base: Path) -> tuple[Result, LoadReport]:
+        def shown(done: int, _: int) -> None:
+            with guard:
+                counts[worker] = done
+                if progress is not None:
+                    progress(sum(counts), len(pixels))
+
+        part = parts[worker]
+        transport = CosimTransport(
+            image, simulator=simulator, stalls=stalls, trace=trace, waves=waves, folder=base / f"job_{worker}",
+            quick=quick,
+        )  # fmt: skip
+        with Host(transport) as host:
+            host.connect()
+            report = host.load(image, method, fault_aware=fault_aware, arrays=arrays)
+            result = host.infer(pixels[part], numbers[part], shown)
+        if trace:
+            result = replace(result, trace=read_trace(transport.record, image, len(part), trace))
+        return result, report
+
+    with workplace(folder) as base, ThreadPoolExecutor(len(parts)) as pool:
+        done = list(pool.map(run, range(len(parts)), [base] * len(parts)))
+    return Result.concatenate([result for result, _ in done]), done[0][1]
