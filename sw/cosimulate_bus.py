@@ -8,15 +8,16 @@ kept when it is done.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.params import LayerParameters
 from sim.image import ChipImage
-from sim.programming import ImageProgramming, Outcome, program_image
+from sim.programming import ImageProgramming, Outcome, program_image, starts_mask
 from sim.result import Mismatch, Result
 from sw.errors import FileError
 from sw.files import write_atomic
@@ -78,7 +79,7 @@ def cosimulate_through_bus(
             )
             expected = run_reference(image, images[:count], ids=ids, trace="full" if full else "spikes", arrays=arrays)
             values = expected.compare(result, ("the reference", "the Verilog"))
-            facts = load_facts(load, program_image(image) if load.layers else None)
+            facts = load_facts(image, load)
             known = result, values, facts
             if path is not None:
                 write_atomic(path.with_suffix(".json"), json.dumps(facts) + "\n")
@@ -102,13 +103,19 @@ def cosimulate_through_bus(
     return result, comparison
 
 
-def load_facts(load: LoadReport, programming: ImageProgramming | None) -> dict[str, Any]:
-    """Plain values of a load: its method, its writes and clock cycles, and of pulses their sums and cells compared."""
+def load_facts(image: ChipImage, load: LoadReport) -> dict[str, Any]:
+    """Plain values of a load: its method, its writes and clock cycles, and of pulses their sums and cells compared.
+
+    Raises what `compare_load` raises.
+    """
+    programming = program_image(image) if load.layers else None
     facts: dict[str, Any] = {"method": load.method, "writes": load.writes, "load_cycles": load.cycles}
     counted = load.layers if programming is not None else None
-    for name in ("pulses", "verify_reads", "failed_cells"):
+    for name in ("pulses", "verify_reads"):
         facts[name] = None if counted is None else sum(int(getattr(layer, name)) for layer in counted)
-    facts["cells_compared"] = None if programming is None else compare_load(load, programming)
+    facts["failed_cells"] = None if counted is None else sum(int(layer.first.failed.sum()) for layer in counted)
+    shapes = image.parameters.layers
+    facts["cells_compared"] = None if programming is None else compare_load(load, programming, shapes)
     return facts
 
 
@@ -121,14 +128,16 @@ def gap_facts(result: Result) -> dict[str, Any]:
     }
 
 
-def compare_load(load: LoadReport, programming: ImageProgramming) -> int:
+def compare_load(load: LoadReport, programming: ImageProgramming, shapes: Sequence[LayerParameters]) -> int:
     """Hold what the chip's programmers report to the model, cell by cell; returns the number of cells.
+
+    `shapes` is the hardware of every layer.
 
     Raises `Mismatch` at the first difference: the sentence names layer, cell and both values.
     """
     cells = 0
-    for index, (found, expected) in enumerate(zip(load.layers, programming.layers, strict=True)):
-        pairs = [("target", expected.targets, found.targets)]
+    for index, (found, expected, shape) in enumerate(zip(load.layers, programming.layers, shapes, strict=True)):
+        pairs: list[tuple[str, NDArray[Any], NDArray[Any]]] = [("target", expected.targets, found.targets)]
         passes: tuple[tuple[str, Outcome, Outcome], ...] = (
             ("first", expected.first, found.first),
             ("last", expected.final, found.final),
@@ -148,9 +157,11 @@ def compare_load(load: LoadReport, programming: ImageProgramming) -> int:
                     f"Layer {index}, {'pn'[side]} cell of row {row} and column {column}: {what} is "
                     f"{values[0]} in {_NAMES[0]} and {values[1]} in {_NAMES[1]}"
                 )
+        again = expected.final.failed & starts_mask(expected.second, shape)
         for what, total, counted in (
             ("pulses", expected.pulses, found.pulses),
             ("verify reads", expected.verify_reads, found.verify_reads),
+            ("failed cells", int(expected.first.failed.sum() + again.sum()), found.failed_cells),
         ):
             if total != counted:
                 raise Mismatch(f"Layer {index}: {what} are {total} in {_NAMES[0]} and {counted} in {_NAMES[1]}")

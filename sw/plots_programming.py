@@ -70,7 +70,7 @@ def weight_errors(first: NDArray[np.floating], final: NDArray[np.floating] | Non
         ax: Axes = axes[0, 0]
         most = float(max(np.abs(first).max(initial=0.0), 0.0 if final is None else np.abs(final).max(initial=0.0)))
         most = max(1.0, np.ceil(most + 0.25))
-        bins = np.arange(-most - 0.125, most + 0.25, 0.25)
+        bins = np.arange(-most - 0.125, most + 0.25, 0.25).tolist()
         ax.axvspan(-reach, reach, color=GREEN, alpha=0.12, linewidth=0, label="as good as wanted")
         ax.hist(first.ravel(), bins=bins, color=ORANGE if final is not None else BLUE, label="after the first pass")
         if final is not None:
@@ -92,7 +92,7 @@ def pulses_histogram(pulses: NDArray[np.integer], failed: NDArray[np.bool_]) -> 
         ax: Axes = axes[0, 0]
         most = int(pulses.max(initial=0))
         width = max(1, -(-(most + 1) // 130))
-        bins = np.arange(-0.5, most + width + 0.5, width)
+        bins = np.arange(-0.5, most + width + 0.5, width).tolist()
         parts = [pulses[~failed].ravel(), pulses[failed].ravel()]
         ax.hist(parts, bins=bins, stacked=True, color=[BLUE, RED], label=["inside the window", "given up"])
         mean = float(np.mean(pulses)) if pulses.size else 0.0
