@@ -1,13 +1,62 @@
-"""Packing between the Verilog shell and the device model."""
+"""Packing between the Verilog shell and the device model, and programming through it."""
 
 from __future__ import annotations
+
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from hw.params import Coding
-from sim.macro import programmed_models
+from hw.params import Coding, LayerParameters
+from sim.config import Device, Programming
+from sim.crossbar import build_arrays
+from sim.image import ChipImage
+from sim.macro import MacroModel, cell_models, fresh_models, load_models, programmed_models, save_models
+from sim.programming import program_image
 from tests.sim.networks import random_chip
+from tests.sim.plain_programming import LockstepProgrammer, Operate
+
+DEVICE = Device(pulse_sigma=0.1, device_sigma=0.05, read_sigma=0.02, stuck_on=0.02, stuck_off=0.03)
+
+
+def verified_chip(seed: int, **overrides) -> ChipImage:
+    programming = Programming(method="verify", tries=12, fault_aware=True)
+    overrides = {"device": DEVICE, "programming": programming, "coding": Coding.EVEN, "row_bits": 1} | overrides
+    return random_chip(np.random.default_rng(seed), **overrides)
+
+
+def operation_text(
+    p: LayerParameters,
+    pulse: bool,
+    row: int,
+    column: int,
+    side: int,
+    tiles: list[bool],
+    up: list[bool],
+    amplitudes: list[int],
+) -> str:
+    """The shell's program_word as the simulator prints it."""
+    row_bits, column_bits = max(1, (p.tile_rows - 1).bit_length()), max(1, (p.outputs - 1).bit_length())
+    text = "".join(format(amplitude, "08b") for amplitude in reversed(amplitudes))
+    text += "".join("01"[flag] for flags in (up, tiles) for flag in reversed(flags))
+    return text + format(column, f"0{column_bits}b") + format(row, f"0{row_bits}b") + "01"[side] + "01"[pulse]
+
+
+def port_of(p: LayerParameters, models: list[MacroModel], index: int) -> Operate:
+    """The programming port of a macro model."""
+
+    def operation(
+        pulse: bool, row: int, column: int, side: int, tiles: list[bool], up: list[bool], amplitudes: list[int]
+    ) -> list[int]:
+        answer = models[index].program(operation_text(p, pulse, row, column, side, tiles, up, amplitudes))
+        if pulse:
+            assert answer is None
+            return [0] * p.row_tiles
+        assert answer is not None and answer >> 10 * p.row_tiles == 0
+        return [answer >> 10 * tile & 1023 for tile in range(p.row_tiles)]
+
+    return operation
 
 
 @pytest.mark.parametrize(("adc_bits", "row_bits"), [(1, 1), (5, 8), (8, 1), (9, 8), (16, 1)])
@@ -49,3 +98,64 @@ def test_undefined_rows_are_refused() -> None:
     chip = random_chip(np.random.default_rng(1), sizes=[6, 4], coding=Coding.EVEN, row_bits=1)
     with pytest.raises(AssertionError, match=r"^Layer 0: the latched rows have undefined bits$"):
         programmed_models(chip)[0].answer("01X101", 0, 1, 0)
+
+
+def test_programming_operation_by_operation_is_programming_at_once() -> None:
+    """Two layers, over the port, with the models pickled in between, against `program_image` and its arrays."""
+    image = verified_chip(3, sizes=[13, 11, 4], lanes=3, tile_rows=5)
+    done = program_image(image)
+    models = fresh_models(image)
+    for index, layer in enumerate(done.layers):
+        p = image.parameters.layers[index]
+        programmer = LockstepProgrammer(p, image.programming, port_of(p, models, index))
+        for row, group in np.ndindex(5, p.groups):
+            programmer.start(row, group, lambda cell, layer=layer: int(layer.wanted[cell]))  # type: ignore[misc]
+        models[:] = pickle.loads(pickle.dumps(models))
+        for row, group in np.argwhere(layer.second).tolist():
+            programmer.start(row, group, lambda cell, layer=layer: int(layer.targets[cell]))  # type: ignore[misc]
+        assert {cell: int(code) for cell, code in np.ndenumerate(layer.final.codes)} == programmer.codes
+        assert {cell: bool(flag) for cell, flag in np.ndenumerate(layer.final.failed)} == programmer.failed
+    for model, layer, array in zip(models, done.layers, build_arrays(image), strict=True):
+        assert model.cells is not None
+        for a, b in zip(model.cells.state.arrays, layer.state.arrays, strict=True):
+            assert np.array_equal(a, b)
+        assert np.array_equal(model.array.current_grid, array.current_grid)
+        assert np.array_equal(model.array.noise_grid, array.noise_grid)
+
+
+def test_reads_see_every_pulse() -> None:
+    """The array is made anew after a pulse, and only then; a verify read leaves it."""
+    image = verified_chip(4, sizes=[6, 4], device=Device(), lanes=2, tile_rows=6, gain_shift=0, adc_bits=8)
+    (model,) = fresh_models(image)
+    p = image.parameters.layers[0]
+    before = model.array
+    assert not before.current_grid.any() and model.array is before
+    model.program(operation_text(p, False, 2, 3, 0, [True], [True], [8]))
+    assert model.array is before
+    model.program(operation_text(p, True, 2, 3, 0, [True], [True], [24]))
+    model.program(operation_text(p, True, 2, 1, 1, [True], [True], [16]))
+    assert np.argwhere(model.array.current_grid).tolist() == [[2, 1], [2, 3]]
+    assert model.array.current_grid[2].tolist() == [0, -2048, 0, 3072]
+    rows = np.array([0, 0, 1, 0, 0, 0], np.uint8)
+    assert model.array.convert_one(rows, 0, 1)[0].tolist() == [[0, -2, 0, 3]]
+    model.program(operation_text(p, True, 2, 3, 0, [True], [False], [8]))
+    assert model.array.convert_one(rows, 0, 1)[0].tolist() == [[0, -2, 0, 2]]
+
+
+@pytest.mark.parametrize("method", ["direct", "verify"])
+def test_models_of_cells_are_those_of_arrays(method: str, tmp_path) -> None:
+    image = verified_chip(5, sizes=[9, 8, 3], device=DEVICE.model_copy(update={"wire_ohm": 5.0}))
+    image = replace(image, programming=Programming(method=method))  # type: ignore[arg-type]
+    save_models(tmp_path, cell_models(image))
+    for model, other in zip(load_models(tmp_path), programmed_models(image), strict=True):
+        assert np.array_equal(model.array.g_S, other.array.g_S)
+        assert np.array_equal(model.array.current_grid, other.array.current_grid)
+
+
+def test_an_array_without_cells_and_undefined_operations_are_refused() -> None:
+    image = verified_chip(5, sizes=[9, 8])
+    text = operation_text(image.parameters.layers[0], False, 0, 0, 0, [], [], [])
+    with pytest.raises(AssertionError, match=r"^Layer 0: this model has a programmed array, but no cells to program$"):
+        programmed_models(image)[0].program(text)
+    with pytest.raises(AssertionError, match=r"^Layer 0: a programming operation has undefined bits$"):
+        fresh_models(image)[0].program("X" + text)

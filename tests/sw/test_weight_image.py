@@ -6,11 +6,13 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
 import sw
+from sim.config import Programming
 from sw.errors import FileError, WeightImageError
-from sw.weight_image import FORMAT, pack, unpack
+from sw.weight_image import FORMAT, _checksum, pack, unpack
 from tests.sw.models import make_chip, make_images
 
 CHIP = make_chip(
@@ -96,6 +98,43 @@ def test_newer_files_are_named(path):
     path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "3", "other": "things"}))
     with pytest.raises(WeightImageError, match="is a weight image of version 3, but this program reads versions"):
         sw.load(path)
+
+
+def as_version_1(content: bytes) -> bytes:
+    """The same chip as a program of version 1 wrote it: without programming, and the device's pulse fields."""
+    size = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    chip = json.loads(metadata["chip"])
+    for table in (chip, chip["config"], chip["config"]["hardware"]):
+        table.pop("programming", None)
+        table.pop("program_cycles", None)
+    chip["config"]["cosim"].pop("through_bus", None)
+    for device in (chip["device"], chip["config"]["device"]):
+        for name in ("pulse_sigma", "pulse_up", "pulse_down", "soft_bounds", "v_program_V"):
+            device.pop(name)
+    tensors = load_tensors(content)
+    metadata |= {"version": "1", "chip": json.dumps(chip, sort_keys=True)}
+    metadata["sha256"] = _checksum("1", metadata["chip"], tensors)
+    return save(tensors, metadata)
+
+
+def test_version_1_is_read(path):
+    """Levels straight into the cells, whatever the defaults of later versions are; saved again it is version 2."""
+    path.write_bytes(as_version_1(pack(CHIP.image, CHIP.config)))
+    chip = sw.load(path)
+    assert (chip.image.programming, chip.image.program_cycles) == (Programming(method="direct"), 10)
+    assert chip.image.device == CHIP.image.device and chip.config == CHIP.config
+    assert pack(chip.image, chip.config) == pack(CHIP.image, CHIP.config)
+    images = make_images(40, 20)
+    assert CHIP.predict(images, trace=True).compare(chip.predict(images, trace=True)) > 0
+
+
+def test_programming_comes_back(path):
+    programming = Programming(method="verify", window=0.5, tries=9, amplitude_min=0.125, fault_aware=True)
+    device = CHIP.image.device.model_copy(update={"pulse_sigma": 0.1, "soft_bounds": 0.4, "v_program_V": 1.5})
+    image = replace(CHIP.image, programming=programming, program_cycles=77, device=device)
+    loaded, _ = unpack(pack(image, CHIP.config), "x")
+    assert (loaded.programming, loaded.program_cycles, loaded.device) == (programming, 77, device)
 
 
 def test_a_content_that_fits_its_checksum_is_still_checked(path, monkeypatch):

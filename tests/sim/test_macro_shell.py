@@ -1,0 +1,48 @@
+"""The Verilog shell's programming port under every simulator that is there."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from cocotb_tools.runner import get_results, get_runner
+
+from sim.cache import cache_folder
+from sim.macro import fresh_models, save_models
+from sim.simulator import _SETTINGS, _SOURCES, _build, _visible
+from sim.tools import simulator_environment
+from tests.conftest import SIMULATORS
+from tests.sim.macro_shell import bench_texts, shell_chip
+
+
+@pytest.fixture(scope="module", params=SIMULATORS)
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("built") / request.param
+    cache_folder("simulators").mkdir(parents=True, exist_ok=True)
+    texts = bench_texts()
+    macro = [line for line in _visible().splitlines() if '"bench"' not in line]
+    texts["bench.vlt"] = "\n".join([*macro, texts["bench.vlt"], ""])
+    texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
+    _build(folder, texts, request.param, waves=False, quick=True)
+    return request.param, folder
+
+
+@pytest.mark.parametrize("plusargs", [[], ["+stalls"]], ids=["plain", "stalls"])
+def test_operations(built: tuple[str, Path], plusargs: list[str], tmp_path: Path) -> None:
+    simulator, folder = built
+    save_models(tmp_path, fresh_models(shell_chip()))
+    results = tmp_path / "results.xml"
+    with simulator_environment(), contextlib.suppress(SystemExit):
+        get_runner(simulator).test(
+            test_module="tests.sim.macro_shell_tb",
+            hdl_toplevel="bench",
+            hdl_toplevel_lang="verilog",
+            build_dir=folder,
+            test_dir=tmp_path,
+            results_xml=str(results),
+            plusargs=plusargs,
+            extra_env=_SETTINGS,
+            log_file=str(tmp_path / "log.txt"),
+        )
+    assert get_results(results) == (1, 0), (tmp_path / "log.txt").read_text()
