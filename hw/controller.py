@@ -50,9 +50,9 @@ class Controller(wiring.Component):
         in cycle c + n: n); saturates; stable while `result.valid`. An image starts when its first pixel word is
         transferred, or when the result before it is, whichever is later: in a cycle in which `current` is up and the
         controller is idle or its result is taken
-    gap : Out(32), clock cycles between the transfer of the result before (or reset) and the cycle in which the image's
-        first vector passes the admission gate (0 if one follows the other); saturates; stable from then on until the
-        image's result is taken
+    gap : Out(32), clock cycles between the transfer of the result before (or reset) and the first cycle in which the
+        image's first vector is offered behind the admission gate (0 if one follows the other); saturates; stable from
+        then on until the image's result is taken
 
     Source: [WK 4.1] for the stop, [WS 5.1] for the skipped periods.
     """
@@ -97,7 +97,7 @@ class Controller(wiring.Component):
         last_has_run = Signal()
         advance = Signal()
         start = Signal()
-        admitted = Signal()  # the image's first vector has passed
+        offered = Signal()  # the image's first vector is, or was
 
         m.d.comb += [
             self.admit_valid.eq(self.vector_valid & admit_open),
@@ -120,8 +120,6 @@ class Controller(wiring.Component):
                 else:
                     with m.If(self.admit_valid & self.admit_ready):
                         m.next = "TRAVEL"
-                with m.If(self.admit_valid & self.admit_ready):
-                    m.d.sync += admitted.eq(1)
                 with m.If(~self.current):
                     m.d.sync += self.step.eq(0)
                     m.next = "IDLE"
@@ -159,10 +157,12 @@ class Controller(wiring.Component):
                 m.d.sync += phase.eq(phase + 1)
         with m.If(~self.idle & ~self.result.valid & ~self.cycles.all()):
             m.d.sync += self.cycles.eq(self.cycles + 1)
-        with m.If(~admitted & ~(self.admit_valid & self.admit_ready) & ~self.gap.all()):
+        with m.If(self.admit_valid):
+            m.d.sync += offered.eq(1)
+        with m.Elif(~offered & ~self.gap.all()):
             m.d.sync += self.gap.eq(self.gap + 1)
         with m.If(self.restart):
-            m.d.sync += [self.step.eq(0), phase.eq(0), period.eq(0), last_has_run.eq(0), admitted.eq(0), self.gap.eq(0)]
+            m.d.sync += [self.step.eq(0), phase.eq(0), period.eq(0), last_has_run.eq(0), offered.eq(0), self.gap.eq(0)]
         with m.If(start):
             m.d.sync += [self.step.eq(1), self.cycles.eq(1)]
         return m

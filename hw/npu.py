@@ -41,8 +41,8 @@ class Npu(wiring.Component):
     result_tag : Out(16), tag of the image in work; valid with `result.valid`
     cycles : Out(32), clock cycles from the image's start to the first cycle of `result.valid`. An image starts with
         the transfer of its first pixel word or of the result before it, whichever is later
-    gap : Out(32), clock cycles between the transfer of the result before (or reset) and the cycle in which layer 0 is
-        given the image's first vector (0 if one follows the other); valid with `result.valid`
+    gap : Out(32), clock cycles between the transfer of the result before (or reset) and the first cycle in which the
+        image's first vector is offered to layer 0 (0 if one follows the other); valid with `result.valid`
     overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
     program : In(ProgramSettingsSignature), shared by the layers' programmers
     programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l

@@ -27,9 +27,10 @@ _FIELD_BITS = 64
 _EFFECTS = ("device_sigma", "program_sigma", "read_sigma", "stuck_on", "stuck_off", "wire_ohm")
 
 _BENCH = """\
-// Self-checking example: gives the images of example_images.hex to the chip with the ideal macro, and holds decisions
-// and activity counters to example_results.hex, what the integer reference computed for ideal cells. Inputs change on
-// falling edges; a stream transfers on the rising edge of a cycle with valid and ready.
+// Self-checking example: gives the images of example_images.hex to the chip with the ideal macro, the next one while
+// one is in work, and holds decisions and activity counters to example_results.hex, what the integer reference computed
+// for ideal cells. Inputs change on falling edges; a stream transfers on the rising edge of a cycle with valid and
+// ready.
 `timescale 1ns / 1ps
 
 module example_tb;
@@ -49,10 +50,13 @@ module example_tb;
     reg pixels_valid = 1'b0;
     wire pixels_ready;
     reg [127:0] seed = 0;
+    reg [15:0] tag = 0;
+    wire [15:0] result_tag;
     wire [{result_bits}-1:0] result_payload;
     wire result_valid;
     reg result_ready = 1'b0;
     wire [31:0] cycles;
+    wire [31:0] gap;
     wire [{layers}-1:0] overflow;
 {declarations}
 
@@ -62,8 +66,10 @@ module example_tb;
         .clk(clk), .rst(rst),
         .load__payload(load_payload), .load__valid(load_valid), .load__ready(load_ready),
         .pixels__payload(pixels_payload), .pixels__valid(pixels_valid), .pixels__ready(pixels_ready), .seed(seed),
+        .tag(tag), .drop(1'b0),
         .result__payload(result_payload), .result__valid(result_valid), .result__ready(result_ready),
-        .cycles(cycles), .overflow(overflow),
+        .result_tag(result_tag), .cycles(cycles), .gap(gap),
+        .overflow(overflow),
 {connections}
     );
 
@@ -79,7 +85,8 @@ module example_tb;
     wire [63:0] reason = result_payload[{reason}];
     wire [64*FIELDS-1:0] found = {{winner, steps, margin, reason,
 {found}}};
-    integer i, n, waited, wrong;
+    integer i, sent, n, waited, wrong;
+    reg loaded = 1'b0;
 
     always #5 clk = !clk;
 
@@ -87,7 +94,6 @@ module example_tb;
         $readmemh("load.hex", writes);
         $readmemh("example_images.hex", images);
         $readmemh("example_results.hex", results);
-        wrong = 0;
         repeat (4) @(negedge clk);
         rst = 1'b0;
         for (i = 0; i < WRITES; i = i + 1) begin
@@ -97,9 +103,11 @@ module example_tb;
             @(negedge clk);
         end
         load_valid = 1'b0;
-        for (n = 0; n < IMAGES; n = n + 1) begin
-            image = images[n];
+        loaded = 1'b1;
+        for (sent = 0; sent < IMAGES; sent = sent + 1) begin
+            image = images[sent];
             seed = image[8*LANES*WORDS +: 128];
+            tag = sent[15:0];
             for (i = 0; i < WORDS; i = i + 1) begin
                 pixels_payload = image[8*LANES*i +: 8*LANES];
                 pixels_valid = 1'b1;
@@ -107,13 +115,20 @@ module example_tb;
                 @(negedge clk);
             end
             pixels_valid = 1'b0;
+        end
+    end
+
+    initial begin
+        wrong = 0;
+        wait (loaded);
+        for (n = 0; n < IMAGES; n = n + 1) begin
             for (waited = 0; !result_valid; waited = waited + 1) begin
                 if (waited == HANG_CYCLES) $fatal(1, "FAIL: image %0d has no result after %0d cycles", n, waited);
                 @(negedge clk);
             end
-            $display("image %0d: class %0d, %0d steps, margin %0d, reason %0d, %0d cycles",
-                     n, winner, steps, $signed(margin), reason, cycles);
-            if (found !== results[n] || overflow !== 0) begin
+            $display("image %0d: class %0d, %0d steps, margin %0d, reason %0d, %0d cycles, %0d after the one before",
+                     result_tag, winner, steps, $signed(margin), reason, cycles, gap);
+            if (found !== results[n] || result_tag !== n[15:0] || overflow !== 0) begin
                 wrong = wrong + 1;
                 $display("  found    %h, overflow %b", found, overflow);
                 $display("  expected %h, overflow 0", results[n]);

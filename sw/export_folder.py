@@ -114,9 +114,11 @@ waits.
 1. Hold `rst` for a cycle; it is synchronous and active high.
 2. Write every line of `load.hex` to the stream `load`.
 3. For each image, give {p.pixel_words} words of {p.encoder_lanes} pixels, 8 bits each, to the stream `pixels`, pixel 0
-   lowest; what is past pixel {p.inputs - 1} is ignored. `seed` matters with rate coding only, and is taken with the
-   first word.
-4. Take the answer from the stream `result`; `cycles` and the `activity_*` counters are valid with it.
+   lowest; what is past pixel {p.inputs - 1} is ignored. `seed` matters with rate coding only. It is taken with the
+   first word, like `tag`, any number to know the image by. The next image may follow at once. Tie `drop` to 0, or raise
+   it to forget an image whose words are still coming.
+4. Take the answer from the stream `result`; `result_tag`, `cycles`, `gap` and the `activity_*` counters are valid with
+   it. Answers come in the order of the images.
 
 | bits of `result__payload` | field |
 |---|---|

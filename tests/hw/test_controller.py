@@ -70,7 +70,7 @@ class Contract(wiring.Component):
         running, decided = Signal(), Signal()  # an image is in work; its verdict has said stop
         travelling, deciding = Signal(), Signal()  # the step's vector is admitted; the last layer has it
         admitted, steps = Signal(8), Signal(8)
-        ran = Signal()
+        ran, offered = Signal(), Signal()  # the last layer has had a vector; the first layer has been offered one
         winner = Signal.like(dut.result.p.winner)
 
         admission = dut.admit_valid & dut.admit_ready
@@ -81,7 +81,7 @@ class Contract(wiring.Component):
         m.d.sync += started.eq(1)
 
         # What the environment promises.
-        unborn = (admitted == 0) & ~self.vector_valid  # an image may still be dropped
+        unborn = ~offered & ~self.vector_valid  # an image may still be dropped
         m.d.comb += Assume(self.current | ~running | dut.restart | unborn)
         with m.If(started):
             constant_registers = (self.skip == past(m, self.skip)) & (self.t_max == past(m, self.t_max))
@@ -128,6 +128,8 @@ class Contract(wiring.Component):
             m.d.comb += Assert((dut.cycles == past(m, dut.cycles)) & (dut.gap == past(m, dut.gap)))
 
         # What has happened.
+        with m.If(dut.admit_valid):
+            m.d.sync += offered.eq(1)
         with m.If(admission):
             m.d.sync += [admitted.eq(admitted + 1), travelling.eq(1)]
         with m.If(arrival):
@@ -141,7 +143,7 @@ class Contract(wiring.Component):
             with m.If(dut.verdict.p.stop):
                 m.d.sync += decided.eq(1)
         with m.If(~running | dut.restart | ~self.current):
-            m.d.sync += [running.eq(self.current), decided.eq(0), admitted.eq(0), steps.eq(0), ran.eq(0)]
+            m.d.sync += [running.eq(self.current), decided.eq(0), admitted.eq(0), steps.eq(0), ran.eq(0), offered.eq(0)]
 
         if self._inductive:
             controller = inside(dut)
@@ -155,7 +157,8 @@ class Contract(wiring.Component):
                 Assert(travelling == (0 if single else controller.state("TRAVEL"))),
                 Assert(controller.last_has_run == (running & ran)),
                 Assert(~ran | (admitted != 0)),
-                Assert(controller.admitted == (running & (admitted != 0))),
+                Assert(offered | (admitted == 0)),
+                Assert(controller.offered == (running & offered)),
                 Assert(controller.phase < self._phases),
             ]
             with m.If(running):
@@ -185,7 +188,7 @@ BROKEN = {
         "with m.If(self.verdict.p.stop):",
         "with m.If(self.verdict.p.stop & self.verdict.p.reason):",
     ),
-    "forgets_first": ("last_has_run.eq(0), admitted.eq(0)", "admitted.eq(0)"),
+    "forgets_first": ("last_has_run.eq(0), offered.eq(0)", "offered.eq(0)"),
     "goes_idle_with_an_image_at_hand": (
         'with m.If(self.current):\n                        m.next = "ADMIT"',
         'with m.If(0):\n                        m.next = "ADMIT"',

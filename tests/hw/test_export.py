@@ -23,6 +23,7 @@ import hw
 from hw.column_readout import ColumnReadout
 from hw.controller import Controller
 from hw.dac_driver import DacDriver
+from hw.encoder_pair import EncoderPair
 from hw.export import export_verilog, write_folder
 from hw.layer_core import LayerCore
 from hw.neuron_array import NeuronArray
@@ -114,7 +115,9 @@ def test_ports_of_every_module_are_the_members_in_order(exported: dict[str, str]
         "npu": Npu(parameters=parameters),
         "npu_controller": Controller(parameters=parameters),
         "npu_counter": SpikeCounter(parameters=parameters),
-        "npu_encoder": SpikeEncoder(parameters=parameters),
+        "npu_encoder": EncoderPair(parameters=parameters),
+        "npu_encoder_even": SpikeEncoder(parameters=parameters),
+        "npu_encoder_odd": SpikeEncoder(parameters=parameters),
         "npu_terminator": Terminator(parameters=parameters),
         "npu_registers": RegisterFile(registers=GLOBAL_REGISTERS, scope=0, parameters=parameters),
         "npu_collector_0": SpikeCollector(parameters=parameters.layers[0]),

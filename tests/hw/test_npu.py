@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.hw.network_model import (
     random_layer,
     run_golden,
 )
+from tests.hw.proof_bench import mutant
 from tests.hw.stream_bench import collect, send, simulate
 from tests.hw.test_spike_encoder import vectors_of
 
@@ -52,11 +54,26 @@ def writes_of(layers: list[GoldenLayer], settings: dict[str, int]) -> list[dict]
 
 
 class Run:
-    """Images through a unit; `stall` > 0 also makes the macros' delays random."""
+    """Images through a unit; `stall` > 0 also makes the macros' delays random.
 
-    def __init__(self, parameters: NpuParameters, layers: list[GoldenLayer], settings: dict[str, int], stall: float):
+    `ahead` gives images as soon as the unit takes them, else each after the result of the one before. `drops` puts
+    parts of images in between, which are dropped. Results are taken up to `late` cycles late.
+    """
+
+    def __init__(
+        self,
+        parameters: NpuParameters,
+        layers: list[GoldenLayer],
+        settings: dict[str, int],
+        stall: float,
+        ahead: bool = True,
+        drops: bool = False,
+        late: int = 0,
+        unit: type = Npu,
+    ) -> None:
         self.parameters, self.layers, self.settings, self.stall = parameters, layers, settings, stall
-        self.dut = Npu(parameters=parameters)
+        self.ahead, self.drops, self.late = ahead, drops, late
+        self.dut = unit(parameters=parameters)
         self.rng = random.Random(7)
         self.settle, self.wait = 3, 1
         delays = random_delays(self.rng) if stall else (lambda: self.settle, lambda: self.wait)
@@ -65,20 +82,58 @@ class Run:
             for index, layer in enumerate(layers)
         ]
         self.results: list[dict] = []
+        self.sent: list[list[int]] = []  # cycles in which the words of an image were taken
+        self.taken: list[int] = []  # cycles in which the results were
 
-    def images(self, images: list[list[int]], seeds: list[int]) -> None:
+    async def _words(self, ctx, image: list[int], count: int, seed: int, tag: int) -> list[int]:
+        """Give the first `count` words of an image; returns the cycles in which they were taken."""
+        dut, p, times = self.dut, self.parameters, []
+        padded = image + [self.rng.randrange(256) for _ in range(-len(image) % p.encoder_lanes)]
+        words = [padded[start : start + p.encoder_lanes] for start in range(0, len(padded), p.encoder_lanes)]
+        for index, word in enumerate(words[:count]):
+            ctx.set(dut.seed, self.rng.getrandbits(128) if index else seed)
+            ctx.set(dut.tag, self.rng.getrandbits(16) if index else tag)
+            await send(ctx, dut.pixels, [{"pixels": word}], random.Random(tag + index), self.stall, times)
+        return times
+
+    async def _monitor(self, ctx) -> None:
+        """Registers can be written only while the unit holds no image, not even a part of one."""
+        dut, images, part = self.dut, 0, 0
+        ports = (dut.load.ready, dut.pixels.valid, dut.pixels.ready, dut.drop, dut.result.valid, dut.result.ready)
+        while True:
+            *_, load, valid, ready, drop, offered, taken = await ctx.tick().sample(*ports)
+            assert load == (images == 0 and part == 0)
+            assert not (drop and ready)
+            part = 0 if drop else part + (valid and ready)
+            images -= offered and taken
+            if part == self.parameters.pixel_words:
+                part, images = 0, images + 1
+            assert 0 <= images <= 2
+
+    def images(self, images: list[list[int]], seeds: list[int], tags: list[int]) -> None:
         dut, p = self.dut, self.parameters
 
-        async def host(ctx):
+        async def feed(ctx):
             await send(ctx, dut.load, writes_of(self.layers, self.settings), random.Random(1), self.stall)
-            for image, seed in zip(images, seeds, strict=True):
-                ctx.set(dut.seed, seed)
-                padded = image + [self.rng.randrange(256) for _ in range(-len(image) % p.encoder_lanes)]
-                words = [padded[start : start + p.encoder_lanes] for start in range(0, len(padded), p.encoder_lanes)]
-                await send(ctx, dut.pixels, [{"pixels": w} for w in words], random.Random(2), self.stall)
-                ctx.set(dut.seed, self.rng.getrandbits(128))
+            for index, (image, seed, tag) in enumerate(zip(images, seeds, tags, strict=True)):
+                while not self.ahead and len(self.taken) < index:
+                    await ctx.tick()
+                while self.drops and self.rng.random() < 0.6:
+                    await self._words(ctx, image[::-1], self.rng.randrange(p.pixel_words), seed, tag ^ 1)
+                    for _ in range(self.rng.choice([0, 0, 1, 40])):
+                        await ctx.tick()
+                    ctx.set(dut.drop, 1)
+                    await ctx.tick()
+                    ctx.set(dut.drop, 0)
+                self.sent.append(await self._words(ctx, image, p.pixel_words, seed, tag))
+                if self.drops:  # a whole image cannot be dropped
+                    ctx.set(dut.drop, 1)
+                    await ctx.tick()
+                    ctx.set(dut.drop, 0)
+
+        async def take(ctx):
+            for _ in images:
                 while not ctx.get(dut.result.valid):
-                    assert not ctx.get(dut.load.ready), "a register could be written into an image"
                     await ctx.tick()
                 extra = {
                     "activity": [
@@ -86,22 +141,36 @@ class Run:
                         for index in range(len(p.layers))
                     ],
                     "cycles": ctx.get(dut.cycles),
+                    "gap": ctx.get(dut.gap),
+                    "tag": ctx.get(dut.result_tag),
                     "overflow": ctx.get(dut.overflow),
                     "reads": [macro.reads[:] for macro in self.macros],
                 }
                 for macro in self.macros:
                     macro.reads.clear()
-                (result,) = await collect(ctx, dut.result, 1, random.Random(3), self.stall)
+                for _ in range(self.rng.randint(0, self.late)):
+                    await ctx.tick()
+                (result,) = await collect(ctx, dut.result, 1, random.Random(3), self.stall, self.taken)
+                assert not any(macro.reads for macro in self.macros), "a layer read while a result waited"
                 self.results.append({**result, **extra})
+            for _ in range(200):
+                await ctx.tick()
+                assert not ctx.get(dut.result.valid) and ctx.get(dut.load.ready)
 
         benches = [bench for macro in self.macros for bench in (macro.drive_bench, macro.convert_bench)]
-        simulate(dut, host, background=benches, limit=200_000)
+        simulate(dut, feed, take, background=[*benches, self._monitor], limit=200_000)
+
+    def start(self, index: int) -> tuple[int, int, int]:
+        """The formulas of Npu's docstring: an image's start, and first vector offered after it; its `gap`."""
+        before = self.taken[index - 1] if index else -1
+        start = max(self.sent[index][0], before)
+        offered = max(self.sent[index][-1] + self.parameters.pixel_words + 2, before + 1)
+        return start, offered - start, offered - before - 1
 
 
-def image_cycles(parameters: NpuParameters, outcome: Outcome, settle: int, wait: int) -> int:
-    """The formula of Npu's docstring."""
+def image_cycles(parameters: NpuParameters, outcome: Outcome, settle: int, wait: int, offered: int) -> int:
+    """The formula of Npu's docstring; step 1's vector is `offered` cycles after the image's start."""
     w = parameters.pixel_words
-    offered = 2 * w + 1
     for inputs in outcome.inputs:
         seen, driven = offered, 0
         for index, (layer, codes) in enumerate(zip(parameters.layers, inputs, strict=True)):
@@ -125,32 +194,41 @@ def check(
     settings: dict[str, int],
     stall: float = 0.0,
     registers: list[dict[str, int]] | None = None,
-    count: int = 3,
+    count: int = 4,
+    **how: Any,
 ) -> list[Outcome]:
+    """Images through the unit, every one held to the golden model; `how` is for `Run`."""
     rng = random.Random(len(parameters.layers) + parameters.phases)
     registers = registers or [{"theta": 20}] * len(parameters.layers)
     layers = [random_layer(p, rng, **r) for p, r in zip(parameters.layers, registers, strict=True)]
     images = [[rng.choice([0, 255, rng.randrange(256)]) for _ in range(parameters.inputs)] for _ in range(count - 1)]
-    images.append([0] * parameters.inputs)
+    images.insert(rng.randrange(count), [0] * parameters.inputs)
     seeds = [rng.getrandbits(128) for _ in images]
-    run = Run(parameters, layers, settings, stall)
-    run.images(images, seeds)
+    tags = [rng.getrandbits(16) for _ in images]
+    run = Run(parameters, layers, settings, stall, **how)
+    run.images(images, seeds, tags)
     outcomes = []
     decision = {name: settings[name] for name in ("rule", "k", "t_max", "skip", "readout") if name in settings}
     coding, start = Coding(settings.get("coding", 0)), settings.get("even_start", 0)
     mask = (1 << parameters.layers[0].row_bits) - 1
-    for image, seed, result in zip(images, seeds, run.results, strict=True):
+    for index, (image, seed, result) in enumerate(zip(images, seeds, run.results, strict=True)):
         vectors = vectors_of(parameters, image, coding, settings["t_max"], seed, start)
         bits = parameters.layers[0].row_bits
         encoded = [[vector["rows"] >> row * bits & mask for row in range(parameters.inputs)] for vector in vectors]
         outcome = run_golden(parameters, layers, encoded, **decision)
         found = {name: result[name] for name in ("winner", "steps", "margin", "reason", "activity")}
         assert found == {name: getattr(outcome, name) for name in found}
+        assert result["tag"] == tags[index]
         reads = [[codes for codes in column if codes and any(codes)] for column in zip(*outcome.inputs, strict=True)]
         assert result["reads"] == reads
         assert result["overflow"] == 0
+        began, offered, gap = run.start(index)
+        cycles = image_cycles(parameters, outcome, run.settle, run.wait, offered)
         if not stall:
-            assert result["cycles"] == image_cycles(parameters, outcome, run.settle, run.wait)
+            assert (result["cycles"], result["gap"]) == (cycles, gap)
+            assert run.taken[index] - began - result["cycles"] in range(run.late + 1)
+        if not run.ahead and not stall:
+            assert offered == 2 * parameters.pixel_words + 1
         outcomes.append(outcome)
     return outcomes
 
@@ -186,6 +264,47 @@ def test_resets_leak_clip_gain(reset: Reset) -> None:
 @pytest.mark.parametrize("sizes", [(11, 5), (9, 6, 4, 7, 3), (6, 1), (5, 4, 1)])
 def test_depths(sizes: tuple[int, ...], skip: int) -> None:
     check(unit(sizes), {"coding": Coding.EVEN, "t_max": 5, "skip": skip})
+
+
+def test_images_one_by_one() -> None:
+    """An image that comes after the result before it takes as long as a lone one."""
+    check(unit(), {"coding": Coding.RATE, "t_max": 4}, ahead=False)
+
+
+@pytest.mark.parametrize("late", [0, 60])
+def test_no_cycle_is_lost_between_images_at_hand(late: int) -> None:
+    """Where the next image's first vector is made when a result is taken, layer 0 gets it in the next cycle."""
+    parameters, rng = unit(), random.Random(1)
+    layers = [random_layer(p, rng, theta=20) for p in parameters.layers]
+    run = Run(parameters, layers, {"coding": Coding.EVEN, "t_max": 6}, 0, late=late)
+    images = [[rng.randrange(256) for _ in range(parameters.inputs)] for _ in range(6)]
+    run.images(images, [0] * 6, list(range(6)))
+    assert [result["gap"] for result in run.results[1:]] == [0] * 5
+    assert [result["tag"] for result in run.results] == list(range(6))
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("sizes", [(11, 7, 5), (9, 4), (4, 3, 2)])
+def test_dropped_images_leave_nothing(sizes: tuple[int, ...], stall: float) -> None:
+    """Parts of images, dropped between whole ones while others are in work or not: no result of them, no trace."""
+    settings = {"coding": Coding.RATE, "rule": Rule.WINNER_K, "k": 2, "t_max": 4}
+    check(unit(sizes), settings, stall, count=12, drops=True, late=20)
+
+
+BROKEN = {
+    "forgets_to_drop": ("encoder.drop.eq(self.drop),", ""),
+    "writes_before_the_last_image": ("self.load.ready.eq(controller.idle)", "self.load.ready.eq(controller.restart)"),
+    "keeps_the_activity": ("core.clear_activity.eq(controller.restart)", "core.clear_activity.eq(0)"),
+    "keeps_the_image": ("encoder.restart.eq(controller.restart)", "encoder.restart.eq(0)"),
+    "shows_the_next_tag": ("self.result_tag.eq(encoder.o_tag)", "self.result_tag.eq(self.tag)"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*created but never used")
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_checks_bite(name: str) -> None:
+    with pytest.raises(AssertionError):
+        check(unit(), {"coding": Coding.RATE, "t_max": 4}, drops=True, late=9, unit=mutant(Npu, *BROKEN[name]))
 
 
 @pytest.mark.parametrize("index", [0, 1])
