@@ -106,7 +106,7 @@ class LoadGuard(wiring.Component):
         m = Module()
         m.submodules.crc32 = crc = Checksum()
         state = Signal(_State)
-        quiet = Signal(32)  # cycles of the session without an access
+        quiet = Signal(32)  # cycles since the last access; a session opens with one
         # those that are not refused
         begin = Signal()
         end = Signal()
@@ -129,7 +129,7 @@ class LoadGuard(wiring.Component):
             self.checksum.eq(crc.crc),
         ]
         m.d.sync += quiet.eq(quiet + 1)
-        with m.If(self.access | self.programming | ~self.loading):
+        with m.If(self.access | self.programming):
             m.d.sync += quiet.eq(0)
         with m.If(self.timed_out):
             m.d.sync += state.eq(_State.EMPTY)
