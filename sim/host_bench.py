@@ -72,8 +72,9 @@ module bench (input wire clk);
     reg [31:0] op = 0, a = 0, b = 0;
     reg [31:0] waited = 0;
 
-    // Python plays the devices; it is asked for more than reads and pulses by `service`, and says when it has done so.
-    reg [31:0] service = 0, service_op = 0, service_done = 0;
+    // Python plays the devices. It is asked for more than reads and pulses by `service`, a count and the command's
+    // number in one word that changes at once, and says in `service_done` what it has done.
+    reg [31:0] service = 0, service_done = 0;
 
     // Images, by tag: place of the image's frame among all frames, and the number that addresses its random draws.
     reg [63:0] images [0:65535];
@@ -217,8 +218,7 @@ module bench (input wire clk);
                     8'd4: state <= PAUSE;
                     8'd5: state <= RECEIVE;
                     8'd6, 8'd7, 8'd8: begin
-                        service <= service + 1;
-                        service_op <= command[127:96];
+                        service <= {{service[31:8] + 24'd1, command[103:96]}};
                         state <= SERVICE;
                     end
                     8'd9: begin
@@ -302,7 +302,7 @@ module bench (input wire clk);
             SERVICE: begin
                 idle <= 0;
                 if (service_done == service) begin
-                    $fdisplay(responses_file, "%s", service_op == 6 ? "l" : service_op == 7 ? "t" : "c");
+                    $fdisplay(responses_file, "%s", service[7:0] == 6 ? "l" : service[7:0] == 7 ? "t" : "c");
                     $fflush(responses_file);
                     state <= FETCH;
                 end
@@ -412,7 +412,7 @@ def host_bench_text(
 def visible_text() -> str:
     """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
     lines = ["`verilator_config"]
-    for name in ("finished", "context_word", "clk", "service", "service_op", "service_done"):
+    for name in ("finished", "context_word", "clk", "service", "service_done"):
         lines.append(f'public_flat_rw -module "bench" -var "{name}"')
     for name in ("request", "latched", "answer", "program_request", "program_word", "program_answer"):
         lines.append(f'public_flat_rw -module "crossbar_macro" -var "{name}"')

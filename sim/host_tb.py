@@ -40,14 +40,15 @@ async def _calls(dut, models: list[MacroModel]) -> None:
     asked = ValueChange(dut.service)
     while True:
         await asked
-        number, op = int(dut.service.value), int(dut.service_op.value)
+        service = int(dut.service.value)
+        op = service & 0xFF
         if op == RELOAD:
             models[:] = load_models(Path.cwd())
         elif op == TOTALS:
             _write_totals(models)
         elif op == CELLS:
             _write_cells(models)
-        dut.service_done.value = number
+        dut.service_done.value = service
 
 
 @cocotb.test()
