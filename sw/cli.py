@@ -146,6 +146,45 @@ def verilog(
         Console().print(f"{len(files)} files in {output}", soft_wrap=True, highlight=False)
 
 
+@app.command(epilog="Examples: spikeloom firmware digits -o build/c · spikeloom firmware mine.loom -o build/c")
+def firmware(
+    source: RunOrChip,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder to write.")],
+    images: Annotated[int, typer.Option("--images", metavar="N", help="Test images to put in, first ones first.")] = 10,
+    programming: Annotated[
+        bool | None,
+        typer.Option(
+            "--programming/--no-programming",
+            help="Whether the list programs the cells; else as CONFIG says.",
+        ),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a chip as C headers for the firmware in examples/firmware: load list, checksum, registers, test images."""
+    import sw
+    from sw.data import load_data
+    from sw.files import write_folder
+    from sw.firmware import firmware_files
+    from sw.steps import load_chip, load_test_set, make_flow
+
+    if is_chip(source):
+        chip = sw.load(source)
+        pixels = load_data(chip.config.data.set, data).test_images
+    else:
+        flow = make_flow(Config.load(source), data=data)
+        with shown(flow, as_json):
+            flow.run(stop="convert")
+        chip, pixels = load_chip(flow), load_test_set(flow).images
+    pixels = pixels.reshape(len(pixels), -1)[: max(0, images)]
+    write_folder(output, firmware_files(chip.image, pixels, programming))
+    if as_json:
+        print_json({"folder": str(output), "files": ["network.h", "spikeloom_registers.h"], "images": len(pixels)})
+    else:
+        Console().print(f"network.h and spikeloom_registers.h in {output}", soft_wrap=True, highlight=False)
+
+
 @app.command(
     epilog="Examples: spikeloom cosim digits --images 50 · spikeloom cosim mine.loom --images 20 --simulator icarus · "
     "spikeloom cosim tiny --images 2 --waves · spikeloom cosim programming --through-bus"

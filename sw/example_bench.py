@@ -68,8 +68,7 @@ module example_tb;
         .pixels__payload(pixels_payload), .pixels__valid(pixels_valid), .pixels__ready(pixels_ready), .seed(seed),
         .tag(tag), .drop(1'b0),
         .result__payload(result_payload), .result__valid(result_valid), .result__ready(result_ready),
-        .result_tag(result_tag), .cycles(cycles), .gap(gap),
-        .overflow(overflow),
+        .result_tag(result_tag), .cycles(cycles), .gap(gap), .overflow(overflow),
 {connections}
     );
 

@@ -26,8 +26,9 @@ NOT_WALKED = {".git", ".venv", "build", "__pycache__", ".mypy_cache", ".pytest_c
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.M | re.S)
 CODE = re.compile(r"`(?P<code>[^`\n]+)`")
+COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "cosim", "report")
 COMMAND = re.compile(
-    r"spikeloom (?P<name>doctor|demo|run|verilog|cosim|report)\b(?P<rest>[^\n`#·|,;.]*(?:\.[\w/][^\n`#·|,;.]*)*)"
+    rf"spikeloom (?P<name>{'|'.join(COMMANDS)})" + r"\b(?P<rest>[^\n`#·|,;.]*(?:\.[\w/][^\n`#·|,;.]*)*)"
 )
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z])(?![\w-])")
 MAKE = re.compile(r"\bmake (?P<target>[a-z][a-z-]*)")
@@ -169,7 +170,7 @@ def test_commands_exist_with_their_options():
                 unknown = set(OPTION.findall(match["rest"])) - options(match["name"])
                 assert not unknown, f"{where}: {sorted(unknown)}"
                 words = match["rest"].split()
-                if match["name"] in ("run", "verilog", "cosim", "report") and words:
+                if match["name"] in ("run", "verilog", "firmware", "cosim", "report") and words:
                     assert_configuration(words[0], where)
     assert found > 20
 
@@ -183,7 +184,7 @@ def assert_configuration(word: str, where: str) -> None:
 
 
 def test_options_of_the_command_line_page_exist():
-    every = frozenset().union(*(options(name) for name in ("doctor", "demo", "run", "verilog", "cosim", "report")))
+    every = frozenset().union(*(options(name) for name in COMMANDS))
     for page in pages():
         for line in code_lines(page):
             if line.startswith("--"):

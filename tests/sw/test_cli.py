@@ -21,7 +21,7 @@ from sw import doctor, steps
 from sw.cli import app
 from sw.flow import Flow
 
-COMMANDS = ("doctor", "demo", "run", "verilog", "cosim", "report")
+COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "cosim", "report")
 
 
 @pytest.fixture(autouse=True)
@@ -174,6 +174,18 @@ def test_everything_once_through_the_bus(place: Path) -> None:
     assert values["through_bus"]["gap_max"] <= 8
     table = call(*arguments).stdout
     assert "bus, method" in table and "fast" in table and "cells compared" not in table
+
+
+def test_firmware_writes_the_headers(place: Path) -> None:
+    values = json.loads(call("firmware", "tiny", "-o", "c", "--images", "2", "--json").stdout)
+    assert values == {"folder": "c", "files": ["network.h", "spikeloom_registers.h"], "images": 2}
+    text = (place / "c/network.h").read_text()
+    assert "#define NETWORK_IMAGES 2" in text and "cells are taken as programmed" in text
+    call("run", "tiny", "--to", "convert")
+    call("firmware", "build/tiny/convert/chip.loom", "--output", "again", "--images", "2")
+    assert (place / "again/network.h").read_text() == text
+    assert 'needs [programming] method = "verify"' in error("firmware", "tiny", "-o", "c", "--programming")
+    assert "1 .. 65536 images, not 0" in error("firmware", "tiny", "-o", "c", "--images", "0")
 
 
 def test_the_report_says_what_was_not_run() -> None:
