@@ -143,6 +143,12 @@ class MacroModel:
         column = take(max(1, (p.outputs - 1).bit_length()))
         tiles, up = (np.array([take(1) for _ in range(p.row_tiles)], np.bool_) for _ in range(2))
         amplitudes = np.array([take(AMPLITUDE_BITS) for _ in range(p.row_tiles)], np.int64)
+        rows = np.arange(p.row_tiles) * p.tile_rows + row
+        if row >= p.tile_rows or column >= p.outputs or not tiles.any() or (rows[tiles] >= p.inputs).any():
+            raise AssertionError(
+                f"Layer {self._index}: a programming operation asks for row {row}, column {column} of row tiles "
+                f"{np.flatnonzero(tiles).tolist()}, where there is no cell"
+            )
         codes = self.cells.model.operate(
             self.cells.state, bool(pulse), row, column, side, p.tile_rows, tiles, up, amplitudes
         )

@@ -43,6 +43,7 @@ class Chip:
         self.stages = stages
         self._last: tuple[NDArray[np.uint8], Result | None, Result | None] | None = None
         self._simulator: str | None = None  # of the last co-simulation
+        self._bus: dict[str, Any] | None = None  # what the host found in it
 
     @property
     def parameters(self) -> NpuParameters:
@@ -82,6 +83,7 @@ class Chip:
         waves: bool | None = None,
         folder: str | os.PathLike[str] | None = None,
         progress: Progress | None = None,
+        through_bus: bool | None = None,
     ) -> Result:
         """Run the generated Verilog with the device model; the same result object, with `cycles`.
 
@@ -90,6 +92,8 @@ class Chip:
         images, trace, ids, progress : as for `predict`
         simulator, waves : "verilator" or "icarus", and whether to write waveforms; the configuration's if not given
         folder : where simulation files and waveforms go; a temporary folder if not given
+        through_bus : load, program and read the chip over its host buses; the configuration's if not given. The result
+            has `gaps` then, and a chip that is programmed by pulses is held to the model, cell by cell
 
         Raises `sim.tools.ToolError` if a tool is missing, `sw.errors.FileError` if files cannot be written.
         """
@@ -97,24 +101,32 @@ class Chip:
 
         pixels = as_pixels(images, self.parameters.inputs)
         numbers = as_ids(ids, len(pixels))
-        if waves is not None and not isinstance(waves, bool):
-            raise TypeError(f"waves must be True, False or None, not {waves!r}")
+        for name, value in (("waves", waves), ("through_bus", through_bus)):
+            if value is not None and not isinstance(value, bool):
+                raise TypeError(f"{name} must be True, False or None, not {value!r}")
         place = None if folder is None else as_path(folder, "simulation folder")
         simulator = self.config.cosim.simulator if simulator is None else simulator
+        options: dict[str, Any] = {
+            "ids": numbers,
+            "trace": as_trace(trace),
+            "simulator": simulator,
+            "waves": self.config.cosim.waves if waves is None else waves,
+            "folder": place,
+            "progress": progress,
+        }
+        bus: dict[str, Any] | None = None
         try:
-            result = run_cosim(
-                self.image,
-                pixels,
-                ids=numbers,
-                trace=as_trace(trace),
-                simulator=simulator,
-                waves=self.config.cosim.waves if waves is None else waves,
-                folder=place,
-                progress=progress,
-            )
+            if self.config.cosim.through_bus if through_bus is None else through_bus:
+                from sw.cosimulate_bus import gap_facts, load_facts
+                from sw.through_bus import through_bus as run_through_bus
+
+                result, load = run_through_bus(self.image, pixels, **options)
+                bus = {**load_facts(self.image, load), **gap_facts(result)}
+            else:
+                result = run_cosim(self.image, pixels, **options)
         except OSError as error:
             raise FileError(readable_error(error.filename or place or "the simulator's folder", error)) from error
-        self._simulator = simulator
+        self._simulator, self._bus = simulator, bus
         self._remember(pixels, numbers, rtl=result)
         return result
 
@@ -163,7 +175,7 @@ class Chip:
             compared = reference.compare(rtl, ("reference", "Verilog"))
             traced = len(rtl) if all(_has_membranes(result) for result in (reference, rtl)) else 0
             comparison = {"images": len(rtl), "values_compared": compared, "mismatches": 0}
-            comparison |= {"traced_images": traced, "simulator": self._simulator}
+            comparison |= {"traced_images": traced, "simulator": self._simulator, "through_bus": self._bus}
         stages: list[tuple[str, float]] = []
         if self.stages is not None and pixels is not None and known is not None:
             from sw.waterfall import waterfall

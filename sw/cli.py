@@ -187,7 +187,7 @@ def firmware(
 
 @app.command(
     epilog="Examples: spikeloom cosim digits --images 50 · spikeloom cosim mine.loom --images 20 --simulator icarus · "
-    "spikeloom cosim tiny --images 2 --waves"
+    "spikeloom cosim tiny --images 2 --waves · spikeloom cosim programming --through-bus"
 )
 def cosim(
     source: RunOrChip,
@@ -199,6 +199,10 @@ def cosim(
     trace_images: Annotated[
         int | None, typer.Option("--trace-images", metavar="N", help="Images of which every membrane is compared.")
     ] = None,
+    through_bus: Annotated[
+        bool,
+        typer.Option("--through-bus", help="Load, program and read the chip over its host buses, images back to back."),
+    ] = False,
     data: Data = None,
     output: Output = None,
     as_json: Json = False,
@@ -217,13 +221,13 @@ def cosim(
         from sw.data import load_data
 
         chip = sw.load(source)
-        settings = with_cosim(chip.config, images, simulator, waves, trace_images)
+        settings = with_cosim(chip.config, images, simulator, waves, trace_images, through_bus)
         tests = load_data(settings.data.set, data)
         limit = settings.data.test_limit or len(tests.test_images)
         pixels, labels = tests.test_images[:limit], tests.test_labels[:limit]
         place = output if output is not None else Path("build") / Path(source).stem
     else:
-        settings = with_cosim(Config.load(source), images, simulator, waves, trace_images)
+        settings = with_cosim(Config.load(source), images, simulator, waves, trace_images, through_bus)
         check_simulator(settings.cosim.simulator)  # before the training, not after it
         flow = make_flow(settings, output, data=data)
         with shown(flow, as_json):
@@ -238,6 +242,7 @@ def cosim(
             simulator=settings.cosim.simulator,
             trace_images=settings.cosim.trace_images,
             waves=place / "waves" if settings.cosim.waves else None,
+            through_bus=settings.cosim.through_bus,
             progress=lambda done, total: advance("cosim", done, total, "images"),
         )
     cycles = None if result.cycles is None else float(result.cycles.mean())
@@ -252,7 +257,9 @@ def cosim(
         print_json(summary)
     else:
         shares = {"accuracy": f"{100 * summary['accuracy']:.2f} %"}
-        print_table("co-simulation", {key: value for key, value in (summary | shares).items() if value is not None})
+        bus = summary.pop("through_bus") or {}
+        rows = {**summary, **shares, **{f"bus, {name}": value for name, value in bus.items()}}
+        print_table("co-simulation", {key: value for key, value in rows.items() if value is not None})
 
 
 @app.command(epilog="Example: spikeloom report digits")

@@ -108,7 +108,9 @@ Data = Annotated[
         "--data", metavar="DIR", parser=folder, help="Folder of the data sets; else $SPIKELOOM_DATA, else a download."
     ),
 ]
-Run = Annotated[str, typer.Argument(metavar="CONFIG", help="A preset (tiny, digits, mnist) or a TOML file.")]
+Run = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A preset (tiny, digits, programming, mnist) or a TOML file.")
+]
 RunOrChip = Annotated[
     str, typer.Argument(metavar="CONFIG|FILE.loom", help="A preset, a TOML file, or a weight image (.loom).")
 ]
@@ -121,6 +123,7 @@ def with_cosim(
     simulator: Simulator | None = None,
     waves: bool = False,
     trace_images: int | None = None,
+    through_bus: bool = False,
 ) -> Config:
     """The configuration with the options of the command line in its table [cosim]."""
     changes: dict[str, Any] = {}
@@ -134,4 +137,6 @@ def with_cosim(
         changes["simulator"] = simulator.value
     if waves:
         changes["waves"] = True
+    if through_bus:
+        changes["through_bus"] = True
     return config.updated({"cosim": changes}, "command line") if changes else config

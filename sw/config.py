@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sim.config import Device, Energy
+from sim.config import CODE, Device, Energy, Programming
 from sw.config_errors import nearest_name, sentences
 from sw.errors import ConfigError
 from sw.files import as_path, reason
@@ -32,6 +32,7 @@ from sw.sections import (
 
 __all__ = ["PRESETS", "Config", "preset_path"]
 
+_PULSE_FIELDS = ("pulse_sigma", "pulse_up", "pulse_down", "soft_bounds", "v_program_V")
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 """Names of the configurations that come with the program."""
@@ -54,6 +55,7 @@ class Config(BaseModel):
     decision: DecisionSection = DecisionSection()
     crossbar: CrossbarSection = CrossbarSection()
     device: Device = Device()
+    programming: Programming = Programming()
     energy: Energy = Energy()
     hardware: HardwareSection = HardwareSection()
     cosim: CosimSection = CosimSection()
@@ -95,6 +97,7 @@ class Config(BaseModel):
             problems.append(
                 f"[cosim] trace_images must be at most images ({self.cosim.images}), not {self.cosim.trace_images}"
             )
+        problems += _programming_problems(self.programming, self.device)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -154,6 +157,35 @@ class Config(BaseModel):
             else:
                 values[key] = value
         return self.validated(values, source)
+
+
+def _programming_problems(programming: Programming, device: Device) -> list[str]:
+    """What the tables [programming] and [device] do not go together in."""
+    problems = []
+    for name in ("window", "amplitude_min", "amplitude_max"):
+        value = getattr(programming, name)
+        if value * CODE != round(value * CODE):
+            problems.append(
+                f"[programming] {name} must be a whole number of eighths of a level, as the registers hold it "
+                f"(the nearest is {round(value * CODE) / CODE!r}), not {value!r}"
+            )
+    if programming.method == "verify":
+        if device.program_sigma > 0.0:
+            problems.append(
+                "[device] program_sigma must be 0 with [programming] method 'verify', whose pulses leave an error of "
+                f"their own, not {device.program_sigma!r}"
+            )
+        return problems
+    if programming.fault_aware:
+        problems.append("[programming] fault_aware must be false with method 'direct', which finds no failed cells")
+    for name in _PULSE_FIELDS:
+        value, default = getattr(device, name), Device.model_fields[name].default
+        if value != default:
+            problems.append(
+                f"[device] {name} must be {default!r} with [programming] method 'direct', which gives no pulses, "
+                f"not {value!r}"
+            )
+    return problems
 
 
 def preset_path(name: str) -> Path:

@@ -37,6 +37,12 @@ _RULES = """## Rules that concern more than one field
 - `train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide.
 - `train.augment` is false for data set `digits`, whose images are too small to shift.
 - `cosim.trace_images` is at most `cosim.images`, unless that is 0 (all).
+- `programming.fault_aware` needs `programming.method = "verify"`, which finds the failed cells.
+- `device.program_sigma` is 0 with `programming.method = "verify"`: pulses leave an error of their own.
+- `device.pulse_sigma`, `pulse_up`, `pulse_down`, `soft_bounds` and `v_program_V` keep their defaults with
+  `programming.method = "direct"`, which gives no pulses.
+- `programming.window`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, as the registers
+  hold them, and `amplitude_min` is at most `amplitude_max`.
 - `device.g_max_S` is above `device.g_min_S`, and `device.stuck_on` + `device.stuck_off` is at most 1.
 
 The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are as wide as

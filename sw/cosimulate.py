@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sim.image import ChipImage
 from sim.result import Result
+from sw.cosimulate_bus import cosimulate_through_bus
 from sw.errors import FileError
 from sw.result_file import load_result, save_result
 
@@ -31,6 +32,7 @@ def cosimulate(
     trace_images: int = 0,
     waves: Path | None = None,
     chunks: Path | None = None,
+    through_bus: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Result, dict[str, Any]]:
     """Run images through the Verilog and hold every chunk to the reference's bits.
@@ -43,14 +45,27 @@ def cosimulate(
     trace_images : first images of which every membrane is compared too; of the others every spike is
     waves : folder for the waveforms of the traced images, at least one
     chunks : folder that keeps finished chunks, to go on from; None keeps nothing
+    through_bus : over the host buses, see `sw.cosimulate_bus`
     progress : told images done and images in all
 
     Returns
     -------
-    The Verilog's result and {"images", "values_compared", "mismatches" (always 0), "traced_images", "simulator"}
+    The Verilog's result and {"images", "values_compared", "mismatches" (always 0), "traced_images", "simulator",
+    "through_bus" (None, or what the host found)}
 
     Raises `sim.result.Mismatch` at the first difference, and `sim.tools.ToolError` if a program is missing.
     """
+    if through_bus:
+        return cosimulate_through_bus(
+            image,
+            images,
+            simulator=simulator,
+            trace_images=trace_images,
+            waves=waves,
+            quick=len(images) < QUICK,
+            chunks=chunks,
+            progress=progress,
+        )
     from sim.cosim import run_cosim
     from sim.crossbar import build_arrays
     from sim.reference import run_reference
@@ -91,6 +106,7 @@ def cosimulate(
         "mismatches": 0,
         "traced_images": traced,
         "simulator": simulator,
+        "through_bus": None,
     }
     return Result.concatenate(parts), joined
 

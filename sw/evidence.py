@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hw.params import Readout, Rule
 from sim.crossbar import CrossbarArray
 from sim.image import ChipImage
+from sim.programming import ImageProgramming, program_image
 from sim.reference import run_reference
 from sim.result import Result
 
@@ -97,12 +98,18 @@ def trace_example(
     return Example(images[index], None if labels is None else int(labels[index]), result)
 
 
-def conductance_maps(image: ChipImage, most: int = 4) -> list[TileMap]:
-    """The fullest-used tile of each of the first `most` layers: what was wanted and what the devices hold."""
+def conductance_maps(image: ChipImage, most: int = 4, programming: ImageProgramming | None = None) -> list[TileMap]:
+    """The fullest-used tile of each of the first `most` layers: what was wanted and what the devices hold.
+
+    `programming` is the chip's, if it is known; of a chip that is programmed by pulses it is found otherwise.
+    """
     maps = []
     device = image.device
+    if programming is None and image.programming.method == "verify":
+        programming = program_image(image)
     for index, (layer, shape) in enumerate(zip(image.layers[:most], image.parameters.layers, strict=False)):
-        array = CrossbarArray(index, layer, shape, device, image.seed)
+        held_S = None if programming is None else programming.layers[index].state.g_S
+        array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S)
         rows, columns = min(shape.inputs, shape.tile_rows), min(shape.outputs, shape.tile_columns)
         used = layer.weights != 0
         counts = np.add.reduceat(

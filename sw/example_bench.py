@@ -6,6 +6,7 @@ The ideal macro has ideal cells, so the expected results are those of the refere
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from hw.export import CHIP_NAME
 from hw.params import Coding
 from sim.bench import ACTIVITY_FIELDS
-from sim.config import Device
+from sim.config import Device, Programming
 from sim.encoder import image_seed
 from sim.image import ChipImage
 from sim.job import register_writes
@@ -176,7 +177,8 @@ def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
 
 def _result_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
     """A line an image: class, steps, margin, reason, and five counters a layer, 16 digits each."""
-    result = run_reference(image.with_device(ideal(image.device)), pixels)
+    chip = replace(image, device=ideal(image.device), programming=Programming())
+    result = run_reference(chip, pixels)
     counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
     lines = []
     for row in range(len(result)):
@@ -191,6 +193,7 @@ def _bench(image: ChipImage) -> str:
     layers = range(len(p.layers))
     counters = [f"activity_{layer}__{name}" for layer in layers for name in ACTIVITY_FIELDS]
     settings = [f".SETTLE_CYCLES({image.settle_cycles})", f".ADC_CYCLES({image.adc_cycles})"]
+    settings += [f".PROGRAM_CYCLES({image.program_cycles})"]
     settings += [f".GAIN_SHIFT_{layer}({image.layers[layer].gain_shift})" for layer in layers]
     steps = p.class_bits
     margin = steps + p.step_bits

@@ -59,6 +59,7 @@ def _readme(image: ChipImage, names: list[str]) -> str:
         for index, (layer, shape) in enumerate(zip(image.layers, p.layers, strict=True))
     )
     settings = [f".SETTLE_CYCLES({image.settle_cycles})", f".ADC_CYCLES({image.adc_cycles})"]
+    settings += [f".PROGRAM_CYCLES({image.program_cycles})"]
     settings += [f".GAIN_SHIFT_{index}({layer.gain_shift})" for index, layer in enumerate(image.layers)]
     modules = [name for name in names if name.endswith(".sv")]
     parameters = ",\n        ".join(settings)

@@ -240,11 +240,12 @@ def _checksum(path: Path) -> str | None:
 
 @functools.cache
 def sources_digest(packages: tuple[str, ...]) -> str:
-    """Checksum of the program's own source files in the given packages."""
+    """Checksum of the program's own source files in the given packages; a package may be a folder in one, or a file."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for package in packages:
-        for path in sorted((root / package).rglob("*")):
+        place = root / package
+        for path in [place] if place.is_file() else sorted(place.rglob("*")):
             if path.suffix in _SOURCE_KINDS:
                 digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

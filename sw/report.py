@@ -17,11 +17,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from sim.config import CODE
 from sim.image import ChipImage
+from sim.programming import ImageProgramming
 from sim.result import Result
 from sw import plots
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
+from sw.programming_evidence import cells_reached, programmed, programming_accuracies, programming_summary
 from sw.summary import summarise, widest
 
 __all__ = ["NOT_RUN", "TELLING_STEPS", "render", "telling_image", "write_report"]
@@ -33,6 +36,7 @@ TELLING_STEPS = 6
 """Steps that make the trace of one image worth looking at."""
 
 _PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes")
+_PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
@@ -59,9 +63,10 @@ def write_report(
     ----------
     image : the programmed chip
     images, labels : uint8 [B, inputs] and [B], the images of the results, first to last; either may be left out.
-        With them, what is missing of `by_steps` and `example` is computed by the reference
+        With them, what is missing of `by_steps` and `example`, and the accuracies with and without fault-aware
+        mapping of a chip that is programmed by pulses, are computed by the reference
     reference, rtl : results on those images, or on the first of them
-    comparison : {"images", "values_compared", "mismatches", "traced_images", "simulator"} of the two
+    comparison : {"images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus"} of the two
     accuracy_ann : of the source network on the same images, 0 .. 1
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
     by_steps, example, maps : see `sw.evidence`; maps are computed if left out
@@ -74,8 +79,12 @@ def write_report(
         by_steps = accuracy_by_steps(image, images, labels)
     if example is None and images is not None and len(images):
         example = trace_example(image, images, labels, 0 if reference is None else telling_image(reference))
+    programming = programmed(image)
+    accuracies = None
+    if programming is not None and images is not None and labels is not None:
+        accuracies = programming_accuracies(image, images, labels)
     if maps is None:
-        maps = conductance_maps(image)
+        maps = conductance_maps(image, programming=programming)
     stages = [_stage(stage) for stage in waterfall]
     plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
     summary = summarise(
@@ -88,9 +97,12 @@ def write_report(
         waterfall=stages,
         by_steps=by_steps,
         cells=cells,
+        programming=programming_summary(image, programming, accuracies),
         config=plain,
     )
-    page = render(summary, _pictures(image, summary, reference, rtl, example, maps), example)
+    pictures = _pictures(image, summary, reference, rtl, example, maps)
+    pictures |= _programming_pictures(image, programming)
+    page = render(summary, pictures, example)
     folder = Path(folder)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_together(folder, {"summary.json": text, "report.html": page})
@@ -216,3 +228,25 @@ def _pictures(
         {"title": m.title, "uri": plots.data_uri(plots.conductance(m.target_S, m.programmed_S), "png")} for m in maps
     ]
     return found
+
+
+def _programming_pictures(image: ChipImage, programming: ImageProgramming | None) -> dict[str, str | None]:
+    """`data:` addresses of the pictures of programming; None where there were no pulses."""
+    if programming is None:
+        return dict.fromkeys(_PROGRAMMING_PICTURES)
+    cells = cells_reached(image, programming)
+    second = any(layer.second.any() for layer in programming.layers)
+    window = image.programming.window_code / CODE
+    shapes = [(layer.tile_rows, layer.tile_columns) for layer in image.parameters.layers]
+    kinds = [layer.compensated + 2 * layer.lost for layer in programming.layers]
+    names = [layer_label(layer.name) for layer in image.layers]
+    figures = (
+        plots.target_against_reached(cells.target, cells.reached, cells.failed, window),
+        plots.weight_errors(cells.first_error, cells.final_error if second else None, 2 * window),
+        plots.pulses_histogram(cells.pulses, cells.failed),
+        plots.failed_pairs(kinds, names, shapes) if cells.failed.any() else None,
+    )
+    return {
+        name: None if figure is None else plots.data_uri(figure, "png" if name == "failed" else "svg")
+        for name, figure in zip(_PROGRAMMING_PICTURES, figures, strict=True)
+    }

@@ -1,7 +1,7 @@
 """The tables of a configuration file: one frozen class each, one sentence and a unit for every field.
 
-The tables [device] and [energy] belong to the device model: `sim.config`. Checks that concern more than one table are
-in `sw.config`, in one place.
+The tables [device], [programming] and [energy] belong to the device model: `sim.config`. Checks that concern more than
+one table are in `sw.config`, in one place.
 """
 
 from __future__ import annotations
@@ -197,6 +197,9 @@ class HardwareSection(Section):
         int, Field(ge=1, le=65535, description="time the array takes to settle before it samples, clock cycles")
     ] = 2
     adc_cycles: Annotated[int, Field(ge=1, le=65535, description="time of a conversion, clock cycles")] = 1
+    program_cycles: Annotated[int, Field(ge=1, le=65535, description="length of a programming pulse, clock cycles")] = (
+        10
+    )
     clock_Hz: Annotated[float, Field(gt=0.0, description="clock frequency, hertz")] = 1e8
 
 
@@ -211,3 +214,10 @@ class CosimSection(Section):
         int, Field(ge=0, description="images of which every membrane is compared as well, images")
     ] = 4
     waves: Annotated[bool, Field(description="whether the simulator writes a waveform file")] = False
+    through_bus: Annotated[
+        bool,
+        Field(
+            description="whether the chip is loaded, programmed and read over its host buses, back to back, instead of "
+            "the unit's plain ports"
+        ),
+    ] = False

@@ -29,6 +29,10 @@ from sw.result_file import load_result, save_result
 __all__ = ["STEPS", "TestSet", "load_chip", "load_test_set", "make_flow"]
 
 
+_COSIM = ("hw", "sim", "sw/host", "sw/through_bus.py", "sw/cosimulate_bus.py")
+"""Sources that determine what the Verilog does, and a host with it."""
+
+
 @dataclass(frozen=True, eq=False)
 class TestSet:
     """Images uint8 [images, inputs], labels int64 [images]; calibration images uint8 [calibration, inputs]."""
@@ -147,7 +151,7 @@ def _cosim(flow: Flow) -> list[Path]:
     section = flow.config.cosim
     tests, image = load_test_set(flow), load_chip(flow).image
     count = section.images or len(tests.images)
-    facts = [sources_digest(("hw", "sim")), section.simulator, _digest(flow.folder / "convert/chip.loom")]
+    facts = [sources_digest(_COSIM), section.simulator, _digest(flow.folder / "convert/chip.loom")]
     chunks = flow.folder / "chunks" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     result, comparison = cosimulate(
         image,
@@ -156,6 +160,7 @@ def _cosim(flow: Flow) -> list[Path]:
         trace_images=section.trace_images,
         waves=flow.folder / "waves" if section.waves else None,
         chunks=chunks,
+        through_bus=section.through_bus,
         progress=_counter(flow, "cosim", "images"),
     )
     reference, _ = load_result(flow.folder / "reference/reference.npz")
@@ -217,7 +222,10 @@ def _data_facts(flow: Flow) -> Any:
     return [_sections("data")(flow), None if flow.data is None else str(flow.data.resolve())]
 
 
-_CHIP = ("name", "seed", "convert", "coding", "neuron", "decision", "crossbar", "device", "energy", "hardware")
+_CHIP = (
+    *("name", "seed", "convert", "coding", "neuron", "decision", "crossbar", "device", "programming", "energy"),
+    "hardware",
+)
 
 STEPS = (
     Step("data", "reading the data set", (), ("sw",), _data_facts, _data),
@@ -244,7 +252,7 @@ STEPS = (
         "cosim",
         "running the Verilog",
         ("data", "convert", "reference"),
-        ("hw", "sim"),
+        _COSIM,
         _sections("cosim"),
         _cosim,
         partial=("chunks", "waves"),
@@ -253,7 +261,7 @@ STEPS = (
         "report",
         "writing the report",
         ("data", "train", "convert", "reference", "verilog", "cosim"),
-        ("sw",),
+        ("hw", "sim", "sw"),
         lambda flow: flow.config.model_dump(mode="json"),
         _report,
     ),

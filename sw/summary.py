@@ -96,12 +96,14 @@ def summarise(
     waterfall: Sequence[tuple[str, float]] = (),
     by_steps: Sequence[float | None] | None = None,
     cells: Mapping[str, Mapping[str, int]] | None = None,
+    programming: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Nested plain values (numbers, texts, None), in a fixed order.
 
     Accuracies are 0 .. 1, energies joules an image (means), latencies seconds. The parameters are those of
-    `sw.report.write_report`. Labels belong to the first images of each result.
+    `sw.report.write_report`, and `programming` is that of `sw.programming_evidence.programming_summary`. Labels belong
+    to the first images of each result.
     """
     counted = widest(reference, rtl)
     cycles = None if rtl is None else rtl.cycles
@@ -119,6 +121,7 @@ def summarise(
             "mismatches": None,
             "traced_images": None,
             "simulator": None,
+            "through_bus": None,
             **(dict(comparison) if comparison is not None else {}),
         },
         "steps": _steps(counted),
@@ -129,6 +132,7 @@ def summarise(
             "clock_Hz": image.clock_Hz,
         },
         "energy_J": energy_means(image, rtl if rtl is not None else reference),
+        "programming": None if programming is None else dict(programming),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
         "accuracy_by_steps": None if by_steps is None else list(by_steps),
         "layers": _layers(image, counted),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.config import Device
+from sim.config import Device, Programming
 from sim.image import ChipImage
 from sim.reference import run_reference
 from sw.float_snn import spiking_network
@@ -18,9 +18,11 @@ from sw.passes.calibrate import row_codes
 if TYPE_CHECKING:
     from sw.chip import Chip
 
-__all__ = ["device_stages", "waterfall", "wide_adc"]
+__all__ = ["device_stages", "ideal_cells", "waterfall", "wide_adc"]
 
 Progress = Callable[[str, float], None]
+
+_EFFECTS = ("device_sigma", "pulse_sigma", "program_sigma", "stuck_on", "stuck_off", "read_sigma", "wire_ohm")
 
 
 def waterfall(
@@ -58,11 +60,11 @@ def waterfall(
             for start in range(0, len(images), 1000)
         ]
         add("spiking", float(np.mean(np.concatenate(classes) == labels)))
-    ideal = image.with_device(_ideal(image.device))
+    ideal = ideal_cells(image)
     add("quantised", run_reference(wide_adc(ideal), images).accuracy(labels))
     add("ADC", run_reference(ideal, images).accuracy(labels))
-    for stage, device in device_stages(image.device):
-        add(stage, run_reference(image.with_device(device), images).accuracy(labels))
+    for stage, chip_so_far in device_stages(image):
+        add(stage, run_reference(chip_so_far, images).accuracy(labels))
     return result
 
 
@@ -76,24 +78,42 @@ def wide_adc(image: ChipImage) -> ChipImage:
     return replace(image, layers=layers, parameters=replace(image.parameters, layers=shapes))
 
 
-def device_stages(device: Device) -> list[tuple[str, Device]]:
-    """The effects that are on, one added after the other; the last is the device itself."""
-    stages: list[tuple[str, Device]] = []
-    now = _ideal(device)
-    for stage, names in (
-        ("device variation", ("device_sigma",)),
-        ("programming", ("program_sigma",)),
-        ("stuck cells", ("stuck_on", "stuck_off")),
-        ("read noise", ("read_sigma",)),
-        ("IR drop", ("wire_ohm",)),
-    ):
-        values = {name: getattr(device, name) for name in names}
-        if any(values.values()):
-            now = now.model_copy(update=values)
+def ideal_cells(image: ChipImage) -> ChipImage:
+    """The same chip with its levels put exactly into cells without any effect."""
+    return replace(image, device=_ideal(image.device), programming=Programming())
+
+
+def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
+    """The effects that are on, one added after the other; the last is the chip itself.
+
+    With program and verify, "programming" is everything about pulses, cells that differ included, before there are
+    stuck cells and noise; "fault-aware mapping" is what the second pass gives back.
+    """
+    stages: list[tuple[str, ChipImage]] = []
+    now = ideal_cells(image)
+
+    def add(stage: str, names: tuple[str, ...], **changes: Programming) -> None:
+        nonlocal now
+        values = {name: getattr(image.device, name) for name in names}
+        if any(values.values()) or changes:
+            now = replace(now, device=now.device.model_copy(update=values), **changes)  # type: ignore[arg-type]
             stages.append((stage, now))
+
+    programming = image.programming
+    if programming.method == "verify":
+        blind = programming.model_copy(update={"fault_aware": False})
+        add("programming", ("device_sigma", "pulse_sigma"), programming=blind)
+        add("stuck cells", ("stuck_on", "stuck_off"))
+        if programming.fault_aware:
+            add("fault-aware mapping", (), programming=programming)
+    else:
+        add("device variation", ("device_sigma",))
+        add("programming", ("program_sigma",))
+        add("stuck cells", ("stuck_on", "stuck_off"))
+    add("read noise", ("read_sigma",))
+    add("IR drop", ("wire_ohm",))
     return stages
 
 
 def _ideal(device: Device) -> Device:
-    off = dict.fromkeys(("device_sigma", "program_sigma", "stuck_on", "stuck_off", "read_sigma", "wire_ohm"), 0.0)
-    return device.model_copy(update=off)
+    return device.model_copy(update=dict.fromkeys(_EFFECTS, 0.0))

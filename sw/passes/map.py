@@ -16,6 +16,8 @@ __all__ = ["map_to_chip"]
 
 _MAX_MEMBRANE_BITS = 48
 _MAX_BIAS_NEURONS = 32768
+_MAX_TARGETS = 4096
+"""Cell pairs whose targets a programmer holds at once: a column group in all row tiles."""
 _MAX_REGISTER = 2**31 - 1
 
 
@@ -33,7 +35,8 @@ def map_to_chip(
 
     Raises
     ------
-    ConfigError : a layer is larger than its load addresses, membranes would be wider than 48 bits, or k is out of reach
+    ConfigError : a layer is larger than its load addresses or its programmer's buffer, membranes would be wider than 48
+        bits, or k is out of reach
     """
     gains = [0] * len(layers) if gains is None else gains
     shapes = []
@@ -59,6 +62,16 @@ def map_to_chip(
                 max_steps=config.decision.t_max,
             )
         )
+        pairs = shapes[-1].lanes * shapes[-1].row_tiles
+        if pairs > _MAX_TARGETS:
+            raise ConfigError(
+                config.name,
+                [
+                    f"layer '{layer.name}' has {shapes[-1].row_tiles} row tiles of {shapes[-1].lanes} lanes, {pairs} "
+                    f"cell pairs a column group, and its programmer holds at most {_MAX_TARGETS}; raise [crossbar] "
+                    "tile_rows or lower [hardware] lanes"
+                ],
+            )
         if shapes[-1].membrane_bits > _MAX_MEMBRANE_BITS:
             raise ConfigError(
                 config.name,
@@ -102,6 +115,8 @@ def map_to_chip(
         energy=config.energy,
         settle_cycles=config.hardware.settle_cycles,
         adc_cycles=config.hardware.adc_cycles,
+        programming=config.programming,
+        program_cycles=config.hardware.program_cycles,
         clock_Hz=config.hardware.clock_Hz,
         seed=config.seed,
     )

@@ -159,3 +159,17 @@ def test_an_array_without_cells_and_undefined_operations_are_refused() -> None:
         programmed_models(image)[0].program(text)
     with pytest.raises(AssertionError, match=r"^Layer 0: a programming operation has undefined bits$"):
         fresh_models(image)[0].program("X" + text)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "tiles"), [(5, 0, [0]), (3, 0, [2]), (0, 11, [0]), (0, 0, []), (4, 10, [0, 1, 2])]
+)
+def test_operations_where_there_is_no_cell_are_refused(row: int, column: int, tiles: list[int]) -> None:
+    image = verified_chip(5, sizes=[13, 11], tile_rows=5)
+    p, (model,) = image.parameters.layers[0], fresh_models(image)
+    flags = [tile in tiles for tile in range(3)]
+    for pulse in (False, True):
+        text = operation_text(p, pulse, row, column, 0, flags, [True] * 3, [8] * 3)
+        with pytest.raises(AssertionError, match=rf"^Layer 0: .* row {row}, column {column} of row tiles .* no cell$"):
+            model.program(text)
+    assert model.cells is not None and not model.cells.state.reads.any() and not model.cells.state.pulses.any()

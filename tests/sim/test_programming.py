@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from hw.params import LayerParameters
 from hw.programmer import programming_cycles
@@ -339,3 +340,24 @@ def test_layers_and_seeds_have_draws_of_their_own() -> None:
         model = CellModel(device, 20, 20, seed, layer)
         ends.append(program_cells(model, model.fresh(), targets, programming)[0].g_S)
     assert not any((ends[a] == ends[b]).any() for a, b in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_register_values_of_programming() -> None:
+    """Eighths of a level, rounded; what does not fit a register of 8 bits, or is no range, is refused."""
+    assert (Programming().window_code, Programming().amplitude_codes, Programming().tries) == (2, (2, 8), 60)
+    wide = Programming(window=31.875, amplitude_min=0.125, amplitude_max=31.875)
+    assert (wide.window_code, wide.amplitude_codes) == (255, (1, 255))
+    assert Programming(window=0.3).window_code == 2 and Programming(window=0.0).window_code == 0
+    for values, message in (
+        ({"window": 32.0}, "less than or equal to 31.875"),
+        ({"window": -0.1}, "greater than or equal to 0"),
+        ({"amplitude_min": 0.1}, "greater than or equal to 0.125"),
+        ({"amplitude_max": 32.0}, "less than or equal to 31.875"),
+        ({"tries": 0}, "greater than or equal to 1"),
+        ({"tries": 256}, "less than or equal to 255"),
+        ({"method": "pulses"}, "'direct' or 'verify'"),
+        ({"amplitude_min": 2.0}, r"amplitude_min \(2.0\) must be at most amplitude_max \(1.0\)"),
+        ({"pulses": 3}, "Extra inputs"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            Programming(**values)

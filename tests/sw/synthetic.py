@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
 from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from sim.config import Device, Energy
+from sim.config import Device, Energy, Programming
 from sim.image import ChipImage, LayerImage
 from sim.result import ACTIVITIES, Result, Trace
+
+
+def make_programmed_chip(fault_aware: bool = True, stuck: float = 0.02) -> ChipImage:
+    """`make_chip` programmed by pulses on cells with 10 % spread, a share of them stuck, half of these at the top."""
+    device = Device(device_sigma=0.05, read_sigma=0.01, pulse_sigma=0.1, stuck_on=stuck / 2, stuck_off=stuck / 2)
+    programming = Programming(method="verify", tries=30, fault_aware=fault_aware)
+    return replace(make_chip(), device=device, programming=programming)
 
 
 def make_chip(sizes: tuple[int, ...] = (64, 40, 10), t_max: int = 8) -> ChipImage:

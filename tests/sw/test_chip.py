@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sim.reference import run_reference
 from sim.result import Mismatch
 from sw.chip import Chip
 from sw.errors import FileError
+from sw.host.load import LoadReport
 from tests.sw.models import make_chip, make_images, make_model
 
 CHIP = make_chip(device={"device_sigma": 0.05, "read_sigma": 0.02})
@@ -74,6 +76,31 @@ def test_cosim_passes_everything_on(monkeypatch, tmp_path):
     changed = Chip(CHIP.image, CHIP.config.updated({"cosim": {"simulator": "icarus", "waves": True}}))
     changed.cosim(IMAGES)
     assert (seen["simulator"], seen["waves"]) == ("icarus", True)
+
+
+@pytest.mark.parametrize("by_config", [False, True])
+def test_cosim_through_the_bus_is_what_the_report_tells_of(monkeypatch, tmp_path, by_config):
+    seen = []
+
+    def fake(image, images, **options):
+        seen.append(options)
+        result = run_reference(image, images)
+        return replace(result, gaps=np.full(len(images), 2)), LoadReport("fast", (), 70, 1, 900)
+
+    monkeypatch.setattr("sw.through_bus.through_bus", fake)
+    monkeypatch.setattr(sim.cosim, "run_cosim", lambda image, images, **_: run_reference(image, images))
+    chip = make_chip(cosim={"through_bus": by_config})
+    chip.cosim(IMAGES, through_bus=None if by_config else True, folder=tmp_path / "files")
+    assert seen[0]["folder"] == tmp_path / "files" and seen[0]["simulator"] == "verilator"
+    chip.report(tmp_path / "bus")
+    found = json.loads((tmp_path / "bus" / "summary.json").read_text())["bit_exact"]["through_bus"]
+    assert (found["method"], found["writes"], found["load_cycles"], found["gap_max"]) == ("fast", 70, 900, 2)
+    chip.cosim(IMAGES, through_bus=False)
+    chip.report(tmp_path / "ports")
+    assert len(seen) == 1
+    assert json.loads((tmp_path / "ports" / "summary.json").read_text())["bit_exact"]["through_bus"] is None
+    with pytest.raises(TypeError, match=r"^through_bus must be True, False or None, not 1$"):
+        chip.cosim(IMAGES, through_bus=1)
 
 
 def test_report_uses_what_was_run(tmp_path, monkeypatch):

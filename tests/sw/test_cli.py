@@ -121,6 +121,61 @@ def test_everything_once(place: Path) -> None:
     assert share in call("cosim", chip, "--images", "3").stdout
 
 
+BUS = """name = "bus"
+seed = 1
+[data]
+set = "digits"
+test_limit = 100
+calibration_images = 200
+[train]
+hidden = [20]
+epochs = 5
+learning_rate = 1e-2
+[decision]
+t_max = 8
+[crossbar]
+tile_rows = 32
+tile_columns = 16
+[device]
+pulse_sigma = 0.1
+stuck_on = 0.02
+stuck_off = 0.01
+[programming]
+method = "verify"
+fault_aware = true
+[hardware]
+lanes = 4
+encoder_lanes = 8
+[cosim]
+images = 6
+trace_images = 2
+through_bus = true
+"""
+
+
+def test_everything_once_through_the_bus(place: Path) -> None:
+    """Every cell programmed by pulses over the bus, images through the stream; then the chip's file, loaded fast."""
+    (place / "bus.toml").write_text(BUS)
+    summary = json.loads(call("run", "bus.toml", "--json").stdout)["summary"]
+    bus, programming = summary["bit_exact"]["through_bus"], summary["programming"]
+    assert summary["bit_exact"]["mismatches"] == 0 and bus["method"] == "pulses"
+    assert bus["cells_compared"] == programming["cells"] == 2 * (64 * 20 + 20 * 10)
+    for name in ("pulses", "verify_reads", "failed_cells"):
+        assert bus[name] == programming[name] > 0
+    assert 0 <= bus["gap_mean"] <= bus["gap_max"] <= 8
+    assert programming["cycles"] < bus["load_cycles"]
+    assert json.loads(call("run", "bus.toml", "--json").stdout)["done"] == []
+    lines = [line for line in BUS.splitlines() if not line.startswith(("pulse", "method", "fault", "through", "stuck"))]
+    (place / "levels.toml").write_text("\n".join(lines).replace('name = "bus"', 'name = "levels"'))
+    call("run", "levels.toml", "--to", "convert")
+    arguments = ("cosim", "build/levels/convert/chip.loom", "--images", "4", "--through-bus")
+    values = json.loads(call(*arguments, "--json").stdout)
+    assert values["mismatches"] == 0 and values["through_bus"]["method"] == "fast"
+    assert values["through_bus"]["gap_max"] <= 8
+    table = call(*arguments).stdout
+    assert "bus, method" in table and "fast" in table and "cells compared" not in table
+
+
 def test_firmware_writes_the_headers(place: Path) -> None:
     values = json.loads(call("firmware", "tiny", "-o", "c", "--images", "2", "--json").stdout)
     assert values == {"folder": "c", "files": ["network.h", "spikeloom_registers.h"], "images": 2}
@@ -142,7 +197,7 @@ def test_the_report_says_what_was_not_run() -> None:
 
 
 def test_configuration_errors_are_sentences(place: Path) -> None:
-    assert "presets are digits, mnist, tiny; did you mean the preset 'digits'?" in error("run", "digit")
+    assert "presets are digits, mnist, programming, tiny; did you mean the preset 'digits'?" in error("run", "digit")
     (place / "my.toml").write_text("[decision]\nt_mx = 3\n")
     assert error("run", "my.toml") == "my.toml: Unknown key 't_mx' in [decision]; did you mean 't_max'?"
     assert "there is no step 'refrence'" in error("run", "tiny", "--to", "refrence")

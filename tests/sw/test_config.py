@@ -95,6 +95,48 @@ BAD = [
     ({"device": {"stuck_on": 0.6, "stuck_off": 0.6}}, "[device] stuck_on + stuck_off must be at most 1, not 1.2"),
     ({"energy": {"adc_J_per_conversion": "1"}}, "[energy] adc_J_per_conversion must be a number, not '1'"),
     ({"decision": {"k": {"a": list(range(99))}}}, "[decision] k must be a number, not {'a': [0, 1, 2"),
+    ({"programming": {"method": "pulse"}}, "[programming] method must be 'direct' or 'verify', not 'pulse'"),
+    ({"programming": {"tries": 0}}, "[programming] tries must be at least 1, not 0"),
+    ({"programming": {"tries": 256}}, "[programming] tries must be at most 255, not 256"),
+    ({"programming": {"window": -0.125}}, "[programming] window must be at least 0.0, not -0.125"),
+    ({"programming": {"window": 32.0}}, "[programming] window must be at most 31.875, not 32.0"),
+    ({"programming": {"amplitude_min": 0.0}}, "[programming] amplitude_min must be at least 0.125, not 0.0"),
+    (
+        {"programming": {"amplitude_min": 2.0}},
+        "[programming] amplitude_min (2.0) must be at most amplitude_max (1.0)",
+    ),
+    (
+        {"programming": {"window": 0.3}},
+        "[programming] window must be a whole number of eighths of a level, as the registers hold it (the nearest is "
+        "0.25), not 0.3",
+    ),
+    (
+        {"programming": {"amplitude_max": 1.2}},
+        "[programming] amplitude_max must be a whole number of eighths of a level, as the registers hold it (the "
+        "nearest is 1.25), not 1.2",
+    ),
+    ({"programming": {"amplitude_min": 0.2}}, "[programming] amplitude_min must be a whole number of eighths"),
+    (
+        {"programming": {"fault_aware": True}},
+        "[programming] fault_aware must be false with method 'direct', which finds no failed cells",
+    ),
+    (
+        {"programming": {"method": "verify"}, "device": {"program_sigma": 0.01}},
+        "[device] program_sigma must be 0 with [programming] method 'verify', whose pulses leave an error of their "
+        "own, not 0.01",
+    ),
+    (
+        {"device": {"pulse_sigma": 0.1}},
+        "[device] pulse_sigma must be 0.0 with [programming] method 'direct', which gives no pulses, not 0.1",
+    ),
+    ({"device": {"pulse_up": 0.9}}, "[device] pulse_up must be 1.0 with [programming] method 'direct'"),
+    ({"device": {"pulse_down": 0.9}}, "[device] pulse_down must be 1.0 with [programming] method 'direct'"),
+    ({"device": {"soft_bounds": 0.5}}, "[device] soft_bounds must be 0.0 with [programming] method 'direct'"),
+    ({"device": {"v_program_V": 1.5}}, "[device] v_program_V must be 1.0 with [programming] method 'direct'"),
+    ({"device": {"pulse_up": 0.0}}, "[device] pulse_up must be above 0.0, not 0.0"),
+    ({"hardware": {"program_cycles": 0}}, "[hardware] program_cycles must be at least 1, not 0"),
+    ({"hardware": {"program_cycles": 65536}}, "[hardware] program_cycles must be at most 65535, not 65536"),
+    ({"cosim": {"through_bus": 1}}, "[cosim] through_bus must be true or false, not 1"),
 ]
 
 
@@ -111,7 +153,7 @@ def test_all_mistakes_are_reported_together():
 
 
 def test_presets_load_and_are_named_after_their_file():
-    assert PRESETS == ("digits", "mnist", "tiny")
+    assert PRESETS == ("digits", "mnist", "programming", "tiny")
     for name in PRESETS:
         assert Config.load(name).name == name
 
@@ -180,6 +222,13 @@ def test_a_configuration_is_frozen():
     assert Config.load(config) is config
     with pytest.raises(ValidationError):
         config.seed = 3  # type: ignore[misc]
+
+
+def test_program_and_verify_takes_every_pulse_field():
+    device = {"pulse_sigma": 0.1, "pulse_up": 0.9, "pulse_down": 1.1, "soft_bounds": 0.5, "v_program_V": 1.5}
+    values = {"method": "verify", "fault_aware": True, "window": 0.375, "amplitude_min": 0.5, "amplitude_max": 2.0}
+    config = Config.load({"device": device, "programming": values, "cosim": {"through_bus": True}})
+    assert config.programming.window_code == 3 and config.programming.amplitude_codes == (4, 16)
 
 
 def test_updated_changes_some_values_and_checks_all():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from sw import steps
 from sw.config import Config
 from sw.data import load_data
 from sw.errors import ConfigError
+from sw.programming_evidence import programmed, programming_summary
 from sw.training import train
 
+PULSES = {"programming.method": "verify"}
+SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that there is something to correct
 PLAIN = {"train.activation": "relu", "train.activation_levels": 0}
 
 # field: (another value, what the change needs to show at all)
@@ -65,6 +69,17 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "device.stuck_on": (0.05, {}),
     "device.stuck_off": (0.05, {}),
     "device.wire_ohm": (100.0, {}),
+    "device.pulse_sigma": (0.2, PULSES),
+    "device.pulse_up": (0.8, PULSES),
+    "device.pulse_down": (0.8, SPREAD),
+    "device.soft_bounds": (0.5, PULSES),
+    "device.v_program_V": (1.5, PULSES),
+    "programming.method": ("verify", {}),
+    "programming.window": (0.5, SPREAD),
+    "programming.tries": (3, PULSES),
+    "programming.amplitude_min": (0.5, SPREAD),
+    "programming.amplitude_max": (4.0, PULSES),
+    "programming.fault_aware": (True, {"device.stuck_on": 0.05, **PULSES}),
     "energy.adc_J_per_conversion": (1e-12, {}),
     "energy.dac_J_per_pulse": (1e-14, {}),
     "energy.dac8_J_per_pulse": (1e-13, {"coding.input": "analog"}),
@@ -75,6 +90,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "hardware.pulse_cycles": (9, {}),
     "hardware.settle_cycles": (12, {}),
     "hardware.adc_cycles": (5, {}),
+    "hardware.program_cycles": (20, PULSES),
     "hardware.clock_Hz": (5e7, {}),
 }
 # Fields whose effect is in clock cycles: only the Verilog has those.
@@ -83,7 +99,7 @@ TIMED |= {"energy.control_J_per_cycle"}
 # Fields that say where and what to run; each has its own check below.
 WHERE = {
     "train.augment", "name", "data.set", "data.test_limit", "data.calibration_images",
-    "cosim.simulator", "cosim.images", "cosim.trace_images", "cosim.waves",
+    "cosim.simulator", "cosim.images", "cosim.trace_images", "cosim.waves", "cosim.through_bus",
 }  # fmt: skip
 
 
@@ -110,7 +126,7 @@ def config(**changes: Any) -> Config:
 
 
 def outcome(settings: Config, timed: bool) -> str:
-    """Digest of what a run measures: decisions, spikes, activity, energy, latency."""
+    """Digest of what a run measures: decisions, spikes, activity, energy, latency, programming."""
     data = load_data(settings.data.set)
     model = train(settings.train, data, settings.seed)
     chip = sw.compile(model, data.train_images[: settings.data.calibration_images], settings)
@@ -126,6 +142,7 @@ def outcome(settings: Config, timed: bool) -> str:
     if result.cycles is not None:
         digest.update((result.cycles / chip.image.clock_Hz).tobytes())
     digest.update(str(chip.image.clock_Hz).encode())
+    digest.update(json.dumps(programming_summary(chip.image, programmed(chip.image))).encode())
     return digest.hexdigest()
 
 
@@ -168,6 +185,7 @@ def test_the_data_step_follows(field: str, value: Any, tmp_path: Any) -> None:
         ("cosim.images", 5, "images", 5),
         ("cosim.trace_images", 2, "trace_images", 2),
         ("cosim.waves", True, "waves", "waves"),
+        ("cosim.through_bus", True, "through_bus", True),
     ],
 )
 def test_the_cosim_step_follows(

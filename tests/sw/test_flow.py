@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from sw import steps as steps_module
 from sw.config import Config
 from sw.errors import ConfigError, FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
+from sw.steps import STEPS
 
 
 class Factory:
@@ -179,6 +181,10 @@ def test_the_record_names_files_inside_the_folder_only(factory: Factory, tmp_pat
 
 def test_source_changes_count(factory: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sources_digest(("hw",)) != sources_digest(("sim",))
+    parts = [sources_digest((part,)) for part in ("hw", "hw/verilog", "hw/npu.py", "hw/params.py", "hw/nothing")]
+    assert len(set(parts)) == len(parts)
+    root = Path(steps_module.__file__).parents[1]
+    assert all((root / part).exists() for step in STEPS for part in step.packages)
     steps = factory.steps()
     steps = (steps[0], replace(steps[1], packages=("hw",)), steps[2])
     Flow(Config(), tmp_path, steps).run()

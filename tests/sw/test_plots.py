@@ -14,6 +14,9 @@ def some_figures() -> dict[str, Figure]:
     levels = rng.integers(-15, 16, (20, 12)) * 6e-7
     fired = [rng.random((6, 40)) < 0.2, rng.random((6, 10)) < 0.2]
     traces = [rng.integers(-90, 60, (6, 40)), rng.integers(-90, 60, (6, 10))]
+    target, error = rng.integers(0, 16, 90).astype(float), rng.normal(0.0, 0.2, 90)
+    failed = rng.random(90) < 0.1
+    kinds = rng.integers(0, 3, (40, 20))
     return {
         "waterfall": plots.waterfall([("ANN", 0.98), ("quantised", 0.97), ("noise", 0.975)]),
         "by_steps": plots.accuracy_by_steps([np.nan, 0.5, 0.9], (2.2, 0.88), 0.95),
@@ -23,6 +26,10 @@ def some_figures() -> dict[str, Figure]:
         "membranes": plots.membranes(traces, ["a", "b"], [np.full(6, 60)] * 2),
         "conductance": plots.conductance(levels, levels * 1.05),
         "energy": plots.energy({"crossbar": 1e-9, "adc": 2e-9, "dac": 1e-10, "digital": None}),
+        "reached": plots.target_against_reached(target, target + error, failed, 0.25),
+        "errors": plots.weight_errors(error, error / 2),
+        "pulses": plots.pulses_histogram(rng.integers(0, 20, 90), failed),
+        "failed": plots.failed_pairs([kinds, kinds[:30, :5]], ["a", "b"], [(16, 8), (16, 8)]),
         "cells": plots.cells({"npu": {"$add": 3, "$mux": 5}, "encoder": {"$add": 1}}),
     }
 
@@ -77,3 +84,24 @@ def test_an_image_that_is_not_square_is_left_out_of_the_raster() -> None:
     fired = [np.ones((3, 5), bool)]
     assert len(plots.raster(fired, ["a"], np.zeros(12, np.uint8)).axes) == 1
     assert len(plots.raster(fired, ["a"], np.zeros(16, np.uint8)).axes) == 2
+
+
+def test_every_cell_is_in_the_pictures_of_programming() -> None:
+    """A bar a number of pulses; those given up stand on those that are fine."""
+    pulses, failed = np.array([0, 0, 1, 3, 3, 3]), np.array([False, False, False, False, True, True])
+    bars = plots.pulses_histogram(pulses, failed).axes[0].patches
+    heights = [bar.get_height() for bar in bars]  # type: ignore[attr-defined]
+    assert heights[: len(heights) // 2][:4] == [2, 0, 0 + 1, 1][:1] + [1, 0, 1] and heights[len(heights) // 2 :][3] == 2
+    axes = plots.target_against_reached(np.array([2.0, 2.0, 5.0]), np.array([2.1, 9.0, 5.0]), failed[3:], 0.25).axes[0]
+    points = axes.collections[-1].get_offsets()
+    assert len(points) == 2 and sorted(points[:, 1]) == [5.0, 9.0]
+    axes = plots.weight_errors(np.array([0.0, -3.0, 15.0])).axes[0]
+    assert sum(bar.get_height() for bar in axes.patches[1:]) == 3  # type: ignore[attr-defined]
+    assert axes.get_xlim()[0] < -15 and axes.get_xlim()[1] > 15
+
+
+def test_a_failed_pair_of_a_large_layer_is_not_lost_in_its_map() -> None:
+    kinds = np.zeros((2100, 30), np.int64)
+    kinds[1234, 7] = 2
+    shown = plots.failed_pairs([kinds], ["a"], [(256, 64)]).axes[0].images[0].get_array()
+    assert shown is not None and shown.shape[0] <= 500 and shown.max() == 2 and int((shown > 0).sum()) == 1

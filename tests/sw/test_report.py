@@ -13,7 +13,7 @@ from sw.config import Config
 from sw.errors import FileError
 from sw.evidence import Example, TileMap
 from sw.report import decimal, number, percent, si, write_report
-from tests.sw.synthetic import make_chip, make_result
+from tests.sw.synthetic import make_chip, make_programmed_chip, make_result
 
 KEYS = (
     "accuracy.ann accuracy.reference accuracy.rtl bit_exact.images bit_exact.values_compared bit_exact.mismatches "
@@ -103,6 +103,63 @@ def test_images_are_enough_for_curve_and_example(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert len(summary["accuracy_by_steps"]) == chip.t_max
     assert "Image 0, of class 0, was recognised as class" in text
+
+
+def test_levels_put_straight_in_have_no_pulses(folder: Path) -> None:
+    text = (folder / "report.html").read_text()
+    assert '<h2 id="programming">' in text and "there were no pulses" in text and "verify reads" not in text
+    assert json.loads((folder / "summary.json").read_text())["programming"] is None
+
+
+BUS = {
+    "method": "pulses", "writes": 22_842, "load_cycles": 1_051_955, "pulses": 5, "verify_reads": 6, "failed_cells": 7,
+    "cells_compared": 34_048, "gap_max": 4, "gap_mean": 3.25,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault_aware", [False, True])
+def test_programming_is_told_without_a_co_simulation(tmp_path: Path, fault_aware: bool) -> None:
+    """Numbers are those of the model; the accuracies with and without fault-aware mapping are found on the way."""
+    chip = make_programmed_chip(fault_aware)
+    images = np.random.default_rng(3).integers(0, 256, (40, 64)).astype(np.uint8)
+    text = write_report(tmp_path, image=chip, images=images, labels=np.arange(40) % 10).read_text()
+    summary = json.loads((tmp_path / "summary.json").read_text())["programming"]
+    assert summary["fault_aware"] is fault_aware and summary["failed_cells"] > 0 and summary["lost_pairs"] > 0
+    assert None not in summary["accuracy"].values()
+    for value in (summary["pulses"], summary["verify_reads"], summary["failed_cells"], summary["lost_pairs"]):
+        assert f"{value:,}" in text
+    for name in ("ideal", "programmed", "fault_aware"):
+        assert percent(summary["accuracy"][name]) in text
+    assert si(summary["time_s"], "s") in text and si(summary["energy_J"]["total"], "J") in text
+    for title in ("Target against reached conductance", "Histogram of weight errors", "Map of failed cells"):
+        assert f'alt="{title}"' in text
+    assert ("a second pass moved its partner" in text) is fault_aware
+    assert ("fault-aware mapping is off" in text) is not fault_aware
+    row = "with" if fault_aware else "without"
+    assert re.search(rf"{row} fault-aware mapping</td><td>[\d.]+ %</td><td class=\"text\">this chip", text)
+    assert text.count("this chip") == 1 and "over its AXI buses" not in text
+
+
+def test_accuracies_of_programming_need_labels(tmp_path: Path) -> None:
+    text = write_report(tmp_path, image=make_programmed_chip(stuck=0.0)).read_text()
+    summary = json.loads((tmp_path / "summary.json").read_text())["programming"]
+    assert set(summary["accuracy"].values()) == {None} and summary["failed_cells"] == 0
+    assert "ideal levels</td><td>not run" in text and "No cell was given up." in text and "Map of failed" not in text
+
+
+@pytest.mark.parametrize("pulses", [False, True])
+def test_what_the_host_found_is_told(tmp_path: Path, pulses: bool) -> None:
+    chip = make_programmed_chip()
+    values = {"images": 60, "values_compared": 123456, "mismatches": 0, "traced_images": 2, "simulator": "verilator"}
+    bus = BUS if pulses else {**BUS, "method": "fast", "cells_compared": None, "gap_max": None, "gap_mean": None}
+    rtl = make_result(chip, cycles=True)
+    page = write_report(tmp_path, image=chip, rtl=rtl, comparison={**values, "through_bus": bus}, maps=[])
+    text = " ".join(page.read_text().split())
+    assert "over its AXI buses" in text
+    told = "22,842 register writes in 1,051,955 clock cycles (10.5 ms)" in text, "34,048 cells" in text
+    assert told == (pulses, pulses) and ("loaded fast" in text) is not pulses
+    assert ("at most 4 clock cycles, 3.2 on average" in text) is pulses
+    assert json.loads((tmp_path / "summary.json").read_text())["bit_exact"]["through_bus"] == bus
 
 
 def test_markup_in_names_is_text(tmp_path: Path) -> None:

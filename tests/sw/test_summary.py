@@ -12,10 +12,11 @@ def test_nothing_is_invented() -> None:
     summary = summarise(make_chip())
     assert summary["accuracy"] == {"ann": None, "reference": None, "rtl": None}
     assert summary["bit_exact"] == dict.fromkeys(
-        ("images", "values_compared", "mismatches", "traced_images", "simulator")
+        ("images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus")
     )
     assert summary["steps"]["mean"] is None and summary["cycles"]["mean"] is None
     assert set(summary["energy_J"].values()) == {None}
+    assert summary["programming"] is None
     assert summary["waterfall"] == [] and summary["config"] is None and summary["cells"] is None
 
 

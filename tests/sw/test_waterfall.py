@@ -1,14 +1,17 @@
 """The accuracy after every stage."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from sim.config import Device
+from sim.config import Device, Programming
 from sw.chip import Chip
-from sw.waterfall import device_stages, waterfall, wide_adc
+from sw.waterfall import device_stages, ideal_cells, waterfall, wide_adc
 from tests.sw.models import make_chip, make_images
 
 IMAGES = make_images(150, 20, seed=3)
+PULSED = {"pulse_sigma": 0.1, "device_sigma": 0.05, "stuck_on": 0.02, "read_sigma": 0.01}
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +40,37 @@ def test_a_loaded_chip_starts_at_quantised(chip):
     assert stages[0][0] == "quantised" and len(stages) == 5
 
 
-def test_device_stages_add_up_to_the_device():
-    assert device_stages(Device()) == []
+def test_device_stages_add_up_to_the_device(chip):
+    assert device_stages(chip.image.with_device(Device())) == []
     device = Device(device_sigma=0.1, program_sigma=0.2, stuck_on=0.01, read_sigma=0.05, wire_ohm=1.0)
-    stages = device_stages(device)
+    stages = device_stages(chip.image.with_device(device))
     assert [name for name, _ in stages] == ["device variation", "programming", "stuck cells", "read noise", "IR drop"]
-    assert stages[0][1] == Device(device_sigma=0.1) and stages[-1][1] == device
+    assert stages[0][1].device == Device(device_sigma=0.1) and stages[-1][1].device == device
+
+
+@pytest.mark.parametrize("fault_aware", [False, True])
+def test_pulses_are_a_stage_before_stuck_cells_and_their_compensation(chip, fault_aware):
+    device = Device(device_sigma=0.1, pulse_sigma=0.2, pulse_up=0.8, stuck_on=0.01, read_sigma=0.05)
+    programming = Programming(method="verify", tries=9, fault_aware=fault_aware)
+    image = replace(chip.image, device=device, programming=programming)
+    stages = device_stages(image)
+    names = ["programming", "stuck cells", *(["fault-aware mapping"] if fault_aware else []), "read noise"]
+    assert [name for name, _ in stages] == names
+    first, last = stages[0][1], stages[-1][1]
+    assert first.device == device.model_copy(update={"stuck_on": 0.0, "read_sigma": 0.0})
+    assert first.programming == programming.model_copy(update={"fault_aware": False})
+    assert (last.device, last.programming) == (device, programming)
+    ideal = ideal_cells(image)
+    assert ideal.programming.method == "direct" and ideal.device == Device(pulse_up=0.8)
+
+
+def test_the_last_stage_is_the_chip_that_was_programmed():
+    chip = make_chip(device=PULSED, programming={"method": "verify", "fault_aware": True}, decision={"t_max": 15})
+    labels = chip.stages.folded.classes(IMAGES)
+    stages = dict(waterfall(chip, IMAGES, labels))
+    assert list(stages)[-4:] == ["programming", "stuck cells", "fault-aware mapping", "read noise"]
+    assert stages["read noise"] == chip.predict(IMAGES).accuracy(labels)
+    assert stages["stuck cells"] < stages["programming"] and stages["stuck cells"] < stages["fault-aware mapping"]
 
 
 def test_a_wide_adc_never_saturates():

@@ -33,9 +33,11 @@ def test_every_value_arrives():
             "pulse_cycles": 7,
             "settle_cycles": 5,
             "adc_cycles": 6,
+            "program_cycles": 33,
             "clock_Hz": 1e7,
         },
         device={"bits": 3},
+        programming={"method": "verify", "tries": 12},
     )
     image = map_to_chip(LAYERS, config, (2, 4))
     first, last = image.parameters.layers
@@ -50,6 +52,7 @@ def test_every_value_arrives():
     assert (image.coding, image.even_start, image.seed) == (Coding.ANALOG, 3, 9)
     assert (image.rule, image.k, image.t_max, image.skip) == (Rule.FIXED, 32, 10, 2)
     assert image.readout == Readout.MEMBRANE and image.device.bits == 3
+    assert image.programming == config.programming and image.program_cycles == 33
     assert (image.settle_cycles, image.adc_cycles, image.clock_Hz, image.name) == (5, 6, 1e7, "tiny")
 
 
@@ -77,3 +80,13 @@ def test_a_layer_beyond_the_bias_addresses_is_refused():
 def test_values_beyond_the_registers_are_refused():
     with pytest.raises(ConfigError, match=r"^tiny: layer 'a' needs a bias or clip of 4294967296 conductance"):
         map_to_chip((layer("a", 5, 4, bias=-(2**32)),), make_config())
+
+
+def test_more_pairs_than_a_programmer_holds_are_refused():
+    config = make_config(crossbar={"tile_rows": 1}, hardware={"lanes": 4})
+    map_to_chip((layer("a", 1024, 8),), config)
+    sentence = (
+        "layer 'a' has 1025 row tiles of 4 lanes, 4100 cell pairs a column group, and its programmer holds at most"
+    )
+    with pytest.raises(ConfigError, match=f"^tiny: {re.escape(sentence)} 4096; raise"):
+        map_to_chip((layer("a", 1025, 8),), config)
