@@ -3,81 +3,151 @@
 from __future__ import annotations
 
 import pytest
-from amaranth.hdl import Assert, Cat, Signal, Value
+from amaranth.hdl import Assert, Cat, Mux, Signal, Value
 
+import hw.load_guard
 from hw.host_block import HostBlock
-from hw.host_registers import bias_byte_address, host_map, unit_byte_address
+from hw.host_registers import (
+    bias_byte_address,
+    build_id,
+    host_map,
+    layer_byte_address,
+    program_result_byte_address,
+    program_target_byte_address,
+    unit_byte_address,
+)
 from hw.params import LayerParameters, NpuParameters
 from hw.registers import Register
-from tests.formal import Harness, assert_fails, prove
+from tests.formal import Harness, assert_fails, constant, prove
 from tests.hw.proof_bench import inside, mutant, past
+from tests.hw.test_load_guard import Folded
 
 LAYER = LayerParameters(
-    inputs=2, outputs=3, lanes=1, adc_bits=3, max_gain_shift=1, max_theta=7, max_bias=3, max_steps=3
+    inputs=2, outputs=3, lanes=2, tile_rows=1, adc_bits=3, max_gain_shift=1, max_theta=7, max_bias=3, max_steps=3
 )
 UNIT = NpuParameters(layers=(LAYER,), max_steps=3, encoder_lanes=1)
+BUILD = build_id(UNIT)
+SETTINGS = [f"program_{name}" for name in ("window", "tries", "amplitude_min", "amplitude_max")]
 
 
 class Guard(Harness):
     """For any accesses and any behaviour of the unit.
 
-    A write is right if it goes to a register that may be written, or to a whole bias, and not to a run-time register, a
-    bias or a seed while busy; any other changes nothing kept and writes nothing to the unit, and only one refused for
-    being busy leaves a flag. A right one changes the bytes with a strobe, and no other, of its own register only. Flags
-    come up with their cause and stay until a one is written to them. A read is an error where no register is.
+    A write is right if it goes to a register that may be written, or to a whole word that must be, and nothing forbids
+    it: an image in work (run-time registers, biases, seeds, settings), a busy programmer (settings, targets, starts),
+    no load session (targets, starts), the session's own rules. Any other changes nothing kept and writes nothing to the
+    unit, and leaves no flag but that of its cause. A right one changes the bytes with a strobe, and no other, of its
+    own register only (looked at through any one bit), writes its own target, starts its own programmer, and counts for
+    the checksum if it is one of those. Flags come up with their cause and stay until a one is written to them. A read
+    is an error where nothing is.
     """
 
     def __init__(self, dut: HostBlock) -> None:
-        super().__init__(dut)
+        super().__init__(dut, bit=range(32))
         self.inner = inside(dut)
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
         dut, bus, inner = self.dut, self.dut.bus, self.inner
         entries = host_map(dut.parameters)
-        write, address = bus.write_enable, bus.write_address
-        first = bias_byte_address(0, 0)
-        bias = Cat(address == first + 4 * index for index in range(LAYER.outputs)).any()
-        partial = bias & bus.write_strobe.any() & ~bus.write_strobe.all()
-        run_time = Cat(address == e.address for e in entries if isinstance(e.register, Register)).any()
-        seeds = Cat(address == e.address for e in entries if e.name.startswith("seed_")).any()
-        writable = Cat(address == e.address for e in entries if e.access != "ro").any() | bias
-        guarded = run_time | seeds | bias
-        right, refused = Signal(), Signal()
-        m.d.comb += [
-            right.eq(write & writable & ~partial & ~(guarded & dut.busy)),
-            refused.eq(write & guarded & ~partial & dut.busy),
-            Assert(bus.write_error == ~right),
-            Assert(bus.read_error == ~Cat(bus.read_address == e.address for e in entries).any()),
-            Assert(dut.load.valid == (right & (run_time | (bias & bus.write_strobe.all())))),
-            Assert(~dut.load.valid | (dut.load.payload.address == address[2:])),
-        ]
+        write, address, strobe = bus.write_enable, bus.write_address, bus.write_strobe
+        programmer, guard = dut.programmer_0, inner.guard
 
-        # What is kept: the writable registers but `errors`, and the flags.
+        def at(*addresses: int) -> Value:
+            return Cat(address == one for one in addresses).any()
+
+        bias = at(*(bias_byte_address(0, index) for index in range(3)))
+        target = at(*(program_target_byte_address(0, index) for index in range(4)))
+        result = Cat(bus.read_address == program_result_byte_address(0, index) for index in range(8)).any()
+        start = at(layer_byte_address(0, "program_start"))
+        begin, end = at(unit_byte_address("load_begin")), at(unit_byte_address("load_end"))
+        run_time = at(*(e.address for e in entries if isinstance(e.register, Register)))
+        seeds = at(*(e.address for e in entries if e.name.startswith("seed_")))
+        settings = at(*(unit_byte_address(name) for name in SETTINGS))
+        writable = at(*(e.address for e in entries if e.access != "ro")) | bias | target
+        partial = (bias | target | start | begin | end) & strobe.any() & ~strobe.all()
+        full = write & strobe.all()
+
+        refused, right, wrong_build, wrong_checksum = Signal(), Signal(), Signal(), Signal()
+        in_image = (run_time | seeds | settings | bias) & dut.busy
+        in_programming = (settings | target | start | begin | end) & programmer.busy
+        out_of_session = (target | start | end) & ~guard.loading
+        may = write & ~partial & ~refused
+        m.d.comb += [
+            refused.eq(
+                (write & ~partial)
+                & (in_image | (begin & dut.busy) | in_programming | out_of_session)
+                & (~(begin | end) | strobe.all())
+            ),
+            wrong_build.eq(may & full & begin & (bus.write_data != BUILD)),
+            wrong_checksum.eq(may & full & end & (bus.write_data != guard.checksum)),
+            right.eq(may & writable & ~wrong_build & ~wrong_checksum),
+            Assert(bus.write_error == ~right),
+            Assert(bus.read_error == ~(Cat(bus.read_address == e.address for e in entries).any() | result)),
+            Assert(dut.load.valid == (right & (run_time | (bias & full)))),
+            Assert(~dut.load.valid | (dut.load.payload.address == address[2:])),
+            Assert(~(bias & dut.load.valid) | (dut.load.payload.data.as_unsigned() == bus.write_data)),
+            Assert(programmer.target_write.enable == (right & full & target)),
+            Assert(programmer.start == (right & full & start)),
+            Assert(guard.opens == (right & full & begin)),
+            Assert(programmer.clear_counts == guard.opens),
+            Assert(dut.open == (guard.loaded & ~(may & full & begin))),
+            Assert(guard.counted == (right & strobe.any() & (run_time | bias | settings | target | start))),
+            Assert(~guard.counted | (guard.address == address)),
+        ]
+        with m.If(result):
+            m.d.comb += Assert(bus.read_data == programmer.result)
+            m.d.comb += Assert(programmer.result_index == ((bus.read_address - program_result_byte_address(0, 0)) >> 2))
+        with m.If(programmer.target_write.enable):
+            m.d.comb += Assert(
+                program_target_byte_address(0, 0) + (programmer.target_write.index << 2) == address,
+            )
+            m.d.comb += Assert(programmer.target_write.value == bus.write_data)
+        with m.If(programmer.start):
+            m.d.comb += Assert(Cat(programmer.start_row, programmer.start_group) == bus.write_data)
+
+        # What is kept: the writable registers, and the flags.
+        constant(m, self.bit)
+        struck, data = strobe.bit_select(self.bit[3:], 1), bus.write_data.bit_select(self.bit, 1)
         for entry in entries:
             if entry.access != "rw" or entry.name == "clear_flags":
                 continue
             kept = Value.cast(inner.values[entry.layer, entry.name]).as_unsigned()
-            here = past(m, right & (address == entry.address))
-            for bit in range(len(kept)):
-                strobe, data = past(m, bus.write_strobe[bit // 8]), past(m, bus.write_data[bit])
-                old, seen = past(m, kept[bit]), past(m, 1)
-                with m.If(seen):
-                    m.d.comb += Assert(kept[bit] == ((here & strobe & data) | (~(here & strobe) & old)))
-            with m.If(dut.load.valid & (address == entry.address)):
-                for bit in range(len(kept)):
-                    new = (bus.write_strobe[bit // 8] & bus.write_data[bit]) | (~bus.write_strobe[bit // 8] & kept[bit])
-                    m.d.comb += Assert(dut.load.payload.data[bit] == new)
+            here, now, there = at(entry.address), kept.bit_select(self.bit, 1), self.bit < len(kept)
+            before, wrote, seen = past(m, now), past(m, right & here & struck), past(m, there)
+            with m.If(seen):
+                m.d.comb += Assert(now == Mux(wrote, past(m, data), before))
+            new = Mux(struck, data, now)
+            with m.If(here & there & dut.load.valid):
+                m.d.comb += Assert(dut.load.payload.data.bit_select(self.bit, 1) == new)
+            with m.If(here & there & guard.counted):
+                m.d.comb += Assert(guard.data.bit_select(self.bit, 1) == new)
             with m.If(bus.read_address == entry.address):
                 m.d.comb += Assert(bus.read_data[: len(kept)] == kept)
-        with m.If(bias & dut.load.valid):
-            m.d.comb += Assert(dut.load.payload.data.as_unsigned() == bus.write_data)
-        clears = write & (address == unit_byte_address("errors")) & bus.write_strobe[0]
-        for bit, cause in enumerate((refused, dut.frame_error)):
-            flag = inner.errors[bit]
-            set_, cleared, before = past(m, cause), past(m, clears & bus.write_data[bit]), past(m, flag)
-            m.d.comb += Assert(flag == (set_ | (before & ~cleared)))
+        programming = Signal()
+        m.d.sync += programming.eq(programmer.busy)
+        causes = [
+            refused,
+            dut.wrong_frame,
+            wrong_build,
+            wrong_checksum,
+            guard.timed_out | dut.frame_timed_out,
+            dut.unloaded,
+        ]
+        for name, bits in (("errors", causes), ("events", [programming & ~programmer.busy])):
+            clears = write & at(unit_byte_address(name)) & strobe[0]
+            for bit, cause in enumerate(bits):
+                flag = inner.values[None, name][bit]
+                set_, cleared, before = past(m, cause), past(m, clears & bus.write_data[bit]), past(m, flag)
+                m.d.comb += Assert(flag == (set_ | (before & ~cleared)))
+        resets = write & at(unit_byte_address("reset")) & strobe[0] & bus.write_data[0]
+        m.d.comb += Assert(dut.reset == past(m, resets))
         return m
+
+
+@pytest.fixture(autouse=True)
+def _simple_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hw.load_guard, "Checksum", Folded)
 
 
 def test_proof() -> None:
@@ -87,28 +157,40 @@ def test_proof() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("(guarded | bias) & ~part & self.busy", "guarded & ~part & self.busy"),
-        ("(writable | bias) & ~part & ~refused", "(writable | bias) & ~part"),
-        ("(writable | bias) & ~part & ~refused", "(writable | bias) & ~refused"),
-        ("(errors & ~cleared) | flags", "(errors | flags) & ~cleared"),
-        ("(errors & ~cleared) | flags", "flags"),
+        ("whole.eq(1), in_image.eq(1)", "whole.eq(1)"),
+        ("writable & ~part & ~refused)", "writable & ~part)"),
+        ("writable & ~part & ~refused)", "writable & ~refused)"),
+        ("~(guard.refused | guard.wrong_build | guard.wrong_checksum)", "~(guard.refused | guard.wrong_build)"),
+        ("(in_image & self.busy) | (setting & programming)", "(in_image & self.busy)"),
+        ("(in_session & (~guard.loading | programmer_busy))", "(in_session & programmer_busy)"),
+        ("programmer_busy.eq(programmers[index].busy)", "programmer_busy.eq(0)"),
         ("(bus.write_data & mask) | (before & ~mask)", "bus.write_data & mask"),
         (" & (address[:2] == 0)", ""),
-        ("address < first + 4 * layer.outputs", "address <= first + 4 * layer.outputs"),
-        ('entry.access != "ro"', "True"),
+        ("address < first + 4 * window.words(layer)", "address <= first + 4 * window.words(layer)"),
+        ('writable.eq(e.access != "ro")', "writable.eq(1)"),
         ("m.d.comb += bus.read_error.eq(1)", "pass"),
+        ("(errors & ~cleared)", "errors"),
+        ("programmer.start.eq(accepted & hit & complete)", "programmer.start.eq(accepted & hit)"),
+        ("(run_time | bias | setting | in_session)", "(run_time | bias | in_session)"),
+        ("guard.loaded & ~guard.opens & ~guard.wrong_build", "guard.loaded"),
     ],
     ids=[
         "bias while busy",
-        "write while busy",
+        "refused written",
         "part of a bias",
-        "flag lost",
-        "flag does not stay",
+        "checksum unjudged",
+        "settings in programming",
+        "outside of a session",
+        "targets in programming",
         "bytes without a strobe",
-        "misaligned bias",
-        "bias past the last",
+        "misaligned windows",
+        "past the windows",
         "read-only register written",
         "reads what is not there",
+        "flags for ever",
+        "start without a word",
+        "settings not counted",
+        "image while it opens",
     ],
 )
 def test_broken_twins(old: str, new: str) -> None:
