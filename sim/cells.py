@@ -123,7 +123,7 @@ def operate_tiles(  # type: ignore[no-untyped-def]
     for tile in range(tiles.shape[0]):
         codes[tile] = 0
         j = tile * tile_rows + row
-        if not tiles[tile] or row >= tile_rows or j >= g_S.shape[1] or column >= g_S.shape[2]:
+        if not tiles[tile] or j >= g_S.shape[1] or column >= g_S.shape[2]:
             continue
         g = g_S[side, j, column]
         if pulse:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from hw.params import LayerParameters
 from sim.cells import CellModel, CellState
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.image import ChipImage, LayerImage
-from sim.programming import cell_states, model_of
+from sim.programming import model_of
 
-__all__ = ["LayerCells", "MacroModel", "cell_models", "fresh_models", "load_models", "programmed_models", "save_models"]
+__all__ = ["LayerCells", "MacroModel", "fresh_models", "load_models", "programmed_models", "save_models"]
 
 
 @njit(cache=True)
@@ -67,6 +66,13 @@ class LayerCells:
     model: CellModel
     state: CellState
 
+    @classmethod
+    def of(cls, array: CrossbarArray) -> LayerCells:
+        """The cells of an array, without a history of pulses and reads."""
+        p = array.parameters
+        model = CellModel(array.device, p.inputs, p.outputs, array.seed, array.index)
+        return cls(array.layer, p, model, CellState.at(array.cells_S.copy()))
+
     def array(self) -> CrossbarArray:
         """The crossbar as the cells are now."""
         return CrossbarArray(
@@ -80,7 +86,11 @@ class MacroModel:
 
     Parameters
     ----------
-    source : the programmed crossbar; or its cells, which can be programmed
+    source : the programmed crossbar, or cells to be programmed
+
+    Attributes
+    ----------
+    cells : the cells; None for a programmed crossbar that has had no operation yet
     """
 
     def __init__(self, source: CrossbarArray | LayerCells) -> None:
@@ -127,7 +137,7 @@ class MacroModel:
         """
         p = self._parameters
         if self.cells is None:
-            raise AssertionError(f"Layer {self._index}: this model has a programmed array, but no cells to program")
+            self.cells = LayerCells.of(self.array)
         try:
             word = int(text, 2)
         except ValueError:
@@ -143,6 +153,12 @@ class MacroModel:
         column = take(max(1, (p.outputs - 1).bit_length()))
         tiles, up = (np.array([take(1) for _ in range(p.row_tiles)], np.bool_) for _ in range(2))
         amplitudes = np.array([take(AMPLITUDE_BITS) for _ in range(p.row_tiles)], np.int64)
+        rows = np.arange(p.row_tiles) * p.tile_rows + row
+        if row >= p.tile_rows or column >= p.outputs or not tiles.any() or (rows[tiles] >= p.inputs).any():
+            raise AssertionError(
+                f"Layer {self._index}: a programming operation asks for row {row}, column {column} of row tiles "
+                f"{np.flatnonzero(tiles).tolist()}, where there is no cell"
+            )
         codes = self.cells.model.operate(
             self.cells.state, bool(pulse), row, column, side, p.tile_rows, tiles, up, amplitudes
         )
@@ -167,20 +183,11 @@ def programmed_models(image: ChipImage) -> list[MacroModel]:
 
 def fresh_models(image: ChipImage) -> list[MacroModel]:
     """Crossbars of every layer with fresh cells, to be programmed over their programming ports."""
-    models = [model_of(image, index) for index in range(len(image.layers))]
-    return _of_cells(image, [model.fresh() for model in models])
-
-
-def cell_models(image: ChipImage) -> list[MacroModel]:
-    """`programmed_models` with cells, which can be programmed again."""
-    return _of_cells(image, cell_states(image))
-
-
-def _of_cells(image: ChipImage, states: Sequence[CellState]) -> list[MacroModel]:
-    return [
-        MacroModel(LayerCells(layer, image.parameters.layers[index], model_of(image, index), states[index]))
-        for index, layer in enumerate(image.layers)
-    ]
+    models = []
+    for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True)):
+        model = model_of(image, index)
+        models.append(MacroModel(LayerCells(layer, shape, model, model.fresh())))
+    return models
 
 
 def save_models(folder: Path, models: list[MacroModel]) -> None:

@@ -37,6 +37,7 @@ class Port:
         row = int(rng.integers(min(p.tile_rows, p.inputs)))
         there = np.array([tile * p.tile_rows + row < p.inputs for tile in range(p.row_tiles)])
         tiles = there & (rng.random(p.row_tiles) < 0.7)
+        tiles[0] |= not tiles.any()
         up, amplitudes = rng.random(p.row_tiles) < 0.7, rng.integers(1, 40, p.row_tiles)
         pulse, column, side = bool(rng.integers(2)), int(rng.integers(p.outputs)), int(rng.integers(2))
         self.operation = (pulse, row, column, side, p.tile_rows, tiles, up, amplitudes)

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from hw.params import LayerParameters
 from hw.programmer import programming_cycles
 from sim.cells import CellModel, CellState
 from sim.config import Device, Energy, Programming
 from sim.crossbar import build_arrays
-from sim.devices import effective_conductance, ideal_conductance
+from sim.devices import ideal_conductance
 from sim.image import ChipImage
 from sim.ir_drop import IrDrop
 from sim.programming import (
-    cell_states,
     compensate,
     model_of,
     program_cells,
@@ -265,6 +265,7 @@ def test_verified_arrays_have_the_conductances_reached(wire_ohm: float) -> None:
     done = program_image(image)
     for index, array in enumerate(build_arrays(image)):
         g_S = done.layers[index].state.g_S
+        assert np.array_equal(array.cells_S, g_S)
         if wire_ohm:
             p = array.parameters
             g_S = IrDrop(wire_ohm, p.tile_rows, p.tile_columns).apply(g_S, None)
@@ -283,19 +284,6 @@ def test_the_direct_method_has_not_changed_by_a_bit() -> None:
     for image in (chip, chip.with_device(chip.device.model_copy(update={"pulse_sigma": 0.3, "pulse_up": 2.0}))):
         digest = hashlib.sha256(b"".join(array.g_S.tobytes() for array in build_arrays(image)))
         assert digest.hexdigest() == "2a50423e30951ddbba4eac47535ab14dd3c3d7d5c96753104286f8005b19f1f6"
-
-
-def test_cell_states_of_both_methods() -> None:
-    image = chip_of(5, sizes=[20, 15], device=FAULTY.model_copy(update={"wire_ohm": 5.0}))
-    (state,) = cell_states(image)
-    assert np.array_equal(state.g_S, program_layer(image, 0).state.g_S) and state.pulses.any()
-    direct = replace(image, programming=Programming())
-    (state,) = cell_states(direct)
-    layer = image.layers[0]
-    expected = effective_conductance(
-        FAULTY, np.stack([layer.positive, layer.negative]), image.parameters.layers[0], image.seed, 0
-    )
-    assert np.array_equal(state.g_S, expected) and not state.pulses.any()
 
 
 def test_totals_and_energy() -> None:
@@ -339,3 +327,24 @@ def test_layers_and_seeds_have_draws_of_their_own() -> None:
         model = CellModel(device, 20, 20, seed, layer)
         ends.append(program_cells(model, model.fresh(), targets, programming)[0].g_S)
     assert not any((ends[a] == ends[b]).any() for a, b in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_register_values_of_programming() -> None:
+    """Eighths of a level, rounded; what does not fit a register of 8 bits, or is no range, is refused."""
+    assert (Programming().window_code, Programming().amplitude_codes, Programming().tries) == (2, (2, 8), 60)
+    wide = Programming(window=31.875, amplitude_min=0.125, amplitude_max=31.875)
+    assert (wide.window_code, wide.amplitude_codes) == (255, (1, 255))
+    assert Programming(window=0.3).window_code == 2 and Programming(window=0.0).window_code == 0
+    for values, message in (
+        ({"window": 32.0}, "less than or equal to 31.875"),
+        ({"window": -0.1}, "greater than or equal to 0"),
+        ({"amplitude_min": 0.1}, "greater than or equal to 0.125"),
+        ({"amplitude_max": 32.0}, "less than or equal to 31.875"),
+        ({"tries": 0}, "greater than or equal to 1"),
+        ({"tries": 256}, "less than or equal to 255"),
+        ({"method": "pulses"}, "'direct' or 'verify'"),
+        ({"amplitude_min": 2.0}, r"amplitude_min \(2.0\) must be at most amplitude_max \(1.0\)"),
+        ({"pulses": 3}, "Extra inputs"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            Programming(**values)
