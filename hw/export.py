@@ -27,6 +27,7 @@ from amaranth.hdl import Const, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In
 
+from hw.crossbar_port import CrossbarSignature
 from hw.npu import Npu
 from hw.params import LayerParameters, NpuParameters
 from hw.readable_verilog import readable_modules
@@ -50,10 +51,10 @@ _MEANINGS = {
     "cycles": "clock cycles from the later of the image's first pixel word and the result before to the result",
     "gap": "clock cycles from the result before (or reset) to the image's first vector, 0 if one follows the other",
     "overflow": "bit l: a membrane of layer l has saturated; sticky until register clear_flags is written",
-    "program_request": "bit l: the arrays of layer l are to be programmed",
-    "program_grant": "bit l: the rows of layer l are not driven and stay so while requested",
+    "program": "settings of programming, shared by the layers: window, tries, smallest and largest amplitude",
+    "programmer": "programming of one layer's cells: targets, results, start, busy, counts",
     "activity": "activity of one layer in the image in work; valid with result__valid; saturating",
-    "crossbar": "crossbar of one layer: drive and convert handshakes",
+    "crossbar": "crossbar of one layer: drive, convert and program handshakes",
 }
 
 
@@ -156,36 +157,39 @@ def _macro(index: int, layer: LayerParameters) -> str:
         "GAIN_SHIFT": f"GAIN_SHIFT_{index}",
         "SETTLE_CYCLES": "SETTLE_CYCLES",
         "ADC_CYCLES": "ADC_CYCLES",
+        "PROGRAM_CYCLES": "PROGRAM_CYCLES",
         "LEVELS_P": f"LEVELS_P_{index}",
         "LEVELS_N": f"LEVELS_N_{index}",
     }
-    pins = ("rows", "tiles", "drive", "sampled", "column", "convert", "codes", "over", "done")
+    pins = CrossbarSignature(layer).members
     connections = [".clk(clk)", ".rst(rst)", *(f".{pin}(crossbar_{index}__{pin})" for pin in pins)]
     parameters = ",\n".join(f"    .{key}({value})" for key, value in values.items())
     return f"  {MACRO_NAME} #(\n{parameters}\n  ) macro_{index} (\n    " + ",\n    ".join(connections) + "\n  );\n"
 
 
 def _chip(parameters: NpuParameters, name: str, npu_ports: list[dict]) -> str:
-    """The wrapper: the unit's ports but for the crossbars', which it joins to the macros."""
-    outside = [p for p in npu_ports if not p["name"].startswith("crossbar_")]
-    inside = [p for p in npu_ports if p["name"].startswith("crossbar_")]
+    """The wrapper: the unit's ports but for the crossbars', which it joins to the macros, and those of programming."""
+    programming = [p for p in npu_ports if p["name"].startswith("program")]
+    inside = [p for p in npu_ports if p["name"].startswith("crossbar_")] + programming
+    outside = [p for p in npu_ports if p not in inside]
 
     def bits(port: dict) -> str:
         return f"[{port['width'] - 1}:0] " if port["width"] > 1 else ""
 
-    settings = ["  parameter SETTLE_CYCLES = 1", "  parameter ADC_CYCLES = 1"]
+    settings = ["  parameter SETTLE_CYCLES = 1", "  parameter ADC_CYCLES = 1", "  parameter PROGRAM_CYCLES = 10"]
     for index in range(len(parameters.layers)):
         settings.append(f"  parameter GAIN_SHIFT_{index} = 0")
         settings += [f'  parameter LEVELS_{side}_{index} = "layer_{index}_{side.lower()}.hex"' for side in "PN"]
     lines = [
         "// The unit and its crossbars. The parameters are for the macros: GAIN_SHIFT_l must equal layer l's register",
-        "// `gain`; cycles and level files matter to simulation models only.",
+        "// `gain`; cycles and level files matter to simulation models only. Cells are not programmed here.",
         f"module {CHIP_NAME} #(",
         ",\n".join(settings),
         ") (",
         ",\n".join(f"    {p['direction']:6} wire {bits(p)}{p['name']}" for p in outside),
         ");",
         *(f"  wire {bits(p)}{p['name']};" for p in inside),
+        *(f"  assign {p['name']} = 0;" for p in programming if p["direction"] == "input"),
         f"  {name} {name} (",
         ",\n".join(f"    .{p['name']}({p['name']})" for p in npu_ports),
         "  );",

@@ -1,4 +1,4 @@
-"""One dense layer: row drivers, column readout and neurons around the layer's crossbar."""
+"""One dense layer: row drivers, column readout, neurons and programmer around the layer's crossbar."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from hw.crossbar_port import CrossbarSignature
 from hw.dac_driver import DacDriver
 from hw.neuron_array import BiasWriteSignature, NeuronArray
 from hw.params import LayerParameters
+from hw.programmer import Programmer
+from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import LAYER_REGISTERS
 from hw.streams import fired_layout, vector_layout
 
@@ -38,7 +40,9 @@ class ActivitySignature(wiring.Signature):
 
 
 class LayerCore(wiring.Component):
-    """DacDriver -> ColumnReadout -> NeuronArray, and the counters of what they do.
+    """DacDriver -> ColumnReadout -> NeuronArray, the counters of what they do, and the Programmer of the cells.
+
+    The programmer gets the crossbar between two vectors; vectors wait until it is done.
 
     Parameters
     ----------
@@ -56,7 +60,8 @@ class LayerCore(wiring.Component):
     overflow : Out(1), sticky: a membrane saturated
     clear_activity : In(1), starts the counters over
     activity : Out(ActivitySignature); an event shows in the counters one cycle later
-    program_request, program_grant : In, Out; see DacDriver
+    programmer : In(ProgrammerHostSignature)
+    program : In(ProgramSettingsSignature)
 
     Cycles
     ------
@@ -83,8 +88,8 @@ class LayerCore(wiring.Component):
                 "overflow": Out(1),
                 "clear_activity": In(1),
                 "activity": Out(ActivitySignature()),
-                "program_request": In(1),
-                "program_grant": Out(1),
+                "programmer": In(ProgrammerHostSignature(parameters)),
+                "program": In(ProgramSettingsSignature()),
             }
         )
 
@@ -102,12 +107,15 @@ class LayerCore(wiring.Component):
         m.submodules.dac_driver = driver = DacDriver(parameters=parameters, pulse_cycles=self._pulse_cycles)
         m.submodules.column_readout = readout = ColumnReadout(parameters=parameters)
         m.submodules.neuron_array = neurons = NeuronArray(parameters=parameters)
+        m.submodules.programmer = programmer = Programmer(parameters=parameters)
 
         wiring.connect(m, flipped(self.i), driver.i)
         wiring.connect(m, driver.o, readout.i)
         wiring.connect(m, readout.o, neurons.i)
         wiring.connect(m, neurons.o, flipped(self.o))
         wiring.connect(m, flipped(self.bias_write), neurons.bias_write)
+        wiring.connect(m, flipped(self.programmer), programmer.host)
+        wiring.connect(m, flipped(self.program), programmer.settings)
         port = self.crossbar
         m.d.comb += [
             port.rows.eq(driver.xbar.rows),
@@ -120,6 +128,9 @@ class LayerCore(wiring.Component):
             readout.xbar.over.eq(port.over),
             readout.xbar.done.eq(port.done),
         ]
+        for name, member in programmer.xbar.signature.members.items():
+            inner, outer = Value.cast(getattr(programmer.xbar, name)), Value.cast(getattr(port, name))
+            m.d.comb += outer.eq(inner) if member.flow == Out else inner.eq(outer)
 
         m.d.comb += [
             getattr(neurons, name).eq(getattr(self, name)) for name in ("theta", "v0", "clip", "leak", "reset")
@@ -128,8 +139,8 @@ class LayerCore(wiring.Component):
             readout.gain.eq(self.gain),
             neurons.clear_flags.eq(self.clear_flags),
             self.overflow.eq(neurons.overflow),
-            driver.program_request.eq(self.program_request),
-            self.program_grant.eq(driver.program_grant),
+            driver.program_request.eq(programmer.program_request),
+            programmer.program_grant.eq(driver.program_grant),
         ]
 
         column_tiles = parameters.column_tiles

@@ -11,6 +11,7 @@ from hw.crossbar_port import CrossbarSignature
 from hw.encoder_pair import TAG_BITS, EncoderPair
 from hw.layer_core import ActivitySignature, LayerCore
 from hw.params import NpuParameters
+from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, RegisterFile
 from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
@@ -43,7 +44,8 @@ class Npu(wiring.Component):
     gap : Out(32), clock cycles between the transfer of the result before (or reset) and the first cycle in which the
         image's first vector is offered to layer 0 (0 if one follows the other); valid with `result.valid`
     overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
-    program_request, program_grant : In, Out(layers); bit l: layer l's arrays may be programmed, its rows are not driven
+    program : In(ProgramSettingsSignature), shared by the layers' programmers
+    programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l
     activity_<l> : Out(ActivitySignature), of the image in work; valid with `result.valid`
     crossbar_<l> : Out(CrossbarSignature)
 
@@ -74,13 +76,13 @@ class Npu(wiring.Component):
             "cycles": Out(CYCLE_BITS),
             "gap": Out(CYCLE_BITS),
             "overflow": Out(layers),
-            "program_request": In(layers),
-            "program_grant": Out(layers),
+            "program": In(ProgramSettingsSignature()),
         }
         for index, layer in enumerate(parameters.layers):
             if layer.outputs > MAX_BIASES:
                 raise ValueError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
             members[f"activity_{index}"] = Out(ActivitySignature())
+            members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
             members[f"crossbar_{index}"] = Out(CrossbarSignature(layer))
         super().__init__(members)
 
@@ -122,12 +124,12 @@ class Npu(wiring.Component):
             m.d.comb += [
                 core.clear_activity.eq(controller.restart),
                 core.clear_flags.eq(registers.clear_flags),
-                core.program_request.eq(self.program_request[index]),
-                self.program_grant[index].eq(core.program_grant),
                 self.overflow[index].eq(core.overflow),
             ]
             wiring.connect(m, core.crossbar, flipped(getattr(self, f"crossbar_{index}")))
             wiring.connect(m, core.activity, flipped(getattr(self, f"activity_{index}")))
+            wiring.connect(m, flipped(getattr(self, f"programmer_{index}")), core.programmer)
+            wiring.connect(m, flipped(self.program), core.program)
 
         # Host side: an image starts only where no write is offered, and no write comes into an image.
         accept = Signal()

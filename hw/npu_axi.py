@@ -38,7 +38,6 @@ class NpuAxi(wiring.Component):
     m_axis_result_tdata, _tlast, _tuser, _tvalid, _tready : the answer in the bits of `RESULT_LAYOUT`, and the image's
         tag; `tlast` is always 1. `overflow` says that a membrane has saturated since `clear_flags` was written
     irq : Out(1), see register `control`
-    program_request, program_grant : In, Out(layers); see Npu
     crossbar_<l> : Out(CrossbarSignature)
 
     Cycles: an image takes the cycles it takes in `Npu`, an access those it takes in `AxiLite`.
@@ -55,7 +54,6 @@ class NpuAxi(wiring.Component):
             if bits > most:
                 raise ValueError(f"Result field {name} must have at most {most} bits to fit the stream, not {bits}")
         self._parameters = parameters
-        layers = len(parameters.layers)
         super().__init__(
             {
                 **{f"s_axil_{name}": member for name, member in axi_lite_members(ADDRESS_BITS).items()},
@@ -70,8 +68,6 @@ class NpuAxi(wiring.Component):
                 "m_axis_result_tvalid": Out(1),
                 "m_axis_result_tready": In(1),
                 "irq": Out(1),
-                "program_request": In(layers),
-                "program_grant": Out(layers),
                 **{f"crossbar_{index}": Out(CrossbarSignature(p)) for index, p in enumerate(parameters.layers)},
             }
         )
@@ -129,8 +125,6 @@ class NpuAxi(wiring.Component):
             host.cycles.eq(npu.cycles),
             host.overflow.eq(npu.overflow),
             self.irq.eq(host.irq),
-            npu.program_request.eq(self.program_request),
-            self.program_grant.eq(npu.program_grant),
         ]
         for index in range(len(p.layers)):
             wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))

@@ -78,7 +78,7 @@ module bench (input wire clk);
         .seed(seed), .tag(tag), .drop(1'b0),
 {connections}
         .result_tag(result_tag), .cycles(cycles),
-        .overflow(overflow), .program_request({{{layers}{{1'b0}}}}),
+        .overflow(overflow),
         .result__valid(result_valid), .result__payload(result_payload), .result__ready(result_ready)
     );
 
@@ -197,7 +197,6 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
     text = _HEAD.format(
         encoder_lanes=p.encoder_lanes,
         words=p.pixel_words,
-        layers=len(p.layers),
         result_bits=result_bits,
         step_bits=p.step_bits,
         hang_cycles=_hang_cycles(p, macro),

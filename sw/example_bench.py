@@ -57,7 +57,6 @@ module example_tb;
     wire [31:0] cycles;
     wire [31:0] gap;
     wire [{layers}-1:0] overflow;
-    wire [{layers}-1:0] granted;
 {declarations}
 
     {chip} #(
@@ -68,8 +67,7 @@ module example_tb;
         .pixels__payload(pixels_payload), .pixels__valid(pixels_valid), .pixels__ready(pixels_ready), .seed(seed),
         .tag(tag), .drop(1'b0),
         .result__payload(result_payload), .result__valid(result_valid), .result__ready(result_ready),
-        .result_tag(result_tag), .cycles(cycles), .gap(gap),
-        .overflow(overflow), .program_request({{{layers}{{1'b0}}}}), .program_grant(granted),
+        .result_tag(result_tag), .cycles(cycles), .gap(gap), .overflow(overflow),
 {connections}
     );
 

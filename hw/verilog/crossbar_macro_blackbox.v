@@ -9,6 +9,10 @@
 // Conversion: `convert` is held with `column` stable until `done`, in the same or any later cycle; a cycle with
 // `convert` and `done` transfers `codes` and `over` of column group `column`. The next cycle may present another group.
 // Codes of tiles that were not driven are ignored.
+// Programming: `program_cell` is held, with all other program_* inputs stable, until `program_done`; the next operation
+// may follow in the next cycle. Never together with `drive` or `sampled`. A pulse changes the cell (row program_row,
+// column program_column of the layer, side program_side) of the row tiles in `program_tiles`; a verify read tells its
+// conductance in 1/8 of a level. Withdrawn before `program_done` (reset): the operation may or may not have happened.
 
 (* blackbox *)
 module crossbar_macro #(
@@ -26,6 +30,7 @@ module crossbar_macro #(
     parameter GAIN_SHIFT = 0,          // one ADC code is 2^GAIN_SHIFT conductance steps; equals the gain register
     parameter SETTLE_CYCLES = 1,       // models only: cycles from drive to sampled, >= 1
     parameter ADC_CYCLES = 1,          // models only: cycles a conversion takes, >= 1
+    parameter PROGRAM_CYCLES = 10,     // models only: cycles of a pulse, >= 1; a verify read: SETTLE_CYCLES + ADC_CYCLES
     parameter LEVELS_P = "layer_p.hex", // models only: levels of the positive and the negative array
     parameter LEVELS_N = "layer_n.hex"
 ) (
@@ -39,6 +44,16 @@ module crossbar_macro #(
     input  wire                                    convert,
     output wire [ROW_TILES*LANES*CODE_BITS-1:0]    codes,    // signed codes, index tile * LANES + lane
     output wire [ROW_TILES*LANES-1:0]              over,     // the code was clipped
-    output wire                                    done
+    output wire                                    done,
+    input  wire                                    program_cell,       // an operation is wanted
+    input  wire                                    program_pulse,      // 1 a pulse, 0 a verify read
+    input  wire [(TILE_ROWS > 1 ? $clog2(TILE_ROWS) : 1)-1:0] program_row,    // row in the tile
+    input  wire [(COLUMNS > 1 ? $clog2(COLUMNS) : 1)-1:0]     program_column, // column of the layer
+    input  wire                                    program_side,       // 0 positive array, 1 negative array
+    input  wire [ROW_TILES-1:0]                    program_tiles,      // row tiles that take part
+    input  wire [ROW_TILES-1:0]                    program_up,         // 1 raises the conductance
+    input  wire [ROW_TILES*8-1:0]                  program_amplitudes, // nominal change, 1/8 of a level
+    output wire                                    program_done,
+    output wire [ROW_TILES*10-1:0]                 program_codes       // conductance read, 1/8 of a level
 );
 endmodule

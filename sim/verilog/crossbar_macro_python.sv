@@ -24,6 +24,7 @@ module crossbar_macro #(
     parameter GAIN_SHIFT = 0,
     parameter SETTLE_CYCLES = 1,
     parameter ADC_CYCLES = 1,
+    parameter PROGRAM_CYCLES = 10,
     parameter LEVELS_P = "",
     parameter LEVELS_N = ""
 ) (
@@ -37,8 +38,25 @@ module crossbar_macro #(
     input  wire convert,
     output wire [ROW_TILES*LANES*CODE_BITS-1:0] codes,
     output wire [ROW_TILES*LANES-1:0] over,
-    output wire done
+    output wire done,
+    input  wire program_cell,
+    input  wire program_pulse,
+    input  wire [(TILE_ROWS > 1 ? $clog2(TILE_ROWS) : 1)-1:0] program_row,
+    input  wire [(COLUMNS > 1 ? $clog2(COLUMNS) : 1)-1:0] program_column,
+    input  wire program_side,
+    input  wire [ROW_TILES-1:0] program_tiles,
+    input  wire [ROW_TILES-1:0] program_up,
+    input  wire [ROW_TILES*8-1:0] program_amplitudes,
+    output wire program_done,
+    output wire [ROW_TILES*10-1:0] program_codes
 );
+    // No cell is programmed in this model yet: operations end in time, and verify reads give 0.
+    reg [16:0] operating = 0;
+    wire [16:0] operation = program_pulse ? PROGRAM_CYCLES : SETTLE_CYCLES + ADC_CYCLES;
+    assign program_done = program_cell && operating >= operation - 1;
+    assign program_codes = 0;
+    always @(posedge clk) operating <= (program_cell && !program_done && !rst) ? operating + 1 : 0;
+
     localparam CODES = ROW_TILES * LANES * CODE_BITS;
     localparam OVERS = ROW_TILES * LANES;
     localparam WORD = CODES + OVERS;
@@ -86,5 +104,5 @@ module crossbar_macro #(
         end
     end
 
-    wire unused = &{1'b0, tiles};
+    wire unused = &{1'b0, tiles, program_row, program_column, program_side, program_tiles, program_up, program_amplitudes};
 endmodule

@@ -73,7 +73,6 @@ class Host:
         self.stall = int(plusargs.get("stall", 0)) / 100
         Clock(dut.clk, 10, unit="ns").start()
         dut.rst.value = 1
-        dut.program_request.value = 0
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self.pixels = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis_pixels"), dut.clk, dut.rst)
         self.results = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis_result"), dut.clk, dut.rst)

@@ -29,6 +29,7 @@ from hw.layer_core import LayerCore
 from hw.neuron_array import NeuronArray
 from hw.npu import Npu
 from hw.params import Coding, LayerParameters, NpuParameters, Rule
+from hw.programmer import Programmer
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, RegisterFile
 from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
@@ -127,12 +128,14 @@ def test_ports_of_every_module_are_the_members_in_order(exported: dict[str, str]
         components[f"{prefix}_dac_driver"] = DacDriver(parameters=layer, pulse_cycles=parameters.pulse_cycles)
         components[f"{prefix}_column_readout"] = ColumnReadout(parameters=layer)
         components[f"{prefix}_neuron_array"] = NeuronArray(parameters=layer)
+        components[f"{prefix}_programmer"] = Programmer(parameters=layer)
         components[f"npu_registers_{index}"] = RegisterFile(
             registers=LAYER_REGISTERS, scope=index + 1, parameters=layer
         )
     for name, component in components.items():
         assert header(exported[f"{name}.sv"]) == members(component), name
     counters = {"row_pulses", "tile_reads", "conversions", "saturations", "spikes"}
+    counters |= {f"programmer_{name}" for name in ("pulses", "verify_reads", "failed_cells")}
     rest = {name for name in exported if name.endswith(".sv")} - {f"{name}.sv" for name in components} - {"chip.sv"}
     assert rest == {f"npu_layer_{index}_{name}.sv" for index in range(len(parameters.layers)) for name in counters}
     for name in rest:
@@ -232,7 +235,7 @@ def level_lines(layer: GoldenLayer, sign: int) -> str:
 def bench_text(parameters: NpuParameters, ports: list[dict], gains: list[int], images: int, writes: int) -> str:
     """Verilog bench: loads the registers, sends the images, prints result, cycles and activity of each."""
     outputs = [p["name"] for p in ports if p["name"].startswith(("result__payload", "cycles", "activity"))]
-    outside = [p for p in ports if not p["name"].startswith("crossbar_")]
+    outside = [p for p in ports if not p["name"].startswith(("crossbar_", "program"))]
     kinds = {"input": "reg ", "output": "wire"}
     gain = ", ".join(f".GAIN_SHIFT_{index}({value})" for index, value in enumerate(gains))
     return "\n".join(

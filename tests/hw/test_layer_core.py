@@ -151,7 +151,7 @@ def test_cycles(settle: int, wait: int) -> None:
     assert delivered == expected
 
 
-def test_programming_is_granted_between_reads_only() -> None:
+def test_programming_is_between_reads_only() -> None:
     parameters = layer()
     rng = random.Random(6)
     golden = random_layer(parameters, rng, theta=20)
@@ -159,7 +159,7 @@ def test_programming_is_granted_between_reads_only() -> None:
     macro = IdealCrossbar(dut.crossbar, golden, rng, *random_delays(rng))
     vectors = random_vectors(parameters, rng, 20)
     fired: list[dict] = []
-    grants = 0
+    operations = 0
 
     async def feed(ctx):
         await configure(ctx, dut, golden)
@@ -169,16 +169,19 @@ def test_programming_is_granted_between_reads_only() -> None:
         fired.extend(await collect(ctx, dut.o, len(vectors) * parameters.groups, random.Random(2), 0.2))
 
     async def programmer(ctx):
-        nonlocal grants
+        nonlocal operations
         while True:
-            ctx.set(dut.program_request, rng.random() < 0.5)
-            for _ in range(rng.randint(1, 9)):
+            ctx.set(dut.programmer.start, rng.random() < 0.5)
+            await ctx.tick()
+            ctx.set(dut.programmer.start, 0)
+            for _ in range(rng.randint(1, 30)):
+                ctx.set(dut.crossbar.program_done, rng.random() < 0.5)
                 await ctx.tick()
-                if ctx.get(dut.program_grant):
-                    grants += 1
+                if ctx.get(dut.crossbar.program_cell):
+                    operations += 1
                     assert not ctx.get(dut.crossbar.drive)
                     assert not ctx.get(dut.crossbar.sampled)
 
     simulate(dut, feed, check, background=[macro.drive_bench, macro.convert_bench, programmer])
     assert fired == expected_groups(golden, vectors)
-    assert grants > 0
+    assert operations > 0
