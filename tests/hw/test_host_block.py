@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from amaranth.hdl import Assert, Cat, Signal, Value
+from amaranth.hdl import Assert, Cat, Mux, Signal, Value
 
 import hw.load_guard
 from hw.host_block import HostBlock
@@ -18,7 +18,7 @@ from hw.host_registers import (
 )
 from hw.params import LayerParameters, NpuParameters
 from hw.registers import Register
-from tests.formal import Harness, assert_fails, prove
+from tests.formal import Harness, assert_fails, constant, prove
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.test_load_guard import Folded
 
@@ -37,12 +37,13 @@ class Guard(Harness):
     it: an image in work (run-time registers, biases, seeds, settings), a busy programmer (settings, targets, starts),
     no load session (targets, starts), the session's own rules. Any other changes nothing kept and writes nothing to the
     unit, and leaves no flag but that of its cause. A right one changes the bytes with a strobe, and no other, of its
-    own register only, writes its own target, starts its own programmer, and counts for the checksum if it is one of
-    those. Flags come up with their cause and stay until a one is written to them. A read is an error where nothing is.
+    own register only (looked at through any one bit), writes its own target, starts its own programmer, and counts for
+    the checksum if it is one of those. Flags come up with their cause and stay until a one is written to them. A read
+    is an error where nothing is.
     """
 
     def __init__(self, dut: HostBlock) -> None:
-        super().__init__(dut)
+        super().__init__(dut, bit=range(32))
         self.inner = inside(dut)
 
     def elaborate(self, platform):
@@ -106,21 +107,21 @@ class Guard(Harness):
             m.d.comb += Assert(Cat(programmer.start_row, programmer.start_group) == bus.write_data)
 
         # What is kept: the writable registers, and the flags.
+        constant(m, self.bit)
+        struck, data = strobe.bit_select(self.bit[3:], 1), bus.write_data.bit_select(self.bit, 1)
         for entry in entries:
             if entry.access != "rw" or entry.name == "clear_flags":
                 continue
             kept = Value.cast(inner.values[entry.layer, entry.name]).as_unsigned()
-            here = past(m, right & (address == entry.address))
-            for bit in range(len(kept)):
-                struck, data = past(m, strobe[bit // 8]), past(m, bus.write_data[bit])
-                old, seen = past(m, kept[bit]), past(m, 1)
-                with m.If(seen):
-                    m.d.comb += Assert(kept[bit] == ((here & struck & data) | (~(here & struck) & old)))
-                new = (strobe[bit // 8] & bus.write_data[bit]) | (~strobe[bit // 8] & kept[bit])
-                with m.If(dut.load.valid & (address == entry.address)):
-                    m.d.comb += Assert(dut.load.payload.data[bit] == new)
-                with m.If(guard.counted & (address == entry.address)):
-                    m.d.comb += Assert(guard.data[bit] == new)
+            here, now, there = at(entry.address), kept.bit_select(self.bit, 1), self.bit < len(kept)
+            before, wrote, seen = past(m, now), past(m, right & here & struck), past(m, there)
+            with m.If(seen):
+                m.d.comb += Assert(now == Mux(wrote, past(m, data), before))
+            new = Mux(struck, data, now)
+            with m.If(here & there & dut.load.valid):
+                m.d.comb += Assert(dut.load.payload.data.bit_select(self.bit, 1) == new)
+            with m.If(here & there & guard.counted):
+                m.d.comb += Assert(guard.data.bit_select(self.bit, 1) == new)
             with m.If(bus.read_address == entry.address):
                 m.d.comb += Assert(bus.read_data[: len(kept)] == kept)
         programming = Signal()
