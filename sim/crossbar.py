@@ -61,10 +61,11 @@ class CrossbarArray:
 
     Attributes
     ----------
-    g_S : float64 [2, inputs, outputs], effective conductances of the p and n cells, siemens (with IR drop)
+    cells_S : float64 [2, inputs, outputs], conductances of the p and n cells, siemens
+    g_S : float64 [2, inputs, outputs], effective conductances: those of the cells, with IR drop
     current_grid, noise_grid : int64 [inputs, outputs], W and Q above
     row_conductance : int64 [inputs], R above
-    gain_shift : g of the layer
+    layer, gain_shift : the layer as it was programmed, and its g
     """
 
     def __init__(
@@ -78,10 +79,14 @@ class CrossbarArray:
         programmed_S: NDArray[np.float64] | None = None,
     ) -> None:
         self.index = index
+        self.layer = layer
         self.parameters = parameters
         self.device = device
         self.seed = seed
         levels = np.stack([layer.positive, layer.negative])
+        if programmed_S is None:
+            programmed_S = effective_conductance(_without_wires(device), levels, parameters, seed, index)
+        self.cells_S = programmed_S
         self.g_S = effective_conductance(device, levels, parameters, seed, index, progress, programmed_S)
         p, n = self.g_S / device.step_S
         self.current_grid = np.rint((p - n) * 2.0**CURRENT_BITS).astype(np.int64)
@@ -190,6 +195,10 @@ class CrossbarArray:
             )
         narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
         return narrow, np.int32 if bound < 1 << 31 else np.int64
+
+
+def _without_wires(device: Device) -> Device:
+    return device.model_copy(update={"wire_ohm": 0.0})
 
 
 def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:

@@ -20,7 +20,6 @@ from hw.params import LayerParameters
 from hw.programmer import programming_cycles
 from sim.cells import TOP_CODE, CellModel, CellState, program_rows
 from sim.config import CODE, Programming
-from sim.devices import effective_conductance
 from sim.energy import programming_energy
 from sim.image import ChipImage
 from sim.philox import normal_table
@@ -30,7 +29,6 @@ __all__ = [
     "ImageProgramming",
     "LayerProgramming",
     "Outcome",
-    "cell_states",
     "compensate",
     "model_of",
     "program_cells",
@@ -295,19 +293,6 @@ def program_image(
         if progress is not None:
             progress(index + 1, len(image.layers))
     return ImageProgramming(tuple(layers))
-
-
-def cell_states(image: ChipImage) -> tuple[CellState, ...]:
-    """Cells of every layer as the image's method leaves them; with method "direct" without a history of pulses."""
-    if image.programming.method == "verify":
-        return tuple(layer.state for layer in program_image(image).layers)
-    device = image.device.model_copy(update={"wire_ohm": 0.0})
-    return tuple(
-        CellState.at(
-            effective_conductance(device, np.stack([layer.positive, layer.negative]), shape, image.seed, index)
-        )
-        for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True))
-    )
 
 
 def _weight(codes: NDArray[np.uint16]) -> NDArray[np.int64]:

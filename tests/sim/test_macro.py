@@ -11,8 +11,10 @@ import pytest
 from hw.params import Coding, LayerParameters
 from sim.config import Device, Programming
 from sim.crossbar import build_arrays
+from sim.devices import Cells
 from sim.image import ChipImage
-from sim.macro import MacroModel, cell_models, fresh_models, load_models, programmed_models, save_models
+from sim.ir_drop import IrDrop
+from sim.macro import MacroModel, fresh_models, load_models, programmed_models, save_models
 from sim.programming import program_image
 from tests.sim.networks import random_chip
 from tests.sim.plain_programming import LockstepProgrammer, Operate
@@ -143,22 +145,31 @@ def test_reads_see_every_pulse() -> None:
 
 
 @pytest.mark.parametrize("method", ["direct", "verify"])
-def test_models_of_cells_are_those_of_arrays(method: str, tmp_path) -> None:
-    image = verified_chip(5, sizes=[9, 8, 3], device=DEVICE.model_copy(update={"wire_ohm": 5.0}))
+def test_a_programmed_array_can_be_programmed_on(method: str, tmp_path) -> None:
+    """A fast load, then pulses: the cells begin where the load put them, wires come in after the cells."""
+    device = DEVICE.model_copy(update={"wire_ohm": 5.0, "stuck_on": 0.0, "stuck_off": 0.0, "pulse_sigma": 0.0})
+    image = verified_chip(5, sizes=[9, 8], device=device, tile_rows=9)
     image = replace(image, programming=Programming(method=method))  # type: ignore[arg-type]
-    save_models(tmp_path, cell_models(image))
-    for model, other in zip(load_models(tmp_path), programmed_models(image), strict=True):
-        assert np.array_equal(model.array.g_S, other.array.g_S)
-        assert np.array_equal(model.array.current_grid, other.array.current_grid)
+    save_models(tmp_path, programmed_models(image))
+    (model,), (array,) = load_models(tmp_path), build_arrays(image)
+    p = image.parameters.layers[0]
+    assert model.cells is None
+    model.program(operation_text(p, False, 3, 2, 0, [True], [True], [8]))
+    assert np.array_equal(model.array.g_S, array.g_S) and model.cells is not None
+    model.program(operation_text(p, True, 3, 2, 0, [True], [False], [8]))
+    changed = model.cells.state.g_S != array.cells_S
+    assert np.argwhere(changed).tolist() in ([[0, 3, 2]], [])
+    model.program(operation_text(p, True, 3, 2, 0, [True], [True], [24]))
+    moved = model.cells.state.g_S
+    assert np.argwhere(moved != array.cells_S).tolist() == [[0, 3, 2]]
+    expected = IrDrop(5.0, p.tile_rows, p.tile_columns).apply(moved, Cells(image.seed, 0))
+    assert np.array_equal(model.array.g_S, expected) and not np.array_equal(expected, moved)
+    assert np.array_equal(build_arrays(image)[0].cells_S, array.cells_S)
 
 
-def test_an_array_without_cells_and_undefined_operations_are_refused() -> None:
-    image = verified_chip(5, sizes=[9, 8])
-    text = operation_text(image.parameters.layers[0], False, 0, 0, 0, [], [], [])
-    with pytest.raises(AssertionError, match=r"^Layer 0: this model has a programmed array, but no cells to program$"):
-        programmed_models(image)[0].program(text)
+def test_undefined_operations_are_refused() -> None:
     with pytest.raises(AssertionError, match=r"^Layer 0: a programming operation has undefined bits$"):
-        fresh_models(image)[0].program("X" + text)
+        fresh_models(verified_chip(5, sizes=[9, 8]))[0].program("X0101")
 
 
 @pytest.mark.parametrize(

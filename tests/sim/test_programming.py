@@ -16,11 +16,10 @@ from hw.programmer import programming_cycles
 from sim.cells import CellModel, CellState
 from sim.config import Device, Energy, Programming
 from sim.crossbar import build_arrays
-from sim.devices import effective_conductance, ideal_conductance
+from sim.devices import ideal_conductance
 from sim.image import ChipImage
 from sim.ir_drop import IrDrop
 from sim.programming import (
-    cell_states,
     compensate,
     model_of,
     program_cells,
@@ -266,6 +265,7 @@ def test_verified_arrays_have_the_conductances_reached(wire_ohm: float) -> None:
     done = program_image(image)
     for index, array in enumerate(build_arrays(image)):
         g_S = done.layers[index].state.g_S
+        assert np.array_equal(array.cells_S, g_S)
         if wire_ohm:
             p = array.parameters
             g_S = IrDrop(wire_ohm, p.tile_rows, p.tile_columns).apply(g_S, None)
@@ -284,19 +284,6 @@ def test_the_direct_method_has_not_changed_by_a_bit() -> None:
     for image in (chip, chip.with_device(chip.device.model_copy(update={"pulse_sigma": 0.3, "pulse_up": 2.0}))):
         digest = hashlib.sha256(b"".join(array.g_S.tobytes() for array in build_arrays(image)))
         assert digest.hexdigest() == "2a50423e30951ddbba4eac47535ab14dd3c3d7d5c96753104286f8005b19f1f6"
-
-
-def test_cell_states_of_both_methods() -> None:
-    image = chip_of(5, sizes=[20, 15], device=FAULTY.model_copy(update={"wire_ohm": 5.0}))
-    (state,) = cell_states(image)
-    assert np.array_equal(state.g_S, program_layer(image, 0).state.g_S) and state.pulses.any()
-    direct = replace(image, programming=Programming())
-    (state,) = cell_states(direct)
-    layer = image.layers[0]
-    expected = effective_conductance(
-        FAULTY, np.stack([layer.positive, layer.negative]), image.parameters.layers[0], image.seed, 0
-    )
-    assert np.array_equal(state.g_S, expected) and not state.pulses.any()
 
 
 def test_totals_and_energy() -> None:
