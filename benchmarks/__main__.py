@@ -26,7 +26,13 @@ def _run() -> dict[str, object]:
     except DataError as error:
         CONSOLE.print(f"MNIST is not there, so only the export is measured: {error}")
     else:
-        for name, function in (("reference", measure.reference), ("rtl", measure.rtl), ("macro", measure.macro)):
+        parts = {
+            "reference": measure.reference,
+            "rtl": measure.rtl,
+            "bus": lambda known: measure.bus(known.chip, known.images[:2_000]),
+            "macro": measure.macro,
+        }
+        for name, function in parts.items():
             with CONSOLE.status(f"Measuring: {name}"):
                 figures[name] = function(mnist)
             CONSOLE.print({name: figures[name]})
@@ -52,7 +58,7 @@ def _page(figures: dict) -> str:
         "|---|---|---|",
     ]
     if "reference" in figures:
-        ref, rtl, macro = figures["reference"], figures["rtl"], figures["macro"]
+        ref, rtl, bus, macro = figures["reference"], figures["rtl"], figures["bus"], figures["macro"]
         lines += [
             f"| reference, MNIST 784-1000-30-10, noisy devices | {ref['noisy_images_per_s']:,.0f} images/s | 5,000 |",
             f"| reference, ideal devices | {ref['ideal_images_per_s']:,.0f} images/s | |",
@@ -61,6 +67,12 @@ def _page(figures: dict) -> str:
             f"| clock cycles | {rtl['cycles_per_s']:,.0f} cycles/s | |",
             f"| layer reads | {rtl['layer_reads_per_s']:,.0f} reads/s | |",
             f"| building the simulator, Verilog included | {rtl['build_s']:.1f} s (0 if kept) | |",
+            f"| one worker, the same {bus['images']:,} images: the unit's ports | "
+            f"{bus['direct_images_per_s']:,.0f} images/s | |",
+            f"| one worker, the same {bus['images']:,} images: through the buses | "
+            f"{bus['bus_images_per_s']:,.0f} images/s | the same |",
+            f"| idle cycles from image to image through the buses | {bus['idle_cycles_mean']:.1f} mean, "
+            f"{bus['idle_cycles_most']} most, of {bus['cycles_per_image']:,.0f} an image | 3 at most |",
             f"| Python a read of the first layer | {macro['noisy_us_per_read']:.0f} us "
             f"({macro['ideal_us_per_read']:.0f} us without noise) | |",
         ]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.network import Mnist
 from sim.cosim import run_cosim
@@ -25,8 +26,9 @@ from sim.macro import programmed_models
 from sim.reference import run_reference
 from sim.simulator import Simulator
 from sim.tools import simulator_environment
+from sw.through_bus import through_bus
 
-__all__ = ["SYNAPSES", "export", "macro", "reference", "rtl"]
+__all__ = ["SYNAPSES", "bus", "export", "macro", "reference", "rtl"]
 
 SYNAPSES = (100_000, 200_000, 400_000, 800_000, 1_600_000)
 
@@ -105,6 +107,36 @@ def rtl(mnist: Mnist, images: int = 2_000, runs: int = 3) -> dict[str, float]:
         read_record(job, mnist.chip, ids, False)
     out["one_worker_images_per_s"] = len(pixels) / alone
     return out
+
+
+def bus(chip: ChipImage, pixels: NDArray[np.uint8], runs: int = 3) -> dict[str, float]:
+    """The same images with one worker each through the unit's own ports and through its buses, side by side.
+
+    Seconds are of whole runs, the simulator's start and the load of the registers in them, builds not; the cells are
+    loaded fast. Runs of the two kinds take turns, so that whatever else the machine does meets both.
+    """
+    arrays = build_arrays(chip)
+    seconds: dict[str, list[float]] = {"direct": [], "bus": []}
+    for run in range(runs + 1):  # the first builds
+        start = time.perf_counter()
+        direct = run_cosim(chip, pixels, workers=1, arrays=arrays, quick=False)
+        middle = time.perf_counter()
+        result, _ = through_bus(chip, pixels, method="fast", workers=1, arrays=arrays, quick=False)
+        end = time.perf_counter()
+        if run:
+            seconds["direct"].append(middle - start)
+            seconds["bus"].append(end - middle)
+    direct.compare(result, ("direct", "through the bus"))
+    assert result.cycles is not None and result.gaps is not None
+    pauses = result.gaps[1:]  # the first image has none before it
+    return {
+        "images": len(pixels),
+        "direct_images_per_s": len(pixels) / statistics.median(seconds["direct"]),
+        "bus_images_per_s": len(pixels) / statistics.median(seconds["bus"]),
+        "cycles_per_image": float(result.cycles.mean()),
+        "idle_cycles_mean": float(pauses.mean()) if len(pauses) else 0.0,
+        "idle_cycles_most": int(pauses.max(initial=0)),
+    }
 
 
 def macro(mnist: Mnist, reads: int = 300) -> dict[str, float]:

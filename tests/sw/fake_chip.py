@@ -53,6 +53,7 @@ class FakeChip:
         self.starts = {layer_byte_address(i, "program_start"): i for i in range(len(self.parameters.layers))}
         self.session = "empty"
         self.pending: list[str] = []
+        self.busy = [0] * len(self.parameters.layers)  # times that program_status will read busy
         self.crc = 0
         self.writes: list[tuple[int, int]] = []
         self.sessions = 0
@@ -82,8 +83,9 @@ class FakeChip:
                     self.pending += self._frame(b, c, data)
                     continue
                 text = self._answer(op, a, b, c, len(self.pending))
-                if op == 5 and self.pending:
-                    out.write(self.pending.pop(0) + "\n")
+                come = len(self.pending) if op == 4 else min(len(self.pending), op == 5)
+                out.writelines(line + "\n" for line in self.pending[:come])
+                del self.pending[:come]
                 out.write(text + "\n")
                 out.flush()
 
@@ -93,6 +95,10 @@ class FakeChip:
             response = self._write(a, b)
             return f"w {OK if self.blind else response}"
         if op == 2:
+            index = (a >> 18) - 1
+            if self.names.get(a) == "program_status":
+                self.values[a] = int(self.busy[index] > 0)
+                self.busy[index] = max(0, self.busy[index] - 1)
             return f"r {OK if a in self._readable() else SLVERR} {self._readable().get(a, 0):08x}"
         return {4: "i", 5: f"d {min(a, frames)}", 10: "q 1"}[op]
 
@@ -123,12 +129,13 @@ class FakeChip:
             self.values[address] &= ~data
             return OK
         if name == "reset":
-            self.session, self.pending = "empty", []
+            self.session = "empty"
             self.values[unit_byte_address("control")] = 0
             return OK
         scope, window = address >> 18, 0x14000 <= address & 0x3FFFF < 0x18000
-        if self.session != "loading" and (name == "program_start" or (scope and window)):
-            return self._error(REFUSED)
+        if name == "program_start" or (scope and window):
+            if self.session != "loading" or self.busy[scope - 1]:
+                return self._error(REFUSED)
         self.values[address] = data
         if self.session == "loading" and name not in NOT_SUMMED:
             self.crc = zlib.crc32(struct.pack("<2I", address, data), self.crc)
@@ -138,6 +145,7 @@ class FakeChip:
                 self.session = "empty"
                 self._error(TIMEOUT)
         if address in self.starts:
+            self.busy[scope - 1] = 3
             self._program(self.starts[address], data & 0xFFFF, data >> 16)
         return OK
 

@@ -213,11 +213,13 @@ def test_a_session_that_is_given_up_is_told(firmware, tmp_path):
     assert "Error: loading: the chip gave up waiting for the rest of a load session or of a frame" in done.stdout
 
 
-def test_another_build_is_told(firmware, tmp_path):
-    chip = fake()
+@pytest.mark.parametrize("blind", (False, True), ids=("seen", "blind"))
+def test_another_build_is_told_before_anything_is_written(firmware, tmp_path, blind):
+    chip = fake(blind=blind)
     other = dataclasses.replace(chip.parameters, pulse_cycles=chip.parameters.pulse_cycles + 1)
-    done = run(firmware, dataclasses.replace(chip, parameters=other), tmp_path)
-    assert done.returncode == 1
+    chip = dataclasses.replace(chip, parameters=other)
+    done = run(firmware, chip, tmp_path)
+    assert done.returncode == 1 and set(chip.log) == {"control", "load_begin", "errors"}
     assert "Error: loading: the network was made for another build of the chip" in done.stdout
 
 

@@ -6,11 +6,13 @@ import dataclasses
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from hw.params import Coding
 from sim.config import Programming
 from sim.crossbar import build_arrays
 from sim.host_simulator import build_host_simulator
@@ -26,8 +28,8 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 PIXELS = make_images(6, 20)
 DEVICE = {"device_sigma": 0.05, "read_sigma": 0.01, "pulse_sigma": 0.1, "stuck_on": 0.02, "stuck_off": 0.02}
-CHIP = make_chip(device=DEVICE).image
-VERIFIED = dataclasses.replace(CHIP, programming=Programming(method="verify", tries=20, fault_aware=True))
+VERIFIED = make_chip(device=DEVICE, programming={"method": "verify", "tries": 20, "fault_aware": True}).image
+CHIP = dataclasses.replace(VERIFIED, programming=Programming())
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +37,12 @@ def simulator() -> Simulator:
     return build_host_simulator(CHIP, quick=True)
 
 
-def run(simulator: Simulator, program: Path, folder: Path, *options: str) -> str:
+def run(simulator: Simulator, program: Path, folder: Path, *options: str, plusargs: Sequence[str] = ()) -> str:
     """Run the simulator in `folder` and the program against it; what the program says."""
     for name in ("commands", "responses"):
         os.mkfifo(folder / name)
     with simulator.in_use(), (folder / "simulation.log").open("wb") as log:
-        words, environment = simulator.command(folder, "sim.host_tb", ())
+        words, environment = simulator.command(folder, "sim.host_tb", plusargs)
         with subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT) as chip:
             try:
                 done = subprocess.run([program, str(folder), *options], capture_output=True, text=True, timeout=120)
@@ -64,9 +66,11 @@ def test_cells_that_are_programmed_already(simulator, tmp_path):
     assert all(int(gap) <= 3 for *_, gap in found[1:]), text
 
 
-def test_soft_reset_with_images_on_their_way(simulator, tmp_path):
-    save_models(tmp_path, [MacroModel(array) for array in build_arrays(CHIP)])
-    text = run(simulator, compiled(tmp_path, firmware_files(CHIP, PIXELS)), tmp_path, "--reset")
+def test_soft_reset_with_images_on_their_way_stalls_and_seeds(simulator, tmp_path):
+    image = dataclasses.replace(CHIP, coding=Coding.RATE)
+    save_models(tmp_path, [MacroModel(array) for array in build_arrays(image)])
+    program = compiled(tmp_path, firmware_files(image, PIXELS))
+    text = run(simulator, program, tmp_path, "--reset", plusargs=("+stalls",))
     assert "an image after a soft reset: the chip dropped an image: nothing is loaded" in text
     assert "PASS: 6 images agree with the reference" in text
 
