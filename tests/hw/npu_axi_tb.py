@@ -1,170 +1,35 @@
-"""The cocotb bench of `npu_axi`: cocotbext-axi's managers and streams on all its buses, with random stalls.
+"""The cocotb bench of `npu_axi`: a third party's managers and streams on all its buses, with random stalls.
 
-The crossbars are silent (every code 0), so that biases and thresholds alone decide. +stall=<percent> pauses every
-channel at random, +resets=<n> is the number of random resets, +seed=<n> the random seed.
++stall=<percent> pauses every channel at random, +resets=<n> is the number of random resets, +seed=<n> the random seed.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from typing import Any
-
 import cocotb
-from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
-from cocotbext.axi import (
-    AxiLiteBus,
-    AxiLiteMaster,
-    AxiResp,
-    AxiStreamBus,
-    AxiStreamFrame,
-    AxiStreamSink,
-    AxiStreamSource,
-)
+from cocotb.triggers import ClockCycles, First, RisingEdge, Timer, with_timeout
+from cocotbext.axi import AxiResp
 
-from hw.host_registers import ADDRESS_BITS, MapEntry, bias_byte_address, host_map, unit_byte_address
-from hw.params import LayerParameters, NpuParameters
+from hw.host_registers import ADDRESS_BITS, layer_byte_address, unit_byte_address
+from hw.pixel_stream import seed_words
 from hw.registers import Register
-from tests.hw.network_model import GoldenLayer, Outcome, run_golden
-
-COMMON: dict[str, Any] = {
-    "adc_bits": 5,
-    "max_gain_shift": 2,
-    "max_theta": 63,
-    "max_bias": 15,
-    "tile_rows": 4,
-    "tile_columns": 3,
-    "max_steps": 12,
-}
-UNIT = NpuParameters(
-    layers=(
-        LayerParameters(inputs=8, outputs=4, lanes=2, **COMMON),
-        LayerParameters(inputs=4, outputs=3, lanes=3, **COMMON),
-    ),
-    max_steps=12,
-    encoder_lanes=4,
-    pulse_cycles=2,
+from tests.hw.npu_axi_host import (
+    BIASES,
+    BUILD,
+    BY_NAME,
+    ENTRIES,
+    LIMIT_US,
+    RESULTS,
+    STARTS,
+    TARGETS,
+    UNIT,
+    Host,
+    errors,
+    kept,
 )
-ENTRIES = host_map(UNIT)
-RUN_TIME = {(entry.layer, entry.name): entry for entry in ENTRIES}
-BIASES = [bias_byte_address(layer, n) for layer, p in enumerate(UNIT.layers) for n in range(p.outputs)]
-LIMIT_US = 50
-"""Time after which an access or a result counts as hung: 5,000 cycles."""
 
-
-def kept(entry: MapEntry, word: int) -> int:
-    """What a register reads after `word` was written to it."""
-    if isinstance(entry.register, Register):
-        if entry.register.pulse:
-            return 0
-        word &= (1 << entry.bits) - 1
-        return word - (entry.signed * (word >> (entry.bits - 1)) << entry.bits) & 0xFFFFFFFF
-    return word & entry.register.mask
-
-
-class Host:
-    """Managers and streams on the unit's buses, and what its registers should hold."""
-
-    def __init__(self, dut: Any) -> None:
-        self.dut = dut
-        plusargs = cocotb.plusargs
-        self.rng = random.Random(int(plusargs.get("seed", 1)))
-        self.stall = int(plusargs.get("stall", 0)) / 100
-        Clock(dut.clk, 10, unit="ns").start()
-        dut.rst.value = 1
-        self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
-        self.pixels = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis_pixels"), dut.clk, dut.rst)
-        self.results = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis_result"), dut.clk, dut.rst)
-        self.model = {entry.address: entry.init for entry in ENTRIES}
-        self.weights = [[[0] * p.outputs for _ in range(p.inputs)] for p in UNIT.layers]
-        self.bias = [[0] * p.outputs for p in UNIT.layers]
-        writing, reading = self.master.write_if, self.master.read_if
-        channels = [writing.aw_channel, writing.w_channel, writing.b_channel, reading.ar_channel, reading.r_channel]
-        if self.stall:
-            for channel in (*channels, self.pixels, self.results):
-                channel.set_pause_generator(self._pauses(random.Random(self.rng.random())))
-
-    def _pauses(self, rng: random.Random) -> Iterator[bool]:
-        while True:
-            yield rng.random() < self.stall
-
-    async def start(self) -> None:
-        await ClockCycles(self.dut.clk, 3)
-        self.dut.rst.value = 0
-        await RisingEdge(self.dut.clk)
-
-    async def read(self, address: int, length: int = 4) -> tuple[int, int]:
-        answer = await with_timeout(self.master.read(address, length), LIMIT_US, "us")
-        return int(answer.resp), int.from_bytes(answer.data, "little")
-
-    async def value(self, address: int) -> int:
-        response, data = await self.read(address)
-        assert response == AxiResp.OKAY, f"reading {address:#x}: {response}"
-        return data
-
-    async def write(self, address: int, data: int, length: int = 4) -> int:
-        """Response of a write of the lowest `length` bytes from `address` on."""
-        word = (data & (1 << 8 * length) - 1).to_bytes(length, "little")
-        return int((await with_timeout(self.master.write(address, word), LIMIT_US, "us")).resp)
-
-    async def put(self, address: int, data: int) -> None:
-        assert await self.write(address, data) == AxiResp.OKAY, f"writing {address:#x}"
-
-    async def strobed(self, address: int, data: int, strobe: int) -> int:
-        """Response of a write with any strobes, straight on the channels."""
-        writing = self.master.write_if
-        request, word = writing.aw_channel._transaction_obj(), writing.w_channel._transaction_obj()
-        request.awaddr, request.awprot, word.wdata, word.wstrb = address, 0, data, strobe
-        await writing.aw_channel.send(request)
-        await writing.w_channel.send(word)
-        answer = await with_timeout(writing.b_channel.recv(), LIMIT_US, "us")
-        return int(answer.bresp)
-
-    async def configure(self) -> None:
-        """Random decision and biases of the last layer, by the bus."""
-        last = len(UNIT.layers) - 1
-        settings = {(None, "t_max"): self.rng.randint(1, 6), (None, "rule"): self.rng.randrange(2)}
-        settings |= {(None, "k"): self.rng.randint(1, 3), (last, "theta"): self.rng.randint(1, 20)}
-        settings |= {(last, "v0"): self.rng.randint(-20, 20)}
-        for key, value in settings.items():
-            await self.put(RUN_TIME[key].address, value)
-            self.model[RUN_TIME[key].address] = kept(RUN_TIME[key], value)
-        for neuron in range(UNIT.layers[last].outputs):
-            self.bias[last][neuron] = self.rng.randint(-5, 15)
-            await self.put(bias_byte_address(last, neuron), self.bias[last][neuron])
-
-    def expected(self) -> Outcome:
-        """What any image gives with the registers as they are."""
-
-        def held(layer: int | None, name: str) -> int:
-            entry = RUN_TIME[layer, name]
-            word = self.model[entry.address]
-            return word - (1 << 32) if entry.signed and word >> 31 else word
-
-        layers = [
-            GoldenLayer(p, weights, bias, theta=held(index, "theta"), v0=held(index, "v0"))
-            for index, (p, weights, bias) in enumerate(zip(UNIT.layers, self.weights, self.bias, strict=True))
-        ]
-        silent = [[0] * UNIT.inputs] * 12
-        decision = {name: held(None, name) for name in ("rule", "k", "t_max")}
-        return run_golden(UNIT, layers, silent, **decision)  # type: ignore[arg-type]
-
-    def send(self, tag: int) -> None:
-        self.pixels.send_nowait(AxiStreamFrame(self.rng.randbytes(UNIT.inputs), tuser=tag))
-
-    async def result(self, tag: int) -> None:
-        """The next result, which must be that of image `tag`."""
-        frame = await with_timeout(self.results.recv(), LIMIT_US, "us")
-        word, outcome = int.from_bytes(frame.tdata, "little"), self.expected()
-        assert (frame.tuser if isinstance(frame.tuser, int) else frame.tuser[0]) == tag
-        margin = word >> 32
-        found = (word & 0x7FFF, word >> 16 & 0x7FFF, word >> 31 & 1, margin - (margin >> 31 << 32))
-        assert found == (outcome.winner, outcome.steps, outcome.reason, outcome.margin)
-
-    async def check_registers(self) -> None:
-        for entry in ENTRIES:
-            assert await self.value(entry.address) == self.model[entry.address], (entry.layer, entry.name)
+WORD_BYTES = UNIT.encoder_lanes
+IMAGE_BYTES = UNIT.pixel_words * WORD_BYTES
+UNGUARDED = ("rw", "w1c", "wo")
 
 
 @cocotb.test()
@@ -174,13 +39,29 @@ async def registers(dut) -> None:
     await host.start()
     await host.check_registers()
     for entry in ENTRIES:
-        for strobe in (15, *(host.rng.randrange(15) for _ in range(2)), 15):
+        own = not isinstance(entry.register, Register)
+        for strobe in (15, *(host.rng.randrange(15) for _ in range(2)), 15, 0):
             word = host.rng.getrandbits(32)
+            flags: tuple[str, ...] = ()
+            good = entry.access != "ro"
+            if entry.name == "reset":
+                word &= ~1
+            if entry.whole and strobe not in (0, 15):
+                good = False
+            elif entry.name == "load_begin":
+                good, flags = strobe == 0, ("build",) * (strobe == 15)
+            elif entry.name == "load_end":
+                good, flags = strobe == 0, ("refused",) * (strobe == 15)
+            elif entry.name == "program_start":
+                good, flags = False, ("refused",)
             response = await host.strobed(entry.address, word, strobe)
-            assert response == (AxiResp.SLVERR if entry.access == "ro" else AxiResp.OKAY), entry
-            if entry.access == "rw":
+            assert response == (AxiResp.OKAY if good else AxiResp.SLVERR), (entry, strobe)
+            if good and entry.access == "rw":
                 mask = sum(0xFF << 8 * lane for lane in range(4) if strobe >> lane & 1)
                 host.model[entry.address] = kept(entry, host.model[entry.address] & ~mask | word & mask)
+            assert not own or await host.value("errors") == errors(*flags), (entry, strobe)
+            if flags:
+                await host.flagged(*flags)
             assert await host.value(entry.address) == host.model[entry.address], entry
     await host.check_registers()
 
@@ -196,7 +77,16 @@ async def registers(dut) -> None:
             good = strobe in (0, 15)
             assert await host.strobed(address, 0, strobe) == (AxiResp.OKAY if good else AxiResp.SLVERR)
         assert (await host.read(address))[0] == AxiResp.SLVERR
-    mapped = {entry.address for entry in ENTRIES} | set(BIASES)
+    await host.begin()
+    for address in TARGETS:
+        for strobe in range(16):
+            good = strobe in (0, 15)
+            assert await host.strobed(address, 0, strobe) == (AxiResp.OKAY if good else AxiResp.SLVERR)
+        assert (await host.read(address))[0] == AxiResp.SLVERR
+    for address in RESULTS:
+        assert (await host.read(address))[0] == AxiResp.OKAY
+        assert await host.write(address, 0) == AxiResp.SLVERR
+    mapped = {entry.address for entry in ENTRIES} | {*BIASES, *TARGETS, *RESULTS}
     near = [address + 4 for address in mapped] + [address - 4 for address in mapped if address]
     for _ in range(150):
         address = host.rng.choice([host.rng.choice(near), host.rng.randrange(1 << ADDRESS_BITS)]) & ~3
@@ -206,7 +96,132 @@ async def registers(dut) -> None:
         off = host.rng.choice(sorted(mapped)) + host.rng.randint(1, 3)
         assert await host.write(off, 0xFF, 1) == AxiResp.SLVERR
         assert (await host.read(off, 1))[0] == AxiResp.SLVERR
+    assert await host.value("errors") == 0
+    host.model[unit_byte_address("load_checksum")] = await host.value("load_checksum")
+    host.model[unit_byte_address("status")] = 1 << 4
     await host.check_registers()
+
+
+@cocotb.test()
+async def sessions(dut) -> None:
+    """Load sessions: right, of another build, with another checksum, broken off; and what is refused when."""
+    host = Host(dut)
+    await host.start()
+    assert await host.state() == "empty"
+    target, start = TARGETS[0], layer_byte_address(0, "program_start")
+    for address in (target, start, "load_end"):
+        await host.refused(address, 0, "refused")
+    await host.refused("load_begin", BUILD ^ 1 << host.rng.randrange(32), "build")
+    assert await host.state() == "empty"
+
+    await host.load(share=0.3)
+    for address in (target, start, "load_end"):  # the session is over
+        await host.refused(address, 0, "refused")
+    assert await host.state() == "loaded"
+    await host.refused("load_begin", BUILD + 1, "build")  # what is loaded is not trusted any more
+    assert await host.state() == "empty"
+
+    await host.begin()
+    await host.configure()
+    await host.refused("load_end", await host.value("load_checksum") ^ 1 << host.rng.randrange(32), "checksum")
+    assert await host.state() == "empty"
+
+    await host.begin()  # a second begin starts over
+    await host.configure()
+    await host.begin()
+    await host.configure()
+    await host.end()
+
+    # Nothing but what the checksum covers counts: a lost write, a read or a refused write make no difference.
+    await host.begin()
+    await host.configure()
+    await host.put("control", 0)
+    assert await host.write(5, 0, 1) == AxiResp.SLVERR
+    assert await host.strobed(unit_byte_address("t_max"), 3, 0) == AxiResp.OKAY
+    await host.end()
+
+    # A session that is broken off.
+    await host.put("timeout", 200)
+    await host.begin()
+    await ClockCycles(dut.clk, 150)
+    assert await host.state() == "loading"  # which is an access: the clock starts over
+    await ClockCycles(dut.clk, 150)
+    assert await host.state() == "loading"
+    await ClockCycles(dut.clk, 260)
+    assert await host.state() == "empty"
+    await host.flagged("timeout")
+    await host.load()
+    await ClockCycles(dut.clk, 260)
+    assert await host.state() == "loaded"
+
+    # While an image is in work nothing is opened, and nothing is written.
+    host.hold(host.results)
+    image = host.image()
+    for tag in range(3):  # one that waits, one that has its answer, one behind
+        host.send(image, tag)
+    while await host.value("status") & 3 != 3:
+        pass
+    await host.refused("load_begin", BUILD, "refused")
+    await host.refused("load_begin", BUILD + 1, "refused")
+    for address in (BY_NAME[None, "t_max"].address, BIASES[0], "seed_0", "program_window"):
+        await host.refused(address, 1, "refused")
+    assert await host.state() == "loaded"
+    host.pace()
+    for tag in range(3):
+        await host.result(image, tag)
+
+
+@cocotb.test()
+async def programming(dut) -> None:
+    """Cells reach their targets; results, counts, flags and the interrupt; images see the cells."""
+    host = Host(dut)
+    await host.start()
+    await host.put("control", 4)  # irq_program
+    await host.begin()
+    for window, tries, smallest, largest in ((0, 255, 1, 255), (3, 2, 4, 6), (0, 0, 1, 1), (2, 20, 1, 9)):
+        await host.settings(window, tries, smallest, largest)
+        for start in STARTS:
+            await host.program(*start)
+            assert dut.irq.value == 1 and await host.value("events") == 1
+            await host.put("events", 1)
+            assert dut.irq.value == 0 and await host.value("events") == 0
+    for layer, row, group in ((0, 4, 0), (0, 65535, 0), (1, 0, 2), (1, 3, 65535)):  # not there: nothing is done
+        counts = [layer_byte_address(layer, name) for name in ("pulses", "verify_reads", "failed_cells")]
+        before = [await host.value(address) for address in counts]
+        await host.put(layer_byte_address(layer, "program_start"), group << 16 | row, counted=True)
+        while await host.value(layer_byte_address(layer, "program_status")):
+            pass
+        assert [await host.value(address) for address in counts] == before
+        await host.put("events", 1)
+    for layer in range(2):
+        assert await host.value(layer_byte_address(layer, "pulses")) > 0
+        assert await host.value(layer_byte_address(layer, "failed_cells")) > 0
+    await host.begin()
+    for layer in range(2):
+        for name in ("pulses", "verify_reads", "failed_cells"):
+            assert await host.value(layer_byte_address(layer, name)) == 0
+
+    # A programmer at work holds off what would disturb it; the other layer may start beside it.
+    await host.settings(0, 255, 1, 1)
+    for layer in range(2):
+        for index, target in enumerate(TARGETS):
+            if target >> 18 == layer + 1:
+                await host.put(target, 0x00C80000 + 100 + index, counted=True)
+        Host.cells |= {place: None for place in Host.cells if place[0] == layer}
+        await host.put(layer_byte_address(layer, "program_start"), 0, counted=True)
+    assert await host.value("status") >> 6 & 1
+    for address in (TARGETS[0], layer_byte_address(0, "program_start"), "program_tries", "load_begin", "load_end"):
+        await host.refused(address, BUILD if address == "load_begin" else 0, "refused")
+    assert await host.value("events") == 0
+    while await host.value("status") >> 6 & 1:
+        pass
+    assert await host.value("events") == 1 and await host.value(layer_byte_address(0, "pulses")) > 500
+    await host.end()
+    await host.load()
+    for tag in range(3):
+        image = host.image()
+        host.send(image, tag)
+        await host.result(image, tag)
 
 
 @cocotb.test()
@@ -214,69 +229,158 @@ async def images(dut) -> None:
     """Images back to back, tagged: no result is lost, doubled or out of order. Writes while busy are refused."""
     host = Host(dut)
     await host.start()
-    status, errors, done = unit_byte_address("status"), unit_byte_address("errors"), 0
+    done = 0
     guarded = [entry.address for entry in ENTRIES if entry.idle_only] + BIASES
-    for _ in range(6):
-        await host.configure()
-        host.results.pause = True
-        for tag in range(4):
-            host.send(tag)
-        host.results.clear_pause_generator()
-        host.results.pause = True  # the first image stays in work until the writes have been tried
-        while not await host.value(status) & 1:
+    for number in range(6):
+        await host.load(share=0.2)
+        seeds, activity = bool(number & 1), bool(number & 2)
+        await host.put("control", 8 * seeds | 16 * activity)
+        batch = [(host.image(), host.rng.getrandbits(16), host.rng.getrandbits(128)) for _ in range(6)]
+        if not seeds:
+            for part in range(4):
+                await host.put(f"seed_{part}", batch[0][2] >> 32 * part & 0xFFFFFFFF)
+        host.hold(host.results)  # the first images stay until the writes have been tried
+        for image, tag, seed in batch:
+            host.send(image, tag, seed if seeds else None)
+        while await host.value("status") & 3 != 3:
             pass
-        for address in host.rng.sample(guarded, 8):
-            assert await host.write(address, host.rng.getrandbits(32)) == AxiResp.SLVERR
-        assert await host.value(errors) == 1
-        await host.put(errors, 1)
-        assert await host.value(errors) == 0
-        host.results.pause = False
-        if host.stall:
-            host.results.set_pause_generator(host._pauses(random.Random(host.rng.random())))
-        for tag in range(4):
-            await host.result(tag)
-        done += 4
+        for address in host.rng.sample(guarded, 5):
+            await host.refused(address, host.rng.getrandbits(32), "refused")
+        host.pace()
+        for image, tag, seed in batch:
+            words = await host.result(image, tag, seed if seeds else batch[0][2], activity)
+        done += len(batch)
         await ClockCycles(dut.clk, 100)
-        assert host.results.empty() and await host.value(status) == 0
-        assert await host.value(unit_byte_address("images")) == done
-        assert await host.value(errors) == 0
+        assert host.results.empty() and await host.value("status") == 1 << 5
+        assert await host.value("images") == done and await host.value("errors") == 0
+        if activity:
+            assert words[1] == await host.value("gap") << 32 | await host.value("cycles")
+            spikes = await host.value(layer_byte_address(1, "spikes"))
+            assert words[-1] == spikes
+
+
+@cocotb.test()
+async def frames(dut) -> None:
+    """Frames that are no image give no result and their flag, whatever is in work; the others stay what they are."""
+    host = Host(dut)
+    await host.start()
+    host.send(host.image(), 1)  # nothing is loaded
+    await with_timeout(host.pixels.wait(), LIMIT_US, "us")
+    await host.flagged("unloaded")
+    await host.load(share=0.5)
+    for seeds in (False, True):
+        await host.put("control", 8 * seeds)
+        whole = IMAGE_BYTES + seeds * seed_words(UNIT) * WORD_BYTES
+        for _ in range(12):
+            batch, wrong = [], False
+            for _ in range(host.rng.randint(1, 5)):
+                image, tag, seed = host.image(), host.rng.getrandbits(16), host.rng.getrandbits(128)
+                length = host.rng.choice([whole, whole, host.rng.randint(1, 2 * whole)])
+                if -(-length // WORD_BYTES) == whole // WORD_BYTES:
+                    batch.append((image, tag, seed if seeds else 0))
+                    host.send(image, tag, seed if seeds else None)
+                else:
+                    wrong = True
+                    host.send(host.rng.randbytes(length), tag)
+            for image, tag, seed in batch:
+                await host.result(image, tag, seed)
+            await with_timeout(host.pixels.wait(), LIMIT_US, "us")
+            await ClockCycles(dut.clk, 3)
+            await host.flagged(*["frame"] * wrong)
+    for _ in range(200 if host.stall else 50):
+        await RisingEdge(dut.clk)
+    assert host.results.empty()
+
+    # A frame that is broken off after its first word; what follows is a frame of its own.
+    await host.put("control", 0)
+    await host.put("timeout", 40)
+    image = host.image()
+    host.send(image, 5)
+    await taken(dut, 1)
+    host.hold(host.pixels)
+    await ClockCycles(dut.clk, 100)
+    await host.flagged("timeout")
+    assert await host.value("status") == 1 << 5
+    host.pace()
+    await with_timeout(host.pixels.wait(), LIMIT_US, "us")
+    await host.flagged("frame")
+    await host.put("timeout", 5000)
+    for tag in range(3):
+        host.send(image, tag)
+    for tag in range(3):
+        await host.result(image, tag)
+    assert await host.value("errors") == 0
+
+
+async def taken(dut, words: int) -> None:
+    """Wait until the chip has taken some words of frames."""
+    while words:
+        await RisingEdge(dut.clk)
+        words -= int(dut.s_axis_pixels_tvalid.value) & int(dut.s_axis_pixels_tready.value)
+
+
+async def traffic(host: Host) -> None:
+    """Everything that a host does, for ever, the wrong things too."""
+    rng = host.rng
+    await host.load(share=rng.choice([0, 0.2]))
+    while True:
+        control = rng.getrandbits(2) << 3
+        await host.master.write(unit_byte_address("control"), bytes([control, 0, 0, 0]))
+        for _ in range(rng.randint(1, 4)):
+            length = rng.choice([IMAGE_BYTES] * 3 + [rng.randint(1, 50)])
+            host.send(rng.randbytes(length + (control >> 3 & 1) * seed_words(UNIT) * WORD_BYTES), rng.getrandbits(16))
+        addresses = [entry.address for entry in ENTRIES if entry.name not in ("reset", "program_start", "timeout")]
+        for _ in range(rng.randint(1, 12)):
+            address = rng.choice([*addresses, *BIASES, *TARGETS, *RESULTS])
+            if rng.random() < 0.5:
+                await host.master.write(address, rng.randbytes(4))
+            else:
+                await host.master.read(address, 4)
 
 
 @cocotb.test()
 async def random_resets(dut) -> None:
-    """A reset in the middle of anything leaves a unit as new: registers at their start values, images right."""
+    """A reset in the middle of anything, hard or soft, leaves a unit as new: registers at their start values, no image
+    and no session, cells where they were; and what is loaded and asked next is right."""
     host = Host(dut)
     await host.start()
     for number in range(int(cocotb.plusargs.get("resets", 20))):
-        await host.configure()
-
-        async def traffic() -> None:
-            while True:
-                address = host.rng.choice([entry.address for entry in ENTRIES] + BIASES)
-                if host.rng.random() < 0.5:
-                    await host.master.write(address, host.rng.randbytes(4))
-                else:
-                    await host.master.read(address, 4)
-
-        tasks = [cocotb.start_soon(traffic()) for _ in range(2)]
-        for tag in range(3):
-            host.send(tag)
-        await ClockCycles(dut.clk, host.rng.randint(1, 120))
-        for task in tasks:
-            task.cancel()
-        dut.rst.value = 1
-        await ClockCycles(dut.clk, host.rng.randint(2, 4))
+        if host.rng.random() < 0.2:
+            host.hold(host.results)
+        task = cocotb.start_soon(traffic(host))
+        await First(task, Timer(10 * int(3 ** host.rng.uniform(0, 7.5)), "ns"))
+        assert not task.done(), task.exception()
+        task.cancel()
         host.pixels.clear()
-        host.results.clear()
+        hard = host.rng.random() < 0.4
+        if hard:
+            dut.rst.value = 1
+            await ClockCycles(dut.clk, host.rng.randint(2, 4))
+            host.results.clear()
+            dut.rst.value = 0
+            await RisingEdge(dut.clk)
+        else:
+            assert await host.write(unit_byte_address("reset"), 1) == AxiResp.OKAY
+            host.stale = True
+        host.pace()
         host.model = {entry.address: entry.init for entry in ENTRIES}
-        dut.rst.value = 0
-        await RisingEdge(dut.clk)
+        if not hard:  # what the stream had begun to send is no image any more; a word that waited is taken
+            await with_timeout(host.pixels.wait(), LIMIT_US, "us")
+            await ClockCycles(dut.clk, 30 if host.stall else 5)
+            host.results.clear()
+            assert await host.value("errors") in (0, errors("unloaded"))
+            await host.put("errors", errors("unloaded"))
         if number % 10 == 0:
             await host.check_registers()
         for entry in host.rng.sample(ENTRIES, 4):
             assert await host.value(entry.address) == host.model[entry.address], (entry.layer, entry.name)
-        await host.configure()
-        host.send(number & 0xFFFF)
-        await host.result(number & 0xFFFF)
-        assert host.results.empty() and await host.value(unit_byte_address("images")) == 1
-        assert await host.value(unit_byte_address("errors")) == 0
+        await host.load()
+        activity = host.rng.random() < 0.5
+        await host.put("control", 16 * activity)
+        image = host.image()
+        for tag in range(3):
+            host.send(image, number + tag)
+        for tag in range(3):
+            await host.result(image, number + tag, activity=activity)
+        assert host.results.empty() and await host.value("images") == 3
+        assert await host.value("errors") == 0 and await host.value("status") == 1 << 5
