@@ -1,0 +1,211 @@
+"""The driver: finding out what chip it is, loading, images, counters, resets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sw
+from hw.host_registers import build_id, unit_byte_address
+from sim.crossbar import build_arrays
+from sim.reference import run_reference
+from sw.chip import Chip
+from sw.config import Config
+from sw.host.cosim_transport import CosimTransport
+from sw.host.driver import Host
+from sw.host.errors import BusError, ForeignChipError, HostError, TransportClosed
+from sw.host.transport import Transport
+from tests.sim.host_chips import IDS, PIXELS, host_chip
+
+CHIP = host_chip()
+EXPECTED = run_reference(CHIP, PIXELS, ids=IDS)
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    """A chip that is loaded; a test that changes that loads again."""
+    with Host(CosimTransport(CHIP, quick=True)) as host:
+        host.connect()
+        host.load(CHIP, "fast")
+        yield host
+
+
+class Registers(Transport):
+    """A chip that is nothing but registers."""
+
+    def __init__(self, words: dict[int, int]) -> None:
+        self.words = words
+
+    def execute(self, table: Any) -> Any:
+        return np.array(
+            [(0 if row[1] in self.words else 2, self.words.get(int(row[1]), 0)) for row in table], np.uint32
+        )
+
+    def send(self, frames: Any) -> None:
+        raise NotImplementedError
+
+    receive = wait = hardware_reset = send
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def registers(host: Host) -> dict[int, int]:
+    """Everything that the driver reads of a real chip to connect."""
+    words: dict[int, int] = {}
+
+    class Spy(Registers):
+        def execute(self, table: Any) -> Any:
+            answers = host.transport.execute(table)
+            words.update({int(row[1]): int(answer[1]) for row, answer in zip(table, answers, strict=True)})
+            return answers
+
+    Host(Spy({})).connect()
+    host.load(CHIP, "fast")
+    return words
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "message"),
+    [
+        ("id", 5, r"^What answers is not a SpikeLoom chip: its identification is 0x00000005, not 0x4C4F4F4D$"),
+        ("id", None, r"^What answers is not a SpikeLoom chip: The chip answered SLVERR to a read at address 0x"),
+        ("version", 0x10000, r"^The chip's register map has version 1\.0\.0, but this driver needs 0\.2\.0$"),
+        ("version", 0x100, r"^The chip's register map has version 0\.1\.0, but this driver needs 0\.2\.0$"),
+        ("build", 1, r"^The chip's build number is 0x00000001, but its build registers give 0x[0-9A-F]{8}$"),
+        ("max_steps", 0, r"^The chip's build registers make no sense: Layer parameter max_steps must be a positive"),
+    ],
+)
+def test_another_chip(host: Host, name: str, word: int | None, message: str) -> None:
+    words = registers(host)
+    if word is None:
+        del words[unit_byte_address(name)]
+    else:
+        words[unit_byte_address(name)] = word
+    with pytest.raises(ForeignChipError, match=message):
+        Host(Registers(words)).connect()
+
+
+def test_the_same_chip(host: Host) -> None:
+    words = registers(host)
+    assert Host(Registers(words)).connect() == CHIP.parameters
+    assert words[unit_byte_address("build")] == build_id(CHIP.parameters)
+    with pytest.raises(HostError, match=r"^A fast load needs simulated devices: real cells are programmed by pulses$"):
+        other = Host(Registers(words))
+        other.connect()
+        other.load(CHIP, "fast")
+
+
+def test_images_and_counters(host: Host) -> None:
+    seen: list[tuple[int, int]] = []
+    before = host.counters()["images"]
+    result = host.infer(PIXELS, IDS, lambda done, total: seen.append((done, total)))
+    EXPECTED.compare(result)
+    counters = host.counters()
+    assert counters["images"] == before + len(PIXELS) and seen == [(12, 12)]
+    assert result.cycles is not None and result.gaps is not None
+    assert (counters["cycles"], counters["gap"]) == (result.cycles[-1], result.gaps[-1])
+    for index, layer in enumerate(counters["layers"]):
+        assert layer["spikes"] == result.spikes[-1, index]
+        assert layer["row_pulses"] == result.activity["row_pulses"][-1, index]
+        assert layer["conversions"] == result.activity["adc_conversions"][-1, index]
+
+
+def test_images_in_chunks(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results are taken in a chunk behind; the pixel stream does not run dry between chunks."""
+    monkeypatch.setattr("sw.host.driver._CHUNK", 5)
+    seen: list[int] = []
+    result = host.infer(PIXELS.astype(np.float64) / 255, IDS, lambda done, _: seen.append(done))
+    EXPECTED.compare(result)
+    assert seen == [5, 10, 12] and result.gaps is not None and result.gaps[1:].max() <= 3
+
+
+def test_tags_wrap(host: Host) -> None:
+    host._tag = 0xFFFA
+    EXPECTED.compare(host.infer(PIXELS, IDS))
+    assert host._tag == 6
+
+
+def test_the_same_image_twice(host: Host) -> None:
+    result = host.infer(PIXELS[[3, 3]], [7, 7])
+    run_reference(CHIP, PIXELS[[3, 3]], ids=[7, 7]).compare(result)
+
+
+def test_no_images(host: Host) -> None:
+    with pytest.raises(ValueError, match=r"^Images must be at least one, but the batch is empty$"):
+        host.infer(PIXELS[:0])
+
+
+def test_soft_reset(host: Host) -> None:
+    """Nothing is loaded any more, and results on their way are thrown away; the cells stay."""
+    from sw.host.frames import image_frames
+
+    host.transport.send(image_frames(CHIP, PIXELS[:2], IDS[:2], 0))
+    host.reset()
+    assert host.status() == {"status": (), "errors": (), "events": ()}
+    with pytest.raises(HostError, match=r"^Nothing is loaded: call load first$"):
+        host.infer(PIXELS)
+    host.load(CHIP, "fast")
+    EXPECTED.compare(host.infer(PIXELS, IDS))
+
+
+def test_hardware_reset(host: Host) -> None:
+    host.transport.hardware_reset()
+    assert host.counters()["images"] == 0 and host.connect() == CHIP.parameters
+    host.load(CHIP, "fast")
+    EXPECTED.compare(host.infer(PIXELS, IDS))
+
+
+def test_one_chip_after_another(host: Host) -> None:
+    """Other weights, thresholds and seeds in the same hardware; programmed arrays are taken over."""
+    other = replace(CHIP, seed=5, k=2, layers=(replace(CHIP.layers[0], theta=7), CHIP.layers[1]))
+    expected = run_reference(other, PIXELS, ids=IDS)
+    host.load(other, "fast", arrays=build_arrays(other))
+    expected.compare(host.infer(PIXELS, IDS))
+    host.load(CHIP, "fast")
+    EXPECTED.compare(host.infer(PIXELS, IDS))
+
+
+def test_a_chip_or_a_file(host: Host, tmp_path: Path) -> None:
+    chip = Chip(CHIP, Config.load("tiny"))
+    for source in (chip, chip.save(tmp_path / "chip.loom"), str(tmp_path / "chip.loom")):
+        assert host.load(source, "fast").method == "fast"
+    assert isinstance(sw.load(tmp_path / "chip.loom"), Chip)
+    EXPECTED.compare(host.infer(PIXELS, IDS))
+
+
+def test_the_checksum_is_the_chips(host: Host) -> None:
+    report = host.load(CHIP, "fast")
+    assert host.transport.read(unit_byte_address("load_checksum")) == report.checksum
+    assert report.writes == 7 + 2 * 6 + 6 + 3 + 4 and report.layers == ()
+
+
+def test_before_connecting_and_after_closing() -> None:
+    host = Host(Registers({}))
+    with pytest.raises(HostError, match=r"^The host is not connected: call connect first$"):
+        host.load(CHIP)
+    with host:
+        pass
+    assert host.transport.closed  # type: ignore[attr-defined]
+    transport = CosimTransport(CHIP, quick=True)
+    folder = transport.folder
+    transport.close()
+    transport.close()
+    assert not folder.exists()
+    with pytest.raises(TransportClosed, match=r"^The simulated chip is gone: the transport was closed$"):
+        transport.read(0)
+
+
+def test_a_method_that_is_none(host: Host) -> None:
+    with pytest.raises(ValueError, match=r"^The method of a load must be 'pulses' or 'fast', not 'slow'$"):
+        host.load(CHIP, "slow")  # type: ignore[arg-type]
+
+
+def test_read_only_registers(host: Host) -> None:
+    with pytest.raises(BusError):
+        host.transport.write(unit_byte_address("id"), 1)
