@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hw.crossbar_port import AMPLITUDE_BITS, CELL_CODE_BITS
+from hw.crossbar_port import CELL_CODE_BITS
 from hw.params import LayerParameters
 from sim.cells import CellModel, CellState
 from sim.crossbar import CrossbarArray, build_arrays
@@ -98,6 +98,8 @@ class MacroModel:
         self._array = source if isinstance(source, CrossbarArray) else None
         self._index = source.model.layer if isinstance(source, LayerCells) else source.index
         p = self._parameters = source.parameters
+        self._row_bits = max(1, (p.tile_rows - 1).bit_length())
+        self._column_bits = max(1, (p.outputs - 1).bit_length())
         self._packed = np.zeros(-(-p.groups * p.row_tiles * p.lanes * (p.code_bits + 1) // 8), np.uint8)
         self._conductance: defaultdict[int, int] = defaultdict(int)
 
@@ -138,30 +140,24 @@ class MacroModel:
         p = self._parameters
         if self.cells is None:
             self.cells = LayerCells.of(self.array)
-        try:
-            word = int(text, 2)
-        except ValueError:
-            raise AssertionError(f"Layer {self._index}: a programming operation has undefined bits") from None
-
-        def take(bits: int) -> int:
-            nonlocal word
-            value, word = word & ((1 << bits) - 1), word >> bits
-            return value
-
-        pulse, side = take(1), take(1)
-        row = take(max(1, (p.tile_rows - 1).bit_length()))
-        column = take(max(1, (p.outputs - 1).bit_length()))
-        tiles, up = (np.array([take(1) for _ in range(p.row_tiles)], np.bool_) for _ in range(2))
-        amplitudes = np.array([take(AMPLITUDE_BITS) for _ in range(p.row_tiles)], np.int64)
-        rows = np.arange(p.row_tiles) * p.tile_rows + row
-        if row >= p.tile_rows or column >= p.outputs or not tiles.any() or (rows[tiles] >= p.inputs).any():
+        bits = np.frombuffer(text.encode("ascii"), np.uint8)[::-1] - np.uint8(ord("0"))
+        if bits.max() > 1:
+            raise AssertionError(f"Layer {self._index}: a programming operation has undefined bits")
+        pulse, side = bool(bits[0]), int(bits[1])
+        end = len(text) - 2
+        row = int(text[end - self._row_bits : end], 2)
+        end -= self._row_bits
+        column = int(text[end - self._column_bits : end], 2)
+        start = len(text) - end + self._column_bits
+        tiles, up = bits[start : start + 2 * p.row_tiles].reshape(2, -1).astype(np.bool_)
+        amplitudes = np.packbits(bits[start + 2 * p.row_tiles :], bitorder="little").astype(np.int64)
+        there = (p.inputs - row + p.tile_rows - 1) // p.tile_rows  # row tiles that have the row
+        if row >= p.tile_rows or column >= p.outputs or not tiles.any() or tiles[there:].any():
             raise AssertionError(
                 f"Layer {self._index}: a programming operation asks for row {row}, column {column} of row tiles "
                 f"{np.flatnonzero(tiles).tolist()}, where there is no cell"
             )
-        codes = self.cells.model.operate(
-            self.cells.state, bool(pulse), row, column, side, p.tile_rows, tiles, up, amplitudes
-        )
+        codes = self.cells.model.operate(self.cells.state, pulse, row, column, side, p.tile_rows, tiles, up, amplitudes)
         if pulse:
             self._array = None
             return None
