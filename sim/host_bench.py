@@ -75,6 +75,7 @@ module bench (input wire clk);
     // Python plays the devices. It is asked for more than reads and pulses by `service`, a count and the command's
     // number in one word that changes at once, and says in `service_done` what it has done.
     reg [31:0] service = 0, service_done = 0;
+    wire [{wake_bits}-1:0] wake = {{finished, service[8], {requests}}};
 
     // Images, by tag: place of the image's frame among all frames, and the number that addresses its random draws.
     reg [63:0] images [0:65535];
@@ -379,6 +380,7 @@ def host_bench_text(
     module with buses, `unit` the path of the unit inside the bench.
     """
     p = parameters
+    layers = reversed(range(len(p.layers)))
     text = _HEAD.format(
         encoder_lanes=p.encoder_lanes,
         buffer_words=2 * frame_words(p),
@@ -392,6 +394,8 @@ def host_bench_text(
         commands=COMMANDS,
         responses=RESPONSES,
         record=RECORD,
+        wake_bits=2 * len(p.layers) + 2,
+        requests=", ".join(f"chip.macro_{index}.program_request, chip.macro_{index}.request" for index in layers),
         dump=f'        $dumpfile("{waves}");\n        $dumpvars;\n' if waves else "",
     )
     for index, layer in enumerate(p.layers):
@@ -412,8 +416,8 @@ def host_bench_text(
 def visible_text() -> str:
     """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
     lines = ["`verilator_config"]
-    for name in ("finished", "context_word", "clk", "service", "service_done"):
+    for name in ("wake", "context_word", "clk", "service", "service_done"):
         lines.append(f'public_flat_rw -module "bench" -var "{name}"')
-    for name in ("request", "latched", "answer", "program_request", "program_word", "program_answer"):
+    for name in ("latched", "answer", "program_word", "program_answer"):
         lines.append(f'public_flat_rw -module "crossbar_macro" -var "{name}"')
     return "\n".join(lines) + "\n"

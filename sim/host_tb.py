@@ -11,11 +11,11 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge, ValueChange
+from cocotb.triggers import ValueChange
 
 from sim.host_bench import CELLS, RELOAD, TOTALS
 from sim.macro import MacroModel, load_models
-from sim.npu_tb import CLOCK_NS, answer_operations, answer_reads
+from sim.npu_tb import CLOCK_NS, answer_operation, answer_read
 
 CELL_FIELDS = ("g_S", "pulses", "reads", "load", "read_load")
 
@@ -35,30 +35,44 @@ def _write_cells(models: list[MacroModel]) -> None:
     np.savez("cells.npz", **arrays)  # type: ignore[arg-type]
 
 
-async def _calls(dut, models: list[MacroModel]) -> None:
-    """Serve the calls: fast load, sums for the energy, the cells' conductances."""
-    asked = ValueChange(dut.service)
-    while True:
-        await asked
-        service = int(dut.service.value)
-        op = service & 0xFF
-        if op == RELOAD:
-            models[:] = load_models(Path.cwd())
-        elif op == TOTALS:
-            _write_totals(models)
-        elif op == CELLS:
-            _write_cells(models)
-        dut.service_done.value = service
+def _call(dut, models: list[MacroModel], service: int) -> None:
+    """Serve a call: fast load, sums for the energy, the cells' conductances."""
+    op = service & 0xFF
+    if op == RELOAD:
+        models[:] = load_models(Path.cwd())
+    elif op == TOTALS:
+        _write_totals(models)
+    elif op == CELLS:
+        _write_cells(models)
+    dut.service_done.value = service
 
 
 @cocotb.test()
 async def serve(dut) -> None:
-    """Play the devices until the host has ended the simulation."""
+    """Play the devices until the host has ended the simulation.
+
+    All that asks for Python is in one signal, `wake`: a signal that is watched costs the simulator time in every clock
+    cycle. Bits, lowest first: a layer's read and its programming operation toggle one bit each, a call toggles one, and
+    the end.
+    """
     models = load_models(Path.cwd())
-    for index in range(len(models)):
-        macro = getattr(dut.chip, f"macro_{index}")
-        cocotb.start_soon(answer_reads(macro, dut.context_word, models, index))
-        cocotb.start_soon(answer_operations(macro, models, index))
-    cocotb.start_soon(_calls(dut, models))
+    macros = [getattr(dut.chip, f"macro_{index}") for index in range(len(models))]
     Clock(dut.clk, CLOCK_NS, unit="ns").start()
-    await RisingEdge(dut.finished)
+    changed = ValueChange(dut.wake)
+    before = 0
+    while True:
+        await changed
+        text = str(dut.wake.value)
+        if text.strip("01"):
+            continue  # undefined, before the first evaluation
+        now = int(text, 2)
+        asked, before = now ^ before, now
+        for index, macro in enumerate(macros):
+            if asked >> 2 * index & 1:
+                answer_read(macro, dut.context_word, models[index])
+            if asked >> 2 * index & 2:
+                answer_operation(macro, models[index])
+        if asked >> 2 * len(macros) & 1:
+            _call(dut, models, int(dut.service.value))
+        if now >> 2 * len(macros) + 1:
+            return

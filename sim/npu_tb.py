@@ -18,30 +18,37 @@ from sim.macro import MacroModel, load_models
 CLOCK_NS = 10
 
 
-async def answer_reads(handle, context, models: list[MacroModel], index: int) -> None:
-    """Answer every read of layer `index`: codes and over-range flags of all its tiles at once.
+def answer_read(handle, context, model: MacroModel) -> None:
+    """Answer a read of a layer's macro: codes and over-range flags of all its tiles at once.
 
-    handle is the macro's; context is a signal of 96 bits: place in the stream, image, step. `models` may be exchanged
-    while this runs.
+    context is a signal of 96 bits: place in the stream, image, step.
     """
+    where = int(str(context.value), 2)
+    image, step = where >> 32 & 0xFFFFFFFF, where & 0xFFFFFFFF
+    handle.answer.value = model.answer(str(handle.latched.value), image, step, where >> 64)
+
+
+def answer_operation(handle, model: MacroModel) -> None:
+    """Carry out a programming operation of a layer's macro: a pulse, or a verify read, of all its row tiles."""
+    codes = model.program(str(handle.program_word.value))
+    if codes is not None:
+        handle.program_answer.value = codes
+
+
+async def answer_reads(handle, context, models: list[MacroModel], index: int) -> None:
+    """Answer every read of layer `index`. `models` may be exchanged while this runs."""
     request = ValueChange(handle.request)
-    latched, answer = handle.latched, handle.answer
     while True:
         await request
-        where = int(str(context.value), 2)
-        image, step = where >> 32 & 0xFFFFFFFF, where & 0xFFFFFFFF
-        answer.value = models[index].answer(str(latched.value), image, step, where >> 64)
+        answer_read(handle, context, models[index])
 
 
 async def answer_operations(handle, models: list[MacroModel], index: int) -> None:
-    """Carry out every programming operation of layer `index`: a pulse, or a verify read, of all its row tiles."""
+    """Carry out every programming operation of layer `index`."""
     request = ValueChange(handle.program_request)
-    word, answer = handle.program_word, handle.program_answer
     while True:
         await request
-        codes = models[index].program(str(word.value))
-        if codes is not None:
-            answer.value = codes
+        answer_operation(handle, models[index])
 
 
 @cocotb.test()

@@ -120,7 +120,7 @@ def load_facts(image: ChipImage, load: LoadReport) -> dict[str, Any]:
 
 
 def gap_facts(result: Result) -> dict[str, Any]:
-    """Clock cycles between images: from a result to the next image's first read; of the first image there are none."""
+    """Clock cycles without work between a result and the next image; of the first image there are none."""
     gaps = None if result.gaps is None or len(result) < 2 else result.gaps[1:]
     return {
         "gap_max": None if gaps is None else int(gaps.max()),

@@ -116,7 +116,7 @@ def steps_histogram(steps: NDArray[np.integer], t_max: int) -> Figure:
 
 
 def latency_histogram(seconds: NDArray[np.floating]) -> Figure:
-    """Distribution of the time from an image's first pixel to its decision, seconds."""
+    """Distribution of the time that images take, seconds."""
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(5.2, 3.0)
         ax: Axes = axes[0, 0]

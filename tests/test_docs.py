@@ -153,7 +153,8 @@ def options(command: str) -> frozenset[str]:
     run = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, [command, "--help"])
     assert run.exit_code == 0, run.output
     parameters = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
-    known = {name for parameter in parameters for name in parameter.opts if name.startswith("-")}
+    known = {name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)}
+    known = {name for name in known if name.startswith("-")}
     assert all(name in run.stdout for name in known)
     return frozenset(known | {"--help", "-h"})
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,18 @@ from hw.host_registers import (
     ADDRESS_BITS,
     LAYER_HOST_REGISTERS,
     LAYER_OFFSETS,
+    LAYER_STRIDE,
+    LAYER_WINDOWS,
     UNIT_HOST_REGISTERS,
     UNIT_OFFSETS,
     bias_byte_address,
+    build_id,
     host_map,
     layer_byte_address,
+    program_result_byte_address,
+    program_target_byte_address,
     unit_byte_address,
+    window_byte_address,
 )
 from hw.params import LayerParameters, NpuParameters
 from hw.registers import bias_address, global_address, layer_address
@@ -67,11 +75,34 @@ def test_build_parameters_are_constants() -> None:
     assert [found[1, name] for name in ("inputs", "outputs", "lanes", "max_theta")] == [4, 3, 1, 1023]
 
 
+def test_build_id_is_a_checksum_of_all_parameters() -> None:
+    fields = ("adc_bits", "inputs", "lanes", "max_bias", "max_gain_shift", "max_steps", "max_theta", "outputs")
+    fields += ("phases", "row_bits", "tile_columns", "tile_rows")
+    layers = [",".join(f'"{name}":{getattr(layer, name)}' for name in fields) for layer in UNIT.layers]
+    text = (
+        f'{{"encoder_lanes":2,"layers":[{{{layers[0]}}},{{{layers[1]}}}],"max_steps":32,"phases":2,"pulse_cycles":4}}'
+    )
+    assert build_id(UNIT) == zlib.crc32(text.encode())
+    assert build_id(UNIT) != build_id(dataclasses.replace(UNIT, pulse_cycles=5))
+
+
+def test_windows_do_not_meet() -> None:
+    """Whatever the build: the largest windows lie behind the registers, and end before the next."""
+    end = max(LAYER_OFFSETS.values()) + 4
+    for window, words in zip(LAYER_WINDOWS, (4096, 8192, 32768), strict=True):
+        assert end <= window.offset == window_byte_address(window, 0, 0) - LAYER_STRIDE
+        end = window_byte_address(window, 0, words - 1) + 4 - LAYER_STRIDE
+    assert end <= LAYER_STRIDE
+    assert [window.words(FIRST) for window in LAYER_WINDOWS] == [2, 4, 4]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: unit_byte_address("theta"), r"^Unit register must be one of coding, rule, .*, not 'theta'$"),
         (lambda: layer_byte_address(0, "id"), r"^Layer register must be one of theta, v0, .*, not 'id'$"),
+        (lambda: program_target_byte_address(0, 4096), r"^Index of a program_target must be in 0 \.\. 4095, not 4096$"),
+        (lambda: program_result_byte_address(0, -1), r"^Index of a program_result must be in 0 \.\. 8191, not -1$"),
         (lambda: layer_byte_address(255, "theta"), r"^Layer of a load address must be in 0 \.\. 254, not 255$"),
     ],
 )
@@ -100,9 +131,11 @@ def test_c_header_compiles_and_says_what_python_says(tmp_path: Path) -> None:
     expected = {f"SPIKELOOM_{name.upper()}": offset for name, offset in UNIT_OFFSETS.items()}
     expected |= {f"SPIKELOOM_LAYER_{name.upper()}(3)": layer_byte_address(3, name) for name in LAYER_OFFSETS}
     expected |= {"SPIKELOOM_BIAS(254, 32767)": bias_byte_address(254, 32767)}
-    for register in UNIT_HOST_REGISTERS:
-        for field in register.fields:
-            prefix = f"SPIKELOOM_{register.name}_{field.name}".upper()
+    expected |= {"SPIKELOOM_PROGRAM_TARGET(1, 4095)": program_target_byte_address(1, 4095)}
+    expected |= {"SPIKELOOM_PROGRAM_RESULT(1, 8191)": program_result_byte_address(1, 8191)}
+    for declared in (*UNIT_HOST_REGISTERS, *LAYER_HOST_REGISTERS, *LAYER_WINDOWS):
+        for field in declared.fields:
+            prefix = f"SPIKELOOM_{declared.name}_{field.name}".upper()
             expected[f"{prefix}_MASK"] = ((1 << field.bits) - 1) << field.low
             expected[f"{prefix}_SHIFT"] = field.low
     checks = [f"_Static_assert({macro} == {value:#x}u, {macro!r});" for macro, value in expected.items()]
@@ -124,5 +157,6 @@ def test_system_rdl_has_every_register_at_its_place() -> None:
         expected.setdefault(name, []).extend([offset] * 2)
     assert found == expected
     assert re.findall(r"layer_(\d) @ (0x\w+);", text) == [("0", "0x40000"), ("1", "0x80000")]
-    assert "} bias[3] @ 0x20000 += 4;" in text
+    for window in ("bias[3] @ 0x20000", "program_target[1] @ 0x14000", "program_result[2] @ 0x18000"):
+        assert f"}} {window} += 4;" in text
     assert "value[9:0] = 10'h1;" in text  # theta

@@ -19,7 +19,7 @@ from hw.pixel_stream import PixelStream
 from hw.result_stream import ResultStream
 from sim.simulator import Simulator
 from sim.tools import simulator_environment
-from tests.conftest import SIMULATORS
+from tests.conftest import icarus
 from tests.hw.npu_axi_host import UNIT
 from tests.hw.proof_bench import mutant
 from tests.hw.test_export import MACROS
@@ -49,11 +49,6 @@ def bench() -> dict[str, str]:
     return {**files, "crossbar_macro.sv": macro, "bench.sv": "\n".join(lines), "bench.vlt": control}
 
 
-@pytest.fixture(params=SIMULATORS)
-def built(request: pytest.FixtureRequest) -> Simulator:
-    return Simulator.of_texts(bench(), request.param, quick=True)
-
-
 def play(built: Simulator, folder: Path, plusargs: list[str], only: str | None = None) -> None:
     """Run the bench; fails if one of its tests does."""
     for layer, p in enumerate(UNIT.layers):
@@ -80,9 +75,13 @@ def play(built: Simulator, folder: Path, plusargs: list[str], only: str | None =
     assert passed, f"{text}\n{(folder / 'simulation.log').read_text()[-3000:]}"
 
 
-@pytest.mark.parametrize("stall", [0, 40])
-def test_buses(built: Simulator, stall: int, tmp_path: Path) -> None:
-    play(built, tmp_path, [f"+stall={stall}", "+resets=20"])
+@pytest.mark.parametrize(
+    ("simulator", "stall", "resets"),
+    [("verilator", 0, 20), ("verilator", 40, 20), pytest.param("icarus", 40, 2, marks=icarus)],
+)
+def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
+    built = Simulator.of_texts(bench(), simulator, quick=True)
+    play(built, tmp_path, [f"+stall={stall}", f"+resets={resets}"])
 
 
 @pytest.mark.parametrize(
@@ -102,7 +101,7 @@ def test_bench_notices_broken_twins(
 ) -> None:
     home = hw.host_block if broken is LoadGuard else hw.npu_axi
     monkeypatch.setattr(home, broken.__name__, mutant(broken, old, new))
-    simulator = Simulator.of_texts(bench(), SIMULATORS[-1], quick=True)
+    simulator = Simulator.of_texts(bench(), "verilator", quick=True)
     with pytest.raises(AssertionError, match="<failure"):
         play(simulator, tmp_path, ["+stall=0", "+resets=1"], only=test)
 
@@ -110,5 +109,5 @@ def test_bench_notices_broken_twins(
 @pytest.mark.slow
 @pytest.mark.parametrize("stall", [0, 40])
 def test_a_thousand_random_resets(stall: int, tmp_path: Path) -> None:
-    simulator = Simulator.of_texts(bench(), SIMULATORS[0])
+    simulator = Simulator.of_texts(bench())
     play(simulator, tmp_path, [f"+stall={stall}", "+resets=1000", f"+seed={2 + stall}"], only="random_resets")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Elaboratable, EnableInserter, Module, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -134,6 +134,36 @@ def test_cut_values_and_numbers() -> None:
         "connect \\o \\low_uncut [0]",
         "end",
     ]
+
+
+class Restarted(wiring.Component):
+    """Source and what is around it, with a reset of its own."""
+
+    def __init__(self, transformer: type = ResetInserter) -> None:
+        super().__init__({"again": In(1), "total": Out(4)})
+        self.transformer = transformer
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        outer = Outer()
+        m.submodules.outer = self.transformer(self.again)(outer)
+        m.d.comb += self.total.eq(outer.total)
+        return m
+
+
+def test_inserted_resets_are_those_of_the_instance(modules: dict[str, RtlilModule]) -> None:
+    found = {module.name: module.text for module in rtlil_modules(Restarted(), "top")}
+    assert found["top.outer.source"] == modules["outer.source"].text.replace("outer.source", "top.outer.source")
+    connections = dict(re.findall(r"^    connect \\(\S+) (\S+)", found["top"], re.M))
+    assert (connections["A"], connections["B"]) == ("\\rst", "\\again") and "cell $or" in found["top"]
+    assert connections["rst"] == connections["Y"]
+
+
+def test_other_transformers_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^A component may be transformed by one ResetInserter of the domain sync only$"
+    ):
+        rtlil_modules(Restarted(EnableInserter), "top")
 
 
 class Broken(wiring.Component):

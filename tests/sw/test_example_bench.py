@@ -20,6 +20,13 @@ from tests.sw.models import make_chip
 NOISY = {"device_sigma": 0.1, "read_sigma": 0.05, "stuck_on": 0.01, "wire_ohm": 1.0}
 CHIPS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "noisy": ((), {"device": NOISY}),
+    "pulses": (
+        (),
+        {
+            "device": {"pulse_up": 0.7, "pulse_sigma": 0.2, "stuck_on": 0.05},
+            "programming": {"method": "verify", "window": 0.75},
+        },
+    ),
     "analog": ((), {"coding": {"input": "analog"}}),
     "rate": ((), {"coding": {"input": "rate", "phases": 2}, "hardware": {"encoder_lanes": 3, "adc_cycles": 2}}),
     "membrane": ((), {"neuron": {"output_reset": "none"}, "decision": {"readout": "membrane", "rule": "fixed"}}),

@@ -11,12 +11,17 @@ from sim.job import register_writes
 from sw.errors import FileError
 from tests.sw.models import make_chip
 
-CHIP = make_chip(coding={"input": "analog"})
+CYCLES = {"settle_cycles": 3, "adc_cycles": 4, "program_cycles": 17}
+CHIP = make_chip(coding={"input": "analog"}, hardware=CYCLES)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return CHIP.write_verilog(tmp_path_factory.mktemp("verilog") / "out")
+
+
+def bench(folder):
+    return (folder / "example_tb.v").read_text()
 
 
 def test_level_files_hold_the_levels(folder):
@@ -51,6 +56,8 @@ def test_every_file_is_listed_with_its_checksum(folder):
 
 def test_the_readme_names_the_macros_settings(folder):
     text = (folder / "README.md").read_text()
+    for name, cycles in CYCLES.items():
+        assert f".{name.upper()}({cycles})" in text and f".{name.upper()}({cycles})" in bench(folder)
     for index, layer in enumerate(CHIP.image.layers):
         assert f".GAIN_SHIFT_{index}({layer.gain_shift})" in text
     assert "20-12-7-5" in text
