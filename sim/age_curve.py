@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from sim.tantalum_oxide import TantalumOxide, log_rate
+from sim.tantalum_oxide import TantalumOxide, flattened, log_rate
 
 __all__ = ["AgeCurve", "ReadPulse"]
 
@@ -64,8 +64,8 @@ class ReadPulse:
 
 @njit(cache=True)
 def _slowness(u, v, log_t, p):  # type: ignore[no-untyped-def]
-    """Pulses a unit of u, at u; e^700 at most."""
-    return math.exp(min(-log_rate(u if v > 0.0 else 1.0 - u, v, p) - log_t, 700.0))
+    """Pulses a unit of u, at u, held between e^-700 and e^700."""
+    return math.exp(min(max(-log_rate(u if v > 0.0 else 1.0 - u, v, p) - log_t, -700.0), 700.0))
 
 
 @njit(cache=True)
@@ -113,9 +113,9 @@ def _ways(ages, knots, v, log_t, p, nodes, weights, ways, slopes):  # type: igno
 
 @njit(cache=True)
 def _way(age, first, per_octave, table):  # type: ignore[no-untyped-def]
-    """U(age) by the spline; additions and multiplications only, so the same bits everywhere."""
+    """U(age) by the spline; additions and multiplications only, so that a table gives the same bits everywhere."""
     mantissa, exponent = math.frexp(age)
-    if exponent <= first:
+    if age == 0.0 or exponent <= first:
         segment, x = 0, math.ldexp(age, -first)
     else:
         place = (2.0 * mantissa - 1.0) * per_octave
@@ -199,13 +199,10 @@ class AgeCurve:
             raise TypeError(f"Pulses must be integers, not {pulses.dtype}")
         if pulses.size and not 0 <= int(pulses.min()) <= int(pulses.max()) <= 1 << 62:
             raise ValueError(f"Pulses must lie in 0 .. 2^62, not {pulses.min()} .. {pulses.max()}")
-        arrays = (np.asarray(w, np.float64), np.asarray(age, np.float64), pulses.astype(np.int64))
-        w, age, pulses = np.broadcast_arrays(*arrays)
-        result = np.empty(w.size)
-        _age_cells(
-            w.ravel(), age.ravel(), pulses.ravel(), self._sign, self._first, self.per_octave, self._table, result
-        )
-        return result.reshape(w.shape)
+        shape, cells = flattened(np.asarray(w, np.float64), np.asarray(age, np.float64), pulses.astype(np.int64))
+        result = np.empty(math.prod(shape))
+        _age_cells(*cells, self._sign, self._first, self.per_octave, self._table, result)
+        return result.reshape(shape)
 
     def exact(self, ages: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """U of ages, float64 [n], and its slopes a pulse, by inverting the integral, without the spline."""

@@ -19,13 +19,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["TantalumOxide", "level_conductances", "log_rate"]
+__all__ = ["TantalumOxide", "flattened", "level_conductances", "log_rate"]
 
 
 @njit(cache=True)
 def _conductance(w, v, p):  # type: ignore[no-untyped-def]
     """G(w, v), siemens; p are the device's parameters in the order of their fields."""
-    return w * p[0] + (1.0 - w) * p[1] * math.exp(p[2] * math.sqrt(abs(v)))
+    return w * p[0] + (1.0 - w) * p[1] * math.exp(min(p[2] * math.sqrt(abs(v)), 300.0))
 
 
 @njit(cache=True)
@@ -39,6 +39,13 @@ def log_rate(w, v, p):  # type: ignore[no-untyped-def]
     if v > 0.0:
         return math.log(p[4]) + log_sinh - (w / p[8]) ** 2 + power / p[9]
     return math.log(p[3]) + log_sinh - (p[7] / w) ** 2 + 1.0 / (1.0 + p[10] * power)
+
+
+def flattened(*arrays: ArrayLike) -> tuple[tuple[int, ...], tuple[NDArray, ...]]:
+    """Shape that the arrays broadcast to, and each of them in that shape, flat and contiguous, for compiled loops."""
+    given = [np.asarray(array) for array in arrays]
+    shape = np.broadcast_shapes(*(array.shape for array in given))
+    return shape, tuple(x.ravel() if x.shape == shape else np.broadcast_to(x, shape).flatten() for x in given)
 
 
 @njit(cache=True)
@@ -89,8 +96,9 @@ class TantalumOxide:
         return tuple(float(value) for value in astuple(self))
 
     def off_conductance_S(self, v_V: ArrayLike) -> NDArray[np.float64]:
-        """a * exp(b * sqrt|v|), the conductance at w = 0, siemens."""
-        return np.asarray(self.a_S * np.exp(self.b_per_sqrt_V * np.sqrt(np.abs(np.asarray(v_V, np.float64)))))
+        """a * exp(b * sqrt|v|), the conductance at w = 0, siemens. The exponent ends at 300 (4,000 V)."""
+        exponent = self.b_per_sqrt_V * np.sqrt(np.abs(np.asarray(v_V, np.float64)))
+        return np.asarray(self.a_S * np.exp(np.minimum(exponent, 300.0)))
 
     def conductance_S(self, w: ArrayLike, v_V: ArrayLike) -> NDArray[np.float64]:
         """G(w, v) = i / v, siemens; at v = 0 its limit."""
@@ -117,10 +125,10 @@ class TantalumOxide:
 
     def rate_per_s(self, w: ArrayLike, v_V: ArrayLike) -> NDArray[np.float64]:
         """dw/dt, 1/s. Beyond e^700, which no cell survives for a femtosecond, the rate stays at e^700."""
-        w, v = np.broadcast_arrays(np.asarray(w, np.float64), np.asarray(v_V, np.float64))
-        logs = np.empty(w.size)
-        _log_rates(w.ravel(), v.ravel(), self.parameters, logs)
-        return np.asarray(np.sign(v) * np.exp(np.minimum(logs, 700.0)).reshape(v.shape))
+        shape, (states, v) = flattened(np.asarray(w, np.float64), np.asarray(v_V, np.float64))
+        logs = np.empty(v.size)
+        _log_rates(states, v, self.parameters, logs)
+        return np.asarray(np.sign(v) * np.exp(np.minimum(logs, 700.0)), np.float64).reshape(shape)
 
 
 def level_conductances(g_min_S: float, g_max_S: float, bits: int = 4) -> NDArray[np.float64]:
