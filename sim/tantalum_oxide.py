@@ -126,9 +126,11 @@ class TantalumOxide:
     def rate_per_s(self, w: ArrayLike, v_V: ArrayLike) -> NDArray[np.float64]:
         """dw/dt, 1/s. Beyond e^700, which no cell survives for a femtosecond, the rate stays at e^700."""
         shape, (states, v) = flattened(np.asarray(w, np.float64), np.asarray(v_V, np.float64))
-        logs = np.empty(v.size)
+        logs: NDArray[np.float64] = np.empty(v.size)
         _log_rates(states, v, self.parameters, logs)
-        return np.asarray(np.sign(v) * np.exp(np.minimum(logs, 700.0)), np.float64).reshape(shape)
+        np.exp(np.minimum(logs, 700.0), out=logs)
+        logs *= np.sign(v)
+        return logs.reshape(shape)
 
 
 def level_conductances(g_min_S: float, g_max_S: float, bits: int = 4) -> NDArray[np.float64]:

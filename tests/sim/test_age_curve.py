@@ -82,6 +82,16 @@ def test_any_number_of_pulses(v: float) -> None:
     assert billion[8] == pytest.approx(0.5 + drift[0], rel=1e-9)
 
 
+@pytest.mark.parametrize("v", [0.2, -0.2])
+def test_no_step_back_at_the_nodes_of_the_spline(v: float) -> None:
+    """Pulse by pulse over nodes at ages up to 2^50, from the beginning of the curve: not one bit back."""
+    pulses = curve(v, 1.0)
+    nodes = np.ldexp(1.0, np.arange(20, 50))[:, None] * (1 + np.arange(0, pulses.per_octave, 5) / pulses.per_octave)
+    counts = nodes.astype(np.int64)[..., None] + np.arange(-20, 21)
+    states = pulses.aged(0.0 if v > 0 else 1.0, 0.0, counts)
+    assert (np.diff(states, axis=-1) * math.copysign(1.0, v) >= 0).all()
+
+
 def test_a_real_device_drifts_by_hundredths_in_1e9_reads() -> None:
     """-0.2 V, 10 ns: 10 s of stress at 2.8e-4 a second from w = 0.5 is a way of 2.8e-3, by hand."""
     pulses = curve(-0.2, 1.0)

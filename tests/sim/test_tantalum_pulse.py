@@ -72,25 +72,28 @@ def test_the_voltage_of_a_step_makes_the_step() -> None:
     assert float(pulse_voltage(DEVICE, 0.5, 0.5)) == 0.0
 
 
-def test_program_and_verify_reaches_every_level() -> None:
-    """Cells differ by a factor e^(0.5 N) in speed, pulses by e^(0.1 N); 5 mV more for each pulse the same way."""
+@pytest.mark.parametrize(("lowest", "spread", "most"), [(0.0, 0.1, 4), (0.06, 0.1, 4), (0.15, 0.1, 2), (0.15, 0.3, 2)])
+def test_program_and_verify_reaches_every_level(lowest: float, spread: float, most: int) -> None:
+    """As the Programmer does it, with a driver that knows the verify code: eighths of a level, window 2, 60 tries.
+
+    Cells differ in speed by `spread`, pulses by 10 %.
+    """
     rng = np.random.default_rng(5)
-    goal = np.repeat(0.1 + 0.06 * np.arange(16), 20)
-    w, speed = np.zeros(goal.size), np.exp(rng.normal(0, 0.5, goal.size))
-    same, last, needed = np.zeros(goal.size), np.zeros(goal.size), np.zeros(goal.size)
-    for _ in range(40):
-        error = goal - w
-        todo = np.abs(error) > 0.06 / 4
-        same = np.where(np.sign(error) == last, same + 1, 0)
-        last = np.sign(error)
-        v = pulse_voltage(DEVICE, w[todo], goal[todo])
-        v = v + np.sign(v) * 0.005 * same[todo]
-        stretch = speed[todo] * np.exp(rng.normal(0, 0.1, todo.sum()))
+    targets = np.repeat(8 * np.arange(16), 10)
+    places = np.linspace(lowest, 1.0, 121)
+    w, speed = np.full(targets.size, lowest), np.maximum(0.0, 1 + rng.normal(0, spread, targets.size))
+    pulses = np.zeros(targets.size)
+    for _ in range(60):
+        codes = np.clip(np.rint((w - lowest) / (1 - lowest) * 120), 0, 120).astype(int)
+        todo = np.abs(targets - codes) > 2
+        if not todo.any():
+            break
+        v = pulse_voltage(DEVICE, places[codes[todo]], places[targets[todo]])
+        stretch = speed[todo] * np.maximum(0.0, 1 + rng.normal(0, 0.1, todo.sum()))
         w[todo] = pulse(DEVICE, w[todo], v > 0, np.abs(v), stretch=stretch)
-        needed += todo
-    inside = np.abs(goal - w) <= 0.06 / 4
-    assert inside.mean() > 0.97
-    assert np.median(needed) <= 8
+        pulses += todo
+    assert todo.sum() <= (1 if spread > 0.2 else 0)
+    assert np.median(pulses) <= most
 
 
 def test_wrong_arguments_raise() -> None:
