@@ -144,4 +144,4 @@ def level_conductances(g_min_S: float, g_max_S: float, bits: int = 4) -> NDArray
     if not 1 <= bits <= 6:
         raise ValueError(f"bits must be 1 .. 6, not {bits!r}")
     top = (1 << bits) - 1
-    return g_min_S + np.arange(top + 1) * ((g_max_S - g_min_S) / top)
+    return np.asarray(g_min_S + np.arange(top + 1) * ((g_max_S - g_min_S) / top), np.float64)
