@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -125,8 +126,8 @@ def test_one_cell_and_many_give_the_same_bits(v: float) -> None:
     assert [float(pulses.aged(*cell)) for cell in zip(w, age, counts, strict=True)] == states.tolist()
     assert (pulses.aged(w[::-2], age[::-2], counts[::-2]) == states[::-2]).all()
     assert pulses.aged(w[0], age[0], 5).shape == ()
-    again = AgeCurve(DEVICE, pulses.pulse)
-    assert (again.aged(w, again.locate(w), counts) == states).all(), "two processes tabulate the same curve"
+    for again in (AgeCurve(DEVICE, pulses.pulse), pickle.loads(pickle.dumps(pulses))):
+        assert (again.aged(w, again.locate(w), counts) == states).all(), "tabulated again, or handed to a process"
 
 
 @pytest.mark.parametrize("v", [0.2, -0.2])
