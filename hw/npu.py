@@ -51,14 +51,15 @@ class Npu(wiring.Component):
 
     Cycles
     ------
-    With W = pixel_words, the pixels of an image offered without a gap from cycle 0 on, and for layer l and a step: G_l
-    groups; D_l = max(pulse_cycles, cycle of the drive in which `sampled` is first up), 0 for a silent vector; c_l =
-    cycles of a conversion (1 if `done` answers at once, and for a silent vector). Step 1's vector is offered to layer 0
-    in cycle O(1) = 2 W + 1. A step whose vector is offered in cycle O ends in cycle E = O + the sum over all layers but
-    the last of (D_l + G_l c_l + 4), and unless the last layer L is skipped + (D_L + c_L + 4 + max(classes,
-    (G_L - 1) c_L + classes in its last group)). The next step's vector is offered in cycle
-    max(E + 1, O + D_0 + W + 1), D_0 = 0 if layer 0 was skipped: after the decision, and not before it is encoded. After
-    the last step `cycles` = E + 1.
+    Counted from the image's start, with W = pixel_words, and for layer l and a step: G_l groups; D_l =
+    max(pulse_cycles, cycle of the drive in which `sampled` is first up), 0 for a silent vector; c_l = cycles of a
+    conversion (1 if `done` answers at once, and for a silent vector). Step 1's vector is offered to layer 0 in cycle
+    O(1) = max(cycle of the last pixel word + W + 2, cycle of the result before + 1): 2 W + 1 for a lone image whose
+    words come without a gap, 1 for an image that is prepared when the result before it is taken; then `gap` is 0. A
+    step whose vector is offered in cycle O ends in cycle E = O + the sum over all layers but the last of (D_l + G_l c_l
+    + 4), and unless the last layer L is skipped + (D_L + c_L + 4 + max(classes, (G_L - 1) c_L + classes in its last
+    group)). The next step's vector is offered in cycle max(E + 1, O + D_0 + W + 1), D_0 = 0 if layer 0 was skipped:
+    after the decision, and not before it is encoded. After the last step `cycles` = E + 1.
     """
 
     def __init__(self, *, parameters: NpuParameters) -> None:
