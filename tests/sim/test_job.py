@@ -11,7 +11,7 @@ import pytest
 from hw.params import Coding
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, bias_address, global_address, layer_address
 from sim.encoder import image_seed
-from sim.job import image_stream, read_record, register_writes, write_job
+from sim.job import image_stream, pixel_words, read_record, read_trace, register_writes, write_job
 from sim.macro import programmed_models
 from sim.tools import SimulationError
 from tests.sim.networks import random_chip
@@ -83,3 +83,21 @@ def test_membranes_of_more_than_32_bits_are_whole(tmp_path: Path) -> None:
     trace = read_record(tmp_path, chip, np.array([4]), "full").trace
     assert trace is not None and trace.membranes is not None
     assert trace.membranes[0][0, 0].tolist() == list(values)
+
+
+def test_words_have_lane_0_first() -> None:
+    words = pixel_words(CHIP.parameters, np.arange(1, 8, dtype=np.uint8)[None])
+    assert words.tolist() == [[[1, 2, 3], [4, 5, 6], [7, 0, 0]]]
+
+
+def test_a_trace_by_place(tmp_path: Path) -> None:
+    """Neuron 0 is the lowest bit; steps count from 1; images that are not there are silent."""
+    chip = dataclasses.replace(CHIP, t_max=2, skip=0)
+    bits = [shape.membrane_bits for shape in chip.parameters.layers]
+    membrane = f"{(1 << bits[1]) - 1:0{bits[1]}x}"  # neuron 0 has -1, the others 0
+    (tmp_path / "record.txt").write_text(f"s 1 2 0 11\ns 0 1 1 4\nm 1 1 1 {membrane}\n")
+    trace = read_trace(tmp_path / "record.txt", chip, 3, "full")
+    assert np.argwhere(trace.unpacked(0)).tolist() == [[1, 1, 0], [1, 1, 4]]
+    assert np.argwhere(trace.unpacked(1)).tolist() == [[0, 0, 2]]
+    assert trace.membranes is not None and trace.membranes[1][1, 0].tolist() == [-1, 0, 0]
+    assert read_trace(tmp_path / "record.txt", chip, 3, "spikes").membranes is None

@@ -108,3 +108,11 @@ def test_accuracy(result: Result) -> None:
 def test_unpacked() -> None:
     trace = Trace((np.array([[[0b10000001, 0b01000000]]], np.uint8),), None, (10,))
     assert np.flatnonzero(trace.unpacked(0)[0, 0]).tolist() == [0, 7, 9]
+
+
+def test_cycles_and_gaps_are_joined_if_all_have_them(result: Result) -> None:
+    timed = replace(result, cycles=np.arange(5), gaps=np.arange(5) + 10)
+    joined = Result.concatenate([timed, timed])
+    assert joined.gaps is not None and joined.gaps.tolist() == [10, 11, 12, 13, 14] * 2
+    assert joined.cycles is not None and joined.cycles.tolist() == [0, 1, 2, 3, 4] * 2
+    assert Result.concatenate([timed, replace(timed, gaps=None)]).gaps is None

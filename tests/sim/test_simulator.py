@@ -105,3 +105,35 @@ def test_a_build_is_small(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert endings == {"", ".sv", ".vlt", ".log"}
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
     assert os.environ["WAVES"] == "1"
+
+
+BENCH = """module bench (input wire clk);
+    initial if ($test$plusargs("again") != 0) $finish;
+endmodule
+"""
+
+
+def test_a_bench_of_any_text_is_built_once_and_kept(cache: Path, building: list[str]) -> None:
+    texts = {"bench.sv": BENCH, "bench.vlt": ""}
+    first = Simulator.of_texts(texts)
+    assert Simulator.of_texts(texts) == first and len(building) == 1
+    assert Simulator.of_texts({**texts, "other.sv": ""}).folder != first.folder
+
+
+def test_the_command_of_a_run(cache: Path, building: list[str], tmp_path: Path) -> None:
+    """It runs the program of the build in the job's folder, with the bench's module; nothing is run by asking."""
+    chip = Simulator.of_texts({"bench.sv": BENCH, "bench.vlt": ""})
+    before = dict(os.environ)
+    words, environment = chip.command(tmp_path / "job", "sim.host_tb", ["+again"])
+    assert words[0] == str(chip.folder / "bench") and "+again" in words
+    assert environment["COCOTB_TEST_MODULES"] == "sim.host_tb" and environment["OMP_NUM_THREADS"] == "1"
+    assert dict(os.environ) == before and list((tmp_path / "job").iterdir()) == []
+
+
+def test_a_build_in_use_stays(cache: Path, building: list[str]) -> None:
+    chip = Simulator.of_texts({"bench.sv": BENCH, "bench.vlt": ""})
+    with chip.in_use():
+        simulator._forget_old(0)
+        assert chip.folder.exists()
+    simulator._forget_old(0)
+    assert not chip.folder.exists()

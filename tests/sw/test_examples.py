@@ -27,3 +27,11 @@ def test_quick_start(tmp_path):
     assert run.returncode == 0, run.stderr
     assert "20 images bit-identical" in run.stdout
     assert {"chip.sv", "load.hex", "mine.loom", "report.html", "summary.json"} <= set(os.listdir(tmp_path / "out"))
+
+
+def test_host(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "examples" / "host.py")]
+    run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert "Bit-identical to the reference with the conductances that were reached" in run.stdout

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from tests.sw.synthetic import make_chip, make_result
 @pytest.mark.parametrize("cycles", [False, True])
 def test_a_result_comes_back_and_its_file_is_reproducible(tmp_path: Path, cycles: bool) -> None:
     result = make_result(make_chip(), 9, cycles=cycles)
+    if cycles:
+        result = replace(result, gaps=np.arange(9))
     save_result(tmp_path / "a.npz", result, values=123)
     save_result(tmp_path / "b.npz", result, values=123)
     again, values = load_result(tmp_path / "a.npz")
@@ -20,6 +23,7 @@ def test_a_result_comes_back_and_its_file_is_reproducible(tmp_path: Path, cycles
     assert (again.cycles is not None) == cycles
     if result.cycles is not None:
         assert np.array_equal(result.cycles, again.cycles)
+        assert again.gaps is not None and again.gaps.tolist() == list(range(9))
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
