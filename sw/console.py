@@ -97,6 +97,15 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         "latency, mean": si(summary["latency_s"]["mean"], "s"),
         "energy, mean (modelled)": si(summary["energy_J"]["total"], "J"),
     }
+    programming, bus = summary["programming"], summary["bit_exact"]["through_bus"]
+    if programming is not None:
+        rows["accuracy, without fault-aware mapping"] = percent(programming["accuracy"]["programmed"])
+        rows["cells that failed"] = f"{number(programming['failed_cells'])} of {number(programming['cells'])}"
+        rows["weights lost"] = number(programming["lost_pairs"])
+        rows["programming, time (without the host)"] = si(programming["time_s"], "s")
+        rows["programming, energy (modelled)"] = si(programming["energy_J"]["total"], "J")
+    if bus is not None:
+        rows["idle cycles between images, most"] = number(bus["gap_max"])
     print_table(summary["name"], rows)
     Console().print(f"Report: {page}", soft_wrap=True, highlight=False)
 

@@ -165,6 +165,9 @@ def test_everything_once_through_the_bus(place: Path) -> None:
     assert 0 <= bus["gap_mean"] <= bus["gap_max"] <= 8
     assert programming["cycles"] < bus["load_cycles"]
     assert json.loads(call("run", "bus.toml", "--json").stdout)["done"] == []
+    table = call("run", "bus.toml").stdout
+    assert "idle cycles between images, most" in table
+    assert f"{programming['failed_cells']} of {programming['cells']:,}" in table
     lines = [line for line in BUS.splitlines() if not line.startswith(("pulse", "method", "fault", "through", "stuck"))]
     (place / "levels.toml").write_text("\n".join(lines).replace('name = "bus"', 'name = "levels"'))
     call("run", "levels.toml", "--to", "convert")
