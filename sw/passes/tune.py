@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sim.image import ChipImage
-from sw.graph import Dense, Network
+from sw.graph import Dense, Network, Rectifier
 
 __all__ = ["Cost", "Factors", "Move", "Tuned", "Tuning", "scale_chip", "scale_network", "tune"]
 
@@ -202,7 +202,7 @@ def scale_chip(image: ChipImage, factors: Factors) -> ChipImage:
     return replace(image, layers=tuple(layers), parameters=replace(image.parameters, layers=tuple(shapes)))
 
 
-def _scaled_rectifier(layer: Dense, factor: float):  # type: ignore[no-untyped-def]
+def _scaled_rectifier(layer: Dense, factor: float) -> Rectifier | None:
     rectifier = layer.rectifier
     return rectifier and replace(rectifier, clip=rectifier.clip * factor)
 
