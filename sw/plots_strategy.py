@@ -16,20 +16,24 @@ __all__ = ["k_search", "q_convergence", "tuning"]
 
 
 def q_convergence(strategy: Strategy, states: int = 4) -> Figure:
-    """Q of going on and of terminating in the first states, averaged over each window, against images shown."""
+    """Q of going on and of terminating, averaged over each window, against images shown.
+
+    Of the states, the one after the chosen k is shown, and those before it, `states` in all.
+    """
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(5.6, 3.6)
         ax: Axes = axes[0, 0]
-        shown = strategy.images * np.arange(1, len(strategy.history) + 1) / len(strategy.history) / 1000.0
+        shown = strategy.shown / 1000.0
         levels = strategy.table.shape[0] - 1
-        for n in range(1, min(states, levels) + 1):
-            colour = SERIES[(n - 1) % len(SERIES)]
+        last = levels if strategy.k is None else min(levels, max(states, strategy.k // strategy.unit + 1))
+        for n in range(max(1, last - states + 1), last + 1):
+            colour = SERIES[(last - n) % len(SERIES)]
             lead = n * strategy.unit
             ax.plot(shown, strategy.history[:, n, TERMINATE], color=colour, label=f"lead {lead}: terminate")
             ax.plot(shown, strategy.history[:, n, CONTINUE], "--", color=colour, label=f"lead {lead}: go on")
         if not levels:
             ax.plot(shown, strategy.history[:, 0, CONTINUE], "--", color=GREY, label="start: go on")
-        if strategy.images and np.any(strategy.epsilons > strategy.epsilons[-1]):
+        if np.any(strategy.epsilons > strategy.epsilons[-1]):
             settled = shown[int(np.argmax(strategy.epsilons <= strategy.epsilons[-1]))]
             ax.axvline(settled, color=GREY, linewidth=1.0, linestyle=":", label="exploration settled")
         ax.set_xlabel("images shown (thousands)")

@@ -93,8 +93,8 @@ class Strategy:
     last : float64 [levels + 1, 2], Q after the last image; its own k is `last_k`
     visits : int64 [levels + 1, 2], updates of each entry
     history : float64 [windows, levels + 1, 2], Q averaged over each window
+    shown : int64 [windows], images shown until the end of each window
     epsilons : float64 [windows], epsilon after each window
-    images : images shown
     converged : False if max_images ended learning
     unit : score of one level; WIN_n is a lead of n * unit
     """
@@ -104,10 +104,15 @@ class Strategy:
     last: NDArray[np.float64]
     visits: NDArray[np.int64]
     history: NDArray[np.float64]
+    shown: NDArray[np.int64]
     epsilons: NDArray[np.float64]
-    images: int
     converged: bool
     unit: int
+
+    @property
+    def images(self) -> int:
+        """Images shown in all."""
+        return int(self.shown[-1])
 
     @property
     def last_k(self) -> int | None:
@@ -142,6 +147,7 @@ def learn_strategy(
     table = np.zeros((trajectories.levels + 1, 2))
     visits = np.zeros(table.shape, np.int64)
     history: list[NDArray[np.float64]] = []
+    counts: list[int] = []
     epsilons: list[float] = []
     epsilon, shown, settled = learning.epsilon, 0, 0
     waiting = np.empty(0, np.int64)
@@ -159,6 +165,7 @@ def learn_strategy(
         waiting = waiting[count:]
         shown += count
         history.append(total / count)
+        counts.append(shown)
         epsilons.append(epsilon)
         settled += epsilon <= learning.epsilon_min
         if settled >= 2 * learning.patience:
@@ -170,7 +177,15 @@ def learn_strategy(
     average = np.mean(history[-learning.patience :], axis=0)
     k = _register(_first_terminate(average), trajectories.unit)
     return Strategy(
-        k, average, table, visits, np.array(history), np.array(epsilons), shown, converged, trajectories.unit
+        k=k,
+        table=average,
+        last=table,
+        visits=visits,
+        history=np.array(history),
+        shown=np.array(counts),
+        epsilons=np.array(epsilons),
+        converged=converged,
+        unit=trajectories.unit,
     )
 
 

@@ -37,12 +37,16 @@ def test_same_bytes_and_labelled_axes():
 
 def test_the_table_s_windows_are_drawn():
     strategy, _ = some()
+    assert strategy.k is not None and strategy.k > 2
     ax = plots_strategy.q_convergence(strategy, states=2).axes[0]
-    lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
-    np.testing.assert_array_equal(lines["lead 2: terminate"], strategy.history[:, 2, 1])
-    np.testing.assert_array_equal(lines["lead 1: go on"], strategy.history[:, 1, 0])
-    assert ax.get_title() == f"chosen: k = {strategy.k}"
-    assert ax.get_lines()[0].get_xdata()[-1] == pytest.approx(20.0)
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    k = strategy.k
+    names = [f"lead {n}: {action}" for n in (k, k + 1) for action in ("terminate", "go on")]
+    assert [*lines][:-1] == names and [*lines][-1] == "exploration settled"
+    np.testing.assert_array_equal(lines[names[0]].get_ydata(), strategy.history[:, k, 1])
+    np.testing.assert_array_equal(lines[names[3]].get_ydata(), strategy.history[:, k + 1, 0])
+    assert ax.get_title() == f"chosen: k = {k}"
+    assert lines[names[0]].get_xdata()[-1] == pytest.approx(20.0)
 
 
 @pytest.mark.parametrize(("learnt", "names"), [(2, "1 2 3 T_max"), (7, "1 2 3 7 T_max"), (None, "1 2 3 T_max")])

@@ -114,6 +114,7 @@ def test_history_counts_and_progress():
     assert learnt.images == 7250 and len(learnt.history) == len(learnt.epsilons) == len(learnt.history_k) == 15
     assert seen[0][:2] == (500, 7250) and seen[-1][:2] == (7250, 7250) and seen[-1][2].startswith("k ")
     np.testing.assert_allclose(learnt.epsilons, np.maximum(0.4, 0.9999 ** np.append(np.arange(500, 7001, 500), 7250)))
+    np.testing.assert_array_equal(learnt.shown, np.append(np.arange(500, 7001, 500), 7250))
     np.testing.assert_allclose(learnt.table, learnt.history[-2:].mean(axis=0))
     assert learnt.visits[0, CONTINUE] == 7250 and learnt.visits[1].sum() == 7250
     assert learnt.last_k in (1, 2, None)
