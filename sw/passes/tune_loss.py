@@ -1,0 +1,177 @@
+"""The loss that tuning makes small, measured on calibration images; and tuning as a pass.
+
+    loss = sum over layers of C_l S_l(P) / R_l                                                          [WK eq. 6]
+
+with R_l rows, C_l columns, and S_l spikes into layer l until the decision, mean an image. Each spike drives a row of
+C_l cells, and reaches the share 1 / R_l of a neuron's inputs. Measured with the integer reference, on the chip's own
+devices, or with the spiking network in real numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.crossbar import CrossbarArray, build_arrays
+from sim.image import ChipImage
+from sim.reference import run_reference
+from sw.errors import CalibrationError
+from sw.float_snn import SpikingNetwork, spiking_network
+from sw.graph import Network
+from sw.inputs import as_labels, as_pixels
+from sw.passes.calibrate import row_codes
+from sw.passes.tune import Cost, Factors, Progress, Tuned, Tuning, scale_chip, scale_network, tune
+
+__all__ = ["ChipLoss", "FloatLoss", "tune_chip", "tune_network", "weighted_spikes"]
+
+
+def weighted_spikes(spikes: NDArray[np.floating], image: ChipImage) -> float:
+    """Equation 6 for spikes into each layer, [layers]."""
+    shapes = image.parameters.layers
+    return float(sum(shape.outputs * count / shape.inputs for shape, count in zip(shapes, spikes, strict=True)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Images uint8 [images, inputs], their numbers int64 [images], labels int64 [images] or None."""
+
+    images: NDArray[np.uint8]
+    ids: NDArray[np.int64]
+    labels: NDArray[np.int64] | None
+
+    @classmethod
+    def drawn(cls, image: ChipImage, images: Any, labels: Any, size: int, seed: int | np.random.Generator) -> _Batch:
+        """`size` images (or all, if there are fewer), drawn without putting back, in their order."""
+        if len(images) == 0:
+            raise CalibrationError("The calibration set is empty; tuning needs at least one image")
+        pixels = as_pixels(images, image.parameters.inputs)
+        known = None if labels is None else as_labels(labels, len(pixels), image.parameters.classes)
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"batch must be a positive integer, not {size!r}")
+        ids = np.sort(np.random.default_rng(seed).permutation(len(pixels))[:size])
+        return cls(pixels[ids], ids, None if known is None else known[ids])
+
+    def accuracy(self, classes: NDArray[np.integer]) -> float:
+        return float("nan") if self.labels is None else float(np.mean(classes == self.labels))
+
+
+class ChipLoss:
+    """Cost of factors on a chip, from the integer reference with all device effects.
+
+    Random draws are the same for all factors: each image keeps its number. Cells are programmed once.
+
+    Parameters
+    ----------
+    images, labels : calibration images; labels only if the accuracy is wanted
+    batch, seed : number of images drawn from them, and of the draw
+    limit : factors are at least 1 / limit
+    """
+
+    def __init__(
+        self,
+        image: ChipImage,
+        images: Any,
+        labels: Any = None,
+        batch: int = 500,
+        seed: int | np.random.Generator = 0,
+        limit: float = 16.0,
+    ) -> None:
+        self.image = image
+        self._batch = _Batch.drawn(image, images, labels, batch, seed)
+        # room for the largest thresholds that any factors ask for, so that the programmed arrays fit all
+        least = scale_chip(image, (1.0 / (2.0 * limit),) * len(image.layers)).parameters
+        self._wide = replace(image, parameters=least)
+        self._arrays: tuple[CrossbarArray, ...] = build_arrays(self._wide)
+
+    def __call__(self, factors: Factors) -> Cost:
+        scaled = scale_chip(self._wide, factors)
+        same = scaled.parameters == self._wide.parameters
+        result = run_reference(scaled, self._batch.images, self._batch.ids, arrays=self._arrays if same else None)
+        tiles = np.array([shape.column_tiles for shape in self.image.parameters.layers])
+        spikes = result.activity["row_pulses"].mean(axis=0) / tiles
+        return Cost(
+            weighted_spikes(spikes, self.image), self._batch.accuracy(result.classes), float(result.steps.mean())
+        )
+
+
+class FloatLoss:
+    """Cost of factors on the spiking network in real numbers: a normalised network with the chip's coding and rule.
+
+    Parameters
+    ----------
+    network : normalised, thresholds 1
+    image : gives coding, neuron and decision
+    images, labels, batch, seed : as in `ChipLoss`
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        image: ChipImage,
+        images: Any,
+        labels: Any = None,
+        batch: int = 500,
+        seed: int | np.random.Generator = 0,
+    ) -> None:
+        self.network, self.image = network, image
+        self._batch = _Batch.drawn(image, images, labels, batch, seed)
+
+    def __call__(self, factors: Factors) -> Cost:
+        spiking: SpikingNetwork = spiking_network(self.image, scale_network(self.network, factors))
+        spikes = np.zeros(len(factors))
+        classes, steps = [], []
+
+        def observe(layer: int, step: int, rows: NDArray[np.float32]) -> None:
+            spikes[layer] += np.count_nonzero(rows)
+
+        images = self._batch.images
+        for start in range(0, len(images), 1000):
+            part = images[start : start + 1000]
+            # numbers as in `row_codes`: only rate coding draws, and its draws are the same for all factors
+            result = spiking.run(len(part), row_codes(self.image, part, start), observe)
+            classes.append(result.classes)
+            steps.append(result.steps)
+        return Cost(
+            weighted_spikes(spikes / len(images), self.image),
+            self._batch.accuracy(np.concatenate(classes)),
+            float(np.concatenate(steps).mean()),
+        )
+
+
+def tune_chip(
+    image: ChipImage,
+    images: Any,
+    labels: Any = None,
+    settings: Tuning | None = None,
+    batch: int = 500,
+    seed: int | np.random.Generator = 0,
+    progress: Progress | None = None,
+) -> tuple[ChipImage, Tuned]:
+    """The chip with tuned thresholds, from calibration images (never test images); the same for the same seed.
+
+    Parameters
+    ----------
+    labels : needed if `settings` keep the accuracy; else they only tell how it fares
+    """
+    settings = Tuning() if settings is None else settings
+    loss = ChipLoss(image, images, labels, batch, seed, settings.limit)
+    tuned = tune(loss, len(image.layers), settings, progress)
+    return scale_chip(image, tuned.factors), tuned
+
+
+def tune_network(
+    network: Network,
+    image: ChipImage,
+    images: Any,
+    labels: Any = None,
+    settings: Tuning | None = None,
+    batch: int = 500,
+    seed: int | np.random.Generator = 0,
+    progress: Progress | None = None,
+) -> tuple[Network, Tuned]:
+    """The normalised network with tuned weights and biases, measured in real numbers; `image` gives coding and rule."""
+    tuned = tune(FloatLoss(network, image, images, labels, batch, seed), len(network.layers), settings, progress)
+    return scale_network(network, tuned.factors), tuned
