@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, flipped
@@ -11,13 +9,21 @@ from amaranth.lib.wiring import In, Out, flipped
 from hw.axi_lite import RegisterBusSignature
 from hw.controller import CYCLE_BITS
 from hw.host_counters import ACTIVITY, HostCounters
-from hw.host_registers import ADDRESS_BITS, LAYER_WINDOWS, MapEntry, build_id, host_map, window_byte_address
+from hw.host_registers import (
+    ADDRESS_BITS,
+    MapEntry,
+    build_id,
+    host_map,
+    layer_byte_address,
+    unit_byte_address,
+)
 from hw.layer_core import ActivitySignature
 from hw.load_guard import LoadGuard
 from hw.params import NpuParameters
 from hw.programmer import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register, RegisterFile
 from hw.streams import load_layout
+from hw.write_guard import WriteGuard, window_hits
 
 __all__ = ["HostBlock"]
 
@@ -27,16 +33,8 @@ _SETTINGS = ("window", "tries", "amplitude_min", "amplitude_max")
 class HostBlock(wiring.Component):
     """Serves the map of `hw.host_registers` to a bus; writes run-time registers, settings and targets into the unit.
 
-    A write that names no register, is not aligned to words, goes to a read-only register or window, or writes a part of
-    a word that is written whole is an error and changes nothing. Bytes without a strobe keep their value. An error that
-    changes nothing but a flag of `errors` is
-
-    - a write to a run-time register, a bias, a seed or a programming setting while an image is in work, and to a
-      programming setting while a programmer is busy: `refused`
-    - a write to a target or program_start outside of a load session, or while that layer's programmer is busy:
-      `refused`
-    - what the load session does not accept, see `hw.load_guard`
-
+    A write that is wrong or refused (`hw.write_guard`), or that the load session does not accept (`hw.load_guard`), is
+    an error, and changes nothing but the flag of its cause in `errors`. Bytes without a strobe keep their value.
     Copies of the run-time registers are kept for reading; biases and targets are not read.
 
     Parameters
@@ -143,18 +141,11 @@ class HostBlock(wiring.Component):
             values |= {(index, name): getattr(programmer, name) for name in ("pulses", "verify_reads", "failed_cells")}
             values |= {(index, "flags"): self.overflow[index], (index, "program_status"): programmer.busy}
 
-    def _windows(self, name: str, address: Value) -> Iterator[tuple[int, Value]]:
-        """Each layer, and whether a byte address is that of a word of its window `name`."""
-        window = next(window for window in LAYER_WINDOWS if window.name == name)
-        for index, layer in enumerate(self._parameters.layers):
-            first = window_byte_address(window, index, 0)
-            inside = (address >= first) & (address < first + 4 * window.words(layer)) & (address[:2] == 0)
-            yield index, inside
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
         p, bus = self._parameters, self.bus
         m.submodules.guard = guard = LoadGuard(build=build_id(p))
+        m.submodules.write_guard = judge = WriteGuard(parameters=p)
         entries = host_map(p)
         programmers = [getattr(self, f"programmer_{index}") for index in range(len(p.layers))]
         values = self._values(m, entries)
@@ -162,7 +153,11 @@ class HostBlock(wiring.Component):
         control, errors, events = (values[None, name] for name in ("control", "errors", "events"))
         programming = Signal()
         was_programming = Signal()
-        m.d.comb += programming.eq(Cat(programmer.busy for programmer in programmers).any())
+        m.d.comb += [
+            judge.programming.eq(Cat(programmer.busy for programmer in programmers)),
+            programming.eq(judge.programming.any()),
+            self.irq.eq((Cat(self.result_waits, errors.any(), events.any()) & control[:3]).any()),
+        ]
         m.d.sync += was_programming.eq(programming)
         values[None, "load_checksum"] = guard.checksum
         values[None, "status"] = Cat(
@@ -174,7 +169,6 @@ class HostBlock(wiring.Component):
             guard.loaded,
             programming,
         )
-        m.d.comb += self.irq.eq((Cat(self.result_waits, errors.any(), events.any()) & control[:3]).any())
 
         def word(entry: MapEntry) -> Value:
             """The register's value, as 32 bits."""
@@ -193,105 +187,61 @@ class HostBlock(wiring.Component):
                     m.d.comb += bus.read_data.eq(value)
             with m.Default():
                 m.d.comb += bus.read_error.eq(1)
-        for index, inside in self._windows("program_result", bus.read_address):
+        for index, inside in window_hits(p, "program_result", bus.read_address):
             m.d.comb += programmers[index].result_index.eq(bus.read_address[2:])
             with m.If(inside):
                 m.d.comb += [bus.read_error.eq(0), bus.read_data.eq(programmers[index].result)]
 
-        # Write: find the register, judge, then let the write through.
-        writable = Signal()
-        in_image = Signal()
-        run_time = Signal()
-        setting = Signal()
-        whole = Signal()
-        bias = Signal()
-        in_session = Signal()
-        programmer_busy = Signal()
+        # Write: judge, merge with the bytes that stay, let it through.
         before = Signal(32)
         mask = Signal(32)
         merged = Signal(32)
-        complete = Signal()
-        part = Signal()
-        refused = Signal()
-        accepted = Signal()
-        hits: dict[tuple[int | None, str], Value] = {}
         with m.Switch(bus.write_address):
             for e in entries:
-                own = not isinstance(e.register, Register)
-                with m.Case(e.address):
-                    m.d.comb += [
-                        writable.eq(e.access != "ro"),
-                        in_image.eq(e.idle_only),
-                        run_time.eq(not own),
-                        setting.eq(own and e.name.startswith("program_") and e.layer is None),
-                        whole.eq(e.whole),
-                        before.eq(words[e.address] if e.access == "rw" and not e.whole else 0),
-                    ]
-                    if own and e.access != "ro":
-                        hits[e.layer, e.name] = hit = Signal(name=f"hit_{e.name}")
-                        m.d.comb += hit.eq(1)
-                    if e.name == "program_start":
-                        m.d.comb += [in_session.eq(1), programmer_busy.eq(programmers[e.layer or 0].busy)]
-        for _, inside in self._windows("bias", bus.write_address):
-            with m.If(inside):
-                m.d.comb += [bias.eq(1), writable.eq(1), whole.eq(1), in_image.eq(1)]
-        targets = dict(self._windows("program_target", bus.write_address))
-        for index, inside in targets.items():
-            with m.If(inside):
-                m.d.comb += [writable.eq(1), whole.eq(1), in_session.eq(1)]
-                m.d.comb += programmer_busy.eq(programmers[index].busy)
+                if e.access == "rw" and not e.whole:
+                    with m.Case(e.address):
+                        m.d.comb += before.eq(words[e.address])
         m.d.comb += [
+            judge.enable.eq(bus.write_enable),
+            judge.address.eq(bus.write_address),
+            judge.strobe.eq(bus.write_strobe),
+            judge.busy.eq(self.busy),
+            judge.loading.eq(guard.loading),
+            judge.session_error.eq(guard.refused | guard.wrong_build | guard.wrong_checksum),
+            bus.write_error.eq(~judge.accepted),
             mask.eq(Cat(bit.replicate(8) for bit in bus.write_strobe)),
             merged.eq((bus.write_data & mask) | (before & ~mask)),
-            complete.eq(bus.write_enable & bus.write_strobe.all()),
-            part.eq(whole & bus.write_strobe.any() & ~bus.write_strobe.all()),
-            refused.eq(
-                (bus.write_enable & ~part)
-                & ((in_image & self.busy) | (setting & programming) | (in_session & (~guard.loading | programmer_busy)))
-            ),
-            accepted.eq(
-                (bus.write_enable & writable & ~part & ~refused)
-                & ~(guard.refused | guard.wrong_build | guard.wrong_checksum)
-            ),
-            bus.write_error.eq(~accepted),
-        ]
-        m.d.comb += [
-            self.load.valid.eq(accepted & (run_time | (bias & complete))),
+            self.load.valid.eq(judge.to_unit),
             self.load.payload.address.eq(bus.write_address[2:]),
             self.load.payload.data.eq(merged),
         ]
-        cleared, cleared_events = Signal(len(errors)), Signal(len(events))
-        for (layer, name), hit in hits.items():
-            if name == "errors":
-                m.d.comb += cleared.eq(Mux(accepted & hit, merged, 0))
-            elif name == "events":
-                m.d.comb += cleared_events.eq(Mux(accepted & hit, merged, 0))
-            elif name == "program_start":
-                programmer = programmers[layer or 0]
-                m.d.comb += [
-                    programmer.start.eq(accepted & hit & complete),
-                    Cat(programmer.start_row, programmer.start_group).eq(merged),
-                ]
-                with m.If(programmer.start):
-                    m.d.sync += values[layer, name].eq(merged)
-            elif (layer, name) in values:
-                with m.If(accepted & hit):
-                    m.d.sync += values[layer, name].eq(merged)
-        for index, inside in targets.items():
-            target = programmers[index].target_write
+
+        def written(name: str, layer: int | None = None) -> Value:
+            """A write goes to this register; it may still be wrong."""
+            address = unit_byte_address(name) if layer is None else layer_byte_address(layer, name)
+            return bus.write_address == address
+
+        for e in entries:
+            if e.access == "rw" and not isinstance(e.register, Register):
+                with m.If(judge.accepted & written(e.name, e.layer) & (judge.complete | (not e.whole))):
+                    m.d.sync += values[e.layer, e.name].eq(merged)
+        for index, inside in window_hits(p, "program_target", bus.write_address):
+            programmer = programmers[index]
             m.d.comb += [
-                target.enable.eq(accepted & complete & inside),
-                target.index.eq(bus.write_address[2:]),
-                target.value.eq(merged),
-                programmers[index].clear_counts.eq(guard.opens),
+                programmer.target_write.enable.eq(judge.accepted & judge.complete & inside),
+                programmer.target_write.index.eq(bus.write_address[2:]),
+                programmer.target_write.value.eq(merged),
+                programmer.start.eq(judge.accepted & judge.complete & written("program_start", index)),
+                Cat(programmer.start_row, programmer.start_group).eq(merged),
+                programmer.clear_counts.eq(guard.opens),
             ]
 
         # Load session, soft reset, flags.
         m.d.comb += [
-            guard.load_begin.eq(complete & hits[None, "load_begin"]),
-            guard.load_end.eq(complete & hits[None, "load_end"]),
+            guard.load_begin.eq(judge.complete & written("load_begin")),
+            guard.load_end.eq(judge.complete & written("load_end")),
             guard.value.eq(merged),
-            guard.counted.eq(accepted & bus.write_strobe.any() & (run_time | bias | setting | in_session)),
+            guard.counted.eq(judge.counted),
             guard.address.eq(bus.write_address),
             guard.data.eq(merged),
             guard.access.eq(bus.write_enable | bus.read_enable),
@@ -300,19 +250,20 @@ class HostBlock(wiring.Component):
             guard.timeout.eq(self.timeout),
             self.open.eq(guard.loaded & ~guard.opens & ~guard.wrong_build),
         ]
-        m.d.sync += [
-            self.reset.eq(accepted & hits[None, "reset"] & merged[0]),
-            errors.eq(
-                (errors & ~cleared)
-                | Cat(
-                    refused | guard.refused,
-                    self.wrong_frame,
-                    guard.wrong_build,
-                    guard.wrong_checksum,
-                    guard.timed_out | self.frame_timed_out,
-                    self.unloaded,
-                )
+        m.d.sync += self.reset.eq(judge.accepted & written("reset") & merged[0])
+        causes = {
+            "errors": Cat(
+                judge.refused | guard.refused,
+                self.wrong_frame,
+                guard.wrong_build,
+                guard.wrong_checksum,
+                guard.timed_out | self.frame_timed_out,
+                self.unloaded,
             ),
-            events.eq((events & ~cleared_events) | (was_programming & ~programming)),
-        ]
+            "events": was_programming & ~programming,
+        }
+        for name, cause in causes.items():
+            flags = values[None, name]
+            cleared = Mux(judge.accepted & written(name), merged, 0)
+            m.d.sync += flags.eq((flags & ~cleared) | cause)
         return m

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from amaranth.hdl import Assert, Cat, Mux, Signal, Value
 
+import hw.host_block
 import hw.load_guard
 from hw.host_block import HostBlock
 from hw.host_registers import (
@@ -18,6 +19,7 @@ from hw.host_registers import (
 )
 from hw.params import LayerParameters, NpuParameters
 from hw.registers import Register
+from hw.write_guard import WriteGuard
 from tests.formal import Harness, assert_fails, constant, prove
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.test_load_guard import Folded
@@ -155,43 +157,47 @@ def test_proof() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("broken", "old", "new"),
     [
-        ("whole.eq(1), in_image.eq(1)", "whole.eq(1)"),
-        ("writable & ~part & ~refused)", "writable & ~part)"),
-        ("writable & ~part & ~refused)", "writable & ~refused)"),
-        ("~(guard.refused | guard.wrong_build | guard.wrong_checksum)", "~(guard.refused | guard.wrong_build)"),
-        ("(in_image & self.busy) | (setting & programming)", "(in_image & self.busy)"),
-        ("(in_session & (~guard.loading | programmer_busy))", "(in_session & programmer_busy)"),
-        ("programmer_busy.eq(programmers[index].busy)", "programmer_busy.eq(0)"),
-        ("(bus.write_data & mask) | (before & ~mask)", "bus.write_data & mask"),
-        (" & (address[:2] == 0)", ""),
-        ("address < first + 4 * window.words(layer)", "address <= first + 4 * window.words(layer)"),
-        ('writable.eq(e.access != "ro")', "writable.eq(1)"),
-        ("m.d.comb += bus.read_error.eq(1)", "pass"),
-        ("(errors & ~cleared)", "errors"),
-        ("programmer.start.eq(accepted & hit & complete)", "programmer.start.eq(accepted & hit)"),
-        ("(run_time | bias | setting | in_session)", "(run_time | bias | in_session)"),
-        ("guard.loaded & ~guard.opens & ~guard.wrong_build", "guard.loaded"),
+        (WriteGuard, "whole.eq(1), in_image.eq(1)", "whole.eq(1)"),
+        (WriteGuard, "writable & ~part & ~self.refused", "writable & ~part"),
+        (WriteGuard, "writable & ~part & ~self.refused", "writable & ~self.refused"),
+        (WriteGuard, "| (setting & self.programming.any())", ""),
+        (WriteGuard, "(~self.loading | programmer_busy)", "programmer_busy"),
+        (WriteGuard, "programmer_busy.eq(self.programming[index])", "programmer_busy.eq(0)"),
+        (WriteGuard, " & (address[:2] == 0)", ""),
+        (WriteGuard, "address < first + 4 * window.words(layer)", "address <= first + 4 * window.words(layer)"),
+        (WriteGuard, 'writable.eq(e.access != "ro")', "writable.eq(1)"),
+        (WriteGuard, "(run_time | bias | setting | in_session)", "(run_time | bias | in_session)"),
+        (HostBlock, "guard.refused | guard.wrong_build | guard.wrong_checksum", "guard.refused | guard.wrong_build"),
+        (HostBlock, "(bus.write_data & mask) | (before & ~mask)", "bus.write_data & mask"),
+        (HostBlock, "m.d.comb += bus.read_error.eq(1)", "pass"),
+        (HostBlock, "(flags & ~cleared)", "flags"),
+        (HostBlock, "judge.accepted & judge.complete & written", "judge.accepted & written"),
+        (HostBlock, "guard.loaded & ~guard.opens & ~guard.wrong_build", "guard.loaded"),
     ],
     ids=[
         "bias while busy",
         "refused written",
         "part of a bias",
-        "checksum unjudged",
         "settings in programming",
         "outside of a session",
         "targets in programming",
-        "bytes without a strobe",
         "misaligned windows",
         "past the windows",
         "read-only register written",
+        "settings not counted",
+        "checksum unjudged",
+        "bytes without a strobe",
         "reads what is not there",
         "flags for ever",
         "start without a word",
-        "settings not counted",
         "image while it opens",
     ],
 )
-def test_broken_twins(old: str, new: str) -> None:
-    assert_fails(Guard(mutant(HostBlock, old, new)(parameters=UNIT)), "host_block_twin", depth=4)
+def test_broken_twins(broken: type, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = mutant(broken, old, new)
+    if broken is WriteGuard:
+        monkeypatch.setattr(hw.host_block, "WriteGuard", twin)
+        twin = HostBlock
+    assert_fails(Guard(twin(parameters=UNIT)), "host_block_twin", depth=4)

@@ -17,6 +17,7 @@ from hw.host_block import HostBlock
 from hw.load_guard import LoadGuard
 from hw.pixel_stream import PixelStream
 from hw.result_stream import ResultStream
+from hw.write_guard import WriteGuard
 from sim.simulator import Simulator
 from sim.tools import simulator_environment
 from tests.conftest import icarus
@@ -88,8 +89,8 @@ def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
     ("broken", "old", "new", "test"),
     [
         (HostBlock, "(bus.write_data & mask) | (before & ~mask)", "bus.write_data", "registers"),
-        (HostBlock, "(in_image & self.busy)", "0", "images"),
-        (HostBlock, "accepted & (run_time | (bias & complete))", "accepted & run_time", "images"),
+        (WriteGuard, "(in_image & self.busy)", "0", "images"),
+        (WriteGuard, "self.accepted & (run_time | (bias & self.complete))", "self.accepted & run_time", "images"),
         (LoadGuard, "state.eq(_State.LOADED)", "state.eq(_State.EMPTY)", "sessions"),
         (PixelStream, "(self.i.payload.last != is_last)", "(self.i.payload.last & ~is_last)", "frames"),
         (ResultStream, "sending.eq(number != self._further - 1)", "sending.eq(0)", "images"),
@@ -99,7 +100,7 @@ def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
 def test_bench_notices_broken_twins(
     broken: Any, old: str, new: str, test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = hw.host_block if broken is LoadGuard else hw.npu_axi
+    home = hw.host_block if broken in (LoadGuard, WriteGuard) else hw.npu_axi
     monkeypatch.setattr(home, broken.__name__, mutant(broken, old, new))
     simulator = Simulator.of_texts(bench(), "verilator", quick=True)
     with pytest.raises(AssertionError, match="<failure"):
