@@ -170,6 +170,14 @@ def test_a_run_does_not_depend_on_the_hosts_speed(simulator: str, tmp_path: Path
     assert seen[0] == seen[1] and len(seen[0][1]) == 3
 
 
+def test_more_than_the_pipes_hold(tmp_path: Path) -> None:
+    """Neither side waits for the other to read: two megabytes each way."""
+    count = 150_000
+    with running(tmp_path / "job") as link:
+        answers = link.exchange(command(READ, unit_byte_address("id")) * count, count)
+    assert len(answers) == count and set(answers) == {b"r 0 4c4f4f4d"}
+
+
 def test_record(tmp_path: Path) -> None:
     """Lines name images by the place of their frames; nothing is recorded that was not asked for."""
     data = LOADING + frame(5) + frame(2) + command(RECEIVE, 2, 9000)

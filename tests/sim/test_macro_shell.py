@@ -10,7 +10,7 @@ from cocotb_tools.runner import get_results, get_runner
 
 from sim.cache import cache_folder
 from sim.macro import fresh_models, save_models
-from sim.simulator import _SETTINGS, _SOURCES, _build, _visible
+from sim.simulator import _SETTINGS, SOURCES, _build, _visible
 from sim.tools import simulator_environment
 from tests.conftest import SIMULATORS
 from tests.sim.macro_shell import bench_texts, shell_chip
@@ -23,7 +23,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     texts = bench_texts()
     macro = [line for line in _visible().splitlines() if '"bench"' not in line]
     texts["bench.vlt"] = "\n".join([*macro, texts["bench.vlt"], ""])
-    texts["crossbar_macro.sv"] = (_SOURCES / "crossbar_macro_python.sv").read_text()
+    texts["crossbar_macro.sv"] = (SOURCES / "crossbar_macro_python.sv").read_text()
     _build(folder, texts, request.param, waves=False, quick=True)
     return request.param, folder
 

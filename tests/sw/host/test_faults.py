@@ -78,6 +78,7 @@ def works(host: Host, method: str = "pulses") -> None:
     assert isinstance(host.transport, Faulty)
     host.transport.mend()
     host.load(CHIP, method)  # type: ignore[arg-type]
+    assert host.status() == {"status": ("loaded",), "errors": (), "events": ()}
     result = host.infer(FEW, FEW_IDS)
     assert host.status() == {"status": ("loaded",), "errors": (), "events": ()}
     if method == "fast":

@@ -90,6 +90,17 @@ def test_without_the_second_pass() -> None:
         same_programming(host.load(CHIP, fault_aware=False), programmed)
 
 
+def test_tiles_that_are_larger_than_the_layers() -> None:
+    """Rows that are not there are not programmed; the checksum covers registers, targets and starts."""
+    chip = host_chip(tile_rows=24, tile_columns=24, lanes=9)
+    result, report = through_bus(chip, PIXELS, IDS)
+    run_reference(chip, PIXELS, ids=IDS).compare(result)
+    same_programming(report, program_image(chip))
+    registers, pairs, starts = 7 + 2 * 6 + (6 + 3) + 4, 8 * 6 + 6 * 3, 8 + 6
+    second = [layer.second.sum() for layer in report.layers]
+    assert report.writes == registers + pairs + starts + second[0] * (6 + 1) + second[1] * (3 + 1)
+
+
 def test_workers_share_the_images() -> None:
     seen: list[tuple[int, int]] = []
     result, report = through_bus(
