@@ -156,12 +156,11 @@ def search_k(trajectories: Trajectories, rewards: Rewards | None = None) -> Sear
     path = np.zeros(count)  # discounted time penalties on the way to the latest lead reached
     before = np.zeros(count, np.int64)
     factor = np.ones(count)
-    last = np.where(trajectories.right[:, -1], rewards.correct, rewards.wrong)
     for index, k in enumerate(ks):
         used, right = trajectories.stopped(k)
         final = np.where(right, rewards.correct, rewards.wrong)
         reached = first[:, index] <= t_max if k is not None else np.zeros(count, bool)
-        at_end = path + factor * (rewards.step * (t_max - before) + last)
+        at_end = path + factor * (rewards.step * (t_max - before) + final)
         if k is not None:
             path = np.where(reached, path + factor * rewards.step * (first[:, index] - before), path)
             before = np.where(reached, first[:, index], before)

@@ -94,6 +94,32 @@ def test_one_step_of_the_algorithm_by_hand():
     assert seen == {0, 1}
 
 
+def test_a_lead_in_the_last_step_is_a_state_too():
+    found = Trajectories(np.array([[0, 0, 1]]), np.array([[False, False, True]]))
+    learnt = learn_strategy(found, Learning(max_images=200), 0)
+    assert learnt.visits[1].sum() == 200 and learnt.visits[1].min() > 0
+    assert learnt.k == search_k(found).best == 1
+
+
+def test_states_that_were_never_seen_choose_nothing():
+    """Steps that cost nothing, one image that goes on to the end: all Q but the last are 0, and equal values go on."""
+    found = Trajectories(np.arange(1, 6)[None, :], np.ones((1, 5), bool))
+    learning = Learning(Rewards(step=0.0), max_images=1, epsilon=1e-9, epsilon_min=1e-9)
+    learnt = learn_strategy(found, learning, 0)
+    np.testing.assert_array_equal(learnt.last, [[0, 0]] * 5 + [[5, 0]])
+    assert learnt.k is None and learnt.visits[:, TERMINATE].sum() == 0
+
+
+def test_convergence_needs_the_same_k_and_values_that_agree():
+    found = votes(0.3)
+    loose = Learning(epsilon=0.4, window=50, patience=1, tolerance=1e6, max_images=20_000)
+    for seed in range(20):
+        learnt = learn_strategy(found, loose, seed)
+        assert learnt.converged and learnt.images >= 100
+        assert learnt.history_k[-1] == learnt.history_k[-2]
+    assert not learn_strategy(found, Learning(epsilon=0.4, tolerance=1e-9, max_images=60_000), 0).converged
+
+
 def test_the_same_seed_learns_the_same_and_another_does_not():
     found = votes(0.5)
 
