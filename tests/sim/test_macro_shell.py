@@ -8,24 +8,20 @@ from pathlib import Path
 import pytest
 from cocotb_tools.runner import get_results, get_runner
 
-from sim.cache import cache_folder
 from sim.macro import fresh_models, save_models
-from sim.simulator import _SETTINGS, SOURCES, _build, _visible
+from sim.simulator import _SETTINGS, SOURCES, Simulator, _visible
 from sim.tools import simulator_environment
 from tests.conftest import SIMULATORS
 from tests.sim.macro_shell import bench_texts, shell_chip
 
 
 @pytest.fixture(scope="module", params=SIMULATORS)
-def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    folder = tmp_path_factory.mktemp("built") / request.param
-    cache_folder("simulators").mkdir(parents=True, exist_ok=True)
+def built(request: pytest.FixtureRequest) -> tuple[str, Path]:
     texts = bench_texts()
     macro = [line for line in _visible().splitlines() if '"bench"' not in line]
     texts["bench.vlt"] = "\n".join([*macro, texts["bench.vlt"], ""])
     texts["crossbar_macro.sv"] = (SOURCES / "crossbar_macro_python.sv").read_text()
-    _build(folder, texts, request.param, waves=False, quick=True)
-    return request.param, folder
+    return request.param, Simulator.of_texts(texts, request.param, quick=True).folder
 
 
 @pytest.mark.parametrize("plusargs", [[], ["+stalls"]], ids=["plain", "stalls"])
