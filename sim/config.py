@@ -53,14 +53,50 @@ class Device(BaseModel):
         Fraction, Field(description="share of a pulse's step that is lost at the bound it moves to, linear between")
     ] = 0.0
     v_program_V: Annotated[Positive, Field(description="voltage of a programming pulse, volts; for the energy")] = 1.0
+    cell: Annotated[
+        Literal["linear", "tantalum"],
+        Field(description="linear: reads do not disturb cells; tantalum: tantalum-oxide cells, which drift with reads"),
+    ] = "linear"
+    read_polarity: Annotated[
+        Literal["positive", "negative"],
+        Field(description="sign of the read voltage at a tantalum cell: positive drifts up, negative down"),
+    ] = "positive"
+    acceleration: Annotated[
+        Positive, Field(description="factor on the drift of a tantalum cell; 1 is the measured device")
+    ] = 1.0
+    drift_every: Annotated[
+        int, Field(ge=1, le=2**31 - 1, description="images after which drifted conductances are worked out again")
+    ] = 1
 
     @model_validator(mode="after")
     def _check(self) -> Device:
         if self.g_max_S <= self.g_min_S:
             raise ValueError(f"g_max_S ({self.g_max_S!r}) must be above g_min_S ({self.g_min_S!r})")
+        if self.cell == "tantalum":
+            low, high = self.reachable_S
+            if self.g_min_S < low * (1.0 - 1e-9) or self.g_max_S > high * (1.0 + 1e-9):
+                raise ValueError(
+                    f"g_min_S ({self.g_min_S!r}) and g_max_S ({self.g_max_S!r}) must lie between {low:.6g} and "
+                    f"{high:.6g}, what a tantalum cell reaches at v_read_V {self.v_read_V!r}"
+                )
+            if not self.v_read_V <= 0.3:
+                raise ValueError(f"v_read_V must be at most 0.3 with cell 'tantalum', not {self.v_read_V!r}")
         if self.stuck_on + self.stuck_off > 1.0:
             raise ValueError(f"stuck_on + stuck_off must be at most 1, not {self.stuck_on + self.stuck_off!r}")
         return self
+
+    @property
+    def drifts(self) -> bool:
+        """Whether reads move the cells."""
+        return self.cell == "tantalum"
+
+    @property
+    def reachable_S(self) -> tuple[float, float]:
+        """Conductances of a tantalum cell that does not conduct, and of one that conducts all over, siemens."""
+        from sim.tantalum_oxide import TantalumOxide
+
+        oxide = TantalumOxide()
+        return float(oxide.off_conductance_S(self.v_read_V)), oxide.gm_S
 
     @property
     def levels(self) -> int:

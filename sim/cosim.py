@@ -1,7 +1,7 @@
 """Co-simulation: the generated Verilog under Verilator or Icarus, the analog array played by the device model.
 
 The images of a run are independent (every random draw is addressed by image number), so they are split over worker
-processes, each a simulator of its own.
+processes, each a simulator of its own. Where cells drift they are not, and one simulator takes them all in order.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sim.aging import check_drift
 from sim.crossbar import CrossbarArray, check_arrays
+from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.job import read_record, write_job
-from sim.macro import MacroModel, programmed_models
+from sim.macro import programmed_models
 from sim.reference import check_ids, check_images
 from sim.result import Result
 from sim.simulator import Simulator
@@ -47,6 +49,7 @@ def run_cosim(
     netlist: bool = False,
     arrays: Sequence[CrossbarArray] | None = None,
     quick: bool | None = None,
+    drift: DriftState | None = None,
 ) -> Result:
     """Run images through the generated Verilog with the device model; the same result object as the reference's.
 
@@ -65,11 +68,12 @@ def run_cosim(
     netlist : simulate the gates that Yosys synthesises from the unit's Verilog; for small designs
     arrays : the chip's crossbars, if they are programmed already (`sim.crossbar.build_arrays`)
     quick : build without the C++ compiler's optimisation; for fewer than 100 images if not given
+    drift : where cells that drift are before the first image, see `sim.reference.run_reference`
 
     Raises
     ------
     ToolError, SimulationError : a program is missing, or did not finish
-    ValueError, TypeError : images or ids of wrong shape, type or range, arrays of another chip
+    ValueError, TypeError : images or ids of wrong shape, type or range, arrays or drift of another chip
     """
     pixels = check_images(images, image.parameters.inputs)
     numbers = check_ids(ids, len(pixels))
@@ -79,11 +83,13 @@ def run_cosim(
         raise ValueError(f"workers must be a positive integer, not {workers!r}")
     if arrays is not None:
         check_arrays(image, arrays)
+    if drift is not None:
+        check_drift(image, drift)
     quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
     chip = Simulator.build(image, simulator, waves=waves, quick=quick, netlist=netlist)
-    models = [MacroModel(array) for array in arrays] if arrays is not None else programmed_models(image)
+    models = programmed_models(image, arrays, drift)
     available = workers or processors()
-    count = 1 if waves else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))
+    count = 1 if waves or image.device.drifts else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))
     with workplace(folder) as base:
         parts = [part for part in np.array_split(np.arange(len(pixels)), count) if len(part)]
         jobs = [base / f"job_{index}" for index in range(len(parts))]
@@ -97,7 +103,8 @@ def run_cosim(
             full = trace in (True, "full")
             futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls) for job in jobs]
             _wait(futures, jobs, len(pixels), progress)
-        results = [read_record(job, image, numbers[part], trace) for job, part in zip(jobs, parts, strict=True)]
+        before = 0 if drift is None else drift.images
+        results = [read_record(job, image, numbers[part], trace, before) for job, part in zip(jobs, parts, strict=True)]
     return Result.concatenate(results)
 
 

@@ -7,11 +7,13 @@ The array is linear, and its effective conductances are put on integer grids onc
     R = sum over columns of rint((Gp + Gn) / dG * 2^10)    load of a driven row, for the energy
 
 Sums of integers are exact in any order; noise and ADC work on them element by element (`sim.kernels`). So a read gives
-the same bits in a batch and alone.
+the same bits in a batch and alone. Cells that drift (`sim.drift`) stay where they are until `CrossbarArray.age` moves
+them; nothing in the reads themselves changes.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,10 +23,13 @@ from numpy.typing import NDArray
 from hw.params import LayerParameters
 from sim.config import Device
 from sim.devices import effective_conductance
+from sim.drift import LayerDrift
 from sim.image import ChipImage, LayerImage
 from sim.kernels import CURRENT_BITS, NOISE_BITS, convert_single, digitise_batch, row_counts, sum_batch
 from sim.philox import Purpose, key, normal_table
 from sim.programming import program_image
+
+_Grid = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 __all__ = ["CrossbarArray", "Products", "build_arrays", "check_arrays"]
 
@@ -66,6 +71,9 @@ class CrossbarArray:
     current_grid, noise_grid : int64 [inputs, outputs], W and Q above
     row_conductance : int64 [inputs], R above
     layer, gain_shift : the layer as it was programmed, and its g
+    row_pulses : int64 [inputs], read pulses of every row since programming that the conductances are aged by
+
+    Raises ValueError where the device cannot be used for the layer.
     """
 
     def __init__(
@@ -87,30 +95,74 @@ class CrossbarArray:
         if programmed_S is None:
             programmed_S = effective_conductance(_without_wires(device), levels, parameters, seed, index)
         self.cells_S = programmed_S
-        self.g_S = effective_conductance(device, levels, parameters, seed, index, progress, programmed_S)
-        p, n = self.g_S / device.step_S
-        self.current_grid = np.rint((p - n) * 2.0**CURRENT_BITS).astype(np.int64)
-        self.noise_grid = np.rint((p * p + n * n) * 2.0**NOISE_BITS).astype(np.int64)
-        self.row_conductance = np.rint((p + n) * 2.0**CURRENT_BITS).astype(np.int64).sum(axis=1)
+        self.row_pulses = np.zeros(parameters.inputs, np.int64)
+        self._drift = self._drifting() if device.drifts else None
         self.gain_shift = layer.gain_shift
         self.full_scale = 255.0 if parameters.row_bits == 8 else 1.0
         self._inverse_lsb = 2.0**-layer.gain_shift
         self._limits = (float(parameters.code_min), float(parameters.code_max))
         self._key = tuple(np.uint64(word) for word in key(seed, Purpose.READ, index))
-        top = 255 if parameters.row_bits == 8 else 1
-        self._w, u_type = self._prepare(self.current_grid, top)
         self._q: NDArray = np.zeros((1, 1), np.int16)
-        v_type = u_type
-        if self.noisy:
-            self._q, v_type = self._prepare(self.noise_grid, top * top)
-        self._types = (u_type, v_type)
-        self._last = np.zeros(parameters.inputs, np.uint8)
-        self._kept = self._empty_sums(1)
+        self._use_cells(progress)
 
     @property
     def noisy(self) -> bool:
         """Whether reads are noisy (read_sigma > 0)."""
         return self.device.read_sigma > 0.0
+
+    @property
+    def current_grid(self) -> NDArray[np.int64]:
+        """W, int64 [inputs, outputs]."""
+        return self._w.astype(np.int64)
+
+    @property
+    def noise_grid(self) -> NDArray[np.int64]:
+        """Q, int64 [inputs, outputs]."""
+        p, n = self.g_S / self.device.step_S
+        return _noise(p, n).astype(np.int64)
+
+    def copy(self) -> CrossbarArray:
+        """The same crossbar, to be aged apart."""
+        other = copy.copy(self)
+        if self._drift is not None:
+            other.cells_S, other._w, other._q = self.cells_S.copy(), self._w.copy(), self._q.copy()
+            other.g_S = self.g_S if self.device.wire_ohm > 0.0 else other.cells_S
+            other.row_pulses, other.row_conductance = self.row_pulses.copy(), self.row_conductance.copy()
+        other._forget_sums()
+        return other
+
+    def age(self, row_pulses: NDArray[np.int64]) -> None:
+        """Move the cells, in place, to where `row_pulses`, int64 [inputs], pulses of every row since programming take
+        them.
+
+        Cells that do not drift stay. The result depends on the counts alone, not on those of earlier calls.
+        """
+        if self._drift is None:
+            return
+        rows = np.flatnonzero(row_pulses != self.row_pulses)
+        if len(rows) == 0:
+            return
+        aged_S = self._drift.conductance_S(rows, row_pulses[rows])
+        self.row_pulses[:] = row_pulses
+        self.cells_S[:, rows] = aged_S
+        if self.device.wire_ohm > 0.0:
+            self._use_cells()
+            return
+        p, n = aged_S / self.device.step_S
+        self._w[rows] = _currents(p, n)
+        if self.noisy:
+            self._q[rows] = _noise(p, n)
+        self.row_conductance[rows] = _loads(p, n)
+        self._forget_sums()
+
+    def cells_after(self, row_pulses: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Conductances of the cells after `row_pulses`, as `cells_S`; the crossbar stays as it is."""
+        if self._drift is None:
+            return self.cells_S
+        rows = np.flatnonzero(row_pulses != self.row_pulses)
+        cells_S = self.cells_S.copy()
+        cells_S[:, rows] = self._drift.conductance_S(rows, row_pulses[rows])
+        return cells_S
 
     def products(self, row_codes: NDArray[np.uint8]) -> Products:
         """Exact sums of a batch of row vectors, uint8 [images, inputs]."""
@@ -175,6 +227,33 @@ class CrossbarArray:
         tiles = len(set((driven // self.parameters.tile_rows).tolist()))
         return len(driven), tiles, int(squares @ self.row_conductance[driven])
 
+    def _drifting(self) -> LayerDrift:
+        if self.parameters.row_bits == 8:
+            raise ValueError(
+                f"Layer {self.index}: cell 'tantalum' needs 1-bit rows, since analog rows read with many voltages, and "
+                "each has a drift of its own"
+            )
+        return LayerDrift(self.device, self.cells_S.copy(), self.seed, self.index)
+
+    def _use_cells(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Make effective conductances, grids and their types anew from `cells_S`."""
+        device, levels = self.device, np.stack([self.layer.positive, self.layer.negative])
+        self.g_S = effective_conductance(device, levels, self.parameters, self.seed, self.index, progress, self.cells_S)
+        p, n = self.g_S / device.step_S
+        self.row_conductance = _loads(p, n)
+        top = 255 if self.parameters.row_bits == 8 else 1
+        self._w, u_type = self._prepare(_currents(p, n), top, _currents)
+        v_type = u_type
+        if self.noisy:
+            self._q, v_type = self._prepare(_noise(p, n), top * top, _noise)
+        self._types = (u_type, v_type)
+        self._forget_sums()
+
+    def _forget_sums(self) -> None:
+        """Forget the last row vector's sums of `convert_one`."""
+        self._last = np.zeros(self.parameters.inputs, np.uint8)
+        self._kept = self._empty_sums(1)
+
     def _empty_sums(self, images: int) -> tuple[NDArray[np.int64], NDArray, NDArray]:
         """Arrays for units, u and v of a batch."""
         shape = (images, self.parameters.row_tiles, self.parameters.outputs)
@@ -182,12 +261,21 @@ class CrossbarArray:
         units = np.zeros(shape[:2], np.int64)
         return units, np.zeros(shape, u_type), np.zeros(shape if self.noisy else (images, 1, 1), v_type)
 
-    def _prepare(self, grid: NDArray[np.int64], largest: int) -> tuple[NDArray, type]:
-        """The grid in the narrowest type that holds it, and the type of its sums with factors up to `largest`."""
+    def _prepare(self, values: NDArray[np.float64], largest: int, grid_of: _Grid) -> tuple[NDArray, type]:
+        """A grid of whole numbers in the narrowest type, and the type of its sums with factors up to `largest`.
+
+        The types also hold what cells that drift can come to, unless wires make the grid anew each time. `grid_of` is
+        the function that the values come from.
+        """
         p = self.parameters
+        grid = values.astype(np.int64)
         tiles = range(0, p.inputs, p.tile_rows)
         bound = max(int(np.abs(grid[start : start + p.tile_rows]).sum(axis=0).max()) for start in tiles) * largest
         top = int(np.abs(grid).max())
+        if self._drift is not None and self.device.wire_ohm == 0.0:
+            high = np.full((), self.device.reachable_S[1] / self.device.step_S)
+            top = int(max(grid_of(high, high), grid_of(high, 0.0 * high))) + 1
+            bound = top * min(p.tile_rows, p.inputs) * largest
         if bound >= 1 << 53 or top >= 1 << 29:
             raise ValueError(
                 f"Layer {self.index}: g_min_S ({self.device.g_min_S!r}) is so near g_max_S ({self.device.g_max_S!r}) "
@@ -195,6 +283,21 @@ class CrossbarArray:
             )
         narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
         return narrow, np.int32 if bound < 1 << 31 else np.int64
+
+
+def _currents(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """W of conductances in steps."""
+    return np.rint((p - n) * 2.0**CURRENT_BITS)
+
+
+def _noise(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Q of conductances in steps."""
+    return np.rint((p * p + n * n) * 2.0**NOISE_BITS)
+
+
+def _loads(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.int64]:
+    """R of rows of conductances in steps, [rows, outputs]."""
+    return np.rint((p + n) * 2.0**CURRENT_BITS).astype(np.int64).sum(axis=1)
 
 
 def _without_wires(device: Device) -> Device:

@@ -26,6 +26,7 @@ __all__ = [
     "DeviceVariation",
     "Effect",
     "ProgrammingError",
+    "Reachable",
     "StuckCells",
     "effective_conductance",
     "effects",
@@ -99,6 +100,17 @@ class ProgrammingError:
 
 
 @dataclass(frozen=True)
+class Reachable:
+    """What a cell can conduct at all: G <- clip(G, low, high). For cells with a state behind their conductance."""
+
+    low_S: float
+    high_S: float
+
+    def apply(self, g_S: Conductance, cells: Cells) -> Conductance:
+        return np.clip(g_S, self.low_S, self.high_S)
+
+
+@dataclass(frozen=True)
 class StuckCells:
     """A share `on` of the cells is at G_max, a share `off` at G_min, whatever was programmed; fixed for a chip."""
 
@@ -121,6 +133,8 @@ def effects(
         chain.append(DeviceVariation(device.device_sigma))
     if device.program_sigma > 0.0:
         chain.append(ProgrammingError(device.program_sigma, device.g_max_S - device.g_min_S))
+    if device.drifts:
+        chain.append(Reachable(*device.reachable_S))
     if device.stuck_on > 0.0 or device.stuck_off > 0.0:
         chain.append(StuckCells(device.stuck_on, device.stuck_off, device.g_min_S, device.g_max_S))
     if device.wire_ohm > 0.0:

@@ -12,7 +12,7 @@ big-endian: op, a, b, c.
     5 RECEIVE frames     idle cycles                 d frames
     6 RELOAD                                         l   models.pickle is read again
     7 TOTALS                                         t   conductance.npz is written, and forgotten
-    8 CELLS                                          c   cells.npz is written
+    8 CELLS                                          c   cells.npz and drift.npz are written
     9 RESET   cycles                                 x
     10 IRQ    cycles                                 q level
     11 TIME                                          n clock cycles since the start
@@ -416,7 +416,7 @@ def host_bench_text(
 def visible_text() -> str:
     """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
     lines = ["`verilator_config"]
-    for name in ("wake", "context_word", "clk", "service", "service_done"):
+    for name in ("wake", "context_word", "clk", "service", "service_done", "place"):
         lines.append(f'public_flat_rw -module "bench" -var "{name}"')
     for name in ("latched", "answer", "program_word", "program_answer"):
         lines.append(f'public_flat_rw -module "crossbar_macro" -var "{name}"')

@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ValueChange
 
 from sim.host_bench import CELLS, RELOAD, TOTALS
-from sim.macro import MacroModel, load_models
+from sim.macro import MacroModel, drift_file, load_models
 from sim.npu_tb import CLOCK_NS, answer_operation, answer_read
 
 CELL_FIELDS = ("g_S", "pulses", "reads", "load", "read_load")
@@ -36,7 +36,7 @@ def _write_cells(models: list[MacroModel]) -> None:
 
 
 def _call(dut, models: list[MacroModel], service: int) -> None:
-    """Serve a call: fast load, sums for the energy, the cells' conductances."""
+    """Serve a call: fast load, sums for the energy, the cells' conductances and drift."""
     op = service & 0xFF
     if op == RELOAD:
         models[:] = load_models(Path.cwd())
@@ -44,6 +44,7 @@ def _call(dut, models: list[MacroModel], service: int) -> None:
         _write_totals(models)
     elif op == CELLS:
         _write_cells(models)
+        np.savez("drift.npz", **drift_file(models, int(dut.place.value)))  # type: ignore[arg-type]
     dut.service_done.value = service
 
 

@@ -118,6 +118,10 @@ class ChipImage:
             ):
                 if not low <= value <= high:
                     raise ValueError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
+        if self.device.drifts and self.programming.method == "verify":
+            raise ValueError(
+                "Cells of kind 'tantalum' cannot be programmed by pulses yet: programming needs method direct"
+            )
         if self.coding == Coding.ANALOG and p.layers[0].row_bits != 8:
             raise ValueError("Analog input needs a first layer with row_bits 8, not 1")
         for name, value, low, high in (

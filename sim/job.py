@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hw.registers import bias_address, global_address, layer_address
 from sim.bench import ACTIVITY_FIELDS
 from sim.encoder import image_seeds
 from sim.image import ChipImage
-from sim.macro import MacroModel, save_models
+from sim.macro import MacroModel, read_drift, save_models
 from sim.result import Result, Trace
 from sim.tools import SimulationError
 
@@ -77,8 +78,11 @@ def image_stream(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.in
     return np.concatenate([head.view(np.uint8).reshape(len(pixels), 20), words], axis=1)
 
 
-def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: bool | str) -> Result:
-    """The result that a bench recorded. Raises `SimulationError` where images are missing or the bench hung."""
+def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: bool | str, before: int = 0) -> Result:
+    """The result that a bench recorded; `before` images were run since cells that drift were programmed.
+
+    Raises `SimulationError` where images are missing or the bench hung.
+    """
     p = image.parameters
     results: dict[int, list[str]] = {}
     recorder = _Recorder(p, len(ids), image.t_max, trace) if trace else None
@@ -102,7 +106,10 @@ def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: b
         raise SimulationError(
             f"The simulation gave {len(order)} results for {len(ids)} images; see {folder / 'record.txt'}"
         )
-    return _decoded(folder, p, results, ids, recorder.trace() if recorder is not None else None)
+    result = _decoded(folder, p, results, ids, recorder.trace() if recorder is not None else None)
+    if not image.device.drifts:
+        return result
+    return replace(result, drift=read_drift(folder / "drift.npz", len(image.layers), before + len(ids)))
 
 
 def read_trace(path: Path, image: ChipImage, count: int, trace: bool | str) -> Trace:

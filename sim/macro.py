@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,23 @@ from numpy.typing import NDArray
 
 from hw.crossbar_port import CELL_CODE_BITS
 from hw.params import LayerParameters
+from sim.aging import Aging
 from sim.cells import CellModel, CellState
 from sim.crossbar import CrossbarArray, build_arrays
+from sim.drift_state import DriftState
 from sim.image import ChipImage, LayerImage
 from sim.programming import model_of
 
-__all__ = ["LayerCells", "MacroModel", "fresh_models", "load_models", "programmed_models", "save_models"]
+__all__ = [
+    "LayerCells",
+    "MacroModel",
+    "drift_file",
+    "fresh_models",
+    "load_models",
+    "programmed_models",
+    "read_drift",
+    "save_models",
+]
 
 
 @njit(cache=True)
@@ -84,24 +96,36 @@ class LayerCells:
 class MacroModel:
     """One layer's array behind the Verilog shell `crossbar_macro`.
 
+    Cells that drift count the pulses of their rows, and age when the position in the stream enters another block of
+    `drift_every` images.
+
     Parameters
     ----------
-    source : the programmed crossbar, or cells to be programmed
+    source : the programmed crossbar, which is not changed, or cells to be programmed
+    start : images since programming that came before position 0 of the stream
+    row_pulses : int64 [inputs], pulses of every row before them; `source` is aged by those that were renewed
 
     Attributes
     ----------
     cells : the cells; None for a programmed crossbar that has had no operation yet
     """
 
-    def __init__(self, source: CrossbarArray | LayerCells) -> None:
+    def __init__(
+        self, source: CrossbarArray | LayerCells, start: int = 0, row_pulses: NDArray[np.int64] | None = None
+    ) -> None:
         self.cells = source if isinstance(source, LayerCells) else None
-        self._array = source if isinstance(source, CrossbarArray) else None
+        self._array = source.copy() if isinstance(source, CrossbarArray) else None
         self._index = source.model.layer if isinstance(source, LayerCells) else source.index
         p = self._parameters = source.parameters
         self._row_bits = max(1, (p.tile_rows - 1).bit_length())
         self._column_bits = max(1, (p.outputs - 1).bit_length())
         self._packed = np.zeros(-(-p.groups * p.row_tiles * p.lanes * (p.code_bits + 1) // 8), np.uint8)
         self._conductance: defaultdict[int, int] = defaultdict(int)
+        device = source.model.device if isinstance(source, LayerCells) else source.device
+        self._every = device.drift_every if device.drifts else 0
+        self._start = start
+        self._block = start // self._every if self._every else 0
+        self._pulses = np.zeros(p.inputs, np.int64) if row_pulses is None else row_pulses.copy()
 
     @property
     def array(self) -> CrossbarArray:
@@ -127,6 +151,9 @@ class MacroModel:
         """
         p = self._parameters
         rows = self.row_codes(text)
+        if self._every:
+            self._enter(self._start + position)
+            self._pulses += rows != 0
         codes, over = self.array.convert_one(rows, image, step)
         self._conductance[position] += self.array.counts_one(rows)[2]
         _pack(codes, over, p.lanes, p.groups, p.code_bits, self._packed)
@@ -138,6 +165,8 @@ class MacroModel:
         Returns the shell's `program_answer` of a verify read, and None for a pulse.
         """
         p = self._parameters
+        if self._every:
+            raise AssertionError(f"Layer {self._index}: cells of kind 'tantalum' cannot be programmed by pulses yet")
         if self.cells is None:
             self.cells = LayerCells.of(self.array)
         bits = np.frombuffer(text.encode("ascii"), np.uint8)[::-1] - np.uint8(ord("0"))
@@ -163,6 +192,27 @@ class MacroModel:
             return None
         return sum(code << CELL_CODE_BITS * tile for tile, code in enumerate(codes.tolist()))
 
+    def _enter(self, images: int) -> None:
+        """Renew the conductances if a block has ended before the image that `images` came before."""
+        block = images // self._every
+        if block != self._block:
+            self._block = block
+            self.array.age(self._pulses)
+
+    def drift(self, position: int) -> dict[str, NDArray]:
+        """Before the image at `position` of the stream: `row_pulses`, `renewed` and `cells_S` of a layer of
+        `sim.drift_state.DriftState`; nothing if the cells do not drift.
+        """
+        if not self._every:
+            return {}
+        self._enter(self._start + position)
+        array = self.array
+        return {
+            "row_pulses": self._pulses.copy(),
+            "renewed": array.row_pulses.copy(),
+            "cells_S": array.cells_after(self._pulses),
+        }
+
     def totals(self) -> NDArray[np.int64]:
         """Conductance-weighted row pulses, int64 [places, 2]: place in the stream, sum; silent places are left out."""
         return np.array(sorted(self._conductance.items()), np.int64).reshape(-1, 2)
@@ -172,9 +222,39 @@ class MacroModel:
         self._conductance.clear()
 
 
-def programmed_models(image: ChipImage) -> list[MacroModel]:
-    """Program the crossbars of every layer: the same devices as the reference's."""
-    return [MacroModel(array) for array in build_arrays(image)]
+def programmed_models(
+    image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None, sent: int = 0
+) -> list[MacroModel]:
+    """Program the crossbars of every layer: the same devices as the reference's.
+
+    Parameters
+    ----------
+    arrays : the chip's crossbars, if they are programmed already
+    drift : where cells that drift are; None for freshly programmed ones
+    sent : the position in the stream of the image that comes next
+    """
+    arrays = build_arrays(image) if arrays is None else arrays
+    if not image.device.drifts:
+        return [MacroModel(array) for array in arrays]
+    state = Aging(image, arrays, drift)
+    start, pulses = state.images - sent, state.row_pulses
+    return [MacroModel(array, start, counts) for array, counts in zip(state.arrays, pulses, strict=True)]
+
+
+def drift_file(models: Sequence[MacroModel], position: int) -> dict[str, NDArray]:
+    """Arrays of `drift.npz`, which `read_drift` reads: where the cells are before the image at `position`."""
+    parts = [model.drift(position) for model in models]
+    return {f"{name}_{index}": array for index, part in enumerate(parts) for name, array in part.items()}
+
+
+def read_drift(path: Path, layers: int, images: int) -> DriftState:
+    """What the models of a simulator wrote as `drift_file`; images since the cells were programmed."""
+    with np.load(path) as file:
+        parts = {
+            name: tuple(file[f"{name}_{index}"] for index in range(layers))
+            for name in ("row_pulses", "renewed", "cells_S")
+        }
+    return DriftState(images, **parts)
 
 
 def fresh_models(image: ChipImage) -> list[MacroModel]:

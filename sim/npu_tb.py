@@ -13,7 +13,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, ValueChange
 
-from sim.macro import MacroModel, load_models
+from sim.macro import MacroModel, drift_file, load_models
 
 CLOCK_NS = 10
 
@@ -53,7 +53,9 @@ async def answer_operations(handle, models: list[MacroModel], index: int) -> Non
 
 @cocotb.test()
 async def play(dut) -> None:
-    """Run until the bench has no more images, then leave the conductance-weighted pulse sums for the energy."""
+    """Run until the bench has no more images, then leave the conductance-weighted pulse sums for the energy, and where
+    the cells have drifted.
+    """
     models = load_models(Path.cwd())
     for index in range(len(models)):
         cocotb.start_soon(answer_reads(getattr(dut.chip, f"macro_{index}"), dut.context_word, models, index))
@@ -61,3 +63,5 @@ async def play(dut) -> None:
     await RisingEdge(dut.finished)
     totals = {f"layer_{index}": model.totals() for index, model in enumerate(models)}
     np.savez("conductance.npz", **totals)  # type: ignore[arg-type]
+    position = int(str(dut.context_word.value), 2) >> 64
+    np.savez("drift.npz", **drift_file(models, position))  # type: ignore[arg-type]

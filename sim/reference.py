@@ -4,6 +4,9 @@ Images are taken in chunks, a chunk a thread; within a chunk all images go throu
 leave when they are decided. Random draws are addressed by the image's number, so results depend neither on chunks nor
 on the company an image is in. Analog inputs drive the same rows in every step: the first layer's sums are made once an
 image.
+
+Cells that drift make the stream's order count. Images are then taken in blocks of `drift_every`, counted from
+programming on; the rows that a block really drove are added up, and the conductances made anew before the next block.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Coding, Readout, Rule
+from sim.aging import Aging, check_drift
 from sim.crossbar import CrossbarArray, build_arrays, check_arrays
+from sim.drift_state import DriftState
 from sim.encoder import Encoder
 from sim.image import ChipImage
 from sim.neuron import NeuronLayer
@@ -69,6 +74,7 @@ def run_reference(
     progress: Callable[[int, int], None] | None = None,
     chunk: int = 100,
     threads: int | None = None,
+    drift: DriftState | None = None,
 ) -> Result:
     """Run images through the chip.
 
@@ -78,14 +84,15 @@ def run_reference(
     images : pixels, see `check_images`
     ids : numbers that address the images' random draws, integers 0 .. 2^32 - 1; default 0, 1, 2, ...
     trace : "spikes" records every spike, "full" (or True) every membrane as well
-    arrays : programmed crossbars to use again, `build_arrays(image)`
+    arrays : programmed crossbars to use again, `build_arrays(image)`; never changed
     progress : called as progress(images done, images in all)
     chunk : images taken together; bounds the memory, never changes the result
     threads : chunks in work at a time; default: the processors this process may use
+    drift : where cells that drift are before the first image: the `drift` of the result before; fresh if not given
 
     Raises
     ------
-    TypeError, ValueError : images, ids, trace, arrays, chunk or threads are not as above
+    TypeError, ValueError : images, ids, trace, arrays, chunk, threads or drift are not as above
     """
     pixels = check_images(images, image.parameters.inputs)
     numbers = check_ids(ids, len(pixels))
@@ -99,19 +106,30 @@ def run_reference(
         check_arrays(image, arrays)
     programmed = build_arrays(image) if arrays is None else arrays
     out = _Records.empty(image, len(pixels), trace)
+    if drift is not None:
+        check_drift(image, drift)
+    aging = Aging(image, programmed, drift) if image.device.drifts else None
+    used = programmed if aging is None else aging.arrays
 
-    def work(start: int) -> int:
-        part = slice(start, min(start + chunk, len(pixels)))
-        _run_chunk(image, programmed, pixels[part], numbers[part], out, start)
-        return part.stop - part.start
+    def work(part: slice) -> tuple[int, list[NDArray[np.int64]] | None]:
+        pulses = None if aging is None else [np.zeros(shape.inputs, np.int64) for shape in image.parameters.layers]
+        _run_chunk(image, used, pixels[part], numbers[part], out, part.start, pulses)
+        return part.stop - part.start, pulses
 
-    starts = range(0, len(pixels), chunk)
     done = 0
-    for images_done in in_order(work, starts, threads):
-        done += images_done
-        if progress is not None:
-            progress(done, len(pixels))
-    return out.result(numbers)
+    for block in [slice(0, len(pixels))] if aging is None else aging.blocks(len(pixels)):
+        # a block of images that fits into one chunk is shared by the threads
+        size = min(chunk, -(-(block.stop - block.start) // threads)) if aging is not None else chunk
+        parts = [slice(start, min(start + size, block.stop)) for start in range(block.start, block.stop, size)]
+        for images_done, pulses in in_order(work, parts, threads):
+            done += images_done
+            if aging is not None and pulses is not None:
+                aging.add(pulses)
+            if progress is not None:
+                progress(done, len(pixels))
+        if aging is not None:
+            aging.advance(block.stop - block.start)
+    return out.result(numbers, None if aging is None else aging.state())
 
 
 def check_ids(ids: Any, count: int) -> NDArray[np.int64]:
@@ -164,10 +182,11 @@ class _Records:
             kept,
         )
 
-    def result(self, ids: NDArray[np.int64]) -> Result:
+    def result(self, ids: NDArray[np.int64], drift: DriftState | None) -> Result:
         return Result(
-            self.classes, self.steps, self.margins, self.reasons, self.spikes, self.activity, ids, trace=self.trace
-        )
+            self.classes, self.steps, self.margins, self.reasons, self.spikes, self.activity, ids, trace=self.trace,
+            drift=drift,
+        )  # fmt: skip
 
 
 def _run_chunk(
@@ -177,8 +196,12 @@ def _run_chunk(
     ids: NDArray[np.int64],
     out: _Records,
     start: int,
+    pulses: list[NDArray[np.int64]] | None,
 ) -> None:
-    """Run `pixels` to their decisions; row b of the chunk is row start + b of `out`."""
+    """Run `pixels` to their decisions; row b of the chunk is row start + b of `out`.
+
+    pulses : a layer each, int64 [inputs], the rows that are driven are added; None counts nothing
+    """
     parameters = image.parameters
     count, last = len(pixels), len(arrays) - 1
     encoder = Encoder(image, pixels, ids)
@@ -195,6 +218,8 @@ def _run_chunk(
                 break
             source = live if index == 0 and fixed is not None else np.arange(len(live))
             products = fixed if index == 0 and fixed is not None else array.products(rows)
+            if pulses is not None:
+                pulses[index] += np.count_nonzero(rows, axis=0)
             codes, _, overs = array.sample(products, ids[live], step, source)
             rows, fired = neurons[index].step(codes, live, shift)
             where = start + live

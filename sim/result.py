@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.drift_state import DriftState
+
 __all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace"]
 
 ACTIVITIES = ("row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance")
@@ -68,6 +70,7 @@ class Result:
     gaps : int64 [images] clock cycles from the result before to the image's first read, through the bus only
     ids : int64 [images], the number each image's random draws are addressed by
     trace : present if asked for
+    drift : where the cells are after the last image, if they drift
     """
 
     classes: NDArray[np.int32]
@@ -80,13 +83,16 @@ class Result:
     cycles: NDArray[np.int64] | None = None
     gaps: NDArray[np.int64] | None = None
     trace: Trace | None = field(default=None, repr=False)
+    drift: DriftState | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.classes)
 
     @classmethod
     def concatenate(cls, results: Sequence[Result]) -> Result:
-        """Results of consecutive images as one; traces are kept if all have them, cycles and gaps likewise."""
+        """Results of consecutive images as one; traces are kept if all have them, cycles and gaps
+        likewise; the drift is that of the last.
+        """
         if not results:
             raise ValueError("There must be at least one result to concatenate")
         joined = {
@@ -103,6 +109,7 @@ class Result:
             cycles=np.concatenate(cycles) if len(cycles) == len(results) else None,
             gaps=np.concatenate(gaps) if len(gaps) == len(results) else None,
             trace=Trace.concatenate(traces) if len(traces) == len(results) else None,
+            drift=results[-1].drift,
         )
 
     def accuracy(self, labels: NDArray) -> float:
@@ -118,7 +125,8 @@ class Result:
         """Hold `other` to the same bits; return how many values were compared.
 
         Traces are compared where both have them. Raises `Mismatch` at the first difference: in the images' numbers, in
-        the traces (earliest image, then step, layer, neuron), in decisions, in counts. The sentence names both values.
+        the traces (earliest image, then step, layer, neuron), in decisions, in counts, in where the cells have drifted.
+        The sentence names both values.
         """
         if not isinstance(other, Result):
             raise TypeError(f"A result can only be compared with a Result, not {type(other).__name__}")
@@ -135,7 +143,17 @@ class Result:
         compared += _compare_array(self.spikes, other.spikes, "spikes", self.ids, names)
         for name in ACTIVITIES:
             compared += _compare_array(self.activity[name], other.activity[name], name, self.ids, names)
-        return compared
+        return compared + self._compare_drift(other, names)
+
+    def _compare_drift(self, other: Result, names: tuple[str, str]) -> int:
+        if self.drift is None and other.drift is None:
+            return 0
+        if self.drift is None or other.drift is None:
+            raise Mismatch(f"Cells drift in {names[self.drift is None]}, and not in {names[self.drift is not None]}")
+        difference = self.drift.difference(other.drift, names)
+        if difference is not None:
+            raise Mismatch(difference)
+        return self.drift.values
 
     def _compare_traces(self, other: Result, names: tuple[str, str]) -> int:
         if self.trace is None or other.trace is None:

@@ -33,6 +33,7 @@ from sw.sections import (
 __all__ = ["PRESETS", "Config", "preset_path"]
 
 _PULSE_FIELDS = ("pulse_sigma", "pulse_up", "pulse_down", "soft_bounds", "v_program_V")
+_DRIFT_FIELDS = ("read_polarity", "acceleration", "drift_every")
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 """Names of the configurations that come with the program."""
@@ -98,6 +99,7 @@ class Config(BaseModel):
                 f"[cosim] trace_images must be at most images ({self.cosim.images}), not {self.cosim.trace_images}"
             )
         problems += _programming_problems(self.programming, self.device)
+        problems += _drift_problems(self)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -185,6 +187,26 @@ def _programming_problems(programming: Programming, device: Device) -> list[str]
                 f"[device] {name} must be {default!r} with [programming] method 'direct', which gives no pulses, "
                 f"not {value!r}"
             )
+    return problems
+
+
+def _drift_problems(config: Config) -> list[str]:
+    """What cells that drift do not go together with, and fields that do nothing for cells that do not."""
+    problems = []
+    if not config.device.drifts:
+        for name in _DRIFT_FIELDS:
+            value, default = getattr(config.device, name), Device.model_fields[name].default
+            if value != default:
+                problems.append(
+                    f"[device] {name} must be {default!r} with cell 'linear', which does not drift, not {value!r}"
+                )
+        return problems
+    if config.programming.method == "verify":
+        problems.append("[programming] method must be 'direct' with cell 'tantalum': pulses are not supported yet")
+    if config.coding.input == "analog":
+        problems.append(
+            "[coding] input must not be 'analog' with cell 'tantalum': there is no drift model of analog rows"
+        )
     return problems
 
 

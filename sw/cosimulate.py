@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.result import Result
 from sw.cosimulate_bus import cosimulate_through_bus
@@ -73,6 +74,7 @@ def cosimulate(
     arrays = build_arrays(image)
     traced = min(len(images), max(trace_images, 1) if waves is not None else trace_images)
     parts, values = [], 0
+    drift: DriftState | None = None
     for start, stop in _ranges(traced, len(images)):
         full = stop <= traced
         path = None if chunks is None else chunks / f"{'traced' if full else 'images'}_{start:06d}_{stop:06d}.npz"
@@ -80,7 +82,7 @@ def cosimulate(
         if known is None:
             ids = np.arange(start, stop, dtype=np.int64)
             kind: Literal["spikes", "full"] = "full" if full else "spikes"
-            expected = run_reference(image, images[start:stop], ids=ids, trace=kind, arrays=arrays)
+            expected = run_reference(image, images[start:stop], ids=ids, trace=kind, arrays=arrays, drift=drift)
             result = run_cosim(
                 image,
                 images[start:stop],
@@ -91,12 +93,14 @@ def cosimulate(
                 folder=waves if full else None,
                 arrays=arrays,
                 quick=len(images) < QUICK,
+                drift=drift,
                 progress=None if progress is None else functools.partial(_shifted, progress, start, len(images)),
             )
             known = result, expected.compare(result, ("the reference", "the Verilog"))
             if path is not None:
                 save_result(path, *known)
         parts.append(known[0])
+        drift = known[0].drift
         values += known[1]
         if progress is not None:
             progress(stop, len(images))

@@ -72,9 +72,11 @@ def accuracy_by_steps(
     chunk = int(np.clip(_CHUNK_BYTES // (width * t_max), 1, 1000))
     numbers = np.arange(len(images), dtype=np.int64) if ids is None else ids
     right = np.zeros(t_max, np.int64)
+    drift = None
     for start in range(0, len(images), chunk):
         part = slice(start, start + chunk)
-        trace = run_reference(fixed, images[part], ids=numbers[part], trace=kind).trace
+        result = run_reference(fixed, images[part], ids=numbers[part], trace=kind, drift=drift)
+        trace, drift = result.trace, result.drift
         assert trace is not None
         if trace.membranes is not None and kind == "full":
             scores = trace.membranes[-1].astype(np.int64)

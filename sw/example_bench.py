@@ -163,7 +163,7 @@ def example_pixels(inputs: int) -> NDArray[np.uint8]:
 
 def ideal(device: Device) -> Device:
     """The device without any of its effects."""
-    return device.model_copy(update=dict.fromkeys(_EFFECTS, 0.0))
+    return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear"})
 
 
 def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:

@@ -1,13 +1,17 @@
-"""Results on disk: one `.npz` file, without pickle and without traces."""
+"""Results on disk: one `.npz` file, without pickle, traces, and conductances of cells that drift, which follow from
+their pulses.
+"""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from sim.drift_state import DriftState
 from sim.result import ACTIVITIES, Result
 from sw.errors import FileError
 from sw.files import write_atomic
@@ -16,6 +20,7 @@ __all__ = ["load_result", "save_result"]
 
 _FIELDS = ("classes", "steps", "margins", "reasons", "spikes", "ids")
 _OPTIONAL = ("cycles", "gaps")
+_DRIFT = ("row_pulses", "renewed")
 
 
 def save_result(path: Path, result: Result, values: int = 0) -> None:
@@ -23,6 +28,10 @@ def save_result(path: Path, result: Result, values: int = 0) -> None:
     arrays = {name: getattr(result, name) for name in _FIELDS}
     arrays.update({f"activity_{name}": result.activity[name] for name in ACTIVITIES})
     arrays.update({name: getattr(result, name) for name in _OPTIONAL if getattr(result, name) is not None})
+    if result.drift is not None:
+        arrays["drift_images"] = np.array(result.drift.images)
+        for name in _DRIFT:
+            arrays.update({f"drift_{name}_{index}": part for index, part in enumerate(getattr(result.drift, name))})
     buffer = io.BytesIO()
     np.savez_compressed(buffer, values=np.int64(values), **arrays)
     write_atomic(path, buffer.getvalue())
@@ -36,7 +45,17 @@ def load_result(path: Path) -> tuple[Result, int]:
                 **{name: file[name] for name in _FIELDS},
                 activity={name: file[f"activity_{name}"] for name in ACTIVITIES},
                 **{name: file[name] for name in _OPTIONAL if name in file.files},
+                drift=_drift(file),
             )
             return result, int(file["values"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise FileError(f"'{path}' is not a result of SpikeLoom, or damaged: {error}") from error
+
+
+def _drift(file: Any) -> DriftState | None:
+    """The drift of a file that has one, without conductances."""
+    if "drift_images" not in file.files:
+        return None
+    layers = range(sum(name.startswith("drift_row_pulses_") for name in file.files))
+    counts = {name: tuple(file[f"drift_{name}_{index}"] for index in layers) for name in _DRIFT}
+    return DriftState(int(file["drift_images"]), **counts)

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from sim.aging import check_drift
 from sim.cosim import workplace
 from sim.crossbar import CrossbarArray, build_arrays
+from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.job import read_trace
 from sim.reference import check_ids, check_images
@@ -42,15 +44,16 @@ def through_bus(
     progress: Callable[[int, int], None] | None = None,
     arrays: Sequence[CrossbarArray] | None = None,
     quick: bool | None = None,
+    drift: DriftState | None = None,
 ) -> tuple[Result, LoadReport]:
     """Load a chip over its bus and run images through its streams; the same result object as the reference's.
 
     Parameters
     ----------
-    image, images, ids, trace, simulator, stalls, waves, folder, progress, arrays, quick : as for
-        `sim.cosim.run_cosim`; `arrays` serve the fast load
+    image, images, ids, trace, simulator, stalls, waves, folder, progress, arrays, quick, drift : as for
+        `sim.cosim.run_cosim`; `arrays` and `drift` serve the fast load
     method, fault_aware : of the load, see `Host.load`
-    workers : simulated chips at once, each loaded by itself, to the same bits
+    workers : simulated chips at once, each loaded by itself, to the same bits; one where cells drift
 
     Returns
     -------
@@ -60,6 +63,10 @@ def through_bus(
     """
     pixels = check_images(images, image.parameters.inputs)
     numbers = check_ids(ids, len(pixels))
+    if drift is not None:
+        check_drift(image, drift)
+    if image.device.drifts:
+        workers = 1
     quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
     parts = [part for part in np.array_split(np.arange(len(pixels)), 1 if waves else workers) if len(part)]
     if arrays is None and (method or ("pulses" if image.programming.method == "verify" else "fast")) == "fast":
@@ -81,7 +88,7 @@ def through_bus(
         )  # fmt: skip
         with Host(transport) as host:
             host.connect()
-            report = host.load(image, method, fault_aware=fault_aware, arrays=arrays)
+            report = host.load(image, method, fault_aware=fault_aware, arrays=arrays, drift=drift)
             result = host.infer(pixels[part], numbers[part], shown)
         if trace:
             result = replace(result, trace=read_trace(transport.record, image, len(part), trace))

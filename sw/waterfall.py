@@ -112,8 +112,10 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
         add("stuck cells", ("stuck_on", "stuck_off"))
     add("read noise", ("read_sigma",))
     add("IR drop", ("wire_ohm",))
+    if image.device.drifts:
+        add("drift", ("cell",))
     return stages
 
 
 def _ideal(device: Device) -> Device:
-    return device.model_copy(update=dict.fromkeys(_EFFECTS, 0.0))
+    return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear"})

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from sim.cells import CellState
 from sim.crossbar import CrossbarArray
+from sim.drift_state import DriftState
 from sim.host_bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
 from sim.host_link import HostLink, command
 from sim.host_simulator import build_host_simulator
 from sim.image import ChipImage
-from sim.macro import MacroModel, fresh_models, save_models
+from sim.macro import fresh_models, programmed_models, read_drift, save_models
 from sim.tools import SimulationError
 from sw.host.errors import TransportClosed
 from sw.host.transport import READ, WRITE, Frames, Transport
@@ -71,6 +72,7 @@ class CosimTransport(Transport):
         self._layers = len(image.layers)
         self._image = image
         self.frames_sent = 0
+        self._before = 0  # images since the cells were programmed, less frames sent
         self.devices = self
 
     @property
@@ -136,10 +138,18 @@ class CosimTransport(Transport):
         (line,) = self._exchange(command(TIME), 1)
         return int(line.split()[1])
 
-    def reload(self, arrays: Sequence[CrossbarArray]) -> None:
+    def reload(self, arrays: Sequence[CrossbarArray], drift: DriftState | None = None) -> None:
         """Put these programmed arrays in the place of the chip's; see `Devices`."""
-        save_models(self.folder, [MacroModel(array) for array in arrays])
+        save_models(self.folder, programmed_models(self._image, arrays, drift, self.frames_sent))
         self._exchange(command(RELOAD), 1)
+        self._before = (0 if drift is None else drift.images) - self.frames_sent
+
+    def drift(self) -> DriftState | None:
+        """Where the cells have drifted; see `Devices`."""
+        if not self._image.device.drifts:
+            return None
+        self._exchange(command(CELLS), 1)
+        return read_drift(self.folder / "drift.npz", self._layers, self._before + self.frames_sent)
 
     def cells(self) -> tuple[CellState, ...]:
         """The cells of every layer as they are now; `ValueError` after a fast load, which leaves no cells."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hw.host_registers import build_id
 from hw.params import Coding, NpuParameters
 from sim.crossbar import CrossbarArray, build_arrays
+from sim.drift_state import DriftState
 from sim.host_bench import image_cycles
 from sim.image import ChipImage
 from sim.reference import check_ids
@@ -94,6 +95,7 @@ class Host:
         fault_aware: bool | None = None,
         arrays: Sequence[CrossbarArray] | None = None,
         progress: Progress | None = None,
+        drift: DriftState | None = None,
     ) -> LoadReport:
         """Load a weight image: registers, biases, and the cells.
 
@@ -105,6 +107,7 @@ class Host:
         fault_aware : give pairs with a failed cell a second pass; as the image says if not given
         arrays : for a fast load, the image's arrays if they are programmed already (`sim.crossbar.build_arrays`)
         progress : called with layers done and layers in all
+        drift : for a fast load, where cells that drift are; freshly programmed if not given
 
         Raises
         ------
@@ -142,7 +145,7 @@ class Host:
                 if progress is not None:
                     progress(index + 1, len(image.layers))
         elif devices is not None:
-            devices.reload(build_arrays(image) if arrays is None else arrays)
+            devices.reload(build_arrays(image) if arrays is None else arrays, drift)
         session.end()
         self._image = image
         ended = self.transport.clock()
@@ -161,7 +164,8 @@ class Host:
 
         Returns
         -------
-        the result, with `cycles` and `gaps`; its activity's `conductance` is 0 where the devices are real
+        the result, with `cycles` and `gaps`; its activity's `conductance` is 0 where the devices are real, and `drift`
+        is what simulated cells have drifted by since the load
 
         Raises
         ------
@@ -183,7 +187,8 @@ class Host:
         shape = (len(pixels), len(image.layers))
         conductance = np.zeros(shape, np.int64) if devices is None else devices.totals(place, len(pixels))
         activity = {**fields.pop("activity"), "conductance": conductance}
-        return Result(**fields, activity=activity, ids=numbers)
+        drift = None if devices is None else devices.drift()
+        return Result(**fields, activity=activity, ids=numbers, drift=drift)
 
     def _stream(
         self, image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64], progress: Progress | None

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.cells import CellState
 from sim.crossbar import CrossbarArray
+from sim.drift_state import DriftState
 from sw.host.errors import BusError
 
 __all__ = ["INTERRUPT", "READ", "WRITE", "Devices", "Frames", "Transport", "accesses"]
@@ -46,11 +47,14 @@ class Devices(Protocol):
     frames_sent: int
     """Image frames that were sent since the start: the place of the next one."""
 
-    def reload(self, arrays: Sequence[CrossbarArray]) -> None:
-        """Put these programmed arrays in the place of the chip's: the fast load."""
+    def reload(self, arrays: Sequence[CrossbarArray], drift: DriftState | None = None) -> None:
+        """Put these programmed arrays in the place of the chip's: the fast load; `drift` is where their cells are."""
 
     def cells(self) -> tuple[CellState, ...]:
         """The cells of every layer as they are now."""
+
+    def drift(self) -> DriftState | None:
+        """Where the cells that were loaded fast have drifted since; None if they do not drift."""
 
     def totals(self, first: int, count: int) -> NDArray[np.int64]:
         """Conductance-weighted row pulses, int64 [count, layers], of the frames from place `first` on; then forgotten.
