@@ -26,9 +26,7 @@ def check_drift(image: ChipImage, drift: DriftState) -> None:
     if drift.images < 0 or any(
         bool((now < 0).any() or (now > total).any()) for now, total in zip(drift.renewed, drift.row_pulses, strict=True)
     ):
-        raise ValueError(
-            "The drift's images, row_pulses and renewed must not be negative, nor renewed above row_pulses"
-        )
+        raise ValueError("The drift's counts must not be negative, nor the renewed pulses above the row pulses")
 
 
 class Aging:

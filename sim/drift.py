@@ -3,9 +3,9 @@
 A cell that was programmed to G0 lies at w0 = w(G0), at the age of w0 on the curve of `sim.age_curve`. A row's n pulses
 since programming, the same for all its cells, take it to
 
-    G = G(w(n))    w(n) = w0 + sign(v) (U(age0 + n) - U(age0))        G0 to the bit for n = 0; stuck cells keep G0
+    G = G(w(n))    w(n) = w0 + sign(v) (U(age0 + n) - U(age0))
 
-so conductances are a function of the counts alone, whatever happened in between.
+and G0 to the bit for n = 0, and for cells that are stuck or frozen; so conductances are a function of the counts alone, whatever happened in between.
 """
 
 from __future__ import annotations
@@ -62,7 +62,5 @@ class LayerDrift:
         w, age = self._start
         aged = self._curve.aged(w[:, rows], age[:, rows], pulses[:, None])
         g_S = self._curve.device.conductance_S(aged, self._v_V)
-        same = pulses[:, None] == 0
-        if self._stuck_share > 0.0:
-            same = same | np.isinf(age[:, rows])
+        same = (pulses[:, None] == 0) | np.isinf(age[:, rows])
         return np.where(same, self.programmed_S[:, rows], g_S)

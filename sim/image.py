@@ -119,9 +119,7 @@ class ChipImage:
                 if not low <= value <= high:
                     raise ValueError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
         if self.device.drifts and self.programming.method == "verify":
-            raise ValueError(
-                "Cells of kind 'tantalum' cannot be programmed by pulses yet: programming needs method direct"
-            )
+            raise ValueError("Programming method 'verify' is not supported yet for cell 'tantalum'")
         if self.coding == Coding.ANALOG and p.layers[0].row_bits != 8:
             raise ValueError("Analog input needs a first layer with row_bits 8, not 1")
         for name, value, low, high in (

@@ -81,7 +81,9 @@ def plain_row_codes(image: ChipImage, pixels: list[int], image_id: int, steps: i
 
 
 def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.ndarray, image_id: int) -> dict[str, Any]:
-    """One image to its decision: class, steps, margin, reason, and per layer spikes, membranes and activity."""
+    """One image to its decision: class, steps, margin, reason, and per layer spikes, membranes, activity and the number
+    of times that every row was driven.
+    """
     p = image.parameters
     last = len(arrays) - 1
     inputs = plain_row_codes(image, [int(x) for x in pixels], image_id, image.t_max)
@@ -90,6 +92,7 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
     activity = {name: [0] * len(arrays) for name in ("row_pulses", "tile_reads", "adc_conversions", "saturations")}
     activity["conductance"] = [0] * len(arrays)
     counts = [0] * p.classes
+    pulses = [[0] * shape.inputs for shape in p.layers]
     for t in range(1, image.t_max + 1):
         period, phase = (t - 1) // p.phases, (t - 1) % p.phases
         shift = p.phases - 1 - phase
@@ -101,6 +104,8 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
             codes, over = plain_codes(array, layer.gain_shift, rows, image_id, t)
             driven = [j for j, x in enumerate(rows) if x]
             tiles = len({j // shape.tile_rows for j in driven})
+            for j in driven:
+                pulses[index][j] += 1
             activity["row_pulses"][index] += len(driven) * shape.column_tiles
             activity["tile_reads"][index] += tiles * shape.column_tiles
             activity["adc_conversions"][index] += tiles * shape.outputs
@@ -136,4 +141,5 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
         by_rule = image.rule == Rule.WINNER_K and margin >= image.k
         if by_rule or t == image.t_max:
             break
-    return {"class": winner, "steps": t, "margin": margin, "reason": int(by_rule), **trace, "activity": activity}
+    decision = {"class": winner, "steps": t, "margin": margin, "reason": int(by_rule)}
+    return {**decision, **trace, "activity": activity, "pulses": pulses}

@@ -20,6 +20,7 @@ from sw.errors import ConfigError
 from sw.programming_evidence import programmed, programming_summary
 from sw.training import train
 
+DRIFT = {"device.cell": "tantalum", "device.g_min_S": 1e-4, "device.g_max_S": 0.025, "device.acceleration": 1e9}
 PULSES = {"programming.method": "verify"}
 SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that there is something to correct
 PLAIN = {"train.activation": "relu", "train.activation_levels": 0}
@@ -74,6 +75,10 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "device.pulse_down": (0.8, SPREAD),
     "device.soft_bounds": (0.5, PULSES),
     "device.v_program_V": (1.5, PULSES),
+    "device.cell": ("tantalum", {"device.g_min_S": 1e-4, "device.g_max_S": 0.025, "device.t_pulse_s": 10.0}),
+    "device.read_polarity": ("negative", DRIFT),
+    "device.acceleration": (1e8, DRIFT),
+    "device.drift_every": (7, DRIFT),
     "programming.method": ("verify", {}),
     "programming.window": (0.5, SPREAD),
     "programming.tries": (3, PULSES),

@@ -1,0 +1,231 @@
+"""Images that a chip whose cells drift classifies before its accuracy falls under a threshold.
+
+Accuracy after N images is that of a set of test images on the chip as it is then, its cells held where they are. There
+are two ways to N:
+
+- `stream_lifetime` runs every image. Exact, and as slow as the reference; for accelerated drift.
+- `lifetime` runs the test images only, and takes the row pulses of N images as those of the test images times N / their
+  number. Assumed: the images to come drive the rows as often as the test images do; and from one point that was
+  worked out to the next, they do so as at the first of the two. Any N costs the same, 1e9 reads too.
+
+Both take the accuracy to fall once, and for good: a point under the threshold is the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.crossbar import CrossbarArray, build_arrays
+from sim.drift_state import DriftState
+from sim.image import ChipImage
+from sim.reference import check_images, run_reference
+from sim.result import Result
+
+__all__ = ["Lifetime", "Point", "held", "lifetime", "run_held", "stream_lifetime"]
+
+Progress = Callable[["Point"], None]
+
+_LIMIT = 10**12
+_NEVER = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Point:
+    """The chip after `images` images: accuracy 0 .. 1 and mean steps of the test images, and row pulses since
+    programming of the row that has had most, and in the mean over all rows of all layers.
+    """
+
+    images: int
+    accuracy: float
+    steps_mean: float
+    pulses_max: int
+    pulses_mean: float
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """What a search has found.
+
+    Parameters
+    ----------
+    threshold : accuracy, 0 .. 1
+    images : images before the first point that is under the threshold; None if there is none up to the limit
+    last_good : largest number of images known at which the accuracy is not under it; None if it never was
+    points : all that was worked out, by images
+    """
+
+    threshold: float
+    images: int | None
+    last_good: int | None
+    points: tuple[Point, ...]
+
+
+def held(image: ChipImage) -> ChipImage:
+    """The same chip with drift only at the end of a run: its images leave the conductances alone."""
+    return image.with_device(image.device.model_copy(update={"drift_every": _NEVER}))
+
+
+def run_held(
+    image: ChipImage,
+    images: Any,
+    row_pulses: Sequence[NDArray[np.int64]],
+    arrays: tuple[CrossbarArray, ...] | None = None,
+) -> Result:
+    """Run images on cells that stay where `row_pulses` since programming, int64 [inputs] of every layer, took them.
+
+    `arrays` are those of `held(image)`. The result's `drift` counts the images' own pulses on top.
+    """
+    counts = tuple(np.asarray(pulses) for pulses in row_pulses)
+    return run_reference(held(image), images, arrays=arrays, drift=DriftState(0, counts, counts))
+
+
+class _Search:
+    """Points that are worked out on the way."""
+
+    def __init__(
+        self, image: ChipImage, images: Any, labels: NDArray, threshold: float, progress: Progress | None
+    ) -> None:
+        if not image.device.drifts:
+            raise ValueError("A lifetime needs cells that drift: [device] cell is 'linear'")
+        if not 0.0 < threshold <= 1.0:
+            raise ValueError(f"threshold must be above 0 and at most 1, not {threshold!r}")
+        self.image = image
+        self.pixels = check_images(images, image.parameters.inputs)
+        self._labels = labels
+        self._threshold = threshold
+        self._progress = progress
+        self._arrays = build_arrays(held(image))
+        self.points: list[Point] = []
+
+    def fresh(self) -> list[NDArray[np.int64]]:
+        """Row pulses of freshly programmed cells."""
+        return [np.zeros(shape.inputs, np.int64) for shape in self.image.parameters.layers]
+
+    def good(self, images: int, row_pulses: Sequence[NDArray[np.int64]]) -> tuple[bool, list[NDArray[np.int64]]]:
+        """Work out a point: whether its accuracy is not under the threshold, and the row pulses of the test images."""
+        result = run_held(self.image, self.pixels, row_pulses, self._arrays)
+        pulses = np.concatenate([np.asarray(counts) for counts in row_pulses])
+        point = Point(
+            images, result.accuracy(self._labels), float(result.steps.mean()), int(pulses.max()), float(pulses.mean())
+        )
+        self.points.append(point)
+        if self._progress is not None:
+            self._progress(point)
+        assert result.drift is not None
+        own = [after - before for after, before in zip(result.drift.row_pulses, row_pulses, strict=True)]
+        return point.accuracy >= self._threshold, own
+
+    def found(self, images: int | None, last_good: int | None) -> Lifetime:
+        return Lifetime(self._threshold, images, last_good, tuple(sorted(self.points, key=lambda point: point.images)))
+
+
+def lifetime(
+    image: ChipImage,
+    images: Any,
+    labels: NDArray,
+    threshold: float = 0.85,
+    *,
+    first: int = 1,
+    growth: float = 2.0,
+    tolerance: float = 0.02,
+    limit: int = _LIMIT,
+    progress: Progress | None = None,
+) -> Lifetime:
+    """Images until the accuracy is under the threshold, with row pulses scaled from those of the test images.
+
+    Parameters
+    ----------
+    image : the chip; its cells drift, `drift_every` has no meaning here
+    images, labels : test images (see `sim.reference.check_images`) and their classes, integers [images]
+    threshold : accuracy, 0 .. 1
+    first, growth : points are worked out after `first` images, then `growth` times as many, and so on
+    tolerance : the end is known when the last good and the first bad point are this share apart, or one image
+    limit : images at which the search gives up, at most 10^12
+    progress : told every point as it is worked out
+
+    Raises `ValueError` for arguments out of range and cells that do not drift.
+    """
+    search = _Search(image, images, labels, threshold, progress)
+    if not 1 <= first <= limit <= _LIMIT:
+        raise ValueError(f"first and limit must be 1 <= first <= limit <= 10^12, not {first!r} and {limit!r}")
+    if not (growth > 1.0 and 0.0 < tolerance < 1.0):
+        raise ValueError(f"growth must be above 1 and tolerance in 0 .. 1, not {growth!r} and {tolerance!r}")
+    count = len(search.pixels)
+
+    def later(pulses: list[NDArray[np.int64]], own: list[NDArray[np.int64]], more: int) -> list[NDArray[np.int64]]:
+        """Row pulses `more` images later; whole numbers, rounded down, without an overflow."""
+        return [
+            before + rate // count * more + rate % count * more // count
+            for before, rate in zip(pulses, own, strict=True)
+        ]
+
+    good, pulses = 0, search.fresh()
+    fine, own = search.good(good, pulses)
+    if not fine:
+        return search.found(0, None)
+    bad: int | None = None
+    goal = first
+    while bad is None or bad - good > max(1, int(tolerance * bad)):
+        now = later(pulses, own, goal - good)
+        fine, rates = search.good(goal, now)
+        if fine:
+            good, pulses, own = goal, now, rates
+        else:
+            bad = goal
+        if bad is not None:
+            goal = (good + bad) // 2
+        elif good == limit:
+            return search.found(None, good)
+        else:
+            goal = min(limit, max(good + 1, int(good * growth)))
+    return search.found(bad, good)
+
+
+def stream_lifetime(
+    image: ChipImage,
+    stream: Any,
+    images: Any,
+    labels: NDArray,
+    threshold: float = 0.85,
+    *,
+    every: int = 1,
+    limit: int = 10_000,
+    progress: Progress | None = None,
+) -> Lifetime:
+    """Images of a stream until the accuracy of test images is under the threshold; every image of the stream is run.
+
+    Parameters
+    ----------
+    image : the chip; its cells drift
+    stream : images that are classified one after another, from the first again after the last; image i of the stream
+        has number i
+    images, labels, threshold, progress : as for `lifetime`
+    every : images of the stream from one point to the next: the resolution of the result
+    limit : images at which the run ends
+
+    Raises `ValueError` for arguments out of range and cells that do not drift.
+    """
+    search = _Search(image, images, labels, threshold, progress)
+    if every < 1 or limit < 1:
+        raise ValueError(f"every and limit must be positive, not {every!r} and {limit!r}")
+    pixels = check_images(stream, image.parameters.inputs)
+    arrays = build_arrays(image)
+    fresh = tuple(search.fresh())
+    drift = DriftState(0, fresh, fresh)
+    last_good = None
+    while True:
+        fine, _ = search.good(drift.images, drift.row_pulses)
+        if not fine:
+            return search.found(drift.images, last_good)
+        last_good = drift.images
+        if drift.images >= limit:
+            return search.found(None, last_good)
+        places = np.arange(drift.images, min(drift.images + every, limit))
+        after = run_reference(image, pixels[places % len(pixels)], ids=places, arrays=arrays, drift=drift).drift
+        assert after is not None
+        drift = replace(after, cells_S=None)

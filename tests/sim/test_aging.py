@@ -1,0 +1,184 @@
+"""Drift over a stream of images: the reference against plain Python, and where it ends."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sim.age_curve import AgeCurve, ReadPulse
+from sim.aging import Aging
+from sim.crossbar import build_arrays
+from sim.drift_state import DriftState
+from sim.image import ChipImage
+from sim.philox import Purpose, cell_words, key
+from sim.reference import run_reference
+from sim.result import ACTIVITIES, Mismatch, Result
+from sim.tantalum_oxide import TantalumOxide
+from tests.sim.drifting import drifting_chip
+from tests.sim.networks import random_pixels
+from tests.sim.plain import plain_run
+
+IMAGES = 12
+
+
+def a_chip(seed: int, every: int = 3, **overrides: object) -> tuple[ChipImage, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    device = {
+        "drift_every": every,
+        "read_polarity": str(rng.choice(["positive", "negative"])),
+        "device_sigma": 0.1,
+        "stuck_on": 0.05,
+        "read_sigma": float(rng.choice([0.0, 0.05])),
+    }
+    image = drifting_chip(rng, device, **{"depth": 2, "t_max": 8, "max_steps": 8, "phases": 1, **overrides})
+    return image, random_pixels(rng, IMAGES, image.parameters.inputs)
+
+
+@functools.cache
+def a_curve(v_V: float) -> AgeCurve:
+    return AgeCurve(TantalumOxide(), ReadPulse(v_V, 1e-8, 1e9))
+
+
+def plain_cells(image: ChipImage, index: int, programmed: np.ndarray, counts: list[int]) -> np.ndarray:
+    """Conductances of a layer, cell by cell."""
+    device, oxide = image.device, TantalumOxide()
+    sign = 1.0 if device.read_polarity == "positive" else -1.0
+    curve = a_curve(sign * device.v_read_V)
+    g_S = programmed.copy()
+    words = cell_words(key(image.seed, Purpose.STUCK, index), g_S.shape)
+    for side, row, column in np.ndindex(*g_S.shape):
+        if counts[row] and not int(words[side, row, column]) < device.stuck_on * 2**32:
+            w = float(oxide.state(programmed[side, row, column], sign * device.v_read_V))
+            age = float(curve.locate(w))
+            if age < np.inf:
+                aged = float(curve.aged(w, age, counts[row]))
+                g_S[side, row, column] = float(oxide.conductance_S(aged, device.v_read_V))
+    return g_S
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_reference_against_plain_python(seed: int) -> None:
+    """Every image of a stream, with counts of its own; conductances made anew, cell by cell, after `drift_every`."""
+    image, pixels = a_chip(seed, every=1 + seed % 3)
+    arrays = build_arrays(image)
+    ids = np.random.default_rng(seed).integers(0, 1 << 32, IMAGES)
+    result = run_reference(image, pixels, ids, trace="full", arrays=arrays)
+    programmed = [array.cells_S.copy() for array in arrays]
+    counts = [[0] * shape.inputs for shape in image.parameters.layers]
+    layers = [
+        SimpleNamespace(parameters=a.parameters, device=a.device, g_S=a.g_S, seed=a.seed, index=a.index) for a in arrays
+    ]
+    for b in range(IMAGES):
+        if b % image.device.drift_every == 0:
+            for index, layer in enumerate(layers):
+                layer.g_S = plain_cells(image, index, programmed[index], counts[index])
+        expected = plain_run(image, tuple(layers), pixels[b], int(ids[b]))  # type: ignore[arg-type]
+        decision = (result.classes[b], result.steps[b], result.margins[b], result.reasons[b])
+        assert decision == (expected["class"], expected["steps"], expected["margin"], expected["reason"])
+        for name in ACTIVITIES:
+            assert result.activity[name][b].tolist() == expected["activity"][name], name
+        assert result.trace is not None and result.trace.membranes is not None
+        for index in range(len(layers)):
+            for t, membranes in expected["membranes"][index].items():
+                assert result.trace.membranes[index][b, t - 1].tolist() == membranes
+        for total, new in zip(counts, expected["pulses"], strict=True):
+            for j, pulses in enumerate(new):
+                total[j] += pulses
+    assert result.drift is not None and result.drift.cells_S is not None and result.drift.images == IMAGES
+    for index, total in enumerate(counts):
+        assert result.drift.row_pulses[index].tolist() == total
+        assert np.array_equal(result.drift.cells_S[index], plain_cells(image, index, programmed[index], total))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chunks_threads_and_calls_do_not_matter(seed: int) -> None:
+    image, pixels = a_chip(10 + seed, every=int(np.random.default_rng(seed).integers(1, 6)))
+    whole = run_reference(image, pixels, trace="full")
+    arrays = build_arrays(image)
+    before = [array.g_S.copy() for array in arrays]
+    for chunk, threads in ((1, 1), (2, 2), (5, 1)):
+        whole.compare(run_reference(image, pixels, trace="full", arrays=arrays, chunk=chunk, threads=threads))
+    assert all(np.array_equal(array.g_S, g_S) for array, g_S in zip(arrays, before, strict=True))
+    for cut in (1, 3, 7):
+        first = run_reference(image, pixels[:cut], trace="full", arrays=arrays)
+        rest = {"ids": np.arange(cut, IMAGES), "trace": "full", "arrays": arrays, "drift": first.drift}
+        second = run_reference(image, pixels[cut:], **rest)  # type: ignore[arg-type]
+        whole.compare(Result.concatenate([first, second]))
+        second.compare(run_reference(image, pixels[cut:], **rest))  # type: ignore[arg-type]
+
+
+def test_blocks_count_from_programming_on() -> None:
+    image, _ = a_chip(0, every=5)
+    zeros = tuple(np.zeros(shape.inputs, np.int64) for shape in image.parameters.layers)
+    aging = Aging(image, build_arrays(image), DriftState(7, zeros, zeros))
+    cuts = []
+    for block in aging.blocks(12):
+        cuts.append((block.start, block.stop))
+        aging.advance(block.stop - block.start)
+    assert cuts == [(0, 3), (3, 8), (8, 12)] and aging.images == 19
+
+
+def test_drift_changes_what_the_chip_does_and_early_termination_spares_it() -> None:
+    image, pixels = a_chip(1, every=1, k=1)
+    result = run_reference(image, pixels)
+    still = run_reference(image.with_device(image.device.model_copy(update={"cell": "linear"})), pixels)
+    assert still.drift is None and result.drift is not None
+    assert not np.array_equal(result.activity["conductance"], still.activity["conductance"])
+    longer = run_reference(replace(image, k=image.k + 1000), pixels)
+    assert longer.drift is not None and result.steps.mean() < longer.steps.mean()
+    assert sum(p.sum() for p in result.drift.row_pulses) < sum(p.sum() for p in longer.drift.row_pulses)
+    columns = [shape.column_tiles for shape in image.parameters.layers]
+    for index, pulses in enumerate(result.drift.row_pulses):
+        assert pulses.sum() * columns[index] == result.activity["row_pulses"][:, index].sum()
+
+
+def test_states_are_compared_to_the_bit() -> None:
+    image, pixels = a_chip(2)
+    result = run_reference(image, pixels)
+    drift = result.drift
+    assert drift is not None and drift.cells_S is not None
+    assert drift.difference(drift) is None and drift.values == sum(
+        2 * len(p) + g.size for p, g in zip(drift.row_pulses, drift.cells_S, strict=True)
+    )
+    cells = [g.copy() for g in drift.cells_S]
+    cells[1][1, 0, 0] = np.nextafter(cells[1][1, 0, 0], 1.0)
+    pulses = [p.copy() for p in drift.row_pulses]
+    pulses[0][2] += 1
+    for changed, sentence in (
+        (
+            replace(drift, cells_S=tuple(cells)),
+            r"^Layer 1, n cell of row 0 and column 0: .* S in this and .* S in other$",
+        ),
+        (replace(drift, row_pulses=tuple(pulses)), r"^Layer 0, row 2: row pulses since programming are"),
+        (replace(drift, renewed=tuple(pulses)), r"^Layer 0, row 2: renewed row pulses"),
+        (replace(drift, images=1), "^Cells have seen 12 images in this and 1 in other$"),
+        (None, "^Cells drift in this, and not in other$"),
+    ):
+        with pytest.raises(Mismatch, match=sentence):
+            result.compare(replace(result, drift=changed))
+    with pytest.raises(Mismatch, match=r"^Cells drift in other, and not in this$"):
+        replace(result, drift=None).compare(result)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"row_pulses": ()}, "The drift's row_pulses must be int64 of shapes"),
+        ({"images": -1}, "must not be negative"),
+        ({"renewed": "more"}, "nor the renewed pulses above the row pulses"),
+    ],
+)
+def test_a_foreign_state_is_refused(change: dict, sentence: str) -> None:
+    image, pixels = a_chip(2)
+    drift = run_reference(image, pixels).drift
+    assert drift is not None
+    if change.get("renewed") == "more":
+        change = {"renewed": tuple(pulses + 1 for pulses in drift.row_pulses)}
+    with pytest.raises(ValueError, match=sentence):
+        run_reference(image, pixels, drift=replace(drift, **change))
+    with pytest.raises(ValueError, match="Cells of kind 'linear' do not drift: drift must be None"):
+        run_reference(image.with_device(image.device.model_copy(update={"cell": "linear"})), pixels, drift=drift)
