@@ -5,7 +5,8 @@ since programming, the same for all its cells, take it to
 
     G = G(w(n))    w(n) = w0 + sign(v) (U(age0 + n) - U(age0))
 
-and G0 to the bit for n = 0, and for cells that are stuck or frozen; so conductances are a function of the counts alone, whatever happened in between.
+and G0 to the bit for n = 0, and for cells that are stuck or frozen; so conductances are a function of the counts alone,
+whatever happened in between.
 """
 
 from __future__ import annotations

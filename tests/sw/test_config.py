@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sw.config import PRESETS, Config
 from sw.errors import ConfigError
 
+TANTALUM = {"cell": "tantalum", "g_min_S": 1e-4, "g_max_S": 0.025}
 BAD = [
     ({"decision": {"t_max": 0}}, "[decision] t_max must be at least 1, not 0"),
     ({"decision": {"k": 0}}, "[decision] k must be above 0.0, not 0"),
@@ -116,6 +117,23 @@ BAD = [
         "nearest is 1.25), not 1.2",
     ),
     ({"programming": {"amplitude_min": 0.2}}, "[programming] amplitude_min must be a whole number of eighths"),
+    (
+        {"device": {"acceleration": 2.0}},
+        "[device] acceleration must be 1.0 with cell 'linear', which does not drift, not 2.0",
+    ),
+    (
+        {"device": TANTALUM, "programming": {"method": "verify"}},
+        "[programming] method must be 'direct' with cell 'tantalum': pulses are not supported yet",
+    ),
+    (
+        {"device": TANTALUM, "coding": {"input": "analog"}},
+        "[coding] input must not be 'analog' with cell 'tantalum': there is no drift model of analog rows",
+    ),
+    (
+        {"device": {"cell": "tantalum"}},
+        "[device] g_min_S (1e-06) and g_max_S (1e-05) must lie between 5.89085e-05 and 0.025, what a tantalum cell "
+        "reaches at v_read_V 0.2",
+    ),
     (
         {"programming": {"fault_aware": True}},
         "[programming] fault_aware must be false with method 'direct', which finds no failed cells",

@@ -1,0 +1,139 @@
+"""Drift in the co-simulation: images in one sequence, early termination on, every cell's end held to the reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hw.params import Coding, Readout, Rule
+from sim.cosim import run_cosim
+from sim.crossbar import build_arrays
+from sim.drift_state import DriftState
+from sim.image import ChipImage
+from sim.macro import MacroModel, drift_file, programmed_models, read_drift
+from sim.reference import run_reference
+from sim.result import Mismatch, Result
+from sw import cosimulate as chunks
+from sw.cosimulate import cosimulate
+from sw.through_bus import through_bus
+from tests.sim.drifting import drifting_chip
+from tests.sim.networks import random_pixels
+
+IMAGES = 40
+
+
+def small_chip(every: int = 3, **overrides: Any) -> ChipImage:
+    """19-14-5 on ragged tiles; most images end early."""
+    device = {"drift_every": every, "device_sigma": 0.1, "stuck_on": 0.02, "stuck_off": 0.02, "read_sigma": 0.03}
+    settings: dict[str, Any] = {
+        "sizes": [19, 14, 5], "tile_rows": 8, "tile_columns": 6, "lanes": 3, "encoder_lanes": 4, "adc_bits": 8,
+        "phases": 1, "max_steps": 10, "t_max": 10, "k": 1, "coding": Coding.EVEN, "rule": Rule.WINNER_K,
+        "readout": Readout.SPIKES, "skip": 0, "seed": 11, "gain_shift": 1,
+    }  # fmt: skip
+    return drifting_chip(np.random.default_rng(5), device, **{**settings, **overrides})
+
+
+CHIP = small_chip()
+PIXELS = random_pixels(np.random.default_rng(6), IMAGES, 19)
+EXPECTED = run_reference(CHIP, PIXELS, trace="full")
+
+
+def test_the_chip_shows_what_is_tested() -> None:
+    """Images end early, and drift has changed when they do."""
+    linear = CHIP.with_device(CHIP.device.model_copy(update={"cell": "linear"}))
+    still = run_reference(linear, PIXELS)
+    assert EXPECTED.steps.min() < 5 and len(np.unique(EXPECTED.steps)) > 3 and EXPECTED.reasons.sum() > IMAGES // 2
+    assert np.flatnonzero(EXPECTED.steps != still.steps).min() < IMAGES // 2
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_every_bit_and_every_cell_agrees(simulator: str) -> None:
+    count = IMAGES if simulator == "verilator" else 10
+    expected = run_reference(CHIP, PIXELS[:count], trace="full")
+    got = run_cosim(CHIP, PIXELS[:count], trace="full", simulator=simulator, workers=2, stalls=simulator == "icarus")
+    assert expected.compare(got) > 0
+    assert got.drift is not None and got.drift.cells_S is not None and got.drift.images == count
+    for cells_S, array in zip(got.drift.cells_S, build_arrays(CHIP), strict=True):
+        assert (cells_S != array.cells_S).mean() > 0.3
+
+
+@pytest.mark.parametrize("cut", [4, 6])  # inside a block, and at its end
+def test_a_run_goes_on_from_a_state(cut: int) -> None:
+    first = run_cosim(CHIP, PIXELS[:cut])
+    rest = np.arange(cut, IMAGES)
+    second = run_cosim(CHIP, PIXELS[cut:], ids=rest, drift=first.drift)
+    whole = Result.concatenate([first, second])
+    run_reference(CHIP, PIXELS).compare(whole)
+
+
+def test_cells_that_age_otherwise_are_found() -> None:
+    for change in ({"drift_every": 4}, {"acceleration": 1.1e9}, {"cell": "linear"}):
+        other = CHIP.with_device(CHIP.device.model_copy(update=change))
+        with pytest.raises(Mismatch):
+            EXPECTED.compare(run_cosim(other, PIXELS))
+
+
+def test_chunks_carry_the_drift(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Chunks that are kept, and a run that goes on from them."""
+    monkeypatch.setattr(chunks, "CHUNK", 13)
+    result, facts = cosimulate(CHIP, PIXELS, trace_images=2, chunks=tmp_path)
+    assert EXPECTED.compare(result) > 0 and facts["mismatches"] == 0 and facts["values_compared"] > 19 * 14
+    last = max(path for path in tmp_path.glob("*.npz"))
+    last.unlink()
+    again, _ = cosimulate(CHIP, PIXELS, trace_images=2, chunks=tmp_path)
+    assert EXPECTED.compare(again) > 0 and last.exists()
+
+
+def test_through_the_buses() -> None:
+    got, _ = through_bus(CHIP, PIXELS, trace="spikes", workers=2)
+    assert EXPECTED.compare(got) > 0
+    with pytest.raises(Mismatch):
+        EXPECTED.compare(through_bus(CHIP.with_device(CHIP.device.model_copy(update={"drift_every": 2})), PIXELS)[0])
+
+
+def test_the_buses_go_on_from_a_state() -> None:
+    first = run_reference(CHIP, PIXELS[:7])
+    got, _ = through_bus(CHIP, PIXELS[7:], np.arange(7, IMAGES), drift=first.drift)
+    run_reference(CHIP, PIXELS[7:], np.arange(7, IMAGES), drift=first.drift).compare(got)
+
+
+def test_the_macro_renews_at_the_ends_of_blocks(tmp_path: Path) -> None:
+    """Positions 2, 3 and 11 of a stream that began with 4 images: blocks of 3 end before 2 and 5."""
+    array = build_arrays(CHIP)[0]
+    counts = np.arange(19)
+    aged = array.copy()
+    aged.age(counts - counts % 2)
+    model = MacroModel(aged, 4, counts)
+    rows = "0" * 18 + "1"
+    expected = [counts - counts % 2, counts + (counts == 0), counts + (counts == 0)]
+    for position, renewed in ((1, expected[0]), (2, expected[1]), (4, expected[2])):
+        model.answer(rows, 0, 1, position)
+        assert model.array.row_pulses.tolist() == renewed.tolist(), position
+    assert model.drift(4)["renewed"].tolist() == expected[1].tolist()
+    state = model.drift(5)
+    after = counts + 3 * (counts == 0)
+    assert state["renewed"].tolist() == after.tolist() == state["row_pulses"].tolist()
+    assert np.array_equal(state["cells_S"], array.cells_after(after))
+    assert aged.row_pulses.tolist() == expected[0].tolist()  # the array that was handed over is as before
+    np.savez(tmp_path / "drift.npz", **drift_file([model], 5))  # type: ignore[arg-type]
+    again = read_drift(tmp_path / "drift.npz", 1, 9)
+    assert again.images == 9 and again.cells_S is not None
+    assert again.difference(DriftState(9, (after,), (after,), (state["cells_S"],))) is None
+
+
+def test_pulses_are_not_for_cells_that_drift() -> None:
+    model = programmed_models(CHIP)[0]
+    with pytest.raises(AssertionError, match="'tantalum' cannot be programmed by pulses yet"):
+        model.program("0" * 40)
+
+
+def test_a_foreign_state_is_refused() -> None:
+    assert EXPECTED.drift is not None
+    bad = replace(EXPECTED.drift, row_pulses=())
+    for run in (run_cosim, through_bus):
+        with pytest.raises(ValueError, match="row_pulses must be int64 of shapes"):
+            run(CHIP, PIXELS, drift=bad)

@@ -1,0 +1,94 @@
+"""Lifetime under drift: the search, its scaling of row pulses against a stream that is really run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.lifetime import held, lifetime, run_held, stream_lifetime
+from sim.reference import run_reference
+from tests.sim.drifting import drifting_device
+from tests.sw.models import make_chip, make_images
+
+THRESHOLD = 0.7
+
+
+def a_task(**device: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    """A chip, images, and as labels what it says of them when its cells are fresh."""
+    chip = make_chip(64, 24, 10).image
+    chip = chip.with_device(drifting_device(**{"read_polarity": "negative", "acceleration": 1e8, **device}))
+    images = make_images(120, 64)
+    return chip, images, run_held(chip, images, [np.zeros(p.inputs, np.int64) for p in chip.parameters.layers]).classes
+
+
+CHIP, IMAGES, LABELS = a_task()
+
+
+def test_cells_are_held() -> None:
+    counts = [np.full(shape.inputs, 500, np.int64) for shape in CHIP.parameters.layers]
+    result = run_held(CHIP, IMAGES, counts)
+    result.compare(run_held(CHIP, IMAGES, counts))
+    one = [run_held(CHIP, image[None], counts).classes[0] for image in IMAGES[:1]]
+    assert one == result.classes[:1].tolist()
+    assert held(CHIP).device.drift_every > 10**9 and held(CHIP).with_device(CHIP.device) is not CHIP
+    fresh = run_reference(held(CHIP), IMAGES)
+    assert fresh.drift is not None and result.drift is not None
+    assert (result.drift.renewed[0] == 500).all() and not fresh.drift.renewed[0].any()
+
+
+def test_scaled_and_streamed_lifetimes_agree() -> None:
+    seen: list[int] = []
+    scaled = lifetime(CHIP, IMAGES, LABELS, THRESHOLD, progress=lambda point: seen.append(point.images))
+    assert scaled.images is not None and scaled.last_good is not None and 100 < scaled.images
+    assert 0 < scaled.images - scaled.last_good <= max(1, 0.02 * scaled.images)
+    by_images = {point.images: point for point in scaled.points}
+    assert sorted(by_images) == [point.images for point in scaled.points] and set(seen) == set(by_images)
+    assert by_images[scaled.images].accuracy < THRESHOLD <= by_images[scaled.last_good].accuracy
+    assert by_images[0].accuracy == 1.0 and by_images[0].pulses_max == 0
+    every = max(1, scaled.images // 25)
+    streamed = stream_lifetime(CHIP, IMAGES, IMAGES, LABELS, THRESHOLD, every=every, limit=10 * scaled.images)
+    assert streamed.images is not None and streamed.last_good == streamed.images - every
+    assert streamed.images == pytest.approx(scaled.images, rel=0.15)
+    end = streamed.points[-1]
+    assert end.pulses_mean == pytest.approx(by_images[scaled.images].pulses_mean, rel=0.2)
+
+
+def test_slow_drift_lasts_longer_in_proportion() -> None:
+    """The real rate: 10^8 times slower, and the same number of points of the search costs the same."""
+    slow = CHIP.with_device(CHIP.device.model_copy(update={"acceleration": 1.0}))
+    fast = lifetime(CHIP, IMAGES, LABELS, THRESHOLD)
+    real = lifetime(slow, IMAGES, LABELS, THRESHOLD, first=10**6)
+    assert fast.images is not None and real.images is not None and real.images > 10**9
+    assert real.images == pytest.approx(1e8 * fast.images, rel=0.1)
+    assert max(point.pulses_max for point in real.points) > 10**9
+
+
+def test_limits() -> None:
+    never = lifetime(CHIP, IMAGES, LABELS, 0.01, limit=50)
+    assert never.images is None and never.last_good == 50
+    at_once = lifetime(CHIP, IMAGES, (LABELS + 1) % 10, THRESHOLD)
+    assert at_once.images == 0 and at_once.last_good is None and len(at_once.points) == 1
+    short = stream_lifetime(CHIP, IMAGES, IMAGES, LABELS, 0.01, every=4, limit=10)
+    assert short.images is None and short.last_good == 10 and [p.images for p in short.points] == [0, 4, 8, 10]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"threshold": 0.0}, "threshold must be above 0"),
+        ({"limit": 10**13}, "first <= limit <= 10"),
+        ({"first": 0}, "first and limit must be"),
+        ({"growth": 1.0}, "growth must be above 1"),
+    ],
+)
+def test_arguments_are_checked(arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        lifetime(CHIP, IMAGES, LABELS, **arguments)
+
+
+def test_cells_must_drift() -> None:
+    linear = CHIP.with_device(CHIP.device.model_copy(update={"cell": "linear"}))
+    with pytest.raises(ValueError, match="A lifetime needs cells that drift"):
+        lifetime(linear, IMAGES, LABELS)
