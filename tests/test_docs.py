@@ -123,6 +123,13 @@ def test_quick_start_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert summary["bit_exact"]["images"] == len(names["test"]) and summary["bit_exact"]["mismatches"] == 0
 
 
+def test_blocks_of_the_page_on_drift_run():
+    names: dict[str, object] = {}
+    for block in fences(ROOT / "docs/drift.md", "python"):
+        exec(compile(block, "docs/drift.md", "exec"), names)
+    assert names["end"].images > 10  # type: ignore[attr-defined]
+
+
 @icarus
 def test_block_on_another_simulator_runs(tmp_path, monkeypatch):
     import numpy as np
