@@ -102,8 +102,8 @@ class MacroModel:
     Parameters
     ----------
     source : the programmed crossbar, which is not changed, or cells to be programmed
-    start : images since programming that came before position 0 of the stream
-    row_pulses : int64 [inputs], pulses of every row before them; `source` is aged by those that were renewed
+    images, position : images since programming, and the position in the stream of the image that comes next
+    row_pulses : int64 [inputs], pulses of every row since programming; `source` is aged by those that were renewed
 
     Attributes
     ----------
@@ -111,7 +111,11 @@ class MacroModel:
     """
 
     def __init__(
-        self, source: CrossbarArray | LayerCells, start: int = 0, row_pulses: NDArray[np.int64] | None = None
+        self,
+        source: CrossbarArray | LayerCells,
+        images: int = 0,
+        position: int = 0,
+        row_pulses: NDArray[np.int64] | None = None,
     ) -> None:
         self.cells = source if isinstance(source, LayerCells) else None
         self._array = source.copy() if isinstance(source, CrossbarArray) else None
@@ -123,8 +127,8 @@ class MacroModel:
         self._conductance: defaultdict[int, int] = defaultdict(int)
         device = source.model.device if isinstance(source, LayerCells) else source.device
         self._every = device.drift_every if device.drifts else 0
-        self._start = start
-        self._block = start // self._every if self._every else 0
+        self._start = images - position
+        self._block = images // self._every if self._every else 0
         self._pulses = np.zeros(p.inputs, np.int64) if row_pulses is None else row_pulses.copy()
 
     @property
@@ -223,7 +227,7 @@ class MacroModel:
 
 
 def programmed_models(
-    image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None, sent: int = 0
+    image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None, position: int = 0
 ) -> list[MacroModel]:
     """Program the crossbars of every layer: the same devices as the reference's.
 
@@ -231,14 +235,14 @@ def programmed_models(
     ----------
     arrays : the chip's crossbars, if they are programmed already
     drift : where cells that drift are; None for freshly programmed ones
-    sent : the position in the stream of the image that comes next
+    position : the position in the stream of the image that comes next
     """
     arrays = build_arrays(image) if arrays is None else arrays
     if not image.device.drifts:
         return [MacroModel(array) for array in arrays]
     state = Aging(image, arrays, drift)
-    start, pulses = state.images - sent, state.row_pulses
-    return [MacroModel(array, start, counts) for array, counts in zip(state.arrays, pulses, strict=True)]
+    pairs = zip(state.arrays, state.row_pulses, strict=True)
+    return [MacroModel(array, state.images, position, counts) for array, counts in pairs]
 
 
 def drift_file(models: Sequence[MacroModel], position: int) -> dict[str, NDArray]:

@@ -19,6 +19,8 @@ from sim.reference import run_reference
 from sim.result import Mismatch, Result
 from sw import cosimulate as chunks
 from sw.cosimulate import cosimulate
+from sw.host.cosim_transport import CosimTransport
+from sw.host.driver import Host
 from sw.through_bus import through_bus
 from tests.sim.drifting import drifting_chip
 from tests.sim.networks import random_pixels
@@ -101,13 +103,28 @@ def test_the_buses_go_on_from_a_state() -> None:
     run_reference(CHIP, PIXELS[7:], np.arange(7, IMAGES), drift=first.drift).compare(got)
 
 
+def test_a_host_goes_on_and_loads_again() -> None:
+    """Two calls of `infer` are one stream; a second load begins another, wherever the frames have come to."""
+    with Host(CosimTransport(CHIP, quick=True)) as host:
+        host.connect()
+        host.load(CHIP)
+        first = host.infer(PIXELS[:4])
+        second = host.infer(PIXELS[4:9], np.arange(4, 9))
+        run_reference(CHIP, PIXELS[:9]).compare(Result.concatenate([first, second]))
+        host.load(CHIP)
+        run_reference(CHIP, PIXELS[:10]).compare(host.infer(PIXELS[:10]))
+        host.load(CHIP, drift=first.drift)
+        again = host.infer(PIXELS[4:9], np.arange(4, 9))
+        assert second.compare(again) > 0
+
+
 def test_the_macro_renews_at_the_ends_of_blocks(tmp_path: Path) -> None:
     """Positions 2, 3 and 11 of a stream that began with 4 images: blocks of 3 end before 2 and 5."""
     array = build_arrays(CHIP)[0]
     counts = np.arange(19)
     aged = array.copy()
     aged.age(counts - counts % 2)
-    model = MacroModel(aged, 4, counts)
+    model = MacroModel(aged, 4, 0, counts)
     rows = "0" * 18 + "1"
     expected = [counts - counts % 2, counts + (counts == 0), counts + (counts == 0)]
     for position, renewed in ((1, expected[0]), (2, expected[1]), (4, expected[2])):

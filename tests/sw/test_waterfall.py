@@ -46,6 +46,10 @@ def test_device_stages_add_up_to_the_device(chip):
     stages = device_stages(chip.image.with_device(device))
     assert [name for name, _ in stages] == ["device variation", "programming", "stuck cells", "read noise", "IR drop"]
     assert stages[0][1].device == Device(device_sigma=0.1) and stages[-1][1].device == device
+    drifting = device.model_copy(update={"cell": "tantalum", "acceleration": 2.0})
+    with_drift = device_stages(chip.image.with_device(drifting))
+    assert [name for name, _ in with_drift] == [*(name for name, _ in stages), "drift"]
+    assert with_drift[-1][1].device == drifting and not with_drift[-2][1].device.drifts
 
 
 @pytest.mark.parametrize("fault_aware", [False, True])
