@@ -1,7 +1,8 @@
 """Co-simulation: the generated Verilog under Verilator or Icarus, the analog array played by the device model.
 
 The images of a run are independent (every random draw is addressed by image number), so they are split over worker
-processes, each a simulator of its own. Where cells drift they are not, and one simulator takes them all in order.
+processes, each a simulator of its own. Where cells drift they are not: one simulator takes them all in order, or each
+of several begins where the reference says that the one before ends, and is held to that.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sim.aging import check_drift
-from sim.crossbar import CrossbarArray, check_arrays
+from sim.crossbar import CrossbarArray, build_arrays, check_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.job import read_record, write_job
 from sim.macro import programmed_models
 from sim.reference import check_ids, check_images
-from sim.result import Result
+from sim.result import Mismatch, Result
 from sim.simulator import Simulator
 from sim.threads import processors
 from sim.tools import SimulationError, simulator_environment
@@ -50,6 +52,7 @@ def run_cosim(
     arrays: Sequence[CrossbarArray] | None = None,
     quick: bool | None = None,
     drift: DriftState | None = None,
+    starts: Sequence[DriftState] = (),
 ) -> Result:
     """Run images through the generated Verilog with the device model; the same result object as the reference's.
 
@@ -69,10 +72,12 @@ def run_cosim(
     arrays : the chip's crossbars, if they are programmed already (`sim.crossbar.build_arrays`)
     quick : build without the C++ compiler's optimisation; for fewer than 100 images if not given
     drift : where cells that drift are before the first image, see `sim.reference.run_reference`
+    starts : where they are before later images, by the reference: a further simulator at once begins at each
 
     Raises
     ------
     ToolError, SimulationError : a program is missing, or did not finish
+    Mismatch : the cells have not drifted to where one of `starts` is
     ValueError, TypeError : images or ids of wrong shape, type or range, arrays or drift of another chip
     """
     pixels = check_images(images, image.parameters.inputs)
@@ -83,28 +88,47 @@ def run_cosim(
         raise ValueError(f"workers must be a positive integer, not {workers!r}")
     if arrays is not None:
         check_arrays(image, arrays)
-    if drift is not None:
-        check_drift(image, drift)
+    states = [drift, *starts]
+    for state in states:
+        if state is not None:
+            check_drift(image, state)
+    before = [0 if state is None else state.images for state in states]
+    edges = [place - before[0] for place in before] + [len(pixels)]
+    if any(stop <= start for start, stop in pairwise(edges)):
+        raise ValueError(f"Places where simulators begin and end must rise, not {edges}")
     quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
     chip = Simulator.build(image, simulator, waves=waves, quick=quick, netlist=netlist)
-    models = programmed_models(image, arrays, drift)
+    if waves and starts:
+        raise ValueError("Waves are recorded of one simulator: starts must be empty")
+    built = build_arrays(image) if arrays is None else arrays
     available = workers or processors()
     count = 1 if waves or image.device.drifts else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))
     with workplace(folder) as base:
         parts = [part for part in np.array_split(np.arange(len(pixels)), count) if len(part)]
+        if starts:
+            parts = [np.arange(start, stop) for start, stop in pairwise(edges)]
+        begins = states if starts else [drift] * len(parts)
+        models = [programmed_models(image, built, state) for state in begins]
         jobs = [base / f"job_{index}" for index in range(len(parts))]
         for job in jobs:
             shutil.rmtree(job, ignore_errors=True)
         with simulator_environment(), ThreadPoolExecutor(len(jobs)) as pool:
-            for job, part in zip(jobs, parts, strict=True):
-                write_job(job, image, models, pixels[part], numbers[part])
+            for job, part, devices in zip(jobs, parts, models, strict=True):
+                write_job(job, image, devices, pixels[part], numbers[part])
             if waves:
                 (jobs[0] / "waves.gtkw").write_text(gtkw_text(image.parameters, wave_file(simulator)))
             full = trace in (True, "full")
             futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls) for job in jobs]
             _wait(futures, jobs, len(pixels), progress)
-        before = 0 if drift is None else drift.images
-        results = [read_record(job, image, numbers[part], trace, before) for job, part in zip(jobs, parts, strict=True)]
+        records = zip(jobs, parts, begins, strict=True)
+        results = [
+            read_record(job, image, numbers[part], trace, 0 if state is None else state.images)
+            for job, part, state in records
+        ]
+    for result, start in zip(results, starts, strict=False):
+        difference = start.difference(result.drift, ("the reference", "the Verilog")) if result.drift else None
+        if difference is not None:
+            raise Mismatch(difference)
     return Result.concatenate(results)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.result import Result
+from sim.threads import processors
 from sw.cosimulate_bus import cosimulate_through_bus
 from sw.errors import FileError
 from sw.result_file import load_result, save_result
@@ -21,6 +22,8 @@ __all__ = ["CHUNK", "cosimulate"]
 
 CHUNK = 2000
 """Images of a chunk; a run that was stopped loses at most one."""
+SPLIT = 100
+"""Where cells drift: least images of each of the simulators that share a chunk."""
 QUICK = 100
 """Below so many images in all, the simulator is built without optimisation."""
 
@@ -82,7 +85,17 @@ def cosimulate(
         if known is None:
             ids = np.arange(start, stop, dtype=np.int64)
             kind: Literal["spikes", "full"] = "full" if full else "spikes"
-            expected = run_reference(image, images[start:stop], ids=ids, trace=kind, arrays=arrays, drift=drift)
+            splits = processors() if image.device.drifts and not full else 1
+            pieces = np.array_split(ids, max(1, min(splits, len(ids) // SPLIT)))
+            expected_parts: list[Result] = []
+            for piece in pieces:
+                before = expected_parts[-1].drift if expected_parts else drift
+                place = slice(int(piece[0]), int(piece[-1]) + 1)
+                expected_parts.append(
+                    run_reference(image, images[place], ids=piece, trace=kind, arrays=arrays, drift=before)
+                )
+            expected = Result.concatenate(expected_parts)
+            starts = [part.drift for part in expected_parts[:-1] if part.drift is not None]
             result = run_cosim(
                 image,
                 images[start:stop],
@@ -94,6 +107,7 @@ def cosimulate(
                 arrays=arrays,
                 quick=len(images) < QUICK,
                 drift=drift,
+                starts=starts,
                 progress=None if progress is None else functools.partial(_shifted, progress, start, len(images)),
             )
             known = result, expected.compare(result, ("the reference", "the Verilog"))

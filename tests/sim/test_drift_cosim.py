@@ -72,6 +72,17 @@ def test_a_run_goes_on_from_a_state(cut: int) -> None:
     run_reference(CHIP, PIXELS).compare(whole)
 
 
+def test_simulators_begin_where_the_reference_says() -> None:
+    states = [run_reference(CHIP, PIXELS[:cut]).drift for cut in (12, 20)]
+    starts = [state for state in states if state is not None]
+    assert EXPECTED.compare(run_cosim(CHIP, PIXELS, trace="full", starts=starts)) > 0
+    wrong = replace(starts[0], row_pulses=tuple(pulses + 1 for pulses in starts[0].row_pulses))
+    with pytest.raises(Mismatch, match=r"^Layer 0, row 0: row pulses since programming are \d+ in the reference and"):
+        run_cosim(CHIP, PIXELS, starts=[wrong, starts[1]])
+    with pytest.raises(ValueError, match=r"must rise, not \[0, 20, 12, 40\]"):
+        run_cosim(CHIP, PIXELS, starts=starts[::-1])
+
+
 def test_cells_that_age_otherwise_are_found() -> None:
     for change in ({"drift_every": 4}, {"acceleration": 1.1e9}, {"cell": "linear"}):
         other = CHIP.with_device(CHIP.device.model_copy(update=change))
@@ -82,6 +93,8 @@ def test_cells_that_age_otherwise_are_found() -> None:
 def test_chunks_carry_the_drift(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Chunks that are kept, and a run that goes on from them."""
     monkeypatch.setattr(chunks, "CHUNK", 13)
+    monkeypatch.setattr(chunks, "SPLIT", 5)
+    monkeypatch.setattr(chunks, "processors", lambda: 2)
     result, facts = cosimulate(CHIP, PIXELS, trace_images=2, chunks=tmp_path)
     assert EXPECTED.compare(result) > 0 and facts["mismatches"] == 0 and facts["values_compared"] > 19 * 14
     last = max(path for path in tmp_path.glob("*.npz"))
