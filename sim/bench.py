@@ -14,9 +14,9 @@ work, for the record and for the device model, by the tag that the chip shows fo
 
 from __future__ import annotations
 
-from hw.params import NpuParameters
+from hw.params import LayerParameters, NpuParameters
 
-__all__ = ["ACTIVITY_FIELDS", "bench_text"]
+__all__ = ["ACTIVITY_FIELDS", "bench_text", "recorder_fields"]
 
 ACTIVITY_FIELDS = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
 """Counters of a layer, in the order of the record."""
@@ -208,15 +208,19 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
         result_format="r %0d %h %0d %0d" + " %0d" * len(values),
         result_values="".join(f", {name}" for name in (*fields, *values)),
     )
-    for index, layer in enumerate(p.layers):
-        mb = layer.membrane_bits
-        text += _LAYER.format(
-            l=index,
-            padded=layer.groups * layer.lanes,
-            mb=mb,
-            gb=layer.group_bits,
-            lanes=layer.lanes,
-            fired_bits=layer.group_bits + layer.lanes * (1 + mb) + 1 + layer.phase_bits,
-            last_group=layer.groups - 1,
-        )
+    text += "".join(_LAYER.format(**recorder_fields(index, layer)) for index, layer in enumerate(p.layers))
     return text + "endmodule\n"
+
+
+def recorder_fields(index: int, layer: LayerParameters) -> dict[str, int]:
+    """Numbers in the text that records what layer `index` fires: widths of the stream of its neurons."""
+    mb = layer.membrane_bits
+    return {
+        "l": index,
+        "padded": layer.groups * layer.lanes,
+        "mb": mb,
+        "gb": layer.group_bits,
+        "lanes": layer.lanes,
+        "fired_bits": layer.group_bits + layer.lanes * (1 + mb) + 1 + layer.phase_bits,
+        "last_group": layer.groups - 1,
+    }

@@ -33,6 +33,7 @@ from collections.abc import Mapping
 
 from hw.host_registers import ADDRESS_BITS
 from hw.params import NpuParameters
+from sim.bench import recorder_fields
 
 __all__ = [
     "CELLS", "COMMANDS", "CONTINUES", "FRAME", "IRQ", "NO_LAST", "READ", "RECEIVE", "RECORD", "RELOAD", "RESET",
@@ -399,17 +400,7 @@ def host_bench_text(
         dump=f'        $dumpfile("{waves}");\n        $dumpvars;\n' if waves else "",
     )
     for index, layer in enumerate(p.layers):
-        mb = layer.membrane_bits
-        text += _LAYER.format(
-            l=index,
-            unit=unit,
-            padded=layer.groups * layer.lanes,
-            mb=mb,
-            gb=layer.group_bits,
-            lanes=layer.lanes,
-            fired_bits=layer.group_bits + layer.lanes * (1 + mb) + 1 + layer.phase_bits,
-            last_group=layer.groups - 1,
-        )
+        text += _LAYER.format(unit=unit, **recorder_fields(index, layer))
     return text + "endmodule\n"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -28,6 +28,10 @@ from sw.command import (
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.errors import FileError
+
+if TYPE_CHECKING:
+    from sw.chip import Chip
+    from sw.flow import Flow
 
 __all__ = ["app", "main"]
 
@@ -128,16 +132,7 @@ def verilog(
     debug: Debug = False,
 ) -> None:
     """Write the Verilog of a chip: readable sources, memory files, weight image, port list, a bench that runs."""
-    import sw
-    from sw.steps import load_chip, make_flow
-
-    if is_chip(source):
-        chip = sw.load(source)
-    else:
-        flow = make_flow(Config.load(source), data=data)
-        with shown(flow, as_json):
-            flow.run(stop="convert")
-        chip = load_chip(flow)
+    chip, _ = _chip_and_flow(source, data, as_json)
     chip.write_verilog(output)
     files = sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
     if as_json:
@@ -150,7 +145,7 @@ def verilog(
 def firmware(
     source: RunOrChip,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder to write.")],
-    images: Annotated[int, typer.Option("--images", metavar="N", help="Test images to put in, first ones first.")] = 10,
+    images: Annotated[int, typer.Option("--images", metavar="N", min=0, help="Test images to put in.")] = 10,
     programming: Annotated[
         bool | None,
         typer.Option(
@@ -163,21 +158,14 @@ def firmware(
     debug: Debug = False,
 ) -> None:
     """Write a chip as C headers for the firmware in examples/firmware: load list, checksum, registers, test images."""
-    import sw
     from sw.data import load_data
     from sw.files import write_folder
     from sw.firmware import firmware_files
-    from sw.steps import load_chip, load_test_set, make_flow
+    from sw.steps import load_test_set
 
-    if is_chip(source):
-        chip = sw.load(source)
-        pixels = load_data(chip.config.data.set, data).test_images
-    else:
-        flow = make_flow(Config.load(source), data=data)
-        with shown(flow, as_json):
-            flow.run(stop="convert")
-        chip, pixels = load_chip(flow), load_test_set(flow).images
-    pixels = pixels.reshape(len(pixels), -1)[: max(0, images)]
+    chip, flow = _chip_and_flow(source, data, as_json)
+    pixels = load_data(chip.config.data.set, data).test_images if flow is None else load_test_set(flow).images
+    pixels = pixels.reshape(len(pixels), -1)[:images]
     write_folder(output, firmware_files(chip.image, pixels, programming))
     if as_json:
         print_json({"folder": str(output), "files": ["network.h", "spikeloom_registers.h"], "images": len(pixels)})
@@ -274,6 +262,19 @@ def report(config: Run, output: Output = None, as_json: Json = False, debug: Deb
         flow.run(stop="convert")
         flow.run_one("report")
     print_summary(flow, as_json)
+
+
+def _chip_and_flow(source: str, data: Path | None, as_json: bool) -> tuple[Chip, Flow | None]:
+    """The chip in a weight image, or that of a configuration, with the flow that made it."""
+    import sw
+    from sw.steps import load_chip, make_flow
+
+    if is_chip(source):
+        return sw.load(source), None
+    flow = make_flow(Config.load(source), data=data)
+    with shown(flow, as_json):
+        flow.run(stop="convert")
+    return load_chip(flow), flow
 
 
 def _run_flow(
