@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from hw.params import LayerParameters, NpuParameters
 
-__all__ = ["ACTIVITY_FIELDS", "bench_text", "recorder_fields"]
+__all__ = ["ACTIVITY_FIELDS", "bench_text", "recorder_text"]
 
 ACTIVITY_FIELDS = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
 """Counters of a layer, in the order of the record."""
@@ -153,10 +153,10 @@ _LAYER = """
     // Layer {l}: collect the groups of one step, then write one line.
     reg [{padded}-1:0] fired_spikes_{l} = 0;
     reg [{padded}*{mb}-1:0] fired_membranes_{l} = 0;
-    wire [{fired_bits}-1:0] fired_{l} = chip.npu.layer_{l}.neuron_array.o__payload;
+    wire [{fired_bits}-1:0] fired_{l} = {unit}.layer_{l}.neuron_array.o__payload;
     wire [{gb}-1:0] group_{l} = fired_{l}[{gb}-1:0];
     always @(posedge clk)
-        if (chip.npu.layer_{l}.neuron_array.o__valid && chip.npu.layer_{l}.neuron_array.o__ready) begin
+        if ({when}{unit}.layer_{l}.neuron_array.o__valid && {unit}.layer_{l}.neuron_array.o__ready) begin
             fired_spikes_{l}[group_{l}*{lanes} +: {lanes}] = fired_{l}[{gb} +: {lanes}];
             if (record_membranes)
                 fired_membranes_{l}[group_{l}*{lanes}*{mb} +: {lanes}*{mb}] = fired_{l}[{gb}+{lanes} +: {lanes}*{mb}];
@@ -208,19 +208,24 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
         result_format="r %0d %h %0d %0d" + " %0d" * len(values),
         result_values="".join(f", {name}" for name in (*fields, *values)),
     )
-    text += "".join(_LAYER.format(**recorder_fields(index, layer)) for index, layer in enumerate(p.layers))
+    text += "".join(recorder_text(index, layer, "chip.npu") for index, layer in enumerate(p.layers))
     return text + "endmodule\n"
 
 
-def recorder_fields(index: int, layer: LayerParameters) -> dict[str, int]:
-    """Numbers in the text that records what layer `index` fires: widths of the stream of its neurons."""
+def recorder_text(index: int, layer: LayerParameters, unit: str, when: str = "") -> str:
+    """Verilog that writes spikes, and membranes if `record_membranes`, of layer `index` into `record_file`.
+
+    `unit` is the way to the unit inside the bench, `when` a condition in front, with its `&&`.
+    """
     mb = layer.membrane_bits
-    return {
-        "l": index,
-        "padded": layer.groups * layer.lanes,
-        "mb": mb,
-        "gb": layer.group_bits,
-        "lanes": layer.lanes,
-        "fired_bits": layer.group_bits + layer.lanes * (1 + mb) + 1 + layer.phase_bits,
-        "last_group": layer.groups - 1,
-    }
+    return _LAYER.format(
+        l=index,
+        unit=unit,
+        when=when,
+        padded=layer.groups * layer.lanes,
+        mb=mb,
+        gb=layer.group_bits,
+        lanes=layer.lanes,
+        fired_bits=layer.group_bits + layer.lanes * (1 + mb) + 1 + layer.phase_bits,
+        last_group=layer.groups - 1,
+    )

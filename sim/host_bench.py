@@ -33,7 +33,7 @@ from collections.abc import Mapping
 
 from hw.host_registers import ADDRESS_BITS
 from hw.params import NpuParameters
-from sim.bench import recorder_fields
+from sim.bench import recorder_text
 
 __all__ = [
     "CELLS", "COMMANDS", "CONTINUES", "FRAME", "IRQ", "NO_LAST", "READ", "RECEIVE", "RECORD", "RELOAD", "RESET",
@@ -334,24 +334,6 @@ module bench (input wire clk);
     end
 """
 
-_LAYER = """
-    // Layer {l}: collect the groups of one step, then write one line.
-    reg [{padded}-1:0] fired_spikes_{l} = 0;
-    reg [{padded}*{mb}-1:0] fired_membranes_{l} = 0;
-    wire [{fired_bits}-1:0] fired_{l} = {unit}.layer_{l}.neuron_array.o__payload;
-    wire [{gb}-1:0] group_{l} = fired_{l}[{gb}-1:0];
-    always @(posedge clk)
-        if (record && {unit}.layer_{l}.neuron_array.o__valid && {unit}.layer_{l}.neuron_array.o__ready) begin
-            fired_spikes_{l}[group_{l}*{lanes} +: {lanes}] = fired_{l}[{gb} +: {lanes}];
-            if (record_membranes)
-                fired_membranes_{l}[group_{l}*{lanes}*{mb} +: {lanes}*{mb}] = fired_{l}[{gb}+{lanes} +: {lanes}*{mb}];
-            if (group_{l} == {last_group}) begin
-                $fdisplay(record_file, "s %0d %0d {l} %h", image, step, fired_spikes_{l});
-                if (record_membranes) $fdisplay(record_file, "m %0d %0d {l} %h", image, step, fired_membranes_{l});
-            end
-        end
-"""
-
 
 def frame_words(parameters: NpuParameters) -> int:
     """Words of a result frame that carries the activity: the answer, cycles and gap, three a layer."""
@@ -400,7 +382,7 @@ def host_bench_text(
         dump=f'        $dumpfile("{waves}");\n        $dumpvars;\n' if waves else "",
     )
     for index, layer in enumerate(p.layers):
-        text += _LAYER.format(unit=unit, **recorder_fields(index, layer))
+        text += recorder_text(index, layer, unit, "record && ")
     return text + "endmodule\n"
 
 
