@@ -130,15 +130,24 @@ class Chip:
         self._remember(pixels, numbers, rtl=result)
         return result
 
-    def write_verilog(self, folder: str | os.PathLike[str]) -> Path:
+    def write_verilog(self, folder: str | os.PathLike[str], bus: bool = False) -> Path:
         """Write the Verilog, memory files, an example bench and the weight image into a folder, whole or not at all.
 
-        The folder may hold other things, which are left alone. Raises `sw.errors.FileError` if it cannot be written, or
-        has a file that would be lost because it bears the name of one of these.
+        With `bus`, the chip is the one behind AXI4-Lite and AXI4-Stream: its registers for C and in SystemRDL come
+        along in the place of the example bench. The folder may hold other things, which are left alone. Raises
+        `sw.errors.FileError` if it cannot be written, or has a file that would be lost because it bears the name of one
+        of these.
         """
+        if not isinstance(bus, bool):
+            raise TypeError(f"bus must be True or False, not {bus!r}")
+        place = as_path(folder, "Verilog folder")
+        if bus:
+            from sw.export_axi_folder import export_axi_files
+
+            return write_folder(place, export_axi_files(self))
         from sw.export_folder import export_files
 
-        return write_folder(as_path(folder, "Verilog folder"), export_files(self))
+        return write_folder(place, export_files(self))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weight image (.loom), whole or not at all; `sw.load` reads it."""

@@ -127,13 +127,16 @@ def run(
 def verilog(
     source: RunOrChip,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder to write.")],
+    bus: Annotated[
+        bool, typer.Option("--bus", help="The chip with its host buses: AXI4-Lite, AXI4-Stream, interrupt.")
+    ] = False,
     data: Data = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write the Verilog of a chip: readable sources, memory files, weight image, port list, a bench that runs."""
     chip, _ = _chip_and_flow(source, data, as_json)
-    chip.write_verilog(output)
+    chip.write_verilog(output, bus)
     files = sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
     if as_json:
         print_json({"folder": str(output), "files": files})
@@ -145,7 +148,7 @@ def verilog(
 def firmware(
     source: RunOrChip,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder to write.")],
-    images: Annotated[int, typer.Option("--images", metavar="N", min=0, help="Test images to put in.")] = 10,
+    images: Annotated[int, typer.Option("--images", metavar="N", min=1, help="Test images to put in.")] = 10,
     programming: Annotated[
         bool | None,
         typer.Option(

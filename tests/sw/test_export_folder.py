@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
 import sw
+from hw.host_registers import build_id
 from sim.job import register_writes
 from sw.errors import FileError
 from tests.sw.models import make_chip
@@ -67,3 +71,32 @@ def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(FileError, match=r"^Cannot write '.*out': a part of the path is a file, not a folder$"):
         CHIP.write_verilog(tmp_path / "out")
+
+
+def test_with_buses(tmp_path):
+    """The IP block: everything listed, named in its README, and elaborated by Icarus with the ideal macro."""
+    folder = CHIP.write_verilog(tmp_path / "out", bus=True)
+    names = {path.name for path in folder.iterdir()}
+    assert set(json.loads((folder / "files.json").read_text())) == names - {"files.json"}
+    text = (folder / "README.md").read_text()
+    for name in names - {"README.md"}:
+        known = re.sub(r"^npu_axi_.*", "npu_axi_*.sv", re.sub(r"^layer_\d", "layer_<l>", name))
+        assert f"`{known}`" in text, name
+    for name, cycles in CYCLES.items():
+        assert f".{name.upper()}({cycles})" in text
+    assert f"0x{build_id(CHIP.parameters):08x}" in text
+    assert sw.load(folder / "weights.loom").parameters == CHIP.parameters
+    if shutil.which("iverilog") is None:
+        pytest.skip("iverilog is not installed")
+    sources = sorted(path.name for path in folder.glob("*.sv")) + ["crossbar_macro_ideal.v"]
+    command = ["iverilog", "-g2012", "-s", "spikeloom_axi_chip", "-o", "chip.vvp", *sources]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_plain_and_bus_exports_take_each_others_place(tmp_path):
+    CHIP.write_verilog(tmp_path / "out", bus=True)
+    folder = CHIP.write_verilog(tmp_path / "out")
+    assert (folder / "chip.sv").exists() and not (folder / "axi_chip.sv").exists()
+    with pytest.raises(TypeError, match=r"^bus must be True or False, not 1$"):
+        CHIP.write_verilog(tmp_path / "out", bus=1)
