@@ -27,7 +27,7 @@ from sw.command import (
 )
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
-from sw.errors import FileError
+from sw.errors import FileError, SpikeLoomError
 
 if TYPE_CHECKING:
     from sw.chip import Chip
@@ -148,7 +148,7 @@ def verilog(
 def firmware(
     source: RunOrChip,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder to write.")],
-    images: Annotated[int, typer.Option("--images", metavar="N", min=1, help="Test images to put in.")] = 10,
+    images: Annotated[int, typer.Option("--images", metavar="N", help="Test images to put in, first ones.")] = 10,
     programming: Annotated[
         bool | None,
         typer.Option(
@@ -166,6 +166,8 @@ def firmware(
     from sw.firmware import firmware_files
     from sw.steps import load_test_set
 
+    if not 1 <= images <= 65536:
+        raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {images}")
     chip, flow = _chip_and_flow(source, data, as_json)
     pixels = load_data(chip.config.data.set, data).test_images if flow is None else load_test_set(flow).images
     pixels = pixels.reshape(len(pixels), -1)[:images]

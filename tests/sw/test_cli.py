@@ -188,7 +188,10 @@ def test_firmware_writes_the_headers(place: Path) -> None:
     call("firmware", "build/tiny/convert/chip.loom", "--output", "again", "--images", "2")
     assert (place / "again/network.h").read_text() == text
     assert 'needs [programming] method = "verify"' in error("firmware", "tiny", "-o", "c", "--programming")
-    assert "1 .. 65536 images, not 0" in error("firmware", "tiny", "-o", "c", "--images", "0")
+    for number in ("0", "-3", "65537"):
+        assert f"1 .. 65536 images, not {number}" in error("firmware", "tiny", "-o", "c", "--images", number)
+    values = json.loads(call("verilog", "tiny", "-o", "ip", "--bus", "--json").stdout)
+    assert {"axi_chip.sv", "spikeloom_registers.h", "registers.rdl"} <= set(values["files"])
 
 
 def test_the_report_says_what_was_not_run() -> None:
