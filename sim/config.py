@@ -156,6 +156,17 @@ class Programming(BaseModel):
         """Registers program_amplitude_min and _max: amplitudes in eighths of a level, 1 .. 255."""
         return round(self.amplitude_min * CODE), round(self.amplitude_max * CODE)
 
+    @property
+    def registers(self) -> dict[str, int]:
+        """The host registers that hold these settings, by name, with their values."""
+        smallest, largest = self.amplitude_codes
+        return {
+            "program_window": self.window_code,
+            "program_tries": self.tries,
+            "program_amplitude_min": smallest,
+            "program_amplitude_max": largest,
+        }
+
 
 class Energy(BaseModel):
     """Energy coefficients of the periphery, joules an event; sources in `sim.energy` and the documentation."""

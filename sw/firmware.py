@@ -49,14 +49,7 @@ _HEAD = """\
 
 def programming_writes(image: ChipImage) -> list[Write]:
     """Settings of the programmers, then the targets and starts of every column group and row, layer by layer."""
-    low, high = image.programming.amplitude_codes
-    settings = {
-        "program_window": image.programming.window_code,
-        "program_tries": image.programming.tries,
-        "program_amplitude_min": low,
-        "program_amplitude_max": high,
-    }
-    writes = [(unit_byte_address(name), value) for name, value in settings.items()]
+    writes = [(unit_byte_address(name), value) for name, value in image.programming.registers.items()]
     for layer in range(len(image.layers)):
         writes += _layer_programming(image, layer)
     return writes

@@ -95,15 +95,8 @@ class LoadSession:
 
     def registers(self, image: ChipImage) -> None:
         """Write the run-time registers, biases and settings of programming."""
-        smallest, largest = image.programming.amplitude_codes
-        settings = {
-            "program_window": image.programming.window_code,
-            "program_tries": image.programming.tries,
-            "program_amplitude_min": smallest,
-            "program_amplitude_max": largest,
-        }
         writes = [(4 * address, value) for address, value in register_writes(image)]
-        writes += [(unit_byte_address(name), value) for name, value in settings.items()]
+        writes += [(unit_byte_address(name), value) for name, value in image.programming.registers.items()]
         table = np.array([(address, value & 0xFFFFFFFF) for address, value in writes], np.int64)
         self._execute(accesses(WRITE, table[:, 0], table[:, 1]))
 
