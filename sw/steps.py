@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ import sw
 from sim.result import Result
 from sim.tools import ToolError
 from sw.chip import Chip
+from sw.compile_images import check_validation, needs_validation
 from sw.config import Config
 from sw.cosimulate import cosimulate
 from sw.data import Dataset, load_data
-from sw.errors import FileError
+from sw.errors import ConfigError, FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
 from sw.result_file import load_result, save_result
@@ -35,12 +36,16 @@ _COSIM = ("hw", "sim", "sw/host", "sw/through_bus.py", "sw/cosimulate_bus.py")
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
-    """Images uint8 [images, inputs], labels int64 [images]; calibration images uint8 [calibration, inputs]."""
+    """Images uint8 [images, inputs], labels int64 [images]; calibration images uint8 [calibration, inputs]; validation
+    images uint8 [validation, inputs] and their labels int64 [validation].
+    """
 
     __test__ = False  # not a test, whatever pytest thinks of the name
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     calibration: NDArray[np.uint8]
+    validation: NDArray[np.uint8]
+    validation_labels: NDArray[np.int64]
 
 
 @functools.lru_cache(maxsize=1)
@@ -55,13 +60,26 @@ def _counter(flow: Flow, step: str, text: str) -> Callable[[int, int], None]:
 def _data(flow: Flow) -> list[Path]:
     section = flow.config.data
     data = _dataset(section.set, flow.data)
+    wanted, there = section.calibration_images + section.validation_images, len(data.train_images)
+    if wanted > there:
+        raise ConfigError(
+            flow.config.name,
+            [
+                f"[data] calibration_images ({section.calibration_images}) + validation_images "
+                f"({section.validation_images}) must be at most the {there} training images of "
+                f"'{data.name}', not {wanted}"
+            ],
+        )
+    train, (validation, validation_labels) = data.split(section.validation_images)
     limit = section.test_limit or len(data.test_images)
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
         images=data.test_images[:limit],
         labels=data.test_labels[:limit],
-        calibration=data.train_images[: section.calibration_images],
+        calibration=train.train_images[: section.calibration_images],
+        validation=validation,
+        validation_labels=validation_labels,
     )
     facts = {"set": data.name, "shape": list(data.shape), "classes": data.classes, "checksum": data.checksum()}
     write_atomic(flow.folder / "data/images.npz", buffer.getvalue())
@@ -72,7 +90,7 @@ def _data(flow: Flow) -> list[Path]:
 def load_test_set(flow: Flow) -> TestSet:
     """What the step `data` left."""
     with np.load(flow.folder / "data/images.npz", allow_pickle=False) as file:
-        return TestSet(file["images"], file["labels"], file["calibration"])
+        return TestSet(**{field.name: file[field.name] for field in fields(TestSet)})
 
 
 def _train(flow: Flow) -> list[Path]:
@@ -80,7 +98,7 @@ def _train(flow: Flow) -> list[Path]:
 
     from sw.training import torch_accuracy, train
 
-    data = _dataset(flow.config.data.set, flow.data)
+    data, _ = _dataset(flow.config.data.set, flow.data).split(flow.config.data.validation_images)
     model = train(
         flow.config.train,
         data,
@@ -105,7 +123,10 @@ def _convert(flow: Flow) -> list[Path]:
     tests = load_test_set(flow)
     model = build(flow.config.train, tests.images.shape[1], facts["classes"])
     model.load_state_dict(load_tensors((flow.folder / "train/network.safetensors").read_bytes()))
-    chip = sw.compile(model.eval(), tests.calibration, flow.config)
+    validation = (tests.validation, tests.validation_labels) if needs_validation(flow.config) else None
+    chip = sw.compile(
+        model.eval(), tests.calibration, flow.config, validation, functools.partial(flow.progress, "convert")
+    )
 
     def tell(stage: str, accuracy: float) -> None:
         flow.progress("convert", 0, 0, f"accuracy {accuracy:.2%} ({stage})")
@@ -227,8 +248,8 @@ def _data_facts(flow: Flow) -> Any:
 
 
 _CHIP = (
-    *("name", "seed", "convert", "coding", "neuron", "decision", "crossbar", "device", "programming", "energy"),
-    "hardware",
+    *("name", "seed", "convert", "tuning", "coding", "neuron", "decision", "learning", "crossbar", "device"),
+    *("programming", "energy", "hardware"),
 )
 
 STEPS = (
@@ -273,7 +294,11 @@ STEPS = (
 
 
 def make_flow(config: Config, folder: Path | None = None, data: Path | None = None, fresh: bool = False) -> Flow:
-    """The standard flow of a configuration, in `build/<name>` unless told otherwise; `fresh` starts from nothing."""
+    """The standard flow of a configuration, in `build/<name>` unless told otherwise; `fresh` starts from nothing.
+
+    Raises `ConfigError` if something is to be learnt or tuned and no validation images are kept for it.
+    """
+    check_validation(config, config.data.validation_images > 0, "set [data] validation_images")
     flow = Flow(config, folder if folder is not None else Path("build") / config.name, STEPS, data=data)
     if fresh:
         flow.clear()
