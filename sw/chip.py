@@ -213,6 +213,8 @@ class Chip:
             comparison=comparison,
             accuracy_ann=stages[0][1] if stages else None,
             waterfall=stages,
+            strategy=self.strategy,
+            tuned=self.tuned,
             config=self.config,
         )
 

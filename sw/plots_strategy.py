@@ -21,7 +21,7 @@ def q_convergence(strategy: Strategy, states: int = 4) -> Figure:
     Of the states, the one after the chosen k is shown, and those before it, `states` in all.
     """
     with matplotlib.rc_context(STYLE):
-        figure, axes = new_figure(5.6, 3.6)
+        figure, axes = new_figure(8.6, 3.4)
         ax: Axes = axes[0, 0]
         shown = strategy.shown / 1000.0
         levels = strategy.table.shape[0] - 1

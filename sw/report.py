@@ -24,7 +24,10 @@ from sim.result import Result
 from sw import plots
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
+from sw.passes.learn import LearntRule
+from sw.passes.tune import Tuned
 from sw.programming_evidence import cells_reached, programmed, programming_accuracies, programming_summary
+from sw.strategy_evidence import strategy_figures, strategy_summary, tuning_summary
 from sw.summary import summarise, widest
 
 __all__ = ["NOT_RUN", "TELLING_STEPS", "render", "telling_image", "write_report"]
@@ -35,7 +38,11 @@ NOT_RUN = "not run"
 TELLING_STEPS = 6
 """Steps that make the trace of one image worth looking at."""
 
+_MOST_RULES = 10
+"""Leads in the table of a learnt strategy."""
+
 _PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes")
+_STRATEGY_PICTURES = ("q_values", "k_search", "tuning")
 _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
@@ -55,6 +62,8 @@ def write_report(
     example: Example | None = None,
     maps: Sequence[TileMap] | None = None,
     cells: Mapping[str, Mapping[str, int]] | None = None,
+    strategy: LearntRule | None = None,
+    tuned: Tuned | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
 ) -> Path:
     """Write `report.html` and `summary.json` into the folder, both or neither; return the page's path.
@@ -71,6 +80,7 @@ def write_report(
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
     by_steps, example, maps : see `sw.evidence`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.synthesis.cell_counts`
+    strategy, tuned : how k was learnt and the thresholds were tuned, if they were
     config : the run's configuration, if there is one
 
     Raises `sw.errors.FileError` where the folder cannot be written.
@@ -98,10 +108,14 @@ def write_report(
         by_steps=by_steps,
         cells=cells,
         programming=programming_summary(image, programming, accuracies),
+        strategy=strategy_summary(image, strategy),
+        tuning=tuning_summary(image, tuned),
         config=plain,
     )
     pictures = _pictures(image, summary, reference, rtl, example, maps)
     pictures |= _programming_pictures(image, programming)
+    pictures |= dict.fromkeys(_STRATEGY_PICTURES)
+    pictures |= {name: plots.data_uri(figure) for name, figure in strategy_figures(image, strategy, tuned).items()}
     page = render(summary, pictures, example)
     folder = Path(folder)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -120,7 +134,14 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Exa
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        percent=percent, si=si, number=number, decimal=decimal, setting=setting, layer=layer_label
+        percent=percent,
+        si=si,
+        number=number,
+        decimal=decimal,
+        setting=setting,
+        layer=layer_label,
+        change=change,
+        points=points,
     )
     story: dict[str, Any] = {}
     if example is not None:
@@ -131,7 +152,7 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Exa
             "image": int(example.result.ids[0]),
         }
     return environment.get_template("report.html.j2").render(
-        s=summary, pictures=pictures, story=story, telling=TELLING_STEPS
+        s=summary, pictures=pictures, story=story, telling=TELLING_STEPS, most_rules=_MOST_RULES
     )
 
 
@@ -163,6 +184,16 @@ def number(value: float | None) -> str:
 def decimal(value: float | None, digits: int = 2) -> str:
     """A mean, with a fixed number of decimals."""
     return NOT_RUN if value is None else f"{value:,.{digits}f}"
+
+
+def change(value: float) -> str:
+    """A relative change: -0.123 -> "-12.3 %"."""
+    return f"{100 * value:+.1f} %"
+
+
+def points(value: float) -> str:
+    """A difference of two shares: -0.0012 -> "-0.12 points"."""
+    return f"{100 * value:+.2f} points"
 
 
 def setting(value: Any) -> str:

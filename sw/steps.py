@@ -18,6 +18,7 @@ import sw
 from sim.result import Result
 from sim.tools import ToolError
 from sw.chip import Chip
+from sw.chosen_file import load_strategy, load_tuned, strategy_json, tuned_json
 from sw.compile_images import check_validation, needs_validation
 from sw.config import Config
 from sw.cosimulate import cosimulate
@@ -132,18 +133,31 @@ def _convert(flow: Flow) -> list[Path]:
         flow.progress("convert", 0, 0, f"accuracy {accuracy:.2%} ({stage})")
 
     stages = waterfall(chip, tests.images, tests.labels, tell)
-    (flow.folder / "convert").mkdir(parents=True, exist_ok=True)
-    chip.save(flow.folder / "convert/chip.loom")
-    write_atomic(
-        flow.folder / "convert/convert.json",
-        _json({"waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages]}),
-    )
-    return [flow.folder / "convert/chip.loom", flow.folder / "convert/convert.json"]
+    place = flow.folder / "convert"
+    place.mkdir(parents=True, exist_ok=True)
+    found: dict[str, str | None] = {
+        "strategy.json": None if chip.strategy is None else strategy_json(chip.strategy),
+        "tuning.json": None if chip.tuned is None else tuned_json(chip.tuned),
+        "convert.json": _json({"waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages]}),
+    }
+    chip.save(place / "chip.loom")
+    for name, text in found.items():
+        if text is None:
+            (place / name).unlink(missing_ok=True)  # of a run with other settings
+        else:
+            write_atomic(place / name, text)
+    return [place / "chip.loom", *(place / name for name, text in found.items() if text is not None)]
 
 
 def load_chip(flow: Flow) -> Chip:
     """What the step `convert` left."""
-    return sw.load(flow.folder / "convert/chip.loom")
+    place = flow.folder / "convert"
+    chip = sw.load(place / "chip.loom")
+    if flow.config.decision.strategy == "learned":
+        chip.strategy = load_strategy(place / "strategy.json")
+    if flow.config.convert.tune:
+        chip.tuned = load_tuned(place / "tuning.json")
+    return chip
 
 
 def _reference(flow: Flow) -> list[Path]:
@@ -209,7 +223,7 @@ def _report(flow: Flow) -> list[Path]:
     known = {name: flow.current(name) for name in ("train", "convert", "reference", "verilog", "cosim")}
     if not known["convert"]:
         raise FileError(f"There is nothing to report in '{flow.folder}': run the steps up to 'convert' first")
-    tests = load_test_set(flow)
+    tests, chip = load_test_set(flow), load_chip(flow)
     converted = json.loads((flow.folder / "convert/convert.json").read_text())
     cells = json.loads((flow.folder / "synthesis/cells.json").read_text())["cells"] if known["verilog"] else None
     reference = load_result(flow.folder / "reference/reference.npz")[0] if known["reference"] else None
@@ -217,9 +231,11 @@ def _report(flow: Flow) -> list[Path]:
     comparison = json.loads((flow.folder / "cosim/comparison.json").read_text()) if known["cosim"] else None
     page = write_report(
         flow.folder / "report",
-        image=load_chip(flow).image,
+        image=chip.image,
         images=tests.images,
         labels=tests.labels,
+        strategy=chip.strategy,
+        tuned=chip.tuned,
         reference=reference,
         rtl=rtl,
         comparison=comparison,
