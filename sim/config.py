@@ -67,6 +67,10 @@ class Device(BaseModel):
     drift_every: Annotated[
         int, Field(ge=1, le=2**31 - 1, description="images after which drifted conductances are worked out again")
     ] = 1
+    refresh_every: Annotated[
+        int,
+        Field(ge=0, le=2**31 - 1, description="images after which tantalum cells are programmed anew; 0 is never"),
+    ] = 0
 
     @model_validator(mode="after")
     def _check(self) -> Device:

@@ -120,6 +120,8 @@ class ChipImage:
                     raise ValueError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
         if self.device.drifts and self.programming.method == "verify":
             raise ValueError("Programming method 'verify' is not supported yet for cell 'tantalum'")
+        if self.device.refresh_every and self.programming.method == "verify":
+            raise ValueError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
         if self.coding == Coding.ANALOG and p.layers[0].row_bits != 8:
             raise ValueError("Analog input needs a first layer with row_bits 8, not 1")
         for name, value, low, high in (

@@ -79,7 +79,7 @@ def image_stream(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.in
 
 
 def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: bool | str, before: int = 0) -> Result:
-    """The result that a bench recorded; `before` images were run since cells that drift were programmed.
+    """The result that a bench recorded; `before` images were run since cells that drift were programmed first.
 
     Raises `SimulationError` where images are missing or the bench hung.
     """

@@ -22,6 +22,7 @@ from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage, LayerImage
 from sim.programming import model_of
+from sim.tools import SimulationError
 
 __all__ = [
     "LayerCells",
@@ -96,14 +97,16 @@ class LayerCells:
 class MacroModel:
     """One layer's array behind the Verilog shell `crossbar_macro`.
 
-    Cells that drift count the pulses of their rows, and age when the position in the stream enters another block of
-    `drift_every` images.
+    Cells that drift count the pulses of their rows. They age when the position in the stream enters another block of
+    `drift_every` images, and are programmed anew when it enters another of `refresh_every`.
 
     Parameters
     ----------
     source : the programmed crossbar, which is not changed, or cells to be programmed
-    images, position : images since programming, and the position in the stream of the image that comes next
-    row_pulses : int64 [inputs], pulses of every row since programming; `source` is aged by those that were renewed
+    images, position : images since the first programming, and the position in the stream of the image that comes next
+    row_pulses : int64 [inputs], pulses of every row since the last programming; `source` is aged by those that were
+        renewed
+    earlier : int64 [inputs], pulses of every row before
 
     Attributes
     ----------
@@ -116,6 +119,7 @@ class MacroModel:
         images: int = 0,
         position: int = 0,
         row_pulses: NDArray[np.int64] | None = None,
+        earlier: NDArray[np.int64] | None = None,
     ) -> None:
         self.cells = source if isinstance(source, LayerCells) else None
         self._array = source.copy() if isinstance(source, CrossbarArray) else None
@@ -127,9 +131,12 @@ class MacroModel:
         self._conductance: defaultdict[int, int] = defaultdict(int)
         device = source.model.device if isinstance(source, LayerCells) else source.device
         self._every = device.drift_every if device.drifts else 0
+        self._refresh = device.refresh_every
         self._start = images - position
         self._block = images // self._every if self._every else 0
+        self._refreshes = max(images - 1, 0) // self._refresh if self._refresh else 0
         self._pulses = np.zeros(p.inputs, np.int64) if row_pulses is None else row_pulses.copy()
+        self._earlier = np.zeros(p.inputs, np.int64) if earlier is None else earlier.copy()
 
     @property
     def array(self) -> CrossbarArray:
@@ -197,24 +204,38 @@ class MacroModel:
         return sum(code << CELL_CODE_BITS * tile for tile, code in enumerate(codes.tolist()))
 
     def _enter(self, images: int) -> None:
+        """Do what is due before the image that `images` came before: programming, or else renewing conductances."""
+        due = images // self._refresh - self._refreshes if self._refresh else 0
+        if due > 0:
+            self._refreshes += due
+            self.array.program(self.array.programming + due)
+            self._earlier += self._pulses
+            self._pulses[:] = 0
+        self._renew(images)
+
+    def _renew(self, images: int) -> None:
         """Renew the conductances if a block has ended before the image that `images` came before."""
         block = images // self._every
-        if block != self._block:
+        if block > self._block:
             self._block = block
             self.array.age(self._pulses)
 
     def drift(self, position: int) -> dict[str, NDArray]:
-        """Before the image at `position` of the stream: `row_pulses`, `renewed` and `cells_S` of a layer of
-        `sim.drift_state.DriftState`; nothing if the cells do not drift.
+        """Before the image at `position` of the stream: fields of a layer of `sim.drift_state.DriftState`; nothing if
+        the cells do not drift.
         """
         if not self._every:
             return {}
-        self._enter(self._start + position)
+        images = self._start + position
+        self._enter(max(images - 1, 0))  # a programming that is due now waits for its image
+        self._renew(images)
         array = self.array
         return {
             "row_pulses": self._pulses.copy(),
             "renewed": array.row_pulses.copy(),
             "cells_S": array.cells_after(self._pulses),
+            "programmings": np.array(array.programming + 1),
+            "earlier": self._earlier.copy(),
         }
 
     def totals(self) -> NDArray[np.int64]:
@@ -241,8 +262,8 @@ def programmed_models(
     if not image.device.drifts:
         return [MacroModel(array) for array in arrays]
     state = Aging(image, arrays, drift)
-    pairs = zip(state.arrays, state.row_pulses, strict=True)
-    return [MacroModel(array, state.images, position, counts) for array, counts in pairs]
+    layers = zip(state.arrays, state.row_pulses, state.earlier, strict=True)
+    return [MacroModel(array, state.images, position, counts, earlier) for array, counts, earlier in layers]
 
 
 def drift_file(models: Sequence[MacroModel], position: int) -> dict[str, NDArray]:
@@ -252,13 +273,16 @@ def drift_file(models: Sequence[MacroModel], position: int) -> dict[str, NDArray
 
 
 def read_drift(path: Path, layers: int, images: int) -> DriftState:
-    """What the models of a simulator wrote as `drift_file`; images since the cells were programmed."""
+    """What the models of a simulator wrote as `drift_file`; images since the cells were programmed first."""
     with np.load(path) as file:
         parts = {
             name: tuple(file[f"{name}_{index}"] for index in range(layers))
-            for name in ("row_pulses", "renewed", "cells_S")
+            for name in ("row_pulses", "renewed", "cells_S", "earlier")
         }
-    return DriftState(images, **parts)
+        programmings = {int(file[f"programmings_{index}"]) for index in range(layers)}
+    if len(programmings) != 1:
+        raise SimulationError(f"Layers were programmed {sorted(programmings)} times in one chip; see {path}")
+    return DriftState(images, **parts, programmings=programmings.pop())
 
 
 def fresh_models(image: ChipImage) -> list[MacroModel]:

@@ -33,7 +33,7 @@ from sw.sections import (
 __all__ = ["PRESETS", "Config", "preset_path"]
 
 _PULSE_FIELDS = ("pulse_sigma", "pulse_up", "pulse_down", "soft_bounds", "v_program_V")
-_DRIFT_FIELDS = ("read_polarity", "acceleration", "drift_every")
+_DRIFT_FIELDS = ("read_polarity", "acceleration", "drift_every", "refresh_every")
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 """Names of the configurations that come with the program."""

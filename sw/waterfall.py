@@ -114,8 +114,9 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
     add("IR drop", ("wire_ohm",))
     if image.device.drifts:
         add("drift", ("cell",))
+        add("refresh", ("refresh_every",))
     return stages
 
 
 def _ideal(device: Device) -> Device:
-    return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear"})
+    return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear", "refresh_every": 0})
