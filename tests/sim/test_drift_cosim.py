@@ -150,7 +150,7 @@ def test_the_macro_renews_at_the_ends_of_blocks(tmp_path: Path) -> None:
     assert np.array_equal(state["cells_S"], array.cells_after(after))
     assert aged.row_pulses.tolist() == expected[0].tolist()  # the array that was handed over is as before
     np.savez(tmp_path / "drift.npz", **drift_file([model], 5))  # type: ignore[arg-type]
-    again = read_drift(tmp_path / "drift.npz", 1, 9)
+    again = read_drift(tmp_path / "drift.npz", 1)
     assert again.images == 9 and again.cells_S is not None
     assert again.difference(DriftState(9, (after,), (after,), (state["cells_S"],))) is None
 

@@ -104,10 +104,8 @@ def test_a_layer_at_once_is_the_programmer_cell_by_cell(
     image = chip_of(seed, device=device, programming=programming, sizes=sizes, tile_rows=data.draw(st.integers(1, 5)))
     done = program_layer(image, 0)
     plain, cells, cycles = plainly(image, 0, programming.fault_aware)
-    for array, values in zip(
-        done.state.arrays, (cells.g, cells.pulses, cells.reads, cells.load, cells.read_load), strict=True
-    ):
-        assert array.ravel().tolist() == list(values.values())
+    for array, values in zip(done.state.arrays, cells.arrays, strict=True):
+        assert array.ravel().tolist() == values
     for array, values in (
         (done.final.codes, plain.codes), (done.final.pulses, plain.pulses), (done.final.failed, plain.failed)
     ):  # fmt: skip
