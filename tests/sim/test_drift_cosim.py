@@ -24,6 +24,7 @@ from sw.host.driver import Host
 from sw.through_bus import through_bus
 from tests.sim.drifting import drifting_chip
 from tests.sim.networks import random_pixels
+from tests.sim.test_macro import operation_text
 
 IMAGES = 40
 
@@ -155,10 +156,22 @@ def test_the_macro_renews_at_the_ends_of_blocks(tmp_path: Path) -> None:
     assert again.difference(DriftState(9, (after,), (after,), (state["cells_S"],))) is None
 
 
-def test_pulses_are_not_for_cells_that_drift() -> None:
-    model = programmed_models(CHIP)[0]
-    with pytest.raises(AssertionError, match="'tantalum' cannot be programmed by pulses yet"):
-        model.program("0" * 40)
+def test_programming_begins_where_drift_has_brought_the_cells() -> None:
+    """A verify read after 6 images: the code of the drifted cell, in which drift has its new start."""
+    array = build_arrays(CHIP)[0]
+    counts = np.full(19, 1000)
+    model = MacroModel(array, 6, 2, counts)
+    drifted = array.cells_after(counts)
+    operation = operation_text(array.parameters, False, 3, 2, 0, [True, False, False], [True] * 3, [0] * 3)
+    assert model.program(operation, 9) == round((drifted[0, 3, 2] - 1e-4) / CHIP.device.step_S * 8)
+    assert model.cells is not None and np.array_equal(model.cells.state.g_S, drifted)
+    assert model.images_since(9) == 0 and not model.drift(9)["row_pulses"].any()
+    assert np.array_equal(model.array.cells_S, drifted) and not model.array.row_pulses.any()
+    model.answer("0" * 18 + "1", 0, 1, 12)
+    state = model.cells_now()
+    assert state is not None and state.reads.sum() == 1 and model.images_since(12) == 3
+    assert (state.g_S != drifted).any(axis=(0, 2)).tolist() == [True] + 18 * [False]
+    assert np.array_equal(model.cells.state.g_S, drifted)
 
 
 def test_a_foreign_state_is_refused() -> None:
