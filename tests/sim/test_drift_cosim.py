@@ -14,7 +14,7 @@ from sim.cosim import run_cosim
 from sim.crossbar import build_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage
-from sim.macro import MacroModel, drift_file, programmed_models, read_drift
+from sim.macro import MacroModel, drift_file, read_drift
 from sim.reference import run_reference
 from sim.result import Mismatch, Result
 from sim.tools import SimulationError
@@ -25,6 +25,7 @@ from sw.host.driver import Host
 from sw.through_bus import through_bus
 from tests.sim.drifting import drifting_chip
 from tests.sim.networks import random_pixels
+from tests.sim.test_macro import operation_text
 
 IMAGES = 40
 
@@ -176,7 +177,7 @@ def test_the_macro_renews_at_the_ends_of_blocks(tmp_path: Path) -> None:
     assert np.array_equal(state["cells_S"], array.cells_after(after))
     assert aged.row_pulses.tolist() == expected[0].tolist()  # the array that was handed over is as before
     np.savez(tmp_path / "drift.npz", **drift_file([model], 5))  # type: ignore[arg-type]
-    again = read_drift(tmp_path / "drift.npz", 1, 9)
+    again = read_drift(tmp_path / "drift.npz", 1)
     assert again.images == 9 and again.cells_S is not None
     assert again.difference(DriftState(9, (after,), (after,), (state["cells_S"],))) is None
 
@@ -191,7 +192,7 @@ def test_the_macro_is_programmed_where_a_layer_was_not_read(tmp_path: Path) -> N
         model.answer(rows, 0, 1, position)
     assert model.drift(10)["row_pulses"].tolist() == (2 * one).tolist()
     np.savez(tmp_path / "drift.npz", **drift_file([model], 10))  # type: ignore[arg-type]
-    state = read_drift(tmp_path / "drift.npz", 1, 10)
+    state = read_drift(tmp_path / "drift.npz", 1)
     assert state.programmings == 1 and not state.earlier[0].any() and model.array.programming == 0
     model.answer(rows, 0, 1, 25)
     state = model.drift(26)
@@ -204,13 +205,25 @@ def test_the_macro_is_programmed_where_a_layer_was_not_read(tmp_path: Path) -> N
     two = {**drift_file([model, model], 31), "programmings_1": np.array(1)}
     np.savez(tmp_path / "drift.npz", **two)  # type: ignore[arg-type]
     with pytest.raises(SimulationError, match=r"Layers were programmed \[1, 4\] times in one chip"):
-        read_drift(tmp_path / "drift.npz", 2, 31)
+        read_drift(tmp_path / "drift.npz", 2)
 
 
-def test_pulses_are_not_for_cells_that_drift() -> None:
-    model = programmed_models(CHIP)[0]
-    with pytest.raises(AssertionError, match="'tantalum' cannot be programmed by pulses yet"):
-        model.program("0" * 40)
+def test_programming_begins_where_drift_has_brought_the_cells() -> None:
+    """A verify read after 6 images: the code of the drifted cell, in which drift has its new start."""
+    array = build_arrays(CHIP)[0]
+    counts = np.full(19, 1000)
+    model = MacroModel(array, 6, 2, counts)
+    drifted = array.cells_after(counts)
+    operation = operation_text(array.parameters, False, 3, 2, 0, [True, False, False], [True] * 3, [0] * 3)
+    assert model.program(operation, 9) == round((drifted[0, 3, 2] - 1e-4) / CHIP.device.step_S * 8)
+    assert model.cells is not None and np.array_equal(model.cells.state.g_S, drifted)
+    assert model.images_since(9) == 0 and not model.drift(9)["row_pulses"].any()
+    assert np.array_equal(model.array.cells_S, drifted) and not model.array.row_pulses.any()
+    model.answer("0" * 18 + "1", 0, 1, 12)
+    state = model.cells_now()
+    assert state is not None and state.reads.sum() == 1 and model.images_since(12) == 3
+    assert (state.g_S != drifted).any(axis=(0, 2)).tolist() == [True] + 18 * [False]
+    assert np.array_equal(model.cells.state.g_S, drifted)
 
 
 def test_a_foreign_state_is_refused() -> None:
