@@ -28,6 +28,7 @@ from sw.command import (
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.errors import FileError, SpikeLoomError
+from sw.paper.command import EPILOG, paper
 
 if TYPE_CHECKING:
     from sw.chip import Chip
@@ -267,6 +268,9 @@ def report(config: Run, output: Output = None, as_json: Json = False, debug: Deb
         flow.run(stop="convert")
         flow.run_one("report")
     print_summary(flow, as_json)
+
+
+app.command(epilog=EPILOG)(paper)
 
 
 def _chip_and_flow(source: str, data: Path | None, as_json: bool) -> tuple[Chip, Flow | None]:
