@@ -35,7 +35,9 @@ _BEGIN, _END = "<!-- table: begin -->\n", "<!-- table: end -->"
 def kept(results: Mapping[str, Any]) -> dict[str, Any]:
     """What of `results.json` the pictures and the table need, rounded to five digits."""
     if results["quick"]:
-        raise ValueError("The page shows a full run: give the results.json of `spikeloom paper winner-k` without --quick")
+        raise ValueError(
+            "The page shows a full run: give the results.json of `spikeloom paper winner-k` without --quick"
+        )
     return _rounded({key: results[key] for key in _KEYS})
 
 

@@ -25,6 +25,7 @@ _COLOURS = {
     "999T": "#b58900",
     "OT": RED,
     "best": GREEN,
+    "OT, k = 2": "#8c564b",
     "best, k = 2": PURPLE,
 }
 
