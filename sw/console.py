@@ -104,6 +104,11 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         rows["weights lost"] = number(programming["lost_pairs"])
         rows["programming, time (without the host)"] = si(programming["time_s"], "s")
         rows["programming, energy (modelled)"] = si(programming["energy_J"]["total"], "J")
+    if summary["lifetime"] is not None:
+        from sw.lifetime_rows import lifetime_rows
+
+        found = lifetime_rows(summary["lifetime"])
+        rows |= {name: value for name, value in found.items() if name.startswith(("lifetime", "refresh"))}
     if bus is not None:
         rows["idle cycles between images, most"] = number(bus["gap_max"])
     print_table(summary["name"], rows)

@@ -22,6 +22,7 @@ from sim.image import ChipImage
 from sim.programming import ImageProgramming
 from sim.result import Result
 from sw import plots
+from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
 from sw.programming_evidence import cells_reached, programmed, programming_accuracies, programming_summary
@@ -37,6 +38,8 @@ TELLING_STEPS = 6
 
 _PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes")
 _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
+_LONG_TIMES = (("years", 365.25 * 86400.0), ("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0))
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
@@ -55,6 +58,7 @@ def write_report(
     example: Example | None = None,
     maps: Sequence[TileMap] | None = None,
     cells: Mapping[str, Mapping[str, int]] | None = None,
+    lifetime: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
 ) -> Path:
     """Write `report.html` and `summary.json` into the folder, both or neither; return the page's path.
@@ -71,6 +75,7 @@ def write_report(
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
     by_steps, example, maps : see `sw.evidence`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.synthesis.cell_counts`
+    lifetime : of `sw.lifetime_evidence.measure_lifetime`
     config : the run's configuration, if there is one
 
     Raises `sw.errors.FileError` where the folder cannot be written.
@@ -85,6 +90,7 @@ def write_report(
         accuracies = programming_accuracies(image, images, labels)
     if maps is None:
         maps = conductance_maps(image, programming=programming)
+    drifted = drifted_cells(image, widest(reference, rtl), programming)
     stages = [_stage(stage) for stage in waterfall]
     plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
     summary = summarise(
@@ -98,19 +104,25 @@ def write_report(
         by_steps=by_steps,
         cells=cells,
         programming=programming_summary(image, programming, accuracies),
+        drift=drift_summary(image, drifted),
+        lifetime=lifetime,
         config=plain,
     )
     pictures = _pictures(image, summary, reference, rtl, example, maps)
     pictures |= _programming_pictures(image, programming)
-    page = render(summary, pictures, example)
+    pictures |= dict.fromkeys(DRIFT_PICTURES)
+    pictures |= {name: plots.data_uri(figure) for name, figure in drift_figures(image, drifted, lifetime).items()}
+    page = render(summary, pictures, example, image.device.drifts)
     folder = Path(folder)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_together(folder, {"summary.json": text, "report.html": page})
     return folder / "report.html"
 
 
-def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Example | None = None) -> str:
-    """The page's text."""
+def render(
+    summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Example | None = None, drifts: bool = False
+) -> str:
+    """The page's text; `drifts` says whether reads move the chip's cells."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -120,7 +132,14 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Exa
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        percent=percent, si=si, number=number, decimal=decimal, setting=setting, layer=layer_label
+        percent=percent,
+        si=si,
+        number=number,
+        decimal=decimal,
+        setting=setting,
+        layer=layer_label,
+        count=count,
+        duration=duration,
     )
     story: dict[str, Any] = {}
     if example is not None:
@@ -131,7 +150,7 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Exa
             "image": int(example.result.ids[0]),
         }
     return environment.get_template("report.html.j2").render(
-        s=summary, pictures=pictures, story=story, telling=TELLING_STEPS
+        s=summary, pictures=pictures, story=story, telling=TELLING_STEPS, drifts=drifts
     )
 
 
@@ -163,6 +182,22 @@ def number(value: float | None) -> str:
 def decimal(value: float | None, digits: int = 2) -> str:
     """A mean, with a fixed number of decimals."""
     return NOT_RUN if value is None else f"{value:,.{digits}f}"
+
+
+def count(value: float | None) -> str:
+    """A count that may be very large: 123456 -> "123,456", 3.797e9 -> "3.80 x 10⁹"."""
+    if value is None or abs(value) < 1e7:
+        return NOT_RUN if value is None else f"{value:,.4g}" if abs(value) < 1e3 else f"{value:,.0f}"
+    exponent = int(np.floor(np.log10(abs(value))))
+    return f"{value / 10.0**exponent:.2f} x 10{str(exponent).translate(_RAISED)}"
+
+
+def duration(value: float | None) -> str:
+    """A time from nanoseconds to years: 3.2e8 seconds -> "10.1 years"."""
+    for unit, length in _LONG_TIMES:
+        if value is not None and value >= 2.0 * length:
+            return f"{value / length:,.3g} {unit}"
+    return si(value, "s")
 
 
 def setting(value: Any) -> str:

@@ -24,6 +24,7 @@ from sw.data import Dataset, load_data
 from sw.errors import FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
+from sw.lifetime_step import load_lifetime, with_lifetime
 from sw.result_file import load_result, save_result
 
 __all__ = ["STEPS", "TestSet", "load_chip", "load_test_set", "make_flow"]
@@ -205,6 +206,7 @@ def _report(flow: Flow) -> list[Path]:
         accuracy_ann=json.loads((flow.folder / "train/train.json").read_text())["accuracy"],
         waterfall=converted["waterfall"],
         cells=cells,
+        lifetime=load_lifetime(flow),
         config=flow.config,
     )
     return [page, page.with_name("summary.json")]
@@ -274,7 +276,8 @@ STEPS = (
 
 def make_flow(config: Config, folder: Path | None = None, data: Path | None = None, fresh: bool = False) -> Flow:
     """The standard flow of a configuration, in `build/<name>` unless told otherwise; `fresh` starts from nothing."""
-    flow = Flow(config, folder if folder is not None else Path("build") / config.name, STEPS, data=data)
+    place = folder if folder is not None else Path("build") / config.name
+    flow = Flow(config, place, with_lifetime(STEPS, config), data=data)
     if fresh:
         flow.clear()
     return flow

@@ -97,13 +97,15 @@ def summarise(
     by_steps: Sequence[float | None] | None = None,
     cells: Mapping[str, Mapping[str, int]] | None = None,
     programming: Mapping[str, Any] | None = None,
+    drift: Mapping[str, Any] | None = None,
+    lifetime: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Nested plain values (numbers, texts, None), in a fixed order.
 
     Accuracies are 0 .. 1, energies joules an image (means), latencies seconds. The parameters are those of
-    `sw.report.write_report`, and `programming` is that of `sw.programming_evidence.programming_summary`. Labels belong
-    to the first images of each result.
+    `sw.report.write_report`, `programming` that of `sw.programming_evidence.programming_summary`, and `drift` that of
+    `sw.drift_evidence.drift_summary`. Labels belong to the first images of each result.
     """
     counted = widest(reference, rtl)
     cycles = None if rtl is None else rtl.cycles
@@ -133,6 +135,8 @@ def summarise(
         },
         "energy_J": energy_means(image, rtl if rtl is not None else reference),
         "programming": None if programming is None else dict(programming),
+        "drift": None if drift is None else dict(drift),
+        "lifetime": None if lifetime is None else dict(lifetime),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
         "accuracy_by_steps": None if by_steps is None else list(by_steps),
         "layers": _layers(image, counted),
