@@ -14,7 +14,7 @@ from sim.cosim import run_cosim
 from sim.crossbar import build_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage
-from sim.macro import MacroModel, drift_file, programmed_models, read_drift
+from sim.macro import MacroModel, drift_file, read_drift
 from sim.reference import run_reference
 from sim.result import Mismatch, Result
 from sw import cosimulate as chunks
