@@ -99,7 +99,8 @@ def print_summary(flow: Flow, as_json: bool) -> None:
     }
     programming, bus = summary["programming"], summary["bit_exact"]["through_bus"]
     if programming is not None:
-        rows["accuracy, without fault-aware mapping"] = percent(programming["accuracy"]["programmed"])
+        fresh = " and drift" if programming["cell"] == "tantalum" else ""
+        rows[f"accuracy, without fault-aware mapping{fresh}"] = percent(programming["accuracy"]["programmed"])
         rows["cells that failed"] = f"{number(programming['failed_cells'])} of {number(programming['cells'])}"
         rows["weights lost"] = number(programming["lost_pairs"])
         rows["programming, time (without the host)"] = si(programming["time_s"], "s")

@@ -13,6 +13,7 @@ import pytest
 import sw
 from sim.cosim import run_cosim
 from sim.energy import energy
+from sim.programming import program_image
 from sw import steps
 from sw.config import Config
 from sw.data import load_data
@@ -163,6 +164,30 @@ def test_takes_effect(field: str) -> None:
     assert before != after
     timed = field in TIMED
     assert outcome(before, timed) != outcome(after, timed)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("device.v_program_V", 1.2),
+        ("device.v_read_V", 0.1),
+        ("device.device_sigma", 0.2),
+        ("device.pulse_sigma", 0.2),
+        ("device.g_min_S", 2e-4),
+        ("programming.amplitude_max", 15.0),
+        ("hardware.program_cycles", 5),
+        ("hardware.clock_Hz", 2e8),
+    ],
+)
+def test_takes_effect_on_pulses_of_tantalum_cells(field: str, value: Any) -> None:
+    """In what programming leaves, not in its time and energy alone."""
+    ends = []
+    for context in ({**DRIFT, **PULSES}, {**DRIFT, **PULSES, field: value}):
+        settings = config(**context)
+        model = train(settings.train, load_data("digits"), settings.seed)
+        image = sw.compile(model, load_data("digits").train_images[:20], settings).image
+        ends.append([layer.state.g_S for layer in program_image(image).layers])
+    assert all((a != b).any() for a, b in zip(*ends, strict=True))
 
 
 def test_augmentation_is_refused_where_it_has_no_use() -> None:

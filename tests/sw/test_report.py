@@ -13,6 +13,7 @@ from sw.config import Config
 from sw.errors import FileError
 from sw.evidence import Example, TileMap
 from sw.report import decimal, number, percent, si, write_report
+from tests.sim.drifting import DRIFT
 from tests.sw.synthetic import make_chip, make_programmed_chip, make_result
 
 KEYS = (
@@ -109,6 +110,15 @@ def test_levels_put_straight_in_have_no_pulses(folder: Path) -> None:
     text = (folder / "report.html").read_text()
     assert '<h2 id="programming">' in text and "there were no pulses" in text and "verify reads" not in text
     assert json.loads((folder / "summary.json").read_text())["programming"] is None
+
+
+def test_tantalum_cells_are_told_with_their_voltages(tmp_path: Path) -> None:
+    chip = make_programmed_chip()
+    told, parts = [], ("at the read voltage of 200 mV", "each with its own voltage", "at 1 V, cells")
+    for device in (chip.device, chip.device.model_copy(update=DRIFT)):
+        text = write_report(tmp_path, image=chip.with_device(device)).read_text()
+        told.append([part in text for part in parts])
+    assert told == [[False, False, True], [True, True, False]]
 
 
 BUS = {
