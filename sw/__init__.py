@@ -14,7 +14,7 @@ Importing this package is quick: PyTorch and the rest are imported where they ar
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def compile(
     model: nn.Module,
     calibration_images: Any,
     config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
+    validation: tuple[Any, Any] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Chip:
     """Convert a trained model to a programmed chip.
 
@@ -42,12 +44,15 @@ def compile(
     calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 or
         float in 0 .. 1
     config : a preset's name, a TOML file, a dictionary or a `Config`
+    validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
+        Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
+    progress : called with (done, in all, what) while k is learnt and thresholds are tuned
 
     Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`.
     """
     from sw.compiler import compile_model
 
-    return compile_model(model, calibration_images, config)
+    return compile_model(model, calibration_images, config, validation, progress)
 
 
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:

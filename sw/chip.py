@@ -21,6 +21,8 @@ from sw.inputs import as_ids, as_labels, as_pixels, as_trace
 
 if TYPE_CHECKING:
     from sw.compiler import Stages
+    from sw.passes.learn import LearntRule
+    from sw.passes.tune import Tuned
 
 __all__ = ["Chip"]
 
@@ -35,12 +37,23 @@ class Chip:
     image : everything the hardware is and holds
     config : the run's configuration
     stages : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
+    strategy : how k was learnt; None if it was given, and for a chip that was loaded
+    tuned : how the thresholds were tuned; None if they were not, and for a chip that was loaded
     """
 
-    def __init__(self, image: ChipImage, config: Config, stages: Stages | None = None) -> None:
+    def __init__(
+        self,
+        image: ChipImage,
+        config: Config,
+        stages: Stages | None = None,
+        strategy: LearntRule | None = None,
+        tuned: Tuned | None = None,
+    ) -> None:
         self.image = image
         self.config = config
         self.stages = stages
+        self.strategy = strategy
+        self.tuned = tuned
         self._last: tuple[NDArray[np.uint8], Result | None, Result | None] | None = None
         self._simulator: str | None = None  # of the last co-simulation
         self._bus: dict[str, Any] | None = None  # what the host found in it
@@ -200,6 +213,8 @@ class Chip:
             comparison=comparison,
             accuracy_ann=stages[0][1] if stages else None,
             waterfall=stages,
+            strategy=self.strategy,
+            tuned=self.tuned,
             config=self.config,
         )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,69 +13,121 @@ from torch import nn
 
 from sim.image import ChipImage
 from sw.chip import Chip
+from sw.compile_images import calibration_pixels, validation_set
 from sw.config import Config
-from sw.errors import CalibrationError
 from sw.graph import Network
 from sw.import_torch import import_torch
-from sw.inputs import as_pixels
 from sw.passes.calibrate import calibrate_adc
 from sw.passes.fold import fold
+from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
 from sw.passes.map import map_to_chip
 from sw.passes.normalise import normalise
-from sw.passes.quantise import quantise
+from sw.passes.quantise import Levels, quantise
+from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
+from sw.passes.tune_loss import tune_chip
 
 __all__ = ["Stages", "compile_model"]
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, in all, what)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stages:
-    """The network before it became integers, for the waterfall: the model, after folding, after normalising."""
+    """The network before it became integers, for the waterfall: the model, after folding, after normalising; and the
+    chip before its thresholds were tuned, if they were.
+    """
 
     model: nn.Module
     folded: Network
     normalised: Network
+    untuned: ChipImage | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Conversion:
+    """What the chip image is made of whenever rule and factors change: levels, and images to calibrate with."""
+
+    config: Config
+    levels: tuple[Levels, ...]
+    images: NDArray[np.uint8]
+
+    def chip(self, rule: int | Literal["given"] | None = "given", factors: Factors | None = None) -> ChipImage:
+        """The image with converters calibrated for this rule (k, None for T_max alone, or "given") and these factors.
+
+        Both change the currents to expect: how long images run, and how often neurons fire.
+        """
+
+        def mapped(gains: tuple[int, ...] | None, adc_bits: int | None = None) -> ChipImage:
+            image = map_to_chip(self.levels, self.config, gains, adc_bits)
+            image = image if isinstance(rule, str) else with_rule(image, rule)
+            return image if factors is None else scale_chip(image, factors)
+
+        wide = mapped(None, adc_bits=16)
+        section, bits = self.config.convert, self.config.crossbar.adc_bits
+        return mapped(calibrate_adc(wide, self.images, bits, section.adc_quantile))
 
 
 def compile_model(
     model: nn.Module,
     calibration_images: Any,
     config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
+    validation: tuple[Any, Any] | None = None,
+    progress: Progress | None = None,
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
     config = Config.load(config)
     folded = fold(import_torch(model))
     images = calibration_pixels(calibration_images, folded.inputs)
+    held_out = validation_set(validation, config, folded)
     normalised = normalise(folded, images, config.convert)
     phases = config.coding.phases
     factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
     levels = quantise(normalised, config.device.bits, config.convert.weight_scale, factor)
-    wide = map_to_chip(levels, config, adc_bits=16)
-    gains = calibrate_adc(wide, images, config.crossbar.adc_bits, config.convert.adc_quantile)
-    image: ChipImage = map_to_chip(levels, config, gains)
-    return Chip(image, config, Stages(model, folded, normalised))
+    conversion = _Conversion(config, levels, images)
+    if held_out is None:
+        return Chip(conversion.chip(), config, Stages(model, folded, normalised))
+    image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
+    return Chip(image, config, Stages(model, folded, normalised, untuned), learnt, tuned)
 
 
-def calibration_pixels(images: Any, inputs: int) -> NDArray[np.uint8]:
-    """Calibration images as uint8 [images, inputs]; `CalibrationError` if there are none, or they do not fit or show
-    nothing.
+def _chosen(
+    conversion: _Conversion, held_out: tuple[NDArray[np.uint8], NDArray[np.int64]], progress: Progress | None
+) -> tuple[ChipImage, ChipImage | None, LearntRule | None, Tuned | None]:
+    """The chip with what the validation images chose: k, then thresholds, then k again if so configured; and the chip
+    before its thresholds were tuned.
     """
-    try:
-        empty = len(images) == 0
-    except TypeError:
-        empty = False
-    if empty:
-        raise CalibrationError(
-            "The calibration set is empty; normalisation and ADC calibration need at least one image"
-        )
-    try:
-        pixels = as_pixels(images, inputs)
-    except TypeError as error:
-        raise TypeError(str(error).replace("Images must", "Calibration images must", 1)) from error
-    except ValueError as error:
-        raise CalibrationError(f"The calibration images do not fit the model: {error}") from error
-    if not pixels.any():
-        raise CalibrationError(
-            f"The calibration images are all black (every pixel of {len(pixels)} images is 0), so activations and "
-            "currents cannot be measured; give typical images"
-        )
-    return pixels
+    config = conversion.config
+    learnt: LearntRule | None = None
+    rule: int | Literal["given"] | None = "given"
+
+    def learn(image: ChipImage) -> LearntRule:
+        return learn_rule(image, *held_out, config.learning, config.seed, progress)
+
+    if config.decision.strategy == "learned":
+        learnt = learn(conversion.chip(rule=None))
+        rule = learnt.k
+    image = conversion.chip(rule)
+    if not config.convert.tune:
+        return image, None, learnt, None
+    untuned = image
+    tuned = tune_chip(
+        held_still(image),
+        *held_out,
+        _tuning(config),
+        config.tuning.batch,
+        config.seed,
+        None if progress is None else lambda done, total, text: progress(done, total, f"factors, tuning: {text}"),
+    )[1]
+    if learnt is not None and config.tuning.relearn:
+        learnt = replace(learn(conversion.chip(None, tuned.factors)), before=learnt)
+        rule = learnt.k
+    return conversion.chip(rule, tuned.factors), untuned, learnt, tuned
+
+
+def _tuning(config: Config) -> Tuning:
+    section = config.tuning
+    return Tuning(
+        **{name: getattr(section, name) for name in ("beta", "alpha", "reductions", "repeats", "limit")},
+        accuracy_drop=None if section.accuracy_drop == 1.0 else section.accuracy_drop,
+    )

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sim.config import CODE, Device, Energy, Programming
 from sw.config_errors import nearest_name, sentences
+from sw.config_learning import learning_problems
 from sw.errors import ConfigError
 from sw.files import as_path, reason
 from sw.lifetime_section import LifetimeSection, lifetime_problems
@@ -27,8 +28,10 @@ from sw.sections import (
     DataSection,
     DecisionSection,
     HardwareSection,
+    LearningSection,
     NeuronSection,
     TrainSection,
+    TuningSection,
 )
 
 __all__ = ["PRESETS", "Config", "preset_path"]
@@ -53,9 +56,11 @@ class Config(BaseModel):
     data: DataSection = DataSection()
     train: TrainSection = TrainSection()
     convert: ConvertSection = ConvertSection()
+    tuning: TuningSection = TuningSection()
     coding: CodingSection = CodingSection()
     neuron: NeuronSection = NeuronSection()
     decision: DecisionSection = DecisionSection()
+    learning: LearningSection = LearningSection()
     crossbar: CrossbarSection = CrossbarSection()
     device: Device = Device()
     programming: Programming = Programming()
@@ -76,7 +81,8 @@ class Config(BaseModel):
             )
         if d.readout == "spikes" and d.k != round(d.k):
             problems.append(f"[decision] k must be a whole number of spikes with readout 'spikes', not {d.k!r}")
-        if d.readout == "spikes" and d.rule == "winner_k" and d.k > d.t_max << (c.phases - 1):
+        given = d.rule == "winner_k" and d.strategy == "given"
+        if d.readout == "spikes" and given and d.k > d.t_max << (c.phases - 1):
             problems.append(
                 f"[decision] k must be at most t_max * 2^(phases - 1) = {d.t_max << (c.phases - 1)} spikes, "
                 f"the largest count there can be, not {d.k!r}"
@@ -103,6 +109,7 @@ class Config(BaseModel):
             )
         problems += _programming_problems(self.programming, self.device)
         problems += _drift_problems(self)
+        problems += learning_problems(d, self.learning, self.convert.tune, self.tuning)
         problems += lifetime_problems(self.lifetime, self.device)
         if problems:
             raise ValueError("\n".join(problems))

@@ -33,6 +33,12 @@ _RULES = """## Rules that concern more than one field
 - `decision.k` is a whole number with `decision.readout = "spikes"`, and at most
   `decision.t_max` * 2^(`coding.phases` - 1), the largest weighted spike count there can be.
 - `decision.readout = "membrane"` needs `neuron.output_reset = "none"`: a reset would take the compared sum away.
+- `decision.strategy = "learned"` needs `decision.rule = "winner_k"`, `decision.k` at its default, and images to learn
+  from: `data.validation_images` above 0, or the argument `validation` of `sw.compile`. So does `convert.tune = true`.
+- The fields of `[learning]` keep their defaults with `decision.strategy = "given"`, those of `[tuning]` with
+  `convert.tune = false`; `tuning.relearn` needs `decision.strategy = "learned"`.
+- `learning.reward_correct` is above `learning.reward_wrong`, and `learning.epsilon_min` at most `learning.epsilon`.
+- `data.calibration_images` + `data.validation_images` is at most the number of training images.
 - `neuron.clip` is 0 (off) or at least 1: below its threshold no neuron fires.
 - `train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide.
 - `train.augment` is false for data set `digits`, whose images are too small to shift.

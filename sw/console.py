@@ -83,7 +83,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         print_table("steps", {"done": ", ".join(flow.done) or "none", "kept": ", ".join(flow.kept) or "none"})
         Console().print(f"Outputs: {flow.folder}", soft_wrap=True, highlight=False)
         return
-    from sw.report import decimal, number, percent, si
+    from sw.readable import decimal, number, percent, si
 
     rows = {
         "accuracy, source network": percent(summary["accuracy"]["ann"]),
@@ -98,6 +98,11 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         "energy, mean (modelled)": si(summary["energy_J"]["total"], "J"),
     }
     programming, bus = summary["programming"], summary["bit_exact"]["through_bus"]
+    strategy, tuning = summary["strategy"], summary["tuning"]
+    if strategy is not None:
+        rows["lead k, learnt"] = "none: T_max" if strategy["k"] is None else number(strategy["k"])
+    if tuning is not None:
+        rows["tuning, loss before and after"] = f"{tuning['before']['loss']:.4g}, {tuning['after']['loss']:.4g}"
     if programming is not None:
         fresh = " and drift" if programming["cell"] == "tantalum" else ""
         rows[f"accuracy, without fault-aware mapping{fresh}"] = percent(programming["accuracy"]["programmed"])

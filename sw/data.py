@@ -15,7 +15,7 @@ import struct
 import tarfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,6 +83,20 @@ class Dataset:
     @property
     def inputs(self) -> int:
         return self.train_images.shape[1]
+
+    def split(self, validation: int) -> tuple[Dataset, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+        """The data set without its last `validation` training images, and those images with their labels.
+
+        Raises `DataError` if no training image would be left.
+        """
+        kept = len(self.train_images) - validation
+        if validation < 0 or kept < 1:
+            raise DataError(
+                f"Validation images must be 0 .. {len(self.train_images) - 1} of the {len(self.train_images)} training "
+                f"images of '{self.name}', not {validation}"
+            )
+        held_out = self.train_images[kept:], self.train_labels[kept:]
+        return replace(self, train_images=self.train_images[:kept], train_labels=self.train_labels[:kept]), held_out
 
     def checksum(self) -> str:
         """SHA-256 of all images and labels."""

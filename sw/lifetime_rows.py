@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sw.report import decimal, duration, number, percent, si
+from sw.readable import decimal, duration, number, percent, si
 
 __all__ = ["lifetime_rows"]
 

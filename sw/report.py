@@ -25,22 +25,24 @@ from sw import plots
 from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
+from sw.passes.learn import LearntRule
+from sw.passes.tune import Tuned
 from sw.programming_evidence import cells_reached, programmed, programming_accuracies, programming_summary
+from sw.readable import FILTERS
+from sw.strategy_evidence import strategy_figures, strategy_summary, tuning_summary
 from sw.summary import summarise, widest
 
-__all__ = ["NOT_RUN", "TELLING_STEPS", "render", "telling_image", "write_report"]
-
-NOT_RUN = "not run"
-"""What the page says in the place of a number that is not known."""
+__all__ = ["TELLING_STEPS", "render", "telling_image", "write_report"]
 
 TELLING_STEPS = 6
 """Steps that make the trace of one image worth looking at."""
 
+_MOST_RULES = 10
+"""Leads in the table of a learnt strategy."""
+
 _PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes")
+_STRATEGY_PICTURES = ("q_values", "k_search", "tuning")
 _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
-_LONG_TIMES = (("years", 365.25 * 86400.0), ("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0))
-_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
 def write_report(
@@ -58,6 +60,8 @@ def write_report(
     example: Example | None = None,
     maps: Sequence[TileMap] | None = None,
     cells: Mapping[str, Mapping[str, int]] | None = None,
+    strategy: LearntRule | None = None,
+    tuned: Tuned | None = None,
     lifetime: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
 ) -> Path:
@@ -75,6 +79,7 @@ def write_report(
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
     by_steps, example, maps : see `sw.evidence`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.synthesis.cell_counts`
+    strategy, tuned : how k was learnt and the thresholds were tuned, if they were
     lifetime : of `sw.lifetime_evidence.measure_lifetime`
     config : the run's configuration, if there is one
 
@@ -104,14 +109,17 @@ def write_report(
         by_steps=by_steps,
         cells=cells,
         programming=programming_summary(image, programming, accuracies),
+        strategy=strategy_summary(image, strategy),
+        tuning=tuning_summary(image, tuned),
         drift=drift_summary(image, drifted),
         lifetime=lifetime,
         config=plain,
     )
     pictures = _pictures(image, summary, reference, rtl, example, maps)
     pictures |= _programming_pictures(image, programming)
-    pictures |= dict.fromkeys(DRIFT_PICTURES)
-    pictures |= {name: plots.data_uri(figure) for name, figure in drift_figures(image, drifted, lifetime).items()}
+    pictures |= dict.fromkeys((*_STRATEGY_PICTURES, *DRIFT_PICTURES))
+    figures = {**strategy_figures(image, strategy, tuned), **drift_figures(image, drifted, lifetime)}
+    pictures |= {name: plots.data_uri(figure) for name, figure in figures.items()}
     page = render(summary, pictures, example, image.device.drifts)
     folder = Path(folder)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -131,16 +139,7 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        percent=percent,
-        si=si,
-        number=number,
-        decimal=decimal,
-        setting=setting,
-        layer=layer_label,
-        count=count,
-        duration=duration,
-    )
+    environment.filters.update(FILTERS, layer=layer_label)
     story: dict[str, Any] = {}
     if example is not None:
         story = {
@@ -150,59 +149,18 @@ def render(
             "image": int(example.result.ids[0]),
         }
     return environment.get_template("report.html.j2").render(
-        s=summary, pictures=pictures, story=story, telling=TELLING_STEPS, drifts=drifts
+        s=summary,
+        pictures=pictures,
+        story=story,
+        telling=TELLING_STEPS,
+        most_rules=_MOST_RULES,
+        drifts=drifts,
     )
 
 
 def telling_image(reference: Result) -> int:
     """The first image that took at least `TELLING_STEPS` steps, or else the first of those that took longest."""
     return int(np.argmax(np.minimum(reference.steps, TELLING_STEPS)))
-
-
-def percent(value: float | None, digits: int = 2) -> str:
-    """0.9812 -> "98.12 %"."""
-    return NOT_RUN if value is None else f"{100 * value:.{digits}f} %"
-
-
-def si(value: float | None, unit: str) -> str:
-    """Three digits and a prefix: 1.234e-9 joules -> "1.23 nJ"."""
-    if value is None:
-        return NOT_RUN
-    for factor, prefix in _PREFIXES:
-        if abs(value) >= factor * 0.9995:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value / 1e-15:.3g} f{unit}" if value else f"0 {unit}"
-
-
-def number(value: float | None) -> str:
-    """A count, with thousands set apart."""
-    return NOT_RUN if value is None else f"{value:,.0f}"
-
-
-def decimal(value: float | None, digits: int = 2) -> str:
-    """A mean, with a fixed number of decimals."""
-    return NOT_RUN if value is None else f"{value:,.{digits}f}"
-
-
-def count(value: float | None) -> str:
-    """A count that may be very large: 123456 -> "123,456", 3.797e9 -> "3.80 x 10⁹"."""
-    if value is None or abs(value) < 1e7:
-        return NOT_RUN if value is None else f"{value:,.4g}" if abs(value) < 1e3 else f"{value:,.0f}"
-    exponent = int(np.floor(np.log10(abs(value))))
-    return f"{value / 10.0**exponent:.2f} x 10{str(exponent).translate(_RAISED)}"
-
-
-def duration(value: float | None) -> str:
-    """A time from nanoseconds to years: 3.2e8 seconds -> "10.1 years"."""
-    for unit, length in _LONG_TIMES:
-        if value is not None and value >= 2.0 * length:
-            return f"{value / length:,.3g} {unit}"
-    return si(value, "s")
-
-
-def setting(value: Any) -> str:
-    """A configuration value as it stands in TOML."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _stage(stage: Any) -> tuple[str, float]:

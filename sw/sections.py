@@ -18,8 +18,10 @@ __all__ = [
     "DataSection",
     "DecisionSection",
     "HardwareSection",
+    "LearningSection",
     "NeuronSection",
     "TrainSection",
+    "TuningSection",
 ]
 
 
@@ -40,6 +42,14 @@ class DataSection(Section):
     calibration_images: Annotated[
         int, Field(ge=1, description="training images that normalisation and ADC calibration look at, images")
     ] = 1000
+    validation_images: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="last training images, kept out of training and calibration; a learnt k and tuned thresholds "
+            "are found with them, images",
+        ),
+    ] = 0
 
 
 class TrainSection(Section):
@@ -110,6 +120,38 @@ class ConvertSection(Section):
             description="share of the calibration images' column currents that must not saturate an ADC, fraction",
         ),
     ] = 1.0
+    tune: Annotated[
+        bool, Field(description="whether thresholds are tuned with the validation images until images cost less")
+    ] = False
+
+
+class TuningSection(Section):
+    """How thresholds are tuned, with `convert.tune` (Ma and Zhou, Algorithm 2; docs/strategy.md)."""
+
+    beta: Annotated[
+        float, Field(gt=0.0, lt=1.0, description="relative change of a layer's factor in the first rounds, fraction")
+    ] = 0.5
+    alpha: Annotated[
+        float, Field(gt=0.0, le=1.0, description="what beta is multiplied by each time it is reduced, fraction")
+    ] = 0.2
+    reductions: Annotated[int, Field(ge=1, le=100, description="values of beta, one after the other")] = 4
+    repeats: Annotated[int, Field(ge=1, le=100, description="rounds over all layers with each beta, rounds")] = 2
+    limit: Annotated[
+        float, Field(gt=1.0, le=1024.0, description="a layer's factor stays between 1 / limit and limit, no unit")
+    ] = 16.0
+    batch: Annotated[
+        int,
+        Field(ge=1, description="validation images that the loss is measured on, drawn once; all if fewer, images"),
+    ] = 500
+    accuracy_drop: Annotated[
+        float,
+        Field(
+            ge=0.0,
+            le=1.0,
+            description="largest loss of accuracy on these images; 1 is no bound, the paper's loss alone, fraction",
+        ),
+    ] = 1.0
+    relearn: Annotated[bool, Field(description="whether k is learnt once more on the tuned chip")] = False
 
 
 class CodingSection(Section):
@@ -171,6 +213,37 @@ class DecisionSection(Section):
     readout: Annotated[
         Literal["spikes", "membrane"], Field(description="what is compared: output spike counts or output membranes")
     ] = "spikes"
+    strategy: Annotated[
+        Literal["given", "learned"],
+        Field(description="where k comes from: the field k, or learnt from the validation images (table [learning])"),
+    ] = "given"
+
+
+class LearningSection(Section):
+    """How k is learnt, with `decision.strategy = "learned"` (Ma and Zhou, Algorithm 1; docs/strategy.md)."""
+
+    reward_correct: Annotated[float, Field(description="reward of stopping at the right class, R_c, points")] = 50.0
+    reward_wrong: Annotated[float, Field(description="reward of stopping at a wrong class, R_p, points")] = -50.0
+    reward_step: Annotated[float, Field(le=0.0, description="reward of every time step, R_t, points")] = -1.0
+    discount: Annotated[
+        float, Field(gt=0.0, le=1.0, description="gamma, weight of what follows a passage to the next lead, fraction")
+    ] = 0.9
+    rate: Annotated[float, Field(gt=0.0, le=1.0, description="alpha, weight of what is new in a Q value, fraction")] = (
+        0.1
+    )
+    rate_halves_at: Annotated[
+        int, Field(ge=0, description="updates of a Q value after which its alpha is half; 0 is constant, updates")
+    ] = 0
+    epsilon: Annotated[
+        float, Field(gt=0.0, le=1.0, description="probability of a random action at first, fraction")
+    ] = 1.0
+    epsilon_factor: Annotated[
+        float, Field(gt=0.0, le=1.0, description="what epsilon is multiplied by after every image, fraction")
+    ] = 0.9998
+    epsilon_min: Annotated[float, Field(gt=0.0, le=1.0, description="epsilon is never below, fraction")] = 0.4
+    max_images: Annotated[
+        int, Field(ge=1, le=10**9, description="end of learning if it does not converge, images shown")
+    ] = 400_000
 
 
 class CrossbarSection(Section):

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ import sw
 from sim.result import Result
 from sim.tools import ToolError
 from sw.chip import Chip
+from sw.chosen_file import load_strategy, load_tuned, strategy_json, tuned_json
+from sw.compile_images import check_validation, needs_validation
 from sw.config import Config
 from sw.cosimulate import cosimulate
 from sw.data import Dataset, load_data
-from sw.errors import FileError
+from sw.errors import ConfigError, FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
 from sw.lifetime_step import load_lifetime, with_lifetime
@@ -36,12 +38,16 @@ _COSIM = ("hw", "sim", "sw/host", "sw/through_bus.py", "sw/cosimulate_bus.py")
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
-    """Images uint8 [images, inputs], labels int64 [images]; calibration images uint8 [calibration, inputs]."""
+    """Images uint8 [images, inputs], labels int64 [images]; calibration images uint8 [calibration, inputs]; validation
+    images uint8 [validation, inputs] and their labels int64 [validation].
+    """
 
     __test__ = False  # not a test, whatever pytest thinks of the name
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     calibration: NDArray[np.uint8]
+    validation: NDArray[np.uint8]
+    validation_labels: NDArray[np.int64]
 
 
 @functools.lru_cache(maxsize=1)
@@ -56,13 +62,26 @@ def _counter(flow: Flow, step: str, text: str) -> Callable[[int, int], None]:
 def _data(flow: Flow) -> list[Path]:
     section = flow.config.data
     data = _dataset(section.set, flow.data)
+    wanted, there = section.calibration_images + section.validation_images, len(data.train_images)
+    if wanted > there:
+        raise ConfigError(
+            flow.config.name,
+            [
+                f"[data] calibration_images ({section.calibration_images}) + validation_images "
+                f"({section.validation_images}) must be at most the {there} training images of "
+                f"'{data.name}', not {wanted}"
+            ],
+        )
+    train, (validation, validation_labels) = data.split(section.validation_images)
     limit = section.test_limit or len(data.test_images)
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
         images=data.test_images[:limit],
         labels=data.test_labels[:limit],
-        calibration=data.train_images[: section.calibration_images],
+        calibration=train.train_images[: section.calibration_images],
+        validation=validation,
+        validation_labels=validation_labels,
     )
     facts = {"set": data.name, "shape": list(data.shape), "classes": data.classes, "checksum": data.checksum()}
     write_atomic(flow.folder / "data/images.npz", buffer.getvalue())
@@ -73,7 +92,7 @@ def _data(flow: Flow) -> list[Path]:
 def load_test_set(flow: Flow) -> TestSet:
     """What the step `data` left."""
     with np.load(flow.folder / "data/images.npz", allow_pickle=False) as file:
-        return TestSet(file["images"], file["labels"], file["calibration"])
+        return TestSet(**{field.name: file[field.name] for field in fields(TestSet)})
 
 
 def _train(flow: Flow) -> list[Path]:
@@ -81,7 +100,7 @@ def _train(flow: Flow) -> list[Path]:
 
     from sw.training import torch_accuracy, train
 
-    data = _dataset(flow.config.data.set, flow.data)
+    data, _ = _dataset(flow.config.data.set, flow.data).split(flow.config.data.validation_images)
     model = train(
         flow.config.train,
         data,
@@ -106,24 +125,40 @@ def _convert(flow: Flow) -> list[Path]:
     tests = load_test_set(flow)
     model = build(flow.config.train, tests.images.shape[1], facts["classes"])
     model.load_state_dict(load_tensors((flow.folder / "train/network.safetensors").read_bytes()))
-    chip = sw.compile(model.eval(), tests.calibration, flow.config)
+    validation = (tests.validation, tests.validation_labels) if needs_validation(flow.config) else None
+    chip = sw.compile(
+        model.eval(), tests.calibration, flow.config, validation, functools.partial(flow.progress, "convert")
+    )
 
     def tell(stage: str, accuracy: float) -> None:
         flow.progress("convert", 0, 0, f"accuracy {accuracy:.2%} ({stage})")
 
     stages = waterfall(chip, tests.images, tests.labels, tell)
-    (flow.folder / "convert").mkdir(parents=True, exist_ok=True)
-    chip.save(flow.folder / "convert/chip.loom")
-    write_atomic(
-        flow.folder / "convert/convert.json",
-        _json({"waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages]}),
-    )
-    return [flow.folder / "convert/chip.loom", flow.folder / "convert/convert.json"]
+    place = flow.folder / "convert"
+    place.mkdir(parents=True, exist_ok=True)
+    found: dict[str, str | None] = {
+        "strategy.json": None if chip.strategy is None else strategy_json(chip.strategy),
+        "tuning.json": None if chip.tuned is None else tuned_json(chip.tuned),
+        "convert.json": _json({"waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages]}),
+    }
+    chip.save(place / "chip.loom")
+    for name, text in found.items():
+        if text is None:
+            (place / name).unlink(missing_ok=True)  # of a run with other settings
+        else:
+            write_atomic(place / name, text)
+    return [place / "chip.loom", *(place / name for name, text in found.items() if text is not None)]
 
 
 def load_chip(flow: Flow) -> Chip:
     """What the step `convert` left."""
-    return sw.load(flow.folder / "convert/chip.loom")
+    place = flow.folder / "convert"
+    chip = sw.load(place / "chip.loom")
+    if flow.config.decision.strategy == "learned":
+        chip.strategy = load_strategy(place / "strategy.json")
+    if flow.config.convert.tune:
+        chip.tuned = load_tuned(place / "tuning.json")
+    return chip
 
 
 def _reference(flow: Flow) -> list[Path]:
@@ -189,7 +224,7 @@ def _report(flow: Flow) -> list[Path]:
     known = {name: flow.current(name) for name in ("train", "convert", "reference", "verilog", "cosim")}
     if not known["convert"]:
         raise FileError(f"There is nothing to report in '{flow.folder}': run the steps up to 'convert' first")
-    tests = load_test_set(flow)
+    tests, chip = load_test_set(flow), load_chip(flow)
     converted = json.loads((flow.folder / "convert/convert.json").read_text())
     cells = json.loads((flow.folder / "synthesis/cells.json").read_text())["cells"] if known["verilog"] else None
     reference = load_result(flow.folder / "reference/reference.npz")[0] if known["reference"] else None
@@ -197,9 +232,11 @@ def _report(flow: Flow) -> list[Path]:
     comparison = json.loads((flow.folder / "cosim/comparison.json").read_text()) if known["cosim"] else None
     page = write_report(
         flow.folder / "report",
-        image=load_chip(flow).image,
+        image=chip.image,
         images=tests.images,
         labels=tests.labels,
+        strategy=chip.strategy,
+        tuned=chip.tuned,
         reference=reference,
         rtl=rtl,
         comparison=comparison,
@@ -229,8 +266,8 @@ def _data_facts(flow: Flow) -> Any:
 
 
 _CHIP = (
-    *("name", "seed", "convert", "coding", "neuron", "decision", "crossbar", "device", "programming", "energy"),
-    "hardware",
+    *("name", "seed", "convert", "tuning", "coding", "neuron", "decision", "learning", "crossbar", "device"),
+    *("programming", "energy", "hardware"),
 )
 
 STEPS = (
@@ -275,7 +312,11 @@ STEPS = (
 
 
 def make_flow(config: Config, folder: Path | None = None, data: Path | None = None, fresh: bool = False) -> Flow:
-    """The standard flow of a configuration, in `build/<name>` unless told otherwise; `fresh` starts from nothing."""
+    """The standard flow of a configuration, in `build/<name>` unless told otherwise; `fresh` starts from nothing.
+
+    Raises `ConfigError` if something is to be learnt or tuned and no validation images are kept for it.
+    """
+    check_validation(config, config.data.validation_images > 0, "set [data] validation_images")
     place = folder if folder is not None else Path("build") / config.name
     flow = Flow(config, place, with_lifetime(STEPS, config), data=data)
     if fresh:

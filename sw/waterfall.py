@@ -32,7 +32,8 @@ def waterfall(
     """(stage, accuracy 0 .. 1) from the ANN to the chip with all its effects.
 
     Stages before quantisation need the network the chip was compiled from; a chip that was loaded starts at
-    "quantised". The last stage is the chip itself: what `Chip.predict` gives.
+    "quantised". Until "tuned" thresholds are those before tuning, if that is known. The last stage is
+    the chip itself: what `Chip.predict` gives.
 
     Parameters
     ----------
@@ -47,6 +48,9 @@ def waterfall(
             progress(stage, accuracy)
 
     image = chip.image
+    tuned = chip.stages is not None and chip.stages.untuned is not None
+    if chip.stages is not None and chip.stages.untuned is not None:
+        image = chip.stages.untuned
     if chip.stages is not None:
         from sw.training import torch_accuracy
 
@@ -64,7 +68,9 @@ def waterfall(
     ideal = ideal_cells(image)
     add("quantised", run_reference(wide_adc(ideal), images).accuracy(labels))
     add("ADC", run_reference(ideal, images).accuracy(labels))
-    for stage, chip_so_far in device_stages(image):
+    if tuned:
+        add("tuned", run_reference(ideal_cells(chip.image), images).accuracy(labels))
+    for stage, chip_so_far in device_stages(chip.image):
         add(stage, run_reference(chip_so_far, images).accuracy(labels))
     return result
 

@@ -87,6 +87,7 @@ class Tuned:
     before, after : cost with all factors 1, and with P
     history : a `Move` for every factor tuned, in order
     evaluations : networks measured
+    images : images of each measurement, if that is known
     """
 
     factors: Factors
@@ -94,6 +95,7 @@ class Tuned:
     after: Cost
     history: tuple[Move, ...]
     evaluations: int
+    images: int | None = None
 
 
 def tune(

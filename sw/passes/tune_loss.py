@@ -42,6 +42,9 @@ class _Batch:
     ids: NDArray[np.int64]
     labels: NDArray[np.int64] | None
 
+    def __len__(self) -> int:
+        return len(self.images)
+
     @classmethod
     def drawn(cls, image: ChipImage, images: Any, labels: Any, size: int, seed: int | np.random.Generator) -> _Batch:
         """`size` images (or all, if there are fewer), drawn without putting back, in their order."""
@@ -80,7 +83,7 @@ class ChipLoss:
         limit: float = 16.0,
     ) -> None:
         self.image = image
-        self._batch = _Batch.drawn(image, images, labels, batch, seed)
+        self.batch = _Batch.drawn(image, images, labels, batch, seed)
         # room for the largest thresholds that any factors ask for, so that the programmed arrays fit all
         least = scale_chip(image, (1.0 / (2.0 * limit),) * len(image.layers)).parameters
         self._wide = replace(image, parameters=least)
@@ -89,11 +92,11 @@ class ChipLoss:
     def __call__(self, factors: Factors) -> Cost:
         scaled = scale_chip(self._wide, factors)
         same = scaled.parameters == self._wide.parameters
-        result = run_reference(scaled, self._batch.images, self._batch.ids, arrays=self._arrays if same else None)
+        result = run_reference(scaled, self.batch.images, self.batch.ids, arrays=self._arrays if same else None)
         tiles = np.array([shape.column_tiles for shape in self.image.parameters.layers])
         spikes = result.activity["row_pulses"].mean(axis=0) / tiles
         return Cost(
-            weighted_spikes(spikes, self.image), self._batch.accuracy(result.classes), float(result.steps.mean())
+            weighted_spikes(spikes, self.image), self.batch.accuracy(result.classes), float(result.steps.mean())
         )
 
 
@@ -117,7 +120,7 @@ class FloatLoss:
         seed: int | np.random.Generator = 0,
     ) -> None:
         self.network, self.image = network, image
-        self._batch = _Batch.drawn(image, images, labels, batch, seed)
+        self.batch = _Batch.drawn(image, images, labels, batch, seed)
 
     def __call__(self, factors: Factors) -> Cost:
         spiking: SpikingNetwork = spiking_network(self.image, scale_network(self.network, factors))
@@ -127,7 +130,7 @@ class FloatLoss:
         def observe(layer: int, step: int, rows: NDArray[np.float32]) -> None:
             spikes[layer] += np.count_nonzero(rows)
 
-        images = self._batch.images
+        images = self.batch.images
         for start in range(0, len(images), 1000):
             part = images[start : start + 1000]
             # numbers as in `row_codes`: only rate coding draws, and its draws are the same for all factors
@@ -136,7 +139,7 @@ class FloatLoss:
             steps.append(result.steps)
         return Cost(
             weighted_spikes(spikes / len(images), self.image),
-            self._batch.accuracy(np.concatenate(classes)),
+            self.batch.accuracy(np.concatenate(classes)),
             float(np.concatenate(steps).mean()),
         )
 
@@ -158,7 +161,7 @@ def tune_chip(
     """
     settings = Tuning() if settings is None else settings
     loss = ChipLoss(image, images, labels, batch, seed, settings.limit)
-    tuned = tune(loss, len(image.layers), settings, progress)
+    tuned = replace(tune(loss, len(image.layers), settings, progress), images=len(loss.batch))
     return scale_chip(image, tuned.factors), tuned
 
 
@@ -173,5 +176,6 @@ def tune_network(
     progress: Progress | None = None,
 ) -> tuple[Network, Tuned]:
     """The normalised network with tuned weights and biases, measured in real numbers; `image` gives coding and rule."""
-    tuned = tune(FloatLoss(network, image, images, labels, batch, seed), len(network.layers), settings, progress)
+    loss = FloatLoss(network, image, images, labels, batch, seed)
+    tuned = replace(tune(loss, len(network.layers), settings, progress), images=len(loss.batch))
     return scale_network(network, tuned.factors), tuned

@@ -23,7 +23,10 @@ BAD = [
     ({"decision": {"t_max": 2.5}}, "[decision] t_max must be a whole number, not 2.5"),
     ({"decision": {"t_max": "20"}}, "[decision] t_max must be a whole number, not '20'"),
     ({"decision": {"t_max": True}}, "[decision] t_max must be a whole number, not True"),
-    ({"decision": {"treshold": 3}}, "Unknown key 'treshold' in [decision]; valid are rule, k, t_max, skip, readout"),
+    (
+        {"decision": {"treshold": 3}},
+        "Unknown key 'treshold' in [decision]; valid are rule, k, t_max, skip, readout, strategy",
+    ),
     ({"convert": {"percentil": 99}}, "Unknown key 'percentil' in [convert]; did you mean 'percentile'?"),
     ({"device": {"read_sigm": 0.1}}, "Unknown key 'read_sigm' in [device]; did you mean 'read_sigma'?"),
     ({"descision": {}}, "Unknown key 'descision'; did you mean 'decision'?"),
@@ -142,6 +145,40 @@ BAD = [
         "[device] g_min_S (1e-06) and g_max_S (1e-05) must lie between 5.89085e-05 and 0.025, what a tantalum cell "
         "reaches at v_read_V 0.2",
     ),
+    (
+        {"decision": {"strategy": "learned", "rule": "fixed"}},
+        "[decision] rule must be 'winner_k' with strategy 'learned', which learns its k, not 'fixed'",
+    ),
+    (
+        {"decision": {"strategy": "learned", "k": 3}},
+        "[decision] k must be 2.0, the default, with strategy 'learned', which finds k itself, not 3.0",
+    ),
+    ({"decision": {"strategy": "learnt"}}, "[decision] strategy must be 'given' or 'learned', not 'learnt'; did you"),
+    (
+        {"learning": {"rate": 0.2}},
+        "[learning] rate must be 0.1 with [decision] strategy 'given', which learns nothing, not 0.2",
+    ),
+    (
+        {"tuning": {"accuracy_drop": 0.01}, "decision": {"strategy": "learned"}},
+        "[tuning] accuracy_drop must be 1.0 with [convert] tune false, which tunes nothing, not 0.01",
+    ),
+    (
+        {"tuning": {"relearn": True}, "convert": {"tune": True}},
+        "[tuning] relearn must be false with [decision] strategy 'given', which learns nothing",
+    ),
+    (
+        {"learning": {"reward_correct": -50}, "decision": {"strategy": "learned"}},
+        "[learning] reward_correct must be above reward_wrong (-50.0), not -50.0",
+    ),
+    (
+        {"learning": {"epsilon": 0.2}, "decision": {"strategy": "learned"}},
+        "[learning] epsilon_min must be at most epsilon (0.2), not 0.4",
+    ),
+    ({"learning": {"discount": 0}}, "[learning] discount must be above 0.0, not 0"),
+    ({"learning": {"reward_step": 1}}, "[learning] reward_step must be at most 0.0, not 1"),
+    ({"learning": {"reward_wrong": float("inf")}}, "[learning] reward_wrong must be a finite number, not inf"),
+    ({"tuning": {"limit": 1}}, "[tuning] limit must be above 1.0, not 1"),
+    ({"data": {"validation_images": -1}}, "[data] validation_images must be at least 0, not -1"),
     (
         {"programming": {"fault_aware": True}},
         "[programming] fault_aware must be false with method 'direct', which finds no failed cells",

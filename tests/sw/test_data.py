@@ -61,6 +61,24 @@ def test_digits_are_split_in_proportion():
     assert data.checksum() == load_data("digits").checksum()
 
 
+def test_the_last_training_images_are_split_off():
+    data = load_data("digits")
+    kept, (images, labels) = data.split(97)
+    assert len(kept.train_images) == len(kept.train_labels) == 1200 and len(images) == len(labels) == 97
+    np.testing.assert_array_equal(np.concatenate([kept.train_images, images]), data.train_images)
+    np.testing.assert_array_equal(np.concatenate([kept.train_labels, labels]), data.train_labels)
+    np.testing.assert_array_equal(kept.test_images, data.test_images)
+    assert kept.checksum() != data.checksum()  # a network that was trained with them has another name
+    whole, (none, _) = data.split(0)
+    assert whole.checksum() == data.checksum() and len(none) == 0
+
+
+@pytest.mark.parametrize("count", [-1, 1297, 5000])
+def test_no_more_than_all_but_one_are_split_off(count):
+    with pytest.raises(DataError, match=rf"^Validation images must be 0 .. 1296 of the 1297 .* 'digits', not {count}$"):
+        load_data("digits").split(count)
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_idx_files_of_a_folder(name, tmp_path, monkeypatch):
     arrays = write_mnist(tmp_path, name)

@@ -15,6 +15,7 @@ from sim.cosim import run_cosim
 from sim.energy import energy
 from sim.programming import program_image
 from sw import steps
+from sw.compile_images import needs_validation
 from sw.config import Config
 from sw.data import load_data
 from sw.errors import ConfigError
@@ -24,11 +25,14 @@ from sw.training import train
 DRIFT = {"device.cell": "tantalum", "device.g_min_S": 1e-4, "device.g_max_S": 0.025, "device.acceleration": 1e9}
 PULSES = {"programming.method": "verify"}
 SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that there is something to correct
+LEARNED = {"data.validation_images": 100, "decision.strategy": "learned"}
+TUNED = {"data.validation_images": 100, "convert.tune": True}
 PLAIN = {"train.activation": "relu", "train.activation_levels": 0}
 
 # field: (another value, what the change needs to show at all)
 CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "seed": (2, {}),
+    "data.validation_images": (100, {}),  # fewer are trained with
     "train.hidden": ([21], {}),
     "train.epochs": (2, {}),
     "train.batch": (32, {}),
@@ -44,6 +48,15 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "convert.percentile": (80.0, {"convert.normalisation": "percentile", **PLAIN}),
     "convert.weight_scale": ("mse", {"train.weight_bits": 0}),
     "convert.adc_quantile": (0.5, {"crossbar.adc_bits": 4}),
+    "convert.tune": (True, {"data.validation_images": 100}),
+    "tuning.beta": (0.3, TUNED),
+    "tuning.alpha": (0.4, TUNED),
+    "tuning.reductions": (2, TUNED),
+    "tuning.repeats": (1, TUNED),
+    "tuning.limit": (1.1, TUNED),
+    "tuning.batch": (50, TUNED),
+    "tuning.accuracy_drop": (0.0, TUNED),
+    "tuning.relearn": (True, {**LEARNED, **TUNED}),
     "coding.input": ("phase", {"coding.phases": 2}),
     "coding.phases": (2, {}),
     "coding.even_start": (10, {}),
@@ -57,6 +70,17 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "decision.t_max": (3, {}),
     "decision.skip": (1, {}),
     "decision.readout": ("membrane", {"neuron.output_reset": "none"}),
+    "decision.strategy": ("learned", {"data.validation_images": 100}),
+    "learning.reward_correct": (20.0, LEARNED),
+    "learning.reward_wrong": (-20.0, LEARNED),
+    "learning.reward_step": (-0.1, LEARNED),
+    "learning.discount": (1.0, LEARNED),
+    "learning.rate": (0.2, LEARNED),
+    "learning.rate_halves_at": (100, LEARNED),
+    "learning.epsilon": (0.5, LEARNED),
+    "learning.epsilon_factor": (0.999, LEARNED),
+    "learning.epsilon_min": (0.1, LEARNED),
+    "learning.max_images": (3000, LEARNED),
     "crossbar.tile_rows": (16, {}),
     "crossbar.tile_columns": (8, {}),
     "crossbar.adc_bits": (3, {}),
@@ -134,8 +158,10 @@ def config(**changes: Any) -> Config:
 def outcome(settings: Config, timed: bool) -> str:
     """Digest of what a run measures: decisions, spikes, activity, energy, latency, programming."""
     data = load_data(settings.data.set)
+    data, validation = data.split(settings.data.validation_images)
     model = train(settings.train, data, settings.seed)
-    chip = sw.compile(model, data.train_images[: settings.data.calibration_images], settings)
+    calibration = data.train_images[: settings.data.calibration_images]
+    chip = sw.compile(model, calibration, settings, validation if needs_validation(settings) else None)
     pixels = data.test_images[:60].reshape(60, -1)
     result = run_cosim(chip.image, pixels[:4]) if timed else chip.predict(pixels, trace=True)
     digest = hashlib.sha256()
@@ -148,6 +174,8 @@ def outcome(settings: Config, timed: bool) -> str:
     if result.cycles is not None:
         digest.update((result.cycles / chip.image.clock_Hz).tobytes())
     digest.update(str(chip.image.clock_Hz).encode())
+    digest.update(b"" if chip.strategy is None else chip.strategy.strategy.history.tobytes())
+    digest.update(str(chip.tuned).encode())
     digest.update(json.dumps(programming_summary(chip.image, programmed(chip.image))).encode())
     return digest.hexdigest()
 
@@ -196,7 +224,8 @@ def test_augmentation_is_refused_where_it_has_no_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("data.test_limit", 7), ("data.calibration_images", 9), ("name", "other")]
+    ("field", "value"),
+    [("data.test_limit", 7), ("data.calibration_images", 9), ("data.validation_images", 11), ("name", "other")],
 )
 def test_the_data_step_follows(field: str, value: Any, tmp_path: Any) -> None:
     flow = steps.make_flow(config(**{field: value}), folder=None if field == "name" else tmp_path)
@@ -205,7 +234,8 @@ def test_the_data_step_follows(field: str, value: Any, tmp_path: Any) -> None:
         return
     flow.run(stop="data")
     tests = steps.load_test_set(flow)
-    assert len(tests.images if field == "data.test_limit" else tests.calibration) == value
+    found = {"data.test_limit": tests.images, "data.calibration_images": tests.calibration}
+    assert len(found.get(field, tests.validation)) == value
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from sw.config import PRESETS, Config
 from sw.flow import Flow
 from sw.result_file import load_result
-from sw.steps import STEPS
+from sw.steps import STEPS, load_chip, make_flow
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +39,39 @@ def test_host(tmp_path):
     run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     assert "Bit-identical to the reference with the conductances that were reached" in run.stdout
+
+
+def test_winner_k_digits(tmp_path):
+    """As it is, but for the images through the Verilog."""
+    config = Config.load(ROOT / "examples" / "winner_k_digits.toml").updated({"cosim": {"images": 4}})
+    flow = make_flow(config, tmp_path)
+    flow.run()
+    summary = json.loads((tmp_path / "report" / "summary.json").read_text())
+    assert summary["bit_exact"]["images"] == 4 and summary["bit_exact"]["mismatches"] == 0
+    strategy, tuning = summary["strategy"], summary["tuning"]
+    assert strategy["converged"] and strategy["k"] == strategy["register"]["k"] == load_chip(flow).image.k
+    assert tuning["after"]["loss"] < 0.95 * tuning["before"]["loss"]
+    assert tuning["after"]["accuracy"] >= tuning["before"]["accuracy"] - 0.002 - 1e-12
+    assert summary["accuracy"]["reference"] > summary["accuracy"]["ann"] - 0.03
+    assert summary["steps"]["mean"] < 0.5 * config.decision.t_max
+
+
+def test_winner_k_fashion(tmp_path, dataset_folder):
+    """Made small: the same passes on the other data set."""
+    if not (dataset_folder / "fashion-mnist").is_dir():
+        pytest.skip("SPIKELOOM_DATA has no folder fashion-mnist")
+    small = {
+        "data": {"validation_images": 300, "calibration_images": 100, "test_limit": 40},
+        "train": {"hidden": [30], "epochs": 1},
+        "tuning": {"batch": 100, "reductions": 1, "repeats": 1},
+        "cosim": {"images": 2, "trace_images": 1},
+    }
+    flow = make_flow(Config.load(ROOT / "examples" / "winner_k_fashion.toml").updated(small), tmp_path, dataset_folder)
+    flow.run()
+    summary = json.loads((tmp_path / "report" / "summary.json").read_text())
+    assert summary["bit_exact"]["images"] == 2 and summary["bit_exact"]["mismatches"] == 0
+    assert summary["strategy"]["validation_images"] == 300 and summary["tuning"]["images"] == 100
+    assert summary["layers"][0]["inputs"] == 784
 
 
 def test_tantalum_with_a_small_network(tmp_path):

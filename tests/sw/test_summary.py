@@ -16,7 +16,7 @@ def test_nothing_is_invented() -> None:
     )
     assert summary["steps"]["mean"] is None and summary["cycles"]["mean"] is None
     assert set(summary["energy_J"].values()) == {None}
-    assert summary["programming"] is None
+    assert summary["programming"] is None and summary["strategy"] is None and summary["tuning"] is None
     assert summary["waterfall"] == [] and summary["config"] is None and summary["cells"] is None
 
 

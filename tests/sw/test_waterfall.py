@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import sw
 from sim.config import Device, Programming
 from sim.lifetime import held
+from sim.reference import run_reference
 from sw.chip import Chip
 from sw.waterfall import device_stages, ideal_cells, waterfall, wide_adc
 from tests.sim.drifting import DRIFT
-from tests.sw.models import make_chip, make_images
+from tests.sw.models import make_chip, make_config, make_images, make_model
 
 IMAGES = make_images(150, 20, seed=3)
 PULSED = {"pulse_sigma": 0.1, "device_sigma": 0.05, "stuck_on": 0.02, "read_sigma": 0.01}
@@ -40,6 +42,22 @@ def test_a_loaded_chip_starts_at_quantised(chip):
     loaded = Chip(chip.image, chip.config)
     stages = waterfall(loaded, IMAGES[:50], np.zeros(50, np.int64))
     assert stages[0][0] == "quantised" and len(stages) == 5
+
+
+def test_tuned_thresholds_are_a_stage_between_the_converters_and_the_devices():
+    tables = {"device": {"device_sigma": 0.1, "read_sigma": 0.05}, "decision": {"t_max": 6, "rule": "fixed"}}
+    settings = make_config(**tables, convert={"tune": True}, tuning={"reductions": 1, "repeats": 1, "limit": 2.5})
+    labels = np.arange(len(IMAGES)) % 5
+    tuned = sw.compile(make_model(20, 12, 7, 5), make_images(50, 20), settings, (IMAGES, labels))
+    plain = make_chip(**tables)
+    assert tuned.tuned is not None and max(abs(factor - 1.0) for factor in tuned.tuned.factors) > 0.3
+    with_it, without = (waterfall(chip, IMAGES, labels) for chip in (tuned, plain))
+    assert [name for name, _ in with_it][4:] == ["quantised", "ADC", "tuned", "device variation", "read noise"]
+    assert with_it[:6] == without[:6]  # all before it is of the untuned chip
+    assert dict(with_it)["tuned"] == run_reference(ideal_cells(tuned.image), IMAGES).accuracy(labels)
+    assert with_it[-1][1] == tuned.predict(IMAGES).accuracy(labels)
+    loaded = waterfall(Chip(tuned.image, tuned.config), IMAGES, labels)
+    assert [name for name, _ in loaded][:3] == ["quantised", "ADC", "device variation"]
 
 
 def test_device_stages_add_up_to_the_device(chip):

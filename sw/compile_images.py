@@ -1,0 +1,91 @@
+"""Images that `compile` is given to convert with, checked at the door: for calibration, and for learning and tuning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.config import Config
+from sw.errors import CalibrationError, ConfigError
+from sw.graph import Network
+from sw.inputs import as_labels, as_pixels
+
+__all__ = ["calibration_pixels", "check_validation", "needs_validation", "validation_set"]
+
+
+def calibration_pixels(images: Any, inputs: int) -> NDArray[np.uint8]:
+    """Calibration images as uint8 [images, inputs]; `CalibrationError` if there are none, or they do not fit or show
+    nothing.
+    """
+    if _is_empty(images):
+        raise CalibrationError(
+            "The calibration set is empty; normalisation and ADC calibration need at least one image"
+        )
+    pixels = _pixels(images, inputs, "calibration")
+    if not pixels.any():
+        raise CalibrationError(
+            f"The calibration images are all black (every pixel of {len(pixels)} images is 0), so activations and "
+            "currents cannot be measured; give typical images"
+        )
+    return pixels
+
+
+def needs_validation(config: Config) -> bool:
+    """Whether something is to be found with validation images."""
+    return config.decision.strategy == "learned" or config.convert.tune
+
+
+def check_validation(config: Config, there: bool, remedy: str) -> None:
+    """Raise `ConfigError` if validation images are needed and not there; `remedy` says where they come from."""
+    if needs_validation(config) and not there:
+        what = "[decision] strategy 'learned'" if config.decision.strategy == "learned" else "[convert] tune true"
+        raise ConfigError(config.name, [f"{what} needs labelled validation images: {remedy}"])
+
+
+def validation_set(
+    validation: Any, config: Config, network: Network
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+    """Validation images uint8 [images, inputs] and labels int64 [images]; None if nothing needs them.
+
+    Raises `ConfigError` if they are missing, or given and not needed; `CalibrationError`, `ValueError` or `TypeError`
+    if they do not fit.
+    """
+    check_validation(config, validation is not None, "give sw.compile validation=(images, labels)")
+    if validation is None:
+        return None
+    if not needs_validation(config):
+        raise ConfigError(
+            config.name,
+            [
+                "validation images are given, but nothing uses them with [decision] strategy 'given' and [convert] "
+                "tune false"
+            ],
+        )
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise TypeError(f"validation must be a pair (images, labels), not {type(validation).__name__}")
+    images, labels = validation
+    if _is_empty(images):
+        raise CalibrationError("The validation set is empty; learning and tuning need at least one image")
+    pixels = _pixels(images, network.inputs, "validation")
+    try:
+        return pixels, as_labels(labels, len(pixels), network.layers[-1].outputs)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("Labels must", "Validation labels must", 1)) from error
+
+
+def _is_empty(images: Any) -> bool:
+    try:
+        return len(images) == 0
+    except TypeError:
+        return False
+
+
+def _pixels(images: Any, inputs: int, kind: str) -> NDArray[np.uint8]:
+    try:
+        return as_pixels(images, inputs)
+    except TypeError as error:
+        raise TypeError(str(error).replace("Images must", f"{kind.capitalize()} images must", 1)) from error
+    except ValueError as error:
+        raise CalibrationError(f"The {kind} images do not fit the model: {error}") from error
