@@ -23,7 +23,8 @@ One TOML file describes a run. `spikeloom run FILE`, `sw.compile(model, images, 
 read it; a preset's name ({presets}) can stand in a file's place. Everything has a default, so a file only says what
 differs. Unknown keys, values out of range and values that do not go together are errors, all reported at once.
 
-This page is generated from `sw/config.py`, `sw/sections.py`, `sw/lifetime_section.py` and `sim/config.py` by `python -m sw.config_page`.
+This page is generated from `sw/config.py`, `sw/sections.py`, `sw/lifetime_section.py` and `sim/config.py` by
+`python -m sw.config_page`.
 
 """
 
