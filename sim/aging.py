@@ -1,4 +1,9 @@
-"""A chip whose cells drift, as a run over a stream of images uses it: its own crossbars, and counts of row pulses."""
+"""A chip whose cells drift, as a run over a stream of images uses it: its own crossbars, and counts of row pulses.
+
+Places in the stream are numbers of images since the cells were programmed first. Conductances are renewed at every
+multiple of `drift_every`. Before the image at every multiple of `refresh_every` but 0 all cells are programmed anew;
+that renews them too, and where a stream ends there, it is put off until its next image comes.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,10 @@ def check_drift(image: ChipImage, drift: DriftState) -> None:
     if not image.device.drifts:
         raise ValueError("Cells of kind 'linear' do not drift: drift must be None")
     shapes = [(shape.inputs,) for shape in image.parameters.layers]
-    for name, counts in (("row_pulses", drift.row_pulses), ("renewed", drift.renewed)):
+    fields = {"row_pulses": drift.row_pulses, "renewed": drift.renewed}
+    if drift.earlier:
+        fields["earlier"] = drift.earlier
+    for name, counts in fields.items():
         if [array.shape for array in counts] != shapes or any(array.dtype != np.int64 for array in counts):
             given = [(str(array.dtype), array.shape) for array in counts]
             raise ValueError(f"The drift's {name} must be int64 of shapes {shapes}, not {given}")
@@ -27,6 +35,10 @@ def check_drift(image: ChipImage, drift: DriftState) -> None:
         bool((now < 0).any() or (now > total).any()) for now, total in zip(drift.renewed, drift.row_pulses, strict=True)
     ):
         raise ValueError("The drift's counts must not be negative, nor the renewed pulses above the row pulses")
+    if not 1 <= drift.programmings <= 1 << 32:
+        raise ValueError(f"The drift's programmings must be in 1 .. 2^32, not {drift.programmings!r}")
+    if any(bool((counts < 0).any() or (counts.any() and drift.programmings == 1)) for counts in drift.earlier):
+        raise ValueError("The drift's earlier pulses must not be negative, and 0 before a second programming")
 
 
 class Aging:
@@ -40,26 +52,35 @@ class Aging:
     Attributes
     ----------
     arrays : crossbars as the images of the present block read them
-    images : images since programming
-    row_pulses : a layer each, int64 [inputs], read pulses since programming
+    images : images since the first programming
+    row_pulses : a layer each, int64 [inputs], read pulses since the last programming
+    programmings : how often the cells have been programmed
+    earlier : a layer each, int64 [inputs], read pulses before the last programming
     """
 
     def __init__(self, image: ChipImage, arrays: Sequence[CrossbarArray], drift: DriftState | None = None) -> None:
-        self._every = image.device.drift_every
+        self._every, self._refresh = image.device.drift_every, image.device.refresh_every
         self.arrays = tuple(array.copy() for array in arrays)
+        zeros = tuple(np.zeros(shape.inputs, np.int64) for shape in image.parameters.layers)
         if drift is None:
-            zeros = tuple(np.zeros(shape.inputs, np.int64) for shape in image.parameters.layers)
             drift = DriftState(0, zeros, zeros)
         self.images = drift.images
         self.row_pulses = [pulses.copy() for pulses in drift.row_pulses]
+        self.programmings = drift.programmings
+        self.earlier = [pulses.copy() for pulses in drift.earlier or zeros]
         for array, pulses in zip(self.arrays, drift.renewed, strict=True):
+            array.program(drift.programmings - 1)
             array.age(pulses)
 
     def blocks(self, count: int) -> Iterator[slice]:
-        """The next `count` images, cut where conductances are renewed; `advance` after each."""
+        """The next `count` images, cut where conductances are renewed or cells programmed; `advance` after each."""
         start = 0
         while start < count:
             stop = min(count, start + self._every - self.images % self._every)
+            if self._refresh:
+                if self.images and self.images % self._refresh == 0:
+                    self._program()
+                stop = min(stop, start + self._refresh - self.images % self._refresh)
             yield slice(start, stop)
             start = stop
 
@@ -75,6 +96,14 @@ class Aging:
             for array, pulses in zip(self.arrays, self.row_pulses, strict=True):
                 array.age(pulses)
 
+    def _program(self) -> None:
+        """Program all cells anew."""
+        for array, before, pulses in zip(self.arrays, self.earlier, self.row_pulses, strict=True):
+            array.program(self.programmings)
+            before += pulses
+            pulses[:] = 0
+        self.programmings += 1
+
     def state(self) -> DriftState:
         """Where the cells are now."""
         return DriftState(
@@ -84,4 +113,6 @@ class Aging:
             cells_S=tuple(
                 array.cells_after(pulses) for array, pulses in zip(self.arrays, self.row_pulses, strict=True)
             ),
+            programmings=self.programmings,
+            earlier=tuple(pulses.copy() for pulses in self.earlier),
         )

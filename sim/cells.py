@@ -1,24 +1,26 @@
 """Memristor cells that answer programming pulses and verify reads: one compiled function for each.
 
-A cell has a conductance G that an up pulse raises and a down pulse lowers; nothing sets it at once:
+A cell has a conductance G that an up pulse raises and a down pulse lowers; nothing sets it at once. Of a linear cell:
 
     up    G <- min(G_max, G + a dG pulse_up   (1 - soft_bounds x)       D P)     x = (G - G_min) / (G_max - G_min)
     down  G <- max(G_min, G - a dG pulse_down (1 - soft_bounds (1 - x)) D P)
     D = max(0, 1 + device_sigma Nd), one Nd a cell for life        P = max(0, 1 + pulse_sigma N), one N a pulse
     verify read: code = clip(rint((G (1 + read_sigma N) - G_min) / dG * 8), 0, 1023), one N a read
 
-with amplitude a in levels (a whole number of eighths). Stuck cells answer reads and never move. The k-th pulse or read
-of a cell's life has its own draw, so a cell's history does not depend on what its neighbours do, nor on the order in
-which cells are programmed. Sources and ranges: docs/devices.md.
+with amplitude a in levels (a whole number of eighths). A tantalum-oxide cell gets the voltage that its write driver has
+for the code of its last verify read and the step asked for, and D P is a factor on the pulse's time
+(`sim.tantalum_driver`). Stuck cells answer reads and never move. The k-th pulse or read of a cell's life has its own
+draw, so a cell's history does not depend on what its neighbours do, nor on the order in which cells are programmed.
+Sources and ranges: docs/devices.md, docs/tantalum-oxide.md.
 
 The compiled functions work on one cell of a layer's arrays. The macro of the co-simulation calls `operate_tiles` once
 an operation, whole layers are programmed by `program_rows`, and both go through `_pulse` and `_verify`: the same bits.
-A device with other physics has a pulse function of its own in the place of `_moved`.
+A device with other physics has a function of its own beside `_moved` and `sim.tantalum_driver.pulsed`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numba import njit
@@ -28,8 +30,9 @@ from sim.config import CODE, Device
 from sim.devices import Cells, StuckCells
 from sim.kernels import CURRENT_BITS
 from sim.philox import Purpose, key, normal_table, philox4x32
+from sim.tantalum_driver import WriteDriver, pulsed, write_driver
 
-__all__ = ["TOP_CODE", "CellModel", "CellState", "program_rows"]
+__all__ = ["CELL_FIELDS", "TOP_CODE", "CellModel", "CellState", "program_rows"]
 
 TOP_CODE = 1023
 """Largest code of a verify read, 10 bits."""
@@ -90,12 +93,20 @@ def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _pulse(g, up, amplitude, spread, row, column, side, k, keys, device, table):  # type: ignore[no-untyped-def]
-    """The conductance after the k-th pulse of a cell that is not stuck."""
-    factor = spread
-    if device[_PULSE_SIGMA] > 0.0:
+def _load(g, device):  # type: ignore[no-untyped-def]
+    return np.int64(np.rint(g / device[_STEP] * _LOAD))
+
+
+@njit(cache=True)
+def _pulse(g, code, up, amplitude, stuck, spread, row, column, side, k, keys, device, table, driver):  # type: ignore[no-untyped-def]
+    """The conductance after the k-th pulse of a cell whose last verify read gave `code`, and the pulse's load."""
+    factor = 0.0 if stuck else spread
+    if device[_PULSE_SIGMA] > 0.0 and not stuck:
         factor *= max(0.0, 1.0 + device[_PULSE_SIGMA] * _normal(row, column, side, k, keys, _PULSE, table))
-    return _moved(g, up, amplitude, factor, device)
+    if driver[0].shape[0] > 0:
+        return pulsed(g, code, up, amplitude, factor, driver)
+    load = _load(g, device)
+    return (g if stuck else _moved(g, up, amplitude, factor, device)), load
 
 
 @njit(cache=True)
@@ -107,14 +118,9 @@ def _verify(g, row, column, side, k, keys, device, table):  # type: ignore[no-un
 
 
 @njit(cache=True)
-def _load(g, device):  # type: ignore[no-untyped-def]
-    return np.int64(np.rint(g / device[_STEP] * _LOAD))
-
-
-@njit(cache=True)
 def operate_tiles(  # type: ignore[no-untyped-def]
-    pulse, row, column, side, tile_rows, tiles, up, amplitudes, keys, device, table,
-    g_S, pulses, reads, load, read_load, codes,
+    pulse, row, column, side, tile_rows, tiles, up, amplitudes, keys, device, table, driver,
+    g_S, pulses, reads, load, read_load, seen, codes,
 ):  # fmt: skip
     """One operation of the programming port: the cell at `row` of each row tile of `tiles`, in place.
 
@@ -127,24 +133,25 @@ def operate_tiles(  # type: ignore[no-untyped-def]
             continue
         g = g_S[side, j, column]
         if pulse:
-            load[side, j, column] += _load(g, device)
-            if not _stuck(j, column, side, keys, device):
-                spread = _spread(j, column, side, keys, device, table)
-                k = pulses[side, j, column]
-                g_S[side, j, column] = _pulse(
-                    g, up[tile], amplitudes[tile], spread, j, column, side, k, keys, device, table
-                )
+            stuck = _stuck(j, column, side, keys, device)
+            spread = _spread(j, column, side, keys, device, table)
+            g_S[side, j, column], booked = _pulse(
+                g, seen[side, j, column], up[tile], amplitudes[tile], stuck, spread, j, column, side,
+                pulses[side, j, column], keys, device, table, driver,
+            )  # fmt: skip
+            load[side, j, column] += booked
             pulses[side, j, column] += 1
         else:
             read_load[side, j, column] += _load(g, device)
             codes[tile] = _verify(g, j, column, side, reads[side, j, column], keys, device, table)
+            seen[side, j, column] = codes[tile]
             reads[side, j, column] += 1
 
 
 @njit(cache=True, nogil=True)
 def program_rows(  # type: ignore[no-untyped-def]
-    start, stop, targets, mask, window, tries, smallest, largest, keys, device, table,
-    g_S, pulses, reads, load, read_load, codes, given, failed,
+    start, stop, targets, mask, window, tries, smallest, largest, keys, device, table, driver,
+    g_S, pulses, reads, load, read_load, seen, codes, given, failed,
 ):  # fmt: skip
     """Program and verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
 
@@ -168,14 +175,16 @@ def program_rows(  # type: ignore[no-untyped-def]
                     distance = abs(code - target)
                     if distance <= window or count == tries:
                         break
-                    load[side, j, column] += _load(g, device)
-                    if not stuck:
-                        amplitude = min(max(distance, smallest), largest)
-                        k = pulses[side, j, column]
-                        g = _pulse(g, code < target, amplitude, spread, j, column, side, k, keys, device, table)
+                    amplitude = min(max(distance, smallest), largest)
+                    g, booked = _pulse(
+                        g, code, code < target, amplitude, stuck, spread, j, column, side,
+                        pulses[side, j, column], keys, device, table, driver,
+                    )  # fmt: skip
+                    load[side, j, column] += booked
                     pulses[side, j, column] += 1
                     count += 1
                 g_S[side, j, column] = g
+                seen[side, j, column] = code
                 codes[side, j, column] = code
                 given[side, j, column] = count
                 failed[side, j, column] = distance > window
@@ -189,7 +198,10 @@ class CellState:
     ----------
     g_S : float64, conductances, siemens, without IR drop; changed in place by pulses
     pulses, reads : int64, programming pulses and verify reads of the cell's life
-    load, read_load : int64, sum over those pulses, or reads, of rint(G / dG * 2^10) before the pulse; for the energy
+    load : int64, sum over the pulses of rint((V / v_program_V)^2 G / dG * 2^10), for the energy: of a linear cell G is
+        that before the pulse and V always v_program_V, of a tantalum cell G is the mean during the pulse
+    read_load : int64, sum over the reads of rint(G / dG * 2^10)
+    seen : uint16, code of the last verify read, which a write driver goes by; 0 before the first
     """
 
     g_S: NDArray[np.float64]
@@ -197,12 +209,14 @@ class CellState:
     reads: NDArray[np.int64]
     load: NDArray[np.int64]
     read_load: NDArray[np.int64]
+    seen: NDArray[np.uint16]
 
     @classmethod
     def at(cls, g_S: NDArray[np.float64]) -> CellState:
         """Cells with these conductances, without pulses or reads."""
-        counts = (np.zeros(g_S.shape, np.int64) for _ in range(4))
-        return cls(np.ascontiguousarray(g_S, np.float64), *counts)
+        pulses, reads, load, read_load = (np.zeros(g_S.shape, np.int64) for _ in range(4))
+        seen = np.zeros(g_S.shape, np.uint16)
+        return cls(np.ascontiguousarray(g_S, np.float64), pulses, reads, load, read_load, seen)
 
     def copy(self) -> CellState:
         """The same cells, to be changed apart."""
@@ -211,7 +225,11 @@ class CellState:
     @property
     def arrays(self) -> tuple[NDArray, ...]:
         """The arrays, in the order of the fields."""
-        return self.g_S, self.pulses, self.reads, self.load, self.read_load
+        return self.g_S, self.pulses, self.reads, self.load, self.read_load, self.seen
+
+
+CELL_FIELDS = tuple(field.name for field in fields(CellState))
+"""Names of the arrays of a `CellState`."""
 
 
 class CellModel:
@@ -222,14 +240,16 @@ class CellModel:
     device : Device; its bits, conductances, sigmas, stuck shares and pulse fields
     inputs, outputs : rows and columns of the layer
     seed, layer : address of the random draws
+    pulse_s : length of a programming pulse, seconds; what tantalum cells do in it
     """
 
-    def __init__(self, device: Device, inputs: int, outputs: int, seed: int, layer: int) -> None:
+    def __init__(self, device: Device, inputs: int, outputs: int, seed: int, layer: int, pulse_s: float = 1e-7) -> None:
         self.device = device
         self.inputs = inputs
         self.outputs = outputs
         self.seed = seed
         self.layer = layer
+        self.pulse_s = pulse_s
         self.constants = np.array(
             [
                 device.g_min_S, device.g_max_S, device.step_S, device.pulse_up, device.pulse_down, device.soft_bounds,
@@ -237,6 +257,11 @@ class CellModel:
             ]
         )  # fmt: skip
         self.keys = np.array([key(seed, purpose, layer) for purpose in _PURPOSES], np.uint64)
+
+    @property
+    def driver(self) -> WriteDriver:
+        """The write driver's tables, made once for all layers."""
+        return write_driver(self.device, self.pulse_s)
 
     def fresh(self) -> CellState:
         """Cells as they leave the fab: at G_min, those stuck on at G_max, without pulses or reads."""
@@ -259,7 +284,7 @@ class CellModel:
         codes = np.empty(len(tiles), np.int64)
         operate_tiles(
             pulse, row, column, side, tile_rows, tiles, up, amplitudes, self.keys, self.constants, normal_table(),
-            *state.arrays, codes,
+            self.driver, *state.arrays, codes,
         )  # fmt: skip
         return codes
 

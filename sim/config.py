@@ -26,7 +26,11 @@ class Device(BaseModel):
     v_read_V: Annotated[Positive, Field(description="read voltage of a driven row, volts")] = 0.2
     t_pulse_s: Annotated[Positive, Field(description="length of a read pulse, seconds")] = 1e-8
     device_sigma: Annotated[
-        Fraction, Field(description="device-to-device spread of a cell's conductance, relative to its target, fixed")
+        Fraction,
+        Field(
+            description="device-to-device spread, relative, fixed: of a cell's conductance; with method 'verify' of "
+            "its steps (linear cell) or its speed (tantalum cell)"
+        ),
     ] = 0.0
     program_sigma: Annotated[
         Fraction, Field(description="error left by programming, relative to g_max - g_min, drawn once a programming")
@@ -41,18 +45,29 @@ class Device(BaseModel):
         Field(description="resistance of one wire segment between neighbouring cells, ohm; 0 is no IR drop"),
     ] = 0.0
     pulse_sigma: Annotated[
-        Fraction, Field(description="cycle-to-cycle spread of a programming pulse's step, relative, drawn a pulse")
+        Fraction,
+        Field(
+            description="cycle-to-cycle spread of a programming pulse's step (linear cell) or length (tantalum cell), "
+            "relative, drawn a pulse"
+        ),
     ] = 0.0
     pulse_up: Annotated[
-        Positive, Field(description="levels that an up pulse of amplitude 1 level moves a mean cell at g_min")
+        Positive, Field(description="levels that an up pulse of amplitude 1 level moves a mean linear cell at g_min")
     ] = 1.0
     pulse_down: Annotated[
-        Positive, Field(description="levels that a down pulse of amplitude 1 level moves a mean cell at g_max")
+        Positive, Field(description="levels that a down pulse of amplitude 1 level moves a mean linear cell at g_max")
     ] = 1.0
     soft_bounds: Annotated[
-        Fraction, Field(description="share of a pulse's step that is lost at the bound it moves to, linear between")
+        Fraction,
+        Field(description="share of a linear cell's step that is lost at the bound it moves to, linear between"),
     ] = 0.0
-    v_program_V: Annotated[Positive, Field(description="voltage of a programming pulse, volts; for the energy")] = 1.0
+    v_program_V: Annotated[
+        Positive,
+        Field(
+            description="voltage of a programming pulse, volts; for the energy of linear cells, and the highest that "
+            "the write driver has for tantalum cells"
+        ),
+    ] = 1.0
     cell: Annotated[
         Literal["linear", "tantalum"],
         Field(description="linear: reads do not disturb cells; tantalum: tantalum-oxide cells, which drift with reads"),
@@ -67,6 +82,10 @@ class Device(BaseModel):
     drift_every: Annotated[
         int, Field(ge=1, le=2**31 - 1, description="images after which drifted conductances are worked out again")
     ] = 1
+    refresh_every: Annotated[
+        int,
+        Field(ge=0, le=2**31 - 1, description="images after which tantalum cells are programmed anew; 0 is never"),
+    ] = 0
 
     @model_validator(mode="after")
     def _check(self) -> Device:

@@ -120,11 +120,7 @@ def run_cosim(
             full = trace in (True, "full")
             futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls) for job in jobs]
             _wait(futures, jobs, len(pixels), progress)
-        records = zip(jobs, parts, begins, strict=True)
-        results = [
-            read_record(job, image, numbers[part], trace, 0 if state is None else state.images)
-            for job, part, state in records
-        ]
+        results = [read_record(job, image, numbers[part], trace) for job, part in zip(jobs, parts, strict=True)]
     for result, start in zip(results, starts, strict=False):
         difference = start.difference(result.drift, ("the reference", "the Verilog")) if result.drift else None
         if difference is not None:

@@ -72,6 +72,7 @@ class CrossbarArray:
     row_conductance : int64 [inputs], R above
     layer, gain_shift : the layer as it was programmed, and its g
     row_pulses : int64 [inputs], read pulses of every row since programming that the conductances are aged by
+    programming : number of the programming that the cells have had last, 0 for the first
 
     Raises ValueError where the device cannot be used for the layer.
     """
@@ -91,12 +92,10 @@ class CrossbarArray:
         self.parameters = parameters
         self.device = device
         self.seed = seed
-        levels = np.stack([layer.positive, layer.negative])
-        if programmed_S is None:
-            programmed_S = effective_conductance(_without_wires(device), levels, parameters, seed, index)
-        self.cells_S = programmed_S
+        self.programming = 0
         self.row_pulses = np.zeros(parameters.inputs, np.int64)
-        self._drift = self._drifting() if device.drifts else None
+        self._redraws = programmed_S is None and device.program_sigma > 0.0
+        self._set_cells(self._programmed(0) if programmed_S is None else programmed_S, 0)
         self.gain_shift = layer.gain_shift
         self.full_scale = 255.0 if parameters.row_bits == 8 else 1.0
         self._inverse_lsb = 2.0**-layer.gain_shift
@@ -130,6 +129,19 @@ class CrossbarArray:
             other.row_pulses, other.row_conductance = self.row_pulses.copy(), self.row_conductance.copy()
         other._forget_sums()
         return other
+
+    def program(self, number: int) -> None:
+        """Program all cells anew, in place, as their programming number `number` (0 is the first); pulses are 0 again.
+
+        Every programming draws its error anew. Cells without one, and those that came as `programmed_S`, go back to the
+        same conductances.
+        """
+        if number != self.programming and self._redraws:
+            self._set_cells(self._programmed(number), number)
+            self._use_cells()
+        else:
+            self.age(np.zeros_like(self.row_pulses))
+            self.programming = number
 
     def age(self, row_pulses: NDArray[np.int64]) -> None:
         """Move the cells, in place, to where `row_pulses`, int64 [inputs], pulses of every row since programming take
@@ -226,6 +238,19 @@ class CrossbarArray:
         squares = row_codes[driven].astype(np.int64) ** 2
         tiles = len(set((driven // self.parameters.tile_rows).tolist()))
         return len(driven), tiles, int(squares @ self.row_conductance[driven])
+
+    def _programmed(self, number: int) -> NDArray[np.float64]:
+        """Conductances of the cells after programming number `number`."""
+        levels = np.stack([self.layer.positive, self.layer.negative])
+        device = _without_wires(self.device)
+        return effective_conductance(device, levels, self.parameters, self.seed, self.index, programming=number)
+
+    def _set_cells(self, cells_S: NDArray[np.float64], number: int) -> None:
+        """Take freshly programmed cells; grids are as they were."""
+        self.cells_S = cells_S
+        self.programming = number
+        self.row_pulses = np.zeros(self.parameters.inputs, np.int64)
+        self._drift = self._drifting() if self.device.drifts else None
 
     def _drifting(self) -> LayerDrift:
         if self.parameters.row_bits == 8:

@@ -150,13 +150,15 @@ def effective_conductance(
     layer: int,
     progress: Callable[[int, int], None] | None = None,
     programmed_S: Conductance | None = None,
+    programming: int = 0,
 ) -> Conductance:
     """Conductances that the reads of layer number `layer` see, from levels uint8 [2, inputs, outputs]; siemens.
 
     programmed_S : conductances of cells that were programmed by pulses; levels are not looked at, and of the effects
         only IR drop is left, since the cells themselves have the others
+    programming : number of the programming, 0 for the first; each draws an error of its own
     """
-    cells = Cells(seed, layer)
+    cells = Cells(seed, layer, programming)
     if programmed_S is not None:
         if device.wire_ohm == 0.0:
             return programmed_S

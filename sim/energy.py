@@ -22,9 +22,11 @@ in other processes, right to an order of magnitude, and meant to be replaced by 
   some picojoules an update are nearer to the truth; in registers it is about right.
 - control_J_per_cycle, 1 pJ: an estimate, some 10^3 gates and clock loads of 1 fJ switching a cycle.
 
-Programming, with L and L' the sums of G / dG * 1024 before every pulse, and at every verify read (`sim.cells`):
+Programming, with L the sum of (V / V_program)^2 G / dG * 1024 over the pulses, L' that of G / dG * 1024 over the verify
+reads (`sim.cells`). A linear cell's pulse has V = V_program and the conductance before it, at any amplitude; a tantalum
+cell's has the voltage that the driver gave it, and the mean conductance, at that voltage, of the way that it went:
 
-    pulses    V_program^2 * program_cycles / clock_Hz * dG * 2^-10 * L    full voltage and length at any amplitude
+    pulses    V_program^2 * program_cycles / clock_Hz * dG * 2^-10 * L
     reads     V_read^2 * t_pulse * dG * 2^-10 * L'
     adc       verify reads * adc_J_per_conversion * 2^(10 - 8)            verify codes have 10 bits
 """
@@ -78,12 +80,12 @@ def energy(image: ChipImage, result: Result) -> dict[str, NDArray[np.float64]]:
 def programming_energy(image: ChipImage, load: int, read_load: int, verify_reads: int) -> dict[str, float]:
     """Joules of programming: `pulses`, `reads` (cells), `adc` (converters of the verify reads).
 
-    load, read_load : sums of rint(G / dG * 2^10) over pulses and over verify reads
+    load, read_load : sums over pulses and over verify reads, see `sim.cells.CellState`
     """
     device = image.device
     cell_S = device.step_S * 2.0**-CURRENT_BITS
     return {
-        "pulses": device.v_program_V**2 * image.program_cycles / image.clock_Hz * cell_S * load,
+        "pulses": device.v_program_V**2 * image.pulse_s * cell_S * load,
         "reads": device.v_read_V**2 * device.t_pulse_s * cell_S * read_load,
         "adc": verify_reads * image.energy.adc_J_per_conversion * 2.0 ** (_VERIFY_BITS - 8),
     }

@@ -13,11 +13,10 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ValueChange
 
+from sim.cells import CELL_FIELDS
 from sim.host_bench import CELLS, RELOAD, TOTALS
 from sim.macro import MacroModel, drift_file, load_models
 from sim.npu_tb import CLOCK_NS, answer_operation, answer_read
-
-CELL_FIELDS = ("g_S", "pulses", "reads", "load", "read_load")
 
 
 def _write_totals(models: list[MacroModel]) -> None:
@@ -30,7 +29,7 @@ def _write_totals(models: list[MacroModel]) -> None:
 
 def _write_cells(models: list[MacroModel]) -> None:
     """Write what the cells remember; of a layer without cells, nothing."""
-    states = {index: model.cells.state for index, model in enumerate(models) if model.cells is not None}
+    states = {index: model.cells_now() for index, model in enumerate(models) if model.cells is not None}
     arrays = {f"{name}_{index}": getattr(state, name) for index, state in states.items() for name in CELL_FIELDS}
     np.savez("cells.npz", **arrays)  # type: ignore[arg-type]
 
@@ -72,7 +71,7 @@ async def serve(dut) -> None:
             if asked >> 2 * index & 1:
                 answer_read(macro, dut.context_word, models[index])
             if asked >> 2 * index & 2:
-                answer_operation(macro, models[index])
+                answer_operation(macro, models[index], int(dut.place.value))
         if asked >> 2 * len(macros) & 1:
             _call(dut, models, int(dut.service.value))
         if now >> 2 * len(macros) + 1:

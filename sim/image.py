@@ -118,8 +118,8 @@ class ChipImage:
             ):
                 if not low <= value <= high:
                     raise ValueError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
-        if self.device.drifts and self.programming.method == "verify":
-            raise ValueError("Programming method 'verify' is not supported yet for cell 'tantalum'")
+        if self.device.refresh_every and self.programming.method == "verify":
+            raise ValueError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
         if self.coding == Coding.ANALOG and p.layers[0].row_bits != 8:
             raise ValueError("Analog input needs a first layer with row_bits 8, not 1")
         for name, value, low, high in (
@@ -134,6 +134,11 @@ class ChipImage:
         ):
             if not low <= value <= high:
                 raise ValueError(f"Chip image: {name} must be in {low} .. {high}, not {value!r}")
+
+    @property
+    def pulse_s(self) -> float:
+        """Length of a programming pulse, seconds."""
+        return self.program_cycles / self.clock_Hz
 
     def with_device(self, device: Device) -> ChipImage:
         """The same chip on other devices."""

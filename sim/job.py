@@ -78,8 +78,8 @@ def image_stream(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.in
     return np.concatenate([head.view(np.uint8).reshape(len(pixels), 20), words], axis=1)
 
 
-def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: bool | str, before: int = 0) -> Result:
-    """The result that a bench recorded; `before` images were run since cells that drift were programmed.
+def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: bool | str) -> Result:
+    """The result that a bench recorded.
 
     Raises `SimulationError` where images are missing or the bench hung.
     """
@@ -109,7 +109,7 @@ def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: b
     result = _decoded(folder, p, results, ids, recorder.trace() if recorder is not None else None)
     if not image.device.drifts:
         return result
-    return replace(result, drift=read_drift(folder / "drift.npz", len(image.layers), before + len(ids)))
+    return replace(result, drift=read_drift(folder / "drift.npz", len(image.layers)))
 
 
 def read_trace(path: Path, image: ChipImage, count: int, trace: bool | str) -> Trace:

@@ -3,10 +3,12 @@
 Accuracy after N images is that of a set of test images on the chip as it is then, its cells held where they are. There
 are two ways to N:
 
-- `stream_lifetime` runs every image. Exact, and as slow as the reference; for accelerated drift.
+- `stream_lifetime` runs every image. Exact, and as slow as the reference; for accelerated drift. Refreshes are done as
+  the device has them.
 - `lifetime` runs the test images only, and takes the row pulses of N images as those of the test images times N / their
   number. Assumed: the images to come drive the rows as often as the test images do; and from one point that was
-  worked out to the next, they do so as at the first of the two. Any N costs the same, 1e9 reads too.
+  worked out to the next, they do so as at the first of the two. Any N costs the same, 1e9 reads too. Cells are not
+  refreshed: how often they should be is a matter for `sim.refresh`.
 
 Both take the accuracy to fall once, and for good: a point under the threshold is the end.
 """
@@ -26,18 +28,26 @@ from sim.image import ChipImage
 from sim.reference import check_images, run_reference
 from sim.result import Result
 
-__all__ = ["Lifetime", "Point", "held", "lifetime", "run_held", "stream_lifetime"]
+__all__ = ["LIMIT", "Lifetime", "Point", "held", "lifetime", "run_held", "stream_lifetime"]
 
 Progress = Callable[["Point"], None]
 
-_LIMIT = 10**12
+LIMIT = 10**12
+"""Most images that a search looks ahead."""
 _NEVER = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Point:
-    """The chip after `images` images: accuracy 0 .. 1 and mean steps of the test images, and row pulses since
-    programming of the row that has had most, and in the mean over all rows of all layers.
+    """The chip after `images` images.
+
+    Parameters
+    ----------
+    images : images since the cells were programmed first
+    accuracy, steps_mean : of the test images; accuracy 0 .. 1
+    pulses_max, pulses_mean : read pulses since the last programming, of the row that has had most, and in the mean over
+        all rows of all layers
+    reads_max, reads_mean : likewise, since the first programming
     """
 
     images: int
@@ -45,6 +55,8 @@ class Point:
     steps_mean: float
     pulses_max: int
     pulses_mean: float
+    reads_max: int
+    reads_mean: float
 
 
 @dataclass(frozen=True)
@@ -64,10 +76,17 @@ class Lifetime:
     last_good: int | None
     points: tuple[Point, ...]
 
+    @property
+    def end(self) -> Point | None:
+        """The point after `images` images, whose reads are the lifetime in reads; None if there is no end."""
+        return next((point for point in self.points if point.images == self.images), None)
+
 
 def held(image: ChipImage) -> ChipImage:
-    """The same chip with drift only at the end of a run: its images leave the conductances alone."""
-    return image.with_device(image.device.model_copy(update={"drift_every": _NEVER}))
+    """The same chip with drift only at the end of a run, and without refreshes: its images leave the conductances
+    alone.
+    """
+    return image.with_device(image.device.model_copy(update={"drift_every": _NEVER, "refresh_every": 0}))
 
 
 def run_held(
@@ -75,20 +94,30 @@ def run_held(
     images: Any,
     row_pulses: Sequence[NDArray[np.int64]],
     arrays: tuple[CrossbarArray, ...] | None = None,
+    programmings: int = 1,
 ) -> Result:
     """Run images on cells that stay where `row_pulses` since programming, int64 [inputs] of every layer, took them.
 
-    `arrays` are those of `held(image)`. The result's `drift` counts the images' own pulses on top.
+    `arrays` are those of `held(image)`; `programmings` says how often the cells have been programmed. The result's
+    `drift` counts the images' own pulses on top.
     """
     counts = tuple(np.asarray(pulses) for pulses in row_pulses)
-    return run_reference(held(image), images, arrays=arrays, drift=DriftState(0, counts, counts))
+    return run_reference(
+        held(image), images, arrays=arrays, drift=DriftState(0, counts, counts, programmings=programmings)
+    )
 
 
 class _Search:
     """Points that are worked out on the way."""
 
     def __init__(
-        self, image: ChipImage, images: Any, labels: NDArray, threshold: float, progress: Progress | None
+        self,
+        image: ChipImage,
+        images: Any,
+        labels: NDArray,
+        threshold: float,
+        progress: Progress | None,
+        arrays: tuple[CrossbarArray, ...] | None,
     ) -> None:
         if not image.device.drifts:
             raise ValueError("A lifetime needs cells that drift: [device] cell is 'linear'")
@@ -99,25 +128,35 @@ class _Search:
         self._labels = labels
         self._threshold = threshold
         self._progress = progress
-        self._arrays = build_arrays(held(image))
+        self._arrays = build_arrays(held(image)) if arrays is None else arrays
         self.points: list[Point] = []
 
-    def fresh(self) -> list[NDArray[np.int64]]:
-        """Row pulses of freshly programmed cells."""
-        return [np.zeros(shape.inputs, np.int64) for shape in self.image.parameters.layers]
+    def fresh(self, programmings: int = 1) -> DriftState:
+        """Cells that have just been programmed so many times."""
+        self._arrays = tuple(array.copy() for array in self._arrays)
+        for array in self._arrays:
+            array.program(programmings - 1)
+        zeros = tuple(np.zeros(shape.inputs, np.int64) for shape in self.image.parameters.layers)
+        return DriftState(0, zeros, zeros, programmings=programmings)
 
-    def good(self, images: int, row_pulses: Sequence[NDArray[np.int64]]) -> tuple[bool, list[NDArray[np.int64]]]:
+    def good(self, images: int, drift: DriftState) -> tuple[bool, list[NDArray[np.int64]]]:
         """Work out a point: whether its accuracy is not under the threshold, and the row pulses of the test images."""
-        result = run_held(self.image, self.pixels, row_pulses, self._arrays)
-        pulses = np.concatenate([np.asarray(counts) for counts in row_pulses])
+        result = run_held(self.image, self.pixels, drift.row_pulses, self._arrays, drift.programmings)
+        pulses, reads = (np.concatenate(counts) for counts in (drift.row_pulses, drift.total_pulses))
         point = Point(
-            images, result.accuracy(self._labels), float(result.steps.mean()), int(pulses.max()), float(pulses.mean())
+            images,
+            result.accuracy(self._labels),
+            float(result.steps.mean()),
+            int(pulses.max()),
+            float(pulses.mean()),
+            int(reads.max()),
+            float(reads.mean()),
         )
         self.points.append(point)
         if self._progress is not None:
             self._progress(point)
         assert result.drift is not None
-        own = [after - before for after, before in zip(result.drift.row_pulses, row_pulses, strict=True)]
+        own = [after - before for after, before in zip(result.drift.row_pulses, drift.row_pulses, strict=True)]
         return point.accuracy >= self._threshold, own
 
     def found(self, images: int | None, last_good: int | None) -> Lifetime:
@@ -133,48 +172,53 @@ def lifetime(
     first: int = 1,
     growth: float = 2.0,
     tolerance: float = 0.02,
-    limit: int = _LIMIT,
+    limit: int = LIMIT,
     progress: Progress | None = None,
+    programmings: int = 1,
+    arrays: tuple[CrossbarArray, ...] | None = None,
 ) -> Lifetime:
     """Images until the accuracy is under the threshold, with row pulses scaled from those of the test images.
 
     Parameters
     ----------
-    image : the chip; its cells drift, `drift_every` has no meaning here
+    image : the chip; its cells drift, `drift_every` and `refresh_every` have no meaning here
     images, labels : test images (see `sim.reference.check_images`) and their classes, integers [images]
     threshold : accuracy, 0 .. 1
     first, growth : points are worked out after `first` images, then `growth` times as many, and so on
     tolerance : the end is known when the last good and the first bad point are this share apart, or one image
     limit : images at which the search gives up, at most 10^12
     progress : told every point as it is worked out
+    programmings : how often the cells have been programmed when it begins; each time leaves an error of its own
+    arrays : crossbars of `held(image)`, if they are there already
 
     Raises `ValueError` for arguments out of range and cells that do not drift.
     """
-    search = _Search(image, images, labels, threshold, progress)
-    if not 1 <= first <= limit <= _LIMIT:
+    search = _Search(image, images, labels, threshold, progress, arrays)
+    if not 1 <= first <= limit <= LIMIT:
         raise ValueError(f"first and limit must be 1 <= first <= limit <= 10^12, not {first!r} and {limit!r}")
     if not (growth > 1.0 and 0.0 < tolerance < 1.0):
         raise ValueError(f"growth must be above 1 and tolerance in 0 .. 1, not {growth!r} and {tolerance!r}")
     count = len(search.pixels)
 
-    def later(pulses: list[NDArray[np.int64]], own: list[NDArray[np.int64]], more: int) -> list[NDArray[np.int64]]:
-        """Row pulses `more` images later; whole numbers, rounded down, without an overflow."""
-        return [
+    def later(now: DriftState, own: list[NDArray[np.int64]], more: int) -> DriftState:
+        """The cells `more` images later; whole numbers of pulses, rounded down, without an overflow."""
+        pulses = tuple(
             before + rate // count * more + rate % count * more // count
-            for before, rate in zip(pulses, own, strict=True)
-        ]
+            for before, rate in zip(now.row_pulses, own, strict=True)
+        )
+        return replace(now, row_pulses=pulses)
 
-    good, pulses = 0, search.fresh()
-    fine, own = search.good(good, pulses)
+    good, cells = 0, search.fresh(programmings)
+    fine, own = search.good(good, cells)
     if not fine:
         return search.found(0, None)
     bad: int | None = None
     goal = first
     while bad is None or bad - good > max(1, int(tolerance * bad)):
-        now = later(pulses, own, goal - good)
+        now = later(cells, own, goal - good)
         fine, rates = search.good(goal, now)
         if fine:
-            good, pulses, own = goal, now, rates
+            good, cells, own = goal, now, rates
         else:
             bad = goal
         if bad is not None:
@@ -201,7 +245,7 @@ def stream_lifetime(
 
     Parameters
     ----------
-    image : the chip; its cells drift
+    image : the chip; its cells drift, and are programmed anew as its `refresh_every` says
     stream : images that are classified one after another, from the first again after the last; image i of the stream
         has number i
     images, labels, threshold, progress : as for `lifetime`
@@ -210,16 +254,15 @@ def stream_lifetime(
 
     Raises `ValueError` for arguments out of range and cells that do not drift.
     """
-    search = _Search(image, images, labels, threshold, progress)
+    search = _Search(image, images, labels, threshold, progress, None)
     if every < 1 or limit < 1:
         raise ValueError(f"every and limit must be positive, not {every!r} and {limit!r}")
     pixels = check_images(stream, image.parameters.inputs)
     arrays = build_arrays(image)
-    fresh = tuple(search.fresh())
-    drift = DriftState(0, fresh, fresh)
+    drift = search.fresh()
     last_good = None
     while True:
-        fine, _ = search.good(drift.images, drift.row_pulses)
+        fine, _ = search.good(drift.images, drift)
         if not fine:
             return search.found(drift.images, last_good)
         last_good = drift.images

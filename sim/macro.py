@@ -7,7 +7,7 @@ from __future__ import annotations
 import pickle
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage, LayerImage
 from sim.programming import model_of
+from sim.tools import SimulationError
 
 __all__ = [
     "LayerCells",
@@ -79,10 +80,10 @@ class LayerCells:
     state: CellState
 
     @classmethod
-    def of(cls, array: CrossbarArray) -> LayerCells:
-        """The cells of an array, without a history of pulses and reads."""
+    def of(cls, array: CrossbarArray, pulse_s: float) -> LayerCells:
+        """The cells of an array, without a history of pulses and reads; pulse_s as for `CellModel`."""
         p = array.parameters
-        model = CellModel(array.device, p.inputs, p.outputs, array.seed, array.index)
+        model = CellModel(array.device, p.inputs, p.outputs, array.seed, array.index, pulse_s)
         return cls(array.layer, p, model, CellState.at(array.cells_S.copy()))
 
     def array(self) -> CrossbarArray:
@@ -96,14 +97,18 @@ class LayerCells:
 class MacroModel:
     """One layer's array behind the Verilog shell `crossbar_macro`.
 
-    Cells that drift count the pulses of their rows, and age when the position in the stream enters another block of
-    `drift_every` images.
+    Cells that drift count the pulses of their rows. They age when the position in the stream enters another block of
+    `drift_every` images, and are programmed anew when it enters another of `refresh_every`. Programming by pulses finds
+    them where their drift has brought them, and a new stream begins there.
 
     Parameters
     ----------
     source : the programmed crossbar, which is not changed, or cells to be programmed
-    images, position : images since programming, and the position in the stream of the image that comes next
-    row_pulses : int64 [inputs], pulses of every row since programming; `source` is aged by those that were renewed
+    images, position : images since the first programming, and the position in the stream of the image that comes next
+    row_pulses : int64 [inputs], pulses of every row since the last programming; `source` is aged by those that were
+        renewed
+    earlier : int64 [inputs], pulses of every row before
+    pulse_s : length of a programming pulse, seconds; for a programmed crossbar that is programmed again
 
     Attributes
     ----------
@@ -116,6 +121,8 @@ class MacroModel:
         images: int = 0,
         position: int = 0,
         row_pulses: NDArray[np.int64] | None = None,
+        earlier: NDArray[np.int64] | None = None,
+        pulse_s: float = 1e-7,
     ) -> None:
         self.cells = source if isinstance(source, LayerCells) else None
         self._array = source.copy() if isinstance(source, CrossbarArray) else None
@@ -127,9 +134,13 @@ class MacroModel:
         self._conductance: defaultdict[int, int] = defaultdict(int)
         device = source.model.device if isinstance(source, LayerCells) else source.device
         self._every = device.drift_every if device.drifts else 0
+        self._refresh = device.refresh_every
         self._start = images - position
         self._block = images // self._every if self._every else 0
+        self._refreshes = max(images - 1, 0) // self._refresh if self._refresh else 0
         self._pulses = np.zeros(p.inputs, np.int64) if row_pulses is None else row_pulses.copy()
+        self._earlier = np.zeros(p.inputs, np.int64) if earlier is None else earlier.copy()
+        self._pulse_s = pulse_s
 
     @property
     def array(self) -> CrossbarArray:
@@ -163,16 +174,17 @@ class MacroModel:
         _pack(codes, over, p.lanes, p.groups, p.code_bits, self._packed)
         return int.from_bytes(self._packed.tobytes(), "little")
 
-    def program(self, text: str) -> int | None:
+    def program(self, text: str, position: int = 0) -> int | None:
         """Carry out an operation, the shell's `program_word` as the simulator prints it (highest bit first).
 
+        position is the place in the stream of the image that comes next, from which drift counts images.
         Returns the shell's `program_answer` of a verify read, and None for a pulse.
         """
         p = self._parameters
-        if self._every:
-            raise AssertionError(f"Layer {self._index}: cells of kind 'tantalum' cannot be programmed by pulses yet")
         if self.cells is None:
-            self.cells = LayerCells.of(self.array)
+            self.cells = LayerCells.of(self.array, self._pulse_s)
+        if self._every:
+            self._begin_programming(self.cells, position)
         bits = np.frombuffer(text.encode("ascii"), np.uint8)[::-1] - np.uint8(ord("0"))
         if bits.max() > 1:
             raise AssertionError(f"Layer {self._index}: a programming operation has undefined bits")
@@ -196,25 +208,58 @@ class MacroModel:
             return None
         return sum(code << CELL_CODE_BITS * tile for tile, code in enumerate(codes.tolist()))
 
+    def _begin_programming(self, cells: LayerCells, position: int) -> None:
+        """Leave the cells where drift has brought them; from here on, drift counts anew."""
+        self._start, self._block, self._refreshes = -position, 0, 0
+        self._earlier[:] = 0
+        if self._pulses.any():
+            cells.state.g_S[:] = self.array.cells_after(self._pulses)
+            self._pulses[:] = 0
+            self._array = None
+
+    def cells_now(self) -> CellState | None:
+        """What the cells remember, with the conductances that drift has brought them to; None as for `cells`."""
+        if self.cells is None or not self._pulses.any():
+            return None if self.cells is None else self.cells.state
+        return replace(self.cells.state, g_S=self.array.cells_after(self._pulses))
+
+    def images_since(self, position: int) -> int:
+        """Images since the first programming before the image at `position` of the stream."""
+        return self._start + position
+
     def _enter(self, images: int) -> None:
+        """Do what is due before the image that `images` came before: programming, or else renewing conductances."""
+        due = images // self._refresh - self._refreshes if self._refresh else 0
+        if due > 0:
+            self._refreshes += due
+            self.array.program(self.array.programming + due)
+            self._earlier += self._pulses
+            self._pulses[:] = 0
+        self._renew(images)
+
+    def _renew(self, images: int) -> None:
         """Renew the conductances if a block has ended before the image that `images` came before."""
         block = images // self._every
-        if block != self._block:
+        if block > self._block:
             self._block = block
             self.array.age(self._pulses)
 
     def drift(self, position: int) -> dict[str, NDArray]:
-        """Before the image at `position` of the stream: `row_pulses`, `renewed` and `cells_S` of a layer of
-        `sim.drift_state.DriftState`; nothing if the cells do not drift.
+        """Before the image at `position` of the stream: fields of a layer of `sim.drift_state.DriftState`; nothing if
+        the cells do not drift.
         """
         if not self._every:
             return {}
-        self._enter(self._start + position)
+        images = self._start + position
+        self._enter(max(images - 1, 0))  # a programming that is due now waits for its image
+        self._renew(images)
         array = self.array
         return {
             "row_pulses": self._pulses.copy(),
             "renewed": array.row_pulses.copy(),
             "cells_S": array.cells_after(self._pulses),
+            "programmings": np.array(array.programming + 1),
+            "earlier": self._earlier.copy(),
         }
 
     def totals(self) -> NDArray[np.int64]:
@@ -239,26 +284,33 @@ def programmed_models(
     """
     arrays = build_arrays(image) if arrays is None else arrays
     if not image.device.drifts:
-        return [MacroModel(array) for array in arrays]
+        return [MacroModel(array, pulse_s=image.pulse_s) for array in arrays]
     state = Aging(image, arrays, drift)
-    pairs = zip(state.arrays, state.row_pulses, strict=True)
-    return [MacroModel(array, state.images, position, counts) for array, counts in pairs]
+    layers = zip(state.arrays, state.row_pulses, state.earlier, strict=True)
+    return [
+        MacroModel(array, state.images, position, pulses, earlier, image.pulse_s) for array, pulses, earlier in layers
+    ]
 
 
 def drift_file(models: Sequence[MacroModel], position: int) -> dict[str, NDArray]:
     """Arrays of `drift.npz`, which `read_drift` reads: where the cells are before the image at `position`."""
     parts = [model.drift(position) for model in models]
-    return {f"{name}_{index}": array for index, part in enumerate(parts) for name, array in part.items()}
+    arrays = {f"{name}_{index}": array for index, part in enumerate(parts) for name, array in part.items()}
+    return {"images": np.array(models[0].images_since(position)), **arrays}
 
 
-def read_drift(path: Path, layers: int, images: int) -> DriftState:
-    """What the models of a simulator wrote as `drift_file`; images since the cells were programmed."""
+def read_drift(path: Path, layers: int) -> DriftState:
+    """What the models of a simulator wrote as `drift_file`."""
     with np.load(path) as file:
         parts = {
             name: tuple(file[f"{name}_{index}"] for index in range(layers))
-            for name in ("row_pulses", "renewed", "cells_S")
+            for name in ("row_pulses", "renewed", "cells_S", "earlier")
         }
-    return DriftState(images, **parts)
+        programmings = {int(file[f"programmings_{index}"]) for index in range(layers)}
+        images = int(file["images"])
+    if len(programmings) != 1:
+        raise SimulationError(f"Layers were programmed {sorted(programmings)} times in one chip; see {path}")
+    return DriftState(images, **parts, programmings=programmings.pop())
 
 
 def fresh_models(image: ChipImage) -> list[MacroModel]:

@@ -28,9 +28,12 @@ def answer_read(handle, context, model: MacroModel) -> None:
     handle.answer.value = model.answer(str(handle.latched.value), image, step, where >> 64)
 
 
-def answer_operation(handle, model: MacroModel) -> None:
-    """Carry out a programming operation of a layer's macro: a pulse, or a verify read, of all its row tiles."""
-    codes = model.program(str(handle.program_word.value))
+def answer_operation(handle, model: MacroModel, position: int = 0) -> None:
+    """Carry out a programming operation of a layer's macro: a pulse, or a verify read, of all its row tiles.
+
+    position is the place in the stream of the image that comes next.
+    """
+    codes = model.program(str(handle.program_word.value), position)
     if codes is not None:
         handle.program_answer.value = codes
 

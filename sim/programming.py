@@ -161,7 +161,7 @@ def targets_of(image: ChipImage, index: int) -> NDArray[np.uint16]:
 def model_of(image: ChipImage, index: int) -> CellModel:
     """The cells of layer `index`."""
     shape = image.parameters.layers[index]
-    return CellModel(image.device, shape.inputs, shape.outputs, image.seed, index)
+    return CellModel(image.device, shape.inputs, shape.outputs, image.seed, index, image.pulse_s)
 
 
 def program_cells(
@@ -185,11 +185,12 @@ def program_cells(
     chosen = np.ones(shape, np.bool_) if mask is None else mask
     outcome = Outcome(np.zeros(shape, np.uint16), np.zeros(shape, np.uint8), np.zeros(shape, np.bool_))
     smallest, largest = programming.amplitude_codes
+    driver = model.driver
 
     def rows(start: int) -> None:
         program_rows(
             start, min(start + _ROWS, model.inputs), targets, chosen, programming.window_code, programming.tries,
-            smallest, largest, model.keys, model.constants, normal_table(), *after.arrays,
+            smallest, largest, model.keys, model.constants, normal_table(), driver, *after.arrays,
             outcome.codes, outcome.pulses, outcome.failed,
         )  # fmt: skip
 
@@ -263,7 +264,7 @@ def program_layer(
             final = first.updated(again, mask)
             cycles += _cycles(image, index, again, starts)
     pulses, reads, load, read_load = (
-        int((b - a).sum()) for a, b in zip(before.arrays[1:], after.arrays[1:], strict=True)
+        int((b - a).sum()) for a, b in zip(before.arrays[1:5], after.arrays[1:5], strict=True)
     )
     return LayerProgramming(
         wanted=wanted,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from sw.config_errors import nearest_name, sentences
 from sw.config_learning import learning_problems
 from sw.errors import ConfigError
 from sw.files import as_path, reason
+from sw.lifetime_section import LifetimeSection, lifetime_problems
 from sw.sections import (
     CodingSection,
     ConvertSection,
@@ -36,7 +37,8 @@ from sw.sections import (
 __all__ = ["PRESETS", "Config", "preset_path"]
 
 _PULSE_FIELDS = ("pulse_sigma", "pulse_up", "pulse_down", "soft_bounds", "v_program_V")
-_DRIFT_FIELDS = ("read_polarity", "acceleration", "drift_every")
+_STEP_FIELDS = ("pulse_up", "pulse_down", "soft_bounds")
+_DRIFT_FIELDS = ("read_polarity", "acceleration", "drift_every", "refresh_every")
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 """Names of the configurations that come with the program."""
@@ -65,6 +67,7 @@ class Config(BaseModel):
     energy: Energy = Energy()
     hardware: HardwareSection = HardwareSection()
     cosim: CosimSection = CosimSection()
+    lifetime: LifetimeSection = LifetimeSection()
 
     @model_validator(mode="after")
     def _cross_check(self) -> Config:
@@ -107,6 +110,7 @@ class Config(BaseModel):
         problems += _programming_problems(self.programming, self.device)
         problems += _drift_problems(self)
         problems += learning_problems(d, self.learning, self.convert.tune, self.tuning)
+        problems += lifetime_problems(self.lifetime, self.device)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -184,35 +188,37 @@ def _programming_problems(programming: Programming, device: Device) -> list[str]
                 "[device] program_sigma must be 0 with [programming] method 'verify', whose pulses leave an error of "
                 f"their own, not {device.program_sigma!r}"
             )
+        if device.cell == "tantalum":
+            problems += _not_default(device, _STEP_FIELDS, "cell 'tantalum', whose equations say how far a pulse goes")
         return problems
     if programming.fault_aware:
         problems.append("[programming] fault_aware must be false with method 'direct', which finds no failed cells")
-    for name in _PULSE_FIELDS:
+    return problems + _not_default(device, _PULSE_FIELDS, "[programming] method 'direct', which gives no pulses")
+
+
+def _not_default(device: Device, names: Sequence[str], reason: str) -> list[str]:
+    """A sentence for each of the fields that is not at its default, as it must be with `reason`."""
+    problems = []
+    for name in names:
         value, default = getattr(device, name), Device.model_fields[name].default
         if value != default:
-            problems.append(
-                f"[device] {name} must be {default!r} with [programming] method 'direct', which gives no pulses, "
-                f"not {value!r}"
-            )
+            problems.append(f"[device] {name} must be {default!r} with {reason}, not {value!r}")
     return problems
 
 
 def _drift_problems(config: Config) -> list[str]:
     """What cells that drift do not go together with, and fields that do nothing for cells that do not."""
-    problems = []
     if not config.device.drifts:
-        for name in _DRIFT_FIELDS:
-            value, default = getattr(config.device, name), Device.model_fields[name].default
-            if value != default:
-                problems.append(
-                    f"[device] {name} must be {default!r} with cell 'linear', which does not drift, not {value!r}"
-                )
-        return problems
-    if config.programming.method == "verify":
-        problems.append("[programming] method must be 'direct' with cell 'tantalum': pulses are not supported yet")
+        return _not_default(config.device, _DRIFT_FIELDS, "cell 'linear', which does not drift")
+    problems = []
     if config.coding.input == "analog":
         problems.append(
             "[coding] input must not be 'analog' with cell 'tantalum': there is no drift model of analog rows"
+        )
+    if config.programming.method == "verify" and config.device.refresh_every:
+        problems.append(
+            "[device] refresh_every must be 0 with [programming] method 'verify', whose pulses are not given again "
+            f"within a run, not {config.device.refresh_every}"
         )
     return problems
 

@@ -50,9 +50,9 @@ _RULES = """## Rules that concern more than one field
 - `programming.window`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, as the registers
   hold them, and `amplitude_min` is at most `amplitude_max`.
 - `device.cell = "tantalum"` needs `device.g_min_S` and `device.g_max_S` within what the cell reaches (58.9 uS to 25 mS
-  at `device.v_read_V = 0.2`), `device.v_read_V` of at most 0.3, `programming.method = "direct"` and 1-bit rows
-  (`coding.input` not `"analog"`); with `"linear"`, `device.read_polarity`, `acceleration` and `drift_every` keep their
-  defaults, for nothing drifts.
+  at `device.v_read_V = 0.2`), `device.v_read_V` of at most 0.3 and 1-bit rows (`coding.input` not `"analog"`);
+  `device.pulse_up`, `pulse_down` and `soft_bounds` keep their defaults, for its equations say how far a pulse goes.
+  With `"linear"`, `device.read_polarity`, `acceleration` and `drift_every` keep their defaults, for nothing drifts.
 - `device.g_max_S` is above `device.g_min_S`, and `device.stuck_on` + `device.stuck_off` is at most 1.
 
 The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are as wide as

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sim.config import CODE
 from sim.image import ChipImage
+from sim.lifetime import held
 from sim.programming import ImageProgramming, LayerProgramming, program_image
 from sim.reference import run_reference
 from sw.waterfall import ideal_cells
@@ -64,8 +65,8 @@ def programming_accuracies(
 ) -> dict[str, float]:
     """Accuracy, 0 .. 1, with levels put exactly into the cells, and programmed without and with fault-aware mapping.
 
-    Read noise and wires are on in all three, so that what differs is programming alone. `images` is uint8 [images,
-    inputs], `labels` integers [images].
+    Read noise and wires are on in all three, and drift in none, so that what differs is programming alone. `images` is
+    uint8 [images, inputs], `labels` integers [images].
     """
     device, programming = image.device, image.programming
     ideal = ideal_cells(image)
@@ -75,7 +76,7 @@ def programming_accuracies(
         "programmed": replace(image, programming=programming.model_copy(update={"fault_aware": False})),
         "fault_aware": replace(image, programming=programming.model_copy(update={"fault_aware": True})),
     }
-    return {name: run_reference(chip, images).accuracy(labels) for name, chip in chips.items()}
+    return {name: run_reference(held(chip), images).accuracy(labels) for name, chip in chips.items()}
 
 
 def programming_summary(
@@ -93,6 +94,10 @@ def programming_summary(
     return {
         "method": image.programming.method,
         "fault_aware": image.programming.fault_aware,
+        "cell": image.device.cell,
+        "v_read_V": image.device.v_read_V,
+        "v_program_V": image.device.v_program_V,
+        "pulse_s": image.pulse_s,
         "cells": cells,
         "pulses": programming.pulses,
         "pulses_mean": programming.pulses / cells,

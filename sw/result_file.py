@@ -20,7 +20,7 @@ __all__ = ["load_result", "save_result"]
 
 _FIELDS = ("classes", "steps", "margins", "reasons", "spikes", "ids")
 _OPTIONAL = ("cycles", "gaps")
-_DRIFT = ("row_pulses", "renewed")
+_DRIFT = ("row_pulses", "renewed", "earlier")
 
 
 def save_result(path: Path, result: Result, values: int = 0) -> None:
@@ -29,7 +29,7 @@ def save_result(path: Path, result: Result, values: int = 0) -> None:
     arrays.update({f"activity_{name}": result.activity[name] for name in ACTIVITIES})
     arrays.update({name: getattr(result, name) for name in _OPTIONAL if getattr(result, name) is not None})
     if result.drift is not None:
-        arrays["drift_images"] = np.array(result.drift.images)
+        arrays["drift_counts"] = np.array([result.drift.images, result.drift.programmings])
         for name in _DRIFT:
             arrays.update({f"drift_{name}_{index}": part for index, part in enumerate(getattr(result.drift, name))})
     buffer = io.BytesIO()
@@ -54,8 +54,10 @@ def load_result(path: Path) -> tuple[Result, int]:
 
 def _drift(file: Any) -> DriftState | None:
     """The drift of a file that has one, without conductances."""
-    if "drift_images" not in file.files:
+    if "drift_counts" not in file.files:
         return None
     layers = range(sum(name.startswith("drift_row_pulses_") for name in file.files))
-    counts = {name: tuple(file[f"drift_{name}_{index}"] for index in layers) for name in _DRIFT}
-    return DriftState(int(file["drift_images"]), **counts)
+    names = [name for name in _DRIFT if f"drift_{name}_0" in file.files]
+    counts = {name: tuple(file[f"drift_{name}_{index}"] for index in layers) for name in names}
+    images, programmings = (int(value) for value in file["drift_counts"])
+    return DriftState(images, programmings=programmings, **counts)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sim.config import Device, Programming
 from sim.image import ChipImage
+from sim.lifetime import held
 from sim.reference import run_reference
 from sw.float_snn import spiking_network
 from sw.passes.calibrate import row_codes
@@ -93,7 +94,8 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
     """The effects that are on, one added after the other; the last is the chip itself.
 
     With program and verify, "programming" is everything about pulses, cells that differ included, before there are
-    stuck cells and noise; "fault-aware mapping" is what the second pass gives back.
+    stuck cells and noise; "fault-aware mapping" is what the second pass gives back. Cells that drift are held until the
+    last stage, "drift".
     """
     stages: list[tuple[str, ChipImage]] = []
     now = ideal_cells(image)
@@ -108,7 +110,8 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
     programming = image.programming
     if programming.method == "verify":
         blind = programming.model_copy(update={"fault_aware": False})
-        add("programming", ("device_sigma", "pulse_sigma"), programming=blind)
+        now = held(now) if image.device.drifts else now
+        add("programming", ("cell", "device_sigma", "pulse_sigma"), programming=blind)
         add("stuck cells", ("stuck_on", "stuck_off"))
         if programming.fault_aware:
             add("fault-aware mapping", (), programming=programming)
@@ -119,9 +122,10 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
     add("read noise", ("read_sigma",))
     add("IR drop", ("wire_ohm",))
     if image.device.drifts:
-        add("drift", ("cell",))
+        add("drift", ("cell", "drift_every"))
+        add("refresh", ("refresh_every",))
     return stages
 
 
 def _ideal(device: Device) -> Device:
-    return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear"})
+    return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear", "refresh_every": 0})

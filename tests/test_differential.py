@@ -1,7 +1,8 @@
 """Randomised differential test: the integer reference against the Verilog, on networks nobody chose.
 
 Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets and rules; the case's own seed draws the
-weights, thresholds, devices and images. Every spike, membrane, counter and decision must agree, devices switched on.
+weights, thresholds, devices and images. Every spike, membrane, counter and decision must agree, devices switched on; of
+cells that drift, and may be programmed anew between images, the end of each must as well.
 """
 
 from __future__ import annotations
@@ -48,20 +49,40 @@ def cases(draw: Any) -> dict[str, Any]:
     }
     if draw(st.integers(0, 5)) == 0:
         case["weights"] = "zero"
+    if case["row_bits"] == 1 and draw(st.booleans()):
+        case |= {
+            "cell": "tantalum",
+            "g_min_S": 1e-4,
+            "g_max_S": 0.025,
+            "wire_ohm": draw(st.sampled_from([0.0, 0.0, 0.5])),
+            "acceleration": 10.0 ** draw(st.integers(7, 10)),
+            "read_polarity": draw(st.sampled_from(["positive", "negative"])),
+            "drift_every": draw(st.integers(1, 3)),
+            "refresh_every": draw(st.sampled_from([0, 1, 2, 3, 4, 5])),
+        }
     return {"seed": draw(st.integers(0, 2**32 - 1)), **case}
 
 
 def check(case: dict[str, Any], simulators: list[str]) -> None:
     rng = np.random.default_rng(case["seed"])
     chip = random_chip(rng, **{name: value for name, value in case.items() if name != "seed"})
-    pixels = random_pixels(rng, 5, chip.parameters.inputs)
+    count = 10 if chip.device.drifts else 5
+    pixels = random_pixels(rng, count, chip.parameters.inputs)
     pixels[1] = 255
-    ids = rng.integers(0, 2**32, 5)
+    ids = rng.integers(0, 2**32, count)
     note(f"case {case}")
     expected = run_reference(chip, pixels, ids=ids, trace="full")
+    starts = []
+    if chip.device.drifts and rng.integers(2):  # a second simulator begins where the reference is in the middle
+        cut = int(rng.integers(1, count))
+        middle = run_reference(chip, pixels[:cut], ids=ids[:cut]).drift
+        assert middle is not None
+        starts = [middle]
     for simulator in simulators:
         stalls = bool(rng.integers(2))
-        got = run_cosim(chip, pixels, ids=ids, trace="full", simulator=simulator, stalls=stalls, workers=1)
+        got = run_cosim(
+            chip, pixels, ids=ids, trace="full", simulator=simulator, stalls=stalls, workers=1, starts=starts
+        )
         assert expected.compare(got, ("reference", simulator)) > 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.cells import CellState
+from sim.cells import CELL_FIELDS, CellState
 from sim.crossbar import CrossbarArray
 from sim.drift_state import DriftState
 from sim.host_bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
@@ -72,7 +72,6 @@ class CosimTransport(Transport):
         self._layers = len(image.layers)
         self._image = image
         self.frames_sent = 0
-        self._before = 0  # images since the cells were programmed, less frames sent
         self.devices = self
 
     @property
@@ -142,14 +141,13 @@ class CosimTransport(Transport):
         """Put these programmed arrays in the place of the chip's; see `Devices`."""
         save_models(self.folder, programmed_models(self._image, arrays, drift, self.frames_sent))
         self._exchange(command(RELOAD), 1)
-        self._before = (0 if drift is None else drift.images) - self.frames_sent
 
     def drift(self) -> DriftState | None:
         """Where the cells have drifted; see `Devices`."""
         if not self._image.device.drifts:
             return None
         self._exchange(command(CELLS), 1)
-        return read_drift(self.folder / "drift.npz", self._layers, self._before + self.frames_sent)
+        return read_drift(self.folder / "drift.npz", self._layers)
 
     def cells(self) -> tuple[CellState, ...]:
         """The cells of every layer as they are now; `ValueError` after a fast load, which leaves no cells."""
@@ -157,8 +155,7 @@ class CosimTransport(Transport):
         with np.load(self.folder / "cells.npz") as file:
             if not file.files:
                 raise ValueError("The simulated chip has arrays that were loaded fast, and no cells")
-            names = ("g_S", "pulses", "reads", "load", "read_load")
-            return tuple(CellState(*(file[f"{name}_{index}"] for name in names)) for index in range(self._layers))
+            return tuple(CellState(*(file[f"{name}_{index}"] for name in CELL_FIELDS)) for index in range(self._layers))
 
     def totals(self, first: int, count: int) -> NDArray[np.int64]:
         """Sums for the energy of frames sent; see `Devices`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hw.params import LayerParameters
 from sim.config import Device, Programming
 from sim.philox import Purpose, normal_table
+from tests.sim.plain_tantalum import PlainOxide
 from tests.sim.test_philox import plain_philox
 
 Operate = Callable[[bool, int, int, int, list[bool], list[bool], list[int]], list[int]]
@@ -19,8 +20,9 @@ Cell = tuple[int, int, int]
 class PlainCells:
     """A layer's cells; every draw is noted in `draws`, and drawing twice at one address is an error."""
 
-    def __init__(self, device: Device, inputs: int, outputs: int, seed: int, layer: int) -> None:
+    def __init__(self, device: Device, inputs: int, outputs: int, seed: int, layer: int, pulse_s: float = 1e-7) -> None:
         self.device, self.seed, self.layer = device, seed, layer
+        self.oxide = PlainOxide(device, pulse_s) if device.cell == "tantalum" else None
         self.draws: set[tuple[int, ...]] = set()
         cells = [(s, j, i) for s in range(2) for j in range(inputs) for i in range(outputs)]
         self.spread = {c: 1.0 for c in cells}
@@ -32,6 +34,14 @@ class PlainCells:
         self.g = {c: device.g_max_S if c in self.on else device.g_min_S for c in cells}
         self.pulses, self.reads = dict.fromkeys(cells, 0), dict.fromkeys(cells, 0)
         self.load, self.read_load = dict.fromkeys(cells, 0), dict.fromkeys(cells, 0)
+        self.seen = dict.fromkeys(cells, 0)
+
+    @property
+    def arrays(self) -> list[list[float]]:
+        """Values of all cells, in the order of the fields of `CellState`."""
+        return [
+            list(values.values()) for values in (self.g, self.pulses, self.reads, self.load, self.read_load, self.seen)
+        ]
 
     def block(self, purpose: Purpose, counter: tuple[int, int, int, int], part: int) -> tuple[int, ...]:
         address = (purpose, *counter, part)
@@ -50,11 +60,17 @@ class PlainCells:
 
     def pulse(self, cell: Cell, up: bool, amplitude: int) -> None:
         d, g = self.device, self.g[cell]
+        stuck, noise = cell in self.on | self.off, 1.0
+        if d.pulse_sigma > 0 and not stuck:
+            noise = max(0.0, 1.0 + d.pulse_sigma * self.normal(Purpose.PULSE, cell, self.pulses[cell]))
+        if self.oxide is not None:
+            stretch = 0.0 if stuck else self.spread[cell] * noise
+            self.g[cell], load = self.oxide.pulse(g, self.seen[cell], up, amplitude, stretch)
+            self.load[cell] += load
+            self.pulses[cell] += 1
+            return
         self.load[cell] += round(g / d.step_S * 1024)
-        if cell not in self.on | self.off:
-            noise = 1.0
-            if d.pulse_sigma > 0:
-                noise = max(0.0, 1.0 + d.pulse_sigma * self.normal(Purpose.PULSE, cell, self.pulses[cell]))
+        if not stuck:
             x = (g - d.g_min_S) / (d.g_max_S - d.g_min_S)
             step = amplitude / 8 * d.step_S * (self.spread[cell] * noise)
             if up:
@@ -70,7 +86,8 @@ class PlainCells:
         if d.read_sigma > 0:
             g *= 1.0 + d.read_sigma * self.normal(Purpose.VERIFY, cell, self.reads[cell])
         self.reads[cell] += 1
-        return min(max(round((g - d.g_min_S) / d.step_S * 8), 0), 1023)
+        self.seen[cell] = min(max(round((g - d.g_min_S) / d.step_S * 8), 0), 1023)
+        return self.seen[cell]
 
     def operate(self, p: LayerParameters) -> Operate:
         """The port of these cells."""

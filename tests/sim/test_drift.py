@@ -135,11 +135,7 @@ def test_the_device_is_checked(values: dict, sentence: str) -> None:
         drifting_device(**values)
 
 
-def test_analog_rows_and_pulses_are_refused() -> None:
-    from sim.config import Programming
-
+def test_analog_rows_are_refused() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="Layer 0: cell 'tantalum' needs 1-bit rows, since analog rows"):
         build_arrays(random_chip(rng, device=Device(**DRIFT), sizes=[5, 3], row_bits=8))
-    with pytest.raises(ValueError, match="'verify' is not supported yet for cell 'tantalum'"):
-        drifting_chip(rng, programming=Programming(method="verify"))

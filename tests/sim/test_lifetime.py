@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim.crossbar import build_arrays
 from sim.lifetime import held, lifetime, run_held, stream_lifetime
 from sim.reference import run_reference
 from tests.sim.drifting import drifting_device
@@ -63,6 +64,33 @@ def test_slow_drift_lasts_longer_in_proportion() -> None:
     assert fast.images is not None and real.images is not None and real.images > 10**9
     assert real.images == pytest.approx(1e8 * fast.images, rel=0.1)
     assert max(point.pulses_max for point in real.points) > 10**9
+
+
+def test_a_programming_has_a_lifetime_of_its_own() -> None:
+    chip, images, labels = a_task(program_sigma=0.02)
+    first, second = (lifetime(chip, images, labels, THRESHOLD, programmings=number) for number in (1, 2))
+    assert first.points[0].accuracy == 1.0 > second.points[0].accuracy and first.images != second.images
+    arrays = build_arrays(held(chip))
+    assert lifetime(chip, images, labels, THRESHOLD, programmings=2, arrays=arrays) == second
+    assert all(array.programming == 0 and not array.row_pulses.any() for array in arrays)
+    assert first.end is not None and first.end.images == first.images and first.end.reads_max == first.end.pulses_max
+
+
+def test_a_stream_is_refreshed() -> None:
+    """Cells that are refreshed at half their lifetime last, and the counts tell programmings apart."""
+    scaled = lifetime(CHIP, IMAGES, LABELS, THRESHOLD)
+    assert scaled.images is not None
+    interval, limit = scaled.images // 2, 3 * scaled.images
+    chip = CHIP.with_device(CHIP.device.model_copy(update={"refresh_every": interval}))
+    kept = stream_lifetime(chip, IMAGES, IMAGES, LABELS, THRESHOLD, every=interval, limit=limit)
+    assert kept.images is None and kept.last_good == limit and kept.end is None
+    lost = stream_lifetime(CHIP, IMAGES, IMAGES, LABELS, THRESHOLD, every=interval, limit=limit)
+    assert lost.images is not None and lost.end is not None
+    for point in kept.points[1:]:  # each just before the cells are programmed
+        assert point.pulses_max < 1.2 * kept.points[1].pulses_max
+    last = kept.points[-1]
+    assert last.reads_max > 5 * last.pulses_max and last.reads_mean > 5 * last.pulses_mean
+    assert lifetime(chip, IMAGES, LABELS, THRESHOLD).images == scaled.images
 
 
 def test_limits() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sim.image import ChipImage
 from sim.ir_drop import IrDrop
 from sim.macro import MacroModel, fresh_models, load_models, programmed_models, save_models
 from sim.programming import program_image
+from tests.sim.drifting import DRIFT
 from tests.sim.networks import random_chip
 from tests.sim.plain_programming import LockstepProgrammer, Operate
 
@@ -102,9 +104,10 @@ def test_undefined_rows_are_refused() -> None:
         programmed_models(chip)[0].answer("01X101", 0, 1, 0)
 
 
-def test_programming_operation_by_operation_is_programming_at_once() -> None:
+@pytest.mark.parametrize("change", [{}, DRIFT], ids=["linear", "tantalum"])
+def test_programming_operation_by_operation_is_programming_at_once(change: dict[str, Any]) -> None:
     """Two layers, over the port, with the models pickled in between, against `program_image` and its arrays."""
-    image = verified_chip(3, sizes=[13, 11, 4], lanes=3, tile_rows=5)
+    image = verified_chip(3, sizes=[13, 11, 4], lanes=3, tile_rows=5, device=DEVICE.model_copy(update=change))
     done = program_image(image)
     models = fresh_models(image)
     for index, layer in enumerate(done.layers):

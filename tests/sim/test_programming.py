@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hw.params import LayerParameters
+from hw.params import Coding, LayerParameters
 from hw.programmer import programming_cycles
 from sim.cells import CellModel, CellState
 from sim.config import Device, Energy, Programming
@@ -39,9 +39,16 @@ PROGRAMMINGS = st.builds(
     window=st.sampled_from([0.0, 0.25, 1.0]),
     tries=st.sampled_from([1, 5, 20]),
     amplitude_min=st.sampled_from([0.125, 0.25]),
-    amplitude_max=st.sampled_from([0.25, 1.0, 4.0]),
+    amplitude_max=st.sampled_from([0.25, 1.0, 4.0, 15.0]),
     fault_aware=st.booleans(),
 )
+
+KINDS = st.fixed_dictionaries(
+    {"pulse_down": st.sampled_from([1.0, 1.5]), "soft_bounds": st.sampled_from([0.0, 0.5])}
+) | st.fixed_dictionaries(
+    {"cell": st.just("tantalum"), "g_min_S": st.sampled_from([1e-4, 3e-3]), "g_max_S": st.sampled_from([0.01, 0.025])}
+)
+"""Linear cells, and tantalum-oxide cells."""
 
 
 def chip_of(seed: int, **overrides) -> ChipImage:
@@ -52,7 +59,7 @@ def chip_of(seed: int, **overrides) -> ChipImage:
 def plainly(image: ChipImage, index: int, fault_aware: bool) -> tuple[LockstepProgrammer, PlainCells, int]:
     """A layer programmed start by start; the programmer's results, the cells, and the clock cycles."""
     p = image.parameters.layers[index]
-    cells = PlainCells(image.device, p.inputs, p.outputs, image.seed, index)
+    cells = PlainCells(image.device, p.inputs, p.outputs, image.seed, index, image.pulse_s)
     programmer = LockstepProgrammer(p, image.programming, cells.operate(p))
     layer = image.layers[index]
     wanted = {}
@@ -97,17 +104,17 @@ def test_a_layer_at_once_is_the_programmer_cell_by_cell(
         read_sigma=data.draw(st.sampled_from([0.0, 0.02])),
         stuck_on=data.draw(st.sampled_from([0.0, 0.1])),
         stuck_off=data.draw(st.sampled_from([0.0, 0.1])),
-        pulse_down=data.draw(st.sampled_from([1.0, 1.5])),
-        soft_bounds=data.draw(st.sampled_from([0.0, 0.5])),
+        **data.draw(KINDS),
     )
     sizes = [data.draw(st.integers(1, 12)), data.draw(st.integers(1, 9))]
-    image = chip_of(seed, device=device, programming=programming, sizes=sizes, tile_rows=data.draw(st.integers(1, 5)))
+    image = chip_of(
+        seed, device=device, programming=programming, sizes=sizes, tile_rows=data.draw(st.integers(1, 5)),
+        row_bits=1, coding=Coding.EVEN, program_cycles=data.draw(st.sampled_from([4, 10])),
+    )  # fmt: skip
     done = program_layer(image, 0)
     plain, cells, cycles = plainly(image, 0, programming.fault_aware)
-    for array, values in zip(
-        done.state.arrays, (cells.g, cells.pulses, cells.reads, cells.load, cells.read_load), strict=True
-    ):
-        assert array.ravel().tolist() == list(values.values())
+    for array, values in zip(done.state.arrays, cells.arrays, strict=True):
+        assert array.ravel().tolist() == values
     for array, values in (
         (done.final.codes, plain.codes), (done.final.pulses, plain.pulses), (done.final.failed, plain.failed)
     ):  # fmt: skip

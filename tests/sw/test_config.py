@@ -125,8 +125,16 @@ BAD = [
         "[device] acceleration must be 1.0 with cell 'linear', which does not drift, not 2.0",
     ),
     (
-        {"device": TANTALUM, "programming": {"method": "verify"}},
-        "[programming] method must be 'direct' with cell 'tantalum': pulses are not supported yet",
+        {"device": {**TANTALUM, "pulse_up": 0.9}, "programming": {"method": "verify"}},
+        "[device] pulse_up must be 1.0 with cell 'tantalum', whose equations say how far a pulse goes, not 0.9",
+    ),
+    (
+        {"device": {**TANTALUM, "pulse_down": 2.0}, "programming": {"method": "verify"}},
+        "[device] pulse_down must be 1.0 with cell 'tantalum', whose equations say how far a pulse goes, not 2.0",
+    ),
+    (
+        {"device": {**TANTALUM, "soft_bounds": 0.1}, "programming": {"method": "verify"}},
+        "[device] soft_bounds must be 0.0 with cell 'tantalum', whose equations say how far a pulse goes, not 0.1",
     ),
     (
         {"device": TANTALUM, "coding": {"input": "analog"}},
@@ -284,6 +292,12 @@ def test_program_and_verify_takes_every_pulse_field():
     values = {"method": "verify", "fault_aware": True, "window": 0.375, "amplitude_min": 0.5, "amplitude_max": 2.0}
     config = Config.load({"device": device, "programming": values, "cosim": {"through_bus": True}})
     assert config.programming.window_code == 3 and config.programming.amplitude_codes == (4, 16)
+
+
+def test_tantalum_cells_are_programmed_by_pulses():
+    device = {**TANTALUM, "pulse_sigma": 0.1, "device_sigma": 0.1, "v_program_V": 1.2}
+    config = Config.load({"device": device, "programming": {"method": "verify", "amplitude_max": 15.0}})
+    assert config.device.drifts and config.programming.amplitude_codes == (2, 120)
 
 
 def test_updated_changes_some_values_and_checks_all():

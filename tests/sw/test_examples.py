@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from sw.config import PRESETS, Config
-from sw.steps import load_chip, make_flow
+from sw.flow import Flow
+from sw.result_file import load_result
+from sw.steps import STEPS, load_chip, make_flow
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,3 +72,20 @@ def test_winner_k_fashion(tmp_path, dataset_folder):
     assert summary["bit_exact"]["images"] == 2 and summary["bit_exact"]["mismatches"] == 0
     assert summary["strategy"]["validation_images"] == 300 and summary["tuning"]["images"] == 100
     assert summary["layers"][0]["inputs"] == 784
+
+
+def test_tantalum_with_a_small_network(tmp_path):
+    """From data to report: cells by pulses over the bus, every image through the stream port, drift on."""
+    changes = {"train": {"hidden": [24], "epochs": 10}, "data": {"test_limit": 60}, "cosim": {"trace_images": 4}}
+    Flow(Config.load(ROOT / "examples" / "tantalum.toml").updated(changes), tmp_path, STEPS).run()
+    summary = json.loads((tmp_path / "report/summary.json").read_text())
+    bus, programming = summary["bit_exact"]["through_bus"], summary["programming"]
+    assert summary["bit_exact"]["images"] == 60 and summary["bit_exact"]["mismatches"] == 0
+    assert bus["method"] == "pulses" and bus["cells_compared"] == programming["cells"] == 2 * (64 * 24 + 24 * 10)
+    assert bus["pulses"] == programming["pulses"] > programming["failed_cells"] > 0
+    assert 2.0 < programming["pulses_mean"] * programming["cells"] / (64 * 24 + 24 * 10) < 5.0
+    reference, verilog = (load_result(tmp_path / name)[0] for name in ("reference/reference.npz", "cosim/rtl.npz"))
+    assert reference.compare(verilog) > 0 and reference.drift is not None and reference.drift.images == 60
+    stages = {stage["stage"]: stage["accuracy"] for stage in summary["waterfall"]}
+    assert stages["drift"] == summary["accuracy"]["reference"]
+    assert stages["read noise"] == programming["accuracy"]["fault_aware"] > 0.8

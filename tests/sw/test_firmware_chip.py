@@ -21,6 +21,7 @@ from sim.programming import program_image
 from sim.reference import run_reference
 from sim.simulator import Simulator
 from sw.firmware import firmware_files
+from tests.sim.drifting import DRIFT
 from tests.sw.models import make_chip, make_images
 from tests.sw.test_firmware import COMPILER, compiled
 
@@ -30,6 +31,7 @@ PIXELS = make_images(6, 20)
 DEVICE = {"device_sigma": 0.05, "read_sigma": 0.01, "pulse_sigma": 0.1, "stuck_on": 0.02, "stuck_off": 0.02}
 VERIFIED = make_chip(device=DEVICE, programming={"method": "verify", "tries": 20, "fault_aware": True}).image
 CHIP = dataclasses.replace(VERIFIED, programming=Programming())
+OXIDE = VERIFIED.with_device(VERIFIED.device.model_copy(update=DRIFT))
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +77,18 @@ def test_soft_reset_with_images_on_their_way_stalls_and_seeds(simulator, tmp_pat
     assert "PASS: 6 images agree with the reference" in text
 
 
-def test_cells_are_programmed_by_the_firmware(simulator, tmp_path):
-    save_models(tmp_path, fresh_models(VERIFIED))
-    files = firmware_files(VERIFIED, PIXELS)
+@pytest.mark.parametrize("chip", [VERIFIED, OXIDE], ids=["linear", "tantalum"])
+def test_cells_are_programmed_by_the_firmware(simulator, chip, tmp_path):
+    """Tantalum cells drift from where the pulses left them."""
+    save_models(tmp_path, fresh_models(chip))
+    files = firmware_files(chip, PIXELS)
     text = run(simulator, compiled(tmp_path, files), tmp_path)
     assert "PASS: 6 images agree with the reference" in text
-    known = program_image(VERIFIED)
+    known = program_image(chip)
     words = re.search(r"(\d+) starts, (\d+) second passes, (\d+) pulses, (\d+) verify reads, (\d+) cells failed", text)
     assert words is not None
     starts, second, pulses, reads, failed = map(int, words.groups())
-    assert starts == sum(min(p.tile_rows, p.inputs) * p.groups for p in VERIFIED.parameters.layers)
+    assert starts == sum(min(p.tile_rows, p.inputs) * p.groups for p in chip.parameters.layers)
     assert second == sum(int(layer.second.sum()) for layer in known.layers) > 0
     assert pulses == sum(int(layer.state.pulses.sum()) for layer in known.layers)
     assert reads == sum(int(layer.state.reads.sum()) for layer in known.layers)
