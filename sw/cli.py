@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sw.cli_lifetime import EPILOG, lifetime
+from sw.cli_lifetime import EPILOG as LIFETIME_EPILOG
+from sw.cli_lifetime import lifetime
 from sw.command import (
     WRONG,
     Commands,
@@ -31,6 +32,8 @@ from sw.command import (
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.errors import FileError, SpikeLoomError
+from sw.paper.command import EPILOG as PAPER_EPILOG
+from sw.paper.command import paper
 
 __all__ = ["app", "main"]
 
@@ -265,7 +268,9 @@ def report(config: Run, output: Output = None, as_json: Json = False, debug: Deb
     print_summary(flow, as_json)
 
 
-app.command(epilog=EPILOG)(lifetime)
+app.command(epilog=LIFETIME_EPILOG)(lifetime)
+
+app.command(epilog=PAPER_EPILOG)(paper)
 
 
 def _run_flow(

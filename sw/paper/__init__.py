@@ -1,0 +1,1 @@
+"""Papers worked again: their experiments on our chip, their numbers beside ours. `spikeloom paper NAME`."""

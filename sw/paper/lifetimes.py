@@ -1,0 +1,93 @@
+"""Step `lifetime`: images that a chip classifies before the accuracy of test images falls under 85 % [WK 5.2.2].
+
+First an estimate with scaled row pulses (`sim.lifetime.lifetime`), then the exact run of every image
+(`stream_lifetime`), with `points` looks at test images until the estimate. Then the images of the lifetime once more,
+for their steps and their energy: Table 2.
+
+Conductances are renewed after every image; of a chip that lives for more than `_RENEWALS` images, so many times in its
+life. What is put off is the drift of a thousandth of the life.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import sw
+from sim.energy import energy
+from sim.image import ChipImage
+from sim.lifetime import lifetime, stream_lifetime
+from sim.reference import run_reference
+from sw.files import write_atomic
+from sw.flow import Flow
+from sw.paper.experiment import Experiment, Images
+from sw.paper.parts import Parts, plain
+from sw.paper.scale import Scale
+
+__all__ = ["SOURCES", "THRESHOLD", "measure_lifetimes"]
+
+SOURCES = ("hw", "sim", "sw/paper/lifetimes.py")
+THRESHOLD = 0.85
+_RENEWALS = 1000
+_ESTIMATE_IMAGES = 500
+
+
+def measure_lifetimes(experiment: Experiment, flow: Flow) -> list[Path]:
+    """Lifetime of every case and seed, and steps and energy during it."""
+    scale, tests = experiment.scale, experiment.tests()
+    parts = Parts(flow, "lifetime", SOURCES, len(experiment.seeds) * len(experiment.cases))
+    rows = []
+    for seed in experiment.seeds:
+        for case in experiment.cases:
+            path = experiment.chip_path(flow, case, seed)
+
+            def work(path=path):  # type: ignore[no-untyped-def]
+                return lifetime_numbers(sw.load(path).image, tests, scale)
+
+            facts = [scale.point_images, scale.points, scale.most_images]
+            numbers = parts.get(f"{case.slug}-{seed}", facts, [flow.folder / "data/data.json", path], work)
+            rows.append({"case": case.name, "seed": seed, **numbers})
+    summary = flow.folder / "lifetime/lifetime.json"
+    write_atomic(summary, plain(rows))
+    return [summary]
+
+
+def lifetime_numbers(image: ChipImage, tests: Images, scale: Scale) -> dict[str, Any]:
+    """Lifetime of one chip, the points on the way, and means over the images of the lifetime.
+
+    Parameters
+    ----------
+    tests : the stream; some of them, at equal distances, tell the accuracy
+    scale : how many tell it, how often, and when to give up
+    """
+    few, some = tests.spread(_ESTIMATE_IMAGES), tests.spread(scale.point_images)
+    estimate = lifetime(image, few.pixels, few.labels, THRESHOLD, limit=scale.most_images)
+    about = scale.most_images if estimate.images is None else max(1, estimate.images)
+    exact = stream_lifetime(
+        _renewed(image, about // _RENEWALS),
+        tests.pixels,
+        some.pixels,
+        some.labels,
+        THRESHOLD,
+        every=max(1, about // scale.points),
+        limit=min(scale.most_images, 2 * about + scale.points),
+    )
+    count = exact.images if exact.images is not None else exact.last_good
+    used = max(1, count or 0)
+    stream = np.arange(used)
+    lived = run_reference(_renewed(image, used // (_RENEWALS // 5)), tests.pixels[stream % len(tests)], ids=stream)
+    return {
+        "lifetime_images": exact.images,
+        "estimate": estimate.images,
+        "steps_mean": float(lived.steps.mean()),
+        "crossbar_energy_J": float(energy(image, lived)["crossbar"].mean()),
+        "accuracy_mean": lived.accuracy(tests.labels[stream % len(tests)]),
+        "points": [{"images": p.images, "accuracy": p.accuracy, "steps": p.steps_mean} for p in exact.points],
+    }
+
+
+def _renewed(image: ChipImage, every: int) -> ChipImage:
+    """The chip with conductances renewed after so many images, at least one."""
+    return image.with_device(image.device.model_copy(update={"drift_every": max(1, every)}))

@@ -1,0 +1,35 @@
+"""What the paper leaves open and what is assumed here; and where our numbers differ from its, and why."""
+
+from __future__ import annotations
+
+__all__ = ["DIFFERENCES", "OPEN"]
+
+OPEN = (
+    (
+        "training of the network",
+        "ReLU, dropout 0.3, Adam, 10 epochs, without the last 5,000 training images, which are for learning and tuning",
+    ),
+    ("input spikes", "a pixel x fires in each step with probability x / 255, on its own"),
+    ("reset and start", "to zero; every neuron starts at zero. Equation 3 leaves V_rest open"),
+    (
+        "cells of a weight",
+        "a pair of cells of four bits, one of them at the lowest level; equal steps of conductance",
+    ),
+    ("range of the cells", "0.1 to 25 mS, nearly all that the device model reaches"),
+    ("read pulse", "+0.2 V for 100 ns: with the full range this comes near the paper's energy of 99N"),
+    ('tuned "to quick drift"', "dw/dt times 7.6e7: with it 99N lives about as long as the paper's"),
+    ("converters", "8 bits for each column of a 256 x 64 tile"),
+    ("exploration, convergence", "epsilon from 1 to 0.4, times 0.9998 an image; the table averaged over windows"),
+    ("number of images learnt from", "5,000, shown again and again until the table rests"),
+    (
+        "accuracy while tuning",
+        "equation 6 does not know it. A set of factors is refused if it loses accuracy on the validation images",
+    ),
+    ("which k tuning works with", "the one learnt before, as Figure 1 has it; it is not learnt again"),
+    ("spikes of Figure 4", "of all neurons, and those of the inputs apart"),
+    ('"wasted" steps of Figure 3', "T less the first step after which the class is right, of images right at T"),
+)
+"""Question, and what is assumed here."""
+
+DIFFERENCES: tuple[tuple[str, str], ...] = ()
+"""What differs, and why."""
