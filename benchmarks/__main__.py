@@ -1,108 +1,79 @@
-"""`python -m benchmarks`: run the measurements, write `benchmarks/results.md` and `build/bench.json`."""
+"""`python -m benchmarks [PART ...]`: run the measurements, write `benchmarks/results.md` and `build/bench.json`.
+
+Parts are `speed`, `drift` and `export`; without any, all are run. Sections of parts that are not run stay as they are.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from benchmarks import measure
-from benchmarks.network import load_mnist
+from benchmarks import drift, measure
+from benchmarks.network import Mnist, load_mnist
+from benchmarks.page import page
 from sim.threads import processors
 from sw.errors import DataError
 from sw.files import write_atomic
 
 ROOT = Path(__file__).parent.parent
+FIGURES, PAGE = ROOT / "build" / "bench.json", ROOT / "benchmarks" / "results.md"
+PARTS = ("speed", "drift", "export")
 CONSOLE = Console(stderr=True)
 
 
-def _run() -> dict[str, object]:
-    figures: dict[str, object] = {"processors": processors(), "python": platform.python_version()}
-    try:
-        with CONSOLE.status("Training and compiling the MNIST example"):
-            mnist = load_mnist()
-    except DataError as error:
-        CONSOLE.print(f"MNIST is not there, so only the export is measured: {error}")
-    else:
-        parts = {
-            "reference": measure.reference,
-            "rtl": measure.rtl,
-            "bus": lambda known: measure.bus(known.chip, known.images[:2_000]),
-            "macro": measure.macro,
-        }
-        for name, function in parts.items():
-            with CONSOLE.status(f"Measuring: {name}"):
-                figures[name] = function(mnist)
-            CONSOLE.print({name: figures[name]})
-    exports = []
-    for synapses in measure.SYNAPSES:
-        with CONSOLE.status(f"Measuring: Verilog of {synapses} synapses"):
-            exports.append(measure.export(synapses))
-        CONSOLE.print(exports[-1])
-    figures["export"] = exports
-    figures["export_128_lanes"] = measure.export(814_300, 128)
-    CONSOLE.print(figures["export_128_lanes"])
+def _run(parts: list[str]) -> dict[str, Any]:
+    figures: dict[str, Any] = {"processors": processors(), "python": platform.python_version()}
+
+    def take(name: str, work: Any, *arguments: Any) -> None:
+        with CONSOLE.status(f"Measuring: {name}"):
+            figures[name] = work(*arguments)
+        CONSOLE.print({name: figures[name]})
+
+    mnist = _mnist() if {"speed", "drift"} & set(parts) else None
+    if "speed" in parts:
+        if mnist is not None:
+            take("reference", measure.reference, mnist)
+            take("rtl", measure.rtl, mnist)
+            take("bus", measure.bus, mnist.chip, mnist.images[:2_000])
+            take("macro", measure.macro, mnist)
+        take("export_128_lanes", measure.export, 814_300, 128)
+    if "drift" in parts:
+        take("pulses", drift.pulses)
+        take("programming", drift.programming)
+        if mnist is not None:
+            take("drifting", drift.drifting, mnist)
+    if "export" in parts:
+        take("export", lambda: [measure.export(synapses) for synapses in measure.SYNAPSES])
     return figures
 
 
-def _page(figures: dict) -> str:
-    lines = [
-        "# Measured speed",
-        "",
-        f"Written by `make bench` on {figures['processors']} processors; medians of three runs. Machines differ and "
-        "are noisy: compare ratios within this page.",
-        "",
-        "| what | measured | aim |",
-        "|---|---|---|",
-    ]
-    if "reference" in figures:
-        ref, rtl, bus, macro = figures["reference"], figures["rtl"], figures["bus"], figures["macro"]
-        lines += [
-            f"| reference, MNIST 784-1000-30-10, noisy devices | {ref['noisy_images_per_s']:,.0f} images/s | 5,000 |",
-            f"| reference, ideal devices | {ref['ideal_images_per_s']:,.0f} images/s | |",
-            f"| Verilog under Verilator, noisy devices, all workers | {rtl['images_per_s']:,.0f} images/s | 150 |",
-            f"| the same, one worker, its start included | {rtl['one_worker_images_per_s']:,.0f} images/s | |",
-            f"| clock cycles | {rtl['cycles_per_s']:,.0f} cycles/s | |",
-            f"| layer reads | {rtl['layer_reads_per_s']:,.0f} reads/s | |",
-            f"| building the simulator, Verilog included | {rtl['build_s']:.1f} s (0 if kept) | |",
-            f"| one worker, the same {bus['images']:,} images: the unit's ports | "
-            f"{bus['direct_images_per_s']:,.0f} images/s | |",
-            f"| one worker, the same {bus['images']:,} images: through the buses | "
-            f"{bus['bus_images_per_s']:,.0f} images/s | at most 10 % fewer |",
-            f"| idle cycles from image to image through the buses | {bus['idle_cycles_mean']:.1f} mean, "
-            f"{bus['idle_cycles_most']} most, of {bus['cycles_per_image']:,.0f} an image | 8 at most |",
-            f"| Python a read of the first layer | {macro['noisy_us_per_read']:.0f} us "
-            f"({macro['ideal_us_per_read']:.0f} us without noise) | |",
-        ]
-    wide = figures["export_128_lanes"]
-    lines += [
-        f"| Verilog of 784-1000-30-10, 128 lanes | {wide['seconds']:.1f} s, {wide['peak_MiB']:.0f} MiB | 5 s |",
-        "",
-        "## Generating Verilog",
-        "",
-        "784-n-30-10 with 16 lanes. Weights are loaded, not part of the Verilog, so the time hardly depends on them.",
-        "",
-        "| synapses | seconds | to the one before | peak memory | Verilog |",
-        "|---|---|---|---|---|",
-    ]
-    before = None
-    for row in figures["export"]:
-        ratio = f"{row['seconds'] / before:.2f}" if before else "-"
-        lines.append(
-            f"| {row['synapses']:,} | {row['seconds']:.2f} | {ratio} | {row['peak_MiB']:.0f} MiB "
-            f"| {row['verilog_KiB']:.0f} KiB |"
-        )
-        before = row["seconds"]
-    lines += ["", (Path(__file__).parent / "bounds.md").read_text().rstrip()]
-    return "\n".join(lines) + "\n"
+def _mnist() -> Mnist | None:
+    try:
+        with CONSOLE.status("Training and compiling the MNIST example"):
+            return load_mnist()
+    except DataError as error:
+        CONSOLE.print(f"MNIST is not there, so that what needs it is not measured: {error}")
+        return None
 
 
 def main() -> None:
-    figures = _run()
-    write_atomic(ROOT / "build" / "bench.json", json.dumps(figures, indent=2).encode())
-    write_atomic(ROOT / "benchmarks" / "results.md", _page(figures).encode())
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed.")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all if not given"
+    )
+    parts = parser.parse_args().parts or list(PARTS)
+    if unknown := sorted(set(parts) - set(PARTS)):
+        parser.error(f"there is no part {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
+    figures = _run(parts)
+    text = page(figures, PAGE.read_text(encoding="utf-8") if PAGE.exists() and set(parts) != set(PARTS) else "")
+    known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() and set(parts) != set(PARTS) else {}
+    write_atomic(FIGURES, json.dumps({**known, **figures}, indent=2).encode())
+    write_atomic(PAGE, text.encode())
     CONSOLE.print("Written: benchmarks/results.md, build/bench.json")
 
 

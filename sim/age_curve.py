@@ -112,7 +112,7 @@ def _ways(ages, knots, v, log_t, p, nodes, weights, ways, slopes):  # type: igno
 
 
 @njit(cache=True)
-def _way(age, first, per_octave, table):  # type: ignore[no-untyped-def]
+def way_of(age, first, per_octave, table):  # type: ignore[no-untyped-def]
     """U(age) by the spline; additions and multiplications only, so that a table gives the same bits everywhere."""
     mantissa, exponent = math.frexp(age)
     if age == 0.0 or exponent <= first:
@@ -128,7 +128,7 @@ def _way(age, first, per_octave, table):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _splined(ages, first, per_octave, table, ways):  # type: ignore[no-untyped-def]
     for i in range(len(ages)):
-        ways[i] = _way(ages[i], first, per_octave, table)
+        ways[i] = 1.0 if ages[i] == math.inf else way_of(ages[i], first, per_octave, table)
 
 
 @njit(cache=True, nogil=True)
@@ -137,7 +137,7 @@ def _age_cells(w, age, pulses, sign, first, per_octave, table, result):  # type:
         if pulses[i] == 0 or age[i] >= FROZEN:
             result[i] = w[i]
         else:
-            way = _way(age[i] + pulses[i], first, per_octave, table) - _way(age[i], first, per_octave, table)
+            way = way_of(age[i] + pulses[i], first, per_octave, table) - way_of(age[i], first, per_octave, table)
             result[i] = min(max(w[i] + sign * way, 0.0), 1.0)
 
 
@@ -203,6 +203,17 @@ class AgeCurve:
         result = np.empty(math.prod(shape))
         _age_cells(*cells, self._sign, self._first, self.per_octave, self._table, result)
         return result.reshape(shape)
+
+    @property
+    def spline(self) -> tuple[float, int, int, NDArray[np.float64]]:
+        """The sign of the drift, and what `way_of` needs: the last arguments of compiled functions."""
+        return self._sign, self._first, self.per_octave, self._table
+
+    def ways(self, age: NDArray[np.float64]) -> NDArray[np.float64]:
+        """U of ages, float64 of any shape, by the spline; 1 for infinite ones."""
+        result = np.empty(age.size)
+        _splined(age.ravel(), *self.spline[1:], result)
+        return result.reshape(age.shape)
 
     def exact(self, ages: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """U of ages, float64 [n], and its slopes a pulse, by inverting the integral, without the spline."""

@@ -214,8 +214,9 @@ class CellState:
     @classmethod
     def at(cls, g_S: NDArray[np.float64]) -> CellState:
         """Cells with these conductances, without pulses or reads."""
-        counts = (np.zeros(g_S.shape, np.int64) for _ in range(4))
-        return cls(np.ascontiguousarray(g_S, np.float64), *counts, np.zeros(g_S.shape, np.uint16))
+        pulses, reads, load, read_load = (np.zeros(g_S.shape, np.int64) for _ in range(4))
+        seen = np.zeros(g_S.shape, np.uint16)
+        return cls(np.ascontiguousarray(g_S, np.float64), pulses, reads, load, read_load, seen)
 
     def copy(self) -> CellState:
         """The same cells, to be changed apart."""
@@ -242,9 +243,7 @@ class CellModel:
     pulse_s : length of a programming pulse, seconds; what tantalum cells do in it
     """
 
-    def __init__(
-        self, device: Device, inputs: int, outputs: int, seed: int, layer: int, pulse_s: float = 1e-7
-    ) -> None:
+    def __init__(self, device: Device, inputs: int, outputs: int, seed: int, layer: int, pulse_s: float = 1e-7) -> None:
         self.device = device
         self.inputs = inputs
         self.outputs = outputs

@@ -28,8 +28,8 @@ class Device(BaseModel):
     device_sigma: Annotated[
         Fraction,
         Field(
-            description="device-to-device spread, fixed: of a cell's conductance, relative to its target, or with pulses "
-            "of its steps (linear cell) or speed (tantalum cell)"
+            description="device-to-device spread, relative, fixed: of a cell's conductance; with method 'verify' of "
+            "its steps (linear cell) or its speed (tantalum cell)"
         ),
     ] = 0.0
     program_sigma: Annotated[
@@ -59,15 +59,13 @@ class Device(BaseModel):
     ] = 1.0
     soft_bounds: Annotated[
         Fraction,
-        Field(
-            description="share of a pulse's step that is lost at the bound it moves to, linear between; linear cells"
-        ),
+        Field(description="share of a linear cell's step that is lost at the bound it moves to, linear between"),
     ] = 0.0
     v_program_V: Annotated[
         Positive,
         Field(
-            description="voltage of a programming pulse, volts: of a linear cell for the energy, of a tantalum cell the "
-            "highest that the write driver has"
+            description="voltage of a programming pulse, volts; for the energy of linear cells, and the highest that "
+            "the write driver has for tantalum cells"
         ),
     ] = 1.0
     cell: Annotated[

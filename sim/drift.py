@@ -7,27 +7,66 @@ since programming, the same for all its cells, take it to
 
 and G0 to the bit for n = 0, and for cells that are stuck or frozen; so conductances are a function of the counts alone,
 whatever happened in between.
+
+One compiled function does the cells of a row, to the bits of `AgeCurve.aged` and `TantalumOxide.conductance_S`, with
+U(age0) kept. Numba's on-disk cache follows this file only: after a change of what it inlines, delete `sim/__pycache__`.
 """
 
 from __future__ import annotations
 
 import functools
+import math
+from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from sim.age_curve import AgeCurve, ReadPulse
+from sim.age_curve import AgeCurve, ReadPulse, way_of
 from sim.config import Device
 from sim.devices import Cells
 from sim.philox import Purpose
 from sim.tantalum_oxide import TantalumOxide
+from sim.threads import in_order, processors
 
 __all__ = ["LayerDrift"]
+
+_SHARED = 100_000
+"""Cells that are worth another thread."""
 
 
 @functools.lru_cache(maxsize=8)
 def _curve(v_V: float, t_s: float, acceleration: float) -> AgeCurve:
     return AgeCurve(TantalumOxide(), ReadPulse(v_V, t_s, acceleration))
+
+
+@njit(cache=True, nogil=True)
+def _age_rows(  # type: ignore[no-untyped-def]
+    start, stop, rows, pulses, programmed_S, w, age, way, sign, first, per_octave, table, on_S, off_S, aged_S
+):
+    """Conductances of rows[start .. stop - 1] after their pulses; rows, pulses int64 [n], aged_S [2, n, outputs]."""
+    for side in range(2):
+        for i in range(start, stop):
+            row, count = rows[i], pulses[i]
+            for column in range(w.shape[2]):
+                there = age[side, row, column]
+                if count == 0 or there == math.inf:
+                    aged_S[side, i, column] = programmed_S[side, row, column]
+                    continue
+                gone = way_of(there + count, first, per_octave, table) - way[side, row, column]
+                state = min(max(w[side, row, column] + sign * gone, 0.0), 1.0)
+                aged_S[side, i, column] = state * on_S + (1.0 - state) * off_S
+
+
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """States, ages and ways U(age) after programming, float64 [2, inputs, outputs]; the age of a stuck cell is
+    infinite.
+    """
+
+    w: NDArray[np.float64]
+    age: NDArray[np.float64]
+    way: NDArray[np.float64]
 
 
 class LayerDrift:
@@ -50,18 +89,31 @@ class LayerDrift:
         self._curve = _curve(self._v_V, device.t_pulse_s, device.acceleration)
 
     @functools.cached_property
-    def _start(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """States and ages after programming, float64 [2, inputs, outputs]; the age of a stuck cell is infinite."""
+    def _start(self) -> _Start:
         w = self._curve.device.state(self.programmed_S, self._v_V)
         age = self._curve.locate(w)
         if self._stuck_share > 0.0:
             age[self._cells.uniforms(Purpose.STUCK, age.shape) < self._stuck_share] = np.inf
-        return w, age
+        return _Start(w, age, self._curve.ways(age))
 
     def conductance_S(self, rows: NDArray[np.int64], pulses: NDArray[np.int64]) -> NDArray[np.float64]:
         """Conductances of the cells of `rows`, int64 [n], after `pulses`, int64 [n]: float64 [2, n, outputs]."""
-        w, age = self._start
-        aged = self._curve.aged(w[:, rows], age[:, rows], pulses[:, None])
-        g_S = self._curve.device.conductance_S(aged, self._v_V)
-        same = (pulses[:, None] == 0) | np.isinf(age[:, rows])
-        return np.where(same, self.programmed_S[:, rows], g_S)
+        start, oxide = self._start, self._curve.device
+        sides, _, outputs = self.programmed_S.shape
+        aged_S = np.empty((sides, len(rows), outputs))
+        off_S = float(oxide.off_conductance_S(self._v_V))
+
+        def part(first: int, last: int) -> None:
+            _age_rows(
+                first, last, rows, pulses, self.programmed_S, start.w, start.age, start.way, *self._curve.spline,
+                oxide.gm_S, off_S, aged_S,
+            )  # fmt: skip
+
+        parts = max(1, min(processors(), aged_S.size // _SHARED))
+        edges = np.linspace(0, len(rows), parts + 1).astype(int).tolist()
+        if parts == 1:
+            part(0, len(rows))
+        else:
+            for _ in in_order(lambda k: part(edges[k], edges[k + 1]), range(parts), parts):
+                pass
+        return aged_S

@@ -18,6 +18,7 @@ from sim.host_bench import CELLS, RELOAD, TOTALS
 from sim.macro import MacroModel, drift_file, load_models
 from sim.npu_tb import CLOCK_NS, answer_operation, answer_read
 
+
 def _write_totals(models: list[MacroModel]) -> None:
     """Write the conductance-weighted pulse sums since the last time, and forget them."""
     totals = {f"layer_{index}": model.totals() for index, model in enumerate(models)}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sw.cli_lifetime import EPILOG as LIFETIME_EPILOG
+from sw.cli_lifetime import lifetime
 from sw.command import (
     WRONG,
     Commands,
@@ -21,6 +23,8 @@ from sw.command import (
     Run,
     RunOrChip,
     Simulator,
+    chip_and_flow,
+    chip_and_tests,
     folder,
     is_chip,
     with_cosim,
@@ -28,11 +32,8 @@ from sw.command import (
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.errors import FileError, SpikeLoomError
-from sw.paper.command import EPILOG, paper
-
-if TYPE_CHECKING:
-    from sw.chip import Chip
-    from sw.flow import Flow
+from sw.paper.command import EPILOG as PAPER_EPILOG
+from sw.paper.command import paper
 
 __all__ = ["app", "main"]
 
@@ -136,7 +137,7 @@ def verilog(
     debug: Debug = False,
 ) -> None:
     """Write the Verilog of a chip: readable sources, memory files, weight image, port list, a bench that runs."""
-    chip, _ = _chip_and_flow(source, data, as_json)
+    chip, _ = chip_and_flow(source, data, as_json)
     chip.write_verilog(output, bus)
     files = sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
     if as_json:
@@ -162,15 +163,12 @@ def firmware(
     debug: Debug = False,
 ) -> None:
     """Write a chip as C headers for the firmware in examples/firmware: load list, checksum, registers, test images."""
-    from sw.data import load_data
     from sw.files import write_folder
     from sw.firmware import firmware_files
-    from sw.steps import load_test_set
 
     if not 1 <= images <= 65536:
         raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {images}")
-    chip, flow = _chip_and_flow(source, data, as_json)
-    pixels = load_data(chip.config.data.set, data).test_images if flow is None else load_test_set(flow).images
+    chip, pixels, _ = chip_and_tests(source, data, as_json)
     pixels = pixels.reshape(len(pixels), -1)[:images]
     write_folder(output, firmware_files(chip.image, pixels, programming))
     if as_json:
@@ -270,20 +268,9 @@ def report(config: Run, output: Output = None, as_json: Json = False, debug: Deb
     print_summary(flow, as_json)
 
 
-app.command(epilog=EPILOG)(paper)
+app.command(epilog=LIFETIME_EPILOG)(lifetime)
 
-
-def _chip_and_flow(source: str, data: Path | None, as_json: bool) -> tuple[Chip, Flow | None]:
-    """The chip in a weight image, or that of a configuration, with the flow that made it."""
-    import sw
-    from sw.steps import load_chip, make_flow
-
-    if is_chip(source):
-        return sw.load(source), None
-    flow = make_flow(Config.load(source), data=data)
-    with shown(flow, as_json):
-        flow.run(stop="convert")
-    return load_chip(flow), flow
+app.command(epilog=PAPER_EPILOG)(paper)
 
 
 def _run_flow(

@@ -7,16 +7,22 @@ import sys
 import traceback
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from typer.core import TyperGroup
 
 from sim.result import Mismatch
 from sw.config import Config
-from sw.console import say
+from sw.console import say, shown
 from sw.errors import FileError
 from sw.files import as_path, readable_error
+
+if TYPE_CHECKING:
+    from sw.chip import Chip
+    from sw.flow import Flow
 
 __all__ = [
     "INTERRUPTED",
@@ -31,6 +37,8 @@ __all__ = [
     "Run",
     "RunOrChip",
     "Simulator",
+    "chip_and_flow",
+    "chip_and_tests",
     "folder",
     "is_chip",
     "with_cosim",
@@ -115,6 +123,35 @@ RunOrChip = Annotated[
     str, typer.Argument(metavar="CONFIG|FILE.loom", help="A preset, a TOML file, or a weight image (.loom).")
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder of the run.")]
+
+
+def chip_and_flow(source: str, data: Path | None, as_json: bool) -> tuple[Chip, Flow | None]:
+    """The chip in a weight image, or that of a configuration, with the flow that made it."""
+    import sw
+    from sw.steps import load_chip, make_flow
+
+    if is_chip(source):
+        return sw.load(source), None
+    flow = make_flow(Config.load(source), data=data)
+    with shown(flow, as_json):
+        flow.run(stop="convert")
+    return load_chip(flow), flow
+
+
+def chip_and_tests(
+    source: str, data: Path | None, as_json: bool
+) -> tuple[Chip, NDArray[np.uint8], NDArray[np.integer[Any]]]:
+    """The chip of `chip_and_flow`, and the test images of its configuration, with their labels."""
+    from sw.data import load_data
+    from sw.steps import load_test_set
+
+    chip, flow = chip_and_flow(source, data, as_json)
+    if flow is not None:
+        known = load_test_set(flow)
+        return chip, known.images, known.labels
+    tests = load_data(chip.config.data.set, data)
+    limit = chip.config.data.test_limit or len(tests.test_images)
+    return chip, tests.test_images[:limit], tests.test_labels[:limit]
 
 
 def with_cosim(

@@ -19,6 +19,7 @@ from sw.config_errors import nearest_name, sentences
 from sw.config_learning import learning_problems
 from sw.errors import ConfigError
 from sw.files import as_path, reason
+from sw.lifetime_section import LifetimeSection, lifetime_problems
 from sw.sections import (
     CodingSection,
     ConvertSection,
@@ -66,6 +67,7 @@ class Config(BaseModel):
     energy: Energy = Energy()
     hardware: HardwareSection = HardwareSection()
     cosim: CosimSection = CosimSection()
+    lifetime: LifetimeSection = LifetimeSection()
 
     @model_validator(mode="after")
     def _cross_check(self) -> Config:
@@ -108,6 +110,7 @@ class Config(BaseModel):
         problems += _programming_problems(self.programming, self.device)
         problems += _drift_problems(self)
         problems += learning_problems(d, self.learning, self.convert.tune, self.tuning)
+        problems += lifetime_problems(self.lifetime, self.device)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -207,9 +210,17 @@ def _drift_problems(config: Config) -> list[str]:
     """What cells that drift do not go together with, and fields that do nothing for cells that do not."""
     if not config.device.drifts:
         return _not_default(config.device, _DRIFT_FIELDS, "cell 'linear', which does not drift")
+    problems = []
     if config.coding.input == "analog":
-        return ["[coding] input must not be 'analog' with cell 'tantalum': there is no drift model of analog rows"]
-    return []
+        problems.append(
+            "[coding] input must not be 'analog' with cell 'tantalum': there is no drift model of analog rows"
+        )
+    if config.programming.method == "verify" and config.device.refresh_every:
+        problems.append(
+            "[device] refresh_every must be 0 with [programming] method 'verify', whose pulses are not given again "
+            f"within a run, not {config.device.refresh_every}"
+        )
+    return problems
 
 
 def preset_path(name: str) -> Path:

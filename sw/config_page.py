@@ -23,7 +23,8 @@ One TOML file describes a run. `spikeloom run FILE`, `sw.compile(model, images, 
 read it; a preset's name ({presets}) can stand in a file's place. Everything has a default, so a file only says what
 differs. Unknown keys, values out of range and values that do not go together are errors, all reported at once.
 
-This page is generated from `sw/config.py`, `sw/sections.py` and `sim/config.py` by `python -m sw.config_page`.
+This page is generated from `sw/config.py`, `sw/sections.py`, `sw/lifetime_section.py` and `sim/config.py` by
+`python -m sw.config_page`.
 
 """
 
@@ -52,7 +53,12 @@ _RULES = """## Rules that concern more than one field
 - `device.cell = "tantalum"` needs `device.g_min_S` and `device.g_max_S` within what the cell reaches (58.9 uS to 25 mS
   at `device.v_read_V = 0.2`), `device.v_read_V` of at most 0.3 and 1-bit rows (`coding.input` not `"analog"`);
   `device.pulse_up`, `pulse_down` and `soft_bounds` keep their defaults, for its equations say how far a pulse goes.
-  With `"linear"`, `device.read_polarity`, `acceleration` and `drift_every` keep their defaults, for nothing drifts.
+  With `"linear"`, `device.read_polarity`, `acceleration`, `drift_every` and `refresh_every` keep their defaults, for
+  nothing drifts.
+- `device.refresh_every` is 0 with `programming.method = "verify"`, whose pulses are not given again within a run.
+- `lifetime.measure = true` needs `device.cell = "tantalum"`; with `false` the other fields of `[lifetime]` keep their
+  defaults. `lifetime.programmings` is 1 with `device.program_sigma = 0`, where all programmings are the same, and
+  `lifetime.images_per_s` at most the rate of images back to back.
 - `device.g_max_S` is above `device.g_min_S`, and `device.stuck_on` + `device.stuck_off` is at most 1.
 
 The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are as wide as

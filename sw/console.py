@@ -83,7 +83,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         print_table("steps", {"done": ", ".join(flow.done) or "none", "kept": ", ".join(flow.kept) or "none"})
         Console().print(f"Outputs: {flow.folder}", soft_wrap=True, highlight=False)
         return
-    from sw.report import decimal, number, percent, si
+    from sw.readable import decimal, number, percent, si
 
     rows = {
         "accuracy, source network": percent(summary["accuracy"]["ann"]),
@@ -104,11 +104,17 @@ def print_summary(flow: Flow, as_json: bool) -> None:
     if tuning is not None:
         rows["tuning, loss before and after"] = f"{tuning['before']['loss']:.4g}, {tuning['after']['loss']:.4g}"
     if programming is not None:
-        rows["accuracy, without fault-aware mapping"] = percent(programming["accuracy"]["programmed"])
+        fresh = " and drift" if programming["cell"] == "tantalum" else ""
+        rows[f"accuracy, without fault-aware mapping{fresh}"] = percent(programming["accuracy"]["programmed"])
         rows["cells that failed"] = f"{number(programming['failed_cells'])} of {number(programming['cells'])}"
         rows["weights lost"] = number(programming["lost_pairs"])
         rows["programming, time (without the host)"] = si(programming["time_s"], "s")
         rows["programming, energy (modelled)"] = si(programming["energy_J"]["total"], "J")
+    if summary["lifetime"] is not None:
+        from sw.lifetime_rows import lifetime_rows
+
+        found = lifetime_rows(summary["lifetime"])
+        rows |= {name: value for name, value in found.items() if name.startswith(("lifetime", "refresh"))}
     if bus is not None:
         rows["idle cycles between images, most"] = number(bus["gap_max"])
     print_table(summary["name"], rows)

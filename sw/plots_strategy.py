@@ -57,7 +57,7 @@ def k_search(search: Search, learnt: int | None = None, most: int = 12) -> Figur
         pictures = (
             ("accuracy (%)", [(100.0 * search.accuracy, BLUE, "")]),
             ("mean steps", [(search.mean_steps, ORANGE, "")]),
-            ("expected reward", [(search.discounted, GREEN, "discounted"), (search.reward, GREY, "plain")]),
+            ("expected reward", [(search.reward, GREY, "plain"), (search.discounted, GREEN, "discounted")]),
         )
         for ax, (label, lines) in zip(axes[0], pictures, strict=True):
             for values, colour, name in lines:
@@ -86,7 +86,10 @@ def tuning(tuned: Tuned, names: list[str]) -> Figure:
             course = [1.0, *(move.factors[layer] for move in tuned.history)]
             right.plot(moves, course, "-o", color=SERIES[layer % len(SERIES)], markersize=3, label=name)
         right.set_ylabel("tuning factor")
-        right.set_yscale("log", base=2)
+        low, high = right.get_ylim()
+        if low > 0.0 and high > 4.0 * low:  # too near one another for a logarithmic axis to have ticks otherwise
+            right.set_yscale("log", base=2)
+            right.yaxis.set_major_formatter("{x:g}")
         right.legend(frameon=False, fontsize=8)
         for ax in (left, right):
             ax.set_xlabel("factors tuned")

@@ -94,6 +94,10 @@ def programming_summary(
     return {
         "method": image.programming.method,
         "fault_aware": image.programming.fault_aware,
+        "cell": image.device.cell,
+        "v_read_V": image.device.v_read_V,
+        "v_program_V": image.device.v_program_V,
+        "pulse_s": image.pulse_s,
         "cells": cells,
         "pulses": programming.pulses,
         "pulses_mean": programming.pulses / cells,

@@ -22,18 +22,17 @@ from sim.image import ChipImage
 from sim.programming import ImageProgramming
 from sim.result import Result
 from sw import plots
+from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
 from sw.passes.learn import LearntRule
 from sw.passes.tune import Tuned
 from sw.programming_evidence import cells_reached, programmed, programming_accuracies, programming_summary
+from sw.readable import FILTERS
 from sw.strategy_evidence import strategy_figures, strategy_summary, tuning_summary
 from sw.summary import summarise, widest
 
-__all__ = ["NOT_RUN", "TELLING_STEPS", "render", "telling_image", "write_report"]
-
-NOT_RUN = "not run"
-"""What the page says in the place of a number that is not known."""
+__all__ = ["TELLING_STEPS", "render", "telling_image", "write_report"]
 
 TELLING_STEPS = 6
 """Steps that make the trace of one image worth looking at."""
@@ -44,7 +43,6 @@ _MOST_RULES = 10
 _PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes")
 _STRATEGY_PICTURES = ("q_values", "k_search", "tuning")
 _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
 def write_report(
@@ -64,6 +62,7 @@ def write_report(
     cells: Mapping[str, Mapping[str, int]] | None = None,
     strategy: LearntRule | None = None,
     tuned: Tuned | None = None,
+    lifetime: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
 ) -> Path:
     """Write `report.html` and `summary.json` into the folder, both or neither; return the page's path.
@@ -81,6 +80,7 @@ def write_report(
     by_steps, example, maps : see `sw.evidence`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.synthesis.cell_counts`
     strategy, tuned : how k was learnt and the thresholds were tuned, if they were
+    lifetime : of `sw.lifetime_evidence.measure_lifetime`
     config : the run's configuration, if there is one
 
     Raises `sw.errors.FileError` where the folder cannot be written.
@@ -95,6 +95,7 @@ def write_report(
         accuracies = programming_accuracies(image, images, labels)
     if maps is None:
         maps = conductance_maps(image, programming=programming)
+    drifted = drifted_cells(image, widest(reference, rtl), programming)
     stages = [_stage(stage) for stage in waterfall]
     plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
     summary = summarise(
@@ -110,21 +111,26 @@ def write_report(
         programming=programming_summary(image, programming, accuracies),
         strategy=strategy_summary(image, strategy),
         tuning=tuning_summary(image, tuned),
+        drift=drift_summary(image, drifted),
+        lifetime=lifetime,
         config=plain,
     )
     pictures = _pictures(image, summary, reference, rtl, example, maps)
     pictures |= _programming_pictures(image, programming)
-    pictures |= dict.fromkeys(_STRATEGY_PICTURES)
-    pictures |= {name: plots.data_uri(figure) for name, figure in strategy_figures(image, strategy, tuned).items()}
-    page = render(summary, pictures, example)
+    pictures |= dict.fromkeys((*_STRATEGY_PICTURES, *DRIFT_PICTURES))
+    figures = {**strategy_figures(image, strategy, tuned), **drift_figures(image, drifted, lifetime)}
+    pictures |= {name: plots.data_uri(figure) for name, figure in figures.items()}
+    page = render(summary, pictures, example, image.device.drifts)
     folder = Path(folder)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_together(folder, {"summary.json": text, "report.html": page})
     return folder / "report.html"
 
 
-def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Example | None = None) -> str:
-    """The page's text."""
+def render(
+    summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Example | None = None, drifts: bool = False
+) -> str:
+    """The page's text; `drifts` says whether reads move the chip's cells."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -133,16 +139,7 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Exa
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        percent=percent,
-        si=si,
-        number=number,
-        decimal=decimal,
-        setting=setting,
-        layer=layer_label,
-        change=change,
-        points=points,
-    )
+    environment.filters.update(FILTERS, layer=layer_label)
     story: dict[str, Any] = {}
     if example is not None:
         story = {
@@ -152,53 +149,18 @@ def render(summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Exa
             "image": int(example.result.ids[0]),
         }
     return environment.get_template("report.html.j2").render(
-        s=summary, pictures=pictures, story=story, telling=TELLING_STEPS, most_rules=_MOST_RULES
+        s=summary,
+        pictures=pictures,
+        story=story,
+        telling=TELLING_STEPS,
+        most_rules=_MOST_RULES,
+        drifts=drifts,
     )
 
 
 def telling_image(reference: Result) -> int:
     """The first image that took at least `TELLING_STEPS` steps, or else the first of those that took longest."""
     return int(np.argmax(np.minimum(reference.steps, TELLING_STEPS)))
-
-
-def percent(value: float | None, digits: int = 2) -> str:
-    """0.9812 -> "98.12 %"."""
-    return NOT_RUN if value is None else f"{100 * value:.{digits}f} %"
-
-
-def si(value: float | None, unit: str) -> str:
-    """Three digits and a prefix: 1.234e-9 joules -> "1.23 nJ"."""
-    if value is None:
-        return NOT_RUN
-    for factor, prefix in _PREFIXES:
-        if abs(value) >= factor * 0.9995:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value / 1e-15:.3g} f{unit}" if value else f"0 {unit}"
-
-
-def number(value: float | None) -> str:
-    """A count, with thousands set apart."""
-    return NOT_RUN if value is None else f"{value:,.0f}"
-
-
-def decimal(value: float | None, digits: int = 2) -> str:
-    """A mean, with a fixed number of decimals."""
-    return NOT_RUN if value is None else f"{value:,.{digits}f}"
-
-
-def change(value: float) -> str:
-    """A relative change: -0.123 -> "-12.3 %"."""
-    return f"{100 * value:+.1f} %"
-
-
-def points(value: float) -> str:
-    """A difference of two shares: -0.0012 -> "-0.12 points"."""
-    return f"{100 * value:+.2f} points"
-
-
-def setting(value: Any) -> str:
-    """A configuration value as it stands in TOML."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _stage(stage: Any) -> tuple[str, float]:

@@ -26,6 +26,7 @@ from sw.data import Dataset, load_data
 from sw.errors import ConfigError, FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
+from sw.lifetime_step import load_lifetime, with_lifetime
 from sw.result_file import load_result, save_result
 
 __all__ = ["STEPS", "TestSet", "load_chip", "load_test_set", "make_flow"]
@@ -242,6 +243,7 @@ def _report(flow: Flow) -> list[Path]:
         accuracy_ann=json.loads((flow.folder / "train/train.json").read_text())["accuracy"],
         waterfall=converted["waterfall"],
         cells=cells,
+        lifetime=load_lifetime(flow),
         config=flow.config,
     )
     return [page, page.with_name("summary.json")]
@@ -315,7 +317,8 @@ def make_flow(config: Config, folder: Path | None = None, data: Path | None = No
     Raises `ConfigError` if something is to be learnt or tuned and no validation images are kept for it.
     """
     check_validation(config, config.data.validation_images > 0, "set [data] validation_images")
-    flow = Flow(config, folder if folder is not None else Path("build") / config.name, STEPS, data=data)
+    place = folder if folder is not None else Path("build") / config.name
+    flow = Flow(config, place, with_lifetime(STEPS, config), data=data)
     if fresh:
         flow.clear()
     return flow

@@ -99,13 +99,16 @@ def summarise(
     programming: Mapping[str, Any] | None = None,
     strategy: Mapping[str, Any] | None = None,
     tuning: Mapping[str, Any] | None = None,
+    drift: Mapping[str, Any] | None = None,
+    lifetime: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Nested plain values (numbers, texts, None), in a fixed order.
 
     Accuracies are 0 .. 1, energies joules an image (means), latencies seconds. The parameters are those of
     `sw.report.write_report`; `programming` is that of `sw.programming_evidence.programming_summary`, `strategy` and
-    `tuning` are those of `sw.strategy_evidence`. Labels belong to the first images of each result.
+    `tuning` are those of `sw.strategy_evidence`, and `drift` is that of `sw.drift_evidence.drift_summary`. Labels
+    belong to the first images of each result.
     """
     counted = widest(reference, rtl)
     cycles = None if rtl is None else rtl.cycles
@@ -137,6 +140,8 @@ def summarise(
         "programming": None if programming is None else dict(programming),
         "strategy": None if strategy is None else dict(strategy),
         "tuning": None if tuning is None else dict(tuning),
+        "drift": None if drift is None else dict(drift),
+        "lifetime": None if lifetime is None else dict(lifetime),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
         "accuracy_by_steps": None if by_steps is None else list(by_steps),
         "layers": _layers(image, counted),

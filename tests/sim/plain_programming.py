@@ -20,9 +20,7 @@ Cell = tuple[int, int, int]
 class PlainCells:
     """A layer's cells; every draw is noted in `draws`, and drawing twice at one address is an error."""
 
-    def __init__(
-        self, device: Device, inputs: int, outputs: int, seed: int, layer: int, pulse_s: float = 1e-7
-    ) -> None:
+    def __init__(self, device: Device, inputs: int, outputs: int, seed: int, layer: int, pulse_s: float = 1e-7) -> None:
         self.device, self.seed, self.layer = device, seed, layer
         self.oxide = PlainOxide(device, pulse_s) if device.cell == "tantalum" else None
         self.draws: set[tuple[int, ...]] = set()
@@ -42,8 +40,7 @@ class PlainCells:
     def arrays(self) -> list[list[float]]:
         """Values of all cells, in the order of the fields of `CellState`."""
         return [
-            list(values.values())
-            for values in (self.g, self.pulses, self.reads, self.load, self.read_load, self.seen)
+            list(values.values()) for values in (self.g, self.pulses, self.reads, self.load, self.read_load, self.seen)
         ]
 
     def block(self, purpose: Purpose, counter: tuple[int, int, int, int], part: int) -> tuple[int, ...]:

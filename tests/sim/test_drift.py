@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sim import drift
 from sim.age_curve import AgeCurve, ReadPulse
 from sim.config import Device
 from sim.crossbar import CrossbarArray, build_arrays
@@ -44,6 +45,16 @@ def test_negative_reads_drift_down() -> None:
     before = array.cells_S.copy()
     array.age(np.full(17, 10_000))
     assert (array.cells_S < before * 0.9).any() and not (array.cells_S > before * (1.0 + 1e-12)).any()
+
+
+def test_threads_share_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = np.arange(17) * 3
+    alone, shared = an_array(**EFFECTS), an_array(**EFFECTS)
+    alone.age(counts)
+    monkeypatch.setattr(drift, "_SHARED", 50)
+    monkeypatch.setattr(drift, "processors", lambda: 5)
+    shared.age(counts)
+    assert np.array_equal(alone.cells_S, shared.cells_S)
 
 
 def test_stuck_cells_do_not_move() -> None:

@@ -126,6 +126,14 @@ def test_a_membrane_readout_is_learnt_in_units_of_its_register() -> None:
     assert unit > 1 and chip.image.k == chip.strategy.k and chip.image.k % unit == 0
 
 
+def test_tuning_leaves_an_output_layer_alone_whose_membranes_are_read() -> None:
+    """Its threshold decides nothing, and a factor that changes nothing is not taken."""
+    tables = {"decision": {"readout": "membrane", "k": 1.0}, "neuron": {"output_reset": "none"}}
+    chip = compiled(**tables, convert={"tune": True}, tuning=QUICK)
+    assert chip.tuned is not None and chip.tuned.factors[0] != 1.0 and chip.tuned.factors[1] == 1.0
+    assert chip.image.k == chip.image.layers[1].theta == compiled(**tables).image.layers[1].theta
+
+
 def test_the_weight_image_holds_what_was_found(tmp_path: Path) -> None:
     chip = compiled(decision=LEARNED, convert={"tune": True}, tuning=QUICK)
     loaded = sw.load(chip.save(tmp_path / "chip.loom"))
@@ -145,7 +153,7 @@ def test_the_verilog_runs_what_was_found(through_bus: bool) -> None:
     assert set(reference.reasons.tolist()) >= {1}
 
 
-def test_a_model_that_was_not_trained_here() -> None:
+def test_a_model_that_was_not_trained_here(tmp_path: Path) -> None:
     images = make_images(60, 20)
     labels = np.arange(60) % 5
     seen: list[tuple[int, int, str]] = []
@@ -158,6 +166,8 @@ def test_a_model_that_was_not_trained_here() -> None:
     assert texts[0] == "images run to learn from" and texts[-1].startswith("factors, tuning: loss ")
     assert any(text.startswith("images shown, learning k: k ") for text in texts)
     assert all(0 < done <= total for done, total, _ in seen)
+    text = chip.report(tmp_path, images[:5], labels[:5]).read_text()
+    assert "on 60 labelled images" in text and 'alt="Course of the tuning"' in text
 
 
 def test_learning_is_the_same_every_time() -> None:

@@ -21,7 +21,7 @@ from sw import doctor, steps
 from sw.cli import app
 from sw.flow import Flow
 
-COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "cosim", "report", "paper")
+COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "cosim", "lifetime", "report", "paper")
 
 
 @pytest.fixture(autouse=True)
@@ -200,6 +200,39 @@ def test_the_report_says_what_was_not_run() -> None:
     values = json.loads(call("report", "tiny", "--json").stdout)
     assert values["summary"]["accuracy"]["rtl"] is None
     assert "not run" in Path(values["report"]).read_text()
+
+
+DRIFTING = """\
+name = "drifting"
+[data]
+test_limit = 40
+[train]
+hidden = [20]
+epochs = 10
+[device]
+cell = "tantalum"
+g_min_S = 1e-4
+g_max_S = 0.025
+acceleration = 1e8
+[hardware]
+lanes = 4
+"""
+
+
+def test_lifetime_of_a_configuration_and_of_a_chip(place: Path) -> None:
+    (place / "my.toml").write_text(DRIFTING)
+    shown = call("lifetime", "my.toml", "--threshold", "0.6")
+    assert "lifetime, back to back" in shown.stdout and "refresh every" in shown.stdout
+    assert "lifetime: accuracy" in shown.stderr
+    found = json.loads(call("lifetime", "my.toml", "--threshold", "0.6", "--json").stdout)
+    assert found["threshold"] == 0.6 and found["images"] > 1 and found["test_images"] == 40
+    chip = "build/drifting/convert/chip.loom"
+    assert json.loads(call("lifetime", chip, "--threshold", "0.6", "--json").stdout) == found
+    less = json.loads(call("lifetime", chip, "--threshold", "0.6", "--images", "20", "--limit", "1", "--json").stdout)
+    assert less["test_images"] == 20 and less["limit"] == 1
+    assert "images_per_s must be at most" in error("lifetime", chip, "--images-per-s", "1e12")
+    assert "programmings must be 1 with [device] program_sigma 0" in error("lifetime", chip, "--programmings", "3")
+    assert "measure must be false with [device] cell 'linear'" in error("lifetime", "tiny")
 
 
 def test_configuration_errors_are_sentences(place: Path) -> None:

@@ -13,15 +13,18 @@ import pytest
 import sw
 from sim.cosim import run_cosim
 from sim.energy import energy
+from sim.programming import program_image
 from sw import steps
 from sw.compile_images import needs_validation
 from sw.config import Config
 from sw.data import load_data
 from sw.errors import ConfigError
+from sw.lifetime_evidence import measure_lifetime
 from sw.programming_evidence import programmed, programming_summary
 from sw.training import train
 
 DRIFT = {"device.cell": "tantalum", "device.g_min_S": 1e-4, "device.g_max_S": 0.025, "device.acceleration": 1e9}
+WORN = {**DRIFT, "lifetime.measure": True, "lifetime.threshold": 0.5, "lifetime.images": 50}
 PULSES = {"programming.method": "verify"}
 SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that there is something to correct
 LEARNED = {"data.validation_images": 100, "decision.strategy": "learned"}
@@ -103,6 +106,14 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "device.read_polarity": ("negative", DRIFT),
     "device.acceleration": (1e8, DRIFT),
     "device.drift_every": (7, DRIFT),
+    "device.refresh_every": (20, DRIFT),
+    "lifetime.measure": (True, DRIFT),
+    "lifetime.threshold": (0.6, WORN),
+    "lifetime.images": (30, WORN),
+    "lifetime.limit": (3, WORN),
+    "lifetime.tolerance": (0.9, WORN),
+    "lifetime.images_per_s": (30.0, WORN),
+    "lifetime.programmings": (2, {**WORN, "device.program_sigma": 0.02}),
     "programming.method": ("verify", {}),
     "programming.window": (0.5, SPREAD),
     "programming.tries": (3, PULSES),
@@ -176,6 +187,8 @@ def outcome(settings: Config, timed: bool) -> str:
     digest.update(b"" if chip.strategy is None else chip.strategy.strategy.history.tobytes())
     digest.update(str(chip.tuned).encode())
     digest.update(json.dumps(programming_summary(chip.image, programmed(chip.image))).encode())
+    if settings.lifetime.measure:
+        digest.update(json.dumps(measure_lifetime(chip.image, pixels, data.test_labels, settings.lifetime)).encode())
     return digest.hexdigest()
 
 
@@ -191,6 +204,30 @@ def test_takes_effect(field: str) -> None:
     assert before != after
     timed = field in TIMED
     assert outcome(before, timed) != outcome(after, timed)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("device.v_program_V", 1.2),
+        ("device.v_read_V", 0.1),
+        ("device.device_sigma", 0.2),
+        ("device.pulse_sigma", 0.2),
+        ("device.g_min_S", 2e-4),
+        ("programming.amplitude_max", 15.0),
+        ("hardware.program_cycles", 5),
+        ("hardware.clock_Hz", 2e8),
+    ],
+)
+def test_takes_effect_on_pulses_of_tantalum_cells(field: str, value: Any) -> None:
+    """In what programming leaves, not in its time and energy alone."""
+    ends = []
+    for context in ({**DRIFT, **PULSES}, {**DRIFT, **PULSES, field: value}):
+        settings = config(**context)
+        model = train(settings.train, load_data("digits"), settings.seed)
+        image = sw.compile(model, load_data("digits").train_images[:20], settings).image
+        ends.append([layer.state.g_S for layer in program_image(image).layers])
+    assert all((a != b).any() for a, b in zip(*ends, strict=True))
 
 
 def test_augmentation_is_refused_where_it_has_no_use() -> None:

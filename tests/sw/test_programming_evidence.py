@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from sim.config import Programming
+from sim.lifetime import held
 from sim.programming import program_image
 from sim.reference import run_reference
+from sim.tantalum_oxide import TantalumOxide
 from sw.evidence import conductance_maps
 from sw.programming_evidence import cells_reached, programmed, programming_accuracies, programming_summary
+from tests.sim.drifting import DRIFT
 from tests.sw.synthetic import make_chip, make_programmed_chip
 
 CHIP = make_programmed_chip()
@@ -83,6 +86,25 @@ def test_accuracies_are_those_of_three_chips() -> None:
     assert found["programmed"] < found["fault_aware"] < 1.0
     summary = programming_summary(CHIP, OUTCOME, found)
     assert summary is not None and summary["accuracy"] == found
+
+
+def test_tantalum_cells_are_told_in_levels_of_the_read_conductance() -> None:
+    """Everything as of linear cells; the accuracies are those of cells that do not drift."""
+    oxide = CHIP.with_device(CHIP.device.model_copy(update={**DRIFT, "read_polarity": "negative"}))
+    outcome = program_image(oxide)
+    cells = cells_reached(oxide, outcome)
+    fine = np.abs(cells.reached - cells.target)[~cells.failed]
+    assert fine.max() < oxide.programming.window + 1.0 and np.median(fine) <= oxide.programming.window
+    w = TantalumOxide().state(outcome.layers[0].state.g_S, 0.2)
+    at_read_S = w.ravel() * 0.025 + (1 - w.ravel()) * 5.89085e-5
+    np.testing.assert_allclose(at_read_S, 1e-4 + cells.reached[: w.size] * 0.00166, rtol=1e-6)
+    images = np.random.default_rng(3).integers(0, 256, (80, 64)).astype(np.uint8)
+    labels = run_reference(held(oxide), images).classes
+    found = programming_accuracies(oxide, images, labels)
+    assert found["fault_aware"] == 1.0 > run_reference(oxide, images).accuracy(labels)
+    summary = programming_summary(oxide, outcome, found)
+    assert summary is not None and (summary["cell"], summary["v_program_V"]) == ("tantalum", 1.0)
+    assert summary["pulse_s"] == pytest.approx(1e-7) and summary["energy_J"]["pulses"] > 0.0
 
 
 def test_maps_show_what_the_pulses_left() -> None:

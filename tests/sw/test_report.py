@@ -12,7 +12,9 @@ import pytest
 from sw.config import Config
 from sw.errors import FileError
 from sw.evidence import Example, TileMap
-from sw.report import decimal, number, percent, si, write_report
+from sw.readable import percent, si
+from sw.report import write_report
+from tests.sim.drifting import DRIFT
 from tests.sw.synthetic import make_chip, make_programmed_chip, make_result
 
 KEYS = (
@@ -111,6 +113,15 @@ def test_levels_put_straight_in_have_no_pulses(folder: Path) -> None:
     assert json.loads((folder / "summary.json").read_text())["programming"] is None
 
 
+def test_tantalum_cells_are_told_with_their_voltages(tmp_path: Path) -> None:
+    chip = make_programmed_chip()
+    told, parts = [], ("at the read voltage of 200 mV", "each with its own voltage", "at 1 V, cells")
+    for device in (chip.device, chip.device.model_copy(update=DRIFT)):
+        text = write_report(tmp_path, image=chip.with_device(device)).read_text()
+        told.append([part in text for part in parts])
+    assert told == [[False, False, True], [True, True, False]]
+
+
 BUS = {
     "method": "pulses", "writes": 22_842, "load_cycles": 1_051_955, "pulses": 5, "verify_reads": 6, "failed_cells": 7,
     "cells_compared": 34_048, "gap_max": 4, "gap_mean": 3.25,
@@ -175,24 +186,3 @@ def test_no_space_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(FileError, match="there is no space left on the device"):
         write_report(tmp_path / "out", image=make_chip(), maps=[])
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (1.2345e-9, "J", "1.23 nJ"),
-        (9.999e-7, "s", "1 µs"),
-        (0.0, "J", "0 J"),
-        (1e8, "Hz", "100 MHz"),
-        (None, "J", "not run"),
-        (3e-15, "J", "3 fJ"),
-        (2.5e-10, "J", "250 pJ"),
-    ],
-)
-def test_units_have_prefixes(value: float | None, unit: str, text: str) -> None:
-    assert si(value, unit) == text
-
-
-def test_numbers_are_readable() -> None:
-    assert percent(0.98765) == "98.77 %" and percent(None) == "not run"
-    assert number(1234567) == "1,234,567" and decimal(4.347, 2) == "4.35"

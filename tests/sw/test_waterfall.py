@@ -7,9 +7,11 @@ import pytest
 
 import sw
 from sim.config import Device, Programming
+from sim.lifetime import held
 from sim.reference import run_reference
 from sw.chip import Chip
 from sw.waterfall import device_stages, ideal_cells, waterfall, wide_adc
+from tests.sim.drifting import DRIFT
 from tests.sw.models import make_chip, make_config, make_images, make_model
 
 IMAGES = make_images(150, 20, seed=3)
@@ -84,6 +86,20 @@ def test_pulses_are_a_stage_before_stuck_cells_and_their_compensation(chip, faul
     assert (last.device, last.programming) == (device, programming)
     ideal = ideal_cells(image)
     assert ideal.programming.method == "direct" and ideal.device == Device(pulse_up=0.8)
+
+
+def test_cells_that_drift_are_held_until_the_last_stage(chip):
+    """Pulses are those of tantalum cells from the stage "programming" on."""
+    device = Device(**DRIFT, device_sigma=0.1, pulse_sigma=0.2, stuck_on=0.01, read_sigma=0.05, drift_every=3)
+    programming = Programming(method="verify", fault_aware=True)
+    image = replace(chip.image, device=device, programming=programming)
+    stages = device_stages(image)
+    names = ["programming", "stuck cells", "fault-aware mapping", "read noise", "drift"]
+    assert [name for name, _ in stages] == names
+    never = held(image).device.drift_every
+    assert all(chip.device.cell == "tantalum" and chip.device.drift_every == never for _, chip in stages[:-1])
+    assert stages[0][1].device.stuck_on == 0.0 and stages[-2][1].device == held(image).device
+    assert (stages[-1][1].device, stages[-1][1].programming) == (device, programming)
 
 
 def test_the_last_stage_is_the_chip_that_was_programmed():

@@ -39,7 +39,7 @@ def arrays_of(chip: ChipImage, programmed: ImageProgramming) -> tuple[CrossbarAr
 
 
 def test_the_chip_has_what_is_to_be_tested() -> None:
-    """Pulses up and down, failed cells, a second pass, weights that fall beside their level, and drift in every layer."""
+    """Pulses both ways, failed cells, a second pass that is not over everything, and drift in every layer."""
     assert EXPECTED.drift is not None and EXPECTED.drift.cells_S is not None
     for layer, array, cells_S in zip(PROGRAMMED.layers, build_arrays(CHIP), EXPECTED.drift.cells_S, strict=True):
         assert layer.first.failed.any() and 0 < layer.second.sum() < layer.second.size

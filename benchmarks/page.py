@@ -1,0 +1,104 @@
+"""The page `benchmarks/results.md`: a section a part, so that one can be measured without the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["page"]
+
+_TITLES = ("Measured speed", "Drift", "Generating Verilog", "What bounds each")
+
+
+def page(figures: Mapping[str, Any], before: str = "") -> str:
+    """The page's text: sections of what was measured, and those of the page `before` in the place of the others."""
+    sections = _sections(before)
+    if "export_128_lanes" in figures:
+        sections["Measured speed"] = _speed(figures)
+    if "pulses" in figures:
+        sections["Drift"] = _drift(figures)
+    if "export" in figures:
+        sections["Generating Verilog"] = _export(figures["export"])
+    bounds = _sections((Path(__file__).parent / "bounds.md").read_text(encoding="utf-8"))
+    sections |= bounds
+    texts = [f"## {title}\n\n{sections[title]}" for title in _TITLES if title in sections]
+    return "\n\n".join(texts).removeprefix("#") + "\n"
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Title -> text of a page's sections."""
+    parts = re.split(r"^##? (.+)\n+", text, flags=re.MULTILINE)
+    return {title: body.strip() for title, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _table(rows: list[str], head: str = "| what | measured | aim |") -> str:
+    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *rows])
+
+
+def _speed(figures: Mapping[str, Any]) -> str:
+    rows = []
+    if "reference" in figures:
+        ref, rtl, bus, macro = figures["reference"], figures["rtl"], figures["bus"], figures["macro"]
+        rows = [
+            f"| reference, MNIST 784-1000-30-10, noisy devices | {ref['noisy_images_per_s']:,.0f} images/s | 5,000 |",
+            f"| reference, ideal devices | {ref['ideal_images_per_s']:,.0f} images/s | |",
+            f"| Verilog under Verilator, noisy devices, all workers | {rtl['images_per_s']:,.0f} images/s | 150 |",
+            f"| the same, one worker, its start included | {rtl['one_worker_images_per_s']:,.0f} images/s | |",
+            f"| clock cycles | {rtl['cycles_per_s']:,.0f} cycles/s | |",
+            f"| layer reads | {rtl['layer_reads_per_s']:,.0f} reads/s | |",
+            f"| building the simulator, Verilog included | {rtl['build_s']:.1f} s (0 if kept) | |",
+            f"| one worker, the same {bus['images']:,} images: the unit's ports | "
+            f"{bus['direct_images_per_s']:,.0f} images/s | |",
+            f"| one worker, the same {bus['images']:,} images: through the buses | "
+            f"{bus['bus_images_per_s']:,.0f} images/s | at most 10 % fewer |",
+            f"| idle cycles from image to image through the buses | {bus['idle_cycles_mean']:.1f} mean, "
+            f"{bus['idle_cycles_most']} most, of {bus['cycles_per_image']:,.0f} an image | 8 at most |",
+            f"| Python a read of the first layer | {macro['noisy_us_per_read']:.0f} us "
+            f"({macro['ideal_us_per_read']:.0f} us without noise) | |",
+        ]
+    wide = figures["export_128_lanes"]
+    rows.append(f"| Verilog of 784-1000-30-10, 128 lanes | {wide['seconds']:.1f} s, {wide['peak_MiB']:.0f} MiB | 5 s |")
+    return (
+        f"Written by `make bench` on {figures['processors']} processors; medians of three runs. Machines differ and "
+        "are noisy: compare ratios within this page.\n\n" + _table(rows)
+    )
+
+
+def _drift(figures: Mapping[str, Any]) -> str:
+    pulses, programming, drifting = figures["pulses"], figures["programming"], figures.get("drifting")
+    rows = [
+        f"| a million read pulses of a layer of 784 x 1000 cell pairs | {1e3 * pulses['million_pulses_s']:.0f} ms | |",
+        f"| placing its cells on the age curve, once a programming | {1e3 * pulses['locate_s']:.0f} ms | |",
+        f"| tabulating the curve, once a device | {1e3 * pulses['tabulate_s']:.0f} ms | |",
+        f"| programming its cells by pulses and verify reads | {programming['verify_s']:.2f} s | |",
+        f"| the write driver's tables for that, once a device | {1e3 * programming['driver_tables_s']:.0f} ms | |",
+    ]
+    if drifting is not None:
+        rows += [
+            f"| reference, MNIST, `drift_every = 1` | {drifting['reference_every_1_images_per_s']:,.0f} images/s | |",
+            f"| the same, `drift_every = 10` | {drifting['reference_every_10_images_per_s']:,.0f} images/s | |",
+            f"| the same, cells held | {drifting['reference_held_images_per_s']:,.0f} images/s | |",
+            "| Verilog, one simulator, its start included, `drift_every = 1` | "
+            f"{drifting['rtl_every_1_images_per_s']:,.0f} images/s | |",
+            f"| the same, cells held | {drifting['rtl_held_images_per_s']:,.0f} images/s | |",
+            "| programming the layer anew in the model, with an error, cells placed on the curve again | "
+            f"{1e3 * drifting['program_s']:.0f} ms | |",
+        ]
+    text = "Tantalum-oxide cells that drift with their reads; any number of pulses takes as long as a million."
+    return text + "\n\n" + _table(rows)
+
+
+def _export(rows: list[Mapping[str, Any]]) -> str:
+    lines = []
+    before = None
+    for row in rows:
+        ratio = f"{row['seconds'] / before:.2f}" if before else "-"
+        lines.append(
+            f"| {row['synapses']:,} | {row['seconds']:.2f} | {ratio} | {row['peak_MiB']:.0f} MiB "
+            f"| {row['verilog_KiB']:.0f} KiB |"
+        )
+        before = row["seconds"]
+    text = "784-n-30-10 with 16 lanes. Weights are loaded, not part of the Verilog, so the time hardly depends on them."
+    return text + "\n\n" + _table(lines, "| synapses | seconds | to the one before | peak memory | Verilog |")

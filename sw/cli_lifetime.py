@@ -1,0 +1,66 @@
+"""The command `spikeloom lifetime`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sw.command import Data, Debug, Json, RunOrChip, chip_and_tests
+from sw.console import bar, print_json, print_table
+
+__all__ = ["EPILOG", "lifetime"]
+
+EPILOG = (
+    "Examples: spikeloom lifetime my.toml · spikeloom lifetime mine.loom --threshold 0.9 --images 200 · "
+    "spikeloom lifetime mine.loom --images-per-s 30 --json"
+)
+
+
+def lifetime(
+    source: RunOrChip,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", metavar="X", help="Accuracy, 0 to 1, under which it is worn out.")
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option("--images", metavar="N", help="Test images to use, first ones first; 0 is all.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="Images at which the search gives up.")
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", metavar="X", help="Share of the lifetime that it is known to.")
+    ] = None,
+    images_per_s: Annotated[
+        float | None, typer.Option("--images-per-s", metavar="X", help="Rate at which images come; 0 is back to back.")
+    ] = None,
+    programmings: Annotated[
+        int | None,
+        typer.Option("--programmings", metavar="N", help="Programmings that the refresh interval must hold for."),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Search how many images a chip whose cells drift classifies before its accuracy falls, and how often to refresh.
+
+    What is not given is taken from the table [lifetime] of the configuration.
+    """
+    from sw.lifetime_evidence import measure_lifetime
+    from sw.lifetime_rows import lifetime_rows
+
+    chip, pixels, labels = chip_and_tests(source, data, as_json)
+    given = {
+        "threshold": threshold, "images": images, "limit": limit, "tolerance": tolerance, "images_per_s": images_per_s,
+        "programmings": programmings,
+    }  # fmt: skip
+    changes = {name: value for name, value in given.items() if value is not None}
+    settings = chip.config.updated({"lifetime": {"measure": True, **changes}}, "command line")
+    with bar(as_json) as advance:
+        found = measure_lifetime(
+            chip.image, pixels, labels, settings.lifetime, lambda text: advance("lifetime", 0, 0, text)
+        )
+    if as_json:
+        print_json(found)
+    else:
+        print_table("lifetime", lifetime_rows(found))

@@ -1,0 +1,64 @@
+"""The table [lifetime]: whether and how it is measured how long cells that drift last."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sim.config import Device
+from sw.sections import Section
+
+__all__ = ["LifetimeSection", "lifetime_problems"]
+
+_LIMIT = 10**12  # that of sim.lifetime, which is not imported: a configuration needs no reference
+
+
+class LifetimeSection(Section):
+    """How long cells that drift last, and how often to program them anew: by the reference, on test images."""
+
+    measure: Annotated[bool, Field(description="whether a run measures the lifetime")] = False
+    threshold: Annotated[
+        float, Field(gt=0.0, le=1.0, description="accuracy under which the chip is worn out, fraction")
+    ] = 0.85
+    images: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="test images that say how accurate the chip is and how often its rows are driven, at most so "
+            "many, first ones first, images; 0 is all",
+        ),
+    ] = 1000
+    limit: Annotated[int, Field(ge=1, le=_LIMIT, description="images at which the search gives up, images")] = _LIMIT
+    tolerance: Annotated[
+        float, Field(gt=0.0, lt=1.0, description="share of a lifetime that it is known to, fraction")
+    ] = 0.02
+    images_per_s: Annotated[
+        float, Field(ge=0.0, description="rate at which images come, images a second; 0 is back to back")
+    ] = 0.0
+    programmings: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1000,
+            description="programmings that the refresh interval must hold for; each leaves an error of its own",
+        ),
+    ] = 1
+
+
+def lifetime_problems(section: LifetimeSection, device: Device) -> list[str]:
+    """What the table does not go together with, a sentence each."""
+    if not section.measure:
+        return [
+            f"[lifetime] {name} must be {field.default!r} with measure false, since nothing is measured, not {value!r}"
+            for name, field in LifetimeSection.model_fields.items()
+            if (value := getattr(section, name)) != field.default
+        ]
+    if not device.drifts:
+        return ["[lifetime] measure must be false with [device] cell 'linear', which does not drift, not true"]
+    if section.programmings > 1 and device.program_sigma == 0.0:
+        return [
+            "[lifetime] programmings must be 1 with [device] program_sigma 0, where all programmings are the same, "
+            f"not {section.programmings}"
+        ]
+    return []

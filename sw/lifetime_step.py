@@ -1,0 +1,67 @@
+"""The step `lifetime` of a run, which is there only where [lifetime] measure is true."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sw.config import Config
+from sw.files import write_atomic
+from sw.flow import Flow, Step
+
+__all__ = ["load_lifetime", "with_lifetime"]
+
+NAME = "lifetime"
+_FILE = "lifetime/lifetime.json"
+_AFTER = "reference"
+
+
+def _run(flow: Flow) -> list[Path]:
+    from sw.lifetime_evidence import measure_lifetime
+    from sw.steps import load_chip, load_test_set
+
+    tests = load_test_set(flow)
+    found = measure_lifetime(
+        load_chip(flow).image,
+        tests.images,
+        tests.labels,
+        flow.config.lifetime,
+        progress=lambda text: flow.progress(NAME, 0, 0, text),
+    )
+    write_atomic(flow.folder / _FILE, json.dumps(found, indent=1, allow_nan=False) + "\n")
+    return [flow.folder / _FILE]
+
+
+_STEP = Step(
+    NAME,
+    "searching the lifetime of the cells",
+    ("data", "convert"),
+    ("hw", "sim", "sw/lifetime_evidence.py", "sw/lifetime_step.py"),
+    lambda flow: flow.config.lifetime.model_dump(mode="json"),
+    _run,
+)
+
+
+def with_lifetime(steps: tuple[Step, ...], config: Config) -> tuple[Step, ...]:
+    """The steps of a run, with `lifetime` after `reference`, and read by `report`, where the configuration asks for it.
+
+    Without it the other steps are as they were, and a record that an earlier run has left is not looked at.
+    """
+    if not config.lifetime.measure:
+        return steps
+    wanted: list[Step] = []
+    for step in steps:
+        wanted.append(replace(step, needs=(*step.needs, NAME)) if step.name == "report" else step)
+        if step.name == _AFTER:
+            wanted.append(_STEP)
+    return tuple(wanted)
+
+
+def load_lifetime(flow: Flow) -> dict[str, Any] | None:
+    """What the step left, as `sw.lifetime_evidence.measure_lifetime` gives it; None where it has not been run."""
+    if NAME not in flow.names() or not flow.current(NAME):
+        return None
+    found: dict[str, Any] = json.loads((flow.folder / _FILE).read_text(encoding="utf-8"))
+    return found
