@@ -178,7 +178,7 @@ def test_commands_exist_with_their_options():
                 unknown = set(OPTION.findall(match["rest"])) - options(match["name"])
                 assert not unknown, f"{where}: {sorted(unknown)}"
                 words = match["rest"].split()
-                if match["name"] in ("run", "verilog", "firmware", "cosim", "lifetime", "report", "paper") and words:
+                if match["name"] in ("run", "verilog", "firmware", "cosim", "lifetime", "report") and words:
                     assert_configuration(words[0], where)
     assert found > 20
 

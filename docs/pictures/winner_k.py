@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sw.paper.pictures import FIGURES, svg
-from sw.report import decimal, number, percent
+from sw.readable import decimal, number, percent
 
 __all__ = ["NUMBERS", "PAGE", "PICTURES", "draw", "kept", "table"]
 

@@ -58,7 +58,7 @@ def make_steps(experiment: Experiment) -> tuple[Step, ...]:
             "page",
             "results and page",
             ("data", "train", "chips", "motivation", "static", "lifetime", "sensitivity", "verilog"),
-            ("sw/paper", "sw/templates", "sw/plot_style.py", "sw/plots_strategy.py"),
+            ("sw/paper", "sw/templates", "sw/plot_style.py", "sw/plots_strategy.py", "sw/readable.py"),
             write_page,
         ),
     )

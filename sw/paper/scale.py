@@ -144,7 +144,7 @@ def quick() -> Scale:
         figure_steps=30,
         points=10,
         point_images=250,
-        most_images=1000,
+        most_images=3000,
         sensitivity=(200, 100),
         assumptions=("as-above", "k2", "unbounded", "negative", "eighty"),
         verilog_images=100,
