@@ -76,7 +76,7 @@ def test_fixed_cases_take_every_step_and_others_save_steps_and_energy(results: d
 def test_every_image_is_bit_exact_in_the_verilog(results: dict[str, Any]) -> None:
     for run in (results["verilog"][name] for name in ("OT", "best")):
         assert run["mismatches"] == 0 and run["images"] == 100 and run["row_pulses"] > 0
-        assert run["values_compared"] > 2 * run["cells"] > 0  # conductances at the end, and everything on the way
+        assert run["values_compared"] > run["cells"] + 50 * run["images"]  # cells at the end, and everything on the way
 
 
 def test_the_page_needs_nothing_else_and_shows_everything(place: Path, results: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ def test_the_page_needs_nothing_else_and_shows_everything(place: Path, results: 
 
 
 def test_figures_come_with_their_numbers(place: Path, results: dict[str, Any]) -> None:
-    tables = {name: list(csv.DictReader((place / f"figures/{name}.csv").open())) for name in FIGURES}
+    tables = {name: list(csv.DictReader((place / f"figures/{name}.csv").read_text().splitlines())) for name in FIGURES}
     assert [row["case"] for row in tables["figure-7"]][:6] == [case.name for case in CASES]
     waste = [float(row["wasted_steps"]) for row in tables["figure-3"]]
     assert waste[0] == 0.0 and waste[-1] > waste[5] > 0.0
