@@ -2,7 +2,9 @@
 
 First an estimate with scaled row pulses (`sim.lifetime.lifetime`), then the exact run of every image
 (`stream_lifetime`), with `points` looks at test images until the estimate. Then the images of the lifetime once more,
-for their steps and their energy: Table 2.
+for their steps and their energy; and, for Table 2, the same images for all cases: those of the lifetime of 99N. A case
+that lives longer classifies many images on cells that are worn, slowly, and its own lifetime's mean would hold that
+against it.
 
 Conductances are renewed after every image; of a chip that lives for more than `_RENEWALS` images, so many times in its
 life. What is put off is the drift of a thousandth of the life.
@@ -37,18 +39,27 @@ _ESTIMATE_IMAGES = 500
 def measure_lifetimes(experiment: Experiment, flow: Flow) -> list[Path]:
     """Lifetime of every case and seed, and steps and energy during it."""
     scale, tests = experiment.scale, experiment.tests()
-    parts = Parts(flow, "lifetime", SOURCES, len(experiment.seeds) * len(experiment.cases))
+    parts = Parts(flow, "lifetime", SOURCES, 2 * len(experiment.seeds) * len(experiment.cases))
     rows = []
     for seed in experiment.seeds:
+        equal: int | None = None
         for case in experiment.cases:
             path = experiment.chip_path(flow, case, seed)
+            inputs = [flow.folder / "data/data.json", path]
 
             def work(path=path):  # type: ignore[no-untyped-def]
                 return lifetime_numbers(sw.load(path).image, tests, scale)
 
             facts = [scale.point_images, scale.points, scale.most_images]
-            numbers = parts.get(f"{case.slug}-{seed}", facts, [flow.folder / "data/data.json", path], work)
-            rows.append({"case": case.name, "seed": seed, **numbers})
+            numbers = parts.get(f"{case.slug}-{seed}", facts, inputs, work)
+            if equal is None:  # the first case, 99N, is what the others are compared with
+                equal = max(1, numbers["lifetime_images"] or scale.most_images)
+
+            def share(path=path, equal=equal):  # type: ignore[no-untyped-def]
+                return first_images(sw.load(path).image, tests, equal)
+
+            same = parts.get(f"{case.slug}-{seed}-same", [equal], inputs, share)
+            rows.append({"case": case.name, "seed": seed, **numbers, **same})
     summary = flow.folder / "lifetime/lifetime.json"
     write_atomic(summary, plain(rows))
     return [summary]
@@ -75,16 +86,24 @@ def lifetime_numbers(image: ChipImage, tests: Images, scale: Scale) -> dict[str,
         limit=min(scale.most_images, 2 * about + scale.points),
     )
     count = exact.images if exact.images is not None else exact.last_good
-    used = max(1, count or 0)
-    stream = np.arange(used)
-    lived = run_reference(_renewed(image, used // (_RENEWALS // 5)), tests.pixels[stream % len(tests)], ids=stream)
+    lived = first_images(image, tests, max(1, count or 0))
     return {
         "lifetime_images": exact.images,
         "estimate": estimate.images,
+        **{f"life_{name}": value for name, value in lived.items()},
+        "points": [{"images": p.images, "accuracy": p.accuracy, "steps": p.steps_mean} for p in exact.points],
+    }
+
+
+def first_images(image: ChipImage, tests: Images, count: int) -> dict[str, Any]:
+    """Means over the first `count` images of the stream on cells that drift: steps, joules, accuracy; and the count."""
+    stream = np.arange(count)
+    lived = run_reference(_renewed(image, count // (_RENEWALS // 5)), tests.pixels[stream % len(tests)], ids=stream)
+    return {
+        "images": count,
         "steps_mean": float(lived.steps.mean()),
         "crossbar_energy_J": float(energy(image, lived)["crossbar"].mean()),
         "accuracy_mean": lived.accuracy(tests.labels[stream % len(tests)]),
-        "points": [{"images": p.images, "accuracy": p.accuracy, "steps": p.steps_mean} for p in exact.points],
     }
 
 

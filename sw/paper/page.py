@@ -28,7 +28,7 @@ from sw.paper.pictures import FIGURES, svg
 from sw.paper.published import TABLE_1
 from sw.paper.results import gather
 from sw.plot_style import data_uri
-from sw.report import decimal, number, percent, si
+from sw.readable import decimal, number, percent, si
 
 __all__ = ["FOLDER", "figure_data", "render", "write_page"]
 

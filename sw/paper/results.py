@@ -89,6 +89,8 @@ def _case(flow: Flow, name: str, network: str) -> dict[str, Any]:
     for quantity in ("steps_mean", "crossbar_energy_J"):
         short = quantity.removesuffix("_mean").replace("_J", "")
         found |= spread(f"static_{short}", [row[quantity] for row in static])
+        found |= spread(f"life_{short}", [row[f"life_{quantity}"] for row in lived])
+    found["images_by_seed"] = [row["images"] for row in lived]
     found |= spread("accuracy_ann", networks)
     found |= spread("lifetime_estimate", [row["estimate"] for row in lived])
     found["steps_histogram"] = _mean_lists([row["steps_histogram"] for row in static])

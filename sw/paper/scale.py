@@ -95,7 +95,7 @@ def full() -> Scale:
         },
         "winner-k",
     )
-    few = {"epochs": 12, "batch": 256, "learning_rate": 2e-3, "weight_noise": 0.03, "augment": True}
+    few = {"epochs": 16, "batch": 256, "learning_rate": 2e-3, "weight_noise": 0.03, "augment": True}
     return Scale(
         quick=False,
         base=base,
@@ -103,7 +103,7 @@ def full() -> Scale:
             RELU: {**_RELU, "epochs": 10, "batch": 128, "learning_rate": 1e-3, "dropout": 0.3, "weight_noise": 0.1},
             FEW_STEPS: {**_FEW_STEPS, **few},
         },
-        tuning={"OT": {"accuracy_drop": 0.0, "batch": 5000}, "best": {"accuracy_drop": 0.002, "batch": 2000}},
+        tuning={"OT": {"accuracy_drop": 0.0, "batch": 5000}, "best": {"accuracy_drop": 0.0, "batch": 5000}},
         figure_images=2000,
         figure_steps=50,
         points=40,
