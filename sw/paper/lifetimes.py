@@ -1,9 +1,10 @@
 """Step `lifetime`: images that a chip classifies before the accuracy of test images falls under 85 % [WK 5.2.2].
 
 First an estimate with scaled row pulses (`sim.lifetime.lifetime`), then the exact run of every image
-(`stream_lifetime`), with `points` looks at test images until the estimate. Then steps and energy of the images on the
-way, for Table 2: over the chip's own lifetime, and over the same images for all cases of a seed, those of the lifetime
-of 99N. A chip that lives longer is older in the mean, so only the second says what a case saves.
+(`stream_lifetime`), with `points` looks at test images until the estimate. Then the images of the lifetime once more,
+for their steps and their energy; and, for Table 2, the same images for all cases: those of the lifetime of 99N. A case
+that lives longer classifies many images on cells that are worn, slowly, and its own lifetime's mean would hold that
+against it.
 
 Conductances are renewed after every image; of a chip that lives for more than `_RENEWALS` images, so many times in its
 life. What is put off is the drift of a thousandth of the life.
@@ -38,33 +39,39 @@ _ESTIMATE_IMAGES = 500
 def measure_lifetimes(experiment: Experiment, flow: Flow) -> list[Path]:
     """Lifetime of every case and seed, and steps and energy during it."""
     scale, tests = experiment.scale, experiment.tests()
-    parts = Parts(flow, "lifetime", SOURCES, len(experiment.seeds) * len(experiment.cases))
+    parts = Parts(flow, "lifetime", SOURCES, 2 * len(experiment.seeds) * len(experiment.cases))
     rows = []
     for seed in experiment.seeds:
-        common: int | None = None
-        for case in experiment.cases:  # 99N is the first
+        equal: int | None = None
+        for case in experiment.cases:
             path = experiment.chip_path(flow, case, seed)
+            inputs = [flow.folder / "data/data.json", path]
 
-            def work(path=path, common=common):  # type: ignore[no-untyped-def]
-                return lifetime_numbers(sw.load(path).image, tests, scale, common)
+            def work(path=path):  # type: ignore[no-untyped-def]
+                return lifetime_numbers(sw.load(path).image, tests, scale)
 
-            facts = [scale.point_images, scale.points, scale.most_images, common]
-            numbers = parts.get(f"{case.slug}-{seed}", facts, [flow.folder / "data/data.json", path], work)
-            rows.append({"case": case.name, "seed": seed, **numbers})
-            common = numbers["common_images"]
+            facts = [scale.point_images, scale.points, scale.most_images]
+            numbers = parts.get(f"{case.slug}-{seed}", facts, inputs, work)
+            if equal is None:  # the first case, 99N, is what the others are compared with
+                equal = max(1, numbers["lifetime_images"] or scale.most_images)
+
+            def share(path=path, equal=equal):  # type: ignore[no-untyped-def]
+                return first_images(sw.load(path).image, tests, equal)
+
+            same = parts.get(f"{case.slug}-{seed}-same", [equal], inputs, share)
+            rows.append({"case": case.name, "seed": seed, **numbers, **same})
     summary = flow.folder / "lifetime/lifetime.json"
     write_atomic(summary, plain(rows))
     return [summary]
 
 
-def lifetime_numbers(image: ChipImage, tests: Images, scale: Scale, common: int | None = None) -> dict[str, Any]:
-    """Lifetime of one chip, the points on the way, and means over images: of its lifetime, and of the first `common`.
+def lifetime_numbers(image: ChipImage, tests: Images, scale: Scale) -> dict[str, Any]:
+    """Lifetime of one chip, the points on the way, and means over the images of the lifetime.
 
     Parameters
     ----------
     tests : the stream; some of them, at equal distances, tell the accuracy
     scale : how many tell it, how often, and when to give up
-    common : images over which all cases are compared; the lifetime if not given
     """
     few, some = tests.spread(_ESTIMATE_IMAGES), tests.spread(scale.point_images)
     estimate = lifetime(image, few.pixels, few.labels, THRESHOLD, limit=scale.most_images)
@@ -75,29 +82,28 @@ def lifetime_numbers(image: ChipImage, tests: Images, scale: Scale, common: int 
         some.pixels,
         some.labels,
         THRESHOLD,
-        every=-(-about // scale.points),
+        every=max(1, about // scale.points),
         limit=min(scale.most_images, 2 * about + scale.points),
     )
-    lived = max(1, exact.images or exact.last_good or 0)
-    common = lived if common is None else common
+    count = exact.images if exact.images is not None else exact.last_good
+    lived = first_images(image, tests, max(1, count or 0))
     return {
         "lifetime_images": exact.images,
         "estimate": estimate.images,
-        "common_images": common,
-        **_means("", image, tests, common, 1),
-        **_means("lifetime_", image, tests, lived, lived // (_RENEWALS // 5)),
+        **{f"life_{name}": value for name, value in lived.items()},
         "points": [{"images": p.images, "accuracy": p.accuracy, "steps": p.steps_mean} for p in exact.points],
     }
 
 
-def _means(prefix: str, image: ChipImage, tests: Images, count: int, every: int) -> dict[str, float]:
-    """Accuracy, steps and joules of the first images of the stream, conductances renewed after every so many."""
+def first_images(image: ChipImage, tests: Images, count: int) -> dict[str, Any]:
+    """Means over the first `count` images of the stream on cells that drift: steps, joules, accuracy; and the count."""
     stream = np.arange(count)
-    result = run_reference(_renewed(image, every), tests.pixels[stream % len(tests)], ids=stream)
+    lived = run_reference(_renewed(image, count // (_RENEWALS // 5)), tests.pixels[stream % len(tests)], ids=stream)
     return {
-        f"{prefix}accuracy_mean": result.accuracy(tests.labels[stream % len(tests)]),
-        f"{prefix}steps_mean": float(result.steps.mean()),
-        f"{prefix}crossbar_energy_J": float(energy(image, result)["crossbar"].mean()),
+        "images": count,
+        "steps_mean": float(lived.steps.mean()),
+        "crossbar_energy_J": float(energy(image, lived)["crossbar"].mean()),
+        "accuracy_mean": lived.accuracy(tests.labels[stream % len(tests)]),
     }
 
 

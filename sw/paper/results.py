@@ -18,8 +18,6 @@ __all__ = ["QUANTITIES", "gather", "read", "read_results", "savings", "spread", 
 
 QUANTITIES = ("accuracy", "steps_mean", "lifetime_images", "crossbar_energy_J")
 """What every case has, ours and the paper's. Steps and energy are means over the images of 99N's lifetime."""
-OWN = ("lifetime_steps_mean", "lifetime_crossbar_energy_J")
-"""The same over the images of the case's own lifetime."""
 
 
 def read(flow: Flow, step: str) -> Any:
@@ -86,11 +84,13 @@ def _case(flow: Flow, name: str, network: str) -> dict[str, Any]:
     found["k_by_seed"] = [row["k"] for row in chips]
     found["tuning_factors"] = [row["factors"] for row in chips]
     found |= spread("accuracy", [row["accuracy"] for row in static])
-    for quantity in (*QUANTITIES[1:], *OWN, "common_images"):
+    for quantity in QUANTITIES[1:]:
         found |= spread(quantity, [row[quantity] for row in lived])
     for quantity in ("steps_mean", "crossbar_energy_J"):
         short = quantity.removesuffix("_mean").replace("_J", "")
         found |= spread(f"static_{short}", [row[quantity] for row in static])
+        found |= spread(f"life_{short}", [row[f"life_{quantity}"] for row in lived])
+    found["images_by_seed"] = [row["images"] for row in lived]
     found |= spread("accuracy_ann", networks)
     found |= spread("lifetime_estimate", [row["estimate"] for row in lived])
     found["steps_histogram"] = _mean_lists([row["steps_histogram"] for row in static])
@@ -112,8 +112,8 @@ def savings(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 ("steps", "steps_mean", _saved),
                 ("energy", "crossbar_energy_J", _saved),
                 ("lifetime", "lifetime_images", _factor),
-                ("lifetime_steps", OWN[0], _saved),
-                ("lifetime_energy", OWN[1], _saved),
+                ("life_steps", "life_steps", _saved),
+                ("life_energy", "life_crossbar_energy", _saved),
                 ("accuracy", "accuracy", lambda ours, theirs: ours - theirs),
             ):
                 pairs = zip(case[f"{quantity}_by_seed"], base[f"{quantity}_by_seed"], strict=True)

@@ -64,7 +64,6 @@ def _changed(
     return Assumption(name, title, both or {}, tuned or {}, train or {}, threshold)
 
 
-_NEGATIVE = {"read_polarity": "negative"}
 _GIVEN = {"rule": "winner_k", "strategy": "given"}
 
 ASSUMPTIONS = (
@@ -78,12 +77,7 @@ ASSUMPTIONS = (
     ),
     _changed("unbounded", "equation 6 without a bound on the accuracy", tuned={"tuning": {"accuracy_drop": 1.0}}),
     _changed("untuned", "the strategy alone (99T)", tuned={"convert": {"tune": False}}),
-    _changed("negative", "read pulses of the other sign", both={"device": _NEGATIVE}),
-    _changed(
-        "faster",
-        "the same, drift 40 times as fast",
-        both={"device": {"read_polarity": "negative", "acceleration": 3e9}},
-    ),
+    _changed("negative", "read pulses of the other sign", both={"device": {"read_polarity": "negative"}}),
     _changed("half-range", "highest level at 12.5 mS, half the range", both={"device": {"g_max_S": 0.0125}}),
     _changed("low-range", "highest level at 2.5 mS, a tenth of the range", both={"device": {"g_max_S": 0.0025}}),
     _changed("short", "pulses of 10 ns", both={"device": {"t_pulse_s": 1e-8}}),

@@ -15,8 +15,8 @@ def made(name: str, steps: list[float], energy: list[float], life: list[int | No
         **spread("static_steps", steps),
         **spread("crossbar_energy_J", energy),
         **spread("lifetime_images", life),
-        **spread("lifetime_steps_mean", steps),
-        **spread("lifetime_crossbar_energy_J", energy),
+        **spread("life_steps", steps),
+        **spread("life_crossbar_energy", energy),
     }
 
 

@@ -26,7 +26,7 @@ def test_the_papers_cases_have_the_papers_method(scale: Scale) -> None:
             "zero",
             0.0,
         )
-        assert config.train.activation == "relu" and config.train.weight_bits == 0
+        assert config.train.activation == "relu" and config.train.activation_levels == 0
     learnt = scale.config(case("OT"), 1).learning
     assert (learnt.reward_correct, learnt.reward_wrong, learnt.reward_step) == (50.0, -50.0, -1.0)
     assert (learnt.rate, learnt.discount) == (0.1, 0.9)
