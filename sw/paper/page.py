@@ -22,7 +22,7 @@ from sw.flow import Flow
 from sw.paper.cases import case
 from sw.paper.chips import learnt_rule, tuned_factors
 from sw.paper.experiment import Experiment
-from sw.paper.open_questions import DIFFERENCES, OPEN
+from sw.paper.open_questions import OPEN
 from sw.paper.parts import plain
 from sw.paper.pictures import FIGURES, svg
 from sw.paper.published import TABLE_1
@@ -79,7 +79,6 @@ def render(results: Mapping[str, Any], uris: Mapping[str, str]) -> str:
         pictures=uris,
         table_1=_table_1(results),
         open_questions=OPEN,
-        differences=DIFFERENCES,
     )
 
 

@@ -65,8 +65,9 @@ def one_image(results: Mapping[str, Any]) -> Figure:
         ax.set_xlabel("time step")
         ax.set_ylabel("output spikes so far")
         whole_ticks(ax.yaxis)
+        whole_ticks(ax.xaxis)
         ax.grid()
-        ax.legend(frameon=False, fontsize=9, loc="upper left")
+        ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

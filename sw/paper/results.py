@@ -67,6 +67,7 @@ def gather(experiment: Experiment, flow: Flow, figures: Sequence[str]) -> dict[s
         "savings": savings(cases),
         "learning": experiment.scale.config(CASES[4], experiment.seeds[0]).learning.model_dump(mode="json"),
         "tuning": experiment.scale.config(CASES[4], experiment.seeds[0]).tuning.model_dump(mode="json"),
+        "search": _search(flow, experiment.seeds[0]),
         "example": json.loads((flow.folder / "static/example.json").read_text(encoding="utf-8")),
         "motivation": _motivation(read(flow, "motivation")),
         "verilog": read(flow, "verilog"),
@@ -151,6 +152,13 @@ def targets(cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         | {"met": value is not None and (value >= target if sense == "at least" else value <= target)}
         for case, what, sense, target, value, unit in rows
     ]
+
+
+def _search(flow: Flow, seed: int) -> list[dict[str, Any]]:
+    """Every lead of 99T counted on the validation images: k, accuracy, mean steps; k None is T_max."""
+    found = json.loads((flow.folder / f"chips/99T-{seed}.strategy.json").read_text(encoding="utf-8"))["search"]
+    rows = zip(found["ks"], found["accuracy"], found["mean_steps"], strict=True)
+    return [{"k": k, "accuracy": accuracy, "steps": steps} for k, accuracy, steps in rows]
 
 
 def _motivation(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

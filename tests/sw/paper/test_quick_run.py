@@ -15,6 +15,7 @@ from sw.cli import app
 from sw.flow import Flow
 from sw.paper.cases import CASES
 from sw.paper.flow import make_flow
+from sw.paper.page import render
 from sw.paper.pictures import FIGURES
 
 KEYS = {"name", "accuracy", "steps_mean", "lifetime_images", "crossbar_energy_J", "paper", "k", "tuning_factors"}
@@ -90,6 +91,15 @@ def test_the_page_needs_nothing_else_and_shows_everything(place: Path, results: 
     for text in ("7.50", "18.85", "8.04", "This is the quick run", "What the paper leaves open", "Where we differ"):
         assert text in page
     assert str(place) not in page
+
+
+def test_the_page_of_a_full_run_says_where_it_differs(results: dict[str, Any]) -> None:
+    page = render({**results, "quick": False}, dict.fromkeys([*FIGURES, "search", "q-values", "tuning"], "data:,"))
+    text = re.sub(r"\s+", " ", page.split("Where we differ, and why")[1])
+    steps = {case["name"]: case["static_steps"] for case in (*results["cases"], *results["variants"])}
+    for name in ("99T", "OT", "OT, k = 2"):
+        assert f"{steps[name]:.2f} steps" in text
+    assert "quick" not in page
 
 
 def test_figures_come_with_their_numbers(place: Path, results: dict[str, Any]) -> None:
