@@ -42,8 +42,14 @@ def kept(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def draw(numbers: Mapping[str, Any]) -> dict[str, str]:
-    """The pictures as SVG text, without white space at the ends of lines."""
-    return {name: re.sub(r"[ \t]+\n", "\n", svg(FIGURES[name](numbers))) for name in PICTURES}
+    """The pictures as SVG text that names no other file, without white space at the ends of lines."""
+    return {name: _bare(svg(FIGURES[name](numbers))) for name in PICTURES}
+
+
+def _bare(text: str) -> str:
+    text = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = text.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
+    return re.sub(r"[ \t]+\n", "\n", text).lstrip()
 
 
 def table(numbers: Mapping[str, Any]) -> str:
