@@ -99,7 +99,7 @@ def test_the_page_of_a_full_run_says_where_it_differs(results: dict[str, Any]) -
     steps = {case["name"]: case["static_steps"] for case in (*results["cases"], *results["variants"])}
     for name in ("99T", "OT", "OT, k = 2"):
         assert f"{steps[name]:.2f} steps" in text
-    assert "quick" not in page
+    assert "quick run" not in page and "--quick" not in page
 
 
 def test_figures_come_with_their_numbers(place: Path, results: dict[str, Any]) -> None:
