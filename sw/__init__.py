@@ -32,22 +32,25 @@ def compile(
     model: nn.Module,
     calibration_images: Any,
     config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
+    input_shape: tuple[int, ...] | None = None,
 ) -> Chip:
     """Convert a trained model to a programmed chip.
 
     Parameters
     ----------
-    model : Linear layers with ReLUs between them, Dropout, Flatten, Identity, BatchNorm1d, or `sw.ClippedReLU`; it is
-        not changed
+    model : Linear and Conv2d layers with ReLUs or `sw.ClippedReLU` between them, batch norms, pooling, branches that
+        are added up, Dropout, Flatten, Identity; it is not changed
     calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 or
         float in 0 .. 1
     config : a preset's name, a TOML file, a dictionary or a `Config`
+    input_shape : of an image, (channels, height, width), for a model that needs it while the images given are flat; by
+        default that of the images
 
     Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`.
     """
     from sw.compiler import compile_model
 
-    return compile_model(model, calibration_images, config)
+    return compile_model(model, calibration_images, config, input_shape)
 
 
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:

@@ -16,6 +16,7 @@ from sw.chip import Chip
 from sw.config import Config
 from sw.errors import CalibrationError
 from sw.graph import Network
+from sw.import_check import check_same
 from sw.import_torch import import_torch
 from sw.inputs import as_pixels
 from sw.passes.calibrate import calibrate_adc
@@ -29,7 +30,10 @@ __all__ = ["Stages", "compile_model"]
 
 @dataclass(frozen=True, eq=False)
 class Stages:
-    """The network before it became integers, for the waterfall: the model, after folding, after normalising."""
+    """The network before it became integers, for the waterfall: the model, after folding, after normalising.
+
+    The model takes images of shape `folded.input_shape`.
+    """
 
     model: nn.Module
     folded: Network
@@ -40,19 +44,38 @@ def compile_model(
     model: nn.Module,
     calibration_images: Any,
     config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
+    input_shape: tuple[int, ...] | None = None,
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
     config = Config.load(config)
-    folded = fold(import_torch(model))
+    folded = fold(import_torch(model, image_shape(calibration_images, input_shape)))
     images = calibration_pixels(calibration_images, folded.inputs)
+    check_same(model, folded, images[:4])
     normalised = normalise(folded, images, config.convert)
     phases = config.coding.phases
     factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
     levels = quantise(normalised, config.device.bits, config.convert.weight_scale, factor)
-    wide = map_to_chip(levels, config, adc_bits=16)
+    wide = map_to_chip(levels, config, adc_bits=16, plan=folded.plan)
     gains = calibrate_adc(wide, images, config.crossbar.adc_bits, config.convert.adc_quantile)
-    image: ChipImage = map_to_chip(levels, config, gains)
+    image: ChipImage = map_to_chip(levels, config, gains, plan=folded.plan)
     return Chip(image, config, Stages(model, folded, normalised))
+
+
+def image_shape(images: Any, input_shape: Any = None) -> tuple[int, ...] | None:
+    """Shape of an image: as said, or as the images have it; None if they have none.
+
+    Raises `TypeError` or `ValueError` for an `input_shape` that is none.
+    """
+    if input_shape is None:
+        shape = getattr(images, "shape", None)
+        return None if shape is None or len(shape) < 2 else tuple(int(size) for size in shape[1:])
+    if not isinstance(input_shape, tuple | list) or not all(
+        isinstance(size, int) and not isinstance(size, bool) for size in input_shape
+    ):
+        raise TypeError(f"input_shape must be whole numbers, such as (channels, height, width), not {input_shape!r}")
+    if not 1 <= len(input_shape) <= 3 or min(input_shape) < 1:
+        raise ValueError(f"input_shape must be one to three positive numbers, not {input_shape!r}")
+    return tuple(input_shape)
 
 
 def calibration_pixels(images: Any, inputs: int) -> NDArray[np.uint8]:

@@ -84,7 +84,7 @@ def train(
 
 
 def torch_accuracy(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """Share of images that the model as given classifies rightly, 0 .. 1; images uint8 [images, inputs]."""
+    """Share of images that the model as given classifies rightly, 0 .. 1; uint8 [images, ...] as it takes them."""
     training = model.training
     model.eval()
     right = 0
