@@ -33,6 +33,7 @@ __all__ = [
     "Node",
     "Pool",
     "Rectifier",
+    "Subsample",
     "rectified",
 ]
 
@@ -101,13 +102,23 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
+class Subsample:
+    """Every stride-th position, and channels of zeros around: a residual network's shortcut without weights."""
+
+    name: str
+    stride: Pair = (1, 1)
+    before: int = 0
+    after: int = 0
+
+
+@dataclass(frozen=True)
 class Add:
     """Sum of two maps of one shape."""
 
     name: str
 
 
-Node = Linear | Convolution | Affine | Rectifier | AveragePool | MaxPool | Add
+Node = Linear | Convolution | Affine | Rectifier | AveragePool | MaxPool | Subsample | Add
 
 
 @dataclass(frozen=True, eq=False)

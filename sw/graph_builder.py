@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hw.geometry import MapShape, Window
 from sw.errors import UnsupportedError, WeightError
-from sw.graph import Add, Affine, AveragePool, Convolution, Graph, Linear, MaxPool, Node, Rectifier
+from sw.graph import Add, Affine, AveragePool, Convolution, Graph, Linear, MaxPool, Node, Rectifier, Subsample
 
 __all__ = ["GraphBuilder", "Pair", "Value", "pair", "shape_text"]
 
@@ -146,6 +146,18 @@ class GraphBuilder:
         if any(wanted < 1 or size % wanted for wanted, size in zip(kept, sizes, strict=True)):
             raise UnsupportedError(f"{place} makes {kept} of {sizes} positions, which are no windows of one size")
         return self.pool(name, place, x, True, (sizes[0] // kept[0], sizes[1] // kept[1]))
+
+    def subsample(self, name: str, place: str, x: Value, stride: Pair, before: int = 0, after: int = 0) -> Value:
+        """Every stride-th position, with channels of zeros around."""
+        x, shape = self._spatial(place, x)
+        if min(*stride, before + 1, after + 1) < 1:
+            raise UnsupportedError(f"{place} needs strides of at least 1 and no fewer channels than there are")
+        made = MapShape(
+            channels=shape.channels + before + after,
+            height=-(-shape.height // stride[0]),
+            width=-(-shape.width // stride[1]),
+        )
+        return self._add_map(Subsample(name, stride, before, after), (x,), made)
 
     def add(self, name: str, place: str, a: Value, b: Value) -> Value:
         if a.shape is None or a.shape != b.shape:

@@ -178,10 +178,36 @@ def _getattr(importer: Importer, node: torch.fx.Node, where: str) -> Any:
 
 
 def _getitem(importer: Importer, node: torch.fx.Node, where: str) -> Any:
-    sizes = importer.argument(node, 0, "")
-    if not isinstance(sizes, tuple):
-        raise UnsupportedError(f"{where} is not supported but for sizes, as in x.shape[0]")
-    return _item(sizes, importer.argument(node, 1, ""), where)
+    source, index = importer.argument(node, 0, ""), importer.argument(node, 1, "")
+    if isinstance(source, tuple):
+        return _item(source, index, where)
+    steps = [_step(part) for part in index] if isinstance(index, tuple) else []
+    if not isinstance(source, Value) or len(steps) != 4 or None in steps or steps[:2] != [1, 1]:
+        raise UnsupportedError(
+            f"{where} is not supported but for sizes, as in x.shape[0], and to leave out positions, as in x[:, :, ::2, "
+            "::2]"
+        )
+    return importer.build.subsample(node.name, where, source, (steps[2] or 1, steps[3] or 1))
+
+
+def _step(part: Any) -> int | None:
+    """n of a slice ::n, 1 of a slice :; None for anything else."""
+    whole = isinstance(part, slice) and part.start in (None, 0) and part.stop is None
+    step = (1 if part.step is None else part.step) if whole else None
+    return step if isinstance(step, int) and step > 0 else None
+
+
+def _pad(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+    """Channels of zeros; zeros around a map are for the convolution's own padding."""
+    pad = importer.argument(node, 1, "pad")
+    mode, value = importer.argument(node, 2, "mode", "constant"), importer.argument(node, 3, "value", None)
+    sizes = tuple(pad) if isinstance(pad, tuple | list) and all(isinstance(n, int) for n in pad) else ()
+    if len(sizes) != 6 or any(sizes[:4]) or mode != "constant" or value:
+        raise UnsupportedError(
+            f"{where} is supported for channels of zeros alone, as in F.pad(x, (0, 0, 0, 0, 8, 8)); zeros around a map "
+            "are a convolution's padding"
+        )
+    return importer.build.subsample(node.name, where, importer.activation(node, 0, where), (1, 1), *sizes[4:])
 
 
 def _item(sizes: tuple[Any, ...], index: Any, where: str) -> Any:
@@ -214,6 +240,7 @@ FUNCTIONS: dict[Any, Callable[[Importer, torch.fx.Node, str], Any]] = {
     "size": _size,
     getattr: _getattr,
     operator.getitem: _getitem,
+    F.pad: _pad,
 }
 """What each function or method's name stands for."""
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from hw.geometry import MapShape, Window
 from sw.errors import UnsupportedError
-from sw.graph import Affine, Convolution, Floats, Linear
+from sw.graph import Affine, Convolution, Floats, Linear, Subsample
 
 __all__ = ["Currents", "Spikes", "composed", "convolved", "identity", "per_value", "weighted"]
 
@@ -83,6 +83,21 @@ class Currents:
                 f"Average pooling '{name}' follows max pooling '{self.pools[-1][0]}' without a ReLU between them"
             )
         return replace(self, parts=tuple(_averaged(part, kernel) for part in self.parts), shape=shape)
+
+    def subsampled(self, node: Subsample, shape: MapShape) -> Currents:
+        """Positions left out behind the layer are a larger stride; channels of zeros are columns without weights."""
+        if self.pools:
+            raise UnsupportedError(
+                f"'{node.name}' takes positions of max pooling '{self.pools[-1][0]}', which has no ReLU between itself "
+                "and its layer"
+            )
+        around = (node.before, node.after)
+        parts = []
+        for part in self.parts:
+            stride = (part.window.stride[0] * node.stride[0], part.window.stride[1] * node.stride[1])
+            weight = np.pad(part.weight, (around, (0, 0)))
+            parts.append(replace(part, window=replace(part.window, stride=stride), weight=weight))
+        return replace(self, parts=tuple(parts), bias=np.pad(self.bias, around), shape=shape)
 
     def joined(self, other: Currents, name: str) -> Currents:
         """The sum of two branches: their rows in one crossbar [WS Fig. 6]."""

@@ -26,6 +26,7 @@ from sw.graph import (
     Node,
     Pool,
     Rectifier,
+    Subsample,
 )
 from sw.passes.currents import Currents, Spikes, composed, convolved, identity, weighted
 
@@ -101,6 +102,11 @@ class _Folder:
         if isinstance(node, Add):
             a, b = (v if isinstance(v, Currents) else identity(v, node.name) for v in given)
             return a.joined(b, node.name)
+        if isinstance(node, Subsample):
+            currents = x if isinstance(x, Currents) else identity(x, node.name)
+            height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
+            channels = x.shape.channels + node.before + node.after
+            return currents.subsampled(node, MapShape(channels=channels, height=height, width=width))
         return self._pooled(node, x)
 
     def _rectified(self, node: Rectifier, x: Spikes | Currents) -> Spikes:

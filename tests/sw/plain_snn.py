@@ -75,7 +75,7 @@ def run_plain(image: ChipImage, pixels: Callable[[int], np.ndarray]) -> tuple[in
                         for place in inside:
                             key = (number, *place)
                             sums[key] = sums.get(key, 0) + source[place] * weight_of_spike
-                        best = max(inside, key=lambda place: sums[number, *place])  # noqa: B023 - the first of equals
+                        best = max(inside, key=lambda place: sums[number, *place])  # the first of equals
                         out[y, x, c] = source[best]
                         continue
                     v = sums.get((number, y, x, c), stage.start) + sum(source[p] for p in inside) * weight_of_spike
