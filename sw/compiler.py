@@ -15,10 +15,10 @@ from sim.image import ChipImage
 from sw.chip import Chip
 from sw.config import Config
 from sw.errors import CalibrationError
-from sw.graph import Network
 from sw.import_check import check_same
 from sw.import_torch import import_torch
 from sw.inputs import as_pixels
+from sw.network import Network
 from sw.passes.calibrate import calibrate_adc
 from sw.passes.fold import fold
 from sw.passes.map import map_to_chip

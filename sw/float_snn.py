@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hw.geometry import CrossbarStage, Plan, Pooling, PoolStage
 from hw.params import Readout, Reset, Rule
 from sim.image import ChipImage
-from sw.graph import Network
+from sw.network import Network
 from sw.windows import Kernels, WindowReader, map_order, pool_blocks
 
 __all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]

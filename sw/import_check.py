@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sw.errors import UnsupportedError
-from sw.graph import Layer, Network
 from sw.layers import ClippedReLU
+from sw.network import Layer, Network
 
 __all__ = ["check_same"]
 

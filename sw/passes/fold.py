@@ -13,21 +13,8 @@ import numpy as np
 
 from hw.geometry import MapShape, Pooling, Window
 from sw.errors import UnsupportedError
-from sw.graph import (
-    Add,
-    Affine,
-    AveragePool,
-    Convolution,
-    Graph,
-    Layer,
-    Linear,
-    MaxPool,
-    Network,
-    Node,
-    Pool,
-    Rectifier,
-    Subsample,
-)
+from sw.graph import Add, Affine, AveragePool, Convolution, Graph, Linear, MaxPool, Node, Rectifier, Subsample
+from sw.network import Layer, Network, Pool
 from sw.passes.currents import Currents, Spikes, composed, convolved, identity, weighted
 
 __all__ = ["fold"]

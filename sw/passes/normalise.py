@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hw.geometry import MapShape
 from sw.errors import WeightError
-from sw.graph import Layer, Network, Pool
+from sw.network import Layer, Network, Pool
 from sw.sections import ConvertSection
 
 __all__ = ["activation_scales", "normalise"]

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sim.image import ChipImage
-from sw.graph import Layer, Network, Pool, Rectifier
+from sw.graph import Rectifier
+from sw.network import Layer, Network, Pool
 
 __all__ = ["Cost", "Factors", "Move", "Tuned", "Tuning", "scale_chip", "scale_network", "tune"]
 

@@ -20,8 +20,8 @@ from sim.image import ChipImage
 from sim.reference import run_reference
 from sw.errors import CalibrationError
 from sw.float_snn import Maps, SpikingNetwork, spiking_network
-from sw.graph import Network
 from sw.inputs import as_labels, as_pixels
+from sw.network import Network
 from sw.passes.calibrate import row_codes
 from sw.passes.tune import Cost, Factors, Progress, Tuned, Tuning, scale_chip, scale_network, tune
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sw.graph import Network, Rectifier
+from sw.graph import Rectifier
+from sw.network import Network
 from sw.passes.normalise import activation_scales, normalise
 from sw.sections import ConvertSection
 

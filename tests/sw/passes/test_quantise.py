@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sw.graph import Network
+from sw.network import Network
 from sw.passes.quantise import MAX_THETA, quantise, threshold_for
 
 RNG = np.random.default_rng(3)

@@ -8,7 +8,7 @@ import pytest
 
 from sim.reference import run_reference
 from sw.float_snn import spiking_network
-from sw.graph import Network
+from sw.network import Network
 from sw.passes.calibrate import row_codes
 from sw.passes.tune import Cost, Factors, Tuning, scale_chip, scale_network, tune
 from tests.sw.models import make_chip, make_images
