@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from sw.chip import Chip
     from sw.config import Config
     from sw.layers import ClippedReLU
+    from sw.nir_import import NirModel, read_nir
 
-__all__ = ["Chip", "ClippedReLU", "Config", "compile", "load"]
+__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir"]
 
 
 def compile(
-    model: nn.Module,
+    model: nn.Module | NirModel,
     calibration_images: Any,
     config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
     input_shape: tuple[int, ...] | None = None,
@@ -39,7 +40,7 @@ def compile(
     Parameters
     ----------
     model : Linear and Conv2d layers with ReLUs or `sw.ClippedReLU` between them, batch norms, pooling, branches that
-        are added up, Dropout, Flatten, Identity; it is not changed
+        are added up, Dropout, Flatten, Identity; it is not changed. Or a network from a NIR file, `sw.read_nir(path)`
     calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 or
         float in 0 .. 1
     config : a preset's name, a TOML file, a dictionary or a `Config`
@@ -65,8 +66,14 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
 
 
 def __getattr__(name: str) -> Any:
-    """`sw.Chip`, `sw.Config` and `sw.ClippedReLU`, imported when asked for."""
-    modules = {"Chip": "sw.chip", "Config": "sw.config", "ClippedReLU": "sw.layers"}
+    """`sw.Chip`, `sw.Config`, `sw.ClippedReLU`, `sw.read_nir` and `sw.NirModel`, imported when asked for."""
+    modules = {
+        "Chip": "sw.chip",
+        "Config": "sw.config",
+        "ClippedReLU": "sw.layers",
+        "NirModel": "sw.nir_import",
+        "read_nir": "sw.nir_import",
+    }
     if name not in modules:
         raise AttributeError(f"module 'sw' has no attribute '{name}'")
     from importlib import import_module

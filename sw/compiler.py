@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from sw.import_check import check_same
 from sw.import_torch import import_torch
 from sw.inputs import as_pixels
 from sw.network import Network
+from sw.nir_dynamics import check_dynamics, with_threshold
+from sw.nir_import import NirModel
 from sw.passes.calibrate import calibrate_adc
 from sw.passes.fold import fold
 from sw.passes.map import map_to_chip
@@ -41,24 +43,40 @@ class Stages:
 
 
 def compile_model(
-    model: nn.Module,
+    model: nn.Module | NirModel,
     calibration_images: Any,
     config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
     input_shape: tuple[int, ...] | None = None,
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
     config = Config.load(config)
-    folded = fold(import_torch(model, image_shape(calibration_images, input_shape)))
+    if isinstance(model, NirModel):
+        return _spiking_chip(model, calibration_images, config)
+    folded = fold(import_torch(model, image_shape(calibration_images, input_shape)), config.convert.average_pooling)
     images = calibration_pixels(calibration_images, folded.inputs)
     check_same(model, folded, images[:4])
     normalised = normalise(folded, images, config.convert)
+    return Chip(_programmed(normalised, images, config, lambda image: image), config, Stages(model, folded, normalised))
+
+
+def _spiking_chip(model: NirModel, calibration_images: Any, config: Config) -> Chip:
+    """The chip of a network that is of spiking neurons already; its thresholds are 1 without normalisation."""
+    check_dynamics(model, config)
+    network = fold(model.graph, "weights")
+    images = calibration_pixels(calibration_images, network.inputs)
+    return Chip(_programmed(network, images, config, lambda image: with_threshold(image, model)), config)
+
+
+def _programmed(
+    network: Network, images: NDArray[np.uint8], config: Config, finish: Callable[[ChipImage], ChipImage]
+) -> ChipImage:
+    """Quantise, calibrate and map a network whose thresholds are 1; `finish` has the last word on its neurons."""
     phases = config.coding.phases
     factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
-    levels = quantise(normalised, config.device.bits, config.convert.weight_scale, factor)
-    wide = map_to_chip(levels, config, adc_bits=16, plan=folded.plan)
+    levels = quantise(network, config.device.bits, config.convert.weight_scale, factor)
+    wide = finish(map_to_chip(levels, config, adc_bits=16, plan=network.plan))
     gains = calibrate_adc(wide, images, config.crossbar.adc_bits, config.convert.adc_quantile)
-    image: ChipImage = map_to_chip(levels, config, gains, plan=folded.plan)
-    return Chip(image, config, Stages(model, folded, normalised))
+    return finish(map_to_chip(levels, config, gains, plan=network.plan))
 
 
 def image_shape(images: Any, input_shape: Any = None) -> tuple[int, ...] | None:

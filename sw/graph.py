@@ -13,15 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.geometry import MapShape, Window
+from sw.errors import UnsupportedError
 
 __all__ = [
     "Add",
     "Affine",
     "AveragePool",
     "Convolution",
+    "Flatten",
     "Graph",
     "Linear",
     "MaxPool",
+    "Neurons",
     "Node",
     "Rectifier",
     "Subsample",
@@ -77,10 +80,14 @@ class Rectifier:
 
 @dataclass(frozen=True)
 class AveragePool:
-    """Mean of windows of `kernel` values that do not overlap, a channel on its own; a rest at the rim is left out."""
+    """Mean of windows of `kernel` values that do not overlap, a channel on its own; a rest at the rim is left out.
+
+    total : the sum instead of the mean
+    """
 
     name: str
     kernel: Pair
+    total: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,13 +109,51 @@ class Subsample:
 
 
 @dataclass(frozen=True)
+class Flatten:
+    """The same values without positions; noted down only where the name is to be kept."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """Integrate-and-fire neurons: V grows by resistance * dt * current a step, and fires at the threshold.
+
+    resistance, threshold : float64, one a value in PyTorch's order, or one for all
+    dt : seconds a step
+    """
+
+    name: str
+    resistance: Floats
+    threshold: Floats
+    dt: float
+
+    def gains(self, shape: MapShape) -> Floats:
+        """Thresholds that a current of 1 makes in a step, float64 [channels].
+
+        Raises `UnsupportedError` if neurons of a channel differ, since they share their weights.
+        """
+        values = np.asarray(self.resistance * self.dt / self.threshold)
+        values = values.ravel() if values.size > 1 else np.full(shape.size, float(values.reshape(-1)[0]))
+        if values.size != shape.size:
+            raise UnsupportedError(f"'{self.name}' has {values.size} neurons, but gets {shape.size} values")
+        channels = values.reshape(shape.channels, shape.positions)
+        if (channels != channels[:, :1]).any():
+            raise UnsupportedError(
+                f"Neurons '{self.name}' differ within a channel; where a kernel is used at every position, all of its "
+                "neurons are alike"
+            )
+        return np.ascontiguousarray(channels[:, 0])
+
+
+@dataclass(frozen=True)
 class Add:
     """Sum of two maps of one shape."""
 
     name: str
 
 
-Node = Linear | Convolution | Affine | Rectifier | AveragePool | MaxPool | Subsample | Add
+Node = Linear | Convolution | Affine | Rectifier | AveragePool | MaxPool | Subsample | Flatten | Neurons | Add
 
 
 @dataclass(frozen=True, eq=False)

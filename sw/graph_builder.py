@@ -15,7 +15,20 @@ from numpy.typing import NDArray
 
 from hw.geometry import MapShape, Window
 from sw.errors import UnsupportedError, WeightError
-from sw.graph import Add, Affine, AveragePool, Convolution, Graph, Linear, MaxPool, Node, Rectifier, Subsample
+from sw.graph import (
+    Add,
+    Affine,
+    AveragePool,
+    Convolution,
+    Flatten,
+    Graph,
+    Linear,
+    MaxPool,
+    Neurons,
+    Node,
+    Rectifier,
+    Subsample,
+)
 
 __all__ = ["GraphBuilder", "Pair", "Value", "pair", "shape_text"]
 
@@ -130,12 +143,19 @@ class GraphBuilder:
             raise UnsupportedError(f"ReLU '{rectifier.name}' comes before the first layer")
         return self._add(rectifier, (x,), x.shape, self._map(x))
 
-    def pool(self, name: str, place: str, x: Value, average: bool, kernel: Pair) -> Value:
+    def neurons(self, x: Value, node: Neurons) -> Value:
+        node.gains(self._map(x))  # which refuses what does not fit
+        return self._add(node, (x,), x.shape, self._map(x))
+
+    def pool(
+        self, name: str, place: str, x: Value, average: bool, kernel: Pair, total: bool = False, keep: bool = False
+    ) -> Value:
+        """Pooling; of single values it is nothing, and a node only if that is to be kept."""
         x, shape = self._spatial(place, x)
         height, width = self._outputs(place, shape, kernel, kernel, (0, 0))
-        if kernel == (1, 1):
+        if kernel == (1, 1) and not keep:
             return x
-        node = AveragePool(name, kernel) if average else MaxPool(name, kernel)
+        node = AveragePool(name, kernel, total) if average else MaxPool(name, kernel)
         return self._add_map(node, (x,), MapShape(channels=shape.channels, height=height, width=width))
 
     def adaptive_average(self, name: str, place: str, x: Value, outputs: tuple[int | None, int | None]) -> Value:
@@ -166,8 +186,14 @@ class GraphBuilder:
             raise UnsupportedError(f"{place} adds flat values that come from maps of different shapes")
         return self._add(Add(name), (a, b), a.shape, self._map(a))
 
-    def flatten(self, x: Value) -> Value:
-        """Each image flat; how many pixels an image has is for the layers to say, and for the images to fit."""
+    def flatten(self, x: Value, name: str | None = None) -> Value:
+        """Each image flat; how many pixels an image has is for the layers to say, and for the images to fit.
+
+        A node is made of it only if it has a name.
+        """
+        if name is not None:
+            assert x.shape is not None
+            return self._add(Flatten(name), (x,), (math.prod(x.shape),), self._map(x))
         return Value(x.number, None if x.shape is None or x == self.image else (math.prod(x.shape),))
 
     def unflatten(self, place: str, x: Value, shape: tuple[int, ...]) -> Value:
@@ -208,6 +234,8 @@ class GraphBuilder:
         return self._add(node, reads, (made.channels, made.height, made.width), made)
 
     def _map(self, x: Value) -> MapShape:
+        if x.number == 0 and self._maps[0] is None and x.shape is not None:
+            x = self._spatial("The input", x)[0] if len(x.shape) > 1 else self._flat("The input", x, x.shape[0])
         shape = self._maps[x.number]
         assert shape is not None
         return shape

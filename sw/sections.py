@@ -111,6 +111,13 @@ class ConvertSection(Section):
         float,
         Field(gt=0.0, le=100.0, description="percentile of the positive activations, if so chosen, percent"),
     ] = 99.9
+    average_pooling: Annotated[
+        Literal["spikes", "weights"],
+        Field(
+            description="average pooling behind an activation: a unit on spikes, or in the weights of the next layer, "
+            "which then has a row for every value averaged"
+        ),
+    ] = "spikes"
     weight_scale: Annotated[
         Literal["max", "mse"],
         Field(description="scale of a layer: the largest weight is the top level, or least mean square error"),

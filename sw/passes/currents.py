@@ -12,7 +12,7 @@ import numpy as np
 
 from hw.geometry import MapShape, Window
 from sw.errors import UnsupportedError
-from sw.graph import Affine, Convolution, Floats, Linear, Subsample
+from sw.graph import Affine, AveragePool, Convolution, Floats, Linear, Subsample
 
 __all__ = ["Currents", "Spikes", "composed", "convolved", "identity", "per_value", "weighted"]
 
@@ -23,8 +23,10 @@ Pair = tuple[int, int]
 class Spikes:
     """A map of the chip: the image (0), or what a stage makes; with a batch norm that is yet to be folded.
 
+    shape : of the map; after `pooled`, of what is left
     layer, relu : names of the layer and of the ReLU that made it; None for the image
     clip : the ReLU's upper end
+    pooled, gain : sums over windows that the next layer's weights are yet to take in, times gain
     """
 
     map: int
@@ -33,6 +35,17 @@ class Spikes:
     layer: str | None = None
     relu: str | None = None
     clip: float = np.inf
+    pooled: Pair = (1, 1)
+    gain: float = 1.0
+    source: MapShape | None = None
+
+    def averaged(self, node: AveragePool, shape: MapShape) -> Spikes:
+        """Average pooling that the next layer's weights take in."""
+        (down, right), (rows, columns) = self.pooled, node.kernel
+        gain = self.gain if node.total else self.gain / (rows * columns)
+        return replace(
+            self, shape=shape, pooled=(down * rows, right * columns), gain=gain, source=self.source or self.shape
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +89,15 @@ class Currents:
         parts = tuple(replace(part, weight=scale[:, None] * part.weight) for part in self.parts)
         return replace(self, parts=parts, bias=scale * self.bias + shift)
 
-    def averaged(self, name: str, kernel: Pair, shape: MapShape) -> Currents:
+    def averaged(self, node: AveragePool, shape: MapShape) -> Currents:
         """Average pooling behind the layer: one larger kernel with a larger stride [BS: pooling of currents]."""
         if self.pools:
             raise UnsupportedError(
-                f"Average pooling '{name}' follows max pooling '{self.pools[-1][0]}' without a ReLU between them"
+                f"Average pooling '{node.name}' follows max pooling '{self.pools[-1][0]}' without a ReLU between them"
             )
-        return replace(self, parts=tuple(_averaged(part, kernel) for part in self.parts), shape=shape)
+        size = node.kernel[0] * node.kernel[1]
+        parts = tuple(_averaged(part, node.kernel, 1.0 if node.total else 1.0 / size) for part in self.parts)
+        return replace(self, parts=parts, bias=self.bias * (size if node.total else 1), shape=shape)
 
     def subsampled(self, node: Subsample, shape: MapShape) -> Currents:
         """Positions left out behind the layer are a larger stride; channels of zeros are columns without weights."""
@@ -134,9 +149,11 @@ def identity(x: Spikes, name: str) -> Currents:
 
 
 def _behind(x: Spikes, layer: Currents, name: str) -> Currents:
-    """The layer with the batch norm before it folded in: W (s x + h) + b has weights W s and bias b + W h."""
+    """The layer with the batch norm before it folded in: W (s x + h) + b has weights W s and bias b + W h; and with
+    the pooling before that.
+    """
     if x.affine is None:
-        return layer
+        return replace(layer, parts=tuple(_over_windows(part, x, name) for part in layer.parts))
     (part,) = layer.parts
     size, positions = len(x.affine.scale), part.window.kernel[0] * part.window.kernel[1]
     if size == x.shape.channels:
@@ -151,11 +168,32 @@ def _behind(x: Spikes, layer: Currents, name: str) -> Currents:
             "that the bias would differ at the rim; put it behind the convolution, or take the padding away"
         )
     moved = layer.bias + part.weight @ shift
-    return replace(layer, parts=(replace(part, weight=part.weight * scale[None, :]),), bias=moved)
+    scaled = replace(part, weight=part.weight * scale[None, :])
+    return replace(layer, parts=(_over_windows(scaled, x, name),), bias=moved)
 
 
-def _averaged(part: Part, kernel: Pair) -> Part:
-    """The window that gives the mean of kernel[0] x kernel[1] positions, and its weights."""
+def _over_windows(part: Part, x: Spikes, name: str) -> Part:
+    """The window over the map itself of one over the sums that pooling made of it."""
+    if x.source is None:
+        return part
+    window, (rows, columns) = part.window, x.pooled
+    rest = (x.source.height % rows, x.source.width % columns)
+    if any(left and zeros for left, zeros in zip(rest, window.padding, strict=True)):
+        raise UnsupportedError(
+            f"Average pooling before '{name}' leaves {rest} rows and columns out at the rim, where '{name}' has zeros "
+            "around; its weights cannot take the pooling in"
+        )
+    kernel, stride, padding = (
+        (pair[0] * rows, pair[1] * columns) for pair in (window.kernel, window.stride, window.padding)
+    )
+    weight = part.weight.reshape(len(part.weight), *window.kernel, x.shape.channels)
+    weight = weight.repeat(rows, axis=1).repeat(columns, axis=2) * x.gain
+    wide = replace(window, kernel=kernel, stride=stride, padding=padding)
+    return Part(wide, weight.reshape(len(weight), -1), x.source)
+
+
+def _averaged(part: Part, kernel: Pair, gain: float) -> Part:
+    """The window that gives the sum of kernel[0] x kernel[1] positions times gain, and its weights."""
     window = part.window
     outputs, channels = len(part.weight), part.source.channels
     (rows, columns), (down, right) = window.kernel, window.stride
@@ -164,7 +202,7 @@ def _averaged(part: Part, kernel: Pair) -> Part:
     for y in range(kernel[0]):
         for x in range(kernel[1]):
             larger[:, y * down : y * down + rows, x * right : x * right + columns] += weight
-    larger /= kernel[0] * kernel[1]
+    larger *= gain
     stride = (down * kernel[0], right * kernel[1])
     wide = replace(window, kernel=(larger.shape[1], larger.shape[2]), stride=stride)
     return Part(wide, larger.reshape(outputs, -1), part.source)

@@ -8,22 +8,42 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from hw.geometry import MapShape, Pooling, Window
 from sw.errors import UnsupportedError
-from sw.graph import Add, Affine, AveragePool, Convolution, Graph, Linear, MaxPool, Node, Rectifier, Subsample
+from sw.graph import (
+    Add,
+    Affine,
+    AveragePool,
+    Convolution,
+    Flatten,
+    Graph,
+    Linear,
+    MaxPool,
+    Neurons,
+    Node,
+    Rectifier,
+    Subsample,
+)
 from sw.network import Layer, Network, Pool
 from sw.passes.currents import Currents, Spikes, composed, convolved, identity, weighted
 
 __all__ = ["fold"]
 
+AverageKind = Literal["spikes", "weights"]
 Pair = tuple[int, int]
 
 
-def fold(graph: Graph) -> Network:
+def fold(graph: Graph, average: AverageKind = "spikes") -> Network:
     """The same function with crossbar layers and pooling units only.
+
+    Parameters
+    ----------
+    average : what becomes of average pooling behind a ReLU: a pooling unit on "spikes", or part of the "weights" of the
+        next layer, whose rows are then all that it averages over
 
     A batch norm after a layer goes into that layer, one before a layer into the next; average pooling before a ReLU
     goes into the layer before it, max pooling before a ReLU is done after it; an addition joins the rows of its two
@@ -32,14 +52,14 @@ def fold(graph: Graph) -> Network:
     Raises `UnsupportedError`, with the names, if two layers follow one another without a ReLU, if currents are read by
     two, if a ReLU or a batch norm has no layer that it could go into, or if the output has more than one position.
     """
-    return _Folder(graph).run()
+    return _Folder(graph, average).run()
 
 
 class _Folder:
     """`values` has what the image and every node give; `stages` are the chip's so far."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, average: AverageKind) -> None:
+        self.graph, self.average = graph, average
         image = graph.image
         if self._only_dense():
             image = MapShape(channels=image.size)
@@ -66,7 +86,7 @@ class _Folder:
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
             if not flat & set(sources) or isinstance(node, Linear):
                 continue
-            if not isinstance(node, Affine):
+            if not isinstance(node, Affine | Flatten):
                 return False
             flat.add(number)
         return True
@@ -89,6 +109,12 @@ class _Folder:
         if isinstance(node, Add):
             a, b = (v if isinstance(v, Currents) else identity(v, node.name) for v in given)
             return a.joined(b, node.name)
+        if isinstance(node, Flatten):
+            return x
+        if isinstance(node, Neurons):
+            currents = x if isinstance(x, Currents) else identity(x, node.name)
+            gains = node.gains(x.shape)
+            return self._fire(currents.scaled(Affine(node.name, gains, np.zeros_like(gains))), Rectifier(node.name))
         if isinstance(node, Subsample):
             currents = x if isinstance(x, Currents) else identity(x, node.name)
             height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
@@ -124,14 +150,17 @@ class _Folder:
         return spikes
 
     def _pooled(self, node: AveragePool | MaxPool, x: Spikes | Currents) -> Spikes | Currents:
-        average = isinstance(node, AveragePool)
-        if isinstance(x, Spikes):
-            _check_norm_before_pool(x, node)
-            return self._pool(node.name, Pooling.AVERAGE if average else Pooling.MAX, node.kernel, x)
         shape = _pooled_shape(x.shape, node.kernel)
-        if average:
-            return x.averaged(node.name, node.kernel, shape)
-        return replace(x, pools=(*x.pools, (node.name, node.kernel)), shape=shape)
+        if isinstance(x, Currents):
+            if isinstance(node, AveragePool):
+                return x.averaged(node, shape)
+            return replace(x, pools=(*x.pools, (node.name, node.kernel)), shape=shape)
+        _check_norm_before_pool(x, node)
+        if isinstance(node, AveragePool) and (self.average == "weights" or node.total):
+            return x.averaged(node, shape)
+        if x.source is not None:
+            raise UnsupportedError(f"'{node.name}' pools sums that the weights of the next layer should take in")
+        return self._pool(node.name, Pooling.AVERAGE if isinstance(node, AveragePool) else Pooling.MAX, node.kernel, x)
 
     def _pool(self, name: str, kind: Pooling, kernel: Pair, x: Spikes) -> Spikes:
         self.stages.append(Pool(name, kind, Window(source=x.map, kernel=kernel, stride=kernel)))
@@ -152,7 +181,7 @@ class _Folder:
             raise UnsupportedError(
                 f"Batch norm '{last.affine.name}' has no Linear layer next to it that it could be folded into"
             )
-        elif last.map != len(self.stages) or isinstance(self.stages[-1], Pool):
+        elif last.map != len(self.stages) or last.source is not None or isinstance(self.stages[-1], Pool):
             self._fire(identity(last, "output"), None)
 
 

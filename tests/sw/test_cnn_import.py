@@ -15,7 +15,9 @@ import sw
 from hw.geometry import Pooling, PoolStage, Window
 from sw.errors import ConfigError, UnsupportedError
 from sw.float_snn import spiking_network
+from sw.graph import Graph
 from sw.import_torch import import_torch
+from sw.network import Network, Pool
 from sw.passes.calibrate import row_codes
 from sw.passes.fold import fold
 from sw.passes.normalise import activation_scales, normalise
@@ -35,14 +37,31 @@ def outputs(model: torch.nn.Module, pixels: np.ndarray, shape: tuple[int, ...]) 
         return model.double()(x).numpy()
 
 
+def fold_in_weights(graph: Graph) -> Network | None:
+    """Folded with average pooling in weights, and thus without such units; None where max pooling follows."""
+    try:
+        network = fold(graph, "weights")
+    except UnsupportedError as error:
+        assert re.search(
+            "pools sums that the weights of the next layer|weights cannot take the pooling in$", str(error)
+        )
+        return None
+    assert not any(isinstance(stage, Pool) and stage.kind == Pooling.AVERAGE for stage in network.stages)
+    return network
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_folded_and_normalised_networks_compute_the_same(seed: int) -> None:
     model, shape = random_cnn(seed)
     pixels = make_images(30, int(np.prod(shape)), seed)
-    network = fold(import_torch(model, shape))
+    graph = import_torch(model, shape)
+    network = fold(graph)
     expected = outputs(model, pixels, shape)
     limit = 1e-5 * np.abs(expected).max()
     np.testing.assert_allclose(network.outputs(pixels), expected, atol=limit)
+    in_weights = fold_in_weights(graph)
+    if in_weights is not None:
+        np.testing.assert_allclose(in_weights.outputs(pixels), expected, atol=limit)
     assert network.input_shape == shape
     normalised = normalise(network, pixels, ConvertSection())
     values = [v.max() for v in normalised.activations(pixels)]
