@@ -109,14 +109,17 @@ class WindowWalk(wiring.Component):
         word = self.o.payload
         y = Signal(range(max(2, self._height)))
         x = Signal(range(max(2, self._width)))
-        position, window = Signal.like(word.position), Signal.like(word.window)
-        row, column = Signal.like(word.row), Signal.like(word.column)
+        position = Signal.like(word.position)
+        window = Signal.like(word.window)
+        row = Signal.like(word.row)
+        column = Signal.like(word.column)
         busy = Signal()
 
         # What the window in work says: where its columns begin and end, its last row, the place of the word, and where
         # the columns of the next window begin.
-        begin, following = Signal.like(column), Signal.like(column)
-        last_row, last_column = Signal(), Signal()
+        here = Signal.like(column)
+        following = Signal.like(column)
+        last_row, last_column, closes = Signal(), Signal(), Signal()
         last_window, last_x, last_y = Signal(), Signal(), Signal()
         kept = [kept_columns(*pair) for pair in zip(self._windows, self._shapes, strict=True)]
         begins = [Mux(x == 0, 0, columns) if columns else Const(0) for columns in kept]
@@ -130,7 +133,7 @@ class WindowWalk(wiring.Component):
                 with m.Case(number) if number < len(self._windows) - 1 else m.Default():
                     inside, address = self._place(number, y, x, row, column)
                     m.d.comb += [
-                        begin.eq(begins[number]),
+                        here.eq(begins[number]),
                         last_row.eq(row == w.kernel[0] - 1),
                         last_column.eq(column == w.kernel[1] - 1),
                         word.inside.eq(inside),
@@ -144,8 +147,9 @@ class WindowWalk(wiring.Component):
             word.row.eq(row),
             word.column.eq(column),
             word.opens.eq((window == 0) & (row == 0) & (column == begins[0])),
-            word.closes.eq(last_row & last_column & last_window),
-            word.end.eq(word.closes & last_x & last_y),
+            closes.eq(last_row & last_column & last_window),
+            word.closes.eq(closes),
+            word.end.eq(closes & last_x & last_y),
         ]
 
         with m.If(self.start):
@@ -153,7 +157,7 @@ class WindowWalk(wiring.Component):
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += column.eq(column + 1)
             with m.If(last_column):
-                m.d.sync += [column.eq(begin), row.eq(row + 1)]
+                m.d.sync += [column.eq(here), row.eq(row + 1)]
                 with m.If(last_row):
                     m.d.sync += [row.eq(0), window.eq(window + 1), column.eq(following)]
                     with m.If(last_window):
@@ -179,10 +183,10 @@ class WindowWalk(wiring.Component):
             (row, column),
             strict=True,
         ):
-            padded = at * stride + offset  # counted from the padding's edge
+            padded = (at * stride if stride > 1 else at) + offset  # counted from the padding's edge
             if padding:
                 inside.append(padded >= padding)
             if (outputs - 1) * stride + kernel > size + padding:
                 inside.append(padded < size + padding)
-            places.append(padded - padding)
+            places.append(padded - padding if padding else padded)
         return (Cat(inside).all() if inside else Const(1)), places[0] * shape.width + places[1]

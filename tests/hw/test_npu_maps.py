@@ -48,7 +48,7 @@ def convolution() -> Plan:
 
 
 def pooled(kind: Pooling) -> Plan:
-    """1 x 6 x 7 -> conv 2x2 -> pool 2x3 (a line and a column are left over... none) -> conv 2x1 -> pool -> dense."""
+    """1 x 6 x 7 -> conv 2x2 -> pool 2x3, a line left over -> conv 2x1, padded -> pool -> dense."""
     pool = PoolStage(
         kind=kind, window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3 * (kind == Pooling.AVERAGE)
     )
