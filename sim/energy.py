@@ -50,8 +50,8 @@ def energy(image: ChipImage, result: Result) -> dict[str, NDArray[np.float64]]:
     """Joules an image, float64 [images] each: `crossbar`, `adc`, `dac`, `digital`.
 
     `digital` is neuron updates (outputs of a layer at all its positions, in each step that the layer ran) times
-    neuron_J_per_update, plus clock cycles times control_J_per_cycle where the result counts cycles (that of the Verilog does, the reference's
-    does not: its `digital` is the neurons' part only).
+    neuron_J_per_update, plus clock cycles times control_J_per_cycle where the result counts cycles (that of the Verilog
+    does, the reference's does not: its `digital` is the neurons' part only).
     """
     device, coefficients = image.device, image.energy
     shapes = image.parameters.layers
