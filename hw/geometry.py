@@ -118,6 +118,10 @@ class PoolStage:
     window: Window
     start: int = 0
 
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        return (self.window,)
+
 
 Stage = CrossbarStage | PoolStage
 
@@ -145,7 +149,7 @@ class Plan:
         layers = 0
         for number, stage in enumerate(self.stages):
             where = f"Stage {number}"
-            windows = stage.windows if isinstance(stage, CrossbarStage) else (stage.window,)
+            windows = stage.windows
             if not windows:
                 raise ValueError(f"{where} has no window")
             for window in windows:
@@ -193,6 +197,10 @@ class Plan:
             isinstance(stage, CrossbarStage) and stage.windows == (Window(source=n),)
             for n, stage in enumerate(self.stages)
         )
+
+    def sources(self, stage: Stage) -> tuple[MapShape, ...]:
+        """Shape of the map that each window of a stage reads."""
+        return tuple(self.maps[window.source] for window in stage.windows)
 
     def rows(self, stage: CrossbarStage) -> int:
         """Rows of a stage's crossbar."""

@@ -10,6 +10,7 @@ from hw.controller import CYCLE_BITS, Controller
 from hw.crossbar_port import CrossbarSignature
 from hw.encoder_pair import TAG_BITS, EncoderPair
 from hw.layer_core import ActivitySignature, LayerCore
+from hw.npu_maps import join_maps
 from hw.params import NpuParameters
 from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, RegisterFile
@@ -108,7 +109,6 @@ class Npu(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         parameters = self._parameters
-        last = len(parameters.layers) - 1
 
         m.submodules.registers = registers = RegisterFile(registers=GLOBAL_REGISTERS, scope=0, parameters=parameters)
         m.submodules.controller = controller = Controller(parameters=parameters)
@@ -116,7 +116,6 @@ class Npu(wiring.Component):
         m.submodules.counter = counter = SpikeCounter(parameters=parameters)
         m.submodules.terminator = terminator = Terminator(parameters=parameters)
         cores = [LayerCore(parameters=p, pulse_cycles=parameters.pulse_cycles) for p in parameters.layers]
-        collectors = [SpikeCollector(parameters=p) for p in parameters.layers[:-1]]
 
         for index, core in enumerate(cores):
             m.submodules[f"layer_{index}"] = core
@@ -154,28 +153,13 @@ class Npu(wiring.Component):
             self.gap.eq(controller.gap),
         ]
 
-        # Vectors: encoder -> admission gate -> layer 0 -> collector 0 -> ... -> final gate -> last layer.
-        m.d.comb += [controller.vector_valid.eq(encoder.o.valid), encoder.o.ready.eq(controller.vector_ready)]
-        admitted = (encoder.o.p, controller.admit_valid, controller.admit_ready)
-        vectors = [admitted]
-        for index, collector in enumerate(collectors):
-            m.submodules[f"collector_{index}"] = collector
-            wiring.connect(m, cores[index].o, collector.i)
-            vectors.append((collector.o.p, collector.o.valid, collector.o.ready))
-        for core, (payload, valid, ready) in zip(cores[:-1], vectors[:-1], strict=True):
-            m.d.comb += [core.i.p.eq(payload), core.i.valid.eq(valid), ready.eq(core.i.ready)]
-        payload, valid, ready = vectors[-1]
-        m.d.comb += [
-            controller.last_valid.eq(valid),
-            ready.eq(controller.last_ready),
-            cores[last].i.p.eq(payload),
-            cores[last].i.p.first.eq(controller.final_first),
-            cores[last].i.valid.eq(controller.final_valid),
-            controller.final_ready.eq(cores[last].i.ready),
-        ]
+        if parameters.stages.plain:
+            self._join_chain(m, encoder, controller, cores)
+        else:
+            join_maps(m, parameters, encoder, controller, cores)
 
         # Decision.
-        wiring.connect(m, cores[last].o, counter.i)
+        wiring.connect(m, cores[-1].o, counter.i)
         wiring.connect(m, counter.o, terminator.i)
         wiring.connect(m, terminator.o, controller.verdict)
         wiring.connect(m, controller.result, flipped(self.result))
@@ -187,3 +171,23 @@ class Npu(wiring.Component):
             terminator.step.eq(controller.step),
         ]
         return m
+
+    def _join_chain(self, m: Module, encoder: EncoderPair, controller: Controller, cores: list[LayerCore]) -> None:
+        """Dense layers in a row: encoder, admission gate, layer 0, collector 0, ..., final gate, last layer."""
+        m.d.comb += [controller.vector_valid.eq(encoder.o.valid), encoder.o.ready.eq(controller.vector_ready)]
+        vectors = [(encoder.o.p, controller.admit_valid, controller.admit_ready)]
+        for index, core in enumerate(cores[:-1]):
+            m.submodules[f"collector_{index}"] = collector = SpikeCollector(parameters=core.parameters)
+            wiring.connect(m, core.o, collector.i)
+            vectors.append((collector.o.p, collector.o.valid, collector.o.ready))
+        for core, (payload, valid, ready) in zip(cores[:-1], vectors[:-1], strict=True):
+            m.d.comb += [core.i.p.eq(payload), core.i.valid.eq(valid), ready.eq(core.i.ready)]
+        payload, valid, ready = vectors[-1]
+        m.d.comb += [
+            controller.last_valid.eq(valid),
+            ready.eq(controller.last_ready),
+            cores[-1].i.p.eq(payload),
+            cores[-1].i.p.first.eq(controller.final_first),
+            cores[-1].i.valid.eq(controller.final_valid),
+            controller.final_ready.eq(cores[-1].i.ready),
+        ]

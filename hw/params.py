@@ -8,7 +8,7 @@ run time (thresholds, biases, rule, ...) are not here: see `hw.registers`.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hw.geometry import Plan
 
@@ -268,6 +268,9 @@ class NpuParameters:
                     raise ValueError(f"Layer {index} has {name} {given}, but the plan says {planned}")
             if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
                 raise ValueError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
+        readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
+        if self.layers[0].row_bits != 1 and readers != [plan.crossbars[0][0]]:
+            raise ValueError(f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only")
         if len(self.layers) != len(plan.crossbars):
             raise ValueError(f"There are {len(self.layers)} layers, but the plan has {len(plan.crossbars)}")
 
@@ -282,6 +285,11 @@ class NpuParameters:
     def inputs(self) -> int:
         """Pixels of an image."""
         return self.layers[0].inputs if self.plan is None else self.plan.image.size
+
+    @property
+    def encoded(self) -> LayerParameters:
+        """A layer that has the whole image as its rows: the shape of the encoder's vectors."""
+        return replace(self.layers[0], inputs=self.inputs, positions=1)
 
     @property
     def classes(self) -> int:
