@@ -56,13 +56,14 @@ def layer_cycles(
     Returns the cycle in which its last word is read, that in which its last vector is seen, and that in which the step
     is handed on: its map is complete.
     """
-    complete = taken = seen = read = 0
+    complete = taken = seen = read = accepted = 0
     drive, conversion = 0, 1
     for position, (number, spikes) in enumerate(zip(words, active, strict=True)):
         if position == 0:
-            complete, seen, read = number + 2, number + 3, number
+            read, accepted, complete, seen = number, number + 1, number + 2, number + 3
         else:
-            read = read + number if number == 1 else max(read + number, complete + number - 1)
+            read = accepted if number == 1 else complete + number - 2
+            accepted = complete + number - 1
             complete = max(complete + number, taken)
             seen = max(complete + 1, seen + drive + 2 + layer.groups * conversion)
         drive, conversion = macro.of(spikes)

@@ -77,7 +77,6 @@ class PoolUnit(wiring.Component):
         self._parameters = parameters
         self._stage = pool
         self._source, self._shape = plan.maps[pool.window.source], plan.maps[stage + 1]
-        self._walk = WindowWalk(windows=pool.windows, shapes=(self._source,))
         depth = self._source.positions if pool.kind == Pooling.MAX else self._shape.positions
         self._sums = memory.MemoryData(shape=unsigned(self._shape.channels * self.sum_bits), depth=depth, init=[])
         super().__init__(
@@ -117,7 +116,7 @@ class PoolUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.walk = walk = self._walk
+        m.submodules.walk = walk = WindowWalk(windows=self._stage.windows, shapes=(self._source,))
         m.submodules.sums = sums = memory.Memory(self._sums)
         read, write = sums.read_port(), sums.write_port()
         largest = self._stage.kind == Pooling.MAX

@@ -34,7 +34,8 @@ class WindowScheduler(wiring.Component):
 
     Members
     -------
-    i : In(stream of step_layout), the maps are complete; they stay as they are until `released`
+    i : In(stream of step_layout), the maps are complete; they stay as they are until `released`. A step is taken when
+        all vectors of the one before have been
     map_<n> : Out(MapReadSignature), the map of window n
     released : Out(1), the step's last word is read in this cycle
     o : Out(stream of vector_layout), `positions` vectors a step
@@ -42,8 +43,10 @@ class WindowScheduler(wiring.Component):
     Cycles
     ------
     With F_n words for position n (`hw.window_walk.window_words`) and `i` taken in cycle 0, the vector of position n is
-    complete in cycle C_n: C_0 = F_0 + 2, C_(n+1) = max(C_n + F_(n+1), cycle in which vector n is taken). It is offered
-    in cycle C_n + 1, by a layer with a single position in cycle C_0.
+    handed on in cycle C_n: C_0 = F_0 + 2, C_(n+1) = max(C_n + F_(n+1), cycle in which vector n is taken). It is offered
+    in cycle C_n + 1, by a layer with a single position in cycle C_0. The last word of position n + 1 is read in cycle
+    C_n + F_(n+1) - 2, but where it is the only one, in the cycle in which the last word of position n is accepted,
+    which is F_0 + 1, and C_(n-1) + F_n - 1 for n > 0. The last of these cycles is that of `released`.
 
     Raises
     ------
@@ -52,9 +55,11 @@ class WindowScheduler(wiring.Component):
 
     def __init__(self, *, layer: LayerParameters, windows: Sequence[Window], shapes: Sequence[MapShape]) -> None:
         self._layer = layer
-        self._walk = WindowWalk(windows=windows, shapes=shapes)
+        self._windows = tuple(windows)
+        self._shapes = tuple(shapes)
         rows = sum(window.rows(shape) for window, shape in zip(windows, shapes, strict=True))
-        positions = self._walk.height * self._walk.width
+        height, width = windows[0].outputs(shapes[0])
+        positions = height * width
         if (layer.inputs, layer.positions) != (rows, positions):
             raise ValueError(
                 f"WindowScheduler's layer has {layer.inputs} rows at {layer.positions} positions, its windows {rows} "
@@ -75,15 +80,15 @@ class WindowScheduler(wiring.Component):
 
     @property
     def windows(self) -> tuple[Window, ...]:
-        return self._walk.windows
+        return self._windows
 
     @property
     def shapes(self) -> tuple[MapShape, ...]:
-        return self._walk.shapes
+        return self._shapes
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.walk = walk = self._walk
+        m.submodules.walk = walk = WindowWalk(windows=self._windows, shapes=self._shapes)
         several = self._layer.positions > 1
 
         # A word is fetched, then it arrives; it waits there while the vector before is complete and not yet handed on.
@@ -99,7 +104,7 @@ class WindowScheduler(wiring.Component):
             walk.o.ready.eq(~arrived | accept),
             fetched.eq(walk.o.valid & walk.o.ready),
             self.released.eq(fetched & walk.o.payload.end),
-            self.i.ready.eq(~walk.o.valid & ~arrived & ~complete),
+            self.i.ready.eq(~(walk.o.valid | arrived | complete | self.o.valid)),
             walk.start.eq(self.i.valid & self.i.ready),
         ]
         with m.If(walk.start):
@@ -116,7 +121,11 @@ class WindowScheduler(wiring.Component):
         rows: list[Signal] = []
         counts: list[Signal] = []
         for number in range(len(self.windows)):
-            self._read(m, number, fetched)
+            port = getattr(self, f"map_{number}")
+            m.d.comb += [
+                port.address.eq(walk.o.payload.address),
+                port.enable.eq(fetched & walk.o.payload.inside & (walk.o.payload.window == number)),
+            ]
             window_rows, window_counts = self._registers(m, number, here, accept, hand_on)
             rows += window_rows
             counts += window_counts
@@ -147,11 +156,6 @@ class WindowScheduler(wiring.Component):
                 *copy_marks(vector, marks),
             ]
         return m
-
-    def _read(self, m: Module, number: int, fetched: Value) -> None:
-        """Read the word of window `number` that the walk offers, if it lies inside of the map."""
-        word, port = self._walk.o.payload, getattr(self, f"map_{number}")
-        m.d.comb += [port.address.eq(word.address), port.enable.eq(fetched & word.inside & (word.window == number))]
 
     def _registers(
         self, m: Module, number: int, here: Value, accept: Value, hand_on: Value
