@@ -48,8 +48,8 @@ class PoolUnit(wiring.Component):
     size * 2^(K-1) after a step, and a sum is at most max_steps * 2^(K-1).
 
     Cycles: a word a cycle. With `i` taken in cycle 0, the N = (output positions) * size words are read in cycles 1 ..
-    N; a window's output is written two cycles after its last word is on offer to be read, and the step is on offer in
-    cycle N + 2. Nothing stalls.
+    N; a window's output is written in the cycle after its last word is read, and the step is on offer in cycle N + 2.
+    Nothing stalls.
 
     Parameters
     ----------
