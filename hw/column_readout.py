@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.adder_tree import adder_tree
 from hw.crossbar_port import CrossbarConvertSignature
 from hw.params import LayerParameters
-from hw.streams import request_layout, sums_layout
+from hw.streams import copy_marks, request_layout, sums_layout
 
 __all__ = ["ColumnReadout"]
 
@@ -81,8 +81,7 @@ class ColumnReadout(wiring.Component):
             self.xbar.convert.eq(free & tiles.any()),
             take.eq(free & (~tiles.any() | self.xbar.done)),
             self.o.valid.eq(offered),
-            self.o.payload.first.eq(self.i.payload.first),
-            self.o.payload.phase.eq(self.i.payload.phase),
+            *copy_marks(self.o.payload, self.i.payload),
             self.i.ready.eq(all_taken & self.o.ready),
         ]
 

@@ -89,6 +89,7 @@ class Controller(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         parameters = self._parameters
+        apart = len(parameters.layers) > 1 or not parameters.stages.plain
         admit_open = Signal()
         final_open = Signal()
         phase = Signal(parameters.phase_bits)
@@ -115,7 +116,7 @@ class Controller(wiring.Component):
                     m.next = "ADMIT"
             with m.State("ADMIT"):
                 m.d.comb += admit_open.eq(1)
-                if len(parameters.layers) == 1:
+                if not apart:
                     self._final_gate(m, final_open, skipped, last_has_run, advance)
                 else:
                     with m.If(self.admit_valid & self.admit_ready):
@@ -123,7 +124,7 @@ class Controller(wiring.Component):
                 with m.If(~self.current):
                     m.d.sync += self.step.eq(0)
                     m.next = "IDLE"
-            if len(parameters.layers) > 1:
+            if apart:
                 with m.State("TRAVEL"):
                     self._final_gate(m, final_open, skipped, last_has_run, advance)
             with m.State("DECIDE"):

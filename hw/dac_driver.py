@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.adder_tree import adder_tree
 from hw.crossbar_port import CrossbarDriveSignature
 from hw.params import LayerParameters
-from hw.streams import request_layout, vector_layout
+from hw.streams import copy_marks, request_layout, vector_layout
 
 __all__ = ["DacDriver"]
 
@@ -32,7 +32,7 @@ class DacDriver(wiring.Component):
 
     Members
     -------
-    i : In(stream of vector_layout), the layer's input of one step
+    i : In(stream of vector_layout), the layer's input of one read
     o : Out(stream of request_layout), the row tiles whose samples are to be converted
     xbar : Out(CrossbarDriveSignature), row side of the crossbar port
     program_request : In(1), the programmer wants the crossbar; held until it is done
@@ -108,11 +108,7 @@ class DacDriver(wiring.Component):
         def take_vector() -> None:
             """Accept the vector and offer its request from the next cycle on."""
             m.d.comb += self.i.ready.eq(1)
-            m.d.sync += [
-                self.o.payload.first.eq(self.i.payload.first),
-                self.o.payload.phase.eq(self.i.payload.phase),
-                offered.eq(1),
-            ]
+            m.d.sync += [*copy_marks(self.o.payload, self.i.payload), offered.eq(1)]
 
         def start_drive() -> None:
             m.d.sync += [drive.eq(1), timer.eq(self._pulse_cycles - 1)]

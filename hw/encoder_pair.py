@@ -61,7 +61,7 @@ class EncoderPair(wiring.Component):
                 "even_start": In(8),
                 "restart": In(1),
                 "drop": In(1),
-                "o": Out(stream.Signature(vector_layout(parameters.layers[0]))),
+                "o": Out(stream.Signature(vector_layout(parameters.encoded))),
                 "o_tag": Out(TAG_BITS),
                 "empty": Out(1),
                 "current": Out(1),

@@ -20,6 +20,7 @@ from hw.host_registers import (
 from hw.layer_core import ActivitySignature
 from hw.load_guard import LoadGuard
 from hw.params import NpuParameters
+from hw.plan_words import words_of
 from hw.programmer import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register, RegisterFile
 from hw.streams import load_layout
@@ -169,6 +170,12 @@ class HostBlock(wiring.Component):
             guard.loaded,
             programming,
         )
+        if plan := words_of(p.plan):
+            values[None, "plan_word"] = plan_word = Signal(32)
+            with m.Switch(values[None, "plan_index"]):
+                for index, number in enumerate(plan):
+                    with m.Case(index):
+                        m.d.comb += plan_word.eq(number)
 
         def word(entry: MapEntry) -> Value:
             """The register's value, as 32 bits."""

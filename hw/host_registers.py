@@ -18,6 +18,7 @@ from typing import Any
 
 from hw.host_fields import Access, Field, HostRegister, Window
 from hw.params import NpuParameters
+from hw.plan_words import words_of
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, Register, bias_address, layer_address
 
 __all__ = [
@@ -59,13 +60,21 @@ PROGRAM_RESULT_BYTES = 0x18000
 """Byte offset of a layer's programming result 0 in its scope."""
 IDENTIFICATION = 0x4C4F4F4D
 """The letters LOOM."""
-MAP_VERSION = (0, 2, 0)
+MAP_VERSION = (0, 3, 0)
 """Major, minor, patch; the major number changes when a register moves or changes its meaning."""
 
 
 def build_id(parameters: NpuParameters) -> int:
-    """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces)."""
-    text = json.dumps(asdict(parameters), sort_keys=True, separators=(",", ":"))
+    """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
+
+    Dense layers in a row have no plan, and one position each: neither is in their text.
+    """
+    values = asdict(parameters)
+    if parameters.plan is None:
+        del values["plan"]
+        for layer in values["layers"]:
+            del layer["positions"]
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return zlib.crc32(text.encode())
 
 
@@ -175,6 +184,16 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     _byte("program_tries", 27, 60, "most pulses a cell is given", "pulses"),
     _byte("program_amplitude_min", 28, 2, "smallest step a pulse is asked for, at least 1", "1/8 level"),
     _byte("program_amplitude_max", 29, 8, "largest step a pulse is asked for, at least 1", "1/8 level"),
+    HostRegister(
+        "plan_words",
+        30,
+        "ro",
+        "words of the plan: maps and windows (`hw.plan_words`); 0 for dense layers in a row",
+        "words",
+        value=lambda p: len(words_of(p.plan)),
+    ),
+    HostRegister("plan_index", 31, "rw", "which word of the plan plan_word shows"),
+    HostRegister("plan_word", 32, "ro", "word plan_index of the plan; 0 past its end"),
 )
 
 LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
@@ -188,6 +207,7 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("max_gain_shift", 7, "ro", "largest gain", "bits", value=lambda p: p.max_gain_shift),
     HostRegister("max_theta", 8, "ro", "largest theta", "conductance steps", value=lambda p: p.max_theta),
     HostRegister("max_bias", 9, "ro", "largest magnitude of a bias", "conductance steps", value=lambda p: p.max_bias),
+    HostRegister("positions", 11, "ro", "output positions, each a read a step", value=lambda p: p.positions),
     HostRegister(
         "flags",
         10,

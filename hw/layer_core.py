@@ -1,4 +1,4 @@
-"""One dense layer: row drivers, column readout, neurons and programmer around the layer's crossbar."""
+"""One layer: row drivers, column readout, neurons and programmer around the layer's crossbar."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LayerCore(wiring.Component):
 
     Members
     -------
-    i : In(stream of vector_layout), the layer's input of one step
+    i : In(stream of vector_layout), the layer's input of one read: of a step, or of one of its positions
     o : Out(stream of fired_layout), `groups` transfers a vector
     crossbar : Out(CrossbarSignature)
     theta, v0, clip, leak, reset, gain : In, registers (`hw.registers`), stable while a vector is in work

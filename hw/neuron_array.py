@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.adder_tree import adder_tree
 from hw.params import LayerParameters, Reset
-from hw.streams import fired_layout, sums_layout
+from hw.streams import copy_marks, fired_layout, sums_layout
 
 __all__ = ["BiasWriteSignature", "NeuronArray"]
 
@@ -34,7 +34,7 @@ class BiasWriteSignature(wiring.Signature):
 
 
 class NeuronArray(wiring.Component):
-    """Integrate and fire, `lanes` neurons at a time.
+    """Integrate and fire, `lanes` neurons at a time; a column has a neuron of its own at every position.
 
     A neuron's step in phase p of K, all in two's complement integers, membranes in units of the last phase:
 
@@ -57,7 +57,7 @@ class NeuronArray(wiring.Component):
 
     Members
     -------
-    i : In(stream of sums_layout), groups 0 .. groups - 1 of a step
+    i : In(stream of sums_layout), groups 0 .. groups - 1 of a position
     o : Out(stream of fired_layout); lanes past the last output: no spike, membrane 0
     theta : In(theta_bits), threshold in the last phase, >= 1; this and the next four are constant during an image
     v0 : In(signed(v0_bits)), membrane at an image's start
@@ -73,7 +73,8 @@ class NeuronArray(wiring.Component):
     def __init__(self, *, parameters: LayerParameters) -> None:
         self._parameters = parameters
         lanes, groups = parameters.lanes, parameters.groups
-        self._membranes = memory.MemoryData(shape=unsigned(lanes * parameters.membrane_bits), depth=groups, init=[])
+        membranes = unsigned(lanes * parameters.membrane_bits)
+        self._membranes = memory.MemoryData(shape=membranes, depth=parameters.positions * groups, init=[])
         self._biases = memory.MemoryData(shape=unsigned(lanes * parameters.bias_bits), depth=groups, init=[])
         super().__init__(
             {
@@ -118,7 +119,7 @@ class NeuronArray(wiring.Component):
             advance.eq(held_valid & (~self.o.valid | self.o.ready)),
             self.i.ready.eq(~held_valid | advance),
             take.eq(self.i.valid & self.i.ready),
-            read.addr.eq(self.i.payload.group),
+            read.addr.eq(self._place(self.i.payload)),
             read.en.eq(take),
             read_bias.addr.eq(self.i.payload.group),
             read_bias.en.eq(take),
@@ -147,7 +148,7 @@ class NeuronArray(wiring.Component):
         real = parameters.outputs - (parameters.groups - 1) * lanes
         with m.If(held.group == parameters.groups - 1):
             m.d.comb += padding.eq(((1 << lanes) - 1) & ~((1 << real) - 1))
-        m.d.comb += [write.addr.eq(held.group), write.data.eq(Cat(results)), write.en.eq(advance)]
+        m.d.comb += [write.addr.eq(self._place(held)), write.data.eq(Cat(results)), write.en.eq(advance)]
 
         fired = self.o.payload
         with m.If(self.o.ready):
@@ -158,8 +159,7 @@ class NeuronArray(wiring.Component):
             m.d.sync += [
                 self.o.valid.eq(1),
                 fired.group.eq(held.group),
-                fired.first.eq(held.first),
-                fired.phase.eq(held.phase),
+                *copy_marks(fired, held),
                 fired.spikes.eq(Cat(spikes) & ~padding),
             ]
             for lane in range(lanes):
@@ -171,6 +171,13 @@ class NeuronArray(wiring.Component):
         with m.If(self.o.valid & self.o.ready):
             m.d.comb += self.spiked.eq(adder_tree(list(fired.spikes)))
         return m
+
+    def _place(self, sums):
+        """Word of the membranes of a group at a position."""
+        groups = self._parameters.groups
+        if self._parameters.positions == 1:
+            return sums.group
+        return sums.position * groups + sums.group if groups > 1 else sums.position
 
     def _neuron(self, m, lane, start, current, shift, threshold):
         """One neuron circuit: spike, membrane after the reset, and whether the membrane saturated."""

@@ -10,6 +10,7 @@ from hw.controller import CYCLE_BITS, Controller
 from hw.crossbar_port import CrossbarSignature
 from hw.encoder_pair import TAG_BITS, EncoderPair
 from hw.layer_core import ActivitySignature, LayerCore
+from hw.npu_maps import join_maps
 from hw.params import NpuParameters
 from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, RegisterFile
@@ -22,7 +23,10 @@ __all__ = ["Npu"]
 
 
 class Npu(wiring.Component):
-    """A spiking network of dense layers on crossbars: one image in work, the next one stored and prepared meanwhile.
+    """A spiking network on crossbars: one image in work, the next one stored and prepared meanwhile.
+
+    Dense layers in a row are joined vector by vector. A plan with windows, pooling or joins has maps between its
+    stages (`hw.npu_maps`).
 
     Parameters
     ----------
@@ -42,15 +46,16 @@ class Npu(wiring.Component):
     cycles : Out(32), clock cycles from the image's start to the first cycle of `result.valid`. An image starts with
         the transfer of its first pixel word or of the result before it, whichever is later
     gap : Out(32), clock cycles between the transfer of the result before (or reset) and the first cycle in which the
-        image's first vector is offered to layer 0 (0 if one follows the other); valid with `result.valid`
+        image's first vector (or map) is offered to the first layer or stage (0 if one follows the other); valid with
+        `result.valid`
     overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
     program : In(ProgramSettingsSignature), shared by the layers' programmers
     programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l
     activity_<l> : Out(ActivitySignature), of the image in work; valid with `result.valid`
     crossbar_<l> : Out(CrossbarSignature)
 
-    Cycles
-    ------
+    Cycles of dense layers in a row
+    -------------------------------
     Counted from the image's start, with W = pixel_words, and for layer l and a step: G_l groups; D_l =
     max(pulse_cycles, cycle of the drive in which `sampled` is first up), 0 for a silent vector; c_l = cycles of a
     conversion (1 if `done` answers at once, and for a silent vector). Step 1's vector is offered to layer 0 in cycle
@@ -60,6 +65,21 @@ class Npu(wiring.Component):
     + 4), and unless the last layer L is skipped + (D_L + c_L + 4 + max(classes, (G_L - 1) c_L + classes in its last
     group)). The next step's vector is offered in cycle max(E + 1, O + D_0 + W + 1), D_0 = 0 if layer 0 was skipped:
     after the decision, and not before it is encoded. After the last step `cycles` = E + 1.
+
+    Cycles with maps
+    ----------------
+    With P positions of the image: the vector of step 1 is there in cycle T(1), which is O(1) above, and step t is
+    offered to stage 0 in cycle O(t) = max(E(t - 1) + 1, T(t) + P + 1), T(t + 1) = max(R(t), T(t) + W) + 1, where R(t)
+    is the cycle in which the step's last reader of the image's map reads its last word. A stage that gets the step in
+    cycle t hands it on
+
+    - a pooling stage with N words: in cycle t + N + 2
+    - a layer with F_n words for position n, which hands the vector of n on in cycle C_n and sees it in cycle S_n: in
+      cycle S_last + D_last + G c_last + 4, with C_0 = t + F_0 + 2, C_n = max(C_(n-1) + F_n, S_(n-1) + D_(n-1)), S_0 =
+      C_0 + 1, S_n = max(C_n + 1, S_(n-1) + D_(n-1) + 2 + G c_(n-1)); D_n, c_n as above, for the window of n
+    - the last layer: E = t + F + 2 if it is skipped, else t + F + 2 + (D_L + c_L + 4 + max(...)) as above
+
+    `hw.cycles` computes them.
     """
 
     def __init__(self, *, parameters: NpuParameters) -> None:
@@ -108,7 +128,6 @@ class Npu(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         parameters = self._parameters
-        last = len(parameters.layers) - 1
 
         m.submodules.registers = registers = RegisterFile(registers=GLOBAL_REGISTERS, scope=0, parameters=parameters)
         m.submodules.controller = controller = Controller(parameters=parameters)
@@ -116,7 +135,6 @@ class Npu(wiring.Component):
         m.submodules.counter = counter = SpikeCounter(parameters=parameters)
         m.submodules.terminator = terminator = Terminator(parameters=parameters)
         cores = [LayerCore(parameters=p, pulse_cycles=parameters.pulse_cycles) for p in parameters.layers]
-        collectors = [SpikeCollector(parameters=p) for p in parameters.layers[:-1]]
 
         for index, core in enumerate(cores):
             m.submodules[f"layer_{index}"] = core
@@ -154,28 +172,13 @@ class Npu(wiring.Component):
             self.gap.eq(controller.gap),
         ]
 
-        # Vectors: encoder -> admission gate -> layer 0 -> collector 0 -> ... -> final gate -> last layer.
-        m.d.comb += [controller.vector_valid.eq(encoder.o.valid), encoder.o.ready.eq(controller.vector_ready)]
-        admitted = (encoder.o.p, controller.admit_valid, controller.admit_ready)
-        vectors = [admitted]
-        for index, collector in enumerate(collectors):
-            m.submodules[f"collector_{index}"] = collector
-            wiring.connect(m, cores[index].o, collector.i)
-            vectors.append((collector.o.p, collector.o.valid, collector.o.ready))
-        for core, (payload, valid, ready) in zip(cores[:-1], vectors[:-1], strict=True):
-            m.d.comb += [core.i.p.eq(payload), core.i.valid.eq(valid), ready.eq(core.i.ready)]
-        payload, valid, ready = vectors[-1]
-        m.d.comb += [
-            controller.last_valid.eq(valid),
-            ready.eq(controller.last_ready),
-            cores[last].i.p.eq(payload),
-            cores[last].i.p.first.eq(controller.final_first),
-            cores[last].i.valid.eq(controller.final_valid),
-            controller.final_ready.eq(cores[last].i.ready),
-        ]
+        if parameters.stages.plain:
+            self._join_chain(m, encoder, controller, cores)
+        else:
+            join_maps(m, parameters, encoder, controller, cores)
 
         # Decision.
-        wiring.connect(m, cores[last].o, counter.i)
+        wiring.connect(m, cores[-1].o, counter.i)
         wiring.connect(m, counter.o, terminator.i)
         wiring.connect(m, terminator.o, controller.verdict)
         wiring.connect(m, controller.result, flipped(self.result))
@@ -187,3 +190,23 @@ class Npu(wiring.Component):
             terminator.step.eq(controller.step),
         ]
         return m
+
+    def _join_chain(self, m: Module, encoder: EncoderPair, controller: Controller, cores: list[LayerCore]) -> None:
+        """Dense layers in a row: encoder, admission gate, layer 0, collector 0, ..., final gate, last layer."""
+        m.d.comb += [controller.vector_valid.eq(encoder.o.valid), encoder.o.ready.eq(controller.vector_ready)]
+        vectors = [(encoder.o.p, controller.admit_valid, controller.admit_ready)]
+        for index, core in enumerate(cores[:-1]):
+            m.submodules[f"collector_{index}"] = collector = SpikeCollector(parameters=core.parameters)
+            wiring.connect(m, core.o, collector.i)
+            vectors.append((collector.o.p, collector.o.valid, collector.o.ready))
+        for core, (payload, valid, ready) in zip(cores[:-1], vectors[:-1], strict=True):
+            m.d.comb += [core.i.p.eq(payload), core.i.valid.eq(valid), ready.eq(core.i.ready)]
+        payload, valid, ready = vectors[-1]
+        m.d.comb += [
+            controller.last_valid.eq(valid),
+            ready.eq(controller.last_ready),
+            cores[-1].i.p.eq(payload),
+            cores[-1].i.p.first.eq(controller.final_first),
+            cores[-1].i.valid.eq(controller.final_valid),
+            controller.final_ready.eq(cores[-1].i.ready),
+        ]

@@ -8,7 +8,9 @@ run time (thresholds, biases, rule, ...) are not here: see `hw.registers`.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from hw.geometry import Plan
 
 __all__ = ["Coding", "LayerParameters", "NpuParameters", "Readout", "Reset", "Rule", "ceil_div"]
 
@@ -67,11 +69,12 @@ def _positive(name: str, value: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerParameters:
-    """One dense layer on its crossbar tiles.
+    """One layer on its crossbar tiles.
 
     Parameters
     ----------
     inputs, outputs : rows and columns of the layer's weight matrix, >= 1
+    positions : output positions, each a read of the crossbar and `outputs` neurons of its own; 1 for a dense layer
     row_bits : bits of a row code: 1 (spike) or 8 (the first layer's DAC; full scale is 255)
     tile_rows, tile_columns : most rows and columns of a tile
     lanes : ADCs a row tile, and neuron circuits; column i is converted by lane i % lanes in group i // lanes
@@ -82,6 +85,7 @@ class LayerParameters:
 
     inputs: int
     outputs: int
+    positions: int = 1
     row_bits: int = 1
     tile_rows: int = 256
     tile_columns: int = 64
@@ -94,7 +98,17 @@ class LayerParameters:
     max_steps: int = 32
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "outputs", "tile_rows", "tile_columns", "lanes", "phases", "max_steps", "max_theta"):
+        for name in (
+            "inputs",
+            "outputs",
+            "positions",
+            "tile_rows",
+            "tile_columns",
+            "lanes",
+            "phases",
+            "max_steps",
+            "max_theta",
+        ):
             _positive(f"Layer parameter {name}", getattr(self, name))
         if self.row_bits not in (1, 8):
             raise ValueError(f"Layer parameter row_bits must be 1 or 8, not {self.row_bits!r}")
@@ -108,6 +122,15 @@ class LayerParameters:
             raise ValueError(f"Layer parameter phases must be in 1 .. 16, not {self.phases!r}")
         if self.lanes > self.outputs:
             raise ValueError(f"Layer parameter lanes ({self.lanes}) must not exceed outputs ({self.outputs})")
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of the layer: outputs at every position."""
+        return self.outputs * self.positions
+
+    @property
+    def position_bits(self) -> int:
+        return _unsigned_bits(self.positions - 1)
 
     @property
     def row_tiles(self) -> int:
@@ -195,7 +218,8 @@ class NpuParameters:
 
     Parameters
     ----------
-    layers : LayerParameters of every layer, first to last; inputs of one equal outputs of the one before
+    layers : LayerParameters of every layer, first to last
+    plan : what every layer reads; None is a chain of dense layers, inputs of one equal outputs of the one before
     phases : K, phases a period; 1 is rate coding [WS 4.1]
     max_steps : largest T_max the widths allow for
     encoder_lanes : pixels encoded in one cycle
@@ -203,6 +227,7 @@ class NpuParameters:
     """
 
     layers: tuple[LayerParameters, ...]
+    plan: Plan | None = None
     phases: int = 1
     max_steps: int = 32
     encoder_lanes: int = 16
@@ -216,22 +241,55 @@ class NpuParameters:
         for index, layer in enumerate(self.layers):
             if layer.phases != self.phases or layer.max_steps != self.max_steps:
                 raise ValueError(f"Layer {index}: phases and max_steps must equal the unit's")
-            if index > 0 and layer.inputs != self.layers[index - 1].outputs:
+            if self.plan is None and index > 0 and layer.inputs != self.layers[index - 1].outputs:
                 raise ValueError(
                     f"Layer {index} has {layer.inputs} inputs, but layer {index - 1} has "
                     f"{self.layers[index - 1].outputs} outputs"
                 )
             if index > 0 and layer.row_bits != 1:
                 raise ValueError(f"Layer {index}: only the first layer may have row codes of {layer.row_bits} bits")
-        if self.encoder_lanes > self.layers[0].inputs:
+        self._check_plan()
+        if self.encoder_lanes > self.inputs:
             raise ValueError(
-                f"NPU parameter encoder_lanes ({self.encoder_lanes}) must not exceed the inputs "
-                f"({self.layers[0].inputs})"
+                f"NPU parameter encoder_lanes ({self.encoder_lanes}) must not exceed the inputs ({self.inputs})"
             )
+
+    def _check_plan(self) -> None:
+        """Layers have the plan's rows, channels and positions; row codes of 8 bits belong to the image alone."""
+        plan = self.stages
+        for index, (layer, (number, stage)) in enumerate(zip(self.layers, plan.crossbars, strict=False)):
+            shape = plan.maps[number + 1]
+            for name, given, planned in (
+                ("inputs", layer.inputs, plan.rows(stage)),
+                ("outputs", layer.outputs, shape.channels),
+                ("positions", layer.positions, shape.positions),
+            ):
+                if given != planned:
+                    raise ValueError(f"Layer {index} has {name} {given}, but the plan says {planned}")
+            if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
+                raise ValueError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
+        readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
+        if self.layers[0].row_bits != 1 and readers != [plan.crossbars[0][0]]:
+            raise ValueError(f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only")
+        if len(self.layers) != len(plan.crossbars):
+            raise ValueError(f"There are {len(self.layers)} layers, but the plan has {len(plan.crossbars)}")
+
+    @property
+    def stages(self) -> Plan:
+        """The plan, that of the dense chain if none was given."""
+        if self.plan is not None:
+            return self.plan
+        return Plan.dense((self.layers[0].inputs, *(layer.outputs for layer in self.layers)))
 
     @property
     def inputs(self) -> int:
-        return self.layers[0].inputs
+        """Pixels of an image."""
+        return self.layers[0].inputs if self.plan is None else self.plan.image.size
+
+    @property
+    def encoded(self) -> LayerParameters:
+        """A layer that has the whole image as its rows: the shape of the encoder's vectors."""
+        return replace(self.layers[0], inputs=self.inputs, positions=1)
 
     @property
     def classes(self) -> int:

@@ -73,7 +73,7 @@ class SpikeEncoder(wiring.Component):
                 "coding": In(Shape.cast(Coding)),
                 "even_start": In(8),
                 "restart": In(1),
-                "o": Out(stream.Signature(vector_layout(parameters.layers[0]))),
+                "o": Out(stream.Signature(vector_layout(parameters.encoded))),
                 "last": Out(1),
             }
         )
@@ -85,7 +85,7 @@ class SpikeEncoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, words = self._parameters.encoder_lanes, self._parameters.pixel_words
-        layer = self._parameters.layers[0]
+        layer = self._parameters.encoded
         last_lanes = self._parameters.inputs - (words - 1) * lanes
 
         m.submodules.image = image = memory.Memory(self._image)
@@ -167,7 +167,7 @@ class SpikeEncoder(wiring.Component):
         self, m: Module, pixels: list[Value], sums: Value, phase: Value, random: Value
     ) -> tuple[list[Value], list[Value]]:
         """Row codes of one word of pixels, and EVEN's sums after it."""
-        row_bits = self._parameters.layers[0].row_bits
+        row_bits = self._parameters.encoded.row_bits
         codes = [Signal(row_bits, name=f"code_{lane}") for lane in range(len(pixels))]
         sums_next = [Signal(8, name=f"sum_{lane}") for lane in range(len(pixels))]
         draws = random_lanes(random, len(pixels))

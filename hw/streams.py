@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
 from hw.params import LayerParameters, NpuParameters
 
 __all__ = [
+    "copy_marks",
     "fired_layout",
     "load_layout",
     "pixels_layout",
     "request_layout",
     "result_layout",
     "score_layout",
+    "step_layout",
     "sums_layout",
     "vector_layout",
     "verdict_layout",
 ]
+
+_MARKS = ("first", "phase", "position")
+
+
+def _marks(parameters: LayerParameters) -> dict[str, Shape]:
+    """What goes with a read through its layer: first step of the image, phase, and which of several positions it is."""
+    marks = {"first": unsigned(1), "phase": unsigned(parameters.phase_bits)}
+    if parameters.positions > 1:
+        marks["position"] = unsigned(parameters.position_bits)
+    return marks
+
+
+def copy_marks(target: Any, source: Any) -> list[Any]:
+    """Assignments of the marks that both payloads have."""
+    names = [name for name in _MARKS if name in target.shape().members and name in source.shape().members]
+    return [getattr(target, name).eq(getattr(source, name)) for name in names]
+
+
+def step_layout(parameters: LayerParameters | NpuParameters) -> data.StructLayout:
+    """The maps so far are complete in this step: first step of the image, phase."""
+    return data.StructLayout({"first": unsigned(1), "phase": unsigned(parameters.phase_bits)})
 
 
 def pixels_layout(parameters: NpuParameters) -> data.StructLayout:
@@ -26,13 +51,12 @@ def pixels_layout(parameters: NpuParameters) -> data.StructLayout:
 
 
 def vector_layout(parameters: LayerParameters) -> data.StructLayout:
-    """A layer's whole input of one step: row codes, how many are not zero, first step of the image, phase."""
+    """A layer's whole input of one read: row codes, how many are not zero, marks."""
     return data.StructLayout(
         {
             "rows": unsigned(parameters.inputs * parameters.row_bits),
             "count": unsigned(parameters.count_bits),
-            "first": unsigned(1),
-            "phase": unsigned(parameters.phase_bits),
+            **_marks(parameters),
         }
     )
 
@@ -42,8 +66,7 @@ def request_layout(parameters: LayerParameters) -> data.StructLayout:
     return data.StructLayout(
         {
             "tiles": unsigned(parameters.row_tiles),
-            "first": unsigned(1),
-            "phase": unsigned(parameters.phase_bits),
+            **_marks(parameters),
         }
     )
 
@@ -54,8 +77,7 @@ def sums_layout(parameters: LayerParameters) -> data.StructLayout:
         {
             "group": unsigned(parameters.group_bits),
             "sums": data.ArrayLayout(signed(parameters.sum_bits), parameters.lanes),
-            "first": unsigned(1),
-            "phase": unsigned(parameters.phase_bits),
+            **_marks(parameters),
         }
     )
 
@@ -67,8 +89,7 @@ def fired_layout(parameters: LayerParameters) -> data.StructLayout:
             "group": unsigned(parameters.group_bits),
             "spikes": unsigned(parameters.lanes),
             "membranes": data.ArrayLayout(signed(parameters.membrane_bits), parameters.lanes),
-            "first": unsigned(1),
-            "phase": unsigned(parameters.phase_bits),
+            **_marks(parameters),
         }
     )
 

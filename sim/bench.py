@@ -4,7 +4,8 @@ The bench works from files in the folder it runs in, so that Python is needed fo
 
 - `loads.bin`: register writes, 8 bytes each: address, data (big-endian)
 - `images.bin`: an image each: 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
-- `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest),
+- `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest;
+  of a layer with several positions a line a position, which is the last field),
   `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing went
   on for far longer than a step can take
 
@@ -14,9 +15,10 @@ work, for the record and for the device model, by the tag that the chip shows fo
 
 from __future__ import annotations
 
+from hw.cycles import words_of
 from hw.params import LayerParameters, NpuParameters
 
-__all__ = ["ACTIVITY_FIELDS", "bench_text", "recorder_text"]
+__all__ = ["ACTIVITY_FIELDS", "bench_text", "context_name", "context_text", "recorder_text", "step_bound"]
 
 ACTIVITY_FIELDS = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
 """Counters of a layer, in the order of the record."""
@@ -161,20 +163,31 @@ _LAYER = """
             if (record_membranes)
                 fired_membranes_{l}[group_{l}*{lanes}*{mb} +: {lanes}*{mb}] = fired_{l}[{gb}+{lanes} +: {lanes}*{mb}];
             if (group_{l} == {last_group}) begin
-                $fdisplay(record_file, "s %0d %0d {l} %h", image, step, fired_spikes_{l});
-                if (record_membranes) $fdisplay(record_file, "m %0d %0d {l} %h", image, step, fired_membranes_{l});
+                $fdisplay(record_file, "s %0d %0d {l} %h{format}", image, step, fired_spikes_{l}{place});
+                if (record_membranes)
+                    $fdisplay(record_file, "m %0d %0d {l} %h{format}", image, step, fired_membranes_{l}{place});
             end
         end
 """
 
+_CONTEXT = """
+    // Layer {l}: the number of the read that its rows are driven for. Taken in the drive's first cycle, at its middle.
+    reg [{bits}-1:0] driven_{l} = 0;
+    always @(negedge clk) driven_{l} <= {unit}.layer_{l}.i__payload[{start} +: {bits}];
+    wire [95:0] context_{l} = {{context_word[95:32], context_word[31:0] * 32'd{positions} + {{{pad}'b0, driven_{l}}}}};
+"""
 
-def _hang_cycles(p: NpuParameters, macro: dict[str, int]) -> int:
-    """Cycles without a step's end after which a run is given up: four times the longest step, stalls in it."""
-    stall = 16
+
+def step_bound(parameters: NpuParameters, settle_cycles: int, adc_cycles: int) -> int:
+    """Bound on the clock cycles of a step, stalls in it."""
+    p, stall = parameters, 16
     step = p.pixel_words + p.classes * stall
     for layer in p.layers:
-        step += p.pulse_cycles + macro["SETTLE_CYCLES"] + layer.groups * (macro["ADC_CYCLES"] + stall) + stall
-    return 1_000_000 + 4 * step
+        read = p.pulse_cycles + settle_cycles + layer.groups * (adc_cycles + stall) + stall
+        step += layer.positions * read
+    if not p.stages.plain:
+        step += p.stages.image.positions + sum(sum(words_of(p, stage)) + stall for stage in range(len(p.stages.stages)))
+    return step
 
 
 def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | None = None) -> str:
@@ -199,7 +212,7 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
         words=p.pixel_words,
         result_bits=result_bits,
         step_bits=p.step_bits,
-        hang_cycles=_hang_cycles(p, macro),
+        hang_cycles=1_000_000 + 4 * step_bound(p, macro["SETTLE_CYCLES"], macro["ADC_CYCLES"]),
         step_pad=32 - p.step_bits,
         declarations="\n".join(declarations),
         connections="\n".join(connections),
@@ -208,7 +221,8 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
         result_format="r %0d %h %0d %0d" + " %0d" * len(values),
         result_values="".join(f", {name}" for name in (*fields, *values)),
     )
-    text += "".join(recorder_text(index, layer, "chip.npu") for index, layer in enumerate(p.layers))
+    for index, layer in enumerate(p.layers):
+        text += context_text(index, layer, "chip.npu") + recorder_text(index, layer, "chip.npu")
     return text + "endmodule\n"
 
 
@@ -218,6 +232,8 @@ def recorder_text(index: int, layer: LayerParameters, unit: str, when: str = "")
     `unit` is the way to the unit inside the bench, `when` a condition in front, with its `&&`.
     """
     mb = layer.membrane_bits
+    several = layer.positions > 1
+    fired_bits = layer.group_bits + layer.lanes * (1 + mb) + 1 + layer.phase_bits
     return _LAYER.format(
         l=index,
         unit=unit,
@@ -226,6 +242,29 @@ def recorder_text(index: int, layer: LayerParameters, unit: str, when: str = "")
         mb=mb,
         gb=layer.group_bits,
         lanes=layer.lanes,
-        fired_bits=layer.group_bits + layer.lanes * (1 + mb) + 1 + layer.phase_bits,
+        fired_bits=fired_bits + (layer.position_bits if several else 0),
+        format=" %0d" if several else "",
+        place=f", fired_{index}[{fired_bits} +: {layer.position_bits}]" if several else "",
         last_group=layer.groups - 1,
+    )
+
+
+def context_name(index: int, layer: LayerParameters) -> str:
+    """The bench's signal that addresses the random draws of a layer's read: 96 bits, place in the stream, image number,
+    and number of the read.
+    """
+    return "context_word" if layer.positions == 1 else f"context_{index}"
+
+
+def context_text(index: int, layer: LayerParameters, unit: str) -> str:
+    """Verilog of `context_name`'s signal where reads are not simply the steps; see `sim.philox`."""
+    if layer.positions == 1:
+        return ""
+    return _CONTEXT.format(
+        l=index,
+        unit=unit,
+        bits=layer.position_bits,
+        start=layer.inputs * layer.row_bits + layer.count_bits + 1 + layer.phase_bits,
+        positions=layer.positions,
+        pad=32 - layer.position_bits,
     )

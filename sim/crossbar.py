@@ -6,7 +6,7 @@ The array is linear, and its effective conductances are put on integer grids onc
     Q = rint((Gp^2 + Gn^2) / dG^2 * 2^4)    noise power of a driven row; cells are independent, so powers add
     R = sum over columns of rint((Gp + Gn) / dG * 2^10)    load of a driven row, for the energy
 
-Sums of integers are exact in any order; noise and ADC work on them element by element (`sim.kernels`). So a read gives
+Sums of integers are exact in any order; noise and ADC work on them element by element (`sim.adc`). So a read gives
 the same bits in a batch and alone. Cells that drift (`sim.drift`) stay where they are until `CrossbarArray.age` moves
 them; nothing in the reads themselves changes.
 """
@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import LayerParameters
+from sim.adc import convert_single, digitise
 from sim.config import Device
 from sim.devices import effective_conductance
 from sim.drift import LayerDrift
 from sim.image import ChipImage, LayerImage
-from sim.kernels import CURRENT_BITS, NOISE_BITS, convert_single, digitise_batch, row_counts, sum_batch
+from sim.kernels import CURRENT_BITS, NOISE_BITS, add_rows, count_rows, list_rows
+from sim.maps import Driven, whole_vectors
 from sim.philox import Purpose, key, normal_table
 from sim.programming import program_image
 
@@ -40,22 +42,19 @@ class Products:
 
     Parameters
     ----------
-    u, v : exact sums of x * W and x^2 * Q, integers [images, row tiles, outputs]; v is [images, 1, 1] without noise
-    units : int64 [images, row tiles], factor common to a tile's row codes and left out of its sums; 0 if it is not read
-    rows : int64 [images], driven rows
-    conductance : int64 [images], sum of x^2 * R
+    u, v : exact sums of x * W and x^2 * Q, integers [reads, row tiles, outputs]; v is [reads, 1, 1] without noise
+        both undefined where a tile is not read
+    units : int64 [reads, row tiles], factor common to a tile's row codes and left out of its sums; 0 if it is not read
+    rows, tiles : int64 [images], driven rows and row tiles that are read, in all reads of an image
+    conductance : int64 [images], sum of x^2 * R likewise
     """
 
     u: NDArray
     v: NDArray
     units: NDArray[np.int64]
     rows: NDArray[np.int64]
+    tiles: NDArray[np.int64]
     conductance: NDArray[np.int64]
-
-    @property
-    def tiles(self) -> NDArray[np.int64]:
-        """Row tiles that are read, int64 [images]."""
-        return np.count_nonzero(self.units, axis=1).astype(np.int64)
 
 
 class CrossbarArray:
@@ -177,60 +176,84 @@ class CrossbarArray:
         return cells_S
 
     def products(self, row_codes: NDArray[np.uint8]) -> Products:
-        """Exact sums of a batch of row vectors, uint8 [images, inputs]."""
-        row_codes = np.ascontiguousarray(row_codes, np.uint8)
-        units, u, v = self._empty_sums(len(row_codes))
-        sum_batch(row_codes, self._w, self._q, self.noisy, self.parameters.tile_rows, units, u, v)
-        rows, conductance = np.empty(len(row_codes), np.int64), np.empty(len(row_codes), np.int64)
-        row_counts(row_codes, self.row_conductance, rows, conductance)
-        return Products(u, v, units, rows, conductance)
+        """Exact sums of a batch of row vectors, uint8 [reads, inputs]."""
+        return self.window_products(whole_vectors(row_codes))
+
+    def window_products(self, driven: Driven, pulses: NDArray[np.int64] | None = None) -> Products:
+        """Exact sums of every window of a batch of images, position fastest: the reads of image b are b * positions
+        .. (b + 1) * positions - 1.
+
+        pulses : int64 [inputs], the times that each row is driven are added; None counts nothing
+        """
+        out = self._empty_products(len(driven.first), len(driven.runs))
+        count_rows(driven.runs, driven.first, out.rows)
+        total = int(out.rows.sum())
+        rows, codes = np.empty(total, np.int32), np.empty(total if self.parameters.row_bits == 8 else 0, np.uint8)
+        ends = np.empty_like(out.units)
+        list_rows(
+            driven.runs, driven.first, driven.where, driven.factors, self.parameters.tile_rows, self.row_conductance,
+            rows, codes, ends, out.units, out.tiles, out.conductance,
+            np.empty(0, np.int64) if pulses is None else pulses,
+        )  # fmt: skip
+        add_rows(rows, codes, ends, 1, self._w, out.u)
+        if self.noisy:
+            add_rows(rows, codes, ends, 2, self._q, out.v)
+        return out
 
     def sample(
         self,
         products: Products,
         image_ids: NDArray,
-        step: int,
+        first: int,
         source: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.int64]]:
-        """Noise and ADC in one step of images whose sums are at `source` (default: in order) in `products`.
+        """Noise and ADC in one step of images that are at `source` (default: in order) in `products`.
 
-        Returns codes int16 and over flags bool, both [images, row tiles, outputs], and flags an image, int64 [images].
+        image_ids, integers [images], and the number of an image's first read in this step address the noise: step *
+        positions, see `sim.philox`.
+
+        Returns codes int16 and over flags bool, both [reads, row tiles, outputs], and flags an image, int64 [images].
         """
         if source is None:
             source = np.arange(len(products.rows))
         p = self.parameters
-        shape = (len(source), p.row_tiles, p.outputs)
+        shape = (len(source) * (len(products.units) // len(products.rows)), p.row_tiles, p.outputs)
         codes, over, overs = np.empty(shape, np.int16), np.empty(shape, bool), np.empty(len(source), np.int64)
-        digitise_batch(
-            products.units, products.u, products.v, source, np.asarray(image_ids).astype(np.uint32), np.uint64(step),
-            *self._key, normal_table(), self.full_scale, self.device.read_sigma, self._inverse_lsb, *self._limits,
-            codes, over, overs,
+        digitise(
+            products.units, products.u, products.v, source, np.asarray(image_ids).astype(np.uint32), first, *self._key,
+            normal_table(), self.full_scale, self.device.read_sigma, self._inverse_lsb, *self._limits, codes, over,
+            overs,
         )  # fmt: skip
         return codes, over, overs
 
     def convert(
-        self, row_codes: NDArray[np.uint8], image_ids: NDArray, step: int
+        self, row_codes: NDArray[np.uint8], image_ids: NDArray, read: int
     ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-        """Read a batch: row codes uint8 [images, inputs] -> codes and over flags, [images, row tiles, outputs]."""
-        codes, over, _ = self.sample(self.products(row_codes), image_ids, step)
+        """One read of a batch: row codes uint8 [images, inputs] -> codes and flags [images, row tiles, outputs]."""
+        codes, over, _ = self.sample(self.products(row_codes), image_ids, read)
         return codes, over
 
     def convert_one(
-        self, row_codes: NDArray[np.uint8], image_id: int, step: int
+        self, row_codes: NDArray[np.uint8], image_id: int, read: int
     ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-        """`convert` of one image, to the bit: uint8 [inputs] -> [row tiles, outputs] twice; for the co-simulation.
+        """`convert` of one read, to the bit: uint8 [inputs] -> [row tiles, outputs] twice; for the co-simulation.
 
         Keeps the last row vector's sums, so one array must not be read from two threads.
         """
-        shape = (self.parameters.row_tiles, self.parameters.outputs)
+        kept = self._kept
+        shape = (1, self.parameters.row_tiles, self.parameters.outputs)
         codes, over = np.empty(shape, np.int16), np.empty(shape, np.bool_)
-        units, u, v = self._kept
         convert_single(
-            row_codes, self._last, units[0], self._w, self._q, self.noisy, u[0], v[0], self.parameters.tile_rows,
-            np.uint64(image_id), np.uint64(step), *self._key, normal_table(), self.full_scale, self.device.read_sigma,
-            self._inverse_lsb, *self._limits, codes, over,
+            row_codes[None], self._last, self.parameters.tile_rows, self.row_conductance, self._w, self._q, self.noisy,
+            kept.units, kept.u, kept.v, kept.tiles, kept.conductance, image_id, read, *self._key, normal_table(),
+             self.full_scale, self.device.read_sigma, self._inverse_lsb, *self._limits, codes, over,
         )  # fmt: skip
-        return codes, over
+        return codes[0], over[0]
+
+    @property
+    def last_conductance(self) -> int:
+        """Sum of x^2 * R of the last `convert_one`."""
+        return int(self._kept.conductance[0])
 
     def counts_one(self, row_codes: NDArray[np.uint8]) -> tuple[int, int, int]:
         """Driven rows, row tiles read, and conductance count (sum of x^2 * R) of one read of uint8 [inputs]."""
@@ -276,15 +299,22 @@ class CrossbarArray:
 
     def _forget_sums(self) -> None:
         """Forget the last row vector's sums of `convert_one`."""
-        self._last = np.zeros(self.parameters.inputs, np.uint8)
-        self._kept = self._empty_sums(1)
+        self._last = np.zeros((1, self.parameters.inputs), np.uint8)
+        self._kept = self._empty_products(1, 1)
 
-    def _empty_sums(self, images: int) -> tuple[NDArray[np.int64], NDArray, NDArray]:
-        """Arrays for units, u and v of a batch."""
-        shape = (images, self.parameters.row_tiles, self.parameters.outputs)
+    def _empty_products(self, images: int, positions: int) -> Products:
+        """Products of silent reads, to be written."""
+        reads = images * positions
+        shape = (reads, self.parameters.row_tiles, self.parameters.outputs)
         u_type, v_type = self._types
-        units = np.zeros(shape[:2], np.int64)
-        return units, np.zeros(shape, u_type), np.zeros(shape if self.noisy else (images, 1, 1), v_type)
+        return Products(
+            u=np.empty(shape, u_type),
+            v=np.empty(shape if self.noisy else (reads, 1, 1), v_type),
+            units=np.zeros(shape[:2], np.int64),
+            rows=np.zeros(images, np.int64),
+            tiles=np.zeros(images, np.int64),
+            conductance=np.zeros(images, np.int64),
+        )
 
     def _prepare(self, values: NDArray[np.float64], largest: int, grid_of: _Grid) -> tuple[NDArray, type]:
         """A grid of whole numbers in the narrowest type, and the type of its sums with factors up to `largest`.

@@ -20,6 +20,8 @@ in other processes, right to an order of magnitude, and meant to be replaced by 
 - neuron_J_per_update, 0.1 pJ: one 32-bit addition at 45 nm [M. Horowitz, "Computing's energy problem", ISSCC 2014]. The
   membrane's memory is not in it: the same source has 10 pJ for 64 bits from an 8 KiB SRAM, so with membranes in SRAM
   some picojoules an update are nearer to the truth; in registers it is about right.
+- pooling units and map memories are not counted: a pooled input is an addition and a comparison of a few bits, some
+  tenths of a neuron's update.
 - control_J_per_cycle, 1 pJ: an estimate, some 10^3 gates and clock loads of 1 fJ switching a cycle.
 
 Programming, with L the sum of (V / V_program)^2 G / dG * 1024 over the pulses, L' that of G / dG * 1024 over the verify
@@ -49,9 +51,9 @@ _VERIFY_BITS = 10
 def energy(image: ChipImage, result: Result) -> dict[str, NDArray[np.float64]]:
     """Joules an image, float64 [images] each: `crossbar`, `adc`, `dac`, `digital`.
 
-    `digital` is neuron updates (outputs of a layer, in each step that the layer ran) times neuron_J_per_update, plus
-    clock cycles times control_J_per_cycle where the result counts cycles (that of the Verilog does, the reference's
-    does not: its `digital` is the neurons' part only).
+    `digital` is neuron updates (outputs of a layer at all its positions, in each step that the layer ran) times
+    neuron_J_per_update, plus clock cycles times control_J_per_cycle where the result counts cycles (that of the Verilog
+    does, the reference's does not: its `digital` is the neurons' part only).
     """
     device, coefficients = image.device, image.energy
     shapes = image.parameters.layers
@@ -63,10 +65,10 @@ def energy(image: ChipImage, result: Result) -> dict[str, NDArray[np.float64]]:
     dac_J = np.array(
         [coefficients.dac8_J_per_pulse if shape.row_bits == 8 else coefficients.dac_J_per_pulse for shape in shapes]
     )
-    outputs = np.array([shape.outputs for shape in shapes])
+    neurons = np.array([shape.neurons for shape in shapes])
     runs = np.repeat(result.steps.astype(np.int64)[:, None], len(shapes), axis=1)
     runs[:, -1] -= image.skip * image.parameters.phases
-    digital = (runs @ outputs) * coefficients.neuron_J_per_update
+    digital = (runs @ neurons) * coefficients.neuron_J_per_update
     if result.cycles is not None:
         digital = digital + result.cycles * coefficients.control_J_per_cycle
     return {

@@ -33,7 +33,7 @@ from collections.abc import Mapping
 
 from hw.host_registers import ADDRESS_BITS
 from hw.params import NpuParameters
-from sim.bench import recorder_text
+from sim.bench import context_text, recorder_text, step_bound
 
 __all__ = [
     "CELLS", "COMMANDS", "CONTINUES", "FRAME", "IRQ", "NO_LAST", "READ", "RECEIVE", "RECORD", "RELOAD", "RESET",
@@ -342,11 +342,7 @@ def frame_words(parameters: NpuParameters) -> int:
 
 def image_cycles(parameters: NpuParameters, settle_cycles: int, adc_cycles: int) -> int:
     """Bound on the clock cycles of an image, stalls in it."""
-    p, stall = parameters, 16
-    step = p.pixel_words + p.classes * stall
-    for layer in p.layers:
-        step += p.pulse_cycles + settle_cycles + layer.groups * (adc_cycles + stall) + stall
-    return (p.max_steps + 1) * step
+    return (parameters.max_steps + 1) * step_bound(parameters, settle_cycles, adc_cycles)
 
 
 def host_bench_text(
@@ -382,14 +378,14 @@ def host_bench_text(
         dump=f'        $dumpfile("{waves}");\n        $dumpvars;\n' if waves else "",
     )
     for index, layer in enumerate(p.layers):
-        text += recorder_text(index, layer, unit, "record && ")
+        text += context_text(index, layer, unit) + recorder_text(index, layer, unit, "record && ")
     return text + "endmodule\n"
 
 
 def visible_text() -> str:
     """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
     lines = ["`verilator_config"]
-    for name in ("wake", "context_word", "clk", "service", "service_done", "place"):
+    for name in ("wake", "context_*", "clk", "service", "service_done", "place"):
         lines.append(f'public_flat_rw -module "bench" -var "{name}"')
     for name in ("latched", "answer", "program_word", "program_answer"):
         lines.append(f'public_flat_rw -module "crossbar_macro" -var "{name}"')

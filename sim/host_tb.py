@@ -13,6 +13,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ValueChange
 
+from sim.bench import context_name
 from sim.cells import CELL_FIELDS
 from sim.host_bench import CELLS, RELOAD, TOTALS
 from sim.macro import MacroModel, drift_file, load_models
@@ -57,6 +58,7 @@ async def serve(dut) -> None:
     """
     models = load_models(Path.cwd())
     macros = [getattr(dut.chip, f"macro_{index}") for index in range(len(models))]
+    contexts = [getattr(dut, context_name(index, model.parameters)) for index, model in enumerate(models)]
     Clock(dut.clk, CLOCK_NS, unit="ns").start()
     changed = ValueChange(dut.wake)
     before = 0
@@ -69,7 +71,7 @@ async def serve(dut) -> None:
         asked, before = now ^ before, now
         for index, macro in enumerate(macros):
             if asked >> 2 * index & 1:
-                answer_read(macro, dut.context_word, models[index])
+                answer_read(macro, contexts[index], models[index])
             if asked >> 2 * index & 2:
                 answer_operation(macro, models[index], int(dut.place.value))
         if asked >> 2 * len(macros) & 1:

@@ -99,9 +99,9 @@ def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: b
             order.append(int(fields[0]))
             results[row] = fields
         elif recorder is not None and kind == "s":
-            recorder.spikes(row, int(fields[1]), int(fields[2]), fields[3])
+            recorder.spikes(row, *fields[1:])
         elif recorder is not None and kind == "m":
-            recorder.membranes(row, int(fields[1]), int(fields[2]), fields[3])
+            recorder.membranes(row, *fields[1:])
     if order != [int(number) for number in ids]:
         raise SimulationError(
             f"The simulation gave {len(order)} results for {len(ids)} images; see {folder / 'record.txt'}"
@@ -116,11 +116,11 @@ def read_trace(path: Path, image: ChipImage, count: int, trace: bool | str) -> T
     """Spikes, and with a full trace membranes, of a record whose lines name images by their places 0 .. count - 1."""
     recorder = _Recorder(image.parameters, count, image.t_max, trace)
     for line in path.read_text().splitlines():
-        kind, place, step, layer, text = line.split()
+        kind, place, *fields = line.split()
         if kind == "s":
-            recorder.spikes(int(place), int(step), int(layer), text)
+            recorder.spikes(int(place), *fields)
         elif trace != "spikes":
-            recorder.membranes(int(place), int(step), int(layer), text)
+            recorder.membranes(int(place), *fields)
     return recorder.trace()
 
 
@@ -177,28 +177,35 @@ def _bits(text: str, count: int) -> NDArray[np.uint8]:
 
 
 class _Recorder:
-    """Spikes and membranes from the lines of a record."""
+    """Spikes and membranes from the lines of a record: step, layer, values, and position where there are several."""
 
     def __init__(self, parameters: NpuParameters, count: int, steps: int, trace: bool | str) -> None:
         self._layers = parameters.layers
-        self._spikes = [np.zeros((count, steps, -(-p.outputs // 8)), np.uint8) for p in self._layers]
+        self._spikes = [np.zeros((count, steps, -(-p.neurons // 8)), np.uint8) for p in self._layers]
         full = trace in (True, "full")
         widest = max(p.membrane_bits for p in self._layers)
         dtype = np.int32 if widest <= 32 else np.int64
-        self._membranes = [np.zeros((count, steps, p.outputs), dtype) for p in self._layers] if full else None
+        self._membranes = [np.zeros((count, steps, p.neurons), dtype) for p in self._layers] if full else None
 
-    def spikes(self, row: int, step: int, layer: int, text: str) -> None:
-        p = self._layers[layer]
-        self._spikes[layer][row, step - 1] = np.packbits(_bits(text, p.outputs))
+    def spikes(self, row: int, step: str, layer: str, text: str, position: str = "0") -> None:
+        p = self._layers[int(layer)]
+        first = int(position) * p.outputs
+        # packed bits of a position begin anywhere in a byte, and those around it stay as they are
+        start, shift = divmod(first, 8)
+        bits = np.concatenate([np.zeros(shift, np.uint8), _bits(text, p.outputs)])
+        packed = np.packbits(bits)
+        self._spikes[int(layer)][row, int(step) - 1, start : start + len(packed)] |= packed
 
-    def membranes(self, row: int, step: int, layer: int, text: str) -> None:
-        p = self._layers[layer]
+    def membranes(self, row: int, step: str, layer: str, text: str, position: str = "0") -> None:
+        p = self._layers[int(layer)]
         bits = _bits(text, p.outputs * p.membrane_bits)
         values = bits.reshape(p.outputs, p.membrane_bits).astype(np.int64) @ (1 << np.arange(p.membrane_bits))
         values -= (values >> (p.membrane_bits - 1)) << p.membrane_bits
         assert self._membranes is not None
-        self._membranes[layer][row, step - 1] = values
+        first = int(position) * p.outputs
+        self._membranes[int(layer)][row, int(step) - 1, first : first + p.outputs] = values
 
     def trace(self) -> Trace:
-        outputs = tuple(p.outputs for p in self._layers)
-        return Trace(tuple(self._spikes), tuple(self._membranes) if self._membranes is not None else None, outputs)
+        neurons, channels = (tuple(getattr(p, name) for p in self._layers) for name in ("neurons", "outputs"))
+        membranes = tuple(self._membranes) if self._membranes is not None else None
+        return Trace(tuple(self._spikes), membranes, neurons, channels)

@@ -1,15 +1,18 @@
-"""Compiled inner loops of the crossbar: sums of driven rows, read noise, ADC.
+"""Compiled inner loops of the crossbar: the rows that reads drive, and their exact sums.
 
-One function, `_digitise`, turns exact integer column sums into ADC codes, for a batch and for a single read alike; all
-of its arithmetic is elementwise in float64, so both give the same bits. Floating-point shortcuts (fastmath) are off.
+A read is a window of maps at one output position (`sim.maps`); a row vector is the map of a single position, all of it
+the window. What is not silent is listed in two steps, so that no window is ever copied whole:
 
-Symbols: u = sum x * W, v = sum x^2 * Q over the driven rows of a tile, exact integers on the grids of `sim.crossbar`;
-full_scale S is 255 for 8-bit row codes and 1 else. Where all row codes of a tile are equal (spikes), their value `unit`
-is taken out of the sums, and its square out of v. Rows are added one by one: spikes are sparse, so this is faster than
-a matrix product over all rows, and needs no argument about rounding. All kernels run outside Python's interpreter lock.
+    list_driven    the values of a map that are not 0, position by position
+    list_rows      of every read its driven rows, cut into row tiles
+    add_rows       their sums: u = sum x * W, v = sum x^2 * Q, integers on the grids of `sim.crossbar`
 
-    I    = u * 2^-10 / S + sigma * sqrt(v * 2^-4) / S * N          in units of V_read * dG
-    code = clip(round_half_even(I / 2^g), low, high)
+Where all row codes of a tile are equal (spikes), their value `unit` is taken out of u, and its square out of v. Rows
+are added one by one: spikes are sparse, so this is faster than a matrix product over all rows, and needs no argument
+about rounding. All kernels run outside Python's interpreter lock.
+
+The inner loops are written out, with full indices: a call or a slice of an array there costs as much as dozens of
+additions, since Numba counts the references to arrays.
 """
 
 from __future__ import annotations
@@ -17,192 +20,150 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sim.philox import fill_normals
-
-__all__ = ["CURRENT_BITS", "NOISE_BITS", "convert_single", "digitise_batch", "row_counts", "sum_batch"]
+__all__ = ["CURRENT_BITS", "NOISE_BITS", "add_rows", "count_rows", "list_driven", "list_rows"]
 
 CURRENT_BITS = 10
 """Fraction bits of the current grid: W = rint((Gp - Gn) / dG * 2^10)."""
 NOISE_BITS = 4
 """Fraction bits of the noise grid: Q = rint((Gp^2 + Gn^2) / dG^2 * 2^4)."""
 
-_CURRENT_LSB = 2.0**-CURRENT_BITS
-_NOISE_LSB = 2.0**-NOISE_BITS
-
-
-@njit(cache=True)
-def _digitise(u, v, normals, unit, full_scale, sigma, inverse_lsb, low, high, codes, over):  # type: ignore[no-untyped-def]
-    """Codes and over flags of one row tile (all arrays [columns]); returns the number of flags."""
-    count = 0
-    for i in range(codes.shape[0]):
-        current = (np.float64(u[i]) * unit) * _CURRENT_LSB / full_scale
-        if sigma > 0.0:
-            spread = np.sqrt((np.float64(v[i]) * (unit * unit)) * _NOISE_LSB)
-            current += sigma * spread / full_scale * np.float64(normals[i])
-        rounded = np.rint(current * inverse_lsb)
-        outside = (rounded < low) | (rounded > high)
-        codes[i] = np.int16(min(max(rounded, low), high))
-        over[i] = outside
-        count += int(outside)
-    return count
-
-
-@njit(cache=True)
-def _add_rows(rows, count, grid, total):  # type: ignore[no-untyped-def]
-    """total = sum of the grid's listed rows."""
-    total[:] = 0
-    k = 0
-    while k + 4 <= count:
-        a, b, c, d = grid[rows[k]], grid[rows[k + 1]], grid[rows[k + 2]], grid[rows[k + 3]]
-        for i in range(total.shape[0]):
-            total[i] += np.int32((a[i] + b[i]) + (c[i] + d[i]))
-        k += 4
-    while k < count:
-        a = grid[rows[k]]
-        for i in range(total.shape[0]):
-            total[i] += a[i]
-        k += 1
-
-
-@njit(cache=True)
-def _add_weighted(rows, count, factors, grid, total):  # type: ignore[no-untyped-def]
-    """total = sum of the grid's listed rows times `factors` (int32 [rows])."""
-    total[:] = 0
-    k = 0
-    while k + 2 <= count:
-        a, b = grid[rows[k]], grid[rows[k + 1]]
-        x, y = factors[k], factors[k + 1]
-        for i in range(total.shape[0]):
-            total[i] += x * a[i] + y * b[i]
-        k += 2
-    if k < count:
-        a = grid[rows[k]]
-        x = factors[k]
-        for i in range(total.shape[0]):
-            total[i] += x * a[i]
-
-
-@njit(cache=True)
-def _tile_sums(row_codes, w, q, noisy, tile_rows, units, u, v, rows, factors, squares):  # type: ignore[no-untyped-def]
-    """Sums of one read: u, v [row tiles, columns] and units [row tiles] are written, the last three are scratch."""
-    for tile in range(u.shape[0]):
-        count = 0
-        unit = 0
-        equal = True
-        for j in range(tile * tile_rows, min((tile + 1) * tile_rows, row_codes.shape[0])):
-            x = int(row_codes[j])
-            if x != 0:
-                rows[count] = j
-                factors[count] = x
-                squares[count] = x * x
-                equal = equal and (count == 0 or x == unit)
-                unit = x
-                count += 1
-        if equal:
-            units[tile] = unit
-            _add_rows(rows, count, w, u[tile])
-            if noisy:
-                _add_rows(rows, count, q, v[tile])
-        else:
-            units[tile] = 1
-            _add_weighted(rows, count, factors, w, u[tile])
-            if noisy:
-                _add_weighted(rows, count, squares, q, v[tile])
-
-
-@njit(cache=True)
-def _digitise_tiles(  # type: ignore[no-untyped-def]
-    units, u, v, image, step, k0, k1, table, full_scale, sigma, inverse_lsb, low, high, codes, over, normals, words
-):
-    """Codes and over flags [row tiles, columns] of one read from its sums; returns the number of flags."""
-    total = 0
-    for tile in range(codes.shape[0]):
-        if units[tile] == 0:
-            codes[tile] = 0
-            over[tile] = False
-            continue
-        at = 0
-        if sigma > 0.0:
-            at = tile
-            fill_normals(normals, words, table, image, step, np.uint64(tile), k0, k1)
-        total += _digitise(
-            u[tile], v[at], normals, np.float64(units[tile]), full_scale, sigma, inverse_lsb, low, high,
-            codes[tile], over[tile],
-        )  # fmt: skip
-    return total
-
 
 @njit(cache=True, nogil=True)
-def sum_batch(row_codes, w, q, noisy, tile_rows, units, u, v):  # type: ignore[no-untyped-def]
-    """Sums of a batch of row vectors.
+def list_driven(codes, channels, start, counts, first, where, factors):  # type: ignore[no-untyped-def]
+    """List the values of a map that are not 0, position by position, behind what is listed already.
 
-    row_codes : uint8 [images, rows]; w, q : integer grids [rows, columns] (q is not looked at unless noisy)
-    units : int64 [images, row tiles], common factor of a tile's row codes, 0 where silent
-    u, v : int32 or int64 [images, row tiles, columns] (v [.., 1, 1] unless noisy); units, u and v are written
+    codes : uint8 [images, positions * channels]
+    start : where the map's positions begin in `first`
+    counts : int32 [images], values listed so far, counted on
+    first : int32 [images, >= start + positions + 1], written: listed values before each position, and before the end
+    where, factors : int32 and uint8 [images, more than all values], written: place in the map, and row code;
+        factors [images, 0] are left alone
     """
-    rows = np.empty(tile_rows, np.int64)
-    factors = np.empty(tile_rows, np.int32)
-    squares = np.empty(tile_rows, np.int32)
-    for b in range(row_codes.shape[0]):
-        _tile_sums(row_codes[b], w, q, noisy, tile_rows, units[b], u[b], v[b], rows, factors, squares)
-
-
-@njit(cache=True, nogil=True)
-def digitise_batch(  # type: ignore[no-untyped-def]
-    units, u, v, source, images, step, k0, k1, table, full_scale, sigma, inverse_lsb, low, high, codes, over, overs
-):
-    """Noise and ADC of a batch; image b's sums are at `source[b]` of units, u and v (see `sum_batch`).
-
-    images : uint32 [images]; step, k0, k1 : uint64
-    codes : int16 [images, row tiles, columns], over : bool likewise, overs : int64 [images]; all are written
-    """
-    columns = codes.shape[2]
-    normals = np.empty(columns, np.float32)
-    words = np.empty((4, (columns + 7) // 8), np.uint32)
+    positions = codes.shape[1] // channels
+    coded = factors.shape[1] > 0
     for b in range(codes.shape[0]):
-        at = source[b]
-        overs[b] = _digitise_tiles(
-            units[at], u[at], v[at], np.uint64(images[b]), step, k0, k1, table, full_scale, sigma, inverse_lsb,
-            low, high, codes[b], over[b], normals, words,
-        )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def convert_single(  # type: ignore[no-untyped-def]
-    row_codes, last, units, w, q, noisy, u, v, tile_rows, image, step, k0, k1, table, full_scale, sigma, inverse_lsb,
-    low, high, codes, over,
-):  # fmt: skip
-    """One read: add up the driven rows and digitise; returns the number of over flags.
-
-    last, units, u, v : kept from read to read: row codes of the last read (uint8 [rows]), and its sums as in
-    `sum_batch`, without the first axis; a read of the same row codes uses them again
-    """
-    columns = w.shape[1]
-    same = True
-    for j in range(row_codes.shape[0]):
-        same = same and row_codes[j] == last[j]
-    if not same:
-        rows = np.empty(tile_rows, np.int64)
-        factors = np.empty(tile_rows, np.int32)
-        squares = np.empty(tile_rows, np.int32)
-        _tile_sums(row_codes, w, q, noisy, tile_rows, units, u, v, rows, factors, squares)
-        last[:] = row_codes
-    normals = np.empty(columns, np.float32)
-    words = np.empty((4, (columns + 7) // 8), np.uint32)
-    return _digitise_tiles(
-        units, u, v, image, step, k0, k1, table, full_scale, sigma, inverse_lsb, low, high, codes, over, normals, words
-    )
-
-
-@njit(cache=True, nogil=True)
-def row_counts(row_codes, conductance, counts, totals):  # type: ignore[no-untyped-def]
-    """Driven rows and sum of x^2 * conductance of each read, uint8 [images, rows] -> int64 [images] twice."""
-    for b in range(row_codes.shape[0]):
-        count = 0
-        total = 0
-        for j in range(row_codes.shape[1]):
-            x = int(row_codes[b, j])
-            count += int(x != 0)
-            total += x * x * conductance[j]
+        count = counts[b]
+        for position in range(positions):
+            first[b, start + position] = count
+            for at in range(position * channels, (position + 1) * channels):
+                where[b, count] = at
+                if coded:
+                    factors[b, count] = codes[b, at]
+                count += np.int32(codes[b, at] != 0)
+        first[b, start + positions] = count
         counts[b] = count
-        totals[b] = total
+
+
+@njit(cache=True, nogil=True)
+def count_rows(runs, first, driven):  # type: ignore[no-untyped-def]
+    """Driven rows of all reads of each image, int64 [images]; see `list_rows`."""
+    for b in range(first.shape[0]):
+        total = 0
+        for position in range(runs.shape[0]):
+            for run in range(runs.shape[1]):
+                total += first[b, runs[position, run, 1]] - first[b, runs[position, run, 0]]
+        driven[b] = total
+
+
+@njit(cache=True, nogil=True)
+def list_rows(  # type: ignore[no-untyped-def]
+    runs, first, where, factors, tile_rows, row_conductance, rows, codes, ends, units, tiles, conductance, pulses
+):
+    """List the driven rows of the reads of every image at every position, position fastest.
+
+    runs : int32 [positions, runs, 3], from and to in `first`, and what to add to a place for its row; rows rise
+    first, where, factors : as `list_driven` leaves them
+    row_conductance : int64 [rows]
+    rows, codes : int32 and uint8 [sum of `count_rows`], written: rows of all reads, one after another, and their codes
+        divided by the unit; codes of length 0 say that all are 1, and that the factors are not to be looked at
+    ends : int64 [reads, row tiles], written: listed rows up to the end of each tile
+    units : int64 [reads, row tiles], written: common factor of a tile's row codes, 1 if there is none, 0 where silent
+    tiles, conductance : int64 [images], written: row tiles that are driven, and sum of x^2 * row_conductance, of all
+        reads of an image
+    pulses : int64 [rows], how often a row is driven is added; of length 0 if that is not asked for
+    """
+    positions = runs.shape[0]
+    weighted = codes.shape[0] > 0
+    count = 0
+    for b in range(first.shape[0]):
+        total, active = np.int64(0), np.int64(0)
+        for position in range(positions):
+            read = b * positions + position
+            start = count
+            for run in range(runs.shape[1]):
+                shift = runs[position, run, 2]
+                for k in range(first[b, runs[position, run, 0]], first[b, runs[position, run, 1]]):
+                    row = where[b, k] + shift
+                    rows[count] = row
+                    if weighted:
+                        x = np.int64(factors[b, k])
+                        codes[count] = factors[b, k]
+                        total += x * x * row_conductance[row]
+                    else:
+                        total += row_conductance[row]
+                    count += 1
+            if len(pulses):
+                for k in range(start, count):
+                    pulses[rows[k]] += 1
+            for tile in range(ends.shape[1]):
+                end = count
+                if tile < ends.shape[1] - 1:
+                    end = start
+                    while end < count and rows[end] < (tile + 1) * tile_rows:
+                        end += 1
+                ends[read, tile] = end
+                units[read, tile] = np.int64(end > start)
+                active += np.int64(end > start)
+                if weighted and end > start:
+                    unit = codes[start]
+                    equal = True
+                    for k in range(start, end):
+                        equal = equal and codes[k] == unit
+                    if equal:
+                        units[read, tile] = unit
+                        codes[start:end] = 1
+                start = end
+        tiles[b] = active
+        conductance[b] = total
+
+
+@njit(cache=True, nogil=True)
+def add_rows(rows, codes, ends, power, grid, totals):  # type: ignore[no-untyped-def]
+    """Sums of the grid's listed rows, each times its code to the power of 1 or 2.
+
+    rows, codes, ends : as `list_rows` leaves them; grid : integers [rows, columns]
+    totals : int32 or int64 [reads, row tiles, columns], written where a tile is not silent
+    """
+    columns = grid.shape[1]
+    start = 0
+    for read in range(ends.shape[0]):
+        for tile in range(ends.shape[1]):
+            end = ends[read, tile]
+            if end == start:
+                continue
+            plain = True
+            if len(codes):
+                for k in range(start, end):
+                    plain = plain and codes[k] == 1
+            for i in range(columns):
+                totals[read, tile, i] = 0
+            k = start
+            while plain and k + 4 <= end:
+                a, b, c, d = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+                for i in range(columns):
+                    totals[read, tile, i] += np.int32((grid[a, i] + grid[b, i]) + (grid[c, i] + grid[d, i]))
+                k += 4
+            while plain and k < end:
+                a = rows[k]
+                for i in range(columns):
+                    totals[read, tile, i] += grid[a, i]
+                k += 1
+            while k < end:
+                a = rows[k]
+                x = np.int32(codes[k])
+                if power == 2:
+                    x *= x
+                for i in range(columns):
+                    totals[read, tile, i] += x * grid[a, i]
+                k += 1
+            start = end

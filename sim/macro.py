@@ -113,6 +113,7 @@ class MacroModel:
     Attributes
     ----------
     cells : the cells; None for a programmed crossbar that has had no operation yet
+    parameters : the layer's hardware
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class MacroModel:
         self.cells = source if isinstance(source, LayerCells) else None
         self._array = source.copy() if isinstance(source, CrossbarArray) else None
         self._index = source.model.layer if isinstance(source, LayerCells) else source.index
-        p = self._parameters = source.parameters
+        p = self.parameters = source.parameters
         self._row_bits = max(1, (p.tile_rows - 1).bit_length())
         self._column_bits = max(1, (p.outputs - 1).bit_length())
         self._packed = np.zeros(-(-p.groups * p.row_tiles * p.lanes * (p.code_bits + 1) // 8), np.uint8)
@@ -155,22 +156,23 @@ class MacroModel:
         bits = np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(ord("0"))
         if bits.max(initial=0) > 1:
             raise AssertionError(f"Layer {self._index}: the latched rows have undefined bits")
-        if self._parameters.row_bits == 8:
+        if self.parameters.row_bits == 8:
             bits = np.packbits(bits)
         return np.ascontiguousarray(bits[::-1])
 
-    def answer(self, text: str, image: int, step: int, position: int) -> int:
+    def answer(self, text: str, image: int, read: int, position: int) -> int:
         """The shell's `answer` for a read: codes and over-range flags of all tiles, as one number.
 
-        image and step address the noise; position is the image's place in the stream, which the load is booked on.
+        image and read address the noise (`sim.philox`); position is the image's place in the stream, which the load is
+        booked on.
         """
-        p = self._parameters
+        p = self.parameters
         rows = self.row_codes(text)
         if self._every:
             self._enter(self._start + position)
             self._pulses += rows != 0
-        codes, over = self.array.convert_one(rows, image, step)
-        self._conductance[position] += self.array.counts_one(rows)[2]
+        codes, over = self.array.convert_one(rows, image, read)
+        self._conductance[position] += self.array.last_conductance
         _pack(codes, over, p.lanes, p.groups, p.code_bits, self._packed)
         return int.from_bytes(self._packed.tobytes(), "little")
 
@@ -180,7 +182,7 @@ class MacroModel:
         position is the place in the stream of the image that comes next, from which drift counts images.
         Returns the shell's `program_answer` of a verify read, and None for a pulse.
         """
-        p = self._parameters
+        p = self.parameters
         if self.cells is None:
             self.cells = LayerCells.of(self.array, self._pulse_s)
         if self._every:

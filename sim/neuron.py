@@ -30,36 +30,41 @@ _ZERO = int(Reset.ZERO)
 def _update(  # type: ignore[no-untyped-def]
     codes, live, membranes, bias, gain, shift, theta, leak, clip, reset, low, high, spikes, counts, overflows
 ):
-    """One step; codes int16 [live, row tiles, outputs], membranes int64 [images, outputs], spikes uint8 [live, ..]."""
+    """One step; codes int16 [live * positions, row tiles, outputs], membranes int64 [images, positions * outputs],
+    spikes uint8 [live, positions * outputs].
+    """
     tiles, outputs = codes.shape[1], codes.shape[2]
+    positions = membranes.shape[1] // outputs
     threshold = theta << shift
     sums = np.empty(outputs, np.int64)
-    for b in range(codes.shape[0]):
+    for b in range(live.shape[0]):
         at = live[b]
-        sums[:] = 0
-        for tile in range(tiles):
-            for i in range(outputs):
-                sums[i] += np.int64(codes[b, tile, i])
         count = 0
         overflow = 0
-        for i in range(outputs):
-            v = membranes[at, i]
-            if leak > 0:
-                v -= v >> leak
-            v += ((sums[i] << gain) + bias[i]) << shift
-            overflow += int((v < low) | (v > high))
-            v = min(max(v, low), high)
-            if clip > 0:
-                v = min(max(v, -clip), clip)
-            fires = v >= threshold
-            if fires:
-                if reset == _SUBTRACT:
-                    v -= threshold
-                elif reset == _ZERO:
-                    v = np.int64(0)
-            membranes[at, i] = v
-            spikes[b, i] = np.uint8(fires)
-            count += int(fires)
+        for position in range(positions):
+            read, first = b * positions + position, position * outputs
+            sums[:] = 0
+            for tile in range(tiles):
+                for i in range(outputs):
+                    sums[i] += np.int64(codes[read, tile, i])
+            for i in range(outputs):
+                v = membranes[at, first + i]
+                if leak > 0:
+                    v -= v >> leak
+                v += ((sums[i] << gain) + bias[i]) << shift
+                overflow += int((v < low) | (v > high))
+                v = min(max(v, low), high)
+                if clip > 0:
+                    v = min(max(v, -clip), clip)
+                fires = v >= threshold
+                if fires:
+                    if reset == _SUBTRACT:
+                        v -= threshold
+                    elif reset == _ZERO:
+                        v = np.int64(0)
+                membranes[at, first + i] = v
+                spikes[b, first + i] = np.uint8(fires)
+                count += int(fires)
         counts[b] = count
         overflows[b] = overflow
 
@@ -69,11 +74,11 @@ class NeuronLayer:
 
     Attributes
     ----------
-    membranes : int64 [images, outputs], values after the latest step
+    membranes : int64 [images, positions * outputs], values after the latest step
     """
 
     def __init__(self, layer: LayerImage, parameters: LayerParameters, images: int) -> None:
-        self.membranes = np.full((images, parameters.outputs), layer.v0, np.int64)
+        self.membranes = np.full((images, parameters.neurons), layer.v0, np.int64)
         self._bias = layer.bias.astype(np.int64)
         self._numbers = (layer.theta, layer.leak, layer.clip, int(layer.reset))
         self._gain = layer.gain_shift
@@ -85,15 +90,15 @@ class NeuronLayer:
     def step(
         self, codes: NDArray[np.int16], live: NDArray[np.int64], shift: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Update the images numbered `live` with their ADC codes [live, row tiles, outputs].
+        """Update the images numbered `live` with their ADC codes [live * positions, row tiles, outputs].
 
-        Returns spikes uint8 [live, outputs] of 0 and 1, and their number, int64 [live].
+        Returns spikes uint8 [live, positions * outputs] of 0 and 1, and their number, int64 [live].
 
         Raises
         ------
         AssertionError : a membrane left the width that is derived to hold it (a mistake of ours)
         """
-        spikes = np.empty((len(live), codes.shape[2]), np.uint8)
+        spikes = np.empty((len(live), self.membranes.shape[1]), np.uint8)
         counts, overflows = np.empty(len(live), np.int64), np.empty(len(live), np.int64)
         theta, leak, clip, reset = self._numbers
         _update(

@@ -13,6 +13,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, ValueChange
 
+from sim.bench import context_name
 from sim.macro import MacroModel, drift_file, load_models
 
 CLOCK_NS = 10
@@ -21,11 +22,11 @@ CLOCK_NS = 10
 def answer_read(handle, context, model: MacroModel) -> None:
     """Answer a read of a layer's macro: codes and over-range flags of all its tiles at once.
 
-    context is a signal of 96 bits: place in the stream, image, step.
+    context is a signal of 96 bits: place in the stream, image, number of the read.
     """
     where = int(str(context.value), 2)
-    image, step = where >> 32 & 0xFFFFFFFF, where & 0xFFFFFFFF
-    handle.answer.value = model.answer(str(handle.latched.value), image, step, where >> 64)
+    image, read = where >> 32 & 0xFFFFFFFF, where & 0xFFFFFFFF
+    handle.answer.value = model.answer(str(handle.latched.value), image, read, where >> 64)
 
 
 def answer_operation(handle, model: MacroModel, position: int = 0) -> None:
@@ -60,8 +61,9 @@ async def play(dut) -> None:
     the cells have drifted.
     """
     models = load_models(Path.cwd())
-    for index in range(len(models)):
-        cocotb.start_soon(answer_reads(getattr(dut.chip, f"macro_{index}"), dut.context_word, models, index))
+    for index, model in enumerate(models):
+        context = getattr(dut, context_name(index, model.parameters))
+        cocotb.start_soon(answer_reads(getattr(dut.chip, f"macro_{index}"), context, models, index))
     Clock(dut.clk, CLOCK_NS, unit="ns").start()
     await RisingEdge(dut.finished)
     totals = {f"layer_{index}": model.totals() for index, model in enumerate(models)}

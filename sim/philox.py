@@ -4,10 +4,13 @@ Philox4x32-10 [J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3
 32-bit words and a key of two into four random words. Here
 
     key     = (seed, purpose << 16 | layer)
-    counter = (image, step, row tile, column // 8)    read noise: column % 8 picks a 16-bit half word, low half first
+    counter = (image, read, row tile, column // 8)    read noise: column % 8 picks a 16-bit half word, low half first
     counter = (row, column // 8 or // 4, side, programming)    cells: 16-bit halves for normals, words for uniforms
     counter = (row, column // 8, side, k)    k-th programming pulse, or k-th verify read, of a cell's life
     counter = (image, 0, 0, 0)    seed of an image's rate encoder
+
+A layer's reads of an image are counted as step * positions + position (step 1, 2, ..., position 0, 1, ...), which is
+the step where the layer has a single position.
 
 A Gaussian is a quantile read from a table of 65,536 entries, indexed by a half word: no transcendental function is
 evaluated at draw time, so scalar and vectorised code give the same bits.
@@ -32,6 +35,7 @@ __all__ = [
     "cell_normals",
     "cell_words",
     "fill_normals",
+    "fill_words",
     "key",
     "normal_table",
     "philox",
@@ -85,54 +89,41 @@ def philox4x32(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def fill_normals(out, words, table, image, step, tile, k0, k1):  # type: ignore[no-untyped-def]
-    """Draw one Gaussian a column into `out` (float32 [columns]).
-
-    `words` is scratch, uint32 [4, ceil(columns / 8)]; `table` is `normal_table()`; the others are uint64.
-    """
-    columns = out.shape[0]
-    blocks = (columns + 7) // 8
-    for block in range(blocks):
-        w0, w1, w2, w3 = philox4x32(image, step, tile, np.uint64(block), k0, k1)
-        words[0, block] = np.uint32(w0)
-        words[1, block] = np.uint32(w1)
-        words[2, block] = np.uint32(w2)
-        words[3, block] = np.uint32(w3)
-    full = columns // 8
-    for block in range(full):
-        for part in range(4):
-            word = words[part, block]
-            out[8 * block + 2 * part] = table[word & np.uint32(0xFFFF)]
-            out[8 * block + 2 * part + 1] = table[word >> np.uint32(16)]
-    for column in range(8 * full, columns):
-        word = words[(column % 8) // 2, full]
-        out[column] = table[word >> np.uint32(16) if column % 2 else word & np.uint32(0xFFFF)]
+def fill_words(words, counters, count, k0, k1):  # type: ignore[no-untyped-def]
+    """The first `count` blocks of counters, uint32 [4, >= count], into `words` of the same shape; k0, k1 are uint64."""
+    for i in range(count):
+        w0, w1, w2, w3 = philox4x32(
+            np.uint64(counters[0, i]), np.uint64(counters[1, i]), np.uint64(counters[2, i]), np.uint64(counters[3, i]),
+            k0, k1,
+        )  # fmt: skip
+        words[0, i] = np.uint32(w0)
+        words[1, i] = np.uint32(w1)
+        words[2, i] = np.uint32(w2)
+        words[3, i] = np.uint32(w3)
 
 
 @njit(cache=True)
-def _blocks(counters, k0, k1, out):  # type: ignore[no-untyped-def]
-    for i in range(counters.shape[0]):
-        w0, w1, w2, w3 = philox4x32(
-            np.uint64(counters[i, 0]),
-            np.uint64(counters[i, 1]),
-            np.uint64(counters[i, 2]),
-            np.uint64(counters[i, 3]),
-            k0,
-            k1,
-        )
-        out[i, 0] = np.uint32(w0)
-        out[i, 1] = np.uint32(w1)
-        out[i, 2] = np.uint32(w2)
-        out[i, 3] = np.uint32(w3)
+def fill_normals(out, words, first, table):  # type: ignore[no-untyped-def]
+    """One Gaussian a column into `out`, float32 [columns], from the blocks `words[:, first:]`; see `fill_words`."""
+    columns = out.shape[0]
+    full = columns // 8
+    for block in range(full):
+        for part in range(4):
+            word = words[part, first + block]
+            out[8 * block + 2 * part] = table[word & np.uint32(0xFFFF)]
+            out[8 * block + 2 * part + 1] = table[word >> np.uint32(16)]
+    for column in range(8 * full, columns):
+        word = words[(column % 8) // 2, first + full]
+        out[column] = table[word >> np.uint32(16) if column % 2 else word & np.uint32(0xFFFF)]
 
 
 def philox(counters: NDArray[np.uint32], key_words: tuple[int, int]) -> NDArray[np.uint32]:
     """Blocks of many counters: uint32 [..., 4] -> uint32 [..., 4]."""
     counters = np.ascontiguousarray(counters, np.uint32)
-    flat = counters.reshape(-1, 4)
-    out = np.empty_like(flat)
-    _blocks(flat, np.uint64(key_words[0]), np.uint64(key_words[1]), out)
-    return out.reshape(counters.shape)
+    flat = np.ascontiguousarray(counters.reshape(-1, 4).T)
+    words = np.empty_like(flat)
+    fill_words(words, flat, flat.shape[1], np.uint64(key_words[0]), np.uint64(key_words[1]))
+    return np.ascontiguousarray(words.T).reshape(counters.shape)
 
 
 @lru_cache(maxsize=1)

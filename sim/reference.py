@@ -1,6 +1,6 @@
 """The integer reference: whole data sets through the programmed chip, bit for bit what the hardware does.
 
-Images are taken in chunks, a chunk a thread; within a chunk all images go through a step together, layer by layer, and
+Images are taken in chunks, a chunk a thread; within a chunk all images go through a step together, stage by stage, and
 leave when they are decided. Random draws are addressed by the image's number, so results depend neither on chunks nor
 on the company an image is in. Analog inputs drive the same rows in every step: the first layer's sums are made once an
 image.
@@ -12,25 +12,26 @@ programming on; the rows that a block really drove are added up, and the conduct
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Coding, Readout, Rule
+from hw.params import NpuParameters
 from sim.aging import Aging, check_drift
 from sim.crossbar import CrossbarArray, build_arrays, check_arrays
 from sim.drift_state import DriftState
-from sim.encoder import Encoder
 from sim.image import ChipImage
-from sim.neuron import NeuronLayer
-from sim.result import ACTIVITIES, Result, Trace
+from sim.maps import LayerWindows
+from sim.reference_chunk import Records, TraceKind, run_chunk
+from sim.result import Result
 from sim.threads import in_order, processors
 
-__all__ = ["check_ids", "check_images", "run_reference"]
+__all__ = ["check_ids", "check_images", "chunk_images", "run_reference"]
 
-TraceKind = Literal[False, True, "spikes", "full"]
+_MOST_IMAGES = 100
+_CHUNK_VALUES = 1 << 22
+"""Values of all maps of the images of a chunk; each takes about ten bytes (membrane, spike, pooling sum)."""
 
 
 def check_images(images: Any, inputs: int) -> NDArray[np.uint8]:
@@ -72,7 +73,7 @@ def run_reference(
     trace: TraceKind = False,
     arrays: tuple[CrossbarArray, ...] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    chunk: int = 100,
+    chunk: int | None = None,
     threads: int | None = None,
     drift: DriftState | None = None,
 ) -> Result:
@@ -86,7 +87,8 @@ def run_reference(
     trace : "spikes" records every spike, "full" (or True) every membrane as well
     arrays : programmed crossbars to use again, `build_arrays(image)`; never changed
     progress : called as progress(images done, images in all)
-    chunk : images taken together; bounds the memory, never changes the result
+    chunk : images taken together, which bounds the memory and never changes the result; if not given, as many as fit
+        into a processor's cache, but at most 100
     threads : chunks in work at a time; default: the processors this process may use
     drift : where cells that drift are before the first image: the `drift` of the result before; fresh if not given
 
@@ -99,13 +101,16 @@ def run_reference(
     if trace not in (False, True, "spikes", "full"):
         raise ValueError(f'trace must be False, True, "spikes" or "full", not {trace!r}')
     threads = processors() if threads is None else threads
+    chunk = chunk_images(image.parameters) if chunk is None else chunk
     for name, value in (("chunk", chunk), ("threads", threads)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be a positive integer, not {value!r}")
     if arrays is not None:
         check_arrays(image, arrays)
     programmed = build_arrays(image) if arrays is None else arrays
-    out = _Records.empty(image, len(pixels), trace)
+    plan = image.parameters.stages
+    windows = [LayerWindows(plan, stage) for _, stage in plan.crossbars]
+    out = Records.empty(image, len(pixels), trace)
     if drift is not None:
         check_drift(image, drift)
     aging = Aging(image, programmed, drift) if image.device.drifts else None
@@ -113,13 +118,13 @@ def run_reference(
 
     def work(part: slice) -> tuple[int, list[NDArray[np.int64]] | None]:
         pulses = None if aging is None else [np.zeros(shape.inputs, np.int64) for shape in image.parameters.layers]
-        _run_chunk(image, used, pixels[part], numbers[part], out, part.start, pulses)
+        run_chunk(image, used, windows, pixels[part], numbers[part], out, part.start, pulses)
         return part.stop - part.start, pulses
 
     done = 0
     for block in [slice(0, len(pixels))] if aging is None else aging.blocks(len(pixels)):
         # a block of images that fits into one chunk is shared by the threads
-        size = min(chunk, -(-(block.stop - block.start) // threads)) if aging is not None else chunk
+        size = min(chunk, -(-(block.stop - block.start) // threads))
         parts = [slice(start, min(start + size, block.stop)) for start in range(block.start, block.stop, size)]
         for images_done, pulses in in_order(work, parts, threads):
             done += images_done
@@ -130,6 +135,12 @@ def run_reference(
         if aging is not None:
             aging.advance(block.stop - block.start)
     return out.result(numbers, None if aging is None else aging.state())
+
+
+def chunk_images(parameters: NpuParameters) -> int:
+    """Images whose membranes, pooling sums and maps take some megabytes, 1 .. 100."""
+    values = sum(shape.size for shape in parameters.stages.maps)
+    return max(1, min(_MOST_IMAGES, _CHUNK_VALUES // values))
 
 
 def check_ids(ids: Any, count: int) -> NDArray[np.int64]:
@@ -144,123 +155,3 @@ def check_ids(ids: Any, count: int) -> NDArray[np.int64]:
     if int(numbers.min()) < 0 or int(numbers.max()) >= 1 << 32:
         raise ValueError(f"Image numbers must be in 0 .. 4294967295, not {int(numbers.min())} .. {int(numbers.max())}")
     return numbers.astype(np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class _Records:
-    """Arrays of a result, being filled."""
-
-    classes: NDArray[np.int32]
-    steps: NDArray[np.int32]
-    margins: NDArray[np.int64]
-    reasons: NDArray[np.uint8]
-    spikes: NDArray[np.int64]
-    activity: dict[str, NDArray[np.int64]]
-    trace: Trace | None
-
-    @classmethod
-    def empty(cls, image: ChipImage, count: int, trace: TraceKind) -> _Records:
-        shapes = image.parameters.layers
-        outputs = tuple(shape.outputs for shape in shapes)
-        kept = None
-        if trace:
-            packed = tuple(np.zeros((count, image.t_max, -(-n // 8)), np.uint8) for n in outputs)
-            membranes = None
-            if trace != "spikes":
-                widest = max(shape.membrane_bits for shape in shapes)
-                dtype = np.int32 if widest <= 32 else np.int64
-                membranes = tuple(np.zeros((count, image.t_max, n), dtype) for n in outputs)
-            kept = Trace(packed, membranes, outputs)
-        per_layer = (count, len(shapes))
-        return cls(
-            np.zeros(count, np.int32),
-            np.zeros(count, np.int32),
-            np.zeros(count, np.int64),
-            np.zeros(count, np.uint8),
-            np.zeros(per_layer, np.int64),
-            {name: np.zeros(per_layer, np.int64) for name in ACTIVITIES},
-            kept,
-        )
-
-    def result(self, ids: NDArray[np.int64], drift: DriftState | None) -> Result:
-        return Result(
-            self.classes, self.steps, self.margins, self.reasons, self.spikes, self.activity, ids, trace=self.trace,
-            drift=drift,
-        )  # fmt: skip
-
-
-def _run_chunk(
-    image: ChipImage,
-    arrays: tuple[CrossbarArray, ...],
-    pixels: NDArray[np.uint8],
-    ids: NDArray[np.int64],
-    out: _Records,
-    start: int,
-    pulses: list[NDArray[np.int64]] | None,
-) -> None:
-    """Run `pixels` to their decisions; row b of the chunk is row start + b of `out`.
-
-    pulses : a layer each, int64 [inputs], the rows that are driven are added; None counts nothing
-    """
-    parameters = image.parameters
-    count, last = len(pixels), len(arrays) - 1
-    encoder = Encoder(image, pixels, ids)
-    neurons = [NeuronLayer(layer, shape, count) for layer, shape in zip(image.layers, parameters.layers, strict=True)]
-    scores = np.zeros((count, parameters.classes), np.int64)
-    fixed = arrays[0].products(pixels) if image.coding == Coding.ANALOG else None
-    live = np.arange(count)
-    for step in range(1, image.t_max + 1):
-        period, phase = divmod(step - 1, parameters.phases)
-        shift = parameters.phases - 1 - phase
-        rows = encoder.step(live, step) if fixed is None else pixels[:0]
-        for index, array in enumerate(arrays):
-            if index == last and period < image.skip:
-                break
-            source = live if index == 0 and fixed is not None else np.arange(len(live))
-            products = fixed if index == 0 and fixed is not None else array.products(rows)
-            if pulses is not None:
-                pulses[index] += np.count_nonzero(rows, axis=0)
-            codes, _, overs = array.sample(products, ids[live], step, source)
-            rows, fired = neurons[index].step(codes, live, shift)
-            where = start + live
-            shape = array.parameters
-            tiles = products.tiles[source]
-            out.activity["row_pulses"][where, index] += products.rows[source] * shape.column_tiles
-            out.activity["tile_reads"][where, index] += tiles * shape.column_tiles
-            out.activity["adc_conversions"][where, index] += tiles * shape.outputs
-            out.activity["saturations"][where, index] += overs
-            out.activity["conductance"][where, index] += products.conductance[source]
-            out.spikes[where, index] += fired
-            if out.trace is not None:
-                out.trace.spikes[index][where, step - 1] = np.packbits(rows, axis=1)
-                if out.trace.membranes is not None:
-                    out.trace.membranes[index][where, step - 1] = neurons[index].membranes[live]
-        if period < image.skip:
-            continue
-        if image.readout == Readout.SPIKES:
-            scores[live] += rows.astype(np.int64) << shift
-        else:
-            scores[live] = neurons[last].membranes[live]
-        winners, margins = _top_two(scores[live])
-        by_rule = (margins >= image.k) if image.rule == Rule.WINNER_K else np.zeros(len(live), bool)
-        stop = by_rule | (step == image.t_max)
-        done = start + live[stop]
-        out.classes[done] = winners[stop]
-        out.steps[done] = step
-        out.margins[done] = margins[stop]
-        out.reasons[done] = by_rule[stop]
-        live = live[~stop]
-        if len(live) == 0:
-            return
-
-
-def _top_two(scores: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Arg max (the lowest index of equals) and its lead on the second; int64 [images, classes] -> [images] twice."""
-    images = np.arange(len(scores))
-    winners = np.argmax(scores, axis=1)
-    best = scores[images, winners]
-    if scores.shape[1] == 1:
-        return winners, best
-    others = scores.copy()
-    others[images, winners] = np.iinfo(np.int64).min
-    return winners, best - others.max(axis=1)

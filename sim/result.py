@@ -18,7 +18,8 @@ row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 
 
 
 class Mismatch(ValueError):
-    """Two results that must agree differ; the sentence names image, layer, step, neuron and both values."""
+    """Two results that must agree differ; the sentence names image, layer, step, neuron (or position and
+    channel) and both values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +31,25 @@ class Trace:
     spikes : a layer each, uint8 [images, steps, ceil(outputs / 8)], bits packed by `numpy.packbits`
     membranes : a layer each, int32 (int64 where membranes are wider) [images, steps, outputs], values after the reset;
         None if not recorded
-    outputs : neurons of each layer
+    outputs : neurons of each layer: channels at every position, number position * channels + channel
+    channels : channels of each layer; those with as many neurons have a single position. As `outputs` if not given
     """
 
     spikes: tuple[NDArray[np.uint8], ...]
     membranes: tuple[NDArray[np.int32] | NDArray[np.int64], ...] | None
     outputs: tuple[int, ...]
+    channels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.channels:
+            object.__setattr__(self, "channels", self.outputs)
+
+    def place(self, layer: int, neuron: int) -> str:
+        """A neuron in words: its number, or position and channel in a layer that has several positions."""
+        channels = self.channels[layer]
+        if channels == self.outputs[layer]:
+            return f"neuron {neuron}"
+        return f"position {neuron // channels}, channel {neuron % channels}"
 
     @classmethod
     def concatenate(cls, traces: Sequence[Trace]) -> Trace:
@@ -47,7 +61,7 @@ class Trace:
         membranes = None
         if len(all_membranes) == len(traces):
             membranes = tuple(np.concatenate([_padded(part[i], steps) for part in all_membranes]) for i in layers)
-        return cls(spikes, membranes, traces[0].outputs)
+        return cls(spikes, membranes, traces[0].outputs, traces[0].channels)
 
     def unpacked(self, layer: int) -> NDArray[np.bool_]:
         """Spikes of a layer as bool [images, steps, outputs]."""
@@ -189,7 +203,8 @@ class Result:
                 first = _earlier(first, (image, step, layer, neuron), text)
         if first is not None:
             (image, step, layer, neuron), text = first
-            raise Mismatch(f"Image {int(self.ids[image])}, layer {layer}, step {step + 1}, neuron {neuron}: {text}")
+            place = a.place(layer, neuron)
+            raise Mismatch(f"Image {int(self.ids[image])}, layer {layer}, step {step + 1}, {place}: {text}")
         return compared
 
 

@@ -241,7 +241,7 @@ def _libraries() -> Path:
 def _visible() -> str:
     """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
     lines = ["`verilator_config", 'public_flat_rw -module "bench" -var "finished"']
-    lines += ['public_flat_rw -module "bench" -var "context_word"', 'public_flat_rw -module "bench" -var "clk"']
+    lines += ['public_flat_rw -module "bench" -var "context_*"', 'public_flat_rw -module "bench" -var "clk"']
     names = ("request", "latched", "answer", "program_request", "program_word", "program_answer")
     lines += [f'public_flat_rw -module "crossbar_macro" -var "{name}"' for name in names]
     return "\n".join(lines) + "\n"

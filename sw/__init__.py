@@ -24,35 +24,39 @@ if TYPE_CHECKING:
     from sw.chip import Chip
     from sw.config import Config
     from sw.layers import ClippedReLU
+    from sw.nir_import import NirModel, read_nir
 
-__all__ = ["Chip", "ClippedReLU", "Config", "compile", "load"]
+__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir"]
 
 
 def compile(
-    model: nn.Module,
+    model: nn.Module | NirModel,
     calibration_images: Any,
     config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
     validation: tuple[Any, Any] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
+    input_shape: tuple[int, ...] | None = None,
 ) -> Chip:
     """Convert a trained model to a programmed chip.
 
     Parameters
     ----------
-    model : Linear layers with ReLUs between them, Dropout, Flatten, Identity, BatchNorm1d, or `sw.ClippedReLU`; it is
-        not changed
+    model : Linear and Conv2d layers with ReLUs or `sw.ClippedReLU` between them, batch norms, pooling, branches that
+        are added up, Dropout, Flatten, Identity; it is not changed. Or a network from a NIR file, `sw.read_nir(path)`
     calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 or
         float in 0 .. 1
     config : a preset's name, a TOML file, a dictionary or a `Config`
     validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
         Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
     progress : called with (done, in all, what) while k is learnt and thresholds are tuned
+    input_shape : of an image, (channels, height, width), for a model that needs it while the images given are flat; by
+        default that of the images
 
     Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`.
     """
     from sw.compiler import compile_model
 
-    return compile_model(model, calibration_images, config, validation, progress)
+    return compile_model(model, calibration_images, config, validation, progress, input_shape)
 
 
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:
@@ -67,8 +71,14 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
 
 
 def __getattr__(name: str) -> Any:
-    """`sw.Chip`, `sw.Config` and `sw.ClippedReLU`, imported when asked for."""
-    modules = {"Chip": "sw.chip", "Config": "sw.config", "ClippedReLU": "sw.layers"}
+    """`sw.Chip`, `sw.Config`, `sw.ClippedReLU`, `sw.read_nir` and `sw.NirModel`, imported when asked for."""
+    modules = {
+        "Chip": "sw.chip",
+        "Config": "sw.config",
+        "ClippedReLU": "sw.layers",
+        "NirModel": "sw.nir_import",
+        "read_nir": "sw.nir_import",
+    }
     if name not in modules:
         raise AttributeError(f"module 'sw' has no attribute '{name}'")
     from importlib import import_module

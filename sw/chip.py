@@ -162,6 +162,14 @@ class Chip:
 
         return write_folder(place, export_files(self))
 
+    def write_nir(self, path: str | os.PathLike[str]) -> Path:
+        """Write the network as a NIR file, whole or not at all; what NIR cannot express raises, see `sw.nir_export`."""
+        from sw.nir_export import chip_to_nir, nir_file
+
+        place = as_path(path, "NIR file")
+        write_atomic(place, nir_file(chip_to_nir(self.image)))
+        return place
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weight image (.loom), whole or not at all; `sw.load` reads it."""
         from sw.weight_image import pack

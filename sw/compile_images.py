@@ -9,10 +9,27 @@ from numpy.typing import NDArray
 
 from sw.config import Config
 from sw.errors import CalibrationError, ConfigError
-from sw.graph import Network
 from sw.inputs import as_labels, as_pixels
+from sw.network import Network
 
-__all__ = ["calibration_pixels", "check_validation", "needs_validation", "validation_set"]
+__all__ = ["calibration_pixels", "check_validation", "image_shape", "needs_validation", "validation_set"]
+
+
+def image_shape(images: Any, input_shape: Any = None) -> tuple[int, ...] | None:
+    """Shape of an image: as said, or as the images have it; None if they have none.
+
+    Raises `TypeError` or `ValueError` for an `input_shape` that is none.
+    """
+    if input_shape is None:
+        shape = getattr(images, "shape", None)
+        return None if shape is None or len(shape) < 2 else tuple(int(size) for size in shape[1:])
+    if not isinstance(input_shape, tuple | list) or not all(
+        isinstance(size, int) and not isinstance(size, bool) for size in input_shape
+    ):
+        raise TypeError(f"input_shape must be whole numbers, such as (channels, height, width), not {input_shape!r}")
+    if not 1 <= len(input_shape) <= 3 or min(input_shape) < 1:
+        raise ValueError(f"input_shape must be one to three positive numbers, not {input_shape!r}")
+    return tuple(input_shape)
 
 
 def calibration_pixels(images: Any, inputs: int) -> NDArray[np.uint8]:

@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from hw.geometry import Plan
 from sim.image import ChipImage
 from sw.chip import Chip
-from sw.compile_images import calibration_pixels, validation_set
+from sw.compile_images import calibration_pixels, image_shape, validation_set
 from sw.config import Config
-from sw.graph import Network
+from sw.import_check import check_same
 from sw.import_torch import import_torch
+from sw.network import Network
+from sw.nir_dynamics import check_dynamics, with_threshold
+from sw.nir_import import NirModel
 from sw.passes.calibrate import calibrate_adc
 from sw.passes.fold import fold
 from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
@@ -36,6 +40,8 @@ Progress = Callable[[int, int, str], None]
 class Stages:
     """The network before it became integers, for the waterfall: the model, after folding, after normalising; and the
     chip before its thresholds were tuned, if they were.
+
+    The model takes images of shape `folded.input_shape`.
     """
 
     model: nn.Module
@@ -51,6 +57,9 @@ class _Conversion:
     config: Config
     levels: tuple[Levels, ...]
     images: NDArray[np.uint8]
+    plan: Plan | None
+    finish: Callable[[ChipImage], ChipImage]
+    """Has the last word on the neurons, whose thresholds are scaled by then."""
 
     def chip(self, rule: int | Literal["given"] | None = "given", factors: Factors | None = None) -> ChipImage:
         """The image with converters calibrated for this rule (k, None for T_max alone, or "given") and these factors.
@@ -59,9 +68,9 @@ class _Conversion:
         """
 
         def mapped(gains: tuple[int, ...] | None, adc_bits: int | None = None) -> ChipImage:
-            image = map_to_chip(self.levels, self.config, gains, adc_bits)
+            image = map_to_chip(self.levels, self.config, gains, adc_bits, self.plan)
             image = image if isinstance(rule, str) else with_rule(image, rule)
-            return image if factors is None else scale_chip(image, factors)
+            return self.finish(image if factors is None else scale_chip(image, factors))
 
         wide = mapped(None, adc_bits=16)
         section, bits = self.config.convert, self.config.crossbar.adc_bits
@@ -69,26 +78,46 @@ class _Conversion:
 
 
 def compile_model(
-    model: nn.Module,
+    model: nn.Module | NirModel,
     calibration_images: Any,
     config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
     validation: tuple[Any, Any] | None = None,
     progress: Progress | None = None,
+    input_shape: tuple[int, ...] | None = None,
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
     config = Config.load(config)
-    folded = fold(import_torch(model))
+    if isinstance(model, NirModel):
+        check_dynamics(model, config)
+        network = fold(model.graph, "weights")
+        images = calibration_pixels(calibration_images, network.inputs)
+        return _programmed(network, images, config, validation, progress, lambda image: with_threshold(image, model))
+    folded = fold(import_torch(model, image_shape(calibration_images, input_shape)), config.convert.average_pooling)
     images = calibration_pixels(calibration_images, folded.inputs)
-    held_out = validation_set(validation, config, folded)
+    check_same(model, folded, images[:4])
     normalised = normalise(folded, images, config.convert)
+    return _programmed(normalised, images, config, validation, progress, stages=Stages(model, folded, normalised))
+
+
+def _programmed(
+    network: Network,
+    images: NDArray[np.uint8],
+    config: Config,
+    validation: tuple[Any, Any] | None,
+    progress: Progress | None,
+    finish: Callable[[ChipImage], ChipImage] = lambda image: image,
+    stages: Stages | None = None,
+) -> Chip:
+    """Quantise, calibrate, map, learn and tune a network whose thresholds are 1."""
+    held_out = validation_set(validation, config, network)
     phases = config.coding.phases
     factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
-    levels = quantise(normalised, config.device.bits, config.convert.weight_scale, factor)
-    conversion = _Conversion(config, levels, images)
+    levels = quantise(network, config.device.bits, config.convert.weight_scale, factor)
+    conversion = _Conversion(config, levels, images, network.plan, finish)
     if held_out is None:
-        return Chip(conversion.chip(), config, Stages(model, folded, normalised))
+        return Chip(conversion.chip(), config, stages)
     image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
-    return Chip(image, config, Stages(model, folded, normalised, untuned), learnt, tuned)
+    return Chip(image, config, None if stages is None else replace(stages, untuned=untuned), learnt, tuned)
 
 
 def _chosen(

@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sim.config import CODE, Device, Energy, Programming
 from sw.config_errors import nearest_name, sentences
 from sw.config_learning import learning_problems
+from sw.data import SHAPES
 from sw.errors import ConfigError
 from sw.files import as_path, reason
+from sw.layer_string import parse_layers, shapes_of
 from sw.lifetime_section import LifetimeSection, lifetime_problems
 from sw.sections import (
     CodingSection,
@@ -101,6 +103,7 @@ class Config(BaseModel):
                 "[train] activation_levels must be 0 with activation 'relu', which has no upper end to divide, "
                 f"not {t.activation_levels}"
             )
+        problems += _network_problems(t, self.data.set)
         if t.augment and self.data.set == "digits":
             problems.append("[train] augment must be false for the 8 x 8 images of data set 'digits', not true")
         if 0 < self.cosim.images < self.cosim.trace_images:
@@ -203,6 +206,31 @@ def _not_default(device: Device, names: Sequence[str], reason: str) -> list[str]
         value, default = getattr(device, name), Device.model_fields[name].default
         if value != default:
             problems.append(f"[device] {name} must be {default!r} with {reason}, not {value!r}")
+    return problems
+
+
+def _network_problems(train: TrainSection, data: str) -> list[str]:
+    """What the table [train] says of a network that cannot be, or that its kind of network does not have."""
+    if train.network == "mlp":
+        return [
+            f"[train] {name} must be {TrainSection.model_fields[name].default!r} with network 'mlp', which has no "
+            f"convolutions, not {getattr(train, name)!r}"
+            for name in ("pooling", "batch_norm")
+            if getattr(train, name) != TrainSection.model_fields[name].default
+        ]
+    problems = []
+    if train.hidden != TrainSection.model_fields["hidden"].default:
+        problems.append(
+            f"[train] hidden must not be given with network '{train.network}', which has the sizes of all layers"
+        )
+    image, classes = SHAPES[data]
+    try:
+        tokens = parse_layers(train.network)
+        shapes_of(tokens, image)
+        if tokens[-1].outputs != classes:
+            raise ValueError(f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}")
+    except ValueError as error:
+        problems.append(f"[train] network '{train.network}': {error}")
     return problems
 
 

@@ -42,6 +42,8 @@ _RULES = """## Rules that concern more than one field
 - `data.calibration_images` + `data.validation_images` is at most the number of training images.
 - `neuron.clip` is 0 (off) or at least 1: below its threshold no neuron fires.
 - `train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide.
+- `train.network` other than `mlp` fits the data set's images and ends with its classes, and `train.hidden` is not given
+  then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, which has no convolutions.
 - `train.augment` is false for data set `digits`, whose images are too small to shift.
 - `cosim.trace_images` is at most `cosim.images`, unless that is 0 (all).
 - `programming.fault_aware` needs `programming.method = "verify"`, which finds the failed cells.

@@ -25,7 +25,15 @@ from numpy.typing import NDArray
 from sim.cache import cache_folder
 from sw.errors import DataError
 
-__all__ = ["ENVIRONMENT", "Dataset", "load_data"]
+__all__ = ["ENVIRONMENT", "SHAPES", "Dataset", "load_data"]
+
+SHAPES = {
+    "digits": ((1, 8, 8), 10),
+    "mnist": ((1, 28, 28), 10),
+    "fashion-mnist": ((1, 28, 28), 10),
+    "cifar-10": ((3, 32, 32), 10),
+}
+"""Of every data set: shape of an image (channels, height, width), and number of classes."""
 
 ENVIRONMENT = "SPIKELOOM_DATA"
 

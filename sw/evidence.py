@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Readout, Rule
-from sim.crossbar import CrossbarArray
+from sim.crossbar import CrossbarArray, build_arrays
 from sim.image import ChipImage
 from sim.programming import ImageProgramming, program_image
 from sim.reference import run_reference
@@ -68,14 +68,16 @@ def accuracy_by_steps(
     phases, t_max = image.parameters.phases, image.t_max
     weight = 1 << (phases - 1 - np.arange(t_max, dtype=np.int64) % phases)
     kind: Literal["spikes", "full"] = "full" if image.readout == Readout.MEMBRANE else "spikes"
-    width = sum(layer.outputs * (4 if kind == "full" else 1) for layer in image.parameters.layers)
+    neurons = sum(layer.neurons for layer in image.parameters.layers)
+    width = neurons * (4 if kind == "full" else 0) + neurons // 8 + 16 * last.outputs
     chunk = int(np.clip(_CHUNK_BYTES // (width * t_max), 1, 1000))
+    arrays = build_arrays(fixed)
     numbers = np.arange(len(images), dtype=np.int64) if ids is None else ids
     right = np.zeros(t_max, np.int64)
     drift = None
     for start in range(0, len(images), chunk):
         part = slice(start, start + chunk)
-        result = run_reference(fixed, images[part], ids=numbers[part], trace=kind, drift=drift)
+        result = run_reference(fixed, images[part], ids=numbers[part], trace=kind, arrays=arrays, drift=drift)
         trace, drift = result.trace, result.drift
         assert trace is not None
         if trace.membranes is not None and kind == "full":

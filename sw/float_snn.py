@@ -7,34 +7,56 @@ converters that never saturate nor round.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.geometry import CrossbarStage, Plan, Pooling, PoolStage
 from hw.params import Readout, Reset, Rule
 from sim.image import ChipImage
-from sw.graph import Network
+from sw.network import Network
+from sw.windows import Kernels, WindowReader, map_order, pool_blocks
 
-__all__ = ["Codes", "FloatResult", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
+__all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
 
 Codes = Callable[[NDArray[np.intp], int], NDArray[np.float32]]
-"""Rows of step t (from 1) for the given images, float32 [images, inputs], 1 is full scale."""
-Observer = Callable[[int, int, NDArray[np.float32]], None]
-"""Called with (layer, step, rows [images, inputs]) before each read."""
+"""Pixels of step t (from 1) for the given images, float32 [images, inputs], 1 is full scale."""
+Maps = Sequence[NDArray[np.float32]]
+Observer = Callable[[int, int, Maps], None]
+"""Called with (layer, step, the maps made so far) before each read; map 0 is the image."""
 
 
 @dataclass(frozen=True, eq=False)
 class SpikingLayer:
-    """Weights float32 [inputs, outputs], bias float32 [outputs]; theta, v0 and clip in the same unit, last phase's."""
+    """Weights float32 [rows, outputs], bias float32 [outputs]; theta, v0 and clip in the same unit, last phase's."""
 
+    reader: WindowReader
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     theta: float
     v0: float
     clip: float
     reset: Reset
+
+    @cached_property
+    def kernels(self) -> Kernels:
+        return self.reader.kernels(self.weight)
+
+    @cached_property
+    def biases(self) -> NDArray[np.float32]:
+        """The bias of every neuron, float32 [positions * outputs]."""
+        return self.reader.spread(self.bias)
+
+    def pulses(self, maps: Maps) -> int:
+        """Rows driven in all windows of all images."""
+        if self.reader.dense:
+            return int(np.count_nonzero(maps[self.reader.windows[0].source]))
+        ones = np.ones((len(self.weight), 1), np.float32)
+        driven = [(values != 0.0).astype(np.float32) for values in maps]
+        return round(float(self.reader.sums(driven, self.reader.kernels(ones)).sum(dtype=np.float64)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +69,12 @@ class FloatResult:
 
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
-    """Layers and decision; `leak` is the shift lambda (0 off), `whole` rounds the leak down as integer hardware
-    does.
+    """Layers, what they and pooling units read, and decision; `leak` is the shift lambda (0 off), `whole` rounds the
+    leak down as integer hardware does.
     """
 
     layers: tuple[SpikingLayer, ...]
+    plan: Plan
     phases: int
     leak: int
     whole: bool
@@ -61,24 +84,32 @@ class SpikingNetwork:
     skip: int
     readout: Readout
 
+    @property
+    def batch(self) -> int:
+        """Images to run together: whose membranes fit into 256 MB, at most 1000."""
+        return min(1000, max(1, (1 << 26) // sum(shape.size for shape in self.plan.maps)))
+
     def run(self, count: int, codes: Codes, observe: Observer | None = None) -> FloatResult:
         """Classes and steps of `count` images. An image that has decided leaves the batch."""
         alive = np.arange(count)
         classes, steps = np.zeros(count, np.int64), np.zeros(count, np.int64)
-        membranes = [np.full((count, len(layer.bias)), layer.v0, np.float32) for layer in self.layers]
+        states = [self._start(stage, count) for stage in self.plan.stages]
         counts = np.zeros((count, len(self.layers[-1].bias)), np.float32)
         for step in range(1, self.t_max + 1):
             gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
             skipped = (step - 1) // self.phases < self.skip
-            rows = codes(alive, step)
-            for index, layer in enumerate(self.layers[: len(self.layers) - skipped]):
+            maps = [map_order(codes(alive, step), self.plan.image)]
+            for stage, state in zip(self.plan.stages[: len(states) - skipped], states, strict=False):
+                if isinstance(stage, PoolStage):
+                    maps.append(self._pool(stage, state, maps[stage.window.source], gain))
+                    continue
                 if observe is not None:
-                    observe(index, step, rows)
-                rows = self._fire(layer, membranes[index], rows, gain)
+                    observe(stage.layer, step, maps)
+                maps.append(self._fire(self.layers[stage.layer], state, maps, gain))
             if skipped:
                 continue
-            counts += rows * gain
-            scores = counts if self.readout == Readout.SPIKES else membranes[-1]
+            counts += maps[-1] * gain
+            scores = counts if self.readout == Readout.SPIKES else states[-1]
             done = np.full(len(alive), step == self.t_max)
             if self.rule == Rule.WINNER_K:
                 done |= _margin(scores) >= self.k
@@ -87,19 +118,44 @@ class SpikingNetwork:
             if done.any():
                 keep = ~done
                 alive, counts = alive[keep], counts[keep]
-                membranes = [v[keep] for v in membranes]
+                states = [state[keep] for state in states]
             if not len(alive):
                 break
         return FloatResult(classes, steps)
 
-    def _fire(
-        self, layer: SpikingLayer, v: NDArray[np.float32], rows: NDArray[np.float32], gain: np.float32
+    def _start(self, stage: CrossbarStage | PoolStage, count: int) -> NDArray[np.float32]:
+        """Membranes of a layer [images, neurons], or the sums of a pooling unit: a MAX's are those of its inputs."""
+        if isinstance(stage, CrossbarStage):
+            layer = self.layers[stage.layer]
+            return np.full((count, len(layer.biases)), layer.v0, np.float32)
+        source = self.plan.maps[stage.window.source]
+        if stage.kind == Pooling.MAX:
+            return np.zeros((count, source.size), np.float32)
+        height, width = stage.window.outputs(source)
+        return np.full((count, height * width * source.channels), stage.start, np.float32)
+
+    def _pool(
+        self, stage: PoolStage, state: NDArray[np.float32], spikes: NDArray[np.float32], gain: np.float32
     ) -> NDArray[np.float32]:
+        """One step of a pooling unit, in place; spikes as 0 and 1."""
+        source, kernel = self.plan.maps[stage.window.source], stage.window.kernel
+        inputs = pool_blocks(spikes, source, kernel)
+        if stage.kind == Pooling.MAX:
+            state += spikes * gain
+            largest = np.argmax(pool_blocks(state, source, kernel), axis=3)
+            return np.take_along_axis(inputs, largest[:, :, :, None], axis=3).reshape(len(spikes), -1)
+        size = kernel[0] * kernel[1]
+        state += inputs.sum(axis=3).reshape(len(spikes), -1) * gain
+        fired = state >= size * gain
+        state -= fired * (size * gain)
+        return fired.astype(np.float32)
+
+    def _fire(self, layer: SpikingLayer, v: NDArray[np.float32], maps: Maps, gain: np.float32) -> NDArray[np.float32]:
         """One neuron update, in place; spikes as 0 and 1."""
         if self.leak:
             share = v * np.float32(2.0**-self.leak)
             v -= np.floor(share) if self.whole else share
-        v += (rows @ layer.weight + layer.bias) * gain
+        v += (layer.reader.sums(maps, layer.kernels) + layer.biases) * gain
         if layer.clip > 0.0:
             np.clip(v, -layer.clip, layer.clip, out=v)
         theta = np.float32(layer.theta) * gain
@@ -122,12 +178,14 @@ def _margin(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 def spiking_network(image: ChipImage, network: Network | None = None) -> SpikingNetwork:
     """The dynamics of a chip: with its integers, or with a normalised network's real weights and thresholds of 1."""
     layers = []
-    for index, chip in enumerate(image.layers):
+    plan = image.parameters.stages
+    for index, (chip, (_, stage)) in enumerate(zip(image.layers, plan.crossbars, strict=True)):
         unit = 1.0 if network is None else float(chip.theta)
         weight = chip.weights if network is None else network.layers[index].weight.T
         bias = chip.bias if network is None else network.layers[index].bias
         layers.append(
             SpikingLayer(
+                WindowReader(plan, stage),
                 np.ascontiguousarray(weight, np.float32),
                 bias.astype(np.float32),
                 chip.theta / unit,
@@ -140,6 +198,7 @@ def spiking_network(image: ChipImage, network: Network | None = None) -> Spiking
     leak = image.layers[0].leak
     return SpikingNetwork(
         tuple(layers),
+        plan,
         image.parameters.phases,
         leak,
         network is None,

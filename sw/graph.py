@@ -1,21 +1,37 @@
-"""A network as a handful of frozen dataclasses: what the importer makes, and what the passes hand on.
+"""A model as a handful of frozen dataclasses, as importers make it: operations, and which reads which.
 
-The importer gives `Linear`, `Affine` (a batch norm) and `Rectifier` nodes in the order of the model; `sw.passes.fold`
-turns them into one `Dense` a layer, and everything after works on those.
+`sw.passes.fold` turns a `Graph` into a `sw.network.Network` of crossbar layers and pooling units, and everything after
+works on that. Values are in PyTorch's order: (channel * height + y) * width + x.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Affine", "Dense", "Graph", "Linear", "Network", "Node", "Rectifier", "rectified"]
+from hw.geometry import MapShape, Window
+from sw.errors import UnsupportedError
+
+__all__ = [
+    "Add",
+    "Affine",
+    "AveragePool",
+    "Convolution",
+    "Flatten",
+    "Graph",
+    "Linear",
+    "MaxPool",
+    "Neurons",
+    "Node",
+    "Rectifier",
+    "Subsample",
+]
 
 Floats = NDArray[np.float64]
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +44,25 @@ class Linear:
 
 
 @dataclass(frozen=True, eq=False)
+class Convolution:
+    """Cross-correlation; weight float64 [outputs, channels, height, width], bias float64 [outputs], zeros around."""
+
+    name: str
+    weight: Floats
+    bias: Floats
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+
+    def window(self, source: int) -> Window:
+        kernel = (self.weight.shape[2], self.weight.shape[3])
+        return Window(source=source, kernel=kernel, stride=self.stride, padding=self.padding)
+
+
+@dataclass(frozen=True, eq=False)
 class Affine:
-    """y = scale * x + shift, elementwise: a batch norm in evaluation; both float64 [features]."""
+    """y = scale * x + shift: a batch norm in evaluation; both float64, one a channel, or one a value in PyTorch's
+    order.
+    """
 
     name: str
     scale: Floats
@@ -45,71 +78,122 @@ class Rectifier:
     levels: int = 0
 
 
-Node = Linear | Affine | Rectifier
+@dataclass(frozen=True)
+class AveragePool:
+    """Mean of windows of `kernel` values that do not overlap, a channel on its own; a rest at the rim is left out.
+
+    total : the sum instead of the mean
+    """
+
+    name: str
+    kernel: Pair
+    total: bool = False
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Largest of the windows of `AveragePool`."""
+
+    name: str
+    kernel: Pair
+
+
+@dataclass(frozen=True)
+class Subsample:
+    """Every stride-th position, and channels of zeros around: a residual network's shortcut without weights."""
+
+    name: str
+    stride: Pair = (1, 1)
+    before: int = 0
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """The same values without positions; noted down only where the name is to be kept."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """Integrate-and-fire neurons: V grows by resistance * dt * current a step, and fires at the threshold.
+
+    resistance, threshold : float64, one a value in PyTorch's order, or one for all
+    dt : seconds a step
+    """
+
+    name: str
+    resistance: Floats
+    threshold: Floats
+    dt: float
+
+    def gains(self, shape: MapShape) -> Floats:
+        """Thresholds that a current of 1 makes in a step, float64 [channels].
+
+        Raises `UnsupportedError` if neurons of a channel differ, since they share their weights.
+        """
+        values = np.asarray(self.resistance * self.dt / self.threshold)
+        values = values.ravel() if values.size > 1 else np.full(shape.size, float(values.reshape(-1)[0]))
+        if values.size != shape.size:
+            raise UnsupportedError(f"'{self.name}' has {values.size} neurons, but gets {shape.size} values")
+        channels = values.reshape(shape.channels, shape.positions)
+        if (channels != channels[:, :1]).any():
+            raise UnsupportedError(
+                f"Neurons '{self.name}' differ within a channel; where a kernel is used at every position, all of its "
+                "neurons are alike"
+            )
+        return np.ascontiguousarray(channels[:, 0])
+
+
+@dataclass(frozen=True)
+class Add:
+    """Sum of two maps of one shape."""
+
+    name: str
+
+
+Node = Linear | Convolution | Affine | Rectifier | AveragePool | MaxPool | Subsample | Flatten | Neurons | Add
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """The model as imported: number of inputs (pixels) and the nodes, first to last."""
+    """The model as imported.
 
-    inputs: int
-    nodes: tuple[Node, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Dense:
-    """A layer: weights, bias, and its rectifier (None on a last layer without one)."""
-
-    name: str
-    weight: Floats
-    bias: Floats
-    rectifier: Rectifier | None
-
-    @property
-    def inputs(self) -> int:
-        return self.weight.shape[1]
-
-    @property
-    def outputs(self) -> int:
-        return self.weight.shape[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """Dense layers, first to last; every layer but the last has a rectifier."""
-
-    layers: tuple[Dense, ...]
-
-    @property
-    def inputs(self) -> int:
-        return self.layers[0].inputs
-
-    def activations(self, images: NDArray[np.uint8]) -> Iterator[Floats]:
-        """Output of every layer, float64 [images, outputs], for uint8 images [images, inputs]; input is pixel / 255."""
-        x: Floats = images.astype(np.float64) / 255.0
-        for layer in self.layers:
-            with np.errstate(over="ignore", invalid="ignore"):  # infinite activations are an error of `normalise`
-                x = x @ layer.weight.T + layer.bias
-            if layer.rectifier is not None:
-                x = rectified(x, layer.rectifier)
-            yield x
-
-    def classes(self, images: NDArray[np.uint8], batch: int = 2048) -> NDArray[np.int64]:
-        """Arg max of the last layer, int64 [images]."""
-        parts = []
-        for start in range(0, len(images), batch):
-            *_, last = self.activations(images[start : start + batch])
-            parts.append(np.argmax(last, axis=1))
-        return np.concatenate(parts)
-
-
-def rectified(x: Floats, rectifier: Rectifier) -> Floats:
-    """The rectifier's function: max(x, 0), or floor(x L / c + 1/2) c / L limited to 0 .. c for L levels and clip c.
-
-    The rounded form is what an integrate-and-fire neuron that starts at half a threshold gives after L steps of
-    constant input (Bu et al., "Optimal ANN-SNN conversion", ICLR 2022, eq. 8).
+    Parameters
+    ----------
+    image : shape of an image; all pixels are channels of one position where the model takes flat images
+    nodes : in an order in which each comes after what it reads; the last is the output
+    sources : what each node reads: 0 is the image, n + 1 is node n
+    input_shape : of an image as the model takes it, without the batch; flat if not given
     """
-    if rectifier.levels:
-        step = rectifier.clip / rectifier.levels
-        x = np.floor(x / step + 0.5) * step
-    return np.clip(x, 0.0, rectifier.clip)
+
+    image: MapShape
+    nodes: tuple[Node, ...]
+    sources: tuple[tuple[int, ...], ...]
+    input_shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.nodes) != len(self.sources):
+            raise ValueError(f"There are {len(self.nodes)} nodes, but sources of {len(self.sources)}")
+        for number, (node, sources) in enumerate(zip(self.nodes, self.sources, strict=True)):
+            if len(sources) != (2 if isinstance(node, Add) else 1) or not all(0 <= s <= number for s in sources):
+                raise ValueError(f"Node '{node.name}' (number {number + 1}) cannot read {sources}")
+        if not self.input_shape:
+            object.__setattr__(self, "input_shape", (self.image.size,))
+
+    @classmethod
+    def chain(cls, image: MapShape, nodes: tuple[Node, ...]) -> Graph:
+        """Nodes that each read the one before."""
+        return cls(image, nodes, tuple((number,) for number in range(len(nodes))))
+
+    @property
+    def inputs(self) -> int:
+        """Pixels of an image."""
+        return self.image.size
+
+    def readers(self, number: int) -> list[str]:
+        """Names of the nodes that read the image (0) or node `number` - 1."""
+        return [
+            node.name for node, sources in zip(self.nodes, self.sources, strict=True) for s in sources if s == number
+        ]

@@ -53,12 +53,25 @@ class DataSection(Section):
 
 
 class TrainSection(Section):
-    """Training of the example network, a multilayer perceptron. Not used when a model of one's own is compiled."""
+    """Training of the example network. Not used when a model of one's own is compiled."""
 
+    network: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="`mlp` for dense layers of the sizes `hidden`, or layers such as 12c5-2s-64c5-2s-10 "
+            "([software](software.md#layer-strings))",
+        ),
+    ] = "mlp"
     hidden: Annotated[
         tuple[Annotated[int, Field(ge=1, le=32768)], ...],
         Field(strict=False, description="sizes of the hidden layers, first to last, neurons"),
     ] = (128, 64)
+    pooling: Annotated[
+        Literal["max", "average"], Field(description="pooling of the layers such as 2s, after the activation")
+    ] = "max"
+    batch_norm: Annotated[bool, Field(description="whether a batch norm follows each convolution")] = False
     epochs: Annotated[int, Field(ge=1, description="passes over the training images, epochs")] = 40
     batch: Annotated[int, Field(ge=1, description="images a training step, images")] = 64
     learning_rate: Annotated[
@@ -108,6 +121,13 @@ class ConvertSection(Section):
         float,
         Field(gt=0.0, le=100.0, description="percentile of the positive activations, if so chosen, percent"),
     ] = 99.9
+    average_pooling: Annotated[
+        Literal["spikes", "weights"],
+        Field(
+            description="average pooling behind an activation: a unit on spikes, or in the weights of the next layer, "
+            "which then has a row for every value averaged"
+        ),
+    ] = "spikes"
     weight_scale: Annotated[
         Literal["max", "mse"],
         Field(description="scale of a layer: the largest weight is the top level, or least mean square error"),

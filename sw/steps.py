@@ -123,7 +123,7 @@ def _convert(flow: Flow) -> list[Path]:
 
     facts = json.loads((flow.folder / "data/data.json").read_text())
     tests = load_test_set(flow)
-    model = build(flow.config.train, tests.images.shape[1], facts["classes"])
+    model = build(flow.config.train, tuple(facts["shape"]), facts["classes"])
     model.load_state_dict(load_tensors((flow.folder / "train/network.safetensors").read_bytes()))
     validation = (tests.validation, tests.validation_labels) if needs_validation(flow.config) else None
     chip = sw.compile(

@@ -73,6 +73,7 @@ def _layers(image: ChipImage, result: Result | None) -> list[dict[str, Any]]:
             "name": layer.name,
             "inputs": shape.inputs,
             "outputs": shape.outputs,
+            "positions": shape.positions,
             **tiles(shape),
             "theta": layer.theta,
             "gain_shift": layer.gain_shift,

@@ -1,19 +1,17 @@
-"""Training of the example networks: multilayer perceptrons that already know cells, levels and spikes.
+"""Training of the example networks, which already know cells, levels and spikes.
 
 What decides whether a few time steps are enough is training: activations that are clipped and rounded to a few levels
-(`sw.layers.ClippedReLU`) and weights that are rounded to the cells' levels by the very rule of `sw.passes.quantise`,
-with gradients passed straight through both. Trained networks are kept, under a name made of everything that determines
-them.
+(`sw.layers.ClippedReLU`) and weights that are rounded to the cells' levels by the very rule of `sw.passes.quantise`
+(`sw.cell_weights`), with gradients passed straight through both. Trained networks are kept, under a name made of
+everything that determines them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 import os
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,32 +23,19 @@ from torch import nn
 from torch.nn import functional as F
 
 from sim.cache import cache_folder
+from sw.cell_weights import CellWeights
 from sw.data import Dataset
 from sw.files import write_atomic
-from sw.layers import ClippedReLU
-from sw.passes.quantise import largest_threshold
+from sw.networks import MLP, build
 from sw.sections import TrainSection
 
 __all__ = ["build", "torch_accuracy", "train"]
 
 _VERSION = 1
 """Part of a cached network's name; raise it with every change of this file that changes results."""
+_LAYER_FIELDS = ("network", "pooling", "batch_norm")
 Progress = Callable[[int, int, str], None]
 """Called with (epochs done, epochs, a text such as "loss 0.12")."""
-
-
-def build(section: TrainSection, inputs: int, classes: int) -> nn.Sequential:
-    """The untrained network: Linear, activation (and dropout) for each hidden layer, a Linear at the end."""
-    sizes = (inputs, *section.hidden, classes)
-    parts: list[tuple[str, nn.Module]] = []
-    for index, (rows, columns) in enumerate(itertools.pairwise(sizes)):
-        parts.append((f"layer{index}", nn.Linear(rows, columns)))
-        if index < len(section.hidden):
-            clipped = section.activation == "clipped"
-            parts.append((f"relu{index}", ClippedReLU(1.0, section.activation_levels) if clipped else nn.ReLU()))
-            if section.dropout:
-                parts.append((f"dropout{index}", nn.Dropout(section.dropout)))
-    return nn.Sequential(OrderedDict(parts))
 
 
 def train(
@@ -71,7 +56,7 @@ def train(
     path = folder / f"{data.name}-{_key(section, data, seed)}.safetensors"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build(section, data.inputs, data.classes)
+        model = build(section, data.shape, data.classes)
         if not _restore(model, path):
             threads = torch.get_num_threads()
             torch.set_num_threads(min(2, threads))
@@ -84,7 +69,7 @@ def train(
 
 
 def torch_accuracy(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """Share of images that the model as given classifies rightly, 0 .. 1; images uint8 [images, inputs]."""
+    """Share of images that the model as given classifies rightly, 0 .. 1; uint8 [images, ...] as it takes them."""
     training = model.training
     model.eval()
     right = 0
@@ -107,6 +92,7 @@ def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: P
     steps_an_epoch = math.ceil(len(images) / section.batch)
     total = section.epochs * steps_an_epoch
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, total))
+    cells = CellWeights(model, section)
     model.train()
     for epoch in range(section.epochs):
         loss_sum = 0.0
@@ -116,7 +102,7 @@ def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: P
             x = images[chosen].float() / 255.0
             if section.augment:
                 x = _augmented(x, data.shape)
-            loss = F.cross_entropy(_forward(model, x, section), labels[chosen], label_smoothing=section.label_smoothing)
+            loss = F.cross_entropy(cells.forward(x), labels[chosen], label_smoothing=section.label_smoothing)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -124,10 +110,7 @@ def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: P
             loss_sum += float(loss.detach()) * len(chosen)
         if progress is not None:
             progress(epoch + 1, section.epochs, f"loss {loss_sum / len(images):.4f}")
-    if section.weight_bits:
-        with torch.no_grad():
-            for layer in _linears(model):
-                layer.weight.copy_(_rounded(layer, section, layer is model[-1]))
+    cells.settle()
 
 
 def _rate(step: int, total: int) -> float:
@@ -136,40 +119,6 @@ def _rate(step: int, total: int) -> float:
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - rise) / max(1, total - rise))))
-
-
-def _linears(model: nn.Sequential) -> list[nn.Linear]:
-    return [module for module in model if isinstance(module, nn.Linear)]
-
-
-def _forward(model: nn.Sequential, x: torch.Tensor, section: TrainSection) -> torch.Tensor:
-    """The model with weights as the cells will have them: rounded, and with an error."""
-    for module in model:
-        if isinstance(module, nn.Linear):
-            weight = module.weight
-            if section.weight_bits:
-                rounded = _rounded(module, section, module is model[-1])
-                weight = weight + (rounded - weight).detach()
-            if section.weight_noise:
-                weight = weight * (1.0 + section.weight_noise * torch.randn_like(weight))
-            x = F.linear(x, weight, module.bias)
-        else:
-            x = module(x)
-    return x
-
-
-@torch.no_grad()
-def _rounded(layer: nn.Linear, section: TrainSection, last: bool) -> torch.Tensor:
-    """Weights on the grid that `sw.passes.quantise` will choose; the last layer's threshold is free, so its grid is
-    too.
-    """
-    top = (1 << section.weight_bits) - 1
-    weight = layer.weight
-    largest = float(weight.abs().max())
-    scale = max(largest, 1e-12) / top
-    if not last and section.activation == "clipped":
-        scale = largest / top if largest > top else 1.0 / largest_threshold(largest, top)
-    return torch.clamp(torch.round(weight / scale), -top, top) * scale
 
 
 def _augmented(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
@@ -197,8 +146,11 @@ def _augmented(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 
 def _key(section: TrainSection, data: Dataset, seed: int) -> str:
     """A name for everything that determines the trained network."""
+    settings = section.model_dump(mode="json")
+    if section.network == MLP:  # names of perceptrons are as they were before there were other networks
+        settings = {name: value for name, value in settings.items() if name not in _LAYER_FIELDS}
     facts: dict[str, Any] = {
-        "train": section.model_dump(mode="json"),
+        "train": settings,
         "data": data.checksum(),
         "seed": seed,
         "version": _VERSION,

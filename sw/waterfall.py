@@ -54,16 +54,13 @@ def waterfall(
     if chip.stages is not None:
         from sw.training import torch_accuracy
 
-        add("ANN", torch_accuracy(chip.stages.model, images, labels.astype(np.int64)))
+        pictures = images.reshape(len(images), *chip.stages.folded.input_shape)
+        add("ANN", torch_accuracy(chip.stages.model, pictures, labels.astype(np.int64)))
         add("folded", float(np.mean(chip.stages.folded.classes(images) == labels)))
         add("normalised", float(np.mean(chip.stages.normalised.classes(images) == labels)))
         network = spiking_network(image, chip.stages.normalised)
-        classes = [
-            network.run(
-                len(images[start : start + 1000]), row_codes(image, images[start : start + 1000], start)
-            ).classes
-            for start in range(0, len(images), 1000)
-        ]
+        parts = [slice(start, start + network.batch) for start in range(0, len(images), network.batch)]
+        classes = [network.run(len(images[part]), row_codes(image, images[part], part.start)).classes for part in parts]
         add("spiking", float(np.mean(np.concatenate(classes) == labels)))
     ideal = ideal_cells(image)
     add("quantised", run_reference(wide_adc(ideal), images).accuracy(labels))

@@ -24,12 +24,15 @@ from sw.chip import Chip
 from sw.config import Config
 from sw.errors import FileError, WeightImageError
 from sw.files import as_path, readable_error
+from sw.plan_json import plan_difference, plan_from_json, plan_to_json
 
 __all__ = ["FORMAT", "VERSION", "first_difference", "load", "pack", "unpack"]
 
 FORMAT = "spikeloom weight image"
-VERSION = 2
-"""Version that is written. Version 1, without `programming` and `program_cycles`, is read too: they get defaults."""
+VERSION = 3
+"""Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
+`program_cycles`, version 2 the plan of maps and the layers' positions.
+"""
 _ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
 
 
@@ -44,7 +47,7 @@ def pack(image: ChipImage, config: Config) -> bytes:
     chip = {field.name: getattr(image, field.name) for field in dataclasses.fields(ChipImage)}
     chip |= {
         "layers": [{name: getattr(layer, name) for name in scalars} for layer in image.layers],
-        "parameters": dataclasses.asdict(image.parameters),
+        "parameters": _parameters_to_json(image.parameters),
         "device": image.device.model_dump(mode="json"),
         "energy": image.energy.model_dump(mode="json"),
         "programming": image.programming.model_dump(mode="json"),
@@ -54,6 +57,18 @@ def pack(image: ChipImage, config: Config) -> bytes:
     metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
     metadata["sha256"] = _checksum(metadata["version"], text, tensors)
     return _safetensors(tensors, metadata)
+
+
+def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
+    values = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
+    plan = None if parameters.plan is None else plan_to_json(parameters.plan)
+    return {**values, "layers": [dataclasses.asdict(layer) for layer in parameters.layers], "plan": plan}
+
+
+def _parameters_from_json(values: dict[str, Any]) -> NpuParameters:
+    plan = values.get("plan")
+    layers = tuple(LayerParameters(**layer) for layer in values["layers"])
+    return NpuParameters(**{**values, "layers": layers, "plan": None if plan is None else plan_from_json(plan)})
 
 
 def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
@@ -145,8 +160,7 @@ def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
 
 
 def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[ChipImage, Config]:
-    parameters = dict(chip.pop("parameters"))
-    shapes = tuple(LayerParameters(**layer) for layer in parameters.pop("layers"))
+    parameters = _parameters_from_json(chip.pop("parameters"))
     layers = []
     for index, values in enumerate(chip.pop("layers")):
         arrays: dict[str, Any] = {name: tensors[f"layers.{index}.{name}"] for name in _ARRAYS}
@@ -156,7 +170,7 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[Ch
         **{
             **chip,
             "layers": tuple(layers),
-            "parameters": NpuParameters(layers=shapes, **parameters),
+            "parameters": parameters,
             "coding": Coding(chip["coding"]),
             "rule": Rule(chip["rule"]),
             "readout": Readout(chip["readout"]),
@@ -182,8 +196,12 @@ def first_difference(found: NpuParameters, expected: NpuParameters) -> tuple[str
     """The first parameter in which two chips differ: what it is, and its two values; None for equal ones."""
     for field in dataclasses.fields(NpuParameters):
         a, b = getattr(found, field.name), getattr(expected, field.name)
-        if field.name != "layers" and a != b:
+        if field.name not in ("layers", "plan") and a != b:
             return field.name, a, b
+    if found.plan is not None or expected.plan is not None:
+        difference = plan_difference(found.stages, expected.stages)
+        if difference is not None:
+            return difference
     if len(found.layers) != len(expected.layers):
         return "number of layers", len(found.layers), len(expected.layers)
     for index, (layer, other) in enumerate(zip(found.layers, expected.layers, strict=True)):

@@ -1,8 +1,9 @@
 """Randomised differential test: the integer reference against the Verilog, on networks nobody chose.
 
-Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets and rules; the case's own seed draws the
-weights, thresholds, devices and images. Every spike, membrane, counter and decision must agree, devices switched on; of
-cells that drift, and may be programmed anew between images, the end of each must as well.
+Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets and rules, and the plan of networks with
+windows, pooling and joins; the case's own seed draws the weights, thresholds, devices and images. Every spike,
+membrane, counter and decision must agree, devices switched on; of cells that drift, and may be programmed anew between
+images, the end of each must as well.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sim.cosim import run_cosim
 from sim.reference import run_reference
 from tests.conftest import SIMULATORS
 from tests.sim.networks import random_chip, random_pixels
+from tests.sim.plans import plans
 
 QUICK = 20
 THOROUGH = 200
@@ -27,13 +29,13 @@ size = st.one_of(st.just(1), st.integers(2, 40))
 
 
 @st.composite
-def cases(draw: Any) -> dict[str, Any]:
-    """Keyword arguments of `random_chip` and a seed for all that they leave open."""
+def cases(draw: Any, maps: bool = False) -> dict[str, Any]:
+    """Keyword arguments of `random_chip`, with a plan if `maps`, and a seed for all that they leave open."""
     coding = draw(st.sampled_from(list(Coding)))
     phases = draw(st.sampled_from([1, 1, 1, 2, 4, 8]))
     readout = draw(st.sampled_from(list(Readout)))
     case = {
-        "sizes": draw(st.lists(size, min_size=2, max_size=6)),
+        **({} if maps else {"sizes": draw(st.lists(size, min_size=2, max_size=6))}),
         "coding": coding,
         "row_bits": 8 if coding == Coding.ANALOG else draw(st.sampled_from([1, 1, 8])),
         "phases": phases,
@@ -47,6 +49,8 @@ def cases(draw: Any) -> dict[str, Any]:
         "rule": draw(st.sampled_from([Rule.FIXED, Rule.WINNER_K, Rule.WINNER_K])),
         "readout": readout,
     }
+    if maps:
+        case["plan"] = draw(plans(image_once=case["row_bits"] == 8))
     if draw(st.integers(0, 5)) == 0:
         case["weights"] = "zero"
     if case["row_bits"] == 1 and draw(st.booleans()):
@@ -103,8 +107,21 @@ def test_random_networks(case: dict[str, Any]) -> None:
     check(case, SIMULATORS)
 
 
+@_settings(QUICK, True)
+@given(cases(maps=True))
+def test_random_networks_of_maps(case: dict[str, Any]) -> None:
+    check(case, SIMULATORS)
+
+
 @pytest.mark.slow
 @_settings(THOROUGH, False)
 @given(cases())
 def test_many_random_networks(case: dict[str, Any]) -> None:
+    check(case, ["verilator"])
+
+
+@pytest.mark.slow
+@_settings(THOROUGH, False)
+@given(cases(maps=True))
+def test_many_random_networks_of_maps(case: dict[str, Any]) -> None:
     check(case, ["verilator"])

@@ -14,6 +14,7 @@ from hw.host_registers import (
     unit_byte_address,
 )
 from hw.params import LayerParameters, NpuParameters
+from hw.plan_words import plan_of
 from sw.host.errors import BusError, ForeignChipError
 from sw.host.transport import Transport
 
@@ -22,8 +23,9 @@ __all__ = ["bit", "flags", "identify", "read_layer", "read_parameters", "read_un
 _UNIT = {register.name: register for register in UNIT_HOST_REGISTERS}
 _LAYER_BUILD = (
     "inputs", "outputs", "row_bits", "tile_rows", "tile_columns", "lanes", "adc_bits", "max_gain_shift", "max_theta",
-    "max_bias",
+    "max_bias", "positions",
 )  # fmt: skip
+_MOST_PLAN_WORDS = 1 << 16
 _UNIT_BUILD = ("phases", "max_steps", "encoder_lanes", "pulse_cycles")
 
 
@@ -78,9 +80,20 @@ def identify(transport: Transport) -> tuple[int, int, int]:
     return major, minor, patch
 
 
+def _plan_words(transport: Transport, length: int) -> list[int]:
+    """Words of the chip's plan, one after another."""
+    if length > _MOST_PLAN_WORDS:
+        raise ValueError(f"a plan of {length} words is longer than any that fits")
+    words = []
+    for index in range(length):
+        write_unit(transport, "plan_index", index)
+        words += read_unit(transport, "plan_word")
+    return words
+
+
 def read_parameters(transport: Transport) -> NpuParameters:
     """Structural parameters of the chip, from its registers, held to its build number; `ForeignChipError` otherwise."""
-    count, build = read_unit(transport, "layers", "build")
+    count, build, length = read_unit(transport, "layers", "build", "plan_words")
     unit: dict[str, Any] = dict(zip(_UNIT_BUILD, read_unit(transport, *_UNIT_BUILD), strict=True))
     shared = {name: unit[name] for name in ("phases", "max_steps")}
     try:
@@ -88,7 +101,7 @@ def read_parameters(transport: Transport) -> NpuParameters:
         for index in range(count):
             own: dict[str, Any] = dict(zip(_LAYER_BUILD, read_layer(transport, index, *_LAYER_BUILD), strict=True))
             layers.append(LayerParameters(**own, **shared))
-        parameters = NpuParameters(layers=tuple(layers), **unit)
+        parameters = NpuParameters(layers=tuple(layers), plan=plan_of(_plan_words(transport, length)), **unit)
     except BusError:
         raise
     except ValueError as error:

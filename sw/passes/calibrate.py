@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hw.params import Coding, LayerParameters
 from sim.encoder import Encoder
 from sim.image import ChipImage
-from sw.float_snn import Codes, spiking_network
+from sw.float_snn import Codes, Maps, SpikingLayer, spiking_network
 
 __all__ = ["MAX_GAIN_SHIFT", "calibrate_adc", "row_codes"]
 
@@ -27,16 +27,19 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
     images : uint8 [images, inputs]
     quantile : 0 .. 1; with 1 no current of the calibration images saturates (as far as shift 15 reaches)
     """
-    fit = [_Misfits(shape, adc_bits) for shape in wide.parameters.layers]
     network = spiking_network(wide)
+    fit = [
+        _Misfits(shape, layer, adc_bits) for shape, layer in zip(wide.parameters.layers, network.layers, strict=True)
+    ]
     fixed = wide.coding == Coding.ANALOG
 
-    def observe(layer: int, step: int, rows: NDArray[np.float32]) -> None:
+    def observe(layer: int, step: int, maps: Maps) -> None:
         if layer or step == 1 or not fixed:
-            fit[layer].add(rows, network.layers[layer].weight)
+            fit[layer].add(maps)
 
-    for start in range(0, len(images), 250):
-        part = images[start : start + 250]
+    size = min(250, network.batch)
+    for start in range(0, len(images), size):
+        part = images[start : start + size]
         network.run(len(part), row_codes(wide, part, start), observe)
     return tuple(counter.smallest_shift(quantile) for counter in fit)
 
@@ -55,33 +58,47 @@ def row_codes(image: ChipImage, pixels: NDArray[np.uint8], first_id: int = 0) ->
 class _Misfits:
     """Counts, for one layer, the currents that need each gain shift."""
 
-    def __init__(self, shape: LayerParameters, adc_bits: int) -> None:
-        self.shape = shape
+    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
+        self.layer = layer
         top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
         # half-even rounding: top + 1/2 goes up to an even code, out of range; -(top + 1) - 1/2 goes up, into it
         self.high = top + 0.5
         self.low = 1.5 if adc_bits == 1 else top + 1.5
         self.needed = np.zeros(MAX_GAIN_SHIFT + 1, np.int64)
+        self.tiles = [
+            slice(start, min(start + shape.tile_rows, shape.inputs))
+            for start in range(0, shape.inputs, shape.tile_rows)
+        ]
+        if not layer.reader.dense:
+            # a column of ones counts the rows that are driven: a tile without any is not read
+            counted = np.concatenate([layer.weight, np.ones((shape.inputs, 1), np.float32)], axis=1)
+            self.kernels = [layer.reader.kernels(counted, tile) for tile in self.tiles]
 
-    def add(self, rows: NDArray[np.float32], weight: NDArray[np.float32]) -> None:
-        for start in range(0, self.shape.inputs, self.shape.tile_rows):
-            tile = slice(start, start + self.shape.tile_rows)
-            read = rows[:, tile].any(axis=1)
-            if not read.any():
+    def add(self, maps: Maps) -> None:
+        """Count the currents of a step, of all images, positions and tiles that are read."""
+        reader = self.layer.reader
+        for index, tile in enumerate(self.tiles):
+            if reader.dense:
+                rows = maps[reader.windows[0].source]
+                read = rows[:, tile].any(axis=1)
+                if read.any():
+                    self._count(rows[read, tile] @ self.layer.weight[tile])
                 continue
-            current = rows[read, tile] @ weight[tile]
-            total = current.size
-            for shift in range(MAX_GAIN_SHIFT + 1):
-                scale = 1 << shift
-                outside = (current >= self.high * scale) | (current < -self.low * scale)
-                over = int(np.count_nonzero(outside))
-                self.needed[shift] += total - over
-                total = over
-                if not over:
-                    break
-                current = current[outside]
-            else:
-                self.needed[-1] += total
+            sums = reader.sums(maps, self.kernels[index]).reshape(-1, reader.outputs + 1)
+            self._count(sums[sums[:, -1] > 0.0, :-1])
+
+    def _count(self, current: NDArray[np.float32]) -> None:
+        total = current.size
+        for shift in range(MAX_GAIN_SHIFT + 1):
+            scale = 1 << shift
+            outside = (current >= self.high * scale) | (current < -self.low * scale)
+            over = int(np.count_nonzero(outside))
+            self.needed[shift] += total - over
+            total = over
+            if not over:
+                return
+            current = current[outside]
+        self.needed[-1] += total
 
     def smallest_shift(self, quantile: float) -> int:
         """Smallest shift that enough currents fit; 0 if there were none."""

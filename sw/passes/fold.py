@@ -1,83 +1,211 @@
-"""Batch norms into the neighbouring weights, rectifiers into their layer: one `Dense` a layer remains."""
+"""From the model's operations to crossbar layers and pooling units: everything linear before a ReLU is one layer.
+
+Walking the graph, a value is a map of spikes (the image, or what a ReLU or pooling gives), or currents that still wait
+for their ReLU. Spikes may be read by several; currents by one.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
+from hw.geometry import MapShape, Pooling, Window
 from sw.errors import UnsupportedError
-from sw.graph import Affine, Dense, Graph, Linear, Network, Rectifier
+from sw.graph import (
+    Add,
+    Affine,
+    AveragePool,
+    Convolution,
+    Flatten,
+    Graph,
+    Linear,
+    MaxPool,
+    Neurons,
+    Node,
+    Rectifier,
+    Subsample,
+)
+from sw.network import Layer, Network, Pool
+from sw.passes.currents import Currents, Spikes, composed, convolved, identity, weighted
 
 __all__ = ["fold"]
 
+AverageKind = Literal["spikes", "weights"]
+Pair = tuple[int, int]
 
-def fold(graph: Graph) -> Network:
-    """The same function with dense layers only.
 
-    A batch norm after a linear layer, y = s (W x + b) + h, gives weights s W and bias s b + h. One before a linear
-    layer (at the input, or after a rectifier), y = W (s x + h) + b, gives weights W s and bias b + W h.
+def fold(graph: Graph, average: AverageKind = "spikes") -> Network:
+    """The same function with crossbar layers and pooling units only.
 
-    Raises `UnsupportedError` if two linear layers follow one another without a rectifier, if a rectifier has no linear
-    layer before it, if the last batch norm has none after it, or if sizes do not fit.
+    Parameters
+    ----------
+    average : what becomes of average pooling behind a ReLU: a pooling unit on "spikes", or part of the "weights" of the
+        next layer, whose rows are then all that it averages over
+
+    A batch norm after a layer goes into that layer, one before a layer into the next; average pooling before a ReLU
+    goes into the layer before it, max pooling before a ReLU is done after it; an addition joins the rows of its two
+    branches in one layer, a branch of spikes by identity weights.
+
+    Raises `UnsupportedError`, with the names, if two layers follow one another without a ReLU, if currents are read by
+    two, if a ReLU or a batch norm has no layer that it could go into, or if the output has more than one position.
     """
-    layers: list[Dense] = []
-    pending: Affine | None = None
-    for node in graph.nodes:
-        open_layer = layers[-1] if layers and layers[-1].rectifier is None else None
-        if isinstance(node, Linear):
-            if open_layer is not None:
+    return _Folder(graph, average).run()
+
+
+class _Folder:
+    """`values` has what the image and every node give; `stages` are the chip's so far."""
+
+    def __init__(self, graph: Graph, average: AverageKind) -> None:
+        self.graph, self.average = graph, average
+        image = graph.image
+        if self._only_dense():
+            image = MapShape(channels=image.size)
+        self.image = image
+        self.values: list[Spikes | Currents] = [Spikes(0, image)]
+        self.stages: list[Layer | Pool] = []
+
+    def run(self) -> Network:
+        for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
+            value = self._node(node, tuple(self.values[source] for source in sources))
+            readers = self.graph.readers(number)
+            if isinstance(value, Currents) and len(readers) > 1:
                 raise UnsupportedError(
-                    f"Layers '{open_layer.name}' and '{node.name}' follow one another without a ReLU between them; a "
-                    "layer of spiking neurons needs one (or merge the two into one Linear)"
+                    f"What '{node.name}' gives goes to {_names(readers)} before a ReLU; only what a ReLU has made "
+                    "spikes of can branch"
                 )
-            layers.append(_after(pending, Dense(node.name, node.weight, node.bias, None)))
-            pending = None
-        elif isinstance(node, Affine):
-            if open_layer is None:
-                pending = node if pending is None else _composed(pending, node)
+            self.values.append(value)
+        self._finish(self.values[-1])
+        return Network(self.image, tuple(self.stages), self.graph.input_shape)
+
+    def _only_dense(self) -> bool:
+        """Whether images go nowhere but into dense layers, so that their pixels need no order."""
+        flat = {0}
+        for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
+            if not flat & set(sources) or isinstance(node, Linear):
                 continue
-            _check_size(node, open_layer.outputs, open_layer.name)
-            weight = node.scale[:, None] * open_layer.weight
-            layers[-1] = replace(open_layer, weight=weight, bias=node.scale * open_layer.bias + node.shift)
-        else:
-            _rectify(layers, node, pending)
-    if pending is not None:
+            if not isinstance(node, Affine | Flatten):
+                return False
+            flat.add(number)
+        return True
+
+    def _node(self, node: Node, given: tuple[Spikes | Currents, ...]) -> Spikes | Currents:
+        x = given[0]
+        if isinstance(node, Linear | Convolution):
+            if isinstance(x, Currents):
+                raise UnsupportedError(
+                    f"Layers '{_name(x)}' and '{node.name}' follow one another without a ReLU between them; a layer of "
+                    "spiking neurons needs one (or merge the two into one)"
+                )
+            return weighted(node, x) if isinstance(node, Linear) else convolved(node, x)
+        if isinstance(node, Affine):
+            if isinstance(x, Currents):
+                return x.scaled(node)
+            return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
+        if isinstance(node, Rectifier):
+            return self._rectified(node, x)
+        if isinstance(node, Add):
+            a, b = (v if isinstance(v, Currents) else identity(v, node.name) for v in given)
+            return a.joined(b, node.name)
+        if isinstance(node, Flatten):
+            return x
+        if isinstance(node, Neurons):
+            currents = x if isinstance(x, Currents) else identity(x, node.name)
+            gains = node.gains(x.shape)
+            return self._fire(currents.scaled(Affine(node.name, gains, np.zeros_like(gains))), Rectifier(node.name))
+        if isinstance(node, Subsample):
+            currents = x if isinstance(x, Currents) else identity(x, node.name)
+            height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
+            channels = x.shape.channels + node.before + node.after
+            return currents.subsampled(node, MapShape(channels=channels, height=height, width=width))
+        return self._pooled(node, x)
+
+    def _rectified(self, node: Rectifier, x: Spikes | Currents) -> Spikes:
+        if isinstance(x, Currents):
+            return self._fire(x, node)
+        if x.affine is not None:
+            raise UnsupportedError(
+                f"Batch norm '{x.affine.name}' is followed by a ReLU ('{node.name}') without a Linear or Conv2d layer "
+                "next to it that it could be folded into"
+            )
+        if x.relu is None:
+            raise UnsupportedError(f"ReLU '{node.name}' comes before the first layer")
+        if node.clip < x.clip or node.levels:
+            raise UnsupportedError(f"Layer '{x.layer}' has two different rectifiers, '{x.relu}' and '{node.name}'")
+        return x
+
+    def _fire(self, currents: Currents, rectifier: Rectifier | None) -> Spikes:
+        """A layer of neurons for the currents, and the max poolings that wait behind it."""
+        weight = np.concatenate([part.weight for part in currents.parts], axis=1)
+        windows = tuple(part.window for part in currents.parts)
+        self.stages.append(Layer(_name(currents), np.ascontiguousarray(weight), currents.bias, rectifier, windows))
+        height, width = windows[0].outputs(currents.parts[0].source)
+        shape = MapShape(channels=len(currents.bias), height=height, width=width)
+        relu, clip = (None, math.inf) if rectifier is None else (rectifier.name, rectifier.clip)
+        spikes = Spikes(len(self.stages), shape, None, _name(currents), relu, clip)
+        for name, kernel in currents.pools:
+            spikes = self._pool(name, Pooling.MAX, kernel, spikes)
+        return spikes
+
+    def _pooled(self, node: AveragePool | MaxPool, x: Spikes | Currents) -> Spikes | Currents:
+        shape = _pooled_shape(x.shape, node.kernel)
+        if isinstance(x, Currents):
+            if isinstance(node, AveragePool):
+                return x.averaged(node, shape)
+            return replace(x, pools=(*x.pools, (node.name, node.kernel)), shape=shape)
+        _check_norm_before_pool(x, node)
+        if isinstance(node, AveragePool) and (self.average == "weights" or node.total):
+            return x.averaged(node, shape)
+        if x.source is not None:
+            raise UnsupportedError(f"'{node.name}' pools sums that the weights of the next layer should take in")
+        return self._pool(node.name, Pooling.AVERAGE if isinstance(node, AveragePool) else Pooling.MAX, node.kernel, x)
+
+    def _pool(self, name: str, kind: Pooling, kernel: Pair, x: Spikes) -> Spikes:
+        self.stages.append(Pool(name, kind, Window(source=x.map, kernel=kernel, stride=kernel)))
+        return replace(x, map=len(self.stages), shape=_pooled_shape(x.shape, kernel))
+
+    def _finish(self, last: Spikes | Currents) -> None:
+        """The output must be that of a layer with one position."""
+        if last.shape.positions > 1:
+            raise UnsupportedError(
+                f"The model gives {last.shape.channels} channels at {last.shape.height} x {last.shape.width} "
+                "positions; it must give one number a class, from a Linear layer or global average pooling"
+            )
+        if isinstance(last, Currents):
+            if last.pools:
+                raise UnsupportedError(f"The model ends with max pooling '{last.pools[-1][0]}', not with a layer")
+            self._fire(last, None)
+        elif last.affine is not None:
+            raise UnsupportedError(
+                f"Batch norm '{last.affine.name}' has no Linear layer next to it that it could be folded into"
+            )
+        elif last.map != len(self.stages) or last.source is not None or isinstance(self.stages[-1], Pool):
+            self._fire(identity(last, "output"), None)
+
+
+def _check_norm_before_pool(x: Spikes, node: AveragePool | MaxPool) -> None:
+    """A batch norm may wait until after a pooling if it treats all values of a window alike, and keeps their order."""
+    if x.affine is None:
+        return
+    if len(x.affine.scale) != x.shape.channels:
+        raise UnsupportedError(f"Batch norm '{x.affine.name}' scales every position differently before '{node.name}'")
+    if isinstance(node, MaxPool) and (x.affine.scale < 0.0).any():
         raise UnsupportedError(
-            f"Batch norm '{pending.name}' has no Linear layer next to it that it could be folded into"
-        )
-    return Network(tuple(layers))
-
-
-def _rectify(layers: list[Dense], node: Rectifier, pending: Affine | None) -> None:
-    if pending is not None:
-        raise UnsupportedError(
-            f"Batch norm '{pending.name}' is followed by a ReLU ('{node.name}') without a Linear layer next to it that "
-            "it could be folded into"
-        )
-    if not layers:
-        raise UnsupportedError(f"ReLU '{node.name}' comes before the first Linear layer")
-    last = layers[-1]
-    if last.rectifier is None:
-        layers[-1] = replace(last, rectifier=node)
-    elif node.clip < last.rectifier.clip or node.levels:
-        raise UnsupportedError(
-            f"Layer '{last.name}' has two different rectifiers, '{last.rectifier.name}' and '{node.name}'"
+            f"Batch norm '{x.affine.name}' has negative factors before max pooling '{node.name}', which turn the "
+            "largest into the smallest; put it behind the pooling"
         )
 
 
-def _after(pending: Affine | None, layer: Dense) -> Dense:
-    if pending is None:
-        return layer
-    _check_size(pending, layer.inputs, layer.name)
-    return replace(layer, weight=layer.weight * pending.scale[None, :], bias=layer.bias + layer.weight @ pending.shift)
+def _pooled_shape(shape: MapShape, kernel: Pair) -> MapShape:
+    return MapShape(channels=shape.channels, height=shape.height // kernel[0], width=shape.width // kernel[1])
 
 
-def _composed(first: Affine, second: Affine) -> Affine:
-    _check_size(second, len(first.scale), first.name)
-    return Affine(second.name, second.scale * first.scale, second.scale * first.shift + second.shift)
+def _name(currents: Currents) -> str:
+    return currents.name or "output"
 
 
-def _check_size(node: Affine, size: int, neighbour: str) -> None:
-    if np.shape(node.scale) != (size,):
-        raise UnsupportedError(f"Batch norm '{node.name}' has {len(node.scale)} features, but '{neighbour}' has {size}")
+def _names(names: list[str]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"

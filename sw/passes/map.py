@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from hw.geometry import CrossbarStage, Plan, Pooling, PoolStage
 from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
 from sim.image import ChipImage, LayerImage
 from sw.config import Config
@@ -16,13 +18,19 @@ __all__ = ["map_to_chip"]
 
 _MAX_MEMBRANE_BITS = 48
 _MAX_BIAS_NEURONS = 32768
+_MAX_NEURONS = 1 << 22
+"""Membranes of a layer, all positions together."""
 _MAX_TARGETS = 4096
 """Cell pairs whose targets a programmer holds at once: a column group in all row tiles."""
 _MAX_REGISTER = 2**31 - 1
 
 
 def map_to_chip(
-    layers: Sequence[Levels], config: Config, gains: Sequence[int] | None = None, adc_bits: int | None = None
+    layers: Sequence[Levels],
+    config: Config,
+    gains: Sequence[int] | None = None,
+    adc_bits: int | None = None,
+    plan: Plan | None = None,
 ) -> ChipImage:
     """The chip image of quantised layers.
 
@@ -32,13 +40,19 @@ def map_to_chip(
     ----------
     gains : gain shift of every layer's ADC; 0 if not given
     adc_bits : instead of the configuration's (calibration looks through wide ADCs)
+    plan : what every layer reads; a chain of dense layers if not given
 
     Raises
     ------
     ConfigError : a layer is larger than its load addresses or its programmer's buffer, membranes would be wider than 48
-        bits, or k is out of reach
+        bits, k is out of reach, or more than the first layer reads analog inputs
     """
     gains = [0] * len(layers) if gains is None else gains
+    if plan is None:
+        plan = Plan.dense((layers[0].positive.shape[0], *(layer.positive.shape[1] for layer in layers)))
+    plan = _started(plan, config)
+    _check_analog(plan, layers, config)
+    positions = [plan.maps[number + 1].positions for number, _ in plan.crossbars]
     shapes = []
     for index, (layer, gain) in enumerate(zip(layers, gains, strict=True)):
         inputs, outputs = layer.positive.shape
@@ -46,10 +60,20 @@ def map_to_chip(
             raise ConfigError(
                 config.name, [f"layer '{layer.name}' has {outputs} neurons, and at most {_MAX_BIAS_NEURONS} fit"]
             )
+        if outputs * positions[index] > _MAX_NEURONS:
+            raise ConfigError(
+                config.name,
+                [
+                    f"layer '{layer.name}' has {outputs} channels at {positions[index]} positions, "
+                    f"{outputs * positions[index]} neurons, and at most {_MAX_NEURONS} fit; use smaller images, or a "
+                    "stride"
+                ],
+            )
         shapes.append(
             LayerParameters(
                 inputs=inputs,
                 outputs=outputs,
+                positions=positions[index],
                 row_bits=8 if index == 0 and config.coding.input == "analog" else 1,
                 tile_rows=config.crossbar.tile_rows,
                 tile_columns=config.crossbar.tile_columns,
@@ -91,9 +115,10 @@ def map_to_chip(
             )
     parameters = NpuParameters(
         layers=tuple(shapes),
+        plan=None if plan.plain else plan,
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
-        encoder_lanes=min(config.hardware.encoder_lanes, shapes[0].inputs),
+        encoder_lanes=min(config.hardware.encoder_lanes, plan.image.size),
         pulse_cycles=config.hardware.pulse_cycles,
     )
     programmed = [
@@ -120,6 +145,36 @@ def map_to_chip(
         clock_Hz=config.hardware.clock_Hz,
         seed=config.seed,
     )
+
+
+def _started(plan: Plan, config: Config) -> Plan:
+    """The plan with average pooling that starts where neurons do: at `neuron.v0` of its threshold, the window."""
+    stages: list[CrossbarStage | PoolStage] = []
+    for stage in plan.stages:
+        if isinstance(stage, PoolStage) and stage.kind == Pooling.AVERAGE:
+            size = stage.window.kernel[0] * stage.window.kernel[1]
+            stage = replace(stage, start=min(size - 1, round(config.neuron.v0 * size)))
+        stages.append(stage)
+    return replace(plan, stages=tuple(stages))
+
+
+def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
+    """Analog rows belong to the first layer, and to no others: pooling and joins know spikes."""
+    if config.coding.input != "analog":
+        return
+    for stage in plan.stages:
+        windows = (stage.window,) if isinstance(stage, PoolStage) else stage.windows
+        sources = {window.source for window in windows}
+        layer = None if isinstance(stage, PoolStage) else stage.layer
+        if 0 in sources and (layer != 0 or sources != {0}):
+            what = "pooling" if layer is None else f"layer '{layers[layer].name}'"
+            raise ConfigError(
+                config.name,
+                [
+                    "[coding] input must not be 'analog' for this network, in which the image is read by more than "
+                    f"the first layer: {what} too"
+                ],
+            )
 
 
 def _programmed(layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool) -> LayerImage:

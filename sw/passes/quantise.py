@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.graph import Floats, Network
+from sw.graph import Floats
+from sw.network import Network
 
 __all__ = ["MAX_THETA", "Levels", "largest_threshold", "quantise", "threshold_for"]
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sim.image import ChipImage
-from sw.graph import Dense, Network, Rectifier
+from sw.graph import Rectifier
+from sw.network import Layer, Network, Pool
 
 __all__ = ["Cost", "Factors", "Move", "Tuned", "Tuning", "scale_chip", "scale_network", "tune"]
 
@@ -177,11 +178,9 @@ class _Search:
 def scale_network(network: Network, factors: Factors) -> Network:
     """Equation 5 on a normalised network, whose thresholds stay 1. Raises `ValueError` if factors do not fit."""
     _check(factors, len(network.layers))
-    return Network(
-        tuple(
-            Dense(layer.name, layer.weight * factor, layer.bias * factor, _scaled_rectifier(layer, factor))
-            for layer, factor in zip(network.layers, factors, strict=True)
-        )
+    of_layer = iter(factors)
+    return replace(
+        network, stages=tuple(s if isinstance(s, Pool) else _scaled(s, next(of_layer)) for s in network.stages)
     )
 
 
@@ -204,9 +203,9 @@ def scale_chip(image: ChipImage, factors: Factors) -> ChipImage:
     return replace(image, layers=tuple(layers), parameters=replace(image.parameters, layers=tuple(shapes)))
 
 
-def _scaled_rectifier(layer: Dense, factor: float) -> Rectifier | None:
-    rectifier = layer.rectifier
-    return rectifier and replace(rectifier, clip=rectifier.clip * factor)
+def _scaled(layer: Layer, factor: float) -> Layer:
+    rectifier: Rectifier | None = layer.rectifier and replace(layer.rectifier, clip=layer.rectifier.clip * factor)
+    return replace(layer, weight=layer.weight * factor, bias=layer.bias * factor, rectifier=rectifier)
 
 
 def _check(factors: Factors, layers: int) -> None:

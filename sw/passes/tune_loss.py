@@ -19,9 +19,9 @@ from sim.crossbar import CrossbarArray, build_arrays
 from sim.image import ChipImage
 from sim.reference import run_reference
 from sw.errors import CalibrationError
-from sw.float_snn import SpikingNetwork, spiking_network
-from sw.graph import Network
+from sw.float_snn import Maps, SpikingNetwork, spiking_network
 from sw.inputs import as_labels, as_pixels
+from sw.network import Network
 from sw.passes.calibrate import row_codes
 from sw.passes.tune import Cost, Factors, Progress, Tuned, Tuning, scale_chip, scale_network, tune
 
@@ -127,12 +127,12 @@ class FloatLoss:
         spikes = np.zeros(len(factors))
         classes, steps = [], []
 
-        def observe(layer: int, step: int, rows: NDArray[np.float32]) -> None:
-            spikes[layer] += np.count_nonzero(rows)
+        def observe(layer: int, step: int, maps: Maps) -> None:
+            spikes[layer] += spiking.layers[layer].pulses(maps)
 
         images = self.batch.images
-        for start in range(0, len(images), 1000):
-            part = images[start : start + 1000]
+        for start in range(0, len(images), spiking.batch):
+            part = images[start : start + spiking.batch]
             # numbers as in `row_codes`: only rate coding draws, and its draws are the same for all factors
             result = spiking.run(len(part), row_codes(self.image, part, start), observe)
             classes.append(result.classes)

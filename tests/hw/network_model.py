@@ -19,7 +19,7 @@ ACTIVITY = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
 
 @dataclass
 class GoldenLayer:
-    """One layer: weights[input][output], registers, membranes, activity of the image in work."""
+    """One layer: weights[input][output], registers, membranes of the last position, activity of the image in work."""
 
     parameters: LayerParameters
     weights: list[list[int]]
@@ -31,6 +31,7 @@ class GoldenLayer:
     reset: int = Reset.SUBTRACT
     gain: int = 0
     membranes: list[int] = field(default_factory=list)
+    stored: dict[int, list[int]] = field(default_factory=dict)
     activity: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ACTIVITY, 0))
 
     def tiles(self, codes: list[int]) -> list[range]:
@@ -50,8 +51,8 @@ class GoldenLayer:
             over.append([int(code != value) for code, value in zip(exact, values[-1], strict=True)])
         return values, over
 
-    def step(self, codes: list[int], phase: int, first: bool) -> list[int]:
-        """One step: spikes of the layer."""
+    def step(self, codes: list[int], phase: int, first: bool, position: int = 0) -> list[int]:
+        """One step at one position: spikes of the layer."""
         p, weight = self.parameters, self.parameters.phases - 1 - phase
         values, over = self.convert(codes)
         active = [index for index, rows in enumerate(self.tiles(codes)) if any(codes[row] for row in rows)]
@@ -59,8 +60,7 @@ class GoldenLayer:
         self.activity["tile_reads"] += len(active) * p.column_tiles
         self.activity["conversions"] += len(active) * p.outputs
         self.activity["saturations"] += sum(sum(over[tile]) for tile in active)
-        if first:
-            self.membranes = [self.v0] * p.outputs
+        self.membranes = self.stored[position] = [self.v0] * p.outputs if first else self.stored[position]
         spikes = []
         for i in range(p.outputs):
             v = self.membranes[i]

@@ -35,7 +35,7 @@ from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
 from hw.spike_encoder import SpikeEncoder
 from hw.terminator import Terminator
-from tests.hw.network_model import ACTIVITY, GoldenLayer, random_layer, run_golden
+from tests.hw.network_model import ACTIVITY, GoldenLayer, Outcome, random_layer, run_golden
 from tests.hw.test_npu import unit, writes_of
 from tests.hw.test_spike_encoder import vectors_of
 
@@ -279,9 +279,59 @@ def bench_text(parameters: NpuParameters, ports: list[dict], gains: list[int], i
     )
 
 
+def under_icarus(
+    folder: Path,
+    parameters: NpuParameters,
+    layers: list[GoldenLayer],
+    settings: dict[str, int],
+    images: list[list[int]],
+    seeds: list[int],
+) -> list[dict]:
+    """The exported chip with the ideal macro: what it answers to each image."""
+    iverilog, vvp = tool("iverilog"), tool("vvp")
+    files = export_verilog(parameters)
+    described = json.loads(files["ports.json"])["ports"]
+    writes = [w["address"] | (w["data"] & 0xFFFFFFFF) << 24 for w in writes_of(layers, settings)]
+    write_folder(folder, files)
+    for index, layer in enumerate(layers):
+        (folder / f"layer_{index}_p.hex").write_text(level_lines(layer, 1))
+        (folder / f"layer_{index}_n.hex").write_text(level_lines(layer, -1))
+    lanes = parameters.encoder_lanes
+    padded = [image + [0] * (-len(image) % lanes) for image in images]
+    words = [image[start : start + lanes] for image in padded for start in range(0, len(image), lanes)]
+    (folder / "words.hex").write_text("\n".join(bytes(reversed(word)).hex() for word in words))
+    (folder / "writes.hex").write_text("\n".join(f"{write:014x}" for write in writes))
+    (folder / "seeds.hex").write_text("\n".join(f"{seed:032x}" for seed in seeds))
+    gains = [layer.gain for layer in layers]
+    (folder / "bench.sv").write_text(bench_text(parameters, described, gains, len(images), len(writes)))
+
+    run(iverilog, "-g2012", "-s", "bench", "-o", "bench.vvp", *sources(folder, "ideal"), cwd=folder)
+    lines = [line.split() for line in run(vvp, "bench.vvp", cwd=folder).splitlines() if re.match(r"[\d ]+$", line)]
+    answers = []
+    for line in lines:
+        payload, cycles, *activity = (int(value) for value in line)
+        answer: dict = {"cycles": cycles}
+        for name, bits in (
+            ("winner", parameters.class_bits),
+            ("steps", parameters.step_bits),
+            ("margin", parameters.margin_bits),
+            ("reason", 1),
+        ):
+            answer[name] = payload & (1 << bits) - 1
+            payload >>= bits
+        counts = [activity[start : start + len(ACTIVITY)] for start in range(0, len(activity), len(ACTIVITY))]
+        answer["activity"] = [dict(zip(ACTIVITY, values, strict=True)) for values in counts]
+        answers.append(answer)
+    return answers
+
+
+def answer_of(outcome: Outcome) -> dict:
+    """What `under_icarus` gives for it, but for the cycles."""
+    return {name: getattr(outcome, name) for name in ("winner", "steps", "margin", "reason", "activity")}
+
+
 @pytest.mark.parametrize("row_bits", [1, 8])
 def test_ideal_macro_under_icarus(tmp_path: Path, row_bits: int) -> None:
-    iverilog, vvp = tool("iverilog"), tool("vvp")
     parameters, rng = unit(phases=2, row_bits=row_bits), random.Random(row_bits)
     registers = [{"theta": 15, "gain": 1}, {"theta": 9}]
     layers = [random_layer(p, rng, **r) for p, r in zip(parameters.layers, registers, strict=True)]
@@ -289,40 +339,15 @@ def test_ideal_macro_under_icarus(tmp_path: Path, row_bits: int) -> None:
     settings = {"coding": coding, "rule": Rule.WINNER_K, "k": 3, "t_max": 8, "skip": 1}
     images = [[rng.randrange(256) for _ in range(parameters.inputs)] for _ in range(6)]
     seeds = [rng.getrandbits(128) for _ in images]
-
-    files = export_verilog(parameters)
-    described = json.loads(files["ports.json"])["ports"]
-    writes = [w["address"] | (w["data"] & 0xFFFFFFFF) << 24 for w in writes_of(layers, settings)]
-    write_folder(tmp_path / "run", files)
-    here = tmp_path / "run"
-    for index, layer in enumerate(layers):
-        (here / f"layer_{index}_p.hex").write_text(level_lines(layer, 1))
-        (here / f"layer_{index}_n.hex").write_text(level_lines(layer, -1))
-    lanes = parameters.encoder_lanes
-    padded = [image + [0] * (-len(image) % lanes) for image in images]
-    words = [image[start : start + lanes] for image in padded for start in range(0, len(image), lanes)]
-    (here / "words.hex").write_text("\n".join(bytes(reversed(word)).hex() for word in words))
-    (here / "writes.hex").write_text("\n".join(f"{write:014x}" for write in writes))
-    (here / "seeds.hex").write_text("\n".join(f"{seed:032x}" for seed in seeds))
-    gains = [layer.gain for layer in layers]
-    (here / "bench.sv").write_text(bench_text(parameters, described, gains, len(images), len(writes)))
-
-    run(iverilog, "-g2012", "-s", "bench", "-o", "bench.vvp", *sources(here, "ideal"), cwd=here)
-    lines = [line.split() for line in run(vvp, "bench.vvp", cwd=here).splitlines() if re.match(r"[\d ]+$", line)]
-    assert len(lines) == len(images)
-    for line, image, seed in zip(lines, images, seeds, strict=True):
-        payload, cycles, *activity = (int(value) for value in line)
+    answers = under_icarus(tmp_path / "run", parameters, layers, settings, images, seeds)
+    assert len(answers) == len(images)
+    for answer, image, seed in zip(answers, images, seeds, strict=True):
         vectors = vectors_of(parameters, image, coding, 8, seed)
         mask = (1 << row_bits) - 1
         encoded = [[v["rows"] >> row * row_bits & mask for row in range(parameters.inputs)] for v in vectors]
         outcome = run_golden(parameters, layers, encoded, rule=Rule.WINNER_K, k=3, t_max=8, skip=1)
-        bits = (parameters.class_bits, parameters.step_bits)
-        assert payload & (1 << bits[0]) - 1 == outcome.winner
-        assert payload >> bits[0] & (1 << bits[1]) - 1 == outcome.steps
-        assert payload >> sum(bits) & (1 << parameters.margin_bits) - 1 == outcome.margin
-        assert payload >> sum(bits) + parameters.margin_bits == outcome.reason
-        assert activity == [counts[name] for counts in outcome.activity for name in ACTIVITY]
-        assert cycles > 0
+        assert answer.pop("cycles") > 0
+        assert answer == answer_of(outcome)
 
 
 def test_write_folder_is_whole_or_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -14,11 +15,12 @@ from tests.hw.stream_bench import collect, send, simulate
 REGISTERS = ("theta", "v0", "clip", "leak", "reset", "gain")
 
 
-def layer(row_bits: int = 1, outputs: int = 7, lanes: int = 3, phases: int = 1) -> LayerParameters:
+def layer(row_bits: int = 1, outputs: int = 7, lanes: int = 3, phases: int = 1, positions: int = 1) -> LayerParameters:
     return LayerParameters(
         inputs=11,
         outputs=outputs,
         row_bits=row_bits,
+        positions=positions,
         tile_rows=4,
         tile_columns=3,
         lanes=lanes,
@@ -32,10 +34,10 @@ def layer(row_bits: int = 1, outputs: int = 7, lanes: int = 3, phases: int = 1) 
 
 
 def random_vectors(p: LayerParameters, rng: random.Random, count: int) -> list[dict]:
-    """Images of 1 .. 8 steps; a fifth of the vectors silent, tiles often silent."""
+    """Images of 1 .. 8 steps, of vectors for every position; a fifth of them silent, tiles often silent."""
     vectors: list[dict] = []
     while len(vectors) < count:
-        for step in range(rng.randint(1, 8)):
+        for step, position in itertools.product(range(rng.randint(1, 8)), range(p.positions)):
             density = rng.choice([0, 0.1, 0.3, 0.9])
             codes = [rng.randrange(1, 1 << p.row_bits) if rng.random() < density else 0 for _ in range(p.inputs)]
             vectors.append(
@@ -44,6 +46,7 @@ def random_vectors(p: LayerParameters, rng: random.Random, count: int) -> list[d
                     "count": sum(code > 0 for code in codes),
                     "first": int(step == 0),
                     "phase": step % p.phases,
+                    **({"position": position} if p.positions > 1 else {}),
                 }
             )
     return vectors[:count]
@@ -57,7 +60,8 @@ def expected_groups(golden: GoldenLayer, vectors: list[dict]) -> list[dict]:
     p = golden.parameters
     fired = []
     for vector in vectors:
-        spikes = golden.step(codes_of(p, vector), vector["phase"], bool(vector["first"]))
+        marks = {name: vector[name] for name in ("first", "phase", "position") if name in vector}
+        spikes = golden.step(codes_of(p, vector), marks["phase"], bool(marks["first"]), marks.get("position", 0))
         padding = [0] * (p.groups * p.lanes - p.outputs)
         spikes, membranes = spikes + padding, golden.membranes + padding
         for group in range(p.groups):
@@ -67,8 +71,7 @@ def expected_groups(golden: GoldenLayer, vectors: list[dict]) -> list[dict]:
                     "group": group,
                     "spikes": sum(spike << lane for lane, spike in enumerate(spikes[lanes])),
                     "membranes": membranes[lanes],
-                    "first": vector["first"],
-                    "phase": vector["phase"],
+                    **marks,
                 }
             )
     return fired
@@ -90,6 +93,7 @@ SETTINGS = [
     (layer(row_bits=8, outputs=6), {"theta": 9, "gain": 2, "reset": Reset.ZERO}),
     (layer(phases=3, outputs=5, lanes=5), {"theta": 15, "gain": 1, "leak": 2, "v0": -8, "clip": 60}),
     (layer(phases=2, outputs=1, lanes=1), {"theta": 5, "reset": Reset.NONE}),
+    (layer(phases=3, outputs=5, positions=4), {"theta": 15, "gain": 1, "leak": 2, "v0": -8}),
 ]
 
 

@@ -35,7 +35,8 @@ class Golden:
 
     def __init__(self, layer: LayerParameters, settings: Settings) -> None:
         self.layer, self.settings = layer, settings
-        self.membranes = [0] * layer.outputs
+        self.stored = [[0] * layer.outputs for _ in range(layer.positions)]
+        self.membranes = self.stored[0]
         self.overflow = 0
 
     def neuron(self, index: int, total: int, first: int, phase: int) -> int:
@@ -59,9 +60,10 @@ class Golden:
         self.membranes[index] = v
         return int(spike)
 
-    def step(self, sums: list[int], first: int, phase: int) -> list[dict]:
-        """One step of the layer, as its groups appear at the output."""
+    def step(self, sums: list[int], first: int, phase: int, position: int = 0) -> list[dict]:
+        """One step of the layer at one position, as its groups appear at the output."""
         layer, result = self.layer, []
+        self.membranes = self.stored[position]
         spikes = [self.neuron(i, sums[i], first, phase) for i in range(layer.outputs)]
         for group in range(layer.groups):
             low, high = group * layer.lanes, min((group + 1) * layer.lanes, layer.outputs)
@@ -73,18 +75,22 @@ class Golden:
                     "membranes": self.membranes[low:high] + padding,
                     "first": first,
                     "phase": phase,
+                    **place(layer, position),
                 }
             )
         return result
 
 
-def offered(layer, sums, first, phase):
+def place(layer, position):
+    """The mark of a position, where there are several."""
+    return {"position": position} if layer.positions > 1 else {}
+
+
+def offered(layer, sums, first, phase, position=0):
     """A step as it comes from the column readout; the padding lanes hold the largest sum, which must not matter."""
     padded = sums + [layer.max_sum] * (layer.groups * layer.lanes - layer.outputs)
-    return [
-        {"group": g, "sums": padded[g * layer.lanes : (g + 1) * layer.lanes], "first": first, "phase": phase}
-        for g in range(layer.groups)
-    ]
+    marks = {"first": first, "phase": phase, **place(layer, position)}
+    return [{"group": g, "sums": padded[g * layer.lanes : (g + 1) * layer.lanes], **marks} for g in range(layer.groups)]
 
 
 async def load(ctx, dut, settings):
@@ -104,7 +110,7 @@ async def load(ctx, dut, settings):
 
 
 def run(layer, settings, steps, stalls=(0, 0), times=None, device=NeuronArray):
-    """Drive the device with `steps` of (sums, first, phase) and hold it to the golden model."""
+    """Drive the device with `steps` of (sums, first, phase[, position]) and hold it to the golden model."""
     dut = device(parameters=layer)
     golden = Golden(layer, settings)
     groups = [group for step in steps for group in offered(layer, *step)]
@@ -183,6 +189,24 @@ def test_shapes(outputs, lanes, stalls):
     parameters = layer(outputs, lanes, phases=4)
     settings, steps = scenario(parameters, seed=outputs, images=2)
     run(parameters, settings, steps, stalls)
+
+
+@pytest.mark.parametrize("stalls", STALLS)
+@pytest.mark.parametrize("outputs, lanes, positions", [(1, 1, 2), (4, 4, 5), (10, 4, 3), (5, 2, 4)])
+def test_positions(outputs, lanes, positions, stalls):
+    """A neuron a column and position, with the column's bias; positions one after another in every step."""
+    parameters = layer(outputs, lanes, phases=2, positions=positions)
+    settings, steps = scenario(parameters, seed=positions, images=2 * positions, steps=6)
+    images = [steps[start : start + 6] for start in range(0, len(steps), 6)]
+    steps = [
+        (*images[image + position][step], position)
+        for image in range(0, len(images), positions)
+        for step in range(6)
+        for position in range(positions)
+    ]
+    expected, golden = run(parameters, settings, steps, stalls)
+    assert any(group["spikes"] for group in expected)
+    assert positions == 2 or len({tuple(membranes) for membranes in golden.stored}) > 1
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,13 @@ DEVICE_KEYS = tuple(Device.model_fields)
 def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
     """A random chip image.
 
-    Overrides: `sizes` (inputs, then outputs of each layer) or `depth`, `row_bits` (of the first layer), `tile_rows`,
-    `tile_columns`, `lanes` (most of a layer), `adc_bits`, `phases`, `max_steps`, `encoder_lanes`, `pulse_cycles`,
-    `weights` (list of integer arrays [inputs, outputs], or "zero"), `theta`, `gain_shift`, `leak`, `v0`, `reset`,
-    `output_reset`, `clip` and `bias` (0 or 1: off or on), `device` (a `Device`), any field of `Device`, and the
-    run-time fields of `ChipImage`: `coding`, `even_start`, `rule`, `k`, `t_max`, `skip`, `readout`, `energy`, `seed`,
-    `settle_cycles`, `adc_cycles`, `programming` (default: method "direct"), `program_cycles`.
+    Overrides: `plan` (a `hw.geometry.Plan`), or `sizes` (inputs, then outputs of each layer) or `depth`, `row_bits` (of
+    the first layer), `tile_rows`, `tile_columns`, `lanes` (most of a layer), `adc_bits`, `phases`, `max_steps`,
+    `encoder_lanes`, `pulse_cycles`, `weights` (list of integer arrays [inputs, outputs], or "zero"), `theta`,
+    `gain_shift`, `leak`, `v0`, `reset`, `output_reset`, `clip` and `bias` (0 or 1: off or on), `device` (a `Device`),
+    any field of `Device`, and the run-time fields of `ChipImage`: `coding`, `even_start`, `rule`, `k`, `t_max`, `skip`,
+    `readout`, `energy`, `seed`, `settle_cycles`, `adc_cycles`, `programming` (default: method "direct"),
+    `program_cycles`.
     """
     o = dict(overrides)
 
@@ -38,7 +39,14 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
     sizes = o.pop("sizes", None)
     drawn = [int(v) for v in rng.integers(1, 40, depth + 1)]
     drawn[-1] = int(rng.choice([1, 2, 3, 10, 17, drawn[-1]]))
+    plan = o.pop("plan", None)
     sizes = list(sizes) if sizes is not None else drawn
+    ends = [(inputs, outputs, 1) for inputs, outputs in pairwise(sizes)]
+    if plan is not None:
+        ends = [
+            (plan.rows(stage), plan.maps[number + 1].channels, plan.maps[number + 1].positions)
+            for number, stage in plan.crossbars
+        ]
     coding = Coding(pick("coding", list(Coding)))
     row_bits = pick("row_bits", [8] if coding == Coding.ANALOG else [1, 1, 8])
     phases = pick("phases", [1, 1, 2, 4, 8, 11])
@@ -48,14 +56,15 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
     tile_rows, tile_columns = draw("tile_rows", 1, 24), draw("tile_columns", 1, 24)
     lanes = draw("lanes", 1, 9)
     adc_bits = draw("adc_bits", 1, 9)
-    encoder_lanes = min(draw("encoder_lanes", 1, 17), sizes[0])
+    encoder_lanes = min(draw("encoder_lanes", 1, 17), sizes[0] if plan is None else plan.image.size)
     shapes, layers = [], []
     given = o.pop("weights", None)
-    for index, (inputs, outputs) in enumerate(pairwise(sizes)):
+    for index, (inputs, outputs, positions) in enumerate(ends):
         mean_sum = 1 + inputs * top // 6
         shape = LayerParameters(
             inputs=inputs,
             outputs=outputs,
+            positions=positions,
             row_bits=row_bits if index == 0 else 1,
             tile_rows=tile_rows,
             tile_columns=tile_columns,
@@ -73,7 +82,7 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
             weights = np.zeros((inputs, outputs), int) if isinstance(given, str) else np.asarray(given[index])
         theta = int(rng.integers(1, min(1023, 2 * mean_sum) + 1))
         bias = rng.integers(-shape.max_bias, shape.max_bias + 1, outputs).astype(np.int32)
-        last = index == len(sizes) - 2
+        last = index == len(ends) - 1
         reset = Reset(int(rng.integers(3)))
         clip = int(rng.integers(1, 4 * theta + 2)) << (phases - 1)
         layers.append(
@@ -96,6 +105,7 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
         o.pop(name, None)
     parameters = NpuParameters(
         layers=tuple(shapes),
+        plan=plan,
         phases=phases,
         max_steps=max_steps,
         encoder_lanes=encoder_lanes,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hw.geometry import MapShape, Pooling, PoolStage, Window
 from hw.params import Coding, Readout, Reset, Rule
 from hw.phase_shifter import taps, xorshift128
 from sim.crossbar import CrossbarArray
@@ -17,7 +18,7 @@ from tests.sim.test_philox import plain_philox
 
 
 def plain_codes(
-    array: CrossbarArray, gain_shift: int, rows: list[int], image_id: int, step: int
+    array: CrossbarArray, gain_shift: int, rows: list[int], image_id: int, read: int
 ) -> tuple[list[list[int]], list[list[bool]]]:
     """ADC codes and over flags [row tiles][outputs] of one read, from the array's conductances."""
     p, device = array.parameters, array.device
@@ -36,7 +37,7 @@ def plain_codes(
                 v += rows[j] ** 2 * round((a * a + b * b) * 2**4)
             current = u * 2.0**-10 / full_scale
             if device.read_sigma > 0:
-                words = plain_philox((image_id, step, tile, i // 8), (array.seed, Purpose.READ << 16 | array.index))
+                words = plain_philox((image_id, read, tile, i // 8), (array.seed, Purpose.READ << 16 | array.index))
                 word = words[i % 8 // 2]
                 normal = float(normal_table()[word >> 16 if i % 2 else word & 0xFFFF])
                 current += device.read_sigma * math.sqrt(v * 2.0**-4) / full_scale * normal
@@ -80,60 +81,122 @@ def plain_row_codes(image: ChipImage, pixels: list[int], image_id: int, steps: i
     return out
 
 
+Map = dict[tuple[int, int, int], int]
+"""Values of a map by (channel, y, x)."""
+
+
+def plain_window(window: Window, shape: MapShape, values: Map, y: int, x: int) -> list[int]:
+    """Row codes of a window at output position (y, x)."""
+    rows = []
+    for dy in range(window.kernel[0]):
+        for dx in range(window.kernel[1]):
+            for c in range(shape.channels):
+                place = (
+                    c,
+                    y * window.stride[0] - window.padding[0] + dy,
+                    x * window.stride[1] - window.padding[1] + dx,
+                )
+                rows.append(values.get(place, 0))
+    return rows
+
+
+def plain_pool(stage: PoolStage, shape: MapShape, values: Map, kept: Map, shift: int) -> Map:
+    """One step of a pooling stage; `kept` holds what it remembers of the image."""
+    (kernel_y, kernel_x), out = stage.window.kernel, {}
+    for y in range(shape.height // kernel_y):
+        for x in range(shape.width // kernel_x):
+            for c in range(shape.channels):
+                inputs = [(c, y * kernel_y + dy, x * kernel_x + dx) for dy in range(kernel_y) for dx in range(kernel_x)]
+                if stage.kind == Pooling.MAX:
+                    for place in inputs:
+                        kept[place] = kept.get(place, 0) + values[place] * 2**shift
+                    best = inputs[0]
+                    for place in inputs:
+                        if kept[place] > kept[best]:
+                            best = place
+                    out[c, y, x] = values[best]
+                else:
+                    v = kept.get((c, y, x), stage.start) + sum(values[place] for place in inputs) * 2**shift
+                    out[c, y, x] = int(v >= len(inputs) * 2**shift)
+                    kept[c, y, x] = v - out[c, y, x] * len(inputs) * 2**shift
+    return out
+
+
 def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.ndarray, image_id: int) -> dict[str, Any]:
     """One image to its decision: class, steps, margin, reason, and per layer spikes, membranes, activity and the number
     of times that every row was driven.
     """
     p = image.parameters
+    plan = p.stages
     last = len(arrays) - 1
     inputs = plain_row_codes(image, [int(x) for x in pixels], image_id, image.t_max)
-    membranes = [[layer.v0] * shape.outputs for layer, shape in zip(image.layers, p.layers, strict=True)]
+    membranes = [[layer.v0] * shape.neurons for layer, shape in zip(image.layers, p.layers, strict=True)]
+    kept: list[Map] = [{} for _ in plan.stages]
     trace: dict[str, Any] = {"spikes": defaultdict(dict), "membranes": defaultdict(dict)}
     activity = {name: [0] * len(arrays) for name in ("row_pulses", "tile_reads", "adc_conversions", "saturations")}
     activity["conductance"] = [0] * len(arrays)
     counts = [0] * p.classes
     pulses = [[0] * shape.inputs for shape in p.layers]
+    spikes: list[int] = []
     for t in range(1, image.t_max + 1):
         period, phase = (t - 1) // p.phases, (t - 1) % p.phases
         shift = p.phases - 1 - phase
-        rows = inputs[t - 1]
-        for index, (layer, array) in enumerate(zip(image.layers, arrays, strict=True)):
+        places = [(c, y, x) for c in range(plan.image.channels) for y in range(plan.image.height)
+                  for x in range(plan.image.width)]  # fmt: skip
+        maps: list[Map] = [dict(zip(places, inputs[t - 1], strict=True))]
+        for number, stage in enumerate(plan.stages):
+            made = plan.maps[number + 1]
+            if isinstance(stage, PoolStage):
+                source = stage.window.source
+                maps.append(plain_pool(stage, plan.maps[source], maps[source], kept[number], shift))
+                continue
+            index = stage.layer
             if index == last and period < image.skip:
                 continue
+            layer, array = image.layers[index], arrays[index]
             shape = array.parameters
-            codes, over = plain_codes(array, layer.gain_shift, rows, image_id, t)
-            driven = [j for j, x in enumerate(rows) if x]
-            tiles = len({j // shape.tile_rows for j in driven})
-            for j in driven:
-                pulses[index][j] += 1
-            activity["row_pulses"][index] += len(driven) * shape.column_tiles
-            activity["tile_reads"][index] += tiles * shape.column_tiles
-            activity["adc_conversions"][index] += tiles * shape.outputs
-            activity["saturations"][index] += sum(map(sum, over))
-            load = array.g_S.sum(axis=0) / array.device.step_S
-            activity["conductance"][index] += sum(
-                rows[j] ** 2 * sum(round(float(g) * 2**10) for g in load[j]) for j in driven
-            )
-            spikes = []
-            for i in range(shape.outputs):
-                z = (sum(codes[tile][i] for tile in range(shape.row_tiles)) << layer.gain_shift) + int(layer.bias[i])
-                v, theta = membranes[index][i], layer.theta << shift
-                if layer.leak:
-                    v -= v >> layer.leak
-                v += z << shift
-                assert abs(v) < 1 << (shape.membrane_bits - 1)
-                if layer.clip:
-                    v = min(max(v, -layer.clip), layer.clip)
-                spikes.append(int(v >= theta))
-                if v >= theta:
-                    v = {Reset.SUBTRACT: v - theta, Reset.ZERO: 0, Reset.NONE: v}[layer.reset]
-                membranes[index][i] = v
+            spikes, out = [], {}
+            for y in range(made.height):
+                for x in range(made.width):
+                    position = y * made.width + x
+                    rows = []
+                    for window in stage.windows:
+                        rows += plain_window(window, plan.maps[window.source], maps[window.source], y, x)
+                    codes, over = plain_codes(array, layer.gain_shift, rows, image_id, t * shape.positions + position)
+                    driven = [j for j, code in enumerate(rows) if code]
+                    tiles = len({j // shape.tile_rows for j in driven})
+                    for j in driven:
+                        pulses[index][j] += 1
+                    activity["row_pulses"][index] += len(driven) * shape.column_tiles
+                    activity["tile_reads"][index] += tiles * shape.column_tiles
+                    activity["adc_conversions"][index] += tiles * shape.outputs
+                    activity["saturations"][index] += sum(map(sum, over))
+                    load = array.g_S.sum(axis=0) / array.device.step_S
+                    activity["conductance"][index] += sum(
+                        rows[j] ** 2 * sum(round(float(g) * 2**10) for g in load[j]) for j in driven
+                    )
+                    for i in range(shape.outputs):
+                        neuron = position * shape.outputs + i
+                        z = sum(codes[tile][i] for tile in range(shape.row_tiles)) << layer.gain_shift
+                        z += int(layer.bias[i])
+                        v, theta = membranes[index][neuron], layer.theta << shift
+                        if layer.leak:
+                            v -= v >> layer.leak
+                        v += z << shift
+                        assert abs(v) < 1 << (shape.membrane_bits - 1)
+                        if layer.clip:
+                            v = min(max(v, -layer.clip), layer.clip)
+                        out[i, y, x] = int(v >= theta)
+                        spikes.append(int(v >= theta))
+                        if v >= theta:
+                            v = {Reset.SUBTRACT: v - theta, Reset.ZERO: 0, Reset.NONE: v}[layer.reset]
+                        membranes[index][neuron] = v
             trace["spikes"][index][t] = spikes
             trace["membranes"][index][t] = list(membranes[index])
-            rows = spikes
+            maps.append(out)
         if period < image.skip:
             continue
-        counts = [count + (spike << shift) for count, spike in zip(counts, rows, strict=True)]
+        counts = [count + (spike << shift) for count, spike in zip(counts, spikes, strict=True)]
         scores = counts if image.readout == Readout.SPIKES else membranes[last]
         winner = scores.index(max(scores))
         second = max((s for i, s in enumerate(scores) if i != winner), default=0)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw.geometry import CrossbarStage, MapShape, Plan, Window
 from hw.params import Coding, Rule
 from sim.config import Device, Energy
 from sim.crossbar import build_arrays
@@ -62,3 +63,18 @@ def test_another_networks_result_is_refused() -> None:
     result = run_reference(one, random_pixels(rng, 2, 9))
     with pytest.raises(ValueError, match=r"^The result has 1 layers, but the chip image has 2$"):
         energy(two, result)
+
+
+def test_neurons_work_at_every_position() -> None:
+    """2 channels at 4 x 3 positions in every step, and the classes."""
+    stages = (
+        CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),)),
+        CrossbarStage(layer=1, windows=(Window(source=1, kernel=(4, 3)),)),
+    )
+    plan = Plan(image=MapShape(channels=1, height=5, width=4), stages=stages, channels=(2, 5))
+    image = random_chip(
+        np.random.default_rng(1), plan=plan, energy=Energy(neuron_J_per_update=5e-14), coding=Coding.EVEN, row_bits=1,
+        t_max=6, max_steps=6, phases=2, skip=1, rule=Rule.FIXED,
+    )  # fmt: skip
+    joules = energy(image, run_reference(image, np.zeros((1, 20), np.uint8)))
+    np.testing.assert_allclose(joules["digital"], (6 * 2 * 12 + 4 * 5) * 5e-14)

@@ -30,7 +30,7 @@ def assert_plain(image: ChipImage, pixels: np.ndarray, ids: np.ndarray) -> Resul
             assert result.activity[name][b].tolist() == expected["activity"][name], name
         assert result.trace is not None and result.trace.membranes is not None
         for layer, shape in enumerate(image.parameters.layers):
-            silent = [0] * shape.outputs
+            silent = [0] * shape.neurons
             steps = range(1, image.t_max + 1)
             spikes = [expected["spikes"][layer].get(t, silent) for t in steps]
             assert result.trace.unpacked(layer)[b].astype(int).tolist() == spikes

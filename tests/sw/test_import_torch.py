@@ -129,12 +129,15 @@ def shout(m, x):
 
 SHARED = nn.Linear(3, 3)
 BAD = [
-    (nn.Sequential(nn.Sequential(nn.Conv2d(1, 1, 3))), "Layer '0.0' (Conv2d) is not supported; supported are Linear"),
+    (
+        nn.Sequential(nn.Sequential(nn.Conv2d(1, 1, 3))),
+        "Layer '0.0' (Conv2d) needs maps of channels x height x width, but gets flat images; give images of shape",
+    ),
     (nn.Sequential(nn.Linear(3, 3), nn.Sigmoid()), "Layer '1' (Sigmoid) is not supported"),
     (nn.Sequential(nn.Linear(3, 3), nn.LeakyReLU()), "Layer '1' (LeakyReLU) is not supported"),
     (nn.Sequential(nn.Flatten(0), nn.Linear(3, 3)), "Layer '0' (Flatten) must flatten all but the first dimension"),
     (nn.Sequential(nn.Linear(3, 4), nn.Linear(3, 3)), "Layer '1' (Linear) has 3 inputs, but gets 4 values"),
-    (nn.Sequential(nn.ReLU()), "The model has no Linear layer"),
+    (nn.Sequential(nn.ReLU()), "ReLU '0' comes before the first layer"),
     (
         nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3, track_running_stats=False)),
         "Layer '1' (BatchNorm1d) keeps no running statistics",
@@ -148,7 +151,10 @@ BAD = [
         "Operation 'tanh' (node 'tanh', in module '1') is not supported",
     ),
     (Forward(lambda m, x: m.l(x) * 2), "Operation 'mul' (node 'mul', in the model's forward()) is not supported"),
-    (Forward(lambda m, x: m.l(x) + x), "Operation 'add' (node 'add', in the model's forward()) joins or branches"),
+    (
+        Forward(lambda m, x: m.l(x) + m.frozen),
+        "Operation 'add' (node 'add', in the model's forward()) is supported between two branches of the model alone",
+    ),
     (Forward(lambda m, x: (m.l(x), x)), "The model's output must be the one result of its last layer"),
     (Forward(lambda m, x: m.l(F.relu(m.l(x)))), "Layer 'l' (Linear) is used a second time (first as 'l')"),
     (Forward(lambda m, x: F.dropout(m.l(x))), "Operation 'dropout' (node 'dropout', in the model's forward()) drops"),
@@ -156,14 +162,14 @@ BAD = [
     (Forward(lambda m, x: m.l(x.view(-1, 4))), "Layer 'l' (Linear) has 3 inputs, but gets 4 values"),
     (Forward(lambda m, x: m.l(x).view(-1)), "Operation 'view' (node 'view', in the model's forward()) must keep"),
     (Forward(lambda m, x: m.l(x).view(-1, 9)), "Operation 'view' (node 'view', in the model's forward()) reshapes 3"),
-    (Forward(lambda m, x: F.linear(x, m.frozen.t())), "Operation 't' (node 't', in the model's forward()) joins"),
+    (Forward(lambda m, x: F.linear(x, m.frozen.t())), "Operation 't' (node 't', in the model's forward()) is not"),
     (
         Forward(lambda m, x: F.linear(F.relu(F.linear(x, m.frozen)), m.frozen)),
         "Operation 'linear' (node 'linear_1', in the model's forward()) uses parameter 'frozen' a second time",
     ),
     (
         Forward(lambda m, x: F.batch_norm(m.l(x), m.frozen[0], m.frozen[1])),
-        "Operation 'getitem' (node 'getitem', in the model's forward()) joins or branches",
+        "Operation 'getitem' (node 'getitem', in the model's forward()) is not supported but for sizes",
     ),
     (
         Forward(lambda m, x: F.batch_norm(m.l(x), m.frozen, m.frozen, training=True)),
@@ -177,11 +183,11 @@ BAD = [
     (nn.Sequential(nn.Linear(3, 3), nn.Softmax(1)), "Layer '1' (Softmax) is not supported"),
     (nn.Sequential(nn.Linear(3, 3), nn.ReLU6()), "Layer '1' (ReLU6) is not supported"),
     (nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 3)), "Layer '0' (LayerNorm) is not supported"),
-    (nn.Sequential(nn.BatchNorm2d(3), nn.Linear(3, 3)), "Layer '0' (BatchNorm2d) is not supported"),
+    (nn.Sequential(nn.BatchNorm2d(3), nn.Linear(3, 3)), "Layer '0' (BatchNorm2d) needs maps"),
     (nn.Sequential(nn.Flatten(1, 2), nn.Linear(3, 3)), "Layer '0' (Flatten) must flatten all but the first dimension"),
     (nn.Sequential(SHARED, nn.ReLU(), SHARED), "Layer '0' (Linear) is used a second time (first as '0')"),
-    (nn.Sequential(), "The model has no Linear layer"),
-    (Forward(lambda m, x: torch.cat([m.l(x), x], 1)), "Operation 'cat' (node 'cat', in the model's forward()) joins"),
+    (nn.Sequential(), "The model has no Linear or Conv2d layer"),
+    (Forward(lambda m, x: torch.cat([m.l(x), x], 1)), "Operation 'cat' (node 'cat', in the model's forward()) is not"),
     (Forward(lambda m, x: m.l((x - 0.13) / 0.31)), "Operation 'sub' (node 'sub', in the model's forward()) is not"),
     (Forward(lambda m, x: m.l(x[:, :3])), "Operation 'getitem' (node 'getitem', in the model's forward()) is not"),
     (Forward(lambda m, x: {"y": m.l(x)}), "The model's output must be the one result of its last layer"),

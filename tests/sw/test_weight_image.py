@@ -10,9 +10,13 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
 import sw
+from hw.geometry import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from hw.params import Coding, LayerParameters, NpuParameters
 from sim.config import Programming
+from sim.reference import run_reference
 from sw.errors import FileError, WeightImageError
 from sw.weight_image import FORMAT, _checksum, pack, unpack
+from tests.sim.networks import random_chip, random_pixels
 from tests.sw.models import make_chip, make_images
 
 CHIP = make_chip(
@@ -95,16 +99,15 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "3", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 3, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "4", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 4, but this program reads versions"):
         sw.load(path)
 
 
 def as_version_1(content: bytes) -> bytes:
     """The same chip as a program of version 1 wrote it: without programming, and the device's pulse fields."""
-    size = int.from_bytes(content[:8], "little")
-    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
-    chip = json.loads(metadata["chip"])
+    metadata, chip = parts_of(content)
+    drop_plan(chip)
     for table in (chip, chip["config"], chip["config"]["hardware"]):
         table.pop("programming", None)
         table.pop("program_cycles", None)
@@ -112,14 +115,38 @@ def as_version_1(content: bytes) -> bytes:
     for device in (chip["device"], chip["config"]["device"]):
         for name in ("pulse_sigma", "pulse_up", "pulse_down", "soft_bounds", "v_program_V"):
             device.pop(name)
+    return joined(content, metadata, chip, "1")
+
+
+def as_version_2(content: bytes) -> bytes:
+    """The same chip as a program of version 2 wrote it: a chain of dense layers, without a plan."""
+    metadata, chip = parts_of(content)
+    drop_plan(chip)
+    return joined(content, metadata, chip, "2")
+
+
+def drop_plan(chip: dict) -> None:
+    assert chip["parameters"].pop("plan") is None
+    for layer in chip["parameters"]["layers"]:
+        assert layer.pop("positions") == 1
+
+
+def parts_of(content: bytes) -> tuple[dict, dict]:
+    size = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    return metadata, json.loads(metadata["chip"])
+
+
+def joined(content: bytes, metadata: dict, chip: dict, version: str) -> bytes:
+    """The file with another JSON text and version, and the checksum that fits them."""
     tensors = load_tensors(content)
-    metadata |= {"version": "1", "chip": json.dumps(chip, sort_keys=True)}
-    metadata["sha256"] = _checksum("1", metadata["chip"], tensors)
+    metadata |= {"version": version, "chip": json.dumps(chip, sort_keys=True)}
+    metadata["sha256"] = _checksum(version, metadata["chip"], tensors)
     return save(tensors, metadata)
 
 
 def test_version_1_is_read(path):
-    """Levels straight into the cells, whatever the defaults of later versions are; saved again it is version 2."""
+    """Levels straight into the cells, whatever the defaults of later versions are; saved again it is of the newest."""
     path.write_bytes(as_version_1(pack(CHIP.image, CHIP.config)))
     chip = sw.load(path)
     assert (chip.image.programming, chip.image.program_cycles) == (Programming(method="direct"), 10)
@@ -127,6 +154,74 @@ def test_version_1_is_read(path):
     assert pack(chip.image, chip.config) == pack(CHIP.image, CHIP.config)
     images = make_images(40, 20)
     assert CHIP.predict(images, trace=True).compare(chip.predict(images, trace=True)) > 0
+
+
+def test_version_2_is_read(path):
+    chip, config = unpack(as_version_2(pack(CHIP.image, CHIP.config)), "x")
+    assert pack(chip, config) == pack(CHIP.image, CHIP.config)
+
+
+def convolutional():
+    plan = Plan(
+        image=MapShape(channels=2, height=5, width=6),
+        stages=(
+            CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
+            PoolStage(kind=Pooling.AVERAGE, window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3),
+            PoolStage(kind=Pooling.MAX, window=Window(source=2, kernel=(1, 2), stride=(1, 2))),
+            CrossbarStage(layer=1, windows=(Window(source=3, stride=(1, 1)), Window(source=2, stride=(1, 2)))),
+            CrossbarStage(layer=2, windows=(Window(source=4, kernel=(2, 1)),)),
+        ),
+        channels=(4, 3, 5),
+    )
+    return random_chip(np.random.default_rng(3), plan=plan, coding=Coding.EVEN, row_bits=1)
+
+
+def test_a_plan_comes_back():
+    image = convolutional()
+    loaded, config = unpack(pack(image, CHIP.config), "x")
+    assert loaded.parameters == image.parameters and loaded.parameters.plan == image.parameters.plan
+    assert pack(loaded, config) == pack(image, CHIP.config)
+    pixels = random_pixels(np.random.default_rng(0), 3, 60)
+    assert run_reference(image, pixels, trace="full").compare(run_reference(loaded, pixels, trace="full")) > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda plan: plan["stages"][1].update(start=6), "Stage 1 starts at 6, which must be in 0 .. 5"),
+        (lambda plan: plan["stages"][1].update(kind="median"), "MEDIAN"),
+        (lambda plan: plan["stages"][0].update(groups=2), "A plan has no groups"),
+        (lambda plan: plan["stages"][0]["windows"][0].pop("source"), "missing 1 required keyword-only argument"),
+        (lambda plan: plan["stages"][0]["windows"][0].update(dilation=[1, 1]), "unexpected keyword argument"),
+        (lambda plan: plan["image"].update(channels=3), "Layer 0 has inputs 18, but the plan says 27"),
+        (lambda plan: plan.update(version=2), "A plan has no version"),
+    ],
+)
+def test_a_plan_is_checked(change, sentence):
+    content = pack(convolutional(), CHIP.config)
+    metadata, chip = parts_of(content)
+    change(chip["parameters"]["plan"])
+    with pytest.raises(WeightImageError, match=f"^The weight image 'x' is damaged: .*{sentence}"):
+        unpack(joined(content, metadata, chip, "3"), "x")
+
+
+def test_another_plan_is_named(tmp_path):
+    image = convolutional()
+    path = tmp_path / "chip.loom"
+    path.write_bytes(pack(image, CHIP.config))
+    assert sw.load(path, image.parameters).parameters == image.parameters
+    plan = image.parameters.plan
+    pool = replace(plan.stages[1], start=2)
+    other = replace(image.parameters, plan=replace(plan, stages=(plan.stages[0], pool, *plan.stages[2:])))
+    with pytest.raises(WeightImageError, match=r"stage 1 of the plan is PoolStage\(.*start=3\), but .*start=2\)$"):
+        sw.load(path, other)
+    dense = LayerParameters(inputs=60, outputs=5, lanes=1)
+    shared = {
+        name: getattr(image.parameters, name) for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles")
+    }
+    dense = replace(dense, phases=shared["phases"], max_steps=shared["max_steps"])
+    with pytest.raises(WeightImageError, match=r"image of the plan is MapShape.*, but the design has MapShape"):
+        sw.load(path, NpuParameters(layers=(dense,), **shared))
 
 
 def test_programming_comes_back(path):

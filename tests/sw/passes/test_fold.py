@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hw.geometry import MapShape
 from sw.errors import UnsupportedError
 from sw.graph import Affine, Graph, Linear, Rectifier
 from sw.passes.fold import fold
@@ -34,7 +35,7 @@ def test_batch_norms_anywhere_fold_to_the_same_function():
         *(affine("n0", 6), affine("n1", 6), linear("a", 6, 5), affine("n2", 5), Rectifier("r1")),
         *(affine("n3", 5), linear("b", 5, 4), Rectifier("r2", 0.8), linear("c", 4, 3), affine("n4", 3)),
     )
-    graph = Graph(6, nodes)
+    graph = Graph.chain(MapShape(channels=6), nodes)
     network = fold(graph)
     assert [layer.name for layer in network.layers] == ["a", "b", "c"]
     pixels = RNG.integers(0, 256, (40, 6), dtype=np.uint8)
@@ -48,7 +49,7 @@ BAD = [
     ((linear("a", 3, 3), affine("n", 3), linear("b", 3, 3)), "^Layers 'a' and 'b' follow one another without"),
     ((linear("a", 3, 3), Rectifier("r"), affine("n", 3)), "^Batch norm 'n' has no Linear layer next to it"),
     ((affine("n", 3), Rectifier("r"), linear("a", 3, 3)), r"^Batch norm 'n' is followed by a ReLU \('r'\) without"),
-    ((Rectifier("r"), linear("a", 3, 3)), "^ReLU 'r' comes before the first Linear layer$"),
+    ((Rectifier("r"), linear("a", 3, 3)), "^ReLU 'r' comes before the first layer$"),
     ((linear("a", 3, 3), affine("n", 4)), "^Batch norm 'n' has 4 features, but 'a' has 3$"),
     ((affine("n", 4), linear("a", 3, 3)), "^Batch norm 'n' has 4 features, but 'a' has 3$"),
     (
@@ -61,8 +62,8 @@ BAD = [
 @pytest.mark.parametrize(("nodes", "sentence"), BAD)
 def test_what_cannot_be_folded_is_refused(nodes, sentence):
     with pytest.raises(UnsupportedError, match=sentence):
-        fold(Graph(3, nodes))
+        fold(Graph.chain(MapShape(channels=3), nodes))
 
 
 def test_a_relu_twice_is_a_relu():
-    assert len(fold(Graph(3, (linear("a", 3, 3), Rectifier("r"), Rectifier("s")))).layers) == 1
+    assert len(fold(Graph.chain(MapShape(channels=3), (linear("a", 3, 3), Rectifier("r"), Rectifier("s")))).layers) == 1

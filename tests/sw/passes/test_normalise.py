@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sw.graph import Dense, Network, Rectifier
+from sw.graph import Rectifier
+from sw.network import Network
 from sw.passes.normalise import activation_scales, normalise
 from sw.sections import ConvertSection
 
@@ -12,11 +13,9 @@ IMAGES = RNG.integers(0, 256, (100, 8), dtype=np.uint8)
 
 
 def network(clip: float = float("inf")) -> Network:
-    return Network(
-        (
-            Dense("a", RNG.normal(size=(6, 8)) * 3, RNG.normal(size=6), Rectifier("r", clip)),
-            Dense("b", RNG.normal(size=(4, 6)) * 2, RNG.normal(size=4), None),
-        )
+    return Network.dense(
+        ("a", RNG.normal(size=(6, 8)) * 3, RNG.normal(size=6), Rectifier("r", clip)),
+        ("b", RNG.normal(size=(4, 6)) * 2, RNG.normal(size=4), None),
     )
 
 
@@ -42,5 +41,5 @@ def test_a_clip_becomes_the_threshold():
 
 
 def test_a_silent_layer_keeps_its_scale():
-    silent = Network((Dense("a", np.zeros((3, 8)), np.full(3, -1.0), None),))
+    silent = Network.dense(("a", np.zeros((3, 8)), np.full(3, -1.0), None))
     assert activation_scales(silent, IMAGES, ConvertSection()) == [1.0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sw.graph import Dense, Network
+from sw.network import Network
 from sw.passes.quantise import MAX_THETA, quantise, threshold_for
 
 RNG = np.random.default_rng(3)
@@ -11,7 +11,7 @@ RNG = np.random.default_rng(3)
 
 def levels(weight: np.ndarray, bits: int = 4, rule: str = "max", factor: float = 1.0):
     bias = np.linspace(-1, 1, len(weight))
-    return quantise(Network((Dense("a", weight, bias, None),)), bits, rule, factor)[0]
+    return quantise(Network.dense(("a", weight, bias, None)), bits, rule, factor)[0]
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6])

@@ -8,7 +8,7 @@ import pytest
 
 from sim.reference import run_reference
 from sw.float_snn import spiking_network
-from sw.graph import Network
+from sw.network import Network
 from sw.passes.calibrate import row_codes
 from sw.passes.tune import Cost, Factors, Tuning, scale_chip, scale_network, tune
 from tests.sw.models import make_chip, make_images
@@ -179,4 +179,4 @@ def test_factors_that_do_not_fit():
         scale_chip(chip.image, (1.0, 1.0))
     for bad in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match=r"^Tuning factors must be positive finite numbers"):
-            scale_network(Network(chip.stages.normalised.layers[:1]), (bad,))
+            scale_network(Network(chip.stages.normalised.image, chip.stages.normalised.layers[:1]), (bad,))

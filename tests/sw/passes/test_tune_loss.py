@@ -91,7 +91,7 @@ def test_float_and_integer_losses_agree_on_an_ideal_chip():
         replace(layer, weight=part.weights.T / part.theta, bias=part.bias / part.theta)
         for layer, part in zip(network.layers, image.layers, strict=True)
     )
-    network = replace(network, layers=layers)
+    network = replace(network, stages=layers)
     integer, real = ChipLoss(image, IMAGES, LABELS, batch=60)((1.0,) * 3), FloatLoss(network, image, IMAGES, LABELS, 60)
     found = real((1.0,) * 3)
     assert found.loss == pytest.approx(integer.loss, rel=0.02) and found.steps == pytest.approx(integer.steps, rel=0.02)

@@ -1,0 +1,123 @@
+"""Clock cycles of a step and of an image of a unit with maps: the formulas of `Npu`, for reports and for the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hw.geometry import CrossbarStage
+from hw.params import LayerParameters, NpuParameters
+from hw.window_walk import window_words
+
+__all__ = ["Macro", "StepCycles", "image_cycles", "layer_cycles", "step_cycles", "words_of"]
+
+
+@dataclass(frozen=True)
+class Macro:
+    """What the crossbars take: cycles a window with a spike is driven, and cycles of a conversion.
+
+    drive : max(pulse_cycles, cycle of the drive in which `sampled` is first up)
+    conversion : cycles from `convert` to `done`, both included
+    """
+
+    drive: int
+    conversion: int = 1
+
+    def of(self, active: bool) -> tuple[int, int]:
+        """Cycles of the drive and of a conversion of one window; a silent one is not read."""
+        return (self.drive, self.conversion) if active else (0, 1)
+
+
+@dataclass(frozen=True)
+class StepCycles:
+    """Cycles of a step, counted from the cycle in which it is offered to stage 0.
+
+    ends : cycle in which each stage hands the step on; of the last stage, in which the step ends
+    released : cycle in which the last word of the image's map is read
+    """
+
+    ends: tuple[int, ...]
+    released: int
+
+
+def words_of(parameters: NpuParameters, stage: int) -> list[int]:
+    """Words that a stage reads for each of its positions."""
+    plan = parameters.stages
+    first, other = window_words(plan.stages[stage].windows, plan.sources(plan.stages[stage]))
+    shape = plan.maps[stage + 1]
+    return [first if position % shape.width == 0 else other for position in range(shape.positions)]
+
+
+def layer_cycles(
+    layer: LayerParameters, words: Sequence[int], active: Sequence[bool], macro: Macro
+) -> tuple[int, int, int]:
+    """A layer of several positions, from the cycle in which it gets the step.
+
+    Returns the cycle in which its last word is read, that in which its last vector is seen, and that in which the step
+    is handed on: its map is complete.
+    """
+    complete = taken = seen = read = accepted = 0
+    drive, conversion = 0, 1
+    for position, (number, spikes) in enumerate(zip(words, active, strict=True)):
+        if position == 0:
+            read, accepted, complete, seen = number, number + 1, number + 2, number + 3
+        else:
+            read = accepted if number == 1 else complete + number - 2
+            accepted = complete + number - 1
+            complete = max(complete + number, taken)
+            seen = max(complete + 1, seen + drive + 2 + layer.groups * conversion)
+        drive, conversion = macro.of(spikes)
+        taken = seen + drive
+    return read, seen, seen + drive + layer.groups * conversion + 4
+
+
+def step_cycles(
+    parameters: NpuParameters, active: Sequence[Sequence[bool]], macro: Macro, *, skipped: bool = False
+) -> StepCycles:
+    """One step of a unit with maps.
+
+    Parameters
+    ----------
+    parameters : NpuParameters whose plan is not `plain`
+    active : for every layer and position: the window has a spike
+    macro : what the crossbars take
+    skipped : the last layer is not run
+    """
+    plan = parameters.stages
+    now, released, ends = 0, 0, []
+    for number, stage in enumerate(plan.stages):
+        words = words_of(parameters, number)
+        if not isinstance(stage, CrossbarStage):
+            read, end = now + sum(words), now + sum(words) + 2
+        elif number < len(plan.stages) - 1:
+            read, _, end = (
+                now + c for c in layer_cycles(parameters.layers[stage.layer], words, active[stage.layer], macro)
+            )
+        else:
+            layer = parameters.layers[-1]
+            drive, conversion = macro.of(active[-1][0])
+            read, end = now + words[0], now + words[0] + 2
+            if not skipped:
+                classes = layer.outputs - (layer.groups - 1) * layer.lanes
+                end += drive + conversion + 4 + max(layer.outputs, (layer.groups - 1) * conversion + classes)
+        if any(window.source == 0 for window in stage.windows):
+            released = read
+        ends.append(end)
+        now = end
+    return StepCycles(tuple(ends), released)
+
+
+def image_cycles(parameters: NpuParameters, steps: Sequence[StepCycles], vector: int) -> int:
+    """Cycles from the image's start to its result.
+
+    vector : cycle, from the image's start, in which the encoder offers step 1's vector to the loader
+    """
+    positions = parameters.stages.image.positions
+    offered = vector + positions + 1
+    end = released = 0
+    for number, step in enumerate(steps):
+        if number > 0:
+            vector = max(offered + released, vector + parameters.pixel_words) + 1
+            offered = max(end + 1, vector + positions + 1)
+        released, end = step.released, offered + step.ends[-1]
+    return end + 1

@@ -1,0 +1,58 @@
+"""Is what was imported the model? Both compute the same on some images, or the import is refused.
+
+torch.fx records what a model's code asks for, not what it does: changes in place and patched methods can escape it.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sw.errors import UnsupportedError
+from sw.layers import ClippedReLU
+from sw.network import Layer, Network
+
+__all__ = ["check_same"]
+
+_TOLERANCE = 1e-3
+"""Of the largest output; the convolutions' own difference is some 1e-6."""
+
+
+def check_same(model: nn.Module, network: Network, images: NDArray[np.uint8]) -> None:
+    """Raise `UnsupportedError` if the network gives other outputs than the model, for uint8 images [images, inputs].
+
+    Both are compared without the rounding of their activations, which would make a hair's breadth a whole level.
+    """
+    plain = copy.deepcopy(model).cpu().double().eval()
+    for module in plain.modules():
+        if isinstance(module, ClippedReLU):
+            module.levels = 0
+    stages = tuple(
+        replace(stage, rectifier=replace(stage.rectifier, levels=0))
+        if isinstance(stage, Layer) and stage.rectifier is not None
+        else stage
+        for stage in network.stages
+    )
+    pixels = torch.from_numpy(images.astype(np.float64) / 255.0).view(len(images), *network.input_shape)
+    try:
+        with torch.no_grad():
+            expected = plain(pixels).detach().numpy().reshape(len(images), -1)
+    except Exception as error:  # the model's own code may raise anything
+        raise UnsupportedError(
+            f"The model {type(model).__name__} cannot be run on images of shape {network.input_shape} "
+            f"({type(error).__name__}: {' '.join(str(error).split())})"
+        ) from error
+    found = replace(network, stages=stages).outputs(images)
+    if not np.isfinite(expected).all():
+        return  # for `normalise` to say
+    limit = _TOLERANCE * max(1e-9, float(np.abs(expected).max()))
+    if expected.shape != found.shape or float(np.abs(found - expected).max()) > limit:
+        raise UnsupportedError(
+            f"The model {type(model).__name__} gives other outputs than its traced operations, so it does something "
+            "that torch.fx does not see, such as changing activations in place; write such a step as an assignment"
+        )

@@ -1,0 +1,213 @@
+"""A network as a NIR graph: one that came from NIR, as it was, or a chip's, with its integer weights.
+
+What NIR leaves open (reset, threshold, seconds a step) is written as metadata of the graph, which `sw.nir_import`
+reads. What NIR does not have raises `UnsupportedError`: max pooling, phases, leaks by shifts, membranes that do not
+start at 0.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.geometry import CrossbarStage, MapShape, Pooling, PoolStage, Window
+from hw.params import Reset
+from sim.image import ChipImage, LayerImage
+from sw.errors import UnsupportedError
+from sw.graph import Add, Affine, AveragePool, Convolution, Flatten, Linear, Neurons
+from sw.graph_builder import GraphBuilder, Value
+from sw.nir_import import DT, NirModel
+
+__all__ = ["chip_to_nir", "nir_file", "to_nir"]
+
+
+def to_nir(model: NirModel) -> Any:
+    """The `nir.NIRGraph` of a network of spiking neurons; node for node the one it was read from.
+
+    Numbers are float32 where that holds them exactly, else float64. A layer without a bias, or whose biases are all 0,
+    is written as `Linear`.
+    """
+    import nir
+
+    graph = model.graph
+    first, last = model.ends
+    names: dict[int, tuple[str, ...]] = {0: (first,)}
+    nodes: dict[str, Any] = {first: nir.Input(input_type=np.array(graph.input_shape))}
+    edges: list[tuple[str, str]] = []
+    shapes = [graph.image]
+    for number, (node, sources) in enumerate(zip(graph.nodes, graph.sources, strict=True), 1):
+        read = tuple(name for source in sources for name in names[source])
+        shapes.append(_made(node, shapes[sources[0]]))
+        if isinstance(node, Add):  # no node of its own: who reads the sum reads both
+            names[number] = read
+            continue
+        nodes[node.name] = _node(node, shapes[sources[0]])
+        edges += [(name, node.name) for name in read]
+        names[number] = (node.name,)
+    nodes[last] = nir.Output(output_type=np.array(_shape(shapes[-1])))
+    edges += [(name, last) for name in names[len(graph.nodes)]]
+    seconds = {node.dt for node in graph.nodes if isinstance(node, Neurons)}
+    metadata = {"reset": model.reset, "threshold": model.threshold, "dt": seconds.pop() if seconds else DT}
+    # nir takes every kernel for a square when it checks types
+    square = all(len(set(node.weight.shape[2:])) == 1 for node in graph.nodes if isinstance(node, Convolution))
+    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata, type_check=square)
+
+
+def nir_file(graph: Any) -> bytes:
+    """A NIR graph as the bytes of its file."""
+    import nir
+
+    buffer = io.BytesIO()
+    nir.write(buffer, graph)
+    return buffer.getvalue()
+
+
+def chip_to_nir(image: ChipImage) -> Any:
+    """The `nir.NIRGraph` of a chip with ideal cells and converters: integer weights, thresholds in conductance steps.
+
+    Raises `UnsupportedError`, with the field or stage, for what NIR does not have.
+    """
+    plan, first = image.parameters.stages, image.layers[0]
+    for what, found in (
+        ("phases", image.parameters.phases != 1),
+        ("neurons that leak", any(layer.leak for layer in image.layers)),
+        ("limits of the membrane", any(layer.clip for layer in image.layers)),
+        ("membranes that do not start at 0", any(layer.v0 for layer in image.layers)),
+        ("neurons without a reset", any(layer.reset == Reset.NONE for layer in image.layers)),
+        ("layers with different resets", any(layer.reset != first.reset for layer in image.layers)),
+    ):
+        if found:
+            raise UnsupportedError(f"The chip has {what}, which NIR does not have")
+    shape = (plan.image.channels, plan.image.height, plan.image.width)
+    build = GraphBuilder(shape)
+    maps = [Value(0, shape if plan.image.positions > 1 else (plan.image.channels,))]
+    for number, stage in enumerate(plan.stages):
+        if isinstance(stage, PoolStage):
+            maps.append(_pool(build, stage, number, first.reset, maps, plan.maps[number + 1]))
+        else:
+            maps.append(_layer(build, stage, image.layers[stage.layer], maps, plan.maps))
+    reset: Literal["zero", "subtract"] = "subtract" if first.reset == Reset.SUBTRACT else "zero"
+    return to_nir(NirModel(build.graph(maps[-1]), reset, "at"))
+
+
+def _layer(
+    build: GraphBuilder, stage: CrossbarStage, layer: LayerImage, maps: list[Value], shapes: tuple[MapShape, ...]
+) -> Value:
+    """The windows of a crossbar as layers that are added up, and its neurons."""
+    rows, total = 0, None
+    for index, window in enumerate(stage.windows):
+        shape = shapes[window.source]
+        name = layer.name if index == 0 else f"{layer.name}:{index}"
+        weight = layer.weights[rows : rows + window.rows(shape)].astype(np.float64)
+        rows += window.rows(shape)
+        bias = layer.bias.astype(np.float64) if index == 0 else np.zeros(len(layer.bias))
+        x = _window(build, name, window, weight, bias, maps[window.source], shape)
+        total = x if total is None else build.add(f"{layer.name}+{index}", f"Layer '{layer.name}'", total, x)
+    assert total is not None
+    return build.neurons(total, _neurons(f"{layer.name}.neurons", layer.theta))
+
+
+def _window(
+    build: GraphBuilder, name: str, window: Window, weight: NDArray[np.float64], bias: NDArray[np.float64], x: Value,
+    shape: MapShape,
+) -> Value:  # fmt: skip
+    kernel = weight.reshape(*window.kernel, shape.channels, len(bias)).transpose(3, 2, 0, 1)
+    whole = window.kernel == (shape.height, shape.width) and window.padding == (0, 0)
+    if not whole:
+        return build.convolution(name, f"Layer '{name}'", x, kernel, bias, window.stride, window.padding)
+    if x.shape is not None and len(x.shape) > 1:
+        x = build.flatten(x, f"{name}.flatten")
+    return build.linear(name, f"Layer '{name}'", x, np.ascontiguousarray(kernel.reshape(len(bias), -1)), bias)
+
+
+def _pool(
+    build: GraphBuilder, stage: PoolStage, number: int, reset: Reset, maps: list[Value], shape: MapShape
+) -> Value:
+    """Average pooling on spikes is a sum, and a neuron whose threshold is the number of values."""
+    size = stage.window.kernel[0] * stage.window.kernel[1]
+    for what, found in (
+        ("max pooling", stage.kind == Pooling.MAX),
+        ("average pooling whose sums do not start at 0", stage.start != 0),
+        ("average pooling, which subtracts, beside neurons that reset to 0", reset != Reset.SUBTRACT),
+    ):
+        if found:
+            raise UnsupportedError(f"Stage {number} of the chip is {what}, which NIR does not have")
+    name = f"pool{number}"
+    x = build.pool(name, f"Stage {number}", maps[stage.window.source], True, stage.window.kernel, total=True)
+    return build.neurons(x, _neurons(f"{name}.neurons", size))
+
+
+def _neurons(name: str, threshold: float) -> Neurons:
+    return Neurons(name, np.array([1.0 / DT]), np.array([float(threshold)]), DT)
+
+
+def _made(node: Any, shape: MapShape) -> MapShape:
+    """Shape of what a node makes of a map."""
+    if isinstance(node, Linear):
+        return MapShape(channels=len(node.bias))
+    if isinstance(node, Flatten):
+        return MapShape(channels=shape.size)
+    if isinstance(node, Convolution | AveragePool):
+        window = (
+            node.window(0)
+            if isinstance(node, Convolution)
+            else Window(source=0, kernel=node.kernel, stride=node.kernel)
+        )
+        height, width = window.outputs(shape)
+        channels = len(node.bias) if isinstance(node, Convolution) else shape.channels
+        return MapShape(channels=channels, height=height, width=width)
+    return shape
+
+
+def _node(node: Any, shape: MapShape) -> Any:
+    """The NIR node of one of ours; shape is that of the map it reads."""
+    import nir
+
+    if isinstance(node, Linear):
+        if not node.bias.any():
+            return nir.Linear(weight=_small(node.weight))
+        return nir.Affine(weight=_small(node.weight), bias=_small(node.bias))
+    if isinstance(node, Convolution):
+        return nir.Conv2d(
+            input_shape=(shape.height, shape.width),
+            weight=_small(node.weight),
+            stride=node.stride,
+            padding=node.padding,
+            dilation=(1, 1),
+            groups=1,
+            bias=_small(node.bias),
+        )
+    if isinstance(node, AveragePool):
+        kind = nir.SumPool2d if node.total else nir.AvgPool2d
+        return kind(kernel_size=np.array(node.kernel), stride=np.array(node.kernel), padding=np.array((0, 0)))
+    if isinstance(node, Flatten):
+        return nir.Flatten(input_type=np.array(_shape(shape)), start_dim=0, end_dim=-1)
+    if isinstance(node, Neurons):
+        r, threshold = (_spread(values, shape) for values in (node.resistance, node.threshold))
+        return nir.IF(r=_small(r), v_threshold=_small(threshold), v_reset=np.zeros_like(_small(threshold)))
+    if isinstance(node, Affine) and not node.shift.any():
+        scale = node.scale
+        if shape.positions > 1 and len(scale) == shape.channels:
+            scale = np.broadcast_to(scale[:, None, None], _shape(shape)).copy()
+        return nir.Scale(scale=_small(scale))
+    raise UnsupportedError(f"'{node.name}' ({type(node).__name__}) has no counterpart in NIR")
+
+
+def _shape(shape: MapShape) -> tuple[int, ...]:
+    return (shape.channels,) if shape.positions == 1 else (shape.channels, shape.height, shape.width)
+
+
+def _spread(values: NDArray[np.float64], shape: MapShape) -> NDArray[np.float64]:
+    """Parameters of neurons, one for each."""
+    if values.size == shape.size:
+        return values.reshape(_shape(shape))
+    return np.full(_shape(shape), float(values.reshape(-1)[0]))
+
+
+def _small(values: NDArray[np.float64]) -> NDArray[Any]:
+    """float32 where that changes no number."""
+    narrow = values.astype(np.float32)
+    return narrow if np.array_equal(narrow.astype(np.float64), values) else values
