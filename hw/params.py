@@ -247,7 +247,7 @@ class NpuParameters:
                     f"Layer {index} has {layer.inputs} inputs, but layer {index - 1} has "
                     f"{self.layers[index - 1].outputs} outputs"
                 )
-            if index > 0 and layer.row_bits != 1:
+            if index not in self.stages.crossbars[0][1].layers and layer.row_bits != 1:
                 raise ValueError(f"Layer {index}: only the first layer may have row codes of {layer.row_bits} bits")
         self._check_plan()
         if self.encoder_lanes > self.inputs:
