@@ -6,7 +6,9 @@ everywhere. An image's pixels come channel by channel and are brought into that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from hw.geometry import CrossbarStage, MapShape, Plan, Window
 from sim.kernels import list_driven
 
-__all__ = ["Driven", "LayerWindows", "MapLists", "map_of_pixels", "whole_vectors", "window_runs"]
+__all__ = ["Driven", "LayerWindows", "MapLists", "map_of_copies", "map_of_pixels", "whole_vectors", "window_runs"]
 
 
 def map_of_pixels(pixels: NDArray[np.uint8], shape: MapShape) -> NDArray[np.uint8]:
@@ -24,6 +26,19 @@ def map_of_pixels(pixels: NDArray[np.uint8], shape: MapShape) -> NDArray[np.uint
     return np.ascontiguousarray(
         pixels.reshape(-1, shape.channels, shape.positions).transpose(0, 2, 1).reshape(len(pixels), shape.size)
     )
+
+
+def map_of_copies(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
+    """Values of a stage's copies, each [..., own positions * channels], as those of the stage: position p is copy
+    p % copies' own position p // copies. Of a single copy, its array itself.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    shape = parts[0].shape[:-1]
+    joined = np.empty((*shape, sum(part.shape[-1] for part in parts) // channels, channels), parts[0].dtype)
+    for copy, part in enumerate(parts):
+        joined[..., copy :: len(parts), :] = part.reshape(*shape, -1, channels)
+    return joined.reshape(*shape, -1)
 
 
 def window_runs(window: Window, shape: MapShape) -> NDArray[np.int64]:
@@ -76,15 +91,16 @@ def _starts(plan: Plan) -> list[int]:
 
 
 class LayerWindows:
-    """The windows of one crossbar stage.
+    """The windows of one layer: of a crossbar stage, or of one of its copies.
 
     Attributes
     ----------
     runs : int32 [positions, runs, 3] of all its windows, for the maps as `MapLists` lists them
-    positions : output positions, each a read of the crossbar
+    positions : output positions of its own, each a read of the crossbar
     """
 
-    def __init__(self, plan: Plan, stage: CrossbarStage) -> None:
+    def __init__(self, plan: Plan, stage: CrossbarStage, number: int = 0) -> None:
+        """`number` is that of the copy, 0 .. stage.copies - 1."""
         starts = _starts(plan)
         parts, rows = [], 0
         for window in stage.windows:
@@ -95,7 +111,7 @@ class LayerWindows:
             runs[..., 2] += rows
             parts.append(runs)
             rows += window.rows(shape)
-        self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1), np.int32)
+        self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1)[number :: stage.copies], np.int32)
         self.positions = len(self.runs)
 
 
