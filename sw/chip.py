@@ -167,7 +167,7 @@ class Chip:
         from sw.nir_export import chip_to_nir, nir_file
 
         place = as_path(path, "NIR file")
-        write_atomic(place, nir_file(chip_to_nir(self.image)))
+        write_atomic(place, nir_file(chip_to_nir(self.image, self.config.neuron.v0)))
         return place
 
     def save(self, path: str | os.PathLike[str]) -> Path:
