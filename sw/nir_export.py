@@ -8,7 +8,10 @@ reads; where membranes start is written there too, which other programs do not r
 from __future__ import annotations
 
 import io
-from typing import Any, Literal
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +20,17 @@ from hw.geometry import CrossbarStage, MapShape, Pooling, PoolStage, Window
 from hw.params import Reset
 from sim.image import ChipImage, LayerImage
 from sw.errors import UnsupportedError
-from sw.graph import Add, Affine, AveragePool, Convolution, Flatten, Graph, Linear, Neurons
+from sw.files import as_path, write_atomic
+from sw.graph import Add, Affine, AveragePool, Convolution, Flatten, Graph, Linear, Neurons, Node
 from sw.graph_builder import GraphBuilder, Value
 from sw.nir_import import DT, OPEN, NirModel
 
-__all__ = ["chip_to_nir", "nir_file", "to_nir"]
+if TYPE_CHECKING:
+    from sw.chip import Chip
+
+__all__ = ["chip_to_nir", "to_nir", "write_nir"]
+
+Shape = tuple[int, ...]
 
 
 def to_nir(model: NirModel) -> Any:
@@ -36,7 +45,7 @@ def to_nir(model: NirModel) -> Any:
     names: dict[int, tuple[str, ...]] = {0: (first,)}
     nodes: dict[str, Any] = {first: nir.Input(input_type=np.array(graph.input_shape))}
     edges: list[tuple[str, str]] = []
-    shapes = [graph.image]
+    shapes: list[Shape] = [graph.input_shape]
     for number, (node, sources) in enumerate(zip(graph.nodes, graph.sources, strict=True), 1):
         read = tuple(name for source in sources for name in names[source])
         shapes.append(_made(node, shapes[sources[0]]))
@@ -46,7 +55,7 @@ def to_nir(model: NirModel) -> Any:
         nodes[node.name] = _node(node, shapes[sources[0]])
         edges += [(name, node.name) for name in read]
         names[number] = (node.name,)
-    nodes[last] = nir.Output(output_type=np.array(_shape(shapes[-1])))
+    nodes[last] = nir.Output(output_type=np.array(shapes[-1]))
     edges += [(name, last) for name in names[len(graph.nodes)]]
     seconds = {node.dt for node in graph.nodes if isinstance(node, Neurons)}
     for name, node in nodes.items():
@@ -66,13 +75,26 @@ def _checkable(graph: Graph) -> bool:
     return square and all(node.threshold.ndim in (1, 3) for node in graph.nodes if isinstance(node, Neurons))
 
 
-def nir_file(graph: Any) -> bytes:
-    """A NIR graph as the bytes of its file."""
+def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
+    """Write a network as a NIR file, whole or not at all.
+
+    network : one from `read_nir`, as it was; or a chip, as integers without what cells and converters do to them
+
+    Raises `UnsupportedError` for what NIR cannot express, `FileError` if the file cannot be written.
+    """
     import nir
 
+    if isinstance(network, NirModel):
+        graph = to_nir(network)
+    elif isinstance(getattr(network, "image", None), ChipImage):
+        graph = chip_to_nir(network.image, network.config.neuron.v0)
+    else:
+        raise TypeError(f"A NIR file is written of a chip or a NirModel, not of {type(network).__name__}")
+    place = as_path(path, "NIR file")
     buffer = io.BytesIO()
     nir.write(buffer, graph)
-    return buffer.getvalue()
+    write_atomic(place, buffer.getvalue())
+    return place
 
 
 def chip_to_nir(image: ChipImage, start: float = 0.0) -> Any:
@@ -177,26 +199,24 @@ def _neurons(name: str, threshold: float, x: Value) -> Neurons:
     return Neurons(name, np.full(x.shape, 1.0 / DT), np.full(x.shape, float(threshold)), DT)
 
 
-def _made(node: Any, shape: MapShape) -> MapShape:
-    """Shape of what a node makes of a map."""
+def _made(node: Node, shape: Shape) -> Shape:
+    """Shape of what a node makes of what has this shape, as the model knows them: maps, or flat values."""
     if isinstance(node, Linear):
-        return MapShape(channels=len(node.bias))
+        return (len(node.bias),)
     if isinstance(node, Flatten):
-        return MapShape(channels=shape.size)
+        return (math.prod(shape),)
     if isinstance(node, Convolution | AveragePool):
-        window = (
-            node.window(0)
-            if isinstance(node, Convolution)
-            else Window(source=0, kernel=node.kernel, stride=node.kernel)
-        )
-        height, width = window.outputs(shape)
-        channels = len(node.bias) if isinstance(node, Convolution) else shape.channels
-        return MapShape(channels=channels, height=height, width=width)
+        channels, height, width = (1, *shape)[-3:]
+        if isinstance(node, Convolution):
+            window, made = node.window(0), len(node.bias)
+        else:
+            window, made = Window(source=0, kernel=node.kernel, stride=node.kernel), channels
+        return (made, *window.outputs(MapShape(channels=channels, height=height, width=width)))
     return shape
 
 
-def _node(node: Any, shape: MapShape) -> Any:
-    """The NIR node of one of ours; shape is that of the map it reads."""
+def _node(node: Node, shape: Shape) -> Any:
+    """The NIR node of one of ours; shape is that of what it reads."""
     import nir
 
     if isinstance(node, Linear):
@@ -205,7 +225,7 @@ def _node(node: Any, shape: MapShape) -> Any:
         return nir.Affine(weight=_small(node.weight), bias=_small(node.bias))
     if isinstance(node, Convolution):
         return nir.Conv2d(
-            input_shape=(shape.height, shape.width),
+            input_shape=shape[-2:],
             weight=_small(node.weight),
             stride=node.stride,
             padding=node.padding,
@@ -217,7 +237,7 @@ def _node(node: Any, shape: MapShape) -> Any:
         kind = nir.SumPool2d if node.total else nir.AvgPool2d
         return kind(kernel_size=np.array(node.kernel), stride=np.array(node.kernel), padding=np.array((0, 0)))
     if isinstance(node, Flatten):
-        return nir.Flatten(input_type=np.array(_shape(shape)), start_dim=0, end_dim=-1)
+        return nir.Flatten(input_type=np.array(shape), start_dim=0, end_dim=-1)
     if isinstance(node, Neurons):
         r, threshold = _small(node.resistance), _small(node.threshold)
         if node.form == "LIF":
@@ -227,14 +247,10 @@ def _node(node: Any, shape: MapShape) -> Any:
         return nir.IF(r=r, v_threshold=threshold, v_reset=np.zeros_like(threshold))
     if isinstance(node, Affine) and not node.shift.any():
         scale = node.scale
-        if shape.positions > 1 and len(scale) == shape.channels:
-            scale = np.broadcast_to(scale[:, None, None], _shape(shape)).copy()
+        if len(shape) == 3 and len(scale) == shape[0]:
+            scale = np.broadcast_to(scale[:, None, None], shape).copy()
         return nir.Scale(scale=_small(scale))
     raise UnsupportedError(f"'{node.name}' ({type(node).__name__}) has no counterpart in NIR")
-
-
-def _shape(shape: MapShape) -> tuple[int, ...]:
-    return (shape.channels,) if shape.positions == 1 else (shape.channels, shape.height, shape.width)
 
 
 def _small(values: NDArray[np.float64]) -> NDArray[Any]:
