@@ -51,7 +51,7 @@ def words_of(parameters: NpuParameters, stage: int) -> list[int]:
 def layer_cycles(
     layer: LayerParameters, words: Sequence[int], active: Sequence[bool], macro: Macro, copies: int = 1
 ) -> tuple[int, int]:
-    """A stage of several positions, from the cycle in which it gets the step.
+    """A stage but the last, from the cycle in which it gets the step.
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ def layer_cycles(
     Returns the cycle in which its last word is read, and that in which the step is handed on: its map is complete.
     """
     handed = read = accepted = 0
+    held = int(len(words) > 1)  # a vector goes through a register
     taken, idle, ends = [0] * copies, [0] * copies, [0] * copies  # of each copy, after its latest vector
     for position, (number, spikes) in enumerate(zip(words, active, strict=True)):
         copy = position % copies
@@ -73,7 +74,7 @@ def layer_cycles(
             accepted = handed + number - 1
             handed = max(handed + number, taken[copy])
         drive, conversion = macro.of(spikes)
-        seen = max(handed + 1, idle[copy])
+        seen = max(handed + held, idle[copy])
         taken[copy] = seen + drive
         idle[copy] = seen + drive + 2 + layer.groups * conversion
         ends[copy] = idle[copy] + 2

@@ -8,7 +8,8 @@ an image, first word in cycle F_i and result in cycle R_i (0 before the first im
     R_i = E_i(last step) + 1                       cycles = R_i - max(F_i, R_(i-1))
 
 with O and E, the cycles in which a step's vector is offered and in which it ends, as in `hw.npu.Npu`: they depend on
-the vectors that are silent.
+the vectors that are silent. In a unit with maps (`sim.map_timing`) O_i(1) is the cycle T(1) in which the first vector
+is there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from sim.encoder import Encoder
 from sim.image import ChipImage
+from sim.map_timing import map_spans
 from sim.result import Result
 
 __all__ = ["Timing", "timing"]
@@ -51,7 +53,7 @@ def timing(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> Timin
     if len(pixels) != len(result):
         raise ValueError(f"There are {len(pixels)} images, but {len(result)} results")
     words = image.parameters.pixel_words
-    spans = _spans(image, pixels, result)
+    spans = (_spans if image.parameters.stages.plain else map_spans)(image, pixels, result)
     cycles, results = np.empty(len(pixels), np.int64), np.empty(len(pixels), np.int64)
     first, before, before_that = -words, 0, -1
     for index, span in enumerate(spans.tolist()):

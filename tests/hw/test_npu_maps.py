@@ -80,6 +80,17 @@ def residual() -> Plan:
     return Plan(image=MapShape(channels=2, height=4, width=4), stages=stages, channels=(2, 3, 3, 4))
 
 
+def hidden() -> Plan:
+    """1 x 3 x 3 -> conv 2x2 -> dense -> dense: layers with a single position between others."""
+    shape = MapShape(channels=2, height=2, width=2)
+    stages = (
+        CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),)),
+        CrossbarStage(layer=1, windows=(Window.whole(1, shape),)),
+        CrossbarStage(layer=2, windows=(Window(source=2),)),
+    )
+    return Plan(image=MapShape(channels=1, height=3, width=3), stages=stages, channels=(2, 5, 3))
+
+
 def single(shape: MapShape) -> Plan:
     """One dense layer on the image's map."""
     return Plan(image=shape, stages=(CrossbarStage(layer=0, windows=(Window.whole(0, shape),)),), channels=(3,))
@@ -141,6 +152,7 @@ PLANS = {
     "average": pooled(Pooling.AVERAGE),
     "residual": residual(),
     "dense": single(MapShape(channels=2, height=2, width=3)),
+    "hidden": hidden(),
 }
 
 

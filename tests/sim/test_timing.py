@@ -12,6 +12,7 @@ from sim.cosim import run_cosim
 from sim.reference import run_reference
 from sim.timing import timing
 from tests.sim.networks import random_chip, random_pixels
+from tests.sim.plans import random_plan
 
 IMAGES = 20
 
@@ -29,6 +30,19 @@ def test_cycles_are_those_of_the_verilog(seed: int) -> None:
     assert found.cycles.tolist() == verilog.cycles.tolist()
     assert found.results[0] == verilog.cycles[0] and (np.diff(found.results) >= found.cycles[1:]).all()
     assert found.per_image == pytest.approx(found.results[-1] / IMAGES)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_cycles_of_maps_are_those_of_the_verilog(seed: int) -> None:
+    """Windows, pooling, joins and copies; silent windows take less."""
+    rng = np.random.default_rng(seed)
+    plan = random_plan(rng)
+    chip = random_chip(rng, plan=plan, row_bits=1, coding=Coding.RATE, max_steps=8)
+    pixels = random_pixels(rng, 6, chip.parameters.inputs) // 3
+    result = run_reference(chip, pixels, trace="spikes")
+    verilog = run_cosim(chip, pixels, workers=1)
+    assert verilog.cycles is not None
+    assert timing(chip, pixels, result).cycles.tolist() == verilog.cycles.tolist()
 
 
 def test_images_wait_for_their_pixels() -> None:
