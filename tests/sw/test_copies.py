@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from torch import nn
 import sw
 from sim.cosim import run_cosim
 from sim.programming import program_image
+from sim.reference import run_reference
 from sim.result import ACTIVITIES
 from sw.chip import Chip
 from sw.errors import ConfigError, WeightImageError
 from sw.passes.tune import Tuning, scale_chip
 from sw.passes.tune_loss import ChipLoss, FloatLoss, tune_chip
 from sw.strategy_evidence import tuning_summary
+from sw.through_bus import through_bus
 from tests.sw.cnn_models import settled
 from tests.sw.models import make_config, make_images, make_model
 
@@ -112,6 +115,35 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     assert made.predict(PIXELS, trace=True).compare(loaded.predict(PIXELS, trace=True)) > 0
     with pytest.raises(WeightImageError, match=r"stage 0 of the plan is CrossbarStage\(.*copies=4\), but the design"):
         sw.load(tmp_path / "chip.loom", chip([3, 2, 1]).image.parameters)
+
+
+@pytest.mark.parametrize("method", ["pulses", "fast"])
+def test_through_the_buses(method: Any) -> None:
+    """The host reads the plan and its copies from the chip, programs every copy for itself, and gets the same bits."""
+    tables: dict[str, dict[str, Any]] = {"device": {"read_sigma": 0.05}, "hardware": {"lanes": 6}}
+    if method == "pulses":
+        tables |= {"programming": {"method": "verify"}, "device": {"pulse_sigma": 0.2, "read_sigma": 0.02}}
+    image = chip([3, 2, 1], **tables).image
+    result, load = through_bus(image, PIXELS[:3], method=method, trace="full", stalls=method == "fast")
+    assert run_reference(image, PIXELS[:3], trace="full").compare(result) > 0
+    if method == "pulses":
+        assert len(load.layers) == 6
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_cells_that_drift_each_for_itself(seed: int) -> None:
+    """Pulses of the rows of every copy, and the cells that they leave, in reference and Verilog."""
+    drift = {"cell": "tantalum", "g_min_S": 1e-4, "g_max_S": 0.025, "acceleration": 1e9, "drift_every": 2}
+    image = replace(chip([3, 2, 1], device=drift).image, seed=seed)
+    expected = run_reference(image, PIXELS[:5], trace="full")
+    assert expected.compare(run_cosim(image, PIXELS[:5], trace="full", workers=1)) > 0
+    assert expected.drift is not None
+    pulses = expected.drift.row_pulses
+    one = run_reference(replace(chip(device=drift).image, seed=seed), PIXELS[:2]).drift
+    many = run_reference(image, PIXELS[:2]).drift
+    assert one is not None and many is not None
+    assert np.array_equal(sum(many.row_pulses[:3]), one.row_pulses[0])
+    assert all(layer.any() for layer in pulses) and not np.array_equal(pulses[0], pulses[1])
 
 
 @pytest.mark.parametrize(
