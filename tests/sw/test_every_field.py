@@ -29,13 +29,17 @@ PULSES = {"programming.method": "verify"}
 SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that there is something to correct
 LEARNED = {"data.validation_images": 100, "decision.strategy": "learned"}
 TUNED = {"data.validation_images": 100, "convert.tune": True}
+MAPS = {"train.hidden": [128, 64], "train.network": "4c3p-2s-10"}
 PLAIN = {"train.activation": "relu", "train.activation_levels": 0}
 
 # field: (another value, what the change needs to show at all)
 CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "seed": (2, {}),
     "data.validation_images": (100, {}),  # fewer are trained with
+    "train.network": ("4c3p-2s-10", {"train.hidden": [128, 64]}),
     "train.hidden": ([21], {}),
+    "train.pooling": ("average", MAPS),
+    "train.batch_norm": (True, MAPS),
     "train.epochs": (2, {}),
     "train.batch": (32, {}),
     "train.learning_rate": (5e-3, {}),
@@ -48,6 +52,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "train.label_smoothing": (0.2, {}),
     "convert.normalisation": ("percentile", {"convert.percentile": 90.0, **PLAIN}),
     "convert.percentile": (80.0, {"convert.normalisation": "percentile", **PLAIN}),
+    "convert.average_pooling": ("weights", {**MAPS, "train.pooling": "average"}),
     "convert.weight_scale": ("mse", {"train.weight_bits": 0}),
     "convert.adc_quantile": (0.5, {"crossbar.adc_bits": 4}),
     "convert.tune": (True, {"data.validation_images": 100}),
