@@ -64,7 +64,7 @@ class Chip:
         return self.image.parameters
 
     def __repr__(self) -> str:
-        sizes = "-".join(str(n) for n in (self.parameters.inputs, *(layer.outputs for layer in self.parameters.layers)))
+        sizes = "-".join(str(n) for n in self.parameters.sizes)
         return f"Chip({self.image.name}: {sizes}, {self.image.device.bits}-bit cells)"
 
     def predict(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -45,6 +46,8 @@ _RULES = """## Rules that concern more than one field
 - `train.network` other than `mlp` fits the data set's images and ends with its classes, and `train.hidden` is not given
   then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, which has no convolutions.
 - `train.augment` is false for data set `digits`, whose images are too small to shift.
+- `crossbar.copies` above 1 needs a layer with several positions; in a list there is a number for every layer with
+  weights, at most its number of positions (so 1 for a dense layer).
 - `cosim.trace_images` is at most `cosim.images`, unless that is 0 (all).
 - `programming.fault_aware` needs `programming.method = "verify"`, which finds the failed cells.
 - `device.program_sigma` is 0 with `programming.method = "verify"`: pulses leave an error of their own.
@@ -100,6 +103,8 @@ def _cell(text: str | None) -> str:
 def _allowed(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
+    if get_origin(field.annotation) is UnionType:
+        return "whole number >= 1, or list of them"
     if get_origin(field.annotation) is tuple:
         return "list of whole numbers >= 1, <= 32768"
     kinds: dict[Any, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}

@@ -111,6 +111,7 @@ def chip_to_nir(image: ChipImage, start: float = 0.0) -> Any:
         ("limits of the membrane", any(layer.clip for layer in image.layers)),
         ("neurons without a reset", any(layer.reset == Reset.NONE for layer in image.layers)),
         ("layers with different resets", any(layer.reset != first.reset for layer in image.layers)),
+        ("copies of a crossbar whose neurons differ", _copies_differ(image)),
     ):
         if found:
             raise UnsupportedError(f"The chip has {what}, which NIR does not have")
@@ -125,6 +126,15 @@ def chip_to_nir(image: ChipImage, start: float = 0.0) -> Any:
             maps.append(_layer(build, stage, image.layers[stage.layer], maps, plan.maps))
     reset: Literal["zero", "subtract"] = "subtract" if first.reset == Reset.SUBTRACT else "zero"
     return to_nir(NirModel(build.graph(maps[-1]), reset, threshold, start=start))
+
+
+def _copies_differ(image: ChipImage) -> bool:
+    """Whether copies have biases, thresholds or starts of their own, so that they are not one layer of NIR."""
+    firsts = (image.layers[place.stage.layer] for place in image.parameters.stages.places)
+    return any(
+        (layer.theta, layer.v0) != (first.theta, first.v0) or bool(np.any(layer.bias != first.bias))
+        for layer, first in zip(image.layers, firsts, strict=True)
+    )
 
 
 def _threshold(image: ChipImage, start: float) -> Literal["above", "at"]:

@@ -29,15 +29,15 @@ PULSES = {"programming.method": "verify"}
 SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that there is something to correct
 LEARNED = {"data.validation_images": 100, "decision.strategy": "learned"}
 TUNED = {"data.validation_images": 100, "convert.tune": True}
-MAPS = {"train.hidden": [128, 64], "train.network": "4c3p-2s-10"}
 PLAIN = {"train.activation": "relu", "train.activation_levels": 0}
+MAPS = {"train.network": "2c3-2s-10", "train.hidden": [128, 64]}
 
 # field: (another value, what the change needs to show at all)
 CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "seed": (2, {}),
     "data.validation_images": (100, {}),  # fewer are trained with
-    "train.network": ("4c3p-2s-10", {"train.hidden": [128, 64]}),
     "train.hidden": ([21], {}),
+    "train.network": ("3c3-2s-10", MAPS),
     "train.pooling": ("average", MAPS),
     "train.batch_norm": (True, MAPS),
     "train.epochs": (2, {}),
@@ -91,6 +91,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "crossbar.tile_rows": (16, {}),
     "crossbar.tile_columns": (8, {}),
     "crossbar.adc_bits": (3, {}),
+    "crossbar.copies": (2, {**MAPS, "device.device_sigma": 0.1}),
     "device.bits": (3, {"train.weight_bits": 0}),
     "device.g_min_S": (2e-6, {}),
     "device.g_max_S": (2e-5, {}),
