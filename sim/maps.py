@@ -6,6 +6,7 @@ everywhere. An image's pixels come channel by channel and are brought into that 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from hw.geometry import CrossbarStage, MapShape, Plan, Window
 from sim.kernels import list_driven
+from sim.spread import Spread
 
 __all__ = ["Driven", "LayerWindows", "MapLists", "map_of_pixels", "whole_vectors", "window_runs"]
 
@@ -53,12 +55,14 @@ class Driven:
     ----------
     runs : int32 [positions, runs, 3], see `sim.kernels.list_rows`
     first, where, factors : the listed values, see `sim.kernels.list_driven`
+    spread : where each value goes, for windows at several positions
     """
 
     runs: NDArray[np.int32]
     first: NDArray[np.int32]
     where: NDArray[np.int32]
     factors: NDArray[np.uint8]
+    spread: Spread | None = None
 
 
 def whole_vectors(codes: NDArray[np.uint8]) -> Driven:
@@ -76,12 +80,13 @@ def _starts(plan: Plan) -> list[int]:
 
 
 class LayerWindows:
-    """The windows of one crossbar stage.
+    """The windows of one crossbar stage; `of` has those of a plan.
 
     Attributes
     ----------
     runs : int32 [positions, runs, 3] of all its windows, for the maps as `MapLists` lists them
     positions : output positions, each a read of the crossbar
+    spread : where the values of those maps go; None with a single position, where no windows overlap
     """
 
     def __init__(self, plan: Plan, stage: CrossbarStage) -> None:
@@ -97,6 +102,14 @@ class LayerWindows:
             rows += window.rows(shape)
         self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1), np.int32)
         self.positions = len(self.runs)
+        begins = [starts[window.source] for window in stage.windows]
+        self.spread = Spread(stage.windows, plan.sources(stage), begins) if self.positions > 1 else None
+
+    @staticmethod
+    @functools.lru_cache(maxsize=8)
+    def of(plan: Plan) -> tuple[LayerWindows, ...]:
+        """The windows of every crossbar stage, kept for the next run of the same plan."""
+        return tuple(LayerWindows(plan, stage) for _, stage in plan.crossbars)
 
 
 class MapLists:
@@ -134,7 +147,7 @@ class MapLists:
 
     def driven(self, windows: LayerWindows, part: slice) -> Driven:
         """The reads of a layer for a part of the images."""
-        return Driven(windows.runs, self._first[part], self._where[part], self._factors[part])
+        return Driven(windows.runs, self._first[part], self._where[part], self._factors[part], windows.spread)
 
 
 _WHOLE = np.array([[[0, 1, 0]]], np.int32)
