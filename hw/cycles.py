@@ -49,26 +49,35 @@ def words_of(parameters: NpuParameters, stage: int) -> list[int]:
 
 
 def layer_cycles(
-    layer: LayerParameters, words: Sequence[int], active: Sequence[bool], macro: Macro
-) -> tuple[int, int, int]:
-    """A layer of several positions, from the cycle in which it gets the step.
+    layer: LayerParameters, words: Sequence[int], active: Sequence[bool], macro: Macro, copies: int = 1
+) -> tuple[int, int]:
+    """A stage of several positions, from the cycle in which it gets the step.
 
-    Returns the cycle in which its last word is read, that in which its last vector is seen, and that in which the step
-    is handed on: its map is complete.
+    Parameters
+    ----------
+    layer : the stage's layer, or any of its copies
+    words, active : for every position of the stage: words read, and whether the window has a spike
+    macro : what the crossbars take
+    copies : crossbars that take the positions in turn
+
+    Returns the cycle in which its last word is read, and that in which the step is handed on: its map is complete.
     """
-    complete = taken = seen = read = accepted = 0
-    drive, conversion = 0, 1
+    handed = read = accepted = 0
+    taken, idle, ends = [0] * copies, [0] * copies, [0] * copies  # of each copy, after its latest vector
     for position, (number, spikes) in enumerate(zip(words, active, strict=True)):
+        copy = position % copies
         if position == 0:
-            read, accepted, complete, seen = number, number + 1, number + 2, number + 3
+            read, accepted, handed = number, number + 1, number + 2
         else:
-            read = accepted if number == 1 else complete + number - 2
-            accepted = complete + number - 1
-            complete = max(complete + number, taken)
-            seen = max(complete + 1, seen + drive + 2 + layer.groups * conversion)
+            read = accepted if number == 1 else handed + number - 2
+            accepted = handed + number - 1
+            handed = max(handed + number, taken[copy])
         drive, conversion = macro.of(spikes)
-        taken = seen + drive
-    return read, seen, seen + drive + layer.groups * conversion + 4
+        seen = max(handed + 1, idle[copy])
+        taken[copy] = seen + drive
+        idle[copy] = seen + drive + 2 + layer.groups * conversion
+        ends[copy] = idle[copy] + 2
+    return read, max(ends)
 
 
 def step_cycles(
@@ -79,7 +88,7 @@ def step_cycles(
     Parameters
     ----------
     parameters : NpuParameters whose plan is not `plain`
-    active : for every layer and position: the window has a spike
+    active : for every layer and position of its own: the window has a spike
     macro : what the crossbars take
     skipped : the last layer is not run
     """
@@ -90,9 +99,10 @@ def step_cycles(
         if not isinstance(stage, CrossbarStage):
             read, end = now + sum(words), now + sum(words) + 2
         elif number < len(plan.stages) - 1:
-            read, _, end = (
-                now + c for c in layer_cycles(parameters.layers[stage.layer], words, active[stage.layer], macro)
-            )
+            copies = stage.copies
+            spikes = [active[stage.layer + p % copies][p // copies] for p in range(len(words))]
+            layer = parameters.layers[stage.layer]
+            read, end = (now + c for c in layer_cycles(layer, words, spikes, macro, copies))
         else:
             layer = parameters.layers[-1]
             drive, conversion = macro.of(active[-1][0])

@@ -9,14 +9,19 @@ or a pooling unit. A window says which values of a map a crossbar's rows carry a
 and 0 outside the map. A dense layer's window is the whole map, at one position. Rows of a crossbar: first window first,
 within a window dy slowest, then dx, then c. Two windows of one crossbar are a join: a residual connection's rows lie
 beneath those of the layer that it joins [WS 4.5, Fig. 6]. A pixel of the image is number (c * height + y) * width + x.
+
+A crossbar stage may have n copies: n layers of the unit that follow one another, with equal weights, each on cells of
+its own. Position p of the stage is done by copy p % n, as that copy's own position p // n. For everything that is
+addressed by layer (weights, registers, programming, noise, activity) a copy is a layer.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-__all__ = ["CrossbarStage", "MapShape", "Plan", "PoolStage", "Pooling", "Stage", "Window"]
+__all__ = ["CrossbarStage", "MapShape", "Place", "Plan", "PoolStage", "Pooling", "Stage", "Window"]
 
 Pair = tuple[int, int]
 
@@ -101,10 +106,25 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class CrossbarStage:
-    """Layer `layer` of the unit, read once an output position."""
+    """A crossbar, read once an output position.
+
+    layer : number in the unit; that of the first copy
+    windows : what it reads
+    copies : crossbars with these weights, layers `layer` .. `layer + copies - 1`, which take positions in turn
+    """
 
     layer: int
     windows: tuple[Window, ...]
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.copies, bool) or not isinstance(self.copies, int) or self.copies < 1:
+            raise ValueError(f"Copies of a crossbar stage must be a positive integer, not {self.copies!r}")
+
+    @property
+    def layers(self) -> range:
+        """Layers of its copies."""
+        return range(self.layer, self.layer + self.copies)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +147,16 @@ Stage = CrossbarStage | PoolStage
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """What a layer of the unit is in the plan: copy `copy` of stage `number`, with `positions` positions of its own."""
+
+    number: int
+    stage: CrossbarStage
+    copy: int
+    positions: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """All stages, first to last; the last is a crossbar with a single position: one output a class.
 
@@ -134,7 +164,7 @@ class Plan:
     ----------
     image : shape of the image
     stages : each reads maps made before it; every map but the last is read
-    channels : output channels of every crossbar layer
+    channels : output channels of every layer; those of copies are equal
 
     Raises `ValueError`, with the stage's number, for a plan that is not of this kind.
     """
@@ -166,13 +196,14 @@ class Plan:
                 if stage.layer != layers or layers >= len(self.channels):
                     raise ValueError(f"{where} is layer {stage.layer}; layers must come in order, each once")
                 channels = self.channels[layers]
-                layers += 1
+                _check_copies(where, stage, height * width, self.channels)
+                layers += stage.copies
             else:
                 channels = maps[stage.window.source].channels
                 _check_pool(where, stage)
             maps.append(MapShape(channels=channels, height=height, width=width))
         if layers != len(self.channels) or not self.stages:
-            raise ValueError(f"The plan has {layers} crossbar stages for {len(self.channels)} layers")
+            raise ValueError(f"The plan's crossbar stages make {layers} layers, but there are {len(self.channels)}")
         if not isinstance(self.stages[-1], CrossbarStage) or maps[-1].positions != 1:
             raise ValueError("The last stage must be a crossbar with a single position")
         unread = sorted(set(range(len(maps) - 1)) - read)
@@ -187,8 +218,39 @@ class Plan:
 
     @property
     def crossbars(self) -> tuple[tuple[int, CrossbarStage], ...]:
-        """(number of the stage, stage) of every layer, first to last."""
+        """(number of the stage, stage) of every crossbar stage, first to last."""
         return tuple((n, stage) for n, stage in enumerate(self.stages) if isinstance(stage, CrossbarStage))
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where every layer of the unit is in the plan, copies one by one."""
+        return tuple(
+            Place(
+                number=number,
+                stage=stage,
+                copy=copy,
+                positions=len(range(copy, self.maps[number + 1].positions, stage.copies)),
+            )
+            for number, stage in self.crossbars
+            for copy in range(stage.copies)
+        )
+
+    def with_copies(self, copies: Sequence[int]) -> Plan:
+        """The plan with so many copies of every crossbar stage, whatever it had before; `ValueError` if they do not
+        fit.
+        """
+        if len(copies) != len(self.crossbars):
+            raise ValueError(f"{len(copies)} numbers of copies are given for {len(self.crossbars)} crossbar stages")
+        counts = iter(copies)
+        stages: list[Stage] = []
+        channels: list[int] = []
+        for stage in self.stages:
+            if isinstance(stage, CrossbarStage):
+                made = self.channels[stage.layer]
+                stage = replace(stage, layer=len(channels), copies=next(counts))
+                channels += [made] * stage.copies
+            stages.append(stage)
+        return Plan(image=self.image, stages=tuple(stages), channels=tuple(channels))
 
     @property
     def plain(self) -> bool:
@@ -211,6 +273,14 @@ class Plan:
         """A chain of dense layers; sizes: inputs, then outputs of every layer."""
         stages = tuple(CrossbarStage(layer=n, windows=(Window(source=n),)) for n in range(len(sizes) - 1))
         return cls(image=MapShape(channels=sizes[0]), stages=stages, channels=tuple(sizes[1:]))
+
+
+def _check_copies(where: str, stage: CrossbarStage, positions: int, channels: tuple[int, ...]) -> None:
+    if stage.copies > positions:
+        raise ValueError(f"{where} has {stage.copies} copies, and only {positions} positions for them")
+    made = channels[stage.layer : stage.layer + stage.copies]
+    if len(set(made)) > 1:
+        raise ValueError(f"{where} has copies with different numbers of channels, {list(made)}")
 
 
 def _check_pool(where: str, stage: PoolStage) -> None:

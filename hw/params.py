@@ -74,7 +74,8 @@ class LayerParameters:
     Parameters
     ----------
     inputs, outputs : rows and columns of the layer's weight matrix, >= 1
-    positions : output positions, each a read of the crossbar and `outputs` neurons of its own; 1 for a dense layer
+    positions : output positions, each a read of the crossbar and `outputs` neurons of its own; 1 for a dense layer. Of
+        a copy, those that it does
     row_bits : bits of a row code: 1 (spike) or 8 (the first layer's DAC; full scale is 255)
     tile_rows, tile_columns : most rows and columns of a tile
     lanes : ADCs a row tile, and neuron circuits; column i is converted by lane i % lanes in group i // lanes
@@ -246,7 +247,7 @@ class NpuParameters:
                     f"Layer {index} has {layer.inputs} inputs, but layer {index - 1} has "
                     f"{self.layers[index - 1].outputs} outputs"
                 )
-            if index > 0 and layer.row_bits != 1:
+            if index not in self.stages.crossbars[0][1].layers and layer.row_bits != 1:
                 raise ValueError(f"Layer {index}: only the first layer may have row codes of {layer.row_bits} bits")
         self._check_plan()
         if self.encoder_lanes > self.inputs:
@@ -255,24 +256,30 @@ class NpuParameters:
             )
 
     def _check_plan(self) -> None:
-        """Layers have the plan's rows, channels and positions; row codes of 8 bits belong to the image alone."""
+        """Layers have the plan's rows, channels and positions, copies are equal but for their positions; row codes of 8
+        bits belong to the image alone.
+        """
         plan = self.stages
-        for index, (layer, (number, stage)) in enumerate(zip(self.layers, plan.crossbars, strict=False)):
-            shape = plan.maps[number + 1]
+        for index, (layer, place) in enumerate(zip(self.layers, plan.places, strict=False)):
+            stage = place.stage
             for name, given, planned in (
                 ("inputs", layer.inputs, plan.rows(stage)),
-                ("outputs", layer.outputs, shape.channels),
-                ("positions", layer.positions, shape.positions),
+                ("outputs", layer.outputs, plan.channels[index]),
+                ("positions", layer.positions, place.positions),
             ):
                 if given != planned:
                     raise ValueError(f"Layer {index} has {name} {given}, but the plan says {planned}")
+            if replace(layer, positions=1) != replace(self.layers[stage.layer], positions=1):
+                raise ValueError(
+                    f"Layer {index} is a copy of layer {stage.layer}, and differs from it in more than positions"
+                )
             if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
                 raise ValueError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
         readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
         if self.layers[0].row_bits != 1 and readers != [plan.crossbars[0][0]]:
             raise ValueError(f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only")
-        if len(self.layers) != len(plan.crossbars):
-            raise ValueError(f"There are {len(self.layers)} layers, but the plan has {len(plan.crossbars)}")
+        if len(self.layers) != len(plan.channels):
+            raise ValueError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
 
     @property
     def stages(self) -> Plan:

@@ -31,6 +31,8 @@ class WindowScheduler(wiring.Component):
     layer : LayerParameters of the layer; `inputs` and `positions` are the windows'
     windows : what the layer reads; several are a join
     shapes : MapShape of each window's source
+    held : whether a vector has a register, in which it holds still while the next is gathered; by default that of a
+        layer with several positions. Without it, whoever takes the vectors needs one (`WindowDistributor`)
 
     Members
     -------
@@ -46,15 +48,25 @@ class WindowScheduler(wiring.Component):
     handed on in cycle C_n: C_0 = F_0 + 2, C_(n+1) = max(C_n + F_(n+1), cycle in which vector n is taken). It is offered
     in cycle C_n + 1, by a layer with a single position in cycle C_0. The last word of position n + 1 is read in cycle
     C_n + F_(n+1) - 2, but where it is the only one, in the cycle in which the last word of position n is accepted,
-    which is F_0 + 1, and C_(n-1) + F_n - 1 for n > 0. The last of these cycles is that of `released`.
+    which is F_0 + 1, and C_(n-1) + F_n - 1 for n > 0. The last of these cycles is that of `released`. Without a
+    register, vector n is offered in the cycle in which it is complete, which is C_(n-1) + F_n, and C_n is the cycle in
+    which it is taken.
 
     Raises
     ------
     ValueError : the layer is not that of the windows
     """
 
-    def __init__(self, *, layer: LayerParameters, windows: Sequence[Window], shapes: Sequence[MapShape]) -> None:
+    def __init__(
+        self,
+        *,
+        layer: LayerParameters,
+        windows: Sequence[Window],
+        shapes: Sequence[MapShape],
+        held: bool | None = None,
+    ) -> None:
         self._layer = layer
+        self._held = layer.positions > 1 if held is None else held
         self._windows = tuple(windows)
         self._shapes = tuple(shapes)
         rows = sum(window.rows(shape) for window, shape in zip(windows, shapes, strict=True))
@@ -86,10 +98,13 @@ class WindowScheduler(wiring.Component):
     def shapes(self) -> tuple[MapShape, ...]:
         return self._shapes
 
+    @property
+    def held(self) -> bool:
+        return self._held
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walk = walk = WindowWalk(windows=self._windows, shapes=self._shapes)
-        several = self._layer.positions > 1
 
         # A word is fetched, then it arrives; it waits there while the vector before is complete and not yet handed on.
         fetched = Signal()
@@ -133,28 +148,20 @@ class WindowScheduler(wiring.Component):
         m.d.comb += count.eq(adder_tree(counts))
 
         vector = self.o.payload
-        if several:
+        whole = [vector.rows.eq(Cat(rows)), vector.count.eq(count), *copy_marks(vector, marks)]
+        if self._layer.positions > 1:
             following = Signal.like(vector.position)  # position of the vector that is gathered
+            whole.append(vector.position.eq(following))
+            with m.If(hand_on):
+                m.d.sync += following.eq(Mux(following == self._layer.positions - 1, 0, following + 1))
+        if self._held:
             m.d.comb += hand_on.eq(complete & (~self.o.valid | self.o.ready))
             with m.If(hand_on):
-                m.d.sync += [
-                    self.o.valid.eq(1),
-                    vector.rows.eq(Cat(rows)),
-                    vector.count.eq(count),
-                    vector.position.eq(following),
-                    *copy_marks(vector, marks),
-                    following.eq(Mux(following == self._layer.positions - 1, 0, following + 1)),
-                ]
+                m.d.sync += [self.o.valid.eq(1), *whole]
             with m.Elif(self.o.ready):
                 m.d.sync += self.o.valid.eq(0)
         else:
-            m.d.comb += [
-                hand_on.eq(complete & self.o.ready),
-                self.o.valid.eq(complete),
-                vector.rows.eq(Cat(rows)),
-                vector.count.eq(count),
-                *copy_marks(vector, marks),
-            ]
+            m.d.comb += [hand_on.eq(complete & self.o.ready), self.o.valid.eq(complete), *whole]
         return m
 
     def _registers(

@@ -56,7 +56,7 @@ class ChipImage:
     Parameters
     ----------
     name : of the run
-    layers : programming of every layer
+    layers : programming of every layer; copies have equal weights
     parameters : structural parameters of the unit
     coding, even_start : input coding; start value of the error diffusion, 0 .. 254
     rule, k, t_max, skip, readout : decision; k is the register value (margin), t_max in steps, skip in periods
@@ -91,6 +91,7 @@ class ChipImage:
         p = self.parameters
         if len(self.layers) != len(p.layers):
             raise ValueError(f"The chip image has {len(self.layers)} layers, its hardware {len(p.layers)}")
+        firsts = [place.stage.layer for place in p.stages.places]
         for index, (layer, shape) in enumerate(zip(self.layers, p.layers, strict=True)):
             where = f"Layer {index} ({layer.name})"
             expected = (shape.inputs, shape.outputs)
@@ -108,6 +109,9 @@ class ChipImage:
                 raise ValueError(f"{where}: a level is above {top}, the top level of a {self.device.bits}-bit cell")
             if bool(np.any((layer.positive > 0) & (layer.negative > 0))):
                 raise ValueError(f"{where}: one of the two levels of every cell pair must be 0")
+            first = self.layers[firsts[index]]
+            if not (np.array_equal(layer.positive, first.positive) and np.array_equal(layer.negative, first.negative)):
+                raise ValueError(f"{where} is a copy of layer {firsts[index]} ({first.name}), and has other weights")
             for name, value, low, high in (
                 ("theta", layer.theta, 1, shape.max_theta),
                 ("v0", layer.v0, -shape.max_v0, shape.max_v0),

@@ -7,7 +7,9 @@ everywhere. An image's pixels come channel by channel and are brought into that 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from hw.geometry import CrossbarStage, MapShape, Plan, Window
 from sim.kernels import list_driven
 from sim.spread import Spread
 
-__all__ = ["Driven", "LayerWindows", "MapLists", "map_of_pixels", "whole_vectors", "window_runs"]
+__all__ = ["Driven", "LayerWindows", "MapLists", "map_of_copies", "map_of_pixels", "whole_vectors", "window_runs"]
 
 
 def map_of_pixels(pixels: NDArray[np.uint8], shape: MapShape) -> NDArray[np.uint8]:
@@ -26,6 +28,19 @@ def map_of_pixels(pixels: NDArray[np.uint8], shape: MapShape) -> NDArray[np.uint
     return np.ascontiguousarray(
         pixels.reshape(-1, shape.channels, shape.positions).transpose(0, 2, 1).reshape(len(pixels), shape.size)
     )
+
+
+def map_of_copies(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
+    """Values of a stage's copies, each [..., own positions * channels], as those of the stage: position p is copy
+    p % copies' own position p // copies. Of a single copy, its array itself.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    shape = parts[0].shape[:-1]
+    joined = np.empty((*shape, sum(part.shape[-1] for part in parts) // channels, channels), parts[0].dtype)
+    for copy, part in enumerate(parts):
+        joined[..., copy :: len(parts), :] = part.reshape(*shape, -1, channels)
+    return joined.reshape(*shape, -1)
 
 
 def window_runs(window: Window, shape: MapShape) -> NDArray[np.int64]:
@@ -80,16 +95,17 @@ def _starts(plan: Plan) -> list[int]:
 
 
 class LayerWindows:
-    """The windows of one crossbar stage; `of` has those of a plan.
+    """The windows of one layer: of a crossbar stage, or of one of its copies. `of` has those of a plan.
 
     Attributes
     ----------
     runs : int32 [positions, runs, 3] of all its windows, for the maps as `MapLists` lists them
-    positions : output positions, each a read of the crossbar
+    positions : output positions of its own, each a read of the crossbar
     spread : where the values of those maps go; None with a single position, where no windows overlap
     """
 
-    def __init__(self, plan: Plan, stage: CrossbarStage) -> None:
+    def __init__(self, plan: Plan, stage: CrossbarStage, number: int = 0) -> None:
+        """`number` is that of the copy, 0 .. stage.copies - 1."""
         starts = _starts(plan)
         parts, rows = [], 0
         for window in stage.windows:
@@ -100,16 +116,18 @@ class LayerWindows:
             runs[..., 2] += rows
             parts.append(runs)
             rows += window.rows(shape)
-        self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1), np.int32)
+        self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1)[number :: stage.copies], np.int32)
         self.positions = len(self.runs)
         begins = [starts[window.source] for window in stage.windows]
-        self.spread = Spread(stage.windows, plan.sources(stage), begins) if self.positions > 1 else None
+        self.spread = None
+        if self.positions > 1:
+            self.spread = Spread(stage.windows, plan.sources(stage), begins, stage.copies, number)
 
     @staticmethod
     @functools.lru_cache(maxsize=8)
     def of(plan: Plan) -> tuple[LayerWindows, ...]:
-        """The windows of every crossbar stage, kept for the next run of the same plan."""
-        return tuple(LayerWindows(plan, stage) for _, stage in plan.crossbars)
+        """The windows of every layer, kept for the next run of the same plan."""
+        return tuple(LayerWindows(plan, place.stage, place.copy) for place in plan.places)
 
 
 class MapLists:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from hw.geometry import PoolStage
 from hw.params import Coding, Readout, Rule
-from sim.crossbar import CrossbarArray
+from sim.crossbar import CrossbarArray, Products
 from sim.drift_state import DriftState
 from sim.encoder import Encoder
 from sim.image import ChipImage
 from sim.layer_run import LayerRun
-from sim.maps import LayerWindows, MapLists, map_of_pixels
+from sim.maps import LayerWindows, MapLists, map_of_copies, map_of_pixels
 from sim.pooling import pool_of
 from sim.result import ACTIVITIES, Result, Trace
 
@@ -86,12 +86,14 @@ def run_chunk(
     count, last = len(pixels), len(arrays) - 1
     encoder = Encoder(image, pixels, ids)
     lists = MapLists(plan, count, parameters.layers[0].row_bits > 1)
-    fixed = None
+    fixed: dict[int, Products] = {}
     if image.coding == Coding.ANALOG:
         lists.add(0, map_of_pixels(pixels, plan.image))
-        fixed = arrays[0].window_products(lists.driven(windows[0], slice(count)))
+        fixed = {
+            n: arrays[n].window_products(lists.driven(windows[n], slice(count))) for n in plan.places[0].stage.layers
+        }
     layers = [
-        LayerRun(array, layer_windows, count, fixed if index == 0 else None)
+        LayerRun(array, layer_windows, count, fixed.get(index))
         for index, (array, layer_windows) in enumerate(zip(arrays, windows, strict=True))
     ]
     pools = {
@@ -105,26 +107,28 @@ def run_chunk(
         period, phase = divmod(step - 1, parameters.phases)
         shift = parameters.phases - 1 - phase
         lists.clear()
-        maps = [map_of_pixels(encoder.step(live, step), plan.image) if fixed is None else pixels[:0]]
+        maps = [map_of_pixels(encoder.step(live, step), plan.image) if not fixed else pixels[:0]]
         for number, stage in enumerate(plan.stages):
             lists.add(number, maps[number])
             if isinstance(stage, PoolStage):
                 maps.append(pools[number].step(maps[stage.window.source], live, shift))
                 continue
-            index = stage.layer
-            if index == last and period < image.skip:
+            if stage.layer == last and period < image.skip:
                 break
-            own_pulses = None if pulses is None else pulses[index]
-            layer_step = layers[index].step(lists, live, ids[live], step, shift, own_pulses)
-            maps.append(layer_step.spikes)
-            where = start + live
-            for name, values in layer_step.activity.items():
-                out.activity[name][where, index] += values
-            out.spikes[where, index] += layer_step.fired
-            if out.trace is not None:
-                out.trace.spikes[index][where, step - 1] = np.packbits(layer_step.spikes, axis=1)
-                if out.trace.membranes is not None:
-                    out.trace.membranes[index][where, step - 1] = layers[index].membranes(live)
+            parts = []
+            for index in stage.layers:
+                own_pulses = None if pulses is None else pulses[index]
+                layer_step = layers[index].step(lists, live, ids[live], step, shift, own_pulses)
+                parts.append(layer_step.spikes)
+                where = start + live
+                for name, values in layer_step.activity.items():
+                    out.activity[name][where, index] += values
+                out.spikes[where, index] += layer_step.fired
+                if out.trace is not None:
+                    out.trace.spikes[index][where, step - 1] = np.packbits(layer_step.spikes, axis=1)
+                    if out.trace.membranes is not None:
+                        out.trace.membranes[index][where, step - 1] = layers[index].membranes(live)
+            maps.append(map_of_copies(parts, plan.channels[stage.layer]))
         if period < image.skip:
             continue
         if image.readout == Readout.SPIKES:

@@ -30,6 +30,7 @@ class Spread:
     ----------
     windows, shapes : the windows, and the map that each reads
     starts : where the positions of each window's map begin in the list of `sim.maps.MapLists`
+    copies, copy : crossbars that share the positions, and which of them this is (`hw.geometry`)
 
     Attributes
     ----------
@@ -42,13 +43,22 @@ class Spread:
     values : of all the windows' maps
     """
 
-    def __init__(self, windows: Sequence[Window], shapes: Sequence[MapShape], starts: Sequence[int]) -> None:
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        shapes: Sequence[MapShape],
+        starts: Sequence[int],
+        copies: int = 1,
+        copy: int = 0,
+    ) -> None:
         orders, table, bounds, segments = [], [], [], []
         rows = values = places = before = 0
         for window, shape, start in zip(windows, shapes, starts, strict=True):
             weights = window.kernel[0] * window.kernel[1]
             table.append((start, shape.positions, shape.channels, weights, places, values))
             counts, found = _segments(window, shape, rows)
+            if copies > 1:
+                counts, found = _of_copy(counts, found, copies, copy)
             bounds.append(before + np.concatenate([[0], np.cumsum(counts)]))
             segments.append(found)
             orders.append(rows + _order(window, shape))
@@ -113,6 +123,19 @@ def _segments(window: Window, shape: MapShape, rows: int) -> tuple[NDArray[np.in
     return np.array(counts), np.concatenate(found) if found else np.empty((0, 3), np.int64)
 
 
+def _of_copy(
+    counts: NDArray[np.int64], segments: NDArray[np.int64], copies: int, copy: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Segments of a copy, of one read each: its own reads are those whose number is `copy` modulo `copies`."""
+    each = np.repeat(np.arange(len(segments)), segments[:, 1])
+    offset = np.arange(len(each)) - np.repeat(np.cumsum(segments[:, 1]) - segments[:, 1], segments[:, 1])
+    read = segments[each, 0] + offset
+    own = read % copies == copy
+    position = np.repeat(np.arange(len(counts)), counts)[each]
+    found = np.stack([read // copies, np.ones_like(read), segments[each, 2] + offset], axis=1)
+    return np.bincount(position[own], minlength=len(counts)), found[own]
+
+
 @njit(cache=True, nogil=True)
 def _fill_loads(windows, bounds, segments, conductance, out):  # type: ignore[no-untyped-def]
     """See `Spread.loads`; conductance : int64 [rows], in the row order."""
@@ -168,10 +191,8 @@ def spread_rows(  # type: ignore[no-untyped-def]
                 for s in range(begin, end):
                     driven += (high - low) * segments[s, 1]
                     if plain:
-                        for read in range(
-                            b * positions + segments[s, 0], b * positions + segments[s, 0] + segments[s, 1]
-                        ):
-                            units[read, 0] = 1
+                        for j in range(segments[s, 1]):
+                            units[b * positions + segments[s, 0] + j, 0] = 1
                 for k in range(low, high):
                     value, row = where[b, k], to_row + where[b, k] * per_channel
                     x = np.int64(factors[b, k]) if weighted else np.int64(1)
@@ -179,11 +200,8 @@ def spread_rows(  # type: ignore[no-untyped-def]
                     for s in range(begin, end):
                         read, reads, at = b * positions + segments[s, 0], segments[s, 1], row + segments[s, 2]
                         if plain:
-                            to, a, total = (
-                                np.uint64(read * columns),
-                                np.uint64(at * columns),
-                                np.uint64(reads * columns),
-                            )
+                            to, a = np.uint64(read * columns), np.uint64(at * columns)
+                            total = np.uint64(reads * columns)
                             for i in range(total):
                                 u[to + i] += weights[a + i]
                             if noisy:

@@ -78,8 +78,8 @@ def run_golden_maps(
 ) -> Outcome:
     """One image; `encoded` holds the row codes of all pixels of every step.
 
-    `Outcome.inputs` has a list of the windows' row codes, a position each, for every step and layer; None where the
-    last layer was not run.
+    `Outcome.inputs` has a list of the windows' row codes, an own position each, for every step and layer; None where
+    the last layer was not run.
     """
     plan: Plan = parameters.stages
     pools = {
@@ -97,7 +97,7 @@ def run_golden_maps(
             if not isinstance(stage, CrossbarStage):
                 maps.append(pools[number].step(maps[stage.window.source], phase, step == 1))
                 continue
-            shape, layer = plan.maps[number + 1], layers[stage.layer]
+            shape, copies = plan.maps[number + 1], stage.copies
             windows = [
                 [code for w in stage.windows for code in gather(w, plan.maps[w.source], maps[w.source], y, x)]
                 for y in range(shape.height)
@@ -105,8 +105,13 @@ def run_golden_maps(
             ]
             if number == len(plan.stages) - 1:
                 break
-            seen.append(windows)
-            maps.append([layer.step(rows, phase, step == 1, p) for p, rows in enumerate(windows)])
+            seen += [windows[copy::copies] for copy in range(copies)]
+            maps.append(
+                [
+                    layers[stage.layer + p % copies].step(rows, phase, step == 1, p // copies)
+                    for p, rows in enumerate(windows)
+                ]
+            )
         inputs.append([*seen, windows if period >= skip else None])
         if period < skip:
             continue

@@ -70,12 +70,14 @@ class Run:
         drops: bool = False,
         late: int = 0,
         unit: type = Npu,
+        settle: int = 3,
+        wait: int = 1,
     ) -> None:
         self.parameters, self.layers, self.settings, self.stall = parameters, layers, settings, stall
         self.ahead, self.drops, self.late = ahead, drops, late
         self.dut = unit(parameters=parameters)
         self.rng = random.Random(7)
-        self.settle, self.wait = 3, 1
+        self.settle, self.wait = settle, wait
         delays = random_delays(self.rng) if stall else (lambda: self.settle, lambda: self.wait)
         self.macros = [
             IdealCrossbar(getattr(self.dut, f"crossbar_{index}"), layer, self.rng, *delays)

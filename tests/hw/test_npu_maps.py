@@ -22,16 +22,16 @@ def unit_of(plan: Plan, phases: int = 1, row_bits: int = 1, lanes: int = 3) -> N
     """A unit for a plan, small in every respect."""
     layers = tuple(
         LayerParameters(
-            inputs=plan.rows(stage),
-            outputs=plan.maps[number + 1].channels,
-            positions=plan.maps[number + 1].positions,
-            row_bits=row_bits if stage.layer == 0 else 1,
-            lanes=min(lanes, plan.maps[number + 1].channels),
+            inputs=plan.rows(place.stage),
+            outputs=plan.maps[place.number + 1].channels,
+            positions=place.positions,
+            row_bits=row_bits if place.stage.layer == 0 else 1,
+            lanes=min(lanes, plan.maps[place.number + 1].channels),
             phases=phases,
             max_steps=12,
             **COMMON,
         )
-        for number, stage in plan.crossbars
+        for place in plan.places
     )
     lanes = min(4, plan.image.size)
     return NpuParameters(layers=layers, plan=plan, phases=phases, max_steps=12, encoder_lanes=lanes, pulse_cycles=2)
@@ -96,6 +96,8 @@ def check(
     """Images through the unit, every one held to the golden model; `how` is for `Run`."""
     rng = random.Random(len(parameters.layers) + parameters.phases)
     layers = [random_layer(p, rng, **(registers or {"theta": 12})) for p in parameters.layers]
+    for place, layer in zip(parameters.stages.places, layers, strict=True):  # biases of its own show whose word it is
+        layer.weights = layers[place.stage.layer].weights
     images = [[rng.choice([0, 0, 255, rng.randrange(256)]) for _ in range(parameters.inputs)] for _ in range(count - 1)]
     images.insert(rng.randrange(count), [0] * parameters.inputs)
     seeds = [rng.getrandbits(128) for _ in images]
@@ -148,6 +150,33 @@ def test_plans(name: str, phases: int, stall: float) -> None:
     check(unit_of(PLANS[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)
 
 
+COPIES = {
+    "two": convolution().with_copies((2, 1)),
+    "three": convolution().with_copies((3, 1)),
+    "seven": convolution().with_copies((7, 1)),
+    "a position each": convolution().with_copies((20, 1)),
+    "pooled": pooled(Pooling.MAX).with_copies((4, 5, 1)),
+    "joined": residual().with_copies((2, 3, 4, 1)),
+    "one of three": residual().with_copies((1, 5, 1, 1)),
+}
+
+
+@pytest.mark.parametrize(("phases", "stall"), [(1, 0.0), (2, 0.4)])
+@pytest.mark.parametrize("name", COPIES)
+def test_copies(name: str, phases: int, stall: float) -> None:
+    """Every window by its copy, with its registers, its own reads and counters; cycles as the formula says."""
+    check(unit_of(COPIES[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize(("settle", "wait"), [(1, 0), (5, 0), (9, 2)])
+def test_cycles_of_copies(lanes: int, settle: int, wait: int) -> None:
+    """Crossbars that are slower than the gathering, or faster; several groups and slow converters."""
+    for copies in ((3, 1), (4, 1)):
+        parameters = unit_of(convolution().with_copies(copies), lanes=lanes)
+        check(parameters, {"coding": Coding.EVEN, "t_max": 3}, count=2, settle=settle, wait=wait)
+
+
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("name", ["max", "dense"])
 def test_winner_k_and_skipped_periods(name: str, stall: float) -> None:
@@ -179,7 +208,8 @@ def test_analog_image() -> None:
         CrossbarStage(layer=1, windows=(Window(source=1, kernel=(3, 2)),)),
     )
     plan = Plan(image=MapShape(channels=2, height=4, width=4), stages=stages, channels=(3, 3))
-    check(unit_of(plan, row_bits=8), {"coding": Coding.ANALOG, "t_max": 3})
+    for copies in ((1, 1), (3, 1)):
+        check(unit_of(plan.with_copies(copies), row_bits=8), {"coding": Coding.ANALOG, "t_max": 3})
 
 
 @pytest.mark.parametrize("name", ["residual", "dense"])

@@ -8,7 +8,15 @@ from hw.geometry import MapShape, Plan, Pooling, Window
 from hw.plan_words import plan_of, words_of
 from tests.hw.test_npu_maps import convolution, pooled, residual, single
 
-PLANS = [convolution(), pooled(Pooling.MAX), pooled(Pooling.AVERAGE), residual(), single(MapShape(channels=7))]
+PLANS = [
+    convolution(),
+    pooled(Pooling.MAX),
+    pooled(Pooling.AVERAGE),
+    residual(),
+    single(MapShape(channels=7)),
+    convolution().with_copies((20, 1)),
+    residual().with_copies((2, 3, 4, 1)),
+]
 
 
 @pytest.mark.parametrize("plan", PLANS)
@@ -26,6 +34,7 @@ def test_words_of_a_convolution() -> None:
     window = [0, 0x30003, 0x10001, 0x10001]
     whole = [1, 0x50004, 0x10001, 0]
     assert list(words_of(convolution())) == [2, 5, 4, 0x100, 4, *window, 0x100, 3, *whole]
+    assert list(words_of(convolution().with_copies((3, 1)))) == [2, 5, 4, 0x20100, 4, *window, 0x100, 3, *whole]
 
 
 @pytest.mark.parametrize(
@@ -36,6 +45,7 @@ def test_words_of_a_convolution() -> None:
         ([1, 1, 1, 0x100, 3, 0, 0x10001], r"^The 7 words of a plan end in the middle of a stage$"),
         ([1, 1, 1, 0x103, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 3 with 1 windows"),
         ([1, 1, 1, 0x201, 0, 0, 0x10001, 0x10001, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 1 with 2 windows"),
+        ([1, 1, 1, 0x10101, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 1 with 1 windows and 2 copies"),
         ([0, 1, 1], r"^Map channels must be"),
     ],
 )

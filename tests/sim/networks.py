@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -44,8 +45,7 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
     ends = [(inputs, outputs, 1) for inputs, outputs in pairwise(sizes)]
     if plan is not None:
         ends = [
-            (plan.rows(stage), plan.maps[number + 1].channels, plan.maps[number + 1].positions)
-            for number, stage in plan.crossbars
+            (plan.rows(place.stage), plan.maps[place.number + 1].channels, place.positions) for place in plan.places
         ]
     coding = Coding(pick("coding", list(Coding)))
     row_bits = pick("row_bits", [8] if coding == Coding.ANALOG else [1, 1, 8])
@@ -59,13 +59,14 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
     encoder_lanes = min(draw("encoder_lanes", 1, 17), sizes[0] if plan is None else plan.image.size)
     shapes, layers = [], []
     given = o.pop("weights", None)
+    firsts = range(len(ends)) if plan is None else [place.stage.layer for place in plan.places]
     for index, (inputs, outputs, positions) in enumerate(ends):
         mean_sum = 1 + inputs * top // 6
         shape = LayerParameters(
             inputs=inputs,
             outputs=outputs,
             positions=positions,
-            row_bits=row_bits if index == 0 else 1,
+            row_bits=row_bits if firsts[index] == 0 else 1,
             tile_rows=tile_rows,
             tile_columns=tile_columns,
             lanes=min(lanes, outputs),
@@ -76,10 +77,14 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
             phases=phases,
             max_steps=max_steps,
         )
+        if firsts[index] < index:  # a copy: its weights are the first one's, its registers its own
+            shape = replace(shapes[firsts[index]], positions=positions)
         weights = rng.integers(-top, top + 1, (inputs, outputs)) + rng.integers(0, 2)
         weights = np.clip(weights, -top, top)
         if given is not None:
             weights = np.zeros((inputs, outputs), int) if isinstance(given, str) else np.asarray(given[index])
+        if firsts[index] < index:
+            weights = layers[firsts[index]].weights
         theta = int(rng.integers(1, min(1023, 2 * mean_sum) + 1))
         bias = rng.integers(-shape.max_bias, shape.max_bias + 1, outputs).astype(np.int32)
         last = index == len(ends) - 1

@@ -150,15 +150,16 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
                 source = stage.window.source
                 maps.append(plain_pool(stage, plan.maps[source], maps[source], kept[number], shift))
                 continue
-            index = stage.layer
-            if index == last and period < image.skip:
+            if stage.layer == last and period < image.skip:
                 continue
-            layer, array = image.layers[index], arrays[index]
-            shape = array.parameters
             spikes, out = [], {}
+            fired: dict[int, list[int]] = {index: [] for index in stage.layers}
             for y in range(made.height):
                 for x in range(made.width):
-                    position = y * made.width + x
+                    index = stage.layer + (y * made.width + x) % stage.copies
+                    position = (y * made.width + x) // stage.copies
+                    layer, array = image.layers[index], arrays[index]
+                    shape = array.parameters
                     rows = []
                     for window in stage.windows:
                         rows += plain_window(window, plan.maps[window.source], maps[window.source], y, x)
@@ -188,11 +189,13 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
                             v = min(max(v, -layer.clip), layer.clip)
                         out[i, y, x] = int(v >= theta)
                         spikes.append(int(v >= theta))
+                        fired[index].append(spikes[-1])
                         if v >= theta:
                             v = {Reset.SUBTRACT: v - theta, Reset.ZERO: 0, Reset.NONE: v}[layer.reset]
                         membranes[index][neuron] = v
-            trace["spikes"][index][t] = spikes
-            trace["membranes"][index][t] = list(membranes[index])
+            for index in stage.layers:
+                trace["spikes"][index][t] = fired[index]
+                trace["membranes"][index][t] = list(membranes[index])
             maps.append(out)
         if period < image.skip:
             continue

@@ -15,7 +15,9 @@ Choose = Callable[[int, int], int]
 
 
 def make_plan(choose: Choose, image_once: bool = False) -> Plan:
-    """A plan of 1 to 6 stages. `image_once`: only the first stage, a crossbar, reads the image."""
+    """A plan of 1 to 6 stages, of which some have copies. `image_once`: only the first stage, a crossbar, reads the
+    image.
+    """
     image = MapShape(channels=choose(1, 3), height=choose(1, 7), width=choose(1, 7))
     maps, stages, channels = [image], [], []
     for _ in range(choose(0, 5)):
@@ -38,7 +40,13 @@ def make_plan(choose: Choose, image_once: bool = False) -> Plan:
         maps.append(MapShape(channels=made, height=height, width=width))
     source = len(maps) - 1
     stages.append(CrossbarStage(layer=len(channels), windows=(Window.whole(source, maps[source]),)))
-    return Plan(image=image, stages=tuple(stages), channels=(*channels, choose(1, 5)))
+    plan = Plan(image=image, stages=tuple(stages), channels=(*channels, choose(1, 5)))
+    return plan.with_copies([_copies(choose, plan.maps[number + 1].positions) for number, _ in plan.crossbars])
+
+
+def _copies(choose: Choose, positions: int) -> int:
+    """One, or a few; a position each where there are few."""
+    return min(positions, (1, 1, 2, 3, 4, 5)[choose(0, 5)])
 
 
 def _window(choose: Choose, source: int, shape: MapShape) -> Window:

@@ -40,13 +40,15 @@ def test_every_window_of_a_plan(plan: Plan) -> None:
     lists = MapLists(plan, 2, coded=False)
     for number, codes in enumerate(maps[:-1]):
         lists.add(number, codes)
-    for (number, stage), layer, shape in zip(plan.crossbars, image.layers, image.parameters.layers, strict=True):
-        array = CrossbarArray(stage.layer, layer, shape, image.device, image.seed)
-        windows = LayerWindows(plan, stage)
+    for place, layer, shape in zip(plan.places, image.layers, image.parameters.layers, strict=True):
+        stage, number = place.stage, place.number
+        array = CrossbarArray(stage.layer + place.copy, layer, shape, image.device, image.seed)
+        windows = LayerWindows(plan, stage, place.copy)
         assert windows.positions == shape.positions
         pulses = np.zeros(shape.inputs, np.int64)
         products = array.window_products(lists.driven(windows, slice(1, 2)), pulses)
-        expected, total = _rows(plan, stage, maps, 1, plan.maps[number + 1]), np.zeros(shape.inputs, np.int64)
+        expected = _rows(plan, stage, maps, 1, plan.maps[number + 1])[place.copy :: stage.copies]
+        total = np.zeros(shape.inputs, np.int64)
         for position, rows in enumerate(expected):
             total += rows
             one = array.products(rows[None].astype(np.uint8))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
@@ -11,6 +13,7 @@ from hw.geometry import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Windo
 from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
 from sim.config import Device
 from sim.crossbar import build_arrays
+from sim.maps import map_of_copies
 from sim.reference import chunk_images, run_reference
 from sim.result import ACTIVITIES
 from tests.sim.drifting import drifting_device
@@ -104,6 +107,47 @@ def test_blocks_do_not_change_the_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     for sums in (1, 600):
         monkeypatch.setattr("sim.layer_run._BLOCK", sums)
         run_reference(image, pixels, trace="full", threads=1).compare(whole)
+
+
+@pytest.mark.parametrize("copies", [(1, 4, 1), (5, 12, 1), (48, 1, 1)])
+def test_copies_without_device_effects_change_nothing(copies: tuple[int, ...]) -> None:
+    """Perfect cells and equal registers: the answers are those of one crossbar; reads are shared out."""
+    plan, options = small(device=Device())
+    one = random_chip(np.random.default_rng(3), **options)
+    shared = plan.with_copies(copies)
+    many = replace(
+        one,
+        layers=tuple(layer for layer, n in zip(one.layers, copies, strict=True) for _ in range(n)),
+        parameters=replace(
+            one.parameters,
+            plan=shared,
+            layers=tuple(
+                replace(one.parameters.layers[layer], positions=place.positions)
+                for layer, place in zip(np.repeat(range(3), copies), shared.places, strict=True)
+            ),
+        ),
+    )
+    pixels = random_pixels(np.random.default_rng(4), 5, one.parameters.inputs)
+    expected, found = run_reference(one, pixels, trace="full"), run_reference(many, pixels, trace="full")
+    assert np.array_equal(found.classes, expected.classes) and np.array_equal(found.margins, expected.margins)
+    starts = np.cumsum([0, *copies[:-1]])
+    for name in ACTIVITIES:
+        assert np.array_equal(np.add.reduceat(found.activity[name], starts, axis=1), expected.activity[name])
+    assert found.trace is not None and found.trace.membranes is not None
+    assert expected.trace is not None and expected.trace.membranes is not None
+    for layer, (start, count) in enumerate(zip(starts.tolist(), copies, strict=True)):
+        parts = found.trace.membranes[start : start + count]
+        assert np.array_equal(map_of_copies(parts, plan.channels[layer]), expected.trace.membranes[layer])
+
+
+def test_copies_have_weights_of_one_layer() -> None:
+    plan, options = small()
+    image = random_chip(np.random.default_rng(3), **{**options, "plan": plan.with_copies((1, 2, 1))})
+    other = replace(image.layers[2], positive=image.layers[2].positive[::-1], negative=image.layers[2].negative[::-1])
+    with pytest.raises(
+        ValueError, match=r"^Layer 2 \(dense2\) is a copy of layer 1 \(dense1\), and has other weights$"
+    ):
+        replace(image, layers=(*image.layers[:2], other, image.layers[3]))
 
 
 def test_a_dense_network_is_a_plan_of_single_positions() -> None:
