@@ -232,6 +232,16 @@ def _network_problems(train: TrainSection, data: str) -> list[str]:
         shapes_of(tokens, image)
         if tokens[-1].outputs != classes:
             raise ValueError(f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}")
+        kinds = {token.kind for token in tokens}
+        for name, needed, what in (
+            ("pooling", {"pool"}, "pooling such as 2s"),
+            ("batch_norm", {"conv", "residual"}, "convolutions"),
+        ):
+            if getattr(train, name) != TrainSection.model_fields[name].default and not kinds & needed:
+                problems.append(
+                    f"[train] {name} must be {TrainSection.model_fields[name].default!r} with network "
+                    f"'{train.network}', which has no {what}, not {getattr(train, name)!r}"
+                )
     except ValueError as error:
         problems.append(f"[train] network '{train.network}': {error}")
     return problems

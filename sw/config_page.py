@@ -44,7 +44,8 @@ _RULES = """## Rules that concern more than one field
 - `neuron.clip` is 0 (off) or at least 1: below its threshold no neuron fires.
 - `train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide.
 - `train.network` other than `mlp` fits the data set's images and ends with its classes, and `train.hidden` is not given
-  then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, which has no convolutions.
+  then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, and where the network has no pooling or
+  no convolutions.
 - With `nir.file` nothing is trained and nothing normalised: `[train]` is not given, and `convert.normalisation`,
   `convert.percentile` and `convert.average_pooling` keep their defaults; `[neuron]`, `coding.phases` and
   `decision.readout` are what the file's neurons are ([NIR](nir.md#neurons)). Without it, `[nir]` keeps its defaults.

@@ -62,7 +62,7 @@ def take_nir(config: Config, place: Path, shape: tuple[int, ...], classes: int) 
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise FileError(readable_error(path, error)) from error
+        raise FileError(readable_error(path, error, "read")) from error
     write_atomic(place, content)
     return place
 
