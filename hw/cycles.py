@@ -11,7 +11,7 @@ from hw.params import LayerParameters, NpuParameters
 from hw.window_walk import window_words
 
 __all__ = [
-    "Macro", "StepCycles", "WindowCycles", "image_cycles", "image_offers", "layer_cycles", "step_cycles",
+    "Macro", "StepCycles", "WindowCycles", "image_cycles", "layer_cycles", "step_cycles",
     "window_cycles", "words_of",
 ]  # fmt: skip
 
@@ -146,19 +146,17 @@ def step_cycles(
     return StepCycles(tuple(ends), released)
 
 
-def image_offers(parameters: NpuParameters, steps: Sequence[StepCycles], vector: int) -> list[int]:
-    """Cycle from the image's start in which each step is offered to stage 0; arguments as for `image_cycles`."""
-    positions = parameters.stages.image.positions
-    offers = [vector + positions + 1]
-    for step in steps[:-1]:
-        vector = max(offers[-1] + step.released, vector + parameters.pixel_words) + 1
-        offers.append(max(offers[-1] + step.ends[-1] + 1, vector + positions + 1))
-    return offers
-
-
 def image_cycles(parameters: NpuParameters, steps: Sequence[StepCycles], vector: int) -> int:
     """Cycles from the image's start to its result.
 
     vector : cycle, from the image's start, in which the encoder offers step 1's vector to the loader
     """
-    return image_offers(parameters, steps, vector)[-1] + steps[-1].ends[-1] + 1
+    positions = parameters.stages.image.positions
+    offered = vector + positions + 1
+    end = released = 0
+    for number, step in enumerate(steps):
+        if number > 0:
+            vector = max(offered + released, vector + parameters.pixel_words) + 1
+            offered = max(end + 1, vector + positions + 1)
+        released, end = step.released, offered + step.ends[-1]
+    return end + 1

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.cycles import Macro, StepCycles, step_cycles
 from hw.geometry import MapShape, PoolStage, Window
+from hw.params import NpuParameters
 from sim.encoder import Encoder
 from sim.image import ChipImage
 from sim.maps import map_of_copies, map_of_pixels
 from sim.pooling import pool_of
 from sim.result import Result
 
-__all__ = ["window_activity"]
+__all__ = ["macro_of", "steps_of", "window_activity"]
+
+
+def macro_of(image: ChipImage) -> Macro:
+    """The cycles that a chip's crossbars take."""
+    return Macro(max(image.parameters.pulse_cycles, image.settle_cycles), image.adc_cycles)
+
+
+def steps_of(
+    image: ChipImage,
+    active: Sequence[NDArray[np.bool_]],
+    number: int,
+    steps: int,
+    parameters: NpuParameters | None = None,
+) -> list[StepCycles]:
+    """Cycles of the `steps` steps of image `number` of a run, whose windows are `active`, see `window_activity`.
+
+    parameters : of a unit that differs in its copies; the chip's if not given
+    """
+    parameters = image.parameters if parameters is None else parameters
+    crossbars = parameters.stages.crossbars
+    found = []
+    for step in range(steps):
+        layers = [
+            windows[number, step, copy :: stage.copies].tolist()
+            for windows, (_, stage) in zip(active, crossbars, strict=True)
+            for copy in range(stage.copies)
+        ]
+        skipped = step // parameters.phases < image.skip
+        found.append(step_cycles(parameters, layers, macro_of(image), skipped=skipped))
+    return found
 
 
 def window_activity(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> tuple[NDArray[np.bool_], ...]:

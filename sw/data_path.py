@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.cycles import Macro, StepCycles, image_offers, step_cycles, window_cycles, words_of
+from hw.cycles import Macro, StepCycles, image_cycles, window_cycles, words_of
 from hw.geometry import CrossbarStage, PoolStage
 from hw.params import NpuParameters
 from sim.image import ChipImage
 from sim.reference import check_images, run_reference
 from sim.result import Result
-from sim.window_activity import window_activity
+from sim.window_activity import macro_of, steps_of, window_activity
 from sw.mapping_evidence import stage_name
 
-__all__ = ["COPIES", "data_path", "macro_of", "with_copies"]
+__all__ = ["COPIES", "data_path", "with_copies"]
 
 COPIES = (1, 2, 4, 8)
 """Copies of every crossbar with several positions that cycles are predicted for."""
@@ -52,11 +52,6 @@ class _Stage:
     closes: float = 0.0
     gathers: float = 0.0
     gather_waits: float = 0.0
-
-
-def macro_of(image: ChipImage) -> Macro:
-    """The cycles that a chip's crossbars take."""
-    return Macro(max(image.parameters.pulse_cycles, image.settle_cycles), image.adc_cycles)
 
 
 def with_copies(parameters: NpuParameters, most: int) -> NpuParameters:
@@ -94,9 +89,9 @@ def data_path(
     totals = [_Stage() for _ in plan.stages]
     cycles, between = np.zeros(count, np.int64), 0
     for number in range(count):
-        steps = _steps(image, parameters, active, number, int(traced.steps[number]), totals)
-        offers = image_offers(parameters, steps, 1)
-        cycles[number] = offers[-1] + steps[-1].ends[-1] + 1
+        steps = steps_of(image, active, number, int(traced.steps[number]))
+        _add_image(totals, image, steps, active, number)
+        cycles[number] = image_cycles(parameters, steps, 1)
         between += int(cycles[number]) - sum(step.ends[-1] for step in steps)
     stages = [_means(image, number, total, count) for number, total in enumerate(totals)]
     several = [stage["cycles"] for stage, shape in zip(stages, plan.maps[1:], strict=True) if shape.positions > 1]
@@ -111,43 +106,24 @@ def data_path(
     }
 
 
-def _layers_active(
-    parameters: NpuParameters, active: Sequence[NDArray[np.bool_]], image: int, step: int
-) -> list[list[bool]]:
-    """Windows with spikes of every layer, from those of every stage."""
-    return [
-        windows[image, step, copy :: stage.copies].tolist()
-        for windows, (_, stage) in zip(active, parameters.stages.crossbars, strict=True)
-        for copy in range(stage.copies)
-    ]
-
-
-def _steps(
+def _add_image(
+    totals: Sequence[_Stage],
     image: ChipImage,
-    parameters: NpuParameters,
+    steps: Sequence[StepCycles],
     active: Sequence[NDArray[np.bool_]],
     number: int,
-    steps: int,
-    totals: Sequence[_Stage] | None = None,
-) -> list[StepCycles]:
-    """Cycles of every step of an image, and what its stages did added to `totals`."""
-    macro, found = macro_of(image), []
-    for step in range(steps):
-        skipped = step // parameters.phases < image.skip
-        spikes = _layers_active(parameters, active, number, step)
-        found.append(step_cycles(parameters, spikes, macro, skipped=skipped))
-        if totals is not None:
-            starts = (0, *found[-1].ends)
-            windows = iter(active)
-            for stage, total in enumerate(totals):
-                cycles = starts[stage + 1] - starts[stage]
-                total.cycles += cycles
-                total.gathers += sum(words_of(parameters, stage))
-                if isinstance(parameters.stages.stages[stage], CrossbarStage):
-                    last = stage == len(totals) - 1
-                    spikes = next(windows)[number, step].tolist()
-                    _add(total, parameters, stage, spikes, macro, cycles, last and skipped)
-    return found
+) -> None:
+    """Add what the stages did in every step of image `number`."""
+    parameters, macro = image.parameters, macro_of(image)
+    for step, taken in enumerate(steps):
+        windows, before = iter(active), 0
+        for stage, (total, end) in enumerate(zip(totals, taken.ends, strict=True)):
+            total.cycles += end - before
+            total.gathers += sum(words_of(parameters, stage))
+            if isinstance(parameters.stages.stages[stage], CrossbarStage):
+                skipped = stage == len(totals) - 1 and step // parameters.phases < image.skip
+                _add(total, parameters, stage, next(windows)[number, step].tolist(), macro, end - before, skipped)
+            before = end
 
 
 def _add(
@@ -213,8 +189,8 @@ def _predicted(
     """What `most` copies of every crossbar with several positions would take, with the same spikes."""
     parameters = with_copies(image.parameters, most)
     found = [
-        image_offers(parameters, taken, 1)[-1] + taken[-1].ends[-1] + 1
-        for taken in (_steps(image, parameters, active, number, int(steps[number])) for number in range(len(steps)))
+        image_cycles(parameters, steps_of(image, active, number, taken, parameters), 1)
+        for number, taken in enumerate(steps.tolist())
     ]
     tiles = sum(layer.row_tiles * layer.column_tiles for layer in parameters.layers)
     return {"copies": most, "cycles": float(np.mean(found)), "tiles": tiles}
