@@ -30,6 +30,7 @@ from sim.kernels import CURRENT_BITS, NOISE_BITS, add_rows, count_rows, list_row
 from sim.maps import Driven, whole_vectors
 from sim.philox import Purpose, key, normal_table
 from sim.programming import program_image
+from sim.spread import Spread, spread_rows
 
 _Grid = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -55,6 +56,17 @@ class Products:
     rows: NDArray[np.int64]
     tiles: NDArray[np.int64]
     conductance: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sorted:
+    """What `sim.spread` needs: row tiles, W and Q in the row order of `spread`, and the loads of its values."""
+
+    spread: Spread
+    tile_of: NDArray[np.int32]
+    w: NDArray
+    q: NDArray
+    loads: NDArray[np.int64]
 
 
 class CrossbarArray:
@@ -101,6 +113,7 @@ class CrossbarArray:
         self._limits = (float(parameters.code_min), float(parameters.code_max))
         self._key = tuple(np.uint64(word) for word in key(seed, Purpose.READ, index))
         self._q: NDArray = np.zeros((1, 1), np.int16)
+        self._sorted: _Sorted | None = None
         self._use_cells(progress)
 
     @property
@@ -186,19 +199,36 @@ class CrossbarArray:
         pulses : int64 [inputs], the times that each row is driven are added; None counts nothing
         """
         out = self._empty_products(len(driven.first), len(driven.runs))
+        pulses = np.empty(0, np.int64) if pulses is None else pulses
+        if driven.spread is not None:
+            self._spread(driven, driven.spread, out, pulses)
+            return out
         count_rows(driven.runs, driven.first, out.rows)
         total = int(out.rows.sum())
         rows, codes = np.empty(total, np.int32), np.empty(total if self.parameters.row_bits == 8 else 0, np.uint8)
         ends = np.empty_like(out.units)
         list_rows(
             driven.runs, driven.first, driven.where, driven.factors, self.parameters.tile_rows, self.row_conductance,
-            rows, codes, ends, out.units, out.tiles, out.conductance,
-            np.empty(0, np.int64) if pulses is None else pulses,
+            rows, codes, ends, out.units, out.tiles, out.conductance, pulses,
         )  # fmt: skip
         add_rows(rows, codes, ends, 1, self._w, out.u)
         if self.noisy:
             add_rows(rows, codes, ends, 2, self._q, out.v)
         return out
+
+    def _spread(self, driven: Driven, spread: Spread, out: Products, pulses: NDArray[np.int64]) -> None:
+        """Write the sums of windows that overlap, see `sim.spread`."""
+        if self._sorted is None or self._sorted.spread is not spread:
+            q = self._q[spread.order] if self.noisy else self._q
+            tile_of = (spread.order // self.parameters.tile_rows).astype(np.int32)
+            self._sorted = _Sorted(spread, tile_of, self._w[spread.order], q, spread.loads(self.row_conductance))
+        grids = self._sorted
+        factors = driven.factors if self.parameters.row_bits == 8 else driven.factors[:, :0]
+        spread_rows(
+            spread.windows, spread.bounds, spread.segments, spread.order, grids.tile_of, driven.first, driven.where,
+            factors, grids.loads, grids.w, grids.q, out.u.reshape(-1), out.v.reshape(-1),
+            out.units, out.rows, out.tiles, out.conductance, pulses,
+        )  # fmt: skip
 
     def sample(
         self,
@@ -298,7 +328,8 @@ class CrossbarArray:
         self._forget_sums()
 
     def _forget_sums(self) -> None:
-        """Forget the last row vector's sums of `convert_one`."""
+        """Forget what was made of the cells as they were: the last row vector's sums of `convert_one`, sorted grids."""
+        self._sorted = None
         self._last = np.zeros((1, self.parameters.inputs), np.uint8)
         self._kept = self._empty_products(1, 1)
 

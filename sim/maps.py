@@ -6,6 +6,7 @@ everywhere. An image's pixels come channel by channel and are brought into that 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from hw.geometry import CrossbarStage, MapShape, Plan, Window
 from sim.kernels import list_driven
+from sim.spread import Spread
 
 __all__ = ["Driven", "LayerWindows", "MapLists", "map_of_copies", "map_of_pixels", "whole_vectors", "window_runs"]
 
@@ -68,12 +70,14 @@ class Driven:
     ----------
     runs : int32 [positions, runs, 3], see `sim.kernels.list_rows`
     first, where, factors : the listed values, see `sim.kernels.list_driven`
+    spread : where each value goes, for windows at several positions
     """
 
     runs: NDArray[np.int32]
     first: NDArray[np.int32]
     where: NDArray[np.int32]
     factors: NDArray[np.uint8]
+    spread: Spread | None = None
 
 
 def whole_vectors(codes: NDArray[np.uint8]) -> Driven:
@@ -91,12 +95,13 @@ def _starts(plan: Plan) -> list[int]:
 
 
 class LayerWindows:
-    """The windows of one layer: of a crossbar stage, or of one of its copies.
+    """The windows of one layer: of a crossbar stage, or of one of its copies. `of` has those of a plan.
 
     Attributes
     ----------
     runs : int32 [positions, runs, 3] of all its windows, for the maps as `MapLists` lists them
     positions : output positions of its own, each a read of the crossbar
+    spread : where the values of those maps go; None with a single position, where no windows overlap
     """
 
     def __init__(self, plan: Plan, stage: CrossbarStage, number: int = 0) -> None:
@@ -113,6 +118,16 @@ class LayerWindows:
             rows += window.rows(shape)
         self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1)[number :: stage.copies], np.int32)
         self.positions = len(self.runs)
+        begins = [starts[window.source] for window in stage.windows]
+        self.spread = None
+        if self.positions > 1:
+            self.spread = Spread(stage.windows, plan.sources(stage), begins, stage.copies, number)
+
+    @staticmethod
+    @functools.lru_cache(maxsize=8)
+    def of(plan: Plan) -> tuple[LayerWindows, ...]:
+        """The windows of every layer, kept for the next run of the same plan."""
+        return tuple(LayerWindows(plan, place.stage, place.copy) for place in plan.places)
 
 
 class MapLists:
@@ -150,7 +165,7 @@ class MapLists:
 
     def driven(self, windows: LayerWindows, part: slice) -> Driven:
         """The reads of a layer for a part of the images."""
-        return Driven(windows.runs, self._first[part], self._where[part], self._factors[part])
+        return Driven(windows.runs, self._first[part], self._where[part], self._factors[part], windows.spread)
 
 
 _WHOLE = np.array([[[0, 1, 0]]], np.int32)

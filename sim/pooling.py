@@ -25,17 +25,17 @@ __all__ = ["AveragePool", "MaxPool", "Pool", "pool_of"]
 @njit(cache=True, nogil=True)
 def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, line, shift, out):  # type: ignore[no-untyped-def]
     """One step; codes uint8 [live, inputs], sums int32 [images, inputs], out uint8 [live, outputs]."""
-    best = np.empty(channels, np.int32)
+    best, length = np.empty(channels, np.int32), np.uint64(channels)
     for b in range(codes.shape[0]):
         image = live[b]
         for y in range(height):
             for x in range(width):
-                at = (y * width + x) * channels
+                at = np.uint64((y * width + x) * channels)
                 best[:] = -1
                 for dy in range(kernel_y):
                     for dx in range(kernel_x):
-                        place = ((y * kernel_y + dy) * line + x * kernel_x + dx) * channels
-                        for c in range(channels):
+                        place = np.uint64(((y * kernel_y + dy) * line + x * kernel_x + dx) * channels)
+                        for c in range(length):
                             spike = codes[b, place + c]
                             total = np.int32(sums[image, place + c] + (np.int32(spike) << shift))
                             sums[image, place + c] = total

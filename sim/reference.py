@@ -109,7 +109,7 @@ def run_reference(
         check_arrays(image, arrays)
     programmed = build_arrays(image) if arrays is None else arrays
     plan = image.parameters.stages
-    windows = [LayerWindows(plan, place.stage, place.copy) for place in plan.places]
+    windows = LayerWindows.of(plan)
     out = Records.empty(image, len(pixels), trace)
     if drift is not None:
         check_drift(image, drift)

@@ -24,8 +24,8 @@ One TOML file describes a run. `spikeloom run FILE`, `sw.compile(model, images, 
 read it; a preset's name ({presets}) can stand in a file's place. Everything has a default, so a file only says what
 differs. Unknown keys, values out of range and values that do not go together are errors, all reported at once.
 
-This page is generated from `sw/config.py`, `sw/sections.py`, `sw/lifetime_section.py` and `sim/config.py` by
-`python -m sw.config_page`.
+This page is generated from `sw/config.py`, `sw/sections.py`, `sw/nir_section.py`, `sw/lifetime_section.py` and
+`sim/config.py` by `python -m sw.config_page`.
 
 """
 
@@ -44,7 +44,11 @@ _RULES = """## Rules that concern more than one field
 - `neuron.clip` is 0 (off) or at least 1: below its threshold no neuron fires.
 - `train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide.
 - `train.network` other than `mlp` fits the data set's images and ends with its classes, and `train.hidden` is not given
-  then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, which has no convolutions.
+  then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, and where the network has no pooling or
+  no convolutions.
+- With `nir.file` nothing is trained and nothing normalised: `[train]` is not given, and `convert.normalisation`,
+  `convert.percentile` and `convert.average_pooling` keep their defaults; `[neuron]`, `coding.phases` and
+  `decision.readout` are what the file's neurons are ([NIR](nir.md#neurons)). Without it, `[nir]` keeps its defaults.
 - `train.augment` is false for data set `digits`, whose images are too small to shift.
 - `crossbar.copies` above 1 needs a layer with several positions; in a list there is a number for every layer with
   weights, at most its number of positions (so 1 for a dense layer).

@@ -9,12 +9,10 @@ from sim.image import ChipImage
 from sw.config import Config
 from sw.errors import ConfigError
 from sw.nir_import import NirModel
+from sw.nir_section import UNUSED
 from sw.sections import ConvertSection
 
-__all__ = ["UNUSED", "check_dynamics", "with_threshold"]
-
-UNUSED = ("normalisation", "percentile", "average_pooling")
-"""Fields of [convert] that do nothing for a network of spiking neurons, which is not normalised."""
+__all__ = ["check_dynamics", "with_threshold"]
 
 
 def check_dynamics(model: NirModel, config: Config) -> None:

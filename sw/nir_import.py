@@ -113,7 +113,7 @@ def _read(path: Path) -> Any:
     try:
         return nir.read(path, type_check=False)  # it takes every kernel for a square; ours is checked all the same
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise FileError(readable_error(path, error)) from error
+        raise FileError(readable_error(path, error, "read")) from error
     except Exception as error:  # h5py and nir raise whatever they come across
         text = " ".join(str(error).split())
         raise FileError(f"'{path}' is not a NIR file that can be read ({type(error).__name__}: {text})") from error

@@ -13,14 +13,12 @@ from hw.registers import MAX_LAYERS
 from sim.image import ChipImage, LayerImage
 from sw.config import Config
 from sw.errors import ConfigError
+from sw.passes.limits import check_layer
 from sw.passes.quantise import Levels
 
 __all__ = ["copies_of", "map_to_chip"]
 
 _MAX_MEMBRANE_BITS = 48
-_MAX_BIAS_NEURONS = 32768
-_MAX_NEURONS = 1 << 22
-"""Membranes of a layer, all positions together."""
 _MAX_TARGETS = 4096
 """Cell pairs whose targets a programmer holds at once: a column group in all row tiles."""
 _MAX_REGISTER = 2**31 - 1
@@ -59,19 +57,7 @@ def map_to_chip(
     for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbars, strict=True)):
         positions = plan.places[stage.layer].positions  # of the first copy, which has most
         inputs, outputs = layer.positive.shape
-        if outputs > _MAX_BIAS_NEURONS:
-            raise ConfigError(
-                config.name, [f"layer '{layer.name}' has {outputs} neurons, and at most {_MAX_BIAS_NEURONS} fit"]
-            )
-        if outputs * positions > _MAX_NEURONS:
-            raise ConfigError(
-                config.name,
-                [
-                    f"layer '{layer.name}' has {outputs} channels at {positions} positions, "
-                    f"{outputs * positions} neurons, and at most {_MAX_NEURONS} fit; use smaller images, or a "
-                    "stride"
-                ],
-            )
+        check_layer(layer.name, outputs, positions, config)
         shapes.append(
             LayerParameters(
                 inputs=inputs,
@@ -199,7 +185,7 @@ def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]
     if sum(copies) > MAX_LAYERS:
         raise ConfigError(
             config.name,
-            [f"the network has {sum(copies)} crossbars with [crossbar] copies, and at most {MAX_LAYERS} fit"],
+            [f"the network has {sum(copies)} crossbars with all their copies, and at most {MAX_LAYERS} fit"],
         )
     return copies
 

@@ -145,6 +145,7 @@ TIMED |= {"energy.control_J_per_cycle"}
 # Fields that say where and what to run; each has its own check below.
 WHERE = {
     "train.augment", "name", "data.set", "data.test_limit", "data.calibration_images",
+    "nir.file", "nir.reset", "nir.threshold", "nir.dt_s",  # in test_nir_flow.py
     "cosim.simulator", "cosim.images", "cosim.trace_images", "cosim.waves", "cosim.through_bus",
 }  # fmt: skip
 
