@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hw.geometry import CrossbarStage
 from hw.params import LayerParameters, NpuParameters
 from hw.window_walk import window_words
 
-__all__ = ["Macro", "StepCycles", "image_cycles", "layer_cycles", "step_cycles", "words_of"]
+__all__ = [
+    "Macro", "StepCycles", "WindowCycles", "image_cycles", "layer_cycles", "step_cycles",
+    "window_cycles", "words_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,49 @@ def words_of(parameters: NpuParameters, stage: int) -> list[int]:
     return [first if position % shape.width == 0 else other for position in range(shape.positions)]
 
 
+class WindowCycles(NamedTuple):
+    """When a window goes through its stage, in cycles from that in which the stage gets the step.
+
+    read : its last word is read
+    gathered : its last word is in the registers
+    handed : the vector is handed on, `gathered` or as soon as the core takes the one before
+    seen : the core sees it
+    done : the core can see the next one
+    """
+
+    read: int
+    gathered: int
+    handed: int
+    seen: int
+    done: int
+
+
+def window_cycles(
+    layer: LayerParameters, words: Sequence[int], active: Sequence[bool], macro: Macro, copies: int = 1
+) -> Iterator[WindowCycles]:
+    """The windows of a stage, one after another; parameters as for `layer_cycles`."""
+    several = int(len(words) > 1)  # vectors wait in a register of their own
+    handed = accepted = 0
+    taken, idle = [0] * copies, [0] * copies  # of each copy, after its latest vector
+    for position, (number, spikes) in enumerate(zip(words, active, strict=True)):
+        copy = position % copies
+        if position == 0:
+            read, accepted, gathered = number, number + 1, number + 2
+        else:
+            read = accepted if number == 1 else handed + number - 2
+            accepted, gathered = handed + number - 1, handed + number
+        handed = max(gathered, taken[copy])
+        drive, conversion = macro.of(spikes)
+        seen = max(handed + several, idle[copy])
+        taken[copy] = seen + drive
+        idle[copy] = seen + drive + 2 + layer.groups * conversion
+        yield WindowCycles(read, gathered, handed, seen, idle[copy])
+
+
 def layer_cycles(
     layer: LayerParameters, words: Sequence[int], active: Sequence[bool], macro: Macro, copies: int = 1
 ) -> tuple[int, int]:
-    """A stage of several positions, from the cycle in which it gets the step.
+    """A stage but the last, from the cycle in which it gets the step.
 
     Parameters
     ----------
@@ -62,22 +105,8 @@ def layer_cycles(
 
     Returns the cycle in which its last word is read, and that in which the step is handed on: its map is complete.
     """
-    handed = read = accepted = 0
-    taken, idle, ends = [0] * copies, [0] * copies, [0] * copies  # of each copy, after its latest vector
-    for position, (number, spikes) in enumerate(zip(words, active, strict=True)):
-        copy = position % copies
-        if position == 0:
-            read, accepted, handed = number, number + 1, number + 2
-        else:
-            read = accepted if number == 1 else handed + number - 2
-            accepted = handed + number - 1
-            handed = max(handed + number, taken[copy])
-        drive, conversion = macro.of(spikes)
-        seen = max(handed + 1, idle[copy])
-        taken[copy] = seen + drive
-        idle[copy] = seen + drive + 2 + layer.groups * conversion
-        ends[copy] = idle[copy] + 2
-    return read, max(ends)
+    windows = list(window_cycles(layer, words, active, macro, copies))
+    return windows[-1].read, max(window.done for window in windows) + 2
 
 
 def step_cycles(

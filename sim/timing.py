@@ -8,7 +8,7 @@ an image, first word in cycle F_i and result in cycle R_i (0 before the first im
     R_i = E_i(last step) + 1                       cycles = R_i - max(F_i, R_(i-1))
 
 with O and E, the cycles in which a step's vector is offered and in which it ends, as in `hw.npu.Npu`: they depend on
-the vectors that are silent.
+the vectors, or windows, that are silent.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.cycles import image_cycles
 from sim.encoder import Encoder
 from sim.image import ChipImage
 from sim.result import Result
+from sim.window_activity import steps_of, window_activity
 
 __all__ = ["Timing", "timing"]
 
@@ -51,7 +53,7 @@ def timing(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> Timin
     if len(pixels) != len(result):
         raise ValueError(f"There are {len(pixels)} images, but {len(result)} results")
     words = image.parameters.pixel_words
-    spans = _spans(image, pixels, result)
+    spans = _spans(image, pixels, result) if image.parameters.stages.plain else _map_spans(image, pixels, result)
     cycles, results = np.empty(len(pixels), np.int64), np.empty(len(pixels), np.int64)
     first, before, before_that = -words, 0, -1
     for index, span in enumerate(spans.tolist()):
@@ -61,6 +63,13 @@ def timing(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> Timin
         before, before_that = offered + span, before if index else -1
         results[index] = before
     return Timing(cycles, results)
+
+
+def _map_spans(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:
+    """`_spans` of a unit with maps."""
+    active = window_activity(image, pixels, result)
+    steps = [steps_of(image, active, number, taken) for number, taken in enumerate(result.steps.tolist())]
+    return np.array([image_cycles(image.parameters, taken, 0) for taken in steps])
 
 
 def _spans(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """The report's pictures: one function each, numbers in, `matplotlib` figure out, one style.
 
-Nothing here reads files or knows about runs. The pictures of the chip's inside are in `sw.plots_inside`, those of
-programming in `sw.plots_programming`, the style in `sw.plot_style`; all are names of this module.
+Nothing here reads files or knows about runs. The pictures of the chip's inside are in `sw.plots_inside`, that of clock
+cycles in `sw.plots_cycles`, those of programming in `sw.plots_programming`, the style in `sw.plot_style`; all are names
+of this module.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sw.plot_style import BLUE, GREEN, GREY, INK, MUTED, ORANGE, RED, SERIES, STYLE, data_uri, new_figure, whole_ticks
+from sw.plots_cycles import stage_cycles
 from sw.plots_inside import conductance, membranes, raster
 from sw.plots_programming import failed_pairs, pulses_histogram, target_against_reached, weight_errors
 
@@ -29,6 +31,7 @@ __all__ = [
     "membranes",
     "pulses_histogram",
     "raster",
+    "stage_cycles",
     "steps_histogram",
     "target_against_reached",
     "waterfall",

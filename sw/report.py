@@ -22,6 +22,7 @@ from sim.image import ChipImage
 from sim.programming import ImageProgramming
 from sim.result import Result
 from sw import plots
+from sw.data_path import data_path
 from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
@@ -40,7 +41,7 @@ TELLING_STEPS = 6
 _MOST_RULES = 10
 """Leads in the table of a learnt strategy."""
 
-_PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes")
+_PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes", "stage_cycles")
 _STRATEGY_PICTURES = ("q_values", "k_search", "tuning")
 _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
 
@@ -113,6 +114,9 @@ def write_report(
         tuning=tuning_summary(image, tuned),
         drift=drift_summary(image, drifted),
         lifetime=lifetime,
+        data_path=None
+        if images is None
+        else data_path(image, images, reference if reference is not None else rtl, rtl),
         config=plain,
     )
     pictures = _pictures(image, summary, reference, rtl, example, maps)
@@ -204,6 +208,8 @@ def _pictures(
         figures["latency"] = plots.latency_histogram(rtl.cycles / image.clock_Hz)
     if summary["cells"]:
         figures["cells"] = plots.cells(summary["cells"])
+    if summary["data_path"]:
+        figures["stage_cycles"] = _stage_cycles(summary)
     names = [layer_label(layer.name) for layer in image.layers]
     if example is not None and example.result.trace is not None:
         trace, steps = example.result.trace, int(example.result.steps[0])
@@ -221,6 +227,16 @@ def _pictures(
         {"title": m.title, "uri": plots.data_uri(plots.conductance(m.target_S, m.programmed_S), "png")} for m in maps
     ]
     return found
+
+
+def _stage_cycles(summary: Mapping[str, Any]) -> Figure:
+    """The picture of `sw.data_path`: a bar for what is between the steps, and one for each stage."""
+    found = summary["data_path"]
+    names, parts = ["encoder, image's map"], [{"closes": found["between_steps"]}]
+    for stage, mapped in zip(found["stages"], summary["mapping"]["stages"], strict=True):
+        names.append(f"{stage['stage']}: {layer_label(stage['name'])}")
+        parts.append({"pools": stage["cycles"]} if mapped["pooling"] else stage)
+    return plots.stage_cycles(names, parts, found["cycles"])
 
 
 def _programming_pictures(image: ChipImage, programming: ImageProgramming | None) -> dict[str, str | None]:

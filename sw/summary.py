@@ -17,6 +17,7 @@ from hw.params import LayerParameters
 from sim.energy import energy
 from sim.image import ChipImage
 from sim.result import Result
+from sw.mapping_evidence import mapping_summary
 
 __all__ = ["PACKAGES", "energy_means", "summarise", "tiles", "versions", "widest"]
 
@@ -102,14 +103,15 @@ def summarise(
     tuning: Mapping[str, Any] | None = None,
     drift: Mapping[str, Any] | None = None,
     lifetime: Mapping[str, Any] | None = None,
+    data_path: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Nested plain values (numbers, texts, None), in a fixed order.
 
     Accuracies are 0 .. 1, energies joules an image (means), latencies seconds. The parameters are those of
     `sw.report.write_report`; `programming` is that of `sw.programming_evidence.programming_summary`, `strategy` and
-    `tuning` are those of `sw.strategy_evidence`, and `drift` is that of `sw.drift_evidence.drift_summary`. Labels
-    belong to the first images of each result.
+    `tuning` are those of `sw.strategy_evidence`, `drift` is that of `sw.drift_evidence.drift_summary`, and `data_path`
+    that of `sw.data_path.data_path`. Labels belong to the first images of each result.
     """
     counted = widest(reference, rtl)
     cycles = None if rtl is None else rtl.cycles
@@ -145,6 +147,8 @@ def summarise(
         "lifetime": None if lifetime is None else dict(lifetime),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
         "accuracy_by_steps": None if by_steps is None else list(by_steps),
+        "mapping": mapping_summary(image, counted),
+        "data_path": None if data_path is None else dict(data_path),
         "layers": _layers(image, counted),
         "cells": None if cells is None else {name: dict(counts) for name, counts in cells.items()},
         "seed": image.seed,
