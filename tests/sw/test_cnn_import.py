@@ -27,7 +27,7 @@ from sw.waterfall import ideal_cells, wide_adc
 from tests.sw.cnn_models import LeNet, PaddedBlock, ResNet, settled, vgg
 from tests.sw.models import make_config, make_images
 from tests.sw.plain_snn import run_plain
-from tests.sw.random_cnn import random_cnn
+from tests.sw.random_cnn import features, random_cnn
 
 
 def outputs(model: torch.nn.Module, pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -50,6 +50,21 @@ def fold_in_weights(graph: Graph) -> Network | None:
     return network
 
 
+NEEDED = {
+    *("identity", "identity, stride 1", "convolution, stride 1", "convolution, stride 2", "branch of the image"),
+    *("subsample, stride 1", "subsample, stride 2", "stride 1", "stride 2", "padding", "uneven", "batch norm"),
+    *(f"kernel {size}" for size in range(1, 6)),
+    *("max pooling", "average pooling", "max before pooling", "average before pooling", "global pooling"),
+}
+
+
+@pytest.mark.parametrize("seeds", [range(60), range(500, 530)])
+def test_random_networks_have_everything(seeds: range) -> None:
+    """Those of the tests below: nothing is left out by chance."""
+    found = [features(seed) for seed in seeds]
+    assert {name for name in NEEDED if sum(name in has for has in found) < 2} == set()
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_folded_and_normalised_networks_compute_the_same(seed: int) -> None:
     model, shape = random_cnn(seed)
@@ -70,7 +85,7 @@ def test_folded_and_normalised_networks_compute_the_same(seed: int) -> None:
     np.testing.assert_allclose(found * (expected.max() / found.max()), expected, atol=10 * limit)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(30))
 def test_spiking_networks_of_integers_are_the_plain_ones(seed: int) -> None:
     rng = np.random.default_rng(seed)
     model, shape = random_cnn(seed + 500)
@@ -86,7 +101,8 @@ def test_spiking_networks_of_integers_are_the_plain_ones(seed: int) -> None:
         },
         decision={"t_max": 6, "readout": readout, "skip": int(rng.choice([0, 1])), "k": float(rng.choice([1.0, 3.0]))},
     )
-    image = wide_adc(ideal_cells(sw.compile(model, pixels, config, input_shape=shape).image))
+    chip = sw.compile(model, pixels, config, input_shape=shape)
+    image = wide_adc(ideal_cells(chip.image))
     found = spiking_network(image).run(len(pixels), row_codes(image, pixels))
     codes = row_codes(image, pixels)
     steps = {t: codes(np.arange(len(pixels)), t) for t in range(1, image.t_max + 1)}
