@@ -77,6 +77,8 @@ class Npu(wiring.Component):
     - a layer with F_n words for position n, which hands the vector of n on in cycle C_n and sees it in cycle S_n: in
       cycle S_last + D_last + G c_last + 4, with C_0 = t + F_0 + 2, C_n = max(C_(n-1) + F_n, S_(n-1) + D_(n-1)), S_0 =
       C_0 + 1, S_n = max(C_n + 1, S_(n-1) + D_(n-1) + 2 + G c_(n-1)); D_n, c_n as above, for the window of n
+    - a stage with n copies: C_p = max(C_(p-1) + F_p, S_(p-n) + D_(p-n)), S_p = max(C_p + 1, S_(p-n) + D_(p-n) + 2 + G
+      c_(p-n)); in the last of the cycles S + D + G c + 4 of its copies' last windows
     - the last layer: E = t + F + 2 if it is skipped, else t + F + 2 + (D_L + c_L + 4 + max(...)) as above
 
     `hw.cycles` computes them.

@@ -294,6 +294,11 @@ class NpuParameters:
         return self.layers[0].inputs if self.plan is None else self.plan.image.size
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """Pixels, then channels of every crossbar stage; copies are not told apart."""
+        return (self.inputs, *(self.layers[stage.layer].outputs for _, stage in self.stages.crossbars))
+
+    @property
     def encoded(self) -> LayerParameters:
         """A layer that has the whole image as its rows: the shape of the encoder's vectors."""
         return replace(self.layers[0], inputs=self.inputs, positions=1)

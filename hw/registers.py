@@ -22,6 +22,7 @@ __all__ = [
     "GLOBAL_REGISTERS",
     "LAYER_REGISTERS",
     "MAX_BIASES",
+    "MAX_LAYERS",
     "Register",
     "RegisterFile",
     "bias_address",
@@ -31,7 +32,7 @@ __all__ = [
 
 BIAS_OFFSET = 0x8000
 MAX_BIASES = 0x8000
-_MAX_LAYERS = 255
+MAX_LAYERS = 255
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ def _find(registers: tuple[Register, ...], scope: str, name: str) -> Register:
 
 
 def _layer_base(layer: int) -> int:
-    if not 0 <= layer < _MAX_LAYERS:
-        raise ValueError(f"Layer of a load address must be in 0 .. {_MAX_LAYERS - 1}, not {layer!r}")
+    if not 0 <= layer < MAX_LAYERS:
+        raise ValueError(f"Layer of a load address must be in 0 .. {MAX_LAYERS - 1}, not {layer!r}")
     return (layer + 1) << 16
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.crossbar import CrossbarArray, Products
+from sim.image import LayerImage
 from sim.maps import LayerWindows, MapLists
 from sim.neuron import NeuronLayer
 
@@ -42,16 +43,24 @@ class LayerRun:
 
     Parameters
     ----------
+    layer : its neurons' settings; those of the chip that `array` was programmed for may be others
     array : the programmed crossbar, which is only read
     windows : what it is read for
     images : of the chunk
     fixed : the sums of all images of the chunk, for a layer that reads the same rows in every step
     """
 
-    def __init__(self, array: CrossbarArray, windows: LayerWindows, images: int, fixed: Products | None = None) -> None:
+    def __init__(
+        self,
+        layer: LayerImage,
+        array: CrossbarArray,
+        windows: LayerWindows,
+        images: int,
+        fixed: Products | None = None,
+    ) -> None:
         self._array = array
         self._windows = windows
-        self._neurons = NeuronLayer(array.layer, array.parameters, images)
+        self._neurons = NeuronLayer(layer, array.parameters, images)
         self._fixed = fixed
         p = array.parameters
         self._block = max(1, _BLOCK // (p.positions * p.row_tiles * p.outputs))

@@ -93,7 +93,7 @@ def run_chunk(
             n: arrays[n].window_products(lists.driven(windows[n], slice(count))) for n in plan.places[0].stage.layers
         }
     layers = [
-        LayerRun(array, layer_windows, count, fixed.get(index))
+        LayerRun(image.layers[index], array, layer_windows, count, fixed.get(index))
         for index, (array, layer_windows) in enumerate(zip(arrays, windows, strict=True))
     ]
     pools = {

@@ -7,6 +7,7 @@
     chip.write_verilog("build/mine")
     chip.save("mine.loom"); sw.load("mine.loom")
     chip.report("build/mine")
+    sw.write_nir(chip, "mine.nir"); chip = sw.compile(sw.read_nir("mine.nir"), calibration_images, "nir.toml")
 
 Importing this package is quick: PyTorch and the rest are imported where they are first used.
 """
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from sw.chip import Chip
     from sw.config import Config
     from sw.layers import ClippedReLU
+    from sw.nir_export import write_nir
     from sw.nir_import import NirModel, read_nir
 
-__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir"]
+__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir", "write_nir"]
 
 
 def compile(
@@ -71,13 +73,14 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
 
 
 def __getattr__(name: str) -> Any:
-    """`sw.Chip`, `sw.Config`, `sw.ClippedReLU`, `sw.read_nir` and `sw.NirModel`, imported when asked for."""
+    """Everything else of `__all__`, imported when asked for."""
     modules = {
         "Chip": "sw.chip",
         "Config": "sw.config",
         "ClippedReLU": "sw.layers",
         "NirModel": "sw.nir_import",
         "read_nir": "sw.nir_import",
+        "write_nir": "sw.nir_export",
     }
     if name not in modules:
         raise AttributeError(f"module 'sw' has no attribute '{name}'")

@@ -64,7 +64,7 @@ class Chip:
         return self.image.parameters
 
     def __repr__(self) -> str:
-        sizes = "-".join(str(n) for n in (self.parameters.inputs, *(layer.outputs for layer in self.parameters.layers)))
+        sizes = "-".join(str(n) for n in self.parameters.sizes)
         return f"Chip({self.image.name}: {sizes}, {self.image.device.bits}-bit cells)"
 
     def predict(
@@ -164,11 +164,9 @@ class Chip:
 
     def write_nir(self, path: str | os.PathLike[str]) -> Path:
         """Write the network as a NIR file, whole or not at all; what NIR cannot express raises, see `sw.nir_export`."""
-        from sw.nir_export import chip_to_nir, nir_file
+        from sw.nir_export import write_nir
 
-        place = as_path(path, "NIR file")
-        write_atomic(place, nir_file(chip_to_nir(self.image)))
-        return place
+        return write_nir(self, path)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weight image (.loom), whole or not at all; `sw.load` reads it."""

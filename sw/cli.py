@@ -177,6 +177,23 @@ def firmware(
         Console().print(f"network.h and spikeloom_registers.h in {output}", soft_wrap=True, highlight=False)
 
 
+@app.command(epilog="Examples: spikeloom nir digits -o digits.nir · spikeloom nir mine.loom -o mine.nir")
+def nir(
+    source: RunOrChip,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", parser=folder, help="NIR file to write.")],
+    data: Data = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a chip's network as a NIR file for other spiking programs: integers, without what cells do to them."""
+    chip, _ = chip_and_flow(source, data, as_json)
+    chip.write_nir(output)
+    if as_json:
+        print_json({"file": str(output), "layers": [layer.name for layer in chip.image.layers]})
+    else:
+        Console().print(f"{len(chip.image.layers)} layers in {output}", soft_wrap=True, highlight=False)
+
+
 @app.command(
     epilog="Examples: spikeloom cosim digits --images 50 · spikeloom cosim mine.loom --images 20 --simulator icarus · "
     "spikeloom cosim tiny --images 2 --waves · spikeloom cosim programming --through-bus"

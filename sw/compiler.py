@@ -24,6 +24,7 @@ from sw.nir_import import NirModel
 from sw.passes.calibrate import calibrate_adc
 from sw.passes.fold import fold
 from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
+from sw.passes.limits import check_sizes
 from sw.passes.map import map_to_chip
 from sw.passes.normalise import normalise
 from sw.passes.quantise import Levels, quantise
@@ -90,9 +91,11 @@ def compile_model(
     if isinstance(model, NirModel):
         check_dynamics(model, config)
         network = fold(model.graph, "weights")
+        check_sizes(network, config)
         images = calibration_pixels(calibration_images, network.inputs)
         return _programmed(network, images, config, validation, progress, lambda image: with_threshold(image, model))
     folded = fold(import_torch(model, image_shape(calibration_images, input_shape)), config.convert.average_pooling)
+    check_sizes(folded, config)
     images = calibration_pixels(calibration_images, folded.inputs)
     check_same(model, folded, images[:4])
     normalised = normalise(folded, images, config.convert)

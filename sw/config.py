@@ -22,6 +22,7 @@ from sw.errors import ConfigError
 from sw.files import as_path, reason
 from sw.layer_string import parse_layers, shapes_of
 from sw.lifetime_section import LifetimeSection, lifetime_problems
+from sw.nir_section import NirSection, nir_problems
 from sw.sections import (
     CodingSection,
     ConvertSection,
@@ -57,6 +58,7 @@ class Config(BaseModel):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="seed of every random draw, no unit")] = 0
     data: DataSection = DataSection()
     train: TrainSection = TrainSection()
+    nir: NirSection = NirSection()
     convert: ConvertSection = ConvertSection()
     tuning: TuningSection = TuningSection()
     coding: CodingSection = CodingSection()
@@ -113,6 +115,7 @@ class Config(BaseModel):
         problems += _programming_problems(self.programming, self.device)
         problems += _drift_problems(self)
         problems += learning_problems(d, self.learning, self.convert.tune, self.tuning)
+        problems += nir_problems(self.nir, t, self.convert)
         problems += lifetime_problems(self.lifetime, self.device)
         if problems:
             raise ValueError("\n".join(problems))
@@ -229,6 +232,16 @@ def _network_problems(train: TrainSection, data: str) -> list[str]:
         shapes_of(tokens, image)
         if tokens[-1].outputs != classes:
             raise ValueError(f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}")
+        kinds = {token.kind for token in tokens}
+        for name, needed, what in (
+            ("pooling", {"pool"}, "pooling such as 2s"),
+            ("batch_norm", {"conv", "residual"}, "convolutions"),
+        ):
+            if getattr(train, name) != TrainSection.model_fields[name].default and not kinds & needed:
+                problems.append(
+                    f"[train] {name} must be {TrainSection.model_fields[name].default!r} with network "
+                    f"'{train.network}', which has no {what}, not {getattr(train, name)!r}"
+                )
     except ValueError as error:
         problems.append(f"[train] network '{train.network}': {error}")
     return problems

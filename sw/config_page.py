@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -23,8 +24,8 @@ One TOML file describes a run. `spikeloom run FILE`, `sw.compile(model, images, 
 read it; a preset's name ({presets}) can stand in a file's place. Everything has a default, so a file only says what
 differs. Unknown keys, values out of range and values that do not go together are errors, all reported at once.
 
-This page is generated from `sw/config.py`, `sw/sections.py`, `sw/lifetime_section.py` and `sim/config.py` by
-`python -m sw.config_page`.
+This page is generated from `sw/config.py`, `sw/sections.py`, `sw/nir_section.py`, `sw/lifetime_section.py` and
+`sim/config.py` by `python -m sw.config_page`.
 
 """
 
@@ -43,8 +44,14 @@ _RULES = """## Rules that concern more than one field
 - `neuron.clip` is 0 (off) or at least 1: below its threshold no neuron fires.
 - `train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide.
 - `train.network` other than `mlp` fits the data set's images and ends with its classes, and `train.hidden` is not given
-  then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, which has no convolutions.
+  then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, and where the network has no pooling or
+  no convolutions.
+- With `nir.file` nothing is trained and nothing normalised: `[train]` is not given, and `convert.normalisation`,
+  `convert.percentile` and `convert.average_pooling` keep their defaults; `[neuron]`, `coding.phases` and
+  `decision.readout` are what the file's neurons are ([NIR](nir.md#neurons)). Without it, `[nir]` keeps its defaults.
 - `train.augment` is false for data set `digits`, whose images are too small to shift.
+- `crossbar.copies` above 1 needs a layer with several positions; in a list there is a number for every layer with
+  weights, at most its number of positions (so 1 for a dense layer).
 - `cosim.trace_images` is at most `cosim.images`, unless that is 0 (all).
 - `programming.fault_aware` needs `programming.method = "verify"`, which finds the failed cells.
 - `device.program_sigma` is 0 with `programming.method = "verify"`: pulses leave an error of their own.
@@ -100,6 +107,8 @@ def _cell(text: str | None) -> str:
 def _allowed(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
+    if get_origin(field.annotation) is UnionType:
+        return "whole number >= 1, or list of them"
     if get_origin(field.annotation) is tuple:
         return "list of whole numbers >= 1, <= 32768"
     kinds: dict[Any, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}

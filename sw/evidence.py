@@ -48,7 +48,8 @@ class TileMap:
 
 def layer_label(name: str) -> str:
     """A layer's name for titles and tables: that of its module, whose number alone (in a Sequential) says nothing."""
-    return f"module {name}" if name.replace(".", "").isdigit() else name
+    own = name.partition(" copy ")[0]
+    return f"module {name}" if own.replace(".", "").isdigit() else name
 
 
 def accuracy_by_steps(

@@ -27,7 +27,7 @@ def export_axi_files(chip: Chip) -> dict[str, bytes | str]:
 
 def _readme(image: ChipImage, modules: int) -> str:
     p = image.parameters
-    sizes = "-".join(str(n) for n in (p.inputs, *(layer.outputs for layer in p.layers)))
+    sizes = "-".join(str(n) for n in p.sizes)
     settings = ",\n        ".join(macro_settings(image))
     return f"""# {image.name}, with its buses
 

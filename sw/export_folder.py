@@ -63,7 +63,7 @@ def load_lines(image: ChipImage) -> str:
 
 def _readme(image: ChipImage, names: list[str]) -> str:
     p = image.parameters
-    sizes = "-".join(str(n) for n in (p.inputs, *(layer.outputs for layer in p.layers)))
+    sizes = "-".join(str(n) for n in p.sizes)
     rows = "\n".join(
         f"| {index} | {layer.name} | {shape.inputs} x {shape.outputs} | {shape.row_tiles} x {shape.column_tiles} "
         f"| {layer.theta} | {layer.gain_shift} | {shape.membrane_bits} |"

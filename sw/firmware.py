@@ -118,7 +118,7 @@ def network_header(
     lanes = p.encoder_lanes
     head = _HEAD.format(
         name=_plain(image.name),
-        sizes="-".join(str(n) for n in (p.inputs, *(layer.outputs for layer in p.layers))),
+        sizes="-".join(str(n) for n in p.sizes),
         build=build_id(p),
         kind=", then the programming of every cell" if programming else "; cells are taken as programmed",
         layers=len(p.layers),

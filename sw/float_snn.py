@@ -176,10 +176,15 @@ def _margin(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def spiking_network(image: ChipImage, network: Network | None = None) -> SpikingNetwork:
-    """The dynamics of a chip: with its integers, or with a normalised network's real weights and thresholds of 1."""
+    """The dynamics of a chip: with its integers, or with a normalised network's real weights and thresholds of 1.
+
+    Its layers are the network's: copies of a crossbar, which compute the same, are one.
+    """
     layers = []
-    plan = image.parameters.stages
-    for index, (chip, (_, stage)) in enumerate(zip(image.layers, plan.crossbars, strict=True)):
+    shared = image.parameters.stages
+    chips = [image.layers[stage.layer] for _, stage in shared.crossbars]
+    plan = shared.with_copies([1] * len(chips))
+    for index, (chip, (_, stage)) in enumerate(zip(chips, plan.crossbars, strict=True)):
         unit = 1.0 if network is None else float(chip.theta)
         weight = chip.weights if network is None else network.layers[index].weight.T
         bias = chip.bias if network is None else network.layers[index].bias

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +37,15 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """y = weight @ x + bias; weight float64 [outputs, inputs], bias float64 [outputs]."""
+    """y = weight @ x + bias; weight float64 [outputs, inputs], bias float64 [outputs].
+
+    biased : whether the model's layer has a bias at all; without, bias is 0
+    """
 
     name: str
     weight: Floats
     bias: Floats
+    biased: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +126,14 @@ class Neurons:
 
     resistance, threshold : float64, one a value in PyTorch's order, or one for all
     dt : seconds a step
+    form : "IF", or "LIF" for a leaky neuron whose time constant is infinite, so that it does not leak
     """
 
     name: str
     resistance: Floats
     threshold: Floats
     dt: float
+    form: Literal["IF", "LIF"] = "IF"
 
     def gains(self, shape: MapShape) -> Floats:
         """Thresholds that a current of 1 makes in a step, float64 [channels].

@@ -80,7 +80,7 @@ class GraphBuilder:
         x = self._flat(place, x, inputs)
         if x.shape != (inputs,):
             raise UnsupportedError(f"{place} has {inputs} inputs, but gets {_size(x)} values")
-        node = Linear(name, weight, np.zeros(outputs) if bias is None else bias)
+        node = Linear(name, weight, np.zeros(outputs) if bias is None else bias, bias is not None)
         return self._add(node, (x,), (outputs,), MapShape(channels=outputs))
 
     def convolution(

@@ -28,6 +28,8 @@ _PATTERN = re.compile(
     r"|(?P<residual>\d+)r(?P<inner>\d+)(?:s(?P<step>\d+))?"
     r"|(?P<pool>\d+)s|(?P<globally>g)|(?P<dense>\d+))"
 )
+_MAX_OUTPUTS = 32768
+"""As the load addresses of a layer's biases have it."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,9 @@ def _token(part: str) -> LayerToken:
     found = {name: value and (1 if value in ("p", "g") else int(value)) for name, value in match.groupdict().items()}
     if any(value == 0 for value in found.values()):
         raise ValueError(f"'{part}' has a size of 0")
+    outputs = found["conv"] or found["residual"] or found["dense"] or 0
+    if outputs > _MAX_OUTPUTS:
+        raise ValueError(f"'{part}' has {outputs} channels or neurons, and at most {_MAX_OUTPUTS} fit")
     if found["conv"]:
         kernel = found["kernel"] or 1
         if found["padded"] and kernel % 2 == 0:

@@ -9,6 +9,8 @@ from sim.image import ChipImage
 from sw.config import Config
 from sw.errors import ConfigError
 from sw.nir_import import NirModel
+from sw.nir_section import UNUSED
+from sw.sections import ConvertSection
 
 __all__ = ["check_dynamics", "with_threshold"]
 
@@ -18,11 +20,12 @@ def check_dynamics(model: NirModel, config: Config) -> None:
     wanted = [
         ("neuron", "reset", model.reset),
         ("neuron", "output_reset", model.reset),
-        ("neuron", "v0", 0.0),
+        ("neuron", "v0", model.start),
         ("neuron", "leak", 0),
         ("neuron", "clip", 0.0),
         ("coding", "phases", 1),
         ("decision", "readout", "spikes"),
+        *(("convert", name, ConvertSection.model_fields[name].default) for name in UNUSED),
     ]
     problems = [
         f"[{table}] {name} must be {value!r} for this network from NIR, not {getattr(getattr(config, table), name)!r}"
@@ -37,7 +40,7 @@ def with_threshold(image: ChipImage, model: NirModel) -> ChipImage:
     """The chip with neurons that fire above their threshold, if the network's do; the hardware's fire at theirs.
 
     V > theta is V >= theta + 1 in integers. With reset "zero" the threshold is one step higher. With "subtract" it
-    stays, since it is what is taken away, and all membranes are one step lower: they start at -1.
+    stays, since it is what is taken away, and all membranes start one step lower.
     """
     if model.threshold == "at":
         return image

@@ -1,14 +1,17 @@
 """A network as a NIR graph: one that came from NIR, as it was, or a chip's, with its integer weights.
 
 What NIR leaves open (reset, threshold, seconds a step) is written as metadata of the graph, which `sw.nir_import`
-reads. What NIR does not have raises `UnsupportedError`: max pooling, phases, leaks by shifts, membranes that do not
-start at 0.
+reads; where membranes start is written there too, which other programs do not read. What NIR does not have raises
+`UnsupportedError`: max pooling, phases, leaks by shifts, limits of the membrane.
 """
 
 from __future__ import annotations
 
 import io
-from typing import Any, Literal
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +20,23 @@ from hw.geometry import CrossbarStage, MapShape, Pooling, PoolStage, Window
 from hw.params import Reset
 from sim.image import ChipImage, LayerImage
 from sw.errors import UnsupportedError
-from sw.graph import Add, Affine, AveragePool, Convolution, Flatten, Linear, Neurons
+from sw.files import as_path, write_atomic
+from sw.graph import Add, Affine, AveragePool, Convolution, Flatten, Graph, Linear, Neurons, Node
 from sw.graph_builder import GraphBuilder, Value
-from sw.nir_import import DT, NirModel
+from sw.nir_import import DT, OPEN, NirModel
 
-__all__ = ["chip_to_nir", "nir_file", "to_nir"]
+if TYPE_CHECKING:
+    from sw.chip import Chip
+
+__all__ = ["chip_to_nir", "to_nir", "write_nir"]
+
+Shape = tuple[int, ...]
 
 
 def to_nir(model: NirModel) -> Any:
     """The `nir.NIRGraph` of a network of spiking neurons; node for node the one it was read from.
 
-    Numbers are float32 where that holds them exactly, else float64. A layer without a bias, or whose biases are all 0,
-    is written as `Linear`.
+    Numbers are float32 where that holds them exactly, else float64.
     """
     import nir
 
@@ -37,7 +45,7 @@ def to_nir(model: NirModel) -> Any:
     names: dict[int, tuple[str, ...]] = {0: (first,)}
     nodes: dict[str, Any] = {first: nir.Input(input_type=np.array(graph.input_shape))}
     edges: list[tuple[str, str]] = []
-    shapes = [graph.image]
+    shapes: list[Shape] = [graph.input_shape]
     for number, (node, sources) in enumerate(zip(graph.nodes, graph.sources, strict=True), 1):
         read = tuple(name for source in sources for name in names[source])
         shapes.append(_made(node, shapes[sources[0]]))
@@ -47,26 +55,52 @@ def to_nir(model: NirModel) -> Any:
         nodes[node.name] = _node(node, shapes[sources[0]])
         edges += [(name, node.name) for name in read]
         names[number] = (node.name,)
-    nodes[last] = nir.Output(output_type=np.array(_shape(shapes[-1])))
+    nodes[last] = nir.Output(output_type=np.array(shapes[-1]))
     edges += [(name, last) for name in names[len(graph.nodes)]]
     seconds = {node.dt for node in graph.nodes if isinstance(node, Neurons)}
-    metadata = {"reset": model.reset, "threshold": model.threshold, "dt": seconds.pop() if seconds else DT}
-    # nir takes every kernel for a square when it checks types
+    for name, node in nodes.items():
+        node.metadata = dict(model.notes.get(name, {}))
+    metadata = {name: value for name, value in model.notes.get("", {}).items() if name not in OPEN}
+    metadata |= {"reset": model.reset, "threshold": model.threshold, "dt": seconds.pop() if seconds else DT}
+    if model.start:
+        metadata["start"] = model.start
+    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata, type_check=_checkable(graph))
+
+
+def _checkable(graph: Graph) -> bool:
+    """Whether nir's own check of types understands it: it takes every kernel for a square, and wants a threshold for
+    every neuron.
+    """
     square = all(len(set(node.weight.shape[2:])) == 1 for node in graph.nodes if isinstance(node, Convolution))
-    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata, type_check=square)
+    return square and all(node.threshold.ndim in (1, 3) for node in graph.nodes if isinstance(node, Neurons))
 
 
-def nir_file(graph: Any) -> bytes:
-    """A NIR graph as the bytes of its file."""
+def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
+    """Write a network as a NIR file, whole or not at all.
+
+    network : one from `read_nir`, as it was; or a chip, as integers without what cells and converters do to them
+
+    Raises `UnsupportedError` for what NIR cannot express, `FileError` if the file cannot be written.
+    """
     import nir
 
+    if isinstance(network, NirModel):
+        graph = to_nir(network)
+    elif isinstance(getattr(network, "image", None), ChipImage):
+        graph = chip_to_nir(network.image, network.config.neuron.v0)
+    else:
+        raise TypeError(f"A NIR file is written of a chip or a NirModel, not of {type(network).__name__}")
+    place = as_path(path, "NIR file")
     buffer = io.BytesIO()
     nir.write(buffer, graph)
-    return buffer.getvalue()
+    write_atomic(place, buffer.getvalue())
+    return place
 
 
-def chip_to_nir(image: ChipImage) -> Any:
+def chip_to_nir(image: ChipImage, start: float = 0.0) -> Any:
     """The `nir.NIRGraph` of a chip with ideal cells and converters: integer weights, thresholds in conductance steps.
+
+    start : where the configuration has membranes start, thresholds
 
     Raises `UnsupportedError`, with the field or stage, for what NIR does not have.
     """
@@ -75,22 +109,49 @@ def chip_to_nir(image: ChipImage) -> Any:
         ("phases", image.parameters.phases != 1),
         ("neurons that leak", any(layer.leak for layer in image.layers)),
         ("limits of the membrane", any(layer.clip for layer in image.layers)),
-        ("membranes that do not start at 0", any(layer.v0 for layer in image.layers)),
         ("neurons without a reset", any(layer.reset == Reset.NONE for layer in image.layers)),
         ("layers with different resets", any(layer.reset != first.reset for layer in image.layers)),
+        ("copies of a crossbar whose neurons differ", _copies_differ(image)),
     ):
         if found:
             raise UnsupportedError(f"The chip has {what}, which NIR does not have")
+    threshold = _threshold(image, start)
     shape = (plan.image.channels, plan.image.height, plan.image.width)
     build = GraphBuilder(shape)
     maps = [Value(0, shape if plan.image.positions > 1 else (plan.image.channels,))]
     for number, stage in enumerate(plan.stages):
         if isinstance(stage, PoolStage):
-            maps.append(_pool(build, stage, number, first.reset, maps, plan.maps[number + 1]))
+            maps.append(_pool(build, stage, number, first.reset, maps, start, threshold))
         else:
             maps.append(_layer(build, stage, image.layers[stage.layer], maps, plan.maps))
     reset: Literal["zero", "subtract"] = "subtract" if first.reset == Reset.SUBTRACT else "zero"
-    return to_nir(NirModel(build.graph(maps[-1]), reset, "at"))
+    return to_nir(NirModel(build.graph(maps[-1]), reset, threshold, start=start))
+
+
+def _copies_differ(image: ChipImage) -> bool:
+    """Whether copies have biases, thresholds or starts of their own, so that they are not one layer of NIR."""
+    firsts = (image.layers[place.stage.layer] for place in image.parameters.stages.places)
+    return any(
+        (layer.theta, layer.v0) != (first.theta, first.v0) or bool(np.any(layer.bias != first.bias))
+        for layer, first in zip(image.layers, firsts, strict=True)
+    )
+
+
+def _threshold(image: ChipImage, start: float) -> Literal["above", "at"]:
+    """Whether neurons fire at their threshold, or above it, which they do if all membranes start one step lower.
+
+    Raises `UnsupportedError` for layers that start anywhere else, as after the tuning of thresholds.
+    """
+    late = {round(start * layer.theta) - layer.v0 for layer in image.layers}
+    if late == {0}:
+        return "at"
+    if late == {1} and all(layer.reset == Reset.SUBTRACT for layer in image.layers):
+        return "above"
+    odd = next(layer for layer in image.layers if layer.v0 != round(start * layer.theta))
+    raise UnsupportedError(
+        f"Layer '{odd.name}' starts at {odd.v0} conductance steps, which is not {start!r} of its threshold of "
+        f"{odd.theta} like the other layers' starts; NIR has no membranes that start elsewhere"
+    )
 
 
 def _layer(
@@ -107,7 +168,7 @@ def _layer(
         x = _window(build, name, window, weight, bias, maps[window.source], shape)
         total = x if total is None else build.add(f"{layer.name}+{index}", f"Layer '{layer.name}'", total, x)
     assert total is not None
-    return build.neurons(total, _neurons(f"{layer.name}.neurons", layer.theta))
+    return build.neurons(total, _neurons(f"{layer.name}.neurons", layer.theta, total))
 
 
 def _window(
@@ -120,59 +181,61 @@ def _window(
         return build.convolution(name, f"Layer '{name}'", x, kernel, bias, window.stride, window.padding)
     if x.shape is not None and len(x.shape) > 1:
         x = build.flatten(x, f"{name}.flatten")
-    return build.linear(name, f"Layer '{name}'", x, np.ascontiguousarray(kernel.reshape(len(bias), -1)), bias)
+    flat = np.ascontiguousarray(kernel.reshape(len(bias), -1))
+    return build.linear(name, f"Layer '{name}'", x, flat, bias if bias.any() else None)
 
 
 def _pool(
-    build: GraphBuilder, stage: PoolStage, number: int, reset: Reset, maps: list[Value], shape: MapShape
+    build: GraphBuilder, stage: PoolStage, number: int, reset: Reset, maps: list[Value], start: float, threshold: str
 ) -> Value:
     """Average pooling on spikes is a sum, and a neuron whose threshold is the number of values."""
     size = stage.window.kernel[0] * stage.window.kernel[1]
     for what, found in (
         ("max pooling", stage.kind == Pooling.MAX),
-        ("average pooling whose sums do not start at 0", stage.start != 0),
+        (f"average pooling whose sums start at {stage.start} of {size}", stage.start != round(start * size)),
+        ("average pooling, which fires at its threshold, beside neurons that fire above theirs", threshold != "at"),
         ("average pooling, which subtracts, beside neurons that reset to 0", reset != Reset.SUBTRACT),
     ):
         if found:
             raise UnsupportedError(f"Stage {number} of the chip is {what}, which NIR does not have")
     name = f"pool{number}"
     x = build.pool(name, f"Stage {number}", maps[stage.window.source], True, stage.window.kernel, total=True)
-    return build.neurons(x, _neurons(f"{name}.neurons", size))
+    return build.neurons(x, _neurons(f"{name}.neurons", size, x))
 
 
-def _neurons(name: str, threshold: float) -> Neurons:
-    return Neurons(name, np.array([1.0 / DT]), np.array([float(threshold)]), DT)
+def _neurons(name: str, threshold: float, x: Value) -> Neurons:
+    """Neurons that are all alike, one for every value."""
+    assert x.shape is not None
+    return Neurons(name, np.full(x.shape, 1.0 / DT), np.full(x.shape, float(threshold)), DT)
 
 
-def _made(node: Any, shape: MapShape) -> MapShape:
-    """Shape of what a node makes of a map."""
+def _made(node: Node, shape: Shape) -> Shape:
+    """Shape of what a node makes of what has this shape, as the model knows them: maps, or flat values."""
     if isinstance(node, Linear):
-        return MapShape(channels=len(node.bias))
+        return (len(node.bias),)
     if isinstance(node, Flatten):
-        return MapShape(channels=shape.size)
+        return (math.prod(shape),)
     if isinstance(node, Convolution | AveragePool):
-        window = (
-            node.window(0)
-            if isinstance(node, Convolution)
-            else Window(source=0, kernel=node.kernel, stride=node.kernel)
-        )
-        height, width = window.outputs(shape)
-        channels = len(node.bias) if isinstance(node, Convolution) else shape.channels
-        return MapShape(channels=channels, height=height, width=width)
+        channels, height, width = (1, *shape)[-3:]
+        if isinstance(node, Convolution):
+            window, made = node.window(0), len(node.bias)
+        else:
+            window, made = Window(source=0, kernel=node.kernel, stride=node.kernel), channels
+        return (made, *window.outputs(MapShape(channels=channels, height=height, width=width)))
     return shape
 
 
-def _node(node: Any, shape: MapShape) -> Any:
-    """The NIR node of one of ours; shape is that of the map it reads."""
+def _node(node: Node, shape: Shape) -> Any:
+    """The NIR node of one of ours; shape is that of what it reads."""
     import nir
 
     if isinstance(node, Linear):
-        if not node.bias.any():
+        if not node.biased:
             return nir.Linear(weight=_small(node.weight))
         return nir.Affine(weight=_small(node.weight), bias=_small(node.bias))
     if isinstance(node, Convolution):
         return nir.Conv2d(
-            input_shape=(shape.height, shape.width),
+            input_shape=shape[-2:],
             weight=_small(node.weight),
             stride=node.stride,
             padding=node.padding,
@@ -184,27 +247,20 @@ def _node(node: Any, shape: MapShape) -> Any:
         kind = nir.SumPool2d if node.total else nir.AvgPool2d
         return kind(kernel_size=np.array(node.kernel), stride=np.array(node.kernel), padding=np.array((0, 0)))
     if isinstance(node, Flatten):
-        return nir.Flatten(input_type=np.array(_shape(shape)), start_dim=0, end_dim=-1)
+        return nir.Flatten(input_type=np.array(shape), start_dim=0, end_dim=-1)
     if isinstance(node, Neurons):
-        r, threshold = (_spread(values, shape) for values in (node.resistance, node.threshold))
-        return nir.IF(r=_small(r), v_threshold=_small(threshold), v_reset=np.zeros_like(_small(threshold)))
+        r, threshold = _small(node.resistance), _small(node.threshold)
+        if node.form == "LIF":
+            endless = np.full_like(threshold, np.inf)
+            zeros = np.zeros_like(threshold)
+            return nir.LIF(tau=endless, r=endless.copy(), v_leak=zeros, v_threshold=threshold, v_reset=zeros.copy())
+        return nir.IF(r=r, v_threshold=threshold, v_reset=np.zeros_like(threshold))
     if isinstance(node, Affine) and not node.shift.any():
         scale = node.scale
-        if shape.positions > 1 and len(scale) == shape.channels:
-            scale = np.broadcast_to(scale[:, None, None], _shape(shape)).copy()
+        if len(shape) == 3 and len(scale) == shape[0]:
+            scale = np.broadcast_to(scale[:, None, None], shape).copy()
         return nir.Scale(scale=_small(scale))
     raise UnsupportedError(f"'{node.name}' ({type(node).__name__}) has no counterpart in NIR")
-
-
-def _shape(shape: MapShape) -> tuple[int, ...]:
-    return (shape.channels,) if shape.positions == 1 else (shape.channels, shape.height, shape.width)
-
-
-def _spread(values: NDArray[np.float64], shape: MapShape) -> NDArray[np.float64]:
-    """Parameters of neurons, one for each."""
-    if values.size == shape.size:
-        return values.reshape(_shape(shape))
-    return np.full(_shape(shape), float(values.reshape(-1)[0]))
 
 
 def _small(values: NDArray[np.float64]) -> NDArray[Any]:

@@ -1,9 +1,11 @@
 """A plan of maps, windows and stages as JSON, for the weight image.
 
 {"image": {"channels": 1, "height": 28, "width": 28}, "channels": [12, 10], "stages": [
-    {"kind": "crossbar", "layer": 0, "windows": [
+    {"kind": "crossbar", "layer": 0, "copies": 1, "windows": [
         {"source": 0, "kernel": [5, 5], "stride": [1, 1], "padding": [0, 0]}]},
     {"kind": "max", "window": {"source": 1, ...}, "start": 0}, ...]}
+
+`channels` has a number for every copy. A crossbar without "copies" has one (images of version 3).
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
 
 def _stage_to_json(stage: Stage) -> dict[str, Any]:
     if isinstance(stage, CrossbarStage):
-        return {"kind": _CROSSBAR, "layer": stage.layer, "windows": [_window_to_json(w) for w in stage.windows]}
+        windows = [_window_to_json(w) for w in stage.windows]
+        return {"kind": _CROSSBAR, "layer": stage.layer, "copies": stage.copies, "windows": windows}
     return {"kind": stage.kind.name.lower(), "window": _window_to_json(stage.window), "start": stage.start}
 
 
@@ -55,7 +58,7 @@ def _stage_from_json(values: dict[str, Any]) -> Stage:
     stage: Stage
     if kind == _CROSSBAR:
         windows = tuple(_window_from_json(window) for window in rest.pop("windows"))
-        stage = CrossbarStage(layer=rest.pop("layer"), windows=windows)
+        stage = CrossbarStage(layer=rest.pop("layer"), windows=windows, copies=rest.pop("copies", 1))
     else:
         window = _window_from_json(rest.pop("window"))
         stage = PoolStage(kind=Pooling[kind.upper()], window=window, start=rest.pop("start"))

@@ -6,9 +6,9 @@ one table are in `sw.config`, in one place.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = [
     "CodingSection",
@@ -266,6 +266,16 @@ class LearningSection(Section):
     ] = 400_000
 
 
+def _copies(value: Any) -> Any:
+    """A list as a tuple; one sentence for what is neither a number nor a list of numbers of at least 1."""
+    numbers = list(value) if isinstance(value, list | tuple) else [value]
+    if not numbers or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in numbers):
+        raise ValueError(
+            f"copies must be a whole number of at least 1, or a list of such numbers, one a layer, not {value!r}"
+        )
+    return tuple(numbers) if isinstance(value, list | tuple) else value
+
+
 class CrossbarSection(Section):
     """Size of an array and its converters."""
 
@@ -274,6 +284,14 @@ class CrossbarSection(Section):
     adc_bits: Annotated[
         int, Field(ge=1, le=16, description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits")
     ] = 8
+    copies: Annotated[
+        int | tuple[int, ...],
+        BeforeValidator(_copies),
+        Field(
+            description="crossbars with the weights of one layer, which take its output positions in turn; one number "
+            "for all layers with several positions (at most as many as it has), or a number a layer, crossbars"
+        ),
+    ] = 1
 
 
 class HardwareSection(Section):

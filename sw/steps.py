@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,19 @@ from sw.errors import ConfigError, FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
 from sw.lifetime_step import load_lifetime, with_lifetime
+from sw.nir_step import load_nir, nir_facts, take_nir
 from sw.result_file import load_result, save_result
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from sw.nir_import import NirModel
 
 __all__ = ["STEPS", "TestSet", "load_chip", "load_test_set", "make_flow"]
 
 
+_NIR = Path("train/network.nir")
+"""Where the network of a run from a NIR file is kept."""
 _COSIM = ("hw", "sim", "sw/host", "sw/through_bus.py", "sw/cosimulate_bus.py")
 """Sources that determine what the Verilog does, and a host with it."""
 
@@ -100,6 +108,8 @@ def _train(flow: Flow) -> list[Path]:
 
     from sw.training import torch_accuracy, train
 
+    if flow.config.nir.file:
+        return _take_nir(flow)
     data, _ = _dataset(flow.config.data.set, flow.data).split(flow.config.data.validation_images)
     model = train(
         flow.config.train,
@@ -115,19 +125,35 @@ def _train(flow: Flow) -> list[Path]:
     return [flow.folder / "train/network.safetensors", flow.folder / "train/train.json"]
 
 
-def _convert(flow: Flow) -> list[Path]:
+def _take_nir(flow: Flow) -> list[Path]:
+    """A network that is not trained here; how accurate it is elsewhere is not known."""
+    facts = json.loads((flow.folder / "data/data.json").read_text())
+    place = take_nir(flow.config, flow.folder / _NIR, tuple(facts["shape"]), facts["classes"])
+    write_atomic(flow.folder / "train/train.json", _json({"accuracy": None}))
+    return [place, flow.folder / "train/train.json"]
+
+
+def _network(flow: Flow) -> nn.Module | NirModel:
+    """What the step `train` left."""
+    if flow.config.nir.file:
+        return load_nir(flow.config, flow.folder / _NIR)
     from safetensors.torch import load as load_tensors
 
     from sw.training import build
-    from sw.waterfall import waterfall
 
     facts = json.loads((flow.folder / "data/data.json").read_text())
-    tests = load_test_set(flow)
     model = build(flow.config.train, tuple(facts["shape"]), facts["classes"])
     model.load_state_dict(load_tensors((flow.folder / "train/network.safetensors").read_bytes()))
+    return model.eval()
+
+
+def _convert(flow: Flow) -> list[Path]:
+    from sw.waterfall import waterfall
+
+    tests = load_test_set(flow)
     validation = (tests.validation, tests.validation_labels) if needs_validation(flow.config) else None
     chip = sw.compile(
-        model.eval(), tests.calibration, flow.config, validation, functools.partial(flow.progress, "convert")
+        _network(flow), tests.calibration, flow.config, validation, functools.partial(flow.progress, "convert")
     )
 
     def tell(stage: str, accuracy: float) -> None:
@@ -265,6 +291,10 @@ def _data_facts(flow: Flow) -> Any:
     return [_sections("data")(flow), None if flow.data is None else str(flow.data.resolve())]
 
 
+def _train_facts(flow: Flow) -> Any:
+    return [_sections("data", "train", "seed")(flow), nir_facts(flow.config)]
+
+
 _CHIP = (
     *("name", "seed", "convert", "tuning", "coding", "neuron", "decision", "learning", "crossbar", "device"),
     *("programming", "energy", "hardware"),
@@ -272,13 +302,13 @@ _CHIP = (
 
 STEPS = (
     Step("data", "reading the data set", (), ("sw",), _data_facts, _data),
-    Step("train", "training the network", ("data",), ("sw",), _sections("data", "train", "seed"), _train),
+    Step("train", "training the network", ("data",), ("sw",), _train_facts, _train),
     Step(
         "convert",
         "converting it to a chip",
         ("data", "train"),
         ("hw", "sim", "sw"),
-        _sections(*_CHIP, "train"),
+        _sections(*_CHIP, "train", "nir"),
         _convert,
     ),
     Step("reference", "integer reference", ("data", "convert"), ("hw", "sim"), _sections("seed"), _reference),

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hw.params import Readout, Rule
-from sim.image import ChipImage
+from sim.image import ChipImage, LayerImage
 from sw import plots_strategy
 from sw.evidence import layer_label
 from sw.passes.learn import LearntRule
@@ -66,7 +66,7 @@ def tuning_summary(image: ChipImage, tuned: Tuned | None) -> dict[str, Any] | No
         "after": _cost(tuned.after),
         "layers": [
             {"name": layer.name, "factor": factor, "theta": layer.theta}
-            for layer, factor in zip(image.layers, tuned.factors, strict=True)
+            for layer, factor in zip(_first_copies(image), tuned.factors, strict=True)
         ],
         "moves": len(tuned.history),
         "evaluations": tuned.evaluations,
@@ -80,8 +80,13 @@ def strategy_figures(image: ChipImage, learnt: LearntRule | None, tuned: Tuned |
         figures["q_values"] = plots_strategy.q_convergence(learnt.strategy, states=3)
         figures["k_search"] = plots_strategy.k_search(learnt.search, learnt.k)
     if tuned is not None:
-        figures["tuning"] = plots_strategy.tuning(tuned, [layer_label(layer.name) for layer in image.layers])
+        figures["tuning"] = plots_strategy.tuning(tuned, [layer_label(layer.name) for layer in _first_copies(image)])
     return figures
+
+
+def _first_copies(image: ChipImage) -> list[LayerImage]:
+    """The network's layers: of a crossbar with copies the first, since all have the same factor."""
+    return [image.layers[stage.layer] for _, stage in image.parameters.stages.crossbars]
 
 
 def _cost(cost: Cost) -> dict[str, float | None]:

@@ -29,9 +29,9 @@ from sw.plan_json import plan_difference, plan_from_json, plan_to_json
 __all__ = ["FORMAT", "VERSION", "first_difference", "load", "pack", "unpack"]
 
 FORMAT = "spikeloom weight image"
-VERSION = 3
+VERSION = 4
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
-`program_cycles`, version 2 the plan of maps and the layers' positions.
+`program_cycles`, version 2 the plan of maps and the layers' positions, version 3 copies of crossbars.
 """
 _ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
 

@@ -2,11 +2,17 @@
 
 Maps are arrays [images, values] in the hardware's order (`hw.geometry`), which is PyTorch's channels-last; windows are
 read by PyTorch's convolutions. A layer with one position that reads one whole map is a matrix product of NumPy.
+
+Most of these convolutions are small. Shared by PyTorch's own threads, each would end with threads that wait for one
+another, in a loop that takes the processor from whatever else is running: a few of them took twenty times as long. So
+each runs in one thread, and the images of a large one are shared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,12 +21,15 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from hw.geometry import CrossbarStage, MapShape, Plan, Window
+from sim.threads import in_order, processors
 
 __all__ = ["Kernels", "WindowReader", "map_order", "pool_blocks"]
 
 Kernels = tuple[Any, ...]
 """A layer's weights as `WindowReader.sums` takes them: an array or tensor a window, None where no row conducts."""
 T = TypeVar("T", bound=np.generic)
+_SHARED_FROM = 1 << 27
+"""Products of a layer from which its images are shared by threads: a few milliseconds of one."""
 
 
 class WindowReader:
@@ -65,22 +74,53 @@ class WindowReader:
             x = maps[self.windows[0].source]
             assert x is not None
             return x @ kernels[0]
+        count = next(len(values) for values in maps if values is not None)
+        columns = next(kernel.shape[0] for kernel in kernels if kernel is not None)
+        rows = sum(kernel[0].numel() for kernel in kernels if kernel is not None)
+        shares = min(processors(), count) if count * self.positions * rows * columns >= _SHARED_FROM else 1
+        out = np.empty((count, self.positions * columns), np.float32)
+
+        def work(part: slice) -> None:
+            self._convolve(maps, kernels, part, out[part])
+
+        edges = [count * share // shares for share in range(shares + 1)]
+        with _one_thread():
+            parts = [slice(*pair) for pair in itertools.pairwise(edges)]
+            for _ in in_order(work, parts, shares) if shares > 1 else map(work, parts):
+                pass
+        return out
+
+    def _convolve(
+        self, maps: Sequence[NDArray[np.floating] | None], kernels: Kernels, part: slice, out: NDArray[np.float32]
+    ) -> None:
+        """The sums of a part of the images, written to `out`."""
         total: torch.Tensor | None = None
         for window, shape, kernel in zip(self.windows, self.shapes, kernels, strict=True):
             values = maps[window.source]
             if kernel is None:
                 continue
             assert values is not None
-            x = torch.from_numpy(np.ascontiguousarray(values, np.float32))
-            x = x.view(len(values), shape.height, shape.width, shape.channels).permute(0, 3, 1, 2)
+            x = torch.from_numpy(np.ascontiguousarray(values[part], np.float32))
+            x = x.view(len(x), shape.height, shape.width, shape.channels).permute(0, 3, 1, 2)
             sums = F.conv2d(x, kernel, stride=window.stride, padding=window.padding)
             total = sums if total is None else total + sums
         assert total is not None
-        return total.permute(0, 2, 3, 1).contiguous().numpy().reshape(len(total), -1)
+        out.reshape(len(out), -1, total.shape[1])[:] = total.flatten(2).transpose(1, 2).numpy()
 
     def spread(self, bias: NDArray[T]) -> NDArray[T]:
         """A bias [outputs] for every position, [positions * outputs]."""
         return bias if self.positions == 1 else np.tile(bias, self.positions)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch without threads of its own; those that begin here inherit it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _is_whole(window: Window, shape: MapShape) -> bool:

@@ -26,7 +26,7 @@ NOT_WALKED = {".git", ".venv", "build", "__pycache__", ".mypy_cache", ".pytest_c
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.M | re.S)
 CODE = re.compile(r"`(?P<code>[^`\n]+)`")
-COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "cosim", "lifetime", "report", "paper")
+COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "lifetime", "report", "paper")
 COMMAND = re.compile(
     rf"spikeloom (?P<name>{'|'.join(COMMANDS)})" + r"\b(?P<rest>[^\n`#·|,;.]*(?:\.[\w/][^\n`#·|,;.]*)*)"
 )
@@ -178,7 +178,7 @@ def test_commands_exist_with_their_options():
                 unknown = set(OPTION.findall(match["rest"])) - options(match["name"])
                 assert not unknown, f"{where}: {sorted(unknown)}"
                 words = match["rest"].split()
-                if match["name"] in ("run", "verilog", "firmware", "cosim", "lifetime", "report") and words:
+                if match["name"] in ("run", "verilog", "firmware", "nir", "cosim", "lifetime", "report") and words:
                     assert_configuration(words[0], where)
     assert found > 20
 

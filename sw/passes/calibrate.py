@@ -16,7 +16,7 @@ MAX_GAIN_SHIFT = 15
 
 
 def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, quantile: float) -> tuple[int, ...]:
-    """Gain shift of every layer.
+    """Gain shift of every layer of the network: copies of a crossbar have the same.
 
     The images run through ideal cells with converters that neither saturate nor round. A current I fits shift g if
     round(I / 2^g) is a code; at least the share `quantile` of all tile-column currents of tiles that are read must fit.
@@ -28,9 +28,8 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
     quantile : 0 .. 1; with 1 no current of the calibration images saturates (as far as shift 15 reaches)
     """
     network = spiking_network(wide)
-    fit = [
-        _Misfits(shape, layer, adc_bits) for shape, layer in zip(wide.parameters.layers, network.layers, strict=True)
-    ]
+    shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
+    fit = [_Misfits(shape, layer, adc_bits) for shape, layer in zip(shapes, network.layers, strict=True)]
     fixed = wide.coding == Coding.ANALOG
 
     def observe(layer: int, step: int, maps: Maps) -> None:

@@ -9,17 +9,16 @@ import numpy as np
 
 from hw.geometry import CrossbarStage, Plan, Pooling, PoolStage
 from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from hw.registers import MAX_LAYERS
 from sim.image import ChipImage, LayerImage
 from sw.config import Config
 from sw.errors import ConfigError
+from sw.passes.limits import check_layer
 from sw.passes.quantise import Levels
 
-__all__ = ["map_to_chip"]
+__all__ = ["copies_of", "map_to_chip"]
 
 _MAX_MEMBRANE_BITS = 48
-_MAX_BIAS_NEURONS = 32768
-_MAX_NEURONS = 1 << 22
-"""Membranes of a layer, all positions together."""
 _MAX_TARGETS = 4096
 """Cell pairs whose targets a programmer holds at once: a column group in all row tiles."""
 _MAX_REGISTER = 2**31 - 1
@@ -38,42 +37,32 @@ def map_to_chip(
 
     Parameters
     ----------
+    layers : of the network, one a crossbar stage; a layer with copies becomes as many of the chip
     gains : gain shift of every layer's ADC; 0 if not given
     adc_bits : instead of the configuration's (calibration looks through wide ADCs)
-    plan : what every layer reads; a chain of dense layers if not given
+    plan : what every layer reads, without copies; a chain of dense layers if not given
 
     Raises
     ------
     ConfigError : a layer is larger than its load addresses or its programmer's buffer, membranes would be wider than 48
-        bits, k is out of reach, or more than the first layer reads analog inputs
+        bits, k is out of reach, more than the first layer reads analog inputs, or copies do not fit
     """
-    gains = [0] * len(layers) if gains is None else gains
+    gains = list(gains) if gains is not None else [0] * len(layers)
     if plan is None:
         plan = Plan.dense((layers[0].positive.shape[0], *(layer.positive.shape[1] for layer in layers)))
     plan = _started(plan, config)
     _check_analog(plan, layers, config)
-    positions = [plan.maps[number + 1].positions for number, _ in plan.crossbars]
+    plan = plan.with_copies(copies_of(plan, layers, config))
     shapes = []
-    for index, (layer, gain) in enumerate(zip(layers, gains, strict=True)):
+    for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbars, strict=True)):
+        positions = plan.places[stage.layer].positions  # of the first copy, which has most
         inputs, outputs = layer.positive.shape
-        if outputs > _MAX_BIAS_NEURONS:
-            raise ConfigError(
-                config.name, [f"layer '{layer.name}' has {outputs} neurons, and at most {_MAX_BIAS_NEURONS} fit"]
-            )
-        if outputs * positions[index] > _MAX_NEURONS:
-            raise ConfigError(
-                config.name,
-                [
-                    f"layer '{layer.name}' has {outputs} channels at {positions[index]} positions, "
-                    f"{outputs * positions[index]} neurons, and at most {_MAX_NEURONS} fit; use smaller images, or a "
-                    "stride"
-                ],
-            )
+        check_layer(layer.name, outputs, positions, config)
         shapes.append(
             LayerParameters(
                 inputs=inputs,
                 outputs=outputs,
-                positions=positions[index],
+                positions=positions,
                 row_bits=8 if index == 0 and config.coding.input == "analog" else 1,
                 tile_rows=config.crossbar.tile_rows,
                 tile_columns=config.crossbar.tile_columns,
@@ -113,8 +102,13 @@ def map_to_chip(
                     f"{_MAX_REGISTER}; its biases are out of proportion to its weights, or [neuron] clip is too large"
                 ],
             )
+    parts = [  # of every layer of the unit: the network's layer that it is a copy of
+        (number, replace(shapes[number], positions=place.positions), place.copy)
+        for number, (_, stage) in enumerate(plan.crossbars)
+        for place in plan.places[stage.layer : stage.layer + stage.copies]
+    ]
     parameters = NpuParameters(
-        layers=tuple(shapes),
+        layers=tuple(shape for _, shape, _ in parts),
         plan=None if plan.plain else plan,
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
@@ -122,8 +116,8 @@ def map_to_chip(
         pulse_cycles=config.hardware.pulse_cycles,
     )
     programmed = [
-        _programmed(layer, shape, config, gain, index == len(layers) - 1)
-        for index, (layer, shape, gain) in enumerate(zip(layers, shapes, gains, strict=True))
+        _programmed(layers[number], shape, config, gains[number], number == len(layers) - 1, copy)
+        for number, shape, copy in parts
     ]
     return ChipImage(
         name=config.name,
@@ -158,6 +152,44 @@ def _started(plan: Plan, config: Config) -> Plan:
     return replace(plan, stages=tuple(stages))
 
 
+def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]:
+    """Copies of every crossbar stage, as [crossbar] copies says; `ConfigError` where they do not fit the network."""
+    wanted = config.crossbar.copies
+    positions = [plan.maps[number + 1].positions for number, _ in plan.crossbars]
+    if isinstance(wanted, int):
+        if wanted > 1 and max(positions) == 1:
+            raise ConfigError(
+                config.name,
+                [f"[crossbar] copies must be 1 for this network, whose layers have one position each, not {wanted}"],
+            )
+        copies = [min(wanted, count) for count in positions]
+    else:
+        if len(wanted) != len(positions):
+            raise ConfigError(
+                config.name,
+                [
+                    f"[crossbar] copies must be one number, or {len(positions)} for the {len(positions)} layers of "
+                    f"this network, not {len(wanted)}"
+                ],
+            )
+        copies = list(wanted)
+        for layer, given, most in zip(layers, wanted, positions, strict=True):
+            if given > most:
+                raise ConfigError(
+                    config.name,
+                    [
+                        f"[crossbar] copies must be at most {most} for layer '{layer.name}', its number of positions, "
+                        f"not {given}"
+                    ],
+                )
+    if sum(copies) > MAX_LAYERS:
+        raise ConfigError(
+            config.name,
+            [f"the network has {sum(copies)} crossbars with all their copies, and at most {MAX_LAYERS} fit"],
+        )
+    return copies
+
+
 def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
     """Analog rows belong to the first layer, and to no others: pooling and joins know spikes."""
     if config.coding.input != "analog":
@@ -177,10 +209,10 @@ def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
             )
 
 
-def _programmed(layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool) -> LayerImage:
+def _programmed(layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool, copy: int) -> LayerImage:
     neuron = config.neuron
     return LayerImage(
-        name=layer.name,
+        name=layer.name if copy == 0 else f"{layer.name} copy {copy}",
         positive=layer.positive,
         negative=layer.negative,
         bias=layer.bias.astype(np.int32),

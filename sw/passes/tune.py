@@ -185,14 +185,17 @@ def scale_network(network: Network, factors: Factors) -> Network:
 
 
 def scale_chip(image: ChipImage, factors: Factors) -> ChipImage:
-    """Equation 5 on a chip: thresholds, start values and clips divided by the factors; levels and biases stay.
+    """Equation 5 on a chip: thresholds, start values and clips divided by the factors, one for every layer of the
+    network, and so for all copies of a crossbar; levels and biases stay.
 
     Thresholds are rounded to whole conductance steps, at least 1. Where one outgrows its register, the register grows.
     Raises `ValueError` if factors do not fit.
     """
-    _check(factors, len(image.layers))
+    crossbars = image.parameters.stages.crossbars
+    _check(factors, len(crossbars))
+    each = [factor for factor, (_, stage) in zip(factors, crossbars, strict=True) for _ in stage.layers]
     layers, shapes = [], []
-    for layer, shape, factor in zip(image.layers, image.parameters.layers, factors, strict=True):
+    for layer, shape, factor in zip(image.layers, image.parameters.layers, each, strict=True):
         theta = max(1, round(layer.theta / factor))
         if theta > shape.max_theta:
             shape = replace(shape, max_theta=(1 << theta.bit_length()) - 1)

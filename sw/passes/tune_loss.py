@@ -85,7 +85,7 @@ class ChipLoss:
         self.image = image
         self.batch = _Batch.drawn(image, images, labels, batch, seed)
         # room for the largest thresholds that any factors ask for, so that the programmed arrays fit all
-        least = scale_chip(image, (1.0 / (2.0 * limit),) * len(image.layers)).parameters
+        least = scale_chip(image, (1.0 / (2.0 * limit),) * len(image.parameters.stages.crossbars)).parameters
         self._wide = replace(image, parameters=least)
         self._arrays: tuple[CrossbarArray, ...] = build_arrays(self._wide)
 
@@ -124,11 +124,12 @@ class FloatLoss:
 
     def __call__(self, factors: Factors) -> Cost:
         spiking: SpikingNetwork = spiking_network(self.image, scale_network(self.network, factors))
-        spikes = np.zeros(len(factors))
+        spikes = np.zeros(len(self.image.layers))  # those of all copies at the first
+        firsts = [stage.layer for _, stage in self.image.parameters.stages.crossbars]
         classes, steps = [], []
 
         def observe(layer: int, step: int, maps: Maps) -> None:
-            spikes[layer] += spiking.layers[layer].pulses(maps)
+            spikes[firsts[layer]] += spiking.layers[layer].pulses(maps)
 
         images = self.batch.images
         for start in range(0, len(images), spiking.batch):
@@ -161,7 +162,8 @@ def tune_chip(
     """
     settings = Tuning() if settings is None else settings
     loss = ChipLoss(image, images, labels, batch, seed, settings.limit)
-    tuned = replace(tune(loss, len(image.layers), settings, progress), images=len(loss.batch))
+    factors = len(image.parameters.stages.crossbars)
+    tuned = replace(tune(loss, factors, settings, progress), images=len(loss.batch))
     return scale_chip(image, tuned.factors), tuned
 
 

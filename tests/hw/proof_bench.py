@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -23,7 +24,8 @@ def past(m: Module, value: Any) -> Signal:
 
 
 def inside(dut: wiring.Component) -> SimpleNamespace:
-    """Signals inside of `dut`, for the invariants of an induction: the local variables of its `elaborate`, by name.
+    """Signals inside of `dut`, for the invariants of an induction: the local variables of its `elaborate`, by name,
+    and those of each method that it calls (in the last call), as attributes of the method's name.
 
     `state(name)` is 1 while the component's state machine (its only one, if it has one) is in that state, and
     `any_state` is 1 while it is in one of its states at all, which induction does not take for granted.
@@ -32,12 +34,14 @@ def inside(dut: wiring.Component) -> SimpleNamespace:
     ports and its behaviour stay as they are.
     """
     variables: dict[str, Any] = {}
-    code = type(dut).elaborate.__code__
+    methods = {f.__code__: name for name, f in vars(type(dut)).items() if inspect.isfunction(f)}
     before = sys.getprofile()
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
-        if event == "return" and frame.f_code is code:
-            variables.update(frame.f_locals)
+        if event != "return" or frame.f_code not in methods or frame.f_locals.get("self") is not dut:
+            return
+        name = methods[frame.f_code]
+        variables.update(frame.f_locals if name == "elaborate" else {name: SimpleNamespace(**frame.f_locals)})
 
     sys.setprofile(watch)
     try:

@@ -20,7 +20,9 @@ from hw.map_loader import MapLoader
 from hw.params import Coding
 from hw.pool_unit import PoolUnit
 from hw.spike_map import SpikeMap
+from hw.step_join import StepJoin
 from hw.synthesis import cell_counts
+from hw.window_distributor import WindowDistributor, stage_layer
 from hw.window_scheduler import WindowScheduler
 from tests.hw.map_model import run_golden_maps
 from tests.hw.network_model import random_layer
@@ -30,7 +32,7 @@ from tests.hw.test_spike_encoder import vectors_of
 
 
 def plan() -> Plan:
-    """2 x 4 x 4 -> conv -> max pool; -> conv joined with the image's average -> dense."""
+    """2 x 4 x 4 -> conv -> max pool; -> conv joined with the image's average -> dense; the unit has copies of both."""
     stages = (
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
         PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
@@ -41,7 +43,7 @@ def plan() -> Plan:
     return Plan(image=MapShape(channels=2, height=4, width=4), stages=stages, channels=(4, 3, 3))
 
 
-UNIT = unit_of(plan(), phases=2)
+UNIT = unit_of(plan().with_copies((3, 2, 1)), phases=2)
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +72,29 @@ def test_ports_of_the_modules_are_the_members_in_order(exported: dict[str, str])
         "npu_loader": MapLoader(parameters=UNIT),
         "npu_pool_1": PoolUnit(parameters=UNIT, stage=1),
         "npu_pool_2": PoolUnit(parameters=UNIT, stage=2),
-        **{f"npu_map_{number}": SpikeMap(shape=shape) for number, shape in enumerate(p.maps[:-1])},
+        **{
+            f"npu_map_{number}": SpikeMap(shape=shape, banks=banks)
+            for number, (shape, banks) in enumerate(zip(p.maps[:-1], (1, 3, 1, 1, 2), strict=True))
+        },
         **{f"npu_collector_{index}": MapCollector(layer=layer) for index, layer in enumerate(UNIT.layers[:-1])},
     }
-    for (_, stage), layer in zip(p.crossbars, UNIT.layers, strict=True):
-        scheduler = WindowScheduler(layer=layer, windows=stage.windows, shapes=p.sources(stage))
+    for _, stage in p.crossbars:
+        copies = [UNIT.layers[n] for n in stage.layers]
+        layer = stage_layer(copies)
+        scheduler = WindowScheduler(
+            layer=layer, windows=stage.windows, shapes=p.sources(stage), held=None if len(copies) == 1 else False
+        )
         components[f"npu_windows_{stage.layer}"] = scheduler
+        if len(copies) > 1:
+            components[f"npu_distributor_{stage.layer}"] = WindowDistributor(copies=copies)
+            components[f"npu_join_{stage.layer}"] = StepJoin(layer=layer, copies=len(copies))
     for name, component in components.items():
-        assert header(exported[f"{name}.sv"]) == members(component), name
-    found = {name for name in exported if re.match(r"npu_(loader|pool|map|collector|windows)", name)}
-    walks = {f"npu_{name}_walk.sv" for name in ("pool_1", "pool_2", "windows_0", "windows_1", "windows_2")}
+        wanted = members(component)
+        if isinstance(component, StepJoin):  # no register in it
+            wanted = [member for member in wanted if member[1] not in ("clk", "rst")]
+        assert header(exported[f"{name}.sv"]) == wanted, name
+    found = {name for name in exported if re.match(r"npu_(loader|pool|map|collector|windows|distributor|join)", name)}
+    walks = {f"npu_{name}_walk.sv" for name in ("pool_1", "pool_2", "windows_0", "windows_3", "windows_5")}
     assert found == {f"{name}.sv" for name in components} | walks
 
 
@@ -98,16 +113,26 @@ def test_yosys_finds_every_module(folder: Path) -> None:
 
 
 def test_sizes(exported: dict[str, str]) -> None:
-    """Maps and sums are memories of the planned size, and the scheduler has its rows twice and no wide adder."""
+    """Maps and sums are memories of the planned size, banks or not; rows are held once where they are gathered, and
+    once for every copy, and there is no wide adder.
+    """
     counts, p = cell_counts(exported), UNIT.stages
     for number, shape in enumerate(p.maps[:-1]):
         assert counts[f"npu_map_{number}"]["memory"] == shape.size
     assert counts["npu_pool_1"]["memory"] == p.maps[1].size * UNIT.count_bits
     assert counts["npu_layer_0_neuron_array"]["memory"] == (
-        UNIT.layers[0].groups * UNIT.layers[0].lanes * (16 * UNIT.layers[0].membrane_bits + UNIT.layers[0].bias_bits)
+        UNIT.layers[0].groups * UNIT.layers[0].lanes * (6 * UNIT.layers[0].membrane_bits + UNIT.layers[0].bias_bits)
     )
-    flip_flops = counts["npu_windows_1"]["dff"]
-    assert 2 * UNIT.layers[1].inputs < flip_flops < 2 * UNIT.layers[1].inputs + 100
+    rows = UNIT.layers[3].inputs
+    assert rows < counts["npu_windows_3"]["dff"] < rows + 100
+    assert 2 * rows < counts["npu_distributor_3"]["dff"] < 2 * rows + 50
+
+
+def test_sizes_without_copies() -> None:
+    """A layer with several positions has its rows twice."""
+    unit = unit_of(plan(), phases=2)
+    rows = unit.layers[1].inputs
+    assert 2 * rows < cell_counts(export_verilog(unit))["npu_windows_1"]["dff"] < 2 * rows + 100
 
 
 def test_build_number_covers_the_plan() -> None:
@@ -121,6 +146,8 @@ def test_build_number_covers_the_plan() -> None:
 def test_ideal_macro_under_icarus(tmp_path: Path) -> None:
     rng = random.Random(3)
     layers = [random_layer(p, rng, theta=12) for p in UNIT.layers]
+    for place, layer in zip(UNIT.stages.places, layers, strict=True):
+        layer.weights = layers[place.stage.layer].weights
     images = [[rng.choice([0, rng.randrange(256)]) for _ in range(UNIT.inputs)] for _ in range(3)]
     seeds = [rng.getrandbits(128) for _ in images]
     settings = {"coding": Coding.RATE, "t_max": 5, "skip": 1}

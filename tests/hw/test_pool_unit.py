@@ -74,7 +74,8 @@ def test_images(number: int, late: int) -> None:
                 ctx.set(dut.o.ready, 0)
                 while not ctx.get(dut.o.valid):
                     await ctx.tick()
-                await ctx.tick().repeat(rng.randint(0, late))
+                for _ in range(rng.randint(0, late)):
+                    await ctx.tick()
                 assert await collect(ctx, dut.o, 1, rng, 0, offered) == [mark]
                 assert written == [
                     (q, sum(spike << c for c, spike in enumerate(word))) for q, word in enumerate(expected)
@@ -207,6 +208,7 @@ class Pooled(Harness):
             m.d.sync += due.eq(0)
         if variables is not None:
             self._invariants(m, variables, kept, mark, data, read, due, index, steps, sums, before)
+            self._running(m, variables, kept, mark, read, due, sums, before, outputs)
         return m
 
     def _invariants(self, m, variables, kept, mark, data, read, due, index, steps, sums, before) -> None:
@@ -225,7 +227,8 @@ class Pooled(Harness):
             Assert(dut.o.valid == (due & (done == len(order)))),
             Assert(due | (read == len(order)) | (steps == 0)),
             Assert(due | (index == len(self.windows)) | (steps == 0)),
-            Assert(variables.shift == p.phases - 1 - variables.marks.phase),
+            Assert((steps == 0) | (variables.shift == p.phases - 1 - variables.marks.phase)),
+            Assert((steps > 0) | (~due & (read == 0) & (index == 0))),
             Assert(steps <= p.max_steps),
             Assert(~due | ((variables.marks == mark) & (mark.phase < p.phases) & (steps > 0))),
         ]
@@ -264,13 +267,44 @@ class Pooled(Harness):
         passed = done // size if not largest else done
         for n, (value, old) in enumerate(zip(sums, before, strict=True)):
             word = words[order[n]] if largest else words[n]
-            m.d.comb += Assert((steps == 0) | (word == Mux(due & (passed <= n), old, value)))
+            m.d.comb += Assert(word == Mux(due & (passed <= n), old, value))
             bound = (steps << (p.phases - 1)) if largest else limit
-            m.d.comb += [Assert((steps == 0) | (value <= bound)), Assert(~due | mark.first | (old <= bound))]
+            m.d.comb += [Assert(value <= bound), Assert(~due | mark.first | (old <= bound))]
         read_before = variables.read.data
         for n, old in enumerate(before):
             arriving = (read == n + 1) if largest else (read == (n + 1) * size)
             m.d.comb += Assert(~(arrived & arriving) | (read_before == old))
+
+    def _running(self, m, variables, kept, mark, read, due, sums, before, outputs) -> None:
+        """Sums and outputs follow from those before and the step's spikes; the window in work, from its first words."""
+        dut, p, size = self.dut, self.dut.parameters, self.dut.size
+        order = [place for window in self.windows for place in window]
+        shift = (p.phases - 1 - mark.phase)[:2]
+        done = read - variables.arrived
+        for number, output in enumerate(outputs):
+            inputs = range(number * size, (number + 1) * size)
+            spikes = [kept[order[n]] for n in inputs]
+            if dut.stage.kind == MAX:
+                first = [Mux(mark.first, 0, before[n]) for n in inputs]
+                m.d.comb += [
+                    Assert(~due | (sums[n] == old + (spike << shift)))
+                    for n, old, spike in zip(inputs, first, spikes, strict=True)
+                ]
+                within = variables._largest
+                best, most = spikes[0], sums[inputs[0]]
+                for n, spike in zip(inputs, spikes, strict=True):
+                    best, most = Mux(sums[n] > most, spike, best), Mux(sums[n] > most, sums[n], most)
+                    seen = due & (done == n + 1)
+                    m.d.comb += Assert(~seen | ((within.most == most) & (within.passed == best)))
+                m.d.comb += Assert(~due | (output == best))
+            else:
+                total = Mux(mark.first, dut.stage.start, before[number]) + (sum(spikes) << shift)
+                fires = total >= (size << shift)
+                m.d.comb += Assert(~due | (output == fires))
+                m.d.comb += Assert(~due | (sums[number] == total - Mux(fires, size << shift, 0)))
+                for n, count in zip(inputs, range(1, size + 1), strict=True):
+                    seen = due & (done == n + 1)
+                    m.d.comb += Assert(~seen | (variables._average.before == sum(spikes[:count])))
 
 
 def proven(kind: Pooling, component: Any = PoolUnit, **how: Any) -> PoolUnit:

@@ -127,7 +127,7 @@ class Vectors(Harness):
         self, m: Module, variables: Any, step: Value, reading: Value, index: Value, data: list, reads: Value
     ) -> None:
         """What the registers hold. The states are (vector being gathered, words of it that have come), then the end."""
-        dut, order, several = self.dut, self.order, self.dut.layer.positions > 1
+        dut, order = self.dut, self.order
         states, before = [], 0
         for position in range(dut.layer.positions):
             mine = [word for word in order if word["position"] == position]
@@ -148,10 +148,10 @@ class Vectors(Harness):
             Assert(state <= len(states)),
             Assert(step | (state == len(states))),
             Assert(variables.complete == whole),
-            Assert(~step | (gathered == index + (dut.o.valid if several else 0))),
+            Assert(~step | (gathered == index + (dut.o.valid if dut.held else 0))),
             Assert(~variables.arrived | step),
         ]
-        if several:
+        if dut.layer.positions > 1:
             m.d.comb += Assert(variables.following == by_state(position for position, *_ in states))
 
         # The word to be fetched next, and the one that has arrived.
@@ -200,13 +200,22 @@ class Vectors(Harness):
             m.d.comb += Assert(~has | (register == value))
 
 
-def scheduler(case: str, row_bits: int = 1, component: Any = WindowScheduler) -> WindowScheduler:
-    return component(layer=layer_of(case, row_bits, phases=2), windows=CASES[case][0], shapes=CASES[case][1])
+def scheduler(
+    case: str, row_bits: int = 1, component: Any = WindowScheduler, held: bool | None = None
+) -> WindowScheduler:
+    layer, (windows, shapes) = layer_of(case, row_bits, phases=2), CASES[case]
+    return component(layer=layer, windows=windows, shapes=shapes, held=held)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_vectors(case: str) -> None:
     prove(Vectors(scheduler(case), invariants=True), f"scheduler_{case}", depth=2, mode="prove")
+
+
+@pytest.mark.parametrize("case", ["padded", "strided", "join"])
+def test_vectors_that_are_not_held(case: str) -> None:
+    """Before copies, each of which holds its own."""
+    prove(Vectors(scheduler(case, held=False), invariants=True), f"scheduler_free_{case}", depth=2, mode="prove")
 
 
 def test_vectors_of_row_codes() -> None:
@@ -215,6 +224,7 @@ def test_vectors_of_row_codes() -> None:
 
 READY = "self.i.ready.eq(~(walk.o.valid | arrived | complete | self.o.valid))"
 RELEASED = "self.released.eq(fetched & walk.o.payload.end)"
+FREE = "[hand_on.eq(complete & self.o.ready), self.o.valid.eq(complete), *whole]"
 HAND_ON = "hand_on.eq(complete & (~self.o.valid | self.o.ready))"
 DONE = "with m.Elif(hand_on):\n            m.d.sync += complete.eq(0)"
 NEXT = "following.eq(Mux(following == self._layer.positions - 1, 0, following + 1))"
@@ -239,11 +249,14 @@ BROKEN = {
     "mixes_the_rows": (ROWS, "for dx in range(width) for dy in range(height)", "whole"),
     "stays_at_a_position": (NEXT, "following.eq(0)", "far"),
     "forgets_the_marks": ("marks.eq(self.i.payload)", "marks.eq(0)", "single"),
+    "goes_on_before_it_is_taken": (FREE, FREE.replace(" & self.o.ready", ""), "strided_free"),
+    "offers_before_it_is_complete": (FREE, FREE.replace("valid.eq(complete)", "valid.eq(arrived)"), "strided_free"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_proof_bites(name: str) -> None:
     old, new, case = BROKEN[name]
-    dut = scheduler(case, component=mutant(WindowScheduler, old, new))
+    case, _, free = case.partition("_")
+    dut = scheduler(case, component=mutant(WindowScheduler, old, new), held=False if free else None)
     assert_fails(Vectors(dut), f"scheduler_{name}", depth=len(words(*CASES[case])) + 6)

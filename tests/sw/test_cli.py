@@ -21,7 +21,7 @@ from sw import doctor, steps
 from sw.cli import app
 from sw.flow import Flow
 
-COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "cosim", "lifetime", "report", "paper")
+COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "lifetime", "report", "paper")
 
 
 @pytest.fixture(autouse=True)

@@ -199,6 +199,14 @@ BAD = [
     ({"device": {"pulse_up": 0.0}}, "[device] pulse_up must be above 0.0, not 0.0"),
     ({"hardware": {"program_cycles": 0}}, "[hardware] program_cycles must be at least 1, not 0"),
     ({"hardware": {"program_cycles": 65536}}, "[hardware] program_cycles must be at most 65535, not 65536"),
+    *(
+        (
+            {"crossbar": {"copies": given}},
+            "[crossbar] copies must be a whole number of at least 1, or a list of such numbers, one a layer, not "
+            + repr(given),
+        )
+        for given in (0, -1, 2.0, True, "2", [], [2, 0], [1, True], None, {"conv": 2})
+    ),
     ({"cosim": {"through_bus": 1}}, "[cosim] through_bus must be true or false, not 1"),
 ]
 

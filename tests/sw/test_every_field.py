@@ -30,12 +30,16 @@ SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that ther
 LEARNED = {"data.validation_images": 100, "decision.strategy": "learned"}
 TUNED = {"data.validation_images": 100, "convert.tune": True}
 PLAIN = {"train.activation": "relu", "train.activation_levels": 0}
+MAPS = {"train.network": "2c3-2s-10", "train.hidden": [128, 64]}
 
 # field: (another value, what the change needs to show at all)
 CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "seed": (2, {}),
     "data.validation_images": (100, {}),  # fewer are trained with
     "train.hidden": ([21], {}),
+    "train.network": ("3c3-2s-10", MAPS),
+    "train.pooling": ("average", MAPS),
+    "train.batch_norm": (True, MAPS),
     "train.epochs": (2, {}),
     "train.batch": (32, {}),
     "train.learning_rate": (5e-3, {}),
@@ -48,6 +52,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "train.label_smoothing": (0.2, {}),
     "convert.normalisation": ("percentile", {"convert.percentile": 90.0, **PLAIN}),
     "convert.percentile": (80.0, {"convert.normalisation": "percentile", **PLAIN}),
+    "convert.average_pooling": ("weights", {**MAPS, "train.pooling": "average"}),
     "convert.weight_scale": ("mse", {"train.weight_bits": 0}),
     "convert.adc_quantile": (0.5, {"crossbar.adc_bits": 4}),
     "convert.tune": (True, {"data.validation_images": 100}),
@@ -86,6 +91,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "crossbar.tile_rows": (16, {}),
     "crossbar.tile_columns": (8, {}),
     "crossbar.adc_bits": (3, {}),
+    "crossbar.copies": (2, {**MAPS, "device.device_sigma": 0.1}),
     "device.bits": (3, {"train.weight_bits": 0}),
     "device.g_min_S": (2e-6, {}),
     "device.g_max_S": (2e-5, {}),
@@ -139,6 +145,7 @@ TIMED |= {"energy.control_J_per_cycle"}
 # Fields that say where and what to run; each has its own check below.
 WHERE = {
     "train.augment", "name", "data.set", "data.test_limit", "data.calibration_images",
+    "nir.file", "nir.reset", "nir.threshold", "nir.dt_s",  # in test_nir_flow.py
     "cosim.simulator", "cosim.images", "cosim.trace_images", "cosim.waves", "cosim.through_bus",
 }  # fmt: skip
 

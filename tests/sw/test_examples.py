@@ -41,6 +41,15 @@ def test_host(tmp_path):
     assert "Bit-identical to the reference with the conductances that were reached" in run.stdout
 
 
+def test_nir_digits(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "examples" / "nir_digits.py"), str(tmp_path / "out")]
+    run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert "10 images bit-identical" in run.stdout and "100.0% of the same classes" in run.stdout
+    assert float(run.stdout.split("accuracy ")[1].split("%")[0]) > 97.0
+
+
 def test_winner_k_digits(tmp_path):
     """As it is, but for the images through the Verilog."""
     config = Config.load(ROOT / "examples" / "winner_k_digits.toml").updated({"cosim": {"images": 4}})

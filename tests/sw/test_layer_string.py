@@ -41,6 +41,8 @@ BAD = [
     ("8c4p-10", "'8c4p' has an even kernel"),
     ("8r2-10", "'8r2' has an even kernel"),
     ("8c3-2s-8c5-10", "'8c5' does not fit into a map of 3 x 3"),
+    ("40000c3-10", "'40000c3' has 40000 channels or neurons, and at most 32768 fit"),
+    ("8c3-32769-10", "'32769' has 32769 channels or neurons, and at most 32768 fit"),
     ("8c3-12", "it must end with the 10 classes of data set 'digits', not 12"),
 ]
 
@@ -61,6 +63,14 @@ def test_what_is_no_network_is_refused(text: str, sentence: str) -> None:
         (
             {"batch_norm": True},
             "[train] batch_norm must be False with network 'mlp', which has no convolutions",
+        ),
+        (
+            {"network": "8c3-10", "hidden": (128, 64), "pooling": "average"},
+            "[train] pooling must be 'max' with network '8c3-10', which has no pooling such as 2s, not 'average'",
+        ),
+        (
+            {"network": "2s-10", "hidden": (128, 64), "batch_norm": True},
+            "[train] batch_norm must be False with network '2s-10', which has no convolutions, not True",
         ),
         (
             {"network": "8c3-10", "hidden": (20,)},

@@ -99,8 +99,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "4", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 4, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "5", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 5, but this program reads versions"):
         sw.load(path)
 
 
@@ -123,6 +123,15 @@ def as_version_2(content: bytes) -> bytes:
     metadata, chip = parts_of(content)
     drop_plan(chip)
     return joined(content, metadata, chip, "2")
+
+
+def as_version_3(content: bytes) -> bytes:
+    """The same chip as a program of version 3 wrote it: every crossbar once."""
+    metadata, chip = parts_of(content)
+    for stage in chip["parameters"]["plan"]["stages"]:
+        assert stage.pop("copies", 1) == 1
+    assert chip["config"]["crossbar"].pop("copies") == 1
+    return joined(content, metadata, chip, "3")
 
 
 def drop_plan(chip: dict) -> None:
@@ -161,7 +170,13 @@ def test_version_2_is_read(path):
     assert pack(chip, config) == pack(CHIP.image, CHIP.config)
 
 
-def convolutional():
+def test_version_3_is_read():
+    image = convolutional()
+    loaded, config = unpack(as_version_3(pack(image, CHIP.config)), "x")
+    assert pack(loaded, config) == pack(image, CHIP.config)
+
+
+def convolutional(copies=(1, 1, 1)):
     plan = Plan(
         image=MapShape(channels=2, height=5, width=6),
         stages=(
@@ -173,11 +188,12 @@ def convolutional():
         ),
         channels=(4, 3, 5),
     )
-    return random_chip(np.random.default_rng(3), plan=plan, coding=Coding.EVEN, row_bits=1)
+    return random_chip(np.random.default_rng(3), plan=plan.with_copies(copies), coding=Coding.EVEN, row_bits=1)
 
 
-def test_a_plan_comes_back():
-    image = convolutional()
+@pytest.mark.parametrize("copies", [(1, 1, 1), (4, 2, 1)])
+def test_a_plan_comes_back(copies):
+    image = convolutional(copies)
     loaded, config = unpack(pack(image, CHIP.config), "x")
     assert loaded.parameters == image.parameters and loaded.parameters.plan == image.parameters.plan
     assert pack(loaded, config) == pack(image, CHIP.config)
@@ -195,6 +211,12 @@ def test_a_plan_comes_back():
         (lambda plan: plan["stages"][0]["windows"][0].update(dilation=[1, 1]), "unexpected keyword argument"),
         (lambda plan: plan["image"].update(channels=3), "Layer 0 has inputs 18, but the plan says 27"),
         (lambda plan: plan.update(version=2), "A plan has no version"),
+        (lambda plan: plan["stages"][0].update(copies=31), "Stage 0 has 31 copies, and only 30 positions for them"),
+        (
+            lambda plan: plan["stages"][0].update(copies=2),
+            "Stage 0 has copies with different numbers of channels, \\[4, 3\\]",
+        ),
+        (lambda plan: plan["stages"][0].update(copies=0), "must be a positive integer, not 0"),
     ],
 )
 def test_a_plan_is_checked(change, sentence):
@@ -202,7 +224,7 @@ def test_a_plan_is_checked(change, sentence):
     metadata, chip = parts_of(content)
     change(chip["parameters"]["plan"])
     with pytest.raises(WeightImageError, match=f"^The weight image 'x' is damaged: .*{sentence}"):
-        unpack(joined(content, metadata, chip, "3"), "x")
+        unpack(joined(content, metadata, chip, "4"), "x")
 
 
 def test_another_plan_is_named(tmp_path):

@@ -1,0 +1,76 @@
+"""Networks that are too large are refused before anything is computed, with the layer and the limit."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import nn
+
+import sw
+from sw.errors import ConfigError
+from tests.sw.models import make_config
+
+
+def chain(*layers: nn.Module) -> nn.Module:
+    return nn.Sequential(*layers).eval()
+
+
+def deep(layers: int) -> nn.Module:
+    return chain(*(part for _ in range(layers) for part in (nn.Linear(4, 4), nn.ReLU())))
+
+
+def pooled(size: int) -> nn.Module:
+    return chain(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.AvgPool2d(size), nn.Flatten(), nn.Linear(1, 3))
+
+
+def wide(outputs: int) -> nn.Module:
+    return chain(nn.Conv2d(1, outputs, 2), nn.ReLU(), nn.Flatten(), nn.Linear(outputs, 3))
+
+
+BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
+    (wide(32769), (1, 2, 2), {}, "layer '0' has 32769 neurons, and at most 32768 fit"),
+    (
+        chain(nn.MaxPool2d(64), nn.Flatten(), nn.Linear(3 * 32 * 32, 3)),
+        (3, 2048, 2048),
+        {},
+        "an image has 3 x 2048 x 2048 values, 12582912 in all, and at most 4194304 fit",
+    ),
+    (
+        pooled(512),
+        (1, 512, 512),
+        {"decision": {"t_max": 65535, "rule": "fixed"}},
+        "layer '0' may be read 17179607040 times an image, 65535 steps at 262144 positions, and at most 4294967296",
+    ),
+    (deep(256), (4,), {}, "the network has 256 crossbars with all their copies, and at most 255 fit"),
+    (
+        chain(nn.Linear(70000, 10)),
+        (70000,),
+        {},
+        "layer '0' has 2188 row tiles of 4 lanes, 8752 cell pairs a column group, and its programmer",
+    ),
+    (
+        chain(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)),
+        (1, 8, 8),
+        {"coding": {"phases": 16}, "decision": {"t_max": 65535}, "crossbar": {"adc_bits": 16}},
+        "membranes of layer '3' would need 50 bits, and at most 48 are supported; reduce",
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "shape", "tables", "sentence"), BAD, ids=[sentence[:40] for *_, sentence in BAD])
+def test_what_is_too_large_is_named(
+    model: nn.Module, shape: tuple[int, ...], tables: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match="^tiny: " + re.escape(sentence)):
+        sw.compile(model, np.full((1, *shape), 9, np.uint8), make_config(**tables))
+
+
+def test_what_just_fits_is_compiled() -> None:
+    chip = sw.compile(wide(4096), np.full((1, 1, 2, 2), 9, np.uint8), make_config(hardware={"lanes": 1}))
+    assert chip.parameters.layers[0].outputs == 4096
+    assert (
+        sw.compile(pooled(256), np.full((1, 1, 256, 256), 9, np.uint8), "tiny").parameters.stages.maps[1].size == 65536
+    )
