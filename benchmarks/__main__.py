@@ -1,6 +1,7 @@
 """`python -m benchmarks [PART ...]`: run the measurements, write `benchmarks/results.md` and `build/bench.json`.
 
-Parts are `speed`, `drift` and `export`; without any, all are run. Sections of parts that are not run stay as they are.
+Parts are `speed`, `convolution`, `drift` and `export`; without any, all are run. Sections of parts that are not run
+stay as they are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import drift, measure
+from benchmarks.convolution import NETWORKS, convolution
 from benchmarks.network import Mnist, load_mnist
 from benchmarks.page import page
 from sim.threads import processors
@@ -22,7 +24,7 @@ from sw.files import write_atomic
 
 ROOT = Path(__file__).parent.parent
 FIGURES, PAGE = ROOT / "build" / "bench.json", ROOT / "benchmarks" / "results.md"
-PARTS = ("speed", "drift", "export")
+PARTS = ("speed", "convolution", "drift", "export")
 CONSOLE = Console(stderr=True)
 
 
@@ -42,6 +44,8 @@ def _run(parts: list[str]) -> dict[str, Any]:
             take("bus", measure.bus, mnist.chip, mnist.images[:2_000])
             take("macro", measure.macro, mnist)
         take("export_128_lanes", measure.export, 814_300, 128)
+    if "convolution" in parts:
+        take("convolution", lambda: [convolution(network) for network in NETWORKS])
     if "drift" in parts:
         take("pulses", drift.pulses)
         take("programming", drift.programming)

@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["page"]
 
-_TITLES = ("Measured speed", "Drift", "Generating Verilog", "What bounds each")
+_TITLES = ("Measured speed", "Convolutional networks", "Drift", "Generating Verilog", "What bounds each")
 
 
 def page(figures: Mapping[str, Any], before: str = "") -> str:
@@ -17,6 +17,8 @@ def page(figures: Mapping[str, Any], before: str = "") -> str:
     sections = _sections(before)
     if "export_128_lanes" in figures:
         sections["Measured speed"] = _speed(figures)
+    if "convolution" in figures:
+        sections["Convolutional networks"] = _convolution(figures["convolution"])
     if "pulses" in figures:
         sections["Drift"] = _drift(figures)
     if "export" in figures:
@@ -64,6 +66,33 @@ def _speed(figures: Mapping[str, Any]) -> str:
         f"Written by `make bench` on {figures['processors']} processors; medians of three runs. Machines differ and "
         "are noisy: compare ratios within this page.\n\n" + _table(rows)
     )
+
+
+def _convolution(networks: list[Mapping[str, Any]]) -> str:
+    rows = []
+    for name, text, digits in (
+        ("ann_images_per_s", "ANN in floating point, PyTorch, images/s", 0),
+        ("ideal_images_per_s", "reference, ideal devices, images/s", 1),
+        ("noisy_images_per_s", "reference, noisy devices, images/s", 1),
+        ("rtl_images_per_s", "Verilog under Verilator, noisy devices, one simulator, its start included, images/s", 3),
+        ("rtl_cycles_per_s", "clock cycles/s", 0),
+        ("rtl_build_s", "building the simulator, Verilog included, s (0 if kept)", 0),
+        ("compile_s", "`sw.compile`, 32 calibration images, s", 1),
+        ("cycles_per_image", "clock cycles an image, counted by the Verilog", 1),
+        ("formula_cycles_per_image", "the same by the formula", 1),
+        ("activity", "share of neurons that fire in a step", 3),
+        ("additions", "additions of a weight an image, in the reference", 0),
+        ("conversions", "ADC conversions an image", 0),
+    ):
+        values = " | ".join(f"{network[name]:,.{digits}f}" for network in networks)
+        rows.append(f"| {text} | {values} |")
+    text = (
+        f"Random images and random weights, thresholds as the conversion finds them; every image runs for "
+        f"{networks[0]['steps']} steps, 64 lanes. Reference and ANN on all processors; the Verilog ran "
+        f"{' and '.join(str(network['rtl_images']) for network in networks)} images, and all of its values are the "
+        "reference's."
+    )
+    return text + "\n\n" + _table(rows, f"| what | {' | '.join(network['title'] for network in networks)} |")
 
 
 def _drift(figures: Mapping[str, Any]) -> str:
