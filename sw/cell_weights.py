@@ -62,9 +62,18 @@ class CellWeights:
             return self._run(module.activation, self._run(module.main, x) + self._run(module.shortcut, x))
         if isinstance(module, nn.Linear):
             return F.linear(x, self._weight(module), module.bias)
+        if isinstance(module, nn.AvgPool2d):
+            return self._averages(module(x))
         if isinstance(module, nn.Conv2d):
             return F.conv2d(x, self._weight(module), module.bias, module.stride, module.padding)  # type: ignore[arg-type]
         return module(x)
+
+    def _averages(self, x: torch.Tensor) -> torch.Tensor:
+        """Averages rounded to the levels of the activations, as a pooling unit gives a whole number of spikes."""
+        levels = self.section.activation_levels if self.section.activation == "clipped" else 0
+        if not levels:
+            return x
+        return x + (torch.floor(x * levels + 0.5) / levels - x).detach()
 
     def _weight(self, module: Weighted) -> torch.Tensor:
         weight: torch.Tensor = module.weight

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import sw
+from sw.cell_weights import CellWeights
 from sw.config import Config
 from sw.data import Dataset, load_data
 from sw.layers import ClippedReLU
@@ -134,3 +135,24 @@ def test_the_digits_preset_reaches_its_accuracy(data, tmp_path):
     assert ann >= 0.975
     assert result.accuracy(data.test_labels) >= ann - 0.01
     assert result.steps.mean() <= 4.0
+
+
+@pytest.mark.parametrize("levels", [0, 4])
+def test_average_pooling_learns_with_whole_spikes(levels: int) -> None:
+    """The last layer shows the averages: rounded to levels in training, with the gradient of those that are not."""
+    section = TrainSection(network="3c3-2s-27", pooling="average", activation_levels=levels, weight_bits=0)
+    torch.manual_seed(1)
+    model = build(section, (8, 8), 27)
+    with torch.no_grad():
+        model[-1].weight.copy_(torch.eye(27))
+        model[-1].bias.zero_()
+    x = torch.rand(20, 64)
+    exact, rounded = model(x), CellWeights(model, section).forward(x)
+    if not levels:
+        torch.testing.assert_close(rounded, exact)
+        return
+    whole = rounded.detach() * levels
+    torch.testing.assert_close(whole, whole.round())
+    assert 0.4 / levels < (rounded - exact).abs().max() <= 0.5 / levels + 1e-6
+    (kernel,) = (layer.weight for layer in model if isinstance(layer, nn.Conv2d))
+    torch.testing.assert_close(*(torch.autograd.grad(y.sum(), kernel)[0] for y in (rounded, exact)))
