@@ -59,7 +59,8 @@ def train(
         model = build(section, data.shape, data.classes)
         if not _restore(model, path):
             threads = torch.get_num_threads()
-            torch.set_num_threads(min(2, threads))
+            # convolutions in two threads are slower where images are small, or the machine has other work
+            torch.set_num_threads(min(2, threads) if section.network == MLP else 1)
             try:
                 _fit(model, section, data, progress)
             finally:
