@@ -16,6 +16,8 @@ from sim.image import ChipImage
 from sw.chip import Chip
 from sw.compile_images import calibration_pixels, image_shape, validation_set
 from sw.config import Config
+from sw.errors import ConfigError
+from sw.graph import AveragePool
 from sw.import_check import check_same
 from sw.import_torch import import_torch
 from sw.network import Network
@@ -94,7 +96,14 @@ def compile_model(
         check_sizes(network, config)
         images = calibration_pixels(calibration_images, network.inputs)
         return _programmed(network, images, config, validation, progress, lambda image: with_threshold(image, model))
-    folded = fold(import_torch(model, image_shape(calibration_images, input_shape)), config.convert.average_pooling)
+    graph = import_torch(model, image_shape(calibration_images, input_shape))
+    averages = config.convert.average_pooling
+    if averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
+        raise ConfigError(
+            config.name,
+            [f"[convert] average_pooling must be 'spikes' for this network, which has none to fold, not '{averages}'"],
+        )
+    folded = fold(graph, averages)
     check_sizes(folded, config)
     images = calibration_pixels(calibration_images, folded.inputs)
     check_same(model, folded, images[:4])

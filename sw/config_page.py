@@ -46,6 +46,7 @@ _RULES = """## Rules that concern more than one field
 - `train.network` other than `mlp` fits the data set's images and ends with its classes, and `train.hidden` is not given
   then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, and where the network has no pooling or
   no convolutions.
+- `convert.average_pooling = "weights"` needs a network with average pooling.
 - With `nir.file` nothing is trained and nothing normalised: `[train]` is not given, and `convert.normalisation`,
   `convert.percentile` and `convert.average_pooling` keep their defaults; `[neuron]`, `coding.phases` and
   `decision.readout` are what the file's neurons are ([NIR](nir.md#neurons)). Without it, `[nir]` keeps its defaults.

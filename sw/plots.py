@@ -1,8 +1,8 @@
 """The report's pictures: one function each, numbers in, `matplotlib` figure out, one style.
 
-Nothing here reads files or knows about runs. The pictures of the chip's inside are in `sw.plots_inside`, that of clock
-cycles in `sw.plots_cycles`, those of programming in `sw.plots_programming`, the style in `sw.plot_style`; all are names
-of this module.
+Nothing here reads files or knows about runs. The pictures of the chip's inside are in `sw.plots_inside` and
+`sw.plots_maps`, that of clock cycles in `sw.plots_cycles`, those of programming in `sw.plots_programming`, the style in
+`sw.plot_style`; all are names of this module.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sw.plot_style import BLUE, GREEN, GREY, INK, MUTED, ORANGE, RED, SERIES, STYLE, data_uri, new_figure, whole_ticks
 from sw.plots_cycles import stage_cycles
 from sw.plots_inside import conductance, membranes, raster
+from sw.plots_maps import feature_maps
 from sw.plots_programming import failed_pairs, pulses_histogram, target_against_reached, weight_errors
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "data_uri",
     "energy",
     "failed_pairs",
+    "feature_maps",
     "latency_histogram",
     "membranes",
     "pulses_histogram",

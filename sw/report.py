@@ -26,8 +26,10 @@ from sw.data_path import data_path
 from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
+from sw.mapping_evidence import stage_name
 from sw.passes.learn import LearntRule
 from sw.passes.tune import Tuned
+from sw.plots_maps import stage_spikes
 from sw.programming_evidence import cells_reached, programmed, programming_accuracies, programming_summary
 from sw.readable import FILTERS
 from sw.strategy_evidence import strategy_figures, strategy_summary, tuning_summary
@@ -41,7 +43,10 @@ TELLING_STEPS = 6
 _MOST_RULES = 10
 """Leads in the table of a learnt strategy."""
 
-_PICTURES = ("waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "membranes", "stage_cycles")
+_PICTURES = (
+    "waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "feature_maps", "membranes",
+    "stage_cycles",
+)  # fmt: skip
 _STRATEGY_PICTURES = ("q_values", "k_search", "tuning")
 _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
 
@@ -214,12 +219,21 @@ def _pictures(
     if example is not None and example.result.trace is not None:
         trace, steps = example.result.trace, int(example.result.steps[0])
         fired = [trace.unpacked(layer)[0, :steps] for layer in range(len(names))]
-        figures["raster"] = plots.raster(fired, names, example.pixels)
+        plan = image.parameters.stages
+        rates = stage_spikes(plan, fired)
+        dense = [layer for layer, place in enumerate(plan.places) if place.number not in rates]
+        figures["raster"] = plots.raster(
+            [fired[layer] for layer in dense], [names[layer] for layer in dense], None if rates else example.pixels
+        )
+        if rates:
+            labels = [f"{number}: {layer_label(stage_name(image, number))}" for number in rates]
+            figures["feature_maps"] = plots.feature_maps(list(rates.values()), labels, example.pixels, plan.image)
         if trace.membranes is not None:
+            own = [layer for layer, place in enumerate(plan.places) if place.copy == 0]
             figures["membranes"] = plots.membranes(
-                [values[0, :steps] for values in trace.membranes],
-                names,
-                [_thresholds(image, layer, steps) for layer in range(len(names))],
+                [trace.membranes[layer][0, :steps] for layer in own],
+                [names[layer] for layer in own],
+                [_thresholds(image, layer, steps) for layer in own],
             )
     found: dict[str, Any] = dict.fromkeys(_PICTURES)
     found.update((name, plots.data_uri(figure)) for name, figure in figures.items())

@@ -122,3 +122,9 @@ def test_biases_out_of_proportion_are_refused(value):
 def test_linear_layers_without_a_rectifier_between_are_refused():
     with pytest.raises(UnsupportedError, match=r"^Layers '0' and '1' follow one another without a ReLU between them"):
         sw.compile(torch.nn.Sequential(torch.nn.Linear(20, 6), torch.nn.Linear(6, 3)), IMAGES, "tiny")
+
+
+def test_average_pooling_in_the_weights_needs_some():
+    config = make_config(convert={"average_pooling": "weights"})
+    with pytest.raises(ConfigError, match=r"average_pooling must be 'spikes' for this network, which has none to fold"):
+        sw.compile(make_model(20, 6, 3), IMAGES, config)

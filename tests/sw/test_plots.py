@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from hw.geometry import CrossbarStage, MapShape, Plan, Window
 from sw import plots
+from sw.plots_maps import stage_spikes
+
+RGB = MapShape(channels=3, height=4, width=4)
 
 
 def some_figures() -> dict[str, Figure]:
@@ -23,6 +27,9 @@ def some_figures() -> dict[str, Figure]:
         "steps": plots.steps_histogram(np.array([1, 2, 2, 5]), 6),
         "latency": plots.latency_histogram(np.array([1e-6, 2e-6, 2.5e-6])),
         "raster": plots.raster(fired, ["a", "b"], rng.integers(0, 255, 64).astype(np.uint8)),
+        "feature_maps": plots.feature_maps(
+            [rng.random((40, 5, 5)), rng.random((3, 2, 4))], ["0: a", "1: b"], np.zeros(48, np.uint8), RGB
+        ),
         "membranes": plots.membranes(traces, ["a", "b"], [np.full(6, 60)] * 2),
         "conductance": plots.conductance(levels, levels * 1.05),
         "energy": plots.energy({"crossbar": 1e-9, "adc": 2e-9, "dac": 1e-10, "digital": None}),
@@ -36,7 +43,7 @@ def some_figures() -> dict[str, Figure]:
 
 def test_every_picture_has_labelled_axes_and_is_the_same_every_time() -> None:
     for name, figure in some_figures().items():
-        labels = [ax.get_xlabel() for ax in figure.axes]
+        labels = [label for ax in figure.axes for label in (ax.get_xlabel(), ax.get_ylabel())]
         assert any(labels), name
     first = {name: plots.data_uri(figure) for name, figure in some_figures().items()}
     second = {name: plots.data_uri(figure) for name, figure in some_figures().items()}
@@ -105,3 +112,23 @@ def test_a_failed_pair_of_a_large_layer_is_not_lost_in_its_map() -> None:
     kinds[1234, 7] = 2
     shown = plots.failed_pairs([kinds], ["a"], [(256, 64)]).axes[0].images[0].get_array()
     assert shown is not None and shown.shape[0] <= 500 and shown.max() == 2 and int((shown > 0).sum()) == 1
+
+
+def test_maps_are_put_together_from_the_copies() -> None:
+    """Every neuron's spikes stand where it is: channel, row and column, of whichever copy."""
+    conv = CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),), copies=2)
+    dense = CrossbarStage(layer=2, windows=(Window(source=1, kernel=(2, 3)),))
+    plan = Plan(image=MapShape(channels=1, height=3, width=4), stages=(conv, dense), channels=(5, 5, 2))
+    whole = np.random.default_rng(1).random((8, 6, 5)) < 0.5  # steps, positions, channels
+    fired = [whole[:, 0::2].reshape(8, -1), whole[:, 1::2].reshape(8, -1), np.ones((8, 2), bool)]
+    found = stage_spikes(plan, fired)
+    assert list(found) == [0]
+    assert found[0].shape == (5, 2, 3)
+    for position in range(6):
+        np.testing.assert_array_equal(found[0][:, position // 3, position % 3], whole[:, position].mean(axis=0))
+
+
+def test_thirty_two_channels_are_drawn_and_the_others_told() -> None:
+    panels = some_figures()["feature_maps"].axes
+    titles = [ax.get_title(loc="left") for ax in panels]
+    assert "0: a: 32 of 40 channels of 5 x 5" in titles and "1: b: 3 channels of 2 x 4" in titles
