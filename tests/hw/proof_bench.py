@@ -34,7 +34,7 @@ def inside(dut: wiring.Component) -> SimpleNamespace:
     ports and its behaviour stay as they are.
     """
     variables: dict[str, Any] = {}
-    methods = {f.__code__: name for name, f in vars(type(dut)).items() if inspect.isfunction(f)}
+    methods = {f.__code__: name for name, f in inspect.getmembers(type(dut), inspect.isfunction)}
     before = sys.getprofile()
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
