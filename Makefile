@@ -35,10 +35,10 @@ lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/mypy
 
 test: $(STAMP) lint  ## lint, then the tests (under 25 minutes on 2 cores)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: $(STAMP) lint  ## every test, the long ones too
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 bench: $(STAMP)  ## measure speed and write benchmarks/results.md
 	$(BIN)/python -m benchmarks

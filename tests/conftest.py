@@ -15,6 +15,15 @@ SIMULATORS = ["verilator"] + (["icarus"] if shutil.which("iverilog") else [])
 icarus = pytest.mark.skipif("icarus" not in SIMULATORS, reason="Icarus Verilog (iverilog) is not installed")
 
 
+LONG = ("test_differential_maps", "test_differential", "test_quick_run", "test_cnn_cosim", "test_examples")
+"""Test files that take minutes. They go first, so that no processor is left with one when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order by file, long ones first; wants `--no-loadscope-reorder` with several processes."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
 @pytest.fixture
 def dataset_folder() -> Path:
     """Folder of the original data sets; the test is skipped where $SPIKELOOM_DATA does not name one."""
