@@ -171,10 +171,13 @@ COPIES = {
     "joined": residual().with_copies((2, 3, 4, 1)),
     "one of three": residual().with_copies((1, 5, 1, 1)),
 }
+LONG_COPIES = ("two", "seven", "a position each")
 
 
 @pytest.mark.parametrize(("phases", "stall"), [(1, 0.0), (2, 0.4)])
-@pytest.mark.parametrize("name", COPIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG_COPIES else []) for name in COPIES]
+)
 def test_copies(name: str, phases: int, stall: float) -> None:
     """Every window by its copy, with its registers, its own reads and counters; cycles as the formula says."""
     check(unit_of(COPIES[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)

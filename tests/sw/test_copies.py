@@ -74,7 +74,7 @@ def test_copies_are_equal_but_for_their_cells() -> None:
     assert not np.array_equal(a.margins, b.margins)
 
 
-@pytest.mark.parametrize("copies", [2, [3, 4, 1]])
+@pytest.mark.parametrize("copies", [pytest.param(2, marks=pytest.mark.slow), [3, 4, 1]])
 def test_fewer_cycles_and_the_same_bits_in_verilog(copies: Any) -> None:
     """Slow crossbars: with copies the gathering goes on while they work."""
     slow = {"pulse_cycles": 12, "lanes": 16, "encoder_lanes": 16}
@@ -117,7 +117,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
         sw.load(tmp_path / "chip.loom", chip([3, 2, 1]).image.parameters)
 
 
-@pytest.mark.parametrize("method", ["pulses", "fast"])
+@pytest.mark.parametrize("method", [pytest.param("pulses", marks=pytest.mark.slow), "fast"])
 def test_through_the_buses(method: Any) -> None:
     """The host reads the plan and its copies from the chip, programs every copy for itself, and gets the same bits."""
     tables: dict[str, dict[str, Any]] = {"device": {"read_sigma": 0.05}, "hardware": {"lanes": 6}}
