@@ -239,6 +239,7 @@ class NpuParameters:
             raise ValueError("NPU parameter layers must name at least one layer")
         for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles"):
             _positive(f"NPU parameter {name}", getattr(self, name))
+        first = self.stages.crossbars[0][1].layers
         for index, layer in enumerate(self.layers):
             if layer.phases != self.phases or layer.max_steps != self.max_steps:
                 raise ValueError(f"Layer {index}: phases and max_steps must equal the unit's")
@@ -247,7 +248,7 @@ class NpuParameters:
                     f"Layer {index} has {layer.inputs} inputs, but layer {index - 1} has "
                     f"{self.layers[index - 1].outputs} outputs"
                 )
-            if index not in self.stages.crossbars[0][1].layers and layer.row_bits != 1:
+            if index not in first and layer.row_bits != 1:
                 raise ValueError(f"Layer {index}: only the first layer may have row codes of {layer.row_bits} bits")
         self._check_plan()
         if self.encoder_lanes > self.inputs:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hw.geometry import MapShape, Plan
+from sim.maps import map_of_copies
 from sw.plot_style import STYLE
 
 __all__ = ["feature_maps", "stage_spikes"]
@@ -31,11 +32,8 @@ def stage_spikes(plan: Plan, fired: Sequence[NDArray[np.bool_]]) -> dict[int, ND
         shape = plan.maps[number + 1]
         if shape.positions == 1:
             continue
-        rates = np.zeros((shape.positions, shape.channels))
-        for copy, layer in enumerate(stage.layers):
-            own = fired[layer]
-            rates[copy :: stage.copies] = own.mean(axis=0).reshape(-1, shape.channels)
-        found[number] = rates.T.reshape(shape.channels, shape.height, shape.width)
+        rates = map_of_copies([fired[layer].mean(axis=0) for layer in stage.layers], shape.channels)
+        found[number] = rates.reshape(shape.positions, -1).T.reshape(shape.channels, shape.height, shape.width)
     return found
 
 

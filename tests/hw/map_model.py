@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hw.geometry import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
-from hw.params import NpuParameters, Readout, Rule
-from tests.hw.network_model import ACTIVITY, GoldenLayer, Outcome
+from hw.params import NpuParameters
+from tests.hw.network_model import GoldenLayer, Outcome, decide
 
 __all__ = ["GoldenPool", "Map", "gather", "image_map", "run_golden_maps"]
 
@@ -66,17 +67,9 @@ class GoldenPool:
 
 
 def run_golden_maps(
-    parameters: NpuParameters,
-    layers: list[GoldenLayer],
-    encoded: list[list[int]],
-    *,
-    rule: Rule = Rule.FIXED,
-    k: int = 1,
-    t_max: int,
-    skip: int = 0,
-    readout: Readout = Readout.SPIKES,
+    parameters: NpuParameters, layers: list[GoldenLayer], encoded: list[list[int]], **decision: Any
 ) -> Outcome:
-    """One image; `encoded` holds the row codes of all pixels of every step.
+    """One image; `encoded` holds the row codes of all pixels of every step, `decision` is for `decide`.
 
     `Outcome.inputs` has a list of the windows' row codes, an own position each, for every step and layer; None where
     the last layer was not run.
@@ -87,11 +80,8 @@ def run_golden_maps(
         for number, stage in enumerate(plan.stages)
         if isinstance(stage, PoolStage)
     }
-    scores, ran, inputs = [0] * parameters.classes, False, []
-    for layer in layers:
-        layer.activity = dict.fromkeys(ACTIVITY, 0)
-    for step in range(1, t_max + 1):
-        phase, period = (step - 1) % parameters.phases, (step - 1) // parameters.phases
+
+    def hidden(step: int, phase: int) -> tuple[list[Any], Any, list[int]]:
         maps, seen = [image_map(plan.image, encoded[step - 1])], []
         for number, stage in enumerate(plan.stages):
             if not isinstance(stage, CrossbarStage):
@@ -112,17 +102,6 @@ def run_golden_maps(
                     for p, rows in enumerate(windows)
                 ]
             )
-        inputs.append([*seen, windows if period >= skip else None])
-        if period < skip:
-            continue
-        spikes = layers[-1].step(windows[0], phase, not ran)
-        ran = True
-        for i, spike in enumerate(spikes):
-            count = scores[i] + (spike << parameters.phases - 1 - phase)
-            scores[i] = count if readout == Readout.SPIKES else layers[-1].membranes[i]
-        winner = max(range(len(scores)), key=lambda i: (scores[i], -i))
-        margin = scores[winner] - max([s for i, s in enumerate(scores) if i != winner], default=0)
-        reason = int(rule == Rule.WINNER_K and margin >= k)
-        if reason or step == t_max:
-            return Outcome(winner, step, margin, reason, inputs, [dict(layer.activity) for layer in layers])
-    raise ValueError("t_max must be larger than skip * phases")
+        return seen, windows, windows[0]
+
+    return decide(parameters, layers, hidden, **decision)

@@ -95,9 +95,24 @@ class Outcome:
 
 
 def run_golden(
+    parameters: NpuParameters, layers: list[GoldenLayer], encoded: list[list[int]], **decision: Any
+) -> Outcome:
+    """One image; `encoded` holds the first layer's row codes of every step, `decision` is for `decide`."""
+
+    def hidden(step: int, phase: int) -> tuple[list[Any], Any, list[int]]:
+        codes, seen = encoded[step - 1], []
+        for layer in layers[:-1]:
+            seen.append(codes)
+            codes = layer.step(codes, phase, step == 1)
+        return seen, codes, codes
+
+    return decide(parameters, layers, hidden, **decision)
+
+
+def decide(
     parameters: NpuParameters,
     layers: list[GoldenLayer],
-    encoded: list[list[int]],
+    hidden: Callable[[int, int], tuple[list[Any], Any, list[int]]],
     *,
     rule: Rule = Rule.FIXED,
     k: int = 1,
@@ -105,18 +120,19 @@ def run_golden(
     skip: int = 0,
     readout: Readout = Readout.SPIKES,
 ) -> Outcome:
-    """One image; `encoded` holds the first layer's row codes of every step."""
-    scores = [0] * parameters.classes
-    ran, inputs = False, []
+    """One image step by step until it is decided.
+
+    hidden : (step, phase) -> inputs of the layers before the last, and those of the last, for `Outcome.inputs`; and the
+        last layer's row codes
+    """
+    scores, ran = [0] * parameters.classes, False
+    inputs: list[Any] = []
     for layer in layers:
         layer.activity = dict.fromkeys(ACTIVITY, 0)
     for step in range(1, t_max + 1):
         phase, period = (step - 1) % parameters.phases, (step - 1) // parameters.phases
-        codes, seen = encoded[step - 1], []
-        for layer in layers[:-1]:
-            seen.append(codes)
-            codes = layer.step(codes, phase, step == 1)
-        inputs.append([*seen, codes if period >= skip else None])
+        seen, shown, codes = hidden(step, phase)
+        inputs.append([*seen, shown if period >= skip else None])
         if period < skip:
             continue
         spikes = layers[-1].step(codes, phase, not ran)
