@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +20,7 @@ from typer.core import TyperGroup
 from sim.result import Mismatch
 from sw.config import Config
 from sw.console import say, shown
-from sw.errors import FileError
+from sw.errors import FileError, SpikeLoomWarning
 from sw.files import as_path, readable_error
 
 if TYPE_CHECKING:
@@ -56,11 +59,14 @@ class Simulator(StrEnum):
 
 
 class Commands(TyperGroup):
-    """Commands whose errors are one sentence and an exit code; `--debug` shows where they come from."""
+    """Commands whose errors are one sentence and an exit code, and whose warnings are one line on stderr; `--debug`
+    shows where errors come from.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _warnings_as_lines():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             say("Interrupted. Finished steps and chunks are kept: the same command again goes on from there.")
             raise typer.Exit(INTERRUPTED) from None
@@ -80,6 +86,25 @@ class Commands(TyperGroup):
                 raise
             _fail(ctx, "There is not enough memory: make the network, [train] batch or the number of images smaller")
             raise typer.Exit(USER_ERROR) from None
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print every `SpikeLoomWarning` once, as a line; others as Python does."""
+    before = warnings.showwarning
+    told: set[str] = set()
+
+    def show(message: Any, category: Any, *place: Any, **options: Any) -> None:
+        if not issubclass(category, SpikeLoomWarning):
+            before(message, category, *place, **options)
+        elif str(message) not in told:
+            told.add(str(message))
+            say(f"Warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SpikeLoomWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _fail(ctx: Any, sentence: str) -> None:

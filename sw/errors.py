@@ -1,6 +1,13 @@
-"""Errors a user can cause. Each message is one sentence that names what was given, what is allowed, and where."""
+"""Errors a user can cause, and warnings of what is legal but surely a slip.
+
+Each message is one sentence that names what was given, what is allowed, where, and the remedy.
+"""
 
 from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
 
 __all__ = [
     "CalibrationError",
@@ -8,10 +15,14 @@ __all__ = [
     "DataError",
     "FileError",
     "SpikeLoomError",
+    "SpikeLoomWarning",
     "UnsupportedError",
     "WeightError",
     "WeightImageError",
+    "warn",
 ]
+
+_OWN = tuple(str(Path(__file__).parents[1] / name) + "/" for name in ("hw", "sim", "sw"))
 
 
 class SpikeLoomError(ValueError):
@@ -49,3 +60,15 @@ class WeightImageError(SpikeLoomError):
 
 class FileError(SpikeLoomError):
     """A file or folder could not be written or read: no space, no permission, something in the way."""
+
+
+class SpikeLoomWarning(UserWarning):
+    """Something that is allowed and most likely not meant; the command line prints it as one line."""
+
+
+def warn(sentence: str, category: type[SpikeLoomWarning] = SpikeLoomWarning) -> None:
+    """Warn at the line of the user's program that called into SpikeLoom, wherever inside it this is called."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(sentence, category, stacklevel=level + 1)
