@@ -42,10 +42,35 @@ from sim.image import ChipImage
 from sim.kernels import CURRENT_BITS
 from sim.result import Result
 
-__all__ = ["energy", "programming_energy"]
+__all__ = ["energy", "joules_an_event", "neuron_updates", "programming_energy"]
 
 _VERIFY_BITS = 10
 """Bits of a verify read's code."""
+
+
+def joules_an_event(image: ChipImage) -> dict[str, list[float]]:
+    """Joules of one event in each layer: `conductance` (a unit of that activity), `adc_conversions`, `row_pulses`,
+    `neuron_updates`.
+    """
+    device, coefficients = image.device, image.energy
+    shapes = image.parameters.layers
+    load_J = device.v_read_V**2 * device.t_pulse_s * device.step_S * 2.0**-CURRENT_BITS
+    return {
+        "conductance": [load_J * (1.0 / 255.0**2 if shape.row_bits == 8 else 1.0) for shape in shapes],
+        "adc_conversions": [coefficients.adc_J_per_conversion * 2.0 ** (shape.adc_bits - 8) for shape in shapes],
+        "row_pulses": [
+            coefficients.dac8_J_per_pulse if shape.row_bits == 8 else coefficients.dac_J_per_pulse for shape in shapes
+        ],
+        "neuron_updates": [coefficients.neuron_J_per_update] * len(shapes),
+    }
+
+
+def neuron_updates(image: ChipImage, result: Result) -> NDArray[np.int64]:
+    """Updates of neurons, int64 [images, layers]: outputs of a layer at all its positions, in each step it ran."""
+    shapes = image.parameters.layers
+    runs = np.repeat(result.steps.astype(np.int64)[:, None], len(shapes), axis=1)
+    runs[:, -1] -= image.skip * image.parameters.phases
+    return runs * np.array([shape.neurons for shape in shapes])
 
 
 def energy(image: ChipImage, result: Result) -> dict[str, NDArray[np.float64]]:
@@ -55,26 +80,16 @@ def energy(image: ChipImage, result: Result) -> dict[str, NDArray[np.float64]]:
     neuron_J_per_update, plus clock cycles times control_J_per_cycle where the result counts cycles (that of the Verilog
     does, the reference's does not: its `digital` is the neurons' part only).
     """
-    device, coefficients = image.device, image.energy
-    shapes = image.parameters.layers
-    if result.spikes.shape[1] != len(shapes):
-        raise ValueError(f"The result has {result.spikes.shape[1]} layers, but the chip image has {len(shapes)}")
-    load_J = device.v_read_V**2 * device.t_pulse_s * device.step_S * 2.0**-CURRENT_BITS
-    scale = np.array([1.0 / 255.0**2 if shape.row_bits == 8 else 1.0 for shape in shapes])
-    adc_J = np.array([coefficients.adc_J_per_conversion * 2.0 ** (shape.adc_bits - 8) for shape in shapes])
-    dac_J = np.array(
-        [coefficients.dac8_J_per_pulse if shape.row_bits == 8 else coefficients.dac_J_per_pulse for shape in shapes]
-    )
-    neurons = np.array([shape.neurons for shape in shapes])
-    runs = np.repeat(result.steps.astype(np.int64)[:, None], len(shapes), axis=1)
-    runs[:, -1] -= image.skip * image.parameters.phases
-    digital = (runs @ neurons) * coefficients.neuron_J_per_update
+    if result.spikes.shape[1] != len(image.layers):
+        raise ValueError(f"The result has {result.spikes.shape[1]} layers, but the chip image has {len(image.layers)}")
+    joules = {name: np.array(values) for name, values in joules_an_event(image).items()}
+    digital = neuron_updates(image, result) @ joules["neuron_updates"]
     if result.cycles is not None:
-        digital = digital + result.cycles * coefficients.control_J_per_cycle
+        digital = digital + result.cycles * image.energy.control_J_per_cycle
     return {
-        "crossbar": load_J * (result.activity["conductance"] @ scale),
-        "adc": result.activity["adc_conversions"] @ adc_J,
-        "dac": result.activity["row_pulses"] @ dac_J,
+        "crossbar": result.activity["conductance"] @ joules["conductance"],
+        "adc": result.activity["adc_conversions"] @ joules["adc_conversions"],
+        "dac": result.activity["row_pulses"] @ joules["row_pulses"],
         "digital": digital,
     }
 

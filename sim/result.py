@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.drift_state import DriftState
+from sim.origin import Origin
 
 __all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace"]
 
@@ -63,6 +64,11 @@ class Trace:
             membranes = tuple(np.concatenate([_padded(part[i], steps) for part in all_membranes]) for i in layers)
         return cls(spikes, membranes, traces[0].outputs, traces[0].channels)
 
+    def part(self, rows: NDArray[np.int64]) -> Trace:
+        """The trace of some of the images."""
+        membranes = None if self.membranes is None else tuple(array[rows] for array in self.membranes)
+        return Trace(tuple(array[rows] for array in self.spikes), membranes, self.outputs, self.channels)
+
     def unpacked(self, layer: int) -> NDArray[np.bool_]:
         """Spikes of a layer as bool [images, steps, outputs]."""
         return np.unpackbits(self.spikes[layer], axis=-1, count=self.outputs[layer]).astype(bool)
@@ -85,6 +91,7 @@ class Result:
     ids : int64 [images], the number each image's random draws are addressed by
     trace : present if asked for
     drift : where the cells are after the last image, if they drift
+    origin : chip and images that it was measured on; of results of `Chip.predict` and `Chip.cosim`
     """
 
     classes: NDArray[np.int32]
@@ -98,6 +105,7 @@ class Result:
     gaps: NDArray[np.int64] | None = None
     trace: Trace | None = field(default=None, repr=False)
     drift: DriftState | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -124,6 +132,19 @@ class Result:
             gaps=np.concatenate(gaps) if len(gaps) == len(results) else None,
             trace=Trace.concatenate(traces) if len(traces) == len(results) else None,
             drift=results[-1].drift,
+            origin=Origin.joined([result.origin for result in results]),
+        )
+
+    def part(self, rows: NDArray[np.int64]) -> Result:
+        """The result of some of the images, by their rows; without a drift, which is known at the end only."""
+        names = ("classes", "steps", "margins", "reasons", "spikes", "ids")
+        return Result(
+            **{name: getattr(self, name)[rows] for name in names},
+            activity={name: values[rows] for name, values in self.activity.items()},
+            cycles=None if self.cycles is None else self.cycles[rows],
+            gaps=None if self.gaps is None else self.gaps[rows],
+            trace=None if self.trace is None else self.trace.part(rows),
+            origin=None if self.origin is None else self.origin.part(rows),
         )
 
     def accuracy(self, labels: NDArray) -> float:

@@ -2,11 +2,11 @@
 
     import sw
     chip = sw.compile(model, calibration_images, "mnist")
-    chip.predict(images)
-    chip.cosim(images)
+    result = chip.predict(images)
+    rtl = chip.cosim(images[:10])
     chip.write_verilog("build/mine")
     chip.save("mine.loom"); sw.load("mine.loom")
-    chip.report("build/mine")
+    chip.report("build/mine", images, labels, reference=result, rtl=rtl)
     sw.write_nir(chip, "mine.nir"); chip = sw.compile(sw.read_nir("mine.nir"), calibration_images, "nir.toml")
 
 Importing this package is quick: PyTorch and the rest are imported where they are first used.
@@ -38,6 +38,7 @@ def compile(
     validation: tuple[Any, Any] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     input_shape: tuple[int, ...] | None = None,
+    name: str | None = None,
 ) -> Chip:
     """Convert a trained model to a programmed chip.
 
@@ -53,12 +54,14 @@ def compile(
     progress : called with (done, in all, what) while k is learnt and thresholds are tuned
     input_shape : of an image, (channels, height, width), for a model that needs it while the images given are flat; by
         default that of the images
+    name : of the chip, for reports, files and headers: 1 to 64 letters, digits, "_", "." or "-"; by default the
+        configuration's, or with a preset the class of the model
 
     Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`.
     """
     from sw.compiler import compile_model
 
-    return compile_model(model, calibration_images, config, validation, progress, input_shape)
+    return compile_model(model, calibration_images, config, validation, progress, input_shape, name)
 
 
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:

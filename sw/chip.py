@@ -7,9 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hw.params import NpuParameters
 from sim.image import ChipImage
 from sim.reference import run_reference
@@ -17,7 +14,9 @@ from sim.result import Result
 from sw.config import Config
 from sw.errors import FileError
 from sw.files import as_path, readable_error, write_atomic, write_folder
-from sw.inputs import as_ids, as_labels, as_pixels, as_trace
+from sw.inputs import as_ids, as_pixels, as_trace
+from sw.measured import measured
+from sw.provenance import Provenance
 
 if TYPE_CHECKING:
     from sw.compiler import Stages
@@ -39,6 +38,7 @@ class Chip:
     stages : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
     strategy : how k was learnt; None if it was given, and for a chip that was loaded
     tuned : how the thresholds were tuned; None if they were not, and for a chip that was loaded
+    provenance : where the chip comes from; unknown if not given
     """
 
     def __init__(
@@ -48,15 +48,14 @@ class Chip:
         stages: Stages | None = None,
         strategy: LearntRule | None = None,
         tuned: Tuned | None = None,
+        provenance: Provenance | None = None,
     ) -> None:
         self.image = image
         self.config = config
         self.stages = stages
         self.strategy = strategy
         self.tuned = tuned
-        self._last: tuple[NDArray[np.uint8], Result | None, Result | None] | None = None
-        self._simulator: str | None = None  # of the last co-simulation
-        self._bus: dict[str, Any] | None = None  # what the host found in it
+        self.provenance = Provenance() if provenance is None else provenance
 
     @property
     def parameters(self) -> NpuParameters:
@@ -84,8 +83,7 @@ class Chip:
         pixels = as_pixels(images, self.parameters.inputs)
         numbers = as_ids(ids, len(pixels))
         result = run_reference(self.image, pixels, ids=numbers, trace=as_trace(trace), progress=progress)
-        self._remember(pixels, numbers, reference=result)
-        return result
+        return measured(result, self.image, pixels)
 
     def cosim(
         self,
@@ -139,9 +137,7 @@ class Chip:
                 result = run_cosim(self.image, pixels, **options)
         except OSError as error:
             raise FileError(readable_error(error.filename or place or "the simulator's folder", error)) from error
-        self._simulator, self._bus = simulator, bus
-        self._remember(pixels, numbers, rtl=result)
-        return result
+        return measured(result, self.image, pixels, simulator, bus)
 
     def write_verilog(self, folder: str | os.PathLike[str], bus: bool = False) -> Path:
         """Write the Verilog, memory files, an example bench and the weight image into a folder, whole or not at all.
@@ -173,77 +169,33 @@ class Chip:
         from sw.weight_image import pack
 
         place = as_path(path, "weight image")
-        write_atomic(place, pack(self.image, self.config))
+        write_atomic(place, pack(self.image, self.config, self.provenance))
         return place
 
-    def report(self, folder: str | os.PathLike[str], images: Any = None, labels: Any = None) -> Path:
+    def report(
+        self,
+        folder: str | os.PathLike[str],
+        images: Any = None,
+        labels: Any = None,
+        *,
+        reference: Result | None = None,
+        rtl: Result | None = None,
+    ) -> Path:
         """Write report.html and summary.json; return the page's path.
 
         Parameters
         ----------
-        images : what to report on; those of the last `predict` or `cosim` if not given
+        images : what to report on; without them the report is about the chip alone
         labels : their classes, integers [images]; without them the report has no accuracies
+        reference : what `predict` has given for these images; if left out, the reference is run
+        rtl : what `cosim` has given for these images or some of them; image i of the report has the number i, so
+            images 20 .. 29 are run with `chip.cosim(images[20:30], ids=range(20, 30))`. It is compared with the
+            reference; if left out, the report says that the Verilog was not run
 
-        Raises `TypeError` or `ValueError` for images or labels that do not fit, `sw.errors.FileError` if the folder
+        Raises `TypeError` or `ValueError` for images or labels that do not fit, and for results of other images or of
+        another chip, `sim.result.Mismatch` where reference and Verilog differ, `sw.errors.FileError` if the folder
         cannot be written.
         """
-        from sw.report import write_report
+        from sw.chip_report import report
 
-        place = as_path(folder, "report folder")
-        if labels is not None and images is None and self._last is None:
-            raise ValueError("Labels need the images they belong to: give images too, or run predict or cosim before")
-        shown = self._last[0] if images is None and self._last is not None else images
-        pixels = None if shown is None else as_pixels(shown, self.parameters.inputs)
-        known = None
-        if labels is not None and pixels is not None:
-            known = as_labels(labels, len(pixels), self.parameters.classes)
-        pixels, reference, rtl = self._evidence(pixels)
-        comparison: dict[str, Any] | None = None
-        if reference is not None and rtl is not None and np.array_equal(reference.ids, rtl.ids):
-            compared = reference.compare(rtl, ("reference", "Verilog"))
-            traced = len(rtl) if all(_has_membranes(result) for result in (reference, rtl)) else 0
-            comparison = {"images": len(rtl), "values_compared": compared, "mismatches": 0}
-            comparison |= {"traced_images": traced, "simulator": self._simulator, "through_bus": self._bus}
-        stages: list[tuple[str, float]] = []
-        if self.stages is not None and pixels is not None and known is not None:
-            from sw.waterfall import waterfall
-
-            stages = waterfall(self, pixels, known)
-        return write_report(
-            place,
-            image=self.image,
-            images=pixels,
-            labels=known,
-            reference=reference,
-            rtl=rtl,
-            comparison=comparison,
-            accuracy_ann=stages[0][1] if stages else None,
-            waterfall=stages,
-            strategy=self.strategy,
-            tuned=self.tuned,
-            config=self.config,
-        )
-
-    def _remember(self, pixels: NDArray[np.uint8], ids: NDArray[np.int64] | None, **results: Result) -> None:
-        """Keep the last run for `report`, if its images were numbered 0, 1, 2, ..."""
-        if ids is not None and not np.array_equal(ids, np.arange(len(pixels))):
-            return
-        reference, rtl = None, None
-        if self._last is not None and np.array_equal(self._last[0], pixels):
-            reference, rtl = self._last[1:]
-        self._last = pixels, results.get("reference", reference), results.get("rtl", rtl)
-
-    def _evidence(
-        self, pixels: NDArray[np.uint8] | None
-    ) -> tuple[NDArray[np.uint8] | None, Result | None, Result | None]:
-        """Images to report on with their results; the reference is run if it has not been."""
-        if pixels is None:
-            return None, None, None
-        if self._last is None or not np.array_equal(self._last[0], pixels) or self._last[1] is None:
-            self.predict(pixels)
-        assert self._last is not None
-        return self._last
-
-
-def _has_membranes(result: Result) -> bool:
-    return result.trace is not None and result.trace.membranes is not None
+        return report(self, as_path(folder, "report folder"), images, labels, reference, rtl)

@@ -24,14 +24,16 @@ from sw.command import (
     RunOrChip,
     Simulator,
     chip_and_flow,
-    chip_and_tests,
+    chip_and_images,
     folder,
     is_chip,
     with_cosim,
 )
+from sw.command_images import DataSet, Images, images_asked, images_for
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.errors import FileError, SpikeLoomError
+from sw.image_set import images_in_words
 from sw.paper.command import EPILOG as PAPER_EPILOG
 from sw.paper.command import paper
 
@@ -146,11 +148,13 @@ def verilog(
         Console().print(f"{len(files)} files in {output}", soft_wrap=True, highlight=False)
 
 
-@app.command(epilog="Examples: spikeloom firmware digits -o build/c · spikeloom firmware mine.loom -o build/c")
+@app.command(
+    epilog="Examples: spikeloom firmware digits -o build/c · spikeloom firmware mine.loom -o build/c --images mine.npz"
+)
 def firmware(
     source: RunOrChip,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder to write.")],
-    images: Annotated[int, typer.Option("--images", metavar="N", help="Test images to put in, first ones.")] = 10,
+    images: Images = None,
     programming: Annotated[
         bool | None,
         typer.Option(
@@ -159,22 +163,32 @@ def firmware(
         ),
     ] = None,
     data: Data = None,
+    data_set: DataSet = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a chip as C headers for the firmware in examples/firmware: load list, checksum, registers, test images."""
+    """Write a chip as C headers for the firmware in examples/firmware: load list, checksum, registers, test images.
+
+    Ten images go in, unless --images says how many. A weight image takes those of the data set it was made for.
+    """
     from sw.files import write_folder
     from sw.firmware import firmware_files
 
-    if not 1 <= images <= 65536:
-        raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {images}")
-    chip, pixels, _ = chip_and_tests(source, data, as_json)
-    pixels = pixels.reshape(len(pixels), -1)[:images]
-    write_folder(output, firmware_files(chip.image, pixels, programming))
+    asked, file = images_asked(images, data_set)
+    count = 10 if asked is None else asked
+    if not 1 <= count <= 65536:
+        raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {count}")
+    chip, tests = chip_and_images(source, data, as_json, data_set, file)
+    pixels = tests.images.reshape(len(tests.images), -1)[:count]
+    taken = tests.measured_on.facts(len(pixels))
+    comment = f"{chip.provenance.in_words()} Images: {images_in_words(taken)}."
+    write_folder(output, firmware_files(chip.image, pixels, programming, comment))
+    names = ["network.h", "spikeloom_registers.h"]
     if as_json:
-        print_json({"folder": str(output), "files": ["network.h", "spikeloom_registers.h"], "images": len(pixels)})
+        print_json({"folder": str(output), "files": names, "images": len(pixels), "measured_on": taken})
     else:
-        Console().print(f"network.h and spikeloom_registers.h in {output}", soft_wrap=True, highlight=False)
+        text = f"{' and '.join(names)} in {output}, with {images_in_words(taken)}"
+        Console().print(text, soft_wrap=True, highlight=False)
 
 
 @app.command(epilog="Examples: spikeloom nir digits -o digits.nir · spikeloom nir mine.loom -o mine.nir")
@@ -195,14 +209,12 @@ def nir(
 
 
 @app.command(
-    epilog="Examples: spikeloom cosim digits --images 50 · spikeloom cosim mine.loom --images 20 --simulator icarus · "
+    epilog="Examples: spikeloom cosim digits --images 50 · spikeloom cosim mine.loom --images mine.npz --images 20 · "
     "spikeloom cosim tiny --images 2 --waves · spikeloom cosim programming --through-bus"
 )
 def cosim(
     source: RunOrChip,
-    images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Test images to run, first ones first; 0 is all.")
-    ] = None,
+    images: Images = None,
     simulator: Annotated[Simulator | None, typer.Option("--simulator", help="Which simulator.")] = None,
     waves: Annotated[bool, typer.Option("--waves", help="Record waveforms of the traced images.")] = False,
     trace_images: Annotated[
@@ -213,41 +225,40 @@ def cosim(
         typer.Option("--through-bus", help="Load, program and read the chip over its host buses, images back to back."),
     ] = False,
     data: Data = None,
+    data_set: DataSet = None,
     output: Output = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Run test images through the Verilog and hold them to the reference's bits.
 
-    A weight image is tested on the data set of the configuration that it was made with.
+    A weight image is tested on the data set that it was made for; one that was made for none needs --data-set or
+    --images FILE.npz.
     """
     from sim.tools import check_simulator
     from sw.cosimulate import cosimulate
-    from sw.steps import load_chip, load_test_set, make_flow
+    from sw.steps import load_chip, make_flow
 
+    asked, file = images_asked(images, data_set)
     if is_chip(source):
         import sw
-        from sw.data import load_data
 
-        chip = sw.load(source)
-        settings = with_cosim(chip.config, images, simulator, waves, trace_images, through_bus)
-        tests = load_data(settings.data.set, data)
-        limit = settings.data.test_limit or len(tests.test_images)
-        pixels, labels = tests.test_images[:limit], tests.test_labels[:limit]
+        chip, flow = sw.load(source), None
+        settings = with_cosim(chip.config, asked, simulator, waves, trace_images, through_bus)
         place = output if output is not None else Path("build") / Path(source).stem
     else:
-        settings = with_cosim(Config.load(source), images, simulator, waves, trace_images, through_bus)
+        settings = with_cosim(Config.load(source), asked, simulator, waves, trace_images, through_bus)
         check_simulator(settings.cosim.simulator)  # before the training, not after it
         flow = make_flow(settings, output, data=data)
         with shown(flow, as_json):
             flow.run(stop="convert")
-        chip, known, place = load_chip(flow), load_test_set(flow), flow.folder
-        pixels, labels = known.images, known.labels
-    count = settings.cosim.images or len(pixels)
+        chip, place = load_chip(flow), flow.folder
+    tests = images_for(chip, source, flow, data, data_set, file)
+    count = settings.cosim.images or len(tests.images)
     with bar(as_json) as advance:
         result, comparison = cosimulate(
             chip.image,
-            pixels[:count],
+            tests.images[:count],
             simulator=settings.cosim.simulator,
             trace_images=settings.cosim.trace_images,
             waves=place / "waves" if settings.cosim.waves else None,
@@ -257,7 +268,8 @@ def cosim(
     cycles = None if result.cycles is None else float(result.cycles.mean())
     summary = {
         **comparison,
-        "accuracy": result.accuracy(labels[: len(result)]),
+        "measured_on": tests.measured_on.facts(len(result)),
+        "accuracy": None if tests.labels is None else result.accuracy(tests.labels[: len(result)]),
         "steps_mean": float(result.steps.mean()),
         "cycles_mean": cycles,
         "waves": str(place / "waves") if settings.cosim.waves else None,
@@ -265,7 +277,9 @@ def cosim(
     if as_json:
         print_json(summary)
     else:
-        shares = {"accuracy": f"{100 * summary['accuracy']:.2f} %"}
+        known = summary["accuracy"]
+        shares = {"measured_on": images_in_words(summary["measured_on"])}
+        shares["accuracy"] = "not known without labels" if known is None else f"{100 * known:.2f} %"
         bus = summary.pop("through_bus") or {}
         rows = {**summary, **shares, **{f"bus, {name}": value for name, value in bus.items()}}
         print_table("co-simulation", {key: value for key, value in rows.items() if value is not None})

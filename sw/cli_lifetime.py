@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from sw.command import Data, Debug, Json, RunOrChip, chip_and_tests
+from sw.command import Data, Debug, Json, RunOrChip, chip_and_images
+from sw.command_images import DataSet, Images, images_asked
 from sw.console import bar, print_json, print_table
+from sw.errors import SpikeLoomError
 
 __all__ = ["EPILOG", "lifetime"]
 
@@ -22,9 +24,7 @@ def lifetime(
     threshold: Annotated[
         float | None, typer.Option("--threshold", metavar="X", help="Accuracy, 0 to 1, under which it is worn out.")
     ] = None,
-    images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Test images to use, first ones first; 0 is all.")
-    ] = None,
+    images: Images = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Images at which the search gives up.")
     ] = None,
@@ -39,6 +39,7 @@ def lifetime(
         typer.Option("--programmings", metavar="N", help="Programmings that the refresh interval must hold for."),
     ] = None,
     data: Data = None,
+    data_set: DataSet = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -49,17 +50,23 @@ def lifetime(
     from sw.lifetime_evidence import measure_lifetime
     from sw.lifetime_rows import lifetime_rows
 
-    chip, pixels, labels = chip_and_tests(source, data, as_json)
+    count, file = images_asked(images, data_set)
+    chip, tests = chip_and_images(source, data, as_json, data_set, file)
+    if tests.labels is None:
+        raise SpikeLoomError(
+            f"A lifetime needs labelled images, but '{file}' has no array 'labels'; add it to the file"
+        )
     given = {
-        "threshold": threshold, "images": images, "limit": limit, "tolerance": tolerance, "images_per_s": images_per_s,
+        "threshold": threshold, "images": count, "limit": limit, "tolerance": tolerance, "images_per_s": images_per_s,
         "programmings": programmings,
     }  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
     settings = chip.config.updated({"lifetime": {"measure": True, **changes}}, "command line")
     with bar(as_json) as advance:
         found = measure_lifetime(
-            chip.image, pixels, labels, settings.lifetime, lambda text: advance("lifetime", 0, 0, text)
+            chip.image, tests.images, tests.labels, settings.lifetime, lambda text: advance("lifetime", 0, 0, text)
         )
+    found = {**found, "measured_on": tests.measured_on.facts(found["test_images"])}
     if as_json:
         print_json(found)
     else:

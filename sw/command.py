@@ -12,12 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from typer.core import TyperGroup
 
 from sim.result import Mismatch
+from sw.command_images import TestImages, images_for
 from sw.config import Config
 from sw.console import say, shown
 from sw.errors import FileError, SpikeLoomWarning
@@ -41,7 +40,7 @@ __all__ = [
     "RunOrChip",
     "Simulator",
     "chip_and_flow",
-    "chip_and_tests",
+    "chip_and_images",
     "folder",
     "is_chip",
     "with_cosim",
@@ -163,20 +162,16 @@ def chip_and_flow(source: str, data: Path | None, as_json: bool) -> tuple[Chip, 
     return load_chip(flow), flow
 
 
-def chip_and_tests(
-    source: str, data: Path | None, as_json: bool
-) -> tuple[Chip, NDArray[np.uint8], NDArray[np.integer[Any]]]:
-    """The chip of `chip_and_flow`, and the test images of its configuration, with their labels."""
-    from sw.data import load_data
-    from sw.steps import load_test_set
-
+def chip_and_images(
+    source: str,
+    data: Path | None,
+    as_json: bool,
+    data_set: str | None = None,
+    file: Path | None = None,
+) -> tuple[Chip, TestImages]:
+    """The chip of `chip_and_flow`, and the images to run it with; see `sw.command_images.images_for`."""
     chip, flow = chip_and_flow(source, data, as_json)
-    if flow is not None:
-        known = load_test_set(flow)
-        return chip, known.images, known.labels
-    tests = load_data(chip.config.data.set, data)
-    limit = chip.config.data.test_limit or len(tests.test_images)
-    return chip, tests.test_images[:limit], tests.test_labels[:limit]
+    return chip, images_for(chip, source, flow, data, data_set, file)
 
 
 def with_cosim(

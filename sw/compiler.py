@@ -15,7 +15,7 @@ from hw.geometry import Plan
 from sim.image import ChipImage
 from sw.chip import Chip
 from sw.compile_images import calibration_pixels, image_shape, validation_set
-from sw.config import Config
+from sw.config import PRESETS, Config
 from sw.errors import ConfigError
 from sw.graph import AveragePool
 from sw.import_check import check_same
@@ -32,6 +32,7 @@ from sw.passes.normalise import normalise
 from sw.passes.quantise import Levels, quantise
 from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
 from sw.passes.tune_loss import tune_chip
+from sw.provenance import Provenance, chip_name, described
 
 __all__ = ["Stages", "compile_model"]
 
@@ -87,15 +88,19 @@ def compile_model(
     validation: tuple[Any, Any] | None = None,
     progress: Progress | None = None,
     input_shape: tuple[int, ...] | None = None,
+    name: str | None = None,
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
     config = Config.load(config)
+    kind = "nir" if isinstance(model, NirModel) else type(model).__name__
+    name = chip_name(name, config.name, (*PRESETS, str(Config.model_fields["name"].default)), kind)
     if isinstance(model, NirModel):
         check_dynamics(model, config)
         network = fold(model.graph, "weights")
         check_sizes(network, config)
         images = calibration_pixels(calibration_images, network.inputs)
-        return _programmed(network, images, config, validation, progress, lambda image: with_threshold(image, model))
+        chip = _programmed(network, images, config, validation, progress, lambda image: with_threshold(image, model))
+        return _named(chip, name, described("nir", type(model).__name__, model.graph, images))
     graph = import_torch(model, image_shape(calibration_images, input_shape))
     averages = config.convert.average_pooling
     if averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
@@ -108,7 +113,13 @@ def compile_model(
     images = calibration_pixels(calibration_images, folded.inputs)
     check_same(model, folded, images[:4])
     normalised = normalise(folded, images, config.convert)
-    return _programmed(normalised, images, config, validation, progress, stages=Stages(model, folded, normalised))
+    chip = _programmed(normalised, images, config, validation, progress, stages=Stages(model, folded, normalised))
+    return _named(chip, name, described("own", kind, graph, images))
+
+
+def _named(chip: Chip, name: str, provenance: Provenance) -> Chip:
+    chip.image, chip.provenance = replace(chip.image, name=name), provenance
+    return chip
 
 
 def _programmed(

@@ -83,19 +83,24 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         print_table("steps", {"done": ", ".join(flow.done) or "none", "kept": ", ".join(flow.kept) or "none"})
         Console().print(f"Outputs: {flow.folder}", soft_wrap=True, highlight=False)
         return
+    from sw.image_set import images_in_words
     from sw.readable import decimal, number, percent, si
 
+    timed = summary["cycles"]["measured_on"]
+    fewer = timed is not None and timed != summary["measured_on"]
+    verilog = f", of the {timed['count']:,} through the Verilog" if fewer else ""
     rows = {
+        "measured on": images_in_words(summary["measured_on"]),
         "accuracy, source network": percent(summary["accuracy"]["ann"]),
         "accuracy, integer reference": percent(summary["accuracy"]["reference"]),
         "accuracy, Verilog": percent(summary["accuracy"]["rtl"]),
-        "images through the Verilog": number(summary["bit_exact"]["images"]),
+        "through the Verilog": images_in_words(summary["bit_exact"]["measured_on"]),
         "values compared": number(summary["bit_exact"]["values_compared"]),
         "mismatches": number(summary["bit_exact"]["mismatches"]),
         "steps, mean": decimal(summary["steps"]["mean"]),
-        "clock cycles, mean": decimal(summary["cycles"]["mean"], 1),
-        "latency, mean": si(summary["latency_s"]["mean"], "s"),
-        "energy, mean (modelled)": si(summary["energy_J"]["total"], "J"),
+        f"clock cycles, mean{verilog}": decimal(summary["cycles"]["mean"], 1),
+        f"latency, mean{verilog}": si(summary["latency_s"]["mean"], "s"),
+        f"energy, mean (modelled){verilog}": si(summary["energy_J"]["total"], "J"),
     }
     programming, bus = summary["programming"], summary["bit_exact"]["through_bus"]
     strategy, tuning = summary["strategy"], summary["tuning"]

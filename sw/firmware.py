@@ -7,6 +7,7 @@ programmer. After a start the host has to wait until the programmer has finished
 
 from __future__ import annotations
 
+import textwrap
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -34,7 +35,7 @@ _PER_LINE = 4
 
 _HEAD = """\
 /* {name}: {sizes}, written by SpikeLoom for build {build:#010x}.
- * The list is that of a load session: registers and biases{kind}. */
+ * The list is that of a load session: registers and biases{kind}.{comment} */
 #ifndef NETWORK_H
 #define NETWORK_H
 
@@ -80,15 +81,23 @@ def load_checksum(writes: Iterable[Write]) -> int:
     return zlib.crc32(np.array(list(writes), dtype="<u4").tobytes())
 
 
-def firmware_files(image: ChipImage, pixels: NDArray[np.uint8], programming: bool | None = None) -> dict[str, str]:
+def firmware_files(
+    image: ChipImage, pixels: NDArray[np.uint8], programming: bool | None = None, comment: str = ""
+) -> dict[str, str]:
     """File name -> text: `network.h` (see `network_header`) and `spikeloom_registers.h`."""
     from hw.c_header import c_header
 
-    return {"network.h": network_header(image, pixels, programming=programming), "spikeloom_registers.h": c_header()}
+    header = network_header(image, pixels, programming=programming, comment=comment)
+    return {"network.h": header, "spikeloom_registers.h": c_header()}
 
 
 def network_header(
-    image: ChipImage, pixels: NDArray[np.uint8], *, programming: bool | None = None, expected: Result | None = None
+    image: ChipImage,
+    pixels: NDArray[np.uint8],
+    *,
+    programming: bool | None = None,
+    expected: Result | None = None,
+    comment: str = "",
 ) -> str:
     """Text of `network.h`.
 
@@ -98,6 +107,7 @@ def network_header(
     pixels : images to try, uint8 [images, inputs], 1 .. 65,536; image i has the tag i, and the draws of number i
     programming : whether the list programs the cells; default: if [programming] has the method "verify"
     expected : what the images give; default: what the reference says
+    comment : where the chip and the images come from, a sentence or two
 
     Raises
     ------
@@ -121,6 +131,7 @@ def network_header(
         sizes="-".join(str(n) for n in p.sizes),
         build=build_id(p),
         kind=", then the programming of every cell" if programming else "; cells are taken as programmed",
+        comment="".join(f"\n * {line}" for line in textwrap.wrap(_plain(comment, " -_.,':"), 100)),
         layers=len(p.layers),
         inputs=p.inputs,
         frame_bytes=lanes * (p.pixel_words + (-(-16 // lanes) if rate else 0)),
@@ -154,9 +165,9 @@ def network_header(
 _NO_SEEDS = "static const uint8_t (*const network_seeds)[16] = NULL; /* this coding draws nothing */"
 
 
-def _plain(name: str) -> str:
+def _plain(name: str, marks: str = " -_.") -> str:
     """The name without what could end a comment or a string."""
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in " -_.") else "_" for letter in name)
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in marks) else "_" for letter in name)
 
 
 def _array(what: str, values: Sequence[str], per_line: int = _PER_LINE) -> str:

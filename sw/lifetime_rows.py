@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sw.image_set import images_in_words
 from sw.readable import decimal, duration, number, percent, si
 
 __all__ = ["lifetime_rows"]
@@ -17,7 +18,7 @@ def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
     rows = {
         "accuracy, fresh cells": percent(found["points"][0]["accuracy"]),
         "accuracy to keep": percent(found["threshold"]),
-        "test images": number(found["test_images"]),
+        "measured on": images_in_words(found["measured_on"]),
         "acceleration of the drift": f"{found['acceleration']:g}",
         "lifetime, images": never if found["images"] is None else number(found["images"]),
     }

@@ -24,13 +24,16 @@ from sim.result import Result
 from sw import plots
 from sw.data_path import data_path
 from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
+from sw.energy_counts import COMPONENTS
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
+from sw.image_set import GIVEN, ImageSet, images_in_words
 from sw.mapping_evidence import stage_name
 from sw.passes.learn import LearntRule
 from sw.passes.tune import Tuned
 from sw.plots_maps import stage_spikes
 from sw.programming_evidence import cells_reached, programmed, programming_accuracies, programming_summary
+from sw.provenance import Provenance, settings_in_effect
 from sw.readable import FILTERS
 from sw.strategy_evidence import strategy_figures, strategy_summary, tuning_summary
 from sw.summary import summarise, widest
@@ -70,6 +73,8 @@ def write_report(
     tuned: Tuned | None = None,
     lifetime: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
+    measured_on: ImageSet = GIVEN,
+    provenance: Provenance | None = None,
 ) -> Path:
     """Write `report.html` and `summary.json` into the folder, both or neither; return the page's path.
 
@@ -79,7 +84,7 @@ def write_report(
     images, labels : uint8 [B, inputs] and [B], the images of the results, first to last; either may be left out.
         With them, what is missing of `by_steps` and `example`, and the accuracies with and without fault-aware
         mapping of a chip that is programmed by pulses, are computed by the reference
-    reference, rtl : results on those images, or on the first of them
+    reference, rtl : results on those images, or on some of them; image i has the number i
     comparison : {"images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus"} of the two
     accuracy_ann : of the source network on the same images, 0 .. 1
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
@@ -88,6 +93,8 @@ def write_report(
     strategy, tuned : how k was learnt and the thresholds were tuned, if they were
     lifetime : of `sw.lifetime_evidence.measure_lifetime`
     config : the run's configuration, if there is one
+    measured_on : what the images are
+    provenance : where the chip comes from; settings that had no part in it are not shown
 
     Raises `sw.errors.FileError` where the folder cannot be written.
     """
@@ -104,6 +111,9 @@ def write_report(
     drifted = drifted_cells(image, widest(reference, rtl), programming)
     stages = [_stage(stage) for stage in waterfall]
     plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
+    count = len(images) if images is not None else len(labels) if labels is not None else None
+    timed = rtl if rtl is not None and np.array_equal(rtl.ids, np.arange(len(rtl))) else None
+    held_out = ImageSet(_validation(provenance))
     summary = summarise(
         image,
         reference=reference,
@@ -114,22 +124,29 @@ def write_report(
         waterfall=stages,
         by_steps=by_steps,
         cells=cells,
-        programming=programming_summary(image, programming, accuracies),
-        strategy=strategy_summary(image, strategy),
-        tuning=tuning_summary(image, tuned),
-        drift=drift_summary(image, drifted),
-        lifetime=lifetime,
+        programming=_on(
+            programming_summary(image, programming, accuracies),
+            None if accuracies is None else measured_on.facts(count),
+            "accuracy",
+        ),
+        strategy=_on(strategy_summary(image, strategy), held_out.facts(None if strategy is None else strategy.images)),
+        tuning=_on(tuning_summary(image, tuned), held_out.facts(None if tuned is None else tuned.images)),
+        drift=_on(drift_summary(image, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
+        lifetime=None if lifetime is None else {"measured_on": measured_on.facts(lifetime["test_images"]), **lifetime},
         data_path=None
         if images is None
-        else data_path(image, images, reference if reference is not None else rtl, rtl),
-        config=plain,
+        else data_path(image, images, reference if reference is not None else timed, timed),
+        config=None if plain is None else settings_in_effect(plain, provenance),
+        measured_on=measured_on,
+        count=count,
+        provenance=None if provenance is None else provenance.to_json(),
     )
     pictures = _pictures(image, summary, reference, rtl, example, maps)
     pictures |= _programming_pictures(image, programming)
     pictures |= dict.fromkeys((*_STRATEGY_PICTURES, *DRIFT_PICTURES))
     figures = {**strategy_figures(image, strategy, tuned), **drift_figures(image, drifted, lifetime)}
     pictures |= {name: plots.data_uri(figure) for name, figure in figures.items()}
-    page = render(summary, pictures, example, image.device.drifts)
+    page = render(summary, pictures, example, image.device.drifts, provenance)
     folder = Path(folder)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_together(folder, {"summary.json": text, "report.html": page})
@@ -137,9 +154,13 @@ def write_report(
 
 
 def render(
-    summary: Mapping[str, Any], pictures: Mapping[str, Any], example: Example | None = None, drifts: bool = False
+    summary: Mapping[str, Any],
+    pictures: Mapping[str, Any],
+    example: Example | None = None,
+    drifts: bool = False,
+    provenance: Provenance | None = None,
 ) -> str:
-    """The page's text; `drifts` says whether reads move the chip's cells."""
+    """The page's text; `drifts` says whether reads move the chip's cells, `provenance` where the chip comes from."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -148,7 +169,7 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(FILTERS, layer=layer_label)
+    environment.filters.update(FILTERS, layer=layer_label, measured=images_in_words)
     story: dict[str, Any] = {}
     if example is not None:
         story = {
@@ -164,7 +185,26 @@ def render(
         telling=TELLING_STEPS,
         most_rules=_MOST_RULES,
         drifts=drifts,
+        origin=None if provenance is None else provenance.in_words(),
     )
+
+
+def _validation(provenance: Provenance | None) -> str:
+    """What validation images are called."""
+    if provenance is None or provenance.data_set is None:
+        return "validation images given to compile"
+    return f"validation images of '{provenance.data_set}'"
+
+
+def _on(
+    group: dict[str, Any] | None, images: Mapping[str, Any] | None, part: str | None = None
+) -> dict[str, Any] | None:
+    """A group of the summary with the images that it, or a part of it, was measured on."""
+    if group is None:
+        return None
+    if part is not None:
+        return {**group, part: {**group[part], "measured_on": images}}
+    return {**group, "measured_on": images}
 
 
 def telling_image(reference: Result) -> int:
@@ -207,8 +247,7 @@ def _pictures(
         figures["by_steps"] = plots.accuracy_by_steps(values, decided, summary["accuracy"]["ann"])
     if counted is not None and len(counted):
         figures["steps"] = plots.steps_histogram(counted.steps, image.t_max)
-        parts = {name: value for name, value in summary["energy_J"].items() if name != "total"}
-        figures["energy"] = plots.energy(parts)
+        figures["energy"] = plots.energy({name: summary["energy_J"][name] for name in COMPONENTS})
     if rtl is not None and rtl.cycles is not None:
         figures["latency"] = plots.latency_histogram(rtl.cycles / image.clock_Hz)
     if summary["cells"]:

@@ -5,6 +5,7 @@ their pulses.
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sim.drift_state import DriftState
+from sim.origin import Origin
 from sim.result import ACTIVITIES, Result
 from sw.errors import FileError
 from sw.files import write_atomic
@@ -32,6 +34,10 @@ def save_result(path: Path, result: Result, values: int = 0) -> None:
         arrays["drift_counts"] = np.array([result.drift.images, result.drift.programmings])
         for name in _DRIFT:
             arrays.update({f"drift_{name}_{index}": part for index, part in enumerate(getattr(result.drift, name))})
+    if result.origin is not None:
+        origin = result.origin
+        facts = {"chip": origin.chip, "simulator": origin.simulator, "through_bus": origin.through_bus}
+        arrays |= {"origin": np.array(json.dumps(facts)), "origin_images": origin.images}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, values=np.int64(values), **arrays)
     write_atomic(path, buffer.getvalue())
@@ -46,10 +52,18 @@ def load_result(path: Path) -> tuple[Result, int]:
                 activity={name: file[f"activity_{name}"] for name in ACTIVITIES},
                 **{name: file[name] for name in _OPTIONAL if name in file.files},
                 drift=_drift(file),
+                origin=_origin(file),
             )
             return result, int(file["values"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise FileError(f"'{path}' is not a result of SpikeLoom, or damaged: {error}") from error
+
+
+def _origin(file: Any) -> Origin | None:
+    """What the result was measured on, of a file that says it."""
+    if "origin" not in file.files:
+        return None
+    return Origin(**json.loads(str(file["origin"])), images=file["origin_images"])
 
 
 def _drift(file: Any) -> DriftState | None:

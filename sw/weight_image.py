@@ -25,19 +25,39 @@ from sw.config import Config
 from sw.errors import FileError, WeightImageError
 from sw.files import as_path, readable_error
 from sw.plan_json import plan_difference, plan_from_json, plan_to_json
+from sw.provenance import Provenance
 
-__all__ = ["FORMAT", "VERSION", "first_difference", "load", "pack", "unpack"]
+__all__ = ["FORMAT", "VERSION", "chip_digest", "first_difference", "load", "pack", "unpack"]
 
 FORMAT = "spikeloom weight image"
-VERSION = 4
+VERSION = 5
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
-`program_cycles`, version 2 the plan of maps and the layers' positions, version 3 copies of crossbars.
+`program_cycles`, version 2 the plan of maps and the layers' positions, version 3 copies of crossbars, version 4 where
+the chip comes from.
 """
 _ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
 
 
-def pack(image: ChipImage, config: Config) -> bytes:
-    """The content of a .loom file; the same bytes for the same chip."""
+def pack(image: ChipImage, config: Config, provenance: Provenance | None = None) -> bytes:
+    """The content of a .loom file; the same bytes for the same chip. Without `provenance` its origin is unknown."""
+    tensors, chip = _content(image)
+    origin = Provenance() if provenance is None else provenance
+    text = json.dumps(
+        {**chip, "config": config.model_dump(mode="json"), "provenance": origin.to_json()}, sort_keys=True
+    )
+    metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
+    metadata["sha256"] = _checksum(metadata["version"], text, tensors)
+    return _safetensors(tensors, metadata)
+
+
+def chip_digest(image: ChipImage) -> str:
+    """SHA-256 of all that a chip is, hexadecimal; its name is not part of it."""
+    tensors, chip = _content(image)
+    return _checksum("chip", json.dumps({**chip, "name": None}, sort_keys=True), tensors)
+
+
+def _content(image: ChipImage) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Tensors, and the rest as plain values."""
     tensors: dict[str, NDArray[Any]] = {
         f"layers.{index}.{name}": np.ascontiguousarray(getattr(layer, name), dtype=dtype)
         for index, layer in enumerate(image.layers)
@@ -51,12 +71,8 @@ def pack(image: ChipImage, config: Config) -> bytes:
         "device": image.device.model_dump(mode="json"),
         "energy": image.energy.model_dump(mode="json"),
         "programming": image.programming.model_dump(mode="json"),
-        "config": config.model_dump(mode="json"),
     }
-    text = json.dumps(chip, sort_keys=True)
-    metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
-    metadata["sha256"] = _checksum(metadata["version"], text, tensors)
-    return _safetensors(tensors, metadata)
+    return tensors, chip
 
 
 def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
@@ -101,14 +117,14 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
         raise FileError(f"There is no weight image '{place}'") from None
     except OSError as error:
         raise FileError(readable_error(path, error, "read")) from error
-    image, config = unpack(content, os.fspath(path))
+    image, config, provenance = unpack(content, os.fspath(path))
     if expected_parameters is not None:
         _check_parameters(image.parameters, expected_parameters, os.fspath(path))
-    return Chip(image, config)
+    return Chip(image, config, provenance=provenance)
 
 
-def unpack(content: bytes, source: str) -> tuple[ChipImage, Config]:
-    """The chip image and configuration in the content of a .loom file.
+def unpack(content: bytes, source: str) -> tuple[ChipImage, Config, Provenance]:
+    """The chip image, its configuration and where it comes from, in the content of a .loom file.
 
     Raises `WeightImageError`, naming `source`, for content that is foreign, newer or damaged.
     """
@@ -159,13 +175,14 @@ def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[ChipImage, Config]:
+def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[ChipImage, Config, Provenance]:
     parameters = _parameters_from_json(chip.pop("parameters"))
     layers = []
     for index, values in enumerate(chip.pop("layers")):
         arrays: dict[str, Any] = {name: tensors[f"layers.{index}.{name}"] for name in _ARRAYS}
         layers.append(LayerImage(**{**values, "reset": Reset(values["reset"])}, **arrays))
     config = Config.validated(chip.pop("config"), "its configuration")
+    known = chip.pop("provenance", None)
     image = ChipImage(
         **{
             **chip,
@@ -179,7 +196,7 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[Ch
             "programming": Programming(**chip.get("programming", {})),
         }
     )
-    return image, config
+    return image, config, Provenance() if known is None else Provenance.from_json(known)
 
 
 def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str) -> None:

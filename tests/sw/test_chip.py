@@ -16,6 +16,7 @@ from sim.result import Mismatch
 from sw.chip import Chip
 from sw.errors import FileError
 from sw.host.load import LoadReport
+from sw.measured import measured
 from tests.sw.models import make_chip, make_images, make_model
 
 CHIP = make_chip(device={"device_sigma": 0.05, "read_sigma": 0.02})
@@ -90,13 +91,12 @@ def test_cosim_through_the_bus_is_what_the_report_tells_of(monkeypatch, tmp_path
     monkeypatch.setattr("sw.through_bus.through_bus", fake)
     monkeypatch.setattr(sim.cosim, "run_cosim", lambda image, images, **_: run_reference(image, images))
     chip = make_chip(cosim={"through_bus": by_config})
-    chip.cosim(IMAGES, through_bus=None if by_config else True, folder=tmp_path / "files")
+    rtl = chip.cosim(IMAGES, through_bus=None if by_config else True, folder=tmp_path / "files")
     assert seen[0]["folder"] == tmp_path / "files" and seen[0]["simulator"] == "verilator"
-    chip.report(tmp_path / "bus")
+    chip.report(tmp_path / "bus", IMAGES, rtl=rtl)
     found = json.loads((tmp_path / "bus" / "summary.json").read_text())["bit_exact"]["through_bus"]
     assert (found["method"], found["writes"], found["load_cycles"], found["gap_max"]) == ("fast", 70, 900, 2)
-    chip.cosim(IMAGES, through_bus=False)
-    chip.report(tmp_path / "ports")
+    chip.report(tmp_path / "ports", IMAGES, rtl=chip.cosim(IMAGES, through_bus=False))
     assert len(seen) == 1
     assert json.loads((tmp_path / "ports" / "summary.json").read_text())["bit_exact"]["through_bus"] is None
     with pytest.raises(TypeError, match=r"^through_bus must be True, False or None, not 1$"):
@@ -106,12 +106,12 @@ def test_cosim_through_the_bus_is_what_the_report_tells_of(monkeypatch, tmp_path
 def test_report_uses_what_was_run(tmp_path, monkeypatch):
     monkeypatch.setattr(sim.cosim, "run_cosim", lambda image, images, **_: run_reference(image, images))
     chip = make_chip()
-    chip.predict(IMAGES)
-    chip.cosim(IMAGES)
-    page = chip.report(tmp_path, labels=LABELS)
+    monkeypatch.setattr("sw.chip.run_reference", lambda *_, **__: pytest.fail("run again"))
+    result = measured(run_reference(chip.image, IMAGES), chip.image, IMAGES)
+    page = chip.report(tmp_path, IMAGES, LABELS, reference=result, rtl=chip.cosim(IMAGES))
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert page == tmp_path / "report.html" and page.exists()
-    assert summary["accuracy"]["reference"] == chip.predict(IMAGES).accuracy(LABELS)
+    assert summary["accuracy"]["reference"] == result.accuracy(LABELS)
     assert summary["bit_exact"]["images"] == 30 and summary["bit_exact"]["mismatches"] == 0
     assert summary["waterfall"][0]["stage"] == "ANN"
     assert (summary["bit_exact"]["simulator"], summary["bit_exact"]["traced_images"]) == ("verilator", 0)
@@ -123,9 +123,8 @@ def test_report_names_the_simulator_and_the_traced_images(tmp_path, monkeypatch)
         sim.cosim, "run_cosim", lambda image, images, **o: run_reference(image, images, trace=o["trace"])
     )
     chip = make_chip()
-    chip.predict(IMAGES, trace=True)
-    chip.cosim(IMAGES, trace=True, simulator="icarus")
-    chip.report(tmp_path)
+    result, rtl = chip.predict(IMAGES, trace=True), chip.cosim(IMAGES, trace=True, simulator="icarus")
+    chip.report(tmp_path, IMAGES, reference=result, rtl=rtl)
     found = json.loads((tmp_path / "summary.json").read_text())["bit_exact"]
     assert (found["simulator"], found["traced_images"]) == ("icarus", 30)
 
@@ -139,7 +138,7 @@ def test_report_without_a_run(tmp_path):
 
 
 def test_repr_names_the_network():
-    assert repr(CHIP) == "Chip(tiny: 20-12-7-5, 4-bit cells)"
+    assert repr(CHIP) == "Chip(Sequential: 20-12-7-5, 4-bit cells)"
 
 
 def test_a_tiny_chip_reports_end_to_end(tmp_path):
@@ -161,7 +160,7 @@ def test_a_tiny_chip_reports_end_to_end(tmp_path):
         (IMAGES, [1, 2], ValueError, r"^Labels must have shape \(30,\), one an image, not \(2,\)$"),
         (IMAGES, LABELS + 1, ValueError, r"^Labels must lie in 0 .. 4, the chip's classes, but that of image 4 is 5$"),
         (IMAGES, LABELS / 1.0, TypeError, r"^Labels must be integers, one an image, not float64$"),
-        (None, LABELS, ValueError, r"^Labels need the images they belong to: give images too, or run predict or cosim"),
+        (None, LABELS, ValueError, r"^Labels need the images they belong to: give chip.report the images too$"),
         (IMAGES[:, :3], LABELS, ValueError, r"^Images must have shape"),
     ],
 )

@@ -181,8 +181,12 @@ def test_everything_once_through_the_bus(place: Path) -> None:
 
 def test_firmware_writes_the_headers(place: Path) -> None:
     values = json.loads(call("firmware", "tiny", "-o", "c", "--images", "2", "--json").stdout)
-    assert values == {"folder": "c", "files": ["network.h", "spikeloom_registers.h"], "images": 2}
+    taken = {"set": "test images of 'digits'", "count": 2, "of": 500}
+    names = ["network.h", "spikeloom_registers.h"]
+    assert values == {"folder": "c", "files": names, "images": 2, "measured_on": taken}
     text = (place / "c/network.h").read_text()
+    head = " ".join(text[: text.index("*/")].replace("\n *", " ").split())
+    assert "trained by SpikeLoom, for the data set 'digits', calibrated with 200 images. Images: 2 of 500 test" in head
     assert "#define NETWORK_IMAGES 2" in text and "cells are taken as programmed" in text
     call("run", "tiny", "--to", "convert")
     call("firmware", "build/tiny/convert/chip.loom", "--output", "again", "--images", "2")

@@ -104,7 +104,7 @@ def test_images_are_enough_for_curve_and_example(tmp_path: Path) -> None:
     text = write_report(tmp_path, image=chip, images=images, labels=np.arange(6)).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert len(summary["accuracy_by_steps"]) == chip.t_max
-    assert "Image 0, of class 0, was recognised as class" in text
+    assert "Image 0 of the images given to the report, of class 0, was recognised as class" in text
 
 
 def test_levels_put_straight_in_have_no_pulses(folder: Path) -> None:

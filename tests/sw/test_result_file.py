@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim.origin import Origin
 from sw.errors import FileError
 from sw.result_file import load_result, save_result
 from tests.sw.synthetic import make_chip, make_result
@@ -15,7 +16,8 @@ from tests.sw.synthetic import make_chip, make_result
 def test_a_result_comes_back_and_its_file_is_reproducible(tmp_path: Path, cycles: bool) -> None:
     result = make_result(make_chip(), 9, cycles=cycles)
     if cycles:
-        result = replace(result, gaps=np.arange(9))
+        origin = Origin("chip", np.arange(9 * 16, dtype=np.uint8).reshape(9, 16), "icarus", {"gap_max": 4})
+        result = replace(result, gaps=np.arange(9), origin=origin)
     save_result(tmp_path / "a.npz", result, values=123)
     save_result(tmp_path / "b.npz", result, values=123)
     again, values = load_result(tmp_path / "a.npz")
@@ -24,6 +26,11 @@ def test_a_result_comes_back_and_its_file_is_reproducible(tmp_path: Path, cycles
     if result.cycles is not None:
         assert np.array_equal(result.cycles, again.cycles)
         assert again.gaps is not None and again.gaps.tolist() == list(range(9))
+        assert again.origin is not None and np.array_equal(again.origin.images, origin.images)
+        assert (again.origin.chip, again.origin.simulator) == ("chip", "icarus")
+        assert again.origin.through_bus == {"gap_max": 4}
+    else:
+        assert again.origin is None
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 

@@ -66,7 +66,10 @@ def test_the_page_shows_both(tmp_path):
     chip = replace(chip, rule=Rule.WINNER_K, k=learnt.k)
     text = write_report(tmp_path, image=chip, maps=[], strategy=learnt, tuned=tuned).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["strategy"] == strategy_summary(chip, learnt) and summary["tuning"] == tuning_summary(chip, tuned)
+    told = {"set": "validation images given to compile"}
+    on = [{**told, "count": count, "of": count} for count in (learnt.images, 400)]
+    assert summary["strategy"] == {**strategy_summary(chip, learnt), "measured_on": on[0]}
+    assert summary["tuning"] == {**tuning_summary(chip, tuned), "measured_on": on[1]}
     for title in ("Q values against images shown", "Accuracy, steps and reward of every k", "Course of the tuning"):
         assert f'alt="{title}"' in text
     assert f"<b>k = {learnt.k}</b>" in text and f"winner_k, k {learnt.k}</b>" in text

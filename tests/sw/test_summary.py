@@ -1,21 +1,26 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sim.energy import energy
-from sw.summary import energy_means, summarise, tiles, versions, widest
+from sw.image_set import ImageSet
+from sw.summary import summarise, tiles, versions, widest
 from tests.sw.synthetic import make_chip, make_result
 
 
 def test_nothing_is_invented() -> None:
     summary = summarise(make_chip())
-    assert summary["accuracy"] == {"ann": None, "reference": None, "rtl": None}
+    levels = dict.fromkeys(("ann", "reference", "rtl"))
+    assert summary["accuracy"] == {**levels, "measured_on": levels}
     assert summary["bit_exact"] == dict.fromkeys(
-        ("images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus")
+        ("images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus", "measured_on")
     )
     assert summary["steps"]["mean"] is None and summary["cycles"]["mean"] is None
-    assert set(summary["energy_J"].values()) == {None}
+    assert summary["energy_J"].pop("events") == [] and set(summary["energy_J"].values()) == {None}
     assert summary["programming"] is None and summary["strategy"] is None and summary["tuning"] is None
     assert summary["waterfall"] == [] and summary["config"] is None and summary["cells"] is None
 
@@ -30,7 +35,8 @@ def test_numbers_are_those_of_the_results() -> None:
     assert summary["steps"]["mean"] == pytest.approx(float(np.mean(rtl.steps)))
     assert summary["latency_s"]["mean"] == pytest.approx(float(np.mean(rtl.cycles)) / chip.clock_Hz)
     expected = {name: float(np.mean(values)) for name, values in energy(chip, rtl).items()}
-    assert summary["energy_J"] == pytest.approx({**expected, "total": sum(expected.values())})
+    expected["total"] = sum(expected.values())
+    assert {name: summary["energy_J"][name] for name in expected} == pytest.approx(expected)
 
 
 def test_fewer_images_in_verilog_use_the_first_labels() -> None:
@@ -42,9 +48,75 @@ def test_fewer_images_in_verilog_use_the_first_labels() -> None:
 
 def test_digital_energy_needs_clock_cycles() -> None:
     chip = make_chip()
-    without = energy_means(chip, make_result(chip, 5))
+    without = summarise(chip, reference=make_result(chip, 5))["energy_J"]
     assert without["digital"] is None and without["total"] is None
     assert without["crossbar"] is not None and without["crossbar"] > 0
+
+
+def test_activity_times_coefficients_is_the_energy_shown() -> None:
+    """To the last digit, and from one set of images; so are latency and clock cycles."""
+    chip = make_chip((64, 40, 30, 10))
+    shapes = list(chip.parameters.layers)
+    shapes[0] = replace(shapes[0], row_bits=8)
+    shapes[1] = replace(shapes[1], adc_bits=5)
+    chip = replace(chip, parameters=replace(chip.parameters, layers=tuple(shapes)))
+    many, few = make_result(chip, 61), make_result(chip, 7, cycles=True)
+    for reference, rtl in ((many, None), (many, few), (None, few)):
+        summary = summarise(chip, reference=reference, rtl=rtl, measured_on=ImageSet("images of a test", 61))
+        found, layers = summary["energy_J"], summary["layers"]
+        parts: dict[str, list[float]] = {}
+        for row in found["events"]:
+            if row["layers"] is None:
+                assert row["events"] == summary["cycles"]["mean"]
+            else:
+                assert row["events"] == math.fsum(layers[index][row["activity"]] for index in row["layers"])
+            assert row["energy_J"] == row["events"] * row["J_an_event"]
+            parts.setdefault(row["component"], []).append(row["energy_J"])
+        assert len(parts["dac"]) == len(parts["adc"]) == len(parts["crossbar"]) == 2
+        expected = {name: math.fsum(values) for name, values in parts.items()}
+        if rtl is None:
+            expected["digital"] = None
+        assert {name: found[name] for name in expected} == expected
+        assert found["total"] == (None if rtl is None else math.fsum(v for v in expected.values() if v is not None))
+        assert found["measured_on"] == summary["layers_measured_on"]
+        assert found["measured_on"]["count"] == (61 if rtl is None else 7)
+        exact = {name: float(np.mean(v)) for name, v in energy(chip, many if rtl is None else few).items()}
+        assert {name: found[name] for name in ("crossbar", "adc", "dac")} == pytest.approx(
+            {name: exact[name] for name in ("crossbar", "adc", "dac")}
+        )
+        if rtl is not None:
+            assert rtl.cycles is not None and summary["cycles"]["mean"] == float(np.mean(rtl.cycles))
+            for name in ("mean", "max"):
+                assert summary["latency_s"][name] == summary["cycles"][name] / summary["latency_s"]["clock_Hz"]
+            assert summary["cycles"]["steps_mean"] == float(np.mean(few.steps))
+            assert summary["latency_s"]["measured_on"] == summary["cycles"]["measured_on"] == found["measured_on"]
+
+
+def test_every_figure_says_what_it_was_measured_on() -> None:
+    chip = make_chip()
+    many, few = make_result(chip, 60), make_result(chip, 4, cycles=True)
+    summary = summarise(
+        chip, reference=many, rtl=few, labels=many.classes, accuracy_ann=0.5, waterfall=[("ANN", 0.5)], by_steps=[0.5],
+        measured_on=ImageSet.tests("digits", 500), comparison={"images": 4, "mismatches": 0}, count=60,
+    )  # fmt: skip
+    sixty, four = ({"set": "test images of 'digits'", "count": n, "of": 500} for n in (60, 4))
+    assert summary["measured_on"] == sixty
+    assert summary["accuracy"]["measured_on"] == {"ann": sixty, "reference": sixty, "rtl": four}
+    for group in ("steps", "mapping"):
+        assert summary[group]["measured_on"] == sixty, group
+    for group in ("bit_exact", "cycles", "latency_s", "energy_J"):
+        assert summary[group]["measured_on"] == four, group
+    assert summary["layers_measured_on"] == four
+    assert summary["waterfall_measured_on"] == summary["accuracy_by_steps_measured_on"] == sixty
+
+
+def test_labels_are_those_of_the_numbers_of_the_images() -> None:
+    chip = make_chip()
+    reference = make_result(chip, 60)
+    rtl = replace(make_result(chip, 5, cycles=True), ids=np.array([41, 3, 59, 0, 7]))
+    labels = reference.classes.copy()
+    labels[rtl.ids] = rtl.classes
+    assert summarise(chip, reference=reference, rtl=rtl, labels=labels)["accuracy"]["rtl"] == 1.0
 
 
 def test_tiles_and_their_use() -> None:

@@ -15,6 +15,7 @@ from hw.params import Coding, LayerParameters, NpuParameters
 from sim.config import Programming
 from sim.reference import run_reference
 from sw.errors import FileError, WeightImageError
+from sw.provenance import Provenance
 from sw.weight_image import FORMAT, _checksum, pack, unpack
 from tests.sim.networks import random_chip, random_pixels
 from tests.sw.models import make_chip, make_images
@@ -33,6 +34,7 @@ def test_everything_comes_back(path):
     chip = sw.load(path)
     a, b = CHIP.image, chip.image
     assert (a.parameters, a.device, a.energy, chip.config) == (b.parameters, b.device, b.energy, CHIP.config)
+    assert chip.provenance == CHIP.provenance and chip.provenance.source == "own"
     for x, y in zip(a.layers, b.layers, strict=True):
         assert all(np.array_equal(value, asdict(y)[key]) for key, value in asdict(x).items())
         assert y.positive.dtype == np.uint8 and y.bias.dtype == np.int32
@@ -43,7 +45,9 @@ def test_everything_comes_back(path):
 
 
 def test_the_same_chip_gives_the_same_bytes(path):
-    assert path.read_bytes() == pack(CHIP.image, CHIP.config) == pack(sw.load(path).image, sw.load(path).config)
+    again = sw.load(path)
+    assert path.read_bytes() == pack(CHIP.image, CHIP.config, CHIP.provenance)
+    assert path.read_bytes() == pack(again.image, again.config, again.provenance)
 
 
 def test_every_flipped_byte_is_noticed(path):
@@ -99,14 +103,15 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "5", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 5, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "6", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 6, but this program reads versions"):
         sw.load(path)
 
 
 def as_version_1(content: bytes) -> bytes:
     """The same chip as a program of version 1 wrote it: without programming, and the device's pulse fields."""
     metadata, chip = parts_of(content)
+    del chip["provenance"]
     drop_plan(chip)
     for table in (chip, chip["config"], chip["config"]["hardware"]):
         table.pop("programming", None)
@@ -121,6 +126,7 @@ def as_version_1(content: bytes) -> bytes:
 def as_version_2(content: bytes) -> bytes:
     """The same chip as a program of version 2 wrote it: a chain of dense layers, without a plan."""
     metadata, chip = parts_of(content)
+    del chip["provenance"]
     drop_plan(chip)
     return joined(content, metadata, chip, "2")
 
@@ -128,6 +134,7 @@ def as_version_2(content: bytes) -> bytes:
 def as_version_3(content: bytes) -> bytes:
     """The same chip as a program of version 3 wrote it: every crossbar once."""
     metadata, chip = parts_of(content)
+    del chip["provenance"]
     for stage in chip["parameters"]["plan"]["stages"]:
         assert stage.pop("copies", 1) == 1
     assert chip["config"]["crossbar"].pop("copies") == 1
@@ -166,14 +173,41 @@ def test_version_1_is_read(path):
 
 
 def test_version_2_is_read(path):
-    chip, config = unpack(as_version_2(pack(CHIP.image, CHIP.config)), "x")
-    assert pack(chip, config) == pack(CHIP.image, CHIP.config)
+    chip, config, provenance = unpack(as_version_2(pack(CHIP.image, CHIP.config)), "x")
+    assert provenance == Provenance() and pack(chip, config) == pack(CHIP.image, CHIP.config)
 
 
 def test_version_3_is_read():
     image = convolutional()
-    loaded, config = unpack(as_version_3(pack(image, CHIP.config)), "x")
-    assert pack(loaded, config) == pack(image, CHIP.config)
+    loaded, config, provenance = unpack(as_version_3(pack(image, CHIP.config)), "x")
+    assert provenance == Provenance() and pack(loaded, config) == pack(image, CHIP.config)
+
+
+def test_version_4_is_read_and_knows_no_origin(path):
+    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    metadata, chip = parts_of(content)
+    del chip["provenance"]
+    path.write_bytes(joined(content, metadata, chip, "4"))
+    loaded = sw.load(path)
+    assert loaded.provenance == Provenance() and loaded.provenance.source == "unknown"
+    assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda origin: origin.update(source="stolen"),
+        lambda origin: origin.pop("source"),
+        lambda origin: origin.update(date="today"),
+        lambda origin: origin.update(layers=3),
+    ],
+)
+def test_an_origin_that_is_none_is_damage(change):
+    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    metadata, chip = parts_of(content)
+    change(chip["provenance"])
+    with pytest.raises(WeightImageError, match=r"^The weight image 'x' is damaged: "):
+        unpack(joined(content, metadata, chip, "5"), "x")
 
 
 def convolutional(copies=(1, 1, 1)):
@@ -194,7 +228,7 @@ def convolutional(copies=(1, 1, 1)):
 @pytest.mark.parametrize("copies", [(1, 1, 1), (4, 2, 1)])
 def test_a_plan_comes_back(copies):
     image = convolutional(copies)
-    loaded, config = unpack(pack(image, CHIP.config), "x")
+    loaded, config, _ = unpack(pack(image, CHIP.config), "x")
     assert loaded.parameters == image.parameters and loaded.parameters.plan == image.parameters.plan
     assert pack(loaded, config) == pack(image, CHIP.config)
     pixels = random_pixels(np.random.default_rng(0), 3, 60)
@@ -224,7 +258,7 @@ def test_a_plan_is_checked(change, sentence):
     metadata, chip = parts_of(content)
     change(chip["parameters"]["plan"])
     with pytest.raises(WeightImageError, match=f"^The weight image 'x' is damaged: .*{sentence}"):
-        unpack(joined(content, metadata, chip, "4"), "x")
+        unpack(joined(content, metadata, chip, "5"), "x")
 
 
 def test_another_plan_is_named(tmp_path):
@@ -250,7 +284,7 @@ def test_programming_comes_back(path):
     programming = Programming(method="verify", window=0.5, tries=9, amplitude_min=0.125, fault_aware=True)
     device = CHIP.image.device.model_copy(update={"pulse_sigma": 0.1, "soft_bounds": 0.4, "v_program_V": 1.5})
     image = replace(CHIP.image, programming=programming, program_cycles=77, device=device)
-    loaded, _ = unpack(pack(image, CHIP.config), "x")
+    loaded, *_ = unpack(pack(image, CHIP.config), "x")
     assert (loaded.programming, loaded.program_cycles, loaded.device) == (programming, 77, device)
 
 

@@ -1,0 +1,151 @@
+"""Which images a command takes: those of a run, of a weight image's own data set, of `--data-set`, or of a file."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from sw.data import SHAPES, load_data
+from sw.errors import FileError, SpikeLoomError
+from sw.files import as_path, readable_error
+from sw.image_set import ImageSet
+from sw.inputs import as_labels, as_pixels
+
+if TYPE_CHECKING:
+    from sw.chip import Chip
+    from sw.flow import Flow
+
+__all__ = ["DataSet", "Images", "TestImages", "images_asked", "images_for"]
+
+Images = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--images",
+        metavar="N|FILE.npz",
+        help="How many test images, first ones first; or a file with the arrays images and, where known, labels. Give "
+        "it twice for both.",
+    ),
+]
+DataSet = Annotated[
+    str | None, typer.Option("--data-set", metavar="NAME", help=f"Test images of a data set: {', '.join(SHAPES)}.")
+]
+
+
+@dataclass(frozen=True, eq=False)
+class TestImages:
+    """Images uint8 [images, inputs], labels int64 [images] if they are known, and what the images are."""
+
+    __test__ = False  # not a test, whatever pytest thinks of the name
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    measured_on: ImageSet
+
+
+def images_asked(values: Sequence[str] | None, data_set: str | None) -> tuple[int | None, Path | None]:
+    """The number and the file that `--images` names; None for what it does not.
+
+    Raises `SpikeLoomError` for what is neither, for two of a kind, for a `data_set` that is none or that is named
+    beside a file; `FileError` for a file that is not there.
+    """
+    numbers: list[int] = []
+    files: list[Path] = []
+    for value in values or ():
+        if re.fullmatch(r"[+-]?[0-9]{1,18}", value):
+            numbers.append(int(value))
+        elif value.endswith(".npz"):
+            files.append(as_path(value, "file of images"))
+        else:
+            raise SpikeLoomError(f"--images takes a number of images or a file that ends in .npz, not '{value}'")
+    if len(numbers) > 1 or len(files) > 1:
+        raise SpikeLoomError("--images may be given twice for a number and a file, not for two of a kind")
+    if data_set is not None and data_set not in SHAPES:
+        raise SpikeLoomError(f"There is no data set '{data_set}'; --data-set takes {', '.join(SHAPES)}")
+    if data_set is not None and files:
+        raise SpikeLoomError(f"--data-set {data_set} and --images {files[0]} name different images; give one of them")
+    if files and not files[0].is_file():
+        raise FileError(f"There is no file '{files[0]}' (--images)")
+    return numbers[0] if numbers else None, files[0] if files else None
+
+
+def images_for(
+    chip: Chip, source: str, flow: Flow | None, data: Path | None, data_set: str | None = None, file: Path | None = None
+) -> TestImages:
+    """The images to run a chip with.
+
+    Parameters
+    ----------
+    source : the weight image or configuration, as the user has named it
+    flow : that made the chip; None for a weight image
+    data : folder of the data sets
+    data_set, file : what the user asks for; else the images of the flow, else those of the chip's own data set
+
+    Raises `SpikeLoomError` where nobody says which images, `FileError`, `DataError`, `ValueError` or `TypeError` for
+    images that cannot be read or do not fit the chip.
+    """
+    if file is not None:
+        return _from_file(chip, file)
+    if data_set is None and flow is not None:
+        from sw.steps import load_test_set, run_image_set
+
+        known = load_test_set(flow)
+        return TestImages(known.images, known.labels, run_image_set(flow))
+    name = data_set if data_set is not None else chip.provenance.data_set
+    if name is None:
+        raise SpikeLoomError(
+            f"'{source}' does not say which images it is for, since no run of SpikeLoom made it; name a data set with "
+            f"--data-set NAME ({', '.join(SHAPES)}) or a file with --images FILE.npz (arrays images and labels)"
+        )
+    return _from_data_set(chip, name, data, chip.config.data.test_limit if data_set is None else 0)
+
+
+def _from_data_set(chip: Chip, name: str, data: Path | None, limit: int) -> TestImages:
+    """The first `limit` test images of a data set (0: all)."""
+    shape, classes = SHAPES[name]
+    pixels = int(np.prod(shape))
+    parameters = chip.parameters
+    if pixels != parameters.inputs or classes > parameters.classes:
+        raise SpikeLoomError(
+            f"Data set '{name}' has images of {pixels} pixels and {classes} classes, but the chip takes "
+            f"{parameters.inputs} pixels and has {parameters.classes} classes; name images that fit with --data-set or "
+            "--images FILE.npz"
+        )
+    tests = load_data(name, data)
+    count = limit or len(tests.test_images)
+    measured_on = ImageSet.tests(name, len(tests.test_images))
+    return TestImages(tests.test_images[:count], tests.test_labels[:count], measured_on)
+
+
+def _from_file(chip: Chip, path: Path) -> TestImages:
+    arrays = _arrays(path)
+    if "images" not in arrays:
+        names = ", ".join(f"'{name}'" for name in sorted(arrays)) or "none"
+        raise FileError(
+            f"'{path}' has no array 'images' (its arrays: {names}); numpy.savez(FILE, images=...) writes one"
+        )
+    pixels = as_pixels(arrays["images"], chip.parameters.inputs)
+    labels = as_labels(arrays["labels"], len(pixels), chip.parameters.classes) if "labels" in arrays else None
+    return TestImages(pixels, labels, ImageSet.file(path.name, len(pixels)))
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays `images` and `labels` of an .npz file, and the names of others."""
+    try:
+        with path.open("rb") as raw:
+            file = np.load(raw, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it holds one array without a name")
+            return {name: file[name] if name in ("images", "labels") else np.empty(0) for name in file.files}
+    except OSError as error:
+        raise FileError(readable_error(path, error, "read")) from error
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise FileError(
+            f"'{path}' is not an .npz file of arrays, or damaged: {' '.join(str(error).split())}"
+        ) from error
