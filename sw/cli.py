@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sw.cli_examples import EPILOG as EXAMPLES_EPILOG
+from sw.cli_examples import examples
 from sw.cli_lifetime import EPILOG as LIFETIME_EPILOG
 from sw.cli_lifetime import lifetime
 from sw.command import (
@@ -162,19 +165,22 @@ def firmware(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a chip as C headers for the firmware in examples/firmware: load list, checksum, registers, test images."""
+    """Write a chip as C headers, load list, registers and test images, and the driver in C that compiles with them."""
     from sw.files import write_folder
     from sw.firmware import firmware_files
+    from sw.shipped import driver_files
 
     if not 1 <= images <= 65536:
         raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {images}")
     chip, pixels, _ = chip_and_tests(source, data, as_json)
     pixels = pixels.reshape(len(pixels), -1)[:images]
-    write_folder(output, firmware_files(chip.image, pixels, programming))
+    files = {**driver_files(), **firmware_files(chip.image, pixels, programming)}
+    write_folder(output, files, changed="refuse")
     if as_json:
-        print_json({"folder": str(output), "files": ["network.h", "spikeloom_registers.h"], "images": len(pixels)})
+        print_json({"folder": str(output), "files": sorted(files), "images": len(pixels)})
     else:
-        Console().print(f"network.h and spikeloom_registers.h in {output}", soft_wrap=True, highlight=False)
+        text = f"network.h, spikeloom_registers.h and the driver in {output}: make -C {shlex.quote(str(output))}"
+        Console().print(text, soft_wrap=True, highlight=False)
 
 
 @app.command(epilog="Examples: spikeloom nir digits -o digits.nir · spikeloom nir mine.loom -o mine.nir")
@@ -288,6 +294,8 @@ def report(config: Run, output: Output = None, as_json: Json = False, debug: Deb
 app.command(epilog=LIFETIME_EPILOG)(lifetime)
 
 app.command(epilog=PAPER_EPILOG)(paper)
+
+app.command(epilog=EXAMPLES_EPILOG)(examples)
 
 
 def _run_flow(
