@@ -143,7 +143,7 @@ class Chip:
         """Write the Verilog, memory files, an example bench and the weight image into a folder, whole or not at all.
 
         With `bus`, the chip is the one behind AXI4-Lite and AXI4-Stream: its registers for C and in SystemRDL come
-        along in the place of the example bench. The folder may hold other things, which are left alone. Raises
+        along, and its example bench is a host. The folder may hold other things, which are left alone. Raises
         `sw.errors.FileError` if it cannot be written, or has a file that would be lost because it bears the name of one
         of these.
         """

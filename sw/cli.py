@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sw.cli_examples import EPILOG as EXAMPLES_EPILOG
+from sw.cli_examples import examples
 from sw.cli_lifetime import EPILOG as LIFETIME_EPILOG
 from sw.cli_lifetime import lifetime
 from sw.command import (
@@ -167,12 +170,13 @@ def firmware(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a chip as C headers for the firmware in examples/firmware: load list, checksum, registers, test images.
+    """Write a chip as C headers, load list, registers and test images, and the driver in C that compiles with them.
 
     Ten images go in, unless --images says how many. A weight image takes those of the data set it was made for.
     """
     from sw.files import write_folder
     from sw.firmware import firmware_files
+    from sw.shipped import driver_files
 
     asked, file = images_asked(images, data_set)
     count = 10 if asked is None else asked
@@ -182,12 +186,15 @@ def firmware(
     pixels = tests.images.reshape(len(tests.images), -1)[:count]
     taken = tests.measured_on.facts(len(pixels))
     comment = f"{chip.provenance.in_words()} Images: {images_in_words(taken)}."
-    write_folder(output, firmware_files(chip.image, pixels, programming, comment))
-    names = ["network.h", "spikeloom_registers.h"]
+    files: dict[str, bytes | str] = {**driver_files(), **firmware_files(chip.image, pixels, programming, comment)}
+    write_folder(output, files, changed="refuse")
     if as_json:
-        print_json({"folder": str(output), "files": names, "images": len(pixels), "measured_on": taken})
+        print_json({"folder": str(output), "files": sorted(files), "images": len(pixels), "measured_on": taken})
     else:
-        text = f"{' and '.join(names)} in {output}, with {images_in_words(taken)}"
+        text = (
+            f"network.h, spikeloom_registers.h and the driver in {output}, with {images_in_words(taken)}: "
+            f"make -C {shlex.quote(str(output))}"
+        )
         Console().print(text, soft_wrap=True, highlight=False)
 
 
@@ -302,6 +309,8 @@ def report(config: Run, output: Output = None, as_json: Json = False, debug: Deb
 app.command(epilog=LIFETIME_EPILOG)(lifetime)
 
 app.command(epilog=PAPER_EPILOG)(paper)
+
+app.command(epilog=EXAMPLES_EPILOG)(examples)
 
 
 def _run_flow(

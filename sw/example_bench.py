@@ -16,11 +16,16 @@ from hw.params import Coding
 from sim.bench import ACTIVITY_FIELDS
 from sim.config import Device, Programming
 from sim.encoder import image_seed
+from sim.host_bench import image_cycles
 from sim.image import ChipImage
 from sim.job import register_writes
 from sim.reference import run_reference
+from sim.result import Result
 
-__all__ = ["EXAMPLE_IMAGES", "example_files", "example_pixels", "ideal"]
+__all__ = [
+    "EXAMPLE_IMAGES", "activity_columns", "example_files", "example_pixels", "hang_cycles", "ideal", "ideal_result",
+    "macro_settings",
+]  # fmt: skip
 
 EXAMPLE_IMAGES = 3
 _FIELD_BITS = 64
@@ -39,7 +44,7 @@ module example_tb;
     localparam LANES = {lanes};          // pixels of a word
     localparam WORDS = {words};          // words of an image
     localparam FIELDS = {fields};        // numbers of an expected result, 64 bits each
-    localparam HANG_CYCLES = 1000000;
+    localparam [63:0] HANG_CYCLES = 64'd{hang_cycles};
 
     reg clk = 1'b0;
     reg rst = 1'b1;
@@ -84,7 +89,8 @@ module example_tb;
     wire [63:0] reason = result_payload[{reason}];
     wire [64*FIELDS-1:0] found = {{winner, steps, margin, reason,
 {found}}};
-    integer i, sent, n, waited, wrong;
+    reg [63:0] waited;
+    integer i, sent, n, wrong;
     reg loaded = 1'b0;
 
     always #5 clk = !clk;
@@ -166,6 +172,29 @@ def ideal(device: Device) -> Device:
     return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear"})
 
 
+def ideal_result(image: ChipImage, pixels: NDArray[np.uint8]) -> Result:
+    """What the reference computes for images, uint8 [images, inputs], with cells that hold their levels exactly."""
+    return run_reference(replace(image, device=ideal(image.device), programming=Programming()), pixels)
+
+
+def activity_columns(result: Result) -> NDArray[np.int64]:
+    """The counters of a result, int64 [images, layers, fields], in the order of `ACTIVITY_FIELDS`."""
+    counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
+    return np.stack([counters[name] for name in ACTIVITY_FIELDS], axis=2)
+
+
+def hang_cycles(image: ChipImage) -> int:
+    """Clock cycles without any event after which a bench gives up."""
+    return 100_000 + 4 * image_cycles(image.parameters, image.settle_cycles, image.adc_cycles)
+
+
+def macro_settings(image: ChipImage) -> list[str]:
+    """Parameters of the wrapper around unit and macros, as Verilog connects them."""
+    settings = [f".SETTLE_CYCLES({image.settle_cycles})", f".ADC_CYCLES({image.adc_cycles})"]
+    settings += [f".PROGRAM_CYCLES({image.program_cycles})"]
+    return settings + [f".GAIN_SHIFT_{index}({layer.gain_shift})" for index, layer in enumerate(image.layers)]
+
+
 def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
     """A line an image: its seed, then its pixels, pixel 0 in the last two digits."""
     p = image.parameters
@@ -177,13 +206,12 @@ def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
 
 def _result_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
     """A line an image: class, steps, margin, reason, and five counters a layer, 16 digits each."""
-    chip = replace(image, device=ideal(image.device), programming=Programming())
-    result = run_reference(chip, pixels)
-    counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
+    result = ideal_result(image, pixels)
+    counters = activity_columns(result)
     lines = []
     for row in range(len(result)):
         numbers = [result.classes[row], result.steps[row], result.margins[row], result.reasons[row]]
-        numbers += [counters[name][row, layer] for layer in range(len(image.layers)) for name in ACTIVITY_FIELDS]
+        numbers += counters[row].reshape(-1).tolist()
         lines.append("_".join(f"{int(number) & (1 << _FIELD_BITS) - 1:016x}" for number in numbers) + "\n")
     return "".join(lines)
 
@@ -192,9 +220,6 @@ def _bench(image: ChipImage) -> str:
     p = image.parameters
     layers = range(len(p.layers))
     counters = [f"activity_{layer}__{name}" for layer in layers for name in ACTIVITY_FIELDS]
-    settings = [f".SETTLE_CYCLES({image.settle_cycles})", f".ADC_CYCLES({image.adc_cycles})"]
-    settings += [f".PROGRAM_CYCLES({image.program_cycles})"]
-    settings += [f".GAIN_SHIFT_{layer}({image.layers[layer].gain_shift})" for layer in layers]
     steps = p.class_bits
     margin = steps + p.step_bits
     reason = margin + p.margin_bits
@@ -208,7 +233,8 @@ def _bench(image: ChipImage) -> str:
         layers=len(p.layers),
         chip=CHIP_NAME,
         declarations="\n".join(f"    wire [31:0] {name};" for name in counters),
-        parameters=",\n".join(f"        {setting}" for setting in settings),
+        parameters=",\n".join(f"        {setting}" for setting in macro_settings(image)),
+        hang_cycles=hang_cycles(image),
         connections=",\n".join(f"        .{name}({name})" for name in counters),
         winner=f"{steps - 1}:0",
         steps=f"{margin - 1}:{steps}",

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 from hw.export_axi import AXI_CHIP_NAME, AXI_UNIT_NAME, export_axi
 from hw.host_registers import build_id
+from hw.params import Coding
+from hw.pixel_stream import seed_words
 from sim.image import ChipImage
-from sw.export_folder import WEIGHTS, macro_files, macro_settings
+from sw.example_axi_bench import axi_example_files
+from sw.example_bench import EXAMPLE_IMAGES, macro_settings
+from sw.export_commands import FILE_LIST, commands_text, file_list
+from sw.export_folder import WEIGHTS, macro_files
+from sw.firmware import load_checksum, load_writes
+from sw.host.registers import bit
 
 if TYPE_CHECKING:
     from sw.chip import Chip
@@ -20,6 +27,8 @@ def export_axi_files(chip: Chip) -> dict[str, bytes | str]:
     from sw.weight_image import pack
 
     files: dict[str, bytes | str] = {**export_axi(chip.image.parameters), **macro_files(chip.image)}
+    files |= axi_example_files(chip.image)
+    files[FILE_LIST] = file_list(files)
     files[WEIGHTS] = pack(chip.image, chip.config, chip.provenance)
     files["README.md"] = _readme(chip.image, sum(name.endswith(".sv") for name in files), chip.provenance.in_words())
     return files
@@ -28,6 +37,13 @@ def export_axi_files(chip: Chip) -> dict[str, bytes | str]:
 def _readme(image: ChipImage, modules: int, origin: str) -> str:
     p = image.parameters
     sizes = "-".join(str(n) for n in p.sizes)
+    commands = commands_text("loads the chip over its bus and runs a few images, with ideal cells", AXI_CHIP_NAME)
+    rate = image.coding == Coding.RATE
+    image_frame = f"{p.pixel_words} words of {p.encoder_lanes} pixels" + (
+        f" after {seed_words(p)} of the seed" if rate else ""
+    )
+    seeds = f", and 0x{bit('control', 'seeds'):x} more for image frames that begin with a seed" if rate else ""
+    checksum = load_checksum(load_writes(image))
     settings = ",\n        ".join(macro_settings(image))
     return f"""# {image.name}, with its buses
 
@@ -38,9 +54,14 @@ Build number 0x{build_id(p):08x} (register `build`). {origin}
 |---|---|
 | `axi_chip.sv` | `{AXI_CHIP_NAME}`: the unit and one `crossbar_macro` a layer; start here |
 | `{AXI_UNIT_NAME}.sv`, `{AXI_UNIT_NAME}_*.sv` | the unit, one file a component ({modules - 1} files) |
+| `{FILE_LIST}` | list of these files for the option `-f` of simulators |
 | `crossbar_macro_blackbox.v` | the crossbar macro's ports, for synthesis; the timing is in its comments |
 | `crossbar_macro_ideal.v` | the same macro as a behavioural model with ideal cells, for simulation |
 | `layer_<l>_p.hex`, `layer_<l>_n.hex` | its cells' levels at the start, for $readmemh |
+| `load.hex` | writes of a load session in order: a line each, byte address, then data |
+| `example_tb.v` | a bench that checks itself, in plain Verilog: it is the chip's host, and shows how |
+| `example_images.hex` | its {EXAMPLE_IMAGES} image frames of arbitrary pixels: a line each, word 0 last |
+| `example_results.hex` | the integer reference's result frames, without `cycles` and `gap`, word 0 last |
 | `spikeloom_registers.h` | the registers for C |
 | `registers.rdl` | the registers of this build in SystemRDL 2.0 |
 | `{WEIGHTS}` | the weight image, the programmed chip as one checked file |
@@ -48,6 +69,7 @@ Build number 0x{build_id(p):08x} (register `build`). {origin}
 | `waivers.vlt` | lint waivers of Verilator with their reasons |
 | `files.json` | SHA-256 of every file |
 
+{commands}
 ## Use
 
 Take one of the two macro files (both define `crossbar_macro`), and give the macros their settings:
@@ -60,14 +82,17 @@ Take one of the two macro files (both define `crossbar_macro`), and give the mac
 |---|---|
 | `clk`, `rst` | clock; reset, synchronous, active high |
 | `s_axil_*` | AXI4-Lite, 26 address bits, 32 data bits: registers, biases, programming |
-| `s_axis_pixels_*` | AXI4-Stream: {p.pixel_words} words of {p.encoder_lanes} pixels a frame; `tuser` is the tag |
+| `s_axis_pixels_*` | AXI4-Stream: an image a frame, {image_frame}, `tuser` is the tag |
 | `m_axis_result_*` | AXI4-Stream: a result a frame, words of 64 bits, `tuser` is the image's tag |
 | `irq` | interrupt, a level; register `control` says for what |
 
-A chip that was not loaded takes no images. `spikeloom firmware` writes the load as a C header for the driver in C; the
-driver in Python is `sw.host`. Both load by the same registers: session, run-time registers, biases, cells, checksum.
+A chip that was not loaded takes no images. To load it:
 
-Lint:
-
-    verilator --lint-only -Wall waivers.vlt *.sv crossbar_macro_blackbox.v --top-module {AXI_CHIP_NAME}
+1. Write to `control` what you want: 0x{bit("control", "activity"):x} for result frames with counters{seeds}.
+2. Write the build number to `load_begin`.
+3. Write every line of `load.hex`, the run-time registers and biases. To program the cells by pulses, go on with targets
+   and starts: `spikeloom firmware` writes them all for the driver in C, and `sw.host` is a driver in Python. In the
+   example the cells hold their levels from the start.
+4. Write {checksum:#010x}, the CRC-32 of the writes of `load.hex`, to `load_end`. The chip answers with an error unless
+   it has received just these.
 """

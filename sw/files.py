@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sw.errors import FileError
 
@@ -105,11 +105,14 @@ def write_together(folder: str | os.PathLike[str], files: Mapping[str, bytes | s
     return folder
 
 
-def write_folder(path: str | os.PathLike[str], files: Mapping[str, bytes | str]) -> Path:
+def write_folder(
+    path: str | os.PathLike[str], files: Mapping[str, bytes | str], changed: Literal["replace", "refuse"] = "replace"
+) -> Path:
     """Write a set of files as by `write_together`, with a list of them, `files.json`: names and SHA-256 sums.
 
     What an earlier export wrote and this one does not is removed. A file of the same name that no export wrote is the
-    user's, and is not written over.
+    user's, and is not written over. A file of an earlier export that has been `changed` since is written anew, or, with
+    "refuse", taken for the user's too.
 
     Raises `FileError` as `write_together` does, and for a user's file in the way.
     """
@@ -122,6 +125,13 @@ def write_folder(path: str | os.PathLike[str], files: Mapping[str, bytes | str])
             raise FileError(
                 f"Cannot write '{path}': it has a file '{name}' that is not of an earlier export and would be lost; "
                 "choose another folder"
+            )
+    edited = [name for name, digest in before.items() if changed == "refuse" and _edited(path / name, digest)]
+    for name in edited:
+        if not _holds(path / name, contents.get(name)):
+            raise FileError(
+                f"Cannot write '{path}': its file '{name}' was changed after an earlier export, which would be lost; "
+                "choose another folder, or remove the file"
             )
     # The list comes first, with old and new names, so that an export that is stopped half-way is known as one.
     write_together(path, {MANIFEST: _manifest({**before, **sums}), **contents})
@@ -141,6 +151,14 @@ def _manifest(sums: Mapping[str, str]) -> str:
 def _holds(path: Path, content: bytes | None) -> bool:
     try:
         return content is not None and path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _edited(path: Path, digest: str) -> bool:
+    """Whether a file that the list names has another content by now; the list itself has no sum."""
+    try:
+        return bool(digest) and hashlib.sha256(path.read_bytes()).hexdigest() != digest
     except OSError:
         return False
 

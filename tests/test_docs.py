@@ -26,7 +26,7 @@ NOT_WALKED = {".git", ".venv", "build", "__pycache__", ".mypy_cache", ".pytest_c
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.M | re.S)
 CODE = re.compile(r"`(?P<code>[^`\n]+)`")
-COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "lifetime", "report", "paper")
+COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "lifetime", "report", "paper", "examples")
 COMMAND = re.compile(
     rf"spikeloom (?P<name>{'|'.join(COMMANDS)})" + r"\b(?P<rest>[^\n`#·|,;.]*(?:\.[\w/][^\n`#·|,;.]*)*)"
 )

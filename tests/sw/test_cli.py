@@ -20,8 +20,12 @@ from sim.tools import ToolError
 from sw import doctor, steps
 from sw.cli import app
 from sw.flow import Flow
+from sw.shipped import driver_files, example_files
 
-COMMANDS = ("doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "lifetime", "report", "paper")
+COMMANDS = (
+    "doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "lifetime", "report", "paper",
+    "examples",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -182,7 +186,7 @@ def test_everything_once_through_the_bus(place: Path) -> None:
 def test_firmware_writes_the_headers(place: Path) -> None:
     values = json.loads(call("firmware", "tiny", "-o", "c", "--images", "2", "--json").stdout)
     taken = {"set": "test images of 'digits'", "count": 2, "of": 500}
-    names = ["network.h", "spikeloom_registers.h"]
+    names = sorted([*driver_files(), "network.h", "spikeloom_registers.h"])
     assert values == {"folder": "c", "files": names, "images": 2, "measured_on": taken}
     text = (place / "c/network.h").read_text()
     head = " ".join(text[: text.index("*/")].replace("\n *", " ").split())
@@ -196,6 +200,28 @@ def test_firmware_writes_the_headers(place: Path) -> None:
         assert f"1 .. 65536 images, not {number}" in error("firmware", "tiny", "-o", "c", "--images", number)
     values = json.loads(call("verilog", "tiny", "-o", "ip", "--bus", "--json").stdout)
     assert {"axi_chip.sv", "spikeloom_registers.h", "registers.rdl"} <= set(values["files"])
+
+
+def test_the_driver_comes_along_and_what_a_user_changed_in_it_stays(place: Path) -> None:
+    call("firmware", "tiny", "-o", "c", "--images", "1")
+    assert all((place / "c" / name).read_bytes() == content for name, content in driver_files().items())
+    call("firmware", "tiny", "-o", "c", "--images", "2")
+    (place / "c/pipe_port.c").write_text("/* my board */\n")
+    said = error("firmware", "tiny", "-o", "c", "--images", "3")
+    assert "'pipe_port.c' was changed after an earlier export" in said and "choose another folder" in said
+    assert (place / "c/pipe_port.c").read_text() == "/* my board */\n"
+    assert "#define NETWORK_IMAGES 2" in (place / "c/network.h").read_text()
+
+
+def test_examples_are_listed_and_copied(place: Path) -> None:
+    assert "firmware/spikeloom.c" in call("examples").stdout.splitlines()
+    values = json.loads(call("examples", "examples", "--json").stdout)
+    assert values == {"folder": "examples", "files": list(example_files())}
+    for name, content in example_files().items():
+        assert (place / "examples" / name).read_bytes() == content
+    call("examples", "examples")
+    (place / "examples/digits.toml").write_text("mine")
+    assert "'digits.toml' was changed" in error("examples", "examples")
 
 
 def test_the_report_says_what_was_not_run() -> None:

