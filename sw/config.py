@@ -106,6 +106,12 @@ class Config(BaseModel):
                 f"not {t.activation_levels}"
             )
         problems += _network_problems(t, self.data.set)
+        if t.exact_sums and (t.network != "mlp" or t.augment):
+            problems.append(
+                "[train] exact_sums must be false with "
+                + (f"network '{t.network}'" if t.network != "mlp" else "augment")
+                + ", not true: only network 'mlp' without augment is trained so"
+            )
         if t.augment and self.data.set == "digits":
             problems.append("[train] augment must be false for the 8 x 8 images of data set 'digits', not true")
         if 0 < self.cosim.images < self.cosim.trace_images:

@@ -10,53 +10,65 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hw.geometry import CrossbarStage, Plan, Pooling, PoolStage
-from hw.params import Readout, Reset, Rule
+from hw.params import Coding, Readout, Reset, Rule
 from sim.image import ChipImage
 from sw.network import Network
-from sw.windows import Kernels, WindowReader, map_order, pool_blocks
+from sw.windows import WindowReader, map_order, pool_blocks
 
 __all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
 
 Codes = Callable[[NDArray[np.intp], int], NDArray[np.float32]]
-"""Pixels of step t (from 1) for the given images, float32 [images, inputs], 1 is full scale."""
+"""Row codes of step t (from 1) for the given images, float32 [images, inputs]."""
 Maps = Sequence[NDArray[np.float32]]
-Observer = Callable[[int, int, Maps], None]
-"""Called with (layer, step, the maps made so far) before each read; map 0 is the image."""
+Observer = Callable[[int, int, Maps], NDArray[np.floating] | None]
+"""Called with (layer, step, the maps made so far) before each read; map 0 is the image. Returns the layer's sums if it
+has made them, so that they are not made twice.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class SpikingLayer:
-    """Weights float32 [rows, outputs], bias float32 [outputs]; theta, v0 and clip in the same unit, last phase's."""
+    """Weights float64 [rows, outputs], bias [outputs]; theta, v0 and clip in the same unit, last phase's.
+
+    dtype : of membranes and bias: float64 where whole numbers could be too large for float32, which holds them to 2^24
+    full : row code that counts as 1; above 1 the layer reads the image only
+    """
 
     reader: WindowReader
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    weight: NDArray[np.float64]
+    bias: NDArray[np.floating]
     theta: float
     v0: float
     clip: float
     reset: Reset
+    dtype: type[np.float32] | type[np.float64]
+    full: float
 
     @cached_property
-    def kernels(self) -> Kernels:
-        return self.reader.kernels(self.weight)
-
-    @cached_property
-    def biases(self) -> NDArray[np.float32]:
-        """The bias of every neuron, float32 [positions * outputs]."""
+    def biases(self) -> NDArray[np.floating]:
+        """The bias of every neuron, [positions * outputs]."""
         return self.reader.spread(self.bias)
+
+    def sums(self, maps: Maps) -> NDArray[np.floating]:
+        """Sums [images, positions * outputs]."""
+        return self.read(maps)[0]
+
+    def read(self, maps: Maps, rows: slice | None = None) -> tuple[NDArray[np.floating], NDArray[np.int32]]:
+        """Sums of the rows, and how many of them are driven, int32 [images, positions]."""
+        if self.full == 1.0:
+            return self.reader.read(maps, self.weight, rows, self.dtype)
+        sums, driven = self.reader.read(maps, self.weight, rows, np.float64)
+        return (sums / self.full).astype(self.dtype), driven
 
     def pulses(self, maps: Maps) -> int:
         """Rows driven in all windows of all images."""
-        if self.reader.dense:
-            return int(np.count_nonzero(maps[self.reader.windows[0].source]))
-        ones = np.ones((len(self.weight), 1), np.float32)
-        driven = [(values != 0.0).astype(np.float32) for values in maps]
-        return round(float(self.reader.sums(driven, self.reader.kernels(ones)).sum(dtype=np.float64)))
+        return int(self.reader.read(maps, np.zeros((len(self.weight), 0)))[1].sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +82,7 @@ class FloatResult:
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
     """Layers, what they and pooling units read, and decision; `leak` is the shift lambda (0 off), `whole` rounds the
-    leak down as integer hardware does.
+    leak down as integer hardware does, and with `fixed` the image's codes are the same in every step.
     """
 
     layers: tuple[SpikingLayer, ...]
@@ -83,10 +95,11 @@ class SpikingNetwork:
     t_max: int
     skip: int
     readout: Readout
+    fixed: bool
 
     @property
     def batch(self) -> int:
-        """Images to run together: whose membranes fit into 256 MB, at most 1000."""
+        """Images to run together: whose membranes fit into 256 MB (512 MB in float64), at most 1000."""
         return min(1000, max(1, (1 << 26) // sum(shape.size for shape in self.plan.maps)))
 
     def run(self, count: int, codes: Codes, observe: Observer | None = None) -> FloatResult:
@@ -94,6 +107,7 @@ class SpikingNetwork:
         alive = np.arange(count)
         classes, steps = np.zeros(count, np.int64), np.zeros(count, np.int64)
         states = [self._start(stage, count) for stage in self.plan.stages]
+        kept: dict[int, NDArray[np.floating]] = {}
         counts = np.zeros((count, len(self.layers[-1].bias)), np.float32)
         for step in range(1, self.t_max + 1):
             gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
@@ -103,9 +117,14 @@ class SpikingNetwork:
                 if isinstance(stage, PoolStage):
                     maps.append(self._pool(stage, state, maps[stage.window.source], gain))
                     continue
-                if observe is not None:
-                    observe(stage.layer, step, maps)
-                maps.append(self._fire(self.layers[stage.layer], state, maps, gain))
+                layer = self.layers[stage.layer]
+                sums = kept.get(stage.layer)
+                seen = None if observe is None else observe(stage.layer, step, maps)
+                if sums is None:
+                    sums = layer.sums(maps) if seen is None else seen
+                    if self.fixed and all(window.source == 0 for window in stage.windows):
+                        kept[stage.layer] = sums
+                maps.append(self._fire(layer, state, sums, gain))
             if skipped:
                 continue
             counts += maps[-1] * gain
@@ -119,15 +138,16 @@ class SpikingNetwork:
                 keep = ~done
                 alive, counts = alive[keep], counts[keep]
                 states = [state[keep] for state in states]
+                kept = {layer: sums[keep] for layer, sums in kept.items()}
             if not len(alive):
                 break
         return FloatResult(classes, steps)
 
-    def _start(self, stage: CrossbarStage | PoolStage, count: int) -> NDArray[np.float32]:
+    def _start(self, stage: CrossbarStage | PoolStage, count: int) -> NDArray[Any]:
         """Membranes of a layer [images, neurons], or the sums of a pooling unit: a MAX's are those of its inputs."""
         if isinstance(stage, CrossbarStage):
             layer = self.layers[stage.layer]
-            return np.full((count, len(layer.biases)), layer.v0, np.float32)
+            return np.full((count, len(layer.biases)), layer.v0, layer.dtype)
         source = self.plan.maps[stage.window.source]
         if stage.kind == Pooling.MAX:
             return np.zeros((count, source.size), np.float32)
@@ -150,25 +170,27 @@ class SpikingNetwork:
         state -= fired * (size * gain)
         return fired.astype(np.float32)
 
-    def _fire(self, layer: SpikingLayer, v: NDArray[np.float32], maps: Maps, gain: np.float32) -> NDArray[np.float32]:
+    def _fire(
+        self, layer: SpikingLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32
+    ) -> NDArray[np.float32]:
         """One neuron update, in place; spikes as 0 and 1."""
         if self.leak:
-            share = v * np.float32(2.0**-self.leak)
+            share = v * layer.dtype(2.0**-self.leak)
             v -= np.floor(share) if self.whole else share
-        v += (layer.reader.sums(maps, layer.kernels) + layer.biases) * gain
+        v += (sums + layer.biases) * gain
         if layer.clip > 0.0:
             np.clip(v, -layer.clip, layer.clip, out=v)
-        theta = np.float32(layer.theta) * gain
+        theta = layer.dtype(layer.theta * float(gain))
         fired = v >= theta
         if layer.reset == Reset.SUBTRACT:
-            v -= fired * theta
+            np.subtract(v, theta, out=v, where=fired)
         elif layer.reset == Reset.ZERO:
             v[fired] = 0.0
         return fired.astype(np.float32)
 
 
-def _margin(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Best score less the second, or less 0 with a single class; float32 [images]."""
+def _margin(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Best score less the second, or less 0 with a single class; [images]."""
     if scores.shape[1] == 1:
         return scores[:, 0]
     top = np.partition(scores, -2, axis=1)
@@ -182,21 +204,25 @@ def spiking_network(image: ChipImage, network: Network | None = None) -> Spiking
     """
     layers = []
     shared = image.parameters.stages
-    chips = [image.layers[stage.layer] for _, stage in shared.crossbars]
-    plan = shared.with_copies([1] * len(chips))
-    for index, (chip, (_, stage)) in enumerate(zip(chips, plan.crossbars, strict=True)):
+    numbers = [stage.layer for _, stage in shared.crossbars]
+    plan = shared.with_copies([1] * len(numbers))
+    for index, (number, (_, stage)) in enumerate(zip(numbers, plan.crossbars, strict=True)):
+        chip, shape = image.layers[number], image.parameters.layers[number]
         unit = 1.0 if network is None else float(chip.theta)
         weight = chip.weights if network is None else network.layers[index].weight.T
         bias = chip.bias if network is None else network.layers[index].bias
+        dtype = np.float32 if network is not None or shape.membrane_bits <= 25 else np.float64
         layers.append(
             SpikingLayer(
                 WindowReader(plan, stage),
-                np.ascontiguousarray(weight, np.float32),
-                bias.astype(np.float32),
+                np.ascontiguousarray(weight, np.float64),
+                bias.astype(dtype),
                 chip.theta / unit,
                 chip.v0 / unit,
                 chip.clip / unit,
                 chip.reset,
+                dtype,
+                255.0 if shape.row_bits == 8 else 1.0,
             )
         )
     unit = float(image.layers[-1].theta) if network is not None and image.readout == Readout.MEMBRANE else 1.0
@@ -212,4 +238,5 @@ def spiking_network(image: ChipImage, network: Network | None = None) -> Spiking
         image.t_max,
         image.skip,
         image.readout,
+        image.coding == Coding.ANALOG,
     )

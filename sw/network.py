@@ -114,13 +114,14 @@ class Network:
                 source = maps[stage.window.source]
                 assert source is not None
                 blocks = pool_blocks(source, plan.maps[stage.window.source], stage.window.kernel)
-                pooled = blocks.max(axis=3) if stage.kind == Pooling.MAX else blocks.mean(axis=3)
+                pooled = blocks.max(axis=3) if stage.kind == Pooling.MAX else _mean(blocks)
                 x = pooled.reshape(len(images), -1)
             else:
                 assert isinstance(made, CrossbarStage)
                 reader = WindowReader(plan, made)
                 with np.errstate(over="ignore", invalid="ignore"):  # infinite activations are an error of `normalise`
-                    x = reader.sums(maps, reader.kernels(stage.weight.T)) + reader.spread(stage.bias)
+                    sums = reader.sums(maps, stage.weight.T, np.float64 if reader.dense else np.float32)
+                    x = sums + reader.spread(stage.bias)
                 if stage.rectifier is not None:
                     x = rectified(x, stage.rectifier)
             yield x
@@ -151,6 +152,14 @@ class Network:
 def _sources(stage: CrossbarStage | PoolStage) -> set[int]:
     windows = stage.windows if isinstance(stage, CrossbarStage) else (stage.window,)
     return {window.source for window in windows}
+
+
+def _mean(blocks: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Means over axis 3, added up one after another: NumPy's own order depends on the array's shape."""
+    total = blocks[:, :, :, 0].copy()
+    for index in range(1, blocks.shape[3]):
+        total += blocks[:, :, :, index]
+    return total / blocks.shape[3]
 
 
 def rectified(x: NDArray[np.floating], rectifier: Rectifier) -> NDArray[np.floating]:

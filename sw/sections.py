@@ -108,6 +108,13 @@ class TrainSection(Section):
     label_smoothing: Annotated[
         float, Field(ge=0.0, lt=1.0, description="share of the target spread over all classes, fraction")
     ] = 0.0
+    exact_sums: Annotated[
+        bool,
+        Field(
+            description="whether training gives the same network on every processor, with sums that are exact in any "
+            "order; only for `mlp` without `augment`, and slower where layers are large"
+        ),
+    ] = False
 
 
 class ConvertSection(Section):

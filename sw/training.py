@@ -25,8 +25,10 @@ from torch.nn import functional as F
 from sim.cache import cache_folder
 from sw.cell_weights import CellWeights
 from sw.data import Dataset
+from sw.exact_training import fit_exact, rate
 from sw.files import write_atomic
 from sw.networks import MLP, build
+from sw.plain_torch import double_outputs
 from sw.sections import TrainSection
 
 __all__ = ["build", "torch_accuracy", "train"]
@@ -45,7 +47,8 @@ def train(
     progress: Progress | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> nn.Sequential:
-    """A trained network in evaluation mode; the same one, bit for bit, for the same arguments on the same machine.
+    """A trained network in evaluation mode; the same one, bit for bit, for the same arguments on the same machine, and
+    with `exact_sums` on every machine.
 
     Parameters
     ----------
@@ -62,7 +65,10 @@ def train(
             # convolutions in two threads are slower where images are small, or the machine has other work
             torch.set_num_threads(min(2, threads) if section.network == MLP else 1)
             try:
-                _fit(model, section, data, progress)
+                if section.exact_sums:
+                    fit_exact(model, section, data, seed, progress)
+                else:
+                    _fit(model, section, data, progress)
             finally:
                 torch.set_num_threads(threads)
             _store(model, path)
@@ -70,18 +76,12 @@ def train(
 
 
 def torch_accuracy(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """Share of images that the model as given classifies rightly, 0 .. 1; uint8 [images, ...] as it takes them."""
-    training = model.training
-    model.eval()
-    right = 0
-    try:
-        with torch.no_grad():
-            for start in range(0, len(images), 1000):
-                x = torch.from_numpy(images[start : start + 1000].astype(np.float32) / 255.0)
-                right += int((model(x).argmax(1).numpy() == labels[start : start + 1000]).sum())
-    finally:
-        model.train(training)
-    return right / len(images)
+    """Share of images that the model as given classifies rightly, 0 .. 1; uint8 [images, ...] as it takes them.
+
+    In double precision; outputs that are equal in single precision are equal.
+    """
+    outputs = double_outputs(model, images).astype(np.float32)
+    return float(np.mean(outputs.argmax(1) == labels))
 
 
 def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: Progress | None) -> None:
@@ -92,7 +92,7 @@ def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: P
     )
     steps_an_epoch = math.ceil(len(images) / section.batch)
     total = section.epochs * steps_an_epoch
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, total))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, total))
     cells = CellWeights(model, section)
     model.train()
     for epoch in range(section.epochs):
@@ -112,14 +112,6 @@ def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: P
         if progress is not None:
             progress(epoch + 1, section.epochs, f"loss {loss_sum / len(images):.4f}")
     cells.settle()
-
-
-def _rate(step: int, total: int) -> float:
-    """Share of the peak learning rate: a short linear rise, then a cosine to zero."""
-    rise = max(1, total // 20)
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - rise) / max(1, total - rise))))
 
 
 def _augmented(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
@@ -150,6 +142,8 @@ def _key(section: TrainSection, data: Dataset, seed: int) -> str:
     settings = section.model_dump(mode="json")
     if section.network == MLP:  # names of perceptrons are as they were before there were other networks
         settings = {name: value for name, value in settings.items() if name not in _LAYER_FIELDS}
+    if not section.exact_sums:  # likewise
+        del settings["exact_sums"]
     facts: dict[str, Any] = {
         "train": settings,
         "data": data.checksum(),

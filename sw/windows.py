@@ -1,35 +1,32 @@
 """Sums over windows in real numbers, whole batches at once: what a crossbar's columns carry at every position.
 
-Maps are arrays [images, values] in the hardware's order (`hw.geometry`), which is PyTorch's channels-last; windows are
-read by PyTorch's convolutions. A layer with one position that reads one whole map is a matrix product of NumPy.
-
-Most of these convolutions are small. Shared by PyTorch's own threads, each would end with threads that wait for one
-another, in a loop that takes the processor from whatever else is running: a few of them took twenty times as long. So
-each runs in one thread, and the images of a large one are shared.
+Maps are arrays [images, values] in the hardware's order (`hw.geometry`), which is PyTorch's channels-last. An image's
+sums are a function of that image and the layer: not of the images beside it, of how they are shared by threads, or of
+the processor (`sw.window_sums`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch.nn import functional as F
+from numpy.typing import DTypeLike, NDArray
 
 from hw.geometry import CrossbarStage, MapShape, Plan, Window
+from sim.maps import window_runs
 from sim.threads import in_order, processors
+from sw.window_sums import add_windows, list_values
 
-__all__ = ["Kernels", "WindowReader", "map_order", "pool_blocks"]
+__all__ = ["WindowReader", "map_order", "pool_blocks"]
 
-Kernels = tuple[Any, ...]
-"""A layer's weights as `WindowReader.sums` takes them: an array or tensor a window, None where no row conducts."""
 T = TypeVar("T", bound=np.generic)
 _SHARED_FROM = 1 << 27
-"""Products of a layer from which its images are shared by threads: a few milliseconds of one."""
+"""Products of a layer from which its images are shared by threads: some ten milliseconds of one."""
+_LISTED = 1 << 20
+"""Values of a map that are listed at a time, twelve bytes each."""
+_BLOCK = 1 << 16
+"""Weights that are used for all images before the next ones: half a megabyte."""
 
 
 class WindowReader:
@@ -42,85 +39,90 @@ class WindowReader:
         height, width = self.windows[0].outputs(self.shapes[0])
         self.positions = height * width
         self.dense = len(self.windows) == 1 and _is_whole(self.windows[0], self.shapes[0])
+        self._runs = tuple(_runs(window, shape) for window, shape in zip(self.windows, self.shapes, strict=True))
 
-    def kernels(self, weight: NDArray[np.floating], rows: slice | None = None) -> Kernels:
-        """Weights [rows, columns] made ready; with `rows` only those rows conduct (not for a dense layer)."""
-        if self.dense:
-            assert rows is None
-            return (weight,)
-        if rows is not None:
-            kept = np.zeros_like(weight)
-            kept[rows] = weight[rows]
-            weight = kept
-        ready: list[Any] = []
-        start = 0
-        for window, shape in zip(self.windows, self.shapes, strict=True):
-            stop = start + window.rows(shape)
-            if rows is None or (rows.start < stop and rows.stop > start):
-                # [dy, dx, channel, column] -> [column, channel, dy, dx]
-                kernel = weight[start:stop].reshape(*window.kernel, shape.channels, weight.shape[1])
-                ready.append(torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1), np.float32)))
-            else:
-                ready.append(None)
-            start = stop
-        return tuple(ready)
+    def sums(
+        self, maps: Sequence[NDArray[np.floating] | None], weight: NDArray[np.float64], dtype: DTypeLike = np.float32
+    ) -> NDArray[np.floating]:
+        """Sums [images, positions * columns] of all rows; see `read`."""
+        return self.read(maps, weight, dtype=dtype)[0]
 
-    def sums(self, maps: Sequence[NDArray[np.floating] | None], kernels: Kernels) -> NDArray[np.floating]:
-        """Sums [images, positions * columns] of the maps (0 is the image) that the windows read; others may be None.
+    def read(
+        self,
+        maps: Sequence[NDArray[np.floating] | None],
+        weight: NDArray[np.float64],
+        rows: slice | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> tuple[NDArray[np.floating], NDArray[np.int32]]:
+        """Sums [images, positions * columns] of what the windows read, and rows driven, int32 [images, positions].
 
-        Of a matrix product's own type if there is one position and one whole map, else float32.
+        Each block of rows is added up in double precision, and rounded to `dtype` when it is added to the sums.
+
+        Parameters
+        ----------
+        maps : float32 or float64 [images, values] each, 0 is the image; those that are not read may be None
+        weight : float64 [rows, columns]
+        rows : the only ones that conduct; all by default
+        dtype : float32 or float64, of the sums
         """
-        if self.dense:
-            x = maps[self.windows[0].source]
-            assert x is not None
-            return x @ kernels[0]
-        count = next(len(values) for values in maps if values is not None)
-        columns = next(kernel.shape[0] for kernel in kernels if kernel is not None)
-        rows = sum(kernel[0].numel() for kernel in kernels if kernel is not None)
-        shares = min(processors(), count) if count * self.positions * rows * columns >= _SHARED_FROM else 1
-        out = np.empty((count, self.positions * columns), np.float32)
+        first, last = (0, len(weight)) if rows is None else (rows.start, rows.stop)
+        weight = np.ascontiguousarray(weight, np.float64)
+        count, columns = next(len(values) for values in maps if values is not None), weight.shape[1]
+        sums = np.zeros((count, self.positions * columns), dtype)
+        driven = np.zeros((count, self.positions), np.int32)
 
         def work(part: slice) -> None:
-            self._convolve(maps, kernels, part, out[part])
+            start = 0
+            for window, shape, runs in zip(self.windows, self.shapes, self._runs, strict=True):
+                stop = start + window.rows(shape)
+                begin, end = max(first, start) - start, min(last, stop) - start
+                if begin < end:
+                    values = maps[window.source]
+                    assert values is not None
+                    _add(values[part], shape, runs, weight[start:stop], begin, end, sums[part], driven[part])
+                start = stop
 
-        edges = [count * share // shares for share in range(shares + 1)]
-        with _one_thread():
-            parts = [slice(*pair) for pair in itertools.pairwise(edges)]
-            for _ in in_order(work, parts, shares) if shares > 1 else map(work, parts):
-                pass
-        return out
-
-    def _convolve(
-        self, maps: Sequence[NDArray[np.floating] | None], kernels: Kernels, part: slice, out: NDArray[np.float32]
-    ) -> None:
-        """The sums of a part of the images, written to `out`."""
-        total: torch.Tensor | None = None
-        for window, shape, kernel in zip(self.windows, self.shapes, kernels, strict=True):
-            values = maps[window.source]
-            if kernel is None:
-                continue
-            assert values is not None
-            x = torch.from_numpy(np.ascontiguousarray(values[part], np.float32))
-            x = x.view(len(x), shape.height, shape.width, shape.channels).permute(0, 3, 1, 2)
-            sums = F.conv2d(x, kernel, stride=window.stride, padding=window.padding)
-            total = sums if total is None else total + sums
-        assert total is not None
-        out.reshape(len(out), -1, total.shape[1])[:] = total.flatten(2).transpose(1, 2).numpy()
+        threads = processors() if count * self.positions * (last - first) * columns >= _SHARED_FROM else 1
+        size = max(1, min(_LISTED // max(shape.size for shape in self.shapes), -(-count // threads)))
+        parts = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+        for _ in in_order(work, parts, threads) if threads > 1 else map(work, parts):
+            pass
+        return sums, driven
 
     def spread(self, bias: NDArray[T]) -> NDArray[T]:
         """A bias [outputs] for every position, [positions * outputs]."""
         return bias if self.positions == 1 else np.tile(bias, self.positions)
 
 
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """PyTorch without threads of its own; those that begin here inherit it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _add(
+    values: NDArray[np.floating],
+    shape: MapShape,
+    runs: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    begin: int,
+    end: int,
+    sums: NDArray[np.floating],
+    driven: NDArray[np.int32],
+) -> None:
+    """Add what one window reads of a map [images, values], with the rows begin .. end - 1."""
+    if runs is _WHOLE:
+        values, weight = values[:, begin:end], weight[begin:end]
+        begin, end = 0, end - begin
+    count, size = values.shape
+    positions = 1 if runs is _WHOLE else shape.positions
+    first = np.empty((count, positions + 1), np.int32)
+    where, listed = np.empty((count, size + 1), np.int32), np.empty((count, size + 1), np.float64)
+    list_values(np.ascontiguousarray(values), size // positions, first, where, listed)
+    block = max(16, min(len(weight), _BLOCK // max(1, weight.shape[1])))
+    add_windows(first, where, listed, runs, weight, begin, end, block, sums, driven)
+
+
+_WHOLE = np.array([[[0, 1, 0]]], np.int64)
+"""The run of a window that is a whole map, taken as one position."""
+
+
+def _runs(window: Window, shape: MapShape) -> NDArray[np.int64]:
+    return _WHOLE if _is_whole(window, shape) else np.ascontiguousarray(window_runs(window, shape), np.int64)
 
 
 def _is_whole(window: Window, shape: MapShape) -> bool:

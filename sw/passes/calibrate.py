@@ -32,9 +32,8 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
     fit = [_Misfits(shape, layer, adc_bits) for shape, layer in zip(shapes, network.layers, strict=True)]
     fixed = wide.coding == Coding.ANALOG
 
-    def observe(layer: int, step: int, maps: Maps) -> None:
-        if layer or step == 1 or not fixed:
-            fit[layer].add(maps)
+    def observe(layer: int, step: int, maps: Maps) -> NDArray[np.floating] | None:
+        return fit[layer].add(maps) if layer or step == 1 or not fixed else None
 
     size = min(250, network.batch)
     for start in range(0, len(images), size):
@@ -44,12 +43,11 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
 
 
 def row_codes(image: ChipImage, pixels: NDArray[np.uint8], first_id: int = 0) -> Codes:
-    """The reference encoder's rows as real numbers, 1 for full scale."""
+    """The reference encoder's row codes, as real numbers."""
     encoder = Encoder(image, pixels, np.arange(first_id, first_id + len(pixels), dtype=np.int64))
-    full = 255.0 if image.parameters.layers[0].row_bits == 8 else 1.0
 
     def codes(alive: NDArray[np.intp], step: int) -> NDArray[np.float32]:
-        return encoder.step(alive, step).astype(np.float32) / np.float32(full)
+        return encoder.step(alive, step).astype(np.float32)
 
     return codes
 
@@ -68,25 +66,19 @@ class _Misfits:
             slice(start, min(start + shape.tile_rows, shape.inputs))
             for start in range(0, shape.inputs, shape.tile_rows)
         ]
-        if not layer.reader.dense:
-            # a column of ones counts the rows that are driven: a tile without any is not read
-            counted = np.concatenate([layer.weight, np.ones((shape.inputs, 1), np.float32)], axis=1)
-            self.kernels = [layer.reader.kernels(counted, tile) for tile in self.tiles]
 
-    def add(self, maps: Maps) -> None:
-        """Count the currents of a step, of all images, positions and tiles that are read."""
-        reader = self.layer.reader
-        for index, tile in enumerate(self.tiles):
-            if reader.dense:
-                rows = maps[reader.windows[0].source]
-                read = rows[:, tile].any(axis=1)
-                if read.any():
-                    self._count(rows[read, tile] @ self.layer.weight[tile])
-                continue
-            sums = reader.sums(maps, self.kernels[index]).reshape(-1, reader.outputs + 1)
-            self._count(sums[sums[:, -1] > 0.0, :-1])
+    def add(self, maps: Maps) -> NDArray[np.floating]:
+        """Count the currents of a step, of all images, positions and tiles that are read; returns the layer's sums."""
+        total: NDArray[np.floating] | None = None
+        for tile in self.tiles:
+            sums, driven = self.layer.read(maps, tile)
+            currents, read = sums.reshape(-1, self.layer.reader.outputs), driven.ravel() > 0
+            self._count(currents if read.all() else currents[read])
+            total = sums if total is None else total + sums
+        assert total is not None
+        return total
 
-    def _count(self, current: NDArray[np.float32]) -> None:
+    def _count(self, current: NDArray[np.floating]) -> None:
         total = current.size
         for shift in range(MAX_GAIN_SHIFT + 1):
             scale = 1 << shift

@@ -167,7 +167,7 @@ def _behind(x: Spikes, layer: Currents, name: str) -> Currents:
             f"Batch norm '{x.affine.name}' comes before '{name}', whose zeros around the map it does not shift, so "
             "that the bias would differ at the rim; put it behind the convolution, or take the padding away"
         )
-    moved = layer.bias + part.weight @ shift
+    moved = layer.bias + (part.weight * shift).sum(axis=1)  # a matrix product's order of additions varies
     scaled = replace(part, weight=part.weight * scale[None, :])
     return replace(layer, parts=(_over_windows(scaled, x, name),), bias=moved)
 

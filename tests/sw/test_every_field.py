@@ -50,6 +50,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "train.weight_bits": (0, {}),
     "train.weight_noise": (0.1, {}),
     "train.label_smoothing": (0.2, {}),
+    "train.exact_sums": (True, {}),
     "convert.normalisation": ("percentile", {"convert.percentile": 90.0, **PLAIN}),
     "convert.percentile": (80.0, {"convert.normalisation": "percentile", **PLAIN}),
     "convert.average_pooling": ("weights", {**MAPS, "train.pooling": "average"}),

@@ -1,0 +1,55 @@
+"""A user's model run so that its answers depend on nothing but the model and the image.
+
+In single precision PyTorch takes kernels of oneDNN and NNPACK, whose last digits change with the processor, the number
+of threads and the number of images, and which have been seen to be wrong where a map is one column wide. In double
+precision it has kernels of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+__all__ = ["double_outputs", "plain_kernels"]
+
+_BATCH_VALUES = 1 << 18
+"""Pixels of the images that run together; convolutions copy each pixel once a kernel value."""
+
+
+def double_outputs(model: nn.Module, images: NDArray[np.uint8], threads: int = 1) -> NDArray[np.float64]:
+    """What a copy of the model in double precision and evaluation mode gives, float64 [images, outputs].
+
+    Parameters
+    ----------
+    images : uint8 [images, ...] of the model's own shape; it is given pixel / 255
+
+    Raises whatever the model's own code raises.
+    """
+    plain = copy.deepcopy(model).cpu().double().eval()
+    size = max(1, min(1000, _BATCH_VALUES // max(1, int(np.prod(images.shape[1:])))))
+    parts = []
+    with torch.no_grad(), plain_kernels(threads):
+        for start in range(0, len(images), size):
+            pixels = torch.from_numpy(images[start : start + size].astype(np.float64) / 255.0)
+            parts.append(plain(pixels).detach().numpy().reshape(len(pixels), -1))
+    return np.concatenate(parts)
+
+
+@contextlib.contextmanager
+def plain_kernels(threads: int = 1) -> Iterator[None]:
+    """PyTorch without the kernels of oneDNN and NNPACK, and without lower precision, in so many threads."""
+    before = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    torch.set_num_threads(threads)
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+    try:
+        with torch.backends.nnpack.flags(enabled=False), torch.autocast("cpu", enabled=False):
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.backends.mkldnn.enabled = before[1]  # type: ignore[assignment]
