@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -128,27 +128,42 @@ def chip_name(given: Any, config_name: str, unnamed: tuple[str, ...], model: str
 
 
 def settings_in_effect(config: Mapping[str, Any], provenance: Provenance | None = None) -> dict[str, Any]:
-    """The configuration without tables that this chip has nothing of: those of a run that did not make it, and those
-    of methods that are not in use. `provenance` None: a run's configuration as it is.
+    """The configuration without what this chip has nothing of: tables of a run that did not make it, tables and fields
+    of methods that are not in use. `provenance` None: the configuration is that of the run that made it.
     """
-    left = dict(config)
+    left = {name: dict(values) if isinstance(values, Mapping) else values for name, values in config.items()}
     if provenance is not None and provenance.data_set is None:
         for name in ("name", "data", "train", "nir", "cosim"):
             left.pop(name, None)
     elif provenance is not None and provenance.source != "trained":
         left.pop("train", None)
     for name, used in _USED.items():
-        if name in left and not used(left):
-            del left[name]
-    if left.get("programming", {}).get("method") == "direct":
-        left["programming"] = {"method": "direct"}
+        table, _, fields = name.partition(".")
+        if table not in left or used(config):
+            continue
+        for field_name in fields.split():
+            left[table].pop(field_name, None)
+        if not fields:
+            del left[table]
     return left
 
 
-_USED = {
+_USED: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "nir": lambda config: bool(config["nir"]["file"]),
     "learning": lambda config: config["decision"]["strategy"] == "learned",
     "tuning": lambda config: bool(config["convert"]["tune"]),
     "lifetime": lambda config: bool(config["lifetime"]["measure"]),
+    "convert.percentile": lambda config: config["convert"]["normalisation"] != "max",
+    "coding.even_start": lambda config: config["coding"]["input"] == "even",
+    "decision.k": lambda config: config["decision"]["rule"] != "fixed" and config["decision"]["strategy"] == "given",
+    "programming.window tries amplitude_min amplitude_max fault_aware": lambda config: _pulses(config),
+    "hardware.program_cycles": lambda config: _pulses(config),
+    "device.pulse_sigma pulse_up pulse_down soft_bounds v_program_V": lambda config: _pulses(config),
+    "device.read_polarity acceleration drift_every refresh_every": lambda config: config["device"]["cell"] != "linear",
+    "energy.dac8_J_per_pulse": lambda config: config["coding"]["input"] == "analog",
 }
-"""Tables that are in use in some configurations only."""
+"""Tables, and "table.fields", that are in use in some configurations only."""
+
+
+def _pulses(config: Mapping[str, Any]) -> bool:
+    return bool(config["programming"]["method"] != "direct")

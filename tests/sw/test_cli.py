@@ -19,9 +19,12 @@ from sim.result import Mismatch
 from sim.tools import ToolError
 from sw import doctor, steps
 from sw.cli import app
+from sw.config import Config
 from sw.flow import Flow
 from sw.shipped import driver_files, example_files
+from tests.sw.energy_check import check_energy
 
+TINY_TESTS = Config.load("tiny").data.test_limit
 COMMANDS = (
     "doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "lifetime", "report", "paper",
     "examples",
@@ -108,6 +111,13 @@ def test_everything_once(place: Path) -> None:
     assert summary["bit_exact"]["mismatches"] == 0 and summary["bit_exact"]["images"] == 4
     assert summary["accuracy"]["rtl"] is not None and summary["cycles"]["mean"] > 0
     assert summary["cells"] and summary["energy_J"]["total"] > 0
+    check_energy(summary)
+    every, four = ({"set": "test images of 'digits'", "count": count, "of": 500} for count in (TINY_TESTS, 4))
+    assert summary["measured_on"] == summary["steps"]["measured_on"] == summary["waterfall_measured_on"] == every
+    for group in ("bit_exact", "cycles", "latency_s", "energy_J"):
+        assert summary[group]["measured_on"] == four, group
+    assert summary["provenance"]["source"] == "trained" and summary["provenance"]["data_set"] == "digits"
+    assert "train" in summary["config"] and "nir" not in summary["config"]
     page = place / "build/tiny/report/report.html"
     assert Path(values["report"]) == Path("build/tiny/report/report.html")
     before = page.read_bytes()
@@ -116,11 +126,15 @@ def test_everything_once(place: Path) -> None:
     assert page.read_bytes() != b"" and len(before) > 100_000
     table = call("run", "tiny", "--images", "4").stdout
     assert "mismatches" in table and "Report: build/tiny/report/report.html" in table
+    assert (
+        "4 of 500 test images of 'digits'" in table and "energy, mean (modelled), of the 4 through the Verilog" in table
+    )
     chip = "build/tiny/convert/chip.loom"
     files = json.loads(call("verilog", chip, "--output", "rtl", "--json").stdout)["files"]
     assert "chip.sv" in files and (place / "rtl/ports.json").exists()
     values = json.loads(call("cosim", chip, "--images", "3", "--json").stdout)
     assert values["images"] == 3 and values["mismatches"] == 0 and values["simulator"] == "verilator"
+    assert values["measured_on"] == {**four, "count": 3}
     share = f"{100 * values['accuracy']:.2f} %"
     assert share in call("cosim", chip, "--images", "3").stdout
 

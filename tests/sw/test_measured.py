@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import sim.cosim
 from sim.reference import run_reference
 from sim.result import Mismatch, Result
-from sw.measured import check_measured
+from sw.measured import check_measured, compared
 from tests.sim.drifting import DRIFT
 from tests.sw.models import make_chip, make_images
 
@@ -81,6 +83,31 @@ def test_results_that_were_put_together_belong_to_their_images(tmp_path):
     assert summary["bit_exact"]["images"] == 9
     mixed = Result.concatenate([CHIP.cosim(IMAGES[:4]), CHIP.predict(IMAGES[4:9], ids=range(4, 9))])
     assert mixed.origin is None
+
+
+WHOLE = CHIP.predict(IMAGES, trace="spikes")
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_any_part_of_the_images_is_known_by_its_numbers(data):
+    """Rows of a result stand for the images of their numbers, and for no others."""
+    rows = np.array(data.draw(st.lists(st.integers(0, 29), min_size=1, max_size=30, unique=True)))
+    part = WHOLE.part(rows)
+    rtl = replace(part, origin=replace(part.origin, simulator="icarus"))
+    check_measured(CHIP.image, IMAGES, WHOLE, rtl)
+    assert compared(WHOLE, rtl)[0] > 0 and WHOLE.part(rows).compare(part) > 0
+    at = data.draw(st.integers(0, len(rows) - 1))
+    other = data.draw(st.integers(0, 29).filter(lambda number: number != rows[at]))
+    with pytest.raises(ValueError, match=r"^The result given as rtl (is of other images|has an image number twice)"):
+        check_measured(CHIP.image, IMAGES, WHOLE, replace(rtl, ids=np.where(np.arange(len(rows)) == at, other, rows)))
+
+
+def test_parts_put_together_are_the_whole():
+    parts = [WHOLE.part(np.arange(12)), WHOLE.part(np.arange(12, 30))]
+    joined = Result.concatenate(parts)
+    assert joined.compare(WHOLE) == WHOLE.compare(WHOLE)
+    check_measured(CHIP.image, IMAGES, joined, None)
 
 
 OTHER = make_chip(seed=3)

@@ -63,6 +63,11 @@ def test_a_model_of_ones_own_is_not_the_presets(chip, tmp_path):
         "seed", "convert", "coding", "neuron", "decision", "crossbar", "device", "programming", "energy", "hardware",
     }  # fmt: skip
     assert summary["config"]["programming"] == {"method": "direct"}
+    for table, name in (
+        ("convert", "percentile"), ("device", "pulse_sigma"), ("device", "drift_every"), ("hardware", "program_cycles"),
+        ("energy", "dac8_J_per_pulse"),
+    ):  # fmt: skip
+        assert name not in summary["config"][table] and name in chip.config.model_dump()[table]
     assert summary["name"] == "FashionNet" and readmes[0].startswith("# FashionNet\n")
     assert "mnist" not in str(chip_to_nir(chip.image, chip.config.neuron.v0).metadata).lower()
 
@@ -121,6 +126,13 @@ def test_settings_of_a_run_are_those_in_use():
     assert "train" not in settings_in_effect(config, Provenance("nir", data_set="digits"))
     verify = {**config, "programming": Programming(method="verify").model_dump(mode="json")}
     assert settings_in_effect(verify, run)["programming"] == verify["programming"]
+    assert "pulse_sigma" in settings_in_effect(verify, run)["device"]
+    fixed = Config.load("digits").updated({"decision": {"rule": "fixed"}}).model_dump(mode="json")
+    assert "k" in settings_in_effect(config)["decision"] and "k" not in settings_in_effect(fixed)["decision"]
+    assert "even_start" in settings_in_effect(config)["coding"]
+    analog = Config.load("digits").updated({"coding": {"input": "analog"}}).model_dump(mode="json")
+    assert "dac8_J_per_pulse" in settings_in_effect(analog)["energy"]
+    assert "even_start" not in settings_in_effect(analog)["coding"]
     learned = {**config, "decision": {**config["decision"], "strategy": "learned"}}
     assert "learning" in settings_in_effect(learned, run)
     for source in ("own", "unknown"):
