@@ -21,6 +21,8 @@ from sw.inputs import as_ids, as_labels, as_pixels, as_trace
 
 if TYPE_CHECKING:
     from sw.compiler import Stages
+    from sw.diagnostics import Diagnosis
+    from sw.network import Network
     from sw.passes.learn import LearntRule
     from sw.passes.tune import Tuned
 
@@ -39,6 +41,11 @@ class Chip:
     stages : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
     strategy : how k was learnt; None if it was given, and for a chip that was loaded
     tuned : how the thresholds were tuned; None if they were not, and for a chip that was loaded
+    network : the network in units of its thresholds, before quantisation; None for a chip that was loaded
+
+    Attributes
+    ----------
+    findings : what `sw.compile` found on the calibration images, see `diagnose`; None for a chip that was loaded
     """
 
     def __init__(
@@ -48,12 +55,15 @@ class Chip:
         stages: Stages | None = None,
         strategy: LearntRule | None = None,
         tuned: Tuned | None = None,
+        network: Network | None = None,
     ) -> None:
         self.image = image
         self.config = config
         self.stages = stages
         self.strategy = strategy
         self.tuned = tuned
+        self.network = network if stages is None else stages.normalised
+        self.findings: Diagnosis | None = None
         self._last: tuple[NDArray[np.uint8], Result | None, Result | None] | None = None
         self._simulator: str | None = None  # of the last co-simulation
         self._bus: dict[str, Any] | None = None  # what the host found in it
@@ -143,6 +153,28 @@ class Chip:
         self._remember(pixels, numbers, rtl=result)
         return result
 
+    def diagnose(self, images: Any, labels: Any = None) -> Diagnosis:
+        """What is wrong with the chip, judged by these images: silent layers, thresholds at their limit, converters
+        that round everything, a stage of the conversion at which accuracy falls (docs/diagnostics.md).
+
+        Returns a list of findings, empty for a healthy chip, each with `name`, `severity`, `layer`, `neurons`,
+        `cause`, `size` and `remedy`; printed it is readable. `sw.compile` does the same with the calibration images
+        and keeps it in `findings`.
+
+        Parameters
+        ----------
+        images : typical ones, as for `predict`; more than 2,000 are thinned out to as many
+        labels : their classes, integers [images]; without them classes are held to those of the network as given, and
+            for a chip that was loaded, which does not know it, to those of its integers on ideal devices
+
+        Raises `TypeError` or `ValueError` for images or labels that do not fit.
+        """
+        from sw.diagnostics import diagnose
+
+        pixels = as_pixels(images, self.parameters.inputs)
+        known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)
+        return diagnose(self, pixels, known)
+
     def write_verilog(self, folder: str | os.PathLike[str], bus: bool = False) -> Path:
         """Write the Verilog, memory files, an example bench and the weight image into a folder, whole or not at all.
 
@@ -204,6 +236,11 @@ class Chip:
             traced = len(rtl) if all(_has_membranes(result) for result in (reference, rtl)) else 0
             comparison = {"images": len(rtl), "values_compared": compared, "mismatches": 0}
             comparison |= {"traced_images": traced, "simulator": self._simulator, "through_bus": self._bus}
+        diagnosis = self.findings
+        if diagnosis is None and pixels is not None:
+            from sw.diagnostics import diagnose
+
+            diagnosis = diagnose(self, pixels, known, "images of this report")
         stages: list[tuple[str, float]] = []
         if self.stages is not None and pixels is not None and known is not None:
             from sw.waterfall import waterfall
@@ -221,6 +258,7 @@ class Chip:
             waterfall=stages,
             strategy=self.strategy,
             tuned=self.tuned,
+            diagnosis=diagnosis,
             config=self.config,
         )
 

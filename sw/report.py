@@ -23,6 +23,7 @@ from sim.programming import ImageProgramming
 from sim.result import Result
 from sw import plots
 from sw.data_path import data_path
+from sw.diagnostics.finding import Diagnosis
 from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
 from sw.files import write_together
@@ -69,6 +70,7 @@ def write_report(
     strategy: LearntRule | None = None,
     tuned: Tuned | None = None,
     lifetime: Mapping[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
 ) -> Path:
     """Write `report.html` and `summary.json` into the folder, both or neither; return the page's path.
@@ -87,6 +89,7 @@ def write_report(
     cells : {component: {kind of cell: bits}} of `hw.synthesis.cell_counts`
     strategy, tuned : how k was learnt and the thresholds were tuned, if they were
     lifetime : of `sw.lifetime_evidence.measure_lifetime`
+    diagnosis : of `sw.diagnostics.diagnose`
     config : the run's configuration, if there is one
 
     Raises `sw.errors.FileError` where the folder cannot be written.
@@ -119,6 +122,7 @@ def write_report(
         tuning=tuning_summary(image, tuned),
         drift=drift_summary(image, drifted),
         lifetime=lifetime,
+        diagnosis=None if diagnosis is None else diagnosis.to_json(),
         data_path=None
         if images is None
         else data_path(image, images, reference if reference is not None else rtl, rtl),

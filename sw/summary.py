@@ -103,6 +103,7 @@ def summarise(
     tuning: Mapping[str, Any] | None = None,
     drift: Mapping[str, Any] | None = None,
     lifetime: Mapping[str, Any] | None = None,
+    diagnosis: Mapping[str, Any] | None = None,
     data_path: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -110,8 +111,9 @@ def summarise(
 
     Accuracies are 0 .. 1, energies joules an image (means), latencies seconds. The parameters are those of
     `sw.report.write_report`; `programming` is that of `sw.programming_evidence.programming_summary`, `strategy` and
-    `tuning` are those of `sw.strategy_evidence`, `drift` is that of `sw.drift_evidence.drift_summary`, and `data_path`
-    that of `sw.data_path.data_path`. Labels belong to the first images of each result.
+    `tuning` are those of `sw.strategy_evidence`, `drift` is that of `sw.drift_evidence.drift_summary`, `data_path`
+    that of `sw.data_path.data_path`, and `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Labels belong to the
+    first images of each result.
     """
     counted = widest(reference, rtl)
     cycles = None if rtl is None else rtl.cycles
@@ -145,6 +147,7 @@ def summarise(
         "tuning": None if tuning is None else dict(tuning),
         "drift": None if drift is None else dict(drift),
         "lifetime": None if lifetime is None else dict(lifetime),
+        "diagnosis": None if diagnosis is None else dict(diagnosis),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
         "accuracy_by_steps": None if by_steps is None else list(by_steps),
         "mapping": mapping_summary(image, counted),

@@ -29,7 +29,7 @@ from sw.files import write_atomic
 from sw.networks import MLP, build
 from sw.sections import TrainSection
 
-__all__ = ["build", "torch_accuracy", "train"]
+__all__ = ["build", "torch_accuracy", "torch_classes", "train"]
 
 _VERSION = 1
 """Part of a cached network's name; raise it with every change of this file that changes results."""
@@ -71,17 +71,22 @@ def train(
 
 def torch_accuracy(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
     """Share of images that the model as given classifies rightly, 0 .. 1; uint8 [images, ...] as it takes them."""
+    return float(np.mean(torch_classes(model, images) == labels))
+
+
+def torch_classes(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Classes int64 [images] that the model as given gives to uint8 [images, ...] as it takes them."""
     training = model.training
     model.eval()
-    right = 0
+    classes = []
     try:
         with torch.no_grad():
             for start in range(0, len(images), 1000):
                 x = torch.from_numpy(images[start : start + 1000].astype(np.float32) / 255.0)
-                right += int((model(x).argmax(1).numpy() == labels[start : start + 1000]).sum())
+                classes.append(model(x).argmax(1).numpy())
     finally:
         model.train(training)
-    return right / len(images)
+    return np.concatenate(classes)
 
 
 def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: Progress | None) -> None:
