@@ -6,6 +6,7 @@ block of images that fits into a processor's cache, so memory does not grow with
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,12 @@ from sim.image import LayerImage
 from sim.maps import LayerWindows, MapLists
 from sim.neuron import NeuronLayer
 
-__all__ = ["LayerRun", "LayerStep"]
+__all__ = ["LayerRun", "LayerStep", "Observe"]
+
+Observe = Callable[[int, Products, NDArray[np.int64], NDArray[np.int16], NDArray[np.uint8]], None]
+"""Called after every block of reads with (layer, its sums, which of their images are read, codes int16 [reads, row
+tiles, outputs], spikes uint8 [images, positions * outputs]); none of them may be changed or kept.
+"""
 
 _BLOCK = 1 << 18
 """Column sums (reads x row tiles x outputs) of a block; at least those of one image."""
@@ -48,6 +54,7 @@ class LayerRun:
     windows : what it is read for
     images : of the chunk
     fixed : the sums of all images of the chunk, for a layer that reads the same rows in every step
+    observe : told of every block of reads
     """
 
     def __init__(
@@ -57,8 +64,10 @@ class LayerRun:
         windows: LayerWindows,
         images: int,
         fixed: Products | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self._array = array
+        self._observe = observe
         self._windows = windows
         self._neurons = NeuronLayer(layer, array.parameters, images)
         self._fixed = fixed
@@ -98,6 +107,8 @@ class LayerRun:
                 products, source = self._fixed, live[part]
             codes, _, overs = self._array.sample(products, ids[part], step * p.positions, source)
             spikes[part], fired = self._neurons.step(codes, live[part], shift)
+            if self._observe is not None:
+                self._observe(self._array.index, products, source, codes, spikes[part])
             found = (fired, overs, products.rows[source], products.tiles[source], products.conductance[source])
             for name, values in zip(names, found, strict=True):
                 sums[name][part] = values

@@ -22,6 +22,7 @@ from sim.aging import Aging, check_drift
 from sim.crossbar import CrossbarArray, build_arrays, check_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage
+from sim.layer_run import Observe
 from sim.maps import LayerWindows
 from sim.reference_chunk import Records, TraceKind, run_chunk
 from sim.result import Result
@@ -76,6 +77,7 @@ def run_reference(
     chunk: int | None = None,
     threads: int | None = None,
     drift: DriftState | None = None,
+    observe: Observe | None = None,
 ) -> Result:
     """Run images through the chip.
 
@@ -91,6 +93,7 @@ def run_reference(
         into a processor's cache, but at most 100
     threads : chunks in work at a time; default: the processors this process may use
     drift : where cells that drift are before the first image: the `drift` of the result before; fresh if not given
+    observe : told of every block of reads, from several threads at a time
 
     Raises
     ------
@@ -118,7 +121,7 @@ def run_reference(
 
     def work(part: slice) -> tuple[int, list[NDArray[np.int64]] | None]:
         pulses = None if aging is None else [np.zeros(shape.inputs, np.int64) for shape in image.parameters.layers]
-        run_chunk(image, used, windows, pixels[part], numbers[part], out, part.start, pulses)
+        run_chunk(image, used, windows, pixels[part], numbers[part], out, part.start, pulses, observe)
         return part.stop - part.start, pulses
 
     done = 0

@@ -15,7 +15,7 @@ from sim.crossbar import CrossbarArray, Products
 from sim.drift_state import DriftState
 from sim.encoder import Encoder
 from sim.image import ChipImage
-from sim.layer_run import LayerRun
+from sim.layer_run import LayerRun, Observe
 from sim.maps import LayerWindows, MapLists, map_of_copies, map_of_pixels
 from sim.pooling import pool_of
 from sim.result import ACTIVITIES, Result, Trace
@@ -77,10 +77,12 @@ def run_chunk(
     out: Records,
     start: int,
     pulses: list[NDArray[np.int64]] | None,
+    observe: Observe | None = None,
 ) -> None:
     """Run `pixels` to their decisions; row b of the chunk is row start + b of `out`.
 
     pulses : a layer each, int64 [inputs], the rows that are driven are added; None counts nothing
+    observe : told of every block of reads
     """
     parameters, plan = image.parameters, image.parameters.stages
     count, last = len(pixels), len(arrays) - 1
@@ -93,7 +95,7 @@ def run_chunk(
             n: arrays[n].window_products(lists.driven(windows[n], slice(count))) for n in plan.places[0].stage.layers
         }
     layers = [
-        LayerRun(image.layers[index], array, layer_windows, count, fixed.get(index))
+        LayerRun(image.layers[index], array, layer_windows, count, fixed.get(index), observe)
         for index, (array, layer_windows) in enumerate(zip(arrays, windows, strict=True))
     ]
     pools = {

@@ -14,12 +14,14 @@ from sim.result import Result
 from sw.config import Config
 from sw.errors import FileError
 from sw.files import as_path, readable_error, write_atomic, write_folder
-from sw.inputs import as_ids, as_pixels, as_trace
+from sw.inputs import as_ids, as_labels, as_pixels, as_trace
 from sw.measured import measured
 from sw.provenance import Provenance
 
 if TYPE_CHECKING:
     from sw.compiler import Stages
+    from sw.diagnostics import Diagnosis
+    from sw.network import Network
     from sw.passes.learn import LearntRule
     from sw.passes.tune import Tuned
 
@@ -39,6 +41,11 @@ class Chip:
     strategy : how k was learnt; None if it was given, and for a chip that was loaded
     tuned : how the thresholds were tuned; None if they were not, and for a chip that was loaded
     provenance : where the chip comes from; unknown if not given
+    network : the network in units of its thresholds, before quantisation; None for a chip that was loaded
+
+    Attributes
+    ----------
+    findings : what `sw.compile` found on the calibration images, see `diagnose`; None for a chip that was loaded
     """
 
     def __init__(
@@ -49,6 +56,7 @@ class Chip:
         strategy: LearntRule | None = None,
         tuned: Tuned | None = None,
         provenance: Provenance | None = None,
+        network: Network | None = None,
     ) -> None:
         self.image = image
         self.config = config
@@ -56,6 +64,8 @@ class Chip:
         self.strategy = strategy
         self.tuned = tuned
         self.provenance = Provenance() if provenance is None else provenance
+        self.network = network if stages is None else stages.normalised
+        self.findings: Diagnosis | None = None
 
     @property
     def parameters(self) -> NpuParameters:
@@ -138,6 +148,28 @@ class Chip:
         except OSError as error:
             raise FileError(readable_error(error.filename or place or "the simulator's folder", error)) from error
         return measured(result, self.image, pixels, simulator, bus)
+
+    def diagnose(self, images: Any, labels: Any = None) -> Diagnosis:
+        """What is wrong with the chip, judged by these images: silent layers, thresholds at their limit, converters
+        that round everything, a stage of the conversion at which accuracy falls (docs/diagnostics.md).
+
+        Returns a list of findings, empty for a healthy chip, each with `name`, `severity`, `layer`, `neurons`,
+        `cause`, `size` and `remedy`; printed it is readable. `sw.compile` does the same with the calibration images
+        and keeps it in `findings`.
+
+        Parameters
+        ----------
+        images : typical ones, as for `predict`; more than 2,000 are thinned out to as many
+        labels : their classes, integers [images]; without them classes are held to those of the network as given, and
+            for a chip that was loaded, which does not know it, to those of its integers on ideal devices
+
+        Raises `TypeError` or `ValueError` for images or labels that do not fit.
+        """
+        from sw.diagnostics import diagnose
+
+        pixels = as_pixels(images, self.parameters.inputs)
+        known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)
+        return diagnose(self, pixels, known)
 
     def write_verilog(self, folder: str | os.PathLike[str], bus: bool = False) -> Path:
         """Write the Verilog, memory files, an example bench and the weight image into a folder, whole or not at all.

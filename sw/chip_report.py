@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.result import Result
+from sw.diagnostics import diagnose
 from sw.image_set import GIVEN, ImageSet
 from sw.inputs import as_labels, as_pixels
 from sw.measured import check_measured, compared
@@ -35,6 +36,9 @@ def report(chip: Chip, folder: Path, images: Any, labels: Any, reference: Result
         values, traced = compared(reference, rtl)
         comparison = {"images": len(rtl), "values_compared": values, "mismatches": 0, "traced_images": traced}
         comparison |= {"simulator": rtl.origin.simulator, "through_bus": rtl.origin.through_bus}
+    diagnosis = chip.findings
+    if diagnosis is None and pixels is not None:
+        diagnosis = diagnose(chip, pixels, known, "images of this report")
     stages: list[tuple[str, float]] = []
     if chip.stages is not None and pixels is not None and known is not None:
         stages = waterfall(chip, pixels, known)
@@ -50,6 +54,7 @@ def report(chip: Chip, folder: Path, images: Any, labels: Any, reference: Result
         waterfall=stages,
         strategy=chip.strategy,
         tuned=chip.tuned,
+        diagnosis=diagnosis,
         config=chip.config,
         measured_on=ImageSet(GIVEN.name, None if pixels is None else len(pixels)),
         provenance=chip.provenance,

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sw.cli_diagnose import EPILOG as DIAGNOSE_EPILOG
+from sw.cli_diagnose import diagnose
 from sw.cli_examples import EPILOG as EXAMPLES_EPILOG
 from sw.cli_examples import examples
 from sw.cli_lifetime import EPILOG as LIFETIME_EPILOG
@@ -305,6 +307,8 @@ def report(config: Run, output: Output = None, as_json: Json = False, debug: Deb
         flow.run_one("report")
     print_summary(flow, as_json)
 
+
+app.command(epilog=DIAGNOSE_EPILOG)(diagnose)
 
 app.command(epilog=LIFETIME_EPILOG)(lifetime)
 

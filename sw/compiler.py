@@ -16,6 +16,7 @@ from sim.image import ChipImage
 from sw.chip import Chip
 from sw.compile_images import calibration_pixels, image_shape, validation_set
 from sw.config import PRESETS, Config
+from sw.diagnostics import diagnose_compiled
 from sw.errors import ConfigError
 from sw.graph import AveragePool
 from sw.import_check import check_same
@@ -131,16 +132,20 @@ def _programmed(
     finish: Callable[[ChipImage], ChipImage] = lambda image: image,
     stages: Stages | None = None,
 ) -> Chip:
-    """Quantise, calibrate, map, learn and tune a network whose thresholds are 1."""
+    """Quantise, calibrate, map, learn, tune and diagnose a network whose thresholds are 1."""
     held_out = validation_set(validation, config, network)
     phases = config.coding.phases
     factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
     levels = quantise(network, config.device.bits, config.convert.weight_scale, factor)
     conversion = _Conversion(config, levels, images, network.plan, finish)
     if held_out is None:
-        return Chip(conversion.chip(), config, stages)
-    image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
-    return Chip(image, config, None if stages is None else replace(stages, untuned=untuned), learnt, tuned)
+        chip = Chip(conversion.chip(), config, stages, network=network)
+    else:
+        image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
+        stages = None if stages is None else replace(stages, untuned=untuned)
+        chip = Chip(image, config, stages, learnt, tuned, network=network)
+    chip.findings = diagnose_compiled(chip, images)
+    return chip
 
 
 def _chosen(

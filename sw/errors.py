@@ -13,6 +13,7 @@ __all__ = [
     "CalibrationError",
     "ConfigError",
     "DataError",
+    "DiagnosticWarning",
     "FileError",
     "SpikeLoomError",
     "SpikeLoomWarning",
@@ -64,6 +65,10 @@ class FileError(SpikeLoomError):
 
 class SpikeLoomWarning(UserWarning):
     """Something that is allowed and most likely not meant; the command line prints it as one line."""
+
+
+class DiagnosticWarning(SpikeLoomWarning):
+    """A chip that was compiled does not do what the network does; see `sw.diagnostics`."""
 
 
 def warn(sentence: str, category: type[SpikeLoomWarning] = SpikeLoomWarning) -> None:

@@ -23,6 +23,7 @@ from sim.programming import ImageProgramming
 from sim.result import Result
 from sw import plots
 from sw.data_path import data_path
+from sw.diagnostics.finding import Diagnosis
 from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
 from sw.energy_counts import COMPONENTS
 from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
@@ -72,6 +73,7 @@ def write_report(
     strategy: LearntRule | None = None,
     tuned: Tuned | None = None,
     lifetime: Mapping[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
     measured_on: ImageSet = GIVEN,
     provenance: Provenance | None = None,
@@ -92,6 +94,7 @@ def write_report(
     cells : {component: {kind of cell: bits}} of `hw.synthesis.cell_counts`
     strategy, tuned : how k was learnt and the thresholds were tuned, if they were
     lifetime : of `sw.lifetime_evidence.measure_lifetime`
+    diagnosis : of `sw.diagnostics.diagnose`
     config : the run's configuration, if there is one
     measured_on : what the images are
     provenance : where the chip comes from; settings that had no part in it are not shown
@@ -133,6 +136,7 @@ def write_report(
         tuning=_on(tuning_summary(image, tuned), held_out.facts(None if tuned is None else tuned.images)),
         drift=_on(drift_summary(image, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
         lifetime=None if lifetime is None else {"measured_on": measured_on.facts(lifetime["test_images"]), **lifetime},
+        diagnosis=None if diagnosis is None else diagnosis.to_json(),
         data_path=None
         if images is None
         else data_path(image, images, reference if reference is not None else timed, timed),

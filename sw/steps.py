@@ -22,6 +22,7 @@ from sw.compile_images import check_validation, needs_validation
 from sw.config import Config
 from sw.cosimulate import cosimulate
 from sw.data import Dataset, load_data
+from sw.diagnostics import Diagnosis
 from sw.errors import ConfigError, FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
@@ -187,7 +188,12 @@ def _convert(flow: Flow) -> list[Path]:
     found: dict[str, str | None] = {
         "strategy.json": None if chip.strategy is None else strategy_json(chip.strategy),
         "tuning.json": None if chip.tuned is None else tuned_json(chip.tuned),
-        "convert.json": _json({"waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages]}),
+        "convert.json": _json(
+            {
+                "waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages],
+                "diagnosis": None if chip.findings is None else chip.findings.to_json(),
+            }
+        ),
     }
     chip.save(place / "chip.loom")
     for name, text in found.items():
@@ -202,6 +208,7 @@ def load_chip(flow: Flow) -> Chip:
     """What the step `convert` left."""
     place = flow.folder / "convert"
     chip = sw.load(place / "chip.loom")
+    chip.findings = Diagnosis.from_json(json.loads((place / "convert.json").read_text())["diagnosis"])
     if flow.config.decision.strategy == "learned":
         chip.strategy = load_strategy(place / "strategy.json")
     if flow.config.convert.tune:
@@ -281,6 +288,7 @@ def _report(flow: Flow) -> list[Path]:
         waterfall=converted["waterfall"],
         cells=cells,
         lifetime=load_lifetime(flow),
+        diagnosis=chip.findings,
         config=flow.config,
         measured_on=run_image_set(flow),
         provenance=chip.provenance,

@@ -107,6 +107,7 @@ def summarise(
     tuning: Mapping[str, Any] | None = None,
     drift: Mapping[str, Any] | None = None,
     lifetime: Mapping[str, Any] | None = None,
+    diagnosis: Mapping[str, Any] | None = None,
     data_path: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     measured_on: ImageSet = GIVEN,
@@ -121,9 +122,10 @@ def summarise(
 
     Accuracies are 0 .. 1, energies joules an image (means), latencies seconds. The parameters are those of
     `sw.report.write_report`; `programming` is that of `sw.programming_evidence.programming_summary`, `strategy` and
-    `tuning` are those of `sw.strategy_evidence`, `drift` is that of `sw.drift_evidence.drift_summary`, and `data_path`
-    that of `sw.data_path.data_path`. Label i is that of image number i. `measured_on` is the set of the images,
-    `count` how many the report is about, `provenance` that of `sw.provenance.Provenance.to_json`.
+    `tuning` are those of `sw.strategy_evidence`, `drift` is that of `sw.drift_evidence.drift_summary`, `data_path`
+    that of `sw.data_path.data_path`, and `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Label i is that of
+    image number i. `measured_on` is the set of the images, `count` how many the report is about, `provenance` that of
+    `sw.provenance.Provenance.to_json`.
     """
     counted = widest(reference, rtl)
     timed = rtl if rtl is not None else reference
@@ -179,6 +181,7 @@ def summarise(
         "tuning": None if tuning is None else dict(tuning),
         "drift": None if drift is None else dict(drift),
         "lifetime": None if lifetime is None else dict(lifetime),
+        "diagnosis": None if diagnosis is None else dict(diagnosis),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
         "waterfall_measured_on": whole if waterfall else None,
         "accuracy_by_steps": None if by_steps is None else list(by_steps),

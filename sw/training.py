@@ -31,7 +31,7 @@ from sw.networks import MLP, build
 from sw.plain_torch import double_outputs
 from sw.sections import TrainSection
 
-__all__ = ["build", "torch_accuracy", "train"]
+__all__ = ["build", "torch_accuracy", "torch_classes", "train"]
 
 _VERSION = 1
 """Part of a cached network's name; raise it with every change of this file that changes results."""
@@ -76,12 +76,16 @@ def train(
 
 
 def torch_accuracy(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """Share of images that the model as given classifies rightly, 0 .. 1; uint8 [images, ...] as it takes them.
+    """Share of images that the model as given classifies rightly, 0 .. 1; uint8 [images, ...] as it takes them."""
+    return float(np.mean(torch_classes(model, images) == labels))
+
+
+def torch_classes(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Classes int64 [images] that the model as given gives to uint8 [images, ...] as it takes them.
 
     In double precision; outputs that are equal in single precision are equal.
     """
-    outputs = double_outputs(model, images).astype(np.float32)
-    return float(np.mean(outputs.argmax(1) == labels))
+    return double_outputs(model, images).astype(np.float32).argmax(1)
 
 
 def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: Progress | None) -> None:

@@ -13,13 +13,13 @@ from sim.config import Device, Programming
 from sim.image import ChipImage
 from sim.lifetime import held
 from sim.reference import run_reference
-from sw.float_snn import spiking_network
+from sw.float_snn import SpikingNetwork, spiking_network
 from sw.passes.calibrate import row_codes
 
 if TYPE_CHECKING:
     from sw.chip import Chip
 
-__all__ = ["device_stages", "ideal_cells", "waterfall", "wide_adc"]
+__all__ = ["device_stages", "ideal_cells", "spiking_classes", "stage_classes", "waterfall", "wide_adc"]
 
 Progress = Callable[[str, float], None]
 
@@ -41,35 +41,48 @@ def waterfall(
     progress : called with each stage and its accuracy when it is known
     """
     result: list[tuple[str, float]] = []
-
-    def add(stage: str, accuracy: float) -> None:
-        result.append((stage, accuracy))
+    for stage, classes in stage_classes(chip, images):
+        result.append((stage, float(np.mean(classes() == labels))))
         if progress is not None:
-            progress(stage, accuracy)
+            progress(*result[-1])
+    return result
 
+
+def stage_classes(chip: Chip, images: NDArray[np.uint8]) -> list[tuple[str, Callable[[], NDArray[np.integer]]]]:
+    """(stage, function that gives its classes [images] of uint8 images [images, inputs]); the stages of `waterfall`."""
     image = chip.image
     tuned = chip.stages is not None and chip.stages.untuned is not None
     if chip.stages is not None and chip.stages.untuned is not None:
         image = chip.stages.untuned
+    stages: list[tuple[str, Callable[[], NDArray[np.integer]]]] = []
     if chip.stages is not None:
-        from sw.training import torch_accuracy
+        from sw.training import torch_classes
 
-        pictures = images.reshape(len(images), *chip.stages.folded.input_shape)
-        add("ANN", torch_accuracy(chip.stages.model, pictures, labels.astype(np.int64)))
-        add("folded", float(np.mean(chip.stages.folded.classes(images) == labels)))
-        add("normalised", float(np.mean(chip.stages.normalised.classes(images) == labels)))
-        network = spiking_network(image, chip.stages.normalised)
-        parts = [slice(start, start + network.batch) for start in range(0, len(images), network.batch)]
-        classes = [network.run(len(images[part]), row_codes(image, images[part], part.start)).classes for part in parts]
-        add("spiking", float(np.mean(np.concatenate(classes) == labels)))
+        model, folded, normalised = chip.stages.model, chip.stages.folded, chip.stages.normalised
+        pictures = images.reshape(len(images), *folded.input_shape)
+        stages += [
+            ("ANN", lambda: torch_classes(model, pictures)),
+            ("folded", lambda: folded.classes(images)),
+            ("normalised", lambda: normalised.classes(images)),
+            ("spiking", lambda: spiking_classes(image, spiking_network(image, normalised), images)),
+        ]
     ideal = ideal_cells(image)
-    add("quantised", run_reference(wide_adc(ideal), images).accuracy(labels))
-    add("ADC", run_reference(ideal, images).accuracy(labels))
+    stages += [
+        ("quantised", lambda: run_reference(wide_adc(ideal), images).classes),
+        ("ADC", lambda: run_reference(ideal, images).classes),
+    ]
     if tuned:
-        add("tuned", run_reference(ideal_cells(chip.image), images).accuracy(labels))
+        stages.append(("tuned", lambda: run_reference(ideal_cells(chip.image), images).classes))
     for stage, chip_so_far in device_stages(chip.image):
-        add(stage, run_reference(chip_so_far, images).accuracy(labels))
-    return result
+        stages.append((stage, lambda now=chip_so_far: run_reference(now, images).classes))  # type: ignore[misc]
+    return stages
+
+
+def spiking_classes(image: ChipImage, network: SpikingNetwork, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Classes int64 [images] of a spiking network in real numbers, which sees the rows of the chip's encoder."""
+    parts = [slice(start, start + network.batch) for start in range(0, len(images), network.batch)]
+    classes = [network.run(len(images[part]), row_codes(image, images[part], part.start)).classes for part in parts]
+    return np.concatenate(classes)
 
 
 def wide_adc(image: ChipImage) -> ChipImage:

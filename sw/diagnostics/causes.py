@@ -1,0 +1,179 @@
+"""Kinds of findings that are causes: the images, and what the registers and cells of a layer hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sw.diagnostics.measure import LayerMeasures, Measures
+from sw.diagnostics.registry import Sign, kind
+from sw.passes.quantise import MAX_THETA
+
+__all__: list[str] = []
+
+DARK = 26
+"""Images whose brightest pixel is darker than this (a tenth of full scale) are in another unit than the chip's."""
+LOST = 0.98
+"""Share of a layer's weights that rounding may take to 0."""
+BIAS, BIAS_ALONE = 4.0, 32.0
+"""Largest healthy bias, in root mean squares of a column's current, the median over the columns: where something is
+wrong with what the layer or the chip gives, and where nothing is known about that.
+"""
+ALWAYS = 0.9
+"""Share of a layer that is silent, or rate of it, for it to say the same of every image."""
+THETA_ERROR = 0.05
+"""Error of the weights, as a share of their power, that matters where a threshold is at its limit."""
+
+
+@kind(
+    "dark-input",
+    "fault",
+    meaning="The images are nearly black, so inputs fire in few steps or none, and the network as given sees next to "
+    "nothing either.",
+    measured=f"The brightest pixel of all images is below {DARK} of 255.",
+    remedy="Give the images in the unit of the training: uint8 0 .. 255, or floats 0 .. 1; divide by their largest "
+    "value.",
+)
+def dark_input(measures: Measures) -> Iterator[Sign]:
+    brightest = int(measures.pixels.max())
+    if brightest < DARK:
+        yield Sign(
+            f"the images are nearly black: their brightest pixel is {brightest} of 255",
+            {"brightest": brightest, "mean": float(measures.pixels.mean())},
+            "give them as uint8 0 .. 255 or as floats 0 .. 1, in the unit that the network was trained with",
+        )
+
+
+@kind(
+    "zero-weights",
+    "fault",
+    meaning="All weights of a layer are level 0, or nearly all of those that are not 0 in the network.",
+    measured=f"Share of the weights other than 0 that have become level 0: {LOST:.0%} or more. A chip that was loaded "
+    "does not know the weights, so all levels must be 0.",
+    remedy='A few large weights set the scale: `[convert] weight_scale = "mse"`, or more `[device] bits`. If the '
+    "weights "
+    "are 0 in the network itself, train it, or load its weights.",
+)
+def zero_weights(measures: Measures) -> Iterator[Sign]:
+    for layer in measures.layers:
+        used = int(np.count_nonzero(layer.levels))
+        wanted = None if layer.source is None else int(np.count_nonzero(layer.source.weight))
+        lost = None if not wanted else 1.0 - used / wanted
+        size = {"zeros": layer.zeros, "weights": layer.levels.size, "theta": layer.image.theta}
+        if used == 0 and not wanted:
+            yield Sign(
+                f"all {layer.levels.size} weights of layer '{layer.name}' are 0"
+                + " in the network itself" * (wanted == 0),
+                size,
+                "train the network, or load its weights before sw.compile",
+                layer.index,
+            )
+        elif lost is not None and lost >= LOST and not _theta_at_limit(layer) and not _bias_rules(layer):
+            yield Sign(
+                f"{lost:.1%} of the weights of layer '{layer.name}' that are not 0 have become level 0 of "
+                f"{layer.top + 1} levels",
+                {**size, "lost": lost},
+                'set [convert] weight_scale = "mse", or give the cells more [device] bits',
+                layer.index,
+            )
+
+
+@kind(
+    "bias-out-of-proportion",
+    "fault",
+    meaning="The biases of a layer outweigh what its weights can add, so its neurons fire, or stay silent, whatever "
+    "the "
+    "image shows.",
+    measured="Median over the columns of |bias| divided by the root mean square of the column's current: above "
+    f"{BIAS:.0f}, with nearly all outputs silent, or all firing always, or a stage that loses accuracy; for a chip "
+    "that "
+    f"was loaded above {BIAS_ALONE:.0f}. Healthy layers lie below 2.",
+    remedy="Look at the bias of the layer, and of the batch norm behind it, in the model: a common offset of the "
+    "outputs, or "
+    "weights and biases in different units.",
+    group="registers",
+)
+def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
+    for layer in measures.layers:
+        if layer.counts.driven == 0 or layer.bias_ratio <= BIAS or _theta_at_limit(layer):
+            continue
+        if any(measures.clipped(earlier) for earlier in measures.layers[: layer.index]):
+            continue
+        stuck = layer.silent.mean() >= ALWAYS or layer.rate >= ALWAYS
+        if not (stuck or measures.stages.falls or (layer.source is None and layer.bias_ratio > BIAS_ALONE)):
+            continue
+        bias = layer.image.bias.astype(np.float64)
+        share = float(np.mean(bias < 0.0))
+        most = "negative" if share > 0.5 else "positive"
+        ratio = layer.bias_ratio
+        times = (
+            f"{ratio:.3g} times what its currents come to" if np.isfinite(ratio) else "all there is, without currents"
+        )
+        yield Sign(
+            f"the biases of layer '{layer.name}' are out of proportion: |bias| is {times} "
+            f"({max(share, 1.0 - share):.0%} of them {most}), so {_fires(layer)}",
+            {
+                "ratio": ratio if np.isfinite(ratio) else "infinite",
+                "largest_bias": int(np.abs(bias).max()),
+                "theta": layer.image.theta,
+                "rate": layer.rate,
+            },
+            "check the layer's bias in the model (an offset common to all outputs changes nothing there) and its batch "
+            "norm",
+            layer.index,
+        )
+
+
+@kind(
+    "theta-at-limit",
+    "fault",
+    meaning="The weights of a layer are so small in units of its threshold that the largest threshold leaves them few "
+    "levels, or none.",
+    measured=f"theta is {MAX_THETA}, the largest weight is at most half of the top level, and the error of the "
+    "weights is "
+    f"{THETA_ERROR:.0%} of their power or more (not asked of a chip that was loaded).",
+    remedy="Scale the input, or the layer's weights, so that a spike moves a membrane by a thousandth of its "
+    "threshold or "
+    "more. Of a NIR file: give `sw.read_nir(..., dt=...)` the seconds a step that the file was trained with.",
+    group="registers",
+)
+def theta_at_limit(measures: Measures) -> Iterator[Sign]:
+    for layer in measures.layers:
+        if not _theta_at_limit(layer) or _bias_rules(layer):
+            continue
+        used = len(np.unique(layer.levels))
+        error = layer.weight_error
+        size: dict[str, float | int | str] = {"theta": layer.image.theta, "levels": used, "of": layer.top + 1}
+        remedy = "scale the input or the layer's weights up"
+        if measures.nir:
+            remedy = "give sw.read_nir the file's seconds a step, such as dt=1.0, or scale its weights up"
+        yield Sign(
+            f"theta of layer '{layer.name}' is at its limit of {MAX_THETA}, which leaves its weights {used} of "
+            f"{layer.top + 1} levels, so {_fires(layer)}",
+            size if error is None else {**size, "weight_error": error},
+            remedy,
+            layer.index,
+        )
+
+
+def _theta_at_limit(layer: LayerMeasures) -> bool:
+    if layer.image.theta < MAX_THETA or int(layer.levels.max()) > layer.top // 2:
+        return False
+    return layer.weight_error is None or layer.weight_error >= THETA_ERROR
+
+
+def _bias_rules(layer: LayerMeasures) -> bool:
+    """Whether the biases outweigh all the weights together, in real numbers: then theta follows from them."""
+    if layer.source is None:
+        return False
+    return float(np.median(np.abs(layer.source.bias) - np.abs(layer.source.weight).sum(axis=1))) > 0.0
+
+
+def _fires(layer: LayerMeasures) -> str:
+    silent = int(layer.silent.sum())
+    if silent == len(layer.silent):
+        return "it never fires"
+    return (
+        f"{silent} of {len(layer.silent)} outputs never fire, and the rate is {layer.rate:.3g} spikes a neuron and step"
+    )

@@ -1,0 +1,76 @@
+"""`diagnose`: a chip on some images; and what `sw.compile` does with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.image import ChipImage
+
+# they register their kinds, causes before what they cause
+from sw.diagnostics import causes, outputs, precision, spiking, symptoms  # noqa: F401
+from sw.diagnostics.finding import Diagnosis
+from sw.diagnostics.measure import measure
+from sw.diagnostics.registry import find
+from sw.errors import DiagnosticWarning, warn
+
+if TYPE_CHECKING:
+    from sw.chip import Chip
+
+__all__ = ["MOST_COMPILED", "MOST_IMAGES", "diagnose", "diagnose_compiled"]
+
+MOST_IMAGES = 2000
+"""Images that are looked at, at most."""
+MOST_COMPILED = 256
+"""Calibration images that `sw.compile` looks at, at most."""
+_QUICK_CELLS = 100_000
+"""Cells whose wires are solved in a second or two; for more, `sw.compile` leaves IR drop out."""
+
+
+def diagnose(
+    chip: Chip,
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.int64] | None = None,
+    source: str = "images",
+    most: int = MOST_IMAGES,
+    image: ChipImage | None = None,
+    notes: tuple[str, ...] = (),
+) -> Diagnosis:
+    """Findings about a chip.
+
+    Parameters
+    ----------
+    pixels, labels : uint8 [images, inputs] and int64 [images]; more than `most` are thinned out evenly
+    source : what the images are, in words
+    image : the chip on cheaper devices, if it shall not be measured on its own
+    notes : sentences that go into the diagnosis
+    """
+    chosen = np.linspace(0, len(pixels) - 1, min(most, len(pixels))).round().astype(np.int64)
+    measures = measure(
+        chip, chip.image if image is None else image, pixels[chosen], None if labels is None else labels[chosen]
+    )
+    return Diagnosis(find(measures), len(chosen), source, notes, measures.stages.table())
+
+
+def diagnose_compiled(chip: Chip, pixels: NDArray[np.uint8]) -> Diagnosis:
+    """Findings on calibration images, each of them a `DiagnosticWarning`."""
+    image = chip.image
+    notes: tuple[str, ...] = ()
+    cells = sum(2 * layer.positive.size for layer in image.layers)
+    if image.device.wire_ohm > 0.0 and cells > _QUICK_CELLS:
+        image = replace(image, device=image.device.model_copy(update={"wire_ohm": 0.0}))
+        notes = (
+            f"IR drop was left out, since the wires of {cells:,} cells take long to solve; chip.diagnose(images) takes "
+            "it in.",
+        )
+    found = diagnose(chip, pixels, None, "calibration images", MOST_COMPILED, image, notes)
+    for finding in found:
+        warn(_sentence(finding.name, str(finding)), DiagnosticWarning)
+    return found
+
+
+def _sentence(name: str, text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,216 @@
+"""What a diagnosis looks at: one run of the integer reference over some images, counted layer by layer.
+
+Layers are those of the network: copies of a crossbar count as one. Columns are a layer's outputs: neurons of a dense
+layer, channels of a convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.params import Readout, Reset
+from sim.converter_counts import ConverterCounts, Observer
+from sim.image import ChipImage, LayerImage
+from sim.reference import run_reference
+from sim.result import Result
+from sw.diagnostics.stages import Stages
+from sw.network import Layer, Network
+
+if TYPE_CHECKING:
+    from sw.chip import Chip
+
+__all__ = ["BEYOND", "EXPECTED", "FEW", "LayerMeasures", "Measures", "measure"]
+
+BEYOND = 0.25
+"""Share of the positive activations above the firing rate of 1 at which a layer's rates mean little."""
+
+EXPECTED = 8
+"""Columns that ought to fire, for a share of silent ones to mean anything."""
+FEW = 32
+"""Images without which nothing is said about all of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMeasures:
+    """A layer of the network on the chip.
+
+    Parameters
+    ----------
+    name, index, last : which layer it is
+    image : its programming
+    counts : what its converters and neurons did
+    saturations : conversions out of the ADC's range, noise included
+    positions : output positions
+    source : the layer in real numbers, in units of thresholds; None if it is not known
+    activation : largest value of every column in real numbers on these images, in units of thresholds, float64
+        [columns]; and the share of the positive ones that are above 1; None if they are not known
+    """
+
+    name: str
+    index: int
+    last: bool
+    image: LayerImage
+    counts: ConverterCounts
+    saturations: int
+    positions: int
+    top: int
+    source: Layer | None
+    activation: NDArray[np.float64] | None
+    above_one: float | None
+
+    @cached_property
+    def levels(self) -> NDArray[np.int32]:
+        """|w| of every pair, int32 [rows, columns]."""
+        return np.abs(self.image.weights)
+
+    @property
+    def zeros(self) -> float:
+        """Share of weights of level 0."""
+        return float(np.mean(self.levels == 0))
+
+    @property
+    def rate(self) -> float:
+        """Mean firing rate: spikes of a neuron and step."""
+        return float(self.counts.fired.mean()) / max(1, self.counts.reads)
+
+    @property
+    def silent(self) -> NDArray[np.bool_]:
+        """Columns that never fired, bool [columns]."""
+        return self.counts.fired == 0
+
+    @cached_property
+    def bias_ratio(self) -> float:
+        """Median over the columns of |bias| to the root of the mean square of the column's current; of driven reads."""
+        if not self.counts.driven:
+            return 0.0
+        root = np.sqrt(self.counts.columns / self.counts.driven)
+        bias = np.abs(self.image.bias.astype(np.float64))
+        return float(np.median(np.divide(bias, root, out=np.where(bias > 0.0, np.inf, 0.0), where=root > 0.0)))
+
+    @cached_property
+    def weight_error(self) -> float | None:
+        """Squares of the errors that rounding and clipping leave in the weights, as a share of those of the weights."""
+        if self.source is None:
+            return None
+        weight = self.source.weight.T
+        power = float(np.sum(weight**2))
+        scale = self.image.scale
+        return float(np.sum((self.image.weights * scale - weight) ** 2)) / power if power else 0.0
+
+    @property
+    def converter_error(self) -> float:
+        """Squares of the errors of all codes, as a share of those of the currents."""
+        c = self.counts
+        return (c.rounding + c.clipping) / c.power if c.power else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """A chip on some images.
+
+    Parameters
+    ----------
+    image, pixels, labels : the chip; uint8 [images, inputs]; int64 [images] or None
+    result : what the chip gave
+    layers : of the network, first to last
+    stages : the classes after every stage of the conversion
+    nir : whether its neurons are those of a NIR file
+    """
+
+    chip: Chip
+    image: ChipImage
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    result: Result
+    layers: Sequence[LayerMeasures]
+    stages: Stages
+    nir: bool
+
+    def clipped(self, layer: LayerMeasures) -> bool:
+        """Whether much of what a layer's neurons ought to fire is above a rate of 1."""
+        return not layer.last and layer.above_one is not None and layer.above_one >= BEYOND
+
+    def spikes_count(self, layer: LayerMeasures) -> bool:
+        """Whether anything reads the spikes of a layer."""
+        return not layer.last or self.image.readout == Readout.SPIKES
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a layer whose spikes are read never fires, or fires always."""
+        return any(
+            layer.silent.all() or (layer.rate >= 0.9 and layer.image.reset != Reset.NONE)
+            for layer in self.layers
+            if self.spikes_count(layer)
+        )
+
+    @cached_property
+    def hushed(self) -> tuple[tuple[LayerMeasures, NDArray[np.intp], int], ...]:
+        """Layers of which half or more of the columns that ought to fire twice in the median number of steps never do:
+        (layer, those columns, how many ought to).
+        """
+        periods = float(np.median(self.result.steps)) / self.image.parameters.phases
+        found = []
+        for layer in self.layers[:-1]:
+            if layer.activation is not None:
+                expected = layer.activation * periods + layer.image.v0 / layer.image.theta >= 2.0
+                silent = np.flatnonzero(expected & layer.silent)
+                if expected.sum() >= EXPECTED and 2 * len(silent) >= expected.sum():
+                    found.append((layer, silent, int(expected.sum())))
+        return tuple(found)
+
+    @cached_property
+    def one_class(self) -> bool:
+        """Whether the chip gives one class for all of at least 32 images, of which a tenth or more are of others."""
+        classes = self.result.classes
+        others = float(np.mean(self.stages.truth != classes[0]))
+        return len(classes) >= FEW and bool((classes == classes[0]).all()) and others >= 0.1
+
+
+def measure(chip: Chip, image: ChipImage, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> Measures:
+    """Run `image`, which is the chip's or one of cheaper devices, over the images and count."""
+    observer = Observer(image)
+    # one thread: sums of real numbers must not depend on how many processors there are
+    result = run_reference(image, pixels, threads=1, observe=observer)
+    network = chip.network
+    # tuning has changed the thresholds since
+    tuned = chip.stages is not None and chip.stages.untuned is not None
+    active = None if network is None or chip.stages is None or tuned else _activations(network, pixels)
+    plan = image.parameters.stages
+    layers = []
+    for index, (number, stage) in enumerate(plan.crossbars):
+        parts = list(stage.layers)
+        layers.append(
+            LayerMeasures(
+                name=image.layers[parts[0]].name,
+                index=index,
+                last=index == len(plan.crossbars) - 1,
+                image=image.layers[parts[0]],
+                counts=observer.counts(parts),
+                saturations=int(result.activity["saturations"][:, parts].sum()),
+                positions=plan.maps[number + 1].positions,
+                top=image.device.levels - 1,
+                source=None if network is None else network.layers[index],
+                activation=None if active is None else active[index][0],
+                above_one=None if active is None else active[index][1],
+            )
+        )
+    stages = Stages(chip, image, pixels, labels, result.classes)
+    return Measures(chip, image, pixels, labels, result, layers, stages, network is not None and chip.stages is None)
+
+
+def _activations(network: Network, pixels: NDArray[np.uint8]) -> list[tuple[NDArray[np.float64], float]]:
+    """Largest value of every column, and the share of positive values that are above 1, of every crossbar layer."""
+    found = []
+    for layer, values in zip(network.stages, network.activations(pixels), strict=True):
+        if isinstance(layer, Layer):
+            largest = values.reshape(-1, layer.outputs).max(axis=0).astype(np.float64)
+            positive = int(np.count_nonzero(values > 0.0))
+            above = int(np.count_nonzero(values > 1.0 + 1e-6))
+            found.append((largest, above / positive if positive else 0.0))
+    return found

@@ -1,0 +1,195 @@
+"""At which stage of the conversion classes are lost: from the network as given to the chip with its devices.
+
+Without labels the truth is what the first stage says (the ANN; the spiking network in real numbers of a NIR file; the
+integers of a chip that was loaded), with labels they are. A stage loses if it turns right answers into wrong ones by a
+share that matters, and that chance does not explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.params import Reset, Rule
+from sim.image import ChipImage
+from sw.float_snn import SpikingNetwork, spiking_network
+from sw.waterfall import device_stages, spiking_classes, stage_classes
+
+if TYPE_CHECKING:
+    from sw.chip import Chip
+
+__all__ = ["CHANGES", "LARGE_FALL", "LARGE_LOSS", "Fall", "Stages"]
+
+LARGE_FALL = 0.10
+"""Agreement with the first stage that one stage may not lose."""
+LARGE_LOSS = 0.05
+"""Accuracy that one stage may not lose, where labels are known."""
+_SIGMAS = 3.0
+"""Images lost less those won must be more than this times the root of both together (McNemar's test)."""
+
+
+@dataclass(frozen=True)
+class Fall:
+    """What a stage lost: shares of images that were right before it and after it."""
+
+    stage: str
+    before: float
+    after: float
+
+    @property
+    def loss(self) -> float:
+        return self.before - self.after
+
+
+class Stages:
+    """The stages of a chip on some images; each is run when it is asked for, and once.
+
+    Parameters
+    ----------
+    chip, image : the chip, and its image or that on cheaper devices, which gave `classes`
+    pixels, labels : uint8 [images, inputs], int64 [images] or None
+    """
+
+    def __init__(
+        self,
+        chip: Chip,
+        image: ChipImage,
+        pixels: NDArray[np.uint8],
+        labels: NDArray[np.int64] | None,
+        classes: NDArray[np.integer],
+    ) -> None:
+        from sw.chip import Chip as ChipClass
+
+        self._chip, self._image, self._pixels = chip, image, pixels
+        # the chip's own, on the devices that were measured
+        measured = ChipClass(image, chip.config, chip.stages, network=chip.network)
+        self._runs = dict(stage_classes(measured, pixels))
+        if chip.stages is None and chip.network is not None:
+            network = spiking_network(image, chip.network)
+            self._runs = {"spiking": lambda: spiking_classes(image, network, pixels), **self._runs}
+        self._known: dict[str, NDArray[np.integer]] = {}
+        self.names = tuple(self._runs)
+        self._known[self.names[-1]] = classes
+        self.truth = self.classes(self.names[0]) if labels is None else labels
+        self.largest = LARGE_FALL if labels is None else LARGE_LOSS
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Stages that are effects of the devices."""
+        return tuple(name for name, _ in device_stages(self._image))
+
+    def classes(self, stage: str) -> NDArray[np.integer]:
+        """Classes [images] after a stage."""
+        if stage not in self._known:
+            self._known[stage] = self._runs[stage]()
+        return self._known[stage]
+
+    def right(self, stage: str) -> NDArray[np.bool_]:
+        """Images whose class is the true one, bool [images]."""
+        return self.classes(stage) == self.truth
+
+    def table(self) -> tuple[tuple[str, float, float | None], ...]:
+        """(stage, agreement with the first stage, accuracy or None) of the stages that were run."""
+        first = self.classes(self.names[0])
+        return tuple(
+            (
+                name,
+                float(np.mean(self._known[name] == first)),
+                None if self.truth is first else float(np.mean(self._known[name] == self.truth)),
+            )
+            for name in self.names
+            if name in self._known
+        )
+
+    def lost(self, which: NDArray[np.bool_]) -> float:
+        """Share of some images, bool [images], that are right at the first stage and wrong at the last."""
+        before, after = self.right(self.names[0])[which], self.right(self.names[-1])[which]
+        return float(np.mean(before & ~after)) if len(before) else 1.0
+
+    @cached_property
+    def falls(self) -> tuple[Fall, ...]:
+        """Stages that lose what matters, first to last. Those between are not run if the last is as good as the first,
+        nor single effects of devices if all of them together lose little.
+        """
+        if not self._falls(self.names[0], self.names[-1], self.largest):
+            return ()
+        falls = []
+        devices = self.devices
+        before = self.names[0]
+        for name in self.names[1:]:
+            if devices and name == devices[0] and not self._falls(before, self.names[-1], self.largest):
+                break
+            if self._falls(before, name, self.largest):
+                falls.append(Fall(name, float(self.right(before).mean()), float(self.right(name).mean())))
+            before = name
+        return tuple(falls)
+
+    def fall(self, *names: str) -> Fall | None:
+        """The first fall at one of these stages."""
+        return next((fall for fall in self.falls if fall.stage in names), None)
+
+    @cached_property
+    def spiking_remedy(self) -> str | None:
+        """What gives back at least half of what the stage "spiking" loses, in real numbers: "clip", "leak", "reset",
+        "rule" or "steps"; None if nothing of that does.
+        """
+        network = self._chip.network
+        fall = self.fall("spiking")
+        if network is None or fall is None:
+            return None
+        untuned = None if self._chip.stages is None else self._chip.stages.untuned
+        image = self._image if untuned is None else untuned
+        spiking = spiking_network(image, network)
+        for name, change in CHANGES.items():
+            changed = change(spiking)
+            if changed is None:
+                continue
+            right = spiking_classes(image, changed, self._pixels) == self.truth
+            if float(right.mean()) - fall.after >= 0.5 * fall.loss:
+                return name
+        return None
+
+    def _falls(self, before: str, after: str, largest: float) -> bool:
+        a, b = self.right(before), self.right(after)
+        lost, won = int(np.sum(a & ~b)), int(np.sum(b & ~a))
+        return lost - won >= largest * len(a) and lost - won > _SIGMAS * np.sqrt(lost + won)
+
+
+def _without_clip(network: SpikingNetwork) -> SpikingNetwork | None:
+    if not any(layer.clip for layer in network.layers):
+        return None
+    return replace(network, layers=tuple(replace(layer, clip=0.0) for layer in network.layers))
+
+
+def _without_leak(network: SpikingNetwork) -> SpikingNetwork | None:
+    return replace(network, leak=0) if network.leak else None
+
+
+def _subtracting(network: SpikingNetwork) -> SpikingNetwork | None:
+    *hidden, last = network.layers
+    if all(layer.reset == Reset.SUBTRACT for layer in hidden):
+        return None
+    return replace(network, layers=(*(replace(layer, reset=Reset.SUBTRACT) for layer in hidden), last))
+
+
+def _until_the_end(network: SpikingNetwork) -> SpikingNetwork | None:
+    return None if network.rule == Rule.FIXED else replace(network, rule=Rule.FIXED)
+
+
+def _with_more_steps(network: SpikingNetwork) -> SpikingNetwork | None:
+    return replace(network, rule=Rule.FIXED, t_max=4 * network.t_max)
+
+
+CHANGES: dict[str, Callable[[SpikingNetwork], SpikingNetwork | None]] = {
+    "clip": _without_clip,
+    "leak": _without_leak,
+    "reset": _subtracting,
+    "rule": _until_the_end,
+    "steps": _with_more_steps,
+}
+"""Each gives the network with one thing changed, or None if there is nothing to change."""

@@ -1,0 +1,150 @@
+"""Kinds of findings that are symptoms: who fires, what comes out, when images end. Causes explain them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hw.params import Reset, Rule
+from sw.diagnostics.causes import ALWAYS
+from sw.diagnostics.measure import EXPECTED, FEW, Measures
+from sw.diagnostics.registry import Sign, kind
+
+__all__: list[str] = []
+
+MANY = 64
+"""Images that a network itself may give one class without a word."""
+ENDLESS = 0.99
+"""Share of images that reach T_max although a rule should end them."""
+
+
+@kind(
+    "silent-layer",
+    "fault",
+    meaning="No neuron of a layer fires on any image.",
+    measured="Spikes of the layer on all images: none. Not asked of outputs whose membranes are read.",
+    remedy="If it is silent in the network itself, look at its weights and biases there. Otherwise lower the "
+    "threshold by "
+    '`[convert] normalisation = "percentile"`, or allow more `[decision] t_max` steps.',
+)
+def silent_layer(measures: Measures) -> Iterator[Sign]:
+    for layer in measures.layers:
+        if not layer.silent.all() or not measures.spikes_count(layer):
+            continue
+        size: dict[str, float | int | str] = {"theta": layer.image.theta, "t_max": measures.image.t_max}
+        text = f"layer '{layer.name}' never fires"
+        remedy = 'set [convert] normalisation = "percentile", or raise [decision] t_max'
+        if layer.activation is not None:
+            largest = float(layer.activation.max())
+            size["largest_activation"] = largest
+            text += f": its largest activation is {largest:.3g} thresholds a step, in {measures.image.t_max} steps"
+            if largest <= 0.0:
+                remedy = "check the layer's weights and biases in the model, which is silent there too"
+        elif measures.nir:
+            remedy = "check the seconds a step that the file is read with (sw.read_nir(..., dt=...)), or raise t_max"
+        yield Sign(text, size, remedy, layer.index)
+        return
+
+
+@kind(
+    "always-fires",
+    "fault",
+    meaning="The neurons of a layer fire in nearly every step, so it says the same of every image.",
+    measured=f"Mean firing rate of the layer: {ALWAYS} spikes a neuron and step, or more. Not asked of neurons "
+    "without reset.",
+    remedy="Look at the layer's biases, and at `[convert] percentile`, which sets the activation that is a rate of 1.",
+)
+def always_fires(measures: Measures) -> Iterator[Sign]:
+    for layer in measures.layers:
+        if layer.rate < ALWAYS or layer.image.reset == Reset.NONE or not measures.spikes_count(layer):
+            continue
+        yield Sign(
+            f"layer '{layer.name}' always fires: {layer.rate:.3g} spikes a neuron and step",
+            {"rate": layer.rate, "theta": layer.image.theta},
+            "check the layer's biases, or raise [convert] percentile",
+            layer.index,
+        )
+
+
+@kind(
+    "mostly-silent",
+    "fault",
+    meaning="Most neurons of a layer that ought to fire do not.",
+    measured=f"Of the columns (channels of a convolution) whose largest activation is two spikes or more in the "
+    "median number of "
+    f"steps, half or more never fire; there must be {EXPECTED} of them. Needs the network in real numbers.",
+    remedy='Fewer thresholds by `[convert] normalisation = "percentile"`, more `[decision] t_max` steps, or a larger '
+    "k.",
+)
+def mostly_silent(measures: Measures) -> Iterator[Sign]:
+    for layer, silent, expected in measures.hushed:
+        yield Sign(
+            f"{len(silent)} of the {expected} outputs of layer '{layer.name}' that ought to fire never do",
+            {"silent": len(silent), "expected": expected, "outputs": len(layer.silent)},
+            'set [convert] normalisation = "percentile", or raise [decision] t_max or k',
+            layer.index,
+            tuple(int(n) for n in silent),
+        )
+
+
+@kind(
+    "one-class",
+    "fault",
+    meaning="The chip gives one class for all images.",
+    measured=f"All of {FEW} images or more get one class, and a tenth of them or more are of others.",
+    remedy="The stages of the conversion say where the others are lost.",
+)
+def one_class(measures: Measures) -> Iterator[Sign]:
+    if measures.one_class:
+        classes = measures.result.classes
+        others = float(np.mean(measures.stages.truth != classes[0]))
+        yield Sign(
+            f"the chip gives class {classes[0]} for all {len(classes)} images, and {others:.0%} of them are of others",
+            {"class": int(classes[0]), "others": others},
+            "look at the stages of the conversion in the report",
+        )
+
+
+@kind(
+    "network-of-one-class",
+    "warning",
+    meaning="The network as given has one class for all images, so nothing can be said about the others.",
+    measured=f"All of {MANY} images or more get one class from the network (from the labels, if there are some, they "
+    "would not be "
+    "told).",
+    remedy="Give images of all classes, in the unit that the network was trained with; or the network is not trained.",
+)
+def network_of_one_class(measures: Measures) -> Iterator[Sign]:
+    first = measures.stages.classes(measures.stages.names[0])
+    if (
+        measures.labels is None
+        and len(first) >= MANY
+        and (first == first[0]).all()
+        and measures.image.parameters.classes > 1
+    ):
+        yield Sign(
+            f"the network itself gives class {first[0]} for all {len(first)} images",
+            {"class": int(first[0])},
+            "give images of all classes in the unit of the training, or train the network",
+        )
+
+
+@kind(
+    "never-decides",
+    "warning",
+    meaning="Images run to T_max, because the lead k is never reached.",
+    measured=f"With rule WINNER-K, {ENDLESS:.0%} or more of {FEW} images or more end at T_max.",
+    remedy='A lower `[decision] k`, a higher `t_max`, or `rule = "fixed"` if that is meant.',
+)
+def never_decides(measures: Measures) -> Iterator[Sign]:
+    result, image = measures.result, measures.image
+    share = float(np.mean(result.reasons == 0))
+    if image.rule == Rule.WINNER_K and len(result) >= FEW and share >= ENDLESS:
+        yield Sign(
+            f"{share:.0%} of the images run to T_max = {image.t_max} without the lead of k = {image.k}; their median "
+            "lead "
+            f"at the end is {int(np.median(result.margins))}",
+            {"share": share, "k": image.k, "t_max": image.t_max, "median_lead": float(np.median(result.margins))},
+            'lower [decision] k, raise t_max, or set rule = "fixed"',
+        )
