@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arguments import check_labels
 from sim.drift_state import DriftState
 
 __all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace"]
@@ -85,6 +87,7 @@ class Result:
     ids : int64 [images], the number each image's random draws are addressed by
     trace : present if asked for
     drift : where the cells are after the last image, if they drift
+    class_count : classes that the chip has, for the check of labels; None if it is not known
     """
 
     classes: NDArray[np.int32]
@@ -98,6 +101,7 @@ class Result:
     gaps: NDArray[np.int64] | None = None
     trace: Trace | None = field(default=None, repr=False)
     drift: DriftState | None = field(default=None, repr=False)
+    class_count: int | None = None
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -124,16 +128,19 @@ class Result:
             gaps=np.concatenate(gaps) if len(gaps) == len(results) else None,
             trace=Trace.concatenate(traces) if len(traces) == len(results) else None,
             drift=results[-1].drift,
+            class_count=results[-1].class_count,
         )
 
-    def accuracy(self, labels: NDArray) -> float:
-        """Share of images whose class is the label, 0 .. 1."""
-        labels = np.asarray(labels)
-        if labels.dtype.kind not in "iu":
-            raise TypeError(f"Labels must be integers, one an image, not {labels.dtype}")
-        if labels.shape != self.classes.shape:
-            raise ValueError(f"Labels have shape {labels.shape}, but the result has {self.classes.shape}")
-        return float(np.mean(self.classes == labels))
+    def accuracy(self, labels: Any) -> float:
+        """Share of images whose class is the label, 0 .. 1.
+
+        labels : array, tensor or list of integers [images], 0 .. `class_count` - 1
+
+        Raises `TypeError` for what are not integers, `ValueError` for another number of them or a class that there is
+        not.
+        """
+        known = check_labels(labels, len(self), self.class_count)
+        return float(np.mean(self.classes == known))
 
     def compare(self, other: Result, names: tuple[str, str] = ("this", "other")) -> int:
         """Hold `other` to the same bits; return how many values were compared.

@@ -45,8 +45,8 @@ def compile(
     ----------
     model : Linear and Conv2d layers with ReLUs or `sw.ClippedReLU` between them, batch norms, pooling, branches that
         are added up, Dropout, Flatten, Identity; it is not changed. Or a network from a NIR file, `sw.read_nir(path)`
-    calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 or
-        float in 0 .. 1
+    calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 (0
+        .. 255) or float in 0 .. 1; the chip takes images of this shape, see `Chip.image_shape`
     config : a preset's name, a TOML file, a dictionary or a `Config`
     validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
         Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
@@ -54,7 +54,8 @@ def compile(
     input_shape : of an image, (channels, height, width), for a model that needs it while the images given are flat; by
         default that of the images
 
-    Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`.
+    Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`. Warns of
+    images that were surely scaled wrongly.
     """
     from sw.compiler import compile_model
 

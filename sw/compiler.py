@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hw.geometry import Plan
+from sim.arguments import check_progress
+from sim.brightness import CalibrationFacts
 from sim.image import ChipImage
 from sw.chip import Chip
-from sw.compile_images import calibration_pixels, image_shape, validation_set
+from sw.compile_images import calibration_pixels, check_calibration, image_shape, validation_set
 from sw.config import Config
 from sw.errors import ConfigError
 from sw.graph import AveragePool
@@ -90,13 +92,18 @@ def compile_model(
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
     config = Config.load(config)
+    check_progress(progress)
+    check_calibration(calibration_images)
+    given = image_shape(calibration_images, input_shape)
     if isinstance(model, NirModel):
         check_dynamics(model, config)
         network = fold(model.graph, "weights")
         check_sizes(network, config)
-        images = calibration_pixels(calibration_images, network.inputs)
-        return _programmed(network, images, config, validation, progress, lambda image: with_threshold(image, model))
-    graph = import_torch(model, image_shape(calibration_images, input_shape))
+        images, facts = calibration_pixels(calibration_images, network.input_shape, given)
+        return _programmed(
+            network, images, facts, config, validation, progress, lambda image: with_threshold(image, model)
+        )
+    graph = import_torch(model, given)
     averages = config.convert.average_pooling
     if averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
         raise ConfigError(
@@ -105,15 +112,17 @@ def compile_model(
         )
     folded = fold(graph, averages)
     check_sizes(folded, config)
-    images = calibration_pixels(calibration_images, folded.inputs)
+    images, facts = calibration_pixels(calibration_images, folded.input_shape, given)
     check_same(model, folded, images[:4])
     normalised = normalise(folded, images, config.convert)
-    return _programmed(normalised, images, config, validation, progress, stages=Stages(model, folded, normalised))
+    stages = Stages(model, folded, normalised)
+    return _programmed(normalised, images, facts, config, validation, progress, stages=stages)
 
 
 def _programmed(
     network: Network,
     images: NDArray[np.uint8],
+    facts: CalibrationFacts,
     config: Config,
     validation: tuple[Any, Any] | None,
     progress: Progress | None,
@@ -121,15 +130,16 @@ def _programmed(
     stages: Stages | None = None,
 ) -> Chip:
     """Quantise, calibrate, map, learn and tune a network whose thresholds are 1."""
-    held_out = validation_set(validation, config, network)
+    held_out = validation_set(validation, config, network, facts)
     phases = config.coding.phases
     factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
     levels = quantise(network, config.device.bits, config.convert.weight_scale, factor)
     conversion = _Conversion(config, levels, images, network.plan, finish)
     if held_out is None:
-        return Chip(conversion.chip(), config, stages)
+        return Chip(conversion.chip(), config, stages, calibration=facts)
     image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
-    return Chip(image, config, None if stages is None else replace(stages, untuned=untuned), learnt, tuned)
+    known = None if stages is None else replace(stages, untuned=untuned)
+    return Chip(image, config, known, learnt, tuned, facts)
 
 
 def _chosen(

@@ -32,6 +32,8 @@ def save_result(path: Path, result: Result, values: int = 0) -> None:
         arrays["drift_counts"] = np.array([result.drift.images, result.drift.programmings])
         for name in _DRIFT:
             arrays.update({f"drift_{name}_{index}": part for index, part in enumerate(getattr(result.drift, name))})
+    if result.class_count is not None:
+        arrays["class_count"] = np.int64(result.class_count)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, values=np.int64(values), **arrays)
     write_atomic(path, buffer.getvalue())
@@ -46,6 +48,7 @@ def load_result(path: Path) -> tuple[Result, int]:
                 activity={name: file[f"activity_{name}"] for name in ACTIVITIES},
                 **{name: file[name] for name in _OPTIONAL if name in file.files},
                 drift=_drift(file),
+                class_count=int(file["class_count"]) if "class_count" in file.files else None,
             )
             return result, int(file["values"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:

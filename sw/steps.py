@@ -241,6 +241,7 @@ def _first(result: Result, count: int) -> Result:
     return Result(
         **{name: getattr(result, name)[:count] for name in ("classes", "steps", "margins", "reasons", "spikes", "ids")},
         activity={name: values[:count] for name, values in result.activity.items()},
+        class_count=result.class_count,
     )
 
 
