@@ -6,46 +6,61 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from sim.units import (
+    CONDUCTANCE,
+    ENERGY,
+    FRACTION,
+    PROGRAM_VOLTAGE,
+    PULSE_TIME,
+    READ_VOLTAGE,
+    RESISTANCE,
+    SHARE,
+    SIGMA,
+    Table,
+)
 
 __all__ = ["Device", "Energy", "Programming"]
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), FRACTION]
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), SHARE]
+Sigma = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), SIGMA]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Joules = Annotated[float, Field(ge=0.0, allow_inf_nan=False), ENERGY]
 
 
-class Device(BaseModel):
+class Device(Table):
     """The memristor and its array. All sigmas are fractions (0.05 is 5 %), and 0 switches the effect off."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     bits: Annotated[int, Field(ge=1, le=6, description="bits of a cell; levels 0 .. 2^bits - 1")] = 4
-    g_min_S: Annotated[Positive, Field(description="conductance of level 0, siemens")] = 1e-6
-    g_max_S: Annotated[Positive, Field(description="conductance of the top level, siemens")] = 1e-5
-    v_read_V: Annotated[Positive, Field(description="read voltage of a driven row, volts")] = 0.2
-    t_pulse_s: Annotated[Positive, Field(description="length of a read pulse, seconds")] = 1e-8
+    g_min_S: Annotated[Positive, CONDUCTANCE, Field(description="conductance of level 0, siemens")] = 1e-6
+    g_max_S: Annotated[Positive, CONDUCTANCE, Field(description="conductance of the top level, siemens")] = 1e-5
+    v_read_V: Annotated[Positive, READ_VOLTAGE, Field(description="read voltage of a driven row, volts")] = 0.2
+    t_pulse_s: Annotated[Positive, PULSE_TIME, Field(description="length of a read pulse, seconds")] = 1e-8
     device_sigma: Annotated[
-        Fraction,
+        Sigma,
         Field(
             description="device-to-device spread, relative, fixed: of a cell's conductance; with method 'verify' of "
             "its steps (linear cell) or its speed (tantalum cell)"
         ),
     ] = 0.0
     program_sigma: Annotated[
-        Fraction, Field(description="error left by programming, relative to g_max - g_min, drawn once a programming")
+        Sigma, Field(description="error left by programming, relative to g_max - g_min, drawn once a programming")
     ] = 0.0
     read_sigma: Annotated[
-        Fraction, Field(description="read noise of a cell, relative to its conductance, drawn anew at each read")
+        Sigma, Field(description="read noise of a cell, relative to its conductance, drawn anew at each read")
     ] = 0.0
-    stuck_on: Annotated[Fraction, Field(description="share of cells stuck at g_max")] = 0.0
-    stuck_off: Annotated[Fraction, Field(description="share of cells stuck at g_min")] = 0.0
+    stuck_on: Annotated[Share, Field(description="share of cells stuck at g_max")] = 0.0
+    stuck_off: Annotated[Share, Field(description="share of cells stuck at g_min")] = 0.0
     wire_ohm: Annotated[
         NotNegative,
+        RESISTANCE,
         Field(description="resistance of one wire segment between neighbouring cells, ohm; 0 is no IR drop"),
     ] = 0.0
     pulse_sigma: Annotated[
-        Fraction,
+        Sigma,
         Field(
             description="cycle-to-cycle spread of a programming pulse's step (linear cell) or length (tantalum cell), "
             "relative, drawn a pulse"
@@ -63,6 +78,7 @@ class Device(BaseModel):
     ] = 0.0
     v_program_V: Annotated[
         Positive,
+        PROGRAM_VOLTAGE,
         Field(
             description="voltage of a programming pulse, volts; for the energy of linear cells, and the highest that "
             "the write driver has for tantalum cells"
@@ -132,10 +148,8 @@ CODE = 8
 """Codes of a level: window, amplitudes and targets are whole numbers of 1/8 level in the hardware."""
 
 
-class Programming(BaseModel):
+class Programming(Table):
     """How levels get into the cells: at once, or by pulses and verify reads. Lengths are in levels (dG)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     method: Annotated[
         Literal["direct", "verify"],
@@ -187,15 +201,13 @@ class Programming(BaseModel):
         }
 
 
-class Energy(BaseModel):
+class Energy(Table):
     """Energy coefficients of the periphery, joules an event; sources in `sim.energy` and the documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     adc_J_per_conversion: Annotated[
-        NotNegative, Field(description="one conversion at 8 bits, joules; scaled by 2^(adc_bits - 8)")
+        Joules, Field(description="one conversion at 8 bits, joules; scaled by 2^(adc_bits - 8)")
     ] = 2e-12
-    dac_J_per_pulse: Annotated[NotNegative, Field(description="one row pulse of a 1-bit driver, joules")] = 2.5e-14
-    dac8_J_per_pulse: Annotated[NotNegative, Field(description="one row pulse of an 8-bit DAC, joules")] = 4e-13
-    neuron_J_per_update: Annotated[NotNegative, Field(description="one neuron update, joules")] = 1e-13
-    control_J_per_cycle: Annotated[NotNegative, Field(description="control and clock, joules a clock cycle")] = 1e-12
+    dac_J_per_pulse: Annotated[Joules, Field(description="one row pulse of a 1-bit driver, joules")] = 2.5e-14
+    dac8_J_per_pulse: Annotated[Joules, Field(description="one row pulse of an 8-bit DAC, joules")] = 4e-13
+    neuron_J_per_update: Annotated[Joules, Field(description="one neuron update, joules")] = 1e-13
+    control_J_per_cycle: Annotated[Joules, Field(description="control and clock, joules a clock cycle")] = 1e-12

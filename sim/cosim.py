@@ -19,12 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sim.aging import check_drift
+from sim.arguments import check_ids, check_progress, check_switch, check_trace, check_whole
 from sim.crossbar import CrossbarArray, build_arrays, check_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.job import read_record, write_job
+from sim.layout import image_shape
 from sim.macro import programmed_models
-from sim.reference import check_ids, check_images
+from sim.pixels import check_images
 from sim.result import Mismatch, Result
 from sim.simulator import Simulator
 from sim.threads import processors
@@ -80,12 +82,15 @@ def run_cosim(
     Mismatch : the cells have not drifted to where one of `starts` is
     ValueError, TypeError : images or ids of wrong shape, type or range, arrays or drift of another chip
     """
-    pixels = check_images(images, image.parameters.inputs)
+    pixels = check_images(images, image_shape(image.parameters))
     numbers = check_ids(ids, len(pixels))
-    if trace not in (False, True, "spikes", "full"):
-        raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise ValueError(f"workers must be a positive integer, not {workers!r}")
+    trace = check_trace(trace)
+    check_progress(progress)
+    for name, value in (("waves", waves), ("stalls", stalls), ("netlist", netlist)):
+        check_switch(name, value)
+    check_switch("quick", quick, optional=True)
+    if workers is not None:
+        check_whole("workers", workers)
     if arrays is not None:
         check_arrays(image, arrays)
     states = [drift, *starts]

@@ -160,6 +160,7 @@ def _decoded(
         cycles=cycles,
         ids=ids,
         trace=trace,
+        class_count=p.classes,
     )
 
 

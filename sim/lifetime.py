@@ -22,10 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arguments import check_fraction, check_labels, check_progress, check_whole
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage
-from sim.reference import check_images, run_reference
+from sim.pixels import take_images
+from sim.reference import run_reference
 from sim.result import Result
 
 __all__ = ["LIMIT", "Lifetime", "Point", "held", "lifetime", "run_held", "stream_lifetime"]
@@ -114,18 +116,18 @@ class _Search:
         self,
         image: ChipImage,
         images: Any,
-        labels: NDArray,
+        labels: Any,
         threshold: float,
         progress: Progress | None,
         arrays: tuple[CrossbarArray, ...] | None,
     ) -> None:
         if not image.device.drifts:
             raise ValueError("A lifetime needs cells that drift: [device] cell is 'linear'")
-        if not 0.0 < threshold <= 1.0:
-            raise ValueError(f"threshold must be above 0 and at most 1, not {threshold!r}")
+        check_fraction("threshold", threshold)
+        check_progress(progress)
         self.image = image
-        self.pixels = check_images(images, image.parameters.inputs)
-        self._labels = labels
+        self.pixels = take_images(images, image)
+        self._labels = check_labels(labels, len(self.pixels), image.parameters.classes)
         self._threshold = threshold
         self._progress = progress
         self._arrays = build_arrays(held(image)) if arrays is None else arrays
@@ -166,7 +168,7 @@ class _Search:
 def lifetime(
     image: ChipImage,
     images: Any,
-    labels: NDArray,
+    labels: Any,
     threshold: float = 0.85,
     *,
     first: int = 1,
@@ -182,7 +184,7 @@ def lifetime(
     Parameters
     ----------
     image : the chip; its cells drift, `drift_every` and `refresh_every` have no meaning here
-    images, labels : test images (see `sim.reference.check_images`) and their classes, integers [images]
+    images, labels : test images (see `sim.pixels.take_images`) and their classes, integers [images]
     threshold : accuracy, 0 .. 1
     first, growth : points are worked out after `first` images, then `growth` times as many, and so on
     tolerance : the end is known when the last good and the first bad point are this share apart, or one image
@@ -194,6 +196,8 @@ def lifetime(
     Raises `ValueError` for arguments out of range and cells that do not drift.
     """
     search = _Search(image, images, labels, threshold, progress, arrays)
+    for name, value in (("first", first), ("limit", limit), ("programmings", programmings)):
+        check_whole(name, value)
     if not 1 <= first <= limit <= LIMIT:
         raise ValueError(f"first and limit must be 1 <= first <= limit <= 10^12, not {first!r} and {limit!r}")
     if not (growth > 1.0 and 0.0 < tolerance < 1.0):
@@ -234,7 +238,7 @@ def stream_lifetime(
     image: ChipImage,
     stream: Any,
     images: Any,
-    labels: NDArray,
+    labels: Any,
     threshold: float = 0.85,
     *,
     every: int = 1,
@@ -255,9 +259,9 @@ def stream_lifetime(
     Raises `ValueError` for arguments out of range and cells that do not drift.
     """
     search = _Search(image, images, labels, threshold, progress, None)
-    if every < 1 or limit < 1:
-        raise ValueError(f"every and limit must be positive, not {every!r} and {limit!r}")
-    pixels = check_images(stream, image.parameters.inputs)
+    for name, value in (("every", every), ("limit", limit)):
+        check_whole(name, value)
+    pixels = take_images(stream, image, what="Images of the stream")
     arrays = build_arrays(image)
     drift = search.fresh()
     last_good = None

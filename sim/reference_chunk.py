@@ -36,6 +36,7 @@ class Records:
     spikes: NDArray[np.int64]
     activity: dict[str, NDArray[np.int64]]
     trace: Trace | None
+    class_count: int
 
     @classmethod
     def empty(cls, image: ChipImage, count: int, trace: TraceKind) -> Records:
@@ -59,12 +60,13 @@ class Records:
             np.zeros(per_layer, np.int64),
             {name: np.zeros(per_layer, np.int64) for name in ACTIVITIES},
             kept,
+            image.parameters.classes,
         )
 
     def result(self, ids: NDArray[np.int64], drift: DriftState | None) -> Result:
         return Result(
             self.classes, self.steps, self.margins, self.reasons, self.spikes, self.activity, ids, trace=self.trace,
-            drift=drift,
+            drift=drift, class_count=self.class_count,
         )  # fmt: skip
 
 

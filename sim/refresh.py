@@ -13,9 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from sim.arguments import check_fraction, check_progress, check_whole
 from sim.crossbar import build_arrays
 from sim.image import ChipImage
 from sim.lifetime import LIMIT, Lifetime, Point, held, lifetime
@@ -75,7 +73,7 @@ def programming_cost(image: ChipImage) -> ProgrammingCost | None:
 def refresh_interval(
     image: ChipImage,
     images: Any,
-    labels: NDArray[np.integer],
+    labels: Any,
     threshold: float = 0.85,
     *,
     programmings: int = 1,
@@ -93,7 +91,10 @@ def refresh_interval(
 
     Raises `ValueError` for arguments out of range and cells that do not drift.
     """
-    if programmings < 1 or (programmings > 1 and image.device.program_sigma == 0.0):
+    check_progress(progress)
+    check_fraction("threshold", threshold)
+    check_whole("programmings", programmings)
+    if programmings > 1 and image.device.program_sigma == 0.0:
         allowed = "positive" if image.device.program_sigma > 0.0 else "1 without program_sigma, where all are the same"
         raise ValueError(f"programmings must be {allowed}, not {programmings!r}")
     arrays = build_arrays(held(image)) if image.device.drifts else None

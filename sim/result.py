@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arguments import check_labels
 from sim.drift_state import DriftState
 from sim.origin import Origin
 
@@ -92,6 +94,7 @@ class Result:
     trace : present if asked for
     drift : where the cells are after the last image, if they drift
     origin : chip and images that it was measured on; of results of `Chip.predict` and `Chip.cosim`
+    class_count : classes that the chip has, for the check of labels; None if it is not known
     """
 
     classes: NDArray[np.int32]
@@ -106,6 +109,7 @@ class Result:
     trace: Trace | None = field(default=None, repr=False)
     drift: DriftState | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, repr=False)
+    class_count: int | None = None
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -133,6 +137,7 @@ class Result:
             trace=Trace.concatenate(traces) if len(traces) == len(results) else None,
             drift=results[-1].drift,
             origin=Origin.joined([result.origin for result in results]),
+            class_count=results[-1].class_count,
         )
 
     def part(self, rows: NDArray[np.int64]) -> Result:
@@ -145,16 +150,19 @@ class Result:
             gaps=None if self.gaps is None else self.gaps[rows],
             trace=None if self.trace is None else self.trace.part(rows),
             origin=None if self.origin is None else self.origin.part(rows),
+            class_count=self.class_count,
         )
 
-    def accuracy(self, labels: NDArray) -> float:
-        """Share of images whose class is the label, 0 .. 1."""
-        labels = np.asarray(labels)
-        if labels.dtype.kind not in "iu":
-            raise TypeError(f"Labels must be integers, one an image, not {labels.dtype}")
-        if labels.shape != self.classes.shape:
-            raise ValueError(f"Labels have shape {labels.shape}, but the result has {self.classes.shape}")
-        return float(np.mean(self.classes == labels))
+    def accuracy(self, labels: Any) -> float:
+        """Share of images whose class is the label, 0 .. 1.
+
+        labels : array, tensor or list of integers [images], 0 .. `class_count` - 1
+
+        Raises `TypeError` for what are not integers, `ValueError` for another number of them or a class that there is
+        not.
+        """
+        known = check_labels(labels, len(self), self.class_count)
+        return float(np.mean(self.classes == known))
 
     def compare(self, other: Result, names: tuple[str, str] = ("this", "other")) -> int:
         """Hold `other` to the same bits; return how many values were compared.

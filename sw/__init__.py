@@ -46,8 +46,8 @@ def compile(
     ----------
     model : Linear and Conv2d layers with ReLUs or `sw.ClippedReLU` between them, batch norms, pooling, branches that
         are added up, Dropout, Flatten, Identity; it is not changed. Or a network from a NIR file, `sw.read_nir(path)`
-    calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 or
-        float in 0 .. 1
+    calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 (0
+        .. 255) or float in 0 .. 1; the chip takes images of this shape, see `Chip.image_shape`
     config : a preset's name, a TOML file, a dictionary or a `Config`
     validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
         Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
@@ -57,7 +57,8 @@ def compile(
     name : of the chip, for reports, files and headers: 1 to 64 letters, digits, "_", "." or "-"; by default the
         configuration's, or with a preset the class of the model
 
-    Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`.
+    Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`. Warns of
+    images that were surely scaled wrongly.
     """
     from sw.compiler import compile_model
 

@@ -7,8 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hw.params import NpuParameters
+from sim.arguments import check_progress, check_switch
+from sim.brightness import CalibrationFacts
 from sim.image import ChipImage
+from sim.layout import image_shape
 from sim.reference import run_reference
 from sim.result import Result
 from sw.config import Config
@@ -72,6 +78,33 @@ class Chip:
         """Structural parameters of the hardware."""
         return self.image.parameters
 
+    @property
+    def calibration(self) -> CalibrationFacts | None:
+        """What the calibration images looked like, for the check of others; None if it is not known."""
+        return self.provenance.calibration
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of an image, (channels, height, width) or (pixels,); that of the calibration images, where it is known.
+
+        Images are [images, *image_shape], with axes of length 1 left out or added, or flat in the order of this shape.
+        A chip of dense layers whose calibration images were flat, or are not known, takes any shape with as many
+        pixels.
+        """
+        return image_shape(self.parameters, () if self.calibration is None else self.calibration.shape)
+
+    def pixels(self, images: Any) -> NDArray[np.uint8]:
+        """Images as the chip sees them, uint8 [images, inputs]: the check behind every method that takes images.
+
+        images : NumPy or torch, in the shape `image_shape` or flat; uint8 (0 .. 255) as they are, floating point (0 ..
+            1) as round(255 x)
+
+        Raises `TypeError` or `ValueError`, with the remedy, for images of another type, shape or range. Warns
+        (`sw.errors.SpikeLoomWarning`) of sets that were surely scaled wrongly: nearly black, inverted, or much darker
+        or brighter than the calibration images.
+        """
+        return as_pixels(images, self.image, self.calibration)
+
     def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in self.parameters.sizes)
         return f"Chip({self.image.name}: {sizes}, {self.image.device.bits}-bit cells)"
@@ -83,14 +116,15 @@ class Chip:
 
         Parameters
         ----------
-        images : NumPy or torch, [images, inputs] or as many pixels in any shape; uint8, or float in 0 .. 1
+        images : NumPy or torch, in the shape `image_shape` or flat; uint8, or float in 0 .. 1: see `pixels`
         trace : "spikes" records every spike, True or "full" every membrane as well
         ids : numbers that address each image's random draws; 0, 1, 2, ... if not given
         progress : called with images done and images in all
 
         Raises `TypeError` or `ValueError` for images of another type, shape or range.
         """
-        pixels = as_pixels(images, self.parameters.inputs)
+        check_progress(progress)
+        pixels = self.pixels(images)
         numbers = as_ids(ids, len(pixels))
         result = run_reference(self.image, pixels, ids=numbers, trace=as_trace(trace), progress=progress)
         return measured(result, self.image, pixels)
@@ -120,11 +154,11 @@ class Chip:
         """
         from sim.cosim import run_cosim
 
-        pixels = as_pixels(images, self.parameters.inputs)
+        check_progress(progress)
+        pixels = self.pixels(images)
         numbers = as_ids(ids, len(pixels))
         for name, value in (("waves", waves), ("through_bus", through_bus)):
-            if value is not None and not isinstance(value, bool):
-                raise TypeError(f"{name} must be True, False or None, not {value!r}")
+            check_switch(name, value, optional=True)
         place = None if folder is None else as_path(folder, "simulation folder")
         simulator = self.config.cosim.simulator if simulator is None else simulator
         options: dict[str, Any] = {
@@ -167,7 +201,7 @@ class Chip:
         """
         from sw.diagnostics import diagnose
 
-        pixels = as_pixels(images, self.parameters.inputs)
+        pixels = self.pixels(images)
         known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)
         return diagnose(self, pixels, known)
 
@@ -179,8 +213,7 @@ class Chip:
         `sw.errors.FileError` if it cannot be written, or has a file that would be lost because it bears the name of one
         of these.
         """
-        if not isinstance(bus, bool):
-            raise TypeError(f"bus must be True or False, not {bus!r}")
+        check_switch("bus", bus)
         place = as_path(folder, "Verilog folder")
         if bus:
             from sw.export_axi_folder import export_axi_files

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sim.result import Result
 from sw.diagnostics import diagnose
 from sw.image_set import GIVEN, ImageSet
-from sw.inputs import as_labels, as_pixels
+from sw.inputs import as_labels
 from sw.measured import check_measured, compared
 from sw.report import write_report
 from sw.waterfall import waterfall
@@ -25,7 +25,7 @@ def report(chip: Chip, folder: Path, images: Any, labels: Any, reference: Result
         for name, value in (("Labels", labels), ("Results", reference), ("Results", rtl)):
             if value is not None:
                 raise ValueError(f"{name} need the images they belong to: give chip.report the images too")
-    pixels = None if images is None else as_pixels(images, chip.parameters.inputs)
+    pixels = None if images is None else chip.pixels(images)
     known = None
     if pixels is not None:
         known = None if labels is None else as_labels(labels, len(pixels), chip.parameters.classes)

@@ -17,7 +17,7 @@ from sw.data import SHAPES, load_data
 from sw.errors import FileError, SpikeLoomError
 from sw.files import as_path, readable_error
 from sw.image_set import ImageSet
-from sw.inputs import as_labels, as_pixels
+from sw.inputs import as_labels
 
 if TYPE_CHECKING:
     from sw.chip import Chip
@@ -130,7 +130,7 @@ def _from_file(chip: Chip, path: Path) -> TestImages:
         raise FileError(
             f"'{path}' has no array 'images' (its arrays: {names}); numpy.savez(FILE, images=...) writes one"
         )
-    pixels = as_pixels(arrays["images"], chip.parameters.inputs)
+    pixels = chip.pixels(arrays["images"])
     labels = as_labels(arrays["labels"], len(pixels), chip.parameters.classes) if "labels" in arrays else None
     return TestImages(pixels, labels, ImageSet.file(path.name, len(pixels)))
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.brightness import CalibrationFacts
+from sim.pixels import as_array
 from sw.config import Config
 from sw.errors import CalibrationError, ConfigError
 from sw.inputs import as_labels, as_pixels
 from sw.network import Network
 
-__all__ = ["calibration_pixels", "check_validation", "image_shape", "needs_validation", "validation_set"]
+__all__ = [
+    "calibration_pixels",
+    "check_calibration",
+    "check_validation",
+    "image_shape",
+    "needs_validation",
+    "validation_set",
+]
 
 
 def image_shape(images: Any, input_shape: Any = None) -> tuple[int, ...] | None:
@@ -32,21 +42,31 @@ def image_shape(images: Any, input_shape: Any = None) -> tuple[int, ...] | None:
     return tuple(input_shape)
 
 
-def calibration_pixels(images: Any, inputs: int) -> NDArray[np.uint8]:
-    """Calibration images as uint8 [images, inputs]; `CalibrationError` if there are none, or they do not fit or show
-    nothing.
-    """
+def check_calibration(images: Any) -> None:
+    """Raise `CalibrationError` if there are no calibration images, `TypeError` if they are none; shapes come later."""
     if _is_empty(images):
         raise CalibrationError(
             "The calibration set is empty; normalisation and ADC calibration need at least one image"
         )
-    pixels = _pixels(images, inputs, "calibration")
+    as_array(images, "Calibration images")
+
+
+def calibration_pixels(
+    images: Any, takes: tuple[int, ...], given: tuple[int, ...] | None
+) -> tuple[NDArray[np.uint8], CalibrationFacts]:
+    """Calibration images as uint8 [images, inputs], and what they look like; `CalibrationError` if they do not fit
+    or show nothing.
+
+    takes, given : shape of an image as the model takes it, (pixels,) if any with as many; and as `image_shape` says
+    """
+    shape = given if len(takes) == 1 and given is not None and math.prod(given) == takes[0] else takes
+    pixels = _pixels(images, shape, "calibration")
     if not pixels.any():
         raise CalibrationError(
-            f"The calibration images are all black (every pixel of {len(pixels)} images is 0), so activations and "
-            "currents cannot be measured; give typical images"
+            f"The calibration images are all black (every pixel of {len(pixels)} images is 0 of 255), so activations "
+            "and currents cannot be measured; give typical images, uint8 (0 .. 255) or floating point (0 .. 1)"
         )
-    return pixels
+    return pixels, CalibrationFacts.of(pixels, shape)
 
 
 def needs_validation(config: Config) -> bool:
@@ -62,9 +82,11 @@ def check_validation(config: Config, there: bool, remedy: str) -> None:
 
 
 def validation_set(
-    validation: Any, config: Config, network: Network
+    validation: Any, config: Config, network: Network, facts: CalibrationFacts
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
     """Validation images uint8 [images, inputs] and labels int64 [images]; None if nothing needs them.
+
+    facts : what the calibration images look like, which validation images must be like
 
     Raises `ConfigError` if they are missing, or given and not needed; `CalibrationError`, `ValueError` or `TypeError`
     if they do not fit.
@@ -85,11 +107,8 @@ def validation_set(
     images, labels = validation
     if _is_empty(images):
         raise CalibrationError("The validation set is empty; learning and tuning need at least one image")
-    pixels = _pixels(images, network.inputs, "validation")
-    try:
-        return pixels, as_labels(labels, len(pixels), network.layers[-1].outputs)
-    except (TypeError, ValueError) as error:
-        raise type(error)(str(error).replace("Labels must", "Validation labels must", 1)) from error
+    pixels = _pixels(images, facts.shape, "validation", facts)
+    return pixels, as_labels(labels, len(pixels), network.layers[-1].outputs, "Validation labels")
 
 
 def _is_empty(images: Any) -> bool:
@@ -99,10 +118,9 @@ def _is_empty(images: Any) -> bool:
         return False
 
 
-def _pixels(images: Any, inputs: int, kind: str) -> NDArray[np.uint8]:
+def _pixels(images: Any, shape: tuple[int, ...], kind: str, facts: CalibrationFacts | None = None) -> NDArray[np.uint8]:
+    what = f"{kind.capitalize()} images"
     try:
-        return as_pixels(images, inputs)
-    except TypeError as error:
-        raise TypeError(str(error).replace("Images must", f"{kind.capitalize()} images must", 1)) from error
+        return as_pixels(images, shape, facts, what, single=facts is None)
     except ValueError as error:
-        raise CalibrationError(f"The {kind} images do not fit the model: {error}") from error
+        raise CalibrationError(str(error)) from error

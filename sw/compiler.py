@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hw.geometry import Plan
+from sim.arguments import check_progress
+from sim.brightness import CalibrationFacts
 from sim.image import ChipImage
 from sw.chip import Chip
-from sw.compile_images import calibration_pixels, image_shape, validation_set
+from sw.compile_images import calibration_pixels, check_calibration, image_shape, validation_set
 from sw.config import PRESETS, Config
 from sw.diagnostics import diagnose_compiled
 from sw.errors import ConfigError
@@ -95,14 +97,19 @@ def compile_model(
     config = Config.load(config)
     kind = "nir" if isinstance(model, NirModel) else type(model).__name__
     name = chip_name(name, config.name, (*PRESETS, str(Config.model_fields["name"].default)), kind)
+    check_progress(progress)
+    check_calibration(calibration_images)
+    given = image_shape(calibration_images, input_shape)
     if isinstance(model, NirModel):
         check_dynamics(model, config)
         network = fold(model.graph, "weights")
         check_sizes(network, config)
-        images = calibration_pixels(calibration_images, network.inputs)
-        chip = _programmed(network, images, config, validation, progress, lambda image: with_threshold(image, model))
-        return _named(chip, name, described("nir", type(model).__name__, model.graph, images))
-    graph = import_torch(model, image_shape(calibration_images, input_shape))
+        images, facts = calibration_pixels(calibration_images, network.input_shape, given)
+        chip = _programmed(
+            network, images, facts, config, validation, progress, lambda image: with_threshold(image, model)
+        )
+        return _named(chip, name, described("nir", type(model).__name__, model.graph, images, facts))
+    graph = import_torch(model, given)
     averages = config.convert.average_pooling
     if averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
         raise ConfigError(
@@ -111,11 +118,12 @@ def compile_model(
         )
     folded = fold(graph, averages)
     check_sizes(folded, config)
-    images = calibration_pixels(calibration_images, folded.inputs)
+    images, facts = calibration_pixels(calibration_images, folded.input_shape, given)
     check_same(model, folded, images[:4])
     normalised = normalise(folded, images, config.convert)
-    chip = _programmed(normalised, images, config, validation, progress, stages=Stages(model, folded, normalised))
-    return _named(chip, name, described("own", kind, graph, images))
+    stages = Stages(model, folded, normalised)
+    chip = _programmed(normalised, images, facts, config, validation, progress, stages=stages)
+    return _named(chip, name, described("own", kind, graph, images, facts))
 
 
 def _named(chip: Chip, name: str, provenance: Provenance) -> Chip:
@@ -126,6 +134,7 @@ def _named(chip: Chip, name: str, provenance: Provenance) -> Chip:
 def _programmed(
     network: Network,
     images: NDArray[np.uint8],
+    facts: CalibrationFacts,
     config: Config,
     validation: tuple[Any, Any] | None,
     progress: Progress | None,
@@ -133,7 +142,7 @@ def _programmed(
     stages: Stages | None = None,
 ) -> Chip:
     """Quantise, calibrate, map, learn, tune and diagnose a network whose thresholds are 1."""
-    held_out = validation_set(validation, config, network)
+    held_out = validation_set(validation, config, network, facts)
     phases = config.coding.phases
     factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
     levels = quantise(network, config.device.bits, config.convert.weight_scale, factor)

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from sim.units import unit_of
+
 __all__ = ["nearest_name", "sentences"]
 
 
@@ -26,7 +28,7 @@ def sentences(error: ValidationError, tables: Mapping[str, FieldInfo]) -> list[s
         elif kind == "extra_forbidden":
             sentences.append(_unknown_key(where, tables))
         else:
-            sentences.append(_bad_value(where, kind, given, problem))
+            sentences.append(_bad_value(where, kind, given, problem) + _remedy(where, kind, given, tables))
     return sentences
 
 
@@ -88,6 +90,16 @@ def _bad_value(where: list[str], kind: str, given: Any, problem: Any) -> str:
         nearest = nearest_name(given, re.findall(r"'([^']*)'", ctx["expected"]))
     hint = f"; did you mean '{nearest}'?" if nearest else ""
     return f"{name} must be {allowed.format(**ctx)}, not {_short(given)}{hint}"
+
+
+def _remedy(where: list[str], kind: str, given: Any, tables: Mapping[str, FieldInfo]) -> str:
+    """What a value out of range would be in the unit that was probably meant, as the end of a sentence."""
+    if not kind.startswith(("greater_than", "less_than")) or len(where) != 2 or not isinstance(given, int | float):
+        return ""
+    field = getattr(tables[where[0]].annotation, "model_fields", {}).get(where[1])
+    unit = None if field is None else unit_of(field)
+    hint = "" if unit is None else unit.hint(given)
+    return f": {hint}" if hint else ""
 
 
 def _short(value: Any) -> str:

@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from sim.units import FRACTION, unit_of
 from sw.config import PRESETS, Config
 
 __all__ = ["configuration_page"]
@@ -22,7 +23,8 @@ _HEAD = """# Configuration
 
 One TOML file describes a run. `spikeloom run FILE`, `sw.compile(model, images, "FILE")` and `sw.Config.load("FILE")`
 read it; a preset's name ({presets}) can stand in a file's place. Everything has a default, so a file only says what
-differs. Unknown keys, values out of range and values that do not go together are errors, all reported at once.
+differs. Unknown keys, values out of range and values that do not go together are errors, all reported at once. Shares
+and spreads are fractions: 0.05 is 5 %. A value that is not usual is a warning: it is most likely in another unit.
 
 This page is generated from `sw/config.py`, `sw/sections.py`, `sw/nir_section.py`, `sw/lifetime_section.py` and
 `sim/config.py` by `python -m sw.config_page`.
@@ -120,7 +122,9 @@ def _allowed(field: FieldInfo) -> str:
                 limits.append(
                     f"{sign} {getattr(item, name):g}" if getattr(item, name) < 1e6 else f"{sign} {getattr(item, name)}"
                 )
-    return " ".join([kinds[field.annotation], ", ".join(limits)]).strip()
+    allowed = " ".join([kinds[field.annotation], ", ".join(limits)]).strip()
+    unit = unit_of(field)
+    return allowed if unit is None or unit is FRACTION else f"{allowed}; usual {unit.usual}"
 
 
 if __name__ == "__main__":

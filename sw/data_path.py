@@ -19,7 +19,8 @@ from hw.cycles import Macro, StepCycles, image_cycles, window_cycles, words_of
 from hw.geometry import CrossbarStage, PoolStage
 from hw.params import NpuParameters
 from sim.image import ChipImage
-from sim.reference import check_images, run_reference
+from sim.pixels import check_images
+from sim.reference import run_reference
 from sim.result import Result
 from sim.window_activity import macro_of, steps_of, window_activity
 from sw.mapping_evidence import stage_name

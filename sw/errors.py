@@ -5,9 +5,7 @@ Each message is one sentence that names what was given, what is allowed, where, 
 
 from __future__ import annotations
 
-import sys
-import warnings
-from pathlib import Path
+from sim.slips import SpikeLoomWarning, warn
 
 __all__ = [
     "CalibrationError",
@@ -22,8 +20,6 @@ __all__ = [
     "WeightImageError",
     "warn",
 ]
-
-_OWN = tuple(str(Path(__file__).parents[1] / name) + "/" for name in ("hw", "sim", "sw"))
 
 
 class SpikeLoomError(ValueError):
@@ -63,17 +59,5 @@ class FileError(SpikeLoomError):
     """A file or folder could not be written or read: no space, no permission, something in the way."""
 
 
-class SpikeLoomWarning(UserWarning):
-    """Something that is allowed and most likely not meant; the command line prints it as one line."""
-
-
 class DiagnosticWarning(SpikeLoomWarning):
     """A chip that was compiled does not do what the network does; see `sw.diagnostics`."""
-
-
-def warn(sentence: str, category: type[SpikeLoomWarning] = SpikeLoomWarning) -> None:
-    """Warn at the line of the user's program that called into SpikeLoom, wherever inside it this is called."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(sentence, category, stacklevel=level + 1)

@@ -21,6 +21,8 @@ from sim.config import CODE
 from sim.encoder import image_seeds
 from sim.image import ChipImage
 from sim.job import register_writes
+from sim.layout import image_shape
+from sim.pixels import check_images
 from sim.reference import run_reference
 from sim.result import Result
 
@@ -104,20 +106,23 @@ def network_header(
     Parameters
     ----------
     image : the chip
-    pixels : images to try, uint8 [images, inputs], 1 .. 65,536; image i has the tag i, and the draws of number i
+    pixels : images to try, see `sim.pixels.check_images`, 1 .. 65,536; image i has the tag i, and the draws of number i
     programming : whether the list programs the cells; default: if [programming] has the method "verify"
     expected : what the images give; default: what the reference says
     comment : where the chip and the images come from, a sentence or two
 
     Raises
     ------
-    ValueError : no image or too many, another result's length, or programming of a chip whose method is "direct"
+    ValueError : images that do not fit, or too many, another result's length, or programming of a chip whose method is
+        "direct"
+    TypeError : images of another type
     """
     verify = image.programming.method == "verify"
     programming = verify if programming is None else programming
     if programming and not verify:
         raise ValueError('A list that programs the cells needs [programming] method = "verify", not "direct"')
-    if not 1 <= len(pixels) <= _MOST_TAGS:
+    pixels = check_images(pixels, image_shape(image.parameters))
+    if len(pixels) > _MOST_TAGS:
         raise ValueError(f"A C header holds 1 .. {_MOST_TAGS} images, not {len(pixels)}")
     result = run_reference(image, pixels) if expected is None else expected
     if len(result) != len(pixels):

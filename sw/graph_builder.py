@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.geometry import MapShape, Window
+from sim.layout import CHANNELS_LAST
 from sw.errors import UnsupportedError, WeightError
 from sw.graph import (
     Add,
@@ -98,7 +99,9 @@ class GraphBuilder:
         if not weight.size:
             raise UnsupportedError(f"{place} must have at least one input and one output channel")
         if channels != shape.channels:
-            raise UnsupportedError(f"{place} has {channels} input channels, but gets {shape.channels}")
+            raise UnsupportedError(
+                f"{place} has {channels} input channels, but gets {shape.channels}{self._turned(shape, channels)}"
+            )
         node = Convolution(name, weight, np.zeros(outputs) if bias is None else bias, stride, padding)
         height, width = self._outputs(place, shape, (weight.shape[2], weight.shape[3]), stride, padding)
         return self._add_map(node, (x,), MapShape(channels=outputs, height=height, width=width))
@@ -112,7 +115,8 @@ class GraphBuilder:
             x = self._flat(place, x, len(scale))
             expected, what = _size(x), "values"
         if len(scale) != expected:
-            raise UnsupportedError(f"{place} has {len(scale)} features, but gets {expected} {what}")
+            turned = self._turned(shape, len(scale)) if what == "channels" else ""
+            raise UnsupportedError(f"{place} has {len(scale)} features, but gets {expected} {what}{turned}")
         return self._add(Affine(name, scale, shift), (x,), x.shape, self._map(x))
 
     def batch_norm(
@@ -269,6 +273,16 @@ class GraphBuilder:
             if own and self._input_shape is None:
                 self._input_shape = x.shape
         return x, shape
+
+    def _turned(self, shape: MapShape, channels: int) -> str:
+        """What the axes of the images seem to be, where a layer of so many channels gets the images' first axis."""
+        given = self.image.shape
+        if given is not None and len(given) == 2 and (1, *given) == (shape.channels, shape.height, shape.width):
+            return f", since the images have shape [images, {given[0]}, {given[1]}], without an axis of channels"
+        if given is None or shape.channels != given[0]:
+            return ""
+        known = f", since the images have shape [images, {', '.join(map(str, given))}]"
+        return known + (f": {CHANNELS_LAST}" if given[-1] == channels else "")
 
     def _outputs(self, place: str, shape: MapShape, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
         try:

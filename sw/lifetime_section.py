@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sim.config import Device
+from sim.units import FRACTION
 from sw.sections import Section
 
 __all__ = ["LifetimeSection", "lifetime_problems"]
@@ -19,7 +20,7 @@ class LifetimeSection(Section):
 
     measure: Annotated[bool, Field(description="whether a run measures the lifetime")] = False
     threshold: Annotated[
-        float, Field(gt=0.0, le=1.0, description="accuracy under which the chip is worn out, fraction")
+        float, FRACTION, Field(gt=0.0, le=1.0, description="accuracy under which the chip is worn out, fraction")
     ] = 0.85
     images: Annotated[
         int,
@@ -31,7 +32,7 @@ class LifetimeSection(Section):
     ] = 1000
     limit: Annotated[int, Field(ge=1, le=_LIMIT, description="images at which the search gives up, images")] = _LIMIT
     tolerance: Annotated[
-        float, Field(gt=0.0, lt=1.0, description="share of a lifetime that it is known to, fraction")
+        float, FRACTION, Field(gt=0.0, lt=1.0, description="share of a lifetime that it is known to, fraction")
     ] = 0.02
     images_per_s: Annotated[
         float, Field(ge=0.0, description="rate at which images come, images a second; 0 is back to back")

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.brightness import CalibrationFacts
 from sw.graph import Flatten, Graph
 
 __all__ = ["Provenance", "Source", "chip_name", "described", "from_run", "settings_in_effect"]
@@ -40,6 +41,7 @@ class Provenance:
     data_sha256 : checksum of the data set's images and labels
     calibration_images : number of them
     calibration_sha256 : checksum of their pixels
+    calibration : what they looked like, for the check of other images
     versions : of the programs that compiled it
     """
 
@@ -50,18 +52,22 @@ class Provenance:
     data_sha256: str | None = None
     calibration_images: int | None = None
     calibration_sha256: str | None = None
+    calibration: CalibrationFacts | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "layers": list(self.layers)}
+        facts = None if self.calibration is None else self.calibration.plain()
+        return {**asdict(self), "layers": list(self.layers), "calibration": facts}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Provenance:
         """Raises `ValueError` or `TypeError` for what `to_json` does not give."""
         if values["source"] not in get_args(Source):
             raise ValueError(f"A chip's source must be one of {', '.join(get_args(Source))}, not {values['source']!r}")
-        return cls(**{**values, "layers": tuple(str(layer) for layer in values["layers"])})
+        facts = values["calibration"]
+        known = None if facts is None else CalibrationFacts.from_plain(facts)
+        return cls(**{**values, "layers": tuple(str(layer) for layer in values["layers"]), "calibration": known})
 
     def in_words(self) -> str:
         """One sentence on the network, its data set and its calibration images."""
@@ -78,9 +84,11 @@ class Provenance:
         return f"{network}{data}, calibrated with {self.calibration_images:,} image{plural}."
 
 
-def described(source: Source, model: str, graph: Graph, calibration: NDArray[np.uint8]) -> Provenance:
-    """The provenance of a chip that is compiled now, from a model's class and graph, and calibration pixels uint8
-    [images, inputs].
+def described(
+    source: Source, model: str, graph: Graph, calibration: NDArray[np.uint8], facts: CalibrationFacts
+) -> Provenance:
+    """The provenance of a chip that is compiled now, from a model's class and graph, calibration pixels uint8
+    [images, inputs], and what they look like.
     """
     digest = hashlib.sha256(f"{calibration.shape}\n".encode())
     digest.update(np.ascontiguousarray(calibration).data)
@@ -90,6 +98,7 @@ def described(source: Source, model: str, graph: Graph, calibration: NDArray[np.
         tuple(_layer(node) for node in graph.nodes if not isinstance(node, Flatten)),
         calibration_images=len(calibration),
         calibration_sha256=digest.hexdigest(),
+        calibration=facts,
         versions={name: importlib.metadata.version(name) for name in _PACKAGES},
     )
 

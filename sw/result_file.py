@@ -38,6 +38,8 @@ def save_result(path: Path, result: Result, values: int = 0) -> None:
         origin = result.origin
         facts = {"chip": origin.chip, "simulator": origin.simulator, "through_bus": origin.through_bus}
         arrays |= {"origin": np.array(json.dumps(facts)), "origin_images": origin.images}
+    if result.class_count is not None:
+        arrays["class_count"] = np.int64(result.class_count)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, values=np.int64(values), **arrays)
     write_atomic(path, buffer.getvalue())
@@ -53,6 +55,7 @@ def load_result(path: Path) -> tuple[Result, int]:
                 **{name: file[name] for name in _OPTIONAL if name in file.files},
                 drift=_drift(file),
                 origin=_origin(file),
+                class_count=int(file["class_count"]) if "class_count" in file.files else None,
             )
             return result, int(file["values"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from sim.units import FRACTION, FREQUENCY, Table
 
 __all__ = [
     "CodingSection",
@@ -25,10 +27,13 @@ __all__ = [
 ]
 
 
-class Section(BaseModel):
-    """A table: frozen, and without room for keys that nobody reads."""
+Share = Annotated[float, FRACTION]
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+class Section(Table):
+    """A table whose numbers are finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class DataSection(Section):
@@ -79,7 +84,7 @@ class TrainSection(Section):
     ] = 2e-3
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0, description="decoupled weight decay of AdamW, no unit")] = 0.0
     dropout: Annotated[
-        float, Field(ge=0.0, lt=1.0, description="share of hidden activations dropped in training, fraction")
+        Share, Field(ge=0.0, lt=1.0, description="share of hidden activations dropped in training, fraction")
     ] = 0.0
     activation: Annotated[
         Literal["relu", "clipped"],
@@ -99,14 +104,14 @@ class TrainSection(Section):
         Field(ge=0, le=6, description="bits of a cell that training rounds weights to, as conversion will; 0 is off"),
     ] = 4
     weight_noise: Annotated[
-        float,
+        Share,
         Field(ge=0.0, le=1.0, description="Gaussian error of every weight in training, relative to it, fraction"),
     ] = 0.0
     augment: Annotated[
         bool, Field(description="whether training images are shifted, turned and scaled a little at random")
     ] = False
     label_smoothing: Annotated[
-        float, Field(ge=0.0, lt=1.0, description="share of the target spread over all classes, fraction")
+        Share, Field(ge=0.0, lt=1.0, description="share of the target spread over all classes, fraction")
     ] = 0.0
     exact_sums: Annotated[
         bool,
@@ -156,10 +161,12 @@ class TuningSection(Section):
     """How thresholds are tuned, with `convert.tune` (Ma and Zhou, Algorithm 2; docs/strategy.md)."""
 
     beta: Annotated[
-        float, Field(gt=0.0, lt=1.0, description="relative change of a layer's factor in the first rounds, fraction")
+        Share,
+        Field(gt=0.0, lt=1.0, description="relative change of a layer's factor in the first rounds, fraction"),
     ] = 0.5
     alpha: Annotated[
-        float, Field(gt=0.0, le=1.0, description="what beta is multiplied by each time it is reduced, fraction")
+        Share,
+        Field(gt=0.0, le=1.0, description="what beta is multiplied by each time it is reduced, fraction"),
     ] = 0.2
     reductions: Annotated[int, Field(ge=1, le=100, description="values of beta, one after the other")] = 4
     repeats: Annotated[int, Field(ge=1, le=100, description="rounds over all layers with each beta, rounds")] = 2
@@ -171,7 +178,7 @@ class TuningSection(Section):
         Field(ge=1, description="validation images that the loss is measured on, drawn once; all if fewer, images"),
     ] = 500
     accuracy_drop: Annotated[
-        float,
+        Share,
         Field(
             ge=0.0,
             le=1.0,
@@ -253,21 +260,22 @@ class LearningSection(Section):
     reward_wrong: Annotated[float, Field(description="reward of stopping at a wrong class, R_p, points")] = -50.0
     reward_step: Annotated[float, Field(le=0.0, description="reward of every time step, R_t, points")] = -1.0
     discount: Annotated[
-        float, Field(gt=0.0, le=1.0, description="gamma, weight of what follows a passage to the next lead, fraction")
+        Share,
+        Field(gt=0.0, le=1.0, description="gamma, weight of what follows a passage to the next lead, fraction"),
     ] = 0.9
-    rate: Annotated[float, Field(gt=0.0, le=1.0, description="alpha, weight of what is new in a Q value, fraction")] = (
+    rate: Annotated[Share, Field(gt=0.0, le=1.0, description="alpha, weight of what is new in a Q value, fraction")] = (
         0.1
     )
     rate_halves_at: Annotated[
         int, Field(ge=0, description="updates of a Q value after which its alpha is half; 0 is constant, updates")
     ] = 0
     epsilon: Annotated[
-        float, Field(gt=0.0, le=1.0, description="probability of a random action at first, fraction")
+        Share, Field(gt=0.0, le=1.0, description="probability of a random action at first, fraction")
     ] = 1.0
     epsilon_factor: Annotated[
-        float, Field(gt=0.0, le=1.0, description="what epsilon is multiplied by after every image, fraction")
+        Share, Field(gt=0.0, le=1.0, description="what epsilon is multiplied by after every image, fraction")
     ] = 0.9998
-    epsilon_min: Annotated[float, Field(gt=0.0, le=1.0, description="epsilon is never below, fraction")] = 0.4
+    epsilon_min: Annotated[Share, Field(gt=0.0, le=1.0, description="epsilon is never below, fraction")] = 0.4
     max_images: Annotated[
         int, Field(ge=1, le=10**9, description="end of learning if it does not converge, images shown")
     ] = 400_000
@@ -318,7 +326,7 @@ class HardwareSection(Section):
     program_cycles: Annotated[int, Field(ge=1, le=65535, description="length of a programming pulse, clock cycles")] = (
         10
     )
-    clock_Hz: Annotated[float, Field(gt=0.0, description="clock frequency, hertz")] = 1e8
+    clock_Hz: Annotated[float, FREQUENCY, Field(gt=0.0, description="clock frequency, hertz")] = 1e8
 
 
 class CosimSection(Section):

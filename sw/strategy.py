@@ -21,6 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sim.arguments import check_progress
 from sw.trajectories import Rewards, Trajectories
 
 __all__ = ["CONTINUE", "TERMINATE", "Learning", "Strategy", "learn_strategy"]
@@ -139,6 +140,7 @@ def learn_strategy(
     ----------
     seed : of order and exploration; the same strategy, bit for bit, for the same seed. A generator is used as it is
     """
+    check_progress(progress)
     learning = Learning() if learning is None else learning
     rewards = learning.rewards
     rng = np.random.default_rng(seed)

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from sim.aging import check_drift
+from sim.arguments import check_ids, check_progress, check_switch, check_trace, check_whole
 from sim.cosim import workplace
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.job import read_trace
-from sim.reference import check_ids, check_images
+from sim.layout import image_shape
+from sim.pixels import check_images
 from sim.result import Result
 from sw.host.cosim_transport import CosimTransport
 from sw.host.driver import Host, Method
@@ -61,8 +63,15 @@ def through_bus(
 
     Raises what `Host` and `CosimTransport` do, `ValueError` or `TypeError` for images or ids that do not fit.
     """
-    pixels = check_images(images, image.parameters.inputs)
+    pixels = check_images(images, image_shape(image.parameters))
     numbers = check_ids(ids, len(pixels))
+    trace = check_trace(trace)
+    check_progress(progress)
+    check_whole("workers", workers)
+    for name, value in (("waves", waves), ("stalls", stalls)):
+        check_switch(name, value)
+    check_switch("quick", quick, optional=True)
+    check_switch("fault_aware", fault_aware, optional=True)
     if drift is not None:
         check_drift(image, drift)
     if image.device.drifts:

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Readout, Rule
+from sim.arguments import check_ids, check_labels, check_progress, check_whole
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.image import ChipImage
-from sim.reference import check_ids, check_images, run_reference
+from sim.layout import image_shape
+from sim.pixels import check_images
+from sim.reference import run_reference
 from sim.result import Trace
-from sw.inputs import as_labels
 
 __all__ = ["Rewards", "Search", "Trajectories", "record_trajectories", "search_k"]
 
@@ -193,9 +195,11 @@ def record_trajectories(
 
     Raises `TypeError` or `ValueError` for images, labels or numbers that do not fit.
     """
-    pixels = check_images(images, image.parameters.inputs)
+    check_progress(progress)
+    check_whole("batch", batch)
+    pixels = check_images(images, image_shape(image.parameters))
     numbers = check_ids(ids, len(pixels))
-    known = as_labels(labels, len(pixels), image.parameters.classes)
+    known = check_labels(labels, len(pixels), image.parameters.classes)
     fixed = replace(image, rule=Rule.FIXED)
     programmed = build_arrays(fixed) if arrays is None else arrays
     kind = "spikes" if image.readout == Readout.SPIKES else "full"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arguments import check_switch, check_trace
 from sim.cells import CELL_FIELDS, CellState
 from sim.crossbar import CrossbarArray
 from sim.drift_state import DriftState
@@ -20,6 +21,7 @@ from sim.host_simulator import build_host_simulator
 from sim.image import ChipImage
 from sim.macro import fresh_models, programmed_models, read_drift, save_models
 from sim.tools import SimulationError
+from sw.files import as_path
 from sw.host.errors import TransportClosed
 from sw.host.transport import READ, WRITE, Frames, Transport
 
@@ -61,9 +63,13 @@ class CosimTransport(Transport):
         quick: bool = False,
         patience_s: float = 600.0,
     ) -> None:
+        check_trace(trace)
+        for name, value in (("stalls", stalls), ("waves", waves), ("quick", quick)):
+            check_switch(name, value)
+        place = None if folder is None else as_path(folder, "simulation folder")
         built = build_host_simulator(image, simulator, waves=waves, quick=quick)
         self._temporary = folder is None
-        self.folder = Path(tempfile.mkdtemp(prefix="spikeloom-host-")) if folder is None else Path(folder).resolve()
+        self.folder = Path(tempfile.mkdtemp(prefix="spikeloom-host-")) if place is None else place.resolve()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         save_models(self.folder, fresh_models(image))

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from hw.host_registers import build_id
 from hw.params import Coding, NpuParameters
+from sim.arguments import check_ids, check_progress, check_switch, check_whole
+from sim.brightness import CalibrationFacts
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
 from sim.host_bench import image_cycles
 from sim.image import ChipImage
-from sim.reference import check_ids
 from sim.result import Result
 from sw.chip import Chip
 from sw.host.errors import BuildError, HostError, ImageCountError, RefusedError
@@ -55,10 +56,12 @@ class Host:
     """
 
     def __init__(self, transport: Transport, timeout_cycles: int = 1_000_000_000) -> None:
+        check_whole("timeout_cycles", timeout_cycles, 0, 2**32 - 1)
         self.transport = transport
         self._timeout = timeout_cycles
         self._parameters: NpuParameters | None = None
         self._image: ChipImage | None = None
+        self._calibration: CalibrationFacts | None = None
         self._tag = 0
 
     @property
@@ -116,7 +119,9 @@ class Host:
         RefusedError : an image is in work, or something else that the chip does not load in
         HostError, TransportClosed : no fast load here, a programmer that does not end, no chip any more
         """
-        image = _as_image(chip)
+        check_switch("fault_aware", fault_aware, optional=True)
+        check_progress(progress)
+        image, calibration = _as_image(chip)
         method = method or ("pulses" if image.programming.method == "verify" else "fast")
         if method not in ("pulses", "fast"):
             raise ValueError(f"The method of a load must be 'pulses' or 'fast', not {method!r}")
@@ -147,7 +152,7 @@ class Host:
         elif devices is not None:
             devices.reload(build_arrays(image) if arrays is None else arrays, drift)
         session.end()
-        self._image = image
+        self._image, self._calibration = image, calibration
         ended = self.transport.clock()
         cycles = None if started is None or ended is None else ended - started
         return LoadReport(method, tuple(layers), session.writes, session.checksum, cycles)
@@ -157,7 +162,7 @@ class Host:
 
         Parameters
         ----------
-        images : NumPy or torch, [images, inputs] or as many pixels in any shape; uint8, or float in 0 .. 1
+        images : NumPy or torch, in the chip's shape or flat, see `Chip.image_shape`; uint8, or float in 0 .. 1
         ids : number of each image, which addresses the random draws of simulated devices, and its seed with rate
             coding; 0, 1, 2, ... if not given
         progress : called with images done and images in all
@@ -175,7 +180,8 @@ class Host:
         image = self._image
         if image is None:
             raise HostError("Nothing is loaded: call load first")
-        pixels = as_pixels(images, image.parameters.inputs)
+        check_progress(progress)
+        pixels = as_pixels(images, image, self._calibration)
         numbers = check_ids(ids, len(pixels))
         write_unit(self.transport, "errors", 0xFFFFFFFF)
         devices = self.transport.devices
@@ -188,7 +194,8 @@ class Host:
         conductance = np.zeros(shape, np.int64) if devices is None else devices.totals(place, len(pixels))
         activity = {**fields.pop("activity"), "conductance": conductance}
         drift = None if devices is None else devices.drift()
-        return Result(**fields, activity=activity, ids=numbers, drift=drift)
+        classes = image.parameters.classes
+        return Result(**fields, activity=activity, ids=numbers, drift=drift, class_count=classes)
 
     def _stream(
         self, image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64], progress: Progress | None
@@ -264,10 +271,9 @@ class Host:
         self.close()
 
 
-def _as_image(chip: ChipImage | Chip | str | os.PathLike[str]) -> ChipImage:
-    """The image of what a user hands over."""
+def _as_image(chip: ChipImage | Chip | str | os.PathLike[str]) -> tuple[ChipImage, CalibrationFacts | None]:
+    """The image of what a user hands over, and what it was calibrated with, if that is known."""
     if isinstance(chip, ChipImage):
-        return chip
-    if isinstance(chip, Chip):
-        return chip.image
-    return load(chip).image
+        return chip, None
+    known = chip if isinstance(chip, Chip) else load(chip)
+    return known.image, known.calibration

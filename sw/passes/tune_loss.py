@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arguments import check_labels, check_progress, check_whole
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.image import ChipImage
+from sim.layout import image_shape
+from sim.pixels import check_images
 from sim.reference import run_reference
 from sw.errors import CalibrationError
 from sw.float_snn import Maps, SpikingNetwork, spiking_network
-from sw.inputs import as_labels, as_pixels
 from sw.network import Network
 from sw.passes.calibrate import row_codes
 from sw.passes.tune import Cost, Factors, Progress, Tuned, Tuning, scale_chip, scale_network, tune
@@ -48,12 +50,11 @@ class _Batch:
     @classmethod
     def drawn(cls, image: ChipImage, images: Any, labels: Any, size: int, seed: int | np.random.Generator) -> _Batch:
         """`size` images (or all, if there are fewer), drawn without putting back, in their order."""
-        if len(images) == 0:
+        if hasattr(images, "__len__") and len(images) == 0:
             raise CalibrationError("The calibration set is empty; tuning needs at least one image")
-        pixels = as_pixels(images, image.parameters.inputs)
-        known = None if labels is None else as_labels(labels, len(pixels), image.parameters.classes)
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"batch must be a positive integer, not {size!r}")
+        pixels = check_images(images, image_shape(image.parameters))
+        known = None if labels is None else check_labels(labels, len(pixels), image.parameters.classes)
+        check_whole("batch", size)
         ids = np.sort(np.random.default_rng(seed).permutation(len(pixels))[:size])
         return cls(pixels[ids], ids, None if known is None else known[ids])
 
@@ -160,6 +161,7 @@ def tune_chip(
     ----------
     labels : needed if `settings` keep the accuracy; else they only tell how it fares
     """
+    check_progress(progress)
     settings = Tuning() if settings is None else settings
     loss = ChipLoss(image, images, labels, batch, seed, settings.limit)
     factors = len(image.parameters.stages.crossbars)

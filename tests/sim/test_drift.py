@@ -67,6 +67,7 @@ def test_stuck_cells_do_not_move() -> None:
     assert low.any() and (array.cells_S[low] > before[low]).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*sigma is 1.0")
 def test_spread_ends_at_what_a_cell_can_conduct() -> None:
     array = an_array(device_sigma=1.0)
     low, high = array.device.reachable_S

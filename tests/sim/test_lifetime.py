@@ -107,7 +107,9 @@ def test_limits() -> None:
     [
         ({"threshold": 0.0}, "threshold must be above 0"),
         ({"limit": 10**13}, "first <= limit <= 10"),
-        ({"first": 0}, "first and limit must be"),
+        ({"first": 0}, "first must be a positive integer, not 0"),
+        ({"first": 9, "limit": 8}, "first and limit must be"),
+        ({"threshold": 85}, "threshold must be above 0 and at most 1, not 85: 0.85 is 85 %"),
         ({"growth": 1.0}, "growth must be above 1"),
     ],
 )

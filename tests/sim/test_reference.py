@@ -202,16 +202,44 @@ def test_check_images_accepts_pixels_and_fractions() -> None:
 @pytest.mark.parametrize(
     ("images", "error", "message"),
     [
-        ([[0, 1]], TypeError, r"^Images must be a NumPy array or a PyTorch tensor, not list$"),
-        (np.zeros((1, 2), np.int64), TypeError, r"^Images must be uint8 .* or floating point .*, not int64$"),
-        (np.zeros((1, 2), bool), TypeError, r"^Images must be uint8 .* or floating point .*, not bool$"),
+        (
+            [[0, 1]],
+            TypeError,
+            r"^Images must be a NumPy array or a PyTorch tensor, not list: numpy\.asarray\(images\) makes one$",
+        ),
+        (
+            np.zeros((1, 2), np.int64),
+            TypeError,
+            r"^Images must be uint8 .* or floating point .*, not int64: images / 1 in floating point, if ",
+        ),
+        (
+            np.zeros((1, 2), bool),
+            TypeError,
+            r"^Images must be uint8 .* or floating point .*, not bool: images \* 1.0 makes 0 and 1 in floating point$",
+        ),
         (np.zeros((0, 2)), ValueError, r"^Images must be at least one, but the batch is empty$"),
-        (np.zeros(2), ValueError, r"^Images must have shape \[images, 2\] .*, not \(2,\)$"),
-        (np.zeros((2, 3)), ValueError, r"^Images must have shape \[images, 2\] .*, not \(2, 3\)$"),
-        (np.array([[0, 1.5]]), ValueError, r"^Floating-point images .* 0 \.\. 1, but pixel 1 of image 0 is 1\.5$"),
-        (np.array([[0, 0], [-0.1, 0]]), ValueError, r"pixel 0 of image 1 is -0\.1$"),
-        (np.array([[np.nan, 0]]), ValueError, r"pixel 0 of image 0 is nan$"),
-        (torch.tensor([[0, torch.inf]]), ValueError, r"pixel 1 of image 0 is inf$"),
+        (
+            np.zeros(2),
+            ValueError,
+            r"^Images must have shape \[images, 2\] .*, not \(2,\): a single image .* images\[None\]$",
+        ),
+        (
+            np.zeros((2, 3)),
+            ValueError,
+            r"^Images must have shape \[images, 2\] .*, not \(2, 3\): images.permute\(1, 0\), .*$",
+        ),
+        (
+            np.array([[0, 1.5]]),
+            ValueError,
+            r"^Floating-point images .*, but pixel 1 of image 0 is 1\.5: divide by the largest value .* \(1\.5 here\)$",
+        ),
+        (
+            np.array([[0, 0], [-0.1, 0]]),
+            ValueError,
+            r"pixel 0 of image 1 is -0\.1: they seem to be normalised, .* into the model's first layer$",
+        ),
+        (np.array([[np.nan, 0]]), ValueError, r"pixel 0 of image 0 is nan: replace what is NaN or infinite$"),
+        (torch.tensor([[0, torch.inf]]), ValueError, r"pixel 1 of image 0 is inf: replace what is NaN or infinite$"),
     ],
 )
 def test_check_images_refuses(images: object, error: type[Exception], message: str) -> None:
@@ -225,7 +253,7 @@ def test_check_images_refuses(images: object, error: type[Exception], message: s
         ({"ids": [0.5, 1.0]}, TypeError, r"^Image numbers must be integers, not float64$"),
         ({"ids": [0]}, ValueError, r"^Image numbers have shape \(1,\), but there are 2 images$"),
         ({"ids": [0, 1 << 32]}, ValueError, r"^Image numbers must be in 0 \.\. 4294967295, not 0 \.\. 4294967296$"),
-        ({"trace": "all"}, ValueError, r"^trace must be False, True, \"spikes\" or \"full\", not 'all'$"),
+        ({"trace": "all"}, ValueError, r"^trace must be False, True, 'spikes' or 'full', not 'all'$"),
         ({"chunk": 0}, ValueError, r"^chunk must be a positive integer, not 0$"),
         ({"threads": 0}, ValueError, r"^threads must be a positive integer, not 0$"),
     ],

@@ -147,6 +147,7 @@ def test_every_kind_of_spread_programs_every_level() -> None:
         assert np.abs(reached - levels)[good].max() <= 0.3125 + 40 * model.device.read_sigma
 
 
+@pytest.mark.filterwarnings("ignore:.*sigma is 1.0")
 def test_slow_and_stuck_cells() -> None:
     """A cell's speed is its own for life, and one without any never moves; nor does a stuck one."""
     model = CellModel(drifting_device(device_sigma=1.0, stuck_off=0.1), 30, 30, 1, 0)

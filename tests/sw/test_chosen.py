@@ -209,7 +209,7 @@ PAIR = (make_images(6, 20), np.zeros(6, int))
             {"decision": LEARNED},
             (PAIR[0][:, :9], PAIR[1]),
             CalibrationError,
-            r"^The validation images do not fit the model: .*\(6, 9\)",
+            r"^Validation images must have shape .*\(6, 9\)",
         ),
         ({"decision": LEARNED}, (PAIR[0], PAIR[1][:5]), ValueError, r"^Validation labels must have shape \(6,\)"),
         ({"decision": LEARNED}, (PAIR[0], PAIR[1] + 5), ValueError, r"^Validation labels must lie in 0 .. 4"),

@@ -55,12 +55,14 @@ def test_an_empty_calibration_set_is_refused(empty):
 
 
 def test_calibration_images_of_another_shape_are_refused():
-    with pytest.raises(CalibrationError, match=r"^The calibration images do not fit the model: .*\(50, 19\)"):
+    with pytest.raises(CalibrationError, match=r"^Calibration images must have shape \[images, 20\] .*\(50, 19\)"):
         sw.compile(make_model(20, 6, 3), IMAGES[:, :19], "tiny")
 
 
 def test_calibration_images_of_another_range_are_refused():
-    with pytest.raises(CalibrationError, match=r"^The calibration images do not fit the model: .* 0 .. 1"):
+    with pytest.raises(
+        CalibrationError, match=r"^Floating-point calibration images must lie in 0 .. 1, .*: divide by 255$"
+    ):
         sw.compile(make_model(20, 6, 3), IMAGES.astype(np.float32), "tiny")
 
 
@@ -96,7 +98,7 @@ def test_unknown_names_of_the_package_are_refused():
 
 def test_black_calibration_images_are_refused():
     with pytest.raises(
-        CalibrationError, match=r"^The calibration images are all black \(every pixel of 9 images is 0\)"
+        CalibrationError, match=r"^The calibration images are all black \(every pixel of 9 images is 0 of 255\)"
     ):
         sw.compile(make_model(20, 6, 3), np.zeros((9, 20), np.uint8), "tiny")
 

@@ -71,12 +71,28 @@ def test_labels_of_every_kind() -> None:
 
 BAD_LABELS = [
     ([0, 1], ValueError, "Labels must have shape (3,), one an image, not (2,)"),
-    (np.eye(3, dtype=int), ValueError, "Labels must have shape (3,), one an image, not (3, 3)"),
+    (
+        np.eye(3, dtype=int),
+        ValueError,
+        "Labels must have shape (3,), one an image, not (3, 3): use labels.argmax(1) of one-hot rows",
+    ),
     (5, ValueError, "Labels must have shape (3,), one an image, not ()"),
     ([0, 1, 3], ValueError, "Labels must lie in 0 .. 2, the chip's classes, but that of image 2 is 3"),
-    ([0, -1, 1], ValueError, "Labels must lie in 0 .. 2, the chip's classes, but that of image 1 is -1"),
-    ([0.0, 1.0, 2.0], TypeError, "Labels must be integers, one an image, not float64"),
-    ([True, False, True], TypeError, "Labels must be integers, one an image, not bool"),
+    (
+        [0, -1, 1],
+        ValueError,
+        "Labels must lie in 0 .. 2, the chip's classes, but that of image 1 is -1: leave images without a class out",
+    ),
+    (
+        [0.0, 1.0, 2.0],
+        TypeError,
+        "Labels must be integers, one an image, not float64: use labels.astype(int), or .long()",
+    ),
+    (
+        [True, False, True],
+        TypeError,
+        "Labels must be integers, one an image, not bool: use labels.astype(int), or .long()",
+    ),
     (["a", "b", "c"], TypeError, "Labels must be integers, one an image, not <U1"),
     ([None] * 3, TypeError, "Labels must be integers, one an image, not object"),
     ([[0], [1, 2]], TypeError, "Labels must be a list or array of integers, one an image, not [[0], [1, 2]]"),

@@ -216,5 +216,5 @@ def test_neurons_of_the_configuration_must_be_those_of_the_file() -> None:
         "[convert] average_pooling must be 'spikes' for this network from NIR, not 'weights'",
     ):
         assert sentence in str(caught.value)
-    with pytest.raises(ValueError, match=r"^The calibration images do not fit the model: "):
+    with pytest.raises(ValueError, match=r"^Calibration images must have shape \[images, 12\] "):
         sw.compile(sw.read_nir(dense()), make_images(9, 13), plain())
