@@ -81,7 +81,7 @@ def test_what_is_known_is_in_the_weight_image(chip, tmp_path):
     assert known.calibration_sha256 == hashlib.sha256(b"(30, 784)\n" + IMAGES.tobytes()).hexdigest()
     assert known.versions == {name: importlib.metadata.version(name) for name in ("spikeloom", "torch", "numpy")}
     assert repr(found) == repr(chip)
-    again = sw.compile(fashion_model(), IMAGES.reshape(30, 28, 28), "mnist")
+    again = sw.compile(fashion_model(), IMAGES, "mnist")
     assert pack(again.image, again.config, again.provenance) == (tmp_path / "a.loom").read_bytes()
     for images in (IMAGES[:29], IMAGES[::-1].copy()):
         other = sw.compile(fashion_model(), images, "mnist").provenance
