@@ -20,7 +20,7 @@ _AFTER = "reference"
 
 def _run(flow: Flow) -> list[Path]:
     from sw.lifetime_evidence import measure_lifetime
-    from sw.steps import load_chip, load_test_set
+    from sw.steps import load_chip, load_test_set, run_image_set
 
     tests = load_test_set(flow)
     found = measure_lifetime(
@@ -30,6 +30,7 @@ def _run(flow: Flow) -> list[Path]:
         flow.config.lifetime,
         progress=lambda text: flow.progress(NAME, 0, 0, text),
     )
+    found["measured_on"] = run_image_set(flow).facts(found["test_images"])
     write_atomic(flow.folder / _FILE, json.dumps(found, indent=1, allow_nan=False) + "\n")
     return [flow.folder / _FILE]
 
@@ -60,7 +61,9 @@ def with_lifetime(steps: tuple[Step, ...], config: Config) -> tuple[Step, ...]:
 
 
 def load_lifetime(flow: Flow) -> dict[str, Any] | None:
-    """What the step left, as `sw.lifetime_evidence.measure_lifetime` gives it; None where it has not been run."""
+    """What the step left, as `sw.lifetime_evidence.measure_lifetime` gives it, with the images in `measured_on`; None
+    where it has not been run.
+    """
     if NAME not in flow.names() or not flow.current(NAME):
         return None
     found: dict[str, Any] = json.loads((flow.folder / _FILE).read_text(encoding="utf-8"))

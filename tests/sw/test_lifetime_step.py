@@ -35,6 +35,8 @@ def test_a_run_goes_on_with_and_without_it(tmp_path: Path) -> None:
         found = load_lifetime(flow)
         summary = json.loads((tmp_path / "report/summary.json").read_text())
         assert summary["lifetime"] == found
+        if found is not None:
+            assert found["measured_on"] == {"set": "test images of 'digits'", "count": found["test_images"], "of": 500}
         text = (tmp_path / "report/report.html").read_text()
         assert 'alt="Histograms of row pulses"' in text and 'alt="Drift of every level"' in text
         return found, summary, text
