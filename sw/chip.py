@@ -54,6 +54,8 @@ class Chip:
         self.stages = stages
         self.strategy = strategy
         self.tuned = tuned
+        self.notes: tuple[str, ...] = ()
+        """What `compile` chose or changed, in sentences; empty for a chip that was loaded."""
         self._last: tuple[NDArray[np.uint8], Result | None, Result | None] | None = None
         self._simulator: str | None = None  # of the last co-simulation
         self._bus: dict[str, Any] | None = None  # what the host found in it
@@ -221,6 +223,7 @@ class Chip:
             waterfall=stages,
             strategy=self.strategy,
             tuned=self.tuned,
+            notes=self.notes,
             config=self.config,
         )
 

@@ -8,7 +8,7 @@ converters that never saturate nor round.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,7 +31,10 @@ Observer = Callable[[int, int, Maps], None]
 
 @dataclass(frozen=True, eq=False)
 class SpikingLayer:
-    """Weights float32 [rows, outputs], bias float32 [outputs]; theta, v0 and clip in the same unit, last phase's."""
+    """Weights float32 [rows, outputs], bias float32 [outputs]; theta, v0 and clip in the same unit, last phase's.
+
+    `read`, if given, makes float32 [images, neurons] of the maps in the place of the exact sums.
+    """
 
     reader: WindowReader
     weight: NDArray[np.float32]
@@ -40,6 +43,7 @@ class SpikingLayer:
     v0: float
     clip: float
     reset: Reset
+    read: Callable[[Maps], NDArray[np.float32]] | None = None
 
     @cached_property
     def kernels(self) -> Kernels:
@@ -123,6 +127,43 @@ class SpikingNetwork:
                 break
         return FloatResult(classes, steps)
 
+    def output_currents(self, count: int, codes: Codes, steps: int) -> NDArray[np.float32]:
+        """What the output layer's columns carry in the first `steps` steps, whatever the rule: float32 [steps, images,
+        classes], without bias; 0 where the layer is not run.
+        """
+        last = len(self.layers) - 1
+        layer = self.layers[last]
+        currents = np.zeros((steps, count, len(layer.bias)), np.float32)
+
+        def observe(number: int, step: int, maps: Maps) -> None:
+            if number == last:
+                currents[step - 1] = layer.reader.sums(maps, layer.kernels)
+
+        replace(self, rule=Rule.FIXED, t_max=steps).run(count, codes, observe)
+        return currents
+
+    def decide(self, currents: NDArray[np.float32], layer: SpikingLayer, k: float) -> FloatResult:
+        """Classes and steps of the images that give these currents, with `layer` in the output layer's place."""
+        steps, count, outputs = currents.shape
+        classes, ended, alive = np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count)
+        v = np.full((count, outputs), layer.v0, np.float32)
+        counts = np.zeros((count, outputs), np.float32)
+        for step in range(self.skip * self.phases + 1, steps + 1):
+            gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
+            counts += self._update(layer, v, currents[step - 1, alive], gain) * gain
+            scores = counts if self.readout == Readout.SPIKES else v
+            done = np.full(len(alive), step == steps)
+            if self.rule == Rule.WINNER_K:
+                done |= _margin(scores) >= k
+            classes[alive[done]] = np.argmax(scores[done], axis=1)
+            ended[alive[done]] = step
+            if done.any():
+                keep = ~done
+                alive, counts, v = alive[keep], counts[keep], v[keep]
+            if not len(alive):
+                break
+        return FloatResult(classes, ended)
+
     def _start(self, stage: CrossbarStage | PoolStage, count: int) -> NDArray[np.float32]:
         """Membranes of a layer [images, neurons], or the sums of a pooling unit: a MAX's are those of its inputs."""
         if isinstance(stage, CrossbarStage):
@@ -151,11 +192,18 @@ class SpikingNetwork:
         return fired.astype(np.float32)
 
     def _fire(self, layer: SpikingLayer, v: NDArray[np.float32], maps: Maps, gain: np.float32) -> NDArray[np.float32]:
+        """One read and neuron update, in place; spikes as 0 and 1."""
+        currents = layer.reader.sums(maps, layer.kernels) if layer.read is None else layer.read(maps)
+        return self._update(layer, v, currents, gain)
+
+    def _update(
+        self, layer: SpikingLayer, v: NDArray[np.float32], currents: NDArray[np.floating], gain: np.float32
+    ) -> NDArray[np.float32]:
         """One neuron update, in place; spikes as 0 and 1."""
         if self.leak:
             share = v * np.float32(2.0**-self.leak)
             v -= np.floor(share) if self.whole else share
-        v += (layer.reader.sums(maps, layer.kernels) + layer.biases) * gain
+        v += (currents + layer.biases) * gain
         if layer.clip > 0.0:
             np.clip(v, -layer.clip, layer.clip, out=v)
         theta = np.float32(layer.theta) * gain

@@ -68,6 +68,7 @@ def write_report(
     cells: Mapping[str, Mapping[str, int]] | None = None,
     strategy: LearntRule | None = None,
     tuned: Tuned | None = None,
+    notes: Sequence[str] = (),
     lifetime: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
 ) -> Path:
@@ -86,6 +87,7 @@ def write_report(
     by_steps, example, maps : see `sw.evidence`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.synthesis.cell_counts`
     strategy, tuned : how k was learnt and the thresholds were tuned, if they were
+    notes : what conversion chose, `Chip.notes`
     lifetime : of `sw.lifetime_evidence.measure_lifetime`
     config : the run's configuration, if there is one
 
@@ -117,6 +119,7 @@ def write_report(
         programming=programming_summary(image, programming, accuracies),
         strategy=strategy_summary(image, strategy),
         tuning=tuning_summary(image, tuned),
+        notes=notes,
         drift=drift_summary(image, drifted),
         lifetime=lifetime,
         data_path=None

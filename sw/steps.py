@@ -165,7 +165,12 @@ def _convert(flow: Flow) -> list[Path]:
     found: dict[str, str | None] = {
         "strategy.json": None if chip.strategy is None else strategy_json(chip.strategy),
         "tuning.json": None if chip.tuned is None else tuned_json(chip.tuned),
-        "convert.json": _json({"waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages]}),
+        "convert.json": _json(
+            {
+                "waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages],
+                "notes": list(chip.notes),
+            }
+        ),
     }
     chip.save(place / "chip.loom")
     for name, text in found.items():
@@ -180,6 +185,7 @@ def load_chip(flow: Flow) -> Chip:
     """What the step `convert` left."""
     place = flow.folder / "convert"
     chip = sw.load(place / "chip.loom")
+    chip.notes = tuple(json.loads((place / "convert.json").read_text())["notes"])
     if flow.config.decision.strategy == "learned":
         chip.strategy = load_strategy(place / "strategy.json")
     if flow.config.convert.tune:
@@ -263,6 +269,7 @@ def _report(flow: Flow) -> list[Path]:
         labels=tests.labels,
         strategy=chip.strategy,
         tuned=chip.tuned,
+        notes=chip.notes,
         reference=reference,
         rtl=rtl,
         comparison=comparison,

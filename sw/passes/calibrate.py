@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from sim.encoder import Encoder
 from sim.image import ChipImage
 from sw.float_snn import Codes, Maps, SpikingLayer, spiking_network
 
-__all__ = ["MAX_GAIN_SHIFT", "calibrate_adc", "row_codes"]
+__all__ = ["MAX_GAIN_SHIFT", "TileCurrents", "calibrate_adc", "evenly", "row_codes"]
 
 MAX_GAIN_SHIFT = 15
 
@@ -54,16 +56,16 @@ def row_codes(image: ChipImage, pixels: NDArray[np.uint8], first_id: int = 0) ->
     return codes
 
 
-class _Misfits:
-    """Counts, for one layer, the currents that need each gain shift."""
+def evenly(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+    """About that many of the images, evenly taken, in case they are sorted."""
+    return images[:: -(-len(images) // count)]
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
+
+class TileCurrents:
+    """The currents that a layer's converters read: of all images, positions and columns, tile by tile of rows."""
+
+    def __init__(self, shape: LayerParameters, layer: SpikingLayer) -> None:
         self.layer = layer
-        top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
-        # half-even rounding: top + 1/2 goes up to an even code, out of range; -(top + 1) - 1/2 goes up, into it
-        self.high = top + 0.5
-        self.low = 1.5 if adc_bits == 1 else top + 1.5
-        self.needed = np.zeros(MAX_GAIN_SHIFT + 1, np.int64)
         self.tiles = [
             slice(start, min(start + shape.tile_rows, shape.inputs))
             for start in range(0, shape.inputs, shape.tile_rows)
@@ -73,18 +75,45 @@ class _Misfits:
             counted = np.concatenate([layer.weight, np.ones((shape.inputs, 1), np.float32)], axis=1)
             self.kernels = [layer.reader.kernels(counted, tile) for tile in self.tiles]
 
-    def add(self, maps: Maps) -> None:
-        """Count the currents of a step, of all images, positions and tiles that are read."""
+    def of(self, maps: Maps) -> Iterator[NDArray[np.float32]]:
+        """Float32 [images, positions * outputs] of each row tile; 0 where a tile is not read."""
+        reader = self.layer.reader
+        for index, tile in enumerate(self.tiles):
+            if reader.dense:
+                yield maps[reader.windows[0].source][:, tile] @ self.layer.weight[tile]
+            else:
+                sums = reader.sums(maps, self.kernels[index]).reshape(len(maps[0]), -1, reader.outputs + 1)
+                yield sums[:, :, :-1].reshape(len(sums), -1)
+
+    def read(self, maps: Maps) -> Iterator[NDArray[np.float32]]:
+        """Those that are read, [reads, outputs], of each row tile."""
         reader = self.layer.reader
         for index, tile in enumerate(self.tiles):
             if reader.dense:
                 rows = maps[reader.windows[0].source]
-                read = rows[:, tile].any(axis=1)
-                if read.any():
-                    self._count(rows[read, tile] @ self.layer.weight[tile])
-                continue
-            sums = reader.sums(maps, self.kernels[index]).reshape(-1, reader.outputs + 1)
-            self._count(sums[sums[:, -1] > 0.0, :-1])
+                driven = rows[:, tile].any(axis=1)
+                if driven.any():
+                    yield rows[driven, tile] @ self.layer.weight[tile]
+            else:
+                sums = reader.sums(maps, self.kernels[index]).reshape(-1, reader.outputs + 1)
+                yield sums[sums[:, -1] > 0.0, :-1]
+
+
+class _Misfits:
+    """Counts, for one layer, the currents that need each gain shift."""
+
+    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
+        self.currents = TileCurrents(shape, layer)
+        top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
+        # half-even rounding: top + 1/2 goes up to an even code, out of range; -(top + 1) - 1/2 goes up, into it
+        self.high = top + 0.5
+        self.low = 1.5 if adc_bits == 1 else top + 1.5
+        self.needed = np.zeros(MAX_GAIN_SHIFT + 1, np.int64)
+
+    def add(self, maps: Maps) -> None:
+        """Count the currents of a step, of all images, positions and tiles that are read."""
+        for current in self.currents.read(maps):
+            self._count(current)
 
     def _count(self, current: NDArray[np.float32]) -> None:
         total = current.size
