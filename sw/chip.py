@@ -72,6 +72,8 @@ class Chip:
         self.provenance = Provenance() if provenance is None else provenance
         self.network = network if stages is None else stages.normalised
         self.findings: Diagnosis | None = None
+        self.notes: tuple[str, ...] = ()
+        """What `compile` chose or changed, in sentences; empty for a chip that was loaded."""
 
     @property
     def parameters(self) -> NpuParameters:

@@ -54,6 +54,7 @@ def report(chip: Chip, folder: Path, images: Any, labels: Any, reference: Result
         waterfall=stages,
         strategy=chip.strategy,
         tuned=chip.tuned,
+        notes=chip.notes,
         diagnosis=diagnosis,
         config=chip.config,
         measured_on=ImageSet(GIVEN.name, None if pixels is None else len(pixels)),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from hw.geometry import Plan
 from sim.arguments import check_progress
 from sim.brightness import CalibrationFacts
 from sim.image import ChipImage
@@ -27,11 +26,13 @@ from sw.network import Network
 from sw.nir_dynamics import check_dynamics, with_threshold
 from sw.nir_import import NirModel
 from sw.passes.calibrate import calibrate_adc
+from sw.passes.choose import convert
+from sw.passes.converters import Converters, choose_converters
 from sw.passes.fold import fold
 from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
 from sw.passes.limits import check_sizes
 from sw.passes.map import map_to_chip
-from sw.passes.normalise import normalise
+from sw.passes.notes import conversion_notes, range_notes
 from sw.passes.quantise import Levels, quantise
 from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
 from sw.passes.tune_loss import tune_chip
@@ -64,9 +65,11 @@ class _Conversion:
     config: Config
     levels: tuple[Levels, ...]
     images: NDArray[np.uint8]
-    plan: Plan | None
+    network: Network
     finish: Callable[[ChipImage], ChipImage]
     """Has the last word on the neurons, whose thresholds are scaled by then."""
+    ranges: list[Converters] = field(default_factory=list)
+    """Those of the chip that was made last, if they were chosen."""
 
     def chip(self, rule: int | Literal["given"] | None = "given", factors: Factors | None = None) -> ChipImage:
         """The image with converters calibrated for this rule (k, None for T_max alone, or "given") and these factors.
@@ -74,14 +77,19 @@ class _Conversion:
         Both change the currents to expect: how long images run, and how often neurons fire.
         """
 
-        def mapped(gains: tuple[int, ...] | None, adc_bits: int | None = None) -> ChipImage:
-            image = map_to_chip(self.levels, self.config, gains, adc_bits, self.plan)
+        def mapped(levels: tuple[Levels, ...], gains: tuple[int, ...] | None, adc_bits: int | None = None) -> ChipImage:
+            image = map_to_chip(levels, self.config, gains, adc_bits, self.network.plan)
             image = image if isinstance(rule, str) else with_rule(image, rule)
             return self.finish(image if factors is None else scale_chip(image, factors))
 
-        wide = mapped(None, adc_bits=16)
-        section, bits = self.config.convert, self.config.crossbar.adc_bits
-        return mapped(calibrate_adc(wide, self.images, bits, section.adc_quantile))
+        wide = mapped(self.levels, None, adc_bits=16)
+        quantile, bits = self.config.convert.adc_quantile, self.config.crossbar.adc_bits
+        if quantile != "auto":
+            return mapped(self.levels, calibrate_adc(wide, self.images, bits, quantile))
+        chosen = choose_converters(wide, self.images, bits)
+        self.ranges[:] = chosen
+        levels = tuple(each.applied(layer) for each, layer in zip(chosen, self.levels, strict=True))
+        return mapped(levels, tuple(each.shift for each in chosen))
 
 
 def compile_model(
@@ -105,8 +113,10 @@ def compile_model(
         network = fold(model.graph, "weights")
         check_sizes(network, config)
         images, facts = calibration_pixels(calibration_images, network.input_shape, given)
+        rule = "mse" if config.convert.weight_scale == "auto" else config.convert.weight_scale
+        levels = quantise(network, config.device.bits, rule)
         chip = _programmed(
-            network, images, facts, config, validation, progress, lambda image: with_threshold(image, model)
+            network, levels, images, facts, config, validation, progress, lambda image: with_threshold(image, model)
         )
         return _named(chip, name, described("nir", type(model).__name__, model.graph, images, facts))
     graph = import_torch(model, given)
@@ -120,9 +130,12 @@ def compile_model(
     check_sizes(folded, config)
     images, facts = calibration_pixels(calibration_images, folded.input_shape, given)
     check_same(model, folded, images[:4])
-    normalised = normalise(folded, images, config.convert)
-    stages = Stages(model, folded, normalised)
-    chip = _programmed(normalised, images, facts, config, validation, progress, stages=stages)
+    phases = config.coding.phases
+    factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
+    chosen = convert(folded, images, config, factor)
+    stages = Stages(model, folded, chosen.network)
+    chip = _programmed(chosen.network, chosen.levels, images, facts, config, validation, progress, stages=stages)
+    chip.notes = (*conversion_notes(chosen, config), *chip.notes)
     return _named(chip, name, described("own", kind, graph, images, facts))
 
 
@@ -133,6 +146,7 @@ def _named(chip: Chip, name: str, provenance: Provenance) -> Chip:
 
 def _programmed(
     network: Network,
+    levels: tuple[Levels, ...],
     images: NDArray[np.uint8],
     facts: CalibrationFacts,
     config: Config,
@@ -141,18 +155,16 @@ def _programmed(
     finish: Callable[[ChipImage], ChipImage] = lambda image: image,
     stages: Stages | None = None,
 ) -> Chip:
-    """Quantise, calibrate, map, learn, tune and diagnose a network whose thresholds are 1."""
+    """Calibrate, map, learn, tune and diagnose a network in levels."""
     held_out = validation_set(validation, config, network, facts)
-    phases = config.coding.phases
-    factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
-    levels = quantise(network, config.device.bits, config.convert.weight_scale, factor)
-    conversion = _Conversion(config, levels, images, network.plan, finish)
+    conversion = _Conversion(config, levels, images, network, finish)
     if held_out is None:
         chip = Chip(conversion.chip(), config, stages, network=network)
     else:
         image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
         stages = None if stages is None else replace(stages, untuned=untuned)
         chip = Chip(image, config, stages, learnt, tuned, network=network)
+    chip.notes = range_notes(network, conversion.ranges)
     chip.findings = diagnose_compiled(chip, images)
     return chip
 

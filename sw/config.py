@@ -118,6 +118,12 @@ class Config(BaseModel):
             problems.append(
                 f"[cosim] trace_images must be at most images ({self.cosim.images}), not {self.cosim.trace_images}"
             )
+        v, usual = self.convert, ConvertSection.model_fields["percentile"].default
+        if v.normalisation != "percentile" and v.percentile != usual:
+            problems.append(
+                f"[convert] percentile must be {usual!r} with normalisation {v.normalisation!r}, which does not use "
+                f"it, not {v.percentile!r}; set normalisation = 'percentile'"
+            )
         problems += _programming_problems(self.programming, self.device)
         problems += _drift_problems(self)
         problems += learning_problems(d, self.learning, self.convert.tune, self.tuning)

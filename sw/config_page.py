@@ -48,10 +48,12 @@ _RULES = """## Rules that concern more than one field
 - `train.network` other than `mlp` fits the data set's images and ends with its classes, and `train.hidden` is not given
   then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, and where the network has no pooling or
   no convolutions.
+- `convert.percentile` keeps its default unless `convert.normalisation = "percentile"`.
 - `convert.average_pooling = "weights"` needs a network with average pooling.
 - With `nir.file` nothing is trained and nothing normalised: `[train]` is not given, and `convert.normalisation`,
-  `convert.percentile` and `convert.average_pooling` keep their defaults; `[neuron]`, `coding.phases` and
-  `decision.readout` are what the file's neurons are ([NIR](nir.md#neurons)). Without it, `[nir]` keeps its defaults.
+  `convert.percentile`, `convert.output_offset` and `convert.average_pooling` keep their defaults; `[neuron]`,
+  `coding.phases` and `decision.readout` are what the file's neurons are ([NIR](nir.md#neurons)). Without it, `[nir]`
+  keeps its defaults.
 - `train.augment` is false for data set `digits`, whose images are too small to shift.
 - `crossbar.copies` above 1 needs a layer with several positions; in a list there is a number for every layer with
   weights, at most its number of positions (so 1 for a dense layer).
@@ -110,6 +112,8 @@ def _cell(text: str | None) -> str:
 def _allowed(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
+    if field.annotation == float | Literal["auto"]:
+        return '`"auto"`, or number > 0, <= 1'
     if get_origin(field.annotation) is UnionType:
         return "whole number >= 1, or list of them"
     if get_origin(field.annotation) is tuple:

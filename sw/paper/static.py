@@ -37,9 +37,9 @@ __all__ = ["SOURCES", "measure_motivation", "measure_static"]
 
 SOURCES = ("hw", "sim", "sw/passes", "sw/paper/static.py")
 NORMALISATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("Max", {"normalisation": "max", "percentile": 99.9}),
-    ("999N", {"normalisation": "percentile", "percentile": 99.9}),
-    ("99N", {"normalisation": "percentile", "percentile": 99.0}),
+    ("Max", {"normalisation": "max", "percentile": 0.999}),
+    ("999N", {"normalisation": "percentile", "percentile": 0.999}),
+    ("99N", {"normalisation": "percentile", "percentile": 0.99}),
 )
 """The three of Figure 4."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from sim.encoder import Encoder
 from sim.image import ChipImage
 from sw.float_snn import Codes, Maps, SpikingLayer, spiking_network
 
-__all__ = ["MAX_GAIN_SHIFT", "calibrate_adc", "row_codes"]
+__all__ = ["MAX_GAIN_SHIFT", "TileCurrents", "calibrate_adc", "evenly", "row_codes"]
 
 MAX_GAIN_SHIFT = 15
 
@@ -52,28 +54,50 @@ def row_codes(image: ChipImage, pixels: NDArray[np.uint8], first_id: int = 0) ->
     return codes
 
 
-class _Misfits:
-    """Counts, for one layer, the currents that need each gain shift."""
+def evenly(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+    """About that many of the images, evenly taken, in case they are sorted."""
+    return images[:: -(-len(images) // count)]
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
+
+class TileCurrents:
+    """The currents that a layer's converters read: of all images, positions and columns, tile by tile of rows."""
+
+    def __init__(self, shape: LayerParameters, layer: SpikingLayer) -> None:
         self.layer = layer
-        top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
-        # half-even rounding: top + 1/2 goes up to an even code, out of range; -(top + 1) - 1/2 goes up, into it
-        self.high = top + 0.5
-        self.low = 1.5 if adc_bits == 1 else top + 1.5
-        self.needed = np.zeros(MAX_GAIN_SHIFT + 1, np.int64)
         self.tiles = [
             slice(start, min(start + shape.tile_rows, shape.inputs))
             for start in range(0, shape.inputs, shape.tile_rows)
         ]
 
-    def add(self, maps: Maps) -> NDArray[np.floating]:
-        """Count the currents of a step, of all images, positions and tiles that are read; returns the layer's sums."""
-        total: NDArray[np.floating] | None = None
+    def of(self, maps: Maps) -> Iterator[NDArray[np.floating]]:
+        """[images, positions * outputs] of each row tile; 0 where a tile is not read."""
+        for tile in self.tiles:
+            yield self.layer.read(maps, tile)[0]
+
+    def read(self, maps: Maps) -> Iterator[tuple[NDArray[np.floating], NDArray[np.floating]]]:
+        """As `of`, and those of them that are read, [reads, outputs]."""
         for tile in self.tiles:
             sums, driven = self.layer.read(maps, tile)
             currents, read = sums.reshape(-1, self.layer.reader.outputs), driven.ravel() > 0
-            self._count(currents if read.all() else currents[read])
+            yield sums, currents if read.all() else currents[read]
+
+
+class _Misfits:
+    """Counts, for one layer, the currents that need each gain shift."""
+
+    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
+        self.currents = TileCurrents(shape, layer)
+        top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
+        # half-even rounding: top + 1/2 goes up to an even code, out of range; -(top + 1) - 1/2 goes up, into it
+        self.high = top + 0.5
+        self.low = 1.5 if adc_bits == 1 else top + 1.5
+        self.needed = np.zeros(MAX_GAIN_SHIFT + 1, np.int64)
+
+    def add(self, maps: Maps) -> NDArray[np.floating]:
+        """Count the currents of a step, of all images, positions and tiles that are read; returns the layer's sums."""
+        total: NDArray[np.floating] | None = None
+        for sums, current in self.currents.read(maps):
+            self._count(current)
             total = sums if total is None else total + sums
         assert total is not None
         return total

@@ -8,6 +8,7 @@ the lambda of their own source, identity weights too, so that all add up in unit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,55 +17,58 @@ from numpy.typing import NDArray
 from hw.geometry import MapShape
 from sw.errors import WeightError
 from sw.network import Layer, Network, Pool
-from sw.sections import ConvertSection
 
-__all__ = ["activation_scales", "normalise"]
+__all__ = ["activation_scales", "normalise", "positive_quantiles", "scaled"]
 
 
-def normalise(network: Network, images: NDArray[np.uint8], convert: ConvertSection) -> Network:
-    """The network with weights and biases in units of its thresholds; its classes are the same.
-
-    Parameters
-    ----------
-    images : uint8 [images, inputs], calibration images, at least one; the input's rate of 1 is pixel 255
-    convert : normalisation "max" or "percentile" of the positive activations (percent)
+def normalise(network: Network, scales: Sequence[float]) -> Network:
+    """The network with weights and biases in units of its thresholds, lambda of every stage as given; its classes are
+    the same. The input's rate of 1 is pixel 255.
     """
-    scales = activation_scales(network, images, convert)
     rates = (1.0, *scales)
     stages = tuple(
-        stage if isinstance(stage, Pool) else _scaled(stage, network.plan.maps, rates, rates[number + 1])
+        stage if isinstance(stage, Pool) else scaled(stage, network.plan.maps, rates, rates[number + 1])
         for number, stage in enumerate(network.stages)
     )
     return replace(network, stages=stages)
 
 
-def activation_scales(network: Network, images: NDArray[np.uint8], convert: ConvertSection) -> list[float]:
-    """lambda of every stage; 1 for a layer that is silent on all images, that of its source for a pooling unit.
+def activation_scales(network: Network, images: NDArray[np.uint8], shares: Sequence[float]) -> list[list[float]]:
+    """lambda of every stage for each share, 0 .. 1, of the positive activations that are at most a rate of 1.
+
+    It is 1 for a layer that is silent on all images (uint8 [images, inputs]), that of its source for a pooling unit.
 
     Raises `WeightError` for weights so large that activations are not finite.
     """
-    scales: list[float] = []
+    scales: list[list[float]] = [[] for _ in shares]
     for layer, values in zip(network.stages, network.activations(images), strict=True):
         if isinstance(layer, Pool):
             source = layer.window.source
-            scales.append(scales[source - 1] if source else 1.0)
+            for known in scales:
+                known.append(known[source - 1] if source else 1.0)
             continue
         if not np.isfinite(values).all():
             raise WeightError(
                 f"Layer '{layer.name}' has activations beyond the largest number there is (its largest weight is "
                 f"{np.abs(layer.weight).max():.3g}); scale the weights down"
             )
-        positive = values[values > 0.0]
-        if not positive.size:
-            scales.append(1.0)
-        elif convert.normalisation == "max":
-            scales.append(float(positive.max()))
-        else:
-            scales.append(float(np.percentile(positive, convert.percentile)))
+        for known, scale in zip(scales, positive_quantiles(values, shares), strict=True):
+            known.append(scale)
     return scales
 
 
-def _scaled(layer: Layer, maps: tuple[MapShape, ...], rates: tuple[float, ...], scale: float) -> Layer:
+def positive_quantiles(values: NDArray[np.floating], shares: Sequence[float]) -> list[float]:
+    """Quantiles of the positive values, the largest for a share of 1; all 1 if there are none."""
+    positive = values[values > 0.0]
+    if not positive.size:
+        return [1.0] * len(shares)
+    found = np.quantile(positive, [share for share in shares if share < 1.0])
+    below = iter(np.atleast_1d(found))
+    return [float(next(below)) if share < 1.0 else float(positive.max()) for share in shares]
+
+
+def scaled(layer: Layer, maps: tuple[MapShape, ...], rates: Sequence[float], scale: float) -> Layer:
+    """The layer in units of its threshold: `rates` are what a rate of 1 of every map stands for, `scale` its own."""
     factors = np.concatenate(
         [np.full(window.rows(maps[window.source]), rates[window.source] / scale) for window in layer.windows]
     )

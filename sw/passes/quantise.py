@@ -8,9 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sw.graph import Floats
-from sw.network import Network
+from sw.network import Layer, Network
 
-__all__ = ["MAX_THETA", "Levels", "largest_threshold", "quantise", "threshold_for"]
+__all__ = [
+    "MAX_THETA",
+    "Levels",
+    "largest_threshold",
+    "levels_of",
+    "on_grid",
+    "quantise",
+    "round_weights",
+    "threshold_for",
+    "threshold_of_levels",
+]
 
 MAX_THETA = 32767
 """Largest threshold: a layer with weights smaller than that needs is left with fewer levels, not with wider
@@ -59,32 +69,42 @@ def quantise(network: Network, cell_bits: int, weight_scale: str, bias_factor: f
     bias_factor : 1 / (1 - 2^-K) where K phases together carry an input of that sum only [WS eq. 8]
     """
     top = (1 << cell_bits) - 1
-    result = []
-    for layer in network.layers:
-        theta, scale = threshold_for(layer.weight, top, weight_scale)
-        w = np.clip(np.rint(layer.weight.T / scale), -top, top).astype(np.int16)
-        bias = np.rint(np.clip(layer.bias * bias_factor / scale, -_MAX_BIAS, _MAX_BIAS)).astype(np.int64)
-        positive, negative = np.maximum(w, 0).astype(np.uint8), np.maximum(-w, 0).astype(np.uint8)
-        result.append(Levels(layer.name, positive, negative, bias, theta, scale))
-    return tuple(result)
+    return tuple(
+        levels_of(layer, *threshold_for(layer.weight, top, weight_scale), top, bias_factor) for layer in network.layers
+    )
+
+
+def levels_of(layer: Layer, theta: int, scale: float, top: int, bias_factor: float) -> Levels:
+    """A normalised layer in steps of `scale`, with a threshold of theta steps."""
+    w = round_weights(layer.weight, scale, top).T
+    bias = np.rint(np.clip(layer.bias * bias_factor / scale, -_MAX_BIAS, _MAX_BIAS)).astype(np.int64)
+    positive, negative = np.maximum(w, 0).astype(np.uint8), np.maximum(-w, 0).astype(np.uint8)
+    return Levels(layer.name, positive, negative, bias, theta, scale)
+
+
+def round_weights(weight: Floats, step: float, top: int) -> NDArray[np.int16]:
+    """Levels -top .. top nearest to weight / step, int16 of the weight's shape."""
+    return np.clip(np.rint(weight / step), -top, top).astype(np.int16)
 
 
 def threshold_for(weight: Floats, top: int, rule: str) -> tuple[int, float]:
     """theta and scale of a layer, for normalised weights and levels -top .. top.
 
-    Weights that already lie on the levels of a threshold (training rounded them) keep it. theta is 1 and the scale is
-    above 1 / theta only where a weight exceeds `top` thresholds.
+    With "mse", weights that already lie on the levels of a threshold (training rounded them) keep it. theta is 1 and
+    the scale is above 1 / theta only where a weight exceeds `top` thresholds.
     """
     largest = float(np.abs(weight).max(initial=0.0))
     theta = largest_threshold(largest, top)
     if largest == 0.0 or largest > top:
         return theta, max(largest, 1.0) / top
-    sample = weight.ravel()[:: max(1, weight.size // 100_000)]
-    found = _threshold_of_levels(sample, theta)
-    if found is None and rule == "mse":
-        candidates = np.unique(np.linspace(theta, min(MAX_THETA, 4 * theta + 1), 64).astype(int))
-        errors = [float(np.mean((np.clip(np.rint(sample * c), -top, top) / c - sample) ** 2)) for c in candidates]
-        found = int(candidates[int(np.argmin(errors))])
+    found = None
+    if rule == "mse":
+        found = threshold_of_levels(weight, theta)
+        if found is None:
+            sample = _sampled(weight)
+            candidates = np.unique(np.linspace(theta, min(MAX_THETA, 4 * theta + 1), 64).astype(int))
+            errors = [float(np.mean((round_weights(sample, 1.0 / c, top) / c - sample) ** 2)) for c in candidates]
+            found = int(candidates[int(np.argmin(errors))])
     theta = theta if found is None else found
     return theta, 1.0 / theta
 
@@ -96,13 +116,28 @@ def largest_threshold(largest: float, top: int) -> int:
     return max(1, min(MAX_THETA, int(top / largest * (1.0 + 1e-6))))
 
 
-def _threshold_of_levels(sample: Floats, largest: int) -> int | None:
+def threshold_of_levels(weight: Floats, largest: int) -> int | None:
     """theta in largest / 2 .. largest on whose levels all weights lie to 1/1000; None if there is none."""
+    sample = _sampled(weight)
     sample = sample[sample != 0.0][:4096]
     if len(sample) < 16 or largest > 1024:
         return None
     for theta in range(largest, largest // 2, -1):
-        levels = sample * theta
-        if np.abs(levels - np.rint(levels)).max() < 1e-3:
+        if _are_whole(sample * theta):
             return theta
     return None
+
+
+def on_grid(weight: Floats, top: int) -> bool:
+    """Whether all weights are multiples of the largest / top, as training for cells of these levels leaves them."""
+    sample = _sampled(weight)
+    sample = sample[sample != 0.0][:4096]
+    return len(sample) >= 16 and _are_whole(sample / np.abs(weight).max() * top)
+
+
+def _sampled(weight: Floats) -> Floats:
+    return weight.ravel()[:: max(1, weight.size // 100_000)]
+
+
+def _are_whole(levels: Floats) -> bool:
+    return bool(np.abs(levels - np.rint(levels)).max() < 1e-3)

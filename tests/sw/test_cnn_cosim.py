@@ -33,7 +33,7 @@ def pictures(count: int, seed: int) -> NDArray[np.uint8]:
 def colour_chip(model: nn.Module, t_max: int) -> Chip:
     """Compiled with noisy devices, for a fixed number of steps."""
     changes: dict[str, dict[str, Any]] = {
-        "convert": {"normalisation": "percentile", "percentile": 99.0},
+        "convert": {"normalisation": "percentile", "percentile": 0.99},
         "decision": {"rule": "fixed", "t_max": t_max},
         "crossbar": {"tile_rows": 128, "tile_columns": 32},
         "hardware": {"lanes": 16, "encoder_lanes": 32},

@@ -21,7 +21,6 @@ from sw.network import Network, Pool
 from sw.passes.calibrate import row_codes
 from sw.passes.fold import fold
 from sw.passes.normalise import activation_scales, normalise
-from sw.sections import ConvertSection
 from sw.training import torch_accuracy
 from sw.waterfall import ideal_cells, wide_adc
 from tests.sw.cnn_models import LeNet, PaddedBlock, ResNet, settled, vgg
@@ -78,7 +77,7 @@ def test_folded_and_normalised_networks_compute_the_same(seed: int) -> None:
     if in_weights is not None:
         np.testing.assert_allclose(in_weights.outputs(pixels), expected, atol=limit)
     assert network.input_shape == shape
-    normalised = normalise(network, pixels, ConvertSection())
+    normalised = normalise(network, activation_scales(network, pixels, [1.0])[0])
     values = [v.max() for v in normalised.activations(pixels)]
     assert all(v == pytest.approx(1.0, rel=1e-4) or v <= 1.0 for v in values)
     found = normalised.outputs(pixels)
@@ -141,8 +140,8 @@ def test_identity_weights_are_the_ratio_of_the_scales() -> None:
     model = settled(lambda: ResNet(n=1, widths=(4, 4)), 3, 32, 32)
     pixels = make_images(10, 3072)
     network = fold(import_torch(model, (3, 32, 32)))
-    scales = activation_scales(network, pixels, ConvertSection())
-    for before, after in zip(network.layers, normalise(network, pixels, ConvertSection()).layers, strict=True):
+    (scales,) = activation_scales(network, pixels, [1.0])
+    for before, after in zip(network.layers, normalise(network, scales).layers, strict=True):
         if before.name == "layers.0.conv2":
             ratio = scales[0] / scales[2]
             np.testing.assert_allclose(after.weight[:, -4:], np.eye(4) * ratio)

@@ -35,9 +35,9 @@ def test_a_percentile_or_a_rounding_rule_changes_the_weights():
     thetas = {
         name: [layer.theta for layer in make_chip(convert=convert).image.layers]
         for name, convert in {
-            "max": {},
-            "percentile": {"normalisation": "percentile", "percentile": 50.0},
-            "mse": {"weight_scale": "mse"},
+            "max": {"normalisation": "max", "weight_scale": "max"},
+            "percentile": {"weight_scale": "max", "normalisation": "percentile", "percentile": 0.5},
+            "mse": {"normalisation": "max", "weight_scale": "mse"},
         }.items()
     }
     assert thetas["max"] != thetas["percentile"] and thetas["max"] != thetas["mse"]

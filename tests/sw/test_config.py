@@ -31,7 +31,22 @@ BAD = [
     ({"device": {"read_sigm": 0.1}}, "Unknown key 'read_sigm' in [device]; did you mean 'read_sigma'?"),
     ({"descision": {}}, "Unknown key 'descision'; did you mean 'decision'?"),
     ({"convert": {"percentile": 0.0}}, "[convert] percentile must be above 0.0, not 0.0"),
-    ({"convert": {"percentile": 101.0}}, "[convert] percentile must be at most 100.0, not 101.0"),
+    (
+        {"convert": {"percentile": 99.9}},
+        "[convert] percentile must be at most 1, a fraction (99.9 % is 0.999), not 99.9",
+    ),
+    ({"convert": {"percentile": 101}}, "[convert] percentile must be at most 1, a fraction (99.9 % is 0.999), not 101"),
+    (
+        {"convert": {"normalisation": "max", "percentile": 0.99}},
+        "[convert] percentile must be 0.999 with normalisation 'max', which does not use it, not 0.99; set",
+    ),
+    ({"convert": {"percentile": 0.9}}, "[convert] percentile must be 0.999 with normalisation 'auto', which does not"),
+    (
+        {"convert": {"adc_quantile": 1.5}},
+        "[convert] adc_quantile must be 'auto' or a number above 0 and at most 1, not",
+    ),
+    ({"convert": {"adc_quantile": "min"}}, "[convert] adc_quantile must be 'auto' or a number above 0 and at most 1"),
+    ({"convert": {"adc_quantile": True}}, "[convert] adc_quantile must be 'auto' or a number above 0 and at most 1"),
     ({"convert": {"percentile": float("nan")}}, "[convert] percentile must be a finite number, not nan"),
     ({"coding": {"phases": 0}}, "[coding] phases must be at least 1, not 0"),
     ({"coding": {"input": "morse"}}, "[coding] input must be 'phase', 'rate', 'even' or 'analog', not 'morse'"),

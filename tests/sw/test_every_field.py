@@ -51,8 +51,9 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "train.weight_noise": (0.1, {}),
     "train.label_smoothing": (0.2, {}),
     "train.exact_sums": (True, {}),
-    "convert.normalisation": ("percentile", {"convert.percentile": 90.0, **PLAIN}),
-    "convert.percentile": (80.0, {"convert.normalisation": "percentile", **PLAIN}),
+    "convert.normalisation": ("percentile", PLAIN),
+    "convert.percentile": (0.8, {"convert.normalisation": "percentile", **PLAIN}),
+    "convert.output_offset": ("network", PLAIN),
     "convert.average_pooling": ("weights", {**MAPS, "train.pooling": "average"}),
     "convert.weight_scale": ("mse", {"train.weight_bits": 0}),
     "convert.adc_quantile": (0.5, {"crossbar.adc_bits": 4}),
@@ -236,6 +237,24 @@ def test_takes_effect_on_pulses_of_tantalum_cells(field: str, value: Any) -> Non
         image = sw.compile(model, load_data("digits").train_images[:20], settings).image
         ends.append([layer.state.g_S for layer in program_image(image).layers])
     assert all((a != b).any() for a, b in zip(*ends, strict=True))
+
+
+@pytest.mark.parametrize("value", ["max", "mse"])
+@pytest.mark.parametrize("normalisation", ["auto", "max", "percentile"])
+def test_every_value_of_the_conversion_takes_effect(value: str, normalisation: str) -> None:
+    context = {"convert.normalisation": normalisation, **PLAIN, "train.weight_bits": 0}
+    ends = [outcome(config(**context, **{"convert.weight_scale": each}), False) for each in ("auto", value)]
+    assert ends[0] != ends[1]
+
+
+def test_the_largest_weight_is_the_top_level_even_where_training_rounded_weights() -> None:
+    """The first layer has no weight at the top level of its threshold."""
+    thetas = []
+    for value in ("auto", "max"):
+        settings = config(**{"convert.weight_scale": value, "train.weight_bits": 3, "device.bits": 4})
+        model = train(settings.train, load_data("digits"), settings.seed)
+        thetas.append(sw.compile(model, load_data("digits").train_images[:20], settings).image.layers[0].theta)
+    assert thetas[0] != thetas[1]
 
 
 def test_augmentation_is_refused_where_it_has_no_use() -> None:

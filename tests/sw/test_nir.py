@@ -201,7 +201,9 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
 
 def test_neurons_of_the_configuration_must_be_those_of_the_file() -> None:
     config = make_config(
-        neuron={"leak": 2, "clip": 3.0}, coding={"phases": 2}, convert={"average_pooling": "weights", "percentile": 9.0}
+        neuron={"leak": 2, "clip": 3.0},
+        coding={"phases": 2},
+        convert={"average_pooling": "weights", "normalisation": "max", "output_offset": "network"},
     )
     with pytest.raises(ConfigError) as caught:
         sw.compile(sw.read_nir(dense()), make_images(9, 12), config)
@@ -212,7 +214,7 @@ def test_neurons_of_the_configuration_must_be_those_of_the_file() -> None:
         "[neuron] leak must be 0 for this network from NIR, not 2",
         "[neuron] clip must be 0.0 for this network from NIR, not 3.0",
         "[coding] phases must be 1 for this network from NIR, not 2",
-        "[convert] percentile must be 99.9 for this network from NIR, not 9.0",
+        "[convert] output_offset must be 'auto' for this network from NIR, not 'network'",
         "[convert] average_pooling must be 'spikes' for this network from NIR, not 'weights'",
     ):
         assert sentence in str(caught.value)

@@ -140,7 +140,7 @@ def test_the_step_takes_effect(tmp_path: Path) -> None:
         ({"nir": {"file": ""}}, "[nir] reset must be 'file' without [nir] file, not 'subtract'"),
         ({"train": {"epochs": 3}}, "[train] epochs must not be given with [nir] file, whose network is not trained"),
         ({"train": {"network": "4c3-10"}}, "[train] network must not be given with [nir] file"),
-        ({"convert": {"normalisation": "percentile"}}, "[convert] normalisation must be 'max' with [nir] file, whose"),
+        ({"convert": {"normalisation": "percentile"}}, "[convert] normalisation must be 'auto' with [nir] file, whose"),
         ({"convert": {"average_pooling": "weights"}}, "[convert] average_pooling must be 'spikes' with [nir] file"),
         ({"nir": {"reset": "none"}}, "[nir] reset must be 'file', 'zero' or 'subtract', not 'none'"),
         ({"nir": {"dt_s": -1.0}}, "[nir] dt_s must be"),

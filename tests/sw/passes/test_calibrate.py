@@ -14,6 +14,8 @@ IMAGES = make_images(60, 80, seed=4)
 
 
 def chip(adc_bits: int, **tables):
+    fixed = {"normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network"}
+    tables["convert"] = {**fixed, **tables.get("convert", {})}
     tables = {"crossbar": {"adc_bits": adc_bits, "tile_rows": 48}, "device": {"bits": 6}, **tables}
     return sw.compile(make_model(80, 24, 10), IMAGES, make_config(**tables)).image
 

@@ -6,7 +6,6 @@ import pytest
 from sw.graph import Rectifier
 from sw.network import Network
 from sw.passes.normalise import activation_scales, normalise
-from sw.sections import ConvertSection
 
 RNG = np.random.default_rng(2)
 IMAGES = RNG.integers(0, 256, (100, 8), dtype=np.uint8)
@@ -21,7 +20,7 @@ def network(clip: float = float("inf")) -> Network:
 
 def test_max_makes_the_largest_activation_one_and_keeps_classes():
     before = network()
-    after = normalise(before, IMAGES, ConvertSection())
+    after = normalise(before, activation_scales(before, IMAGES, [1.0])[0])
     for values in after.activations(IMAGES):
         assert values.max() == pytest.approx(1.0)
     np.testing.assert_array_equal(after.classes(IMAGES), before.classes(IMAGES))
@@ -29,17 +28,19 @@ def test_max_makes_the_largest_activation_one_and_keeps_classes():
 
 def test_percentile_is_of_the_positive_activations():
     before = network()
-    scales = activation_scales(before, IMAGES, ConvertSection(normalisation="percentile", percentile=90.0))
+    scales, largest = activation_scales(before, IMAGES, [0.9, 1.0])
     for scale, values in zip(scales, before.activations(IMAGES), strict=True):
         assert scale == pytest.approx(np.percentile(values[values > 0], 90))
+    assert largest == [values.max() for values in before.activations(IMAGES)]
 
 
 def test_a_clip_becomes_the_threshold():
-    after = normalise(network(clip=0.5), IMAGES, ConvertSection())
+    before = network(clip=0.5)
+    after = normalise(before, activation_scales(before, IMAGES, [1.0])[0])
     rectifier = after.layers[0].rectifier
     assert rectifier is not None and rectifier.clip == pytest.approx(1.0)
 
 
 def test_a_silent_layer_keeps_its_scale():
     silent = Network.dense(("a", np.zeros((3, 8)), np.full(3, -1.0), None))
-    assert activation_scales(silent, IMAGES, ConvertSection()) == [1.0]
+    assert activation_scales(silent, IMAGES, [1.0, 0.9]) == [[1.0], [1.0]]

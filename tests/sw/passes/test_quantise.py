@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sw.network import Network
-from sw.passes.quantise import MAX_THETA, quantise, threshold_for
+from sw.passes.quantise import MAX_THETA, on_grid, quantise, threshold_for
 
 RNG = np.random.default_rng(3)
 
@@ -51,12 +51,24 @@ def test_extreme_weights():
     assert np.all(levels(np.full((2, 2), 30.0)).weights == 15)
 
 
-@pytest.mark.parametrize("rule", ["max", "mse"])
 @pytest.mark.parametrize("top", [13, 14, 15])
-def test_weights_that_are_levels_already_keep_their_threshold(rule, top):
+def test_weights_that_are_levels_already_keep_their_threshold(top):
     """Even if the top level is not among them, and a larger threshold would fit."""
     expected = RNG.integers(-top, top + 1, (30, 20))
     expected[0, 0] = top
-    layer = levels((expected / 18).astype(np.float32).astype(np.float64), 4, rule)
+    layer = levels((expected / 18).astype(np.float32).astype(np.float64), 4, "mse")
     assert layer.theta == 18
     np.testing.assert_array_equal(layer.weights.T, expected)
+
+
+def test_max_puts_the_largest_weight_at_the_top_level_whatever_training_did():
+    weight = RNG.integers(-13, 14, (30, 20)) / 18.0
+    weight[0, 0] = 13.0 / 18.0
+    assert levels(weight, 4, "max").theta == int(15 / (13.0 / 18.0)) == 20
+    assert np.abs(levels(weight, 4, "max").weights).max() == 14
+
+
+def test_a_grid_is_seen_at_any_scale():
+    weight = RNG.integers(-15, 16, (30, 20)) * 0.0371
+    weight[0, 0] = 15 * 0.0371
+    assert on_grid(weight, 15) and not on_grid(weight, 14) and not on_grid(RNG.normal(size=(30, 20)), 15)

@@ -1,0 +1,169 @@
+"""`python -m benchmarks.defaults [NETWORK ...]`: are the defaults of [convert] as good as the best that a search finds?
+
+Plain ReLU networks, trained in floating point, go onto chips with 1 to 6 bits a cell (converters of 8 bits) and onto
+chips with converters of 1 to 8 bits (cells of 4 bits). Each is converted with fixed settings (the largest activation is
+a rate of 1, the largest weight the top level, no converter saturates), with the defaults, and with every setting of a
+grid; the best of the grid is chosen by looking at the test images, so it is a bound for any such choice. The tables of
+docs/poor-accuracy.md are printed; all figures are in `build/defaults.json`, where those that are known are not measured
+again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from torch import nn
+
+import sw
+from sw.data import Dataset, load_data
+from sw.files import write_atomic
+from sw.sections import TrainSection
+from sw.training import torch_accuracy, train
+
+FIGURES = Path(__file__).parent.parent / "build" / "defaults.json"
+FIXED: dict[str, Any] = {
+    "normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network",
+}  # fmt: skip
+CELL_BITS, ADC_BITS = (1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5, 6, 7, 8)
+_PERCENTILES = (1.0, 0.999, 0.99)
+_CONSOLE = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, trained with seed 1, and how many test images it is measured on; the first 1,000 training images
+    calibrate.
+    """
+
+    title: str
+    data: str
+    train: TrainSection
+    images: int
+
+
+def _plain(**settings: Any) -> TrainSection:
+    return TrainSection(activation="relu", activation_levels=0, weight_bits=0, **settings)
+
+
+CASES = {
+    "digits": Case("digits, 64-48-10", "digits", _plain(hidden=(48,), epochs=60, learning_rate=1e-2), 500),
+    "mnist": Case("MNIST, 784-256-128-10", "mnist", _plain(hidden=(256, 128), epochs=6, batch=128), 1000),
+    "fashion": Case(
+        "Fashion-MNIST, 784-256-128-10", "fashion-mnist", _plain(hidden=(256, 128), epochs=8, batch=128), 1000
+    ),
+    "cnn": Case(
+        "Fashion-MNIST, 8c3p-2s-16c3p-2s-64-10",
+        "fashion-mnist",
+        _plain(network="8c3p-2s-16c3p-2s-64-10", epochs=4, batch=128),
+        1000,
+    ),
+}
+
+
+def grid(cells: bool) -> Iterator[dict[str, Any]]:
+    """Settings that the search tries: weight scales where cells are varied, ranges where converters are."""
+    scales, quantiles = (("max", "mse"), (1.0, 0.99)) if cells else (("max",), (1.0, 0.99, 0.95, 0.9, 0.8))
+    for scale, share, quantile in itertools.product(scales, _PERCENTILES, quantiles):
+        settings = {**FIXED, "weight_scale": scale, "adc_quantile": quantile}
+        if share < 1.0:
+            settings |= {"normalisation": "percentile", "percentile": share}
+        yield settings
+
+
+class Bench:
+    """Figures of a network's chips; those that were measured before come from the file."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.case = name, CASES[name]
+        self.data: Dataset = load_data(self.case.data)
+        self.model: nn.Module = train(self.case.train, self.data, 1)
+        known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+        self.figures: dict[str, list[float]] = known.get(name, {})
+
+    def measure(self, cell_bits: int, adc_bits: int, convert: dict[str, Any]) -> list[float]:
+        """[accuracy 0 .. 1, mean steps, seconds of `sw.compile`] on ideal cells with k = 2 and at most 20 steps."""
+        key = json.dumps([cell_bits, adc_bits, convert], sort_keys=True)
+        if key not in self.figures:
+            start = time.perf_counter()
+            chip = sw.compile(self.model, self._flat(self.data.train_images[:1000]), {
+                "convert": convert,
+                "device": {"bits": cell_bits},
+                "crossbar": {"adc_bits": adc_bits},
+                "decision": {"k": 2.0, "t_max": 20},
+            })  # fmt: skip
+            seconds = time.perf_counter() - start
+            result = chip.predict(self._flat(self.data.test_images[: self.case.images]))
+            labels = self.data.test_labels[: self.case.images]
+            self.figures[key] = [result.accuracy(labels), float(result.steps.mean()), seconds]
+        return self.figures[key]
+
+    def row(self, cell_bits: int, adc_bits: int, cells: bool) -> str:
+        """Accuracy and steps with fixed settings, by default, and with the best of the grid."""
+        found = [self.measure(cell_bits, adc_bits, FIXED), self.measure(cell_bits, adc_bits, {})]
+        found.append(
+            max((self.measure(cell_bits, adc_bits, each) for each in grid(cells)), key=lambda f: (f[0], -f[1]))
+        )
+        self.store()
+        return " | ".join(f"{100.0 * accuracy:.1f} % ({steps:.1f})" for accuracy, steps, _ in found)
+
+    def store(self) -> None:
+        known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+        write_atomic(FIGURES, json.dumps({**known, self.name: self.figures}, indent=1).encode())
+
+    def ann(self) -> float:
+        images = self._flat(self.data.test_images[: self.case.images])
+        return torch_accuracy(self.model, images, self.data.test_labels[: self.case.images])
+
+    def times(self) -> tuple[float, float]:
+        """Seconds of `sw.compile` with 4-bit cells and 8-bit converters: fixed settings, defaults."""
+        return self.measure(4, 8, FIXED)[2], self.measure(4, 8, {})[2]
+
+    def _flat(self, images: Any) -> Any:
+        return images.reshape(len(images), -1)
+
+
+def tables(names: Sequence[str]) -> str:
+    """Both tables in Markdown."""
+    benches = [Bench(name) for name in names]
+    parts = []
+    for cells in (True, False):
+        head = "| cell bits | network | fixed | default | best found |" if cells else (
+            "| ADC bits | network | fixed | default | best found |"
+        )  # fmt: skip
+        lines = [head, "|---|---|---|---|---|"]
+        for bench in benches:
+            for bits in CELL_BITS if cells else ADC_BITS:
+                with _CONSOLE.status(f"{bench.case.title}: {bits} bits"):
+                    row = bench.row(bits if cells else 4, 8 if cells else bits, cells)
+                lines.append(f"| {bits} | {bench.case.title} | {row} |")
+                _CONSOLE.print(lines[-1])
+        parts.append("\n".join(lines))
+    for bench in benches:
+        before, now = bench.times()
+        parts.append(
+            f"{bench.case.title}: ANN {100 * bench.ann():.1f} %, compile {before:.2f} s fixed, {now:.2f} s default"
+        )
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.defaults", description="Measure the defaults of [convert]."
+    )
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"{', '.join(CASES)}; all if not given")
+    names = parser.parse_args().networks or list(CASES)
+    if unknown := sorted(set(names) - set(CASES)):
+        parser.error(f"there is no network {', '.join(unknown)}; the networks are {', '.join(CASES)}")
+    print(tables(names))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""What conversion chose, in sentences: for `Chip.notes`, the report and `summary.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sw.config import Config
+from sw.network import Network
+from sw.passes.choose import Conversion
+from sw.passes.converters import Converters
+
+__all__ = ["conversion_notes", "range_notes"]
+
+
+def conversion_notes(chosen: Conversion, config: Config) -> tuple[str, ...]:
+    """Of what `sw.passes.choose` chose or changed."""
+    notes = []
+    if chosen.offset:
+        notes.append(
+            f"{chosen.offset:+.4g} was added to every output of the model, so that output neurons can fire; this "
+            "changes none of its classes."
+        )
+    if config.convert.normalisation == "auto":
+        what = (
+            "The largest activation" if chosen.share == 1.0 else f"The {chosen.share:.1%} percentile of the activations"
+        )
+        notes.append(f"{what} of a layer is a firing rate of 1.")
+    if chosen.output is not None:
+        notes.append(
+            f"With ideal cells and converters, {chosen.output.agreement:.1%} of the calibration images that were "
+            f"looked at get the model's class, in {chosen.output.steps:.1f} time steps."
+        )
+    return tuple(notes)
+
+
+def range_notes(network: Network, ranges: Sequence[Converters]) -> tuple[str, ...]:
+    """Of converters that clip or round so much that thresholds and biases make up for it."""
+    return tuple(
+        f"Converters of layer '{layer.name}' read in units of {1 << each.shift} conductance steps; its threshold was "
+        f"divided by {each.gain:.3g} and its biases were moved, to make up for what they lose on average. What is left "
+        f"is an error of {each.error:.2g} thresholds an image."
+        for layer, each in zip(network.layers, ranges, strict=False)
+        if each.compensates
+    )

@@ -1,0 +1,112 @@
+"""What conversion chooses: a common offset and the scale of the logits do not matter, and few levels lose little."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+import sw
+from sw.data import load_data
+from tests.sw.models import make_config, make_images, make_model
+
+IMAGES = make_images(200, 20, seed=3)
+FIXED = {"normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network"}
+IDEAL = {"decision": {"t_max": 20}, "device": {"bits": 4}}
+
+
+@functools.cache
+def digits_model(loss: str = "cross entropy") -> nn.Sequential:
+    """The network of the README's quick start."""
+    data = load_data("digits")
+    x = torch.from_numpy(data.train_images.reshape(-1, 64).astype(np.float32) / 255)
+    y = torch.from_numpy(data.train_labels.astype(np.int64))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10))
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+        for _ in range(200):
+            out = model(x)
+            if loss == "cross entropy":
+                value = F.cross_entropy(out, y)
+            else:
+                value = F.binary_cross_entropy_with_logits(out, F.one_hot(y, 10).float())
+            optimiser.zero_grad()
+            value.backward()
+            optimiser.step()
+    return model.eval()
+
+
+def moved(model: nn.Sequential, offset: float, scale: float = 1.0) -> nn.Sequential:
+    """The model with logits scale * (logits + offset)."""
+    last = model[-1]
+    other = nn.Linear(last.in_features, last.out_features)
+    with torch.no_grad():
+        other.weight.copy_(last.weight * scale)
+        other.bias.copy_((last.bias.double() + offset) * scale)
+    return nn.Sequential(*model[:-1], other).eval()
+
+
+def digits_chip(model: nn.Module, **convert: Any) -> Any:
+    return sw.compile(model, load_data("digits").train_images[:500], {**IDEAL, "convert": convert})
+
+
+def digits_accuracy(chip: Any) -> tuple[float, float]:
+    data = load_data("digits")
+    result = chip.predict(data.test_images)
+    return result.accuracy(data.test_labels), float(result.steps.mean())
+
+
+def test_a_common_offset_of_the_logits_changes_nothing() -> None:
+    data = load_data("digits")
+    plain = digits_chip(digits_model())
+    expected = plain.predict(data.test_images)
+    for offset in (-50.0, 50.0, -1000.0):
+        chip = digits_chip(moved(digits_model(), offset))
+        assert np.mean(chip.predict(data.test_images).classes == expected.classes) == 1.0
+        assert any("was added to every output of the model" in note for note in chip.notes)
+    silent = digits_chip(moved(digits_model(), -50.0), **FIXED)
+    assert len(np.unique(silent.predict(data.test_images).classes)) == 1  # what an offset does if nothing is done
+
+
+def test_logits_of_independent_classes_lose_nothing() -> None:
+    """Trained with a sigmoid a class, nearly all logits are negative."""
+    model, data = digits_model("sigmoids"), load_data("digits")
+    with torch.no_grad():
+        x = torch.from_numpy(data.test_images.reshape(-1, 64).astype(np.float32) / 255)
+        ann = float(np.mean(model(x).argmax(1).numpy() == data.test_labels))
+    accuracy, _ = digits_accuracy(digits_chip(model))
+    assert accuracy >= ann - 0.01
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.floats(-1e3, 1e3),
+    st.floats(-3.0, 3.0),
+    st.sampled_from([{"input": "even"}, {"input": "phase", "phases": 4}, {"input": "analog"}, {"input": "rate"}]),
+    st.sampled_from(["spikes", "membrane"]),
+)
+def test_random_offsets_and_scales(seed: int, offset: float, power: float, coding: dict, readout: str) -> None:
+    model = make_model(20, 16, 12, 5, seed=seed)
+    reset = "none" if readout == "membrane" else "subtract"
+    config = make_config(
+        coding=coding,
+        decision={"readout": readout, "t_max": 16},
+        neuron={"output_reset": reset},
+        device={"device_sigma": 0.0},
+    )
+    plain = sw.compile(model, IMAGES, config)
+    other = sw.compile(moved(model, offset, 10.0**power), IMAGES, config)
+    for a, b in zip(plain.image.layers, other.image.layers, strict=True):
+        np.testing.assert_array_equal(a.weights, b.weights)
+        assert abs(a.theta - b.theta) <= 1
+        assert np.abs(a.bias - b.bias).max() <= 1  # an offset of 1000 leaves four digits to the logits
+    agree = np.mean(plain.predict(IMAGES).classes == other.predict(IMAGES).classes)
+    assert agree >= 0.95
