@@ -48,3 +48,30 @@ def test_a_single_class_stops_at_its_own_count():
     expected = run_reference(image, IMAGES)
     found = spiking_network(image).run(len(IMAGES), row_codes(image, IMAGES))
     np.testing.assert_array_equal(found.steps, expected.steps)
+
+
+@pytest.mark.parametrize("real", [False, True], ids=["whole", "real"])
+@pytest.mark.parametrize("coding", ["even", "rate", "analog"])
+def test_images_in_parts_give_what_they_give_together(coding, real):
+    chip = make_chip(coding={"input": coding})
+    assert chip.stages is not None
+    network = spiking_network(chip.image, chip.stages.normalised if real else None)
+    together = network.run(len(IMAGES), row_codes(chip.image, IMAGES))
+    for first, last in ((0, 1), (1, 8), (8, 20)):
+        part = network.run(last - first, row_codes(chip.image, IMAGES[first:last], first))
+        np.testing.assert_array_equal(part.classes, together.classes[first:last])
+        np.testing.assert_array_equal(part.steps, together.steps[first:last])
+
+
+def test_membranes_that_single_precision_does_not_hold():
+    """A chip of so many rows and phases that its sums pass 2^24 is computed in double precision."""
+    chip = make_chip(4000, 3, 2, coding={"input": "phase", "phases": 8}, decision={"rule": "fixed", "t_max": 80})
+    image = wide_adc(chip.image)
+    assert max(shape.membrane_bits for shape in image.parameters.layers) > 25
+    network = spiking_network(image)
+    assert network.layers[0].dtype is np.float64
+    images = make_images(10, 4000, seed=2)
+    expected = run_reference(image, images)
+    found = network.run(len(images), row_codes(image, images))
+    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_array_equal(found.steps, expected.steps)
