@@ -57,6 +57,8 @@ def dark_input(measures: Measures) -> Iterator[Sign]:
 )
 def zero_weights(measures: Measures) -> Iterator[Sign]:
     for layer in measures.layers:
+        if layer.zeros < LOST:
+            continue
         used = int(np.count_nonzero(layer.levels))
         wanted = None if layer.source is None else int(np.count_nonzero(layer.source.weight))
         lost = None if not wanted else 1.0 - used / wanted

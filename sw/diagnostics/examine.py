@@ -24,7 +24,7 @@ __all__ = ["MOST_COMPILED", "MOST_IMAGES", "diagnose", "diagnose_compiled"]
 
 MOST_IMAGES = 2000
 """Images that are looked at, at most."""
-MOST_COMPILED = 256
+MOST_COMPILED = 128
 """Calibration images that `sw.compile` looks at, at most."""
 _QUICK_CELLS = 100_000
 """Cells whose wires are solved in a second or two; for more, `sw.compile` leaves IR drop out."""

@@ -47,9 +47,8 @@ class LayerMeasures:
     counts : what its converters and neurons did
     saturations : conversions out of the ADC's range, noise included
     positions : output positions
+    top : highest level of a cell
     source : the layer in real numbers, in units of thresholds; None if it is not known
-    activation : largest value of every column in real numbers on these images, in units of thresholds, float64
-        [columns]; and the share of the positive ones that are above 1; None if they are not known
     """
 
     name: str
@@ -61,18 +60,16 @@ class LayerMeasures:
     positions: int
     top: int
     source: Layer | None
-    activation: NDArray[np.float64] | None
-    above_one: float | None
 
     @cached_property
-    def levels(self) -> NDArray[np.int32]:
-        """|w| of every pair, int32 [rows, columns]."""
-        return np.abs(self.image.weights)
+    def levels(self) -> NDArray[np.uint8]:
+        """|w| of every pair, of which one cell is at level 0, uint8 [rows, columns]."""
+        return self.image.positive | self.image.negative
 
-    @property
+    @cached_property
     def zeros(self) -> float:
         """Share of weights of level 0."""
-        return float(np.mean(self.levels == 0))
+        return 1.0 - np.count_nonzero(self.levels) / self.levels.size
 
     @property
     def rate(self) -> float:
@@ -111,6 +108,16 @@ class LayerMeasures:
 
 
 @dataclass(frozen=True, eq=False)
+class Activation:
+    """A layer in real numbers, in units of its threshold: the largest value of every column, float64 [columns], and the
+    share of the positive values that are above 1.
+    """
+
+    largest: NDArray[np.float64]
+    above_one: float
+
+
+@dataclass(frozen=True, eq=False)
 class Measures:
     """A chip on some images.
 
@@ -132,9 +139,21 @@ class Measures:
     stages: Stages
     nir: bool
 
+    def activation(self, layer: LayerMeasures) -> Activation | None:
+        """What the layer gives in real numbers; None for NIR, tuned thresholds, and a chip that was loaded."""
+        return None if self._activations is None else self._activations[layer.index]
+
+    @cached_property
+    def _activations(self) -> list[Activation] | None:
+        stages = self.chip.stages
+        if stages is None or stages.untuned is not None:
+            return None
+        return _activations(stages.normalised, self.pixels)
+
     def clipped(self, layer: LayerMeasures) -> bool:
         """Whether much of what a layer's neurons ought to fire is above a rate of 1."""
-        return not layer.last and layer.above_one is not None and layer.above_one >= BEYOND
+        activation = None if layer.last else self.activation(layer)
+        return activation is not None and activation.above_one >= BEYOND
 
     def spikes_count(self, layer: LayerMeasures) -> bool:
         """Whether anything reads the spikes of a layer."""
@@ -151,14 +170,15 @@ class Measures:
 
     @cached_property
     def hushed(self) -> tuple[tuple[LayerMeasures, NDArray[np.intp], int], ...]:
-        """Layers of which half or more of the columns that ought to fire twice in the median number of steps never do:
-        (layer, those columns, how many ought to).
+        """Layers of which half or more of the columns never fire, and half or more of those that ought to fire twice in
+        the median number of steps: (layer, the columns that ought to and do not, how many ought to).
         """
         periods = float(np.median(self.result.steps)) / self.image.parameters.phases
         found = []
         for layer in self.layers[:-1]:
-            if layer.activation is not None:
-                expected = layer.activation * periods + layer.image.v0 / layer.image.theta >= 2.0
+            activation = self.activation(layer) if 2 * layer.silent.sum() >= len(layer.silent) else None
+            if activation is not None:
+                expected = activation.largest * periods + layer.image.v0 / layer.image.theta >= 2.0
                 silent = np.flatnonzero(expected & layer.silent)
                 if expected.sum() >= EXPECTED and 2 * len(silent) >= expected.sum():
                     found.append((layer, silent, int(expected.sum())))
@@ -178,9 +198,6 @@ def measure(chip: Chip, image: ChipImage, pixels: NDArray[np.uint8], labels: NDA
     # one thread: sums of real numbers must not depend on how many processors there are
     result = run_reference(image, pixels, threads=1, observe=observer)
     network = chip.network
-    # tuning has changed the thresholds since
-    tuned = chip.stages is not None and chip.stages.untuned is not None
-    active = None if network is None or chip.stages is None or tuned else _activations(network, pixels)
     plan = image.parameters.stages
     layers = []
     for index, (number, stage) in enumerate(plan.crossbars):
@@ -196,21 +213,18 @@ def measure(chip: Chip, image: ChipImage, pixels: NDArray[np.uint8], labels: NDA
                 positions=plan.maps[number + 1].positions,
                 top=image.device.levels - 1,
                 source=None if network is None else network.layers[index],
-                activation=None if active is None else active[index][0],
-                above_one=None if active is None else active[index][1],
             )
         )
     stages = Stages(chip, image, pixels, labels, result.classes)
     return Measures(chip, image, pixels, labels, result, layers, stages, network is not None and chip.stages is None)
 
 
-def _activations(network: Network, pixels: NDArray[np.uint8]) -> list[tuple[NDArray[np.float64], float]]:
-    """Largest value of every column, and the share of positive values that are above 1, of every crossbar layer."""
+def _activations(network: Network, pixels: NDArray[np.uint8]) -> list[Activation]:
     found = []
     for layer, values in zip(network.stages, network.activations(pixels), strict=True):
         if isinstance(layer, Layer):
-            largest = values.reshape(-1, layer.outputs).max(axis=0).astype(np.float64)
             positive = int(np.count_nonzero(values > 0.0))
             above = int(np.count_nonzero(values > 1.0 + 1e-6))
-            found.append((largest, above / positive if positive else 0.0))
+            largest = values.reshape(-1, layer.outputs).max(axis=0).astype(np.float64)
+            found.append(Activation(largest, above / positive if positive else 0.0))
     return found

@@ -26,12 +26,13 @@ __all__: list[str] = []
 def rates_clipped(measures: Measures) -> Iterator[Sign]:
     fall = measures.stages.fall("spiking")
     for layer in measures.layers:
-        if fall is not None and not measures.stuck and measures.clipped(layer):
+        activation = measures.activation(layer)
+        if fall is not None and activation is not None and not measures.stuck and measures.clipped(layer):
             yield Sign(
-                f"{layer.above_one or 0.0:.0%} of the activations of layer '{layer.name}' are above the firing rate "
+                f"{activation.above_one:.0%} of the activations of layer '{layer.name}' are above the firing rate "
                 "of 1; "
                 f"{told(measures, fall)}",
-                {"above_one": layer.above_one or 0.0, "before": fall.before, "after": fall.after},
+                {"above_one": activation.above_one, "before": fall.before, "after": fall.after},
                 'raise [convert] percentile, such as to 99.9, set [convert] normalisation = "max", or calibrate with '
                 "images "
                 "that are as bright as these",

@@ -63,20 +63,39 @@ class Stages:
         labels: NDArray[np.int64] | None,
         classes: NDArray[np.integer],
     ) -> None:
+        self._chip, self._image, self._pixels, self._final = chip, image, pixels, classes
+        self._known: dict[str, NDArray[np.integer]] = {}
+        self.truth = self.given if labels is None else labels
+        self.largest = LARGE_FALL if labels is None else LARGE_LOSS
+
+    @cached_property
+    def given(self) -> NDArray[np.integer]:
+        """Classes [images] of the first stage."""
+        if self._chip.stages is None:
+            return self.classes(self.names[0])
+        from sw.training import torch_classes
+
+        shape = self._chip.stages.folded.input_shape
+        self._known["ANN"] = torch_classes(self._chip.stages.model, self._pixels.reshape(len(self._pixels), *shape))
+        return self._known["ANN"]
+
+    @cached_property
+    def _runs(self) -> dict[str, Callable[[], NDArray[np.integer]]]:
+        """Every stage; making the chips of all of them takes longer than running one."""
         from sw.chip import Chip as ChipClass
 
-        self._chip, self._image, self._pixels = chip, image, pixels
-        # the chip's own, on the devices that were measured
-        measured = ChipClass(image, chip.config, chip.stages, network=chip.network)
-        self._runs = dict(stage_classes(measured, pixels))
+        chip, pixels, image = self._chip, self._pixels, self._image
+        runs = dict(stage_classes(ChipClass(image, chip.config, chip.stages, network=chip.network), pixels))
         if chip.stages is None and chip.network is not None:
             network = spiking_network(image, chip.network)
-            self._runs = {"spiking": lambda: spiking_classes(image, network, pixels), **self._runs}
-        self._known: dict[str, NDArray[np.integer]] = {}
-        self.names = tuple(self._runs)
-        self._known[self.names[-1]] = classes
-        self.truth = self.classes(self.names[0]) if labels is None else labels
-        self.largest = LARGE_FALL if labels is None else LARGE_LOSS
+            runs = {"spiking": lambda: spiking_classes(image, network, pixels), **runs}
+        self._known[list(runs)[-1]] = self._final
+        return runs
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of all stages, first to last."""
+        return tuple(self._runs)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -85,30 +104,34 @@ class Stages:
 
     def classes(self, stage: str) -> NDArray[np.integer]:
         """Classes [images] after a stage."""
+        run = self._runs[stage]
         if stage not in self._known:
-            self._known[stage] = self._runs[stage]()
+            self._known[stage] = run()
         return self._known[stage]
 
-    def right(self, stage: str) -> NDArray[np.bool_]:
-        """Images whose class is the true one, bool [images]."""
-        return self.classes(stage) == self.truth
+    def right(self, classes: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Images of which these classes, [images], are the true ones, bool [images]."""
+        return classes == self.truth
 
     def table(self) -> tuple[tuple[str, float, float | None], ...]:
-        """(stage, agreement with the first stage, accuracy or None) of the stages that were run."""
-        first = self.classes(self.names[0])
+        """(stage, agreement with the first stage, accuracy or None) of the stages that were run; the last is "chip" if
+        there was no need for those between.
+        """
+        known = {name: self._known[name] for name in self.names if name in self._known} if self.falls else {}
+        if not known:
+            known = {"ANN" if self._chip.stages is not None else self.names[0]: self.given, "chip": self._final}
         return tuple(
             (
                 name,
-                float(np.mean(self._known[name] == first)),
-                None if self.truth is first else float(np.mean(self._known[name] == self.truth)),
+                float(np.mean(classes == self.given)),
+                None if self.truth is self.given else float(np.mean(self.right(classes))),
             )
-            for name in self.names
-            if name in self._known
+            for name, classes in known.items()
         )
 
     def lost(self, which: NDArray[np.bool_]) -> float:
-        """Share of some images, bool [images], that are right at the first stage and wrong at the last."""
-        before, after = self.right(self.names[0])[which], self.right(self.names[-1])[which]
+        """Share of some images, bool [images], that are right at the first stage and wrong on the chip."""
+        before, after = self.right(self.given)[which], self.right(self._final)[which]
         return float(np.mean(before & ~after)) if len(before) else 1.0
 
     @cached_property
@@ -116,17 +139,18 @@ class Stages:
         """Stages that lose what matters, first to last. Those between are not run if the last is as good as the first,
         nor single effects of devices if all of them together lose little.
         """
-        if not self._falls(self.names[0], self.names[-1], self.largest):
+        if not self._falls(self.given, self._final):
             return ()
         falls = []
         devices = self.devices
-        before = self.names[0]
+        before = self.given
         for name in self.names[1:]:
-            if devices and name == devices[0] and not self._falls(before, self.names[-1], self.largest):
+            if devices and name == devices[0] and not self._falls(before, self._final):
                 break
-            if self._falls(before, name, self.largest):
-                falls.append(Fall(name, float(self.right(before).mean()), float(self.right(name).mean())))
-            before = name
+            after = self.classes(name)
+            if self._falls(before, after):
+                falls.append(Fall(name, float(self.right(before).mean()), float(self.right(after).mean())))
+            before = after
         return tuple(falls)
 
     def fall(self, *names: str) -> Fall | None:
@@ -154,10 +178,11 @@ class Stages:
                 return name
         return None
 
-    def _falls(self, before: str, after: str, largest: float) -> bool:
+    def _falls(self, before: NDArray[np.integer], after: NDArray[np.integer]) -> bool:
+        """Whether more is lost between two stages, classes [images], than may be and than chance explains."""
         a, b = self.right(before), self.right(after)
         lost, won = int(np.sum(a & ~b)), int(np.sum(b & ~a))
-        return lost - won >= largest * len(a) and lost - won > _SIGMAS * np.sqrt(lost + won)
+        return lost - won >= self.largest * len(a) and lost - won > _SIGMAS * np.sqrt(lost + won)
 
 
 def _without_clip(network: SpikingNetwork) -> SpikingNetwork | None:

@@ -35,8 +35,9 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
         size: dict[str, float | int | str] = {"theta": layer.image.theta, "t_max": measures.image.t_max}
         text = f"layer '{layer.name}' never fires"
         remedy = 'set [convert] normalisation = "percentile", or raise [decision] t_max'
-        if layer.activation is not None:
-            largest = float(layer.activation.max())
+        activation = measures.activation(layer)
+        if activation is not None:
+            largest = float(activation.largest.max())
             size["largest_activation"] = largest
             text += f": its largest activation is {largest:.3g} thresholds a step, in {measures.image.t_max} steps"
             if largest <= 0.0:
@@ -71,10 +72,12 @@ def always_fires(measures: Measures) -> Iterator[Sign]:
     "mostly-silent",
     "fault",
     meaning="Most neurons of a layer that ought to fire do not.",
-    measured=f"Of the columns (channels of a convolution) whose largest activation is two spikes or more in the "
-    "median number of "
-    f"steps, half or more never fire; there must be {EXPECTED} of them. Needs the network in real numbers.",
-    remedy='Fewer thresholds by `[convert] normalisation = "percentile"`, more `[decision] t_max` steps, or a larger '
+    measured="Half or more of the columns (channels of a convolution) never fire, and half or more of those whose "
+    "largest "
+    f"activation is two spikes or more in the median number of steps; there must be {EXPECTED} of these. Needs the "
+    "network "
+    "in real numbers.",
+    remedy='Lower thresholds by `[convert] normalisation = "percentile"`, more `[decision] t_max` steps, or a larger '
     "k.",
 )
 def mostly_silent(measures: Measures) -> Iterator[Sign]:
@@ -116,7 +119,7 @@ def one_class(measures: Measures) -> Iterator[Sign]:
     remedy="Give images of all classes, in the unit that the network was trained with; or the network is not trained.",
 )
 def network_of_one_class(measures: Measures) -> Iterator[Sign]:
-    first = measures.stages.classes(measures.stages.names[0])
+    first = measures.stages.given
     if (
         measures.labels is None
         and len(first) >= MANY

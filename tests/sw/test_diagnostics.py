@@ -83,8 +83,8 @@ def healthy() -> Chip:
 
 
 def test_a_healthy_chip_has_no_findings(healthy: Chip) -> None:
-    assert healthy.findings is not None and len(healthy.findings) == 0 and healthy.findings.images == 256
-    assert str(healthy.findings) == "Nothing conspicuous, measured on 256 calibration images."
+    assert healthy.findings is not None and len(healthy.findings) == 0 and healthy.findings.images == 128
+    assert str(healthy.findings) == "Nothing conspicuous, measured on 128 calibration images."
     assert healthy.predict(TESTS).accuracy(EXPECTED) > 0.95
     assert names(healthy.diagnose(TESTS)) == names(healthy.diagnose(TESTS, EXPECTED)) == []
     assert healthy.diagnose(TESTS, EXPECTED).images == len(TESTS)
@@ -276,7 +276,7 @@ def test_sizes_are_right(healthy: Chip) -> None:
     (finding,) = chip.diagnose(TESTS)
     assert finding.size == {"zeros": 1.0, "weights": 24 * 16, "theta": chip.image.layers[1].theta}
     chip = BROKEN["k out of reach"][0]()
-    chosen = IMAGES[:300][np.linspace(0, 299, 256).round().astype(int)]
+    chosen = IMAGES[:300][np.linspace(0, 299, 128).round().astype(int)]
     (finding,) = chip.findings  # type: ignore[misc]
     result = chip.predict(chosen)
     assert finding.size["share"] == pytest.approx(np.mean(result.reasons == 0), abs=1e-6) and finding.size["k"] == 12
@@ -311,7 +311,7 @@ def test_a_diagnosis_does_not_depend_on_threads_and_comes_back_from_json(healthy
     assert Diagnosis.from_json(json.loads(json.dumps(found.to_json()))) == found
     assert compiled(crossbar={"adc_bits": 1}).findings == found
     text = str(found)
-    assert text.startswith("3 findings, measured on 256 calibration images:\n- fault, adc-rounds: the ADC of layer '1'")
+    assert text.startswith("3 findings, measured on 128 calibration images:\n- fault, adc-rounds: the ADC of layer '1'")
     assert text.count("\n  remedy: ") == 3
     assert [stage for stage, _, _ in found.stages] == ["ANN", "folded", "normalised", "spiking", "quantised", "ADC"]
     assert found.stages[-1][1] == pytest.approx(found[0].size["after"], abs=1e-6)
@@ -395,10 +395,10 @@ def report(chip: Chip, folder: Path) -> tuple[str, dict[str, Any]]:
 
 def test_the_report_says_it(healthy: Chip, tmp_path: Path) -> None:
     page = write_report(tmp_path / "healthy", image=healthy.image, maps=[], diagnosis=healthy.findings).read_text()
-    assert "Nothing conspicuous, measured on 256 calibration images" in page
+    assert "Nothing conspicuous, measured on 128 calibration images" in page
     chip = zeroed(3)()
     text, summary = report(chip, tmp_path / "zeroed")
-    assert "1 finding, measured on 256 calibration images" in text and "fault: zero-weights" in text
+    assert "1 finding, measured on 128 calibration images" in text and "fault: zero-weights" in text
     assert [(entry["name"], entry["layer"]) for entry in summary["findings"]] == [("zero-weights", SECOND)]
     text, summary = report(sw.load(chip.save(tmp_path / "zeroed.loom")), tmp_path / "loaded")
     assert "measured on 30 images of this report" in text and summary["findings"][0]["name"] == "zero-weights"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sw.config import Config
+from sw.diagnostics import Diagnosis
 from sw.errors import FileError
 from sw.evidence import Example, TileMap
 from sw.readable import percent, si
@@ -19,7 +20,8 @@ from tests.sw.synthetic import make_chip, make_programmed_chip, make_result
 
 KEYS = (
     "accuracy.ann accuracy.reference accuracy.rtl bit_exact.images bit_exact.values_compared bit_exact.mismatches "
-    "steps.mean cycles.mean energy_J.crossbar energy_J.adc energy_J.dac energy_J.digital waterfall config seed versions"
+    "steps.mean cycles.mean energy_J.crossbar energy_J.adc energy_J.dac energy_J.digital waterfall config seed "
+    "versions diagnosis.images diagnosis.findings"
 ).split()
 
 
@@ -38,6 +40,7 @@ def everything() -> dict[str, Any]:
         "example": Example(np.zeros(64, np.uint8), 3, make_result(chip, 1, trace=True)),
         "maps": [TileMap("layer0", np.ones((4, 3)), np.zeros((4, 3)))],
         "cells": {"npu": {"$add": 5}},
+        "diagnosis": Diagnosis((), 60, "calibration images"),
         "config": Config.load("tiny"),
     }
 
@@ -86,6 +89,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     text = write_report(tmp_path, image=make_chip(), maps=[]).read_text()
     for sentence in (
         "The Verilog was not run for this report",
+        "The diagnosis: not run.",
         "Accuracy after each conversion stage: not run.",
         "The trace of an image: not run.",
         "Energy: not run.",

@@ -1,0 +1,77 @@
+"""`spikeloom diagnose`, and what a run says of its chip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import sw
+from sw.cli import app
+from sw.data import load_data
+from sw.steps import load_chip, make_flow
+from tests.sw.models import make_config
+
+
+def spikeloom(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+BROKEN = 'name = "broken"\n' + "".join(
+    f"[{table}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
+    for table, values in {
+        "data": {"test_limit": 40, "calibration_images": 100},
+        "train": {"hidden": [20], "epochs": 5, "learning_rate": 1e-2},
+        "device": {"stuck_on": 0.5},
+    }.items()
+)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration of a chip with half of its cells stuck."""
+    path = tmp_path_factory.mktemp("broken") / "broken.toml"
+    path.write_text(BROKEN)
+    return path
+
+
+def test_a_run_warns_and_keeps_what_it_found(broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the command line while it converts, and in the report, which comes later, maybe in another process."""
+    monkeypatch.chdir(tmp_path)
+    run = spikeloom("run", str(broken), "--to", "convert")
+    assert run.exit_code == 0, run.output
+    sentence = "The network does not bear the effect 'stuck cells'; agreement with the network falls from "
+    assert run.output.count(f"Warning: {sentence}") == 1
+    flow = make_flow(sw.Config.load(broken), tmp_path / "build" / "broken")
+    assert [finding.name for finding in load_chip(flow).findings or ()] == ["device-loss"]
+    report = spikeloom("report", str(broken))
+    assert report.exit_code == 0 and "device-loss: see the report" in " ".join(report.output.split())
+    summary = json.loads((tmp_path / "build/broken/report/summary.json").read_text())["diagnosis"]
+    assert [finding["name"] for finding in summary["findings"]] == ["device-loss"]
+    assert summary["images"] == 100 and summary["source"] == "calibration images"
+    page = (tmp_path / "build/broken/report/report.html").read_text()
+    assert "fault: device-loss" in page and "does not bear the effect &#39;stuck cells&#39;" in page
+
+    told = spikeloom("diagnose", str(broken))
+    assert told.exit_code == 0 and "1 finding, measured on 100 calibration images:" in told.output
+    as_json = spikeloom("diagnose", str(broken), "--json")
+    assert json.loads(as_json.stdout)["findings"] == summary["findings"]
+    refused = spikeloom("diagnose", str(broken), "--images", "5")
+    assert refused.exit_code == 2 and "--images is for a FILE.loom" in refused.output
+
+
+def test_a_weight_image_is_judged_by_its_data_set(tmp_path: Path) -> None:
+    from sw.training import train
+
+    config, data = make_config(), load_data("digits")
+    chip = sw.compile(train(config.train, data, config.seed), data.train_images[:200], config)
+    path = str(chip.save(tmp_path / "tiny.loom"))
+    told = spikeloom("diagnose", path)
+    assert told.exit_code == 0 and told.output == "Nothing conspicuous, measured on 100 images.\n"
+    found = json.loads(spikeloom("diagnose", path, "--images", "50", "--json").stdout)
+    assert found["images"] == 50 and found["findings"] == []
+    assert found["stages"][-1]["accuracy"] == chip.predict(data.test_images[:50]).accuracy(data.test_labels[:50])
+    refused = spikeloom("diagnose", path, "--images", "0")
+    assert refused.exit_code == 2 and "--images must be at least 1, not 0" in refused.output
