@@ -95,8 +95,7 @@ def refresh_interval(
     check_fraction("threshold", threshold)
     check_whole("programmings", programmings)
     if programmings > 1 and image.device.program_sigma == 0.0:
-        allowed = "positive" if image.device.program_sigma > 0.0 else "1 without program_sigma, where all are the same"
-        raise ValueError(f"programmings must be {allowed}, not {programmings!r}")
+        raise ValueError(f"programmings must be 1 without program_sigma, where all are the same, not {programmings!r}")
     arrays = build_arrays(held(image)) if image.device.drifts else None
     found: list[Lifetime] = []
     interval: int | None = None

@@ -12,6 +12,8 @@ from sim.config import Device
 from sim.devices import Cells, StuckCells
 from tests.sim.plain_programming import PlainCells
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*usual values are")  # wilder cells than there are
+
 DEVICES = st.builds(
     Device,
     bits=st.integers(1, 6),
@@ -167,7 +169,6 @@ def test_device_spread_is_of_the_cell() -> None:
     assert steps[0].std() == pytest.approx(0.2, rel=0.05) and steps[0].mean() == pytest.approx(1.0, abs=0.02)
 
 
-@pytest.mark.filterwarnings("ignore:.*sigma is 1.0")
 def test_a_large_spread_never_turns_a_pulse_around() -> None:
     model = model_of(Device(pulse_sigma=1.0, device_sigma=1.0))
     change = pulse_all(model, at(model, 0.5), True, 8)

@@ -58,7 +58,7 @@ def test_ends_of_the_search() -> None:
     ("device", "programmings", "sentence"),
     [
         ({}, 2, r"^programmings must be 1 without program_sigma, where all are the same, not 2$"),
-        ({"program_sigma": 0.01}, 0, r"^programmings must be positive, not 0$"),
+        ({"program_sigma": 0.01}, 0, r"^programmings must be a positive integer, not 0$"),
     ],
 )
 def test_programmings_are_checked(device: dict[str, Any], programmings: int, sentence: str) -> None:

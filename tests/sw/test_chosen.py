@@ -16,7 +16,7 @@ from sim.lifetime import held
 from sw.chip import Chip
 from sw.config import Config
 from sw.data import Dataset, load_data
-from sw.errors import CalibrationError, ConfigError
+from sw.errors import CalibrationError, ConfigError, SpikeLoomWarning
 from sw.passes.learn import learn_rule
 from sw.passes.tune import Cost, Tuned
 from sw.training import train
@@ -69,7 +69,8 @@ def test_a_chip_that_nothing_is_worth_stopping_for_runs_to_t_max() -> None:
     """From black images, which never lead, no k can be learnt."""
     model, data, _ = digits()
     settings = config(decision={**LEARNED, "t_max": 3})
-    chip = sw.compile(model, data.train_images[:200], settings, (np.zeros((20, 64), np.uint8), np.arange(20) % 10))
+    with pytest.warns(SpikeLoomWarning, match="^Validation images are black: every pixel of 20 is 0"):
+        chip = sw.compile(model, data.train_images[:200], settings, (np.zeros((20, 64), np.uint8), np.arange(20) % 10))
     assert chip.strategy is not None and chip.strategy.k is None and chip.strategy.search.ks == (None,)
     assert chip.image.rule == Rule.FIXED
     assert (chip.predict(data.test_images[:20]).steps == 3).all()

@@ -425,7 +425,7 @@ def test_the_usual_slips_with_digits_are_told_of_and_their_remedies_are_right() 
         model = nn.Sequential(nn.Flatten(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10))
         x, y = torch.from_numpy(values[:1297] / 16).float(), torch.from_numpy(labels[:1297])
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-        for _ in range(200):
+        for _ in range(100):
             optimiser.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
             optimiser.step()

@@ -65,12 +65,12 @@ def test_what_is_too_large_is_named(
     model: nn.Module, shape: tuple[int, ...], tables: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(ConfigError, match="^tiny: " + re.escape(sentence)):
-        sw.compile(model, np.full((1, *shape), 9, np.uint8), make_config(**tables))
+        sw.compile(model, np.full((1, *shape), 90, np.uint8), make_config(**tables))
 
 
 def test_what_just_fits_is_compiled() -> None:
-    chip = sw.compile(wide(4096), np.full((1, 1, 2, 2), 9, np.uint8), make_config(hardware={"lanes": 1}))
+    chip = sw.compile(wide(4096), np.full((1, 1, 2, 2), 90, np.uint8), make_config(hardware={"lanes": 1}))
     assert chip.parameters.layers[0].outputs == 4096
     assert (
-        sw.compile(pooled(256), np.full((1, 1, 256, 256), 9, np.uint8), "tiny").parameters.stages.maps[1].size == 65536
+        sw.compile(pooled(256), np.full((1, 1, 256, 256), 90, np.uint8), "tiny").parameters.stages.maps[1].size == 65536
     )
