@@ -27,6 +27,7 @@ from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.reference import check_images, run_reference
 from sim.result import Result
+from sim.short_repr import short_repr
 
 __all__ = ["LIMIT", "Lifetime", "Point", "held", "lifetime", "run_held", "stream_lifetime"]
 
@@ -76,6 +77,8 @@ class Lifetime:
     last_good: int | None
     points: tuple[Point, ...]
 
+    __repr__ = short_repr
+
     @property
     def end(self) -> Point | None:
         """The point after `images` images, whose reads are the lifetime in reads; None if there is no end."""
@@ -120,7 +123,9 @@ class _Search:
         arrays: tuple[CrossbarArray, ...] | None,
     ) -> None:
         if not image.device.drifts:
-            raise ValueError("A lifetime needs cells that drift: [device] cell is 'linear'")
+            raise ValueError(
+                "A lifetime needs cells that drift, [device] cell 'tantalum'; this chip's [device] cell is 'linear'"
+            )
         if not 0.0 < threshold <= 1.0:
             raise ValueError(f"threshold must be above 0 and at most 1, not {threshold!r}")
         self.image = image

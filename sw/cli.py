@@ -174,7 +174,7 @@ def firmware(
         raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {images}")
     chip, pixels, _ = chip_and_tests(source, data, as_json)
     pixels = pixels.reshape(len(pixels), -1)[:images]
-    files = {**driver_files(), **firmware_files(chip.image, pixels, programming)}
+    files: dict[str, bytes | str] = {**driver_files(), **firmware_files(chip.image, pixels, programming)}
     write_folder(output, files, changed="refuse")
     if as_json:
         print_json({"folder": str(output), "files": sorted(files), "images": len(pixels)})

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from sw.command import Data, Debug, Json, RunOrChip, chip_and_tests
+from sw.command import Data, Debug, Json, RunOrChip, chip_and_tests, is_chip
+from sw.config import Config
 from sw.console import bar, print_json, print_table
+from sw.errors import SpikeLoomError
 
 __all__ = ["EPILOG", "lifetime"]
 
@@ -49,7 +51,10 @@ def lifetime(
     from sw.lifetime_evidence import measure_lifetime
     from sw.lifetime_rows import lifetime_rows
 
+    if not is_chip(source):
+        _check_drift(source, Config.load(source).device.drifts)  # before the training, not after it
     chip, pixels, labels = chip_and_tests(source, data, as_json)
+    _check_drift(source, chip.image.device.drifts)
     given = {
         "threshold": threshold, "images": images, "limit": limit, "tolerance": tolerance, "images_per_s": images_per_s,
         "programmings": programmings,
@@ -64,3 +69,11 @@ def lifetime(
         print_json(found)
     else:
         print_table("lifetime", lifetime_rows(found))
+
+
+def _check_drift(source: str, drifts: bool) -> None:
+    if not drifts:
+        raise SpikeLoomError(
+            f"The cells of '{source}' do not drift ([device] cell is 'linear'), so that reads never wear them out and "
+            "there is no lifetime to search; take a chip whose [device] cell is 'tantalum'"
+        )

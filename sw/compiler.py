@@ -13,6 +13,7 @@ from torch import nn
 
 from hw.geometry import Plan
 from sim.image import ChipImage
+from sim.short_repr import short_repr
 from sw.chip import Chip
 from sw.compile_images import calibration_pixels, image_shape, validation_set
 from sw.config import Config
@@ -51,6 +52,8 @@ class Stages:
     folded: Network
     normalised: Network
     untuned: ChipImage | None = None
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hw.geometry import CrossbarStage, Plan, Pooling, PoolStage
 from hw.params import Readout, Reset, Rule
 from sim.image import ChipImage
+from sim.short_repr import short_repr
 from sw.network import Network
 from sw.windows import Kernels, WindowReader, map_order, pool_blocks
 
@@ -40,6 +41,8 @@ class SpikingLayer:
     v0: float
     clip: float
     reset: Reset
+
+    __repr__ = short_repr
 
     @cached_property
     def kernels(self) -> Kernels:
@@ -66,6 +69,8 @@ class FloatResult:
     classes: NDArray[np.int64]
     steps: NDArray[np.int64]
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
@@ -83,6 +88,8 @@ class SpikingNetwork:
     t_max: int
     skip: int
     readout: Readout
+
+    __repr__ = short_repr
 
     @property
     def batch(self) -> int:

@@ -21,6 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sim.short_repr import short_repr
 from sw.trajectories import Rewards, Trajectories
 
 __all__ = ["CONTINUE", "TERMINATE", "Learning", "Strategy", "learn_strategy"]
@@ -108,6 +109,8 @@ class Strategy:
     epsilons: NDArray[np.float64]
     converged: bool
     unit: int
+
+    __repr__ = short_repr
 
     @property
     def images(self) -> int:

@@ -19,6 +19,7 @@ from sim.crossbar import CrossbarArray, build_arrays
 from sim.image import ChipImage
 from sim.reference import check_ids, check_images, run_reference
 from sim.result import Trace
+from sim.short_repr import short_repr
 from sw.inputs import as_labels
 
 __all__ = ["Rewards", "Search", "Trajectories", "record_trajectories", "search_k"]
@@ -65,6 +66,8 @@ class Trajectories:
     leads: NDArray[np.int64]
     right: NDArray[np.bool_]
     unit: int = 1
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if self.leads.ndim != 2 or 0 in self.leads.shape:
@@ -127,6 +130,8 @@ class Search:
     mean_steps: NDArray[np.float64]
     reward: NDArray[np.float64]
     discounted: NDArray[np.float64]
+
+    __repr__ = short_repr
 
     @property
     def best(self) -> int | None:
