@@ -30,6 +30,7 @@ from sim.config import CODE, Device
 from sim.devices import Cells, StuckCells
 from sim.kernels import CURRENT_BITS
 from sim.philox import Purpose, key, normal_table, philox4x32
+from sim.short_repr import short_repr
 from sim.tantalum_driver import WriteDriver, pulsed, write_driver
 
 __all__ = ["CELL_FIELDS", "TOP_CODE", "CellModel", "CellState", "program_rows"]
@@ -210,6 +211,8 @@ class CellState:
     load: NDArray[np.int64]
     read_load: NDArray[np.int64]
     seen: NDArray[np.uint16]
+
+    __repr__ = short_repr
 
     @classmethod
     def at(cls, g_S: NDArray[np.float64]) -> CellState:

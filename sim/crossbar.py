@@ -30,6 +30,7 @@ from sim.kernels import CURRENT_BITS, NOISE_BITS, add_rows, count_rows, list_row
 from sim.maps import Driven, whole_vectors
 from sim.philox import Purpose, key, normal_table
 from sim.programming import program_image
+from sim.short_repr import short_repr
 from sim.spread import Spread, spread_rows
 
 _Grid = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
@@ -56,6 +57,8 @@ class Products:
     rows: NDArray[np.int64]
     tiles: NDArray[np.int64]
     conductance: NDArray[np.int64]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.short_repr import short_repr
+
 __all__ = ["DriftState"]
 
 
@@ -32,6 +34,8 @@ class DriftState:
     cells_S: tuple[NDArray[np.float64], ...] | None = None
     programmings: int = 1
     earlier: tuple[NDArray[np.int64], ...] = ()
+
+    __repr__ = short_repr
 
     @property
     def total_pulses(self) -> tuple[NDArray[np.int64], ...]:

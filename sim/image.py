@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hw.params import Coding, NpuParameters, Readout, Reset, Rule
 from sim.config import Device, Energy, Programming
+from sim.short_repr import short_repr
 
 __all__ = ["ChipImage", "LayerImage"]
 
@@ -42,6 +43,8 @@ class LayerImage:
     reset: Reset
     gain_shift: int
     scale: float
+
+    __repr__ = short_repr
 
     @property
     def weights(self) -> NDArray[np.int32]:
@@ -86,6 +89,12 @@ class ChipImage:
     seed: int = 0
     programming: Programming = field(default_factory=Programming)
     program_cycles: int = 10
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(n) for n in self.parameters.sizes)
+        rule = f"{self.rule.name.lower()} rule" + (f" with k {self.k}" if self.rule == Rule.WINNER_K else "")
+        decision = f"{self.coding.name.lower()} coding, {rule}, at most {self.t_max} steps"
+        return f"ChipImage({self.name}: {sizes}, {self.device.bits}-bit cells; {decision})"
 
     def __post_init__(self) -> None:
         p = self.parameters

@@ -16,6 +16,7 @@ from sim.crossbar import CrossbarArray, Products
 from sim.image import LayerImage
 from sim.maps import LayerWindows, MapLists
 from sim.neuron import NeuronLayer
+from sim.short_repr import short_repr
 
 __all__ = ["LayerRun", "LayerStep", "Observe"]
 
@@ -42,6 +43,8 @@ class LayerStep:
     spikes: NDArray[np.uint8]
     fired: NDArray[np.int64]
     activity: dict[str, NDArray[np.int64]]
+
+    __repr__ = short_repr
 
 
 class LayerRun:

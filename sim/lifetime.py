@@ -29,6 +29,7 @@ from sim.image import ChipImage
 from sim.pixels import take_images
 from sim.reference import run_reference
 from sim.result import Result
+from sim.short_repr import short_repr
 
 __all__ = ["LIMIT", "Lifetime", "Point", "held", "lifetime", "run_held", "stream_lifetime"]
 
@@ -78,6 +79,8 @@ class Lifetime:
     last_good: int | None
     points: tuple[Point, ...]
 
+    __repr__ = short_repr
+
     @property
     def end(self) -> Point | None:
         """The point after `images` images, whose reads are the lifetime in reads; None if there is no end."""
@@ -122,7 +125,9 @@ class _Search:
         arrays: tuple[CrossbarArray, ...] | None,
     ) -> None:
         if not image.device.drifts:
-            raise ValueError("A lifetime needs cells that drift: [device] cell is 'linear'")
+            raise ValueError(
+                "A lifetime needs cells that drift, [device] cell 'tantalum'; this chip's [device] cell is 'linear'"
+            )
         check_fraction("threshold", threshold)
         check_progress(progress)
         self.image = image

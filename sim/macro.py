@@ -22,6 +22,7 @@ from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage, LayerImage
 from sim.programming import model_of
+from sim.short_repr import short_repr
 from sim.tools import SimulationError
 
 __all__ = [
@@ -78,6 +79,8 @@ class LayerCells:
     parameters: LayerParameters
     model: CellModel
     state: CellState
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, array: CrossbarArray, pulse_s: float) -> LayerCells:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hw.geometry import CrossbarStage, MapShape, Plan, Window
 from sim.kernels import list_driven
+from sim.short_repr import short_repr
 from sim.spread import Spread
 
 __all__ = ["Driven", "LayerWindows", "MapLists", "map_of_copies", "map_of_pixels", "whole_vectors", "window_runs"]
@@ -78,6 +79,8 @@ class Driven:
     where: NDArray[np.int32]
     factors: NDArray[np.uint8]
     spread: Spread | None = None
+
+    __repr__ = short_repr
 
 
 def whole_vectors(codes: NDArray[np.uint8]) -> Driven:

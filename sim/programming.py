@@ -23,6 +23,7 @@ from sim.config import CODE, Programming
 from sim.energy import programming_energy
 from sim.image import ChipImage
 from sim.philox import normal_table
+from sim.short_repr import short_repr
 from sim.threads import in_order, processors
 
 __all__ = [
@@ -54,6 +55,8 @@ class Outcome:
     codes: NDArray[np.uint16]
     pulses: NDArray[np.uint8]
     failed: NDArray[np.bool_]
+
+    __repr__ = short_repr
 
     def updated(self, later: Outcome, mask: NDArray[np.bool_]) -> Outcome:
         """This outcome, but that of a later pass for the cells of `mask`."""
@@ -93,6 +96,8 @@ class LayerProgramming:
     energy_J: dict[str, float]
     window: int
 
+    __repr__ = short_repr
+
     @property
     def error(self) -> NDArray[np.int64]:
         """Weight reached less weight wanted, by the last verify reads: int64 [inputs, outputs], eighths of a level."""
@@ -119,6 +124,8 @@ class ImageProgramming:
     """A chip after programming; totals over its layers, which are programmed one after another."""
 
     layers: tuple[LayerProgramming, ...]
+
+    __repr__ = short_repr
 
     @property
     def pulses(self) -> int:

@@ -19,6 +19,7 @@ from sim.layer_run import LayerRun, Observe
 from sim.maps import LayerWindows, MapLists, map_of_copies, map_of_pixels
 from sim.pooling import pool_of
 from sim.result import ACTIVITIES, Result, Trace
+from sim.short_repr import short_repr
 
 __all__ = ["Records", "TraceKind", "run_chunk"]
 
@@ -37,6 +38,8 @@ class Records:
     activity: dict[str, NDArray[np.int64]]
     trace: Trace | None
     class_count: int
+
+    __repr__ = short_repr
 
     @classmethod
     def empty(cls, image: ChipImage, count: int, trace: TraceKind) -> Records:

@@ -18,6 +18,7 @@ from sim.crossbar import build_arrays
 from sim.image import ChipImage
 from sim.lifetime import LIMIT, Lifetime, Point, held, lifetime
 from sim.programming import program_image
+from sim.short_repr import short_repr
 
 __all__ = ["ProgrammingCost", "Refresh", "programming_cost", "refresh_interval"]
 
@@ -47,6 +48,8 @@ class Refresh:
     interval: int | None
     lifetimes: tuple[Lifetime, ...]
     cost: ProgrammingCost | None
+
+    __repr__ = short_repr
 
     def time_share(self, seconds_an_image: float) -> float | None:
         """Share of its time, 0 .. 1, that the chip is programmed instead of at work; None where it is not known."""

@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 from sim.arguments import check_labels
 from sim.drift_state import DriftState
 from sim.origin import Origin
+from sim.short_repr import short_repr
 
 __all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace"]
 
 ACTIVITIES = ("row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance")
 """Keys of `Result.activity`. The first four are hardware counters; `conductance` is the sum over row pulses of the
 row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 8-bit row codes): crossbar energy."""
+
+
+_MOST_CLASSES = 20
+"""Classes that are counted one by one where a result is printed."""
 
 
 class Mismatch(ValueError):
@@ -42,6 +47,8 @@ class Trace:
     membranes: tuple[NDArray[np.int32] | NDArray[np.int64], ...] | None
     outputs: tuple[int, ...]
     channels: tuple[int, ...] = ()
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if not self.channels:
@@ -113,6 +120,21 @@ class Result:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "Result(0 images)"
+        numbers, counts = np.unique(self.classes, return_counts=True)
+        classes = ", ".join(f"{number}: {count}" for number, count in zip(numbers, counts, strict=True))
+        parts = [
+            f"{len(self)} image{'s' if len(self) > 1 else ''}",
+            f"classes {{{classes}}}" if len(numbers) <= _MOST_CLASSES else f"{len(numbers)} different classes",
+            f"{self.steps.mean():.2f} steps on average, {np.mean(self.reasons):.1%} ended by the rule",
+        ]
+        if self.cycles is not None:
+            parts.append(f"{self.cycles.mean():.0f} clock cycles on average")
+        what = [name for name in ("trace", "drift") if getattr(self, name) is not None]
+        return f"Result({'; '.join(parts)}{''.join(f'; with {name}' for name in what)})"
 
     @classmethod
     def concatenate(cls, results: Sequence[Result]) -> Result:

@@ -22,6 +22,7 @@ from hw.cycles import image_cycles
 from sim.encoder import Encoder
 from sim.image import ChipImage
 from sim.result import Result
+from sim.short_repr import short_repr
 from sim.window_activity import steps_of, window_activity
 
 __all__ = ["Timing", "timing"]
@@ -39,6 +40,8 @@ class Timing:
 
     cycles: NDArray[np.int64]
     results: NDArray[np.int64]
+
+    __repr__ = short_repr
 
     @property
     def per_image(self) -> float:

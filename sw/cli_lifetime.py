@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from sw.command import Data, Debug, Json, RunOrChip, chip_and_images
+from sw.command import Data, Debug, Json, RunOrChip, chip_and_images, is_chip
 from sw.command_images import DataSet, Images, images_asked
+from sw.config import Config
 from sw.console import bar, print_json, print_table
 from sw.errors import SpikeLoomError
 
@@ -51,7 +52,10 @@ def lifetime(
     from sw.lifetime_rows import lifetime_rows
 
     count, file = images_asked(images, data_set)
+    if not is_chip(source):
+        _check_drift(source, Config.load(source).device.drifts)  # before the training, not after it
     chip, tests = chip_and_images(source, data, as_json, data_set, file)
+    _check_drift(source, chip.image.device.drifts)
     if tests.labels is None:
         raise SpikeLoomError(
             f"A lifetime needs labelled images, but '{file}' has no array 'labels'; add it to the file"
@@ -71,3 +75,11 @@ def lifetime(
         print_json(found)
     else:
         print_table("lifetime", lifetime_rows(found))
+
+
+def _check_drift(source: str, drifts: bool) -> None:
+    if not drifts:
+        raise SpikeLoomError(
+            f"The cells of '{source}' do not drift ([device] cell is 'linear'), so that reads never wear them out and "
+            "there is no lifetime to search; take a chip whose [device] cell is 'tantalum'"
+        )

@@ -14,6 +14,7 @@ from torch import nn
 from sim.arguments import check_progress
 from sim.brightness import CalibrationFacts
 from sim.image import ChipImage
+from sim.short_repr import short_repr
 from sw.chip import Chip
 from sw.compile_images import calibration_pixels, check_calibration, image_shape, validation_set
 from sw.config import PRESETS, Config
@@ -56,6 +57,8 @@ class Stages:
     folded: Network
     normalised: Network
     untuned: ChipImage | None = None
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, eq=False)

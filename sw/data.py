@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.cache import cache_folder
+from sim.short_repr import short_repr
 from sw.errors import DataError
 
 __all__ = ["ENVIRONMENT", "SHAPES", "Dataset", "load_data"]
@@ -88,6 +89,8 @@ class Dataset:
     shape: tuple[int, ...]
     classes: int
 
+    __repr__ = short_repr
+
     @property
     def inputs(self) -> int:
         return self.train_images.shape[1]
@@ -126,7 +129,10 @@ def load_data(name: str, folder: str | os.PathLike[str] | None = None) -> Datase
         raise DataError(f"There is no data set '{name}'; known are digits, {', '.join(_SOURCES)}")
     named = folder if folder is not None else os.environ.get(ENVIRONMENT)
     if named is not None and not Path(named).is_dir():
-        raise DataError(f"The data folder '{named}' (--data or {ENVIRONMENT}) is not there")
+        raise DataError(
+            f"The data folder '{named}' (--data or {ENVIRONMENT}) is not there; name a folder that holds "
+            "the data sets, or none to have them downloaded"
+        )
     place = Path(named) / name if named is not None else None
     if place is None or not _complete(name, place):
         place = _download(name, place)
@@ -209,11 +215,14 @@ def _idx(path: Path) -> NDArray[np.uint8]:
     """An array from a gzipped IDX file of unsigned bytes: magic 0, 0, 8, dimensions; sizes big-endian; values."""
     raw = _read(path, gzip.decompress)
     if len(raw) < 4 or raw[:3] != b"\0\0\x08":
-        raise DataError(f"'{path}' is not an IDX file of unsigned bytes")
+        raise DataError(f"'{path}' is not an IDX file of unsigned bytes; put the original file there")
     header = 4 + 4 * raw[3]
     shape = struct.unpack(f">{raw[3]}I", raw[4:header]) if len(raw) >= header else ()
     if not shape or len(raw) - header != int(np.prod(shape)):
-        raise DataError(f"'{path}' is cut off or damaged: it has {len(raw)} bytes, which do not fit its header")
+        raise DataError(
+            f"'{path}' is cut off or damaged: it has {len(raw)} bytes, which do not fit its header; "
+            "put the original file there"
+        )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
@@ -239,10 +248,15 @@ def _members(raw: bytes) -> list[bytes]:
 def _cifar_batch(raw: bytes, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Records of one label byte and 3,072 pixel bytes, planes red, green, blue."""
     if not raw or len(raw) % 3073:
-        raise DataError(f"'{path}' is cut off or damaged: {len(raw)} bytes are not a multiple of 3,073")
+        raise DataError(
+            f"'{path}' is cut off or damaged: {len(raw)} bytes are not a multiple of 3,073; put the original file there"
+        )
     records = np.frombuffer(raw, np.uint8).reshape(-1, 3073)
     if records[:, 0].max() > 9:
-        raise DataError(f"'{path}' is damaged: it has a label of {records[:, 0].max()}, and the largest is 9")
+        raise DataError(
+            f"'{path}' is damaged: it has a label of {records[:, 0].max()}, and the largest is 9; put the "
+            "original file there"
+        )
     return records[:, 1:], records[:, 0].astype(np.int64)
 
 

@@ -15,6 +15,7 @@ from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.programming import ImageProgramming
 from sim.result import Result
+from sim.short_repr import short_repr
 from sw import plots_drift
 from sw.evidence import layer_label
 
@@ -41,6 +42,8 @@ class DriftedCells:
     layers: NDArray[np.int64]
     before: NDArray[np.float64]
     after: NDArray[np.float64]
+
+    __repr__ = short_repr
 
     @property
     def change(self) -> NDArray[np.float64]:

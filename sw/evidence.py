@@ -15,6 +15,7 @@ from sim.image import ChipImage
 from sim.programming import ImageProgramming, program_image
 from sim.reference import run_reference
 from sim.result import Result
+from sim.short_repr import short_repr
 
 __all__ = ["Example", "TileMap", "accuracy_by_steps", "conductance_maps", "layer_label", "trace_example"]
 
@@ -36,6 +37,8 @@ class Example:
     label: int | None
     result: Result
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, eq=False)
 class TileMap:
@@ -44,6 +47,8 @@ class TileMap:
     title: str
     target_S: NDArray[np.float64]
     programmed_S: NDArray[np.float64]
+
+    __repr__ = short_repr
 
 
 def layer_label(name: str) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hw.geometry import CrossbarStage, Plan, Pooling, PoolStage
 from hw.params import Coding, Readout, Reset, Rule
 from sim.image import ChipImage
+from sim.short_repr import short_repr
 from sw.network import Network
 from sw.windows import WindowReader, map_order, pool_blocks
 
@@ -52,6 +53,8 @@ class SpikingLayer:
     full: float
     converted: Callable[[Maps], NDArray[np.floating]] | None = None
 
+    __repr__ = short_repr
+
     @cached_property
     def biases(self) -> NDArray[np.floating]:
         """The bias of every neuron, [positions * outputs]."""
@@ -80,6 +83,8 @@ class FloatResult:
     classes: NDArray[np.int64]
     steps: NDArray[np.int64]
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
@@ -98,6 +103,8 @@ class SpikingNetwork:
     skip: int
     readout: Readout
     fixed: bool
+
+    __repr__ = short_repr
 
     @property
     def batch(self) -> int:

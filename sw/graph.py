@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.geometry import MapShape, Window
+from sim.short_repr import short_repr
 from sw.errors import UnsupportedError
 
 __all__ = [
@@ -47,6 +48,8 @@ class Linear:
     bias: Floats
     biased: bool = True
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
@@ -57,6 +60,8 @@ class Convolution:
     bias: Floats
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
+
+    __repr__ = short_repr
 
     def window(self, source: int) -> Window:
         kernel = (self.weight.shape[2], self.weight.shape[3])
@@ -72,6 +77,8 @@ class Affine:
     name: str
     scale: Floats
     shift: Floats
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,8 @@ class Neurons:
     dt: float
     form: Literal["IF", "LIF"] = "IF"
 
+    __repr__ = short_repr
+
     def gains(self, shape: MapShape) -> Floats:
         """Thresholds that a current of 1 makes in a step, float64 [channels].
 
@@ -179,6 +188,8 @@ class Graph:
     nodes: tuple[Node, ...]
     sources: tuple[tuple[int, ...], ...]
     input_shape: tuple[int, ...] = ()
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if len(self.nodes) != len(self.sources):

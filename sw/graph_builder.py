@@ -63,13 +63,17 @@ class GraphBuilder:
     def graph(self, output: Value) -> Graph:
         """The finished graph. Raises `UnsupportedError` if there is no layer, or something leads nowhere."""
         if not any(isinstance(node, Linear | Convolution) for node in self._nodes):
-            raise UnsupportedError("The model has no Linear or Conv2d layer")
+            raise UnsupportedError(
+                "The model has no Linear or Conv2d layer; it needs one at least, whose outputs are the classes"
+            )
         read = {source for sources in self._sources for source in sources} | {output.number}
         for number, node in enumerate(self._nodes, 1):
             if number not in read:
                 raise UnsupportedError(f"What '{node.name}' computes is not used; take it out of the model")
         if output.number != len(self._nodes):
-            raise UnsupportedError("The model's output must be the one result of its last layer")
+            raise UnsupportedError(
+                "The model's output must be the one result of its last layer, a number a class; return it alone"
+            )
         image = self._maps[0]
         assert image is not None
         return Graph(image, tuple(self._nodes), tuple(self._sources), self._input_shape or (image.size,))
@@ -80,7 +84,9 @@ class GraphBuilder:
             raise UnsupportedError(f"{place} must have at least one input and one output, not {inputs} and {outputs}")
         x = self._flat(place, x, inputs)
         if x.shape != (inputs,):
-            raise UnsupportedError(f"{place} has {inputs} inputs, but gets {_size(x)} values")
+            raise UnsupportedError(
+                f"{place} has {inputs} inputs, but gets {_size(x)} values {self._from(x)}; both must be equal"
+            )
         node = Linear(name, weight, np.zeros(outputs) if bias is None else bias, bias is not None)
         return self._add(node, (x,), (outputs,), MapShape(channels=outputs))
 
@@ -100,7 +106,8 @@ class GraphBuilder:
             raise UnsupportedError(f"{place} must have at least one input and one output channel")
         if channels != shape.channels:
             raise UnsupportedError(
-                f"{place} has {channels} input channels, but gets {shape.channels}{self._turned(shape, channels)}"
+                f"{place} has {channels} input channels, but gets {shape.channels}: {self._text(x)}"
+                f"{self._turned(shape, channels)}; both must be equal"
             )
         node = Convolution(name, weight, np.zeros(outputs) if bias is None else bias, stride, padding)
         height, width = self._outputs(place, shape, (weight.shape[2], weight.shape[3]), stride, padding)
@@ -116,7 +123,10 @@ class GraphBuilder:
             expected, what = _size(x), "values"
         if len(scale) != expected:
             turned = self._turned(shape, len(scale)) if what == "channels" else ""
-            raise UnsupportedError(f"{place} has {len(scale)} features, but gets {expected} {what}{turned}")
+            raise UnsupportedError(
+                f"{place} has {len(scale)} features, but gets {expected} {what} {self._from(x)}{turned}; both must be "
+                "equal"
+            )
         return self._add(Affine(name, scale, shift), (x,), x.shape, self._map(x))
 
     def batch_norm(
@@ -144,7 +154,9 @@ class GraphBuilder:
 
     def rectifier(self, x: Value, rectifier: Rectifier) -> Value:
         if x.number == 0:
-            raise UnsupportedError(f"ReLU '{rectifier.name}' comes before the first layer")
+            raise UnsupportedError(
+                f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, take it out"
+            )
         return self._add(rectifier, (x,), x.shape, self._map(x))
 
     def neurons(self, x: Value, node: Neurons) -> Value:
@@ -168,7 +180,10 @@ class GraphBuilder:
         sizes = (shape.height, shape.width)
         kept = tuple(size if wanted is None else wanted for wanted, size in zip(outputs, sizes, strict=True))
         if any(wanted < 1 or size % wanted for wanted, size in zip(kept, sizes, strict=True)):
-            raise UnsupportedError(f"{place} makes {kept} of {sizes} positions, which are no windows of one size")
+            raise UnsupportedError(
+                f"{place} makes {kept} of {sizes} positions, which are no windows of one size; supported are sizes "
+                "that divide those of the map, such as 1"
+            )
         return self.pool(name, place, x, True, (sizes[0] // kept[0], sizes[1] // kept[1]))
 
     def subsample(self, name: str, place: str, x: Value, stride: Pair, before: int = 0, after: int = 0) -> Value:
@@ -185,9 +200,9 @@ class GraphBuilder:
 
     def add(self, name: str, place: str, a: Value, b: Value) -> Value:
         if a.shape is None or a.shape != b.shape:
-            raise UnsupportedError(f"{place} adds {shape_text(a.shape)} and {shape_text(b.shape)}; both must be alike")
+            raise UnsupportedError(f"{place} adds {self._text(a)} and {self._text(b)}; both must be alike")
         if self._map(a) != self._map(b):
-            raise UnsupportedError(f"{place} adds flat values that come from maps of different shapes")
+            raise UnsupportedError(f"{place} adds flat values of maps of different shapes; add before flattening")
         return self._add(Add(name), (a, b), a.shape, self._map(a))
 
     def flatten(self, x: Value, name: str | None = None) -> Value:
@@ -237,6 +252,14 @@ class GraphBuilder:
     def _add_map(self, node: Node, reads: tuple[Value, ...], made: MapShape) -> Value:
         return self._add(node, reads, (made.channels, made.height, made.width), made)
 
+    def _from(self, x: Value) -> str:
+        """Where a value comes from, for messages."""
+        return "(the images)" if x.number == 0 else f"from '{self._nodes[x.number - 1].name}'"
+
+    def _text(self, x: Value) -> str:
+        """Shape and origin of a value, for messages."""
+        return shape_text(x.shape) if x.shape is None else f"{shape_text(x.shape)} {self._from(x)}"
+
     def _map(self, x: Value) -> MapShape:
         if x.number == 0 and self._maps[0] is None and x.shape is not None:
             x = self._spatial("The input", x)[0] if len(x.shape) > 1 else self._flat("The input", x, x.shape[0])
@@ -249,7 +272,7 @@ class GraphBuilder:
         if x.number == 0 and (x.shape is None or math.prod(x.shape) == size):
             x = Value(0, (size,))
         if x.shape is None or len(x.shape) != 1:
-            raise UnsupportedError(f"{place} needs flat values, but gets {shape_text(x.shape)}; flatten them first")
+            raise UnsupportedError(f"{place} needs flat values, but gets {self._text(x)}; flatten them first")
         if x.number == 0 and self._maps[0] is None:
             self._maps[0] = MapShape(channels=x.shape[0])
         return x
@@ -261,9 +284,7 @@ class GraphBuilder:
             x = Value(0, (1, *x.shape))
         if x.shape is None or len(x.shape) != 3:
             hint = "; give images of shape [images, channels, height, width], or input_shape" if x.number == 0 else ""
-            raise UnsupportedError(
-                f"{place} needs maps of channels x height x width, but gets {shape_text(x.shape)}{hint}"
-            )
+            raise UnsupportedError(f"{place} needs maps of channels x height x width, but gets {self._text(x)}{hint}")
         shape = MapShape(channels=x.shape[0], height=x.shape[1], width=x.shape[2])
         if x.number == 0:
             known = self._maps[0]

@@ -70,7 +70,9 @@ def _batch_norm(importer: Importer, node: torch.fx.Node, where: str) -> Value:
     names = ("running_mean", "running_var", "weight", "bias")
     mean, variance, gamma, beta = (importer.parameter(node, n, name, where) for n, name in enumerate(names, 1))
     if mean is None or variance is None:
-        raise UnsupportedError(f"{where} keeps no running statistics, so it cannot be folded")
+        raise UnsupportedError(
+            f"{where} keeps no running statistics, so it cannot be folded; give running_mean and running_var"
+        )
     eps = float(importer.argument(node, 7, "eps", 1e-5))
     x = importer.activation(node, 0, where)
     return importer.build.batch_norm(node.name, where, x, (mean, variance), gamma, beta, eps)
@@ -150,7 +152,9 @@ def _add(importer: Importer, node: torch.fx.Node, where: str) -> Any:
     if not isinstance(a, Value) or not isinstance(b, Value):
         raise UnsupportedError(f"{where} is supported between two branches of the model alone, not with anything else")
     if importer.argument(node, 2, "alpha", 1) != 1:
-        raise UnsupportedError(f"{where} has a factor alpha, which is not supported")
+        raise UnsupportedError(
+            f"{where} has a factor alpha, which is not supported; put the factor into the weights of that branch"
+        )
     return importer.build.add(node.name, where, a, b)
 
 

@@ -82,7 +82,9 @@ class Importer:
         for node in self.graph.nodes:
             if node.op == "placeholder":
                 if self._input is not None:
-                    raise UnsupportedError(f"The model has a second input, '{node.name}'; one is supported")
+                    raise UnsupportedError(
+                        f"The model has a second input, '{node.name}'; only one, the images, is supported"
+                    )
                 self._input = node
                 self.given[node] = self.build.image
             elif node.op == "get_attr":
@@ -90,7 +92,9 @@ class Importer:
             elif node.op == "output":
                 output = self.given.get(node.args[0]) if isinstance(node.args[0], torch.fx.Node) else None
                 if not isinstance(output, Value):
-                    raise UnsupportedError("The model's output must be the one result of its last layer")
+                    raise UnsupportedError(
+                        "The model's output must be the one result of its last layer, a number a class; return it alone"
+                    )
                 self._check_all_used()
                 return self.build.graph(output)
             elif self._input is None:
@@ -115,7 +119,8 @@ class Importer:
         if isinstance(module, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d):
             if id(module) in self._seen:
                 raise UnsupportedError(
-                    f"{where} is used a second time (first as '{self._seen[id(module)]}'); layers cannot be shared"
+                    f"{where} is used a second time (first as '{self._seen[id(module)]}'); layers cannot be shared, "
+                    "give each place one of its own"
                 )
             self._seen[id(module)] = name
         if type(module) not in _MODULES and not _is_leaf(module):
@@ -149,7 +154,8 @@ class Importer:
     def _batch_norm(self, name: str, where: str, x: Value, module: Any) -> Value:
         if module.running_mean is None or module.running_var is None:
             raise UnsupportedError(
-                f"{where} keeps no running statistics (track_running_stats=False), so it cannot be folded"
+                f"{where} keeps no running statistics (track_running_stats=False), so it cannot be folded; train it "
+                "with them"
             )
         gamma, beta = (array(module.weight), array(module.bias)) if module.affine else (None, None)
         statistics = array(module.running_mean), array(module.running_var)
@@ -180,7 +186,10 @@ class Importer:
         path, _, attribute = str(found.target).rpartition(".")
         tensor = getattr(self.root.get_submodule(path), attribute)
         if id(tensor) in self._seen:
-            raise UnsupportedError(f"{where} uses parameter '{found.target}' a second time; layers cannot be shared")
+            raise UnsupportedError(
+                f"{where} uses parameter '{found.target}' a second time; layers cannot be shared, give "
+                "each place its own"
+            )
         self._seen[id(tensor)] = str(found.target)
         return array(tensor)
 

@@ -47,7 +47,9 @@ def measure_lifetime(
             progress(f"accuracy {point.accuracy:.2%} after {point.images:,} images{once}")
 
     if not image.device.drifts:
-        raise ValueError("A lifetime needs cells that drift: [device] cell is 'linear'")
+        raise ValueError(
+            "A lifetime needs cells that drift, [device] cell 'tantalum'; this chip's [device] cell is 'linear'"
+        )
     seconds, cycles = _pace(image, pixels, section.images_per_s)
     refresh = refresh_interval(
         image, pixels, classes, section.threshold, programmings=section.programmings, tolerance=section.tolerance,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.geometry import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from sim.short_repr import short_repr
 from sw.graph import Floats, Rectifier
 from sw.windows import WindowReader, map_order, pool_blocks
 
@@ -37,6 +38,8 @@ class Layer:
     bias: Floats
     rectifier: Rectifier | None
     windows: tuple[Window, ...]
+
+    __repr__ = short_repr
 
     @property
     def inputs(self) -> int:
@@ -67,6 +70,8 @@ class Network:
     image: MapShape
     stages: tuple[Layer | Pool, ...]
     input_shape: tuple[int, ...] = field(default=())
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if not self.input_shape:

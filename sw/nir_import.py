@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sim.short_repr import short_repr
 from sw.errors import FileError, UnsupportedError
 from sw.files import as_path, readable_error
 from sw.graph import Graph
@@ -52,6 +53,8 @@ class NirModel:
     ends: tuple[str, str] = ("input", "output")
     start: float = 0.0
     notes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
 
 def read_nir(
@@ -182,7 +185,9 @@ class _Importer:
             raise UnsupportedError(f"{where} is not supported; supported are {SUPPORTED}")
         weighted = kind in ("Linear", "Affine", "Conv2d")
         if weighted and x.layer is not None:
-            raise UnsupportedError(f"{where} follows '{x.layer}' without spiking neurons between them")
+            raise UnsupportedError(
+                f"{where} follows '{x.layer}' without spiking neurons between them; put IF neurons there"
+            )
         layer = name if weighted else x.layer
         return _Read(handler(build, name, where, x.value, node, self.dt), None if kind in ("IF", "LIF") else layer)
 

@@ -84,7 +84,9 @@ def _neurons(build: GraphBuilder, name: str, where: str, x: Value, node: Any, dt
     if not (threshold > 0.0).all() or not (r > 0.0).all():
         raise WeightError(f"{where} must have thresholds and resistances above 0")
     if r.size != threshold.size and 1 not in (r.size, threshold.size):
-        raise UnsupportedError(f"{where} has {r.size} resistances, but {threshold.size} thresholds")
+        raise UnsupportedError(
+            f"{where} has {r.size} resistances, but {threshold.size} thresholds; there must be as many"
+        )
     return build.neurons(x, Neurons(name, r, threshold, dt, form))
 
 
@@ -110,7 +112,9 @@ def _numbers(where: str, what: str, values: Any, rank: int | None = None) -> NDA
 
 def _fitting(where: str, bias: NDArray[np.float64] | None, outputs: int) -> NDArray[np.float64] | None:
     if bias is not None and bias.shape != (outputs,):
-        raise UnsupportedError(f"{where} has a bias of shape {bias.shape}, but {outputs} outputs")
+        raise UnsupportedError(
+            f"{where} has a bias of shape {bias.shape}, but {outputs} outputs; it must be ({outputs},)"
+        )
     return bias
 
 

@@ -49,14 +49,17 @@ def take_nir(config: Config, place: Path, shape: tuple[int, ...], classes: int) 
     if math.prod(takes) != math.prod(shape) or (len(takes) > 1 and (1, *takes)[-3:] != maps):
         raise ConfigError(
             config.name,
-            [f"[nir] file '{path}' takes images of shape {takes}, but those of '{config.data.set}' have {maps}"],
+            [
+                f"[nir] file '{path}' takes images of shape {takes}, but those of '{config.data.set}' have {maps}; "
+                "choose another [data] set or another file"
+            ],
         )
     if network.layers[-1].outputs != classes:
         raise ConfigError(
             config.name,
             [
                 f"[nir] file '{path}' ends with {network.layers[-1].outputs} neurons, but '{config.data.set}' has "
-                f"{classes} classes"
+                f"{classes} classes; choose another [data] set or another file"
             ],
         )
     try:

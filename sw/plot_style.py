@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-__all__ = ["data_uri", "new_figure", "whole_ticks"]
+__all__ = ["data_uri", "large_ticks", "legend_above", "new_figure", "whole_ticks"]
 
 INK, MUTED, GRID = "#1f2933", "#66727f", "#e3e8ee"
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2563a8", "#d9822b", "#2f8f5b", "#c2413b", "#7a5ba6", "#9aa5b1"
@@ -61,6 +62,26 @@ def new_figure(
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options)  # type: ignore[call-overload]
     return figure, axes
+
+
+def legend_above(ax: Axes, columns: int = 3, size: float = 8.5) -> None:
+    """The legend of the axes in rows of `columns` above them, where it covers nothing; a title goes above it."""
+    entries = len(ax.get_legend_handles_labels()[0])
+    if not entries:
+        return
+    rows = -(-entries // columns)
+    ax.legend(
+        frameon=False, fontsize=size, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, borderaxespad=0.2
+    )
+    for place in ("left", "center"):
+        if ax.get_title(loc=place):
+            ax.set_title(ax.get_title(loc=place), loc=place, pad=6.0 + rows * (size + 5.5))
+
+
+def large_ticks(axis: Axis, most: int | Literal["auto"] = "auto") -> None:
+    """Ticks at whole numbers, large ones with k, M, G; no factor in a corner, which would lie on the label."""
+    whole_ticks(axis, most)
+    axis.set_major_formatter(EngFormatter(sep=" "))
 
 
 def whole_ticks(axis: Axis, most: int | Literal["auto"] = "auto") -> None:

@@ -15,7 +15,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sw.plot_style import BLUE, GREEN, GREY, INK, MUTED, ORANGE, RED, SERIES, STYLE, data_uri, new_figure, whole_ticks
+from sw.plot_style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    MUTED,
+    ORANGE,
+    RED,
+    SERIES,
+    STYLE,
+    data_uri,
+    large_ticks,
+    legend_above,
+    new_figure,
+    whole_ticks,
+)
 from sw.plots_cycles import stage_cycles
 from sw.plots_inside import conductance, membranes, raster
 from sw.plots_maps import feature_maps
@@ -66,6 +81,7 @@ def waterfall(stages: Sequence[tuple[str, float]]) -> Figure:
         ax.tick_params(axis="y", colors=INK, length=0)
         ax.set_ylim(len(stages) - 0.5, -0.5)
         ax.set_xlim(low - 0.08 * room, high + 0.28 * room)
+        ax.set_xticks([tick for tick in ax.get_xticks() if low - 0.08 * room <= tick <= 100.0])
         ax.grid(axis="x")
         ax.set_xlabel("accuracy (%)")
     return figure
@@ -97,7 +113,7 @@ def accuracy_by_steps(
         whole_ticks(ax.xaxis)
         ax.set_xlim(0.5, len(accuracies) + 0.5)
         ax.grid()
-        ax.legend(frameon=False, fontsize=9, loc="lower right")
+        legend_above(ax, 2)
     return figure
 
 
@@ -116,7 +132,7 @@ def steps_histogram(steps: NDArray[np.integer], t_max: int) -> Figure:
         whole_ticks(ax.xaxis)
         ax.set_xlim(0.3, t_max + 0.7)
         ax.grid(axis="y")
-        ax.legend(frameon=False, fontsize=9)
+        legend_above(ax)
     return figure
 
 
@@ -131,7 +147,7 @@ def latency_histogram(seconds: NDArray[np.floating]) -> Figure:
         ax.set_xlabel("latency (µs)")
         ax.set_ylabel("images")
         ax.grid(axis="y")
-        ax.legend(frameon=False, fontsize=9)
+        legend_above(ax)
     return figure
 
 
@@ -207,7 +223,8 @@ def cells(components: Mapping[str, Mapping[str, int]], most: int = 7, rows: int 
         ax.tick_params(axis="y", colors=INK, length=0)
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_xlim(0, max(1.0, float(left.max(initial=0.0))) * 1.1)
+        large_ticks(ax.xaxis)
         ax.set_xlabel("cells (bits)")
         ax.grid(axis="x")
-        ax.legend(frameon=False, fontsize=8.5, loc="lower right")
+        legend_above(ax, 8)
     return figure

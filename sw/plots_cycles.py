@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sw.plot_style import BLUE, GREEN, GREY, INK, ORANGE, STYLE, new_figure
+from sw.plot_style import BLUE, GREEN, GREY, INK, ORANGE, STYLE, large_ticks, legend_above, new_figure
 
 __all__ = ["KINDS", "stage_cycles"]
 
@@ -41,7 +41,8 @@ def stage_cycles(names: Sequence[str], parts: Sequence[dict[str, float]], total:
         ax.tick_params(axis="y", colors=INK, length=0)
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_xlim(0, max(1.0, float(left.max(initial=0.0))) * 1.17)
+        large_ticks(ax.xaxis)
         ax.set_xlabel("clock cycles an image")
         ax.grid(axis="x")
-        ax.legend(frameon=False, fontsize=8.5, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+        legend_above(ax)
     return figure

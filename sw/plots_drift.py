@@ -9,10 +9,23 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from sw.plot_style import BLUE, GREEN, GREY, INK, ORANGE, RED, SERIES, STYLE, new_figure, whole_ticks
+from sw.plot_style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    SERIES,
+    STYLE,
+    large_ticks,
+    legend_above,
+    new_figure,
+    whole_ticks,
+)
 
 __all__ = ["level_drift", "lifetime", "row_pulses"]
 
@@ -37,7 +50,7 @@ def row_pulses(pulses: Sequence[NDArray[np.integer]], names: Sequence[str]) -> F
             silent = int((counts == 0).sum())
             ax.set_title(f"{name}: {len(counts):,} rows" + (f", {silent:,} never driven" if silent else ""), loc="left")
             ax.set_xlabel("read pulses since programming")
-            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+            large_ticks(ax.xaxis, 4)
             ax.grid(axis="y")
             whole_ticks(ax.yaxis, 5)
         for ax in axes[:, 0]:
@@ -59,14 +72,14 @@ def level_drift(levels: NDArray[np.uint8], before: NDArray[np.float64], after: N
             left.errorbar(known + side, middle, errors, fmt="o", color=colour, markersize=4, linewidth=1.2, label=name)
         left.set_ylabel("conductance (levels)")
         left.set_title("before and after the images", loc="left")
-        left.legend(frameon=False, fontsize=8.5)
+        legend_above(left)
         middle, low, high = _spread(levels, after - before, known)
         right.axhline(0.0, color=GREY, linewidth=1.0)
         right.fill_between(known, low, high, color=GREEN, alpha=0.25, linewidth=0, label="5 % .. 95 % of the cells")
         right.plot(known, middle, "-o", color=GREEN, markersize=4, label="median")
         right.set_ylabel("change (levels)")
         right.set_title("change", loc="left")
-        right.legend(frameon=False, fontsize=8.5)
+        legend_above(right)
         for ax in (left, right):
             ax.set_xlabel("level that was programmed")
             whole_ticks(ax.xaxis)
@@ -117,5 +130,5 @@ def lifetime(found: Mapping[str, Any]) -> Figure:
         ax.set_ylabel("accuracy")
         ax.yaxis.set_major_formatter(PercentFormatter(decimals=0))
         ax.grid()
-        ax.legend(fontsize=8.5, loc="lower left", edgecolor="none", framealpha=0.9)
+        legend_above(ax)
     return figure

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from sw.plot_style import BLUE, GREEN, GREY, INK, ORANGE, RED, STYLE, new_figure, whole_ticks
+from sw.plot_style import BLUE, GREEN, GREY, INK, ORANGE, RED, STYLE, legend_above, new_figure, whole_ticks
 
 __all__ = ["failed_pairs", "pulses_histogram", "target_against_reached", "weight_errors"]
 
@@ -56,7 +56,7 @@ def target_against_reached(
         ax.set_ylabel("reached (levels)")
         whole_ticks(ax.xaxis)
         whole_ticks(ax.yaxis)
-        ax.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1.0, 0.14), markerscale=2.0)
+        legend_above(ax)
     return figure
 
 
@@ -81,7 +81,7 @@ def weight_errors(first: NDArray[np.floating], final: NDArray[np.floating] | Non
         ax.set_xlabel("weight reached - weight wanted (levels)")
         ax.set_ylabel("cell pairs")
         ax.grid(axis="y")
-        ax.legend(frameon=False, fontsize=9, loc="upper right")
+        legend_above(ax)
     return figure
 
 
@@ -104,7 +104,7 @@ def pulses_histogram(pulses: NDArray[np.integer], failed: NDArray[np.bool_]) -> 
         ax.set_ylabel("cells")
         whole_ticks(ax.xaxis)
         ax.grid(axis="y")
-        ax.legend(frameon=False, fontsize=9, loc="upper right")
+        legend_above(ax)
     return figure
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sw.passes.tune import Tuned
-from sw.plot_style import BLUE, GREEN, GREY, ORANGE, SERIES, STYLE, new_figure, whole_ticks
+from sw.plot_style import BLUE, GREEN, GREY, ORANGE, SERIES, STYLE, legend_above, new_figure, whole_ticks
 from sw.strategy import CONTINUE, TERMINATE, Strategy
 from sw.trajectories import Search
 
@@ -67,7 +67,7 @@ def k_search(search: Search, learnt: int | None = None, most: int = 12) -> Figur
             ax.set_xlabel("lead k")
             ax.set_ylabel(label)
             ax.grid(axis="y")
-        axes[0, 2].legend(frameon=False, fontsize=8)
+        legend_above(axes[0, 2])
     return figure
 
 
@@ -90,7 +90,7 @@ def tuning(tuned: Tuned, names: list[str]) -> Figure:
         if low > 0.0 and high > 4.0 * low:  # too near one another for a logarithmic axis to have ticks otherwise
             right.set_yscale("log", base=2)
             right.yaxis.set_major_formatter("{x:g}")
-        right.legend(frameon=False, fontsize=8)
+        right.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         for ax in (left, right):
             ax.set_xlabel("factors tuned")
             whole_ticks(ax.xaxis)

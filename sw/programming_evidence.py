@@ -14,6 +14,7 @@ from sim.image import ChipImage
 from sim.lifetime import held
 from sim.programming import ImageProgramming, LayerProgramming, program_image
 from sim.reference import run_reference
+from sim.short_repr import short_repr
 from sw.waterfall import ideal_cells
 
 __all__ = ["CellsReached", "cells_reached", "programmed", "programming_accuracies", "programming_summary"]
@@ -37,6 +38,8 @@ class CellsReached:
     failed: NDArray[np.bool_]
     first_error: NDArray[np.float64]
     final_error: NDArray[np.float64]
+
+    __repr__ = short_repr
 
 
 def programmed(image: ChipImage) -> ImageProgramming | None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sw
+from sim.short_repr import short_repr
 from sim.tools import ToolError
 from sw.chip import Chip
 from sw.chosen_file import load_strategy, load_tuned, strategy_json, tuned_json
@@ -59,6 +60,8 @@ class TestSet:
     calibration: NDArray[np.uint8]
     validation: NDArray[np.uint8]
     validation_labels: NDArray[np.int64]
+
+    __repr__ = short_repr
 
 
 @functools.lru_cache(maxsize=1)

@@ -22,6 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sim.arguments import check_progress
+from sim.short_repr import short_repr
 from sw.trajectories import Rewards, Trajectories
 
 __all__ = ["CONTINUE", "TERMINATE", "Learning", "Strategy", "learn_strategy"]
@@ -109,6 +110,8 @@ class Strategy:
     epsilons: NDArray[np.float64]
     converged: bool
     unit: int
+
+    __repr__ = short_repr
 
     @property
     def images(self) -> int:

@@ -22,6 +22,7 @@ from sim.layout import image_shape
 from sim.pixels import check_images
 from sim.reference import run_reference
 from sim.result import Trace
+from sim.short_repr import short_repr
 
 __all__ = ["Rewards", "Search", "Trajectories", "record_trajectories", "search_k"]
 
@@ -67,6 +68,8 @@ class Trajectories:
     leads: NDArray[np.int64]
     right: NDArray[np.bool_]
     unit: int = 1
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if self.leads.ndim != 2 or 0 in self.leads.shape:
@@ -129,6 +132,8 @@ class Search:
     mean_steps: NDArray[np.float64]
     reward: NDArray[np.float64]
     discounted: NDArray[np.float64]
+
+    __repr__ = short_repr
 
     @property
     def best(self) -> int | None:

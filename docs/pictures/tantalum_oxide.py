@@ -66,12 +66,19 @@ def _programming(axes, device) -> None:  # type: ignore[no-untyped-def]
         for up, colour in ((True, BLUE), (False, ORANGE)):
             after = pulse(device, w, up, volts)
             axes.plot(w, after, color=colour, lw=1.1)
-    labels = ((0.36, 0.5, True), (0.36, 0.6, True), (0.36, 0.65, True), (0.9, 0.5, False), (0.9, 0.55, False))
-    for x, volts, up in labels:
+    labels = (
+        *(
+            (0.30, 0.5, True, (0, 5), "right"),
+            (0.36, 0.55, True, (0, 3), "center"),
+            (0.36, 0.6, True, (0, 3), "center"),
+        ),
+        *((0.36, 0.65, True, (0, 3), "center"), (0.99, 0.5, False, (0, -27), "right")),
+        (0.9, 0.55, False, (0, 4), "center"),
+    )
+    for x, volts, up, offset, side in labels:
         y = float(pulse(device, x, up, volts))
-        axes.annotate(
-            f"{volts if up else -volts:+.2f} V", (x, y), (0, 3), textcoords="offset points", fontsize=7.5, ha="center"
-        )
+        text = f"{volts if up else -volts:+.2f} V"
+        axes.annotate(text, (x, y), offset, textcoords="offset points", fontsize=7.5, ha=side)
     axes.set(xlabel="w before", ylabel="w after", title="One pulse of 100 ns", xlim=(0, 1), ylim=(0, 1.03))
 
 

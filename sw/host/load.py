@@ -20,6 +20,7 @@ from sim.config import CODE
 from sim.image import ChipImage
 from sim.job import register_writes
 from sim.programming import Outcome, compensate, second_pass, starts_mask, targets_of
+from sim.short_repr import short_repr
 from sw.host.errors import BusError, ChecksumError, HostError, RefusedError
 from sw.host.registers import bit, flags, read_layer, read_unit, write_unit
 from sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
@@ -51,6 +52,8 @@ class LayerLoad:
     verify_reads: int
     failed_cells: int
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, eq=False)
 class LoadReport:
@@ -70,6 +73,8 @@ class LoadReport:
     writes: int
     checksum: int
     cycles: int | None
+
+    __repr__ = short_repr
 
 
 class LoadSession:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sim.cells import CellState
 from sim.crossbar import CrossbarArray
 from sim.drift_state import DriftState
+from sim.short_repr import short_repr
 from sw.host.errors import BusError
 
 __all__ = ["INTERRUPT", "READ", "WRITE", "Devices", "Frames", "Transport", "accesses"]
@@ -36,6 +37,8 @@ class Frames:
     words: NDArray[np.uint8]
     tags: NDArray[np.uint16]
     ids: NDArray[np.int64]
+
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         return len(self.words)

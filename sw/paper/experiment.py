@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sw
+from sim.short_repr import short_repr
 from sw.data import Dataset, load_data
 from sw.errors import DataError
 from sw.flow import Flow
@@ -26,6 +27,8 @@ class Images:
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
+
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         return len(self.pixels)

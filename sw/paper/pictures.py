@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sw.plot_style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, STYLE, new_figure, whole_ticks
+from sw.plot_style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, STYLE, legend_above, new_figure, whole_ticks
 
 __all__ = ["FIGURES", "svg"]
 
@@ -85,7 +85,7 @@ def accuracy_and_waste(results: Mapping[str, Any]) -> Figure:
         right.plot(steps, steps, color=GREY, linestyle="--", linewidth=1, label="T")
         right.set_ylabel("steps an image")
         right.set_title("(b) wasted steps")
-        right.legend(frameon=False, fontsize=9)
+        legend_above(right)
         for ax in (left, right):
             ax.set_xlabel("steps T")
             ax.set_xlim(0, len(steps))
@@ -110,8 +110,7 @@ def normalisations(results: Mapping[str, Any]) -> Figure:
         right.bar(places, neurons, 0.6, inputs, yerr=deviation, color=ORANGE, label="of the neurons")
         right.set_ylabel("spikes an image")
         right.set_title("(b) spikes")
-        right.set_ylim(0, 1.3 * (neurons + inputs).max())
-        right.legend(frameon=False, fontsize=9)
+        legend_above(right)
         for ax in (left, right):
             ax.set_xticks(places, names)
             ax.tick_params(axis="x", colors=INK, length=0)
@@ -145,26 +144,22 @@ def accuracy_and_steps(results: Mapping[str, Any]) -> Figure:
                 zorder=1,
                 label=label,
             )
-        left.legend(frameon=False, fontsize=8, loc="lower right")
+        legend_above(left)
         left.set_ylabel("accuracy (%)")
         left.margins(y=0.15)
         right.bar(
             places, [c["static_steps"] for c in cases], 0.6, yerr=[c["static_steps_std"] for c in cases], color=colours
         )
         for place, case in enumerate(cases):
+            where = (place, 1.09 * results["t_max"])  # in a row above all bars and diamonds
             right.annotate(
-                f"{case['static_steps']:.2f}",
-                (place, case["static_steps"] + case["static_steps_std"]),
-                xytext=(0, 4),
-                textcoords="offset points",
-                ha="center",
-                fontsize=9,
+                f"{case['static_steps']:.2f}", where, ha="center", va="center", fontsize=9, color=colours[place]
             )
         theirs = [(p, c["paper"]["steps_static"]) for p, c in enumerate(cases) if c["paper"]["steps_static"]]
         right.plot(*zip(*theirs, strict=True), "D", color=INK, markersize=5, label="the paper", zorder=4)
         right.set_ylabel("steps an image")
         right.set_ylim(0, 1.15 * results["t_max"])
-        right.legend(frameon=False, fontsize=9)
+        legend_above(right)
         for ax in (left, right):
             ax.set_xticks(places, [name.replace(", ", "\n") for name in names])
             ax.tick_params(axis="x", colors=INK, length=0)
@@ -223,8 +218,10 @@ def sensitivity(results: Mapping[str, Any]) -> Figure:
             ax.set_xlim(min(ax.get_xlim()[0], 40), 100)
         life = axes[0, 2]
         life.set_xscale("log")
-        life.set_xticks(ticks := [1, 2, 5, 10, 20, 50, 100, 200, 500], [str(tick) for tick in ticks], fontsize=8)
         known = [row["lifetime_factor"] for row in rows if row["lifetime_factor"]]
+        wide = max([4.0, *known]) > 30.0
+        ticks = [1, 3, 10, 30, 100, 300] if wide else [1, 2, 5, 10, 20]
+        life.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=8)
         life.set_xlim(0.8 * min([1.0, *known]), 1.4 * max([4.0, *known]))
         life.minorticks_off()
         axes[0, 0].set_yticks(places, [row["assumption"] for row in rows])

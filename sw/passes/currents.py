@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hw.geometry import MapShape, Window
+from sim.short_repr import short_repr
 from sw.errors import UnsupportedError
 from sw.graph import Affine, AveragePool, Convolution, Floats, Linear, Subsample
 
@@ -39,6 +40,8 @@ class Spikes:
     gain: float = 1.0
     source: MapShape | None = None
 
+    __repr__ = short_repr
+
     def averaged(self, node: AveragePool, shape: MapShape) -> Spikes:
         """Average pooling that the next layer's weights take in."""
         (down, right), (rows, columns) = self.pooled, node.kernel
@@ -56,6 +59,8 @@ class Part:
     weight: Floats
     source: MapShape
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, eq=False)
 class Currents:
@@ -69,6 +74,8 @@ class Currents:
     shape: MapShape
     pools: tuple[tuple[str, Pair], ...] = ()
 
+    __repr__ = short_repr
+
     def scaled(self, affine: Affine) -> Currents:
         """A batch norm behind the layer: s (W x + b) + h has weights s W and bias s b + h."""
         scale, shift = affine.scale, affine.shift
@@ -79,7 +86,8 @@ class Currents:
                     "the same everywhere; put it before the flattening, as BatchNorm2d"
                 )
             raise UnsupportedError(
-                f"Batch norm '{affine.name}' has {len(scale)} features, but '{self.name}' has {len(self.bias)}"
+                f"Batch norm '{affine.name}' of {len(scale)} features follows '{self.name}' of {len(self.bias)} "
+                f"{'channels' if self.shape.positions > 1 else 'outputs'}; it must have as many, one each"
             )
         if self.pools and (scale < 0.0).any():
             raise UnsupportedError(
@@ -93,7 +101,8 @@ class Currents:
         """Average pooling behind the layer: one larger kernel with a larger stride [BS: pooling of currents]."""
         if self.pools:
             raise UnsupportedError(
-                f"Average pooling '{node.name}' follows max pooling '{self.pools[-1][0]}' without a ReLU between them"
+                f"Average pooling '{node.name}' follows max pooling '{self.pools[-1][0]}' without a ReLU between them; "
+                "put the ReLU between the two"
             )
         size = node.kernel[0] * node.kernel[1]
         parts = tuple(_averaged(part, node.kernel, 1.0 if node.total else 1.0 / size) for part in self.parts)
@@ -104,7 +113,7 @@ class Currents:
         if self.pools:
             raise UnsupportedError(
                 f"'{node.name}' takes positions of max pooling '{self.pools[-1][0]}', which has no ReLU between itself "
-                "and its layer"
+                "and its layer; put the ReLU before the pooling"
             )
         around = (node.before, node.after)
         parts = []
@@ -119,7 +128,8 @@ class Currents:
         for branch in (self, other):
             if branch.pools:
                 raise UnsupportedError(
-                    f"'{name}' adds max pooling '{branch.pools[-1][0]}', which has no ReLU between itself and its layer"
+                    f"'{name}' adds max pooling '{branch.pools[-1][0]}', which has no ReLU between itself and its "
+                    "layer; put a ReLU before the pooling"
                 )
         main = next((b.name for b in (self, other) if b.name), name)
         return Currents(main, self.parts + other.parts, self.bias + other.bias, self.shape)
@@ -161,7 +171,12 @@ def _behind(x: Spikes, layer: Currents, name: str) -> Currents:
     elif size == part.weight.shape[1]:
         scale, shift = (_map_rows(v[None], x.shape)[0] for v in (x.affine.scale, x.affine.shift))
     else:
-        raise UnsupportedError(f"Batch norm '{x.affine.name}' has {size} features, but '{name}' has {x.shape.size}")
+        values = x.shape.size
+        maps = f" or {x.shape.channels}, one a channel," if x.shape.positions > 1 else ""
+        raise UnsupportedError(
+            f"Batch norm '{x.affine.name}' of {size} features comes before '{name}', which takes {values} values; it "
+            f"must have {values}{maps} features"
+        )
     if part.window.padding != (0, 0) and shift.any():
         raise UnsupportedError(
             f"Batch norm '{x.affine.name}' comes before '{name}', whose zeros around the map it does not shift, so "
@@ -181,7 +196,8 @@ def _over_windows(part: Part, x: Spikes, name: str) -> Part:
     if any(left and zeros for left, zeros in zip(rest, window.padding, strict=True)):
         raise UnsupportedError(
             f"Average pooling before '{name}' leaves {rest} rows and columns out at the rim, where '{name}' has zeros "
-            "around; its weights cannot take the pooling in"
+            "around; its weights cannot take the pooling in: pad by 0, pool windows that divide the map, or set "
+            '[convert] average_pooling = "spikes"'
         )
     kernel, stride, padding = (
         (pair[0] * rows, pair[1] * columns) for pair in (window.kernel, window.stride, window.padding)
@@ -220,7 +236,8 @@ def composed(first: Affine, second: Affine, shape: MapShape) -> Affine:
         first, second = per_value(first, shape), per_value(second, shape)
     if len(first.scale) != len(second.scale):
         raise UnsupportedError(
-            f"Batch norm '{second.name}' has {len(second.scale)} features, but '{first.name}' has {len(first.scale)}"
+            f"Batch norm '{second.name}' of {len(second.scale)} features follows batch norm '{first.name}' of "
+            f"{len(first.scale)} on {shape.size} values; both must have as many, or one a channel"
         )
     return Affine(second.name, second.scale * first.scale, second.scale * first.shift + second.shift)
 

@@ -29,7 +29,7 @@ from sw.graph import (
     Subsample,
 )
 from sw.network import Layer, Network, Pool
-from sw.passes.currents import Currents, Spikes, composed, convolved, identity, weighted
+from sw.passes.currents import Currents, Spikes, composed, convolved, identity, per_value, weighted
 
 __all__ = ["fold"]
 
@@ -97,10 +97,12 @@ class _Folder:
             if isinstance(x, Currents):
                 raise UnsupportedError(
                     f"Layers '{_name(x)}' and '{node.name}' follow one another without a ReLU between them; a layer of "
-                    "spiking neurons needs one (or merge the two into one)"
+                    "spiking neurons needs one: put a ReLU between the two, or merge them into one layer"
                 )
             return weighted(node, x) if isinstance(node, Linear) else convolved(node, x)
         if isinstance(node, Affine):
+            if isinstance(x, Spikes) and x.map == 0 and self.image != self.graph.image:
+                node = per_value(node, self.graph.image)  # a number a channel, of images that are flat by now
             if isinstance(x, Currents):
                 return x.scaled(node)
             return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
@@ -128,12 +130,16 @@ class _Folder:
         if x.affine is not None:
             raise UnsupportedError(
                 f"Batch norm '{x.affine.name}' is followed by a ReLU ('{node.name}') without a Linear or Conv2d layer "
-                "next to it that it could be folded into"
+                "next to it that it could be folded into; put it between a layer and the ReLU, or take it out"
             )
         if x.relu is None:
-            raise UnsupportedError(f"ReLU '{node.name}' comes before the first layer")
+            raise UnsupportedError(
+                f"ReLU '{node.name}' comes before the first layer; pixels are never negative, take it out"
+            )
         if node.clip < x.clip or node.levels:
-            raise UnsupportedError(f"Layer '{x.layer}' has two different rectifiers, '{x.relu}' and '{node.name}'")
+            raise UnsupportedError(
+                f"Layer '{x.layer}' has two different rectifiers, '{x.relu}' and '{node.name}'; one is supported"
+            )
         return x
 
     def _fire(self, currents: Currents, rectifier: Rectifier | None) -> Spikes:
@@ -159,7 +165,10 @@ class _Folder:
         if isinstance(node, AveragePool) and (self.average == "weights" or node.total):
             return x.averaged(node, shape)
         if x.source is not None:
-            raise UnsupportedError(f"'{node.name}' pools sums that the weights of the next layer should take in")
+            raise UnsupportedError(
+                f"'{node.name}' pools sums that the weights of the next layer should take in; set "
+                '[convert] average_pooling = "spikes"'
+            )
         return self._pool(node.name, Pooling.AVERAGE if isinstance(node, AveragePool) else Pooling.MAX, node.kernel, x)
 
     def _pool(self, name: str, kind: Pooling, kernel: Pair, x: Spikes) -> Spikes:
@@ -175,11 +184,14 @@ class _Folder:
             )
         if isinstance(last, Currents):
             if last.pools:
-                raise UnsupportedError(f"The model ends with max pooling '{last.pools[-1][0]}', not with a layer")
+                raise UnsupportedError(
+                    f"The model ends with max pooling '{last.pools[-1][0]}'; it must end with a layer"
+                )
             self._fire(last, None)
         elif last.affine is not None:
             raise UnsupportedError(
-                f"Batch norm '{last.affine.name}' has no Linear layer next to it that it could be folded into"
+                f"Batch norm '{last.affine.name}' has no Linear layer next to it that it could be folded into; put "
+                "it next to one, or take it out"
             )
         elif last.map != len(self.stages) or last.source is not None or isinstance(self.stages[-1], Pool):
             self._fire(identity(last, "output"), None)
@@ -190,7 +202,10 @@ def _check_norm_before_pool(x: Spikes, node: AveragePool | MaxPool) -> None:
     if x.affine is None:
         return
     if len(x.affine.scale) != x.shape.channels:
-        raise UnsupportedError(f"Batch norm '{x.affine.name}' scales every position differently before '{node.name}'")
+        raise UnsupportedError(
+            f"Batch norm '{x.affine.name}' scales every position differently before '{node.name}'; put it behind the "
+            "pooling, or give it one number a channel (BatchNorm2d)"
+        )
     if isinstance(node, MaxPool) and (x.affine.scale < 0.0).any():
         raise UnsupportedError(
             f"Batch norm '{x.affine.name}' has negative factors before max pooling '{node.name}', which turn the "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hw.params import Rule
 from sim.image import ChipImage
 from sim.lifetime import held
+from sim.short_repr import short_repr
 from sw.sections import LearningSection
 from sw.strategy import Learning, Strategy, learn_strategy
 from sw.trajectories import Rewards, Search, record_trajectories, search_k
@@ -41,6 +42,8 @@ class LearntRule:
     search: Search
     images: int
     before: LearntRule | None = None
+
+    __repr__ = short_repr
 
     @property
     def k(self) -> int | None:

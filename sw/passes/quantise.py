@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.short_repr import short_repr
 from sw.graph import Floats
 from sw.network import Layer, Network
 
@@ -50,6 +51,8 @@ class Levels:
     bias: NDArray[np.int64]
     theta: int
     scale: float
+
+    __repr__ = short_repr
 
     @property
     def weights(self) -> NDArray[np.int32]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sim.image import ChipImage
+from sim.short_repr import short_repr
 from sw.graph import Rectifier
 from sw.network import Layer, Network, Pool
 
@@ -97,6 +98,8 @@ class Tuned:
     history: tuple[Move, ...]
     evaluations: int
     images: int | None = None
+
+    __repr__ = short_repr
 
 
 def tune(

@@ -213,7 +213,9 @@ def test_a_second_input_is_refused():
         def forward(self, x, y):
             return x
 
-    with pytest.raises(UnsupportedError, match=r"^The model has a second input, 'y'; one is supported$"):
+    with pytest.raises(
+        UnsupportedError, match=r"^The model has a second input, 'y'; only one, the images, is supported$"
+    ):
         import_torch(Two())
 
 

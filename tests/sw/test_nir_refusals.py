@@ -120,7 +120,9 @@ BAD: dict[str, Make] = {
     "Node 'output' (Output) reads 'a'; it must read one layer of spiking": lambda: of("input a output"),
     "Node 'output' (Output) reads 'm' and 'n'; it must read one": lambda: of("input a m output, input b n output"),
     "Node 'a' (Affine) is read by 'm' and 'n'; only the spikes of neurons": lambda: of("input a m, a n output"),
-    "The join before node 'n' adds 4 flat values and 12 flat values; both": lambda: of("input a n output, input n"),
+    "The join before node 'n' adds 4 flat values from 'a' and 12 flat values (the images); both": lambda: of(
+        "input a n output, input n"
+    ),
     "The NIR graph has a loop at node 'a'; recurrence is not supported": lambda: of("input a n output, n a"),
     "The NIR graph has the edge from 'input' to 'a' more than once": lambda: of("input a n output, input a"),
     "The NIR graph has an edge from 'a' to 'z', but no node 'z'": lambda: of("input a z, a n output"),

@@ -133,7 +133,7 @@ BAD: list[tuple[str, Callable[[], nn.Module]]] = [
         lambda: Forward(lambda m, x: m.q(F.relu(F.max_pool2d(m.c(x), 2) + F.max_pool2d(m.d(x), 2)).flatten(1))),
     ),
     (
-        f"{operation('add')} adds maps of 4 x 8 x 8 and maps of 1 x 8 x 8; both must be alike",
+        f"{operation('add')} adds maps of 4 x 8 x 8 from 'c' and maps of 1 x 8 x 8 (the images); both must be alike",
         lambda: Forward(lambda m, x: m.out(F.relu(m.c(x) + x))),
     ),
     (

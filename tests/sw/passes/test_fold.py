@@ -49,12 +49,21 @@ BAD = [
     ((linear("a", 3, 3), affine("n", 3), linear("b", 3, 3)), "^Layers 'a' and 'b' follow one another without"),
     ((linear("a", 3, 3), Rectifier("r"), affine("n", 3)), "^Batch norm 'n' has no Linear layer next to it"),
     ((affine("n", 3), Rectifier("r"), linear("a", 3, 3)), r"^Batch norm 'n' is followed by a ReLU \('r'\) without"),
-    ((Rectifier("r"), linear("a", 3, 3)), "^ReLU 'r' comes before the first layer$"),
-    ((linear("a", 3, 3), affine("n", 4)), "^Batch norm 'n' has 4 features, but 'a' has 3$"),
-    ((affine("n", 4), linear("a", 3, 3)), "^Batch norm 'n' has 4 features, but 'a' has 3$"),
+    (
+        (Rectifier("r"), linear("a", 3, 3)),
+        "^ReLU 'r' comes before the first layer; pixels are never negative, take it out$",
+    ),
+    (
+        (linear("a", 3, 3), affine("n", 4)),
+        "^Batch norm 'n' of 4 features follows 'a' of 3 outputs; it must have as many, one each$",
+    ),
+    (
+        (affine("n", 4), linear("a", 3, 3)),
+        "^Batch norm 'n' of 4 features comes before 'a', which takes 3 values; it must have 3 features$",
+    ),
     (
         (linear("a", 3, 3), Rectifier("r"), Rectifier("c", 1.0)),
-        "^Layer 'a' has two different rectifiers, 'r' and 'c'$",
+        "^Layer 'a' has two different rectifiers, 'r' and 'c'; one is supported$",
     ),
 ]
 
@@ -67,3 +76,17 @@ def test_what_cannot_be_folded_is_refused(nodes, sentence):
 
 def test_a_relu_twice_is_a_relu():
     assert len(fold(Graph.chain(MapShape(channels=3), (linear("a", 3, 3), Rectifier("r"), Rectifier("s")))).layers) == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_batch_norm_of_channels_before_a_dense_layer(channels):
+    """The image's pixels are flat for the chip, its batch norm has a number a channel."""
+    image = MapShape(channels=channels, height=4, width=2)
+    nodes = (affine("n", channels), affine("m", 8 * channels), linear("a", 8 * channels, 5))
+    network = fold(Graph.chain(image, nodes))
+    pixels = RNG.integers(0, 256, (20, 8 * channels), dtype=np.uint8)
+    (first, *rest) = nodes
+    x = pixels.reshape(20, channels, 8) / 255 * first.scale[:, None] + first.shift[:, None]
+    expected = run(Graph.chain(MapShape(channels=8 * channels), tuple(rest)), x.reshape(20, -1))
+    *_, found = network.activations(pixels)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
