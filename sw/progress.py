@@ -15,6 +15,8 @@ LONG_s = 3600.0
 """A step that will take longer says so once, with what can be done."""
 _SURE_s = 3.0
 """Least time of measuring before a rate is believed."""
+_HINT_s = 30.0
+"""Least time of measuring before it is said that a step will take long."""
 
 
 def duration(seconds: float) -> str:
@@ -33,13 +35,15 @@ class Meter:
     step : its name
     clock : seconds
 
-    The rate is counted from the first number on that `tell` is given: what an earlier run had done is not this run's.
+    The rate is counted from the first advance on that `tell` is given: what an earlier run had done is not this run's,
+    and the time until then is that of starting.
     """
 
     def __init__(self, step: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.step = step
         self._clock = clock
         self._start = clock()
+        self._first: int | None = None
         self._base: tuple[float, int] | None = None
         self._done = self._total = 0
         self._text = ""
@@ -48,7 +52,9 @@ class Meter:
     def tell(self, done: int, total: int, text: str) -> None:
         """Take (done, total, what is counted); a total of 0 is a text alone."""
         self._done, self._total, self._text = done, total, text
-        if total and self._base is None:
+        if total and self._first is None:
+            self._first = done
+        if self._base is None and self._first is not None and done > self._first:
             self._base = self._clock(), done
 
     @property
@@ -80,7 +86,9 @@ class Meter:
     def hint(self) -> str | None:
         """A sentence, once, where a co-simulation will take longer than `LONG_s`; else None."""
         left, rate = self.left_s, self.rate
-        if self._hinted or self.step != "cosim" or left is None or rate is None or left < LONG_s:
+        if self._hinted or self.step != "cosim" or self._base is None or left is None or rate is None:
+            return None
+        if left < LONG_s or self._clock() - self._base[0] < _HINT_s:
             return None
         self._hinted = True
         speed = f"{rate:.2g} {self._text} a second" if rate >= 1 else f"{1 / rate:.2g} s an image"

@@ -28,7 +28,9 @@ def test_a_time_in_words(seconds: float, text: str) -> None:
 
 
 def test_the_time_left_is_counted_from_what_this_run_has_done() -> None:
-    """2,000 images were kept from an earlier run, and 100 more took 50 seconds: 400 more take 200."""
+    """2,000 images were kept from an earlier run, the simulators took 30 seconds to start and do the first 50, and 50
+    more took 25 seconds: 400 more take 200.
+    """
     clock = Clock()
     meter = Meter("cosim", clock)
     meter.tell(0, 0, "running the Verilog")
@@ -36,11 +38,14 @@ def test_the_time_left_is_counted_from_what_this_run_has_done() -> None:
     clock.now += 30
     meter.tell(2000, 2500, "images")
     assert meter.left_s is None and meter.text() == "2,000 of 2,500 images"
-    clock.now += 50
+    clock.now += 20
+    meter.tell(2050, 2500, "images")
+    assert meter.left_s is None and meter.text() == "2,050 of 2,500 images"
+    clock.now += 25
     meter.tell(2100, 2500, "images")
     assert meter.rate == 2.0 and meter.left_s == 200.0
     assert meter.text() == "2,100 of 2,500 images, about 3 min left"
-    assert meter.line() == "cosim: 2,100 of 2,500 images, about 3 min left (80 s so far)"
+    assert meter.line() == "cosim: 2,100 of 2,500 images, about 3 min left (75 s so far)"
     meter.tell(2500, 2500, "images")
     assert meter.text() == "2,500 of 2,500 images"
 
@@ -49,18 +54,26 @@ def test_a_rate_is_not_believed_at_once() -> None:
     clock = Clock()
     meter = Meter("cosim", clock)
     meter.tell(0, 100_000, "images")
-    clock.now += 1
+    clock.now += 100
     meter.tell(1, 100_000, "images")
+    clock.now += 2
+    meter.tell(2, 100_000, "images")
     assert meter.left_s is None and meter.hint() is None
+    clock.now += 20
+    meter.tell(3, 100_000, "images")
+    assert meter.left_s == 99_997 * 11.0 and meter.hint() is None
+    clock.now += 20
+    assert meter.hint() is not None
 
 
 @pytest.mark.parametrize(("step", "hours"), [("cosim", 5), ("cosim", 0.9), ("train", 5)])
 def test_hours_of_simulation_are_told_once_with_the_remedy(step: str, hours: float) -> None:
     clock = Clock()
     meter = Meter(step, clock)
-    meter.tell(0, 1001, "images")
-    clock.now += 3.6 * hours
-    meter.tell(1, 1001, "images")
+    meter.tell(0, 1020, "images")
+    meter.tell(10, 1020, "images")
+    clock.now += 36 * hours
+    meter.tell(20, 1020, "images")
     expected = (
         "The simulation will take about 5 h 0 min more (18 s an image): for fewer images use --images N, or [cosim] "
         "images"
@@ -113,9 +126,10 @@ def test_on_a_terminal_the_bar_tells_the_time_left(
 
     monkeypatch.setattr(console, "Console", wide)
     with console.bar(False) as advance:
-        advance("cosim", 0, 1000, "images")
+        advance("cosim", 0, 1001, "images")
+        advance("cosim", 1, 1001, "images")
         clock.now += 3600
-        advance("cosim", 1, 1000, "images")
+        advance("cosim", 2, 1001, "images")
     shown = capsys.readouterr().err
-    assert "1 of 1,000 images, about 999 h 0 min left" in shown
+    assert "2 of 1,001 images, about 999 h 0 min left" in shown
     assert "The simulation will take about 999 h 0 min more (3.6e+03 s an image)" in shown
