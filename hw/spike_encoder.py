@@ -114,11 +114,10 @@ class SpikeEncoder(wiring.Component):
         active = Cat(code.any() for code in codes)
 
         rows = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words)]
+        for index, row_word in enumerate(rows):  # one condition each: a switch would be written out for every word
+            with m.If(encoding & (word == index)):
+                m.d.sync += row_word.eq(Cat(codes))
         with m.If(encoding):
-            with m.Switch(word):
-                for index, row_word in enumerate(rows):
-                    with m.Case(index):
-                        m.d.sync += row_word.eq(Cat(codes))
             m.d.sync += [count.eq(Mux(word == 0, 0, count) + adder_tree(list(active))), random.eq(advance(random))]
 
         # The read ports are one word ahead.

@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+
+from hw.processes import run as run_program
 
 __all__ = ["SynthesisError", "cell_counts", "netlist", "total_counts"]
 
@@ -75,13 +76,7 @@ def _yosys(files: Mapping[str, str], script: str) -> str:
         for name, text in sources.items():
             Path(folder, name).write_text(text, encoding="utf-8")
         Path(folder, "script.ys").write_text(script.replace("{sources}", " ".join(sorted(sources))), encoding="utf-8")
-        run = subprocess.run(
-            [sys.executable, "-c", _RUN, "-q", "script.ys"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = run_program([sys.executable, "-c", _RUN, "-q", "script.ys"], cwd=folder)
         if run.returncode != 0:
             lines = [line for line in (run.stdout + run.stderr).splitlines() if "ERROR" in line]
             raise SynthesisError(f"Yosys could not read the design: {' '.join(lines) or 'no message'}")

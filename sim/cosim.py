@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from itertools import pairwise
@@ -123,8 +124,13 @@ def run_cosim(
             if waves:
                 (jobs[0] / "waves.gtkw").write_text(gtkw_text(image.parameters, wave_file(simulator)))
             full = trace in (True, "full")
-            futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls) for job in jobs]
-            _wait(futures, jobs, len(pixels), progress)
+            stop = threading.Event()
+            futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls, stop=stop) for job in jobs]
+            try:
+                _wait(futures, jobs, len(pixels), progress)
+            except BaseException:
+                stop.set()  # or the pool would wait for the other simulators to finish
+                raise
         results = [read_record(job, image, numbers[part], trace) for job, part in zip(jobs, parts, strict=True)]
     for result, start in zip(results, starts, strict=False):
         difference = start.difference(result.drift, ("the reference", "the Verilog")) if result.drift else None

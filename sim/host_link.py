@@ -1,8 +1,8 @@
 """The two named pipes between a host and the simulator that holds its chip, and the simulator's process.
 
 Neither can hang the other. The host opens both pipes first, for reading and writing, so that opening never waits; it
-never waits for one pipe without looking at the other and at the process. The simulator runs in a session of its own
-beside a watcher that kills it when the host is gone, however that happened.
+never waits for one pipe without looking at the other and at the process. The simulator ends with the host, however
+that happened (`hw.processes`).
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ import contextlib
 import fcntl
 import os
 import select
-import signal
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from hw.processes import end, start
 from sim.host_bench import COMMANDS, RESPONSES
 from sim.simulator import Simulator
 from sim.tools import SimulationError
 
 __all__ = ["HostLink", "command"]
 
-_WATCHED = 'exec 3<&0; (cat <&3 >/dev/null; kill -KILL 0) & exec "$@" 3<&- </dev/null'
-"""Shell: run the arguments; kill the whole process group when standard input ends, which the host holds open."""
 _PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of Linux; elsewhere pipes keep their size
 _LOOK_s = 0.2
@@ -47,6 +46,7 @@ class HostLink:
     job : folder of the run, with `models.pickle`
     plusargs : of the bench, with their +
     patience_s : longest time without any answer or progress while one is due
+    stop : set by another thread, it ends the simulator
 
     Attributes
     ----------
@@ -56,11 +56,18 @@ class HostLink:
     """
 
     def __init__(
-        self, simulator: Simulator, job: Path, plusargs: Sequence[str] = (), *, patience_s: float = 600.0
+        self,
+        simulator: Simulator,
+        job: Path,
+        plusargs: Sequence[str] = (),
+        *,
+        patience_s: float = 600.0,
+        stop: threading.Event | None = None,
     ) -> None:
         self.frames: list[bytes] = []
         self._job = job
         self._patience_s = patience_s
+        self._stop = stop
         self._replies: list[bytes] = []
         self._rest = b""
         self._using = contextlib.ExitStack()
@@ -70,12 +77,8 @@ class HostLink:
             self._in = self._pipe(RESPONSES)
             words, environment = simulator.command(job, "sim.host_tb", plusargs)
             log = self._using.enter_context((job / "simulation.log").open("wb"))
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _WATCHED, "sh", *words],
-                cwd=job, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )  # fmt: skip
-            self._using.callback(self._kill)
+            self._process = start(words, cwd=job, env=environment, output=log, errors=subprocess.STDOUT)
+            self._using.callback(end, self._process)
         except BaseException:
             self._using.close()
             raise
@@ -110,6 +113,8 @@ class HostLink:
         left = memoryview(data)
         waited = time.monotonic()
         while left or len(self._replies) < replies:
+            if self._stop is not None and self._stop.is_set():
+                self._fail("was stopped")
             alive = self.alive
             readable, writable, _ = select.select([self._in], [self._out] if left else [], [], _LOOK_s)
             if writable:
@@ -154,11 +159,3 @@ class HostLink:
                 self.exchange(command(0))
                 self._process.wait(_ENDING_s)
         self._using.close()
-
-    def _kill(self) -> None:
-        """End the simulator's process group, whatever is left of it, and the watcher."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()

@@ -10,9 +10,11 @@ import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -21,11 +23,13 @@ from typing import Any
 
 from hw.export import export_verilog
 from hw.params import NpuParameters
+from hw.processes import run as run_program
 from hw.synthesis import netlist as gates
 from sim.bench import bench_text
 from sim.cache import cache_folder
 from sim.image import ChipImage
 from sim.lock import Busy, locked, shared
+from sim.plain_paths import plain_path, plain_temporary, plain_words
 from sim.tools import SimulationError, check_simulator, simulator_environment
 from sim.waves import wave_file
 
@@ -155,10 +159,12 @@ class Simulator:
             _forget_old()
         return cls(simulator, folder, waves)
 
-    def run(self, job: Path, *, membranes: bool = False, stalls: bool = False) -> None:
-        """Run the bench in a job's folder; raises `SimulationError` if it does not finish."""
+    def run(
+        self, job: Path, *, membranes: bool = False, stalls: bool = False, stop: threading.Event | None = None
+    ) -> None:
+        """Run the bench in a job's folder; raises `SimulationError` if it does not finish, or `stop` is set."""
         with self.in_use():
-            self._run(job, ["+membranes"] * membranes + ["+stalls"] * stalls)
+            self._run(job, ["+membranes"] * membranes + ["+stalls"] * stalls, stop)
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
@@ -180,7 +186,7 @@ class Simulator:
             try:
                 self._test(runner, job, module, plusargs)
             except _Caught as caught:
-                return [str(word) for word in caught.command], dict(runner.env)
+                return plain_words(caught.command, [self.folder, *_roots()]), _plain_environment(runner.env)
         raise AssertionError("the runner did not execute anything")
 
     def _test(self, runner: Any, job: Path, module: str, plusargs: Sequence[str]) -> None:
@@ -198,8 +204,9 @@ class Simulator:
             extra_env=_SETTINGS,
         )
 
-    def _run(self, job: Path, plusargs: Sequence[str]) -> None:
+    def _run(self, job: Path, plusargs: Sequence[str], stop: threading.Event | None) -> None:
         runner = _runner(self.simulator)
+        runner._execute_cmds = functools.partial(_execute, runner, self.folder, stop)
         try:
             self._test(runner, job, "sim.npu_tb", plusargs)
         except (RuntimeError, SystemExit) as error:
@@ -222,6 +229,55 @@ class _Caught(Exception):
 def _catch(commands: Sequence[Sequence[object]], cwd: object) -> None:
     (command,) = commands
     raise _Caught(command)
+
+
+def _execute(
+    runner: Any,
+    folder: Path,
+    stop: threading.Event | None,
+    commands: Sequence[Sequence[object]],
+    cwd: os.PathLike[str],
+    stdout: Any = None,
+) -> None:
+    """In the place of the runner's own: the programs end with this process, and see plain paths only."""
+    for command in commands:
+        words = plain_words(command, [folder, *_roots()])
+        done = run_program(words, cwd=cwd, env=_plain_environment(runner.env), output=stdout, stop=stop)
+        if done.returncode != 0:
+            raise RuntimeError(f"{Path(words[0]).name} ended with code {done.returncode}")
+
+
+def _roots() -> list[Path]:
+    """Folders of the environment that the tools are told of."""
+    from cocotb_tools import config
+
+    return [Path(root) for root in (config.base_cocotb_dir, config.libs_dir, config.share_dir)]
+
+
+def _plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which lists of paths have no other separators than they should, and programs plain paths."""
+    values = dict(environment)
+    python, (library, _, function) = _gpi_users()
+    values["GPI_USERS"] = f"{plain_path(python)};{plain_path(library)},{function}"
+    values["PYGPI_PYTHON_BIN"] = str(plain_path(Path(sys.executable)))
+    values["PYTHONPATH"] = os.pathsep.join(str(plain_path(path)) if os.pathsep in path else path for path in sys.path)
+    values["TMPDIR"] = str(plain_temporary())
+    return values
+
+
+@functools.cache
+def _gpi_users() -> tuple[str, tuple[str, str, str]]:
+    """What cocotb is to load: Python's library; and its own, a comma, and the function to call."""
+    import find_libpython
+    from cocotb_tools import config
+
+    python = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
+    if python is None:
+        raise SimulationError(
+            f"cocotb needs Python as a shared library, and there is none for '{sys.executable}': install it (Debian: "
+            "apt-get install libpython3-dev), or use another Python"
+        )
+    return python, config.pygpi_entry_point().rpartition(",")
 
 
 def _runner(simulator: str) -> Any:
@@ -248,7 +304,10 @@ def _visible() -> str:
 
 
 def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, quick: bool) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():  # of a build that was stopped, perhaps by a kill at this moment: nobody writes to the new one
+        folder.rename(tempfile.mkdtemp(prefix="old-", dir=folder.parent))
+    for old in folder.parent.glob("old-*"):
+        shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, text in texts.items():
         (folder / name).write_text(text)
@@ -267,17 +326,20 @@ def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, qui
             os.utime(folder / path.name, (later, later))
     with simulator_environment({"OPT_FAST": "-O0" if quick else "-O2", "OPT_SLOW": "-O0"}):
         runner = _runner(simulator)
+        runner._execute_cmds = functools.partial(_execute, runner, folder, None)
         try:
-            runner.build(
-                sources=[folder / name for name in order],
-                hdl_toplevel="bench",
-                build_dir=folder,
-                build_args=arguments,
-                timescale=("1ns", "1ps"),
-                waves=waves,
-                always=True,
-                log_file=folder / "build.log",
-            )
+            with warnings.catch_warnings():  # cocotb's, of letters that its dump file would not take: it is not used
+                warnings.simplefilter("ignore")
+                runner.build(
+                    sources=[folder / name for name in order],
+                    hdl_toplevel="bench",
+                    build_dir=folder,
+                    build_args=arguments,
+                    timescale=("1ns", "1ps"),
+                    waves=waves,
+                    always=True,
+                    log_file=folder / "build.log",
+                )
         except (RuntimeError, SystemExit) as error:
             raise SimulationError(
                 f"Building with {simulator} failed ({error}); its log is {folder}/build.log"

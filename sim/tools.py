@@ -15,7 +15,17 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["SimulationError", "ToolError", "check_simulator", "simulator_environment", "verilator_folder"]
+from sim.cache import cache_folder
+from sim.plain_paths import is_plain, plain_path, plain_temporary
+
+__all__ = [
+    "SimulationError",
+    "ToolError",
+    "check_paths",
+    "check_simulator",
+    "simulator_environment",
+    "verilator_folder",
+]
 
 VERILATOR_MINIMUM = (5, 36)
 """cocotb 2 needs Verilator 5.036 or newer."""
@@ -24,8 +34,10 @@ ICARUS_MINIMUM = (11, 0)
 _SIMULATORS = ("verilator", "icarus")
 _REFUSED = ("WAVES", "GUI", "COCOTB_TEST_FILTER", "COCOTB_TESTCASE")
 """Variables by which cocotb would be told something else than by us."""
-_MAKE = "CFG_CXXFLAGS_PCH_I=-include"
-"""The packaged Verilator lacks its precompiled-header switch, which larger designs need at build time."""
+_MAKE = "CFG_CXXFLAGS_PCH_I=-include CURDIR=."
+"""The packaged Verilator lacks its precompiled-header switch, which larger designs need at build time. Its makefile
+names all files from where it runs, and yet refuses a folder with a space in its name."""
+_VARIABLES = ("PATH", "MAKEFLAGS", "PYTHONWARNINGS", "VERILATOR_ROOT", "VERILATOR_BIN")
 _GUARD = threading.Lock()
 _inside = 0
 _before: dict[str, str | None] = {}
@@ -49,9 +61,18 @@ def verilator_folder() -> Path | None:
 
 
 def _path() -> str:
-    folders = [str(folder) for folder in (verilator_folder(),) if folder is not None]
+    folders = [str(plain_path(folder)) for folder in (verilator_folder(),) if folder is not None]
     folders += [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
     return os.pathsep.join(folders)
+
+
+def _packaged_verilator() -> dict[str, str | None]:
+    """Variables that send Verilator's start script and its makefile to the package by a plain path."""
+    folder = verilator_folder()
+    if folder is None or is_plain(folder.resolve()):
+        return {}
+    plain = plain_path(folder)
+    return {"VERILATOR_ROOT": str(plain.parent), "VERILATOR_BIN": str(plain / "verilator_bin")}
 
 
 @contextlib.contextmanager
@@ -64,9 +85,9 @@ def simulator_environment(make: dict[str, str] | None = None) -> Iterator[None]:
     global _inside
     with _GUARD:
         if _inside == 0:
-            names = ("PATH", "MAKEFLAGS", "PYTHONWARNINGS", *_REFUSED)
-            _before.update({name: os.environ.get(name) for name in names})
+            _before.update({name: os.environ.get(name) for name in (*_VARIABLES, *_REFUSED)})
             _set(dict.fromkeys(_REFUSED) | {"PATH": _path(), "MAKEFLAGS": _MAKE, "PYTHONWARNINGS": "ignore"})
+            _set(_packaged_verilator())
         _inside += 1
         if make:
             _set({"MAKEFLAGS": " ".join([_MAKE, *(f"{name}={value}" for name, value in make.items())])})
@@ -96,6 +117,7 @@ def check_simulator(simulator: str) -> str:
         near = difflib.get_close_matches(str(simulator).lower(), _SIMULATORS, n=1, cutoff=0.5)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise ValueError(f"The simulator must be 'verilator' or 'icarus', not {simulator!r}{hint}")
+    check_paths()
     path = _path()
     if simulator == "icarus":
         for tool in ("iverilog", "vvp"):
@@ -117,6 +139,16 @@ def check_simulator(simulator: str) -> str:
     return version
 
 
+def check_paths() -> list[Path]:
+    """Folders whose names the tools do not take, and which they are told by links (`sim.plain_paths`).
+
+    Raises `PathError` where no link can be made.
+    """
+    plain_temporary()
+    places = [cache_folder("simulators").absolute(), Path(sys.prefix), Path(__file__).resolve().parent.parent]
+    return [place for place in places if plain_path(place) != place]
+
+
 def _check_version(name: str, version: str, least: tuple[int, int], how: str) -> None:
     """Raise if a version is older than cocotb needs; one that a program does not tell passes."""
     match = re.match(r"(\d+)\.(\d+)", version)
@@ -127,7 +159,8 @@ def _check_version(name: str, version: str, least: tuple[int, int], how: str) ->
 
 def _version(command: list[str], path: str, pattern: str) -> str:
     executable = shutil.which(command[0], path=path) or command[0]
-    environment = {**os.environ, "PATH": path}
+    given = {**os.environ, "PATH": path, **_packaged_verilator()}
+    environment = {name: value for name, value in given.items() if value is not None}
     try:
         run = subprocess.run(
             [executable, *command[1:]], capture_output=True, text=True, check=False, env=environment, timeout=60

@@ -18,6 +18,7 @@ from sw.cli_examples import examples
 from sw.cli_lifetime import EPILOG as LIFETIME_EPILOG
 from sw.cli_lifetime import lifetime
 from sw.command import (
+    SIGNALLED,
     WRONG,
     Commands,
     Data,
@@ -37,6 +38,7 @@ from sw.command import (
 from sw.command_images import DataSet, Images, images_asked, images_for
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
+from sw.ending import leave
 from sw.errors import FileError, SpikeLoomError
 from sw.image_set import images_in_words
 from sw.paper.command import EPILOG as PAPER_EPILOG
@@ -57,8 +59,13 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point of the command."""
-    app()
+    """Entry point of the command. After a signal the process ends without unloading its libraries, which takes time."""
+    try:
+        app()
+    except SystemExit as ended:
+        if isinstance(ended.code, int) and ended.code > SIGNALLED:
+            leave(ended.code)
+        raise
 
 
 @app.callback()

@@ -19,6 +19,7 @@ from sim.result import Mismatch
 from sw.command_images import TestImages, images_for
 from sw.config import Config
 from sw.console import say, shown
+from sw.ending import Terminated, ends_in_order
 from sw.errors import FileError, SpikeLoomWarning
 from sw.files import as_path, readable_error
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INTERRUPTED",
+    "SIGNALLED",
     "USER_ERROR",
     "WRONG",
     "Commands",
@@ -48,6 +50,8 @@ __all__ = [
 
 WRONG, USER_ERROR, INTERRUPTED = 1, 2, 130
 """Exit codes: a check failed (a missing tool, a mismatch), the input was wrong, Ctrl-C."""
+SIGNALLED = 128
+"""Exit codes of commands that a signal has ended are this and the signal's number."""
 
 
 class Simulator(StrEnum):
@@ -64,8 +68,11 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with _warnings_as_lines():
+            with ends_in_order(), _warnings_as_lines():
                 return super().invoke(ctx)
+        except Terminated as ended:
+            say(f"Terminated ({ended}). Finished steps and chunks are kept: the same command again goes on from there.")
+            raise typer.Exit(SIGNALLED + ended.number) from None
         except KeyboardInterrupt:
             say("Interrupted. Finished steps and chunks are kept: the same command again goes on from there.")
             raise typer.Exit(INTERRUPTED) from None

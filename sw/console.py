@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from sw.flow import Flow
+from sw.progress import Lines, Meter
 
 __all__ = ["bar", "print_json", "print_summary", "print_table", "say", "shown"]
 
@@ -36,7 +37,9 @@ def shown(flow: Flow, as_json: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def bar(as_json: bool) -> Iterator[Advance]:
-    """A function (step, done, total, text) that draws a bar a step on stderr; silent off a terminal."""
+    """A function (step, done, total, text) that draws a bar a step on stderr; off a terminal it prints a line when a
+    step begins and one a minute, and nothing with `--json`.
+    """
     console = Console(stderr=True)
     columns = (
         TextColumn("[bold]{task.fields[step]:<9}"),
@@ -44,16 +47,14 @@ def bar(as_json: bool) -> Iterator[Advance]:
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
     )
-    if as_json or not console.is_terminal:
-        seen: set[str] = set()
-
-        def tell(step: str, done: int, total: int, text: str) -> None:
-            if not as_json and step not in seen:
-                seen.add(step)
-                say(f"{step}: {text}")
-
-        yield tell
+    if as_json:
+        yield lambda step, done, total, text: None
         return
+    if not console.is_terminal:
+        with Lines(say) as lines:
+            yield lines.advance
+        return
+    meters: dict[str, Meter] = {}
     tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=console) as progress:
 
@@ -62,8 +63,12 @@ def bar(as_json: bool) -> Iterator[Advance]:
                 for task in tasks.values():
                     progress.update(task, total=1, completed=1)
                 tasks[step] = progress.add_task(text, total=None, step=step)
-            count = f"{done:,} of {total:,} {text}" if total else text
-            progress.update(tasks[step], completed=done, total=total or None, description=count)
+                meters[step] = Meter(step)
+            meters[step].tell(done, total, text)
+            progress.update(tasks[step], completed=done, total=total or None, description=escape(meters[step].text()))
+            hint = meters[step].hint()
+            if hint is not None:
+                progress.console.print(hint, highlight=False, markup=False)
 
         yield advance
         for task in tasks.values():

@@ -116,8 +116,8 @@ def cosimulate(
         parts.append(known[0])
         drift = known[0].drift
         values += known[1]
-        if progress is not None:
-            progress(stop, len(images))
+    if progress is not None:
+        progress(len(images), len(images))
     joined = {
         "images": len(images),
         "values_compared": values,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -14,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.tools import VERILATOR_MINIMUM, verilator_folder
+from sim.plain_paths import PathError
+from sim.tools import VERILATOR_MINIMUM, check_paths, verilator_folder
 
 __all__ = ["Check", "examine", "healthy", "report"]
 
@@ -67,7 +69,7 @@ def examine() -> list[Check]:
         checks.append(_package(package, required, purpose))
     remedy = "Install it if you want it (Debian and Ubuntu: apt-get install iverilog)."
     checks.append(_program("iverilog", ["-V"], False, "the second simulator", remedy))
-    checks.append(_data_folder())
+    checks += [_paths(), _command(Path(sys.prefix)), _data_folder()]
     return checks
 
 
@@ -131,6 +133,26 @@ def _package(name: str, required: bool, purpose: str) -> Check:
     except importlib.metadata.PackageNotFoundError:
         get = f"Install it ({Path(sys.executable).name} -m pip install {name})."
         return Check(name, None, required, purpose, get)
+
+
+def _paths() -> Check:
+    """Whether the tools can be told where things are."""
+    purpose = "names of folders that the simulators' tools take"
+    try:
+        linked = check_paths()
+    except PathError as error:
+        return Check("paths", None, True, purpose, f"{error}.")
+    return Check("paths", "by links" if linked else "plain", True, purpose)
+
+
+def _command(prefix: Path) -> Check:
+    """The command's start script names its Python in quotes, in which the shell still reads some characters."""
+    purpose = "starts SpikeLoom by its name"
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        if not set(str(prefix)) & set('$`"\\'):
+            return Check("spikeloom", importlib.metadata.version("spikeloom"), False, purpose)
+    remedy = f"The environment in '{prefix}' has no such command, or it does not start: use `python -m sw.cli`."
+    return Check("spikeloom", None, False, purpose, remedy)
 
 
 def _data_folder(exists: Callable[[Path], bool] = Path.is_dir) -> Check:

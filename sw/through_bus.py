@@ -16,6 +16,7 @@ from sim.arguments import check_ids, check_progress, check_switch, check_trace, 
 from sim.cosim import workplace
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
+from sim.host_simulator import build_host_simulator
 from sim.image import ChipImage
 from sim.job import read_trace
 from sim.layout import image_shape
@@ -80,6 +81,8 @@ def through_bus(
     parts = [part for part in np.array_split(np.arange(len(pixels)), 1 if waves else workers) if len(part)]
     if arrays is None and (method or ("pulses" if image.programming.method == "verify" else "fast")) == "fast":
         arrays = build_arrays(image)
+    build_host_simulator(image, simulator, waves=waves, quick=quick)  # here, where an interruption ends it
+    stop = threading.Event()
     counts = [0] * len(parts)
     guard = threading.Lock()
 
@@ -93,7 +96,7 @@ def through_bus(
         part = parts[worker]
         transport = CosimTransport(
             image, simulator=simulator, stalls=stalls, trace=trace, waves=waves, folder=base / f"job_{worker}",
-            quick=quick,
+            quick=quick, stop=stop,
         )  # fmt: skip
         with Host(transport) as host:
             host.connect()
@@ -104,5 +107,9 @@ def through_bus(
         return result, report
 
     with workplace(folder) as base, ThreadPoolExecutor(len(parts)) as pool:
-        done = list(pool.map(run, range(len(parts)), [base] * len(parts)))
+        try:
+            done = list(pool.map(run, range(len(parts)), [base] * len(parts)))
+        except BaseException:
+            stop.set()  # or the pool would wait for the simulators to finish
+            raise
     return Result.concatenate([result for result, _ in done]), done[0][1]

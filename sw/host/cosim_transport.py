@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class CosimTransport(Transport):
     folder : where the simulation runs, emptied first; a temporary one if not given
     quick : build without the C++ compiler's optimisation
     patience_s : longest time without an answer
+    stop : set by another thread, it ends the simulation
 
     Simulated time stands still while the host does nothing, so that results do not depend on the host's speed.
 
@@ -62,6 +64,7 @@ class CosimTransport(Transport):
         folder: Path | str | None = None,
         quick: bool = False,
         patience_s: float = 600.0,
+        stop: threading.Event | None = None,
     ) -> None:
         check_trace(trace)
         for name, value in (("stalls", stalls), ("waves", waves), ("quick", quick)):
@@ -74,7 +77,7 @@ class CosimTransport(Transport):
         self.folder.mkdir(parents=True)
         save_models(self.folder, fresh_models(image))
         plusargs = ["+stalls"] * stalls + ["+record"] * (trace == "spikes") + ["+membranes"] * (trace in (True, "full"))
-        self._link: HostLink | None = HostLink(built, self.folder, plusargs, patience_s=patience_s)
+        self._link: HostLink | None = HostLink(built, self.folder, plusargs, patience_s=patience_s, stop=stop)
         self._layers = len(image.layers)
         self._image = image
         self.frames_sent = 0

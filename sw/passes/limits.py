@@ -8,10 +8,13 @@ from sw.config import Config
 from sw.errors import ConfigError
 from sw.network import Network, Pool
 
-__all__ = ["MAX_NEURONS", "check_layer", "check_sizes"]
+__all__ = ["MAX_NEURONS", "MAX_ROW_BITS", "check_layer", "check_sizes"]
 
 MAX_NEURONS = 1 << 22
 """Values of a map: pixels, or membranes of a layer, all positions together."""
+MAX_ROW_BITS = 1 << 18
+"""Bits of a vector of the Verilog: the image in the encoder, or the rows of a crossbar. Writing one takes Amaranth
+18 kB of memory and 0.3 ms a bit, so that these take 5 GB and more than a minute."""
 _MAX_READS = 1 << 32
 """Reads of a layer in an image: each has a number of its own in the addresses of read noise."""
 
@@ -25,6 +28,11 @@ def check_sizes(network: Network, config: Config) -> None:
             _check_map(f"what '{stage.name}' pools", shape, config)
         else:
             check_layer(stage.name, shape.channels, shape.positions, config)
+    row_bits = 8 if config.coding.input == "analog" else 1
+    _check_rows("an image", maps[0].size, row_bits, config)
+    for number, crossbar in network.plan.crossbars:
+        name = f"layer '{network.stages[number].name}'"
+        _check_rows(name, network.plan.rows(crossbar), row_bits if crossbar.layer == 0 else 1, config)
 
 
 def check_layer(name: str, outputs: int, positions: int, config: Config) -> None:
@@ -46,6 +54,19 @@ def check_layer(name: str, outputs: int, positions: int, config: Config) -> None
             [
                 f"layer '{name}' may be read {reads} times an image, {config.decision.t_max} steps at {positions} "
                 f"positions, and at most {_MAX_READS} are supported; reduce [decision] t_max"
+            ],
+        )
+
+
+def _check_rows(what: str, rows: int, row_bits: int, config: Config) -> None:
+    if rows * row_bits > MAX_ROW_BITS:
+        analog = ", or another [coding] input than 'analog', which takes 1 bit a value" if row_bits > 1 else ""
+        raise ConfigError(
+            config.name,
+            [
+                f"{what} has {rows} values of {row_bits} {'bit' if row_bits == 1 else 'bits'} as inputs of a step, and "
+                f"at most {MAX_ROW_BITS // row_bits} fit into the Verilog; use smaller images, or a stride or pooling "
+                f"before it{analog}"
             ],
         )
 

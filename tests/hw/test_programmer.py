@@ -321,7 +321,7 @@ WRONG = {
     "results_of_one_lane": ("base.eq(base + tiles), column", "base.eq(base), column"),
     "swaps_the_targets": ("Mux(side, targets[t].n, targets[t].p)", "Mux(side, targets[t].p, targets[t].n)"),
     "writes_while_busy": ("request.enable & ~host.busy", "request.enable"),
-    "leaves_the_outcome": ("outcomes) >> len(Value.cast(store.data)))", "outcomes).rotate_right(19))"),
+    "leaves_the_outcome": ("outcomes)[len(Value.cast(store.data)) :])", "outcomes).rotate_right(19))"),
     "wrong_column": ("column.eq(start_group * p.lanes)", "column.eq(start_group)"),
     "lower_bound_wins": (
         "amplitudes[t].eq(Mux(raised > settings.amplitude_max, settings.amplitude_max, raised))",

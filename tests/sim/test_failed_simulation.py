@@ -51,6 +51,24 @@ def test_what_was_stopped_leaves_nothing(
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError])
+def test_what_ends_one_simulator_ends_the_others(
+    place: Path, monkeypatch: pytest.MonkeyPatch, problem: type[BaseException]
+) -> None:
+    """At once: they would else run on for hours at full load."""
+    stopped: list[bool] = []
+
+    def run(self: simulator.Simulator, job: Path, stop: threading.Event, **_: object) -> None:
+        if job.name == "job_0":
+            raise problem
+        stopped.append(stop.wait(60))
+
+    monkeypatch.setattr(simulator.Simulator, "run", run)
+    with pytest.raises(problem):
+        cosim.run_cosim(make_chip(), np.zeros((48, 64), np.uint8), workers=3)
+    assert stopped == [True, True] and list(place.iterdir()) == []
+
+
 def test_a_build_waits_for_another_and_leaves_no_lock(tmp_path: Path) -> None:
     with simulator._alone(tmp_path / "simulators/verilator-0"):
         assert len(list((tmp_path / "simulators").iterdir())) == 1

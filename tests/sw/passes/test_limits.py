@@ -11,6 +11,7 @@ from torch import nn
 
 import sw
 from sw.errors import ConfigError
+from sw.passes.limits import MAX_ROW_BITS
 from tests.sw.models import make_config
 
 
@@ -44,6 +45,26 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         {"decision": {"t_max": 65535, "rule": "fixed"}},
         "layer '0' may be read 17179607040 times an image, 65535 steps at 262144 positions, and at most 4294967296",
     ),
+    (
+        chain(nn.Linear(262145, 2)),
+        (262145,),
+        {"crossbar": {"tile_rows": 65536}},
+        "an image has 262145 values of 1 bit as inputs of a step, and at most 262144 fit into the Verilog; use smaller "
+        "images, or a stride or pooling before it",
+    ),
+    (
+        chain(nn.Linear(32769, 2)),
+        (32769,),
+        {"crossbar": {"tile_rows": 65536}, "coding": {"input": "analog"}},
+        "an image has 32769 values of 8 bits as inputs of a step, and at most 32768 fit into the Verilog; use smaller "
+        "images, or a stride or pooling before it, or another [coding] input than 'analog', which takes 1 bit a value",
+    ),
+    (
+        chain(nn.Conv2d(1, 5, 1), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 256 * 256, 2)),
+        (1, 256, 256),
+        {"crossbar": {"tile_rows": 65536}},
+        "layer '3' has 327680 values of 1 bit as inputs of a step, and at most 262144 fit",
+    ),
     (deep(256), (4,), {}, "the network has 256 crossbars with all their copies, and at most 255 fit"),
     (
         chain(nn.Linear(70000, 10)),
@@ -66,6 +87,13 @@ def test_what_is_too_large_is_named(
 ) -> None:
     with pytest.raises(ConfigError, match="^tiny: " + re.escape(sentence)):
         sw.compile(model, np.full((1, *shape), 90, np.uint8), make_config(**tables))
+
+
+@pytest.mark.parametrize(("inputs", "coding"), [(262144, "even"), (32768, "analog")])
+def test_the_widest_rows_are_compiled(inputs: int, coding: str) -> None:
+    config = make_config(crossbar={"tile_rows": 65536}, coding={"input": coding})
+    chip = sw.compile(chain(nn.Linear(inputs, 2)), np.full((1, inputs), 9, np.uint8), config)
+    assert chip.parameters.layers[0].inputs * chip.parameters.layers[0].row_bits == MAX_ROW_BITS
 
 
 def test_what_just_fits_is_compiled() -> None:
