@@ -64,7 +64,7 @@ def run_cosim(
     trace : "spikes" adds every spike, "full" or True every membrane too
     simulator : `verilator` or `icarus`
     waves : leave `job_0/waves.vcd` (Icarus: `waves.fst`) and a grouped `waves.gtkw` in `folder`; one worker
-    folder : where jobs run; a temporary folder if not given
+    folder : where jobs run; a temporary folder if not given, which waves cannot be left in
     progress : called with images done and images in all
     workers : simulators at once; the number of processors if not given
     stalls : random stalls and back-pressure on every interface; results stay the same, cycles do not
@@ -84,6 +84,8 @@ def run_cosim(
     numbers = check_ids(ids, len(pixels))
     if trace not in (False, True, "spikes", "full"):
         raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
+    if waves and folder is None:
+        raise ValueError("Waves need a folder: give folder=..., since a temporary one is removed")
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise ValueError(f"workers must be a positive integer, not {workers!r}")
     if arrays is not None:

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from sw.command import Data, Debug, Json, RunOrChip, chip_and_tests
+from sw.command import Data, Debug, Json, RunOrChip, Set, chip_and_tests
 from sw.console import bar, print_json, print_table
+from sw.errors import ConfigError
+from sw.settings import parse_settings
 
 __all__ = ["EPILOG", "lifetime"]
 
@@ -39,6 +41,7 @@ def lifetime(
         typer.Option("--programmings", metavar="N", help="Programmings that the refresh interval must hold for."),
     ] = None,
     data: Data = None,
+    settings: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -49,16 +52,21 @@ def lifetime(
     from sw.lifetime_evidence import measure_lifetime
     from sw.lifetime_rows import lifetime_rows
 
-    chip, pixels, labels = chip_and_tests(source, data, as_json)
+    own = parse_settings(settings or []).get("lifetime", {})
+    own = own if isinstance(own, dict) else {}
+    others = [text for text in settings or [] if text.partition("=")[0].strip().partition(".")[0] != "lifetime"]
+    chip, pixels, labels = chip_and_tests(source, data, as_json, others)
     given = {
         "threshold": threshold, "images": images, "limit": limit, "tolerance": tolerance, "images_per_s": images_per_s,
         "programmings": programmings,
     }  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
-    settings = chip.config.updated({"lifetime": {"measure": True, **changes}}, "command line")
+    if twice := sorted({name for name in own if name in changes}):
+        raise ConfigError("--set", [f"lifetime.{name} is given by --{name.replace('_', '-')} too" for name in twice])
+    given_to_search = chip.config.updated({"lifetime": {**own, "measure": True, **changes}}, "command line")
     with bar(as_json) as advance:
         found = measure_lifetime(
-            chip.image, pixels, labels, settings.lifetime, lambda text: advance("lifetime", 0, 0, text)
+            chip.image, pixels, labels, given_to_search.lifetime, lambda text: advance("lifetime", 0, 0, text)
         )
     if as_json:
         print_json(found)

@@ -16,6 +16,7 @@ from sim.image import ChipImage
 from sw.chip import Chip
 from sw.compile_images import calibration_pixels, image_shape, validation_set
 from sw.config import Config
+from sw.default_config import ideal_config
 from sw.errors import ConfigError
 from sw.graph import AveragePool
 from sw.import_check import check_same
@@ -26,7 +27,7 @@ from sw.nir_import import NirModel
 from sw.passes.calibrate import calibrate_adc
 from sw.passes.fold import fold
 from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
-from sw.passes.limits import check_sizes
+from sw.passes.limits import check_network
 from sw.passes.map import map_to_chip
 from sw.passes.normalise import normalise
 from sw.passes.quantise import Levels, quantise
@@ -83,32 +84,56 @@ class _Conversion:
 def compile_model(
     model: nn.Module | NirModel,
     calibration_images: Any,
-    config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
+    config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     validation: tuple[Any, Any] | None = None,
     progress: Progress | None = None,
     input_shape: tuple[int, ...] | None = None,
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
-    config = Config.load(config)
+    given = None if config is None else Config.load(config)
+    tell = _passes(progress)
     if isinstance(model, NirModel):
-        check_dynamics(model, config)
+        if input_shape is not None:
+            raise ValueError(
+                "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself"
+            )
         network = fold(model.graph, "weights")
-        check_sizes(network, config)
+        config = ideal_config(network, model) if given is None else given
+        check_dynamics(model, config)
+        check_network(network, config)
         images = calibration_pixels(calibration_images, network.inputs)
+        tell(3)
         return _programmed(network, images, config, validation, progress, lambda image: with_threshold(image, model))
     graph = import_torch(model, image_shape(calibration_images, input_shape))
-    averages = config.convert.average_pooling
-    if averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
+    tell(1)
+    averages = "spikes" if given is None else given.convert.average_pooling
+    if given is not None and averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
         raise ConfigError(
-            config.name,
+            given.name,
             [f"[convert] average_pooling must be 'spikes' for this network, which has none to fold, not '{averages}'"],
         )
     folded = fold(graph, averages)
-    check_sizes(folded, config)
+    config = ideal_config(folded) if given is None else given
+    check_network(folded, config)
     images = calibration_pixels(calibration_images, folded.inputs)
     check_same(model, folded, images[:4])
+    tell(2)
     normalised = normalise(folded, images, config.convert)
+    tell(3)
     return _programmed(normalised, images, config, validation, progress, stages=Stages(model, folded, normalised))
+
+
+_PASSES = ("imported", "folded", "normalised", "quantised and mapped")
+
+
+def _passes(progress: Progress | None) -> Callable[[int], None]:
+    """Tells the progress how many passes are done."""
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, len(_PASSES), f"passes, {_PASSES[done - 1]}")
+
+    return tell
 
 
 def _programmed(
@@ -127,7 +152,9 @@ def _programmed(
     levels = quantise(network, config.device.bits, config.convert.weight_scale, factor)
     conversion = _Conversion(config, levels, images, network.plan, finish)
     if held_out is None:
-        return Chip(conversion.chip(), config, stages)
+        image = conversion.chip()
+        _passes(progress)(len(_PASSES))
+        return Chip(image, config, stages)
     image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
     return Chip(image, config, None if stages is None else replace(stages, untuned=untuned), learnt, tuned)
 

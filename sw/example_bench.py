@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from hw.export import CHIP_NAME
 from hw.params import Coding
 from sim.bench import ACTIVITY_FIELDS
-from sim.config import Device, Programming
+from sim.config import Programming
+from sim.devices import ideal_device
 from sim.encoder import image_seed
 from sim.image import ChipImage
 from sim.job import register_writes
 from sim.reference import run_reference
 
-__all__ = ["EXAMPLE_IMAGES", "example_files", "example_pixels", "ideal"]
+__all__ = ["EXAMPLE_IMAGES", "example_files", "example_pixels"]
 
 EXAMPLE_IMAGES = 3
 _FIELD_BITS = 64
-_EFFECTS = ("device_sigma", "program_sigma", "read_sigma", "stuck_on", "stuck_off", "wire_ohm")
 
 _BENCH = """\
 // Self-checking example: gives the images of example_images.hex to the chip with the ideal macro, the next one while
@@ -161,11 +161,6 @@ def example_pixels(inputs: int) -> NDArray[np.uint8]:
     return np.where(drawn[1] < 128, drawn[0], 0).astype(np.uint8).reshape(EXAMPLE_IMAGES, inputs)
 
 
-def ideal(device: Device) -> Device:
-    """The device without any of its effects."""
-    return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear"})
-
-
 def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
     """A line an image: its seed, then its pixels, pixel 0 in the last two digits."""
     p = image.parameters
@@ -177,7 +172,7 @@ def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
 
 def _result_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
     """A line an image: class, steps, margin, reason, and five counters a layer, 16 digits each."""
-    chip = replace(image, device=ideal(image.device), programming=Programming())
+    chip = replace(image, device=ideal_device(image.device), programming=Programming())
     result = run_reference(chip, pixels)
     counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
     lines = []
