@@ -40,7 +40,7 @@ class NeuronArray(wiring.Component):
 
         V <- v0 if first, else its membrane                    (no sweep over the memory between images)
         V <- V - (V >> leak)             if leak > 0           (arithmetic shift)
-        V <- saturate(V + ((sum + bias) << (K-1-p)))           [WS eq. 5]; `overflow` is set if it saturates
+        V <- saturate(V + ((sum + bias) << (K-1-p)))           [WS eq. 8]; `overflow` is set if it saturates
         V <- min(max(V, -clip), clip)    if clip > 0
         spike = V >= theta << (K-1-p)
         V <- V - (theta << (K-1-p)) | 0 | V   if spike         reset SUBTRACT [WS eq. 10] | ZERO [WK eq. 3] | NONE

@@ -67,7 +67,7 @@ def run_cosim(
     trace : "spikes" adds every spike, "full" or True every membrane too
     simulator : `verilator` or `icarus`
     waves : leave `job_0/waves.vcd` (Icarus: `waves.fst`) and a grouped `waves.gtkw` in `folder`; one worker
-    folder : where jobs run; a temporary folder if not given
+    folder : where jobs run; a temporary folder if not given, which waves cannot be left in
     progress : called with images done and images in all
     workers : simulators at once; the number of processors if not given
     stalls : random stalls and back-pressure on every interface; results stay the same, cycles do not
@@ -90,6 +90,8 @@ def run_cosim(
     for name, value in (("waves", waves), ("stalls", stalls), ("netlist", netlist)):
         check_switch(name, value)
     check_switch("quick", quick, optional=True)
+    if waves and folder is None:
+        raise ValueError("Waves need a folder: give folder=..., since a temporary one is removed")
     if workers is not None:
         check_whole("workers", workers)
     if arrays is not None:

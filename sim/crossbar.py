@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hw.params import LayerParameters
 from sim.adc import convert_single, digitise
 from sim.config import Device
-from sim.devices import effective_conductance
+from sim.devices import EFFECTS, after_pulses, effective_conductance
 from sim.drift import LayerDrift
 from sim.image import ChipImage, LayerImage
 from sim.kernels import CURRENT_BITS, NOISE_BITS, add_rows, count_rows, list_rows
@@ -109,7 +109,10 @@ class CrossbarArray:
         self.programming = 0
         self.row_pulses = np.zeros(parameters.inputs, np.int64)
         self._redraws = programmed_S is None and device.program_sigma > 0.0
-        self._set_cells(self._programmed(0) if programmed_S is None else programmed_S, 0)
+        if programmed_S is None:
+            self._set_cells(self._programmed(0), 0)
+        else:
+            self._set_cells(after_pulses(device, programmed_S, parameters, seed, index), 0)
         self.gain_shift = layer.gain_shift
         self.full_scale = 255.0 if parameters.row_bits == 8 else 1.0
         self._inverse_lsb = 2.0**-layer.gain_shift
@@ -390,7 +393,9 @@ def _loads(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _without_wires(device: Device) -> Device:
-    return device.model_copy(update={"wire_ohm": 0.0})
+    """The device without the effects that reads see and cells do not have."""
+    array = [name for entry in EFFECTS if entry.where == "array" for name in entry.fields]
+    return device.model_copy(update={name: type(device).model_fields[name].default for name in array})
 
 
 def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:

@@ -3,15 +3,17 @@
     levels -> device variation -> programming error -> stuck cells -> IR drop
 
 Conductances are float64 [2, inputs, outputs], side 0 the positive and side 1 the negative cell of a pair, in siemens.
-Every effect has `apply(g_S, cells)` and returns new conductances; `cells` addresses the random draws. Read noise is
-not in this list: it is drawn anew at each read (`sim.kernels`). Equations, sources and ranges: docs/devices.md.
+Every effect has `apply(g_S, cells)` and returns new conductances; `cells` addresses the random draws. `EFFECTS` is the
+list of all effects of the device: which options switch one on, where it applies with either method of programming, and
+under which name it stands in the accuracy breakdown. Programming, the breakdown and the checks of a configuration go by
+this list. Equations, sources and ranges: docs/devices.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +24,19 @@ from sim.ir_drop import IrDrop
 from sim.philox import Purpose, cell_normals, cell_words, key
 
 __all__ = [
+    "EFFECTS",
     "Cells",
     "DeviceVariation",
     "Effect",
+    "EffectEntry",
     "ProgrammingError",
     "Reachable",
     "StuckCells",
+    "after_pulses",
     "effective_conductance",
     "effects",
     "ideal_conductance",
+    "ideal_device",
 ]
 
 Conductance = NDArray[np.float64]
@@ -124,22 +130,93 @@ class StuckCells:
         return np.where(x < self.on, self.g_max_S, np.where(x < self.on + self.off, self.g_min_S, g_S))
 
 
-def effects(
-    device: Device, parameters: LayerParameters, progress: Callable[[int, int], None] | None = None
-) -> tuple[Effect, ...]:
-    """The effects of `device` that are switched on, in order."""
-    chain: list[Effect] = []
-    if device.device_sigma > 0.0:
-        chain.append(DeviceVariation(device.device_sigma))
-    if device.program_sigma > 0.0:
-        chain.append(ProgrammingError(device.program_sigma, device.g_max_S - device.g_min_S))
-    if device.drifts:
-        chain.append(Reachable(*device.reachable_S))
-    if device.stuck_on > 0.0 or device.stuck_off > 0.0:
-        chain.append(StuckCells(device.stuck_on, device.stuck_off, device.g_min_S, device.g_max_S))
-    if device.wire_ohm > 0.0:
-        chain.append(IrDrop(device.wire_ohm, parameters.tile_rows, parameters.tile_columns, progress))
-    return tuple(chain)
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class EffectEntry:
+    """An effect in the list of all effects.
+
+    Parameters
+    ----------
+    fields : options of `sim.config.Device` that switch it on, by another value than their default
+    direct, verify : its stage in the accuracy breakdown with either method of programming; None where it does not
+        apply, and the fields have to keep their defaults
+    make : the effect for a device and a layer's hardware; None for what is no change of conductances
+    where : "cells", to the conductances that programming leaves, whichever its method; "pulses", so with method
+        "direct", while with "verify" the pulses have it in them (`sim.cells`); "array", to what reads see of the cells;
+        "reads", drawn at each read (`sim.kernels`)
+    unused : why the fields do nothing where the effect does not apply, a clause
+    """
+
+    fields: tuple[str, ...]
+    direct: str | None
+    verify: str | None
+    make: Callable[[Device, LayerParameters, Progress | None], Effect] | None
+    where: Literal["cells", "pulses", "array", "reads"] = "cells"
+    unused: str = "with which the effect does not apply"
+
+    def on(self, device: Device) -> bool:
+        """Whether the device has the effect."""
+        return any(getattr(device, name) != type(device).model_fields[name].default for name in self.fields)
+
+
+EFFECTS: tuple[EffectEntry, ...] = (
+    EffectEntry(
+        ("device_sigma",), "device variation", "programming", lambda d, p, _: DeviceVariation(d.device_sigma), "pulses"
+    ),
+    EffectEntry(
+        ("program_sigma",),
+        "programming",
+        None,
+        lambda d, p, _: ProgrammingError(d.program_sigma, d.g_max_S - d.g_min_S),
+        unused="whose pulses leave an error of their own",
+    ),
+    EffectEntry(("pulse_sigma",), None, "programming", None, "pulses", unused="which gives no pulses"),
+    EffectEntry(("cell",), "drift", "drift", lambda d, p, _: Reachable(*d.reachable_S), "pulses"),
+    EffectEntry(
+        ("stuck_on", "stuck_off"),
+        "stuck cells",
+        "stuck cells",
+        lambda d, p, _: StuckCells(d.stuck_on, d.stuck_off, d.g_min_S, d.g_max_S),
+        "pulses",
+    ),
+    EffectEntry(("read_sigma",), "read noise", "read noise", None, "reads"),
+    EffectEntry(
+        ("wire_ohm",),
+        "IR drop",
+        "IR drop",
+        lambda d, p, told: IrDrop(d.wire_ohm, p.tile_rows, p.tile_columns, told),
+        "array",
+    ),
+)
+"""All effects, in the order in which they apply and in which the accuracy breakdown switches them on."""
+
+
+def effects(device: Device, parameters: LayerParameters, progress: Progress | None = None) -> tuple[Effect, ...]:
+    """The effects of `device` that are switched on with method "direct", in order."""
+    return tuple(
+        entry.make(device, parameters, progress)
+        for entry in EFFECTS
+        if entry.make is not None and entry.direct is not None and entry.on(device)
+    )
+
+
+def after_pulses(
+    device: Device, pulsed_S: Conductance, parameters: LayerParameters, seed: int, layer: int
+) -> Conductance:
+    """Conductances of cells programmed by pulses, siemens, after the effects that pulses do not have in them."""
+    for entry in EFFECTS:
+        if entry.where == "cells" and entry.make is not None and entry.verify is not None and entry.on(device):
+            pulsed_S = entry.make(device, parameters, None).apply(pulsed_S, Cells(seed, layer))
+    return pulsed_S
+
+
+def ideal_device(device: Device) -> Device:
+    """The device without any of its effects."""
+    fields = type(device).model_fields
+    off = {name: fields[name].default for entry in EFFECTS for name in entry.fields}
+    return device.model_copy(update={**off, "refresh_every": 0})
 
 
 def effective_conductance(
@@ -148,24 +225,27 @@ def effective_conductance(
     parameters: LayerParameters,
     seed: int,
     layer: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     programmed_S: Conductance | None = None,
     programming: int = 0,
 ) -> Conductance:
     """Conductances that the reads of layer number `layer` see, from levels uint8 [2, inputs, outputs]; siemens.
 
-    programmed_S : conductances of cells that were programmed by pulses; levels are not looked at, and of the effects
-        only IR drop is left, since the cells themselves have the others
+    programmed_S : conductances of cells as they are after programming; levels are not looked at, and of the effects
+        only those of the array are left, since the cells themselves have the others
     programming : number of the programming, 0 for the first; each draws an error of its own
     """
     cells = Cells(seed, layer, programming)
-    if programmed_S is not None:
-        if device.wire_ohm == 0.0:
-            return programmed_S
-        return IrDrop(device.wire_ohm, parameters.tile_rows, parameters.tile_columns, progress).apply(
-            programmed_S, cells
+    chain = effects(device, parameters, progress)
+    g_S = programmed_S
+    if g_S is None:
+        g_S = ideal_conductance(device, levels)
+    else:
+        chain = tuple(
+            entry.make(device, parameters, progress)
+            for entry in EFFECTS
+            if entry.where == "array" and entry.make is not None and entry.on(device)
         )
-    g_S = ideal_conductance(device, levels)
-    for effect in effects(device, parameters, progress):
+    for effect in chain:
         g_S = effect.apply(g_S, cells)
     return g_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hw.host_registers import ADDRESS_BITS
 from hw.params import NpuParameters
 
 __all__ = ["gtkw_text", "wave_file"]
@@ -12,24 +13,33 @@ def wave_file(simulator: str) -> str:
     return "waves.fst" if simulator == "icarus" else "waves.vcd"
 
 
-def gtkw_text(parameters: NpuParameters, dump: str = "waves.vcd") -> str:
-    """Save file for a dump: host side, decision, and for every layer its drive, conversion, and neurons."""
+def gtkw_text(parameters: NpuParameters, dump: str = "waves.vcd", through_bus: bool = False) -> str:
+    """Save file for a dump: host side, decision, and for every layer its drive, conversion, and neurons.
+
+    `through_bus` is for the bench of the chip with host buses, whose channels come first.
+    """
     chip = "bench.chip"
+    unit = f"{chip}.npu_axi.npu" if through_bus else f"{chip}.npu"
     fields = (
         ("winner", parameters.class_bits),
         ("steps", parameters.step_bits),
         ("margin", parameters.margin_bits),
         ("reason", 1),
     )
-    answer = [_bus(f"{chip}.npu.result__payload_{name}", bits) for name, bits in fields]
+    answer = [_bus(f"{unit}.result__payload_{name}", bits) for name, bits in fields]
+    step = f"bench.step[{parameters.step_bits - 1}:0]"
     groups: list[tuple[str, list[str]]] = [
-        (
-            "Image and step",
-            ["bench.clk", "bench.rst", "bench.image[31:0]", f"bench.step[{parameters.step_bits - 1}:0]"],
-        ),
+        ("Image and step", ["bench.clk", "bench.rst", "bench.image[31:0]", step]),
         ("Pixels", ["bench.pixels_valid", "bench.pixels_ready"]),
-        ("Result", ["bench.result_valid", "bench.result_ready", *answer, "bench.cycles[31:0]"]),
+        ("Result", ["bench.result_valid", "bench.result_ready", *answer]),
     ]
+    if through_bus:
+        writes = ["bench.awvalid", "bench.awready", "bench.wvalid", "bench.wready", "bench.wdata[31:0]"]
+        reads = ["bench.arvalid", "bench.arready", "bench.rvalid", "bench.rready", "bench.rdata[31:0]"]
+        address = f"bench.address[{ADDRESS_BITS - 1}:0]"
+        groups[1:1] = [("Host bus: writes", [address, *writes]), ("Host bus: reads", reads)]
+    else:
+        groups[2][1].append("bench.cycles[31:0]")
     for index, layer in enumerate(parameters.layers):
         macro = f"{chip}.macro_{index}"
         groups += [
@@ -41,8 +51,8 @@ def gtkw_text(parameters: NpuParameters, dump: str = "waves.vcd") -> str:
             (
                 f"Layer {index}: neurons",
                 [
-                    f"{chip}.npu.layer_{index}.neuron_array.o__valid",
-                    f"{chip}.npu.layer_{index}.neuron_array.o__ready",
+                    f"{unit}.layer_{index}.neuron_array.o__valid",
+                    f"{unit}.layer_{index}.neuron_array.o__ready",
                     _bus(f"bench.fired_spikes_{index}", layer.groups * layer.lanes),
                 ],
             ),

@@ -1,13 +1,13 @@
 """SpikeLoom: from a trained PyTorch network to verified Verilog for a memristor-crossbar spiking accelerator.
 
     import sw
-    chip = sw.compile(model, calibration_images, "mnist")
+    chip = sw.compile(model, calibration_images)
     result = chip.predict(images)
     rtl = chip.cosim(images[:10])
     chip.write_verilog("build/mine")
     chip.save("mine.loom"); sw.load("mine.loom")
     chip.report("build/mine", images, labels, reference=result, rtl=rtl)
-    sw.write_nir(chip, "mine.nir"); chip = sw.compile(sw.read_nir("mine.nir"), calibration_images, "nir.toml")
+    sw.write_nir(chip, "mine.nir"); chip = sw.compile(sw.read_nir("mine.nir"), images)
 
 Importing this package is quick: PyTorch and the rest are imported where they are first used.
 """
@@ -34,7 +34,7 @@ __all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read
 def compile(
     model: nn.Module | NirModel,
     calibration_images: Any,
-    config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
+    config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     validation: tuple[Any, Any] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     input_shape: tuple[int, ...] | None = None,
@@ -48,14 +48,16 @@ def compile(
         are added up, Dropout, Flatten, Identity; it is not changed. Or a network from a NIR file, `sw.read_nir(path)`
     calibration_images : typical inputs for normalisation and ADC calibration, NumPy or torch, [images, ...], uint8 (0
         .. 255) or float in 0 .. 1; the chip takes images of this shape, see `Chip.image_shape`
-    config : a preset's name, a TOML file, a dictionary or a `Config`
+    config : a preset's name, a TOML file, a dictionary (with a key `preset`: that preset with changes) or a `Config`;
+        it is checked as a whole again. None is the ideal chip, without variation, noise or faults, of the network's
+        size: `sw.default_config.ideal_config` has the rule, and `chip.config` what came of it
     validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
         Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
-    progress : called with (done, in all, what) while k is learnt and thresholds are tuned
+    progress : called with (done, in all, what) after the passes, and while k is learnt and thresholds are tuned
     input_shape : of an image, (channels, height, width), for a model that needs it while the images given are flat; by
-        default that of the images
+        default that of the images. Not for a network from NIR, which says it itself
     name : of the chip, for reports, files and headers: 1 to 64 letters, digits, "_", "." or "-"; by default the
-        configuration's, or with a preset the class of the model
+        configuration's, or with a preset or none the class of the model
 
     Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`. Warns of
     images that were surely scaled wrongly.

@@ -65,7 +65,7 @@ class Chip:
         network: Network | None = None,
     ) -> None:
         self.image = image
-        self.config = config
+        self.config = Config.load(config)
         self.stages = stages
         self.strategy = strategy
         self.tuned = tuned
@@ -148,7 +148,8 @@ class Chip:
         ----------
         images, trace, ids, progress : as for `predict`
         simulator, waves : "verilator" or "icarus", and whether to write waveforms; the configuration's if not given
-        folder : where simulation files and waveforms go; a temporary folder if not given
+        folder : where simulation files and waveforms go; a temporary folder if not given, which is removed, so that
+            waveforms need one
         through_bus : load, program and read the chip over its host buses; the configuration's if not given. The result
             has `gaps` then, and a chip that is programmed by pulses is held to the model, cell by cell
 
@@ -163,11 +164,15 @@ class Chip:
             check_switch(name, value, optional=True)
         place = None if folder is None else as_path(folder, "simulation folder")
         simulator = self.config.cosim.simulator if simulator is None else simulator
+        record = self.config.cosim.waves if waves is None else waves
+        if record and place is None:
+            asked = "waves=True" if waves else "[cosim] waves = true of the configuration"
+            raise ValueError(f"{asked} needs a folder for the waveforms: give cosim folder=..., or waves=False")
         options: dict[str, Any] = {
             "ids": numbers,
             "trace": as_trace(trace),
             "simulator": simulator,
-            "waves": self.config.cosim.waves if waves is None else waves,
+            "waves": record,
             "folder": place,
             "progress": progress,
         }

@@ -28,21 +28,25 @@ from sw.command import (
     Output,
     Run,
     RunOrChip,
+    Set,
     Simulator,
-    chip_and_flow,
+    check_data,
     chip_and_images,
+    chip_only,
     folder,
     is_chip,
+    settings_of_chip,
     with_cosim,
 )
 from sw.command_images import DataSet, Images, images_asked, images_for
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.ending import leave
-from sw.errors import FileError, SpikeLoomError
+from sw.errors import ConfigError, FileError, SpikeLoomError
 from sw.image_set import images_in_words
 from sw.paper.command import EPILOG as PAPER_EPILOG
 from sw.paper.command import paper
+from sw.settings import changed
 
 __all__ = ["app", "main"]
 
@@ -127,6 +131,7 @@ def run(
     images: Annotated[
         int | None, typer.Option("--images", metavar="N", help="Test images to run through the Verilog; 0 is all.")
     ] = None,
+    settings: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -135,8 +140,14 @@ def run(
     Outputs lie in build/NAME. A step that is done, with the same settings, is not done again; a run that was stopped
     goes on where it was.
     """
-    settings = with_cosim(Config.load(config), images=images)
-    _run_flow(settings, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
+    given = changed(Config.load(config), settings)
+    if fresh and start is not None:
+        raise ConfigError("--from", [f"{start} would do nothing with --fresh, which runs every step"])
+    if images is not None and stop in ("data", "train", "convert", "reference", "verilog"):
+        raise ConfigError("--images", [f"{images} would do nothing with --to {stop}, before the Verilog runs"])
+    check_data(given.data.set, data)
+    given = with_cosim(given, images=images)
+    _run_flow(given, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
 
 
 @app.command(epilog="Examples: spikeloom verilog digits -o build/rtl · spikeloom verilog mine.loom -o build/rtl")
@@ -147,11 +158,12 @@ def verilog(
         bool, typer.Option("--bus", help="The chip with its host buses: AXI4-Lite, AXI4-Stream, interrupt.")
     ] = False,
     data: Data = None,
+    settings: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write the Verilog of a chip: readable sources, memory files, weight image, port list, a bench that runs."""
-    chip, _ = chip_and_flow(source, data, as_json)
+    chip = chip_only(source, data, as_json, settings)
     chip.write_verilog(output, bus)
     files = sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
     if as_json:
@@ -176,6 +188,7 @@ def firmware(
     ] = None,
     data: Data = None,
     data_set: DataSet = None,
+    settings: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -191,7 +204,7 @@ def firmware(
     count = 10 if asked is None else asked
     if not 1 <= count <= 65536:
         raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {count}")
-    chip, tests = chip_and_images(source, data, as_json, data_set, file)
+    chip, tests = chip_and_images(source, data, as_json, data_set, file, settings)
     pixels = tests.images.reshape(len(tests.images), -1)[:count]
     taken = tests.measured_on.facts(len(pixels))
     comment = f"{chip.provenance.in_words()} Images: {images_in_words(taken)}."
@@ -212,11 +225,12 @@ def nir(
     source: RunOrChip,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", parser=folder, help="NIR file to write.")],
     data: Data = None,
+    settings: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write a chip's network as a NIR file for other spiking programs: integers, without what cells do to them."""
-    chip, _ = chip_and_flow(source, data, as_json)
+    chip = chip_only(source, data, as_json, settings)
     chip.write_nir(output)
     if as_json:
         print_json({"file": str(output), "layers": [layer.name for layer in chip.image.layers]})
@@ -243,6 +257,7 @@ def cosim(
     data: Data = None,
     data_set: DataSet = None,
     output: Output = None,
+    changes: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -260,10 +275,17 @@ def cosim(
         import sw
 
         chip, flow = sw.load(source), None
+        chip.config = settings_of_chip(chip.config, changes, ("cosim",))
         settings = with_cosim(chip.config, asked, simulator, waves, trace_images, through_bus)
+        if output is not None and not settings.cosim.waves:
+            raise ConfigError(
+                "--output", ["it would do nothing: only the waves of a weight image are written (--waves)"]
+            )
         place = output if output is not None else Path("build") / Path(source).stem
     else:
-        settings = with_cosim(Config.load(source), asked, simulator, waves, trace_images, through_bus)
+        config = changed(Config.load(source), changes, ("lifetime",), "this command does not use the table")
+        check_data(config.data.set, data)
+        settings = with_cosim(config, asked, simulator, waves, trace_images, through_bus)
         check_simulator(settings.cosim.simulator)  # before the training, not after it
         flow = make_flow(settings, output, data=data)
         with shown(flow, as_json):
@@ -302,11 +324,20 @@ def cosim(
 
 
 @app.command(epilog="Example: spikeloom report digits")
-def report(config: Run, output: Output = None, as_json: Json = False, debug: Debug = False) -> None:
+def report(
+    config: Run,
+    data: Data = None,
+    output: Output = None,
+    settings: Set = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
     """Write the report again from what a run left; what has not been run is said so."""
     from sw.steps import make_flow
 
-    flow = make_flow(Config.load(config), output)
+    given = changed(Config.load(config), settings)
+    check_data(given.data.set, data)
+    flow = make_flow(given, output, data=data)
     if not flow.started():
         raise FileError(f"There is no run in '{flow.folder}': start `spikeloom run {config}` first")
     with shown(flow, as_json):

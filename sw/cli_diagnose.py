@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sw.command import Data, Debug, Json, RunOrChip, chip_and_flow, chip_and_images, is_chip
+from sw.command import Data, Debug, Json, RunOrChip, Set, chip_and_flow, chip_and_images, is_chip
 from sw.command_images import DataSet, Images, images_asked
 from sw.console import print_json
 from sw.diagnostics import diagnose as judge
@@ -19,6 +19,7 @@ def diagnose(
     images: Images = None,
     data_set: DataSet = None,
     data: Data = None,
+    settings: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -33,7 +34,7 @@ def diagnose(
         most = 2000 if asked is None else asked
         if most < 1:
             raise ValueError(f"--images must be at least 1, not {most}")
-        chip, tests = chip_and_images(source, data, as_json, data_set, file)
+        chip, tests = chip_and_images(source, data, as_json, data_set, file, settings)
         pixels = tests.images.reshape(len(tests.images), -1)[:most]
         known = None if tests.labels is None else tests.labels[:most]
         found = judge(chip, pixels, known, tests.measured_on.name)
@@ -43,7 +44,7 @@ def diagnose(
                 "--images and --data-set are for a FILE.loom; set [data] calibration_images for the chip of a "
                 "configuration"
             )
-        chip, _ = chip_and_flow(source, data, as_json)
+        chip, _ = chip_and_flow(source, data, as_json, settings)
         assert chip.findings is not None  # the step "convert" leaves them
         found = chip.findings
     if as_json:

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from sw.command import Data, Debug, Json, RunOrChip, chip_and_images, is_chip
+from sw.command import Data, Debug, Json, RunOrChip, Set, chip_and_images, is_chip
 from sw.command_images import DataSet, Images, images_asked
 from sw.config import Config
 from sw.console import bar, print_json, print_table
-from sw.errors import SpikeLoomError
+from sw.errors import ConfigError, SpikeLoomError
+from sw.settings import changed, parse_settings
 
 __all__ = ["EPILOG", "lifetime"]
 
@@ -41,6 +42,7 @@ def lifetime(
     ] = None,
     data: Data = None,
     data_set: DataSet = None,
+    settings: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -51,10 +53,13 @@ def lifetime(
     from sw.lifetime_evidence import measure_lifetime
     from sw.lifetime_rows import lifetime_rows
 
+    own = parse_settings(settings or []).get("lifetime", {})
+    own = own if isinstance(own, dict) else {}
+    others = [text for text in settings or [] if text.partition("=")[0].strip().partition(".")[0] != "lifetime"]
     count, file = images_asked(images, data_set)
     if not is_chip(source):
-        _check_drift(source, Config.load(source).device.drifts)  # before the training, not after it
-    chip, tests = chip_and_images(source, data, as_json, data_set, file)
+        _check_drift(source, changed(Config.load(source), others).device.drifts)  # before the training, not after it
+    chip, tests = chip_and_images(source, data, as_json, data_set, file, others)
     _check_drift(source, chip.image.device.drifts)
     if tests.labels is None:
         raise SpikeLoomError(
@@ -65,10 +70,16 @@ def lifetime(
         "programmings": programmings,
     }  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
-    settings = chip.config.updated({"lifetime": {"measure": True, **changes}}, "command line")
+    if twice := sorted({name for name in own if name in changes}):
+        raise ConfigError("--set", [f"lifetime.{name} is given by --{name.replace('_', '-')} too" for name in twice])
+    given_to_search = chip.config.updated({"lifetime": {**own, "measure": True, **changes}}, "command line")
     with bar(as_json) as advance:
         found = measure_lifetime(
-            chip.image, tests.images, tests.labels, settings.lifetime, lambda text: advance("lifetime", 0, 0, text)
+            chip.image,
+            tests.images,
+            tests.labels,
+            given_to_search.lifetime,
+            lambda text: advance("lifetime", 0, 0, text),
         )
     found = {**found, "measured_on": tests.measured_on.facts(found["test_images"])}
     if as_json:

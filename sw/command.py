@@ -16,12 +16,13 @@ import typer
 from typer.core import TyperGroup
 
 from sim.result import Mismatch
-from sw.command_images import TestImages, images_for
+from sw.command_images import TestImages, check_data, images_for
 from sw.config import Config
 from sw.console import say, shown
 from sw.ending import Terminated, ends_in_order
-from sw.errors import FileError, SpikeLoomWarning
+from sw.errors import ConfigError, FileError, SpikeLoomWarning
 from sw.files import as_path, readable_error
+from sw.settings import changed
 
 if TYPE_CHECKING:
     from sw.chip import Chip
@@ -40,11 +41,15 @@ __all__ = [
     "Output",
     "Run",
     "RunOrChip",
+    "Set",
     "Simulator",
+    "check_data",
     "chip_and_flow",
     "chip_and_images",
+    "chip_only",
     "folder",
     "is_chip",
+    "settings_of_chip",
     "with_cosim",
 ]
 
@@ -153,20 +158,62 @@ Run = Annotated[
 RunOrChip = Annotated[
     str, typer.Argument(metavar="CONFIG|FILE.loom", help="A preset, a TOML file, or a weight image (.loom).")
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="TABLE.KEY=VALUE", help="Change one value of CONFIG, written as in TOML; repeatable."
+    ),
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder of the run.")]
 
 
-def chip_and_flow(source: str, data: Path | None, as_json: bool) -> tuple[Chip, Flow | None]:
-    """The chip in a weight image, or that of a configuration, with the flow that made it."""
+_RUN_TABLES = ("cosim", "lifetime")
+"""Tables of a configuration that say what is run on a chip, not what it is."""
+
+
+def settings_of_chip(config: Config, settings: list[str] | None, used: tuple[str, ...]) -> Config:
+    """The configuration in a weight image with `--set`: a finished chip takes only the tables that are used on it, and
+    `data.test_limit` with them.
+    """
+    tables = [name for name in Config.model_fields if name not in used and name != "data"]
+    keys = [f"data.{name}" for name in type(config.data).model_fields if name != "test_limit" or not used]
+    what = "a weight image is a finished chip"
+    for text in settings or ():
+        name = text.partition("=")[0].strip()
+        if name in Config.model_fields:
+            raise ConfigError("--set", [f"{name} would do nothing: {what}"])
+    return changed(config, settings, [*tables, *keys], what)
+
+
+def chip_and_flow(
+    source: str, data: Path | None, as_json: bool, settings: list[str] | None = None, used: tuple[str, ...] = ()
+) -> tuple[Chip, Flow | None]:
+    """The chip in a weight image, or that of a configuration, with the flow that made it; `settings` are those of
+    `--set`, and `used` the tables of `_RUN_TABLES` that the command goes by.
+    """
     import sw
     from sw.steps import load_chip, make_flow
 
     if is_chip(source):
-        return sw.load(source), None
-    flow = make_flow(Config.load(source), data=data)
+        chip = sw.load(source)
+        chip.config = settings_of_chip(chip.config, settings, used)
+        return chip, None
+    unused = [table for table in _RUN_TABLES if table not in used]
+    config = changed(Config.load(source), settings, unused, "this command does not use the table")
+    check_data(config.data.set, data)
+    flow = make_flow(config, data=data)
     with shown(flow, as_json):
         flow.run(stop="convert")
     return load_chip(flow), flow
+
+
+def chip_only(source: str, data: Path | None, as_json: bool, settings: list[str] | None) -> Chip:
+    """The chip of `chip_and_flow` for a command that needs no images: `data` is for a configuration only."""
+    if is_chip(source) and data is not None:
+        raise ConfigError(
+            "--data", ["it would do nothing: a weight image is a finished chip, and needs no images here"]
+        )
+    return chip_and_flow(source, data, as_json, settings)[0]
 
 
 def chip_and_images(
@@ -175,9 +222,11 @@ def chip_and_images(
     as_json: bool,
     data_set: str | None = None,
     file: Path | None = None,
+    settings: list[str] | None = None,
+    used: tuple[str, ...] = ("data",),
 ) -> tuple[Chip, TestImages]:
     """The chip of `chip_and_flow`, and the images to run it with; see `sw.command_images.images_for`."""
-    chip, flow = chip_and_flow(source, data, as_json)
+    chip, flow = chip_and_flow(source, data, as_json, settings, used)
     return chip, images_for(chip, source, flow, data, data_set, file)
 
 

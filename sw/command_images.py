@@ -14,7 +14,7 @@ import typer
 from numpy.typing import NDArray
 
 from sw.data import SHAPES, load_data
-from sw.errors import FileError, SpikeLoomError
+from sw.errors import ConfigError, FileError, SpikeLoomError
 from sw.files import as_path, readable_error
 from sw.image_set import ImageSet
 from sw.inputs import as_labels
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sw.chip import Chip
     from sw.flow import Flow
 
-__all__ = ["DataSet", "Images", "TestImages", "images_asked", "images_for"]
+__all__ = ["DataSet", "Images", "TestImages", "check_data", "images_asked", "images_for"]
 
 Images = Annotated[
     list[str] | None,
@@ -37,6 +37,14 @@ Images = Annotated[
 DataSet = Annotated[
     str | None, typer.Option("--data-set", metavar="NAME", help=f"Test images of a data set: {', '.join(SHAPES)}.")
 ]
+
+
+def check_data(data_set: str | None, data: Path | None) -> None:
+    """Raise `ConfigError` for a folder of data sets that nothing would be read from; `data_set` None reads a file."""
+    if data is None or data_set not in (None, "digits"):
+        return
+    what = "--images names the file" if data_set is None else "data set 'digits' comes with scikit-learn"
+    raise ConfigError("--data", [f"it would do nothing: {what}; leave --data out"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +99,8 @@ def images_for(
     images that cannot be read or do not fit the chip.
     """
     if file is not None:
+        if flow is None:
+            check_data(None, data)
         return _from_file(chip, file)
     if data_set is None and flow is not None:
         from sw.steps import load_test_set, run_image_set
@@ -103,6 +113,8 @@ def images_for(
             f"'{source}' does not say which images it is for, since no run of SpikeLoom made it; name a data set with "
             f"--data-set NAME ({', '.join(SHAPES)}) or a file with --images FILE.npz (arrays images and labels)"
         )
+    if flow is None:
+        check_data(name, data)
     return _from_data_set(chip, name, data, chip.config.data.test_limit if data_set is None else 0)
 
 

@@ -18,6 +18,7 @@ from sim.short_repr import short_repr
 from sw.chip import Chip
 from sw.compile_images import calibration_pixels, check_calibration, image_shape, validation_set
 from sw.config import PRESETS, Config
+from sw.default_config import ideal_config
 from sw.diagnostics import diagnose_compiled
 from sw.errors import ConfigError
 from sw.graph import AveragePool
@@ -31,7 +32,7 @@ from sw.passes.choose import convert
 from sw.passes.converters import Converters, choose_converters
 from sw.passes.fold import fold
 from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
-from sw.passes.limits import check_sizes
+from sw.passes.limits import check_network
 from sw.passes.map import map_to_chip
 from sw.passes.notes import conversion_notes, range_notes
 from sw.passes.quantise import Levels, quantise
@@ -98,53 +99,84 @@ class _Conversion:
 def compile_model(
     model: nn.Module | NirModel,
     calibration_images: Any,
-    config: Config | Mapping[str, Any] | str | os.PathLike[str] = "digits",
+    config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     validation: tuple[Any, Any] | None = None,
     progress: Progress | None = None,
     input_shape: tuple[int, ...] | None = None,
     name: str | None = None,
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
-    config = Config.load(config)
-    kind = "nir" if isinstance(model, NirModel) else type(model).__name__
-    name = chip_name(name, config.name, (*PRESETS, str(Config.model_fields["name"].default)), kind)
+    given = None if config is None else Config.load(config)
     check_progress(progress)
     check_calibration(calibration_images)
-    given = image_shape(calibration_images, input_shape)
+    shape = image_shape(calibration_images, input_shape)
+    tell = _passes(progress)
     if isinstance(model, NirModel):
-        check_dynamics(model, config)
+        if input_shape is not None:
+            raise ValueError(
+                "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself"
+            )
         network = fold(model.graph, "weights")
-        check_sizes(network, config)
-        images, facts = calibration_pixels(calibration_images, network.input_shape, given)
+        config = ideal_config(network, model) if given is None else given
+        name = _name(name, config, given is None, "nir")
+        check_dynamics(model, config)
+        check_network(network, config)
+        images, facts = calibration_pixels(calibration_images, network.input_shape, shape)
         rule = "mse" if config.convert.weight_scale == "auto" else config.convert.weight_scale
         levels = quantise(network, config.device.bits, rule)
+        tell(3)
         chip = _programmed(
             network, levels, images, facts, config, validation, progress, lambda image: with_threshold(image, model)
         )
         return _named(chip, name, described("nir", type(model).__name__, model.graph, images, facts))
-    graph = import_torch(model, given)
-    averages = config.convert.average_pooling
-    if averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
+    graph = import_torch(model, shape)
+    tell(1)
+    averages = "spikes" if given is None else given.convert.average_pooling
+    if given is not None and averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
         raise ConfigError(
-            config.name,
+            given.name,
             [f"[convert] average_pooling must be 'spikes' for this network, which has none to fold, not '{averages}'"],
         )
     folded = fold(graph, averages)
-    check_sizes(folded, config)
-    images, facts = calibration_pixels(calibration_images, folded.input_shape, given)
+    config = ideal_config(folded) if given is None else given
+    kind = type(model).__name__
+    name = _name(name, config, given is None, kind)
+    check_network(folded, config)
+    images, facts = calibration_pixels(calibration_images, folded.input_shape, shape)
     check_same(model, folded, images[:4])
+    tell(2)
     phases = config.coding.phases
     factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
     chosen = convert(folded, images, config, factor)
+    tell(3)
     stages = Stages(model, folded, chosen.network)
     chip = _programmed(chosen.network, chosen.levels, images, facts, config, validation, progress, stages=stages)
     chip.notes = (*conversion_notes(chosen, config), *chip.notes)
     return _named(chip, name, described("own", kind, graph, images, facts))
 
 
+def _name(given: Any, config: Config, ideal: bool, kind: str) -> str:
+    """The chip's name: as given, or the configuration's own, or the model's class."""
+    unnamed = (*PRESETS, str(Config.model_fields["name"].default), *([config.name] if ideal else []))
+    return chip_name(given, config.name, unnamed, kind)
+
+
 def _named(chip: Chip, name: str, provenance: Provenance) -> Chip:
     chip.image, chip.provenance = replace(chip.image, name=name), provenance
     return chip
+
+
+_PASSES = ("imported", "folded", "normalised", "quantised and mapped")
+
+
+def _passes(progress: Progress | None) -> Callable[[int], None]:
+    """Tells the progress how many passes are done."""
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, len(_PASSES), f"passes, {_PASSES[done - 1]}")
+
+    return tell
 
 
 def _programmed(
@@ -163,6 +195,7 @@ def _programmed(
     conversion = _Conversion(config, levels, images, network, finish)
     if held_out is None:
         chip = Chip(conversion.chip(), config, stages, network=network)
+        _passes(progress)(len(_PASSES))
     else:
         image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
         stages = None if stages is None else replace(stages, untuned=untuned)

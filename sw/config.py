@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sim.config import CODE, Device, Energy, Programming
+from sim.config import Device, Energy, Programming
 from sw.config_errors import nearest_name, sentences
-from sw.config_learning import learning_problems
-from sw.data import SHAPES
+from sw.config_rules import broken_rules
 from sw.errors import ConfigError
 from sw.files import as_path, reason
-from sw.layer_string import parse_layers, shapes_of
-from sw.lifetime_section import LifetimeSection, lifetime_problems
-from sw.nir_section import NirSection, nir_problems
+from sw.lifetime_section import LifetimeSection
+from sw.nir_section import NirSection
 from sw.sections import (
     CodingSection,
     ConvertSection,
@@ -39,9 +37,6 @@ from sw.sections import (
 
 __all__ = ["PRESETS", "Config", "preset_path"]
 
-_PULSE_FIELDS = ("pulse_sigma", "pulse_up", "pulse_down", "soft_bounds", "v_program_V")
-_STEP_FIELDS = ("pulse_up", "pulse_down", "soft_bounds")
-_DRIFT_FIELDS = ("read_polarity", "acceleration", "drift_every", "refresh_every")
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 """Names of the configurations that come with the program."""
@@ -75,60 +70,8 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _cross_check(self) -> Config:
-        """Everything that concerns more than one field; each broken rule is a line of the error."""
-        problems = []
-        d, c, t = self.decision, self.coding, self.train
-        if d.skip * c.phases >= d.t_max:
-            problems.append(
-                f"[decision] t_max must be above skip * phases ({d.skip} * {c.phases} = {d.skip * c.phases}), "
-                f"or the output layer never runs, not {d.t_max}"
-            )
-        if d.readout == "spikes" and d.k != round(d.k):
-            problems.append(f"[decision] k must be a whole number of spikes with readout 'spikes', not {d.k!r}")
-        given = d.rule == "winner_k" and d.strategy == "given"
-        if d.readout == "spikes" and given and d.k > d.t_max << (c.phases - 1):
-            problems.append(
-                f"[decision] k must be at most t_max * 2^(phases - 1) = {d.t_max << (c.phases - 1)} spikes, "
-                f"the largest count there can be, not {d.k!r}"
-            )
-        if d.readout == "membrane" and self.neuron.output_reset != "none":
-            problems.append(
-                "[neuron] output_reset must be 'none' with [decision] readout 'membrane', since a reset takes the "
-                f"compared sum away, not {self.neuron.output_reset!r}"
-            )
-        if 0.0 < self.neuron.clip < 1.0:
-            problems.append(
-                f"[neuron] clip must be 0 (off) or at least 1 threshold, or no neuron fires, not {self.neuron.clip!r}"
-            )
-        if t.activation == "relu" and t.activation_levels > 0:
-            problems.append(
-                "[train] activation_levels must be 0 with activation 'relu', which has no upper end to divide, "
-                f"not {t.activation_levels}"
-            )
-        problems += _network_problems(t, self.data.set)
-        if t.exact_sums and (t.network != "mlp" or t.augment):
-            problems.append(
-                "[train] exact_sums must be false with "
-                + (f"network '{t.network}'" if t.network != "mlp" else "augment")
-                + ", not true: only network 'mlp' without augment is trained so"
-            )
-        if t.augment and self.data.set == "digits":
-            problems.append("[train] augment must be false for the 8 x 8 images of data set 'digits', not true")
-        if 0 < self.cosim.images < self.cosim.trace_images:
-            problems.append(
-                f"[cosim] trace_images must be at most images ({self.cosim.images}), not {self.cosim.trace_images}"
-            )
-        v, usual = self.convert, ConvertSection.model_fields["percentile"].default
-        if v.normalisation != "percentile" and v.percentile != usual:
-            problems.append(
-                f"[convert] percentile must be {usual!r} with normalisation {v.normalisation!r}, which does not use "
-                f"it, not {v.percentile!r}; set normalisation = 'percentile'"
-            )
-        problems += _programming_problems(self.programming, self.device)
-        problems += _drift_problems(self)
-        problems += learning_problems(d, self.learning, self.convert.tune, self.tuning)
-        problems += nir_problems(self.nir, t, self.convert)
-        problems += lifetime_problems(self.lifetime, self.device)
+        """Everything that concerns more than one field (`sw.config_rules`); each broken rule is a line of the error."""
+        problems = broken_rules(self)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -137,11 +80,15 @@ class Config(BaseModel):
     def load(cls, source: Config | Mapping[str, Any] | str | os.PathLike[str]) -> Config:
         """The configuration a preset's name, a TOML file or a dictionary stands for.
 
+        A file or dictionary with a key `preset` is that preset with changes. A `Config` is checked again, since
+        pydantic's `model_copy(update=...)` and `model_construct` check nothing.
+
         Raises `ConfigError` for a file that is not there or not TOML, an unknown key (naming the nearest valid one), a
         value out of range or values that do not go together; the sentence names the source.
         """
         if isinstance(source, Config):
-            return source
+            checked = cls.validated(_plain(source), "configuration")
+            return source if repr(checked) == repr(source) else checked
         if isinstance(source, Mapping):
             return cls.validated(source, "configuration")
         if not isinstance(source, str | os.PathLike):
@@ -167,12 +114,15 @@ class Config(BaseModel):
 
     @classmethod
     def validated(cls, values: Mapping[str, Any], source: str) -> Config:
-        """A `Config` of plain values; mistakes are reported as those of `source`."""
+        """A `Config` of plain values; mistakes are reported as those of `source`.
+
+        With a key `preset`, the values are changes of that preset.
+        """
         bad = next((key for key in values if not isinstance(key, str)), None)
         if bad is not None:
             raise ConfigError(source, [f"a key must be a text, not {bad!r}"])
         try:
-            return cls.model_validate(dict(values))
+            return cls.model_validate(_on_preset(values, source))
         except ValidationError as error:
             raise ConfigError(source, sentences(error, cls.model_fields)) from None
 
@@ -181,99 +131,40 @@ class Config(BaseModel):
 
         Mistakes are reported as those of `source`.
         """
-        values = self.model_dump()
-        for key, value in changes.items():
-            if isinstance(value, Mapping) and isinstance(values.get(key), dict):
-                values[key] = {**values[key], **value}
-            else:
-                values[key] = value
-        return self.validated(values, source)
+        if "preset" in changes:
+            raise ConfigError(source, ["preset must be given where a configuration begins, not as a change of one"])
+        return self.validated(_merged(_plain(self), changes), source)
 
 
-def _programming_problems(programming: Programming, device: Device) -> list[str]:
-    """What the tables [programming] and [device] do not go together in."""
-    problems = []
-    for name in ("window", "amplitude_min", "amplitude_max"):
-        value = getattr(programming, name)
-        if value * CODE != round(value * CODE):
-            problems.append(
-                f"[programming] {name} must be a whole number of eighths of a level, as the registers hold it "
-                f"(the nearest is {round(value * CODE) / CODE!r}), not {value!r}"
-            )
-    if programming.method == "verify":
-        if device.program_sigma > 0.0:
-            problems.append(
-                "[device] program_sigma must be 0 with [programming] method 'verify', whose pulses leave an error of "
-                f"their own, not {device.program_sigma!r}"
-            )
-        if device.cell == "tantalum":
-            problems += _not_default(device, _STEP_FIELDS, "cell 'tantalum', whose equations say how far a pulse goes")
-        return problems
-    if programming.fault_aware:
-        problems.append("[programming] fault_aware must be false with method 'direct', which finds no failed cells")
-    return problems + _not_default(device, _PULSE_FIELDS, "[programming] method 'direct', which gives no pulses")
+def _plain(value: Any) -> Any:
+    """The values of a configuration as they are, unknown ones included, whether or not they were ever checked."""
+    if isinstance(value, BaseModel):
+        return {key: _plain(each) for key, each in vars(value).items()}
+    return value
 
 
-def _not_default(device: Device, names: Sequence[str], reason: str) -> list[str]:
-    """A sentence for each of the fields that is not at its default, as it must be with `reason`."""
-    problems = []
-    for name in names:
-        value, default = getattr(device, name), Device.model_fields[name].default
-        if value != default:
-            problems.append(f"[device] {name} must be {default!r} with {reason}, not {value!r}")
-    return problems
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with changes, table by table."""
+    merged = dict(values)
+    for key, value in changes.items():
+        before = merged.get(key)
+        value = _plain(value)
+        merged[key] = {**before, **value} if isinstance(value, Mapping) and isinstance(before, dict) else value
+    return merged
 
 
-def _network_problems(train: TrainSection, data: str) -> list[str]:
-    """What the table [train] says of a network that cannot be, or that its kind of network does not have."""
-    if train.network == "mlp":
-        return [
-            f"[train] {name} must be {TrainSection.model_fields[name].default!r} with network 'mlp', which has no "
-            f"convolutions, not {getattr(train, name)!r}"
-            for name in ("pooling", "batch_norm")
-            if getattr(train, name) != TrainSection.model_fields[name].default
-        ]
-    problems = []
-    if train.hidden != TrainSection.model_fields["hidden"].default:
-        problems.append(
-            f"[train] hidden must not be given with network '{train.network}', which has the sizes of all layers"
-        )
-    image, classes = SHAPES[data]
-    try:
-        tokens = parse_layers(train.network)
-        shapes_of(tokens, image)
-        if tokens[-1].outputs != classes:
-            raise ValueError(f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}")
-        kinds = {token.kind for token in tokens}
-        for name, needed, what in (
-            ("pooling", {"pool"}, "pooling such as 2s"),
-            ("batch_norm", {"conv", "residual"}, "convolutions"),
-        ):
-            if getattr(train, name) != TrainSection.model_fields[name].default and not kinds & needed:
-                problems.append(
-                    f"[train] {name} must be {TrainSection.model_fields[name].default!r} with network "
-                    f"'{train.network}', which has no {what}, not {getattr(train, name)!r}"
-                )
-    except ValueError as error:
-        problems.append(f"[train] network '{train.network}': {error}")
-    return problems
-
-
-def _drift_problems(config: Config) -> list[str]:
-    """What cells that drift do not go together with, and fields that do nothing for cells that do not."""
-    if not config.device.drifts:
-        return _not_default(config.device, _DRIFT_FIELDS, "cell 'linear', which does not drift")
-    problems = []
-    if config.coding.input == "analog":
-        problems.append(
-            "[coding] input must not be 'analog' with cell 'tantalum': there is no drift model of analog rows"
-        )
-    if config.programming.method == "verify" and config.device.refresh_every:
-        problems.append(
-            "[device] refresh_every must be 0 with [programming] method 'verify', whose pulses are not given again "
-            f"within a run, not {config.device.refresh_every}"
-        )
-    return problems
+def _on_preset(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Plain values, put on those of the preset that they name."""
+    changes = {key: _plain(value) for key, value in values.items() if key != "preset"}
+    if "preset" not in values:
+        return changes
+    name = values["preset"]
+    if name not in PRESETS:
+        nearest = nearest_name(name, PRESETS) if isinstance(name, str) else None
+        hint = f"; did you mean '{nearest}'?" if nearest else ""
+        raise ConfigError(source, [f"preset must be one of {', '.join(PRESETS)}, not {name!r}{hint}"])
+    text = preset_path(name).read_text(encoding="utf-8")
+    return _merged(tomllib.loads(text), changes)
 
 
 def preset_path(name: str) -> Path:

@@ -6,7 +6,9 @@ Write it anew with `python -m sw.config_page > docs/configuration.md`.
 from __future__ import annotations
 
 import json
+import re
 import sys
+import textwrap
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -16,6 +18,8 @@ from pydantic.fields import FieldInfo
 
 from sim.units import FRACTION, unit_of
 from sw.config import PRESETS, Config
+from sw.config_rules import ONE_LAYER_RULES, RULES
+from sw.field_rules import Rule
 
 __all__ = ["configuration_page"]
 
@@ -26,6 +30,34 @@ read it; a preset's name ({presets}) can stand in a file's place. Everything has
 differs. Unknown keys, values out of range and values that do not go together are errors, all reported at once. Shares
 and spreads are fractions: 0.05 is 5 %. A value that is not usual is a warning: it is most likely in another unit.
 
+## A preset with changes
+
+A file or dictionary that begins with a preset changes only what it says; give it a `name`, or its run lies in the
+preset's folder:
+
+```toml
+preset = "digits"
+name = "three-bits"
+
+[device]
+bits = 3
+```
+
+From Python the same is a dictionary, or a copy of a configuration. Both are checked as a whole:
+
+```python
+import sw
+
+config = sw.Config.load({{"preset": "digits", "name": "three-bits", "device": {{"bits": 3}}}})
+assert config == sw.Config.load("digits").updated({{"name": "three-bits", "device": {{"bits": 3}}}})
+```
+
+On the command line, `--set TABLE.KEY=VALUE` changes one value of any configuration, as often as it is given:
+`spikeloom run digits --set device.bits=3 --set name=three-bits`. VALUE is written as in TOML; a single word needs no
+quotation marks. Pydantic's own `model_copy(update=...)` checks nothing: what takes a configuration checks it again.
+
+`sw.compile` without a configuration makes an [ideal chip](software.md#the-ideal-chip) of the network's size.
+
 This page is generated from `sw/config.py`, `sw/sections.py`, `sw/nir_section.py`, `sw/lifetime_section.py` and
 `sim/config.py` by `python -m sw.config_page`.
 
@@ -33,47 +65,26 @@ This page is generated from `sw/config.py`, `sw/sections.py`, `sw/nir_section.py
 
 _RULES = """## Rules that concern more than one field
 
-- `decision.t_max` is above `decision.skip` * `coding.phases`: otherwise the output layer never runs.
-- `decision.k` is a whole number with `decision.readout = "spikes"`, and at most
-  `decision.t_max` * 2^(`coding.phases` - 1), the largest weighted spike count there can be.
-- `decision.readout = "membrane"` needs `neuron.output_reset = "none"`: a reset would take the compared sum away.
-- `decision.strategy = "learned"` needs `decision.rule = "winner_k"`, `decision.k` at its default, and images to learn
-  from: `data.validation_images` above 0, or the argument `validation` of `sw.compile`. So does `convert.tune = true`.
-- The fields of `[learning]` keep their defaults with `decision.strategy = "given"`, those of `[tuning]` with
-  `convert.tune = false`; `tuning.relearn` needs `decision.strategy = "learned"`.
-- `learning.reward_correct` is above `learning.reward_wrong`, and `learning.epsilon_min` at most `learning.epsilon`.
+These are the rules of `sw/config_rules.py`, which checks them: a field does something, or keeps its default. A field
+that is given at its default value is always fine.
+
+{rules}
+
+Checked where the data or the network is known:
+
 - `data.calibration_images` + `data.validation_images` is at most the number of training images.
-- `neuron.clip` is 0 (off) or at least 1: below its threshold no neuron fires.
-- `train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide.
-- `train.network` other than `mlp` fits the data set's images and ends with its classes, and `train.hidden` is not given
-  then; `train.pooling` and `train.batch_norm` keep their defaults with `mlp`, and where the network has no pooling or
-  no convolutions.
-- `convert.percentile` keeps its default unless `convert.normalisation = "percentile"`.
 - `convert.average_pooling = "weights"` needs a network with average pooling.
-- With `nir.file` nothing is trained and nothing normalised: `[train]` is not given, and `convert.normalisation`,
-  `convert.percentile`, `convert.output_offset` and `convert.average_pooling` keep their defaults; `[neuron]`,
-  `coding.phases` and `decision.readout` are what the file's neurons are ([NIR](nir.md#neurons)). Without it, `[nir]`
-  keeps its defaults.
-- `train.augment` is false for data set `digits`, whose images are too small to shift.
 - `crossbar.copies` above 1 needs a layer with several positions; in a list there is a number for every layer with
   weights, at most its number of positions (so 1 for a dense layer).
-- `cosim.trace_images` is at most `cosim.images`, unless that is 0 (all).
-- `programming.fault_aware` needs `programming.method = "verify"`, which finds the failed cells.
-- `device.program_sigma` is 0 with `programming.method = "verify"`: pulses leave an error of their own.
-- `device.pulse_sigma`, `pulse_up`, `pulse_down`, `soft_bounds` and `v_program_V` keep their defaults with
-  `programming.method = "direct"`, which gives no pulses.
-- `programming.window`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, as the registers
-  hold them, and `amplitude_min` is at most `amplitude_max`.
-- `device.cell = "tantalum"` needs `device.g_min_S` and `device.g_max_S` within what the cell reaches (58.9 uS to 25 mS
-  at `device.v_read_V = 0.2`), `device.v_read_V` of at most 0.3 and 1-bit rows (`coding.input` not `"analog"`);
-  `device.pulse_up`, `pulse_down` and `soft_bounds` keep their defaults, for its equations say how far a pulse goes.
-  With `"linear"`, `device.read_polarity`, `acceleration`, `drift_every` and `refresh_every` keep their defaults, for
-  nothing drifts.
-- `device.refresh_every` is 0 with `programming.method = "verify"`, whose pulses are not given again within a run.
-- `lifetime.measure = true` needs `device.cell = "tantalum"`; with `false` the other fields of `[lifetime]` keep their
-  defaults. `lifetime.programmings` is 1 with `device.program_sigma = 0`, where all programmings are the same, and
-  `lifetime.images_per_s` at most the rate of images back to back.
-- `device.g_max_S` is above `device.g_min_S`, and `device.stuck_on` + `device.stuck_off` is at most 1.
+- With `nir.file`, `[neuron]`, `coding.phases` and `decision.readout` are what the file's neurons are
+  ([NIR](nir.md#neurons)).
+- `lifetime.images_per_s` is at most the rate of images back to back.
+{one_layer}
+
+Within a table: `device.g_max_S` is above `device.g_min_S`, `device.stuck_on` + `device.stuck_off` is at most 1, and
+`programming.amplitude_min` at most `programming.amplitude_max`. `device.cell = "tantalum"` needs `device.g_min_S` and
+`device.g_max_S` within what the cell reaches (58.9 uS to 25 mS at `device.v_read_V = 0.2`), and `device.v_read_V` of at
+most 0.3.
 
 The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are as wide as
 they must be never to overflow; a network whose membranes would need more than 48 bits is refused when it is compiled.
@@ -89,7 +100,16 @@ def configuration_page() -> str:
         if _is_table(field):
             section: Any = field.annotation
             parts.append(f"## [{name}]\n\n{' '.join(section.__doc__.split())}\n\n" + _table(section.model_fields))
-    return "".join(parts) + _RULES
+    rules = "\n".join(_item(rule) for rule in RULES)
+    one_layer = "\n".join(_item(rule) for rule in ONE_LAYER_RULES)
+    return "".join(parts) + _RULES.format(rules=rules, one_layer=one_layer)
+
+
+def _item(rule: Rule) -> str:
+    """A rule as an item of a list, without line breaks in code."""
+    held = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), f"- {rule.text()}.")
+    lines = textwrap.wrap(held, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace("\0", " ")
 
 
 def _is_table(field: FieldInfo) -> bool:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from hw.export import CHIP_NAME
 from hw.params import Coding
 from sim.bench import ACTIVITY_FIELDS
-from sim.config import Device, Programming
+from sim.config import Programming
+from sim.devices import ideal_device
 from sim.encoder import image_seed
 from sim.host_bench import image_cycles
 from sim.image import ChipImage
@@ -23,13 +24,12 @@ from sim.reference import run_reference
 from sim.result import Result
 
 __all__ = [
-    "EXAMPLE_IMAGES", "activity_columns", "example_files", "example_pixels", "hang_cycles", "ideal", "ideal_result",
+    "EXAMPLE_IMAGES", "activity_columns", "example_files", "example_pixels", "hang_cycles", "ideal_result",
     "macro_settings",
 ]  # fmt: skip
 
 EXAMPLE_IMAGES = 3
 _FIELD_BITS = 64
-_EFFECTS = ("device_sigma", "program_sigma", "read_sigma", "stuck_on", "stuck_off", "wire_ohm")
 
 _BENCH = """\
 // Self-checking example: gives the images of example_images.hex to the chip with the ideal macro, the next one while
@@ -167,14 +167,9 @@ def example_pixels(inputs: int) -> NDArray[np.uint8]:
     return np.where(drawn[1] < 128, drawn[0], 0).astype(np.uint8).reshape(EXAMPLE_IMAGES, inputs)
 
 
-def ideal(device: Device) -> Device:
-    """The device without any of its effects."""
-    return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear"})
-
-
 def ideal_result(image: ChipImage, pixels: NDArray[np.uint8]) -> Result:
     """What the reference computes for images, uint8 [images, inputs], with cells that hold their levels exactly."""
-    return run_reference(replace(image, device=ideal(image.device), programming=Programming()), pixels)
+    return run_reference(replace(image, device=ideal_device(image.device), programming=Programming()), pixels)
 
 
 def activity_columns(result: Result) -> NDArray[np.int64]:

@@ -79,6 +79,9 @@ class Flow:
     done: list[str] = field(default_factory=list)
     _held: bool = False
 
+    def __post_init__(self) -> None:
+        self.config = Config.load(self.config)
+
     def names(self) -> tuple[str, ...]:
         """Names of the steps, first to last."""
         return tuple(step.name for step in self.steps)

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sim.config import Device
 from sim.units import FRACTION
 from sw.sections import Section
 
-__all__ = ["LifetimeSection", "lifetime_problems"]
+__all__ = ["LifetimeSection"]
 
 _LIMIT = 10**12  # that of sim.lifetime, which is not imported: a configuration needs no reference
 
@@ -45,21 +44,3 @@ class LifetimeSection(Section):
             description="programmings that the refresh interval must hold for; each leaves an error of its own",
         ),
     ] = 1
-
-
-def lifetime_problems(section: LifetimeSection, device: Device) -> list[str]:
-    """What the table does not go together with, a sentence each."""
-    if not section.measure:
-        return [
-            f"[lifetime] {name} must be {field.default!r} with measure false, since nothing is measured, not {value!r}"
-            for name, field in LifetimeSection.model_fields.items()
-            if (value := getattr(section, name)) != field.default
-        ]
-    if not device.drifts:
-        return ["[lifetime] measure must be false with [device] cell 'linear', which does not drift, not true"]
-    if section.programmings > 1 and device.program_sigma == 0.0:
-        return [
-            "[lifetime] programmings must be 1 with [device] program_sigma 0, where all programmings are the same, "
-            f"not {section.programmings}"
-        ]
-    return []

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sim.units import STEP_TIME
-from sw.sections import ConvertSection, Section, TrainSection
+from sw.sections import Section
 
-__all__ = ["UNUSED", "NirSection", "nir_problems"]
+__all__ = ["UNUSED", "NirSection"]
 
 UNUSED = ("normalisation", "percentile", "output_offset", "average_pooling")
 """Fields of [convert] that do nothing for a network of spiking neurons, which is not normalised."""
@@ -38,25 +38,3 @@ class NirSection(Section):
     dt_s: Annotated[
         float, STEP_TIME, Field(ge=0.0, description="a time step; 0 is what the file's metadata says, or 1e-4, seconds")
     ] = 0.0
-
-
-def nir_problems(nir: NirSection, train: TrainSection, convert: ConvertSection) -> list[str]:
-    """Fields that nobody would read: of [nir] without a file, of [train] and [convert] with one."""
-    if not nir.file:
-        return [
-            f"[nir] {name} must be {field.default!r} without [nir] file, not {getattr(nir, name)!r}"
-            for name, field in NirSection.model_fields.items()
-            if getattr(nir, name) != field.default
-        ]
-    problems = [
-        f"[train] {name} must not be given with [nir] file, whose network is not trained here"
-        for name, field in TrainSection.model_fields.items()
-        if getattr(train, name) != field.default
-    ]
-    for name in UNUSED:
-        value, default = getattr(convert, name), ConvertSection.model_fields[name].default
-        if value != default:
-            problems.append(
-                f"[convert] {name} must be {default!r} with [nir] file, whose network is not normalised, not {value!r}"
-            )
-    return problems

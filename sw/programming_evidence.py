@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.config import CODE
+from sim.devices import EFFECTS
 from sim.image import ChipImage
 from sim.lifetime import held
 from sim.programming import ImageProgramming, LayerProgramming, program_image
@@ -73,7 +74,8 @@ def programming_accuracies(
     """
     device, programming = image.device, image.programming
     ideal = ideal_cells(image)
-    kept = ideal.device.model_copy(update={"read_sigma": device.read_sigma, "wire_ohm": device.wire_ohm})
+    names = [name for entry in EFFECTS if entry.where != "pulses" and entry.verify for name in entry.fields]
+    kept = ideal.device.model_copy(update={name: getattr(device, name) for name in names})
     chips = {
         "ideal": replace(ideal, device=kept),
         "programmed": replace(image, programming=programming.model_copy(update={"fault_aware": False})),

@@ -373,6 +373,7 @@ def make_flow(config: Config, folder: Path | None = None, data: Path | None = No
 
     Raises `ConfigError` if something is to be learnt or tuned and no validation images are kept for it.
     """
+    config = Config.load(config)
     check_validation(config, config.data.validation_images > 0, "set [data] validation_images")
     place = folder if folder is not None else Path("build") / config.name
     flow = Flow(config, place, with_lifetime(STEPS, config), data=data)

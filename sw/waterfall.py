@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.config import Device, Programming
+from sim.config import Programming
+from sim.devices import EFFECTS, ideal_device
 from sim.image import ChipImage
 from sim.lifetime import held
 from sim.reference import run_reference
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["device_stages", "ideal_cells", "spiking_classes", "stage_classes", "waterfall", "wide_adc"]
 
 Progress = Callable[[str, float], None]
-
-_EFFECTS = ("device_sigma", "pulse_sigma", "program_sigma", "stuck_on", "stuck_off", "read_sigma", "wire_ohm")
 
 
 def waterfall(
@@ -97,45 +96,55 @@ def wide_adc(image: ChipImage) -> ChipImage:
 
 def ideal_cells(image: ChipImage) -> ChipImage:
     """The same chip with its levels put exactly into cells without any effect."""
-    return replace(image, device=_ideal(image.device), programming=Programming())
+    return replace(image, device=ideal_device(image.device), programming=Programming())
 
 
 def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
     """The effects that are on, one added after the other; the last is the chip itself.
 
-    With program and verify, "programming" is everything about pulses, cells that differ included, before there are
-    stuck cells and noise; "fault-aware mapping" is what the second pass gives back. Cells that drift are held until the
-    last stage, "drift".
+    Stages and their order are those of `sim.devices.EFFECTS`. With program and verify, "programming" is everything
+    about pulses, cells that differ included, before there are stuck cells and noise; "fault-aware mapping" is what the
+    second pass gives back, and effects that pulses do not have in them come after it. Cells that drift are held until
+    the last stage, "drift".
     """
     stages: list[tuple[str, ChipImage]] = []
     now = ideal_cells(image)
 
     def add(stage: str, names: tuple[str, ...], **changes: Programming) -> None:
         nonlocal now
+        fields = type(image.device).model_fields
         values = {name: getattr(image.device, name) for name in names}
-        if any(values.values()) or changes:
+        if any(value != fields[name].default for name, value in values.items()) or changes:
             now = replace(now, device=now.device.model_copy(update=values), **changes)  # type: ignore[arg-type]
             stages.append((stage, now))
 
     programming = image.programming
-    if programming.method == "verify":
-        blind = programming.model_copy(update={"fault_aware": False})
+    verify = programming.method == "verify"
+    by_stage: dict[str, tuple[str, ...]] = {}
+    in_pulses: list[str] = []
+    for entry in EFFECTS:
+        stage = entry.verify if verify else entry.direct
+        if stage is not None and stage != _DRIFT:
+            by_stage[stage] = (*by_stage.get(stage, ()), *entry.fields)
+            if verify and entry.where == "pulses" and stage not in in_pulses:
+                in_pulses.append(stage)
+    if verify:
         now = held(now) if image.device.drifts else now
-        add("programming", ("cell", "device_sigma", "pulse_sigma"), programming=blind)
-        add("stuck cells", ("stuck_on", "stuck_off"))
+        first, *others = in_pulses
+        blind = programming.model_copy(update={"fault_aware": False})
+        add(first, ("cell", *by_stage[first]), programming=blind)
+        for stage in others:
+            add(stage, by_stage[stage])
         if programming.fault_aware:
             add("fault-aware mapping", (), programming=programming)
-    else:
-        add("device variation", ("device_sigma",))
-        add("programming", ("program_sigma",))
-        add("stuck cells", ("stuck_on", "stuck_off"))
-    add("read noise", ("read_sigma",))
-    add("IR drop", ("wire_ohm",))
+    for stage, names in by_stage.items():
+        if stage not in in_pulses:
+            add(stage, names)
     if image.device.drifts:
-        add("drift", ("cell", "drift_every"))
+        add(_DRIFT, ("cell", "drift_every"))
         add("refresh", ("refresh_every",))
     return stages
 
 
-def _ideal(device: Device) -> Device:
-    return device.model_copy(update={**dict.fromkeys(_EFFECTS, 0.0), "cell": "linear", "refresh_every": 0})
+_DRIFT = "drift"
+"""Stage of cells that drift, the last but for refreshing them."""

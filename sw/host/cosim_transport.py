@@ -22,6 +22,7 @@ from sim.host_simulator import build_host_simulator
 from sim.image import ChipImage
 from sim.macro import fresh_models, programmed_models, read_drift, save_models
 from sim.tools import SimulationError
+from sim.waves import gtkw_text, wave_file
 from sw.files import as_path
 from sw.host.errors import TransportClosed
 from sw.host.transport import READ, WRITE, Frames, Transport
@@ -42,7 +43,7 @@ class CosimTransport(Transport):
     simulator : `verilator` or `icarus`
     stalls : random pauses on every channel; the same in every run
     trace : False, "spikes" or "full": what `record.txt` keeps of every image
-    waves : record waveforms
+    waves : record waveforms, beside a grouped `waves.gtkw`; needs `folder`
     folder : where the simulation runs, emptied first; a temporary one if not given
     quick : build without the C++ compiler's optimisation
     patience_s : longest time without an answer
@@ -69,12 +70,17 @@ class CosimTransport(Transport):
         check_trace(trace)
         for name, value in (("stalls", stalls), ("waves", waves), ("quick", quick)):
             check_switch(name, value)
+        if waves and folder is None:
+            raise ValueError("Waves need a folder: give folder=..., since a temporary one is removed")
         place = None if folder is None else as_path(folder, "simulation folder")
         built = build_host_simulator(image, simulator, waves=waves, quick=quick)
         self._temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="spikeloom-host-")) if place is None else place.resolve()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
+        if waves:
+            save = gtkw_text(image.parameters, wave_file(simulator), through_bus=True)
+            (self.folder / "waves.gtkw").write_text(save)
         save_models(self.folder, fresh_models(image))
         plusargs = ["+stalls"] * stalls + ["+record"] * (trace == "spikes") + ["+membranes"] * (trace in (True, "full"))
         self._link: HostLink | None = HostLink(built, self.folder, plusargs, patience_s=patience_s, stop=stop)

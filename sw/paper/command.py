@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sw.command import Data, Debug, Fresh, Json, Output
 from sw.console import print_json, print_table, shown
+from sw.errors import ConfigError
 
 __all__ = ["EPILOG", "PaperName", "paper"]
 
@@ -42,6 +43,8 @@ def paper(
     from sw.paper.flow import make_flow, publish
     from sw.paper.results import read_results
 
+    if quick and data is not None:
+        raise ConfigError("--data", ["it would do nothing with --quick, whose digits come with scikit-learn"])
     check_simulator("verilator")  # before the training, not after it
     _, flow = make_flow(output, data, seeds, quick, fresh)
     with shown(flow, as_json):

@@ -10,7 +10,10 @@ OPEN = (
         "ReLU, dropout 0.3, Adam, 10 epochs; training rounds weights to 16 levels, with errors of 10 %. The last "
         "5,000 training images are kept out, for learning and tuning",
     ),
-    ("input spikes", "a pixel x fires in each step with probability x / 255, on its own"),
+    (
+        "input spikes",
+        "a pixel x fires in each step with probability (x + (x >> 7)) / 256, on its own; x / 255 to within 0.002",
+    ),
     ("reset and start", "to zero; every neuron starts at zero. Equation 3 leaves V_rest open"),
     (
         "cells of a weight",

@@ -83,7 +83,6 @@ ASSUMPTIONS = (
     _changed("short", "pulses of 10 ns", both={"device": {"t_pulse_s": 1e-8}}),
     _changed("adc", "converters of 16 bits, as good as ideal", both={"crossbar": {"adc_bits": 16}}),
     _changed("spread", "cells with 5 % spread, 1 % noise", both={"device": {"device_sigma": 0.05, "read_sigma": 0.01}}),
-    _changed("mse", "levels of least square error", both={"convert": {"weight_scale": "mse"}}),
     _changed("plain", "network trained without dropout", train={"dropout": 0.0}),
     _changed("eighty", "lifetime until 80 %", threshold=0.80),
     _changed("ninety", "lifetime until 90 %", threshold=0.90),

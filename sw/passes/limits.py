@@ -5,10 +5,11 @@ from __future__ import annotations
 from hw.geometry import MapShape
 from hw.registers import MAX_BIASES
 from sw.config import Config
+from sw.config_rules import ONE_LAYER_RULES
 from sw.errors import ConfigError
 from sw.network import Network, Pool
 
-__all__ = ["MAX_NEURONS", "MAX_ROW_BITS", "check_layer", "check_sizes"]
+__all__ = ["MAX_NEURONS", "MAX_ROW_BITS", "check_layer", "check_network", "check_sizes"]
 
 MAX_NEURONS = 1 << 22
 """Values of a map: pixels, or membranes of a layer, all positions together."""
@@ -17,6 +18,15 @@ MAX_ROW_BITS = 1 << 18
 18 kB of memory and 0.3 ms a bit, so that these take 5 GB and more than a minute."""
 _MAX_READS = 1 << 32
 """Reads of a layer in an image: each has a number of its own in the addresses of read noise."""
+
+
+def check_network(network: Network, config: Config) -> None:
+    """Raise `ConfigError` for a network that is too large, or for which the configuration sets what does nothing."""
+    check_sizes(network, config)
+    if len(network.layers) == 1:
+        problems = [sentence for rule in ONE_LAYER_RULES for sentence in rule.problems(config)]
+        if problems:
+            raise ConfigError(config.name, problems)
 
 
 def check_sizes(network: Network, config: Config) -> None:

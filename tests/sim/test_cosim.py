@@ -14,6 +14,8 @@ from sim.cosim import run_cosim
 from sim.image import ChipImage
 from sim.reference import run_reference
 from sim.result import Mismatch
+from sw.host.cosim_transport import CosimTransport
+from sw.through_bus import through_bus
 from tests.conftest import SIMULATORS, icarus
 from tests.sim.networks import random_chip, random_pixels
 
@@ -158,15 +160,10 @@ def test_waves_of_icarus(tmp_path: Path) -> None:
     assert '[dumpfile] "waves.fst"' in (tmp_path / "job_0" / "waves.gtkw").read_text()
 
 
-def test_waves_are_grouped_and_named(tmp_path: Path) -> None:
-    run_cosim(CHIP, PIXELS[:2], waves=True, folder=tmp_path)
-    dump = (tmp_path / "job_0" / "waves.vcd").read_text(errors="replace")
-    assert dump.count("$var") > 100 and "$enddefinitions" in dump
-    assert [path.name for path in (tmp_path / "job_0").glob("*.vcd")] == ["waves.vcd"]  # and no second dump
-    save = (tmp_path / "job_0" / "waves.gtkw").read_text()
-    assert "-Layer 1: neurons" in save
-    assert "@24\nbench.chip.npu.result__payload_winner" in save and "@22\nbench.fired_spikes_0" in save
-    scopes, names = [], set()
+def signals(dump: str) -> set[str]:
+    """Full names of the signals of a VCD file."""
+    scopes: list[str] = []
+    names = set()
     for line in dump.splitlines():
         words = line.split()
         if words[:1] == ["$scope"]:
@@ -177,10 +174,45 @@ def test_waves_are_grouped_and_named(tmp_path: Path) -> None:
             names.add(".".join([*scopes, words[4]]))
         elif words[:1] == ["$enddefinitions"]:
             break
-    for line in save.splitlines():
-        if line.startswith("bench."):
-            name = line.split("[")[0]
-            assert any(known.endswith(name) for known in names), f"{name} is not in the dump"
+    return names
+
+
+def missing(save: str, dump: str) -> list[str]:
+    """Signals of a GTKWave save file that are not in the dump."""
+    named = [line.split("[")[0] for line in save.splitlines() if line.startswith("bench.")]
+    known = signals(dump)
+    assert len(named) > 20
+    return [name for name in named if not any(each.endswith(name) for each in known)]
+
+
+def test_waves_are_grouped_and_named(tmp_path: Path) -> None:
+    run_cosim(CHIP, PIXELS[:2], waves=True, folder=tmp_path)
+    dump = (tmp_path / "job_0" / "waves.vcd").read_text(errors="replace")
+    assert dump.count("$var") > 100 and "$enddefinitions" in dump
+    assert [path.name for path in (tmp_path / "job_0").glob("*.vcd")] == ["waves.vcd"]  # and no second dump
+    save = (tmp_path / "job_0" / "waves.gtkw").read_text()
+    assert "-Layer 1: neurons" in save and "Host bus" not in save
+    assert "@24\nbench.chip.npu.result__payload_winner" in save and "@22\nbench.fired_spikes_0" in save
+    assert missing(save, dump) == []
+
+
+@pytest.mark.slow
+def test_waves_through_the_bus_are_grouped_and_named(tmp_path: Path) -> None:
+    through_bus(CHIP, PIXELS[:2], waves=True, folder=tmp_path)
+    dump = (tmp_path / "job_0" / "waves.vcd").read_text(errors="replace")
+    save = (tmp_path / "job_0" / "waves.gtkw").read_text()
+    assert "-Host bus: writes" in save and "-Layer 1: neurons" in save
+    assert "@24\nbench.chip.npu_axi.npu.result__payload_winner" in save
+    assert missing(save, dump) == []
+
+
+def test_waves_without_a_folder_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^Waves need a folder: give folder=\.\.\., since a temporary one is removed$"
+    ):
+        run_cosim(CHIP, PIXELS[:2], waves=True)
+    with pytest.raises(ValueError, match=r"^Waves need a folder"):
+        CosimTransport(CHIP, waves=True)
 
 
 @pytest.mark.parametrize(

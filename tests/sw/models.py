@@ -39,6 +39,12 @@ def make_config(**tables: dict[str, Any]) -> Config:
     return Config.load("tiny").updated(tables)
 
 
+def random_coding(rng: np.random.Generator) -> dict[str, Any]:
+    """An input coding with 1 or 3 phases, as far as it has them."""
+    name, phases = str(rng.choice(["phase", "even", "rate"])), int(rng.choice([1, 3]))
+    return {"input": name, "phases": 1 if name == "even" else phases}
+
+
 def make_chip(*sizes: int, seed: int = 0, **tables: dict[str, Any]) -> Chip:
     """A compiled random network; by default 20-12-7-5."""
     sizes = sizes or (20, 12, 7, 5)

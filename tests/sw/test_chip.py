@@ -75,8 +75,19 @@ def test_cosim_passes_everything_on(monkeypatch, tmp_path):
     CHIP.cosim(IMAGES, trace=True, simulator="icarus", waves=True, folder=str(tmp_path))
     assert (seen["trace"], seen["simulator"], seen["waves"], seen["folder"]) == (True, "icarus", True, tmp_path)
     changed = Chip(CHIP.image, CHIP.config.updated({"cosim": {"simulator": "icarus", "waves": True}}))
-    changed.cosim(IMAGES)
+    changed.cosim(IMAGES, folder=tmp_path)
     assert (seen["simulator"], seen["waves"]) == ("icarus", True)
+    changed.cosim(IMAGES, waves=False)
+    assert seen["waves"] is False
+
+
+@pytest.mark.parametrize("through_bus", [False, True])
+def test_waves_without_a_folder_are_refused_before_any_work(through_bus):
+    with pytest.raises(ValueError, match=r"^waves=True needs a folder for the waveforms: give cosim folder=\.\.\."):
+        CHIP.cosim(IMAGES, waves=True, through_bus=through_bus)
+    by_config = Chip(CHIP.image, CHIP.config.updated({"cosim": {"waves": True, "through_bus": through_bus}}))
+    with pytest.raises(ValueError, match=r"^\[cosim\] waves = true of the configuration needs a folder"):
+        by_config.cosim(IMAGES)
 
 
 @pytest.mark.parametrize("by_config", [False, True])

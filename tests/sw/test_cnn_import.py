@@ -24,7 +24,7 @@ from sw.passes.normalise import activation_scales, normalise
 from sw.training import torch_accuracy
 from sw.waterfall import ideal_cells, wide_adc
 from tests.sw.cnn_models import LeNet, PaddedBlock, ResNet, settled, vgg
-from tests.sw.models import make_config, make_images
+from tests.sw.models import make_config, make_images, random_coding
 from tests.sw.plain_snn import run_plain
 from tests.sw.random_cnn import features, random_cnn
 
@@ -89,7 +89,7 @@ def test_spiking_networks_of_integers_are_the_plain_ones(seed: int) -> None:
     pixels = make_images(20, int(np.prod(shape)), seed)
     readout = str(rng.choice(["spikes", "membrane"]))
     config = make_config(
-        coding={"input": str(rng.choice(["phase", "even", "rate"])), "phases": int(rng.choice([1, 3]))},
+        coding=random_coding(rng),
         neuron={
             "reset": str(rng.choice(["subtract", "zero"])),
             "output_reset": "none" if readout == "membrane" else "subtract",

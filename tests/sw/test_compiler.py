@@ -44,7 +44,7 @@ def test_a_percentile_or_a_rounding_rule_changes_the_weights():
 
 
 def test_phase_coding_has_larger_biases():
-    plain, phases = (make_chip(coding={"input": name, "phases": 2}).image.layers[0].bias for name in ("even", "phase"))
+    plain, phases = (make_chip(coding={"input": name, "phases": 2}).image.layers[0].bias for name in ("rate", "phase"))
     assert np.abs(phases - plain * 4 / 3).max() <= 1.2
 
 

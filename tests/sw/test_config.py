@@ -166,7 +166,7 @@ BAD = [
     ),
     (
         {"decision": {"strategy": "learned", "k": 3}},
-        "[decision] k must be 2.0, the default, with strategy 'learned', which finds k itself, not 3.0",
+        "[decision] k must be 2.0 with strategy 'learned', which finds k itself, not 3.0",
     ),
     ({"decision": {"strategy": "learnt"}}, "[decision] strategy must be 'given' or 'learned', not 'learnt'; did you"),
     (
@@ -200,7 +200,7 @@ BAD = [
     ),
     (
         {"programming": {"method": "verify"}, "device": {"program_sigma": 0.01}},
-        "[device] program_sigma must be 0 with [programming] method 'verify', whose pulses leave an error of their "
+        "[device] program_sigma must be 0.0 with [programming] method 'verify', whose pulses leave an error of their "
         "own, not 0.01",
     ),
     (

@@ -68,7 +68,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "tuning.accuracy_drop": (0.0, TUNED),
     "tuning.relearn": (True, {**LEARNED, **TUNED}),
     "coding.input": ("phase", {"coding.phases": 2}),
-    "coding.phases": (2, {}),
+    "coding.phases": (2, {"coding.input": "rate"}),
     "coding.even_start": (10, {}),
     "neuron.reset": ("zero", {}),
     "neuron.output_reset": ("zero", {}),

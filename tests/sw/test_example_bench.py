@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim.devices import ideal_device
 from sim.reference import run_reference
 from sw.example_axi_bench import axi_example_files
-from sw.example_bench import EXAMPLE_IMAGES, example_files, example_pixels, ideal
+from sw.example_bench import EXAMPLE_IMAGES, example_files, example_pixels
 from tests.conftest import icarus
 from tests.sw.exported import command, shell
 from tests.sw.models import make_chip
@@ -70,11 +71,11 @@ def test_a_changed_file_fails(name, tmp_path):
 
 def test_expected_results_are_those_of_ideal_cells():
     chip = make_chip(device=NOISY)
-    result = run_reference(chip.image.with_device(ideal(chip.image.device)), example_pixels(20))
+    result = run_reference(chip.image.with_device(ideal_device(chip.image.device)), example_pixels(20))
     lines = example_files(chip.image)["example_results.hex"].split()
     assert [int(line.split("_")[0], 16) for line in lines] == result.classes.tolist()
     assert [int(line.split("_")[1], 16) for line in lines] == result.steps.tolist()
-    clean = ideal(chip.image.device).model_dump()
+    clean = ideal_device(chip.image.device).model_dump()
     assert {name for name, value in clean.items() if value == 0.0} >= {*NOISY, "program_sigma", "stuck_off"}
 
 

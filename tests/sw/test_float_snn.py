@@ -14,7 +14,7 @@ CASES = {
     "even": {},
     "rate, zero": {"coding": {"input": "rate"}, "neuron": {"reset": "zero"}},
     "phase, skip": {"coding": {"input": "phase", "phases": 4}, "decision": {"t_max": 20, "k": 6, "skip": 1}},
-    "leak and clip": {"neuron": {"leak": 2, "clip": 1.0}, "coding": {"phases": 2}},
+    "leak and clip": {"neuron": {"leak": 2, "clip": 1.0}, "coding": {"input": "rate", "phases": 2}},
     "membrane": {"neuron": {"output_reset": "none", "reset": "none"}, "decision": {"readout": "membrane", "k": 0.6}},
     "fixed": {"decision": {"rule": "fixed", "t_max": 5}},
 }
@@ -33,7 +33,7 @@ def test_integers_agree_with_the_reference(tables):
 def test_many_steps_of_the_float_network_approach_the_ann():
     chip = make_chip(
         coding={"input": "analog"},
-        decision={"rule": "fixed", "t_max": 300, "readout": "membrane", "k": 1.0},
+        decision={"rule": "fixed", "t_max": 300, "readout": "membrane"},
         neuron={"output_reset": "none"},
     )
     assert chip.stages is not None

@@ -148,7 +148,7 @@ SMALL = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten
 @pytest.mark.parametrize(
     ("tables", "sentence"),
     [
-        ({"coding": {"phases": 2}}, "The chip has phases, which NIR does not have"),
+        ({"coding": {"input": "rate", "phases": 2}}, "The chip has phases, which NIR does not have"),
         ({"neuron": {"leak": 3}}, "The chip has neurons that leak, which NIR does not have"),
         ({"neuron": {"clip": 2.0}}, "The chip has limits of the membrane, which NIR does not have"),
         ({"neuron": {"output_reset": "none"}}, "The chip has neurons without a reset, which NIR does not have"),
@@ -202,7 +202,7 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
 def test_neurons_of_the_configuration_must_be_those_of_the_file() -> None:
     config = make_config(
         neuron={"leak": 2, "clip": 3.0},
-        coding={"phases": 2},
+        coding={"input": "rate", "phases": 2},
         convert={"average_pooling": "weights", "normalisation": "max", "output_offset": "network"},
     )
     with pytest.raises(ConfigError) as caught:

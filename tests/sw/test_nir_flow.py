@@ -138,8 +138,8 @@ def test_the_step_takes_effect(tmp_path: Path) -> None:
     ("tables", "sentence"),
     [
         ({"nir": {"file": ""}}, "[nir] reset must be 'file' without [nir] file, not 'subtract'"),
-        ({"train": {"epochs": 3}}, "[train] epochs must not be given with [nir] file, whose network is not trained"),
-        ({"train": {"network": "4c3-10"}}, "[train] network must not be given with [nir] file"),
+        ({"train": {"epochs": 3}}, "[train] epochs must be 40 with [nir] file, whose network is not trained"),
+        ({"train": {"network": "4c3-10"}}, "[train] network must be 'mlp' with [nir] file"),
         ({"convert": {"normalisation": "percentile"}}, "[convert] normalisation must be 'auto' with [nir] file, whose"),
         ({"convert": {"average_pooling": "weights"}}, "[convert] average_pooling must be 'spikes' with [nir] file"),
         ({"nir": {"reset": "none"}}, "[nir] reset must be 'file', 'zero' or 'subtract', not 'none'"),

@@ -7,7 +7,7 @@ import pytest
 
 import sw
 from tests.conftest import SIMULATORS
-from tests.sw.models import make_config, make_images
+from tests.sw.models import make_config, make_images, random_coding
 from tests.sw.random_cnn import random_cnn
 
 
@@ -16,7 +16,7 @@ def check(seed: int) -> None:
     model, shape = random_cnn(seed)
     pixels = make_images(20, int(np.prod(shape)), seed)
     config = make_config(
-        coding={"input": str(rng.choice(["phase", "even", "rate"])), "phases": int(rng.choice([1, 3]))},
+        coding=random_coding(rng),
         neuron={"reset": str(rng.choice(["subtract", "zero"])), "v0": float(rng.choice([0.0, 0.5]))},
         decision={"t_max": 5, "k": float(rng.choice([1.0, 3.0]))},
         crossbar={"tile_rows": int(rng.choice([8, 32])), "tile_columns": 8, "adc_bits": int(rng.choice([5, 8]))},

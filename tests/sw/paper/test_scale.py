@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+import sw
+from sw.data import load_data
 from sw.paper.cases import CASES, VARIANTS, case
 from sw.paper.scale import Scale, full, quick
-from sw.paper.sensitivity import ASSUMPTIONS
+from sw.paper.sensitivity import ASSUMPTIONS, Assumption
+from sw.training import train
 
 
 @pytest.mark.parametrize("scale", [full(), quick()], ids=["full", "quick"])
@@ -50,3 +53,18 @@ def test_every_assumption_is_a_configuration_and_changes_something() -> None:
         moved = changed != plain or bool(assumption.train) or assumption.threshold != 0.85
         assert moved == (assumption.name != "as-above")
     assert {each.name for each in ASSUMPTIONS} >= set(quick().assumptions or ())
+
+
+@pytest.mark.parametrize("assumption", [each for each in ASSUMPTIONS if each.both], ids=lambda each: each.name)
+def test_an_assumption_about_the_chip_makes_another_chip(assumption: Assumption) -> None:
+    """A setting that the network's own rounding undoes would be the row above once more."""
+    scale = quick()
+    images = []
+    for changes in ({}, assumption.both):
+        config = scale.config(case("99N"), 1, changes)
+        section = config.updated({"train": {"epochs": 1}}).train
+        data = load_data("digits")
+        image = sw.compile(train(section, data, 1), data.train_images[:200], config).image
+        levels = [(layer.positive.tobytes(), layer.negative.tobytes(), layer.theta) for layer in image.layers]
+        images.append((levels, image.parameters, image.device))
+    assert images[0] != images[1]

@@ -75,7 +75,7 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
     (
         chain(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)),
         (1, 8, 8),
-        {"coding": {"phases": 16}, "decision": {"t_max": 65535}, "crossbar": {"adc_bits": 16}},
+        {"coding": {"input": "rate", "phases": 16}, "decision": {"t_max": 65535}, "crossbar": {"adc_bits": 16}},
         "membranes of layer '3' would need 50 bits, and at most 48 are supported; reduce",
     ),
 ]

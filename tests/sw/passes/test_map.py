@@ -23,9 +23,9 @@ LAYERS = (layer("a", 40, 20), layer("b", 20, 3, theta=64, bias=0))
 def test_every_value_arrives():
     config = make_config(
         seed=9,
-        coding={"input": "analog", "phases": 2, "even_start": 3},
+        coding={"input": "analog", "phases": 2},
         neuron={"reset": "zero", "output_reset": "none", "v0": 0.25, "leak": 3, "clip": 2.0},
-        decision={"rule": "fixed", "k": 0.5, "t_max": 10, "skip": 2, "readout": "membrane"},
+        decision={"rule": "winner_k", "k": 0.5, "t_max": 10, "skip": 2, "readout": "membrane"},
         crossbar={"tile_rows": 16, "tile_columns": 8, "adc_bits": 5},
         hardware={
             "lanes": 8,
@@ -49,11 +49,16 @@ def test_every_value_arrives():
     a, b = image.layers
     assert (a.theta, a.v0, a.clip, a.leak, a.reset, a.gain_shift) == (20, 5, 80, 3, Reset.ZERO, 2)
     assert (b.theta, b.v0, b.clip, b.leak, b.reset, b.gain_shift) == (64, 16, 256, 3, Reset.NONE, 4)
-    assert (image.coding, image.even_start, image.seed) == (Coding.ANALOG, 3, 9)
-    assert (image.rule, image.k, image.t_max, image.skip) == (Rule.FIXED, 32, 10, 2)
+    assert (image.coding, image.even_start, image.seed) == (Coding.ANALOG, 127, 9)
+    assert (image.rule, image.k, image.t_max, image.skip) == (Rule.WINNER_K, 32, 10, 2)
     assert image.readout == Readout.MEMBRANE and image.device.bits == 3
     assert image.programming == config.programming and image.program_cycles == 33
     assert (image.settle_cycles, image.adc_cycles, image.clock_Hz, image.name) == (5, 6, 1e7, "tiny")
+
+
+def test_start_of_the_diffusion_and_a_fixed_end_arrive():
+    image = map_to_chip(LAYERS, make_config(coding={"even_start": 3}, decision={"rule": "fixed"}))
+    assert (image.coding, image.even_start, image.rule) == (Coding.EVEN, 3, Rule.FIXED)
 
 
 def test_k_counts_spikes_with_readout_spikes():
@@ -67,7 +72,7 @@ def test_k_out_of_reach_is_refused():
 
 
 def test_membranes_too_wide_are_refused():
-    config = make_config(decision={"t_max": 65535}, coding={"phases": 16})
+    config = make_config(decision={"t_max": 65535}, coding={"input": "rate", "phases": 16})
     with pytest.raises(ConfigError, match=r"^tiny: membranes of layer 'a' would need 62 bits, and at most 48"):
         map_to_chip((layer("a", 5000, 4, theta=32767),), config, (15,))
 

@@ -1,0 +1,64 @@
+"""`--set TABLE.KEY=VALUE`: single values of a configuration from the command line, as a TOML file would have them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from sw.config import Config
+from sw.errors import ConfigError
+
+__all__ = ["changed", "parse_settings"]
+
+_SOURCE = "--set"
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Changes for `Config.updated`, such as {"device": {"bits": 3}}, of texts such as "device.bits=3".
+
+    A value that is not TOML is taken as a text, so that `coding.input=rate` needs no quotation marks.
+
+    Raises `ConfigError` for a text of another form, and for a key that is set twice.
+    """
+    changes: dict[str, Any] = {}
+    for text in settings:
+        key, sign, value = text.partition("=")
+        parts = key.strip().split(".")
+        if not sign or not all(parts) or len(parts) > 2:
+            raise ConfigError(
+                _SOURCE, [f"a setting must be TABLE.KEY=VALUE, such as device.bits=3, or KEY=VALUE, not '{text}'"]
+            )
+        home = changes.setdefault(parts[0], {}) if len(parts) == 2 else changes
+        if not isinstance(home, dict) or parts[-1] in home:
+            raise ConfigError(_SOURCE, [f"{key.strip()} is set twice"])
+        home[parts[-1]] = _value(value.strip())
+    return changes
+
+
+def changed(config: Config, settings: Sequence[str] | None, unused: Sequence[str] = (), what: str = "") -> Config:
+    """The configuration with the settings of the command line.
+
+    Parameters
+    ----------
+    unused : tables, or keys such as "data.set", that the command does not use, so that setting them would do nothing
+    what : what does not use them, for the sentence
+
+    Raises `ConfigError` for settings that are not valid or not used; what is not known is named with the nearest.
+    """
+    if not settings:
+        return config
+    changes = parse_settings(settings)
+    names = [f"{table}.{key}" for table, keys in changes.items() if isinstance(keys, dict) for key in keys]
+    problems = [f"{name} would do nothing: {what}" for name in names if {name, name.partition(".")[0]} & set(unused)]
+    if problems:
+        raise ConfigError(_SOURCE, problems)
+    return config.updated(changes, _SOURCE)
+
+
+def _value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if list(parsed) == ["value"] else text
