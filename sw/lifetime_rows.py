@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sw.image_set import images_in_words
+from sw.image_set import ImageSet, images_in_words
 from sw.readable import decimal, duration, number, percent, si
 
 __all__ = ["lifetime_rows"]
@@ -18,7 +18,7 @@ def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
     rows = {
         "accuracy, fresh cells": percent(found["points"][0]["accuracy"]),
         "accuracy to keep": percent(found["threshold"]),
-        "measured on": images_in_words(found["measured_on"]),
+        "measured on": images_in_words(found.get("measured_on", ImageSet("test images").facts(found["test_images"]))),
         "acceleration of the drift": f"{found['acceleration']:g}",
         "lifetime, images": never if found["images"] is None else number(found["images"]),
     }
