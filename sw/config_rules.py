@@ -276,7 +276,8 @@ RULES: tuple[Rule, ...] = (
     Unused(
         ("convert.percentile",),
         (Choice("convert.normalisation", ("auto", "max")),),
-        "which does not use it; set normalisation = 'percentile'",
+        "which does not use it",
+        remedy="set normalisation = 'percentile'",
     ),
     # NIR
     Unused(("train.*",), (_NIR,), "whose network is not trained here"),

@@ -108,12 +108,14 @@ class Unused(Rule):
     choices : what must hold, all at once
     because : why nothing would use them, a clause that follows the last choice, if there is one
     apart : fields of a pattern that are used all the same
+    remedy : what to do instead, a clause that ends the sentence
     """
 
     fields: tuple[str, ...]
     choices: tuple[Choice, ...]
     because: str
     apart: tuple[str, ...] = ()
+    remedy: str = ""
 
     def names(self, tables: type[BaseModel]) -> list[str]:
         """The fields, patterns resolved."""
@@ -132,7 +134,8 @@ class Unused(Rule):
                 table, _, field = name.partition(".")
                 said = " and ".join(choice.said(config, table) for choice in self.choices)
                 why = f"{said}, {self.because}" if said else self.because
-                yield f"[{table}] {field} must be {shown(default)} {why}, not {shown(value)}"
+                remedy = f"; {self.remedy}" if self.remedy else ""
+                yield f"[{table}] {field} must be {shown(default)} {why}, not {shown(value)}{remedy}"
 
     def text(self) -> str:
         parts = []
