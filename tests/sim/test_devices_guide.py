@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,10 @@ def extended(folder: Path, verify: str = '"relaxation"') -> Path:
         shutil.copytree(ROOT / package, folder / package)
     section = GUIDE.read_text(encoding="utf-8").split("## A device of your own")[1]
     effect, purpose, option, entry = re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S)
+    purpose, option, entry = (textwrap.indent(block, "    ") for block in (purpose, option, entry))
     entry = entry.replace('"relaxation", "relaxation"', f'"relaxation", {verify}')
     insert(folder / "sim/devices.py", "EFFECTS: tuple[", effect + "\n\n")
-    insert(folder / "sim/devices.py", '    EffectEntry(\n        ("wire_ohm",)', entry)
+    insert(folder / "sim/devices.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
     insert(folder / "sim/philox.py", "\n\ndef key(", purpose)
     insert(folder / "sim/config.py", '\n    @model_validator(mode="after")\n    def _check(self) -> Device:', option)
     return folder

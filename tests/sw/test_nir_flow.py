@@ -137,7 +137,7 @@ def test_the_step_takes_effect(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tables", "sentence"),
     [
-        ({"nir": {"file": ""}}, "[nir] reset must be 'file' without [nir] file, not 'subtract'"),
+        ({"nir": {"file": ""}}, "[nir] reset must be 'file' without [nir] file, from which the network"),
         ({"train": {"epochs": 3}}, "[train] epochs must be 40 with [nir] file, whose network is not trained"),
         ({"train": {"network": "4c3-10"}}, "[train] network must be 'mlp' with [nir] file"),
         ({"convert": {"normalisation": "percentile"}}, "[convert] normalisation must be 'auto' with [nir] file, whose"),
