@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sim.devices import EFFECTS
+
 from sw.diagnostics.measure import LayerMeasures, Measures
 from sw.diagnostics.registry import Sign, kind
 from sw.diagnostics.stages import LARGE_FALL, LARGE_LOSS, Fall
@@ -161,7 +163,7 @@ def device_loss(measures: Measures) -> Iterator[Sign]:
     for effect in measures.stages.devices:
         fall = measures.stages.fall(effect)
         if fall is not None:
-            yield _sign(measures, fall, f"the network does not bear the effect '{effect}'", _EFFECTS[effect])
+            yield _sign(measures, fall, f"the network does not bear the effect '{effect}'", _remedy(effect))
 
 
 @kind(
@@ -181,6 +183,14 @@ def tuning_loss(measures: Measures) -> Iterator[Sign]:
             "the tuned thresholds lose what the chip had before",
             "lower [tuning] accuracy_drop, give more validation images, or set [convert] tune = false",
         )
+
+
+def _remedy(effect: str) -> str:
+    """What to do about a stage of the devices; of effects that only the list of `sim.devices` knows, their fields."""
+    if effect in _EFFECTS:
+        return _EFFECTS[effect]
+    fields = [name for entry in EFFECTS if effect in (entry.direct, entry.verify) for name in entry.fields]
+    return f"lower [device] {' and '.join(fields)}"
 
 
 def told(measures: Measures, fall: Fall) -> str:

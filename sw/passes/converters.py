@@ -92,7 +92,7 @@ def choose_converters(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int)
             shifts = [value for value in range(shift, shift - _SHIFTS, -1) if value >= 0]
             sums = _Sums(shapes[number], network.layers[number], adc_bits, shifts)
             _run(network, wide, pixels, {number: sums})
-            chosen[number] = sums.best(ideal[number].total)
+            chosen[number] = sums.best(ideal[number].total, number == len(largest) - 1)
             layer = sums.converted(network.layers[number], chosen[number])
             network = replace(network, layers=(*network.layers[:number], layer, *network.layers[number + 1 :]))
     return tuple(chosen)
@@ -120,7 +120,7 @@ class _Sums:
         self.currents, self.theta, self.outputs = TileCurrents(shape, layer), layer.theta, shape.outputs
         self.top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
         self.bottom = -1 if adc_bits == 1 else -(1 << (adc_bits - 1))
-        self.shifts, self.neurons = shifts, len(layer.biases)
+        self.shifts, self.neurons, self.bias = shifts, len(layer.biases), layer.bias
         self.parts: list[NDArray[np.float32]] = []
         self.weight = 0.0
 
@@ -153,7 +153,7 @@ class _Sums:
         theta, v0, clip = layer.theta / chosen.gain, layer.v0 / chosen.gain, layer.clip / chosen.gain
         return replace(layer, bias=bias, theta=theta, v0=v0, clip=clip, converted=read)
 
-    def best(self, ideal: NDArray[np.float32]) -> Converters:
+    def best(self, ideal: NDArray[np.float32], last: bool) -> Converters:
         """The largest shift if its error is not worth more, else that with the least error."""
         wanted = ideal[0].astype(np.float64)
         plain = self.total[0] - wanted
@@ -161,16 +161,20 @@ class _Sums:
             return Converters(
                 self.shifts[0], 1.0, np.zeros(self.outputs), float(np.sqrt(np.mean(plain**2)) / self.theta)
             )
-        fits = [self._fit(shift, total, wanted) for shift, total in zip(self.shifts, self.total, strict=True)]
+        near = np.ones_like(wanted)
+        if not last:  # what a hidden neuron loses that stays far below its threshold does not matter
+            near = (wanted + self.weight * self.bias > -0.1 * self.weight * self.theta).astype(np.float64)
+        fits = [self._fit(shift, total, wanted, near) for shift, total in zip(self.shifts, self.total, strict=True)]
         return min(fits, key=lambda fit: fit.error)
 
-    def _fit(self, shift: int, total: NDArray[np.float32], wanted: Floats) -> Converters:
-        given = total.astype(np.float64)
-        centred, target = given - given.mean(axis=0), wanted - wanted.mean(axis=0)
-        square = float((centred**2).sum())
-        gain = float(np.clip((centred * target).sum() / square, 0.25, 4.0)) if square else 1.0
-        error = float(np.sqrt(np.mean((target - gain * centred) ** 2))) / self.theta
-        return Converters(shift, gain, (wanted.mean(axis=0) - gain * given.mean(axis=0)) / self.weight, error)
+    def _fit(self, shift: int, total: NDArray[np.float32], wanted: Floats, near: Floats) -> Converters:
+        given, count = total.astype(np.float64), np.maximum(near.sum(axis=0), 1.0)
+        middle, target = (near * given).sum(axis=0) / count, (near * wanted).sum(axis=0) / count
+        x, y = near * (given - middle), near * (wanted - target)
+        square = float((x**2).sum())
+        gain = float(np.clip((x * y).sum() / square, 0.25, 4.0)) if square else 1.0
+        error = float(np.sqrt(((y - gain * x) ** 2).sum() / max(near.sum(), 1.0))) / self.theta
+        return Converters(shift, gain, (target - gain * middle) / self.weight, error)
 
     def _code(self, current: NDArray[np.floating], shift: int) -> NDArray[np.floating]:
         """What the converter makes of a current, in the current's unit."""

@@ -229,7 +229,8 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
     ],
 }  # fmt: skip
 KNOWN = {
-    "images": {"Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Host.infer"},
+    "images": {"Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Host.infer"}
+ONE |= {"Chip.diagnose"},
     "labels": {"Chip.report", "Result.accuracy"},
     "ids": {"Chip.predict", "Chip.cosim", "Host.infer"},
     "trace": {"Chip.predict", "Chip.cosim"},
@@ -302,6 +303,7 @@ WARNING = {
     "the largest pixel of 7 is 51 of 255, and that of the calibration images 255; scale both alike": IMAGES // 5,
 }
 ONE = {"compile", "compile, validation", "Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Host.infer"}
+ONE |= {"Chip.diagnose"}
 ONE |= {"lifetime", "stream_lifetime", "stream_lifetime, stream", "refresh_interval"}
 
 
