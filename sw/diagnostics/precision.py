@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from sim.devices import EFFECTS
-
 from sw.diagnostics.measure import LayerMeasures, Measures
 from sw.diagnostics.registry import Sign, kind
 from sw.diagnostics.stages import LARGE_FALL, LARGE_LOSS, Fall

@@ -229,8 +229,7 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
     ],
 }  # fmt: skip
 KNOWN = {
-    "images": {"Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Host.infer"}
-ONE |= {"Chip.diagnose"},
+    "images": {"Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Chip.diagnose", "Host.infer"},
     "labels": {"Chip.report", "Result.accuracy"},
     "ids": {"Chip.predict", "Chip.cosim", "Host.infer"},
     "trace": {"Chip.predict", "Chip.cosim"},
