@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sim.config import Device, Energy, Programming
 from sw.config_errors import nearest_name, sentences
-from sw.config_rules import broken_rules
+from sw.config_rules import broken_rules, unused_fields
 from sw.errors import ConfigError
 from sw.files import as_path, reason
 from sw.lifetime_section import LifetimeSection
@@ -125,6 +125,32 @@ class Config(BaseModel):
             return cls.model_validate(_on_preset(values, source))
         except ValidationError as error:
             raise ConfigError(source, sentences(error, cls.model_fields)) from None
+
+    @classmethod
+    def unchecked(cls, values: Mapping[str, Any]) -> Config:
+        """A `Config` whose tables are checked each, and not against one another; what is missing is at its default."""
+        tables: dict[str, Any] = dict(values)
+        for name, field in cls.model_fields.items():
+            kind: Any = field.annotation
+            if name in tables and isinstance(kind, type) and issubclass(kind, BaseModel):
+                tables[name] = kind.model_validate(_plain(tables[name]))
+        return cls.model_construct(**tables)
+
+    @classmethod
+    def recorded(cls, values: Mapping[str, Any], source: str) -> Config:
+        """The configuration in a file of an earlier version, with defaults for fields that do nothing in it, which were
+        not refused then. Raises `ConfigError` as `validated` does.
+        """
+        try:
+            unused = unused_fields(cls.unchecked(values))
+        except ValidationError:
+            return cls.validated(values, source)  # which says what is wrong
+        tables = {name: dict(table) if isinstance(table, Mapping) else table for name, table in values.items()}
+        for name in unused:
+            table, _, key = name.partition(".")
+            if isinstance(tables.get(table), dict):
+                tables[table].pop(key, None)
+        return cls.validated(tables, source)
 
     def updated(self, changes: Mapping[str, Any], source: str = "changed configuration") -> Config:
         """A copy with some values changed, such as {"decision": {"k": 3}}, validated as a whole again.

@@ -19,7 +19,7 @@ from sw.nir_section import UNUSED as NOT_NORMALISED
 if TYPE_CHECKING:
     from sw.config import Config
 
-__all__ = ["ONE_LAYER_RULES", "RULES", "broken_rules"]
+__all__ = ["ONE_LAYER_RULES", "RULES", "broken_rules", "unused_fields"]
 
 _DIRECT = Choice("programming.method", ("direct",))
 _VERIFY = Choice("programming.method", ("verify",))
@@ -34,6 +34,12 @@ _BITS = Choice("coding.input", ("phase", "rate", "even"))
 def broken_rules(config: Config) -> list[str]:
     """A sentence for everything in which a configuration breaks the rules."""
     return [sentence for rule in RULES for sentence in rule.problems(config)]
+
+
+def unused_fields(config: Config) -> set[str]:
+    """Fields that do nothing in this configuration, such as "decision.k"."""
+    rules = [rule for rule in RULES if isinstance(rule, Unused) and rule.holds(config)]
+    return {name for rule in rules for name in rule.names(type(config))}
 
 
 def _output_layer_runs(config: Config) -> Iterator[str]:

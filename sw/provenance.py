@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.brightness import CalibrationFacts
+from sw.config import Config
+from sw.config_rules import unused_fields
 from sw.graph import Flatten, Graph
 
 __all__ = ["Provenance", "Source", "chip_name", "described", "from_run", "settings_in_effect"]
@@ -146,33 +148,10 @@ def settings_in_effect(config: Mapping[str, Any], provenance: Provenance | None 
             left.pop(name, None)
     elif provenance is not None and provenance.source != "trained":
         left.pop("train", None)
-    for name, used in _USED.items():
-        table, _, fields = name.partition(".")
-        if table not in left or used(config):
-            continue
-        for field_name in fields.split():
-            left[table].pop(field_name, None)
-        if not fields:
-            del left[table]
-    return left
-
-
-_USED: dict[str, Callable[[Mapping[str, Any]], bool]] = {
-    "nir": lambda config: bool(config["nir"]["file"]),
-    "learning": lambda config: config["decision"]["strategy"] == "learned",
-    "tuning": lambda config: bool(config["convert"]["tune"]),
-    "lifetime": lambda config: bool(config["lifetime"]["measure"]),
-    "convert.percentile": lambda config: config["convert"]["normalisation"] != "max",
-    "coding.even_start": lambda config: config["coding"]["input"] == "even",
-    "decision.k": lambda config: config["decision"]["rule"] != "fixed" and config["decision"]["strategy"] == "given",
-    "programming.window tries amplitude_min amplitude_max fault_aware": lambda config: _pulses(config),
-    "hardware.program_cycles": lambda config: _pulses(config),
-    "device.pulse_sigma pulse_up pulse_down soft_bounds v_program_V": lambda config: _pulses(config),
-    "device.read_polarity acceleration drift_every refresh_every": lambda config: config["device"]["cell"] != "linear",
-    "energy.dac8_J_per_pulse": lambda config: config["coding"]["input"] == "analog",
-}
-"""Tables, and "table.fields", that are in use in some configurations only."""
-
-
-def _pulses(config: Mapping[str, Any]) -> bool:
-    return bool(config["programming"]["method"] != "direct")
+    whole = Config.unchecked(config)
+    for name in unused_fields(whole):
+        table, _, key = name.partition(".")
+        left.get(table, {}).pop(key, None)
+    if not whole.lifetime.measure:
+        left.pop("lifetime", None)
+    return {name: table for name, table in left.items() if table != {}}

@@ -184,7 +184,7 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[Ch
     settings = chip.pop("config")
     if settings["convert"].get("percentile", 0.0) > 1.0:  # percent, in files of versions before it was a fraction
         settings["convert"]["percentile"] /= 100.0
-    config = Config.validated(settings, "its configuration")
+    config = Config.recorded(settings, "its configuration")
     known = chip.pop("provenance", None)
     image = ChipImage(
         **{

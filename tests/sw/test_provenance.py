@@ -111,7 +111,7 @@ def test_a_class_with_an_odd_name_gives_a_plain_one():
 def test_a_network_from_nir_says_so(tmp_path):
     chip = make_chip(neuron={"v0": 0.0}, device={"device_sigma": 0.0})
     path = chip.write_nir(tmp_path / "a.nir")
-    settings = chip.config.updated({"convert": {"normalisation": "max"}})
+    settings = chip.config.updated({"convert": {"normalisation": "auto", "output_offset": "auto"}})
     again = sw.compile(sw.read_nir(path), make_images(10, 20), settings)
     assert again.image.name == "nir" and again.provenance.source == "nir"
     assert again.provenance.in_words() == "A network from a NIR file, calibrated with 10 images."

@@ -193,6 +193,18 @@ def test_version_4_is_read_and_knows_no_origin(path):
     assert pack(loaded.image, loaded.config, CHIP.provenance) == content
 
 
+def test_settings_that_did_nothing_in_an_older_version_are_at_their_defaults(path):
+    """They are refused where a run begins, but a finished chip is a finished chip."""
+    content = pack(CHIP.image, CHIP.config)
+    metadata, chip = parts_of(content)
+    chip["config"]["decision"] |= {"rule": "fixed", "k": 9.0}
+    chip["config"]["programming"]["tries"] = 7
+    path.write_bytes(joined(content, metadata, chip, "4"))
+    loaded = sw.load(path).config
+    assert loaded == CHIP.config.updated({"decision": {"rule": "fixed", "k": 2.0}})
+    assert loaded.programming == Programming()
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -92,7 +92,7 @@ def test_what_is_too_large_is_named(
 @pytest.mark.parametrize(("inputs", "coding"), [(262144, "even"), (32768, "analog")])
 def test_the_widest_rows_are_compiled(inputs: int, coding: str) -> None:
     config = make_config(crossbar={"tile_rows": 65536}, coding={"input": coding})
-    chip = sw.compile(chain(nn.Linear(inputs, 2)), np.full((1, inputs), 9, np.uint8), config)
+    chip = sw.compile(chain(nn.Linear(inputs, 2)), np.full((1, inputs), 90, np.uint8), config)
     assert chip.parameters.layers[0].inputs * chip.parameters.layers[0].row_bits == MAX_ROW_BITS
 
 
