@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CalibrationFacts", "doubt"]
+__all__ = ["DARK", "CalibrationFacts", "doubt"]
 
-_DARK = 31
+DARK = 31
 """Largest pixel of a set that is surely not 0 .. 255: images of 0 and 1, 0 .. 16, 0 .. 31, or scaled twice."""
 _TIMES = 4
 """Ratio of the largest pixels of two sets that were surely not scaled alike."""
@@ -79,7 +79,7 @@ def doubt(
     if count > 1 or single:
         if top == 0 and single:
             return None  # an error of `compile`
-        if top <= _DARK:
+        if top <= DARK:
             return _dark(count, top, largest, floating, what)
         if facts is not None and top * _TIMES <= facts.maximum:
             return (

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sim.brightness import DARK
 from sw.diagnostics.measure import LayerMeasures, Measures
 from sw.diagnostics.registry import Sign, kind
+from sw.diagnostics.settings import automatic
 from sw.passes.quantise import MAX_THETA
 
 __all__: list[str] = []
 
-DARK = 26
-"""Images whose brightest pixel is darker than this (a tenth of full scale) are in another unit than the chip's."""
 LOST = 0.98
 """Share of a layer's weights that rounding may take to 0."""
 BIAS, BIAS_ALONE = 4.0, 32.0
@@ -31,13 +31,14 @@ THETA_ERROR = 0.05
     "fault",
     meaning="The images are nearly black, so inputs fire in few steps or none, and the network as given sees next to "
     "nothing either.",
-    measured=f"The brightest pixel of all images is below {DARK} of 255.",
+    measured=f"The brightest pixel of all images is at most {DARK} of 255. `sw.compile` and `chip.diagnose` warn of "
+    "it where they take the images, with the factor that is missing.",
     remedy="Give the images in the unit of the training: uint8 0 .. 255, or floats 0 .. 1; divide by their largest "
     "value.",
 )
 def dark_input(measures: Measures) -> Iterator[Sign]:
     brightest = int(measures.pixels.max())
-    if brightest < DARK:
+    if brightest <= DARK:
         yield Sign(
             f"the images are nearly black: their brightest pixel is {brightest} of 255",
             {"brightest": brightest, "mean": float(measures.pixels.mean())},
@@ -51,7 +52,7 @@ def dark_input(measures: Measures) -> Iterator[Sign]:
     meaning="All weights of a layer are level 0, or nearly all of those that are not 0 in the network.",
     measured=f"Share of the weights other than 0 that have become level 0: {LOST:.0%} or more. A chip that was loaded "
     "does not know the weights, so all levels must be 0.",
-    remedy='A few large weights set the scale: `[convert] weight_scale = "mse"`, or more `[device] bits`. If the '
+    remedy='A few large weights set the scale: `[convert] weight_scale = "auto"`, or more `[device] bits`. If the '
     "weights "
     "are 0 in the network itself, train it, or load its weights.",
 )
@@ -76,7 +77,7 @@ def zero_weights(measures: Measures) -> Iterator[Sign]:
                 f"{lost:.1%} of the weights of layer '{layer.name}' that are not 0 have become level 0 of "
                 f"{layer.top + 1} levels",
                 {**size, "lost": lost},
-                'set [convert] weight_scale = "mse", or give the cells more [device] bits',
+                automatic(measures, "weight_scale", "give the cells more [device] bits"),
                 layer.index,
             )
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sw.diagnostics.measure import Measures
 from sw.diagnostics.registry import Sign, kind
+from sw.diagnostics.settings import automatic
 
 __all__: list[str] = []
 
@@ -25,7 +26,8 @@ OTHERS = 0.05
     measured=f"An output without a spike on all images, whose class is the right one of {CHOSEN} images or more. "
     "Readout by "
     "spikes only.",
-    remedy="Look at the biases and weights of these outputs in the model: logits below 0 do not fire.",
+    remedy='Outputs below 0 do not fire: `[convert] output_offset = "auto"` moves all of them. Or look at the biases '
+    "and weights of these outputs in the model.",
 )
 def silent_output(measures: Measures) -> Iterator[Sign]:
     last = measures.layers[-1]
@@ -42,7 +44,11 @@ def silent_output(measures: Measures) -> Iterator[Sign]:
             f"output{'s' * many} {which} of layer '{last.name}' never fire{'s' * (not many)}, though {images} of "
             f"{len(measures.pixels)} images are of {'these classes' if many else 'this class'}",
             {"outputs": len(dead), "images": images},
-            "check the weights and biases of these outputs in the model: an output below 0 does not fire",
+            automatic(
+                measures,
+                "output_offset",
+                "check the weights and biases of these outputs in the model: an output below 0 does not fire",
+            ),
             last.index,
             tuple(int(n) for n in dead),
         )

@@ -9,6 +9,7 @@ import numpy as np
 from sim.devices import EFFECTS
 from sw.diagnostics.measure import LayerMeasures, Measures
 from sw.diagnostics.registry import Sign, kind
+from sw.diagnostics.settings import automatic
 from sw.diagnostics.stages import LARGE_FALL, LARGE_LOSS, Fall
 
 __all__ = ["FINE", "told"]
@@ -59,7 +60,7 @@ def conversion_fault(measures: Measures) -> Iterator[Sign]:
     measured=_FALLS
     + f" Named are the layers whose weights have an error of {COARSE:.0%} of their power or more, or else the "
     "worst.",
-    remedy='`[convert] weight_scale = "mse"`, more `[device] bits`, or training with `[train] weight_bits`.',
+    remedy='`[convert] weight_scale = "auto"`, more `[device] bits`, or training with `[train] weight_bits`.',
     group="stages",
 )
 def coarse_weights(measures: Measures) -> Iterator[Sign]:
@@ -80,7 +81,7 @@ def coarse_weights(measures: Measures) -> Iterator[Sign]:
             f"are level 0, {clipped:.0%} are clipped, and rounding and clipping leave {errors[layer.index]:.0%} of "
             "their "
             "power as error",
-            'set [convert] weight_scale = "mse", give the cells more [device] bits, or train with [train] weight_bits',
+            automatic(measures, "weight_scale", "give the cells more [device] bits", "train with [train] weight_bits"),
             layer,
             levels=used,
             of=layer.top + 1,
@@ -97,9 +98,8 @@ def coarse_weights(measures: Measures) -> Iterator[Sign]:
     measured=_FALLS
     + f" Named are the layers whose codes have an error of {CONVERTED:.0%} of the currents' power or more, or "
     "else the worst, and more of it by rounding than by clipping.",
-    remedy="More `[crossbar] adc_bits`, or a lower `[convert] adc_quantile` such as 0.9, which spends the codes on "
-    "usual "
-    "currents and lets rare ones saturate.",
+    remedy='`[convert] adc_quantile = "auto"`, which takes the range with the least error, or more `[crossbar] '
+    "adc_bits`.",
     group="stages",
 )
 def adc_rounds(measures: Measures) -> Iterator[Sign]:
@@ -114,7 +114,7 @@ def adc_rounds(measures: Measures) -> Iterator[Sign]:
             f"the ADC of layer '{layer.name}' rounds too much away: {share:.0%} of its currents become code 0 with a "
             "step of "
             f"{1 << g} conductance steps, and {c.codes} of its codes are used",
-            "raise [crossbar] adc_bits, or lower [convert] adc_quantile, such as to 0.9",
+            automatic(measures, "adc_quantile", "raise [crossbar] adc_bits"),
             layer,
             to_zero=share,
             codes=c.codes,
@@ -128,8 +128,7 @@ def adc_rounds(measures: Measures) -> Iterator[Sign]:
     "fault",
     meaning="The range of a layer's converters is too small: currents saturate.",
     measured=_FALLS + " The layers are chosen as for adc-rounds; clipping makes more of their error than rounding.",
-    remedy="A higher `[convert] adc_quantile`, up to 1, calibration images that are typical, or more `[crossbar] "
-    "adc_bits`.",
+    remedy='`[convert] adc_quantile = "auto"`, calibration images that are typical, or more `[crossbar] adc_bits`.',
     group="stages",
 )
 def adc_clips(measures: Measures) -> Iterator[Sign]:
@@ -142,7 +141,7 @@ def adc_clips(measures: Measures) -> Iterator[Sign]:
             measures,
             fall,
             f"the ADC of layer '{layer.name}' saturates in {share:.1%} of its conversions",
-            "raise [convert] adc_quantile, up to 1, give typical calibration images, or raise [crossbar] adc_bits",
+            automatic(measures, "adc_quantile", "give typical calibration images", "raise [crossbar] adc_bits"),
             layer,
             saturated=share,
             gain_shift=layer.image.gain_shift,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sw.diagnostics.measure import BEYOND, Measures
 from sw.diagnostics.precision import FINE, told
 from sw.diagnostics.registry import Sign, kind
+from sw.diagnostics.settings import automatic
 from sw.diagnostics.stages import LARGE_FALL, LARGE_LOSS
 
 __all__: list[str] = []
@@ -19,9 +20,8 @@ __all__: list[str] = []
     measured=f"{BEYOND:.0%} or more of the positive activations are above a rate of 1, and the stage 'spiking' loses "
     f"{LARGE_FALL:.0%} of the images or more ({LARGE_LOSS:.0%} of accuracy with labels).",
     group="stages",
-    remedy='A higher `[convert] percentile` (it is in percent: 99.9), or `[convert] normalisation = "max"`; '
-    "calibration "
-    "images that are as bright as these.",
+    remedy='`[convert] normalisation = "auto"`, or calibration images that are as bright as these. A fixed '
+    "`[convert] percentile` is a fraction near 1, such as 0.999.",
 )
 def rates_clipped(measures: Measures) -> Iterator[Sign]:
     fall = measures.stages.fall("spiking")
@@ -33,9 +33,7 @@ def rates_clipped(measures: Measures) -> Iterator[Sign]:
                 "of 1; "
                 f"{told(measures, fall)}",
                 {"above_one": activation.above_one, "before": fall.before, "after": fall.after},
-                'raise [convert] percentile, such as to 99.9, set [convert] normalisation = "max", or calibrate with '
-                "images "
-                "that are as bright as these",
+                automatic(measures, "normalisation", "calibrate with images that are as bright as these"),
                 layer.index,
             )
 
@@ -48,7 +46,7 @@ _SPIKING = {
     "steps": ("there are too few time steps", "raise [decision] t_max and k, or train for few steps ([train])"),
     None: (
         "rates are not what the activations are",
-        'try [convert] normalisation = "percentile", another [coding] input, or more [decision] t_max',
+        "change [coding] input",
     ),
 }
 
@@ -69,6 +67,8 @@ def spiking_loss(measures: Measures) -> Iterator[Sign]:
     if fall is not None and not measures.stuck and not any(rates_clipped(measures)):
         changed = measures.stages.spiking_remedy
         cause, remedy = _SPIKING[changed]
+        if changed is None:
+            remedy = automatic(measures, "normalisation", remedy)
         yield Sign(
             f"{cause}; {told(measures, fall)}",
             {"stage": "spiking", "before": fall.before, "after": fall.after, "mended_by": changed or "none of these"},

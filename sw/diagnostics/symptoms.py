@@ -10,6 +10,7 @@ from hw.params import Reset, Rule
 from sw.diagnostics.causes import ALWAYS
 from sw.diagnostics.measure import EXPECTED, FEW, Measures
 from sw.diagnostics.registry import Sign, kind
+from sw.diagnostics.settings import automatic
 
 __all__: list[str] = []
 
@@ -26,7 +27,7 @@ ENDLESS = 0.99
     measured="Spikes of the layer on all images: none. Not asked of outputs whose membranes are read.",
     remedy="If it is silent in the network itself, look at its weights and biases there. Otherwise lower the "
     "threshold by "
-    '`[convert] normalisation = "percentile"`, or allow more `[decision] t_max` steps.',
+    '`[convert] normalisation = "auto"`, or allow more `[decision] t_max` steps.',
 )
 def silent_layer(measures: Measures) -> Iterator[Sign]:
     for layer in measures.layers:
@@ -34,7 +35,7 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
             continue
         size: dict[str, float | int | str] = {"theta": layer.image.theta, "t_max": measures.image.t_max}
         text = f"layer '{layer.name}' never fires"
-        remedy = 'set [convert] normalisation = "percentile", or raise [decision] t_max'
+        remedy = automatic(measures, "normalisation", "raise [decision] t_max")
         activation = measures.activation(layer)
         if activation is not None:
             largest = float(activation.largest.max())
@@ -54,7 +55,8 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
     meaning="The neurons of a layer fire in nearly every step, so it says the same of every image.",
     measured=f"Mean firing rate of the layer: {ALWAYS} spikes a neuron and step, or more. Not asked of neurons "
     "without reset.",
-    remedy="Look at the layer's biases, and at `[convert] percentile`, which sets the activation that is a rate of 1.",
+    remedy="Look at the layer's biases, and at a fixed `[convert] percentile`, which sets the activation that is a "
+    'rate of 1; `[convert] normalisation = "auto"` chooses it.',
 )
 def always_fires(measures: Measures) -> Iterator[Sign]:
     for layer in measures.layers:
@@ -63,7 +65,7 @@ def always_fires(measures: Measures) -> Iterator[Sign]:
         yield Sign(
             f"layer '{layer.name}' always fires: {layer.rate:.3g} spikes a neuron and step",
             {"rate": layer.rate, "theta": layer.image.theta},
-            "check the layer's biases, or raise [convert] percentile",
+            automatic(measures, "normalisation", "check the layer's biases"),
             layer.index,
         )
 
@@ -77,15 +79,14 @@ def always_fires(measures: Measures) -> Iterator[Sign]:
     f"activation is two spikes or more in the median number of steps; there must be {EXPECTED} of these. Needs the "
     "network "
     "in real numbers.",
-    remedy='Lower thresholds by `[convert] normalisation = "percentile"`, more `[decision] t_max` steps, or a larger '
-    "k.",
+    remedy='Lower thresholds by `[convert] normalisation = "auto"`, more `[decision] t_max` steps, or a larger k.',
 )
 def mostly_silent(measures: Measures) -> Iterator[Sign]:
     for layer, silent, expected in measures.hushed:
         yield Sign(
             f"{len(silent)} of the {expected} outputs of layer '{layer.name}' that ought to fire never do",
             {"silent": len(silent), "expected": expected, "outputs": len(layer.silent)},
-            'set [convert] normalisation = "percentile", or raise [decision] t_max or k',
+            automatic(measures, "normalisation", "raise [decision] t_max or k"),
             layer.index,
             tuple(int(n) for n in silent),
         )

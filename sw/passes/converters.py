@@ -76,15 +76,15 @@ def choose_converters(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int)
     images : uint8 [images, inputs], calibration images
     """
     largest = calibrate_adc(wide, images, adc_bits, 1.0)
-    pixels, channels = evenly(images, _IMAGES), wide.parameters.stages.channels
-    chosen = [Converters(0, 1.0, np.zeros(outputs), 0.0) for outputs in channels]
+    pixels = evenly(images, _IMAGES)
+    shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
+    chosen = [Converters(0, 1.0, np.zeros(shape.outputs), 0.0) for shape in shapes]
     if not any(largest):
         return tuple(chosen)
     phases = wide.parameters.phases
     network = spiking_network(wide)
     steps = max(min(wide.t_max, _STEPS), (wide.skip + 1) * phases)
     network = replace(network, rule=Rule.FIXED, t_max=steps)
-    shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
     ideal = [_Sums(shape, layer, adc_bits, []) for shape, layer in zip(shapes, network.layers, strict=True)]
     _run(network, wide, pixels, dict(enumerate(ideal)))
     for number, shift in enumerate(largest):

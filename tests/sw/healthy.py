@@ -80,15 +80,18 @@ class Case:
 def random_settings(rng: random.Random) -> dict[str, dict[str, Any]]:
     """Settings that a network survives: coding, cells, converters, readout, effects of the devices."""
     phases = rng.choice([1, 1, 1, 4])
-    coding = rng.choice(["even", "even", "rate", "analog"]) if phases == 1 else rng.choice(["phase", "phase", "even"])
+    coding = rng.choice(["even", "even", "rate", "analog"]) if phases == 1 else rng.choice(["phase", "phase", "rate"])
     readout = rng.choice(["spikes", "spikes", "membrane"])
+    normalisation = rng.choice(["auto", "auto", "max", "percentile"])
+    rule = rng.choice(["winner_k", "winner_k", "fixed"])
     return {
         "coding": {"input": coding, "phases": phases},
         "convert": {
-            "weight_scale": rng.choice(["max", "mse"]),
-            "normalisation": rng.choice(["max", "percentile"]),
-            "percentile": rng.choice([99.0, 99.9]),
-            "adc_quantile": rng.choice([1.0, 1.0, 0.9999]),
+            "weight_scale": rng.choice(["auto", "auto", "max", "mse"]),
+            "normalisation": normalisation,
+            **({"percentile": rng.choice([0.99, 0.999])} if normalisation == "percentile" else {}),
+            "output_offset": rng.choice(["auto", "auto", "network"]),
+            "adc_quantile": rng.choice(["auto", "auto", 1.0, 0.9999]),
         },
         "device": {
             "bits": rng.randint(3, 6),
@@ -99,8 +102,8 @@ def random_settings(rng: random.Random) -> dict[str, dict[str, Any]]:
         "crossbar": {"adc_bits": rng.randint(6, 10), "tile_rows": rng.choice([16, 32, 128])},
         "decision": {
             "readout": readout,
-            "rule": rng.choice(["winner_k", "winner_k", "fixed"]),
-            "k": 2.0,
+            "rule": rule,
+            **({"k": 2.0} if rule == "winner_k" else {}),
             "t_max": rng.choice([24, 32, 48]),
         },
         "neuron": {"output_reset": "none" if readout == "membrane" else "subtract"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -12,7 +13,7 @@ import sw
 from sw.cli import app
 from sw.data import load_data
 from sw.steps import load_chip, make_flow
-from tests.sw.models import make_config
+from tests.sw.models import make_chip, make_config, make_images
 
 
 def spikeloom(*arguments: str) -> Result:
@@ -59,7 +60,7 @@ def test_a_run_warns_and_keeps_what_it_found(broken: Path, tmp_path: Path, monke
     as_json = spikeloom("diagnose", str(broken), "--json")
     assert json.loads(as_json.stdout)["findings"] == summary["findings"]
     refused = spikeloom("diagnose", str(broken), "--images", "5")
-    assert refused.exit_code == 2 and "--images is for a FILE.loom" in refused.output
+    assert refused.exit_code == 2 and "--images and --data-set are for a FILE.loom" in refused.output
 
 
 def test_a_weight_image_is_judged_by_its_data_set(tmp_path: Path) -> None:
@@ -68,10 +69,36 @@ def test_a_weight_image_is_judged_by_its_data_set(tmp_path: Path) -> None:
     config, data = make_config(), load_data("digits")
     chip = sw.compile(train(config.train, data, config.seed), data.train_images[:200], config)
     path = str(chip.save(tmp_path / "tiny.loom"))
-    told = spikeloom("diagnose", path)
-    assert told.exit_code == 0 and told.output == "Nothing conspicuous, measured on 100 images.\n"
-    found = json.loads(spikeloom("diagnose", path, "--images", "50", "--json").stdout)
+    unknown = spikeloom("diagnose", path)
+    assert unknown.exit_code == 2 and "does not say which images it is for" in unknown.output
+    told = spikeloom("diagnose", path, "--data-set", "digits")
+    assert told.exit_code == 0, told.output
+    assert told.output == f"Nothing conspicuous, measured on {len(data.test_images)} test images of 'digits'.\n"
+    found = json.loads(spikeloom("diagnose", path, "--data-set", "digits", "--images", "50", "--json").stdout)
     assert found["images"] == 50 and found["findings"] == []
     assert found["stages"][-1]["accuracy"] == chip.predict(data.test_images[:50]).accuracy(data.test_labels[:50])
     refused = spikeloom("diagnose", path, "--images", "0")
     assert refused.exit_code == 2 and "--images must be at least 1, not 0" in refused.output
+    refused = spikeloom("diagnose", path, "--data-set", "digits", "--set", "device.stuck_on=0.5")
+    assert refused.exit_code == 2 and "a weight image is a finished chip" in refused.output
+
+
+def test_a_weight_image_is_judged_by_images_of_a_file(tmp_path: Path) -> None:
+    path = str(make_chip().save(tmp_path / "chip.loom"))
+    images = make_images(40, 20)
+    files = {}
+    for name, arrays in {"bright": {"images": images}, "dark": {"images": images // 16}}.items():
+        files[name] = str(tmp_path / f"{name}.npz")
+        np.savez(files[name], **arrays)
+    told = spikeloom("diagnose", path, "--images", files["bright"], "--images", "30")
+    assert told.exit_code == 0 and "measured on 30 images of 'bright.npz'" in told.output
+    told = spikeloom("diagnose", path, "--images", files["dark"])
+    assert "fault, dark-input" in told.stdout and told.stderr.count("Warning: Images are nearly black") == 1
+
+
+def test_settings_of_the_command_line_are_those_of_the_chip(
+    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mended = spikeloom("diagnose", str(broken), "--set", "device.stuck_on=0.0")
+    assert mended.exit_code == 0 and mended.stdout == "Nothing conspicuous, measured on 100 calibration images.\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from torch import nn
 
 import sw
 from hw.params import Reset, Rule
+from sim import devices
 from sim.reference import run_reference
 from sw.chip import Chip
 from sw.diagnostics import KINDS, Diagnosis, Finding
@@ -25,7 +27,7 @@ from sw.diagnostics.measure import measure
 from sw.diagnostics.page import with_table
 from sw.diagnostics.registry import kind
 from sw.diagnostics.stages import CHANGES
-from sw.errors import DiagnosticWarning
+from sw.errors import DiagnosticWarning, SpikeLoomWarning
 from sw.float_snn import spiking_network
 from sw.report import write_report
 from tests.sw.healthy import blobs, dense, fit
@@ -38,9 +40,10 @@ TESTS, EXPECTED = IMAGES[400:], LABELS[400:]
 FIRST, SECOND, LAST = "1", "3", "5"
 """Names of the layers: a flatten, and ReLUs between them."""
 PINNED: dict[str, dict[str, Any]] = {
-    "convert": {"weight_scale": "max", "adc_quantile": 1.0, "normalisation": "max"},
+    "convert": {"weight_scale": "max", "adc_quantile": 1.0, "normalisation": "max", "output_offset": "network"},
     "decision": {"t_max": 12},
 }
+"""Settings that mend nothing, so that a fault stays one."""
 
 
 @functools.cache
@@ -180,6 +183,11 @@ def one_class() -> Chip:
     return with_layer(chip, 2, bias=last.bias + np.array([0, 0, 3 * last.theta, 0, 0], np.int32))
 
 
+def dark(images: Any) -> Chip:
+    with pytest.warns(SpikeLoomWarning, match="nearly black"):
+        return compiled(images=images)
+
+
 BROKEN: dict[str, tuple[Callable[[], Chip], list[tuple[str, str | None]]]] = {
     "first layer zeroed": (zeroed(1), [("zero-weights", FIRST)]),
     "second layer zeroed": (zeroed(3), [("zero-weights", SECOND)]),
@@ -196,7 +204,7 @@ BROKEN: dict[str, tuple[Callable[[], Chip], list[tuple[str, str | None]]]] = {
         lambda: compiled(crossbar={"adc_bits": 2}),
         [("adc-rounds", FIRST), ("adc-rounds", SECOND), ("adc-rounds", LAST)],
     ),
-    "black calibration images": (lambda: compiled(images=IMAGES[:300] // 15), [("dark-input", None)]),
+    "dark calibration images": (lambda: dark(IMAGES[:300] // 15), [("dark-input", None)]),
     "converters with too small a range": (narrow_converter, [("adc-clips", FIRST)]),
     "1-bit cells, scaled to the largest weight": (
         lambda: compiled(device={"bits": 1}),
@@ -208,8 +216,8 @@ BROKEN: dict[str, tuple[Callable[[], Chip], list[tuple[str, str | None]]]] = {
     "most columns held down by their biases": (mostly_silent, [("mostly-silent", FIRST)]),
     "an output that fires always": (one_class, [("one-class", None)]),
     "half of the cells stuck": (lambda: compiled(device={"stuck_on": 0.5}), [("device-loss", None)]),
-    "percentile taken for a fraction": (
-        lambda: compiled(convert={"normalisation": "percentile", "percentile": 0.999}),
+    "a percentile far too low": (
+        lambda: compiled(convert={"normalisation": "percentile", "percentile": 0.1}),
         [("rates-clipped", FIRST), ("rates-clipped", SECOND)],
     ),
     "one time step": (lambda: compiled(decision={"t_max": 1, "k": 1}), [("spiking-loss", None)]),
@@ -234,6 +242,106 @@ def test_a_fault_is_found(case: str) -> None:
     chip = make()
     found = chip.findings if chip.findings is not None else chip.diagnose(IMAGES[:300])
     assert names(found) == expected, str(found)
+
+
+MENDED = [
+    "1-bit converters for all currents",
+    "2-bit converters for all currents",
+    "1-bit cells, scaled to the largest weight",
+]
+"""Faults of fixed settings, which `[convert]` with its defaults mends."""
+
+
+def with_defaults(case: str, monkeypatch: pytest.MonkeyPatch) -> Chip:
+    monkeypatch.delitem(PINNED, "convert")
+    return BROKEN[case][0]()
+
+
+@pytest.mark.parametrize("case", MENDED)
+def test_what_the_defaults_mend_is_no_fault(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chip = with_defaults(case, monkeypatch)
+    assert names(chip.findings) == names(chip.diagnose(TESTS, EXPECTED)) == [], str(chip.findings)
+    assert chip.predict(TESTS).accuracy(EXPECTED) > 0.95
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "first layer zeroed",
+        "last layer zeroed",
+        "bias of the first layer less 50",
+        "bias of the second layer 1000-fold",
+        "dark calibration images",
+        "a threshold far too high",
+        "a layer that each spike sets off",
+        "most columns held down by their biases",
+        "half of the cells stuck",
+        "k out of reach",
+        "images of one class",
+        "theta at its limit",
+        "a NIR file with the wrong dt",
+    ],
+)
+def test_a_fault_is_found_behind_the_defaults(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chip = with_defaults(case, monkeypatch)
+    found = chip.findings if chip.findings is not None else chip.diagnose(IMAGES[:300])
+    assert names(found) == BROKEN[case][1], str(found)
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_remedy_names_settings_that_there_are_and_that_are_not_set_yet(case: str) -> None:
+    chip = BROKEN[case][0]()
+    found = chip.findings if chip.findings is not None else chip.diagnose(IMAGES[:300])
+    for finding in found:
+        check_settings(finding.remedy, chip)
+
+
+def test_the_remedies_of_the_table_name_settings_that_there_are() -> None:
+    assert sum(check_settings(entry.remedy.replace("`", "")) for entry in KINDS.values()) >= 15
+    with pytest.raises(ValueError, match="percentile must be at most 1"):
+        check_settings("set [convert] percentile = 99.9")
+    with pytest.raises(AssertionError):
+        check_settings("raise [convert] percentiles")
+
+
+def check_settings(remedy: str, chip: Chip | None = None) -> int:
+    """Every "[table] field" is one, and every "[table] field = value" one that a configuration takes; returns how many.
+
+    With a chip, the value is another than it has.
+    """
+    fields = re.findall(r"\[(\w+)\] (\w+)(?: = (\"\w+\"|[\d.]*\d|true|false))?", remedy)
+    for table, field, value in fields:
+        section = getattr(make_config(), table)
+        assert field in type(section).model_fields, remedy
+        if value:
+            wanted = json.loads(value)
+            type(section)(**{field: wanted})
+            assert chip is None or getattr(getattr(chip.config, table), field) != wanted, remedy
+    return len(fields)
+
+
+def test_dark_calibration_images_are_told_once() -> None:
+    """Where they are taken, and not again by the diagnosis, which has them among its findings."""
+    with pytest.warns(SpikeLoomWarning) as caught:
+        chip = compiled(images=IMAGES[:300] // 15)
+    assert [warning.category for warning in caught] == [SpikeLoomWarning]
+    assert "nearly black" in str(caught[0].message) and names(chip.findings) == [("dark-input", None)]
+    images = np.repeat(IMAGES[:300] // 15, 2, axis=0)
+    images[1] = IMAGES[1]  # the only bright one, not among the 128 of the diagnosis
+    with pytest.warns(DiagnosticWarning, match="nearly black") as caught:
+        chip = compiled(images=images)
+    assert len(caught) == 1 and names(chip.findings) == [("dark-input", None)]
+
+
+def test_an_effect_that_only_the_list_knows_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = tuple(
+        replace(entry, direct="worn cells") if "stuck_on" in entry.fields else entry for entry in devices.EFFECTS
+    )
+    for module in ("sim.devices", "sw.waterfall", "sw.diagnostics.precision"):
+        monkeypatch.setattr(f"{module}.EFFECTS", entries)
+    (finding,) = BROKEN["half of the cells stuck"][0]().findings or ()
+    assert finding.name == "device-loss" and finding.size["stage"] == "worn cells"
+    assert finding.remedy == "lower [device] stuck_on and stuck_off"
 
 
 @pytest.mark.parametrize(("case", "mended_by"), [("one time step", "steps"), ("a strong leak", "leak")])
