@@ -42,6 +42,7 @@ def _check_values(name: str, value: torch.Tensor) -> None:
         raise WeightError(f"Parameter '{name}' of the model has no values (it is on the meta device)")
     if value.is_complex():
         raise WeightError(f"Parameter '{name}' of the model must be real numbers, not {value.dtype}")
-    if not bool(torch.isfinite(value).all()):
-        bad = int((~torch.isfinite(value)).sum())
+    finite = torch.isfinite(value.detach())
+    if not bool(finite.all()):
+        bad = int((~finite).sum())
         raise WeightError(f"Parameter '{name}' of the model has {bad} values that are NaN or infinite")

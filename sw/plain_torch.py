@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.fx.node import map_aggregate
+from torch.overrides import TorchFunctionMode
 
 __all__ = ["double_outputs", "plain_kernels"]
 
@@ -34,7 +37,7 @@ def double_outputs(model: nn.Module, images: NDArray[np.uint8], threads: int = 1
     plain = copy.deepcopy(model).cpu().double().eval()
     size = max(1, min(1000, _BATCH_VALUES // max(1, int(np.prod(images.shape[1:])))))
     parts = []
-    with torch.no_grad(), plain_kernels(threads):
+    with torch.no_grad(), plain_kernels(threads), _Doubles():
         for start in range(0, len(images), size):
             pixels = torch.from_numpy(images[start : start + size].astype(np.float64) / 255.0)
             parts.append(plain(pixels).detach().numpy().reshape(len(pixels), -1))
@@ -53,3 +56,30 @@ def plain_kernels(threads: int = 1) -> Iterator[None]:
     finally:
         torch.set_num_threads(before[0])
         torch.backends.mkldnn.enabled = before[1]  # type: ignore[assignment]
+
+
+class _Doubles(TorchFunctionMode):
+    """Operations of double and single precision are done in double.
+
+    A model's `double()` reaches its parameters and buffers, not other tensors that its code holds, which PyTorch would
+    refuse to multiply with double ones.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given: Any = (tuple(args), dict(kwargs or {}))
+        kinds: set[torch.dtype] = set()
+
+        def see(value: Any) -> Any:
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                kinds.add(value.dtype)
+            return value
+
+        def double(value: Any) -> Any:
+            return value.double() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+        map_aggregate(given, see)
+        if torch.float64 in kinds and len(kinds) > 1:
+            given = map_aggregate(given, double)
+        return func(*given[0], **given[1])

@@ -8,11 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import sw
 from sw.errors import UnsupportedError, WeightError
 from sw.graph import Affine, Linear, Rectifier
 from sw.import_torch import import_torch
 from sw.layers import ClippedReLU
 from sw.passes.fold import fold
+from sw.plain_torch import double_outputs
 
 
 class Everything(nn.Module):
@@ -283,3 +285,35 @@ def test_a_batch_norm_without_variance_is_refused():
         WeightError, match=r"^Layer '1' \(BatchNorm1d\) must have a running variance above 0, not -0.99"
     ):
         import_torch(model)
+
+
+HELD = torch.linspace(-1.0, 1.0, 24).reshape(6, 4)
+
+
+class Holds(nn.Module):
+    """A model whose code holds tensors that are neither parameters nor buffers, which `double()` does not reach."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = torch.tensor([0.5, -0.25, 0.125, 0.0, -0.5, 0.25])
+        self.listed = [torch.linspace(-0.5, 1.0, 18).reshape(3, 6)]
+
+    def forward(self, x):
+        return F.linear(torch.relu(F.linear(x.flatten(1), HELD, bias=self.shift)), self.listed[0])
+
+
+def test_tensors_in_single_precision_that_a_model_holds_itself_are_its_weights():
+    images = np.random.default_rng(4).integers(0, 256, (50, 4), dtype=np.uint8)
+    model = Holds()
+    x = images.astype(np.float64) / 255.0
+    hidden = np.maximum(x @ HELD.double().numpy().T + model.shift.double().numpy(), 0.0)
+    expected = hidden @ model.listed[0].double().numpy().T
+    np.testing.assert_allclose(double_outputs(model, images), expected, rtol=1e-12, atol=1e-12)
+    chip = sw.compile(model, images)
+    assert chip.predict(images).accuracy(expected.argmax(1)) > 0.9
+
+
+def test_parameters_made_in_inference_mode_are_weights():
+    with torch.inference_mode():
+        model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    assert [node.name for node in import_torch(model).nodes if isinstance(node, Linear)] == ["0", "2"]
