@@ -19,6 +19,7 @@ from sw.graph import Graph, Rectifier
 from sw.graph_builder import GraphBuilder, Value
 from sw.import_functions import FUNCTIONS
 from sw.import_options import adaptive_sizes, array, check_flatten, check_pool, conv_padding
+from sw.import_remedies import root_remedy, supported_instead
 from sw.layers import ClippedReLU
 from sw.model_checks import check_model, clean_name
 
@@ -43,6 +44,9 @@ def import_torch(model: nn.Module, image_shape: tuple[int, ...] | None = None) -
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"The model must be a torch.nn.Module, not {type(model).__name__}")
+    wrapped = root_remedy(model)
+    if wrapped is not None:
+        raise UnsupportedError(f"The model {type(model).__name__} {wrapped}")
     check_model(model)
     model = copy.deepcopy(model).cpu().eval()
     root = nn.Sequential(model) if _Tracer().is_leaf_module(model, "") else model
@@ -104,7 +108,9 @@ class Importer:
             else:
                 handler = FUNCTIONS.get(node.target)
                 if handler is None:
-                    raise UnsupportedError(f"{place(node)} is not supported; supported are {SUPPORTED}")
+                    raise UnsupportedError(
+                        f"{place(node)} is not supported; supported are {SUPPORTED}{supported_instead(node.target)}"
+                    )
                 self.given[node] = handler(self, node, place(node))
         raise AssertionError("a traced graph has an output")
 
@@ -124,7 +130,7 @@ class Importer:
                 )
             self._seen[id(module)] = name
         if type(module) not in _MODULES and not _is_leaf(module):
-            raise UnsupportedError(f"{where} is not supported; supported are {SUPPORTED}")
+            raise UnsupportedError(f"{where} is not supported; supported are {SUPPORTED}{supported_instead(module)}")
         x = self.activation(node, 0, where)
         kind, build = type(module), self.build
         if kind is nn.Linear:

@@ -27,8 +27,10 @@ def _check_hooks(model: nn.Module) -> None:
     for name, module in model.named_modules():
         if module._forward_hooks or module._forward_pre_hooks:
             raise UnsupportedError(
-                f"Module '{clean_name(name)}' ({type(module).__name__}) has a forward hook (old weight_norm and "
-                "spectral_norm are hooks too), which cannot be converted; remove it"
+                f"Module '{clean_name(name)}' ({type(module).__name__}) has a forward hook (pruning, and old "
+                "weight_norm and spectral_norm, are hooks too), which cannot be converted; "
+                "torch.nn.utils.prune.remove, remove_weight_norm and remove_spectral_norm leave plain weights; any "
+                "other hook: remove it"
             )
 
 

@@ -174,6 +174,52 @@ def test_is_refused_in_one_sentence(sentence: str, make: Callable[[], nn.Module]
     assert "\n" not in str(caught.value)
 
 
+CLASSES = "; behind the last layer it changes no class: leave it out"
+TYPES = "; images are given in floating point, and kinds of numbers do not matter: leave it out"
+SCALE = "; mean and deviation of the images go into a BatchNorm in front, or into the first layer's weights and bias"
+CLIP = "; max(x, 0) is a ReLU, and min(max(x, 0), c) is sw.ClippedReLU(c)"
+REMEDIES: list[tuple[str, Callable[[], nn.Module]]] = [
+    (CLASSES, lambda: Forward(lambda m, x: F.log_softmax(m.out(F.relu(m.c(x))), 1))),
+    (CLASSES, lambda: Forward(lambda m, x: m.out(F.relu(m.c(x))).softmax(1))),
+    (CLASSES, lambda: Forward(lambda m, x: torch.sigmoid(m.out(F.relu(m.c(x)))))),
+    (CLASSES, lambda: behind().append(nn.Softmax(1))),
+    (TYPES, lambda: Forward(lambda m, x: m.out(F.relu(m.c(x.float()))))),
+    (TYPES, lambda: Forward(lambda m, x: m.out(F.relu(m.c(x.to(torch.float32)))))),
+    (SCALE, lambda: Forward(lambda m, x: m.out(F.relu(m.c((x - 0.5) / 0.5))))),
+    (SCALE, lambda: Forward(lambda m, x: m.out(F.relu(m.c(x / 0.5))))),
+    (CLIP, lambda: Forward(lambda m, x: m.out(m.c(x).clamp(min=0)))),
+    (CLIP, lambda: behind(nn.ReLU6())),
+    (
+        "; torch.nn.utils.parametrize.remove_parametrizations makes it a plain layer",
+        lambda: behind().append(weight_norm(nn.Linear(3, 3))),
+    ),
+    ("; give that model, model.module", lambda: nn.DataParallel(behind())),
+    ("; give the model that was compiled, model._orig_mod", lambda: torch.compile(behind())),  # type: ignore[list-item]
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(("remedy", "make"), REMEDIES, ids=[f"{n} {s[2:40]}" for n, (s, _) in enumerate(REMEDIES)])
+def test_the_remedy_is_in_the_sentence(remedy: str, make: Callable[[], nn.Module]) -> None:
+    with pytest.raises(UnsupportedError, match=re.escape(remedy) + "$"):
+        sw.compile(make().eval(), IMAGES, "tiny")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_what_the_remedies_say_is_true() -> None:
+    model = behind().eval()
+    wanted = sw.compile(model, IMAGES, "tiny").predict(IMAGES).classes
+    normed = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), weight_norm(nn.Linear(256, 3)))
+    nn.utils.parametrize.remove_parametrizations(normed[3], "weight")
+    sw.compile(normed.eval(), IMAGES, "tiny")
+    for given in (nn.DataParallel(model).module, torch.compile(model)._orig_mod):  # type: ignore[attr-defined]
+        assert np.array_equal(sw.compile(given, IMAGES, "tiny").predict(IMAGES).classes, wanted)
+    front = nn.BatchNorm2d(1, affine=False)
+    front.running_mean.fill_(0.5)  # type: ignore[union-attr]
+    front.running_var.fill_(0.25)  # type: ignore[union-attr]
+    sw.compile(nn.Sequential(front, nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval(), IMAGES)
+
+
 def tied() -> nn.Module:
     model = nn.Sequential(*(p for _ in range(3) for p in (nn.Conv2d(1, 1, 3, padding=1), nn.ReLU())), nn.Flatten())
     model[2].weight = model[0].weight
