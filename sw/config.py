@@ -98,6 +98,8 @@ class Config(BaseModel):
             )
         given = as_path(source, "configuration")
         path = preset_path(source) if isinstance(source, str) and source in PRESETS else given
+        if path.suffix == ".loom":
+            raise ConfigError(str(source), [_missing(str(source))])
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):

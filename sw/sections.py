@@ -136,7 +136,8 @@ def _quantile(value: Any) -> Any:
     """ "auto", or a number above 0 and at most 1."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if value != "auto" and not (number and 0.0 < value <= 1.0):
-        raise ValueError(f"adc_quantile must be 'auto' or a number above 0 and at most 1, not {value!r}")
+        percent = f"; {value:g} % is {value / 100.0:.6g}" if number and 1.0 < value <= 100.0 else ""
+        raise ValueError(f"adc_quantile must be 'auto' or a number above 0 and at most 1, not {value!r}{percent}")
     return float(value) if number else value
 
 

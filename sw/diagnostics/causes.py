@@ -104,7 +104,10 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
         if any(measures.clipped(earlier) for earlier in measures.layers[: layer.index]):
             continue
         stuck = layer.silent.mean() >= ALWAYS or layer.rate >= ALWAYS
-        if not (stuck or measures.stages.falls or (layer.source is None and layer.bias_ratio > BIAS_ALONE)):
+        falls = measures.stages.falls
+        if falls and all(fall.stage in measures.stages.devices for fall in falls):
+            continue  # currents that the devices took away are no fault of the biases
+        if not (stuck or falls or (layer.source is None and layer.bias_ratio > BIAS_ALONE)):
             continue
         bias = layer.image.bias.astype(np.float64)
         share = float(np.mean(bias < 0.0))

@@ -88,11 +88,12 @@ class Diagnosis(Sequence[Finding]):
 
     def __str__(self) -> str:
         lines = []
+        source = self.source.replace("images", "image", 1) if self.images == 1 else self.source
         if not self.findings:
-            lines.append(f"Nothing conspicuous, measured on {self.images} {self.source}.")
+            lines.append(f"Nothing conspicuous, measured on {self.images} {source}.")
         else:
             number = "1 finding" if len(self) == 1 else f"{len(self)} findings"
-            lines.append(f"{number}, measured on {self.images} {self.source}:")
+            lines.append(f"{number}, measured on {self.images} {source}:")
         for finding in self.findings:
             lines += [
                 f"- {finding.severity}, {finding.name}: {finding.cause}",

@@ -45,6 +45,10 @@ BAD = [
         {"convert": {"adc_quantile": 1.5}},
         "[convert] adc_quantile must be 'auto' or a number above 0 and at most 1, not",
     ),
+    (
+        {"convert": {"adc_quantile": 99.9}},
+        "[convert] adc_quantile must be 'auto' or a number above 0 and at most 1, not 99.9; 99.9 % is 0.999",
+    ),
     ({"convert": {"adc_quantile": "min"}}, "[convert] adc_quantile must be 'auto' or a number above 0 and at most 1"),
     ({"convert": {"adc_quantile": True}}, "[convert] adc_quantile must be 'auto' or a number above 0 and at most 1"),
     ({"convert": {"percentile": float("nan")}}, "[convert] percentile must be a finite number, not nan"),
@@ -282,9 +286,12 @@ def test_what_is_no_path_is_refused(path):
         Config.load(path)
 
 
-def test_a_weight_image_is_not_a_configuration():
+def test_a_weight_image_is_not_a_configuration(tmp_path):
     with pytest.raises(ConfigError, match=r"^mine.loom: a weight image cannot stand in a configuration's place"):
         Config.load("mine.loom")
+    (tmp_path / "mine.loom").write_bytes(b"\xff\x00")
+    with pytest.raises(ConfigError, match=r"mine.loom: a weight image cannot stand in a configuration's place"):
+        Config.load(tmp_path / "mine.loom")
 
 
 def test_a_missing_file_names_the_nearest_preset():

@@ -188,6 +188,12 @@ def dark(images: Any) -> Chip:
         return compiled(images=images)
 
 
+def all_stuck() -> Chip:
+    """No currents at all, which is no fault of the biases that are left."""
+    with pytest.warns(SpikeLoomWarning, match=r"^\[device\] stuck_on is 1.0: usual values are 0 .. 0.5"):
+        return compiled(device={"stuck_on": 1.0})
+
+
 BROKEN: dict[str, tuple[Callable[[], Chip], list[tuple[str, str | None]]]] = {
     "first layer zeroed": (zeroed(1), [("zero-weights", FIRST)]),
     "second layer zeroed": (zeroed(3), [("zero-weights", SECOND)]),
@@ -521,3 +527,8 @@ def test_the_page_has_every_kind() -> None:
 def test_a_finding_is_a_clause_and_its_remedy() -> None:
     finding = Finding("silent-layer", "fault", "layer 'a' never fires", {"theta": 3}, "lower it", "a")
     assert str(finding) == "layer 'a' never fires; lower it (see docs/poor-accuracy.md)"
+
+
+def test_one_image_is_one_image() -> None:
+    assert str(Diagnosis((), 1, "calibration images")) == "Nothing conspicuous, measured on 1 calibration image."
+    assert str(Diagnosis((), 2, "images")) == "Nothing conspicuous, measured on 2 images."
