@@ -18,11 +18,12 @@ from sim.layout import image_shape
 from sim.reference import run_reference
 from sim.result import Result
 from sw.config import Config
-from sw.errors import FileError
+from sw.errors import ConfigError, FileError
 from sw.files import as_path, readable_error, write_atomic, write_folder
 from sw.inputs import as_ids, as_labels, as_pixels, as_trace
 from sw.measured import measured
 from sw.provenance import Provenance
+from sw.settings import fixed
 
 if TYPE_CHECKING:
     from sw.compiler import Stages
@@ -65,7 +66,7 @@ class Chip:
         network: Network | None = None,
     ) -> None:
         self.image = image
-        self.config = Config.load(config)
+        self._config = Config.load(config)
         self.stages = stages
         self.strategy = strategy
         self.tuned = tuned
@@ -74,6 +75,24 @@ class Chip:
         self.findings: Diagnosis | None = None
         self.notes: tuple[str, ...] = ()
         """What `compile` chose or changed, in sentences; empty for a chip that was loaded."""
+
+    @property
+    def config(self) -> Config:
+        """The run's configuration. Another one can be set, as far as it concerns what is done with a finished chip:
+        the tables [cosim] and [lifetime], and `data.test_limit`. It is checked; `sw.errors.ConfigError` says what is
+        wrong, or would do nothing.
+        """
+        return self._config
+
+    @config.setter
+    def config(self, config: Config) -> None:
+        given = Config.load(config)
+        unused = [
+            f"{name} would do nothing: a chip is finished; compile it again" for name in fixed(self._config, given)
+        ]
+        if unused:
+            raise ConfigError("chip.config", unused)
+        self._config = given
 
     @property
     def parameters(self) -> NpuParameters:

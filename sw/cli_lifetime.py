@@ -48,7 +48,7 @@ def lifetime(
 ) -> None:
     """Search how many images a chip whose cells drift classifies before its accuracy falls, and how often to refresh.
 
-    What is not given is taken from the table [lifetime] of the configuration.
+    What is not given is taken from the table "lifetime" of the configuration.
     """
     from sw.lifetime_evidence import measure_lifetime
     from sw.lifetime_rows import lifetime_rows

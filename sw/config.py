@@ -159,6 +159,10 @@ class Config(BaseModel):
 
         Mistakes are reported as those of `source`.
         """
+        if not isinstance(changes, Mapping):
+            raise TypeError(
+                f'changes must be a dictionary such as {{"device": {{"bits": 3}}}}, not {type(changes).__name__}'
+            )
         if "preset" in changes:
             raise ConfigError(source, ["preset must be given where a configuration begins, not as a change of one"])
         return self.validated(_merged(_plain(self), changes), source)

@@ -6,10 +6,12 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from sw.config import Config
 from sw.errors import ConfigError
 
-__all__ = ["changed", "parse_settings"]
+__all__ = ["changed", "fixed", "parse_settings"]
 
 _SOURCE = "--set"
 
@@ -54,6 +56,21 @@ def changed(config: Config, settings: Sequence[str] | None, unused: Sequence[str
     if problems:
         raise ConfigError(_SOURCE, problems)
     return config.updated(changes, _SOURCE)
+
+
+def fixed(before: Config, after: Config) -> list[str]:
+    """Fields such as "device.bits" in which two configurations differ and that a finished chip does not go by: all but
+    those of [cosim] and [lifetime], and `data.test_limit`.
+    """
+    names = []
+    for table in Config.model_fields:
+        one, other = getattr(before, table), getattr(after, table)
+        if not isinstance(one, BaseModel):
+            names += [table] if one != other else []
+        elif table not in ("cosim", "lifetime"):
+            keys = [key for key in type(one).model_fields if getattr(one, key) != getattr(other, key)]
+            names += [f"{table}.{key}" for key in keys]
+    return [name for name in names if name != "data.test_limit"]
 
 
 def _value(text: str) -> Any:

@@ -14,7 +14,7 @@ import sw
 from sim.reference import run_reference
 from sim.result import Mismatch
 from sw.chip import Chip
-from sw.errors import FileError
+from sw.errors import ConfigError, FileError
 from sw.host.load import LoadReport
 from sw.measured import measured
 from tests.sw.models import make_chip, make_images, make_model
@@ -229,3 +229,18 @@ def test_results_of_other_kinds_are_not_compared():
         result.compare(CHIP.predict(IMAGES[:10]))
     with pytest.raises(TypeError, match=r"^Labels must be integers, one an image, not float64"):
         result.accuracy(LABELS / 1.0)
+
+
+def test_the_configuration_of_a_finished_chip_is_checked_and_changes_only_what_is_done_with_it():
+    chip = make_chip()
+    config = chip.config
+    chip.config = config.updated({"cosim": {"simulator": "icarus"}, "data": {"test_limit": 3}})
+    assert chip.config.cosim.simulator == "icarus" and chip.config.data.test_limit == 3
+    with pytest.raises(ConfigError, match=r"chip\.config: .*device\.bits would do nothing: a chip is finished"):
+        chip.config = chip.config.updated({"device": {"bits": 3}, "seed": 5})
+    with pytest.raises(ConfigError, match="seed would do nothing"):
+        chip.config = chip.config.updated({"seed": 5})
+    for bad in ({"device": config.device.model_copy(update={"bits": 99})}, {"seed": -1}):
+        with pytest.raises(ConfigError, match="must be at"):
+            chip.config = config.model_copy(update=bad)
+    assert chip.config.cosim.simulator == "icarus" and chip.config.device.bits == config.device.bits

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from rich.text import Text
+from typer.core import TyperOption
 from typer.testing import CliRunner, Result
 
 from hw import synthesis
@@ -26,8 +29,8 @@ from tests.sw.energy_check import check_energy
 
 TINY_TESTS = Config.load("tiny").data.test_limit
 COMMANDS = (
-    "doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "lifetime", "report", "paper",
-    "examples",
+    "doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "diagnose", "lifetime", "report",
+    "paper", "examples",
 )  # fmt: skip
 
 
@@ -67,6 +70,12 @@ def error(*arguments: str, code: int = 2) -> str:
 def test_help_has_an_example(command: str) -> None:
     text = call(command, "--help").stdout
     assert "Example" in text and f"spikeloom {command}" in text
+
+
+def test_no_word_of_a_help_text_is_taken_for_markup() -> None:
+    for command in typer.main.get_group(app).commands.values():  # type: ignore[attr-defined]
+        for text in [command.help, *(each.help for each in command.params if isinstance(each, TyperOption))]:
+            assert Text.from_markup(text or "").plain == (text or ""), command.name
 
 
 def test_help_names_every_command() -> None:
