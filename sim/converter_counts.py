@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sim.crossbar import Products
 from sim.image import ChipImage
 from sim.kernels import CURRENT_BITS
+from sim.short_repr import short_repr
 
 __all__ = ["ConverterCounts", "Observer"]
 
@@ -78,6 +79,8 @@ class ConverterCounts:
     codes : codes that there were
     fired : int64 [outputs], spikes of every channel
     """
+
+    __repr__ = short_repr
 
     reads: int
     driven: int

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.short_repr import short_repr
+
 __all__ = ["Origin", "image_digests"]
 
 _BYTES = 16
@@ -26,6 +28,8 @@ class Origin:
     simulator : what ran the Verilog; None for the integer reference
     through_bus : what a host found on the chip's buses; None for a run through the unit's own ports
     """
+
+    __repr__ = short_repr
 
     chip: str
     images: NDArray[np.uint8]

@@ -57,6 +57,13 @@ def lifetime(
     own = own if isinstance(own, dict) else {}
     others = [text for text in settings or [] if text.partition("=")[0].strip().partition(".")[0] != "lifetime"]
     count, file = images_asked(images, data_set)
+    given = {
+        "threshold": threshold, "images": count, "limit": limit, "tolerance": tolerance, "images_per_s": images_per_s,
+        "programmings": programmings,
+    }  # fmt: skip
+    changes = {name: value for name, value in given.items() if value is not None}
+    if twice := sorted({name for name in own if name in changes}):
+        raise ConfigError("--set", [f"lifetime.{name} is given by --{name.replace('_', '-')} too" for name in twice])
     if not is_chip(source):
         _check_drift(source, changed(Config.load(source), others).device.drifts)  # before the training, not after it
     chip, tests = chip_and_images(source, data, as_json, data_set, file, others)
@@ -65,13 +72,6 @@ def lifetime(
         raise SpikeLoomError(
             f"A lifetime needs labelled images, but '{file}' has no array 'labels'; add it to the file"
         )
-    given = {
-        "threshold": threshold, "images": count, "limit": limit, "tolerance": tolerance, "images_per_s": images_per_s,
-        "programmings": programmings,
-    }  # fmt: skip
-    changes = {name: value for name, value in given.items() if value is not None}
-    if twice := sorted({name for name in own if name in changes}):
-        raise ConfigError("--set", [f"lifetime.{name} is given by --{name.replace('_', '-')} too" for name in twice])
     given_to_search = chip.config.updated({"lifetime": {**own, "measure": True, **changes}}, "command line")
     with bar(as_json) as advance:
         found = measure_lifetime(

@@ -13,6 +13,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from sim.short_repr import short_repr
 from sw.data import SHAPES, load_data
 from sw.errors import ConfigError, FileError, SpikeLoomError
 from sw.files import as_path, readable_error
@@ -50,6 +51,8 @@ def check_data(data_set: str | None, data: Path | None) -> None:
 @dataclass(frozen=True, eq=False)
 class TestImages:
     """Images uint8 [images, inputs], labels int64 [images] if they are known, and what the images are."""
+
+    __repr__ = short_repr
 
     __test__ = False  # not a test, whatever pytest thinks of the name
     images: NDArray[np.uint8]

@@ -19,6 +19,7 @@ from sim.converter_counts import ConverterCounts, Observer
 from sim.image import ChipImage, LayerImage
 from sim.reference import run_reference
 from sim.result import Result
+from sim.short_repr import short_repr
 from sw.diagnostics.stages import Stages
 from sw.network import Layer, Network
 
@@ -50,6 +51,8 @@ class LayerMeasures:
     top : highest level of a cell
     source : the layer in real numbers, in units of thresholds; None if it is not known
     """
+
+    __repr__ = short_repr
 
     name: str
     index: int
@@ -113,6 +116,8 @@ class Activation:
     share of the positive values that are above 1.
     """
 
+    __repr__ = short_repr
+
     largest: NDArray[np.float64]
     above_one: float
 
@@ -129,6 +134,8 @@ class Measures:
     stages : the classes after every stage of the conversion
     nir : whether its neurons are those of a NIR file
     """
+
+    __repr__ = short_repr
 
     chip: Chip
     image: ChipImage

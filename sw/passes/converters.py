@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hw.params import LayerParameters, Rule
 from sim.image import ChipImage
+from sim.short_repr import short_repr
 from sw.float_snn import Maps, SpikingLayer, SpikingNetwork, spiking_network
 from sw.graph import Floats
 from sw.passes.calibrate import TileCurrents, calibrate_adc, evenly, row_codes
@@ -46,6 +47,8 @@ class Converters:
     gain, offset : a, and c in conductance steps a time step, float64 [outputs]
     error : rms error of a neuron's summed current that is left, thresholds
     """
+
+    __repr__ = short_repr
 
     shift: int
     gain: float

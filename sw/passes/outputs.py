@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Readout
+from sim.short_repr import short_repr
 from sw.float_snn import SpikingNetwork
 from sw.graph import Floats
 from sw.passes.normalise import positive_quantiles
@@ -60,6 +61,8 @@ class OutputLayer:
     v0 : start of the membranes, thresholds
     k : lead that ends an image: spikes, or thresholds with readout membrane
     """
+
+    __repr__ = short_repr
 
     network: SpikingNetwork
     currents: NDArray[np.float32]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.short_repr import short_repr
 from sw.graph import Floats, Rectifier
 from sw.passes.quantise import round_weights
 from sw.windows import WindowReader
@@ -35,6 +36,8 @@ class LayerInputs:
     rectifier : None on a last layer without one
     weight, bias : float64 [outputs, rows] and [outputs]
     """
+
+    __repr__ = short_repr
 
     reader: WindowReader
     maps: Sequence[NDArray[np.floating] | None]

@@ -78,7 +78,7 @@ def play(built: Simulator, folder: Path, plusargs: list[str], only: str | None =
 
 @pytest.mark.parametrize(
     ("simulator", "stall", "resets"),
-    [("verilator", 0, 20), ("verilator", 40, 20), pytest.param("icarus", 40, 2, marks=icarus)],
+    [("verilator", 0, 20), ("verilator", 40, 20), pytest.param("icarus", 40, 2, marks=[icarus, pytest.mark.slow])],
 )
 def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
     built = Simulator.of_texts(bench(), simulator, quick=True)

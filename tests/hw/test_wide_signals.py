@@ -32,7 +32,8 @@ class Wide(Component):
 
 
 def normal(text: str, width: int) -> str:
-    """The text with the width as a letter."""
+    """The text with the width as a letter, and zeros of that width as one."""
+    text = re.sub(rf"\b{width}'h0+\b", f"{width}'h0", text)
     return re.sub(r"\b\d{2,6}\b", lambda match: {width: "W", width - 1: "W-1"}.get(int(match[0]), match[0]), text)
 
 

@@ -18,7 +18,8 @@ THRESHOLD = 0.7
 
 def a_task(**device: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """A chip, images, and as labels what it says of them when its cells are fresh."""
-    chip = make_chip(64, 24, 10).image
+    convert = {"normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network"}
+    chip = make_chip(64, 24, 10, convert=convert).image
     chip = chip.with_device(drifting_device(**{"read_polarity": "negative", "acceleration": 1e8, **device}))
     images = make_images(120, 64)
     return chip, images, run_held(chip, images, [np.zeros(p.inputs, np.int64) for p in chip.parameters.layers]).classes

@@ -83,8 +83,8 @@ def test_what_users_print_is_a_line_or_two(sizes):
         text = repr(thing)
         assert len(text) < 400 and "\n" not in text and "array(" not in text, text
     assert repr(chip.image) == (
-        f"ChipImage(tiny: {'-'.join(map(str, sizes))}, 4-bit cells; even coding, winner_k rule with k {chip.image.k}, "
-        f"at most {chip.image.t_max} steps)"
+        f"ChipImage(Sequential: {'-'.join(map(str, sizes))}, 4-bit cells; even coding, winner_k rule with k "
+        f"{chip.image.k}, at most {chip.image.t_max} steps)"
     )
     assert f"weight=float64[{sizes[1]}, {sizes[0]}]" in repr(network.layers[0])
     assert f"positive=uint8[{sizes[0]}, {sizes[1]}]" in repr(chip.image.layers[0])

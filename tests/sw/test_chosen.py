@@ -31,6 +31,9 @@ QUICK = {"reductions": 2, "repeats": 1, "batch": 100}
 
 
 def config(**tables: dict[str, Any]) -> Config:
+    """With fixed settings of the conversion, which would else depend on the rule that is learnt."""
+    convert = {"normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network"}
+    tables = {**tables, "convert": {**convert, **tables.get("convert", {})}}
     return Config.load("tiny").updated({"data": {"validation_images": VALIDATION}, **tables})
 
 
@@ -163,12 +166,12 @@ def test_a_model_that_was_not_trained_here(tmp_path: Path) -> None:
         make_model(20, 12, 5), images, settings, [images / 255.0, labels.tolist()], lambda *told: seen.append(told)
     )
     assert chip.strategy is not None and chip.tuned is not None and chip.strategy.images == 60
-    texts = [text for _, _, text in seen]
+    texts = [text for _, _, text in seen if not text.startswith("passes, ")]
     assert texts[0] == "images run to learn from" and texts[-1].startswith("factors, tuning: loss ")
     assert any(text.startswith("images shown, learning k: k ") for text in texts)
     assert all(0 < done <= total for done, total, _ in seen)
     text = chip.report(tmp_path, images[:5], labels[:5]).read_text()
-    assert "on 60 labelled images" in text and 'alt="Course of the tuning"' in text
+    assert "60 validation images" in " ".join(text.split()) and 'alt="Course of the tuning"' in text
 
 
 def test_learning_is_the_same_every_time() -> None:

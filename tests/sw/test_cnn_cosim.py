@@ -51,6 +51,7 @@ def assert_one_image(chip: Chip) -> None:
     assert expected.compare(chip.cosim(image, trace="spikes")) > sum(s.neurons for s in chip.parameters.layers)
 
 
+@pytest.mark.slow
 def test_vgg() -> None:
     """Convolutions with batch norm, both kinds of pooling, two dense layers: narrow, as the build takes the time."""
     chip = colour_chip(settled(lambda: vgg((8, "M", 12, 12, "M", 16, "A")), 3, 32, 32), t_max=4)

@@ -56,6 +56,7 @@ def test_another_thread_is_left_alone() -> None:
 _DEAF = """
 import signal, sys, time
 from sw.ending import ends_in_order
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in what a shell starts in the background
 with ends_in_order():
     while True:
         try:
@@ -73,5 +74,8 @@ def test_a_block_that_swallows_the_exception_is_ended_all_the_same(number: signa
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        assert process.wait(5.0) == code
+        try:
+            assert process.wait(5.0) == code
+        finally:
+            process.kill()
         assert process.stderr.read().startswith("Ended. Finished steps and chunks are kept")

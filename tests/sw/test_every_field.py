@@ -67,7 +67,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "tuning.batch": (50, TUNED),
     "tuning.accuracy_drop": (0.0, TUNED),
     "tuning.relearn": (True, {**LEARNED, **TUNED}),
-    "coding.input": ("phase", {"coding.phases": 2}),
+    "coding.input": ("rate", {}),
     "coding.phases": (2, {"coding.input": "rate"}),
     "coding.even_start": (10, {}),
     "neuron.reset": ("zero", {}),

@@ -62,7 +62,7 @@ def test_what_is_no_network_is_refused(text: str, sentence: str) -> None:
         ),
         (
             {"batch_norm": True},
-            "[train] batch_norm must be False with network 'mlp', which has no convolutions",
+            "[train] batch_norm must be false with network 'mlp', which has no convolutions",
         ),
         (
             {"network": "8c3-10", "hidden": (128, 64), "pooling": "average"},
@@ -70,11 +70,11 @@ def test_what_is_no_network_is_refused(text: str, sentence: str) -> None:
         ),
         (
             {"network": "2s-10", "hidden": (128, 64), "batch_norm": True},
-            "[train] batch_norm must be False with network '2s-10', which has no convolutions, not True",
+            "[train] batch_norm must be false with network '2s-10', which has no convolutions, not true",
         ),
         (
             {"network": "8c3-10", "hidden": (20,)},
-            "[train] hidden must not be given with network '8c3-10', which has the",
+            "[train] hidden must be [128, 64] with network '8c3-10', which has the sizes of all layers, not [20]",
         ),
     ],
 )

@@ -229,7 +229,7 @@ def loom(tmp_path_factory: pytest.TempPathFactory) -> str:
         (("cosim", "tiny", "--set", "lifetime.images=3"), "--set: lifetime.images would do nothing: this command does"),
         (("verilog", "LOOM", "-o", "DIR", "--data", "DIR"), "--data: it would do nothing: a weight image is a finishe"),
         (("nir", "LOOM", "-o", "DIR", "--data", "DIR"), "--data: it would do nothing: a weight image is a finished"),
-        (("cosim", "LOOM", "--data", "DIR"), "--data: it would do nothing: data set 'digits' comes with scikit-learn"),
+        (("cosim", "LOOM", "--data-set", "digits", "--data", "DIR"), "--data: it would do nothing: data set"),
         (("verilog", "LOOM", "-o", "DIR", "--set", "device.bits=3"), "--set: device.bits would do nothing: a weight i"),
         (("nir", "LOOM", "-o", "DIR", "--set", "data.test_limit=3"), "--set: data.test_limit would do nothing: a weig"),
         (("cosim", "LOOM", "--set", "device.bits=3"), "--set: device.bits would do nothing: a weight image is a finis"),

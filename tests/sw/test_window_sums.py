@@ -173,7 +173,8 @@ def one_column(seed: int) -> tuple[nn.Sequential, np.ndarray]:
 def test_a_map_one_column_wide(seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         model, images = one_column(seed)
-    chips = [sw.compile(model, images, IDEAL) for _ in range(4)]
+    settings = {**IDEAL, "convert": {"normalisation": "max"}}
+    chips = [sw.compile(model, images, settings) for _ in range(4)]
     pixels = np.rint(images.astype(np.float64) * 255.0) / 255.0
     weight, bias = (value.detach().numpy().astype(np.float64) for value in model[0].parameters())
     # of the kernel's five columns one is on the map
@@ -261,7 +262,7 @@ steps = {"decision": {"rule": "fixed", "t_max": 5}}
 for name, layers, shape, more in (
     ("dense", "mlp", (12, 12), {}),
     ("analog", "mlp", (12, 12), {"coding": {"input": "analog"}}),
-    ("max", "6c3-2s-8c3p-10", (1, 14, 14), {"convert": {"normalisation": "percentile", "percentile": 99.0}}),
+    ("max", "6c3-2s-8c3p-10", (1, 14, 14), {"convert": {"normalisation": "percentile", "percentile": 0.99}}),
     ("average", "5c3p-2s-6c2-10", (3, 9, 7), {"convert": {"average_pooling": "weights"}}),
     ("residual", "6c3p-6r3-8r3s2-g-10", (2, 8, 8), {"crossbar": {"tile_rows": 20}}),
     ("column", "4c3-10", (1, 9, 3), {}),
