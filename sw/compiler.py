@@ -74,6 +74,8 @@ class _Conversion:
     """Has the last word on the neurons, whose thresholds are scaled by then."""
     ranges: list[Converters] = field(default_factory=list)
     """Those of the chip that was made last, if they were chosen."""
+    range_share: float | None = None
+    """Of the currents that fit the converters, if their ranges are chosen; None for the least error."""
 
     def chip(self, rule: int | Literal["given"] | None = "given", factors: Factors | None = None) -> ChipImage:
         """The image with converters calibrated for this rule (k, None for T_max alone, or "given") and these factors.
@@ -90,7 +92,7 @@ class _Conversion:
         quantile, bits = self.config.convert.adc_quantile, self.config.crossbar.adc_bits
         if quantile != "auto":
             return mapped(self.levels, calibrate_adc(wide, self.images, bits, quantile))
-        chosen = choose_converters(wide, self.images, bits)
+        chosen = choose_converters(wide, self.images, bits, self.range_share)
         self.ranges[:] = chosen
         levels = tuple(each.applied(layer) for each, layer in zip(chosen, self.levels, strict=True))
         return mapped(levels, tuple(each.shift for each in chosen))
@@ -150,7 +152,17 @@ def compile_model(
     chosen = convert(folded, images, config, factor)
     tell(3)
     stages = Stages(model, folded, chosen.network)
-    chip = _programmed(chosen.network, chosen.levels, images, facts, config, validation, progress, stages=stages)
+    chip = _programmed(
+        chosen.network,
+        chosen.levels,
+        images,
+        facts,
+        config,
+        validation,
+        progress,
+        stages=stages,
+        range_share=chosen.range_share,
+    )
     chip.notes = (*conversion_notes(chosen, config), *chip.notes)
     return _named(chip, name, described("own", kind, graph, images, facts))
 
@@ -189,10 +201,11 @@ def _programmed(
     progress: Progress | None,
     finish: Callable[[ChipImage], ChipImage] = lambda image: image,
     stages: Stages | None = None,
+    range_share: float | None = None,
 ) -> Chip:
     """Calibrate, map, learn, tune and diagnose a network in levels."""
     held_out = validation_set(validation, config, network, facts)
-    conversion = _Conversion(config, levels, images, network, finish)
+    conversion = _Conversion(config, levels, images, network, finish, range_share=range_share)
     if held_out is None:
         chip = Chip(conversion.chip(), config, stages, network=network)
         _passes(progress)(len(_PASSES))

@@ -152,19 +152,28 @@ class SpikingNetwork:
                 break
         return FloatResult(classes, steps)
 
-    def output_currents(self, count: int, codes: Codes, steps: int) -> NDArray[np.floating]:
+    def output_currents(
+        self, count: int, codes: Codes, steps: int, first: list[NDArray[np.floating]] | None = None
+    ) -> NDArray[np.floating]:
         """What the output layer's columns carry in the first `steps` steps, whatever the rule: [steps, images,
         classes], without bias; 0 where the layer is not run.
+
+        first : the first layer's sums of each step, if they are known from a network with the same first layer; an
+            empty list takes them
         """
         last = len(self.layers) - 1
         layer = self.layers[last]
         currents = np.zeros((steps, count, len(layer.bias)), layer.dtype)
 
         def observe(number: int, step: int, maps: Maps) -> NDArray[np.floating] | None:
-            if number != last:
+            if number == last:
+                currents[step - 1] = layer.sums(maps)
+                return currents[step - 1]
+            if number or first is None:
                 return None
-            currents[step - 1] = layer.sums(maps)
-            return currents[step - 1]
+            if len(first) < step:
+                first.append(self.layers[0].sums(maps))
+            return first[step - 1]
 
         replace(self, rule=Rule.FIXED, t_max=steps).run(count, codes, observe)
         return currents

@@ -114,7 +114,8 @@ def test_quick_start_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     (tmp_path / "quick.toml").write_text(QUICK_TOML.format(simulator=simulator))
     monkeypatch.chdir(tmp_path)
     names = run_block(block.replace("images[:500])", 'images[:500], "quick.toml")').replace("1297:1337", "1297:1307"))
-    assert names["result"].accuracy(names["expected"]) > 0.85
+    all_tests = names["chip"].predict(names["images"][1297:])  # ten images say little
+    assert all_tests.accuracy(names["labels"][1297:]) > 0.88
     assert len(names["rtl"]) == len(names["test"]) and names["values"] > 100
     assert names["chip"].parameters.layers[0].outputs == 48
     assert "values agree" in capsys.readouterr().out

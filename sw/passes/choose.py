@@ -1,10 +1,15 @@
 """What conversion chooses by measured error: rates of 1, steps of the cells, offset and threshold of the outputs.
 
-All of it on the calibration images, with ideal cells and converters. A layer's step has the least error of the layer's
+All of it on the calibration images, with ideal cells. A layer's step has the least error of the layer's
 output (`sw.passes.scale`). The activation that becomes a rate of 1, and offset and threshold of the outputs, are those
 with which the spiking network, by the configured rule, gives most images the model's class, where a time step more must
 pay for itself (`sw.passes.outputs`). Where a rate of 1 is free, it moves by less than half a step, so that the
 threshold is a whole number of steps without any change of the steps.
+
+Candidates are measured with ideal converters, and, where converters lose so much that it must be made up for
+(`sw.passes.converters`), behind the real ones, together with the rules for their ranges. A quarter of the images says
+which candidates are worth all of them. The images are those that the model is least sure of: of an image with a clear
+winner, every candidate makes the same.
 """
 
 from __future__ import annotations
@@ -21,7 +26,9 @@ from sw.float_snn import spiking_network
 from sw.graph import Floats
 from sw.network import Layer, Network, Pool
 from sw.passes.calibrate import evenly, row_codes
+from sw.passes.converters import Ranges
 from sw.passes.map import map_to_chip
+from sw.passes.measured_images import MeasuredImages, measured_images
 from sw.passes.normalise import activation_scales, normalise, scaled
 from sw.passes.outputs import KEEP, OutputChoice, OutputLayer
 from sw.passes.quantise import (
@@ -41,10 +48,20 @@ __all__ = ["Conversion", "convert"]
 
 _SHARES = (1.0, 0.999, 0.995, 0.99, 0.97)
 """Shares of the positive activations that are at most a rate of 1, tried for all layers alike."""
-_IMAGES = 400
-"""Calibration images that candidates are measured on."""
 _STEP_IMAGES = 128
 """Calibration images that steps are chosen on."""
+_TRIAL = 4
+"""Every which of the images tries all candidates."""
+_BEST = 2
+"""Candidates, the best of the trial, that all images are run with."""
+_RANGES = (None, 0.9, 0.8)
+"""Rules for the converters' ranges, tried for all layers alike: least error, or the share of the currents that fit."""
+_BEHIND = (0.999, 0.99, 0.97)
+"""Those of `_SHARES` that are tried behind converters of few bits."""
+_RANGE_IMAGES = 64
+"""Calibration images that say in the trial what converters lose."""
+_KNOWN = 1 << 26
+"""Values of the first layer's sums, 256 MB, that are not made again for every candidate."""
 _MOST_STEPS = 64
 
 
@@ -59,6 +76,8 @@ class Conversion:
     share : of the positive activations that are at most a rate of 1
     offset : added to all outputs of the model
     output : what was measured of the output layer; None if nothing was open there
+    measured_behind : whether that was behind the chip's converters
+    range_share : of the currents that fit the converters; None for the least error
     """
 
     network: Network
@@ -66,6 +85,8 @@ class Conversion:
     share: float
     offset: float
     output: OutputChoice | None
+    measured_behind: bool = False
+    range_share: float | None = None
 
 
 def convert(network: Network, images: NDArray[np.uint8], config: Config, bias_factor: float) -> Conversion:
@@ -112,6 +133,7 @@ class _Converter:
         hidden = [layer.rectifier for layer in network.layers[:-1]]
         self.for_rates = bool(hidden) and all(r is not None and np.isfinite(r.clip) for r in hidden)
         self.plain = len(network.layers) == 1
+        self.steps: dict[int, float] = {}
 
     def run(self) -> Conversion:
         rule = self.convert.normalisation
@@ -128,11 +150,42 @@ class _Converter:
         if rule != "auto" and not moves:
             (only,) = candidates
             return Conversion(only.network, only.levels, only.share, 0.0, None)
-        pixels = evenly(self.images, _IMAGES)
-        outputs = self.network.outputs(pixels).astype(np.float64)
-        choices = [self._output(candidate, pixels, outputs, moves) for candidate in candidates]
-        best = min(range(len(choices)), key=lambda number: choices[number].cost)
-        return self._finished(candidates[best], choices[best])
+        images = measured_images(self.network, self.images, self.for_rates)
+        numbers: Sequence[int] = range(len(candidates))
+        if len(candidates) > _BEST:
+            few = images.every(_TRIAL)
+            costs = [self._output(candidate, few, moves).cost for candidate in candidates]
+            numbers = sorted(sorted(numbers, key=costs.__getitem__)[:_BEST])
+        best, choice = min(
+            ((candidates[number], self._output(candidates[number], images, moves)) for number in numbers),
+            key=lambda pair: pair[1].cost,
+        )
+        if self.convert.adc_quantile == "auto" and not self.for_rates and self._loses(best):
+            return self._behind(candidates, images, moves)
+        return self._finished(best, choice)
+
+    def _ranges(self, candidate: _Candidate, images: NDArray[np.uint8]) -> Ranges:
+        wide = map_to_chip(candidate.levels, self.config, None, 16, self.network.plan)
+        return Ranges(wide, images, self.config.crossbar.adc_bits)
+
+    def _loses(self, candidate: _Candidate) -> bool:
+        """Whether converters of least error need something made up for."""
+        ranges = self._ranges(candidate, evenly(self.images, _RANGE_IMAGES))
+        return any(each.compensates for each in ranges.chosen()[0])
+
+    def _behind(self, candidates: list[_Candidate], images: MeasuredImages, moves: bool) -> Conversion:
+        """The best of all candidates and rules for the ranges, measured behind the converters."""
+        few, some = images.every(_TRIAL), evenly(self.images, _RANGE_IMAGES)
+        trial = []
+        for candidate in [each for each in candidates if each.share in _BEHIND] or candidates:
+            ranges = self._ranges(candidate, some)
+            trial += [(candidate, share, self._output(candidate, few, moves, ranges, share).cost) for share in _RANGES]
+        found = [
+            (candidate, share, self._output(candidate, images, moves, self._ranges(candidate, self.images), share))
+            for candidate, share, _ in sorted(trial, key=lambda each: each[2])[: _BEST + 1]
+        ]
+        candidate, share, choice = min(found, key=lambda each: each[2].cost)
+        return replace(self._finished(candidate, choice), measured_behind=True, range_share=share)
 
     def _inputs(self) -> dict[int, LayerInputs]:
         """What every layer reads on some images, in units of the rates of 1 of its sources."""
@@ -179,7 +232,7 @@ class _Converter:
             return _Rounded(*threshold_for(weight, self.top, "max"), scale)
         source = stage.windows[0].source
         unit = rates[source] / self.base[source] / scale
-        step = largest / self.top if exact else self.inputs[number].step(self.top) * unit
+        step = largest / self.top if exact else self._step(number) * unit
         theta = int(np.clip(round(1.0 / step), 1, MAX_THETA))
         clipped = stage.rectifier is not None and np.isfinite(stage.rectifier.clip)
         if self.convert.normalisation == "auto" and not clipped:
@@ -192,27 +245,51 @@ class _Converter:
         levels = round_weights(scaled(stage, maps, rates, scale).weight, step, self.top)
         return _Rounded(theta, step, scale, self.inputs[number].correction(levels, step / unit))
 
-    def _output(self, candidate: _Candidate, pixels: NDArray[np.uint8], outputs: Floats, moves: bool) -> OutputChoice:
-        """The best offset and threshold of the output layer, behind this candidate's hidden layers."""
-        config, given = self.config, candidate.levels[-1]
+    def _step(self, number: int) -> float:
+        """The step of a layer with rates of 1 as in `base`, which all candidates have in common."""
+        if number not in self.steps:
+            self.steps[number] = self.inputs[number].step(self.top)
+        return self.steps[number]
+
+    def _output(
+        self,
+        candidate: _Candidate,
+        images: MeasuredImages,
+        moves: bool,
+        ranges: Ranges | None = None,
+        share: float | None = None,
+    ) -> OutputChoice:
+        """The best offset and threshold of the output layer, behind this candidate's hidden layers; if `ranges` are
+        given, behind the converters that they give for this share.
+        """
+        config, given, pixels = self.config, candidate.levels[-1], images.pixels
         quiet = (*candidate.levels[:-1], replace(given, bias=np.zeros_like(given.bias)))
         image = map_to_chip(quiet, config, None, 16, self.network.plan)
         spiking = spiking_network(image)
         steps = min(config.decision.t_max, max(_MOST_STEPS, (config.decision.skip + 4) * config.coding.phases))
-        currents = [
-            spiking.output_currents(len(part), row_codes(image, part, start), steps)
-            for start in range(0, len(pixels), spiking.batch)
-            for part in [pixels[start : start + spiking.batch]]
-        ]
+        driving, gain, offset = spiking, 1.0, np.zeros(len(given.bias))
+        if ranges is not None:
+            converters, driving = ranges.chosen(share)
+            gain, offset = converters[-1].gain, converters[-1].offset
+        known = None
+        if ranges is None and steps * len(pixels) * len(spiking.layers[0].biases) <= _KNOWN:
+            known = candidate.levels[0].weights.tobytes()
+        parts = []
+        for start in range(0, len(pixels), spiking.batch):
+            part = pixels[start : start + spiking.batch]
+            first = None if known is None else images.first_sums(known, start)
+            parts.append(driving.output_currents(len(part), row_codes(image, part, start), steps, first))
+        currents = np.concatenate(parts, axis=1)
+        if ranges is not None:
+            currents = (gain * currents + offset).astype(currents.dtype)
         last = candidate.rounded[-1]
         unit = last.step * last.scale
         bias = (self.network.layers[-1].bias + last.correction) / unit
         k = 2.0 if config.decision.strategy == "learned" else config.decision.k
-        layer = OutputLayer(
-            spiking, np.concatenate(currents, axis=1), outputs / unit, bias, self.bias_factor, config.neuron.v0, k
-        )
+        layer = OutputLayer(spiking, currents, images.outputs / unit, bias, self.bias_factor, config.neuron.v0, k)
         offsets = layer.offsets() if moves else [0.0]
-        best = layer.best(offsets, None if self.convert.normalisation == "auto" else [candidate.share])
+        shares = None if self.convert.normalisation == "auto" else [candidate.share]
+        best = layer.best(offsets, shares)
         if best is not None and not self.for_rates:
             return best
         kept = layer.measured(0.0, given.theta)

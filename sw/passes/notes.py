@@ -26,8 +26,9 @@ def conversion_notes(chosen: Conversion, config: Config) -> tuple[str, ...]:
         )
         notes.append(f"{what} of a layer is a firing rate of 1.")
     if chosen.output is not None:
+        ideal = "cells, behind the chip's converters" if chosen.measured_behind else "cells and converters"
         notes.append(
-            f"With ideal cells and converters, {chosen.output.agreement:.1%} of the calibration images that were "
+            f"With ideal {ideal}, {chosen.output.agreement:.1%} of the calibration images that were "
             f"looked at get the model's class, in {chosen.output.steps:.1f} time steps."
         )
     return tuple(notes)

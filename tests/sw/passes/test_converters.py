@@ -10,7 +10,8 @@ import pytest
 import sw
 from sim.image import ChipImage
 from sim.reference import run_reference
-from sw.passes.calibrate import calibrate_adc
+from sw.float_snn import spiking_network
+from sw.passes.calibrate import calibrate_adc, row_codes
 from sw.passes.converters import Converters, choose_converters
 from sw.passes.quantise import Levels
 from sw.waterfall import wide_adc
@@ -55,4 +56,25 @@ def test_a_chip_says_what_its_converters_lose() -> None:
     config = make_config(crossbar={"adc_bits": 2}, device={"bits": 6})
     notes = sw.compile(model, IMAGES, config).notes
     assert sum("Converters of layer" in note for note in notes) >= 1
-    assert not any("Converters" in note for note in sw.compile(model, IMAGES, make_config()).notes)
+    assert any("behind the chip's converters" in note for note in notes)
+    plain = sw.compile(model, IMAGES, make_config()).notes
+    assert not any("Converters" in note or "behind" in note for note in plain)
+
+
+@pytest.mark.parametrize("share", [0.8, 0.9])
+def test_a_share_of_the_currents_leaves_hidden_layers_as_they_are(share: float) -> None:
+    wide = chip(16)
+    hidden, last = choose_converters(wide, IMAGES, 2, share)
+    assert (hidden.shift, last.shift) == calibrate_adc(wide, IMAGES, 2, share)
+    assert not hidden.compensates and last.compensates
+
+
+def test_sums_of_a_first_layer_that_are_known_change_nothing() -> None:
+    wide = chip(16)
+    network, first = spiking_network(wide), []  # type: ignore[var-annotated]
+    made, taken, known = (
+        network.output_currents(100, row_codes(wide, IMAGES), 8, each) for each in (None, first, first)
+    )
+    assert len(first) == 8 and made.any()
+    np.testing.assert_array_equal(made, taken)
+    np.testing.assert_array_equal(made, known)
