@@ -22,7 +22,7 @@ from tests.sim.plans import plans
 
 __all__ = ["QUICK", "THOROUGH", "cases", "check", "examples"]
 
-QUICK = 20
+QUICK = 12
 THOROUGH = 200
 
 size = st.one_of(st.just(1), st.integers(2, 40))

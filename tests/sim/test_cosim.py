@@ -99,6 +99,7 @@ def test_cycles_are_those_of_the_manual(simulator: str, settle: int, pulse: int,
     assert got.cycles is not None and got.cycles.tolist() == expected
 
 
+@pytest.mark.slow
 def test_a_slow_step_is_no_hang() -> None:
     """One step of more than a million cycles."""
     chip = small_chip(

@@ -112,6 +112,7 @@ def test_cells_that_age_otherwise_are_found() -> None:
             EXPECTED.compare(run_cosim(other, PIXELS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chip", [CHIP, REFRESHED])
 def test_chunks_carry_the_drift(chip: ChipImage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Chunks that are kept, and a run that goes on from them."""

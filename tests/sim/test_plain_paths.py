@@ -143,6 +143,7 @@ def odd_checkout(folder: Path) -> tuple[Path, dict[str, str]]:
     return checkout, environment
 
 
+@pytest.mark.slow
 def test_simulators_run_in_a_checkout_under_any_path(tmp_path: Path) -> None:
     """Checkout, environment, home, cache, temporary and working folder: the same bits as anywhere."""
     checkout, environment = odd_checkout(tmp_path)

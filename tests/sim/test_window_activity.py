@@ -23,6 +23,7 @@ from tests.sim.plans import plans
     max_examples=6, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
+@pytest.mark.slow
 @given(plans(), st.sampled_from([Coding.EVEN, Coding.RATE, Coding.PHASE]), st.integers(1, 3), st.integers(0, 99))
 def test_formula_and_verilog(plan: Plan, coding: Coding, phases: int, seed: int) -> None:
     note(f"{plan}")

@@ -14,6 +14,7 @@ from sw.steps import STEPS
 from tests.sim.drifting import DRIFT
 
 
+@pytest.mark.slow
 def test_a_run_from_data_to_report(tmp_path: Path) -> None:
     device = {**DRIFT, "read_polarity": "negative", "acceleration": 1e7, "drift_every": 7, "read_sigma": 0.01}
     config = Config.load("tiny").updated({"device": device, "data": {"test_limit": 30}, "train": {"epochs": 20}})

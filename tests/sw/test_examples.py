@@ -24,6 +24,7 @@ def test_configurations_load_and_equal_their_presets(path):
         assert config == Config.load(path.stem)
 
 
+@pytest.mark.slow
 def test_quick_start(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "examples" / "quick_start.py"), str(tmp_path / "out")]
@@ -33,6 +34,7 @@ def test_quick_start(tmp_path):
     assert {"chip.sv", "load.hex", "mine.loom", "report.html", "summary.json"} <= set(os.listdir(tmp_path / "out"))
 
 
+@pytest.mark.slow
 def test_host(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "examples" / "host.py")]
@@ -84,6 +86,7 @@ def test_winner_k_fashion(tmp_path, dataset_folder):
     assert summary["layers"][0]["inputs"] == 784
 
 
+@pytest.mark.slow
 def test_tantalum_with_a_small_network(tmp_path):
     """From data to report: cells by pulses over the bus, every image through the stream port, drift on."""
     changes = {"train": {"hidden": [24], "epochs": 10}, "data": {"test_limit": 60}, "cosim": {"trace_images": 4}}

@@ -133,6 +133,7 @@ def ended(folder: Path, number: signal.Signals, moment: Callable[[str], bool], c
         assert said == f"{what} Finished steps and chunks are kept: the same command again goes on from there."
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_builds_and_of_simulations(prepared: Path) -> None:
     """Verilator, make and compilers; simulators: all end with the command, and the next run makes good."""
     cache, chunks = prepared / "cache", prepared / "build/killed/chunks"

@@ -27,6 +27,7 @@ def test_steps_follow_the_configuration() -> None:
     assert names == ["data", "train", "convert", "reference", "lifetime", "verilog", "cosim", "report"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_and_without_it(tmp_path: Path) -> None:
     def run(expected: list[str], **lifetime: Any) -> Any:
         flow = make_flow(config(**lifetime), tmp_path)
