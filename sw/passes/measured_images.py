@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.short_repr import short_repr
 from sw.graph import Floats
 from sw.network import Network
 from sw.passes.calibrate import evenly
@@ -26,6 +27,8 @@ class MeasuredImages:
 
     sums : of the first layer, for each step of each batch, if they are known; for candidates with the same first layer
     """
+
+    __repr__ = short_repr
 
     pixels: NDArray[np.uint8]
     outputs: Floats
