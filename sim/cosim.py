@@ -32,7 +32,7 @@ from sim.result import Mismatch, Result
 from sim.simulator import Simulator
 from sim.threads import processors
 from sim.tools import SimulationError, simulator_environment
-from sim.waves import gtkw_text, wave_file
+from sim.waves import check_folder, gtkw_text, wave_file
 
 __all__ = ["run_cosim", "workplace"]
 
@@ -90,8 +90,7 @@ def run_cosim(
     for name, value in (("waves", waves), ("stalls", stalls), ("netlist", netlist)):
         check_switch(name, value)
     check_switch("quick", quick, optional=True)
-    if waves and folder is None:
-        raise ValueError("Waves need a folder: give folder=..., since a temporary one is removed")
+    check_folder(waves, folder)
     if workers is not None:
         check_whole("workers", workers)
     if arrays is not None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from hw.host_registers import ADDRESS_BITS
 from hw.params import NpuParameters
 
-__all__ = ["gtkw_text", "wave_file"]
+__all__ = ["check_folder", "gtkw_text", "wave_file"]
+
+
+def check_folder(waves: bool, folder: object) -> None:
+    """Raise `ValueError` for waves without a folder that stays."""
+    if waves and folder is None:
+        raise ValueError("Waves need a folder: give folder=..., since a temporary one is removed")
 
 
 def wave_file(simulator: str) -> str:

@@ -212,8 +212,8 @@ def load_chip(flow: Flow) -> Chip:
     """What the step `convert` left."""
     place = flow.folder / "convert"
     chip = sw.load(place / "chip.loom")
-    chip.findings = Diagnosis.from_json(json.loads((place / "convert.json").read_text())["diagnosis"])
-    chip.notes = tuple(json.loads((place / "convert.json").read_text())["notes"])
+    found = json.loads((place / "convert.json").read_text())
+    chip.findings, chip.notes = Diagnosis.from_json(found["diagnosis"]), tuple(found["notes"])
     if flow.config.decision.strategy == "learned":
         chip.strategy = load_strategy(place / "strategy.json")
     if flow.config.convert.tune:

@@ -72,9 +72,9 @@ def diagnose_compiled(chip: Chip, pixels: NDArray[np.uint8]) -> Diagnosis:
     for finding in found:
         if finding.name == "dark-input" and dark:
             continue
-        warn(_sentence(finding.name, str(finding)), DiagnosticWarning)
+        warn(_sentence(str(finding)), DiagnosticWarning)
     return found
 
 
-def _sentence(name: str, text: str) -> str:
+def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."

@@ -22,7 +22,7 @@ from sim.host_simulator import build_host_simulator
 from sim.image import ChipImage
 from sim.macro import fresh_models, programmed_models, read_drift, save_models
 from sim.tools import SimulationError
-from sim.waves import gtkw_text, wave_file
+from sim.waves import check_folder, gtkw_text, wave_file
 from sw.files import as_path
 from sw.host.errors import TransportClosed
 from sw.host.transport import READ, WRITE, Frames, Transport
@@ -70,8 +70,7 @@ class CosimTransport(Transport):
         check_trace(trace)
         for name, value in (("stalls", stalls), ("waves", waves), ("quick", quick)):
             check_switch(name, value)
-        if waves and folder is None:
-            raise ValueError("Waves need a folder: give folder=..., since a temporary one is removed")
+        check_folder(waves, folder)
         place = None if folder is None else as_path(folder, "simulation folder")
         built = build_host_simulator(image, simulator, waves=waves, quick=quick)
         self._temporary = folder is None
