@@ -180,8 +180,8 @@ class _Sums:
 
     def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int, shifts: list[int]) -> None:
         self.currents, self.theta, self.outputs = TileCurrents(shape, layer), layer.theta, shape.outputs
-        self.top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
-        self.bottom = -1 if adc_bits == 1 else -(1 << (adc_bits - 1))
+        codes = replace(shape, adc_bits=adc_bits)
+        self.top, self.bottom = codes.code_max, codes.code_min
         self.shifts, self.neurons, self.bias = shifts, len(layer.biases), layer.bias
         self.parts: list[NDArray[np.float32]] = []
         self.weight = 0.0
