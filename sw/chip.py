@@ -52,7 +52,9 @@ class Chip:
 
     Attributes
     ----------
-    findings : what `sw.compile` found on the calibration images, see `diagnose`; None for a chip that was loaded
+    findings : what `sw.compile` found on the calibration images, see `diagnose`; a chip that is saved keeps
+        them. None where they are not known
+    notes : what `sw.compile` chose or changed, in sentences; saved like `findings`
     """
 
     def __init__(
@@ -74,7 +76,6 @@ class Chip:
         self.network = network if stages is None else stages.normalised
         self.findings: Diagnosis | None = None
         self.notes: tuple[str, ...] = ()
-        """What `compile` chose or changed, in sentences; empty for a chip that was loaded."""
 
     @property
     def config(self) -> Config:
@@ -260,7 +261,7 @@ class Chip:
         from sw.weight_image import pack
 
         place = as_path(path, "weight image")
-        write_atomic(place, pack(self.image, self.config, self.provenance))
+        write_atomic(place, pack(self.image, self.config, self.provenance, self.findings, self.notes))
         return place
 
     def report(

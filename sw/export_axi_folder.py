@@ -29,7 +29,7 @@ def export_axi_files(chip: Chip) -> dict[str, bytes | str]:
     files: dict[str, bytes | str] = {**export_axi(chip.image.parameters), **macro_files(chip.image)}
     files |= axi_example_files(chip.image)
     files[FILE_LIST] = file_list(files)
-    files[WEIGHTS] = pack(chip.image, chip.config, chip.provenance)
+    files[WEIGHTS] = pack(chip.image, chip.config, chip.provenance, chip.findings, chip.notes)
     files["README.md"] = _readme(chip.image, sum(name.endswith(".sv") for name in files), chip.provenance.in_words())
     return files
 

@@ -32,7 +32,7 @@ def export_files(chip: Chip) -> dict[str, bytes | str]:
     files["load.hex"] = load_lines(image)
     files |= example_files(image)
     files[FILE_LIST] = file_list(files)
-    files[WEIGHTS] = pack(image, chip.config, chip.provenance)
+    files[WEIGHTS] = pack(image, chip.config, chip.provenance, chip.findings, chip.notes)
     files["README.md"] = _readme(image, sorted(files), chip.provenance.in_words())
     return files
 

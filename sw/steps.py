@@ -23,7 +23,6 @@ from sw.compile_images import check_validation, needs_validation
 from sw.config import Config
 from sw.cosimulate import cosimulate
 from sw.data import Dataset, load_data
-from sw.diagnostics import Diagnosis
 from sw.errors import ConfigError, FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
@@ -212,8 +211,6 @@ def load_chip(flow: Flow) -> Chip:
     """What the step `convert` left."""
     place = flow.folder / "convert"
     chip = sw.load(place / "chip.loom")
-    found = json.loads((place / "convert.json").read_text())
-    chip.findings, chip.notes = Diagnosis.from_json(found["diagnosis"]), tuple(found["notes"])
     if flow.config.decision.strategy == "learned":
         chip.strategy = load_strategy(place / "strategy.json")
     if flow.config.convert.tune:

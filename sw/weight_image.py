@@ -2,7 +2,8 @@
 
 A .loom file is a safetensors file. Tensors are, for layer l, `layers.l.positive` and `layers.l.negative` (uint8
 [inputs, outputs]) and `layers.l.bias` (int32 [outputs]). The header's metadata has `format` ("spikeloom weight image"),
-`version`, `sha256` and `chip`, a JSON text with all the rest. The checksum covers version, JSON text and tensors.
+`version`, `sha256` and `chip`, a JSON text with all the rest: hardware, configuration, where the chip comes from, what
+`compile` chose and found. The checksum covers version, JSON text and tensors.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import json
 import os
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,29 +23,50 @@ from sim.config import Device, Energy, Programming
 from sim.image import ChipImage, LayerImage
 from sw.chip import Chip
 from sw.config import Config
-from sw.errors import FileError, WeightImageError
+from sw.diagnostics import Diagnosis
+from sw.errors import ConfigError, FileError, WeightImageError
 from sw.files import as_path, readable_error
 from sw.plan_json import plan_difference, plan_from_json, plan_to_json
 from sw.provenance import Provenance
 
-__all__ = ["FORMAT", "VERSION", "chip_digest", "first_difference", "load", "pack", "unpack"]
+__all__ = ["FORMAT", "VERSION", "Content", "chip_digest", "first_difference", "load", "pack", "unpack"]
 
 FORMAT = "spikeloom weight image"
-VERSION = 5
+VERSION = 6
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
 `program_cycles`, version 2 the plan of maps and the layers' positions, version 3 copies of crossbars, version 4 where
-the chip comes from.
+the chip comes from, version 5 what `compile` chose and found.
 """
 _ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
 
 
-def pack(image: ChipImage, config: Config, provenance: Provenance | None = None) -> bytes:
+class Content(NamedTuple):
+    """What a .loom file holds; the last two are `Chip.findings` and `Chip.notes`."""
+
+    image: ChipImage
+    config: Config
+    provenance: Provenance = Provenance()
+    findings: Diagnosis | None = None
+    notes: tuple[str, ...] = ()
+
+
+def pack(
+    image: ChipImage,
+    config: Config,
+    provenance: Provenance | None = None,
+    findings: Diagnosis | None = None,
+    notes: tuple[str, ...] = (),
+) -> bytes:
     """The content of a .loom file; the same bytes for the same chip. Without `provenance` its origin is unknown."""
     tensors, chip = _content(image)
     origin = Provenance() if provenance is None else provenance
-    text = json.dumps(
-        {**chip, "config": config.model_dump(mode="json"), "provenance": origin.to_json()}, sort_keys=True
-    )
+    chip |= {
+        "config": config.model_dump(mode="json"),
+        "provenance": origin.to_json(),
+        "findings": None if findings is None else findings.to_json(),
+        "notes": list(notes),
+    }
+    text = json.dumps(chip, sort_keys=True)
     metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
     metadata["sha256"] = _checksum(metadata["version"], text, tensors)
     return _safetensors(tensors, metadata)
@@ -117,16 +139,19 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
         raise FileError(f"There is no weight image '{place}'") from None
     except OSError as error:
         raise FileError(readable_error(path, error, "read")) from error
-    image, config, provenance = unpack(content, os.fspath(path))
+    found = unpack(content, os.fspath(path))
     if expected_parameters is not None:
-        _check_parameters(image.parameters, expected_parameters, os.fspath(path))
-    return Chip(image, config, provenance=provenance)
+        _check_parameters(found.image.parameters, expected_parameters, os.fspath(path))
+    chip = Chip(found.image, found.config, provenance=found.provenance)
+    chip.findings, chip.notes = found.findings, found.notes
+    return chip
 
 
-def unpack(content: bytes, source: str) -> tuple[ChipImage, Config, Provenance]:
-    """The chip image, its configuration and where it comes from, in the content of a .loom file.
+def unpack(content: bytes, source: str) -> Content:
+    """What is in the content of a .loom file.
 
-    Raises `WeightImageError`, naming `source`, for content that is foreign, newer or damaged.
+    Raises `WeightImageError`, naming `source`, for content that is foreign, newer or damaged, and for a chip of an
+    earlier version with settings that are refused now.
     """
     metadata = _metadata(content, source)
     if metadata.get("format") != FORMAT:
@@ -148,6 +173,11 @@ def unpack(content: bytes, source: str) -> tuple[ChipImage, Config, Provenance]:
         return _rebuilt(json.loads(metadata["chip"]), tensors)
     except WeightImageError:
         raise
+    except ConfigError as error:
+        raise WeightImageError(
+            f"The chip in '{source}' was made by an earlier version, with settings that are refused now; compile it "
+            f"again. {error}"
+        ) from error
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise WeightImageError(f"{damaged}: {' '.join(str(error).split())}") from error
 
@@ -175,7 +205,7 @@ def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[ChipImage, Config, Provenance]:
+def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Content:
     parameters = _parameters_from_json(chip.pop("parameters"))
     layers = []
     for index, values in enumerate(chip.pop("layers")):
@@ -185,7 +215,7 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[Ch
     if settings["convert"].get("percentile", 0.0) > 1.0:  # percent, in files of versions before it was a fraction
         settings["convert"]["percentile"] /= 100.0
     config = Config.recorded(settings, "its configuration")
-    known = chip.pop("provenance", None)
+    known, diagnosis, notes = (chip.pop(name, None) for name in ("provenance", "findings", "notes"))
     image = ChipImage(
         **{
             **chip,
@@ -199,7 +229,13 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> tuple[Ch
             "programming": Programming(**chip.get("programming", {})),
         }
     )
-    return image, config, Provenance() if known is None else Provenance.from_json(known)
+    return Content(
+        image,
+        config,
+        Provenance() if known is None else Provenance.from_json(known),
+        None if diagnosis is None else Diagnosis.from_json(diagnosis),
+        tuple(str(note) for note in notes or ()),
+    )
 
 
 def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str) -> None:

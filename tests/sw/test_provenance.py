@@ -17,7 +17,6 @@ from sw.export_folder import export_files
 from sw.firmware import network_header
 from sw.nir_export import chip_to_nir
 from sw.provenance import Provenance, settings_in_effect
-from sw.weight_image import pack
 from tests.sw.models import make_chip, make_images, make_model
 
 IMAGES = make_images(30, 784, seed=2)
@@ -82,7 +81,7 @@ def test_what_is_known_is_in_the_weight_image(chip, tmp_path):
     assert known.versions == {name: importlib.metadata.version(name) for name in ("spikeloom", "torch", "numpy")}
     assert repr(found) == repr(chip)
     again = sw.compile(fashion_model(), IMAGES, "mnist")
-    assert pack(again.image, again.config, again.provenance) == (tmp_path / "a.loom").read_bytes()
+    assert again.save(tmp_path / "b.loom").read_bytes() == (tmp_path / "a.loom").read_bytes()
     for images in (IMAGES[:29], IMAGES[::-1].copy()):
         other = sw.compile(fashion_model(), images, "mnist").provenance
         assert other.calibration_sha256 != known.calibration_sha256

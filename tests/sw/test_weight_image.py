@@ -35,6 +35,8 @@ def test_everything_comes_back(path):
     a, b = CHIP.image, chip.image
     assert (a.parameters, a.device, a.energy, chip.config) == (b.parameters, b.device, b.energy, CHIP.config)
     assert chip.provenance == CHIP.provenance and chip.provenance.source == "own"
+    assert chip.findings == CHIP.findings and chip.findings.images == 50 and "calibration images" in str(chip.findings)
+    assert chip.notes == CHIP.notes and any("is a firing rate of 1." in note for note in chip.notes)
     for x, y in zip(a.layers, b.layers, strict=True):
         assert all(np.array_equal(value, asdict(y)[key]) for key, value in asdict(x).items())
         assert y.positive.dtype == np.uint8 and y.bias.dtype == np.int32
@@ -46,8 +48,8 @@ def test_everything_comes_back(path):
 
 def test_the_same_chip_gives_the_same_bytes(path):
     again = sw.load(path)
-    assert path.read_bytes() == pack(CHIP.image, CHIP.config, CHIP.provenance)
-    assert path.read_bytes() == pack(again.image, again.config, again.provenance)
+    assert path.read_bytes() == again.save(path.with_name("again.loom")).read_bytes()
+    assert path.read_bytes() == pack(CHIP.image, CHIP.config, CHIP.provenance, CHIP.findings, CHIP.notes)
 
 
 def test_every_flipped_byte_is_noticed(path):
@@ -103,8 +105,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "6", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 6, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "7", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 7, but this program reads versions"):
         sw.load(path)
 
 
@@ -173,14 +175,14 @@ def test_version_1_is_read(path):
 
 
 def test_version_2_is_read(path):
-    chip, config, provenance = unpack(as_version_2(pack(CHIP.image, CHIP.config)), "x")
-    assert provenance == Provenance() and pack(chip, config) == pack(CHIP.image, CHIP.config)
+    found = unpack(as_version_2(pack(CHIP.image, CHIP.config)), "x")
+    assert found.provenance == Provenance() and pack(*found) == pack(CHIP.image, CHIP.config)
 
 
 def test_version_3_is_read():
     image = convolutional()
-    loaded, config, provenance = unpack(as_version_3(pack(image, CHIP.config)), "x")
-    assert provenance == Provenance() and pack(loaded, config) == pack(image, CHIP.config)
+    found = unpack(as_version_3(pack(image, CHIP.config)), "x")
+    assert found.provenance == Provenance() and pack(*found) == pack(image, CHIP.config)
 
 
 def test_version_4_is_read_and_knows_no_origin(path):
@@ -191,6 +193,27 @@ def test_version_4_is_read_and_knows_no_origin(path):
     loaded = sw.load(path)
     assert loaded.provenance == Provenance() and loaded.provenance.source == "unknown"
     assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+
+
+def test_version_5_is_read_and_knows_no_findings(path):
+    content = path.read_bytes()
+    metadata, chip = parts_of(content)
+    del chip["findings"], chip["notes"]
+    path.write_bytes(joined(content, metadata, chip, "5"))
+    loaded = sw.load(path)
+    assert (loaded.findings, loaded.notes) == (None, ()) and loaded.provenance == CHIP.provenance
+    assert pack(loaded.image, loaded.config, CHIP.provenance, CHIP.findings, CHIP.notes) == content
+
+
+def test_a_chip_whose_settings_are_refused_now_is_not_called_damaged():
+    content = pack(CHIP.image, CHIP.config)
+    metadata, chip = parts_of(content)
+    chip["config"]["coding"] |= {"input": "even", "phases": 4}
+    with pytest.raises(WeightImageError) as caught:
+        unpack(joined(content, metadata, chip, "4"), "x")
+    said = "The chip in 'x' was made by an earlier version, with settings that are refused now; compile it again. "
+    assert str(caught.value).startswith(said)
+    assert "phases must be 1 with input 'even'" in str(caught.value)
 
 
 def test_settings_that_did_nothing_in_an_older_version_are_at_their_defaults(path):
@@ -240,7 +263,7 @@ def convolutional(copies=(1, 1, 1)):
 @pytest.mark.parametrize("copies", [(1, 1, 1), (4, 2, 1)])
 def test_a_plan_comes_back(copies):
     image = convolutional(copies)
-    loaded, config, _ = unpack(pack(image, CHIP.config), "x")
+    loaded, config, *_ = unpack(pack(image, CHIP.config), "x")
     assert loaded.parameters == image.parameters and loaded.parameters.plan == image.parameters.plan
     assert pack(loaded, config) == pack(image, CHIP.config)
     pixels = random_pixels(np.random.default_rng(0), 3, 60)
