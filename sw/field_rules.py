@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -52,6 +52,12 @@ def _info(tables: type[BaseModel], name: str) -> FieldInfo:
     return info
 
 
+def _allowed(tables: type[BaseModel], name: str) -> tuple[Any, ...]:
+    """The values that a field may have, where they are few; none for a number or a text."""
+    annotation: Any = _info(tables, name).annotation
+    return (True, False) if annotation is bool else get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
 @dataclass(frozen=True)
 class Choice:
     """A field that has one of some values."""
@@ -74,6 +80,18 @@ class Choice:
         if self.values == (GIVEN,):
             return f"with {where}"
         return f"with {where} {shown(value)}"
+
+    def otherwise(self, config: BaseModel, table: str) -> str:
+        """How to make another choice, a clause for a sentence about a field of `table`."""
+        home, _, name = self.field.partition(".")
+        where = name if home == table else f"[{home}] {name}"
+        if self.values == (GIVEN,):
+            return f"leave {where} out"
+        if self.values == ("",):
+            return f"give {where}"
+        others = [each for each in _allowed(type(config), self.field) if each not in self.values]
+        values = _listed([shown(each) for each in others], "or")
+        return f"set {where} {values}" if others else f"give {where} another value"
 
     def text(self) -> str:
         """The choice on the page."""
@@ -108,7 +126,7 @@ class Unused(Rule):
     choices : what must hold, all at once
     because : why nothing would use them, a clause that follows the last choice, if there is one
     apart : fields of a pattern that are used all the same
-    remedy : what to do instead, a clause that ends the sentence
+    remedy : what to do to use it, a clause that ends the sentence; if not given, to make another of the choices
     """
 
     fields: tuple[str, ...]
@@ -134,8 +152,9 @@ class Unused(Rule):
                 table, _, field = name.partition(".")
                 said = " and ".join(choice.said(config, table) for choice in self.choices)
                 why = f"{said}, {self.because}" if said else self.because
-                remedy = f"; {self.remedy}" if self.remedy else ""
-                yield f"[{table}] {field} must be {shown(default)} {why}, not {shown(value)}{remedy}"
+                others = (choice.otherwise(config, table) for choice in self.choices)
+                remedy = self.remedy or _listed([f"leave {field} out", *others], "or")
+                yield f"[{table}] {field} must be {shown(default)} {why}, not {shown(value)}; {remedy}"
 
     def text(self) -> str:
         parts = []
