@@ -17,21 +17,20 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sim.kernels import CURRENT_BITS, NOISE_BITS, add_rows, list_driven, list_rows
+from sim.kernels import CURRENT_BITS, add_rows, list_driven, list_rows
 from sim.philox import fill_words
 
 __all__ = ["convert_single", "digitise"]
 
 _CURRENT_LSB = 2.0**-CURRENT_BITS
-_NOISE_LSB = 2.0**-NOISE_BITS
 _TOGETHER = 1024
 """Blocks of random words that are drawn together."""
 
 
 @njit(cache=True)
 def _digitise_tiles(  # type: ignore[no-untyped-def]
-    which, tiles, count, units, u, v, source, images, first, k0, k1, table, full_scale, sigma, inverse_lsb, low, high,
-    codes, over, overs, counters, words, normals,
+    which, tiles, count, units, u, v, source, images, first, k0, k1, table, full_scale, sigma, noise_lsb, inverse_lsb,
+    low, high, codes, over, overs, counters, words, normals,
 ):  # fmt: skip
     """Codes and over flags of the row tiles `tiles[e]` of the reads `which[e]`, e < count; the last three are
     scratch.
@@ -61,7 +60,7 @@ def _digitise_tiles(  # type: ignore[no-untyped-def]
         for i in range(columns):
             current = (np.float64(u[at, tile, i]) * unit) * _CURRENT_LSB / full_scale
             if sigma > 0.0:
-                spread = np.sqrt((np.float64(v[at, tile, i]) * (unit * unit)) * _NOISE_LSB)
+                spread = np.sqrt((np.float64(v[at, tile, i]) * (unit * unit)) * noise_lsb)
                 current += sigma * spread / full_scale * np.float64(normals[i])
             rounded = np.rint(current * inverse_lsb)
             outside = (rounded < low) | (rounded > high)
@@ -73,11 +72,13 @@ def _digitise_tiles(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def digitise(  # type: ignore[no-untyped-def]
-    units, u, v, source, images, first, k0, k1, table, full_scale, sigma, inverse_lsb, low, high, codes, over, overs
-):
+    units, u, v, source, images, first, k0, k1, table, full_scale, sigma, noise_lsb, inverse_lsb, low, high, codes,
+    over, overs,
+):  # fmt: skip
     """Noise and ADC of the reads of a batch of images, each with as many reads, one after another.
 
     units, u, v : as `list_rows` and `add_rows` leave them; v is not looked at unless sigma > 0
+    sigma, noise_lsb : read noise, relative to a cell; unit of v, squared conductance steps
     source : int64 [images], the image in units, u and v
     images, first : uint32 [images], and the number of each image's first read here, which address the noise
     k0, k1 : uint64
@@ -108,19 +109,19 @@ def digitise(  # type: ignore[no-untyped-def]
             if count == most:
                 _digitise_tiles(
                     which, tiles, count, units, u, v, source, images, first, k0, k1, table, full_scale, sigma,
-                    inverse_lsb, low, high, codes, over, overs, counters, words, normals,
+                    noise_lsb, inverse_lsb, low, high, codes, over, overs, counters, words, normals,
                 )  # fmt: skip
                 count = 0
     _digitise_tiles(
-        which, tiles, count, units, u, v, source, images, first, k0, k1, table, full_scale, sigma, inverse_lsb, low,
-        high, codes, over, overs, counters, words, normals,
+        which, tiles, count, units, u, v, source, images, first, k0, k1, table, full_scale, sigma, noise_lsb,
+        inverse_lsb, low, high, codes, over, overs, counters, words, normals,
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
 def convert_single(  # type: ignore[no-untyped-def]
     row_codes, last, tile_rows, row_conductance, w, q, noisy, units, u, v, tiles, conductance, image, read, k0, k1,
-    table, full_scale, sigma, inverse_lsb, low, high, codes, over,
+    table, full_scale, sigma, noise_lsb, inverse_lsb, low, high, codes, over,
 ):  # fmt: skip
     """One read: add up the driven rows and digitise.
 
@@ -149,5 +150,5 @@ def convert_single(  # type: ignore[no-untyped-def]
             add_rows(rows, factors_left, ends, 2, q, v)
     digitise(
         units, u, v, np.zeros(1, np.int64), np.full(1, image, np.uint32), read, k0, k1, table, full_scale, sigma,
-        inverse_lsb, low, high, codes, over, np.empty(1, np.int64),
+        noise_lsb, inverse_lsb, low, high, codes, over, np.empty(1, np.int64),
     )  # fmt: skip

@@ -3,17 +3,20 @@
 The array is linear, and its effective conductances are put on integer grids once, after programming:
 
     W = rint((Gp - Gn) / dG * 2^10)         column current of a driven row, in units of V_read * dG / 1024
-    Q = rint((Gp^2 + Gn^2) / dG^2 * 2^4)    noise power of a driven row; cells are independent, so powers add
+    Q = rint((Gp^2 + Gn^2) / dG^2 * 2^B)    noise power of a driven row; cells are independent, so powers add
     R = sum over columns of rint((Gp + Gn) / dG * 2^10)    load of a driven row, for the energy
 
-Sums of integers are exact in any order; noise and ADC work on them element by element (`sim.adc`). So a read gives
-the same bits in a batch and alone. Cells that drift (`sim.drift`) stay where they are until `CrossbarArray.age` moves
-them; nothing in the reads themselves changes.
+B is `CrossbarArray.noise_bits`: 12, or 10 or 11 where that leaves the sums of v in 32 bits, and less only where a cell
+is more than some 700 steps. Sums of integers are exact in any order; noise and ADC work on them element by element
+(`sim.adc`). So a read gives the same bits in a batch and alone. Cells that drift (`sim.drift`) stay where they are
+until `CrossbarArray.age` moves them; nothing in the reads themselves changes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,12 +29,16 @@ from sim.config import Device
 from sim.devices import EFFECTS, after_pulses, effective_conductance
 from sim.drift import LayerDrift
 from sim.image import ChipImage, LayerImage
-from sim.kernels import CURRENT_BITS, NOISE_BITS, add_rows, count_rows, list_rows
+from sim.kernels import CURRENT_BITS, add_rows, count_rows, list_rows
 from sim.maps import Driven, whole_vectors
 from sim.philox import Purpose, key, normal_table
 from sim.programming import program_image
 from sim.short_repr import short_repr
 from sim.spread import Spread, spread_rows
+
+_NOISE_BITS = (12, 10)
+"""Fraction bits of the noise grid: most, and fewest for the sake of 32-bit sums. With 12 the noise of a cell of half a
+step is right to 0.05 %."""
 
 _Grid = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -84,6 +91,7 @@ class CrossbarArray:
     cells_S : float64 [2, inputs, outputs], conductances of the p and n cells, siemens
     g_S : float64 [2, inputs, outputs], effective conductances: those of the cells, with IR drop
     current_grid, noise_grid : int64 [inputs, outputs], W and Q above
+    noise_bits : fraction bits B of the noise grid
     row_conductance : int64 [inputs], R above
     layer, gain_shift : the layer as it was programmed, and its g
     row_pulses : int64 [inputs], read pulses of every row since programming that the conductances are aged by
@@ -109,9 +117,11 @@ class CrossbarArray:
         self.device = device
         self.seed = seed
         self.read_s = read_s
+        self.noise_bits = _NOISE_BITS[0]
         self.programming = 0
         self.row_pulses = np.zeros(parameters.inputs, np.int64)
         self._redraws = programmed_S is None and device.program_sigma > 0.0
+        self._pulsed = programmed_S is not None
         if programmed_S is None:
             self._set_cells(self._programmed(0), 0)
         else:
@@ -139,7 +149,7 @@ class CrossbarArray:
     def noise_grid(self) -> NDArray[np.int64]:
         """Q, int64 [inputs, outputs]."""
         p, n = self.g_S / self.device.step_S
-        return _noise(p, n).astype(np.int64)
+        return _noise(p, n, self.noise_bits).astype(np.int64)
 
     def copy(self) -> CrossbarArray:
         """The same crossbar, to be aged apart."""
@@ -184,7 +194,7 @@ class CrossbarArray:
         p, n = aged_S / self.device.step_S
         self._w[rows] = _currents(p, n)
         if self.noisy:
-            self._q[rows] = _noise(p, n)
+            self._q[rows] = _noise(p, n, self.noise_bits)
         self.row_conductance[rows] = _loads(p, n)
         self._forget_sums()
 
@@ -260,8 +270,8 @@ class CrossbarArray:
         codes, over, overs = np.empty(shape, np.int16), np.empty(shape, bool), np.empty(len(source), np.int64)
         digitise(
             products.units, products.u, products.v, source, np.asarray(image_ids).astype(np.uint32), first, *self._key,
-            normal_table(), self.full_scale, self.device.read_sigma, self._inverse_lsb, *self._limits, codes, over,
-            overs,
+            normal_table(), self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb,
+            *self._limits, codes, over, overs,
         )  # fmt: skip
         return codes, over, overs
 
@@ -285,7 +295,8 @@ class CrossbarArray:
         convert_single(
             row_codes[None], self._last, self.parameters.tile_rows, self.row_conductance, self._w, self._q, self.noisy,
             kept.units, kept.u, kept.v, kept.tiles, kept.conductance, image_id, read, *self._key, normal_table(),
-             self.full_scale, self.device.read_sigma, self._inverse_lsb, *self._limits, codes, over,
+             self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb, *self._limits, codes,
+            over,
         )  # fmt: skip
         return codes[0], over[0]
 
@@ -322,7 +333,7 @@ class CrossbarArray:
             )
         if self.read_s is None:
             raise ValueError(f"Layer {self.index}: cell 'tantalum' needs read_s, the length of a read pulse in seconds")
-        return LayerDrift(self.device, self.cells_S.copy(), self.seed, self.index, self.read_s)
+        return LayerDrift(self.device, self.cells_S.copy(), self.seed, self.index, self.read_s, self._pulsed)
 
     def _use_cells(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Make effective conductances, grids and their types anew from `cells_S`."""
@@ -334,9 +345,25 @@ class CrossbarArray:
         self._w, u_type = self._prepare(_currents(p, n), top, _currents)
         v_type = u_type
         if self.noisy:
-            self._q, v_type = self._prepare(_noise(p, n), top * top, _noise)
+            self._q, v_type = self._prepare_noise(p, n, top * top)
         self._types = (u_type, v_type)
         self._forget_sums()
+
+    def _prepare_noise(self, p: NDArray[np.float64], n: NDArray[np.float64], largest: int) -> tuple[NDArray, type]:
+        """The noise grid and the type of its sums, with the most fraction bits that leave sums in 32 bits, or, where
+        that would be few, that leave them exact.
+        """
+        most, fewest = _NOISE_BITS
+        for wanted, candidates in ((np.int32, range(most, fewest - 1, -1)), (np.int64, range(most, 0, -1))):
+            for self.noise_bits in candidates:
+                grid_of = functools.partial(_noise, bits=self.noise_bits)
+                with contextlib.suppress(ValueError):
+                    grid, kind = self._prepare(grid_of(p, n), largest, grid_of)
+                    if kind is wanted:
+                        return grid, kind
+        self.noise_bits = 0
+        grid_of = functools.partial(_noise, bits=0)
+        return self._prepare(grid_of(p, n), largest, grid_of)
 
     def _forget_sums(self) -> None:
         """Forget what was made of the cells as they were: the last row vector's sums of `convert_one`, sorted grids."""
@@ -387,9 +414,9 @@ def _currents(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.floa
     return np.rint((p - n) * 2.0**CURRENT_BITS)
 
 
-def _noise(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
+def _noise(p: NDArray[np.float64], n: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
     """Q of conductances in steps."""
-    return np.rint((p * p + n * n) * 2.0**NOISE_BITS)
+    return np.rint((p * p + n * n) * 2.0**bits)
 
 
 def _loads(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -3,7 +3,10 @@
 A cell that was programmed to G0 lies at w0 = w(G0), at the age of w0 on the curve of `sim.age_curve`. A row's n pulses
 since programming, the same for all its cells, take it to
 
-    G = G(w(n))    w(n) = w0 + sign(v) (U(age0 + n) - U(age0))
+    G = G(w(n))    w(n) = w0 + sign(v) (U(age0 + D n) - U(age0))
+
+with D the cell's own speed, the one that it had in the programming pulses (`sim.cells`); of cells that were not
+programmed by pulses nothing is known of it, and D is 1;
 
 and G0 to the bit for n = 0, and for cells that are stuck or frozen; so conductances are a function of the counts alone,
 whatever happened in between.
@@ -42,9 +45,13 @@ def _curve(v_V: float, t_s: float, acceleration: float) -> AgeCurve:
 
 @njit(cache=True, nogil=True)
 def _age_rows(  # type: ignore[no-untyped-def]
-    start, stop, rows, pulses, programmed_S, w, age, way, sign, first, per_octave, table, on_S, off_S, aged_S
+    start, stop, rows, pulses, programmed_S, w, age, way, speed, sign, first, per_octave, table, on_S, off_S, aged_S
 ):
-    """Conductances of rows[start .. stop - 1] after their pulses; rows, pulses int64 [n], aged_S [2, n, outputs]."""
+    """Conductances of rows[start .. stop - 1] after their pulses; rows, pulses int64 [n], aged_S [2, n, outputs].
+
+    speed : float64 [2, inputs, outputs], or [1, 1, 1] for one that all cells have
+    """
+    own = 1 if speed.shape[0] == 2 else 0
     for side in range(2):
         for i in range(start, stop):
             row, count = rows[i], pulses[i]
@@ -53,7 +60,8 @@ def _age_rows(  # type: ignore[no-untyped-def]
                 if count == 0 or there == math.inf:
                     aged_S[side, i, column] = programmed_S[side, row, column]
                     continue
-                gone = way_of(there + count, first, per_octave, table) - way[side, row, column]
+                gone_by = count * speed[side * own, row * own, column * own]
+                gone = way_of(there + gone_by, first, per_octave, table) - way[side, row, column]
                 state = min(max(w[side, row, column] + sign * gone, 0.0), 1.0)
                 aged_S[side, i, column] = state * on_S + (1.0 - state) * off_S
 
@@ -61,12 +69,13 @@ def _age_rows(  # type: ignore[no-untyped-def]
 @dataclass(frozen=True, eq=False)
 class _Start:
     """States, ages and ways U(age) after programming, float64 [2, inputs, outputs]; the age of a stuck cell is
-    infinite.
+    infinite. The cells' speeds, or [1, 1, 1] for that of all.
     """
 
     w: NDArray[np.float64]
     age: NDArray[np.float64]
     way: NDArray[np.float64]
+    speed: NDArray[np.float64]
 
 
 class LayerDrift:
@@ -78,15 +87,25 @@ class LayerDrift:
     programmed_S : float64 [2, inputs, outputs], conductances after programming, siemens, without IR drop
     seed, layer : address of the draws that say which cells are stuck
     read_s : length of a read pulse, seconds
+    pulsed : whether the cells were programmed by pulses, in which `device_sigma` is the spread of their speed
 
     Raises ValueError where the read voltage lets cells run away.
     """
 
-    def __init__(self, device: Device, programmed_S: NDArray[np.float64], seed: int, layer: int, read_s: float) -> None:
+    def __init__(
+        self,
+        device: Device,
+        programmed_S: NDArray[np.float64],
+        seed: int,
+        layer: int,
+        read_s: float,
+        pulsed: bool = False,
+    ) -> None:
         self.programmed_S = programmed_S
         self._v_V = device.v_read_V if device.read_polarity == "positive" else -device.v_read_V
         self._stuck_share = device.stuck_on + device.stuck_off
         self._cells = Cells(seed, layer)
+        self._sigma = device.device_sigma if pulsed else 0.0
         self._curve = _curve(self._v_V, read_s, device.acceleration)
 
     @functools.cached_property
@@ -95,7 +114,10 @@ class LayerDrift:
         age = self._curve.locate(w)
         if self._stuck_share > 0.0:
             age[self._cells.uniforms(Purpose.STUCK, age.shape) < self._stuck_share] = np.inf
-        return _Start(w, age, self._curve.ways(age))
+        speed = np.ones((1, 1, 1))
+        if self._sigma > 0.0:
+            speed = np.maximum(0.0, 1.0 + self._sigma * self._cells.normals(Purpose.DEVICE, age.shape))
+        return _Start(w, age, self._curve.ways(age), speed)
 
     def conductance_S(self, rows: NDArray[np.int64], pulses: NDArray[np.int64]) -> NDArray[np.float64]:
         """Conductances of the cells of `rows`, int64 [n], after `pulses`, int64 [n]: float64 [2, n, outputs]."""
@@ -106,8 +128,8 @@ class LayerDrift:
 
         def part(first: int, last: int) -> None:
             _age_rows(
-                first, last, rows, pulses, self.programmed_S, start.w, start.age, start.way, *self._curve.spline,
-                oxide.gm_S, off_S, aged_S,
+                first, last, rows, pulses, self.programmed_S, start.w, start.age, start.way, start.speed,
+                *self._curve.spline, oxide.gm_S, off_S, aged_S,
             )  # fmt: skip
 
         parts = max(1, min(processors(), aged_S.size // _SHARED))

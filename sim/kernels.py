@@ -20,12 +20,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["CURRENT_BITS", "NOISE_BITS", "add_rows", "count_rows", "list_driven", "list_rows"]
+__all__ = ["CURRENT_BITS", "add_rows", "count_rows", "list_driven", "list_rows"]
 
 CURRENT_BITS = 10
 """Fraction bits of the current grid: W = rint((Gp - Gn) / dG * 2^10)."""
-NOISE_BITS = 4
-"""Fraction bits of the noise grid: Q = rint((Gp^2 + Gn^2) / dG^2 * 2^4)."""
 
 
 @njit(cache=True, nogil=True)

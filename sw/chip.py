@@ -20,6 +20,7 @@ from sim.result import Result
 from sw.config import Config
 from sw.errors import ConfigError, FileError
 from sw.files import as_path, readable_error, write_atomic, write_folder
+from sw.image_numbers import ImageNumbers
 from sw.inputs import as_ids, as_labels, as_pixels, as_trace
 from sw.measured import measured
 from sw.provenance import Provenance
@@ -76,6 +77,7 @@ class Chip:
         self.network = network if stages is None else stages.normalised
         self.findings: Diagnosis | None = None
         self.notes: tuple[str, ...] = ()
+        self._numbers = ImageNumbers()
 
     @property
     def config(self) -> Config:
@@ -140,7 +142,8 @@ class Chip:
         ----------
         images : NumPy or torch, in the shape `image_shape` or flat; uint8, or float in 0 .. 1: see `pixels`
         trace : "spikes" records every spike, True or "full" every membrane as well
-        ids : numbers that address each image's random draws; 0, 1, 2, ... if not given
+        ids : numbers that address each image's random draws; 0, 1, 2, ... if not given, in every call. Batches of one
+            set need numbers of their own, or they get the same noise, which is warned of
         progress : called with images done and images in all
 
         Raises `TypeError` or `ValueError` for images of another type, shape or range.
@@ -149,7 +152,13 @@ class Chip:
         pixels = self.pixels(images)
         numbers = as_ids(ids, len(pixels))
         result = run_reference(self.image, pixels, ids=numbers, trace=as_trace(trace), progress=progress)
-        return measured(result, self.image, pixels)
+        return self._counted(measured(result, self.image, pixels), numbers)
+
+    def _counted(self, result: Result, numbers: Any) -> Result:
+        """The result; of images without numbers of their own, it is noted which they are."""
+        if numbers is None and result.origin is not None:
+            self._numbers.used(self.image, result.origin.images)
+        return result
 
     def cosim(
         self,
@@ -208,7 +217,7 @@ class Chip:
                 result = run_cosim(self.image, pixels, **options)
         except OSError as error:
             raise FileError(readable_error(error.filename or place or "the simulator's folder", error)) from error
-        return measured(result, self.image, pixels, simulator, bus)
+        return self._counted(measured(result, self.image, pixels, simulator, bus), numbers)
 
     def diagnose(self, images: Any, labels: Any = None) -> Diagnosis:
         """What is wrong with the chip, judged by these images: silent layers, thresholds at their limit, converters

@@ -30,7 +30,7 @@ def report(chip: Chip, folder: Path, images: Any, labels: Any, reference: Result
     if pixels is not None:
         known = None if labels is None else as_labels(labels, len(pixels), chip.parameters.classes)
         check_measured(chip.image, pixels, reference, rtl)
-        reference = chip.predict(pixels) if reference is None else reference
+        reference = chip.predict(pixels, ids=range(len(pixels))) if reference is None else reference
     comparison: dict[str, Any] | None = None
     if reference is not None and rtl is not None and rtl.origin is not None:
         values, traced = compared(reference, rtl)

@@ -34,13 +34,13 @@ def plain_codes(
             for j in driven:
                 a, b = float(g_p[j, i]) / device.step_S, float(g_n[j, i]) / device.step_S
                 u += rows[j] * round((a - b) * 2**10)
-                v += rows[j] ** 2 * round((a * a + b * b) * 2**4)
+                v += rows[j] ** 2 * round((a * a + b * b) * 2**array.noise_bits)
             current = u * 2.0**-10 / full_scale
             if device.read_sigma > 0:
                 words = plain_philox((image_id, read, tile, i // 8), (array.seed, Purpose.READ << 16 | array.index))
                 word = words[i % 8 // 2]
                 normal = float(normal_table()[word >> 16 if i % 2 else word & 0xFFFF])
-                current += device.read_sigma * math.sqrt(v * 2.0**-4) / full_scale * normal
+                current += device.read_sigma * math.sqrt(v * 2.0**-array.noise_bits) / full_scale * normal
             rounded = round(current / 2**gain_shift)
             codes[tile][i] = min(max(rounded, p.code_min), p.code_max)
             over[tile][i] = not p.code_min <= rounded <= p.code_max

@@ -117,6 +117,23 @@ def test_noise_has_the_size_of_independent_cells() -> None:
     assert abs(np.corrcoef(codes[:, 0, 0], codes[:, 0, 1])[0, 1]) < 0.06
 
 
+@pytest.mark.parametrize("row_bits", [1, 8])
+@pytest.mark.parametrize("bits", [1, 4, 6])
+def test_noise_of_small_conductances_is_right(bits: int, row_bits: int) -> None:
+    """Of columns of zeros too, whose cells are all at the lowest conductance, a fraction of a step."""
+    weights = np.zeros((200, 6), int)
+    weights[::7, 3:] = (1 << bits) - 1
+    device = Device(bits=bits, g_min_S=1e-6, g_max_S=1e-6 + 3e-6 * ((1 << bits) - 1), read_sigma=0.1)
+    array = CrossbarArray(
+        0, layer_of(weights), LayerParameters(inputs=200, outputs=6, lanes=6, row_bits=row_bits), device, 0
+    )
+    p, n = array.g_S / device.step_S
+    powers = (p**2 + n**2).sum(axis=0)
+    found = array.noise_grid.sum(axis=0) * 2.0**-array.noise_bits
+    np.testing.assert_allclose(found, powers, rtol=1e-3)
+    assert powers[0] == pytest.approx(200 * 2 / 9) and 8 <= array.noise_bits <= 12
+
+
 def test_counts() -> None:
     rng = np.random.default_rng(4)
     image = random_chip(rng, sizes=[50, 30], row_bits=8, tile_rows=13, device_sigma=0.1)
@@ -162,7 +179,7 @@ def test_single_reads_are_fast() -> None:
 
 
 def test_conductances_too_near_for_exact_sums_are_refused() -> None:
-    device = Device(bits=6, g_min_S=9.9e-6, g_max_S=1e-5, read_sigma=0.01)
-    message = r"^Layer 0: g_min_S \(9.9e-06\) is so near g_max_S \(1e-05\) that cells, .* are not exact$"
+    device = Device(bits=6, g_min_S=9.999e-6, g_max_S=1e-5, read_sigma=0.01)
+    message = r"^Layer 0: g_min_S \(9.999e-06\) is so near g_max_S \(1e-05\) that cells, .* are not exact$"
     with pytest.raises(ValueError, match=message):
         CrossbarArray(0, layer_of(np.ones((3, 2), int)), LayerParameters(inputs=3, outputs=2, lanes=1), device, 1)

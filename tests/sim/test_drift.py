@@ -10,7 +10,7 @@ from sim.age_curve import AgeCurve, ReadPulse
 from sim.config import Device
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.devices import Cells, effective_conductance
-from sim.philox import Purpose
+from sim.philox import Purpose, cell_normals, key
 from sim.tantalum_oxide import TantalumOxide
 from tests.sim.drifting import DRIFT, drifting_chip, drifting_device
 from tests.sim.networks import random_chip
@@ -39,6 +39,32 @@ def test_cells_go_where_the_age_curve_takes_them() -> None:
         expected = g if row == 0 or age == np.inf else float(oxide.conductance_S(aged, 0.2))
         assert array.cells_S[side, row, column] == expected
     assert (array.cells_S > before).any() and not (array.cells_S < before * (1.0 - 1e-12)).any()
+
+
+def test_a_cell_drifts_at_the_speed_that_it_had_in_the_pulses() -> None:
+    """Of cells that were programmed by pulses; of others nothing is known of their speed."""
+    direct = an_array(device_sigma=0.3)
+    cells_S = direct.cells_S.copy()
+    index, layer, parameters, device, seed = 0, direct.layer, direct.parameters, direct.device, direct.seed
+    array = CrossbarArray(index, layer, parameters, device, seed, programmed_S=cells_S.copy(), read_s=direct.read_s)
+    speeds = np.maximum(0.0, 1.0 + 0.3 * cell_normals(key(seed, Purpose.DEVICE, index), cells_S.shape))
+    counts = np.arange(17) * 5
+    array.age(counts)
+    direct.age(counts)
+    oxide = TantalumOxide()
+    assert direct.read_s is not None
+    curve = AgeCurve(oxide, ReadPulse(0.2, direct.read_s, 1e9))
+    for side, row, column in np.ndindex(*cells_S.shape):
+        w = float(oxide.state(cells_S[side, row, column], 0.2))
+        age = float(curve.locate(w))
+        if row == 0 or age == np.inf:
+            assert array.cells_S[side, row, column] == cells_S[side, row, column]
+            continue
+        for aged, speed in ((array, speeds[side, row, column]), (direct, 1.0)):
+            there, before = curve.ways(np.array([age + counts[row] * speed, age]))
+            expected = float(oxide.conductance_S(min(w + there - before, 1.0), 0.2))
+            assert aged.cells_S[side, row, column] == pytest.approx(expected, rel=1e-12)
+    assert not np.array_equal(array.cells_S, direct.cells_S)
 
 
 def test_negative_reads_drift_down() -> None:
