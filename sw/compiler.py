@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sim.arguments import check_progress
+from sim.array_limits import array_problems
 from sim.brightness import CalibrationFacts
 from sim.image import ChipImage
 from sim.short_repr import short_repr
@@ -20,7 +21,7 @@ from sw.compile_images import calibration_pixels, check_calibration, image_shape
 from sw.config import PRESETS, Config
 from sw.default_config import ideal_config
 from sw.diagnostics import diagnose_compiled
-from sw.errors import ConfigError
+from sw.errors import ArrayWarning, ConfigError, warn
 from sw.graph import AveragePool
 from sw.import_check import check_same
 from sw.import_torch import import_torch
@@ -213,7 +214,10 @@ def _programmed(
         image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
         stages = None if stages is None else replace(stages, untuned=untuned)
         chip = Chip(image, config, stages, learnt, tuned, network=network)
-    chip.notes = range_notes(network, conversion.ranges)
+    problems = tuple(array_problems(chip.image))
+    for sentence in problems:
+        warn(sentence, ArrayWarning)
+    chip.notes = (*range_notes(network, conversion.ranges), *problems)
     chip.findings = diagnose_compiled(chip, images)
     return chip
 

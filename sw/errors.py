@@ -8,6 +8,7 @@ from __future__ import annotations
 from sim.slips import SpikeLoomWarning, warn
 
 __all__ = [
+    "ArrayWarning",
     "CalibrationError",
     "ConfigError",
     "DataError",
@@ -57,6 +58,10 @@ class WeightImageError(SpikeLoomError):
 
 class FileError(SpikeLoomError):
     """A file or folder could not be written or read: no space, no permission, something in the way."""
+
+
+class ArrayWarning(SpikeLoomWarning):
+    """Arrays draw more than wires, drivers or half-selected cells bear; see `sim.array_limits`."""
 
 
 class DiagnosticWarning(SpikeLoomWarning):
