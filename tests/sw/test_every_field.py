@@ -23,7 +23,10 @@ from sw.lifetime_evidence import measure_lifetime
 from sw.programming_evidence import programmed, programming_summary
 from sw.training import train
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*usual values are")  # pulses so long that cells drift at once
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*usual values are"),
+    pytest.mark.filterwarnings("ignore:.*usual are"),
+]  # pulses so long that cells drift at once
 DRIFT = {"device.cell": "tantalum", "device.g_min_S": 1e-4, "device.g_max_S": 0.025, "device.acceleration": 1e9}
 WORN = {**DRIFT, "lifetime.measure": True, "lifetime.threshold": 0.5, "lifetime.images": 50}
 PULSES = {"programming.method": "verify"}
