@@ -87,7 +87,10 @@ def test_the_reference_against_plain_python(seed: int, refresh: int) -> None:
     counts = [[0] * shape.inputs for shape in image.parameters.layers]
     reads = [[0] * shape.inputs for shape in image.parameters.layers]
     layers = [
-        SimpleNamespace(parameters=a.parameters, device=a.device, g_S=a.g_S, seed=a.seed, index=a.index) for a in arrays
+        SimpleNamespace(
+            parameters=a.parameters, device=a.device, g_S=a.g_S, seed=a.seed, index=a.index, noise_bits=a.noise_bits
+        )
+        for a in arrays
     ]
     for b in range(IMAGES):
         if refresh and b and b % refresh == 0:
