@@ -443,7 +443,7 @@ def test_the_usual_slips_with_digits_are_told_of_and_their_remedies_are_right() 
     }
     for remedy, images in wrong.items():
         with pytest.warns(SpikeLoomWarning, match=re.escape(remedy)) as seen:
-            assert chip.predict(images).accuracy(expected) < 0.5
+            assert chip.predict(images, ids=range(len(images))).accuracy(expected) < 0.5
         assert len(seen) == 1
     inverse = 255 - wrong["give 255 - images"]
     for images in (
@@ -452,7 +452,8 @@ def test_the_usual_slips_with_digits_are_told_of_and_their_remedies_are_right() 
         inverse,
         np.rint(tests * 15.9375).astype(np.uint8),
     ):
-        mended = chip.predict(images if images.dtype == np.uint8 else np.minimum(images, 1.0))
+        taken = images if images.dtype == np.uint8 else np.minimum(images, 1.0)
+        mended = chip.predict(taken, ids=range(len(taken)))
         assert abs(mended.accuracy(expected) - right.accuracy(expected)) <= 0.01  # halves are rounded either way
     with pytest.warns(SpikeLoomWarning, match=r"^Calibration images are nearly black: .*multiply by 255 / 16, or"):
         sw.compile(model, values[:500], "digits")

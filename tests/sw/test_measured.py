@@ -147,6 +147,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.filterwarnings("ignore:.* images have the numbers")
 def test_results_of_something_else_are_refused(tmp_path, case):
     options, sentence = REFUSED[case]
     with pytest.raises(ValueError, match=f"^The result given as {sentence}"):
