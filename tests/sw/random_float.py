@@ -169,6 +169,8 @@ def random_case(seed: int, steps: int = 360, **fixed: Any) -> Case:
         images |= np.uint8(255) * (rng.random(images.shape) < 0.1)
         linear = fixed.get("linear", rng.random() < 0.5)
         tables = random_tables(rng, coding, phases, linear, steps) | fixed.get("tables", {})
+        if len(builder.stages) == 1:
+            tables["neuron"].pop("reset", None)  # there are no hidden neurons
         case = Case(seed, model, Net(builder.pixels, tuple(builder.stages)), images, tables)
         if fits(case):
             return case
