@@ -105,9 +105,7 @@ def encoded(coding: str, pixels: Array, steps: int, phases: int, start: int) -> 
             left = left + pixels
             out[step - 1] = left >= 255
             left = left - 255 * (left >= 255)
-        elif coding == "analog":
-            out[step - 1] = pixels / 255
-        else:  # [WS eq. 5] a spike with probability x / 255
+        else:  # "analog", and of "rate" the probability [WS eq. 5]
             out[step - 1] = pixels / 255
     return out
 
@@ -126,8 +124,7 @@ def for_chip(net: Net, coding: str, phases: int) -> Net:
     inputs are smaller by that, and so is every current and activation, if biases are.
     """
     largest = weights_of_steps(phases, phases).sum()
-    paper, eq_8 = largest, 1.0 / largest
-    factor = paper * eq_8 * full_rate(coding, phases)
+    factor = largest * (1.0 / largest) * full_rate(coding, phases)
     return replace(
         net,
         stages=tuple(s if isinstance(s, Pool) else replace(s, bias=s.bias * factor) for s in net.stages),

@@ -67,7 +67,6 @@ def window_rows(
     kernel: tuple,
     stride: tuple,
     padding: tuple,
-    divided: bool = False,
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Places that the rows of a window read at every position, in the order dy, dx, channel; and the positions."""
     height, width = ((s + 2 * p - k) // d + 1 for s, k, d, p in zip(size, kernel, stride, padding, strict=True))
@@ -213,12 +212,11 @@ def random_model(
 
 def spread(module: nn.Module, rng: np.random.Generator) -> None:
     """Weights and biases of a size that matters."""
-    for name, values in module.named_parameters():
+    for values in module.parameters():
         rows = values[0].numel() if values.ndim > 1 else 4
         drawn = rng.normal(0.1 if values.ndim > 1 else 0.2, 1.5 / rows**0.5, values.shape)
         with torch.no_grad():
             values.copy_(torch.from_numpy(drawn))
-        assert name
 
 
 def random_tables(

@@ -18,7 +18,8 @@ from sim.reference import run_reference
 from sim.result import Result
 from sw.passes.quantise import full_rate
 from tests import float_model as plain
-from tests.sw.float_checks import Beside, Compared
+from tests.sw.compared import Compared
+from tests.sw.float_checks import Beside
 from tests.sw.random_float import PHASES, random_case
 
 IMAGES = 2
