@@ -32,8 +32,9 @@ class Block(nn.Module):
         self.second = nn.Conv2d(outputs, outputs, 1) if join else None
         self.shortcut = nn.Conv2d(channels, outputs, 1, bias=False) if join == "convolution" else None
         height, width = self.conv(torch.zeros(1, channels, *size)).shape[2:]
-        self.pooling = str(rng.choice(["", "max", "average"])) if height * width > 1 else ""
         self.window = (min(height, int(rng.integers(1, 3))), min(width, 2))
+        kind = str(rng.choice(["", "max", "average"]))
+        self.pooling = kind if self.window != (1, 1) else ""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = F.relu(self.conv(x))
