@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from hw.params import Coding
 from sim.arguments import check_progress
 from sim.array_limits import array_problems
 from sim.brightness import CalibrationFacts
@@ -36,7 +37,7 @@ from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
 from sw.passes.limits import check_network
 from sw.passes.map import map_to_chip
 from sw.passes.notes import conversion_notes, range_notes
-from sw.passes.quantise import Levels, quantise
+from sw.passes.quantise import Levels, full_rate, quantise
 from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
 from sw.passes.tune_loss import tune_chip
 from sw.provenance import Provenance, chip_name, described
@@ -148,8 +149,7 @@ def compile_model(
     images, facts = calibration_pixels(calibration_images, folded.input_shape, shape)
     check_same(model, folded, images[:4])
     tell(2)
-    phases = config.coding.phases
-    factor = 1.0 / (1.0 - 2.0**-phases) if config.coding.input == "phase" and phases > 1 else 1.0
+    factor = full_rate(Coding[config.coding.input.upper()], config.coding.phases)
     chosen = convert(folded, images, config, factor)
     tell(3)
     stages = Stages(model, folded, chosen.network)

@@ -20,6 +20,7 @@ from hw.params import Coding, Readout, Reset, Rule
 from sim.image import ChipImage
 from sim.short_repr import short_repr
 from sw.network import Network
+from sw.passes.quantise import full_rate
 from sw.windows import WindowReader, map_order, pool_blocks
 
 __all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
@@ -263,11 +264,12 @@ def spiking_network(image: ChipImage, network: Network | None = None) -> Spiking
     shared = image.parameters.stages
     numbers = [stage.layer for _, stage in shared.crossbars]
     plan = shared.with_copies([1] * len(numbers))
+    full = full_rate(image.coding, image.parameters.phases)
     for index, (number, (_, stage)) in enumerate(zip(numbers, plan.crossbars, strict=True)):
         chip, shape = image.layers[number], image.parameters.layers[number]
         unit = 1.0 if network is None else float(chip.theta)
         weight = chip.weights if network is None else network.layers[index].weight.T
-        bias = chip.bias if network is None else network.layers[index].bias
+        bias = chip.bias if network is None else network.layers[index].bias * full
         dtype = np.float32 if network is not None or shape.membrane_bits <= 25 else np.float64
         layers.append(
             SpikingLayer(

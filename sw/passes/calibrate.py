@@ -33,9 +33,11 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
     shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
     fit = [_Misfits(shape, layer, adc_bits) for shape, layer in zip(shapes, network.layers, strict=True)]
     fixed = wide.coding == Coding.ANALOG
+    # the same in every step: once is enough, in the first step that the layer is run in
+    first = 1 if len(fit) > 1 else wide.skip * wide.parameters.phases + 1
 
     def observe(layer: int, step: int, maps: Maps) -> NDArray[np.floating] | None:
-        return fit[layer].add(maps) if layer or step == 1 or not fixed else None
+        return fit[layer].add(maps) if layer or step == first or not fixed else None
 
     size = min(250, network.batch)
     for start in range(0, len(images), size):

@@ -243,7 +243,10 @@ class _Converter:
         if exact:
             return _Rounded(theta, step, scale)
         levels = round_weights(scaled(stage, maps, rates, scale).weight, step, self.top)
-        return _Rounded(theta, step, scale, self.inputs[number].correction(levels, step / unit))
+        # where branches join, the rows of each have the unit of their own source
+        sources = [np.full(w.rows(maps[w.source]), rates[w.source] / self.base[w.source]) for w in stage.windows]
+        units = np.concatenate(sources) / scale
+        return _Rounded(theta, step, scale, self.inputs[number].correction(levels, step / units))
 
     def _step(self, number: int) -> float:
         """The step of a layer with rates of 1 as in `base`, which all candidates have in common."""

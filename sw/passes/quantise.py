@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.params import Coding
 from sim.short_repr import short_repr
 from sw.graph import Floats
 from sw.network import Layer, Network
@@ -14,6 +15,7 @@ from sw.network import Layer, Network
 __all__ = [
     "MAX_THETA",
     "Levels",
+    "full_rate",
     "largest_threshold",
     "levels_of",
     "on_grid",
@@ -28,7 +30,7 @@ MAX_THETA = 32767
 membranes.
 """
 
-
+_PIXEL_BITS = 8
 _MAX_BIAS = 2.0**62
 """Where a bias ends that is out of all proportion; no register holds it, and `sw.passes.map` says so."""
 
@@ -60,6 +62,23 @@ class Levels:
         return self.positive.astype(np.int32) - self.negative.astype(np.int32)
 
 
+def full_rate(coding: Coding, phases: int) -> float:
+    """What pixel 255 is, averaged over a period with the weights of its phases: 1, where it spikes in every phase.
+
+    Biases are multiplied by it: an input x / 255 that comes as x / 255 times this makes every layer's current and rate
+    that much smaller, if the biases are smaller too.
+
+    [WS eq. 8] divides biases by 1 - 2^-K, and means the same. Its spikes weigh 2^-(1+p), together 1 - 2^-K a period,
+    and its activations are normalised to 0 .. 1 - 2^-K (4.1), biases with them; here the weights of a period add up
+    to 1, and activations are normalised to 0 .. 1, so that the two factors are gone. A pixel's K first bits fill their
+    range likewise: those of 255 are all 1. Only with more phases than a pixel has bits, K > 8, the last K - 8 are
+    silent.
+    """
+    if coding != Coding.PHASE or phases <= _PIXEL_BITS:
+        return 1.0
+    return ((1 << _PIXEL_BITS) - 1 << phases - _PIXEL_BITS) / ((1 << phases) - 1)
+
+
 def quantise(network: Network, cell_bits: int, weight_scale: str, bias_factor: float = 1.0) -> tuple[Levels, ...]:
     """Levels of a normalised network, whose real thresholds are 1.
 
@@ -69,7 +88,7 @@ def quantise(network: Network, cell_bits: int, weight_scale: str, bias_factor: f
     ----------
     cell_bits : b, levels 0 .. 2^b - 1
     weight_scale : "max" (no weight is clipped) or "mse" (least mean square error of the weights)
-    bias_factor : 1 / (1 - 2^-K) where K phases together carry an input of that sum only [WS eq. 8]
+    bias_factor : `full_rate` of the input coding
     """
     top = (1 << cell_bits) - 1
     return tuple(

@@ -67,8 +67,10 @@ class LayerInputs:
                 return best * factor
         return best
 
-    def correction(self, levels: NDArray[np.integer], step: float) -> Floats:
-        """What to add to the bias, float64 [outputs], so that the mean of the output's error is 0."""
+    def correction(self, levels: NDArray[np.integer], step: float | Floats) -> Floats:
+        """What to add to the bias, float64 [outputs], so that the mean of the output's error is 0; `step` of all rows,
+        or float64 [rows].
+        """
         mean = [None if values is None else values.mean(axis=0, keepdims=True) for values in self.maps]
         error = self.reader.sums(mean, (self.weight - levels * step).T, np.float64)
         return error.reshape(-1, len(self.bias)).mean(axis=0)

@@ -43,9 +43,31 @@ def test_a_percentile_or_a_rounding_rule_changes_the_weights():
     assert thetas["max"] != thetas["percentile"] and thetas["max"] != thetas["mse"]
 
 
-def test_phase_coding_has_larger_biases():
-    plain, phases = (make_chip(coding={"input": name, "phases": 2}).image.layers[0].bias for name in ("rate", "phase"))
-    assert np.abs(phases - plain * 4 / 3).max() <= 1.2
+@pytest.mark.parametrize("phases", [2, 8])
+def test_biases_do_not_depend_on_the_coding(phases):
+    """Pixels fill their range with phases too: [WS eq. 8] divides by what its normalisation has multiplied by."""
+    fixed = {"normalisation": "max", "weight_scale": "max", "output_offset": "network"}
+    of_rate, of_phase = (
+        make_chip(coding={"input": name, "phases": phases}, decision={"t_max": 16}, convert=fixed).image.layers
+        for name in ("rate", "phase")
+    )
+    for a, b in zip(of_rate, of_phase, strict=True):
+        np.testing.assert_array_equal(a.bias, b.bias)
+
+
+def test_biases_are_smaller_where_not_all_phases_have_bits():
+    model = make_model(20, 12, 5)
+    model[1].weight.data *= 1e-3  # biases of many steps
+    fixed = {"normalisation": "max", "weight_scale": "max", "output_offset": "network"}
+    eight, sixteen = (
+        sw.compile(
+            model, IMAGES, make_config(coding={"input": "phase", "phases": k}, decision={"t_max": k}, convert=fixed)
+        )
+        for k in (8, 16)
+    )
+    bias = eight.image.layers[0].bias
+    assert np.abs(bias).max() > 1000
+    np.testing.assert_allclose(sixteen.image.layers[0].bias, bias * (255 * 256 / 65535), atol=1.0)
 
 
 @pytest.mark.parametrize("empty", [np.zeros((0, 20), np.uint8), torch.zeros(0, 20), []])

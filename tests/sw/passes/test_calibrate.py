@@ -54,3 +54,17 @@ def test_a_network_that_is_never_read_has_shift_zero():
 
 def test_wide_converters_need_no_shift():
     assert [layer.gain_shift for layer in make_chip(crossbar={"adc_bits": 16}).image.layers] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("skip", [0, 2])
+def test_one_analog_layer_that_skips_periods_fits_its_converters(skip: int) -> None:
+    """Its currents are the same in every step; the first steps are not run."""
+    chip = make_chip(
+        20, 5,
+        coding={"input": "analog", "phases": 2},
+        decision={"skip": skip, "rule": "fixed", "t_max": 8},
+        crossbar={"adc_bits": 4},
+        convert={"adc_quantile": 1.0},
+    )  # fmt: skip
+    assert chip.image.layers[0].gain_shift > 0
+    assert run_reference(chip.image, make_images(50, 20)).activity["saturations"].sum() == 0

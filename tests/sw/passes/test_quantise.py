@@ -27,10 +27,10 @@ def test_one_side_of_each_pair_is_zero_and_values_are_near(bits):
     np.testing.assert_array_equal(layer.bias, np.rint(np.linspace(-1, 1, 5) * layer.theta))
 
 
-def test_bias_of_phase_coding_is_larger():
+def test_biases_are_multiplied_before_they_are_rounded():
     weight = RNG.normal(size=(5, 9)) * 0.01
-    plain, phases = levels(weight), levels(weight, factor=1 / (1 - 2.0**-4))
-    np.testing.assert_array_equal(phases.bias, np.rint(np.linspace(-1, 1, 5) * 16 / 15 * plain.theta))
+    plain, smaller = levels(weight), levels(weight, factor=255 / 256)
+    np.testing.assert_array_equal(smaller.bias, np.rint(np.linspace(-1, 1, 5) * 255 / 256 * plain.theta))
 
 
 def test_mse_is_at_least_as_near_as_max():
