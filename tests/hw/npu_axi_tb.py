@@ -364,6 +364,7 @@ async def random_resets(dut) -> None:
             host.stale = True
         host.pace()
         host.model = {entry.address: entry.init for entry in ENTRIES}
+        host.bias = [[0] * p.outputs for p in UNIT.layers]
         if not hard:  # what the stream had begun to send is no image any more; a word that waited is taken
             await with_timeout(host.pixels.wait(), LIMIT_US, "us")
             await ClockCycles(dut.clk, 30 if host.stall else 5)
