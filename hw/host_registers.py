@@ -265,6 +265,7 @@ LAYER_WINDOWS: tuple[Window, ...] = (
             Field("pulses", 16, 8, "pulses given"),
             Field("failed", 31, 1, "given up outside of the window"),
         ),
+        init=0,
     ),
     Window(
         "bias",

@@ -159,6 +159,7 @@ class Host:
         """After an edge with a reset every register has the value that it should have; fails the test otherwise."""
         hard = soft = False
         lasting = sum(1 << i for i, path in enumerate(REGISTERS) if path.startswith(LASTING))
+        await RisingEdge(self.dut.clk)  # the clock starts together with the reset: that edge may come first
         while True:
             await RisingEdge(self.dut.clk)
             if hard or soft:
