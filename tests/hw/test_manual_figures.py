@@ -27,7 +27,7 @@ def small() -> Plan:
 
 
 def resnet_20() -> Plan:
-    """Nine blocks of two 3x3 convolutions, of which the second joins the block's input; widths 16, 32, 64; average pooling."""
+    """Nine blocks of two 3x3 convolutions, of which the second joins the block's input; average pooling; dense."""
 
     def conv(source: int, stride: int = 1) -> Window:
         return Window(source=source, kernel=(3, 3), stride=(stride, stride), padding=(1, 1))

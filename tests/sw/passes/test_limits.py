@@ -78,6 +78,13 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         {"coding": {"input": "rate", "phases": 16}, "decision": {"t_max": 32767}, "crossbar": {"adc_bits": 16}},
         "membranes of layer '3' would need 49 bits, and at most 48 are supported; reduce",
     ),
+    (
+        chain(nn.Linear(4, 3)),
+        (4,),
+        {"coding": {"input": "rate", "phases": 8}, "decision": {"t_max": 512}, "crossbar": {"adc_bits": 16}},
+        "margins between classes of layer '0' would need 34 bits, since its membranes have 33 bits, and a result has "
+        "32 bits for them; reduce [decision] t_max (512), [coding] phases (8) or [crossbar] adc_bits (16)",
+    ),
 ]
 
 
