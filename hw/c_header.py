@@ -55,6 +55,7 @@ def _window(window: Window) -> Iterator[str]:
     if window.signed:
         notes.append("(two's complement)")
     notes.append("(read only)" if window.access == "ro" else "(whole words, write only)")
+    notes.append(f"({window.after_reset or f'{window.init} after a reset'})")
     yield f"/* {' '.join(notes)} */"
     address = f"SPIKELOOM_LAYER(l) + UINT32_C({window.offset:#x}) + 4u * (uint32_t)(i)"
     yield f"#define SPIKELOOM_{window.name.upper()}(l, i) ({address})"

@@ -126,7 +126,11 @@ class CrossbarProgramSignature(Signature):
 
 
 class CrossbarSignature(Signature):
-    """All of a layer's `CrossbarPort`: the members of all sides."""
+    """All of a layer's `CrossbarPort`: the members of all sides.
+
+    All inputs are sampled by the unit's clock, without a synchroniser: `sampled`, `done` and `program_done`, and the
+    data beside them, must be synchronous to it.
+    """
 
     def __init__(self, parameters: LayerParameters) -> None:
         super().__init__({**_drive_members(parameters), **_convert_members(parameters), **_program_members(parameters)})

@@ -19,24 +19,33 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from amaranth._toolchain.yosys import YosysError
 from amaranth.hdl import Const, Value
 from amaranth.lib import data
-from amaranth.lib.wiring import Component, In
+from amaranth.lib.wiring import Component, In, Out
 
 from hw.crossbar_port import CrossbarSignature
+from hw.lint_waivers import waivers
 from hw.npu import Npu
 from hw.params import LayerParameters, NpuParameters
 from hw.processes import run as run_program
-from hw.readable_verilog import readable_modules
+from hw.readable_verilog import TIMESCALE, readable_modules
 from hw.rtlil_modules import rtlil_modules
 from hw.wide_signals import wide_signals
 
-__all__ = ["CHIP_NAME", "MACRO_NAME", "chip_text", "export_component", "export_verilog", "ports", "write_folder"]
+__all__ = [
+    "CHIP_NAME",
+    "MACRO_NAME",
+    "chip_text",
+    "export_component",
+    "export_verilog",
+    "macro_inputs",
+    "ports",
+    "write_folder",
+]
 
 CHIP_NAME = "spikeloom_chip"
 MACRO_NAME = "crossbar_macro"
@@ -57,7 +66,7 @@ _MEANINGS = {
     "program": "settings of programming, shared by the layers: window, tries, smallest and largest amplitude",
     "programmer": "programming of one layer's cells: targets, results, start, busy, counts",
     "activity": "activity of one layer in the image in work; valid with result__valid; saturating",
-    "crossbar": "crossbar of one layer: drive, convert and program handshakes",
+    "crossbar": "crossbar of one layer: drive, convert and program handshakes; inputs synchronous to clk",
 }
 
 
@@ -139,6 +148,12 @@ def ports(component: Component, meanings: Mapping[str, str] = _MEANINGS) -> list
     return found
 
 
+def macro_inputs(parameters: NpuParameters) -> frozenset[str]:
+    """Names of the crossbar macro's inputs."""
+    members = CrossbarSignature(parameters.layers[0]).members
+    return frozenset(["clk", "rst", *(name for name, member in members.items() if member.flow == Out)])
+
+
 def _macro(index: int, layer: LayerParameters, reset: str) -> str:
     """Instance of the macro of one layer."""
     values = {
@@ -193,7 +208,7 @@ def chip_text(
         "// The unit and its crossbars. The parameters are for the macros: GAIN_SHIFT_l must equal layer l's register",
         "// `gain`; cycles and level files matter to simulation models only.",
         *(["// Cells are not programmed here."] if programming else []),
-        f"module {chip} #(",
+        f"{TIMESCALE}module {chip} #(",
         ",\n".join(settings),
         ") (",
         ",\n".join(f"    {p['direction']:6} wire {bits(p)}{p['name']}" for p in outside),
@@ -228,12 +243,11 @@ def export_verilog(parameters: NpuParameters, name: str = "npu") -> dict[str, st
         raise ValueError(f"Name of the exported unit must consist of a-z, 0-9 and _, and be its own, not {name!r}")
     npu = Npu(parameters=parameters)
     npu_ports = ports(npu)
-    waivers = resources.files("hw").joinpath("verilog", "waivers.vlt").read_text(encoding="utf-8")
+    modules = {**export_component(npu, name), "chip.sv": chip_text(parameters, name, npu_ports)}
     return {
-        **export_component(npu, name),
-        "chip.sv": chip_text(parameters, name, npu_ports),
+        **modules,
         "ports.json": json.dumps({"module": name, "ports": npu_ports}, indent=1) + "\n",
-        "waivers.vlt": waivers,
+        "waivers.vlt": waivers(modules, macro_inputs(parameters)),
     }
 
 

@@ -13,10 +13,10 @@ Files of an export:
 from __future__ import annotations
 
 import json
-from importlib import resources
 
 from hw.c_header import c_header
-from hw.export import chip_text, export_component, ports
+from hw.export import chip_text, export_component, macro_inputs, ports
+from hw.lint_waivers import waivers
 from hw.npu_axi import NpuAxi
 from hw.params import NpuParameters
 from hw.system_rdl import system_rdl
@@ -50,7 +50,7 @@ _MEANINGS = {
     "m_axis_result_tready": "a word is taken",
     "irq": "interrupt, a level, see register control",
     "crossbar_reset": "soft reset of the crossbars' interfaces; their cells stay",
-    "crossbar": "crossbar of one layer: drive, convert and program handshakes",
+    "crossbar": "crossbar of one layer: drive, convert and program handshakes; inputs synchronous to clk",
 }
 
 
@@ -64,12 +64,11 @@ def export_axi(parameters: NpuParameters) -> dict[str, str]:
     unit = NpuAxi(parameters=parameters)
     unit_ports = ports(unit, _MEANINGS)
     chip = chip_text(parameters, AXI_UNIT_NAME, unit_ports, AXI_CHIP_NAME, "rst | crossbar_reset")
-    waivers = resources.files("hw").joinpath("verilog", "waivers.vlt").read_text(encoding="utf-8")
+    modules = {**export_component(unit, AXI_UNIT_NAME), "axi_chip.sv": chip}
     return {
-        **export_component(unit, AXI_UNIT_NAME),
-        "axi_chip.sv": chip,
+        **modules,
         "spikeloom_registers.h": c_header(),
         "registers.rdl": system_rdl(parameters),
         "ports.json": json.dumps({"module": AXI_UNIT_NAME, "ports": unit_ports}, indent=1) + "\n",
-        "waivers.vlt": waivers,
+        "waivers.vlt": waivers(modules, macro_inputs(parameters)),
     }

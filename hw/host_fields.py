@@ -74,6 +74,7 @@ class Window:
     meaning, unit : a sentence and a unit for the manual
     fields : parts of a word, lowest first
     idle_only : writes are refused while an image is in work
+    init : value of every word after a reset; None for memory that a reset leaves alone, unknown after power-up
     """
 
     name: str
@@ -86,3 +87,9 @@ class Window:
     signed: bool = False
     fields: tuple[Field, ...] = ()
     idle_only: bool = False
+    init: int | None = None
+
+    @property
+    def after_reset(self) -> str:
+        """What a reset does to it, in a few words; "" if that is its value."""
+        return "kept by resets, unknown after power-up" if self.init is None else ""

@@ -48,7 +48,8 @@ Words have 32 bits, addresses are byte addresses of {bits} bits, four times a [l
 - Flags of `errors` and `events` come up whatever is written in the same cycle.
 
 Access: ro read only, rw read and write, wo write only (a register reads 0), w1c read, and write 1 to clear. `build` as
-the value after reset: what the hardware was generated with. Widths of the run-time registers are in
+the value after reset: what the hardware was generated with; kept: memory that a reset leaves alone, unknown after
+power-up, see [reset](reset.md). Widths of the run-time registers are in
 [registers](registers.md).
 """
 
@@ -99,9 +100,10 @@ def _bits(field: Field) -> str:
 
 def _window(window: Window) -> str:
     access = f"{window.access}, idle" if window.idle_only else window.access
+    init = "kept" if window.init is None else window.init
     words = {"program_target": "lanes * row_tiles", "program_result": "2 * lanes * row_tiles", "bias": "outputs"}
     return (
-        f"| {window.offset:#x} + 4 i | `{window.name}`, i < {words[window.name]} | {access} | - | {window.unit} "
+        f"| {window.offset:#x} + 4 i | `{window.name}`, i < {words[window.name]} | {access} | {init} | {window.unit} "
         f"| {window.meaning} |"
     )
 

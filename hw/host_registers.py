@@ -19,7 +19,7 @@ from typing import Any
 from hw.host_fields import Access, Field, HostRegister, Window
 from hw.params import NpuParameters
 from hw.plan_words import words_of
-from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, Register, bias_address, layer_address
+from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, LOAD_BITS, MAX_BIASES, Register, bias_address, layer_address
 
 __all__ = [
     "ADDRESS_BITS",
@@ -60,7 +60,7 @@ PROGRAM_RESULT_BYTES = 0x18000
 """Byte offset of a layer's programming result 0 in its scope."""
 IDENTIFICATION = 0x4C4F4F4D
 """The letters LOOM."""
-MAP_VERSION = (0, 3, 0)
+MAP_VERSION = (0, 3, 1)
 """Major, minor, patch; the major number changes when a register moves or changes its meaning."""
 
 
@@ -172,7 +172,9 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("load_end", 20, "wo", "completes a load session: write the CRC-32 of its writes", whole=True),
     HostRegister("load_checksum", 21, "ro", "CRC-32 of the writes of this session, or the last one, so far"),
     HostRegister("timeout", 22, "rw", "longest pause in a load session or in an image frame, 0 is off", "clock cycles"),
-    HostRegister("gap", 23, "ro", "last result: from the result before to this image's first read", "clock cycles"),
+    HostRegister(
+        "gap", 23, "ro", "last result: from the result before, or reset, to this image's first vector", "clock cycles"
+    ),
     HostRegister(
         "events",
         25,
@@ -263,17 +265,19 @@ LAYER_WINDOWS: tuple[Window, ...] = (
             Field("pulses", 16, 8, "pulses given"),
             Field("failed", 31, 1, "given up outside of the window"),
         ),
+        init=0,
     ),
     Window(
         "bias",
         BIAS_BYTES,
         "wo",
         lambda p: p.outputs,
-        lambda p: p.bias_bits,
+        lambda p: min(LOAD_BITS, p.bias_bits),
         "bias of a neuron, added to the column's sum in every step",
         "conductance steps",
         signed=True,
         idle_only=True,
+        init=0,
     ),
 )
 """Windows of a layer, by offset."""
@@ -373,7 +377,7 @@ def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
         own = UNIT_HOST_REGISTERS if layer is None else LAYER_HOST_REGISTERS
         for r in run_time:
             address = unit_byte_address(r.name) if layer is None else layer_byte_address(layer, r.name)
-            entries.append(MapEntry(r.name, layer, address, r.bits(p), r.signed, "rw", r.init, True, False, r))
+            entries.append(MapEntry(r.name, layer, address, r.width(p), r.signed, "rw", r.init, True, False, r))
         for h in own:
             address = unit_byte_address(h.name) if layer is None else layer_byte_address(layer, h.name)
             init = h.value(p) if h.value else h.init

@@ -64,7 +64,7 @@ class NeuronArray(wiring.Component):
     clip : In(membrane_bits - 1), largest magnitude of a membrane, 0 for no limit
     leak : In(4), leak shift 1 .. 15, 0 for no leak
     reset : In(2), a Reset
-    bias_write : In(BiasWriteSignature), never during an image
+    bias_write : In(BiasWriteSignature), never during an image; a bias that was not written since the reset is 0
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), a membrane has saturated since the last `clear_flags`
     spiked : Out(range(lanes + 1)), number of spikes that pass `o` in this cycle (0 without a transfer)
@@ -105,11 +105,12 @@ class NeuronArray(wiring.Component):
         write = membranes.write_port()
         read = membranes.read_port(transparent_for=(write,))
         read_bias = biases.read_port()
-        self._write_bias(m, biases)
+        written = self._write_bias(m, biases)
 
         # Stage 1: the group's sums, and what belongs to all lanes. The memories' data arrive together with it.
         held = Signal(sums_layout(parameters))
         held_valid = Signal()
+        held_biased = Signal()  # the group's biases are in the memory
         shift = Signal(parameters.phase_bits)
         threshold = Signal(parameters.theta_bits + parameters.phases - 1)
         advance = Signal()
@@ -130,6 +131,7 @@ class NeuronArray(wiring.Component):
             m.d.sync += [
                 held_valid.eq(1),
                 held.eq(self.i.payload),
+                held_biased.eq((written >> self.i.payload.group)[0]),
                 shift.eq(remaining),
                 threshold.eq(self.theta << remaining),
             ]
@@ -138,7 +140,8 @@ class NeuronArray(wiring.Component):
         spikes, results, saturated = [], [], []
         for lane in range(lanes):
             stored = read.data[lane * bits : (lane + 1) * bits].as_signed()
-            bias = read_bias.data[lane * parameters.bias_bits : (lane + 1) * parameters.bias_bits].as_signed()
+            stored_bias = read_bias.data[lane * parameters.bias_bits : (lane + 1) * parameters.bias_bits].as_signed()
+            bias = Mux(held_biased, stored_bias, Const(0, signed(parameters.bias_bits)))
             start = Mux(held.first, self.v0, stored)
             spike, result, over = self._neuron(m, lane, start, held.sums[lane] + bias, shift, threshold)
             spikes.append(spike)
@@ -214,8 +217,13 @@ class NeuronArray(wiring.Component):
             m.d.comb += after.eq(0)
         return spike, after, over
 
-    def _write_bias(self, m, biases) -> None:
-        """Split a neuron's index into group and lane; the division by `lanes` is a multiplication by 2**n / lanes."""
+    def _write_bias(self, m, biases):
+        """Split a neuron's index into group and lane; the division by `lanes` is a multiplication by 2**n / lanes.
+
+        Returns the groups that were written since the reset, a bit each. A memory cannot be reset at once, so these
+        bits say which words are 0 whatever is in them; the first write to a group fills its word, with 0 but for the
+        lane that is meant.
+        """
         parameters = self._parameters
         lanes = parameters.lanes
         index = self.bias_write.index
@@ -223,11 +231,14 @@ class NeuronArray(wiring.Component):
         scale = len(index) + (lanes - 1).bit_length()
         group = Signal(parameters.group_bits)
         lane = Signal(range(max(2, lanes)))
+        written = Signal(parameters.groups)
         m.d.comb += [
             group.eq((index * -(-(1 << scale) // lanes)) >> scale),
             lane.eq(index - group * lanes),
             port.addr.eq(group),
-            port.data.eq(self.bias_write.value.replicate(lanes)),
+            port.data.eq(Cat(Mux(lane == number, self.bias_write.value.as_unsigned(), 0) for number in range(lanes))),
         ]
         with m.If(self.bias_write.enable):
-            m.d.comb += port.en.eq(Const(1, lanes) << lane)
+            m.d.comb += port.en.eq(Mux((written >> group)[0], Const(1, lanes) << lane, Const(-1, lanes)))
+            m.d.sync += written.eq(written | Const(1, parameters.groups) << group)
+        return written

@@ -13,7 +13,7 @@ from hw.layer_core import ActivitySignature, LayerCore
 from hw.npu_maps import join_maps
 from hw.params import NpuParameters
 from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
-from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, RegisterFile
+from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, MAX_LAYERS, RegisterFile
 from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
 from hw.streams import load_layout, pixels_layout, result_layout
@@ -101,6 +101,8 @@ class Npu(wiring.Component):
             "overflow": Out(layers),
             "program": In(ProgramSettingsSignature()),
         }
+        if layers > MAX_LAYERS:
+            raise ValueError(f"A unit must have 1 .. {MAX_LAYERS} layers, copies counted, not {layers}")
         for index, layer in enumerate(parameters.layers):
             if layer.outputs > MAX_BIASES:
                 raise ValueError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
@@ -121,7 +123,9 @@ class Npu(wiring.Component):
         m.d.comb += [layer.load.eq(registers.load), layer.write.eq(registers.write)]
         m.d.comb += [getattr(core, r.name).eq(getattr(layer, r.name)) for r in LAYER_REGISTERS]
         address = registers.load.address
-        is_bias = (address[16:] == index + 1) & (address[:16] >= BIAS_OFFSET)
+        outputs = self._parameters.layers[index].outputs
+        offset = address[:16]
+        is_bias = (address[16:] == index + 1) & (offset >= BIAS_OFFSET) & (offset < BIAS_OFFSET + outputs)
         m.d.comb += [
             core.bias_write.index.eq(address[:15]),
             core.bias_write.value.eq(registers.load.data),

@@ -46,6 +46,10 @@ class Readout(enum.IntEnum):
     MEMBRANE = 1
 
 
+_LARGEST_WRITE = 2**31 - 1
+_MOST_TILE_ROWS = 1 << 16
+
+
 def ceil_div(a: int, b: int) -> int:
     """Smallest integer not below a / b."""
     return -(-a // b)
@@ -77,10 +81,12 @@ class LayerParameters:
     positions : output positions, each a read of the crossbar and `outputs` neurons of its own; 1 for a dense layer. Of
         a copy, those that it does
     row_bits : bits of a row code: 1 (spike) or 8 (the first layer's DAC; full scale is 255)
-    tile_rows, tile_columns : most rows and columns of a tile
+    tile_rows, tile_columns : most rows and columns of a tile; at most 65,536 rows, the 16 bits of a row's number when
+        cells are programmed
     lanes : ADCs a row tile, and neuron circuits; column i is converted by lane i % lanes in group i // lanes
     adc_bits : bits of an ADC, 1 .. 16; 1 is the sense amplifier with codes -1, 0, +1 [BS]
-    max_gain_shift, max_theta, max_bias : largest values the run-time registers may take (bias: largest magnitude)
+    max_gain_shift, max_theta, max_bias : largest values the run-time registers may take (bias: largest magnitude), at
+        most 15, 2^31 - 1 and 2^31 - 1, since a register write has 32 bits
     phases, max_steps : K and the largest T_max; copied from the unit, since the widths depend on them
     """
 
@@ -117,8 +123,13 @@ class LayerParameters:
             raise ValueError(f"Layer parameter adc_bits must be in 1 .. 16, not {self.adc_bits!r}")
         if not 0 <= self.max_gain_shift <= 15:
             raise ValueError(f"Layer parameter max_gain_shift must be in 0 .. 15, not {self.max_gain_shift!r}")
-        if self.max_bias < 0:
-            raise ValueError(f"Layer parameter max_bias must not be negative, not {self.max_bias!r}")
+        for name, low, high in (
+            ("max_theta", 1, _LARGEST_WRITE),
+            ("max_bias", 0, _LARGEST_WRITE),
+            ("tile_rows", 1, _MOST_TILE_ROWS),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"Layer parameter {name} must be in {low} .. {high}, not {getattr(self, name)!r}")
         if self.phases > 16:
             raise ValueError(f"Layer parameter phases must be in 1 .. 16, not {self.phases!r}")
         if self.lanes > self.outputs:

@@ -91,6 +91,7 @@ class Programmer(wiring.Component):
         base = Signal(range(p.lanes * tiles))  # lane * tiles
         side = Signal()
         tile = Signal(range(tiles + 1))  # whose word is fetched or stored
+        stored = Signal(range(2 * p.lanes * tiles + 1))  # results before this one were stored since the reset
         targets = Signal(data.ArrayLayout(_TARGETS, tiles))  # of the lane
         outcomes = Signal(data.ArrayLayout(_OUTCOME, tiles))  # of the cell
         unfinished = Signal(tiles)
@@ -163,6 +164,9 @@ class Programmer(wiring.Component):
                 m.d.sync += [tile.eq(tile + 1), outcomes.eq(Value.cast(outcomes)[len(Value.cast(store.data)) :])]
                 with m.If(tile == tiles - 1):
                     m.d.sync += tile.eq(0)
+                    following = (base + tiles) << 1  # the lane's last result, and one
+                    with m.If(side & (following > stored)):
+                        m.d.sync += stored.eq(following)
                     with m.If(~side):
                         start_cell(1)
                     with m.Elif((lane == p.lanes - 1) | (column == p.outputs - 1)):
@@ -187,7 +191,7 @@ class Programmer(wiring.Component):
             xbar.program_up.eq(up),
             xbar.program_amplitudes.eq(amplitudes),
         ]
-        self._serve_host(m, target_memory, result_memory)
+        self._serve_host(m, target_memory, result_memory, stored)
         self._count(m, completes, Mux(machine.ongoing("JUDGE"), given_up, 0))
         return m
 
@@ -211,8 +215,8 @@ class Programmer(wiring.Component):
             ]
         return far, up, amplitudes
 
-    def _serve_host(self, m: Module, targets: memory.Memory, results: memory.Memory) -> None:
-        """The host's ports of the two memories. Indices past the end write nothing, and read 0."""
+    def _serve_host(self, m: Module, targets: memory.Memory, results: memory.Memory, stored: Value) -> None:
+        """The host's ports of the two memories. Indices past the end write nothing; from `stored` on they read 0."""
         host, words = self.host, self._parameters.lanes * self._parameters.row_tiles
         write, read = targets.write_port(), results.read_port(domain="comb")
         request = host.target_write
@@ -223,7 +227,7 @@ class Programmer(wiring.Component):
             write.en.eq(request.enable & ~host.busy & (request.index < words)),
             read.addr.eq(host.result_index),
         ]
-        with m.If(host.result_index < 2 * words):
+        with m.If(host.result_index < stored):
             outcome = read.data
             gaps = Const(0, 16 - CELL_CODE_BITS), Const(0, 15 - TRIES_BITS)
             m.d.comb += host.result.eq(Cat(outcome.code, gaps[0], outcome.pulses, gaps[1], outcome.failed))

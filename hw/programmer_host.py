@@ -41,7 +41,8 @@ class ProgrammerHostSignature(wiring.Signature):
         lane * row_tiles + tile; value: bits 9 .. 0 the target of the positive cell, bits 25 .. 16 of the negative one,
         in 1/8 of a level
     result_index : Out, (lane * row_tiles + tile) * 2 + side
-    result : In(32), in the same cycle: bits 9 .. 0 last verify code, bits 23 .. 16 pulses given, bit 31 failed
+    result : In(32), in the same cycle: bits 9 .. 0 last verify code, bits 23 .. 16 pulses given, bit 31 failed; 0 of a
+        lane that no start since the reset has come to
     start : Out(1), program the cells of a row and a column group; no effect while busy
     start_row : Out(16), row in the tile, of all row tiles
     start_group : Out(16), column group. A row or a group that is not there: nothing is done

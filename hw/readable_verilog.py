@@ -9,6 +9,10 @@ Only spelling changes, never meaning:
 - a module starts with a comment
 - signals without bits (the address of a memory of one word) are left out
 - neighbouring clocked assignments share one `always_ff` block
+- registers and memories have no start values: the unit begins with a reset, on an FPGA as on an ASIC, and an `initial`
+  block must not write what an `always_ff` block writes [IEEE 1800-2017, 9.2.2.4]
+- operands and results have the widths that they are used in (`hw.explicit_widths`), every `casez` has a default, and
+  every file says its time scale, so that none takes that of the file before it
 - a combinational block computes into a local variable and assigns its signal once: an event-driven simulator (Icarus)
   would see the passing default as a change, and two blocks that read each other could wake each other for good
 """
@@ -20,16 +24,24 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
-__all__ = ["readable_modules"]
+from hw.explicit_widths import explicit_widths
+
+__all__ = ["TIMESCALE", "readable_modules"]
+
+TIMESCALE = "`timescale 1ns / 1ps\n"
+"""Above every module: where one file has a time scale, all must [IEEE 1800-2017, 3.14.2.3]."""
 
 _MODULE = re.compile(
     r"^module (?:\\(?P<escaped>\S+) |(?P<plain>\w+))\s*\((?P<ports>.*?)\);\n(?P<body>.*?)^endmodule$", re.M | re.S
 )
 _ESCAPED = re.compile(r"\\(\S+) ")
 _NEXT = re.compile(r"^    (?:\\(\S+) |(\w+)) <= \\(\$\d+) ;$", re.M)
-_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);\n  (wire|reg) (?:\[\d+:0\] )?\w+( = [^;]+)?;\n", re.M)
+_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);\n  (wire|reg) (?:\[\d+:0\] )?\w+;\n", re.M)
 _EMPTY = re.compile(r"^  wire \[-1:0\] \w+;\n", re.M)
 _CLOCKED = re.compile(r"(?:^  always_ff @\(posedge clk\)\n    \S[^\n]*;\n)+", re.M)
+_INITIAL = re.compile(r"^  initial begin\n(?:    \w+\[\d+\] = [^;]*;\n)*  end\n", re.M)
+_START = re.compile(r"^(  reg (?:\[\d+:0\] )?\w+) = [^;]+;$", re.M)
+_CASE = re.compile(r"^(?P<margin> *)casez \(.*?^(?P=margin)endcase$", re.M | re.S)
 _COMBINATIONAL = re.compile(r"^  always_comb begin\n(?P<body>.*?)^  end$", re.M | re.S)
 _ASSIGNED = re.compile(r"^ +(\w+)(?:\[[^\]]*\])? = ", re.M)
 _WORD = re.compile(r"\w+")
@@ -78,6 +90,19 @@ def _merge_clocked(match: re.Match[str]) -> str:
     return "\n".join(["  always_ff @(posedge clk) begin", *assignments, "  end\n"])
 
 
+def _with_defaults(text: str) -> str:
+    """Give every `casez` a default that does nothing: the block's variable has its default value already."""
+
+    def completed(match: re.Match[str]) -> str:
+        margin = match["margin"]
+        inside, ending = match[0][: -len(f"{margin}endcase")], f"{margin}endcase"
+        first, rest = inside.split("\n", 1)
+        has_default = re.search(rf"^{margin}  default:", rest, re.M)
+        return f"{first}\n{_with_defaults(rest)}" + ("" if has_default else f"{margin}  default: ;\n") + ending
+
+    return _CASE.sub(completed, text)
+
+
 def _settle_once(text: str) -> str:
     """Give every combinational block a local variable, so that its signal takes its final value only."""
     taken = set(_WORD.findall(text))
@@ -100,9 +125,9 @@ def _settle_once(text: str) -> str:
 def _header(name: str, order: Sequence[str], body: str) -> tuple[str, str]:
     """Module header with declared ports, and the body without their declarations."""
     declared = {}
-    for direction, high, port, kind, init in _PORT.findall(body):
+    for direction, high, port, kind in _PORT.findall(body):
         bits = f"[{high}:0] " if high else ""
-        declared[port] = f"    {direction:6} {kind:4} {bits}{port}{init}"
+        declared[port] = f"    {direction:6} {kind:4} {bits}{port}"
     if missing := [port for port in order if port not in declared]:
         raise ValueError(f"Module {name} cannot have ports called {', '.join(missing)}: Verilog keywords")
     return f"module {name} (\n" + ",\n".join(declared[port] for port in order) + "\n);\n", _PORT.sub("", body)
@@ -153,6 +178,8 @@ def readable_modules(
         old_name = match["escaped"] or match["plain"]
         name = _plain(old_name) if match["escaped"] else old_name
         order = plain.get(name) or [port.strip() for port in listed.split(",") if port.strip()]
-        header, body = _header(name, order, _EMPTY.sub("", body))
+        body = _with_defaults(_START.sub(r"\1;", _INITIAL.sub("", _EMPTY.sub("", body))))
+        header, body = _header(name, order, body)
         body = _order_connections(_CLOCKED.sub(_merge_clocked, body), plain)
-        yield name, _comment((comments or {}).get(old_name, ())) + _settle_once(f"{header}{body}endmodule\n")
+        text = explicit_widths(_settle_once(f"{header}{body}endmodule\n"))
+        yield name, _comment((comments or {}).get(old_name, ())) + TIMESCALE + text

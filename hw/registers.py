@@ -21,6 +21,7 @@ __all__ = [
     "BIAS_OFFSET",
     "GLOBAL_REGISTERS",
     "LAYER_REGISTERS",
+    "LOAD_BITS",
     "MAX_BIASES",
     "MAX_LAYERS",
     "Register",
@@ -33,6 +34,8 @@ __all__ = [
 BIAS_OFFSET = 0x8000
 MAX_BIASES = 0x8000
 MAX_LAYERS = 255
+LOAD_BITS = 32
+"""Bits of a register write's data: no register is wider, whatever the signal is that it sets."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Register:
     ----------
     name : also the name of the hardware port it drives
     offset : bits 15 .. 0 of its load address
-    bits : width as a function of the structural parameters (NpuParameters or LayerParameters)
+    bits : width of the signal that it sets, from the structural parameters (NpuParameters or LayerParameters)
     signed : two's complement if true
     meaning, unit : a sentence and a unit for the manual
     init : value after a hardware reset
@@ -59,12 +62,16 @@ class Register:
     init: int = 0
     pulse: bool = False
 
+    def width(self, parameters: NpuParameters | LayerParameters) -> int:
+        """Bits of the register: those of its signal, and no more than a write has."""
+        return min(LOAD_BITS, self.bits(parameters))
+
     def shape(self, parameters: NpuParameters | LayerParameters) -> Shape:
-        return Shape(self.bits(parameters), self.signed)
+        return Shape(self.width(parameters), self.signed)
 
     def range(self, parameters: NpuParameters | LayerParameters) -> tuple[int, int]:
         """Smallest and largest value the register can hold."""
-        bits = self.bits(parameters)
+        bits = self.width(parameters)
         return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if self.signed else (0, (1 << bits) - 1)
 
 

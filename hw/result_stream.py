@@ -88,5 +88,5 @@ class ResultStream(wiring.Component):
                 number.eq(number + 1),
             ]
         with m.If(self.clear):
-            m.d.sync += sending.eq(0)
+            m.d.sync += [sending.eq(0), number.eq(0)]
         return m

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hw.processes import run as run_program
+from hw.readable_verilog import TIMESCALE
 
 __all__ = ["SynthesisError", "cell_counts", "netlist", "total_counts"]
 
@@ -135,5 +136,5 @@ def netlist(files: Mapping[str, str], top: str = "npu") -> dict[str, str]:
     for match in _MODULE.finditer(text):
         name = f"{match[1]}.sv"
         comment = _COMMENT.match(files.get(name, ""))
-        modules[name] = f"{comment[0] if comment else ''}// Netlist of gates.\n{match[0]}"
+        modules[name] = f"{comment[0] if comment else ''}// Netlist of gates.\n{TIMESCALE}{match[0]}"
     return modules

@@ -52,13 +52,17 @@ def _window(window: Window, layer: LayerParameters) -> Iterator[str]:
         notes.append("(two's complement)")
     if window.access == "wo":
         notes.append("(whole words only)")
+    if window.after_reset:
+        notes.append(f"({window.after_reset})")
     yield "reg {"
     yield f'  desc = "{" ".join(notes)}";'
     for field in window.fields:
         text = f'{_ACCESS[window.access]} desc = "{field.meaning}";'
         yield f"  field {{ {text} }} {field.name}[{field.low + field.bits - 1}:{field.low}];"
     if not window.fields:
-        yield f"  field {{ {_ACCESS[window.access]} }} value[{window.bits(layer) - 1}:0];"
+        bits = window.bits(layer)
+        reset = "" if window.init is None else f" = {bits}'h{window.init:x}"
+        yield f"  field {{ {_ACCESS[window.access]} }} value[{bits - 1}:0]{reset};"
     yield f"}} {window.name}[{window.words(layer)}] @ {window.offset:#x} += 4;"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Coding, NpuParameters, Readout, Reset, Rule
+from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
 from sim.config import Device, Energy, Programming
 from sim.short_repr import short_repr
 
@@ -121,11 +122,12 @@ class ChipImage:
             first = self.layers[firsts[index]]
             if not (np.array_equal(layer.positive, first.positive) and np.array_equal(layer.negative, first.negative)):
                 raise ValueError(f"{where} is a copy of layer {firsts[index]} ({first.name}), and has other weights")
+            held = {register.name: register.range(shape) for register in LAYER_REGISTERS}
             for name, value, low, high in (
-                ("theta", layer.theta, 1, shape.max_theta),
-                ("v0", layer.v0, -shape.max_v0, shape.max_v0),
-                ("clip", layer.clip, 0, shape.max_membrane),
-                ("leak", layer.leak, 0, 15),
+                ("theta", layer.theta, 1, min(shape.max_theta, held["theta"][1])),
+                ("v0", layer.v0, max(-shape.max_v0, held["v0"][0]), min(shape.max_v0, held["v0"][1])),
+                ("clip", layer.clip, 0, min(shape.max_membrane, held["clip"][1])),
+                ("leak", layer.leak, 0, held["leak"][1]),
                 ("gain_shift", layer.gain_shift, 0, shape.max_gain_shift),
                 ("largest bias", int(np.abs(layer.bias).max(initial=0)), 0, shape.max_bias),
             ):
@@ -135,9 +137,10 @@ class ChipImage:
             raise ValueError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
         if self.coding == Coding.ANALOG and p.layers[0].row_bits != 8:
             raise ValueError("Analog input needs a first layer with row_bits 8, not 1")
+        held = {register.name: register.range(p) for register in GLOBAL_REGISTERS}
         for name, value, low, high in (
             ("t_max", self.t_max, 1, p.max_steps),
-            ("k", self.k, 1, (1 << (p.margin_bits - 1)) - 1),
+            ("k", self.k, 1, held["k"][1]),
             ("even_start", self.even_start, 0, 254),
             ("skip", self.skip, 0, (self.t_max - 1) // p.phases),
             ("seed", self.seed, 0, 2**32 - 1),

@@ -41,6 +41,7 @@ from sw.passes.quantise import Levels, full_rate, quantise
 from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
 from sw.passes.tune_loss import tune_chip
 from sw.provenance import Provenance, chip_name, described
+from sw.register_ranges import check_result_fields
 
 __all__ = ["Stages", "compile_model"]
 
@@ -214,6 +215,7 @@ def _programmed(
         image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
         stages = None if stages is None else replace(stages, untuned=untuned)
         chip = Chip(image, config, stages, learnt, tuned, network=network)
+    check_result_fields(chip.image, config)
     problems = tuple(array_problems(chip.image))
     for sentence in problems:
         warn(sentence, ArrayWarning)

@@ -15,6 +15,7 @@ from sw.export_commands import FILE_LIST, commands_text, file_list
 from sw.export_folder import WEIGHTS, macro_files
 from sw.firmware import load_checksum, load_writes
 from sw.host.registers import bit
+from sw.register_ranges import check_result_fields
 
 if TYPE_CHECKING:
     from sw.chip import Chip
@@ -26,6 +27,7 @@ def export_axi_files(chip: Chip) -> dict[str, bytes | str]:
     """File name -> content; the same bytes for the same chip, on every machine."""
     from sw.weight_image import pack
 
+    check_result_fields(chip.image, chip.config)
     files: dict[str, bytes | str] = {**export_axi(chip.image.parameters), **macro_files(chip.image)}
     files |= axi_example_files(chip.image)
     files[FILE_LIST] = file_list(files)
@@ -80,13 +82,17 @@ Take one of the two macro files (both define `crossbar_macro`), and give the mac
 
 | ports | what |
 |---|---|
-| `clk`, `rst` | clock; reset, synchronous, active high |
+| `clk`, `rst` | clock; reset, synchronous, active high, for a cycle at the start: there are no `initial` values |
 | `s_axil_*` | AXI4-Lite, 26 address bits, 32 data bits: registers, biases, programming |
 | `s_axis_pixels_*` | AXI4-Stream: an image a frame, {image_frame}, `tuser` is the tag |
 | `m_axis_result_*` | AXI4-Stream: a result a frame, words of 64 bits, `tuser` is the image's tag |
 | `irq` | interrupt, a level; register `control` says for what |
 
-A chip that was not loaded takes no images. To load it:
+A macro's `sampled`, `done` and `program_done` must be synchronous to `clk`: the unit has no synchroniser. During `rst`
+ready signals may be 1, as AXI allows; valid signals into the chip must be 0, by the same rule.
+
+A chip that was not loaded takes no images. After `rst`, and after a soft reset, nothing is loaded: registers have their
+values after reset, biases are 0, targets of the programmers are unknown, cells keep what they have. To load it:
 
 1. Write to `control` what you want: 0x{bit("control", "activity"):x} for result frames with counters{seeds}.
 2. Write the build number to `load_begin`.

@@ -105,10 +105,13 @@ Take one of the two macro files (both define `crossbar_macro`), and give the mac
         {parameters}
     ) chip (...);
 
+A macro's `sampled`, `done` and `program_done` must be synchronous to `clk`: the unit has no synchroniser.
+
 All streams are valid/ready: a rising edge of `clk` with both up transfers the payload, which stands still while it
 waits.
 
-1. Hold `rst` for a cycle; it is synchronous and active high.
+1. Hold `rst` for a cycle; it is synchronous and active high. Nothing has a value before: there are no `initial` values.
+   Offer no word meanwhile, ready signals may be 1. Afterwards registers have their values after reset and biases are 0.
 2. Write every line of `load.hex` to the stream `load`.
 3. For each image, give {p.pixel_words} words of {p.encoder_lanes} pixels, 8 bits each, to the stream `pixels`, pixel 0
    lowest; what is past pixel {p.inputs - 1} is ignored. `seed` matters with rate coding only. It is taken with the

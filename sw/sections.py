@@ -277,7 +277,7 @@ class DecisionSection(Section):
             "output layer for readout membrane",
         ),
     ] = 2.0
-    t_max: Annotated[int, Field(ge=1, le=65535, description="most time steps an image may take, time steps")] = 20
+    t_max: Annotated[int, Field(ge=1, le=32767, description="most time steps an image may take, time steps")] = 20
     skip: Annotated[
         int, Field(ge=0, description="first periods in which the output layer is not run, periods of K time steps")
     ] = 0

@@ -3,6 +3,9 @@
 // Every variant (silicon, crossbar_macro_ideal.v, the co-simulation's, an FPGA emulator) has this name, these
 // parameters and these ports; they are `hw.crossbar_port.CrossbarSignature` seen from the macro, and a clock.
 //
+// All outputs are synchronous to `clk`: the unit samples them at its rising edge, and has no synchroniser. A macro that is
+// self-timed brings `sampled`, `done` and `program_done` through synchronisers of its own, its data standing still.
+//
 // Drive, four phases: `drive` rises with `rows` and `tiles` stable and nonzero; the macro samples the settled column
 // currents of the driven tiles and raises `sampled`; `drive` falls; `sampled` falls. Samples are held until the next
 // drive.
@@ -14,6 +17,7 @@
 // column program_column of the layer, side program_side) of the row tiles in `program_tiles`; a verify read tells its
 // conductance in 1/8 of a level. Withdrawn before `program_done` (reset): the operation may or may not have happened.
 
+`timescale 1ns / 1ps
 (* blackbox *)
 module crossbar_macro #(
     parameter LAYER = 0,               // index of the layer in the unit

@@ -13,6 +13,7 @@
 // `sampled` is first up in the SETTLE_CYCLES-th cycle of a drive (1: the first), and down in the cycle after `drive`
 // has fallen. `done` is up ADC_CYCLES - 1 cycles after the first cycle of a conversion (1: in the same cycle).
 
+`timescale 1ns / 1ps
 module crossbar_macro #(
     parameter LAYER = 0,
     parameter ROWS = 784,

@@ -15,6 +15,7 @@
 // program_word, lowest bits first: pulse, side, row, column, tiles, up, amplitudes.
 // answer: for group g = 0 (lowest) .. GROUPS - 1: ROW_TILES * LANES codes, tile-major, then ROW_TILES * LANES over flags.
 
+`timescale 1ns / 1ps
 module crossbar_macro #(
     parameter LAYER = 0,
     parameter ROWS = 1,

@@ -70,7 +70,7 @@ def map_to_chip(
                 adc_bits=config.crossbar.adc_bits if adc_bits is None else adc_bits,
                 max_gain_shift=_all_ones(gain),
                 max_theta=_all_ones(layer.theta),
-                max_bias=_all_ones(int(np.abs(layer.bias).max(initial=0))),
+                max_bias=min(_all_ones(int(np.abs(layer.bias).max(initial=0))), _MAX_REGISTER),  # larger: see below
                 phases=config.coding.phases,
                 max_steps=config.decision.t_max,
             )

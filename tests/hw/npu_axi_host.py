@@ -26,6 +26,7 @@ from cocotbext.axi import (
     AxiStreamSource,
 )
 
+from hw.export_axi import export_axi
 from hw.host_counters import ACTIVITY
 from hw.host_registers import (
     MapEntry,
@@ -41,6 +42,7 @@ from hw.params import Coding, LayerParameters, NpuParameters
 from hw.pixel_stream import seed_words
 from hw.registers import Register
 from tests.hw.network_model import GoldenLayer, Outcome, run_golden
+from tests.hw.start_values import paths_of
 from tests.hw.test_spike_encoder import vectors_of
 
 COMMON: dict[str, Any] = {
@@ -82,6 +84,10 @@ STARTS = [
     for group in range(p.groups)
 ]
 """All there is to program: layer, row in the tiles, column group."""
+REGISTERS = paths_of(export_axi(UNIT))
+"""Every register of the unit and its value after a reset, as Verilog says it."""
+LASTING = ("npu_axi.axi_lite.", "npu_axi.results.o__")
+"""Beginnings of those that a soft reset leaves alone: of the bus, and of a result word that waits."""
 LIMIT_US = 100
 """Time after which an access, a result or a programmer counts as hung: 10,000 cycles."""
 FRAME_WORDS = 1 + 1 + 3 * len(UNIT.layers)
@@ -147,6 +153,23 @@ class Host:
                 for side in range(2)
             }
         self.pace()
+        cocotb.start_soon(self._watch_resets())
+
+    async def _watch_resets(self) -> None:
+        """After an edge with a reset every register has the value that it should have; fails the test otherwise."""
+        hard = soft = False
+        lasting = sum(1 << i for i, path in enumerate(REGISTERS) if path.startswith(LASTING))
+        await RisingEdge(self.dut.clk)  # the clock starts together with the reset: that edge may come first
+        while True:
+            await RisingEdge(self.dut.clk)
+            if hard or soft:
+                left = int(self.dut.unreset.value) & ~(0 if hard else lasting)
+                names = [path for i, path in enumerate(REGISTERS) if left >> i & 1]
+                assert not names, f"a {'hard' if hard else 'soft'} reset leaves {', '.join(names)}"
+            if hard:
+                for name in ("s_axil_bvalid", "s_axil_rvalid", "m_axis_result_tvalid", "irq"):
+                    assert getattr(self.dut, name).value == 0, name
+            hard, soft = bool(self.dut.rst.value), self.dut.soft_reset.value == 1
 
     def pace(self) -> None:
         """Random pauses on every channel, as far as the test wants them; ends any other pause."""
@@ -255,7 +278,7 @@ class Host:
         for key, value in settings.items():
             await self.put(BY_NAME[key].address, int(value), counted=True)
         for layer, p in enumerate(UNIT.layers):
-            for neuron in range(p.outputs):
+            for neuron in rng.sample(range(p.outputs), rng.randint(0, p.outputs)):  # the others stay
                 self.bias[layer][neuron] = rng.randint(-5, 10)
                 await self.put(bias_byte_address(layer, neuron), self.bias[layer][neuron], counted=True)
 

@@ -35,6 +35,7 @@ from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
 from hw.spike_encoder import SpikeEncoder
 from hw.terminator import Terminator
+from tests.hw.lint import slang, unwaived, waived
 from tests.hw.network_model import ACTIVITY, GoldenLayer, Outcome, random_layer, run_golden
 from tests.hw.test_npu import unit, writes_of
 from tests.hw.test_spike_encoder import vectors_of
@@ -150,7 +151,8 @@ def test_every_file_says_what_it_is(exported: dict[str, str]) -> None:
             assert head[-1].removeprefix("// Instance: ").replace(".", "_") == name.removesuffix(".sv")
             assert head[-2].endswith(".")
             assert "SPDX" not in text and "Yosys" not in text and "Amaranth" not in text
-    first = exported["npu_layer_1_dac_driver.sv"].split("module")[0]
+    assert all("\n`timescale 1ns / 1ps\nmodule " in text for name, text in exported.items() if name.endswith(".sv"))
+    first = exported["npu_layer_1_dac_driver.sv"].split("`timescale")[0]
     assert first == (
         "// Drives the rows of a layer's crossbar with one vector, then asks for the columns to be converted.\n"
         "// Instance: npu.layer_1.dac_driver\n"
@@ -204,6 +206,38 @@ def test_ports_have_widths_and_meanings(exported: dict[str, str]) -> None:
 def test_verilator_has_no_warnings(folder: Path, macro: str) -> None:
     command = [tool("verilator"), "--lint-only", "-Wall", "--top-module", "spikeloom_chip", "waivers.vlt"]
     assert "%Warning" not in run(*command, *sources(folder, macro), cwd=folder)
+
+
+@pytest.mark.parametrize("macro", ["blackbox", "ideal"])
+def test_slang_has_no_errors_and_no_warnings(folder: Path, macro: str) -> None:
+    assert slang("spikeloom_chip", [folder / name for name in sources(folder, macro)]) == (0, 0)
+
+
+def test_slang_refuses_what_the_standard_forbids(folder: Path) -> None:
+    """A memory with start values, and a result that is cut without a word: what Yosys writes."""
+    counter = folder / "npu_counter.sv"
+    text = counter.read_text()
+    broken = text.replace("endmodule", "  initial begin\n    counts[0] = 4'h0;\n  end\nendmodule")
+    counter.write_text(broken.replace("1'(i__payload[3:1] >> lane)", "i__payload[3:1] >> lane"))
+    assert slang("spikeloom_chip", [folder / name for name in sources(folder, "blackbox")]) == (1, 1)
+
+
+def test_nothing_has_a_start_value(exported: dict[str, str]) -> None:
+    for name, text in exported.items():
+        if name.endswith(".sv"):
+            assert not re.search(r"\binitial\b|^ *(output )?reg [^;]*=", text, re.M), name
+
+
+def test_every_waiver_is_needed_and_names_its_place(exported: dict[str, str], folder: Path) -> None:
+    found = unwaived("spikeloom_chip", [folder / name for name in sources(folder, "blackbox")])
+    assert {rule for rule, _, _ in found} == {"UNUSEDSIGNAL"}
+    assert waived(exported["waivers.vlt"]) == found
+    general = re.findall(r'^lint_off -rule \w+ -file "([^"]*)"$', exported["waivers.vlt"], re.M)
+    macros = {f"*crossbar_macro_{kind}.v" for kind in ("*", "blackbox", "ideal")}
+    assert set(general) == {"*chip.sv", "*example_tb.v", *macros}
+    assert len(re.findall("^lint_off", exported["waivers.vlt"], re.M)) == len(general) + len(
+        waived(exported["waivers.vlt"])
+    )
 
 
 def test_verilator_still_warns(folder: Path) -> None:

@@ -12,6 +12,7 @@ from hw.c_header import c_header
 from hw.export import write_folder
 from hw.export_axi import export_axi
 from hw.system_rdl import system_rdl
+from tests.hw.lint import slang, unwaived, waived
 from tests.hw.test_export import MACROS, run, tool
 from tests.hw.test_npu import unit
 
@@ -49,3 +50,6 @@ def test_no_warnings(files: dict[str, str], tmp_path: Path) -> None:
     sources = [name for name in sorted(files) if name.endswith(".sv")]
     command = [tool("verilator"), "--lint-only", "-Wall", "--top-module", "spikeloom_axi_chip", "waivers.vlt"]
     assert "%Warning" not in run(*command, *sources, macro, cwd=tmp_path / "export")
+    paths = [tmp_path / "export" / name for name in (*sources, macro)]
+    assert slang("spikeloom_axi_chip", paths) == (0, 0)
+    assert waived(files["waivers.vlt"]) == unwaived("spikeloom_axi_chip", paths)

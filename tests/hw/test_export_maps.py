@@ -24,6 +24,7 @@ from hw.step_join import StepJoin
 from hw.synthesis import cell_counts
 from hw.window_distributor import WindowDistributor, stage_layer
 from hw.window_scheduler import WindowScheduler
+from tests.hw.lint import slang, unwaived, waived
 from tests.hw.map_model import run_golden_maps
 from tests.hw.network_model import random_layer
 from tests.hw.test_export import answer_of, header, members, run, sources, tool, under_icarus
@@ -99,9 +100,13 @@ def test_ports_of_the_modules_are_the_members_in_order(exported: dict[str, str])
 
 
 @pytest.mark.parametrize("macro", ["blackbox", "ideal"])
-def test_verilator_has_no_warnings(folder: Path, macro: str) -> None:
+def test_no_warnings_of_verilator_and_slang(exported: dict[str, str], folder: Path, macro: str) -> None:
     command = [tool("verilator"), "--lint-only", "-Wall", "--top-module", "spikeloom_chip", "waivers.vlt"]
     assert "%Warning" not in run(*command, *sources(folder, macro), cwd=folder)
+    paths = [folder / name for name in sources(folder, macro)]
+    assert slang("spikeloom_chip", paths) == (0, 0)
+    if macro == "blackbox":
+        assert waived(exported["waivers.vlt"]) == unwaived("spikeloom_chip", paths)
 
 
 def test_yosys_finds_every_module(folder: Path) -> None:

@@ -6,13 +6,13 @@ import random
 from dataclasses import dataclass
 
 import pytest
-from amaranth.hdl import Assert, Assume, Mux, Signal
+from amaranth.hdl import Assert, Assume, Mux, ResetInserter, Signal
 
 from hw.neuron_array import NeuronArray
 from hw.params import LayerParameters, Reset
 from tests.formal import Harness, assert_fails, constant, prove, stream_contract
 from tests.hw.proof_bench import inside, mutant
-from tests.hw.stream_bench import collect, send, simulate
+from tests.hw.stream_bench import collect, plain, send, simulate
 
 SHAPES = [(1, 1), (4, 4), (3, 1), (10, 4), (8, 4), (7, 6), (20, 6)]
 STALLS = [(0, 0), (0.6, 0), (0, 0.6), (0.4, 0.4)]
@@ -291,6 +291,57 @@ def test_bias_index_is_split_exactly():
     expected, _ = run(parameters, settings, [([0] * 100, 1, 0)])
     membranes = [value for group in expected for value in group["membranes"]]
     assert membranes[:100] == list(range(-50, 50))
+
+
+def biases_after_reset(device=NeuronArray) -> None:
+    """Membranes of one step are the biases: those written since the reset, else 0, whatever the memory holds."""
+    parameters, rng = layer(10, 4, max_bias=200), random.Random(7)
+    dut, reset = device(parameters=parameters), Signal()
+    word = parameters.lanes * parameters.bias_bits
+    dut._biases.init = [rng.getrandbits(word) for _ in range(parameters.groups)]
+
+    async def bench(ctx):
+        ctx.set(dut.theta, parameters.max_theta)
+        ctx.set(dut.reset, Reset.NONE)
+        ctx.set(dut.o.ready, 1)
+        for written in ([], [5], [3, 2, 9], list(range(10)), [7, 7], []):
+            ctx.set(reset, 1)
+            await ctx.tick()
+            ctx.set(reset, 0)
+            expected = [0] * 10
+            for index in written:
+                expected[index] = rng.randint(-200, 200)
+                for name, value in {"index": index, "value": expected[index], "enable": 1}.items():
+                    ctx.set(getattr(dut.bias_write, name), value)
+                await ctx.tick()
+            ctx.set(dut.bias_write.enable, 0)
+            membranes: list[int] = []
+            for group in [*offered(parameters, [0] * 10, 1, 0), None, None]:
+                ctx.set(dut.i.valid, group is not None)
+                if group is not None:
+                    ctx.set(dut.i.payload, group)
+                *_, valid, payload = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+                membranes += plain(payload)["membranes"] if valid else []
+            assert membranes[:10] == expected, written
+
+    simulate(ResetInserter(reset)(dut), bench)
+
+
+def test_biases_are_0_until_they_are_written() -> None:
+    biases_after_reset()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("held_biased.eq((written >> self.i.payload.group)[0])", "held_biased.eq(1)"),
+        ("Const(-1, lanes))", "Const(1, lanes) << lane)"),
+    ],
+    ids=["kept", "own lane alone"],
+)
+def test_biases_after_a_reset_bite(old: str, new: str) -> None:
+    with pytest.raises(AssertionError):
+        biases_after_reset(mutant(NeuronArray, old, new))
 
 
 class Contract(Harness):

@@ -73,7 +73,7 @@ def test_ports_and_connections_are_in_the_given_order() -> None:
 def test_comment_is_above_the_module_and_wrapped() -> None:
     _, module = only_module("module \\a.b ();\nendmodule\n", comments={"a.b": ("word " * 40, "Instance: a.b")})
     lines = module.splitlines()
-    assert [line[:7] for line in lines[:4]] == ["// word", "// word", "// Inst", "module "]
+    assert [line[:7] for line in lines[:5]] == ["// word", "// word", "// Inst", "`timesc", "module "]
     assert max(map(len, lines)) <= 120
 
 

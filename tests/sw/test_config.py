@@ -106,7 +106,7 @@ BAD = [
     ({"decision": {"k": float("nan")}}, "[decision] k must be a finite number, not nan"),
     ({"decision": {"skip": -1}}, "[decision] skip must be at least 0, not -1"),
     ({"decision": {"skip": 20}}, "[decision] t_max must be above skip * phases (20 * 1 = 20)"),
-    ({"decision": {"t_max": 10**9}}, "[decision] t_max must be at most 65535, not 1000000000"),
+    ({"decision": {"t_max": 10**9}}, "[decision] t_max must be at most 32767, not 1000000000"),
     ({"crossbar": {"tile_rows": 0}}, "[crossbar] tile_rows must be at least 1, not 0"),
     ({"crossbar": {"tile_columns": -4}}, "[crossbar] tile_columns must be at least 1, not -4"),
     ({"crossbar": {"tile_rows": 10**9}}, "[crossbar] tile_rows must be at most 65536, not 1000000000"),

@@ -109,7 +109,7 @@ def test_the_lint_of_the_readme_finds_nothing(built, verilator):
 
 
 def test_the_bench_is_linted_too(built):
-    text = command(built, "--lint-only").replace("_blackbox.v", "_ideal.v example_tb.v --timing -Wno-TIMESCALEMOD")
+    text = command(built, "--lint-only").replace("_blackbox.v", "_ideal.v example_tb.v --timing")
     ran = shell(text.replace("spikeloom_chip", "example_tb").replace("spikeloom_axi_chip", "example_tb"), built,
                 active_environment())  # fmt: skip
     assert ran.returncode == 0, ran.stderr

@@ -42,8 +42,8 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
     (
         pooled(512),
         (1, 512, 512),
-        {"decision": {"t_max": 65535, "rule": "fixed"}},
-        "layer '0' may be read 17179607040 times an image, 65535 steps at 262144 positions, and at most 4294967296",
+        {"decision": {"t_max": 32767, "rule": "fixed"}},
+        "layer '0' may be read 8589672448 times an image, 32767 steps at 262144 positions, and at most 4294967296",
     ),
     (
         chain(nn.Linear(262145, 2)),
@@ -75,8 +75,15 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
     (
         chain(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)),
         (1, 8, 8),
-        {"coding": {"input": "rate", "phases": 16}, "decision": {"t_max": 65535}, "crossbar": {"adc_bits": 16}},
-        "membranes of layer '3' would need 50 bits, and at most 48 are supported; reduce",
+        {"coding": {"input": "rate", "phases": 16}, "decision": {"t_max": 32767}, "crossbar": {"adc_bits": 16}},
+        "membranes of layer '3' would need 49 bits, and at most 48 are supported; reduce",
+    ),
+    (
+        chain(nn.Linear(4, 3)),
+        (4,),
+        {"coding": {"input": "rate", "phases": 8}, "decision": {"t_max": 512}, "crossbar": {"adc_bits": 16}},
+        "margins between classes of layer '0' would need 34 bits, since its membranes have 33 bits, and a result has "
+        "32 bits for them; reduce [decision] t_max (512), [coding] phases (8) or [crossbar] adc_bits (16)",
     ),
 ]
 

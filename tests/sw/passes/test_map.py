@@ -72,8 +72,8 @@ def test_k_out_of_reach_is_refused():
 
 
 def test_membranes_too_wide_are_refused():
-    config = make_config(decision={"t_max": 65535}, coding={"input": "rate", "phases": 16})
-    with pytest.raises(ConfigError, match=r"^tiny: membranes of layer 'a' would need 62 bits, and at most 48"):
+    config = make_config(decision={"t_max": 32767}, coding={"input": "rate", "phases": 16})
+    with pytest.raises(ConfigError, match=r"^tiny: membranes of layer 'a' would need 61 bits, and at most 48"):
         map_to_chip((layer("a", 5000, 4, theta=32767),), config, (15,))
 
 
