@@ -376,5 +376,10 @@ ONE_LAYER_RULES: tuple[Unused, ...] = (
         (Choice("coding.input", ("analog",)),),
         "for a network of one layer, which has no 1-bit rows then",
     ),
+    Unused(
+        ("convert.tune",),
+        (Choice("decision.rule", ("fixed",)),),
+        "for a network of one layer, into which the same spikes come whatever its threshold",
+    ),
 )
 """Rules for networks of one layer, checked when the network is known."""
