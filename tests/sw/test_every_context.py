@@ -79,6 +79,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
 BESIDE: tuple[dict[str, Any], ...] = (
     {},
     {"crossbar.adc_bits": 3},
+    {"crossbar.adc_bits": 4},
     {"train.weight_bits": 0},
     {"train.weight_bits": 0, "train.activation_levels": 0},
     {"device.read_sigma": 0.05},
@@ -86,8 +87,7 @@ BESIDE: tuple[dict[str, Any], ...] = (
     {"device.stuck_on": 0.05},
     {"device.pulse_sigma": 0.5},
     {"hardware.adc_cycles": 9},
-    {"neuron.leak": 3},
-    {"neuron.clip": 2.0},
+    {"neuron.leak": 1},
     {"tuning.accuracy_drop": 0.05},
     {"lifetime.threshold": 0.2},
     {"train.epochs": 1},
@@ -189,7 +189,7 @@ def verdicts(context: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     "nothing".
     """
     start = config(**context)
-    for field in sorted(fields() - APART):
+    for field in sorted(fields() - APART - (set() if start.nir.file else {"nir.file"})):
         given = value_of(start, field)
         for group in values_of(field):
             found = {}
@@ -267,7 +267,7 @@ def test_every_field_takes_effect_or_is_refused(name: str) -> None:
         if verdict.startswith("refused") and field.partition(".")[2] not in verdict
     ]
     assert unnamed == []
-    assert sum(not verdict.startswith("refused") for _, _, verdict in found) > 50  # the walk went somewhere
+    assert sum(not verdict.startswith("refused") for _, _, verdict in found) > 30  # the walk went somewhere
 
 
 @pytest.mark.slow
