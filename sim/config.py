@@ -13,7 +13,6 @@ from sim.units import (
     ENERGY,
     FRACTION,
     PROGRAM_VOLTAGE,
-    PULSE_TIME,
     READ_VOLTAGE,
     RESISTANCE,
     SHARE,
@@ -38,7 +37,6 @@ class Device(Table):
     g_min_S: Annotated[Positive, CONDUCTANCE, Field(description="conductance of level 0, siemens")] = 1e-6
     g_max_S: Annotated[Positive, CONDUCTANCE, Field(description="conductance of the top level, siemens")] = 1e-5
     v_read_V: Annotated[Positive, READ_VOLTAGE, Field(description="read voltage of a driven row, volts")] = 0.2
-    t_pulse_s: Annotated[Positive, PULSE_TIME, Field(description="length of a read pulse, seconds")] = 1e-8
     device_sigma: Annotated[
         Sigma,
         Field(

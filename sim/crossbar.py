@@ -76,7 +76,8 @@ class CrossbarArray:
     """The crossbar of layer `index`, programmed with `layer` on cells of `device`.
 
     Cells that were programmed by pulses come as `programmed_S`, float64 [2, inputs, outputs], siemens, without IR drop;
-    without it the levels are set at once, with the device's variation, programming error and stuck cells.
+    without it the levels are set at once, with the device's variation, programming error and stuck cells. Cells that
+    drift need `read_s`, the seconds of a read pulse (`sim.image.ChipImage.read_s`).
 
     Attributes
     ----------
@@ -100,12 +101,14 @@ class CrossbarArray:
         seed: int,
         progress: Callable[[int, int], None] | None = None,
         programmed_S: NDArray[np.float64] | None = None,
+        read_s: float | None = None,
     ) -> None:
         self.index = index
         self.layer = layer
         self.parameters = parameters
         self.device = device
         self.seed = seed
+        self.read_s = read_s
         self.programming = 0
         self.row_pulses = np.zeros(parameters.inputs, np.int64)
         self._redraws = programmed_S is None and device.program_sigma > 0.0
@@ -317,7 +320,9 @@ class CrossbarArray:
                 f"Layer {self.index}: cell 'tantalum' needs 1-bit rows, since analog rows read with many voltages, and "
                 "each has a drift of its own"
             )
-        return LayerDrift(self.device, self.cells_S.copy(), self.seed, self.index)
+        if self.read_s is None:
+            raise ValueError(f"Layer {self.index}: cell 'tantalum' needs read_s, the length of a read pulse in seconds")
+        return LayerDrift(self.device, self.cells_S.copy(), self.seed, self.index, self.read_s)
 
     def _use_cells(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Make effective conductances, grids and their types anew from `cells_S`."""
@@ -407,7 +412,7 @@ def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None =
     if image.programming.method == "verify":
         programmed = [layer.state.g_S for layer in program_image(image).layers]
     return tuple(
-        CrossbarArray(index, layer, shape, image.device, image.seed, progress, g_S)
+        CrossbarArray(index, layer, shape, image.device, image.seed, progress, g_S, image.read_s)
         for index, (layer, shape, g_S) in enumerate(zip(image.layers, image.parameters.layers, programmed, strict=True))
     )
 
@@ -424,6 +429,7 @@ def check_arrays(image: ChipImage, arrays: Sequence[CrossbarArray]) -> None:
             ("place", array.index, index),
             ("hardware", array.parameters, shape),
             ("device", array.device, image.device),
+            ("length of a read pulse", array.read_s, image.read_s),
             ("seed", array.seed, image.seed),
             ("gain shift", array.gain_shift, layer.gain_shift),
         ):

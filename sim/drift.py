@@ -77,16 +77,17 @@ class LayerDrift:
     device : with cell "tantalum"
     programmed_S : float64 [2, inputs, outputs], conductances after programming, siemens, without IR drop
     seed, layer : address of the draws that say which cells are stuck
+    read_s : length of a read pulse, seconds
 
     Raises ValueError where the read voltage lets cells run away.
     """
 
-    def __init__(self, device: Device, programmed_S: NDArray[np.float64], seed: int, layer: int) -> None:
+    def __init__(self, device: Device, programmed_S: NDArray[np.float64], seed: int, layer: int, read_s: float) -> None:
         self.programmed_S = programmed_S
         self._v_V = device.v_read_V if device.read_polarity == "positive" else -device.v_read_V
         self._stuck_share = device.stuck_on + device.stuck_off
         self._cells = Cells(seed, layer)
-        self._curve = _curve(self._v_V, device.t_pulse_s, device.acceleration)
+        self._curve = _curve(self._v_V, read_s, device.acceleration)
 
     @functools.cached_property
     def _start(self) -> _Start:

@@ -2,10 +2,11 @@
 
 Crossbar, with R = sum over columns of (Gp + Gn) of a row in units of dG / 1024, and S = 255 for 8-bit row codes, or 1:
 
-    E = V_read^2 * t_pulse * dG * 2^-10 / S^2 * sum over row pulses of x^2 * R
+    E = V_read^2 * t_read * dG * 2^-10 / S^2 * sum over row pulses of x^2 * R
 
-that is V^2 * G * t of every cell of a driven row. With IR drop the conductances are the effective ones, so E is V_read
-times the charge that reaches the ADCs; what flows off into silent rows is left out.
+that is V^2 * G * t of every cell of a driven row, with t_read the time that the hardware drives rows,
+`ChipImage.read_s`. With IR drop the conductances are the effective ones, so E is V_read times the charge that reaches
+the ADCs; what flows off into silent rows is left out.
 
 Periphery (coefficients in `sim.config.Energy`, joules an event). They are figures of the literature for other designs
 in other processes, right to an order of magnitude, and meant to be replaced by those of your own circuits:
@@ -29,7 +30,7 @@ reads (`sim.cells`). A linear cell's pulse has V = V_program and the conductance
 cell's has the voltage that the driver gave it, and the mean conductance, at that voltage, of the way that it went:
 
     pulses    V_program^2 * program_cycles / clock_Hz * dG * 2^-10 * L
-    reads     V_read^2 * t_pulse * dG * 2^-10 * L'
+    reads     V_read^2 * t_verify * dG * 2^-10 * L'
     adc       verify reads * adc_J_per_conversion * 2^(10 - 8)            verify codes have 10 bits
 """
 
@@ -54,7 +55,7 @@ def joules_an_event(image: ChipImage) -> dict[str, list[float]]:
     """
     device, coefficients = image.device, image.energy
     shapes = image.parameters.layers
-    load_J = device.v_read_V**2 * device.t_pulse_s * device.step_S * 2.0**-CURRENT_BITS
+    load_J = device.v_read_V**2 * image.read_s * device.step_S * 2.0**-CURRENT_BITS
     return {
         "conductance": [load_J * (1.0 / 255.0**2 if shape.row_bits == 8 else 1.0) for shape in shapes],
         "adc_conversions": [coefficients.adc_J_per_conversion * 2.0 ** (shape.adc_bits - 8) for shape in shapes],
@@ -103,6 +104,6 @@ def programming_energy(image: ChipImage, load: int, read_load: int, verify_reads
     cell_S = device.step_S * 2.0**-CURRENT_BITS
     return {
         "pulses": device.v_program_V**2 * image.pulse_s * cell_S * load,
-        "reads": device.v_read_V**2 * device.t_pulse_s * cell_S * read_load,
+        "reads": device.v_read_V**2 * image.verify_s * cell_S * read_load,
         "adc": verify_reads * image.energy.adc_J_per_conversion * 2.0 ** (_VERIFY_BITS - 8),
     }

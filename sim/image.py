@@ -153,6 +153,18 @@ class ChipImage:
         """Length of a programming pulse, seconds."""
         return self.program_cycles / self.clock_Hz
 
+    @property
+    def read_s(self) -> float:
+        """Length of a read pulse, seconds: a row is driven, and its cells conduct, until the shortest pulse is over and
+        the macro has sampled (`hw.dac_driver`).
+        """
+        return max(self.parameters.pulse_cycles, self.settle_cycles) / self.clock_Hz
+
+    @property
+    def verify_s(self) -> float:
+        """Time that a cell conducts in a verify read, seconds: until the macro has sampled."""
+        return self.settle_cycles / self.clock_Hz
+
     def with_device(self, device: Device) -> ChipImage:
         """The same chip on other devices."""
         return replace(self, device=device)

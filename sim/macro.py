@@ -73,12 +73,14 @@ class LayerCells:
     ----------
     layer, parameters : programming of the layer (its gain shift counts) and its hardware
     model, state : the cells; state changes in place
+    read_s : length of a read pulse, seconds; as for `CrossbarArray`
     """
 
     layer: LayerImage
     parameters: LayerParameters
     model: CellModel
     state: CellState
+    read_s: float | None
 
     __repr__ = short_repr
 
@@ -87,13 +89,13 @@ class LayerCells:
         """The cells of an array, without a history of pulses and reads; pulse_s as for `CellModel`."""
         p = array.parameters
         model = CellModel(array.device, p.inputs, p.outputs, array.seed, array.index, pulse_s)
-        return cls(array.layer, p, model, CellState.at(array.cells_S.copy()))
+        return cls(array.layer, p, model, CellState.at(array.cells_S.copy()), array.read_s)
 
     def array(self) -> CrossbarArray:
         """The crossbar as the cells are now."""
         return CrossbarArray(
             self.model.layer, self.layer, self.parameters, self.model.device, self.model.seed,
-            programmed_S=self.state.g_S.copy(),
+            programmed_S=self.state.g_S.copy(), read_s=self.read_s,
         )  # fmt: skip
 
 
@@ -323,7 +325,7 @@ def fresh_models(image: ChipImage) -> list[MacroModel]:
     models = []
     for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True)):
         model = model_of(image, index)
-        models.append(MacroModel(LayerCells(layer, shape, model, model.fresh())))
+        models.append(MacroModel(LayerCells(layer, shape, model, model.fresh(), image.read_s)))
     return models
 
 

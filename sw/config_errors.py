@@ -15,6 +15,13 @@ from sim.units import unit_of
 __all__ = ["nearest_name", "sentences"]
 
 
+_GONE = {
+    "device.t_pulse_s": "a read pulse lasts as long as the hardware drives the rows, max(pulse_cycles, "
+    "settle_cycles) / clock_Hz of [hardware]: set these"
+}
+"""Keys of earlier versions, and what has taken their place."""
+
+
 def sentences(error: ValidationError, tables: Mapping[str, FieldInfo]) -> list[str]:
     """One sentence a problem that pydantic found."""
     sentences: list[str] = []
@@ -34,6 +41,9 @@ def sentences(error: ValidationError, tables: Mapping[str, FieldInfo]) -> list[s
 
 def _unknown_key(where: list[str], known: Mapping[str, FieldInfo]) -> str:
     *tables, key = where
+    gone = _GONE.get(".".join(where))
+    if gone is not None:
+        return f"[{tables[0]}] {key} is not a setting any more; {gone}"
     fields: Any = known
     for table in tables:
         fields = fields[table].annotation.model_fields

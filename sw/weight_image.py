@@ -24,7 +24,7 @@ from sim.image import ChipImage, LayerImage
 from sw.chip import Chip
 from sw.config import Config
 from sw.diagnostics import Diagnosis
-from sw.errors import ConfigError, FileError, WeightImageError
+from sw.errors import ConfigError, FileError, WeightImageError, warn
 from sw.files import as_path, readable_error
 from sw.plan_json import plan_difference, plan_from_json, plan_to_json
 from sw.provenance import Provenance
@@ -35,7 +35,8 @@ FORMAT = "spikeloom weight image"
 VERSION = 6
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
 `program_cycles`, version 2 the plan of maps and the layers' positions, version 3 copies of crossbars, version 4 where
-the chip comes from, version 5 what `compile` chose and found.
+the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
+read pulse had a length of its own, `t_pulse_s`, which is not used any more.
 """
 _ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
 
@@ -212,6 +213,8 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Content:
         arrays: dict[str, Any] = {name: tensors[f"layers.{index}.{name}"] for name in _ARRAYS}
         layers.append(LayerImage(**{**values, "reset": Reset(values["reset"])}, **arrays))
     settings = chip.pop("config")
+    pulse_s = chip["device"].pop("t_pulse_s", None)  # of earlier versions, whatever the hardware did
+    settings["device"].pop("t_pulse_s", None)
     if settings["convert"].get("percentile", 0.0) > 1.0:  # percent, in files of versions before it was a fraction
         settings["convert"]["percentile"] /= 100.0
     config = Config.recorded(settings, "its configuration")
@@ -229,6 +232,11 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Content:
             "programming": Programming(**chip.get("programming", {})),
         }
     )
+    if pulse_s is not None and abs(pulse_s / image.read_s - 1.0) > 1e-9:
+        warn(
+            f"The chip '{image.name}' was made with t_pulse_s {pulse_s:g}, but its hardware drives rows for "
+            f"{image.read_s:g} s: energy and drift are those of {image.read_s:g} s now"
+        )
     return Content(
         image,
         config,

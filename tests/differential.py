@@ -20,9 +20,12 @@ from sim.reference import run_reference
 from tests.sim.networks import random_chip, random_pixels
 from tests.sim.plans import plans
 
-__all__ = ["QUICK", "THOROUGH", "cases", "check", "examples"]
+__all__ = ["QUICK", "QUICK_MAPS", "THOROUGH", "cases", "check", "examples"]
 
 QUICK = 12
+"""Chains of layers in `make test`."""
+QUICK_MAPS = 6
+"""Networks with windows there, which take five times as long."""
 THOROUGH = 200
 
 size = st.one_of(st.just(1), st.integers(2, 40))

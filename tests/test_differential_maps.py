@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 
 from tests.conftest import SIMULATORS
-from tests.differential import QUICK, THOROUGH, cases, check, examples
+from tests.differential import QUICK_MAPS, THOROUGH, cases, check, examples
 
 
-@examples(QUICK, True)
+@examples(QUICK_MAPS, True)
 @given(cases(maps=True))
 def test_random_networks_of_maps(case: dict[str, Any]) -> None:
     check(case, SIMULATORS)

@@ -74,10 +74,10 @@ _DEVICE = {
     "g_min_S": 1e-4,
     "g_max_S": 0.025,
     "v_read_V": 0.2,
-    "t_pulse_s": 1e-7,
     "read_polarity": "positive",
     "drift_every": 1,
 }
+_PULSES = {"pulse_cycles": 10, "clock_Hz": 1e8}  # read pulses of 100 ns
 _FEW_STEPS = {"activation": "clipped", "activation_levels": 4, "weight_bits": 4}
 _RELU = {"activation": "relu", "activation_levels": 0, "weight_bits": 4}
 
@@ -91,7 +91,7 @@ def full() -> Scale:
             "decision": {"t_max": 20},
             "crossbar": {"tile_rows": 256, "tile_columns": 64, "adc_bits": 8},
             "device": {**_DEVICE, "acceleration": 7.6e7},
-            "hardware": {"lanes": 16, "encoder_lanes": 16},
+            "hardware": {"lanes": 16, "encoder_lanes": 16, **_PULSES},
         },
         "winner-k",
     )
@@ -128,7 +128,7 @@ def quick() -> Scale:
             "decision": {"t_max": 20},
             "crossbar": {"tile_rows": 32, "tile_columns": 32, "adc_bits": 8},
             "device": {**_DEVICE, "acceleration": 2e8},
-            "hardware": {"lanes": 8, "encoder_lanes": 16},
+            "hardware": {"lanes": 8, "encoder_lanes": 16, **_PULSES},
         },
         "winner-k, quick",
     )

@@ -171,7 +171,7 @@ COPIES = {
     "joined": residual().with_copies((2, 3, 4, 1)),
     "one of three": residual().with_copies((1, 5, 1, 1)),
 }
-LONG_COPIES = ("two", "seven", "a position each")
+LONG_COPIES = ("two", "seven", "a position each", "one of three")
 
 
 @pytest.mark.parametrize(("phases", "stall"), [(1, 0.0), (2, 0.4)])
@@ -183,8 +183,17 @@ def test_copies(name: str, phases: int, stall: float) -> None:
     check(unit_of(COPIES[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-@pytest.mark.parametrize(("settle", "wait"), [(1, 0), (5, 0), (9, 2)])
+@pytest.mark.parametrize(
+    ("lanes", "settle", "wait"),
+    [
+        (1, 1, 0),
+        (2, 9, 2),
+        *(
+            pytest.param(lanes, settle, wait, marks=pytest.mark.slow)
+            for lanes, settle, wait in ((2, 1, 0), (1, 5, 0), (2, 5, 0), (1, 9, 2))
+        ),
+    ],
+)
 def test_cycles_of_copies(lanes: int, settle: int, wait: int) -> None:
     """Crossbars that are slower than the gathering, or faster; several groups and slow converters."""
     for copies in ((3, 1), (4, 1)):

@@ -328,7 +328,12 @@ OF_THE_DRIVER = ("drives_at_the_same_time", "grants_while_sampled")
 DEEP = ("stays_on_a_column", "goes_past_the_last_column", "skips_lanes", "skips_the_negative_cells")
 
 
-@pytest.mark.parametrize("name", BROKEN)
+LONG = ("stays_on_a_column", "goes_past_the_last_column", "does_not_count_pulses", "skips_lanes", "does_not_verify")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in BROKEN]
+)
 def test_proof_catches(name: str) -> None:
     programmer, driver = Programmer, DacDriver
     if name in OF_THE_DRIVER:

@@ -208,7 +208,8 @@ TINY = {"adc_bits": 1, "max_gain_shift": 0, "max_theta": 1, "max_bias": 0}
 
 
 @pytest.mark.parametrize(
-    "outputs, lanes, phases, max_steps", [(1, 1, 1, 3), (2, 2, 2, 2), (3, 2, 1, 32), (4, 3, 3, 100), (10, 4, 8, 255)]
+    "outputs, lanes, phases, max_steps",
+    [(1, 1, 1, 3), (2, 2, 2, 2), (3, 2, 1, 32), (4, 3, 3, 100), pytest.param(10, 4, 8, 255, marks=pytest.mark.slow)],
 )
 def test_counts_cannot_wrap(outputs, lanes, phases, max_steps):
     parameters = unit(outputs, lanes, phases, max_steps, **TINY)

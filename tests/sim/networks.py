@@ -23,7 +23,7 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
     `encoder_lanes`, `pulse_cycles`, `weights` (list of integer arrays [inputs, outputs], or "zero"), `theta`,
     `gain_shift`, `leak`, `v0`, `reset`, `output_reset`, `clip` and `bias` (0 or 1: off or on), `device` (a `Device`),
     any field of `Device`, and the run-time fields of `ChipImage`: `coding`, `even_start`, `rule`, `k`, `t_max`, `skip`,
-    `readout`, `energy`, `seed`, `settle_cycles`, `adc_cycles`, `programming` (default: method "direct"),
+    `readout`, `energy`, `seed`, `settle_cycles`, `adc_cycles`, `clock_Hz`, `programming` (default: method "direct"),
     `program_cycles`.
     """
     o = dict(overrides)
@@ -135,7 +135,7 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> ChipImage:
         energy=o.pop("energy", Energy()),
         settle_cycles=draw("settle_cycles", 1, 4),
         adc_cycles=draw("adc_cycles", 1, 3),
-        clock_Hz=1e8,
+        clock_Hz=float(o.pop("clock_Hz", 1e8)),
         seed=draw("seed", 0, 2**32 - 1),
         programming=o.pop("programming", Programming()),
         program_cycles=int(o.pop("program_cycles", 10)),

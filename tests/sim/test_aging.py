@@ -41,8 +41,8 @@ def a_chip(seed: int, every: int = 3, refresh: int = 0, **overrides: object) -> 
 
 
 @functools.cache
-def a_curve(v_V: float) -> AgeCurve:
-    return AgeCurve(TantalumOxide(), ReadPulse(v_V, 1e-8, 1e9))
+def a_curve(v_V: float, read_s: float) -> AgeCurve:
+    return AgeCurve(TantalumOxide(), ReadPulse(v_V, read_s, 1e9))
 
 
 def plain_programmed(image: ChipImage, index: int, number: int) -> np.ndarray:
@@ -60,7 +60,7 @@ def plain_cells(image: ChipImage, index: int, programmed: np.ndarray, counts: li
     """Conductances of a layer, cell by cell."""
     device, oxide = image.device, TantalumOxide()
     sign = 1.0 if device.read_polarity == "positive" else -1.0
-    curve = a_curve(sign * device.v_read_V)
+    curve = a_curve(sign * device.v_read_V, max(image.parameters.pulse_cycles, image.settle_cycles) / image.clock_Hz)
     g_S = programmed.copy()
     words = cell_words(key(image.seed, Purpose.STUCK, index), g_S.shape)
     for side, row, column in np.ndindex(*g_S.shape):

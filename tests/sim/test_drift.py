@@ -29,7 +29,8 @@ def test_cells_go_where_the_age_curve_takes_them() -> None:
     before = array.cells_S.copy()
     array.age(counts)
     oxide = TantalumOxide()
-    curve = AgeCurve(oxide, ReadPulse(0.2, 1e-8, 1e9))
+    assert array.read_s is not None and array.read_s in (1e-8, 2e-8, 3e-8, 4e-8)
+    curve = AgeCurve(oxide, ReadPulse(0.2, array.read_s, 1e9))
     for side, row, column in np.ndindex(*before.shape):
         g = before[side, row, column]
         w = float(oxide.state(g, 0.2))

@@ -17,19 +17,22 @@ from tests.sim.networks import random_chip, random_pixels
 
 
 @pytest.mark.parametrize("coding", [Coding.EVEN, Coding.ANALOG])
-def test_crossbar_energy_is_v_squared_g_t(coding: Coding) -> None:
-    """One layer, one step: every cell of a driven row takes (V x / full scale)^2 * G * t."""
+@pytest.mark.parametrize(("pulse", "settle"), [(4, 2), (1, 3)])
+def test_crossbar_energy_is_v_squared_g_t(coding: Coding, pulse: int, settle: int) -> None:
+    """One layer, one step: every cell of a driven row takes (V x / full scale)^2 * G * t, where t is the time that the
+    hardware drives the row.
+    """
     rng = np.random.default_rng(0)
-    device = Device(device_sigma=0.1, v_read_V=0.3, t_pulse_s=2e-8)
+    device = Device(device_sigma=0.1, v_read_V=0.3)
     image = random_chip(
         rng, sizes=[30, 12], coding=coding, even_start=254, device=device, row_bits=8 if coding == Coding.ANALOG else 1,
-        t_max=1, rule=Rule.FIXED, skip=0, phases=1,
+        t_max=1, rule=Rule.FIXED, skip=0, phases=1, pulse_cycles=pulse, settle_cycles=settle, clock_Hz=2e8,
     )  # fmt: skip
     pixels = random_pixels(rng, 6, 30)
     arrays = build_arrays(image)
     joules = energy(image, run_reference(image, pixels, arrays=arrays))["crossbar"]
     rows = pixels / 255.0 if coding == Coding.ANALOG else (pixels > 0).astype(float)
-    expected = ((0.3 * rows) ** 2 @ arrays[0].g_S.sum(axis=(0, 2))) * 2e-8
+    expected = ((0.3 * rows) ** 2 @ arrays[0].g_S.sum(axis=(0, 2))) * max(pulse, settle) / 2e8
     np.testing.assert_allclose(joules, expected, rtol=1e-3)
 
 

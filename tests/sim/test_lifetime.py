@@ -20,7 +20,7 @@ def a_task(**device: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """A chip, images, and as labels what it says of them when its cells are fresh."""
     convert = {"normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network"}
     chip = make_chip(64, 24, 10, convert=convert).image
-    chip = chip.with_device(drifting_device(**{"read_polarity": "negative", "acceleration": 1e8, **device}))
+    chip = chip.with_device(drifting_device(**{"read_polarity": "negative", "acceleration": 2.5e7, **device}))
     images = make_images(120, 64)
     return chip, images, run_held(chip, images, [np.zeros(p.inputs, np.int64) for p in chip.parameters.layers]).classes
 
@@ -58,12 +58,12 @@ def test_scaled_and_streamed_lifetimes_agree() -> None:
 
 
 def test_slow_drift_lasts_longer_in_proportion() -> None:
-    """The real rate: 10^8 times slower, and the same number of points of the search costs the same."""
+    """The real rate: 2.5 10^7 times slower, and the same number of points of the search costs the same."""
     slow = CHIP.with_device(CHIP.device.model_copy(update={"acceleration": 1.0}))
     fast = lifetime(CHIP, IMAGES, LABELS, THRESHOLD)
     real = lifetime(slow, IMAGES, LABELS, THRESHOLD, first=10**6)
     assert fast.images is not None and real.images is not None and real.images > 10**9
-    assert real.images == pytest.approx(1e8 * fast.images, rel=0.1)
+    assert real.images == pytest.approx(2.5e7 * fast.images, rel=0.1)
     assert max(point.pulses_max for point in real.points) > 10**9
 
 

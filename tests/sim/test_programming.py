@@ -303,7 +303,7 @@ def test_totals_and_energy() -> None:
     load = sum(int(layer.state.load.sum()) for layer in done.layers) / 1024
     read_load = sum(int(layer.state.read_load.sum()) for layer in done.layers) / 1024
     assert done.energy_J["pulses"] == pytest.approx(device.v_program_V**2 * load * step * 20 / 1e8)
-    assert done.energy_J["reads"] == pytest.approx(device.v_read_V**2 * read_load * step * device.t_pulse_s)
+    assert done.energy_J["reads"] == pytest.approx(device.v_read_V**2 * read_load * step * image.settle_cycles / 1e8)
     assert done.energy_J["adc"] == pytest.approx(done.verify_reads * 4e-12)
     assert 5e-6 * 2e-7 * 0.2 < done.energy_J["pulses"] / done.pulses < 5e-6 * 2e-7 * 2
     for name in ("pulses", "verify_reads", "cycles"):

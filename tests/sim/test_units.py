@@ -20,7 +20,6 @@ SLIPS = [
     ("device", "device_sigma", 1.0, "usual values are 0 .. 0.5; 0.01 is 1 %"),
     ("device", "g_max_S", 10.0, "usual values are 1e-12 .. 0.1 siemens; 1e-05 is 10 uS"),
     ("device", "v_read_V", 200.0, "usual values are 0.001 .. 5 volts; 0.2 is 200 mV"),
-    ("device", "t_pulse_s", 10.0, "usual values are 1e-12 .. 0.01 seconds; 1e-08 is 10 ns"),
     ("device", "wire_ohm", 1e6, "usual values are 0.0001 .. 10000 ohm; 1000 is 1e+06 mOhm"),
     ("energy", "adc_J_per_conversion", 2.0, "usual values are 1e-21 .. 1e-06 joules; 2e-12 is 2 pJ"),
     ("hardware", "clock_Hz", 100.0, "usual values are 10000 .. 1e+11 hertz; 1e+08 is 100 MHz"),
@@ -45,6 +44,15 @@ def test_a_legal_slip_is_a_warning_at_the_users_line(table: str, name: str, valu
         Config.load({table: {name: value}})
     assert [str(item.message) for item in seen] == [f"[{table}] {name} is {value!r}: {text}"]
     assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", ["pulse_cycles", "settle_cycles", "program_cycles"])
+def test_a_pulse_that_no_cell_bears_is_warned_of(name: str) -> None:
+    with pytest.warns(SpikeLoomWarning) as seen:
+        Config.load({"programming": {"method": "verify"}, "hardware": {name: 50_000, "clock_Hz": 5e4}})
+    assert f"[hardware] {name} is 50000, 1 s at clock_Hz 50000: usual are 1e-11 .. 0.0001 seconds" in [
+        str(item.message) for item in seen
+    ]
 
 
 @pytest.mark.parametrize(("table", "name", "value", "text"), REFUSED)

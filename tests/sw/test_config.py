@@ -13,6 +13,10 @@ TANTALUM = {"cell": "tantalum", "g_min_S": 1e-4, "g_max_S": 0.025}
 BAD = [
     ({"decision": {"t_max": 0}}, "[decision] t_max must be at least 1, not 0"),
     ({"decision": {"k": 0}}, "[decision] k must be above 0.0, not 0"),
+    (
+        {"device": {"t_pulse_s": 1e-7}},
+        "[device] t_pulse_s is not a setting any more; a read pulse lasts as long as the hardware drives the rows",
+    ),
     ({"decision": {"k": 1.5}}, "[decision] k must be a whole number of spikes with readout 'spikes', not 1.5"),
     ({"decision": {"k": 21}}, "[decision] k must be at most t_max * 2^(phases - 1) = 20 spikes"),
     ({"decision": {"readout": "membrane"}}, "[neuron] output_reset must be 'none' with [decision] readout 'membrane'"),

@@ -74,7 +74,8 @@ def test_copies_are_equal_but_for_their_cells() -> None:
     assert not np.array_equal(a.margins, b.margins)
 
 
-@pytest.mark.parametrize("copies", [pytest.param(2, marks=pytest.mark.slow), [3, 4, 1]])
+@pytest.mark.slow
+@pytest.mark.parametrize("copies", [2, [3, 4, 1]])
 def test_fewer_cycles_and_the_same_bits_in_verilog(copies: Any) -> None:
     """Slow crossbars: with copies the gathering goes on while they work."""
     slow = {"pulse_cycles": 12, "lanes": 16, "encoder_lanes": 16}

@@ -36,7 +36,10 @@ from tests.conftest import SIMULATORS
 from tests.sw.contexts import CONTEXTS, OTHER, WORDS, config
 from tests.sw.test_every_field import CHANGES, WHERE, fields
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*usual values are")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*usual values are"),
+    pytest.mark.filterwarnings("ignore:.*usual are"),
+]
 _IMAGES = 40
 
 APART = WHERE - {"nir.file", "nir.reset", "nir.threshold", "nir.dt_s", "data.calibration_images"}
@@ -48,7 +51,12 @@ _UNMEASURED = {"lifetime.measure": False, "lifetime.threshold": 0.85, "lifetime.
 # What a value needs beside it: (field, value): changes.
 NEEDS: dict[tuple[str, Any], dict[str, Any]] = {
     ("train.activation", "relu"): {"train.activation_levels": 0},
-    ("device.cell", "tantalum"): {"device.g_min_S": 1e-4, "device.g_max_S": 0.025, "device.t_pulse_s": 10.0},
+    ("device.cell", "tantalum"): {
+        "device.g_min_S": 1e-4,
+        "device.g_max_S": 0.025,
+        "hardware.pulse_cycles": 65535,
+        "hardware.clock_Hz": 1e4,
+    },
     ("device.cell", "linear"): {"device.acceleration": 1.0, "device.program_sigma": 0.0, **_UNMEASURED},
     ("lifetime.measure", False): {**_UNMEASURED, "lifetime.measure": False},
     ("convert.tune", False): {"tuning.reductions": 4, "tuning.repeats": 2, "tuning.batch": 500},

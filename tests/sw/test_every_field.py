@@ -27,7 +27,10 @@ from sw.programming_evidence import programmed, programming_summary
 from sw.training import train
 from tests.sw.contexts import DRIFT, LEARNED, MAPS, PLAIN, PULSES, TUNED, WORN, config
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*usual values are")  # pulses so long that cells drift at once
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*usual values are"),
+    pytest.mark.filterwarnings("ignore:.*usual are"),
+]  # pulses so long that cells drift at once
 SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that there is something to correct
 
 # field: (another value, what the change needs to show at all)
@@ -96,7 +99,6 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "device.g_min_S": (2e-6, {}),
     "device.g_max_S": (2e-5, {}),
     "device.v_read_V": (0.1, {}),
-    "device.t_pulse_s": (2e-8, {}),
     "device.device_sigma": (0.1, {}),
     "device.program_sigma": (0.1, {}),
     "device.read_sigma": (0.1, {}),
@@ -108,7 +110,10 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "device.pulse_down": (0.8, SPREAD),
     "device.soft_bounds": (0.5, PULSES),
     "device.v_program_V": (1.5, PULSES),
-    "device.cell": ("tantalum", {"device.g_min_S": 1e-4, "device.g_max_S": 0.025, "device.t_pulse_s": 10.0}),
+    "device.cell": (
+        "tantalum",
+        {"device.g_min_S": 1e-4, "device.g_max_S": 0.025, "hardware.pulse_cycles": 65535, "hardware.clock_Hz": 1e4},
+    ),
     "device.read_polarity": ("negative", DRIFT),
     "device.acceleration": (1e8, DRIFT),
     "device.drift_every": (7, DRIFT),

@@ -19,7 +19,7 @@ from tests.sw.healthy import Case, random_chip
 
 EXAMPLES = sorted(path for path in (Path(__file__).parents[2] / "examples").glob("*.toml"))
 ROOT = Path(__file__).parents[2]
-QUICK = 12
+QUICK = 6
 """Random chips of `make test`; the others run in `make test-all`."""
 
 

@@ -14,7 +14,7 @@ from hw.geometry import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Windo
 from hw.params import Coding, LayerParameters, NpuParameters
 from sim.config import Programming
 from sim.reference import run_reference
-from sw.errors import FileError, WeightImageError
+from sw.errors import FileError, SpikeLoomWarning, WeightImageError
 from sw.provenance import Provenance
 from sw.weight_image import FORMAT, _checksum, pack, unpack
 from tests.sim.networks import random_chip, random_pixels
@@ -203,6 +203,24 @@ def test_version_5_is_read_and_knows_no_findings(path):
     loaded = sw.load(path)
     assert (loaded.findings, loaded.notes) == (None, ()) and loaded.provenance == CHIP.provenance
     assert pack(loaded.image, loaded.config, CHIP.provenance, CHIP.findings, CHIP.notes) == content
+
+
+def test_a_read_pulse_of_another_length_than_the_drive_is_told(path):
+    """Files up to version 5 had a length of their own for energy and drift: 10 ns, where rows were driven for 40."""
+    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    for pulse_s in (1e-8, CHIP.image.read_s):
+        metadata, chip = parts_of(content)
+        for device in (chip["device"], chip["config"]["device"]):
+            device["t_pulse_s"] = pulse_s
+        path.write_bytes(joined(content, metadata, chip, "5"))
+        if pulse_s == 1e-8:
+            with pytest.warns(
+                SpikeLoomWarning, match=r"made with t_pulse_s 1e-08, but its hardware drives rows for 4e-08 s"
+            ):
+                loaded = sw.load(path)
+        else:
+            loaded = sw.load(path)
+        assert pack(loaded.image, loaded.config, CHIP.provenance) == content
 
 
 def test_a_chip_whose_settings_are_refused_now_is_not_called_damaged():

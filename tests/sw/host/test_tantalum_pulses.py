@@ -33,7 +33,7 @@ def arrays_of(chip: ChipImage, programmed: ImageProgramming) -> tuple[CrossbarAr
     """Crossbars of cells as they were programmed."""
     parts = zip(chip.layers, chip.parameters.layers, programmed.layers, strict=True)
     return tuple(
-        CrossbarArray(index, layer, shape, chip.device, chip.seed, programmed_S=done.state.g_S)
+        CrossbarArray(index, layer, shape, chip.device, chip.seed, programmed_S=done.state.g_S, read_s=chip.read_s)
         for index, (layer, shape, done) in enumerate(parts)
     )
 
