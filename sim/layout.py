@@ -76,6 +76,9 @@ def _remedy(given: Shape, shape: Shape) -> str:
             return f"{_moved(axes)} puts the axes in this order"
     if len(shape) == 3 and given[1:] == shape[1:]:
         return f"the chip's images have {shape[0]} channels, these have none"
+    if len(given) >= 2 and math.prod(given[1:]) == math.prod(shape):
+        right = f"images.reshape({', '.join(map(str, (given[0], *shape)))})"
+        return f"the number of pixels is right, and {right} arranges them so, if their order is right too"
     return ""
 
 

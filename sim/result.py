@@ -190,8 +190,8 @@ class Result:
         """Hold `other` to the same bits; return how many values were compared.
 
         Traces are compared where both have them. Raises `Mismatch` at the first difference: in the images' numbers, in
-        the traces (earliest image, then step, layer, neuron), in decisions, in counts, in where the cells have drifted.
-        The sentence names both values.
+        the images themselves (where both results know them), in the traces (earliest image, then step, layer, neuron),
+        in decisions, in counts, in where the cells have drifted. The sentence names both values.
         """
         if not isinstance(other, Result):
             raise TypeError(f"A result can only be compared with a Result, not {type(other).__name__}")
@@ -202,6 +202,7 @@ class Result:
             ]
             raise Mismatch(", ".join(sizes))
         compared = _compare_array(self.ids, other.ids, "ids", self.ids, names)
+        self._check_images(other, names)
         compared += self._compare_traces(other, names)
         for name in ("classes", "steps", "margins", "reasons"):
             compared += _compare_array(getattr(self, name), getattr(other, name), name, self.ids, names)
@@ -209,6 +210,17 @@ class Result:
         for name in ACTIVITIES:
             compared += _compare_array(self.activity[name], other.activity[name], name, self.ids, names)
         return compared + self._compare_drift(other, names)
+
+    def _check_images(self, other: Result, names: tuple[str, str]) -> None:
+        """Raise where both say which images they are of, and those are others."""
+        if self.origin is None or other.origin is None:
+            return
+        rows = np.flatnonzero((self.origin.images != other.origin.images).any(axis=1))
+        if len(rows):
+            raise Mismatch(
+                f"{names[0]} and {names[1]} are results of different images: {len(rows)} of {len(self)} are others, "
+                f"the first of them number {int(self.ids[rows[0]])}; compare results of the same images"
+            )
 
     def _compare_drift(self, other: Result, names: tuple[str, str]) -> int:
         if self.drift is None and other.drift is None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import pydantic
 
-__all__ = ["SpikeLoomWarning", "warn"]
+__all__ = ["SpikeLoomWarning", "said_before", "warn", "was_said"]
 
 _OWN = (
     *(str(Path(__file__).parents[1] / name) + "/" for name in ("hw", "sim", "sw")),
@@ -18,6 +21,26 @@ _OWN = (
 
 class SpikeLoomWarning(UserWarning):
     """Something that is allowed and most likely not meant; the command line prints it as one line."""
+
+
+_SAID: ContextVar[frozenset[str]] = ContextVar("said", default=frozenset())
+
+
+@contextmanager
+def said_before(sentences: Iterable[str]) -> Iterator[None]:
+    """While it lasts, `was_said` knows these sentences: what has been said of a value is not said again when the value
+    is checked again.
+    """
+    token = _SAID.set(frozenset(sentences))
+    try:
+        yield
+    finally:
+        _SAID.reset(token)
+
+
+def was_said(sentence: str) -> bool:
+    """Whether the sentence is one of `said_before`."""
+    return sentence in _SAID.get()
 
 
 def warn(sentence: str, category: type[SpikeLoomWarning] = SpikeLoomWarning) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, model_validator
 from pydantic.fields import FieldInfo
 
-from sim.slips import warn
+from sim.slips import warn, was_said
 
 __all__ = [
     "CONDUCTANCE",
@@ -56,8 +56,15 @@ class Unit:
     def hint(self, value: float) -> str:
         """What the value would be, were it in the smaller unit; empty if that is not plausible either."""
         name, factor = self.smaller
+        if not value:
+            return ""
         meant = float(f"{value * factor:.12g}")
         return f"{meant:g} is {value:g} {name}" if self.low <= meant <= self.high else ""
+
+    @property
+    def percent(self) -> bool:
+        """Whether it is a share, which is often given in percent."""
+        return self.smaller == _PERCENT
 
     def slip(self, value: float) -> str | None:
         """The end of a sentence on a value that is legal and surely a slip; None for one that is plausible."""
@@ -95,11 +102,20 @@ class Table(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    _warned: tuple[str, ...] = PrivateAttr(())
+
     @model_validator(mode="after")
     def _warn(self) -> Table:
-        for sentence in self.slips():
-            warn(sentence)
+        known, self._warned = self._warned, tuple(self.slips())  # a table within a configuration is checked again
+        for sentence in self._warned:
+            if sentence not in known and not was_said(sentence):
+                warn(sentence)
         return self
+
+    @property
+    def warned(self) -> tuple[str, ...]:
+        """What was said of the values when they were checked; nothing of values that never were."""
+        return self._warned
 
     def slips(self) -> Iterator[str]:
         """A sentence for every value that is legal and surely a slip."""

@@ -15,6 +15,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sim.config import Device, Energy, Programming
+from sim.slips import said_before
+from sim.units import Table
 from sw.config_errors import nearest_name, sentences
 from sw.config_rules import broken_rules, unused_fields
 from sw.errors import ConfigError
@@ -87,7 +89,8 @@ class Config(BaseModel):
         value out of range or values that do not go together; the sentence names the source.
         """
         if isinstance(source, Config):
-            checked = cls.validated(_plain(source), "configuration")
+            with said_before(_warned(source)):
+                checked = cls.validated(_plain(source), "configuration")
             return source if repr(checked) == repr(source) else checked
         if isinstance(source, Mapping):
             return cls.validated(source, "configuration")
@@ -144,7 +147,8 @@ class Config(BaseModel):
         not refused then. Raises `ConfigError` as `validated` does.
         """
         try:
-            unused = unused_fields(cls.unchecked(values))
+            given = cls.unchecked(values)
+            unused = unused_fields(given)
         except ValidationError:
             return cls.validated(values, source)  # which says what is wrong
         tables = {name: dict(table) if isinstance(table, Mapping) else table for name, table in values.items()}
@@ -152,20 +156,28 @@ class Config(BaseModel):
             table, _, key = name.partition(".")
             if isinstance(tables.get(table), dict):
                 tables[table].pop(key, None)
-        return cls.validated(tables, source)
+        with said_before(_warned(given)):
+            return cls.validated(tables, source)
 
-    def updated(self, changes: Mapping[str, Any], source: str = "changed configuration") -> Config:
+    def updated(
+        self, changes: Mapping[str, Any] | None = None, source: str = "changed configuration", **keywords: Any
+    ) -> Config:
         """A copy with some values changed, such as {"decision": {"k": 3}}, validated as a whole again.
 
-        Mistakes are reported as those of `source`.
+        Mistakes are reported as those of `source`. There are no other keywords: `TypeError` says how to write them.
         """
+        if keywords:
+            name, value = next(iter(keywords.items()))
+            inside = "{...}" if isinstance(value, Mapping) else "..."
+            raise TypeError(f'changes must be given as a dictionary, updated({{"{name}": {inside}}}), not as keywords')
         if not isinstance(changes, Mapping):
             raise TypeError(
                 f'changes must be a dictionary such as {{"device": {{"bits": 3}}}}, not {type(changes).__name__}'
             )
         if "preset" in changes:
             raise ConfigError(source, ["preset must be given where a configuration begins, not as a change of one"])
-        return self.validated(_merged(_plain(self), changes), source)
+        with said_before(_warned(self)):
+            return self.validated(_merged(_plain(self), changes), source)
 
 
 def _plain(value: Any) -> Any:
@@ -173,6 +185,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return {key: _plain(each) for key, each in vars(value).items()}
     return value
+
+
+def _warned(config: Config) -> list[str]:
+    """What was said of the values of a configuration when they were checked."""
+    return [sentence for table in vars(config).values() if isinstance(table, Table) for sentence in table.warned]
 
 
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

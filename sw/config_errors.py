@@ -109,6 +109,8 @@ def _remedy(where: list[str], kind: str, given: Any, tables: Mapping[str, FieldI
     field = getattr(tables[where[0]].annotation, "model_fields", {}).get(where[1])
     unit = None if field is None else unit_of(field)
     hint = "" if unit is None else unit.hint(given)
+    if not hint and unit is not None and unit.percent and kind.startswith("less_than"):
+        hint = "it is a fraction, 0.05 is 5 %"
     return f": {hint}" if hint else ""
 
 

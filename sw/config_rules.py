@@ -47,19 +47,22 @@ def _output_layer_runs(config: Config) -> Iterator[str]:
     if d.skip * phases >= d.t_max:
         yield (
             f"[decision] t_max must be above skip * phases ({d.skip} * {phases} = {d.skip * phases}), or the output "
-            f"layer never runs, not {d.t_max}"
+            f"layer never runs, not {d.t_max}; raise t_max or lower skip"
         )
 
 
 def _k(config: Config) -> Iterator[str]:
     d, phases = config.decision, config.coding.phases
     if d.readout == "spikes" and d.k != round(d.k):
-        yield f"[decision] k must be a whole number of spikes with readout 'spikes', not {d.k!r}"
+        yield (
+            f"[decision] k must be a whole number of spikes with readout 'spikes', not {d.k!r}; round it, or set "
+            "readout 'membrane', with which k is in thresholds"
+        )
     given = d.rule == "winner_k" and d.strategy == "given"
     if d.readout == "spikes" and given and d.k > d.t_max << (phases - 1):
         yield (
             f"[decision] k must be at most t_max * 2^(phases - 1) = {d.t_max << (phases - 1)} spikes, the largest "
-            f"count there can be, not {d.k!r}"
+            f"count there can be, not {d.k!r}; lower k or raise t_max"
         )
 
 
@@ -67,7 +70,7 @@ def _membrane_readout(config: Config) -> Iterator[str]:
     if config.decision.readout == "membrane" and config.neuron.output_reset != "none":
         yield (
             "[neuron] output_reset must be 'none' with [decision] readout 'membrane', since a reset takes the compared "
-            f"sum away, not {config.neuron.output_reset!r}"
+            f"sum away, not {config.neuron.output_reset!r}; or set [decision] readout 'spikes'"
         )
 
 
@@ -90,7 +93,7 @@ def _activation_levels(config: Config) -> Iterator[str]:
     if t.activation == "relu" and t.activation_levels > 0:
         yield (
             "[train] activation_levels must be 0 with activation 'relu', which has no upper end to divide, "
-            f"not {t.activation_levels}"
+            f"not {t.activation_levels}; or set activation 'clipped'"
         )
 
 
@@ -111,13 +114,13 @@ def _network(config: Config) -> Iterator[str]:
     kinds = {token.kind for token in tokens}
     for name, needed, what in (
         ("pooling", {"pool"}, "pooling such as 2s"),
-        ("batch_norm", {"conv", "residual"}, "convolutions"),
+        ("batch_norm", {"conv", "residual"}, "convolutions such as 12c5"),
     ):
         value, default = getattr(train, name), default_of(config, f"train.{name}")
         if value != default and not kinds & needed:
             yield (
                 f"[train] {name} must be {shown(default)} with network '{train.network}', which has no {what}, not "
-                f"{shown(value)}"
+                f"{shown(value)}; leave {name} out or give network some"
             )
 
 
@@ -126,7 +129,7 @@ def _layer_sizes(config: Config) -> Iterator[str]:
     if train.network != "mlp" and train.hidden != default:
         yield (
             f"[train] hidden must be {shown(default)} with network '{train.network}', which has the sizes of all "
-            f"layers, not {shown(train.hidden)}"
+            f"layers, not {shown(train.hidden)}; leave hidden out or set network 'mlp'"
         )
 
 
@@ -142,23 +145,30 @@ def _hidden_layers(config: Config) -> Iterator[str]:
         value, default = getattr(train, name), default_of(config, f"train.{name}")
         if value != default:
             yield (
-                f"[train] {name} must be {shown(default)} with {said}, which has no hidden layer, not {shown(value)}"
+                f"[train] {name} must be {shown(default)} with {said}, which has no hidden layer, not {shown(value)}; "
+                f"leave {name} out or add a hidden layer"
             )
     if train.activation == "clipped" and train.activation_levels != default_of(config, "train.activation_levels"):
         yield (
             f"[train] activation_levels must be {default_of(config, 'train.activation_levels')} with {said}, which has "
-            f"no hidden layer, not {train.activation_levels}"
+            f"no hidden layer, not {train.activation_levels}; leave activation_levels out or add a hidden layer"
         )
 
 
 def _augment(config: Config) -> Iterator[str]:
     if config.train.augment and config.data.set == "digits":
-        yield "[train] augment must be false for the 8 x 8 images of data set 'digits', not true"
+        yield (
+            "[train] augment must be false for the 8 x 8 images of data set 'digits', not true; or choose another "
+            "[data] set"
+        )
 
 
 def _traced(config: Config) -> Iterator[str]:
     if 0 < config.cosim.images < config.cosim.trace_images:
-        yield f"[cosim] trace_images must be at most images ({config.cosim.images}), not {config.cosim.trace_images}"
+        yield (
+            f"[cosim] trace_images must be at most images ({config.cosim.images}), not {config.cosim.trace_images}; "
+            "lower trace_images or raise images"
+        )
 
 
 def _eighths(config: Config) -> Iterator[str]:
@@ -173,7 +183,10 @@ def _eighths(config: Config) -> Iterator[str]:
 
 def _analog_drift(config: Config) -> Iterator[str]:
     if config.device.drifts and config.coding.input == "analog":
-        yield "[coding] input must not be 'analog' with cell 'tantalum': there is no drift model of analog rows"
+        yield (
+            "[coding] input must not be 'analog' with [device] cell 'tantalum': there is no drift model of analog "
+            "rows; set input 'phase', 'rate' or 'even', or [device] cell 'linear'"
+        )
 
 
 def _learning(config: Config) -> Iterator[str]:
@@ -181,7 +194,10 @@ def _learning(config: Config) -> Iterator[str]:
     if decision.strategy != "learned":
         return
     if decision.rule != "winner_k":
-        yield f"[decision] rule must be 'winner_k' with strategy 'learned', which learns its k, not {decision.rule!r}"
+        yield (
+            f"[decision] rule must be 'winner_k' with strategy 'learned', which learns its k, not {decision.rule!r}; "
+            "or set strategy 'given'"
+        )
     if not learning.reward_correct > learning.reward_wrong:
         yield (
             f"[learning] reward_correct must be above reward_wrong ({learning.reward_wrong!r}), not "
@@ -193,13 +209,13 @@ def _learning(config: Config) -> Iterator[str]:
     if learning.epsilon_min == learning.epsilon and learning.epsilon_factor != factor:
         yield (
             f"[learning] epsilon_factor must be {factor!r} with epsilon equal to epsilon_min, which never falls, not "
-            f"{learning.epsilon_factor!r}"
+            f"{learning.epsilon_factor!r}; leave epsilon_factor out or lower epsilon_min"
         )
     smallest = default_of(config, "learning.epsilon_min")
     if learning.epsilon_factor == 1.0 and learning.epsilon_min not in (smallest, learning.epsilon):
         yield (
             f"[learning] epsilon_min must be {smallest!r} with epsilon_factor 1.0, with which epsilon never falls, not "
-            f"{learning.epsilon_min!r}"
+            f"{learning.epsilon_min!r}; leave epsilon_min out or lower epsilon_factor"
         )
 
 
@@ -208,13 +224,17 @@ def _exact_sums(config: Config) -> Iterator[str]:
     if t.exact_sums and (t.network != "mlp" or t.augment):
         what = f"network '{t.network}'" if t.network != "mlp" else "augment"
         yield (
-            f"[train] exact_sums must be false with {what}, not true: only network 'mlp' without augment is trained so"
+            f"[train] exact_sums must be false with {what}, not true: only network 'mlp' without augment is trained "
+            "so; leave exact_sums out"
         )
 
 
 def _lifetime(config: Config) -> Iterator[str]:
     if config.lifetime.measure and not config.device.drifts:
-        yield "[lifetime] measure must be false with [device] cell 'linear', which does not drift, not true"
+        yield (
+            "[lifetime] measure must be false with [device] cell 'linear', which does not drift, not true; or set "
+            "[device] cell 'tantalum'"
+        )
 
 
 RULES: tuple[Rule, ...] = (
@@ -262,7 +282,12 @@ RULES: tuple[Rule, ...] = (
         _activation_levels,
         '`train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide',
     ),
-    Unused(("train.pooling", "train.batch_norm"), (Choice("train.network", ("mlp",)),), "which has no convolutions"),
+    Unused(
+        ("train.pooling", "train.batch_norm"),
+        (Choice("train.network", ("mlp",)),),
+        "which has no convolutions",
+        remedy="leave it out or set network to layers such as '12c5-2s-10'",
+    ),
     Needs(
         _network,
         "`train.network` other than `mlp` fits the data set's images and ends with its classes; `train.pooling` and "
@@ -340,6 +365,7 @@ RULES: tuple[Rule, ...] = (
         ("lifetime.programmings",),
         (Choice("device.program_sigma", (0.0,)), Choice("lifetime.measure", (True,))),
         "where all programmings are the same",
+        remedy="leave programmings out, or set [device] program_sigma above 0 (and [programming] method 'direct')",
     ),
 )
 
@@ -349,6 +375,11 @@ ONE_LAYER_RULES: tuple[Unused, ...] = (
         ("energy.dac_J_per_pulse",),
         (Choice("coding.input", ("analog",)),),
         "for a network of one layer, which has no 1-bit rows then",
+    ),
+    Unused(
+        ("convert.tune",),
+        (Choice("decision.rule", ("fixed",)),),
+        "for a network of one layer, into which the same spikes come whatever its threshold",
     ),
 )
 """Rules for networks of one layer, checked when the network is known."""

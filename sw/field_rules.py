@@ -86,7 +86,7 @@ class Choice:
         home, _, name = self.field.partition(".")
         where = name if home == table else f"[{home}] {name}"
         if self.values == (GIVEN,):
-            return f"leave {where} out"
+            return f"leave out {where}"
         if self.values == ("",):
             return f"give {where}"
         others = [each for each in _allowed(type(config), self.field) if each not in self.values]
@@ -152,9 +152,17 @@ class Unused(Rule):
                 table, _, field = name.partition(".")
                 said = " and ".join(choice.said(config, table) for choice in self.choices)
                 why = f"{said}, {self.because}" if said else self.because
-                others = (choice.otherwise(config, table) for choice in self.choices)
-                remedy = self.remedy or _listed([f"leave {field} out", *others], "or")
+                remedy = self._remedy(config, table, field)
                 yield f"[{table}] {field} must be {shown(default)} {why}, not {shown(value)}; {remedy}"
+
+    def _remedy(self, config: BaseModel, table: str, field: str) -> str:
+        """What to do, a clause: leave the field out, or make another of the choices."""
+        if self.remedy:
+            return self.remedy
+        others = [choice.otherwise(config, table) for choice in self.choices]
+        left = [other.removeprefix("leave out ") for other in others if other.startswith("leave out ")]
+        made = [other for other in others if not other.startswith("leave out ")]
+        return _listed([f"leave {_listed([field, *left], 'or')} out", *made], "or")
 
     def text(self) -> str:
         parts = []

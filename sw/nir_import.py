@@ -21,14 +21,16 @@ import numpy as np
 from sim.short_repr import short_repr
 from sw.errors import FileError, UnsupportedError
 from sw.files import as_path, readable_error
-from sw.graph import Graph
+from sw.graph import Graph, Neurons
 from sw.graph_builder import GraphBuilder, Value
 from sw.nir_nodes import NODES, SUPPORTED
 
-__all__ = ["DT", "OPEN", "NirModel", "read_nir"]
+__all__ = ["DT", "OPEN", "UNTIMED", "NirModel", "read_nir"]
 
 DT = 1e-4
 """Seconds a step, which the libraries that write NIR agree on."""
+UNTIMED = "whose neurons (LIF that do not leak) add up currents step by step, whatever a step's length"
+"""Why seconds a step change nothing, a clause."""
 OPEN = ("reset", "threshold", "dt", "start")
 """Keys of a graph's metadata that say what NIR leaves open."""
 
@@ -56,6 +58,11 @@ class NirModel:
 
     __repr__ = short_repr
 
+    @property
+    def integrates(self) -> bool:
+        """Whether its neurons integrate over seconds: IF do; LIF without a leak add up what comes, step by step."""
+        return any(isinstance(node, Neurons) and node.form == "IF" for node in self.graph.nodes)
+
 
 def read_nir(
     source: Any,
@@ -69,12 +76,13 @@ def read_nir(
     Parameters
     ----------
     source : path of a file (HDF5), or the graph
-    dt : seconds a step, which currents are integrated over; the file's, or 1e-4
+    dt : seconds a step, which currents are integrated over; the file's, or 1e-4. Only for a graph with IF neurons
     reset, threshold : as in `NirModel`; the file's, or NIR's own equation: "zero" and "above"
     start : V at an image's start, thresholds, 0 .. 1; the file's, or 0
 
     Raises `FileError` for a file that cannot be read, `UnsupportedError` for what the chip does not have, `WeightError`
-    for numbers that are not finite, or thresholds that are not positive.
+    for numbers that are not finite, or thresholds that are not positive, `ValueError` for arguments out of range, and
+    for a `dt` that would change nothing.
     """
     import nir
 
@@ -93,7 +101,10 @@ def read_nir(
         raise ValueError(f"start must be 0 .. 1 thresholds, not {values['start']!r}")
     importer = _Importer(graph, _number(values["dt"]))
     found = importer.run()
-    return NirModel(found, values["reset"], values["threshold"], importer.ends, _number(values["start"]), notes)
+    model = NirModel(found, values["reset"], values["threshold"], importer.ends, _number(values["start"]), notes)
+    if dt is not None and not model.integrates:
+        raise ValueError(f"dt must be left out for this network, {UNTIMED}, not {dt!r}")
+    return model
 
 
 def _notes(node: Any) -> dict[str, Any]:

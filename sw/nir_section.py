@@ -36,5 +36,7 @@ class NirSection(Section):
         Field(description="whether V fires above its threshold, or at it; file is what its metadata says, or above"),
     ] = "file"
     dt_s: Annotated[
-        float, STEP_TIME, Field(ge=0.0, description="a time step; 0 is what the file's metadata says, or 1e-4, seconds")
+        float,
+        STEP_TIME,
+        Field(ge=0.0, description="a time step, for IF neurons; 0 is what the file's metadata says, or 1e-4, seconds"),
     ] = 0.0

@@ -71,10 +71,17 @@ def take_nir(config: Config, place: Path, shape: tuple[int, ...], classes: int) 
 
 
 def load_nir(config: Config, path: Path) -> NirModel:
-    """The network in a NIR file, with what the configuration says of its neurons."""
-    from sw.nir_import import read_nir
+    """The network in a NIR file, with what the configuration says of its neurons.
+
+    Raises `ConfigError` for a length of a step that would change nothing, and what `read_nir` raises.
+    """
+    from sw.nir_import import UNTIMED, read_nir
 
     section = config.nir
+    if section.dt_s and not read_nir(path).integrates:
+        raise ConfigError(
+            config.name, [f"[nir] dt_s must be 0.0 for '{path}', {UNTIMED}, not {section.dt_s!r}; leave dt_s out"]
+        )
     return read_nir(
         path,
         dt=section.dt_s or None,

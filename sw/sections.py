@@ -127,8 +127,8 @@ def _share(value: Any) -> Any:
     """A percentile as a fraction; one sentence for a percentage."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 1.0:
         raise ValueError(
-            f"percentile must be at most 1, a fraction (99.9 % is 0.999), not {value!r}"
-            + (f"; {value:g} % is {value / 100.0:.6g}" if value <= 100.0 else "")
+            f"percentile must be at most 1, a fraction, not {value!r}; "
+            + (f"{value:g} % is {value / 100.0:.6g}" if value <= 100.0 else "99.9 % is 0.999")
         )
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -178,7 +178,7 @@ class ConvertSection(Section):
         Field(
             description="scale of a layer: the largest weight is the top level, least mean square error of the "
             "weights, or least error of the layer's output on the calibration images; with mse and auto, weights that "
-            "training rounded to the cells' levels stay as they are"
+            "training rounded to the cells' levels stay as they are; for a network from NIR, auto is mse"
         ),
     ] = "auto"
     adc_quantile: Annotated[

@@ -141,7 +141,7 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
     f"{THETA_ERROR:.0%} of their power or more (not asked of a chip that was loaded).",
     remedy="Scale the input, or the layer's weights, so that a spike moves a membrane by a thousandth of its "
     "threshold or "
-    "more. Of a NIR file: give `sw.read_nir(..., dt=...)` the seconds a step that the file was trained with.",
+    "more. Of a NIR file of IF neurons: give `sw.read_nir(..., dt=...)` the seconds a step that it was trained with.",
     group="registers",
 )
 def theta_at_limit(measures: Measures) -> Iterator[Sign]:
@@ -153,7 +153,7 @@ def theta_at_limit(measures: Measures) -> Iterator[Sign]:
         size: dict[str, float | int | str] = {"theta": layer.image.theta, "levels": used, "of": layer.top + 1}
         remedy = "scale the input or the layer's weights up"
         if measures.nir:
-            remedy = "give sw.read_nir the file's seconds a step, such as dt=1.0, or scale its weights up"
+            remedy = "give sw.read_nir the seconds a step, such as dt=1.0 (if it has IF), or scale its weights up"
         yield Sign(
             f"theta of layer '{layer.name}' is at its limit of {MAX_THETA}, which leaves its weights {used} of "
             f"{layer.top + 1} levels, so {_fires(layer)}",

@@ -27,6 +27,11 @@ LAYOUTS = [
     ((28, 28, 100), (1, 28, 28), "images.permute(2, 0, 1), or images.transpose(2, 0, 1) in NumPy, puts"),
     ((10, 1, 20, 28), (1, 28, 20), "images.permute(0, 1, 3, 2), or images.transpose(0, 1, 3, 2) in NumPy, puts"),
     ((10, 20, 28), (1, 28, 20), "images.permute(0, 2, 1), or images.transpose(0, 2, 1) in NumPy, puts"),
+    (
+        (10, 4, 16),
+        (1, 8, 8),
+        "the number of pixels is right, and images.reshape(10, 1, 8, 8) arranges them so, if their order is right too",
+    ),
     ((784, 10), (784,), "images.permute(1, 0), or images.transpose(1, 0) in NumPy, puts"),
 ]
 

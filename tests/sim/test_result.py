@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hw.params import Reset, Rule
+from sim.origin import Origin
 from sim.reference import run_reference
 from sim.result import ACTIVITIES, Mismatch, Result, Trace
 from tests.sim.networks import random_chip, random_pixels
@@ -95,6 +96,20 @@ def test_other_images_and_shapes(result: Result) -> None:
     assert result.trace is not None
     with pytest.raises(Mismatch, match=r"^this has layers of \(20, 11\) neurons, other of \(20, 12\)$"):
         result.compare(replace(result, trace=replace(result.trace, outputs=(20, 12))))
+
+
+def test_results_of_different_images_are_no_mismatch_of_the_models(result: Result) -> None:
+    digests = np.arange(5 * 16, dtype=np.uint8).reshape(5, 16)
+    mine = replace(result, origin=Origin("a", digests))
+    changed = digests.copy()
+    changed[2:4] += 1
+    with pytest.raises(
+        Mismatch,
+        match=r"^left and right are results of different images: 2 of 5 are others, the first of them number 42; "
+        r"compare results of the same images$",
+    ):
+        mine.compare(replace(mine, origin=Origin("a", changed)), ("left", "right"))
+    assert mine.compare(replace(mine, origin=Origin("b", digests))) == mine.compare(result) > 0
 
 
 def test_accuracy(result: Result) -> None:

@@ -1,12 +1,13 @@
 """`Config`: presets, files, and one clear sentence a mistake."""
 
 import re
+import warnings
 
 import pytest
 from pydantic import ValidationError
 
 from sw.config import PRESETS, Config
-from sw.errors import ConfigError
+from sw.errors import ConfigError, SpikeLoomWarning
 
 TANTALUM = {"cell": "tantalum", "g_min_S": 1e-4, "g_max_S": 0.025}
 BAD = [
@@ -37,9 +38,12 @@ BAD = [
     ({"convert": {"percentile": 0.0}}, "[convert] percentile must be above 0.0, not 0.0"),
     (
         {"convert": {"percentile": 99.9}},
-        "[convert] percentile must be at most 1, a fraction (99.9 % is 0.999), not 99.9",
+        "[convert] percentile must be at most 1, a fraction, not 99.9; 99.9 % is 0.999",
     ),
-    ({"convert": {"percentile": 101}}, "[convert] percentile must be at most 1, a fraction (99.9 % is 0.999), not 101"),
+    (
+        {"convert": {"percentile": 101}},
+        "[convert] percentile must be at most 1, a fraction, not 101; 99.9 % is 0.999",
+    ),
     (
         {"convert": {"normalisation": "max", "percentile": 0.99}},
         "[convert] percentile must be 0.999 with normalisation 'max', which does not use it, not 0.99; set",
@@ -118,7 +122,11 @@ BAD = [
     ({"train": {"hidden": [1.5]}}, "[train] hidden.0 must be a whole number, not 1.5"),
     ({"device": {"bits": "4"}}, "[device] bits must be a whole number, not '4'"),
     ({"device": {"bits": True}}, "[device] bits must be a whole number, not True"),
-    ({"device": {"device_sigma": 5}}, "[device] device_sigma must be at most 1.0, not 5"),
+    ({"device": {"device_sigma": 5}}, "[device] device_sigma must be at most 1.0, not 5: 0.05 is 5 %"),
+    (
+        {"device": {"stuck_off": 100}},
+        "[device] stuck_off must be at most 1.0, not 100: it is a fraction, 0.05 is 5 %",
+    ),
     ({"device": {"stuck_on": 0.6, "stuck_off": 0.6}}, "[device] stuck_on + stuck_off must be at most 1, not 1.2"),
     ({"energy": {"adc_J_per_conversion": "1"}}, "[energy] adc_J_per_conversion must be a number, not '1'"),
     ({"decision": {"k": {"a": list(range(99))}}}, "[decision] k must be a number, not {'a': [0, 1, 2"),
@@ -161,7 +169,8 @@ BAD = [
     ),
     (
         {"device": TANTALUM, "coding": {"input": "analog"}},
-        "[coding] input must not be 'analog' with cell 'tantalum': there is no drift model of analog rows",
+        "[coding] input must not be 'analog' with [device] cell 'tantalum': there is no drift model of analog rows; "
+        "set input 'phase', 'rate' or 'even', or [device] cell 'linear'",
     ),
     (
         {"device": {"cell": "tantalum"}},
@@ -333,6 +342,77 @@ def test_tantalum_cells_are_programmed_by_pulses():
     device = {**TANTALUM, "pulse_sigma": 0.1, "device_sigma": 0.1, "v_program_V": 1.2}
     config = Config.load({"device": device, "programming": {"method": "verify", "amplitude_max": 15.0}})
     assert config.device.drifts and config.programming.amplitude_codes == (2, 120)
+
+
+@pytest.mark.parametrize(
+    ("values", "end"),
+    [
+        ({"decision": {"k": 1.5}}, "; round it, or set readout 'membrane', with which k is in thresholds"),
+        ({"decision": {"k": 21}}, "; lower k or raise t_max"),
+        ({"decision": {"skip": 20}}, "; raise t_max or lower skip"),
+        ({"decision": {"readout": "membrane"}}, "; or set [decision] readout 'spikes'"),
+        ({"decision": {"strategy": "learned", "rule": "fixed"}}, "; or set strategy 'given'"),
+        ({"decision": {"rule": "fixed", "k": 3}}, "; leave k out or set rule 'winner_k'"),
+        ({"train": {"activation": "relu"}}, "; or set activation 'clipped'"),
+        ({"train": {"augment": True}}, "; or choose another [data] set"),
+        ({"train": {"pooling": "average"}}, "; leave it out or set network to layers such as '12c5-2s-10'"),
+        ({"train": {"network": "10", "pooling": "average"}}, "; leave pooling out or give network some"),
+        ({"train": {"network": "10", "hidden": [3]}}, "; leave hidden out or set network 'mlp'"),
+        ({"train": {"hidden": [], "dropout": 0.1}}, "; leave dropout out or add a hidden layer"),
+        ({"train": {"hidden": [], "activation_levels": 3}}, "; leave activation_levels out or add a hidden layer"),
+        ({"train": {"network": "2c3-10", "exact_sums": True}}, "; leave exact_sums out"),
+        ({"nir": {"file": "a.nir"}, "train": {"epochs": 3}}, "; leave epochs or [nir] file out"),
+        ({"cosim": {"images": 3}}, "; lower trace_images or raise images"),
+        ({"lifetime": {"measure": True}}, "; or set [device] cell 'tantalum'"),
+        (
+            {"device": TANTALUM, "lifetime": {"measure": True, "programmings": 2}},
+            "; leave programmings out, or set [device] program_sigma above 0 (and [programming] method 'direct')",
+        ),
+        (
+            {"decision": {"strategy": "learned"}, "learning": {"epsilon": 0.4, "epsilon_factor": 0.5}},
+            "; leave epsilon_factor out or lower epsilon_min",
+        ),
+        (
+            {"decision": {"strategy": "learned"}, "learning": {"epsilon_factor": 1.0, "epsilon_min": 0.5}},
+            "; leave epsilon_min out or lower epsilon_factor",
+        ),
+    ],
+    ids=lambda value: value[2:30] if isinstance(value, str) else "",
+)
+def test_a_refusal_ends_with_what_to_do(values, end):
+    with pytest.raises(ConfigError, match=f"{re.escape(end)}$"):
+        Config.load(values)
+
+
+def test_a_slip_is_said_once_a_configuration():
+    with pytest.warns(SpikeLoomWarning) as said:
+        config = Config.load({"device": {"stuck_on": 0.8}})
+    assert len(said) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Config.load(config)
+        assert config.updated({"seed": 3}).seed == 3
+        Config.load(config.model_copy(update={"seed": 4}))
+    with pytest.warns(SpikeLoomWarning, match="stuck_off") as said:  # what is new is said, and that alone
+        config.updated({"device": {"stuck_on": 0.1, "stuck_off": 0.6}})
+    assert len(said) == 1
+    device = config.device.model_copy(update={"stuck_on": 0.9})  # which checks nothing
+    with pytest.warns(SpikeLoomWarning, match="stuck_on is 0.9") as said:
+        Config.load(config.model_copy(update={"device": device}))
+    assert len(said) == 1
+    with pytest.warns(SpikeLoomWarning, match="stuck_on is 0.8") as said:
+        Config.recorded({"device": {"stuck_on": 0.8}, "learning": {"rate": 0.2}}, "a file")
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("keywords", "written"), [({"device": {"bits": 3}}, '{"device": {...}}'), ({"seed": 3}, '{"seed": ...}')]
+)
+def test_updated_says_how_its_changes_are_written(keywords, written):
+    with pytest.raises(TypeError, match=f"^{re.escape(f'changes must be given as a dictionary, updated({written})')}"):
+        Config.load("tiny").updated(**keywords)
+    with pytest.raises(TypeError, match=r"^changes must be a dictionary such as"):
+        Config.load("tiny").updated()
 
 
 def test_updated_changes_some_values_and_checks_all():

@@ -6,7 +6,7 @@ refused wherever the rule holds, and its default is not.
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
 
 import pytest
 
@@ -15,46 +15,45 @@ from sw.config_page import configuration_page
 from sw.config_rules import ONE_LAYER_RULES, RULES
 from sw.errors import ConfigError
 from sw.field_rules import Unused, default_of
-from tests.sw.test_every_field import (
-    CHANGES,
-    DRIFT,
-    LEARNED,
-    MAPS,
-    PLAIN,
-    PULSES,
-    TUNED,
-    config,
-    fields,
-)
+from tests.sw.contexts import CHOICES, CONTEXTS, config, pairs_of
+from tests.sw.test_every_field import CHANGES, fields
 
-RATE = {"coding.input": "rate"}
-PHASE = {"coding.input": "phase", "coding.phases": 3}
-MEMBRANE = {"decision.readout": "membrane", "neuron.output_reset": "none"}
-NOISY = {"device.device_sigma": 0.1, "device.read_sigma": 0.02}
-FIXED = {"decision.rule": "fixed"}
-# Choices in pairs of every kind: rule, strategy, tuning, input, method, cell, normalisation, network, readout, reset.
-CONTEXTS: dict[str, dict[str, Any]] = {
-    "fixed, rate": {**FIXED, "coding.input": "rate"},
-    "fixed, membrane, zero": {**FIXED, **MEMBRANE, "neuron.reset": "zero"},
-    "fixed, verify": {**FIXED, **PULSES, "device.pulse_sigma": 0.5},
-    "learned, phase": {**LEARNED, **PHASE},
-    "learned, tuned, relu": {**LEARNED, **TUNED, **PLAIN},
-    "tuned, verify, phase": {**TUNED, **PULSES, **PHASE, "device.pulse_sigma": 0.5},
-    "analog, membrane": {"coding.input": "analog", **MEMBRANE, **NOISY},
-    "analog, maps, verify": {"coding.input": "analog", **MAPS, **PULSES, "device.pulse_sigma": 0.5},
-    "analog, one layer": {"coding.input": "analog", "train.hidden": []},
-    "one layer, fixed": {**FIXED, "train.hidden": []},
-    "rate, phases, percentile": {**RATE, "coding.phases": 2, "convert.normalisation": "percentile", **PLAIN},
-    "drift, rate": {**DRIFT, "coding.input": "rate"},
-    "drift, verify, membrane": {**DRIFT, **PULSES, **MEMBRANE},
-    "maps, phase, resets": {**MAPS, **PHASE, "neuron.reset": "zero", "neuron.output_reset": "none"},
-    "maps, average, fixed": {**MAPS, **FIXED, "train.pooling": "average"},
-}  # fmt: skip
+IMPOSSIBLE = {
+    frozenset(pair)
+    for pair in (
+        *((("coding.input", "analog"), each) for each in (("device.cell", "tantalum"), ("lifetime.measure", True))),
+        (("coding.input", "even"), ("coding.phases", 3)),
+        *((("decision.readout", "membrane"), ("neuron.output_reset", reset)) for reset in ("subtract", "zero")),
+        (("decision.rule", "fixed"), ("decision.strategy", "learned")),
+        (("device.cell", "linear"), ("lifetime.measure", True)),
+        *((("network", "one layer"), each) for each in (("neuron.reset", "zero"), ("neuron.reset", "none"))),
+        (("network", "one layer"), ("train.activation", "relu")),
+        *(
+            (("network", "nir"), each)
+            for each in (
+                ("coding.phases", 3),
+                ("convert.normalisation", "max"),
+                ("convert.normalisation", "percentile"),
+                ("convert.output_offset", "network"),
+                ("decision.readout", "membrane"),
+                ("neuron.reset", "none"),
+                ("neuron.output_reset", "none"),
+                ("train.activation", "relu"),
+            )
+        ),
+    )
+}
+"""Pairs of choices that a rule refuses, or the network when it is known."""
 
 
-def test_the_contexts_are_configurations() -> None:
-    for context in CONTEXTS.values():
-        config(**context)
+def test_every_pair_of_choices_that_goes_together_is_in_a_context() -> None:
+    there = set().union(*(pairs_of(config(**context)) for context in CONTEXTS.values()))
+    wanted = {
+        frozenset(((a, x), (b, y)))
+        for a, b in itertools.combinations(CHOICES, 2)
+        for x, y in itertools.product(CHOICES[a], CHOICES[b])
+    }
+    assert wanted - there == IMPOSSIBLE
 
 
 def test_what_a_rule_calls_unused_is_refused_and_its_default_is_not() -> None:

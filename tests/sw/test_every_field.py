@@ -1,4 +1,7 @@
-"""Every field of the configuration takes effect: changed alone, it changes something that a run gives."""
+"""Every field of the configuration takes effect: changed alone, it changes something that a run gives.
+
+`tests.sw.test_every_context` asks the same in every context.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +25,13 @@ from sw.errors import ConfigError
 from sw.lifetime_evidence import measure_lifetime
 from sw.programming_evidence import programmed, programming_summary
 from sw.training import train
+from tests.sw.contexts import DRIFT, LEARNED, MAPS, PLAIN, PULSES, TUNED, WORN, config
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*usual values are"),
     pytest.mark.filterwarnings("ignore:.*usual are"),
 ]  # pulses so long that cells drift at once
-DRIFT = {"device.cell": "tantalum", "device.g_min_S": 1e-4, "device.g_max_S": 0.025, "device.acceleration": 1e9}
-WORN = {**DRIFT, "lifetime.measure": True, "lifetime.threshold": 0.5, "lifetime.images": 50}
-PULSES = {"programming.method": "verify"}
 SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that there is something to correct
-LEARNED = {"data.validation_images": 100, "decision.strategy": "learned"}
-TUNED = {"data.validation_images": 100, "convert.tune": True}
-PLAIN = {"train.activation": "relu", "train.activation_levels": 0}
-MAPS = {"train.network": "2c3-2s-10", "train.hidden": [128, 64]}
 
 # field: (another value, what the change needs to show at all)
 CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -166,18 +163,6 @@ def fields() -> set[str]:
         for section, value in dump.items()
         for name in (value if isinstance(value, dict) else [""])
     }
-
-
-def config(**changes: Any) -> Config:
-    values = Config.load("tiny").model_dump(mode="json")
-    values["train"]["epochs"] = 3
-    for field, value in changes.items():
-        section, _, name = field.partition(".")
-        if name:
-            values[section][name] = value
-        else:
-            values[section] = value
-    return Config.load(values)
 
 
 def outcome(settings: Config, timed: bool) -> str:

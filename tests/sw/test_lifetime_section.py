@@ -25,7 +25,7 @@ def test_the_default_measures_nothing() -> None:
 @pytest.mark.parametrize(
     ("device", "lifetime", "sentence"),
     [
-        (DRIFT, {"threshold": 0.9}, r"\[lifetime\] threshold must be 0.85 with measure false, .* not 0.9$"),
+        (DRIFT, {"threshold": 0.9}, r"\[lifetime\] threshold must be 0.85 with measure false, .* not 0.9; leave"),
         ({}, {"measure": True}, r"\[lifetime\] measure must be false with \[device\] cell 'linear'"),
         (DRIFT, {"measure": True, "programmings": 2}, r"\[lifetime\] programmings must be 1 with .* program_sigma 0"),
         (DRIFT, {"measure": True, "limit": LIMIT + 1}, "limit"),

@@ -134,6 +134,13 @@ def test_the_step_takes_effect(tmp_path: Path) -> None:
     assert chips[0].image.layers[0].theta == 2 * chips[1].image.layers[0].theta
 
 
+def test_a_step_without_an_effect_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^dt must be left out for this network, whose neurons \(LIF .*, not 0.0002$"):
+        sw.read_nir(DIGITS, dt=2e-4)
+    with pytest.raises(ConfigError, match=r"\[nir\] dt_s must be 0.0 for '.*', whose neurons .*; leave dt_s out$"):
+        make_flow(settings(nir={"dt_s": 2e-4}), tmp_path).run(stop="train")
+
+
 @pytest.mark.parametrize(
     ("tables", "sentence"),
     [

@@ -206,6 +206,14 @@ def test_what_a_network_of_one_layer_does_not_have_is_refused(tables: dict[str, 
     sw.compile(make_model(20, 6, 3), IMAGES, config)
 
 
+def test_tuning_is_refused_for_a_network_of_one_layer_that_always_takes_as_long() -> None:
+    tuned = TINY.updated({"convert": {"tune": True}, "tuning": {"reductions": 1, "repeats": 1}})
+    model, validation = nn.Sequential(nn.Linear(20, 3)), (IMAGES, np.arange(len(IMAGES)) % 3)
+    with pytest.raises(ConfigError, match=r"tune must be false with \[decision\] rule 'fixed', for a network"):
+        sw.compile(model, IMAGES, tuned.updated({"decision": {"rule": "fixed"}}), validation)
+    assert sw.compile(model, IMAGES, tuned, validation).tuned is not None
+
+
 @pytest.fixture(scope="module")
 def loom(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
