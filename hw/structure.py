@@ -11,7 +11,7 @@ import functools
 import gc
 from dataclasses import dataclass
 
-from amaranth.hdl import Fragment, Shape
+from amaranth.hdl import Const, Fragment, Shape
 from amaranth.hdl._ast import SignalSet
 from amaranth.hdl._mem import MemoryInstance
 
@@ -23,14 +23,15 @@ __all__ = ["MemoryBits", "Structure", "structure"]
 
 @dataclass(frozen=True)
 class MemoryBits:
-    """One memory: its place in the hierarchy, such as "layer_0.neuron_array.membranes", bits of a word, words, and bits
-    of all its clocked read ports.
+    """One memory: its place in the hierarchy, such as "layer_0.neuron_array.membranes", bits of a word, words, bits of
+    all its clocked read ports, and whether one of them reads in every cycle, having no enable.
     """
 
     path: str
     width: int
     depth: int
     read_bits: int
+    always_read: bool
 
     @property
     def bits(self) -> int:
@@ -64,7 +65,11 @@ def _count(fragment: Fragment, path: tuple[str, ...], memories: list[MemoryBits]
     if isinstance(fragment, MemoryInstance):
         width, depth = Shape.cast(fragment._data._shape).width, fragment._data._depth
         clocked = [port for port in fragment._read_ports if port._domain != "comb"]
-        memories.append(MemoryBits(".".join(path), width, depth, width * len(clocked)))
+        memories.append(
+            MemoryBits(
+                ".".join(path), width, depth, width * len(clocked), any(isinstance(port._en, Const) for port in clocked)
+            )
+        )
         return 0
     driven = SignalSet()
     for domain, statements in fragment.statements.items():

@@ -213,9 +213,7 @@ def after_pulses(
     return pulsed_S
 
 
-def array_effects(
-    device: Device, parameters: LayerParameters, progress: Progress | None = None
-) -> tuple[Effect, ...]:
+def array_effects(device: Device, parameters: LayerParameters, progress: Progress | None = None) -> tuple[Effect, ...]:
     """The effects that reads see and cells do not have, in order."""
     return tuple(
         entry.make(device, parameters, progress)

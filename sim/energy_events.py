@@ -73,7 +73,7 @@ class Events:
 
     @property
     def vectors(self) -> Counts:
-        """Vectors that the encoder makes of an image, int64 [images]: it is one ahead of the first layer, two of a map."""
+        """Vectors that the encoder makes of an image, int64 [images]: one ahead of the first layer, two of a map."""
         return self.steps + (1 if self.parameters.stages.plain else 2)
 
     @property

@@ -90,13 +90,12 @@ def _neurons(events: Events) -> list[Store]:
     for index, (layer, shape) in enumerate(zip(events.image.layers, events.shapes, strict=True)):
         words, place = events.words(index), f"layer_{index}.neuron_array"
         depth = shape.positions * shape.groups
+        lanes = shape.lanes
+        membranes, biases = (f"{place}.membranes",), (f"{place}.biases",)
         found += [
-            Store(
-                "membranes", layer.name, (f"{place}.membranes",), (depth,), shape.lanes * shape.membrane_bits, 2 * words,
-                index,
-            ),
-            Store("biases", layer.name, (f"{place}.biases",), (shape.groups,), shape.lanes * shape.bias_bits, words, index),
-        ]  # fmt: skip
+            Store("membranes", layer.name, membranes, (depth,), lanes * shape.membrane_bits, 2 * words, index),
+            Store("biases", layer.name, biases, (shape.groups,), lanes * shape.bias_bits, words, index),
+        ]
     p = events.parameters
     counts = Store(
         "spike counts", "classes", ("counter.counts",), (p.classes,), p.count_bits, 2 * p.classes * events.runs[:, -1]

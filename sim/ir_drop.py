@@ -60,8 +60,8 @@ def transfer(g_S: NDArray[np.float64], wire_ohm: float) -> NDArray[np.float64]:
 
 
 def solved_tile(g_S: NDArray[np.float64], wire_ohm: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Effective conductances of one tile, [R, M] physical cells -> [R, M], and K between its rows, symmetric [R, R] with
-    0 on the diagonal, siemens. Without wires (0 ohm) those are the cells', and 0.
+    """Effective conductances of one tile, [R, M] physical cells -> [R, M], and K between its rows, symmetric [R, R]
+    with 0 on the diagonal, siemens. Without wires (0 ohm) those are the cells', and 0.
     """
     rows, columns = g_S.shape
     coupling = np.zeros((rows, rows))

@@ -120,7 +120,13 @@ BAD = [
     ({"device": {"bits": True}}, "[device] bits must be a whole number, not True"),
     ({"device": {"device_sigma": 5}}, "[device] device_sigma must be at most 1.0, not 5"),
     ({"device": {"stuck_on": 0.6, "stuck_off": 0.6}}, "[device] stuck_on + stuck_off must be at most 1, not 1.2"),
-    ({"energy": {"adc_J_per_conversion": "1"}}, "[energy] adc_J_per_conversion must be a number, not '1'"),
+    (
+        {"energy": {"adc_J_per_conversion": "1"}},
+        "[energy] adc_J_per_conversion must be a number of at least 0, or a list [low, typical, high] of such numbers "
+        "in rising order, not '1'",
+    ),
+    ({"energy": {"memory_J_per_bit": [2e-13, 1e-13, 3e-13]}}, "rising order, not [2e-13, 1e-13, 3e-13]"),
+    ({"energy": {"control_J_per_cycle": 1e-12}}, "flip-flops are counted: set flip_flop_J_per_cycle"),
     ({"decision": {"k": {"a": list(range(99))}}}, "[decision] k must be a number, not {'a': [0, 1, 2"),
     ({"programming": {"method": "pulse"}}, "[programming] method must be 'direct' or 'verify', not 'pulse'"),
     ({"programming": {"tries": 0}}, "[programming] tries must be at least 1, not 0"),
