@@ -143,7 +143,7 @@ _WAY = (
     "S. Keckler et al., IEEE Micro 31(5), 2011: 310 pJ for 256 bits over 10 mm at 40 nm, 0.12 pJ a bit and mm, 0.24 if "
     "it switches; a way of 1 mm is assumed, low: 0.2 mm"
 )
-_WIRE = "an estimate, some 1 fF of wire in 5 um and a cell's contact; times V_read^2"
+_WIRE = "an estimate: some 0.2 fF of wire a um, cells 0.5 to 2.5 um apart; times V_read^2"
 
 PARTS: tuple[Part, ...] = (
     Part(

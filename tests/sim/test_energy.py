@@ -99,7 +99,7 @@ def test_ends_of_coefficients_are_ends_of_energies() -> None:
 def test_with_wires_the_crossbar_takes_what_its_drivers_give(coding: Coding) -> None:
     """One step of one layer in 2 x 2 tiles, against currents of a solution node by node."""
     rng = np.random.default_rng(0)
-    device = Device(device_sigma=0.1, wire_ohm=200.0)
+    device = Device(device_sigma=0.1, wire_ohm=500.0)
     image = random_chip(
         rng, sizes=[20, 7], coding=coding, even_start=254, device=device, row_bits=8 if coding == Coding.ANALOG else 1,
         t_max=1, rule=Rule.FIXED, skip=0, phases=1, tile_rows=12, tile_columns=4,
@@ -120,7 +120,7 @@ def test_with_wires_the_crossbar_takes_what_its_drivers_give(coding: Coding) -> 
         astray = stray.events[number] * stray.scale
         found = load.events[number] * load.scale + astray
         np.testing.assert_allclose(found, expected * image.read_s, rtol=1e-4)  # grids of 2^-10 and 2^-20 dG
-        assert astray > 0.01 * found or not v_V.any()
+        assert astray > 1e-3 * found or not v_V.any()
 
 
 @pytest.mark.parametrize("row_bits", [1, 8])
