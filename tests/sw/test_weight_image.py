@@ -105,8 +105,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "7", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 7, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "8", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 8, but this program reads versions"):
         sw.load(path)
 
 
