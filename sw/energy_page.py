@@ -6,7 +6,6 @@ writes them anew.
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -45,9 +44,11 @@ def renewed(page: str) -> str:
     """The page with its tables as they are now; ValueError for a page without one of them."""
     for name, table in tables().items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-        page, count = re.subn(f"{begin}.*?{end}", lambda _, text=f"{begin}{table}{end}": text, page, flags=re.S)
-        if count != 1:
-            raise ValueError(f"The page must have one table '{name}' between {begin.strip()} and {end}, not {count}")
+        before, found, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise ValueError(f"The page must have a table '{name}' between {begin.strip()} and {end}")
+        page = f"{before}{begin}{table}{end}{after}"
     return page
 
 

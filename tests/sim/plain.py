@@ -187,7 +187,7 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
                     activity["conductance"][index] += sum(
                         rows[j] ** 2 * sum(round(float(g) * 2**10) for g in load[j]) for j in driven
                     )
-                    if array.stray_grid is not None:
+                    if getattr(array, "stray_grid", None) is not None:
                         activity["stray"][index] += plain_stray(array.stray_grid, shape.tile_rows, rows)
                     for i in range(shape.outputs):
                         neuron = position * shape.outputs + i

@@ -125,8 +125,14 @@ BAD = [
         "[energy] adc_J_per_conversion must be a number of at least 0, or a list [low, typical, high] of such numbers "
         "in rising order, not '1'",
     ),
-    ({"energy": {"memory_J_per_bit": [2e-13, 1e-13, 3e-13]}}, "[energy] memory_J_per_bit must be a number of at least 0, or a list"),
-    ({"energy": {"control_J_per_cycle": 1e-12}}, "[energy] control_J_per_cycle is not a setting any more; clocked flip-flops are counted: set flip"),
+    (
+        {"energy": {"memory_J_per_bit": [2e-13, 1e-13, 3e-13]}},
+        "[energy] memory_J_per_bit must be a number of at least 0, or a list",
+    ),
+    (
+        {"energy": {"control_J_per_cycle": 1e-12}},
+        "[energy] control_J_per_cycle is not a setting any more; clocked flip-flops are counted: set flip",
+    ),
     ({"decision": {"k": {"a": list(range(99))}}}, "[decision] k must be a number, not {'a': [0, 1, 2"),
     ({"programming": {"method": "pulse"}}, "[programming] method must be 'direct' or 'verify', not 'pulse'"),
     ({"programming": {"tries": 0}}, "[programming] tries must be at least 1, not 0"),

@@ -18,5 +18,5 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_a_page_without_a_table_is_told() -> None:
     assert all(table.startswith("|") for table in tables().values())
-    with pytest.raises(ValueError, match=r"^The page must have one table 'parts' between"):
+    with pytest.raises(ValueError, match=r"^The page must have a table 'parts' between"):
         renewed("nothing")
