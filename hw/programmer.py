@@ -179,6 +179,7 @@ class Programmer(wiring.Component):
             host.busy.eq(~machine.ongoing("IDLE")),
             self.program_request.eq(host.busy & ~machine.ongoing("CHECK")),
             fetch.addr.eq(base + tile),
+            fetch.en.eq(machine.ongoing("FETCH")),
             store.addr.eq(Cat(side, (base + tile)[: len(base)])),
             store.data.eq(outcomes[0]),
             store.en.eq(machine.ongoing("STORE")),

@@ -120,11 +120,14 @@ class SpikeEncoder(wiring.Component):
         with m.If(encoding):
             m.d.sync += [count.eq(Mux(word == 0, 0, count) + adder_tree(list(active))), random.eq(advance(random))]
 
-        # The read ports are one word ahead.
+        # The read ports are one word ahead, and rest while nothing is encoded. The only word of a small image is read
+        # again when its sums have been written.
         padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
         m.d.comb += [
             read.addr.eq(Mux(encoding & ~last, word + 1, 0)),
             sums_read.addr.eq(read.addr),
+            read.en.eq(encoding | (state == _State.FETCH) | (offered if words == 1 else 0)),
+            sums_read.en.eq(read.en),
             write.addr.eq(word),
             write.data.eq(Value.cast(self.pixels.payload.pixels) & padding),
             write.en.eq(self.pixels.valid & self.pixels.ready),

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from sim.units import (
+    CAPACITANCE,
     CONDUCTANCE,
     ENERGY,
     FRACTION,
@@ -20,14 +22,13 @@ from sim.units import (
     Table,
 )
 
-__all__ = ["Device", "Energy", "Programming"]
+__all__ = ["Device", "Energy", "Interval", "Programming"]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), FRACTION]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), SHARE]
 Sigma = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), SIGMA]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Joules = Annotated[float, Field(ge=0.0, allow_inf_nan=False), ENERGY]
 
 
 class Device(Table):
@@ -199,13 +200,58 @@ class Programming(Table):
         }
 
 
+Interval = tuple[float, float, float]
+"""A coefficient that is not known well: its lowest, typical and highest value."""
+
+
+def _interval(value: Any, info: ValidationInfo) -> Interval:
+    """A number, which is all three, or a list of three in rising order."""
+    parts = tuple(value) if isinstance(value, list | tuple) else (value,) * 3
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in parts)
+    if len(parts) == 3 and numbers and all(0.0 <= each < math.inf for each in parts) and list(parts) == sorted(parts):
+        low, typical, high = (float(each) for each in parts)
+        return low, typical, high
+    raise ValueError(
+        f"{info.field_name} must be a number of at least 0, or a list [low, typical, high] of such numbers in rising "
+        f"order, not {value!r}"
+    )
+
+
+Joules = Annotated[Interval, BeforeValidator(_interval), ENERGY]
+Farads = Annotated[Interval, BeforeValidator(_interval), CAPACITANCE]
+
+
 class Energy(Table):
-    """Energy coefficients of the periphery, joules an event; sources in `sim.energy` and the documentation."""
+    """What the events of an image cost: each a number, or [low, typical, high]. What is counted, and where the defaults
+    come from: docs/energy.md.
+    """
 
     adc_J_per_conversion: Annotated[
         Joules, Field(description="one conversion at 8 bits, joules; scaled by 2^(adc_bits - 8)")
-    ] = 2e-12
-    dac_J_per_pulse: Annotated[Joules, Field(description="one row pulse of a 1-bit driver, joules")] = 2.5e-14
-    dac8_J_per_pulse: Annotated[Joules, Field(description="one row pulse of an 8-bit DAC, joules")] = 4e-13
-    neuron_J_per_update: Annotated[Joules, Field(description="one neuron update, joules")] = 1e-13
-    control_J_per_cycle: Annotated[Joules, Field(description="control and clock, joules a clock cycle")] = 1e-12
+    ] = (5e-13, 2e-12, 1e-11)
+    dac_J_per_pulse: Annotated[
+        Joules, Field(description="one row pulse of a 1-bit driver, joules, without the row wire")
+    ] = (1e-14, 5e-14, 4e-13)
+    dac8_J_per_pulse: Annotated[
+        Joules, Field(description="one row pulse of an 8-bit DAC, joules, without the row wire")
+    ] = (1e-13, 4e-13, 2e-12)
+    sample_J: Annotated[Joules, Field(description="one column sampled and held, joules")] = (5e-16, 1e-15, 5e-14)
+    wire_F_per_cell: Annotated[
+        Farads, Field(description="capacitance of a row or column wire from a cell to the next, with the cell, farads")
+    ] = (1e-16, 2e-16, 5e-16)
+    adder_J_per_bit: Annotated[
+        Joules, Field(description="one bit of an addition, subtraction or comparison, joules")
+    ] = (1.5e-15, 3.1e-15, 1e-14)
+    memory_J_per_bit: Annotated[
+        Joules,
+        Field(
+            description="one bit read from or written to a memory of up to 8 KiB, joules; times sqrt(size / 8 KiB) for "
+            "larger ones"
+        ),
+    ] = (5e-14, 1.56e-13, 3e-13)
+    transport_J_per_bit: Annotated[
+        Joules, Field(description="one bit from a part of the chip to another, some 1 mm away, joules")
+    ] = (2.5e-14, 1.2e-13, 2.4e-13)
+    flip_flop_J_per_cycle: Annotated[
+        Joules, Field(description="clock of one bit of flip-flop for a clock cycle, joules")
+    ] = (5e-16, 2e-15, 5e-15)

@@ -5,6 +5,7 @@ The array is linear, and its effective conductances are put on integer grids onc
     W = rint((Gp - Gn) / dG * 2^10)         column current of a driven row, in units of V_read * dG / 1024
     Q = rint((Gp^2 + Gn^2) / dG^2 * 2^B)    noise power of a driven row; cells are independent, so powers add
     R = sum over columns of rint((Gp + Gn) / dG * 2^10)    load of a driven row, for the energy
+    C = rint(K / dG * 2^20)                 what wires let go astray between two rows, for the energy (`sim.stray`)
 
 B is `CrossbarArray.noise_bits`: 12, or 10 or 11 where that leaves the sums of v in 32 bits, and less only where a cell
 is more than some 700 steps. Sums of integers are exact in any order; noise and ADC work on them element by element
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from hw.params import LayerParameters
 from sim.adc import convert_single, digitise
 from sim.config import Device
-from sim.devices import EFFECTS, after_pulses, effective_conductance
+from sim.devices import EFFECTS, Cells, after_pulses, array_effects, effective_conductance
 from sim.drift import LayerDrift
 from sim.image import ChipImage, LayerImage
 from sim.kernels import CURRENT_BITS, add_rows, count_rows, list_rows
@@ -35,6 +36,7 @@ from sim.philox import Purpose, key, normal_table
 from sim.programming import program_image
 from sim.short_repr import short_repr
 from sim.spread import Spread, spread_rows
+from sim.stray import add_stray, stray_grid
 
 _NOISE_BITS = (12, 10)
 """Fraction bits of the noise grid: most, and fewest for the sake of 32-bit sums. With 12 the noise of a cell of half a
@@ -56,6 +58,7 @@ class Products:
     units : int64 [reads, row tiles], factor common to a tile's row codes and left out of its sums; 0 if it is not read
     rows, tiles : int64 [images], driven rows and row tiles that are read, in all reads of an image
     conductance : int64 [images], sum of x^2 * R likewise
+    stray : int64 [images], see `sim.stray`, likewise; 0 without wires
     """
 
     u: NDArray
@@ -64,6 +67,7 @@ class Products:
     rows: NDArray[np.int64]
     tiles: NDArray[np.int64]
     conductance: NDArray[np.int64]
+    stray: NDArray[np.int64]
 
     __repr__ = short_repr
 
@@ -93,6 +97,7 @@ class CrossbarArray:
     current_grid, noise_grid : int64 [inputs, outputs], W and Q above
     noise_bits : fraction bits B of the noise grid
     row_conductance : int64 [inputs], R above
+    stray_grid : int64 [row tiles, tile rows, tile rows], C above; None without wires
     layer, gain_shift : the layer as it was programmed, and its g
     row_pulses : int64 [inputs], read pulses of every row since programming that the conductances are aged by
     programming : number of the programming that the cells have had last, 0 for the first
@@ -133,6 +138,8 @@ class CrossbarArray:
         self._key = tuple(np.uint64(word) for word in key(seed, Purpose.READ, index))
         self._q: NDArray = np.zeros((1, 1), np.int16)
         self._sorted: _Sorted | None = None
+        self.stray_grid: NDArray[np.int64] | None = None
+        self._stray_sums = np.zeros((0, 0), np.int64)
         self._use_cells(progress)
 
     @property
@@ -219,7 +226,7 @@ class CrossbarArray:
         """
         out = self._empty_products(len(driven.first), len(driven.runs))
         pulses = np.empty(0, np.int64) if pulses is None else pulses
-        if driven.spread is not None:
+        if driven.spread is not None and self.stray_grid is None:  # which does not list the rows of a read together
             self._spread(driven, driven.spread, out, pulses)
             return out
         count_rows(driven.runs, driven.first, out.rows)
@@ -233,7 +240,18 @@ class CrossbarArray:
         add_rows(rows, codes, ends, 1, self._w, out.u)
         if self.noisy:
             add_rows(rows, codes, ends, 2, self._q, out.v)
+        self._add_stray(rows, codes, ends, out, len(driven.runs))
         return out
+
+    def _add_stray(
+        self, rows: NDArray[np.int32], codes: NDArray[np.uint8], ends: NDArray[np.int64], out: Products, positions: int
+    ) -> None:
+        """Add what goes astray in the listed reads, `positions` of them an image."""
+        if self.stray_grid is not None:
+            p = self.parameters
+            add_stray(
+                rows, codes, ends, out.units, p.tile_rows, self.stray_grid, self._stray_sums, positions, out.stray
+            )
 
     def _spread(self, driven: Driven, spread: Spread, out: Products, pulses: NDArray[np.int64]) -> None:
         """Write the sums of windows that overlap, see `sim.spread`."""
@@ -290,6 +308,8 @@ class CrossbarArray:
         Keeps the last row vector's sums, so one array must not be read from two threads.
         """
         kept = self._kept
+        if self.stray_grid is not None and not np.array_equal(row_codes, self._last[0]):
+            kept.stray[:] = self.products(row_codes[None]).stray
         shape = (1, self.parameters.row_tiles, self.parameters.outputs)
         codes, over = np.empty(shape, np.int16), np.empty(shape, np.bool_)
         convert_single(
@@ -304,6 +324,11 @@ class CrossbarArray:
     def last_conductance(self) -> int:
         """Sum of x^2 * R of the last `convert_one`."""
         return int(self._kept.conductance[0])
+
+    @property
+    def last_stray(self) -> int:
+        """Stray (`sim.stray`) of the last `convert_one`."""
+        return int(self._kept.stray[0])
 
     def counts_one(self, row_codes: NDArray[np.uint8]) -> tuple[int, int, int]:
         """Driven rows, row tiles read, and conductance count (sum of x^2 * R) of one read of uint8 [inputs]."""
@@ -337,8 +362,11 @@ class CrossbarArray:
 
     def _use_cells(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Make effective conductances, grids and their types anew from `cells_S`."""
-        device, levels = self.device, np.stack([self.layer.positive, self.layer.negative])
-        self.g_S = effective_conductance(device, levels, self.parameters, self.seed, self.index, progress, self.cells_S)
+        device, cells = self.device, Cells(self.seed, self.index)
+        self.g_S, coupling_S = self.cells_S, None
+        for effect in array_effects(device, self.parameters, progress):
+            self.g_S = effect.apply(self.g_S, cells)
+            coupling_S = getattr(effect, "coupling_S", coupling_S)
         p, n = self.g_S / device.step_S
         self.row_conductance = _loads(p, n)
         top = 255 if self.parameters.row_bits == 8 else 1
@@ -347,6 +375,11 @@ class CrossbarArray:
         if self.noisy:
             self._q, v_type = self._prepare_noise(p, n, top * top)
         self._types = (u_type, v_type)
+        if coupling_S is not None:
+            self.stray_grid = stray_grid(coupling_S, device.step_S, top)
+            if self.stray_grid is None:
+                raise ValueError(self._not_exact("row currents"))
+            self._stray_sums = self.stray_grid.sum(axis=2)
         self._forget_sums()
 
     def _prepare_noise(self, p: NDArray[np.float64], n: NDArray[np.float64], largest: int) -> tuple[NDArray, type]:
@@ -364,6 +397,12 @@ class CrossbarArray:
         self.noise_bits = 0
         grid_of = functools.partial(_noise, bits=0)
         return self._prepare(grid_of(p, n), largest, grid_of)
+
+    def _not_exact(self, what: str) -> str:
+        return (
+            f"Layer {self.index}: g_min_S ({self.device.g_min_S!r}) is so near g_max_S ({self.device.g_max_S!r}) that "
+            f"{what}, counted in conductance steps, are not exact"
+        )
 
     def _forget_sums(self) -> None:
         """Forget what was made of the cells as they were: the last row vector's sums of `convert_one`, sorted grids."""
@@ -383,6 +422,7 @@ class CrossbarArray:
             rows=np.zeros(images, np.int64),
             tiles=np.zeros(images, np.int64),
             conductance=np.zeros(images, np.int64),
+            stray=np.zeros(images, np.int64),
         )
 
     def _prepare(self, values: NDArray[np.float64], largest: int, grid_of: _Grid) -> tuple[NDArray, type]:
@@ -401,10 +441,7 @@ class CrossbarArray:
             top = int(max(grid_of(high, high), grid_of(high, 0.0 * high))) + 1
             bound = top * min(p.tile_rows, p.inputs) * largest
         if bound >= 1 << 53 or top >= 1 << 29:
-            raise ValueError(
-                f"Layer {self.index}: g_min_S ({self.device.g_min_S!r}) is so near g_max_S ({self.device.g_max_S!r}) "
-                f"that {'column sums' if bound >= 1 << 53 else 'cells'}, counted in conductance steps, are not exact"
-            )
+            raise ValueError(self._not_exact("column sums" if bound >= 1 << 53 else "cells"))
         narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
         return narrow, np.int32 if bound < 1 << 31 else np.int64
 

@@ -33,6 +33,7 @@ __all__ = [
     "Reachable",
     "StuckCells",
     "after_pulses",
+    "array_effects",
     "effective_conductance",
     "effects",
     "ideal_conductance",
@@ -212,6 +213,15 @@ def after_pulses(
     return pulsed_S
 
 
+def array_effects(device: Device, parameters: LayerParameters, progress: Progress | None = None) -> tuple[Effect, ...]:
+    """The effects that reads see and cells do not have, in order."""
+    return tuple(
+        entry.make(device, parameters, progress)
+        for entry in EFFECTS
+        if entry.where == "array" and entry.make is not None and entry.on(device)
+    )
+
+
 def ideal_device(device: Device) -> Device:
     """The device without any of its effects."""
     fields = type(device).model_fields
@@ -241,11 +251,7 @@ def effective_conductance(
     if g_S is None:
         g_S = ideal_conductance(device, levels)
     else:
-        chain = tuple(
-            entry.make(device, parameters, progress)
-            for entry in EFFECTS
-            if entry.where == "array" and entry.make is not None and entry.on(device)
-        )
+        chain = array_effects(device, parameters, progress)
     for effect in chain:
         g_S = effect.apply(g_S, cells)
     return g_S

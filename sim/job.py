@@ -148,8 +148,8 @@ def _decoded(
     names = {"row_pulses": 0, "tile_reads": 1, "adc_conversions": 2, "saturations": 3}
     activity = {name: counters[:, :, index] for name, index in names.items()}
     with np.load(folder / "conductance.npz") as totals:
-        columns = [_by_place(totals[f"layer_{index}"], count) for index in range(layers)]
-    activity["conductance"] = np.stack(columns, axis=1)
+        sums = np.stack([_by_place(totals[f"layer_{index}"], count) for index in range(layers)], axis=1)
+    activity |= {"conductance": sums[:, :, 0], "stray": sums[:, :, 1]}
     return Result(
         classes=classes,
         steps=steps,
@@ -165,9 +165,9 @@ def _decoded(
 
 
 def _by_place(totals: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Sums of the images in stream order, int64 [count], from pairs of place and sum."""
-    sums = np.zeros(count, np.int64)
-    sums[totals[:, 0]] = totals[:, 1]
+    """Sums of the images in stream order, int64 [count, 2], from rows of `sim.macro.MacroModel.totals`."""
+    sums = np.zeros((count, 2), np.int64)
+    sums[totals[:, 0]] = totals[:, 1:]
     return sums
 
 

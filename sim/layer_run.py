@@ -99,7 +99,7 @@ class LayerRun:
         """
         p, count = self._array.parameters, len(live)
         spikes = np.empty((count, p.neurons), np.uint8)
-        names = ("fired", "saturations", "rows", "tiles", "conductance")
+        names = ("fired", "saturations", "rows", "tiles", "conductance", "stray")
         sums = {name: np.empty(count, np.int64) for name in names}
         for start in range(0, count, self._block):
             part = slice(start, min(start + self._block, count))
@@ -112,7 +112,10 @@ class LayerRun:
             spikes[part], fired = self._neurons.step(codes, live[part], shift)
             if self._observe is not None:
                 self._observe(self._array.index, products, source, codes, spikes[part])
-            found = (fired, overs, products.rows[source], products.tiles[source], products.conductance[source])
+            found = (
+                fired, overs, products.rows[source], products.tiles[source], products.conductance[source],
+                products.stray[source],
+            )  # fmt: skip
             for name, values in zip(names, found, strict=True):
                 sums[name][part] = values
         activity = {
@@ -121,5 +124,6 @@ class LayerRun:
             "adc_conversions": sums["tiles"] * p.outputs,
             "saturations": sums["saturations"],
             "conductance": sums["conductance"],
+            "stray": sums["stray"],
         }
         return LayerStep(spikes, sums["fired"], activity)

@@ -138,6 +138,7 @@ class MacroModel:
         self._column_bits = max(1, (p.outputs - 1).bit_length())
         self._packed = np.zeros(-(-p.groups * p.row_tiles * p.lanes * (p.code_bits + 1) // 8), np.uint8)
         self._conductance: defaultdict[int, int] = defaultdict(int)
+        self._stray: defaultdict[int, int] = defaultdict(int)
         device = source.model.device if isinstance(source, LayerCells) else source.device
         self._every = device.drift_every if device.drifts else 0
         self._refresh = device.refresh_every
@@ -178,6 +179,7 @@ class MacroModel:
             self._pulses += rows != 0
         codes, over = self.array.convert_one(rows, image, read)
         self._conductance[position] += self.array.last_conductance
+        self._stray[position] += self.array.last_stray
         _pack(codes, over, p.lanes, p.groups, p.code_bits, self._packed)
         return int.from_bytes(self._packed.tobytes(), "little")
 
@@ -270,12 +272,16 @@ class MacroModel:
         }
 
     def totals(self) -> NDArray[np.int64]:
-        """Conductance-weighted row pulses, int64 [places, 2]: place in the stream, sum; silent places are left out."""
-        return np.array(sorted(self._conductance.items()), np.int64).reshape(-1, 2)
+        """Sums for the energy, int64 [places, 3]: place in the stream, conductance-weighted row pulses, and stray
+        (`sim.stray`); silent places are left out.
+        """
+        sums = [[place, load, self._stray[place]] for place, load in sorted(self._conductance.items())]
+        return np.array(sums, np.int64).reshape(-1, 3)
 
     def forget_totals(self) -> None:
         """Begin the sums of `totals` anew."""
         self._conductance.clear()
+        self._stray.clear()
 
 
 def programmed_models(

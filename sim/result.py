@@ -16,9 +16,10 @@ from sim.short_repr import short_repr
 
 __all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace"]
 
-ACTIVITIES = ("row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance")
+ACTIVITIES = ("row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance", "stray")
 """Keys of `Result.activity`. The first four are hardware counters; `conductance` is the sum over row pulses of the
-row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 8-bit row codes): crossbar energy."""
+row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 8-bit row codes): crossbar energy.
+`stray` is what wires let go astray between rows beyond that, in units of dG / 2^20 (`sim.stray`); 0 without wires."""
 
 
 _MOST_CLASSES = 20

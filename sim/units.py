@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from sim.slips import warn, was_said
 
 __all__ = [
+    "CAPACITANCE",
     "CONDUCTANCE",
     "ENERGY",
     "FRACTION",
@@ -89,6 +90,7 @@ PULSE_TIME = Unit("seconds", 1e-11, 1e-4, ("ns", 1e-9))
 STEP_TIME = Unit("seconds", 1e-9, 0.5, ("ms", 1e-3))
 RESISTANCE = Unit("ohm", 1e-4, 1e4, ("mOhm", 1e-3))
 ENERGY = Unit("joules", 1e-21, 1e-6, ("pJ", 1e-12))
+CAPACITANCE = Unit("farads", 1e-18, 1e-12, ("fF", 1e-15))
 FREQUENCY = Unit("hertz", 1e4, 1e11, ("MHz", 1e6))
 
 
@@ -120,7 +122,8 @@ class Table(BaseModel):
     def slips(self) -> Iterator[str]:
         """A sentence for every value that is legal and surely a slip."""
         for name, field in type(self).model_fields.items():
-            unit, value = unit_of(field), getattr(self, name)
-            text = None if unit is None else unit.slip(value)
-            if text is not None:
-                yield f"[{type(self).__name__.removesuffix('Section').lower()}] {name} is {value!r}: {text}"
+            unit, given = unit_of(field), getattr(self, name)
+            for value in dict.fromkeys(given) if isinstance(given, tuple) else (given,):
+                text = None if unit is None else unit.slip(value)
+                if text is not None:
+                    yield f"[{type(self).__name__.removesuffix('Section').lower()}] {name} is {value!r}: {text}"

@@ -17,7 +17,10 @@ __all__ = ["nearest_name", "sentences"]
 
 _GONE = {
     "device.t_pulse_s": "a read pulse lasts as long as the hardware drives the rows, max(pulse_cycles, "
-    "settle_cycles) / clock_Hz of [hardware]: set these"
+    "settle_cycles) / clock_Hz of [hardware]: set these",
+    "energy.neuron_J_per_update": "what neurons add and store is counted by bits: set adder_J_per_bit and "
+    "memory_J_per_bit",
+    "energy.control_J_per_cycle": "clocked flip-flops are counted: set flip_flop_J_per_cycle",
 }
 """Keys of earlier versions, and what has taken their place."""
 

@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from sim.config import Interval
 from sim.units import FRACTION, unit_of
 from sw.config import PRESETS, Config
 from sw.config_rules import ONE_LAYER_RULES, RULES
@@ -136,6 +137,9 @@ def _allowed(field: FieldInfo) -> str:
         return '`"auto"`, or number > 0, <= 1'
     if get_origin(field.annotation) is UnionType:
         return "whole number >= 1, or list of them"
+    unit = unit_of(field)
+    if field.annotation == Interval and unit is not None:
+        return f"number >= 0, or list [low, typical, high]; usual {unit.usual}"
     if get_origin(field.annotation) is tuple:
         return "list of whole numbers >= 1, <= 32768"
     kinds: dict[Any, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}
@@ -147,7 +151,6 @@ def _allowed(field: FieldInfo) -> str:
                     f"{sign} {getattr(item, name):g}" if getattr(item, name) < 1e6 else f"{sign} {getattr(item, name)}"
                 )
     allowed = " ".join([kinds[field.annotation], ", ".join(limits)]).strip()
-    unit = unit_of(field)
     return allowed if unit is None or unit is FRACTION else f"{allowed}; usual {unit.usual}"
 
 

@@ -89,7 +89,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         Console().print(f"Outputs: {flow.folder}", soft_wrap=True, highlight=False)
         return
     from sw.image_set import images_in_words
-    from sw.readable import decimal, number, percent, si
+    from sw.readable import decimal, number, percent, si, span
 
     timed = summary["cycles"]["measured_on"]
     fewer = timed is not None and timed != summary["measured_on"]
@@ -105,7 +105,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         "steps, mean": decimal(summary["steps"]["mean"]),
         f"clock cycles, mean{verilog}": decimal(summary["cycles"]["mean"], 1),
         f"latency, mean{verilog}": si(summary["latency_s"]["mean"], "s"),
-        f"energy, mean (modelled){verilog}": si(summary["energy_J"]["total"], "J"),
+        f"energy, mean (modelled){verilog}": span(summary["energy_J"]["total"], "J"),
     }
     programming, bus = summary["programming"], summary["bit_exact"]["through_bus"]
     strategy, tuning = summary["strategy"], summary["tuning"]

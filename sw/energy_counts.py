@@ -1,7 +1,7 @@
 """Energy as a table: events an image, joules an event, and their products, which add up to the energies shown.
 
 Every number of a table comes from one result, and each is computed from those before it, so that whoever multiplies the
-activity of the report with the coefficients gets its energies to the last digit. Sums are exact (`math.fsum`).
+events of the report with the coefficients gets its energies to the last digit. Sums are exact (`math.fsum`).
 """
 
 from __future__ import annotations
@@ -12,22 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.energy import joules_an_event, neuron_updates
+from sim.energy import ENDS, neuron_updates
+from sim.energy_events import Count, Events
+from sim.energy_parts import COMPONENTS, LEFT_OUT, PARTS, Part, coefficient
 from sim.image import ChipImage
 from sim.result import Result
 
 __all__ = ["COMPONENTS", "activity_means", "energy_table"]
-
-COMPONENTS = ("crossbar", "adc", "dac", "digital")
-"""Components whose energies add up to the total."""
-
-_EVENTS = (
-    ("crossbar", "conductance", "conductance of driven rows, dG / 1024"),
-    ("adc", "adc_conversions", "conversions"),
-    ("dac", "row_pulses", "row pulses"),
-    ("digital", "neuron_updates", "neuron updates"),
-)
-"""Component, kind of activity, and what it is in words."""
 
 
 def activity_means(image: ChipImage, result: Result) -> dict[str, list[float]]:
@@ -37,36 +28,47 @@ def activity_means(image: ChipImage, result: Result) -> dict[str, list[float]]:
 
 
 def energy_table(image: ChipImage, result: Result | None) -> dict[str, Any]:
-    """`COMPONENTS` and `total`, joules an image, and `events`, the rows that they are made of.
+    """`COMPONENTS` and `total`, each {"low", "typical", "high"} joules an image; `events`, the rows that they are made
+    of; and `left_out`, what is in none of them.
 
-    A row has `component`, `activity` (the key of `activity_means`, or "cycles"), `event` in words, `layers` (numbers of
-    the layers counted), `events` (mean of an image), `J_an_event` and `energy_J`. Layers whose events cost differently
-    have rows of their own. `digital` and `total` are None without the clock cycles of the Verilog.
+    A row has `component`, `part`, `event` in words, `activity` (the key of `activity_means`, or None), `places` (where,
+    with the mean `events` of an image, and the number of the `layer`, or None), `events` (their exact sum),
+    `J_an_event` and `energy_J`, both {"low", "typical", "high"}. Places whose events cost differently have rows of
+    their own. A component and `total` are None where a part takes clock cycles and the result, the reference's, has
+    none.
     """
-    energies: dict[str, Any] = dict.fromkeys((*COMPONENTS, "total"))
+    left_out = [{"what": what, "why": why} for what, why in LEFT_OUT]
+    found: dict[str, Any] = dict.fromkeys((*COMPONENTS, "total"))
     if result is None or len(result) == 0:
-        return {**energies, "events": []}
-    means, rows = activity_means(image, result), []
-    for component, kind, words in _EVENTS:
-        joules = joules_an_event(image)[kind]
-        for cost in dict.fromkeys(joules):
-            layers = [index for index, value in enumerate(joules) if value == cost]
-            row = _row(component, kind, words, fsum(means[kind][index] for index in layers), cost)
-            rows.append({**row, "layers": layers})
-    if result.cycles is not None:
-        cost = image.energy.control_J_per_cycle
-        rows.append({**_row("digital", "cycles", "clock cycles", _mean(result.cycles), cost), "layers": None})
-    for name in COMPONENTS if result.cycles is not None else COMPONENTS[:-1]:
-        energies[name] = fsum(row["energy_J"] for row in rows if row["component"] == name)
-    if result.cycles is not None:
-        energies["total"] = fsum(energies[name] for name in COMPONENTS)
-    return {**energies, "events": rows}
+        return {**found, "events": [], "left_out": left_out}
+    events, rows, unknown = Events(image, result), [], set()
+    for part in PARTS:
+        counts = part.count(events)
+        if any(count.events is None for count in counts):
+            unknown.add(part.component)
+            continue
+        for scale in dict.fromkeys(count.scale for count in counts):
+            costs = dict(zip(ENDS, (joules * scale for joules in coefficient(part, image.energy)), strict=True))
+            rows.append(_row(part, [count for count in counts if count.scale == scale], costs))
+    for name in COMPONENTS:
+        if name not in unknown:
+            parts = [row["energy_J"] for row in rows if row["component"] == name]
+            found[name] = {end: fsum(joules[end] for joules in parts) for end in ENDS}
+    if not unknown:
+        found["total"] = {end: fsum(found[name][end] for name in COMPONENTS) for end in ENDS}
+    return {**found, "events": rows, "left_out": left_out}
 
 
-def _row(component: str, kind: str, words: str, events: float, cost: float) -> dict[str, Any]:
+def _row(part: Part, counts: list[Count], costs: dict[str, float]) -> dict[str, Any]:
+    means = [0.0 if count.events is None else _mean(count.events) for count in counts]
+    places = [
+        {"place": count.place, "layer": count.layer, "events": mean} for count, mean in zip(counts, means, strict=True)
+    ]
+    events = fsum(means)
     return {
-        "component": component, "activity": kind, "event": words, "events": events, "J_an_event": cost,
-        "energy_J": events * cost,
+        "component": part.component, "part": part.name, "event": part.event, "activity": part.activity,
+        "places": places, "events": events, "J_an_event": costs,
+        "energy_J": {end: events * cost for end, cost in costs.items()},
     }  # fmt: skip
 
 

@@ -151,26 +151,31 @@ def latency_histogram(seconds: NDArray[np.floating]) -> Figure:
     return figure
 
 
-def energy(components_J: Mapping[str, float | None]) -> Figure:
-    """Mean energy of an image by component, joules; components of None are left out."""
+def energy(components_J: Mapping[str, Mapping[str, float] | None]) -> Figure:
+    """Mean energy of an image by component, {"low", "typical", "high"} joules; components of None are left out. Bars
+    are the typical figures, lines go from the lowest to the highest.
+    """
     with matplotlib.rc_context(STYLE):
         known = {name: value for name, value in components_J.items() if value is not None}
         figure, axes = new_figure(5.2, 0.9 + 0.42 * len(known))
         ax: Axes = axes[0, 0]
-        largest = max([*known.values(), 1e-15])
+        largest = max([*(value["typical"] for value in known.values()), 1e-15])
         factor, unit = next(
             pair for pair in ((1e-6, "µJ"), (1e-9, "nJ"), (1e-12, "pJ"), (0.0, "fJ")) if largest >= pair[0]
         )
-        values = np.array(list(known.values()), dtype=float) / (factor or 1e-15)
+        ends = np.array([[value[end] for end in ("low", "typical", "high")] for value in known.values()], float)
+        low, values, high = ends.reshape(-1, 3).T / (factor or 1e-15)
         ax.barh(range(len(known)), values, color=[SERIES[i % 4] for i in range(len(known))], height=0.6)
+        ax.hlines(range(len(known)), low, high, color=INK, linewidth=1.2)
         total = max(float(values.sum()), 1e-30)
         for row, value in enumerate(values):
             text = f"{value:.3g} {unit}  ({100 * value / total:.0f} %)"
-            ax.annotate(text, (value, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
+            place = (max(value, high[row]), row)
+            ax.annotate(text, place, xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
         ax.set_yticks(range(len(known)), [name.upper() if len(name) == 3 else name for name in known])
         ax.tick_params(axis="y", colors=INK, length=0)
         ax.set_ylim(len(known) - 0.5, -0.5)
-        ax.set_xlim(0, max(float(values.max(initial=0.0)), 1e-12) * 1.4)
+        ax.set_xlim(0, max(float(high.max(initial=0.0)), 1e-12) * 1.4)
         ax.set_xlabel(f"energy an image ({unit})")
         ax.grid(axis="x")
     return figure

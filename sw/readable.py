@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 __all__ = [
     "FILTERS", "NOT_RUN", "change", "count", "decimal", "duration", "number", "percent", "points", "setting", "si",
+    "span",
 ]  # fmt: skip
 
 NOT_RUN = "not run"
@@ -32,6 +33,13 @@ def si(value: float | None, unit: str) -> str:
         if abs(value) >= factor * 0.9995:
             return f"{value / factor:.3g} {prefix}{unit}"
     return f"{value / 1e-15:.3g} f{unit}" if value else f"0 {unit}"
+
+
+def span(value: Mapping[str, float] | None, unit: str) -> str:
+    """A figure that is not known well: "16.5 nJ (4.12 nJ .. 78.2 nJ)"; one that has no width is given alone."""
+    if value is None or value["low"] == value["high"]:
+        return si(None if value is None else value["typical"], unit)
+    return f"{si(value['typical'], unit)} ({si(value['low'], unit)} .. {si(value['high'], unit)})"
 
 
 def number(value: float | None) -> str:
@@ -76,6 +84,7 @@ def setting(value: Any) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
-    function.__name__: function for function in (percent, si, number, decimal, change, points, count, duration, setting)
+    function.__name__: function
+    for function in (percent, si, span, number, decimal, change, points, count, duration, setting)
 }
 """The functions by name, for templates."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hw.params import LayerParameters
 from sim.image import ChipImage
 from sim.result import Result
+from sw.efficiency import efficiency
 from sw.energy_counts import activity_means, energy_table
 from sw.image_set import GIVEN, ImageSet
 from sw.mapping_evidence import mapping_summary
@@ -62,7 +63,7 @@ def _steps(result: Result | None) -> dict[str, float | int | None]:
 
 
 _ACTIVITY = (
-    "spikes", "row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance", "neuron_updates",
+    "spikes", "row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance", "stray", "neuron_updates",
 )  # fmt: skip
 
 
@@ -137,7 +138,8 @@ def summarise(
     the activity it is made of, clock cycles and latency are those of the Verilog's images where it was run, else
     energy and activity are those of the reference's; steps, tile reads and drift those of the result with more images.
 
-    Accuracies are 0 .. 1, energies joules an image (means), latencies seconds. The parameters are those of
+    Accuracies are 0 .. 1, energies joules an image (means; {"low", "typical", "high"}), latencies seconds. The
+    parameters are those of
     `sw.report.write_report`; `programming` is that of `sw.programming_evidence.programming_summary`, `strategy` and
     `tuning` are those of `sw.strategy_evidence`, `drift` is that of `sw.drift_evidence.drift_summary`, `data_path`
     that of `sw.data_path.data_path`, and `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Label i is that of
@@ -147,6 +149,7 @@ def summarise(
     counted = widest(reference, rtl)
     timed = rtl if rtl is not None else reference
     cycles = None if rtl is None else rtl.cycles
+    energies = energy_table(image, timed)
 
     def on(number: Any) -> dict[str, Any] | None:
         """The images of a result, or so many of them."""
@@ -192,7 +195,8 @@ def summarise(
             "clock_Hz": image.clock_Hz,
             "measured_on": cycles_on,
         },
-        "energy_J": {**energy_table(image, timed), "measured_on": on(timed)},
+        "energy_J": {**energies, "measured_on": on(timed)},
+        "efficiency": None if not timed else {**efficiency(image, timed, energies["total"]), "measured_on": on(timed)},
         "programming": None if programming is None else dict(programming),
         "strategy": None if strategy is None else dict(strategy),
         "tuning": None if tuning is None else dict(tuning),

@@ -32,12 +32,21 @@ from sw.provenance import Provenance
 __all__ = ["FORMAT", "VERSION", "Content", "chip_digest", "first_difference", "load", "pack", "unpack"]
 
 FORMAT = "spikeloom weight image"
-VERSION = 6
+VERSION = 7
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
 `program_cycles`, version 2 the plan of maps and the layers' positions, version 3 copies of crossbars, version 4 where
 the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
-read pulse had a length of its own, `t_pulse_s`, which is not used any more.
+read pulse had a length of its own, `t_pulse_s`, which is not used any more. Up to version 6 energy coefficients were
+single numbers, other ones: what was not a default then is kept, if it is there still.
 """
+_ENERGY_BEFORE = {
+    "adc_J_per_conversion": 2e-12,
+    "dac_J_per_pulse": 2.5e-14,
+    "dac8_J_per_pulse": 4e-13,
+    "neuron_J_per_update": 1e-13,
+    "control_J_per_cycle": 1e-12,
+}
+"""Energy coefficients up to version 6, with their defaults."""
 _ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
 
 
@@ -171,7 +180,10 @@ def unpack(content: bytes, source: str) -> Content:
         tensors = load_tensors(content)
         if _checksum(version, metadata["chip"], tensors) != metadata["sha256"]:
             raise WeightImageError(f"{damaged}: its content does not fit its checksum")
-        return _rebuilt(json.loads(metadata["chip"]), tensors)
+        chip = json.loads(metadata["chip"])
+        if int(version) < 7:
+            _renew_energy(chip)
+        return _rebuilt(chip, tensors)
     except WeightImageError:
         raise
     except ConfigError as error:
@@ -204,6 +216,17 @@ def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def _renew_energy(chip: dict[str, Any]) -> None:
+    """Energy coefficients of a file up to version 6, in place: defaults of then become those of now."""
+    given = {name: value for name, value in chip["energy"].items() if value != _ENERGY_BEFORE.get(name)}
+    gone = sorted(name for name in given if name not in Energy.model_fields)
+    if gone:
+        warn(f"The chip '{chip['name']}' was made with {', '.join(gone)} of [energy], which do nothing any more")
+    for table in (chip, chip["config"]):
+        if "energy" in table:
+            table["energy"] = {name: value for name, value in given.items() if name not in gone}
 
 
 def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Content:

@@ -174,10 +174,10 @@ class CosimTransport(Transport):
     def totals(self, first: int, count: int) -> NDArray[np.int64]:
         """Sums for the energy of frames sent; see `Devices`."""
         self._exchange(command(TOTALS), 1)
-        sums = np.zeros((count, self._layers), np.int64)
+        sums = np.zeros((count, self._layers, 2), np.int64)
         with np.load(self.folder / "conductance.npz") as file:
             for index in range(self._layers):
-                places, values = file[f"layer_{index}"].T
+                places, values = file[f"layer_{index}"][:, 0], file[f"layer_{index}"][:, 1:]
                 inside = (places >= first) & (places < first + count)
                 sums[places[inside] - first, index] = values[inside]
         return sums

@@ -169,8 +169,8 @@ class Host:
 
         Returns
         -------
-        the result, with `cycles` and `gaps`; its activity's `conductance` is 0 where the devices are real, and `drift`
-        is what simulated cells have drifted by since the load
+        the result, with `cycles` and `gaps`; its activity's `conductance` and `stray` are 0 where the devices are real,
+        and `drift` is what simulated cells have drifted by since the load
 
         Raises
         ------
@@ -190,9 +190,9 @@ class Host:
         fields = decoded(frames, image.parameters)
         if fields.pop("overflow").any():
             raise HostError("A membrane has overflowed: its width does not fit what was loaded")
-        shape = (len(pixels), len(image.layers))
-        conductance = np.zeros(shape, np.int64) if devices is None else devices.totals(place, len(pixels))
-        activity = {**fields.pop("activity"), "conductance": conductance}
+        shape = (len(pixels), len(image.layers), 2)
+        sums = np.zeros(shape, np.int64) if devices is None else devices.totals(place, len(pixels))
+        activity = {**fields.pop("activity"), "conductance": sums[:, :, 0], "stray": sums[:, :, 1]}
         drift = None if devices is None else devices.drift()
         classes = image.parameters.classes
         return Result(**fields, activity=activity, ids=numbers, drift=drift, class_count=classes)

@@ -60,9 +60,9 @@ class Devices(Protocol):
         """Where the cells that were loaded fast have drifted since; None if they do not drift."""
 
     def totals(self, first: int, count: int) -> NDArray[np.int64]:
-        """Conductance-weighted row pulses, int64 [count, layers], of the frames from place `first` on; then forgotten.
+        """Sums for the energy of the frames from place `first` on, int64 [count, layers, 2]; then forgotten.
 
-        Units are those of `sim.result.ACTIVITIES`.
+        They are `conductance` and `stray` of `sim.result.ACTIVITIES`.
         """
 
 

@@ -122,6 +122,17 @@ def plain_pool(stage: PoolStage, shape: MapShape, values: Map, kept: Map, shift:
     return out
 
 
+def plain_stray(grid: np.ndarray, tile_rows: int, rows: list[int]) -> int:
+    """Sum over all pairs of rows of every row tile, driven or not."""
+    total = 0
+    for tile in range(0, len(rows), tile_rows):
+        codes = rows[tile : tile + tile_rows]
+        for i, x in enumerate(codes):
+            for j, y in enumerate(codes[:i]):
+                total += int(grid[tile // tile_rows, i, j]) * (x - y) ** 2
+    return total
+
+
 def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.ndarray, image_id: int) -> dict[str, Any]:
     """One image to its decision: class, steps, margin, reason, and per layer spikes, membranes, activity and the number
     of times that every row was driven.
@@ -134,7 +145,7 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
     kept: list[Map] = [{} for _ in plan.stages]
     trace: dict[str, Any] = {"spikes": defaultdict(dict), "membranes": defaultdict(dict)}
     activity = {name: [0] * len(arrays) for name in ("row_pulses", "tile_reads", "adc_conversions", "saturations")}
-    activity["conductance"] = [0] * len(arrays)
+    activity |= {name: [0] * len(arrays) for name in ("conductance", "stray")}
     counts = [0] * p.classes
     pulses = [[0] * shape.inputs for shape in p.layers]
     spikes: list[int] = []
@@ -176,6 +187,8 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
                     activity["conductance"][index] += sum(
                         rows[j] ** 2 * sum(round(float(g) * 2**10) for g in load[j]) for j in driven
                     )
+                    if getattr(array, "stray_grid", None) is not None:
+                        activity["stray"][index] += plain_stray(array.stray_grid, shape.tile_rows, rows)
                     for i in range(shape.outputs):
                         neuron = position * shape.outputs + i
                         z = sum(codes[tile][i] for tile in range(shape.row_tiles)) << layer.gain_shift

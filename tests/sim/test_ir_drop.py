@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.ir_drop import IrDrop, transfer
+from sim.ir_drop import IrDrop, solved_tile, transfer
 
 
 def column_currents(g_S: np.ndarray, wire_ohm: float, v_V: np.ndarray) -> np.ndarray:
-    """Currents into the ADCs, node by node with a dense matrix: [R, M] cells, row voltages [R] -> [M], ampere.
+    """Currents into the ADCs, ampere [M]; see `solution`."""
+    return solution(g_S, wire_ohm, v_V)[0]
+
+
+def solution(g_S: np.ndarray, wire_ohm: float, v_V: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Node by node with a dense matrix: [R, M] cells, row voltages [R] -> currents into the ADCs [M], ampere; the power
+    that cells and wires dissipate, resistor by resistor; the power that the drivers give, watt.
 
     Written apart from `sim.ir_drop`: potentials of drivers (row voltages) and ADCs (0 V) are boundary conditions.
     """
@@ -37,7 +43,16 @@ def column_currents(g_S: np.ndarray, wire_ohm: float, v_V: np.ndarray) -> np.nda
             connect(("r", r, c), ("r", r, c - 1) if c > 0 else float(v_V[r]), wire)
             connect(("c", r, c), ("c", r + 1, c) if r < rows - 1 else 0.0, wire)
     potential = np.linalg.solve(matrix, right)
-    return np.array([potential[number["c", rows - 1, c]] * wire for c in range(columns)])
+    v = {name: potential[index] for name, index in number.items()}
+    lost = 0.0
+    for r in range(rows):
+        for c in range(columns):
+            left = v["r", r, c - 1] if c > 0 else v_V[r]
+            below = v["c", r + 1, c] if r < rows - 1 else 0.0
+            lost += g_S[r, c] * (v["r", r, c] - v["c", r, c]) ** 2
+            lost += wire * ((left - v["r", r, c]) ** 2 + (v["c", r, c] - below) ** 2)
+    given = sum(v_V[r] * wire * (v_V[r] - v["r", r, 0]) for r in range(rows))
+    return np.array([v["c", rows - 1, c] * wire for c in range(columns)]), lost, given
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (7, 1), (5, 8), (12, 6)])
@@ -51,6 +66,24 @@ def test_against_direct_solution(shape: tuple[int, int], wire_ohm: float) -> Non
         v_V[0] = 0.2
         direct = column_currents(g_S, wire_ohm, v_V)
         np.testing.assert_allclose(v_V @ effective, direct, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (7, 1), (5, 8), (12, 6)])
+@pytest.mark.parametrize("wire_ohm", [0.5, 20.0, 5000.0])
+def test_power_of_the_drivers_is_what_cells_and_wires_dissipate(shape: tuple[int, int], wire_ohm: float) -> None:
+    """Rows on or off, and at any voltage between."""
+    rng = np.random.default_rng(5)
+    g_S = rng.uniform(1e-6, 1e-4, shape)
+    effective, coupling = solved_tile(g_S, wire_ohm)
+    assert np.all(coupling >= 0.0) and np.array_equal(coupling, coupling.T) and not np.diag(coupling).any()
+    for v_V in (0.2 * rng.integers(0, 2, (4, shape[0])), 0.2 / 255 * rng.integers(0, 256, (4, shape[0]))):
+        for volts in v_V:
+            volts[0] = 0.2
+            _, lost, given = solution(g_S, wire_ohm, volts)
+            apart = (volts[:, None] - volts) ** 2
+            power = volts**2 @ effective.sum(axis=1) + (coupling * apart).sum() / 2
+            np.testing.assert_allclose(power, lost, rtol=1e-9)
+            np.testing.assert_allclose(power, given, rtol=1e-6)  # by differences of nearly equal potentials
 
 
 def test_two_by_two_by_hand() -> None:

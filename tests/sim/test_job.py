@@ -62,7 +62,7 @@ def test_missing_images_are_counted(tmp_path: Path) -> None:
 
 def test_an_overflow_is_never_passed_over(tmp_path: Path) -> None:
     (tmp_path / "record.txt").write_text("r 4 0 10 2" + " 0" * 10 + "\n")
-    np.savez(tmp_path / "conductance.npz", layer_0=np.zeros((0, 2), int), layer_1=np.zeros((0, 2), int))
+    np.savez(tmp_path / "conductance.npz", layer_0=np.zeros((0, 3), int), layer_1=np.zeros((0, 3), int))
     with pytest.raises(SimulationError, match=r"^A membrane of image 4 overflowed \(layer flags 10\)$"):
         read_record(tmp_path, CHIP, np.array([4]), False)
 
@@ -79,7 +79,7 @@ def test_membranes_of_more_than_32_bits_are_whole(tmp_path: Path) -> None:
     packed = sum((value & ((1 << bits) - 1)) << (bits * index) for index, value in enumerate(values))
     record = f"s 4 1 0 1\nm 4 1 0 {packed:x}\nr 4 0 10 0" + " 0" * 5 + "\n"
     (tmp_path / "record.txt").write_text(record)
-    np.savez(tmp_path / "conductance.npz", layer_0=np.zeros((0, 2), int))
+    np.savez(tmp_path / "conductance.npz", layer_0=np.zeros((0, 3), int))
     trace = read_record(tmp_path, chip, np.array([4]), "full").trace
     assert trace is not None and trace.membranes is not None
     assert trace.membranes[0][0, 0].tolist() == list(values)

@@ -95,7 +95,7 @@ def test_totals_add_up_by_place() -> None:
     model.answer("010101", 7, 1, 3)
     model.answer("111111", 7, 1, 2)
     model.answer("111111", 7, 2, 3)
-    assert model.totals().tolist() == [[2, counts[1]], [3, counts[0] + counts[1]]]
+    assert model.totals().tolist() == [[2, counts[1], 0], [3, counts[0] + counts[1], 0]]
 
 
 def test_undefined_rows_are_refused() -> None:

@@ -35,8 +35,8 @@ def changed_trace(result: Result, name: str, layer: int, place: tuple[int, ...],
 
 def test_equal_results(result: Result) -> None:
     compared = result.compare(replace(result))
-    assert compared == 5 * (1 + 4 + 2 * 6) + 2 * 5 * 8 * (20 + 11)
-    assert result.compare(replace(result, trace=None)) == 5 * (1 + 4 + 2 * 6)
+    assert compared == 5 * (1 + 4 + 2 * 7) + 2 * 5 * 8 * (20 + 11)
+    assert result.compare(replace(result, trace=None)) == 5 * (1 + 4 + 2 * 7)
 
 
 def test_spike_is_named(result: Result) -> None:

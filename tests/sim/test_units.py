@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from sim.config import Device
+from sim.config import Device, Interval
 from sim.slips import SpikeLoomWarning
 from sim.units import Table, unit_of
 from sw.config import PRESETS, Config
@@ -88,15 +88,16 @@ def _tables() -> dict[str, Any]:
 
 def test_every_field_that_names_a_unit_bears_one() -> None:
     """Fields whose names end in a unit, and those said to be fractions, shares or relative; [convert] has its own."""
-    endings = ("_S", "_V", "_s", "_Hz", "_ohm", "_J", "_sigma", "_per_conversion", "_per_pulse", "_per_update")
+    endings = ("_S", "_V", "_s", "_Hz", "_ohm", "_J", "_sigma", "_per_conversion", "_per_pulse", "_per_bit")
     rates = {"images_per_s"}  # images a second: no two units are in use
     for table, kind in _tables().items():
         assert issubclass(kind, Table)
         for name, field in kind.model_fields.items():
             described = (field.description or "").endswith("fraction") or "share of" in (field.description or "")
-            if field.annotation is float and table != "convert" and name not in rates:
+            if field.annotation in (float, Interval) and table != "convert" and name not in rates:
                 assert (unit_of(field) is not None) or not (name.endswith(endings) or described), f"{table}.{name}"
             unit = unit_of(field)
             if unit is not None:
-                assert field.default == 0.0 or unit.low <= field.default <= unit.high, f"{table}.{name}"
+                for value in field.default if isinstance(field.default, tuple) else (field.default,):
+                    assert value == 0.0 or unit.low <= value <= unit.high, f"{table}.{name}"
                 assert unit.slip(0.0) is None and unit.slip(unit.low) is None and unit.slip(unit.high) is None

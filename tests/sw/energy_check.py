@@ -1,33 +1,44 @@
-"""What a reader of `summary.json` does: activity times coefficients, and cycles over the clock."""
+"""What a reader of `summary.json` does: events times coefficients, and cycles over the clock."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from sim.energy_parts import COMPONENTS, PARTS
+
 
 def check_energy(summary: dict[str, Any]) -> None:
     """Energy and latency of a summary follow from its activity, to the last digit, and are of the same images."""
     found, layers = summary["energy_J"], summary["layers"]
-    parts: dict[str, list[float]] = {}
-    for row in found["events"]:
-        if row["layers"] is None:
-            assert row["events"] == summary["cycles"]["mean"]
-        else:
-            assert row["events"] == math.fsum(layers[index][row["activity"]] for index in row["layers"])
-        assert row["energy_J"] == row["events"] * row["J_an_event"]
-        parts.setdefault(row["component"], []).append(row["energy_J"])
-    assert set(parts) == {"crossbar", "adc", "dac", "digital"}
-    for kind in {row["activity"] for row in found["events"]} - {"cycles"}:
-        counted = [index for row in found["events"] if row["activity"] == kind for index in row["layers"]]
-        assert sorted(counted) == list(range(len(layers))), kind
-    assert found["measured_on"] == summary["layers_measured_on"]
-    energies = {name: math.fsum(values) for name, values in parts.items()}
     clock = summary["cycles"]["mean"] is not None
-    assert [found[name] for name in ("crossbar", "adc", "dac")] == [energies[n] for n in ("crossbar", "adc", "dac")]
-    assert found["digital"] == (energies["digital"] if clock else None)
-    assert found["total"] == (math.fsum(energies.values()) if clock else None)
-    if clock:
-        for name in ("mean", "max"):
-            assert summary["latency_s"][name] == summary["cycles"][name] / summary["latency_s"]["clock_Hz"]
-        assert summary["latency_s"]["measured_on"] == summary["cycles"]["measured_on"] == found["measured_on"]
+    for row in found["events"]:
+        if row["activity"] is not None:
+            for place in row["places"]:
+                assert place["events"] == layers[place["layer"]][row["activity"]]
+        assert row["events"] == math.fsum(place["events"] for place in row["places"])
+        assert row["energy_J"] == {end: row["events"] * cost for end, cost in row["J_an_event"].items()}
+        assert row["energy_J"]["low"] <= row["energy_J"]["typical"] <= row["energy_J"]["high"]
+    known = COMPONENTS if clock else COMPONENTS[:-1]
+    assert {row["component"] for row in found["events"]} == set(known)
+    assert {row["part"] for row in found["events"]} <= {part.name for part in PARTS}
+    for name in known:
+        rows = [row["energy_J"] for row in found["events"] if row["component"] == name]
+        assert found[name] == {end: math.fsum(joules[end] for joules in rows) for end in ("low", "typical", "high")}
+    for kind in ("conductance", "adc_conversions", "row_pulses"):
+        rows = [row for row in found["events"] if row["activity"] == kind]
+        counted = [place["layer"] for row in rows for place in row["places"]]
+        assert sorted(counted) == list(range(len(layers))), kind
+    assert found["measured_on"] == summary["layers_measured_on"] == summary["efficiency"]["measured_on"]
+    if not clock:
+        assert found["control"] is None and found["total"] is None
+        return
+    for end, total in found["total"].items():
+        assert total == math.fsum(found[name][end] for name in COMPONENTS)
+    for name, operations in summary["efficiency"]["operations"].items():
+        ends = summary["efficiency"]["TOPS_per_W"][name]
+        for end, cost in (("low", "high"), ("typical", "typical"), ("high", "low")):
+            assert ends[end] == operations / found["total"][cost] * 1e-12
+    for name in ("mean", "max"):
+        assert summary["latency_s"][name] == summary["cycles"][name] / summary["latency_s"]["clock_Hz"]
+    assert summary["latency_s"]["measured_on"] == summary["cycles"]["measured_on"] == found["measured_on"]

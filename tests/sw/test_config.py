@@ -128,7 +128,19 @@ BAD = [
         "[device] stuck_off must be at most 1.0, not 100: it is a fraction, 0.05 is 5 %",
     ),
     ({"device": {"stuck_on": 0.6, "stuck_off": 0.6}}, "[device] stuck_on + stuck_off must be at most 1, not 1.2"),
-    ({"energy": {"adc_J_per_conversion": "1"}}, "[energy] adc_J_per_conversion must be a number, not '1'"),
+    (
+        {"energy": {"adc_J_per_conversion": "1"}},
+        "[energy] adc_J_per_conversion must be a number of at least 0, or a list [low, typical, high] of such numbers "
+        "in rising order, not '1'",
+    ),
+    (
+        {"energy": {"memory_J_per_bit": [2e-13, 1e-13, 3e-13]}},
+        "[energy] memory_J_per_bit must be a number of at least 0, or a list",
+    ),
+    (
+        {"energy": {"control_J_per_cycle": 1e-12}},
+        "[energy] control_J_per_cycle is not a setting any more; clocked flip-flops are counted: set flip",
+    ),
     ({"decision": {"k": {"a": list(range(99))}}}, "[decision] k must be a number, not {'a': [0, 1, 2"),
     ({"programming": {"method": "pulse"}}, "[programming] method must be 'direct' or 'verify', not 'pulse'"),
     ({"programming": {"tries": 0}}, "[programming] tries must be at least 1, not 0"),

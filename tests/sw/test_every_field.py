@@ -134,8 +134,12 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "energy.adc_J_per_conversion": (1e-12, {}),
     "energy.dac_J_per_pulse": (1e-14, {}),
     "energy.dac8_J_per_pulse": (1e-13, {"coding.input": "analog"}),
-    "energy.neuron_J_per_update": (2e-13, {}),
-    "energy.control_J_per_cycle": (2e-12, {}),
+    "energy.sample_J": (2e-15, {}),
+    "energy.wire_F_per_cell": (1e-15, {}),
+    "energy.adder_J_per_bit": (2e-15, {}),
+    "energy.memory_J_per_bit": ([1e-14, 2e-14, 4e-14], {}),
+    "energy.transport_J_per_bit": (1e-13, {}),
+    "energy.flip_flop_J_per_cycle": (1e-15, {}),
     "hardware.lanes": (8, {}),
     "hardware.encoder_lanes": (4, {}),
     "hardware.pulse_cycles": (9, {}),
@@ -146,7 +150,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 # Fields whose effect is in clock cycles: only the Verilog has those.
 TIMED = {f"hardware.{name}" for name in ("lanes", "encoder_lanes", "pulse_cycles", "settle_cycles", "adc_cycles")}
-TIMED |= {"energy.control_J_per_cycle"}
+TIMED |= {"energy.flip_flop_J_per_cycle"}
 # Fields that say where and what to run; each has its own check below.
 WHERE = {
     "train.augment", "name", "data.set", "data.test_limit", "data.calibration_images",

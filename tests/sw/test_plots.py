@@ -13,6 +13,10 @@ from sw.plots_maps import stage_spikes
 RGB = MapShape(channels=3, height=4, width=4)
 
 
+def around(joules: float) -> dict[str, float]:
+    return {"low": joules / 4, "typical": joules, "high": 4 * joules}
+
+
 def some_figures() -> dict[str, Figure]:
     rng = np.random.default_rng(0)
     levels = rng.integers(-15, 16, (20, 12)) * 6e-7
@@ -32,7 +36,7 @@ def some_figures() -> dict[str, Figure]:
         ),
         "membranes": plots.membranes(traces, ["a", "b"], [np.full(6, 60)] * 2),
         "conductance": plots.conductance(levels, levels * 1.05),
-        "energy": plots.energy({"crossbar": 1e-9, "adc": 2e-9, "dac": 1e-10, "digital": None}),
+        "energy": plots.energy({"crossbar": around(1e-9), "adc": around(2e-9), "dac": around(1e-10), "digital": None}),
         "reached": plots.target_against_reached(target, target + error, failed, 0.25),
         "errors": plots.weight_errors(error, error / 2),
         "pulses": plots.pulses_histogram(rng.integers(0, 20, 90), failed),

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox
 
+from sim.energy_parts import COMPONENTS
 from sw import plots, plots_drift, plots_strategy
 from sw.paper.pictures import FIGURES
 from tests.sw.test_plots import some_figures
@@ -46,7 +47,7 @@ def large() -> dict[str, Callable[[], Figure]]:
         "steps at the end": lambda: plots.steps_histogram(np.full(100, 20), 20),
         "steps everywhere": lambda: plots.steps_histogram(np.arange(1, 65), 64),
         "latency": lambda: plots.latency_histogram(np.linspace(1e-6, 1e-3, 500)),
-        "energy": lambda: plots.energy({name: 1e-9 for name in ("crossbar", "adc", "dac", "drivers", "digital")}),
+        "energy": lambda: plots.energy({name: {"low": 1e-10, "typical": 1e-9, "high": 5e-9} for name in COMPONENTS}),
         "cells": lambda: plots.cells(many),
         "cells, all alike": lambda: plots.cells(even),
         "reached": lambda: plots.target_against_reached(target, target + errors, failed, 0.25),

@@ -20,8 +20,8 @@ from tests.sw.synthetic import make_chip, make_programmed_chip, make_result
 
 KEYS = (
     "accuracy.ann accuracy.reference accuracy.rtl bit_exact.images bit_exact.values_compared bit_exact.mismatches "
-    "steps.mean cycles.mean energy_J.crossbar energy_J.adc energy_J.dac energy_J.digital waterfall config seed "
-    "versions diagnosis.images diagnosis.findings"
+    "steps.mean cycles.mean energy_J.crossbar energy_J.adc energy_J.dac energy_J.memory energy_J.control "
+    "energy_J.total efficiency.TOPS_per_W waterfall config seed versions diagnosis.images diagnosis.findings"
 ).split()
 
 

@@ -194,7 +194,8 @@ def test_the_passes_tell_how_far_they_are() -> None:
         ),
         (
             {"coding": {"input": "analog"}, "energy": {"dac_J_per_pulse": 1e-14}},
-            "[energy] dac_J_per_pulse must be 2.5e-14 with [coding] input 'analog', for a network of one layer, which",
+            "[energy] dac_J_per_pulse must be [1e-14, 5e-14, 4e-13] with [coding] input 'analog', for a network of one "
+            "layer, which",
         ),
     ],
 )

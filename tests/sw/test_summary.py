@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.energy import energy
+from sim.energy import ENDS, energy
 from sw.image_set import ImageSet
 from sw.summary import summarise, tiles, versions, widest
 from tests.sw.energy_check import check_energy
@@ -20,7 +20,8 @@ def test_nothing_is_invented() -> None:
         ("images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus", "measured_on")
     )
     assert summary["steps"]["mean"] is None and summary["cycles"]["mean"] is None
-    assert summary["energy_J"].pop("events") == [] and set(summary["energy_J"].values()) == {None}
+    assert summary["energy_J"].pop("events") == [] and summary["energy_J"].pop("left_out")
+    assert set(summary["energy_J"].values()) == {None} and summary["efficiency"] is None
     assert summary["programming"] is None and summary["strategy"] is None and summary["tuning"] is None
     assert summary["waterfall"] == [] and summary["config"] is None and summary["cells"] is None
 
@@ -36,7 +37,7 @@ def test_numbers_are_those_of_the_results() -> None:
     assert summary["latency_s"]["mean"] == pytest.approx(float(np.mean(rtl.cycles)) / chip.clock_Hz)
     expected = {name: float(np.mean(values)) for name, values in energy(chip, rtl).items()}
     expected["total"] = sum(expected.values())
-    assert {name: summary["energy_J"][name] for name in expected} == pytest.approx(expected)
+    assert {name: summary["energy_J"][name]["typical"] for name in expected} == pytest.approx(expected)
 
 
 def test_fewer_images_in_verilog_use_the_first_labels() -> None:
@@ -46,11 +47,12 @@ def test_fewer_images_in_verilog_use_the_first_labels() -> None:
     assert summarise(chip, rtl=rtl, labels=labels)["accuracy"]["rtl"] == 1.0
 
 
-def test_digital_energy_needs_clock_cycles() -> None:
+def test_the_clocks_energy_needs_clock_cycles() -> None:
     chip = make_chip()
     without = summarise(chip, reference=make_result(chip, 5))["energy_J"]
-    assert without["digital"] is None and without["total"] is None
-    assert without["crossbar"] is not None and without["crossbar"] > 0
+    assert without["control"] is None and without["total"] is None
+    assert without["crossbar"]["low"] == without["crossbar"]["high"] > 0
+    assert 0 < without["memory"]["low"] < without["memory"]["typical"] < without["memory"]["high"]
 
 
 def test_activity_times_coefficients_is_the_energy_shown() -> None:
@@ -67,10 +69,12 @@ def test_activity_times_coefficients_is_the_energy_shown() -> None:
         found = summary["energy_J"]
         kinds = [row["activity"] for row in found["events"]]
         assert [kinds.count(kind) for kind in ("conductance", "adc_conversions", "row_pulses")] == [2, 2, 2]
+        assert "stray current" not in {row["part"] for row in found["events"]}
         assert found["measured_on"]["count"] == (61 if rtl is None else 7)
-        exact = {name: float(np.mean(v)) for name, v in energy(chip, many if rtl is None else few).items()}
-        parts = ("crossbar", "adc", "dac") if rtl is None else ("crossbar", "adc", "dac", "digital")
-        assert {name: found[name] for name in parts} == pytest.approx({name: exact[name] for name in parts})
+        for end in ENDS:
+            exact = {name: float(np.mean(v)) for name, v in energy(chip, many if rtl is None else few, end).items()}
+            assert ("control" in exact) == (rtl is not None)
+            assert {name: found[name][end] for name in exact} == pytest.approx(exact)
         if rtl is not None:
             assert rtl.cycles is not None and summary["cycles"]["mean"] == float(np.mean(rtl.cycles))
             assert summary["cycles"]["steps_mean"] == float(np.mean(few.steps))
@@ -118,5 +122,5 @@ def test_steps_and_activity_are_of_the_result_with_more_images() -> None:
     chip = make_chip()
     few, many = make_result(chip, 20, cycles=True), make_result(chip, 60)
     assert summarise(chip, reference=many, rtl=few)["steps"]["mean"] == float(np.mean(many.steps))
-    assert summarise(chip, reference=many, rtl=few)["energy_J"]["digital"] is not None
+    assert summarise(chip, reference=many, rtl=few)["energy_J"]["control"] is not None
     assert widest(many, None) is many and widest(None, few) is few and widest(None, None) is None

@@ -105,8 +105,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "7", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 7, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "8", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 8, but this program reads versions"):
         sw.load(path)
 
 
@@ -221,6 +221,26 @@ def test_a_read_pulse_of_another_length_than_the_drive_is_told(path):
         else:
             loaded = sw.load(path)
         assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+
+
+def test_energy_coefficients_of_an_older_version(path):
+    """Defaults become those of now; what was another value is kept, or told to be gone."""
+    before = {"adc_J_per_conversion": 2e-12, "dac_J_per_pulse": 2.5e-14, "dac8_J_per_pulse": 4e-13}
+    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    metadata, chip = parts_of(content)
+    for table in (chip, chip["config"]):
+        table["energy"] = {**before, "neuron_J_per_update": 1e-13, "control_J_per_cycle": 1e-12}
+    path.write_bytes(joined(content, metadata, chip, "6"))
+    loaded = sw.load(path)
+    assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+    for table in (chip, chip["config"]):
+        table["energy"] |= {"adc_J_per_conversion": 3e-12, "control_J_per_cycle": 5e-12}
+    path.write_bytes(joined(content, metadata, chip, "6"))
+    with pytest.warns(
+        SpikeLoomWarning, match=r"made with control_J_per_cycle of \[energy\], which do nothing any more"
+    ):
+        energy = sw.load(path).image.energy
+    assert energy.adc_J_per_conversion == (3e-12,) * 3 and energy.dac_J_per_pulse == CHIP.image.energy.dac_J_per_pulse
 
 
 def test_a_chip_whose_settings_are_refused_now_is_not_called_damaged():
