@@ -97,11 +97,12 @@ BESIDE: tuple[dict[str, Any], ...] = (
     {"hardware.adc_cycles": 9},
     {"neuron.leak": 1},
     {"tuning.accuracy_drop": 0.05},
+    {"tuning.limit": 1.1, "lifetime.threshold": 0.2, "device.acceleration": 1e6},
     {"lifetime.threshold": 0.2},
     {"train.epochs": 1},
     {"seed": 5},
 )
-"""Numbers, and no choices, beside which a change is tried again that did not show: each alone, until one lets it."""
+"""Numbers, and no choices, beside which a change that did not show is tried again, one after the other."""
 
 
 def values_of(field: str) -> list[tuple[Any, ...]]:
