@@ -20,6 +20,7 @@ from hw.params import Coding, Readout, Reset, Rule
 from sim.image import ChipImage
 from sim.short_repr import short_repr
 from sw.network import Network
+from sw.neuron_steps import fire
 from sw.windows import WindowReader, map_order, pool_blocks
 
 __all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
@@ -234,16 +235,19 @@ class SpikingNetwork:
         if self.leak:
             share = v * layer.dtype(2.0**-self.leak)
             v -= np.floor(share) if self.whole else share
-        v += (sums + layer.biases) * gain
-        if layer.clip > 0.0:
-            np.clip(v, -layer.clip, layer.clip, out=v)
-        theta = layer.dtype(layer.theta * float(gain))
-        fired = v >= theta
-        if layer.reset == Reset.SUBTRACT:
-            np.subtract(v, theta, out=v, where=fired)
-        elif layer.reset == Reset.ZERO:
-            v[fired] = 0.0
-        return fired.astype(np.float32)
+        fired = np.empty(v.shape, np.float32)
+        fire(
+            v,
+            np.asarray(sums, v.dtype),
+            layer.biases.astype(v.dtype, copy=False),
+            v.dtype.type(gain),
+            v.dtype.type(layer.clip),
+            v.dtype.type(layer.theta * float(gain)),
+            layer.reset == Reset.SUBTRACT,
+            layer.reset == Reset.ZERO,
+            fired,
+        )
+        return fired
 
 
 def _margin(scores: NDArray[np.floating]) -> NDArray[np.floating]:

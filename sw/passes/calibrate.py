@@ -11,6 +11,7 @@ from hw.params import Coding, LayerParameters
 from sim.encoder import Encoder
 from sim.image import ChipImage
 from sw.float_snn import Codes, Maps, SpikingLayer, spiking_network
+from sw.neuron_steps import count_shifts
 
 __all__ = ["MAX_GAIN_SHIFT", "TileCurrents", "calibrate_adc", "evenly", "row_codes"]
 
@@ -97,23 +98,10 @@ class _Misfits:
         """Count the currents of a step, of all images, positions and tiles that are read; returns the layer's sums."""
         total: NDArray[np.floating] | None = None
         for sums, current in self.currents.read(maps):
-            self._count(current)
+            count_shifts(current, self.high, self.low, self.needed)
             total = sums if total is None else total + sums
         assert total is not None
         return total
-
-    def _count(self, current: NDArray[np.floating]) -> None:
-        total = current.size
-        for shift in range(MAX_GAIN_SHIFT + 1):
-            scale = 1 << shift
-            outside = (current >= self.high * scale) | (current < -self.low * scale)
-            over = int(np.count_nonzero(outside))
-            self.needed[shift] += total - over
-            total = over
-            if not over:
-                return
-            current = current[outside]
-        self.needed[-1] += total
 
     def smallest_shift(self, quantile: float) -> int:
         """Smallest shift that enough currents fit; 0 if there were none."""
