@@ -34,7 +34,7 @@ from sw.passes.fold import fold
 from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
 from sw.passes.limits import check_network
 from sw.passes.map import map_to_chip
-from sw.passes.notes import conversion_notes, range_notes
+from sw.passes.notes import chip_notes, conversion_notes, range_notes
 from sw.passes.quantise import Levels, quantise
 from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
 from sw.passes.tune_loss import tune_chip
@@ -213,8 +213,8 @@ def _programmed(
         image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
         stages = None if stages is None else replace(stages, untuned=untuned)
         chip = Chip(image, config, stages, learnt, tuned, network=network)
-    chip.notes = range_notes(network, conversion.ranges)
     chip.findings = diagnose_compiled(chip, images)
+    chip.notes = (*range_notes(network, conversion.ranges), *chip_notes(chip.findings))
     return chip
 
 

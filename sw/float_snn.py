@@ -20,7 +20,7 @@ from hw.params import Coding, Readout, Reset, Rule
 from sim.image import ChipImage
 from sim.short_repr import short_repr
 from sw.network import Network
-from sw.neuron_steps import fire
+from sw.neuron_steps import fire, pool_max
 from sw.windows import WindowReader, map_order, pool_blocks
 
 __all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
@@ -217,16 +217,17 @@ class SpikingNetwork:
     ) -> NDArray[np.float32]:
         """One step of a pooling unit, in place; spikes as 0 and 1."""
         source, kernel = self.plan.maps[stage.window.source], stage.window.kernel
-        inputs = pool_blocks(spikes, source, kernel)
         if stage.kind == Pooling.MAX:
-            state += spikes * gain
-            largest = np.argmax(pool_blocks(state, source, kernel), axis=3)
-            return np.take_along_axis(inputs, largest[:, :, :, None], axis=3).reshape(len(spikes), -1)
+            height, width = stage.window.outputs(source)
+            fired = np.empty((len(spikes), height * width * source.channels), np.float32)
+            pool_max(state, np.ascontiguousarray(spikes), gain, source.height, source.width, *kernel, fired)
+            return fired
+        inputs = pool_blocks(spikes, source, kernel)
         size = kernel[0] * kernel[1]
         state += inputs.sum(axis=3).reshape(len(spikes), -1) * gain
-        fired = state >= size * gain
-        state -= fired * (size * gain)
-        return fired.astype(np.float32)
+        over = state >= size * gain
+        state -= over * (size * gain)
+        return over.astype(np.float32)
 
     def _fire(
         self, layer: SpikingLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32

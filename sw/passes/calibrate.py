@@ -13,7 +13,7 @@ from sim.image import ChipImage
 from sw.float_snn import Codes, Maps, SpikingLayer, spiking_network
 from sw.neuron_steps import count_shifts
 
-__all__ = ["MAX_GAIN_SHIFT", "TileCurrents", "calibrate_adc", "evenly", "row_codes"]
+__all__ = ["MAX_GAIN_SHIFT", "Misfits", "TileCurrents", "calibrate_adc", "evenly", "misfits", "row_codes"]
 
 MAX_GAIN_SHIFT = 15
 
@@ -30,9 +30,14 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
     images : uint8 [images, inputs]
     quantile : 0 .. 1; with 1 no current of the calibration images saturates (as far as shift 15 reaches)
     """
+    return tuple(counter.smallest_shift(quantile) for counter in misfits(wide, images, adc_bits))
+
+
+def misfits(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int) -> list[Misfits]:
+    """Of every layer, counts of the currents by the gain shift that they need; arguments as in `calibrate_adc`."""
     network = spiking_network(wide)
     shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
-    fit = [_Misfits(shape, layer, adc_bits) for shape, layer in zip(shapes, network.layers, strict=True)]
+    fit = [Misfits(shape, layer, adc_bits) for shape, layer in zip(shapes, network.layers, strict=True)]
     fixed = wide.coding == Coding.ANALOG
 
     def observe(layer: int, step: int, maps: Maps) -> NDArray[np.floating] | None:
@@ -42,7 +47,7 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
     for start in range(0, len(images), size):
         part = images[start : start + size]
         network.run(len(part), row_codes(wide, part, start), observe)
-    return tuple(counter.smallest_shift(quantile) for counter in fit)
+    return fit
 
 
 def row_codes(image: ChipImage, pixels: NDArray[np.uint8], first_id: int = 0) -> Codes:
@@ -83,7 +88,7 @@ class TileCurrents:
             yield sums, currents if read.all() else currents[read]
 
 
-class _Misfits:
+class Misfits:
     """Counts, for one layer, the currents that need each gain shift."""
 
     def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:

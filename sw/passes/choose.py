@@ -152,9 +152,11 @@ class _Converter:
         for candidate in [each for each in candidates if each.share in _BEHIND] or candidates:
             ranges = self._ranges(candidate, some)
             trial += [(candidate, share, self._output(candidate, few, moves, ranges, share).cost) for share in _RANGES]
+        best = sorted(trial, key=lambda each: each[2])[: _BEST + 1]
+        known = {id(candidate): self._ranges(candidate, self.images) for candidate, _, _ in best}
         found = [
-            (candidate, share, self._output(candidate, images, moves, self._ranges(candidate, self.images), share))
-            for candidate, share, _ in sorted(trial, key=lambda each: each[2])[: _BEST + 1]
+            (candidate, share, self._output(candidate, images, moves, known[id(candidate)], share))
+            for candidate, share, _ in best
         ]
         candidate, share, choice = min(found, key=lambda each: each[2].cost)
         return replace(self._finished(candidate, choice), measured_behind=True, range_share=share)

@@ -27,7 +27,7 @@ from sim.image import ChipImage
 from sim.short_repr import short_repr
 from sw.float_snn import Maps, SpikingLayer, SpikingNetwork, spiking_network
 from sw.graph import Floats
-from sw.passes.calibrate import TileCurrents, calibrate_adc, evenly, row_codes
+from sw.passes.calibrate import Misfits, TileCurrents, evenly, misfits, row_codes
 from sw.passes.quantise import MAX_THETA, Levels
 
 __all__ = ["Converters", "Ranges", "choose_converters"]
@@ -101,9 +101,17 @@ class Ranges:
         self.shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
 
     @cached_property
+    def misfits(self) -> list[Misfits]:
+        return misfits(self.wide, self.images, self.adc_bits)
+
+    @cached_property
     def largest(self) -> tuple[int, ...]:
         """The smallest gain shifts that clip nothing."""
-        return calibrate_adc(self.wide, self.images, self.adc_bits, 1.0)
+        return self._fitting(1.0)
+
+    def _fitting(self, share: float) -> tuple[int, ...]:
+        """The smallest gain shifts that this share of the currents fits."""
+        return tuple(counter.smallest_shift(share) for counter in self.misfits)
 
     @cached_property
     def ideal(self) -> list[NDArray[np.float32]]:
@@ -120,7 +128,7 @@ class Ranges:
         if share is None and any(shifts):
             chosen, network, first = self._unchanged(chosen)
         elif any(shifts):
-            shifts = calibrate_adc(self.wide, self.images, self.adc_bits, share or 1.0)
+            shifts = self._fitting(share or 1.0)
         last = len(shifts) - 1
         for number in range(first, last + 1):
             if not self.largest[number]:

@@ -5,7 +5,7 @@ where the rectifier lets it pass (for a last layer without one: where classes di
 rounded, and the layer's output is fitted: of all numbers a and, for each column, c, with which a (w x') + b + c comes
 nearest to W x + b, a is what a level then stands for, and c goes into the bias (as in Nagel et al., "Data-Free
 Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 3.2, there on average over all
-inputs). With few levels a is larger than s: weights below s / 2 become 0, and those above count for more.
+inputs). With few levels a is not s: weights below s / 2 are lost.
 
 x' is what the layers before make of the images in levels, x what they made with real weights: a layer so makes up for
 what those before it have lost.
