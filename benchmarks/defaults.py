@@ -19,6 +19,7 @@ import io
 import itertools
 import json
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from torch import nn
 
 import sw
 from sw.data import Dataset, load_data
+from sw.errors import DiagnosticWarning
 from sw.files import write_atomic
 from sw.sections import TrainSection
 from sw.training import torch_accuracy, train
@@ -135,6 +137,7 @@ class Bench:
 
     def _compiled(self, cell_bits: int, adc_bits: int, convert: dict[str, Any]) -> tuple[sw.Chip, float]:
         """The chip, and the processor's seconds of making it."""
+        warnings.simplefilter("ignore", DiagnosticWarning)  # fixed settings lose much where bits are few
         start = time.process_time()
         chip = sw.compile(self.model, self._flat(self.data.train_images[:1000]), {
             "convert": convert,

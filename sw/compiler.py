@@ -29,7 +29,8 @@ from sw.nir_dynamics import check_dynamics, with_threshold
 from sw.nir_import import NirModel
 from sw.passes.calibrate import calibrate_adc
 from sw.passes.choose import convert
-from sw.passes.converters import Converters, choose_converters
+from sw.passes.converter_sums import Converters
+from sw.passes.converters import choose_converters
 from sw.passes.fold import fold
 from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
 from sw.passes.limits import check_network

@@ -6,8 +6,8 @@ becomes a rate of 1, and with few cell bits in the rule that makes levels of the
 the spiking network, by the configured rule, gives most images the model's class, where a time step more must pay for
 itself (`sw.passes.outputs`). A quarter of the images says which candidates are worth all of them.
 
-Candidates are measured with ideal converters, and, where converters lose so much that it must be made up for
-(`sw.passes.converters`), behind the real ones, together with the rules for their ranges.
+Candidates are measured with ideal converters, and, where converters of few bits lose much (`sw.passes.converters`),
+behind the real ones, together with the rules for their ranges.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sw.float_snn import spiking_network
 from sw.network import Network
 from sw.passes.calibrate import evenly, row_codes
 from sw.passes.candidates import Candidate, Candidates
+from sw.passes.converter_sums import ENOUGH
 from sw.passes.converters import Ranges
 from sw.passes.map import map_to_chip
 from sw.passes.measured_images import MeasuredImages, measured_images
@@ -36,13 +37,17 @@ __all__ = ["Conversion", "convert"]
 _SHARES = (1.0, 0.999, 0.995, 0.99, 0.97)
 """Shares of the positive activations that are at most a rate of 1, tried for all layers alike."""
 _FEW_LEVELS = 15
-"""Levels of a cell up to which rules for the weights are compared as well."""
+"""Levels of a cell up to which rules for the weights are always compared as well."""
 _FEWER_LEVELS = 7
 """Levels of a cell up to which more images are looked at."""
 _FEW_SHARES = (0.999, 0.99)
 """Those of `_SHARES` that are tried with the least error of the weights."""
 _IMAGES, _MANY_IMAGES = 400, 1000
 """Calibration images that candidates are measured on, and where differences are large and choices many."""
+_SURE = 0.95
+"""Share of images with the model's class below which more of them are looked at, and rules compared."""
+_MANY_VALUES = 1 << 23
+"""Values of all maps of these many images: of large maps fewer are taken."""
 _TRIAL = 4
 """Every which of the images tries all candidates."""
 _BEST = 2
@@ -51,8 +56,10 @@ _RANGES = (None, 0.9, 0.8)
 """Rules for the converters' ranges, tried for all layers alike: least error, or the share of the currents that fit."""
 _BEHIND = (0.999, 0.99, 0.97)
 """Those of `_SHARES` that are tried behind converters of few bits."""
-_RANGE_IMAGES = 64
-"""Calibration images that say in the trial what converters lose."""
+_RANGE_IMAGES, _MANY_RANGE_IMAGES = 64, 250
+"""Calibration images that say in the trial what converters lose, and afterwards."""
+_FEW_BITS = 6
+"""Bits of the converters up to which candidates may have to be measured behind them."""
 _KNOWN = 1 << 26
 """Values of the first layer's sums, 256 MB, that are not made again for every candidate."""
 _MOST_STEPS = 64
@@ -102,37 +109,56 @@ class _Converter:
         self.network, self.images, self.config = network, images, config
         self.convert, self.bias_factor = config.convert, bias_factor
         self.candidates = Candidates(network, images, config, bias_factor)
+        self.shares: Sequence[float] = (1.0,)
 
     def run(self) -> Conversion:
         rule, plain = self.convert.normalisation, len(self.network.layers) == 1
         for_rates, top = self.candidates.for_rates, self.candidates.top
-        shares: Sequence[float] = (1.0,)
         if rule == "percentile":
-            shares = (self.convert.percentile,)
+            self.shares = (self.convert.percentile,)
         elif rule == "auto" and not for_rates and not plain:
-            shares = _SHARES
-        candidates = self.candidates.made(shares, [self.convert.weight_scale])
+            self.shares = _SHARES
+        candidates = self.candidates.made(self.shares, [self.convert.weight_scale])
         moves = self.convert.output_offset == "auto" and self.network.layers[-1].rectifier is None
         if rule != "auto" and not moves:
             (only,) = candidates
             return Conversion(only.network, only.levels, only.share, 0.0, None)
-        if self.convert.weight_scale == "auto" and not for_rates and top <= _FEW_LEVELS:
-            candidates += self.candidates.made([share for share in shares if share in _FEW_SHARES] or shares, ["mse"])
-        images = self._images(_MANY_IMAGES if top <= _FEWER_LEVELS and not for_rates else _IMAGES)
-        numbers: Sequence[int] = range(len(candidates))
-        if len(candidates) > _BEST:
-            few = images.every(_TRIAL)
-            costs = [self._output(candidate, few, moves).cost for candidate in candidates]
-            numbers = sorted(sorted(numbers, key=costs.__getitem__)[:_BEST])
-        best, choice = min(
-            ((candidates[number], self._output(candidates[number], images, moves)) for number in numbers),
-            key=lambda pair: pair[1].cost,
-        )
+        if top <= _FEW_LEVELS:
+            candidates += self._of_least_weight_error()
+        best, choice = self._best(candidates, moves)
         if self.convert.adc_quantile == "auto" and not for_rates and self._loses(best):
             return self._behind(candidates, moves)
         return self._finished(best, choice)
 
-    def _images(self, count: int) -> MeasuredImages:
+    def _of_least_weight_error(self) -> list[Candidate]:
+        if self.convert.weight_scale != "auto" or self.candidates.for_rates:
+            return []
+        shares = [share for share in self.shares if share in _FEW_SHARES] or self.shares
+        return self.candidates.made(shares, ["mse"])
+
+    def _best(self, candidates: list[Candidate], moves: bool) -> tuple[Candidate, OutputChoice]:
+        """The cheapest candidate with ideal converters."""
+        many = self.candidates.top <= _FEWER_LEVELS and not self.candidates.for_rates
+        images, kept = self._images(many), candidates
+        if len(candidates) > _BEST:
+            trial = self._trial(candidates, images, moves)
+            if not many and max(choice.agreement for choice in trial) < _SURE:
+                images = self._images(many=True)
+                if self.candidates.top > _FEW_LEVELS:
+                    candidates = candidates + self._of_least_weight_error()
+                trial = self._trial(candidates, images, moves)
+            numbers = sorted(range(len(trial)), key=lambda number: trial[number].cost)[:_BEST]
+            kept = [candidates[number] for number in sorted(numbers)]
+        found = [(candidate, self._output(candidate, images, moves)) for candidate in kept]
+        return min(found, key=lambda pair: pair[1].cost)
+
+    def _trial(self, candidates: list[Candidate], images: MeasuredImages, moves: bool) -> list[OutputChoice]:
+        few = images.every(_TRIAL)
+        return [self._output(candidate, few, moves) for candidate in candidates]
+
+    def _images(self, many: bool) -> MeasuredImages:
+        size = sum(shape.size for shape in self.network.plan.maps)
+        count = max(_IMAGES, min(_MANY_IMAGES, _MANY_VALUES // size)) if many else _IMAGES
         return measured_images(self.network, self.images, count)
 
     def _ranges(self, candidate: Candidate, images: NDArray[np.uint8]) -> Ranges:
@@ -140,20 +166,23 @@ class _Converter:
         return Ranges(wide, images, self.config.crossbar.adc_bits)
 
     def _loses(self, candidate: Candidate) -> bool:
-        """Whether converters of least error need something made up for."""
+        """Whether converters of least error leave an error that matters, after what is made up for."""
+        if self.config.crossbar.adc_bits > _FEW_BITS:
+            return False
         ranges = self._ranges(candidate, evenly(self.images, _RANGE_IMAGES))
-        return any(each.compensates for each in ranges.chosen()[0])
+        return any(each.error > ENOUGH for each in ranges.chosen()[0])
 
     def _behind(self, candidates: list[Candidate], moves: bool) -> Conversion:
         """The best of all candidates and rules for the ranges, measured behind the converters."""
-        images = self._images(_MANY_IMAGES)
+        images = self._images(many=True)
         few, some = images.every(2 * _TRIAL), evenly(self.images, _RANGE_IMAGES)
         trial = []
         for candidate in [each for each in candidates if each.share in _BEHIND] or candidates:
             ranges = self._ranges(candidate, some)
             trial += [(candidate, share, self._output(candidate, few, moves, ranges, share).cost) for share in _RANGES]
         best = sorted(trial, key=lambda each: each[2])[: _BEST + 1]
-        known = {id(candidate): self._ranges(candidate, self.images) for candidate, _, _ in best}
+        some = evenly(self.images, _MANY_RANGE_IMAGES)
+        known = {id(candidate): self._ranges(candidate, some) for candidate, _, _ in best}
         found = [
             (candidate, share, self._output(candidate, images, moves, known[id(candidate)], share))
             for candidate, share, _ in best

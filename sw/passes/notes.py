@@ -8,7 +8,7 @@ from sw.config import Config
 from sw.diagnostics import Diagnosis
 from sw.network import Network
 from sw.passes.choose import Conversion
-from sw.passes.converters import Converters
+from sw.passes.converter_sums import Converters
 
 __all__ = ["chip_notes", "conversion_notes", "range_notes"]
 
