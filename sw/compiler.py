@@ -31,12 +31,13 @@ from sw.nir_dynamics import check_dynamics, with_threshold
 from sw.nir_import import NirModel
 from sw.passes.calibrate import calibrate_adc
 from sw.passes.choose import convert
-from sw.passes.converters import Converters, choose_converters
+from sw.passes.converter_sums import Converters
+from sw.passes.converters import choose_converters
 from sw.passes.fold import fold
 from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
 from sw.passes.limits import check_network
 from sw.passes.map import map_to_chip
-from sw.passes.notes import conversion_notes, range_notes
+from sw.passes.notes import chip_notes, conversion_notes, range_notes
 from sw.passes.quantise import Levels, full_rate, quantise
 from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
 from sw.passes.tune_loss import tune_chip
@@ -219,8 +220,8 @@ def _programmed(
     problems = tuple(array_problems(chip.image))
     for sentence in problems:
         warn(sentence, ArrayWarning)
-    chip.notes = (*range_notes(network, conversion.ranges), *problems)
     chip.findings = diagnose_compiled(chip, images)
+    chip.notes = (*range_notes(network, conversion.ranges), *problems, *chip_notes(chip.findings))
     return chip
 
 

@@ -20,6 +20,7 @@ from hw.params import Coding, Readout, Reset, Rule
 from sim.image import ChipImage
 from sim.short_repr import short_repr
 from sw.network import Network
+from sw.neuron_steps import fire, pool_max
 from sw.passes.quantise import full_rate
 from sw.windows import WindowReader, map_order, pool_blocks
 
@@ -217,16 +218,17 @@ class SpikingNetwork:
     ) -> NDArray[np.float32]:
         """One step of a pooling unit, in place; spikes as 0 and 1."""
         source, kernel = self.plan.maps[stage.window.source], stage.window.kernel
-        inputs = pool_blocks(spikes, source, kernel)
         if stage.kind == Pooling.MAX:
-            state += spikes * gain
-            largest = np.argmax(pool_blocks(state, source, kernel), axis=3)
-            return np.take_along_axis(inputs, largest[:, :, :, None], axis=3).reshape(len(spikes), -1)
+            height, width = stage.window.outputs(source)
+            fired = np.empty((len(spikes), height * width * source.channels), np.float32)
+            pool_max(state, np.ascontiguousarray(spikes), gain, source.height, source.width, *kernel, fired)
+            return fired
+        inputs = pool_blocks(spikes, source, kernel)
         size = kernel[0] * kernel[1]
         state += inputs.sum(axis=3).reshape(len(spikes), -1) * gain
-        fired = state >= size * gain
-        state -= fired * (size * gain)
-        return fired.astype(np.float32)
+        over = state >= size * gain
+        state -= over * (size * gain)
+        return over.astype(np.float32)
 
     def _fire(
         self, layer: SpikingLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32
@@ -235,16 +237,19 @@ class SpikingNetwork:
         if self.leak:
             share = v * layer.dtype(2.0**-self.leak)
             v -= np.floor(share) if self.whole else share
-        v += (sums + layer.biases) * gain
-        if layer.clip > 0.0:
-            np.clip(v, -layer.clip, layer.clip, out=v)
-        theta = layer.dtype(layer.theta * float(gain))
-        fired = v >= theta
-        if layer.reset == Reset.SUBTRACT:
-            np.subtract(v, theta, out=v, where=fired)
-        elif layer.reset == Reset.ZERO:
-            v[fired] = 0.0
-        return fired.astype(np.float32)
+        fired = np.empty(v.shape, np.float32)
+        fire(
+            v,
+            np.asarray(sums, v.dtype),
+            layer.biases.astype(v.dtype, copy=False),
+            v.dtype.type(gain),
+            v.dtype.type(layer.clip),
+            v.dtype.type(layer.theta * float(gain)),
+            layer.reset == Reset.SUBTRACT,
+            layer.reset == Reset.ZERO,
+            fired,
+        )
+        return fired
 
 
 def _margin(scores: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -118,9 +118,7 @@ class Network:
             if isinstance(stage, Pool):
                 source = maps[stage.window.source]
                 assert source is not None
-                blocks = pool_blocks(source, plan.maps[stage.window.source], stage.window.kernel)
-                pooled = blocks.max(axis=3) if stage.kind == Pooling.MAX else _mean(blocks)
-                x = pooled.reshape(len(images), -1)
+                x = pooled(stage, plan.maps[stage.window.source], source)
             else:
                 assert isinstance(made, CrossbarStage)
                 reader = WindowReader(plan, made)
@@ -152,6 +150,12 @@ class Network:
     def _last(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
         *_, last = self.activations(images)
         return last
+
+
+def pooled(pool: Pool, shape: MapShape, values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """What a pooling unit makes of a map [images, values] of this shape, [images, values]."""
+    blocks = pool_blocks(values, shape, pool.window.kernel)
+    return (blocks.max(axis=3) if pool.kind == Pooling.MAX else _mean(blocks)).reshape(len(values), -1)
 
 
 def _sources(stage: CrossbarStage | PoolStage) -> set[int]:

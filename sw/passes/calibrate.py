@@ -11,8 +11,9 @@ from hw.params import Coding, LayerParameters
 from sim.encoder import Encoder
 from sim.image import ChipImage
 from sw.float_snn import Codes, Maps, SpikingLayer, spiking_network
+from sw.neuron_steps import count_shifts
 
-__all__ = ["MAX_GAIN_SHIFT", "TileCurrents", "calibrate_adc", "evenly", "row_codes"]
+__all__ = ["MAX_GAIN_SHIFT", "Misfits", "TileCurrents", "calibrate_adc", "evenly", "misfits", "row_codes"]
 
 MAX_GAIN_SHIFT = 15
 
@@ -29,9 +30,14 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
     images : uint8 [images, inputs]
     quantile : 0 .. 1; with 1 no current of the calibration images saturates (as far as shift 15 reaches)
     """
+    return tuple(counter.smallest_shift(quantile) for counter in misfits(wide, images, adc_bits))
+
+
+def misfits(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int) -> list[Misfits]:
+    """Of every layer, counts of the currents by the gain shift that they need; arguments as in `calibrate_adc`."""
     network = spiking_network(wide)
     shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
-    fit = [_Misfits(shape, layer, adc_bits) for shape, layer in zip(shapes, network.layers, strict=True)]
+    fit = [Misfits(shape, layer, adc_bits) for shape, layer in zip(shapes, network.layers, strict=True)]
     fixed = wide.coding == Coding.ANALOG
     # the same in every step: once is enough, in the first step that the layer is run in
     first = 1 if len(fit) > 1 else wide.skip * wide.parameters.phases + 1
@@ -43,7 +49,7 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
     for start in range(0, len(images), size):
         part = images[start : start + size]
         network.run(len(part), row_codes(wide, part, start), observe)
-    return tuple(counter.smallest_shift(quantile) for counter in fit)
+    return fit
 
 
 def row_codes(image: ChipImage, pixels: NDArray[np.uint8], first_id: int = 0) -> Codes:
@@ -84,7 +90,7 @@ class TileCurrents:
             yield sums, currents if read.all() else currents[read]
 
 
-class _Misfits:
+class Misfits:
     """Counts, for one layer, the currents that need each gain shift."""
 
     def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
@@ -99,23 +105,10 @@ class _Misfits:
         """Count the currents of a step, of all images, positions and tiles that are read; returns the layer's sums."""
         total: NDArray[np.floating] | None = None
         for sums, current in self.currents.read(maps):
-            self._count(current)
+            count_shifts(current, self.high, self.low, self.needed)
             total = sums if total is None else total + sums
         assert total is not None
         return total
-
-    def _count(self, current: NDArray[np.floating]) -> None:
-        total = current.size
-        for shift in range(MAX_GAIN_SHIFT + 1):
-            scale = 1 << shift
-            outside = (current >= self.high * scale) | (current < -self.low * scale)
-            over = int(np.count_nonzero(outside))
-            self.needed[shift] += total - over
-            total = over
-            if not over:
-                return
-            current = current[outside]
-        self.needed[-1] += total
 
     def smallest_shift(self, quantile: float) -> int:
         """Smallest shift that enough currents fit; 0 if there were none."""

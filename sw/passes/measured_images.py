@@ -1,7 +1,5 @@
-"""Calibration images that candidates of a conversion are compared on: those that the model is least sure of.
-
-Of an image with a clear winner every candidate makes the same, and the images of a training set have clearer winners
-than those that a chip will see.
+"""Calibration images that candidates of a conversion are compared on: evenly taken, so that classes and time steps are
+those of the images that a chip will see.
 """
 
 from __future__ import annotations
@@ -17,8 +15,6 @@ from sw.network import Network
 from sw.passes.calibrate import evenly
 
 __all__ = ["MeasuredImages", "measured_images"]
-
-_IMAGES = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +41,7 @@ class MeasuredImages:
         return self.sums.setdefault((layer, start), [])
 
 
-def measured_images(network: Network, images: NDArray[np.uint8], evenly_taken: bool) -> MeasuredImages:
-    """400 of the images, or all if there are not more: by the lead of the first output, or evenly taken."""
-    if evenly_taken or len(images) <= _IMAGES:
-        pixels = evenly(images, _IMAGES)
-        return MeasuredImages(pixels, network.outputs(pixels).astype(np.float64))
-    outputs = network.outputs(images).astype(np.float64)
-    lead = np.abs(outputs[:, 0])  # a single output is compared with 0
-    if outputs.shape[1] > 1:
-        top = np.partition(outputs, -2, axis=1)
-        lead = top[:, -1] - top[:, -2]
-    unsure = np.sort(np.argsort(lead, kind="stable")[:_IMAGES])
-    return MeasuredImages(images[unsure], outputs[unsure])
+def measured_images(network: Network, images: NDArray[np.uint8], count: int) -> MeasuredImages:
+    """So many of the images at most, evenly taken."""
+    pixels = evenly(images, count)
+    return MeasuredImages(pixels, network.outputs(pixels).astype(np.float64))

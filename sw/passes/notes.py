@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sw.config import Config
+from sw.diagnostics import Diagnosis
 from sw.network import Network
 from sw.passes.choose import Conversion
-from sw.passes.converters import Converters
+from sw.passes.converter_sums import Converters
 
-__all__ = ["conversion_notes", "range_notes"]
+__all__ = ["chip_notes", "conversion_notes", "range_notes"]
 
 
 def conversion_notes(chosen: Conversion, config: Config) -> tuple[str, ...]:
@@ -42,4 +43,15 @@ def range_notes(network: Network, ranges: Sequence[Converters]) -> tuple[str, ..
         f"is an error of {each.error:.2g} thresholds an image."
         for layer, each in zip(network.layers, ranges, strict=False)
         if each.compensates
+    )
+
+
+def chip_notes(found: Diagnosis) -> tuple[str, ...]:
+    """Of the whole chip, cells and converters as configured; nothing if its stages were not run."""
+    if len(found.stages) < 2:
+        return ()
+    agreement = found.stages[-1][1]
+    return (
+        f"The chip as configured gives {agreement:.1%} of {found.images} calibration images the class of the network "
+        "as given (see docs/poor-accuracy.md).",
     )

@@ -96,9 +96,13 @@ def quantise(network: Network, cell_bits: int, weight_scale: str, bias_factor: f
     )
 
 
-def levels_of(layer: Layer, theta: int, scale: float, top: int, bias_factor: float) -> Levels:
-    """A normalised layer in steps of `scale`, with a threshold of theta steps."""
-    w = round_weights(layer.weight, scale, top).T
+def levels_of(
+    layer: Layer, theta: int, scale: float, top: int, bias_factor: float, rounding: float | None = None
+) -> Levels:
+    """A normalised layer in levels that stand for `scale` each, with a threshold of theta levels; weights are rounded
+    to multiples of `rounding`, by default the same.
+    """
+    w = round_weights(layer.weight, scale if rounding is None else rounding, top).T
     bias = np.rint(np.clip(layer.bias * bias_factor / scale, -_MAX_BIAS, _MAX_BIAS)).astype(np.int64)
     positive, negative = np.maximum(w, 0).astype(np.uint8), np.maximum(-w, 0).astype(np.uint8)
     return Levels(layer.name, positive, negative, bias, theta, scale)

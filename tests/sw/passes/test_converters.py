@@ -12,7 +12,8 @@ from sim.image import ChipImage
 from sim.reference import run_reference
 from sw.float_snn import spiking_network
 from sw.passes.calibrate import calibrate_adc, row_codes
-from sw.passes.converters import Converters, choose_converters
+from sw.passes.converter_sums import Converters
+from sw.passes.converters import choose_converters
 from sw.passes.quantise import Levels
 from sw.waterfall import wide_adc
 from tests.sw.models import make_config, make_images, make_model

@@ -1,0 +1,138 @@
+"""Candidates of a conversion: which activation is a rate of 1, and how weights become levels.
+
+All candidates of a rule for the weights share the levels of all layers, where rates of 1 are free: a rate moves by less
+than half a level, so that the threshold is a whole number of levels without any change of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.short_repr import short_repr
+from sw.config import Config
+from sw.graph import Floats
+from sw.network import Layer, Network, Pool
+from sw.passes.calibrate import evenly
+from sw.passes.normalise import activation_scales, normalise, scaled
+from sw.passes.quantise import (
+    MAX_THETA,
+    Levels,
+    largest_threshold,
+    levels_of,
+    on_grid,
+    threshold_for,
+    threshold_of_levels,
+)
+from sw.passes.scale import LayerFit, layer_fits
+
+__all__ = ["Candidate", "Candidates", "Rounded"]
+
+_STEP_IMAGES = 128
+"""Calibration images that steps are chosen on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """A layer in integers.
+
+    Parameters
+    ----------
+    theta : threshold in levels
+    step : what a level stands for, in normalised weights
+    scale : the activation that is a rate of 1
+    correction : what the bias gets added, in the model's unit
+    rounding : weights are rounded to multiples of so many steps
+    """
+
+    theta: int
+    step: float
+    scale: float
+    correction: Floats | float = 0.0
+    rounding: float = 1.0
+
+    __repr__ = short_repr
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A conversion with one share and one rule; the output layer is as the network has it."""
+
+    share: float
+    scales: list[float]
+    rounded: list[Rounded]
+    network: Network
+    levels: tuple[Levels, ...]
+
+    __repr__ = short_repr
+
+
+class Candidates:
+    """Makes them for a folded network; arguments as in `sw.passes.choose.convert`."""
+
+    def __init__(self, network: Network, images: NDArray[np.uint8], config: Config, bias_factor: float) -> None:
+        self.network, self.images, self.bias_factor = network, images, bias_factor
+        self.free = config.convert.normalisation == "auto"
+        self.top = (1 << config.device.bits) - 1
+        hidden = [layer.rectifier for layer in network.layers[:-1]]
+        self.for_rates = bool(hidden) and all(r is not None and np.isfinite(r.clip) for r in hidden)
+        self.base: tuple[float, ...] = ()
+
+    def made(self, shares: Sequence[float], rules: Sequence[str]) -> list[Candidate]:
+        """One for every rule ("auto", "mse" or "max") and every share of the activations that are at most 1."""
+        scales = activation_scales(self.network, self.images, shares)
+        if not self.base:
+            self.base = (1.0, *scales[0])
+        return [self._made(share, rates, rule) for rule in rules for share, rates in zip(shares, scales, strict=True)]
+
+    @cached_property
+    def fits(self) -> dict[int, LayerFit]:
+        """How layers become levels with the rule "auto", in units of the rates of 1 in `base`."""
+        return layer_fits(self.network, self.base, evenly(self.images, _STEP_IMAGES), self.top)
+
+    def _made(self, share: float, rates: list[float], rule: str) -> Candidate:
+        """Layer by layer, since a rate that moves changes the next."""
+        scales, rounded, levels = list(rates), [], []
+        for number, stage in enumerate(self.network.stages):
+            if isinstance(stage, Pool):
+                source = stage.window.source
+                scales[number] = scales[source - 1] if source else 1.0
+                continue
+            found = self._rounded(number, stage, (1.0, *scales), scales[number], rule)
+            scales[number] = found.scale
+            rounded.append(found)
+        network = normalise(self.network, scales)
+        for layer, found in zip(network.layers, rounded, strict=True):
+            corrected = replace(layer, bias=layer.bias + found.correction / found.scale)
+            step = found.rounding * found.step
+            levels.append(levels_of(corrected, found.theta, found.step, self.top, self.bias_factor, step))
+        return Candidate(share, scales, rounded, network, tuple(levels))
+
+    def _rounded(self, number: int, stage: Layer, rates: tuple[float, ...], scale: float, rule: str) -> Rounded:
+        weight = scaled(stage, self.network.plan.maps, rates, scale).weight
+        largest = float(np.abs(weight).max(initial=0.0))
+        if rule != "auto" or largest == 0.0:
+            return Rounded(*threshold_for(weight, self.top, "max" if rule == "auto" else rule), scale)
+        known = threshold_of_levels(weight, largest_threshold(largest, self.top)) if largest <= self.top else None
+        if known is not None:
+            return Rounded(known, 1.0 / known, scale)
+        exact = on_grid(weight, self.top)
+        if exact and self.for_rates:
+            return Rounded(*threshold_for(weight, self.top, "max"), scale)
+        source = stage.windows[0].source
+        unit = rates[source] / self.base[source] / scale
+        fit = None if exact else self.fits[number]
+        step = largest / self.top if fit is None else fit.value * unit
+        theta = int(np.clip(round(1.0 / step), 1, MAX_THETA))
+        clipped = stage.rectifier is not None and np.isfinite(stage.rectifier.clip)
+        if self.free and not clipped:
+            scale *= theta * step
+        elif largest > self.top:
+            return Rounded(*threshold_for(weight, self.top, "max"), scale)
+        if fit is None:
+            return Rounded(theta, 1.0 / theta, scale)
+        return Rounded(theta, 1.0 / theta, scale, fit.correction, fit.step / fit.value)
