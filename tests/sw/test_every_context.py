@@ -97,6 +97,7 @@ BESIDE: tuple[dict[str, Any], ...] = (
     {"hardware.adc_cycles": 9},
     {"neuron.leak": 1},
     {"tuning.accuracy_drop": 0.05},
+    {"tuning.beta": 0.9},
     {"tuning.limit": 1.1, "lifetime.threshold": 0.2, "device.acceleration": 1e6},
     {"lifetime.threshold": 0.2},
     {"train.epochs": 1},
