@@ -61,7 +61,7 @@ def test_chunks_together_are_the_whole(verilog: FakeVerilog) -> None:
     assert comparison["images"] == 35 and comparison["mismatches"] == 0 and comparison["traced_images"] == 3
     neurons = sum(layer.outputs for layer in chip.parameters.layers)
     steps = int(result.steps.sum() + result.steps[:3].sum())  # membranes of the traced images as well
-    per_image = 5 + 6 * len(chip.layers)
+    per_image = 5 + 7 * len(chip.layers)
     assert comparison["values_compared"] == steps * neurons + 35 * per_image
     assert seen[-1] == (35, 35) and all(total == 35 for _, total in seen)
 

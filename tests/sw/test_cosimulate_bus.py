@@ -86,8 +86,8 @@ def test_all_images_in_one_run_by_pulses_then_the_traced_ones(bus: FakeBus) -> N
     assert len(result) == 12 and result.trace is not None and run_reference(CHIP, pixels()).compare(result) > 0
     assert comparison["images"] == 12 and comparison["mismatches"] == 0 and comparison["traced_images"] == 3
     neurons, layers = 50, 2
-    spikes = int(result.steps.sum()) * neurons + 12 * (5 + 6 * layers)
-    traced = 2 * int(result.steps[:3].sum()) * neurons + 3 * (5 + 6 * layers)
+    spikes = int(result.steps.sum()) * neurons + 12 * (5 + 7 * layers)
+    traced = 2 * int(result.steps[:3].sum()) * neurons + 3 * (5 + 7 * layers)
     assert comparison["values_compared"] == spikes + traced
     model = program_image(CHIP)
     assert comparison["through_bus"] == {
