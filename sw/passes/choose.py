@@ -56,6 +56,8 @@ _RANGES = (None, 0.9, 0.8)
 """Rules for the converters' ranges, tried for all layers alike: least error, or the share of the currents that fit."""
 _BEHIND = (0.999, 0.99, 0.97)
 """Those of `_SHARES` that are tried behind converters of few bits."""
+_BEHIND_TRIAL = 125
+"""Images, about, that try all candidates behind converters."""
 _RANGE_IMAGES, _MANY_RANGE_IMAGES = 64, 250
 """Calibration images that say in the trial what converters lose, and afterwards."""
 _FEW_BITS = 6
@@ -175,7 +177,7 @@ class _Converter:
     def _behind(self, candidates: list[Candidate], moves: bool) -> Conversion:
         """The best of all candidates and rules for the ranges, measured behind the converters."""
         images = self._images(many=True)
-        few, some = images.every(2 * _TRIAL), evenly(self.images, _RANGE_IMAGES)
+        few, some = images.every(max(1, len(images.pixels) // _BEHIND_TRIAL)), evenly(self.images, _RANGE_IMAGES)
         trial = []
         for candidate in [each for each in candidates if each.share in _BEHIND] or candidates:
             ranges = self._ranges(candidate, some)
