@@ -76,14 +76,18 @@ class Candidates:
 
     def __init__(self, network: Network, images: NDArray[np.uint8], config: Config, bias_factor: float) -> None:
         self.network, self.images, self.bias_factor = network, images, bias_factor
-        self.free = config.convert.normalisation == "auto"
+        self.free, self.fitted = config.convert.normalisation == "auto", config.convert.weight_scale == "auto"
         self.top = (1 << config.device.bits) - 1
         hidden = [layer.rectifier for layer in network.layers[:-1]]
         self.for_rates = bool(hidden) and all(r is not None and np.isfinite(r.clip) for r in hidden)
         self.base: tuple[float, ...] = ()
 
     def made(self, shares: Sequence[float], rules: Sequence[str]) -> list[Candidate]:
-        """One for every rule ("auto", "mse" or "max") and every share of the activations that are at most 1."""
+        """One for every rule ("auto", "mse" or "max") and every share of the activations that are at most 1.
+
+        Where the configured rule is "auto", the step of the last layer is in any case that of its fit: a threshold that
+        suits the weights would depend on the offset of the outputs.
+        """
         scales = activation_scales(self.network, self.images, shares)
         if not self.base:
             self.base = (1.0, *scales[0])
@@ -102,7 +106,11 @@ class Candidates:
                 source = stage.window.source
                 scales[number] = scales[source - 1] if source else 1.0
                 continue
-            found = self._rounded(number, stage, (1.0, *scales), scales[number], rule)
+            if rule == "mse" and self.fitted and number == len(self.network.stages) - 1:
+                found = self._rounded(number, stage, (1.0, *scales), scales[number], "auto")
+                found = replace(found, correction=0.0)  # which is for hidden layers that are fitted
+            else:
+                found = self._rounded(number, stage, (1.0, *scales), scales[number], rule)
             scales[number] = found.scale
             rounded.append(found)
         network = normalise(self.network, scales)

@@ -43,7 +43,7 @@ _FEWER_LEVELS = 7
 _FEW_SHARES = (0.999, 0.99)
 """Those of `_SHARES` that are tried with the least error of the weights."""
 _IMAGES, _MANY_IMAGES = 400, 1000
-"""Calibration images that candidates are measured on, and where differences are large and choices many."""
+"""Calibration images that candidates are measured on, and where more is lost."""
 _SURE = 0.95
 """Share of images with the model's class below which more of them are looked at, and rules compared."""
 _MANY_VALUES = 1 << 23
@@ -56,6 +56,8 @@ _RANGES = (None, 0.9, 0.8)
 """Rules for the converters' ranges, tried for all layers alike: least error, or the share of the currents that fit."""
 _BEHIND = (0.999, 0.99, 0.97)
 """Those of `_SHARES` that are tried behind converters of few bits."""
+_BEHIND_TRIAL = 125
+"""Images, about, that try all candidates behind converters."""
 _RANGE_IMAGES, _MANY_RANGE_IMAGES = 64, 250
 """Calibration images that say in the trial what converters lose, and afterwards."""
 _FEW_BITS = 6
@@ -175,7 +177,7 @@ class _Converter:
     def _behind(self, candidates: list[Candidate], moves: bool) -> Conversion:
         """The best of all candidates and rules for the ranges, measured behind the converters."""
         images = self._images(many=True)
-        few, some = images.every(2 * _TRIAL), evenly(self.images, _RANGE_IMAGES)
+        few, some = images.every(max(1, len(images.pixels) // _BEHIND_TRIAL)), evenly(self.images, _RANGE_IMAGES)
         trial = []
         for candidate in [each for each in candidates if each.share in _BEHIND] or candidates:
             ranges = self._ranges(candidate, some)
@@ -183,10 +185,7 @@ class _Converter:
         best = sorted(trial, key=lambda each: each[2])[: _BEST + 1]
         some = evenly(self.images, _MANY_RANGE_IMAGES)
         known = {id(candidate): self._ranges(candidate, some) for candidate, _, _ in best}
-        found = [
-            (candidate, share, self._output(candidate, images, moves, known[id(candidate)], share))
-            for candidate, share, _ in best
-        ]
+        found = [(one, share, self._output(one, images, moves, known[id(one)], share)) for one, share, _ in best]
         candidate, share, choice = min(found, key=lambda each: each[2].cost)
         return replace(self._finished(candidate, choice), measured_behind=True, range_share=share)
 
