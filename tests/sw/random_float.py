@@ -237,6 +237,7 @@ def random_tables(
         neuron["clip"] = float(rng.choice([0.0, 0.0, 1.0, 2.0]))
     neuron["output_reset"] = "none" if readout == "membrane" else str(rng.choice(["subtract", "zero"]))
     inputs: dict[str, Any] = {"input": coding, "phases": phases}
+    converters = [5, 8, 12, 16] if phases < 10 else [5, 8, 12]  # margins between classes have 32 bits
     if coding == "even":
         inputs["even_start"] = int(rng.choice([127, 127, 0, 254]))
     return {
@@ -250,5 +251,5 @@ def random_tables(
             "adc_quantile": 1.0,
         },
         "device": {"bits": int(rng.choice([3, 4, 6, 6]))},
-        "crossbar": {"tile_rows": int(rng.choice([4, 16, 64])), "adc_bits": int(rng.choice([5, 8, 12, 16]))},
+        "crossbar": {"tile_rows": int(rng.choice([4, 16, 64])), "adc_bits": int(rng.choice(converters))},
     }

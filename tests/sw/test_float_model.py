@@ -5,7 +5,7 @@ reset, leak, clip, pooling and join. Bit-exactness of reference and Verilog cann
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -204,35 +204,6 @@ def test_the_spiking_stage_with_a_bias_in_another_unit_is_seen(monkeypatch: pyte
     monkeypatch.setattr("sw.float_snn.full_rate", lambda coding, phases: 1.0 / (1.0 - 2.0**-phases))
     beside = Beside(case)
     assert beside.spiking_stage(0, beside.inputs(0)).worst > 1.0
-
-
-@pytest.mark.filterwarnings("ignore::sw.errors.DiagnosticWarning")
-@pytest.mark.parametrize("seed", [0, 1, 9, 25, 57])
-def test_biases_that_make_up_for_rounded_weights(seed: int) -> None:
-    """The default conversion: each bias takes up what its column's weights are off by on the mean calibration image,
-    and is rounded to a whole step after that.
-    """
-    tables = {"convert": {"adc_quantile": 1.0}, "device": {"bits": 3}, "decision": {"t_max": 36}}
-    case = random_case(seed, linear=True, tables=tables, blocks=2)  # with joins of branches in other units
-    beside = Beside(case)
-    assert beside.chip.stages is not None
-    full = plain.full_rate(beside.coding, beside.phases)
-    layers = iter(beside.chip.stages.normalised.layers)
-    stages = [
-        s if isinstance(s, plain.Pool) else replace(s, weight=(layer := next(layers)).weight, bias=layer.bias)
-        for s in beside.wanted.stages
-    ]
-    net = plain.Net(beside.wanted.size, tuple(stages))
-    images = [plain.activations(net, case.pixels(number) / 255)[0] for number in range(len(case.images))]
-    means = [np.mean(values, axis=0) for values in zip(*images, strict=True)]
-    for number, _, chip, layer in beside.crossbars():
-        stage = stages[number]
-        assert isinstance(stage, plain.Crossbar)
-        wrong = stage.weight - chip.weight / layer.theta
-        mean = plain.read(means, stage.rows).mean(axis=0)
-        assert np.abs(wrong).max() > 0.05 / layer.theta
-        expected = layer.theta * (stage.bias + wrong @ mean) * full
-        assert np.abs(chip.bias - expected).max() <= 0.5 + 1e-4
 
 
 @pytest.mark.parametrize("coding", PHASES)
