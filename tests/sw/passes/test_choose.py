@@ -153,3 +153,16 @@ def test_few_bits_lose_little(cells: int, converters: int, least: float) -> None
     ]
     now, before = (digits_accuracy(chip)[0] for chip in chips)
     assert now >= least and now > before
+
+
+def test_a_chip_says_how_often_it_gives_the_models_class() -> None:
+    """The whole chip: what its diagnosis measured on calibration images."""
+    chip = digits_chip(digits_model())
+    (note,) = (note for note in chip.notes if note.startswith("The chip as configured"))
+    assert chip.notes[-1] == note
+    images = load_data("digits").train_images[:500]
+    with torch.no_grad():
+        wanted = digits_model()(torch.from_numpy(images.reshape(-1, 64).astype(np.float32) / 255)).argmax(1).numpy()
+    chosen = np.linspace(0, 499, chip.findings.images).round().astype(int)
+    agreement = np.mean(chip.predict(images).classes[chosen] == wanted[chosen])
+    assert f"gives {agreement:.1%} of {chip.findings.images} calibration images" in note

@@ -49,6 +49,25 @@ def test_the_fit_is_better_than_any_step_alone(rectifier: Rectifier | None, top:
     assert fit.error < plain * (0.9 if top == 1 else 1.0)
 
 
+@pytest.mark.parametrize("top", [1, 3])
+def test_biases_are_fitted_where_neurons_work(top: int) -> None:
+    """As in a convolution over images of which most is empty ground: an error that is made up for on average over all
+    positions would leave most of it where something is, and make neurons fire where nothing is.
+    """
+    rng = np.random.default_rng(3)
+    layer = inputs(RELU)
+    x = np.where(rng.random((400, 1)) < 0.2, rng.random((400, 60)), 0.0)
+    layer = LayerInputs(layer.reader, [x], [x], layer.weight + 0.2, np.full(16, -0.1), RELU)
+    fit = layer.fit(top)
+
+    def on_average(step: float) -> float:
+        lost = x @ (layer.weight - step * round_weights(layer.weight, step, top)).T
+        return error(layer, top, step, step, lost.mean(axis=0))
+
+    steps = np.abs(layer.weight).max() / top * 2.0 ** -np.linspace(0.0, 5.0, 60)
+    assert fit.error < 0.7 * min(on_average(step) for step in steps)
+
+
 def test_weights_on_the_levels_stay_as_they_are() -> None:
     layer = inputs(RELU)
     levels = np.random.default_rng(1).integers(-3, 4, size=layer.weight.shape)
