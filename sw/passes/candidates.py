@@ -28,7 +28,7 @@ from sw.passes.quantise import (
     threshold_for,
     threshold_of_levels,
 )
-from sw.passes.scale import LayerFit, layer_fits
+from sw.passes.scale import LayerFit, layer_fits, weight_step
 
 __all__ = ["Candidate", "Candidates", "Rounded"]
 
@@ -85,8 +85,8 @@ class Candidates:
     def made(self, shares: Sequence[float], rules: Sequence[str]) -> list[Candidate]:
         """One for every rule ("auto", "mse" or "max") and every share of the activations that are at most 1.
 
-        Where the configured rule is "auto", the step of the last layer is in any case that of its fit: a threshold that
-        suits the weights would depend on the offset of the outputs.
+        Where the configured rule is "auto", "mse" leaves the last layer's threshold free, which would else depend on
+        the offset of the outputs.
         """
         scales = activation_scales(self.network, self.images, shares)
         if not self.base:
@@ -106,11 +106,8 @@ class Candidates:
                 source = stage.window.source
                 scales[number] = scales[source - 1] if source else 1.0
                 continue
-            if rule == "mse" and self.fitted and number == len(self.network.stages) - 1:
-                found = self._rounded(number, stage, (1.0, *scales), scales[number], "auto")
-                found = replace(found, correction=0.0)  # which is for hidden layers that are fitted
-            else:
-                found = self._rounded(number, stage, (1.0, *scales), scales[number], rule)
+            last = number == len(self.network.stages) - 1
+            found = self._rounded(number, stage, (1.0, *scales), scales[number], rule, last)
             scales[number] = found.scale
             rounded.append(found)
         network = normalise(self.network, scales)
@@ -120,10 +117,13 @@ class Candidates:
             levels.append(levels_of(corrected, found.theta, found.step, self.top, self.bias_factor, step))
         return Candidate(share, scales, rounded, network, tuple(levels))
 
-    def _rounded(self, number: int, stage: Layer, rates: tuple[float, ...], scale: float, rule: str) -> Rounded:
+    def _rounded(
+        self, number: int, stage: Layer, rates: tuple[float, ...], scale: float, rule: str, last: bool
+    ) -> Rounded:
         weight = scaled(stage, self.network.plan.maps, rates, scale).weight
         largest = float(np.abs(weight).max(initial=0.0))
-        if rule != "auto" or largest == 0.0:
+        own = rule == "mse" and self.fitted and last  # no error of weights in units of a threshold that moves
+        if (rule != "auto" and not own) or largest == 0.0:
             return Rounded(*threshold_for(weight, self.top, "max" if rule == "auto" else rule), scale)
         known = threshold_of_levels(weight, largest_threshold(largest, self.top)) if largest <= self.top else None
         if known is not None:
@@ -133,8 +133,8 @@ class Candidates:
             return Rounded(*threshold_for(weight, self.top, "max"), scale)
         source = stage.windows[0].source
         unit = rates[source] / self.base[source] / scale
-        fit = None if exact else self.fits[number]
-        step = largest / self.top if fit is None else fit.value * unit
+        fit = None if exact or own else self.fits[number]
+        step = weight_step(weight, self.top) if own else largest / self.top if fit is None else fit.value * unit
         theta = int(np.clip(round(1.0 / step), 1, MAX_THETA))
         clipped = stage.rectifier is not None and np.isfinite(stage.rectifier.clip)
         if self.free and not clipped:

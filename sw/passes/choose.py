@@ -58,8 +58,8 @@ _BEHIND = (0.999, 0.99, 0.97)
 """Those of `_SHARES` that are tried behind converters of few bits."""
 _BEHIND_TRIAL = 125
 """Images, about, that try all candidates behind converters."""
-_RANGE_IMAGES, _MANY_RANGE_IMAGES = 64, 250
-"""Calibration images that say in the trial what converters lose, and afterwards."""
+_RANGE_IMAGES = 64
+"""Calibration images that say in the trial what converters lose."""
 _FEW_BITS = 6
 """Bits of the converters up to which candidates may have to be measured behind them."""
 _KNOWN = 1 << 26
@@ -127,10 +127,10 @@ class _Converter:
             return Conversion(only.network, only.levels, only.share, 0.0, None)
         if top <= _FEW_LEVELS:
             candidates += self._of_least_weight_error()
-        best, choice = self._best(candidates, moves)
-        if self.convert.adc_quantile == "auto" and not for_rates and self._loses(best):
+        typical = candidates[len(self.shares) // 2]
+        if self.convert.adc_quantile == "auto" and not for_rates and self._loses(typical):
             return self._behind(candidates, moves)
-        return self._finished(best, choice)
+        return self._finished(*self._best(candidates, moves))
 
     def _of_least_weight_error(self) -> list[Candidate]:
         if self.convert.weight_scale != "auto" or self.candidates.for_rates:
@@ -183,7 +183,7 @@ class _Converter:
             ranges = self._ranges(candidate, some)
             trial += [(candidate, share, self._output(candidate, few, moves, ranges, share).cost) for share in _RANGES]
         best = sorted(trial, key=lambda each: each[2])[: _BEST + 1]
-        some = evenly(self.images, _MANY_RANGE_IMAGES)
+        some = evenly(self.images, len(images.pixels))
         known = {id(candidate): self._ranges(candidate, some) for candidate, _, _ in best}
         found = [(one, share, self._output(one, images, moves, known[id(one)], share)) for one, share, _ in best]
         candidate, share, choice = min(found, key=lambda each: each[2].cost)

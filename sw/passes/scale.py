@@ -27,10 +27,12 @@ from sw.passes.normalise import scaled
 from sw.passes.quantise import on_grid, round_weights
 from sw.windows import WindowReader, map_order
 
-__all__ = ["LayerFit", "LayerInputs", "layer_fits"]
+__all__ = ["LayerFit", "LayerInputs", "layer_fits", "weight_step"]
 
 _PER_OCTAVE = 4
 _OCTAVES = 5
+_WEIGHT_STEPS = 32
+"""Steps of two octaves that the weights' own error is tried with."""
 _FITS = 3
 """Rounds of the fit: which neurons the rectifier lets pass depends on the fit."""
 
@@ -81,7 +83,7 @@ class LayerInputs:
         """The step with the least error of the output, for levels -top .. top."""
         largest = float(np.abs(self.weight).max(initial=0.0))
         if largest == 0.0 or on_grid(self.weight, top):
-            step = largest / top
+            step = (largest or 1.0) / top
             return LayerFit(step, step, np.zeros_like(self.bias), 0.0)
         target = self._passed(self._columns(self.reader.sums(self.maps, self.weight.T, np.float64)) + self.bias)
         best: LayerFit | None = None
@@ -135,6 +137,13 @@ class LayerInputs:
             correction = goal - value * middle
         out = self._passed(value * sums + (bias + correction))
         return LayerFit(step, value, correction, float(np.mean((out - target) ** 2)))
+
+
+def weight_step(weight: Floats, top: int) -> float:
+    """The step with the least mean square error of the weights themselves, which are not all 0."""
+    steps = np.abs(weight).max() / top * 2.0 ** (-np.arange(_WEIGHT_STEPS) / _WEIGHT_STEPS * 2.0)
+    errors = [float(np.mean((round_weights(weight, step, top) * step - weight) ** 2)) for step in steps]
+    return float(steps[int(np.argmin(errors))])
 
 
 def layer_fits(network: Network, rates: Sequence[float], pixels: NDArray[np.uint8], top: int) -> dict[int, LayerFit]:
