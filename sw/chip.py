@@ -155,9 +155,9 @@ class Chip:
         return self._counted(measured(result, self.image, pixels), numbers)
 
     def _counted(self, result: Result, numbers: Any) -> Result:
-        """The result; of images without numbers of their own, it is noted which they are."""
-        if numbers is None and result.origin is not None:
-            self._numbers.used(self.image, result.origin.images)
+        """The result; it is noted which images have had which numbers."""
+        if result.origin is not None:
+            self._numbers.used(self.image, result.origin.images, numbers)
         return result
 
     def cosim(

@@ -340,6 +340,11 @@ def report(
     flow = make_flow(given, output, data=data)
     if not flow.started():
         raise FileError(f"There is no run in '{flow.folder}': start `spikeloom run {config}` first")
+    if flow.recorded("convert") and not flow.current("convert"):
+        raise FileError(
+            f"The run in '{flow.folder}' was made with other settings, or by another version: a report would be about "
+            f"another chip. Give the settings of that run (--set), or make it anew with `spikeloom run {config}`"
+        )
     with shown(flow, as_json):
         flow.run(stop="convert")
         flow.run_one("report")

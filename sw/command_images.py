@@ -152,15 +152,17 @@ def _from_file(chip: Chip, path: Path) -> TestImages:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays `images` and `labels` of an .npz file, and the names of others."""
+    broken = f"'{path}' is not an .npz file of arrays, or damaged"
+    remedy = "write it with numpy.savez(path, images=..., labels=...)"
     try:
         with path.open("rb") as raw:
             file = np.load(raw, allow_pickle=False)
             if isinstance(file, np.ndarray):
-                raise ValueError("it holds one array without a name")
+                raise FileError(f"{broken}: it holds one array without a name; {remedy}")
             return {name: file[name] if name in ("images", "labels") else np.empty(0) for name in file.files}
     except OSError as error:
         raise FileError(readable_error(path, error, "read")) from error
-    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise FileError(
-            f"'{path}' is not an .npz file of arrays, or damaged: {' '.join(str(error).split())}"
-        ) from error
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:  # FileError is a ValueError, and passes
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"{broken}: {remedy}") from error

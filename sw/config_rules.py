@@ -219,6 +219,25 @@ def _learning(config: Config) -> Iterator[str]:
         )
 
 
+def _read_pulse(config: Config) -> Iterator[str]:
+    hardware = config.hardware
+    shortest, settle = hardware.pulse_cycles, hardware.settle_cycles
+    if shortest < settle and shortest != default_of(config, "hardware.pulse_cycles"):
+        yield (
+            f"[hardware] pulse_cycles {shortest} does nothing below settle_cycles {settle}, which rows are driven for "
+            f"then; leave pulse_cycles out, or set it to {settle} or more"
+        )
+    if settle < shortest and settle != default_of(config, "hardware.settle_cycles") and not _verifies(config):
+        yield (
+            f"[hardware] settle_cycles {settle} does nothing below pulse_cycles {shortest}, which rows are driven for "
+            f"anyhow; leave settle_cycles out, or set it to {shortest} or more"
+        )
+
+
+def _verifies(config: Config) -> bool:
+    return config.programming.method == "verify"
+
+
 def _exact_sums(config: Config) -> Iterator[str]:
     t = config.train
     if t.exact_sums and (t.network != "mlp" or t.augment):
@@ -355,6 +374,12 @@ RULES: tuple[Rule, ...] = (
         "which does not drift",
     ),
     Needs(_analog_drift, '`device.cell = "tantalum"` needs 1-bit rows (`coding.input` not `"analog"`)'),
+    # hardware
+    Needs(
+        _read_pulse,
+        "`hardware.pulse_cycles` keeps its default below `hardware.settle_cycles`, and `settle_cycles` below "
+        '`pulse_cycles` with `programming.method = "direct"`: rows are driven for the longer of the two',
+    ),
     # runs
     Needs(_traced, "`cosim.trace_images` is at most `cosim.images`, unless that is 0 (all)"),
     Needs(_lifetime, '`lifetime.measure = true` needs `device.cell = "tantalum"`'),

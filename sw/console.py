@@ -98,7 +98,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         "measured on": images_in_words(summary["measured_on"]),
         "accuracy, source network": percent(summary["accuracy"]["ann"]),
         "accuracy, integer reference": percent(summary["accuracy"]["reference"]),
-        "accuracy, Verilog": percent(summary["accuracy"]["rtl"]),
+        f"accuracy, Verilog{verilog}": percent(summary["accuracy"]["rtl"]),
         "through the Verilog": images_in_words(summary["bit_exact"]["measured_on"]),
         "values compared": number(summary["bit_exact"]["values_compared"]),
         "mismatches": number(summary["bit_exact"]["mismatches"]),

@@ -139,6 +139,10 @@ class Flow:
             finally:
                 self._held = False
 
+    def recorded(self, name: str) -> bool:
+        """Whether the step has been run, with these settings or others."""
+        return name in self._state()
+
     def current(self, name: str) -> bool:
         """Whether the step has been run with the present settings, and its outputs are whole."""
         step = self.steps[self._index("step", name)]

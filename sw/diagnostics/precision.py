@@ -27,7 +27,7 @@ _FALLS = (
 )
 _EFFECTS = {
     "device variation": "lower [device] device_sigma, or train with [train] weight_noise",
-    "programming": "lower [device] program_sigma, or narrow [programming] window",
+    "programming": "lower [device] program_sigma",
     "stuck cells": 'lower [device] stuck_on and stuck_off, or set [programming] method = "verify", fault_aware = true',
     "fault-aware mapping": "set [programming] fault_aware = false, and report this",
     "read noise": "lower [device] read_sigma, or raise [decision] k so that more steps are averaged",
@@ -161,7 +161,12 @@ def device_loss(measures: Measures) -> Iterator[Sign]:
     for effect in measures.stages.devices:
         fall = measures.stages.fall(effect)
         if fall is not None:
-            yield _sign(measures, fall, f"the network does not bear the effect '{effect}'", _remedy(effect))
+            yield _sign(
+                measures,
+                fall,
+                f"the network does not bear the effect '{effect}'",
+                _remedy(effect, measures.image.programming.method == "verify"),
+            )
 
 
 @kind(
@@ -183,8 +188,16 @@ def tuning_loss(measures: Measures) -> Iterator[Sign]:
         )
 
 
-def _remedy(effect: str) -> str:
-    """What to do about a stage of the devices; of effects that only the list of `sim.devices` knows, their fields."""
+_PULSES = "raise [programming] tries, narrow window, or lower [device] pulse_sigma and read_sigma"
+"""What to do about cells that pulses have not brought to their levels."""
+
+
+def _remedy(effect: str, pulses: bool) -> str:
+    """What to do about a stage of the devices, programmed by pulses or not; of effects that only the list of
+    `sim.devices` knows, their fields.
+    """
+    if effect == "programming" and pulses:
+        return _PULSES
     if effect in _EFFECTS:
         return _EFFECTS[effect]
     fields = [name for entry in EFFECTS if effect in (entry.direct, entry.verify) for name in entry.fields]

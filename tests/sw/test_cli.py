@@ -255,6 +255,18 @@ def test_the_report_says_what_was_not_run() -> None:
     assert "not run" in Path(values["report"]).read_text()
 
 
+def test_a_report_is_not_made_of_another_chip(place: Path) -> None:
+    """With other settings it would make the chip anew, over the one that was run."""
+    call("run", "tiny", "--to", "convert")
+    chip = (place / "build/tiny/convert/chip.loom").read_bytes()
+    said = error("report", "tiny", "--set", "device.bits=2")
+    assert said.startswith(
+        "The run in 'build/tiny' was made with other settings, or by another version: a report would"
+    )
+    assert (place / "build/tiny/convert/chip.loom").read_bytes() == chip
+    assert call("report", "tiny").exit_code == 0
+
+
 DRIFTING = """\
 name = "drifting"
 [data]

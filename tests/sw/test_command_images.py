@@ -52,6 +52,7 @@ def test_a_chip_without_a_data_set_asks_for_images(place: Path, command: tuple[s
     assert not (place / "c").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.* images have the numbers")
 def test_images_come_from_a_data_set_or_a_file() -> None:
     chip = sw.load("mine.loom")
 
@@ -135,6 +136,7 @@ def test_a_file_of_another_kind_is_one_sentence(place: Path) -> None:
         assert error("cosim", "mine.loom", *options).startswith(sentence), options
 
 
+@pytest.mark.filterwarnings("ignore:.* images have the numbers")
 def test_a_chip_of_a_run_takes_its_own_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
     chip = sw.compile(make_model(64, 12, 10), DIGITS.train_images[:50], {"data": {"test_limit": 40}})
     with pytest.raises(SpikeLoomError, match="does not say which images it is for"):

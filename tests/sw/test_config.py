@@ -14,6 +14,16 @@ BAD = [
     ({"decision": {"t_max": 0}}, "[decision] t_max must be at least 1, not 0"),
     ({"decision": {"k": 0}}, "[decision] k must be above 0.0, not 0"),
     (
+        {"hardware": {"pulse_cycles": 5, "settle_cycles": 9}},
+        "[hardware] pulse_cycles 5 does nothing below settle_cycles 9, which rows are driven for then; leave "
+        "pulse_cycles out, or set it to 9 or more",
+    ),
+    (
+        {"hardware": {"settle_cycles": 3}},
+        "[hardware] settle_cycles 3 does nothing below pulse_cycles 4, which rows are driven for anyhow; leave "
+        "settle_cycles out, or set it to 4 or more",
+    ),
+    (
         {"device": {"t_pulse_s": 1e-7}},
         "[device] t_pulse_s is not a setting any more; a read pulse lasts as long as the hardware drives the rows",
     ),
