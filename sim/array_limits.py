@@ -119,8 +119,9 @@ def array_problems(image: ChipImage) -> Iterator[str]:
         )
     moved = half_selected_levels(image) if image.programming.method == "verify" else None
     if moved is not None and moved > _HALF_SELECTED:
+        beyond = moved > device.levels - 1
+        how_far = "through its whole range" if beyond else f"by up to {moved:.2g} levels"
         yield (
-            f"A programming pulse at half of v_program_V ({device.v_program_V:g} V) moves a cell by up to {moved:.2g} "
-            "levels: the chip needs a transistor at every cell, which this model takes for granted, or a lower "
-            "v_program_V"
+            f"A programming pulse at half of v_program_V ({device.v_program_V:g} V) moves a cell {how_far}: "
+            "the chip needs a transistor at every cell, which this model takes for granted, or a lower v_program_V"
         )

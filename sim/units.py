@@ -123,7 +123,8 @@ class Table(BaseModel):
         """A sentence for every value that is legal and surely a slip."""
         for name, field in type(self).model_fields.items():
             unit, given = unit_of(field), getattr(self, name)
-            for value in dict.fromkeys(given) if isinstance(given, tuple) else (given,):
-                text = None if unit is None else unit.slip(value)
-                if text is not None:
-                    yield f"[{type(self).__name__.removesuffix('Section').lower()}] {name} is {value!r}: {text}"
+            values = dict.fromkeys(given) if isinstance(given, tuple) else (given,)
+            texts = [] if unit is None else [text for value in values if (text := unit.slip(value)) is not None]
+            if texts:
+                shown = list(values) if len(values) > 1 else next(iter(values))
+                yield f"[{type(self).__name__.removesuffix('Section').lower()}] {name} is {shown!r}: {texts[0]}"

@@ -84,8 +84,8 @@ Checked where the data or the network is known:
 
 Within a table: `device.g_max_S` is above `device.g_min_S`, `device.stuck_on` + `device.stuck_off` is at most 1, and
 `programming.amplitude_min` at most `programming.amplitude_max`. `device.cell = "tantalum"` needs `device.g_min_S` and
-`device.g_max_S` within what the cell reaches (58.9 uS to 25 mS at `device.v_read_V = 0.2`), and `device.v_read_V` of at
-most 0.3.
+`device.g_max_S` within what the cell reaches (58.91 uS to 25 mS at `device.v_read_V = 0.2`), and `device.v_read_V` of
+at most 0.3.
 
 The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are as wide as
 they must be never to overflow; a network whose membranes would need more than 48 bits is refused when it is compiled.

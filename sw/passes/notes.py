@@ -29,8 +29,8 @@ def conversion_notes(chosen: Conversion, config: Config) -> tuple[str, ...]:
     if chosen.output is not None:
         ideal = "cells, behind the chip's converters" if chosen.measured_behind else "cells and converters"
         notes.append(
-            f"With ideal {ideal}, {chosen.output.agreement:.1%} of the calibration images that were "
-            f"looked at get the model's class, in {chosen.output.steps:.1f} time steps."
+            f"With ideal {ideal}, {chosen.output.agreement:.1%} of the {chosen.output.images} calibration images that "
+            f"were looked at get the model's class, in {chosen.output.steps:.1f} time steps."
         )
     return tuple(notes)
 

@@ -35,12 +35,15 @@ KEEP = 0.005
 
 @dataclass(frozen=True)
 class OutputChoice:
-    """Offset and threshold in conductance steps; share of images with the model's class, and mean steps to it."""
+    """Offset and threshold in conductance steps; share of images with the model's class, mean steps to it, and how many
+    images that was measured on.
+    """
 
     offset: float
     theta: int
     agreement: float
     steps: float
+    images: int
 
     @property
     def cost(self) -> float:
@@ -81,7 +84,9 @@ class OutputLayer:
         k = self.k * theta if self.network.readout == Readout.MEMBRANE else self.k
         found = self.network.decide(self.currents, trial, k)
         wanted = np.argmax(self.logits, axis=1)
-        return OutputChoice(offset, theta, float(np.mean(found.classes == wanted)), float(found.steps.mean()))
+        return OutputChoice(
+            offset, theta, float(np.mean(found.classes == wanted)), float(found.steps.mean()), len(wanted)
+        )
 
     def best(self, offsets: Sequence[float], shares: Sequence[float] | None) -> OutputChoice | None:
         """The cheapest of the offsets, with thresholds at these shares of the positive outputs; by default at several
