@@ -120,7 +120,7 @@ def _network(config: Config) -> Iterator[str]:
         if value != default and not kinds & needed:
             yield (
                 f"[train] {name} must be {shown(default)} with network '{train.network}', which has no {what}, not "
-                f"{shown(value)}; leave {name} out or give network some"
+                f"{shown(value)}; leave {name} out or give the network some"
             )
 
 
