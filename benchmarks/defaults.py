@@ -185,7 +185,7 @@ def tables(names: Sequence[str], known: bool = False) -> str:
                 with _CONSOLE.status(f"{bench.case.title}: {bits} bits"):
                     row = bench.row(bits if cells else _CELLS, 8 if cells else bits, cells)
                 lines.append(f"| {bits} | {bench.case.title} | {row} |")
-                _CONSOLE.print(lines[-1])
+                _CONSOLE.print(lines[-1], soft_wrap=True)
         parts.append("\n".join(lines))
     for bench in benches:
         line = f"{bench.case.title}: ANN {100 * bench.ann():.1f} %"
