@@ -378,7 +378,7 @@ def test_tantalum_cells_are_programmed_by_pulses():
         ({"train": {"activation": "relu"}}, "; or set activation 'clipped'"),
         ({"train": {"augment": True}}, "; or choose another [data] set"),
         ({"train": {"pooling": "average"}}, "; leave it out or set network to layers such as '12c5-2s-10'"),
-        ({"train": {"network": "10", "pooling": "average"}}, "; leave pooling out or give network some"),
+        ({"train": {"network": "10", "pooling": "average"}}, "; leave pooling out or give the network some"),
         ({"train": {"network": "10", "hidden": [3]}}, "; leave hidden out or set network 'mlp'"),
         ({"train": {"hidden": [], "dropout": 0.1}}, "; leave dropout out or add a hidden layer"),
         ({"train": {"hidden": [], "activation_levels": 3}}, "; leave activation_levels out or add a hidden layer"),
