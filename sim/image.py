@@ -157,11 +157,16 @@ class ChipImage:
         return self.program_cycles / self.clock_Hz
 
     @property
-    def read_s(self) -> float:
-        """Length of a read pulse, seconds: a row is driven, and its cells conduct, until the shortest pulse is over and
+    def read_cycles(self) -> int:
+        """Clock cycles of a read pulse: a row is driven, and its cells conduct, until the shortest pulse is over and
         the macro has sampled (`hw.dac_driver`).
         """
-        return max(self.parameters.pulse_cycles, self.settle_cycles) / self.clock_Hz
+        return max(self.parameters.pulse_cycles, self.settle_cycles)
+
+    @property
+    def read_s(self) -> float:
+        """Length of a read pulse, seconds."""
+        return self.read_cycles / self.clock_Hz
 
     @property
     def verify_s(self) -> float:

@@ -80,7 +80,7 @@ def _spans(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> NDArr
     p, trace = image.parameters, result.trace
     assert trace is not None
     encoder = Encoder(image, pixels, result.ids)
-    drive, conversion = max(p.pulse_cycles, image.settle_cycles), image.adc_cycles
+    drive, conversion = image.read_cycles, image.adc_cycles
     offered, end = np.zeros(len(pixels), np.int64), np.zeros(len(pixels), np.int64)
     for step in range(1, int(result.steps.max(initial=0)) + 1):
         live = np.flatnonzero(result.steps >= step)

@@ -21,7 +21,7 @@ __all__ = ["macro_of", "steps_of", "window_activity"]
 
 def macro_of(image: ChipImage) -> Macro:
     """The cycles that a chip's crossbars take."""
-    return Macro(max(image.parameters.pulse_cycles, image.settle_cycles), image.adc_cycles)
+    return Macro(image.read_cycles, image.adc_cycles)
 
 
 def steps_of(

@@ -160,9 +160,9 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             if isinstance(file, np.ndarray):
                 raise FileError(f"{broken}: it holds one array without a name; {remedy}")
             return {name: file[name] if name in ("images", "labels") else np.empty(0) for name in file.files}
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(readable_error(path, error, "read")) from error
-    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:  # FileError is a ValueError, and passes
-        if isinstance(error, FileError):
-            raise
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise FileError(f"{broken}: {remedy}") from error

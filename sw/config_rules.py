@@ -227,15 +227,11 @@ def _read_pulse(config: Config) -> Iterator[str]:
             f"[hardware] pulse_cycles {shortest} does nothing below settle_cycles {settle}, which rows are driven for "
             f"then; leave pulse_cycles out, or set it to {settle} or more"
         )
-    if settle < shortest and settle != default_of(config, "hardware.settle_cycles") and not _verifies(config):
+    if settle < shortest and settle != default_of(config, "hardware.settle_cycles") and _DIRECT.holds(config):
         yield (
             f"[hardware] settle_cycles {settle} does nothing below pulse_cycles {shortest}, which rows are driven for "
             f"anyhow; leave settle_cycles out, or set it to {shortest} or more"
         )
-
-
-def _verifies(config: Config) -> bool:
-    return config.programming.method == "verify"
 
 
 def _exact_sums(config: Config) -> Iterator[str]:

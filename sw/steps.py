@@ -193,8 +193,6 @@ def _convert(flow: Flow) -> list[Path]:
         "convert.json": _json(
             {
                 "waterfall": [{"stage": stage, "accuracy": value} for stage, value in stages],
-                "diagnosis": None if chip.findings is None else chip.findings.to_json(),
-                "notes": list(chip.notes),
             }
         ),
     }
