@@ -387,12 +387,12 @@ class CrossbarArray:
         that would be few, that leave them exact.
         """
         most, fewest = _NOISE_BITS
-        for wanted, candidates in ((np.int32, range(most, fewest - 1, -1)), (np.int64, range(most, 0, -1))):
+        for wanted, candidates in (((np.int32,), range(most, fewest - 1, -1)), ((np.int32, np.int64), range(most, 0, -1))):
             for self.noise_bits in candidates:
                 grid_of = functools.partial(_noise, bits=self.noise_bits)
                 with contextlib.suppress(ValueError):
                     grid, kind = self._prepare(grid_of(p, n), largest, grid_of)
-                    if kind is wanted:
+                    if kind in wanted:
                         return grid, kind
         self.noise_bits = 0
         grid_of = functools.partial(_noise, bits=0)

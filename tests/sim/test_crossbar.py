@@ -134,6 +134,16 @@ def test_noise_of_small_conductances_is_right(bits: int, row_bits: int) -> None:
     assert powers[0] == pytest.approx(200 * 2 / 9) and 8 <= array.noise_bits <= 12
 
 
+def test_noise_of_large_conductances_has_fraction_bits() -> None:
+    """Cells of 1,000 steps, of which a step is little: as many bits as sums and cells leave room for, not none."""
+    device = Device(bits=1, g_min_S=1e-5, g_max_S=1.001e-5, read_sigma=0.1)
+    array = CrossbarArray(0, layer_of(np.eye(2, dtype=int)), LayerParameters(inputs=2, outputs=2, lanes=2), device, 0)
+    p, n = array.g_S / device.step_S
+    found = array.noise_grid * 2.0**-array.noise_bits
+    np.testing.assert_allclose(found, p**2 + n**2, rtol=1e-6)
+    assert array.noise_bits == 8  # (1,000^2 + 1,000^2) * 2^9 needs more than 29 bits
+
+
 def test_counts() -> None:
     rng = np.random.default_rng(4)
     image = random_chip(rng, sizes=[50, 30], row_bits=8, tile_rows=13, device_sigma=0.1)
