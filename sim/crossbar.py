@@ -387,7 +387,8 @@ class CrossbarArray:
         that would be few, that leave them exact.
         """
         most, fewest = _NOISE_BITS
-        for wanted, candidates in (((np.int32,), range(most, fewest - 1, -1)), ((np.int32, np.int64), range(most, 0, -1))):
+        in_32_bits, exact = range(most, fewest - 1, -1), range(most, 0, -1)
+        for wanted, candidates in (((np.int32,), in_32_bits), ((np.int32, np.int64), exact)):
             for self.noise_bits in candidates:
                 grid_of = functools.partial(_noise, bits=self.noise_bits)
                 with contextlib.suppress(ValueError):

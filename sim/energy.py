@@ -20,11 +20,13 @@ cell's has the voltage that the driver gave it, and the mean conductance, at tha
 
     pulses    V_program^2 * program_cycles / clock_Hz * dG * 2^-10 * L
     reads     V_read^2 * t_verify * dG * 2^-10 * L'
-    adc       verify reads * adc_J_per_conversion * 2^(10 - 8)            verify codes have 10 bits; the typical figure
+    adc       verify reads * adc_J_per_conversion * 2^(10 - 8)            verify codes have 10 bits
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from math import fsum
 from typing import Literal
 
 import numpy as np
@@ -36,7 +38,7 @@ from sim.image import ChipImage
 from sim.kernels import CURRENT_BITS
 from sim.result import Result
 
-__all__ = ["ENDS", "energy", "neuron_updates", "programming_energy"]
+__all__ = ["ENDS", "energy", "neuron_updates", "programming_energy", "summed"]
 
 ENDS = ("low", "typical", "high")
 """Values of a coefficient, and of what is made of it."""
@@ -69,16 +71,26 @@ def energy(
     return found
 
 
-def programming_energy(image: ChipImage, load: int, read_load: int, verify_reads: int) -> dict[str, float]:
-    """Joules of programming: `pulses`, `reads` (cells), `adc` (converters of the verify reads, typical).
+def programming_energy(image: ChipImage, load: int, read_load: int, verify_reads: int) -> dict[str, dict[str, float]]:
+    """Joules of programming: `pulses`, `reads` (cells), `adc` (converters of the verify reads), each with its `ENDS`.
+
+    Pulses and reads follow from conductances alone, so theirs are equal.
 
     load, read_load : sums over pulses and over verify reads, see `sim.cells.CellState`
     """
     device = image.device
     cell_S = device.step_S * 2.0**-CURRENT_BITS
-    _, adc_J, _ = image.energy.adc_J_per_conversion
+    pulses_J = device.v_program_V**2 * image.pulse_s * cell_S * load
+    reads_J = device.v_read_V**2 * image.verify_s * cell_S * read_load
+    adc_J = [verify_reads * each * 2.0 ** (_VERIFY_BITS - 8) for each in image.energy.adc_J_per_conversion]
     return {
-        "pulses": device.v_program_V**2 * image.pulse_s * cell_S * load,
-        "reads": device.v_read_V**2 * image.verify_s * cell_S * read_load,
-        "adc": verify_reads * adc_J * 2.0 ** (_VERIFY_BITS - 8),
+        "pulses": dict.fromkeys(ENDS, pulses_J),
+        "reads": dict.fromkeys(ENDS, reads_J),
+        "adc": dict(zip(ENDS, adc_J, strict=True)),
     }
+
+
+def summed(energies: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Sums of energies with `ENDS`, end by end, exact before they are rounded (`math.fsum`)."""
+    found = list(energies)
+    return {end: fsum(each[end] for each in found) for end in ENDS}

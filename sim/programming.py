@@ -20,7 +20,7 @@ from hw.params import LayerParameters
 from hw.programmer import programming_cycles
 from sim.cells import TOP_CODE, CellModel, CellState, program_rows
 from sim.config import CODE, Programming
-from sim.energy import programming_energy
+from sim.energy import programming_energy, summed
 from sim.image import ChipImage
 from sim.philox import normal_table
 from sim.short_repr import short_repr
@@ -80,7 +80,7 @@ class LayerProgramming:
         without one
     pulses, verify_reads : events of both passes
     cycles : clock cycles that the layer's Programmer is busy
-    energy_J : joules, `pulses`, `reads` and `adc` (`sim.energy.programming_energy`)
+    energy_J : joules, `pulses`, `reads` and `adc`, each low, typical and high (`sim.energy.programming_energy`)
     window : codes
     """
 
@@ -93,7 +93,7 @@ class LayerProgramming:
     pulses: int
     verify_reads: int
     cycles: int
-    energy_J: dict[str, float]
+    energy_J: dict[str, dict[str, float]]
     window: int
 
     __repr__ = short_repr
@@ -154,9 +154,10 @@ class ImageProgramming:
         return sum(layer.cycles for layer in self.layers)
 
     @property
-    def energy_J(self) -> dict[str, float]:
-        """Joules of `pulses`, `reads` and `adc`."""
-        return {part: sum(layer.energy_J[part] for layer in self.layers) for part in self.layers[0].energy_J}
+    def energy_J(self) -> dict[str, dict[str, float]]:
+        """Joules of `pulses`, `reads`, `adc` and `total`, each low, typical and high."""
+        parts = {part: summed(layer.energy_J[part] for layer in self.layers) for part in self.layers[0].energy_J}
+        return {**parts, "total": summed(parts.values())}
 
 
 def targets_of(image: ChipImage, index: int) -> NDArray[np.uint16]:

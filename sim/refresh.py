@@ -25,10 +25,12 @@ __all__ = ["ProgrammingCost", "Refresh", "programming_cost", "refresh_interval"]
 
 @dataclass(frozen=True)
 class ProgrammingCost:
-    """What programming all cells of a chip takes: seconds, the host's not in it, and joules."""
+    """What programming all cells of a chip takes: seconds, the host's not in it, and joules (low, typical,
+    high).
+    """
 
     time_s: float
-    energy_J: float
+    energy_J: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,11 @@ class Refresh:
             return None
         return self.cost.time_s / (self.cost.time_s + self.interval * seconds_an_image)
 
-    def energy_an_image_J(self) -> float | None:
-        """Joules of programming, an image; None where they are not known."""
-        return None if self.cost is None or not self.interval else self.cost.energy_J / self.interval
+    def energy_an_image_J(self) -> dict[str, float] | None:
+        """Joules of programming, an image: low, typical and high; None where they are not known."""
+        if self.cost is None or not self.interval:
+            return None
+        return {end: joules / self.interval for end, joules in self.cost.energy_J.items()}
 
 
 def programming_cost(image: ChipImage) -> ProgrammingCost | None:
@@ -70,7 +74,7 @@ def programming_cost(image: ChipImage) -> ProgrammingCost | None:
     if image.programming.method != "verify":
         return None
     programming = program_image(image)
-    return ProgrammingCost(programming.cycles / image.clock_Hz, sum(programming.energy_J.values()))
+    return ProgrammingCost(programming.cycles / image.clock_Hz, programming.energy_J["total"])
 
 
 def refresh_interval(

@@ -119,7 +119,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         rows["cells that failed"] = f"{number(programming['failed_cells'])} of {number(programming['cells'])}"
         rows["weights lost"] = number(programming["lost_pairs"])
         rows["programming, time (without the host)"] = si(programming["time_s"], "s")
-        rows["programming, energy (modelled)"] = si(programming["energy_J"]["total"], "J")
+        rows["programming, energy (modelled)"] = span(programming["energy_J"]["total"], "J")
     if summary["lifetime"] is not None:
         from sw.lifetime_rows import lifetime_rows
 

@@ -5,20 +5,27 @@ A multiplication and an addition are two operations, as is usual. Which of them 
 - network: 2 * inputs * outputs * positions of every layer, once: what the source network would take for the image
 - steps: the same for every step in which the layer ran, silent inputs included: what the reads stand for
 - events: 2 * outputs for every driven row: what the spikes really asked for
+
+Each is put beside the energy of the whole chip; `analog` is `steps` beside the energy of `ANALOG` alone, which is what
+published macros can be compared with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from sim.energy import ENDS
+from sim.energy import ENDS, summed
 from sim.energy_events import Events
 from sim.image import ChipImage
 from sim.result import Result
 
-__all__ = ["PUBLISHED", "Published", "efficiency"]
+__all__ = ["ANALOG", "PUBLISHED", "Published", "efficiency"]
+
+ANALOG = ("crossbar", "wires", "sampling", "adc", "dac")
+"""Components of `sim.energy_parts` that a macro of crossbars has."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,12 @@ PUBLISHED = (
 """
 
 
-def efficiency(image: ChipImage, result: Result, total_J: dict[str, float] | None) -> dict[str, Any]:
-    """`operations` an image (means) and `TOPS_per_W`, {"low", "typical", "high"} each, None without a total."""
+def efficiency(image: ChipImage, result: Result, energies_J: Mapping[str, dict[str, float] | None]) -> dict[str, Any]:
+    """`operations` an image (means), `analog_J`, the energy of `ANALOG`, and `TOPS_per_W` of `network`, `steps`,
+    `events` and `analog`, {"low", "typical", "high"} each.
+
+    energies_J : of the components and the `total`, as of `sw.energy_counts.energy_table`; what has none has no TOPS/W
+    """
     events = Events(image, result)
     count = len(result)
     whole = [2 * shape.inputs * shape.outputs * shape.positions for shape in events.shapes]
@@ -62,13 +73,19 @@ def efficiency(image: ChipImage, result: Result, total_J: dict[str, float] | Non
             for shape, pulses in zip(events.shapes, events.activity("row_pulses"), strict=True)
         ),
     }
-    known = total_J is not None and total_J["low"] > 0.0
+    parts = [energies_J[name] for name in ANALOG]
+    analog_J = summed(part for part in parts if part is not None) if None not in parts else None
+    whole_J = energies_J["total"]
+    rates = {name: _tops_per_W(number, whole_J) for name, number in operations.items()}
     return {
         "operations": operations,
-        "TOPS_per_W": {
-            name: {end: number / total_J[cost] * 1e-12 for end, cost in zip(ENDS, reversed(ENDS), strict=True)}
-            if known and total_J is not None
-            else None
-            for name, number in operations.items()
-        },
+        "analog_J": analog_J,
+        "TOPS_per_W": {**rates, "analog": _tops_per_W(operations["steps"], analog_J)},
     }
+
+
+def _tops_per_W(operations: float, joules: dict[str, float] | None) -> dict[str, float] | None:
+    """Most operations a joule at the lowest energy; None without an energy."""
+    if joules is None or joules["low"] <= 0.0:
+        return None
+    return {end: operations / joules[cost] * 1e-12 for end, cost in zip(ENDS, reversed(ENDS), strict=True)}

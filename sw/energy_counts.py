@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.energy import ENDS, neuron_updates
+from sim.energy import ENDS, neuron_updates, summed
 from sim.energy_events import Count, Events
 from sim.energy_parts import COMPONENTS, LEFT_OUT, PARTS, Part, coefficient
 from sim.image import ChipImage
@@ -52,10 +52,9 @@ def energy_table(image: ChipImage, result: Result | None) -> dict[str, Any]:
             rows.append(_row(part, [count for count in counts if count.scale == scale], costs))
     for name in COMPONENTS:
         if name not in unknown:
-            parts = [row["energy_J"] for row in rows if row["component"] == name]
-            found[name] = {end: fsum(joules[end] for joules in parts) for end in ENDS}
+            found[name] = summed(row["energy_J"] for row in rows if row["component"] == name)
     if not unknown:
-        found["total"] = {end: fsum(found[name][end] for name in COMPONENTS) for end in ENDS}
+        found["total"] = summed(found[name] for name in COMPONENTS)
     return {**found, "events": rows, "left_out": left_out}
 
 

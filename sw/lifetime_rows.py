@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sw.image_set import ImageSet, images_in_words
-from sw.readable import decimal, duration, number, percent, si
+from sw.readable import decimal, duration, number, percent, si, span
 
 __all__ = ["lifetime_rows"]
 
@@ -36,8 +36,8 @@ def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
         rows["refresh every"] = f"{number(refresh['interval'])} images ({duration(refresh['seconds'])})"
         known = refresh["programming_s"] is not None
         rows["programming, time (without the host)"] = si(refresh["programming_s"], "s") if known else "not counted"
-        rows["programming, energy (modelled)"] = si(refresh["programming_J"], "J") if known else "not counted"
+        rows["programming, energy (modelled)"] = span(refresh["programming_J"], "J") if known else "not counted"
         if known:
             rows["time spent programming"] = f"{refresh['time_share']:.3g} of 1"
-            rows["programming, energy an image"] = si(refresh["energy_an_image_J"], "J")
+            rows["programming, energy an image"] = span(refresh["energy_an_image_J"], "J")
     return rows

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sim.config import CODE
 from sim.devices import EFFECTS
+from sim.energy import summed
 from sim.image import ChipImage
 from sim.lifetime import held
 from sim.programming import ImageProgramming, LayerProgramming, program_image
@@ -94,7 +95,6 @@ def programming_summary(
     if programming is None:
         return None
     known: dict[str, float | None] = dict.fromkeys(("ideal", "programmed", "fault_aware"))
-    energy_J = programming.energy_J
     cells = sum(layer.wanted.size for layer in programming.layers)
     return {
         "method": image.programming.method,
@@ -113,7 +113,7 @@ def programming_summary(
         "lost_pairs": programming.lost,
         "cycles": programming.cycles,
         "time_s": programming.cycles / image.clock_Hz,
-        "energy_J": {**energy_J, "total": sum(energy_J.values())},
+        "energy_J": programming.energy_J,
         "accuracy": {**known, **(accuracies or {})},
         "layers": [
             _layer(layer.name, result, image.clock_Hz)
@@ -136,5 +136,5 @@ def _layer(name: str, layer: LayerProgramming, clock_Hz: float) -> dict[str, Any
         "error_levels": float(np.sqrt(np.mean((layer.error[good] / CODE) ** 2))) if good.any() else None,
         "cycles": layer.cycles,
         "time_s": layer.cycles / clock_Hz,
-        "energy_J": sum(layer.energy_J.values()),
+        "energy_J": summed(layer.energy_J.values()),
     }

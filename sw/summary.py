@@ -196,7 +196,7 @@ def summarise(
             "measured_on": cycles_on,
         },
         "energy_J": {**energies, "measured_on": on(timed)},
-        "efficiency": None if not timed else {**efficiency(image, timed, energies["total"]), "measured_on": on(timed)},
+        "efficiency": None if not timed else {**efficiency(image, timed, energies), "measured_on": on(timed)},
         "programming": None if programming is None else dict(programming),
         "strategy": None if strategy is None else dict(strategy),
         "tuning": None if tuning is None else dict(tuning),

@@ -295,17 +295,21 @@ def test_the_direct_method_has_not_changed_by_a_bit() -> None:
 
 def test_totals_and_energy() -> None:
     image = chip_of(6, sizes=[20, 15, 6], program_cycles=20)
-    image = replace(image, energy=Energy(adc_J_per_conversion=1e-12))
+    image = replace(image, energy=Energy(adc_J_per_conversion=(5e-13, 1e-12, 3e-12)))
     calls: list[tuple[int, int]] = []
     done = program_image(image, progress=lambda *place: calls.append(place))
     assert calls == [(1, 2), (2, 2)]
     device, step = image.device, image.device.step_S
     load = sum(int(layer.state.load.sum()) for layer in done.layers) / 1024
     read_load = sum(int(layer.state.read_load.sum()) for layer in done.layers) / 1024
-    assert done.energy_J["pulses"] == pytest.approx(device.v_program_V**2 * load * step * 20 / 1e8)
-    assert done.energy_J["reads"] == pytest.approx(device.v_read_V**2 * read_load * step * image.settle_cycles / 1e8)
-    assert done.energy_J["adc"] == pytest.approx(done.verify_reads * 4e-12)
-    assert 5e-6 * 2e-7 * 0.2 < done.energy_J["pulses"] / done.pulses < 5e-6 * 2e-7 * 2
+    pulses_J = device.v_program_V**2 * load * step * 20 / 1e8
+    reads_J = device.v_read_V**2 * read_load * step * image.settle_cycles / 1e8
+    for end, adc_J in (("low", 2e-12), ("typical", 4e-12), ("high", 12e-12)):
+        found = {part: ends[end] for part, ends in done.energy_J.items()}
+        of_all = pulses_J + reads_J + done.verify_reads * adc_J
+        wanted = {"pulses": pulses_J, "reads": reads_J, "adc": done.verify_reads * adc_J, "total": of_all}
+        assert found == pytest.approx(wanted)
+    assert 5e-6 * 2e-7 * 0.2 < pulses_J / done.pulses < 5e-6 * 2e-7 * 2
     for name in ("pulses", "verify_reads", "cycles"):
         assert getattr(done, name) == sum(getattr(layer, name) for layer in done.layers) > 0
     assert done.failed == sum(int(layer.first.failed.sum()) for layer in done.layers) > 0

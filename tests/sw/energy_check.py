@@ -29,6 +29,13 @@ def check_energy(summary: dict[str, Any]) -> None:
         rows = [row for row in found["events"] if row["activity"] == kind]
         counted = [place["layer"] for row in rows for place in row["places"]]
         assert sorted(counted) == list(range(len(layers))), kind
+    efficiency, analog = summary["efficiency"], ("crossbar", "wires", "sampling", "adc", "dac")
+    assert efficiency["analog_J"] == {
+        end: math.fsum(found[name][end] for name in analog) for end in ("low", "typical", "high")
+    }
+    for end, cost in (("low", "high"), ("typical", "typical"), ("high", "low")):
+        rate = efficiency["operations"]["steps"] / efficiency["analog_J"][cost] * 1e-12
+        assert efficiency["TOPS_per_W"]["analog"][end] == rate
     assert found["measured_on"] == summary["layers_measured_on"] == summary["efficiency"]["measured_on"]
     if not clock:
         assert found["control"] is None and found["total"] is None

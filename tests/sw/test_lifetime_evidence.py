@@ -79,5 +79,7 @@ def test_pulses_have_a_cost() -> None:
     assert cost is not None and (refresh["programming_s"], refresh["programming_J"]) == (cost.time_s, cost.energy_J)
     work_s = refresh["interval"] * found["seconds_an_image"]
     assert refresh["time_share"] == pytest.approx(cost.time_s / (cost.time_s + work_s)) and refresh["time_share"] > 0.0
-    assert refresh["energy_an_image_J"] == pytest.approx(cost.energy_J / refresh["interval"])
+    assert refresh["energy_an_image_J"] == pytest.approx(
+        {end: joules / refresh["interval"] for end, joules in cost.energy_J.items()}
+    )
     assert "time spent programming" in lifetime_rows(found) and np.isfinite(refresh["time_share"])

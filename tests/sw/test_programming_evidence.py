@@ -38,8 +38,12 @@ def test_totals_are_the_sums_of_the_layers_and_the_models() -> None:
     assert summary["compensated_pairs"] > 0 and summary["lost_pairs"] > 0
     assert summary["time_s"] == pytest.approx(summary["cycles"] / CHIP.clock_Hz)
     parts = summary["energy_J"]
-    assert parts["total"] == pytest.approx(parts["pulses"] + parts["reads"] + parts["adc"]) and parts["pulses"] > 0
-    assert parts["total"] == pytest.approx(sum(layer["energy_J"] for layer in summary["layers"]))
+    for end in ("low", "typical", "high"):
+        total = parts["total"][end]
+        assert total == pytest.approx(sum(parts[part][end] for part in ("pulses", "reads", "adc")))
+        assert total == pytest.approx(sum(layer["energy_J"][end] for layer in summary["layers"]))
+    assert parts["pulses"]["low"] == parts["pulses"]["high"] > 0
+    assert 0 < parts["adc"]["low"] < parts["adc"]["typical"] < parts["adc"]["high"]
     assert set(summary["accuracy"].values()) == {None}
 
 
@@ -104,7 +108,7 @@ def test_tantalum_cells_are_told_in_levels_of_the_read_conductance() -> None:
     assert found["fault_aware"] == 1.0 > run_reference(oxide, images).accuracy(labels)
     summary = programming_summary(oxide, outcome, found)
     assert summary is not None and (summary["cell"], summary["v_program_V"]) == ("tantalum", 1.0)
-    assert summary["pulse_s"] == pytest.approx(1e-7) and summary["energy_J"]["pulses"] > 0.0
+    assert summary["pulse_s"] == pytest.approx(1e-7) and summary["energy_J"]["pulses"]["typical"] > 0.0
 
 
 def test_maps_show_what_the_pulses_left() -> None:

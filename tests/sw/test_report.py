@@ -145,7 +145,7 @@ def test_programming_is_told_without_a_co_simulation(tmp_path: Path, fault_aware
         assert f"{value:,}" in text
     for name in ("ideal", "programmed", "fault_aware"):
         assert percent(summary["accuracy"][name]) in text
-    assert si(summary["time_s"], "s") in text and si(summary["energy_J"]["total"], "J") in text
+    assert si(summary["time_s"], "s") in text and si(summary["energy_J"]["total"]["typical"], "J") in text
     for title in ("Target against reached conductance", "Histogram of weight errors", "Map of failed cells"):
         assert f'alt="{title}"' in text
     assert ("a second pass moved its partner" in text) is fault_aware
