@@ -80,6 +80,15 @@ ASSUMPTIONS = (
     _changed("negative", "read pulses of the other sign", both={"device": {"read_polarity": "negative"}}),
     _changed("half-range", "highest level at 12.5 mS, half the range", both={"device": {"g_max_S": 0.0125}}),
     _changed("low-range", "highest level at 2.5 mS, a tenth of the range", both={"device": {"g_max_S": 0.0025}}),
+    _changed("wires", "wires of 0.01 ohm from cell to cell", both={"device": {"wire_ohm": 0.01}}),
+    _changed(
+        "bearable",
+        "levels of 0.1 to 0.25 mS in tiles of 64 x 16, wires of 1 ohm",
+        both={
+            "device": {"wire_ohm": 1.0, "g_max_S": 0.00025},
+            "crossbar": {"tile_rows": 64, "tile_columns": 16},
+        },
+    ),
     _changed("short", "pulses of 10 ns", both={"hardware": {"pulse_cycles": 1, "settle_cycles": 1}}),
     _changed("adc", "converters of 16 bits, as good as ideal", both={"crossbar": {"adc_bits": 16}}),
     _changed("spread", "cells with 5 % spread, 1 % noise", both={"device": {"device_sigma": 0.05, "read_sigma": 0.01}}),
