@@ -81,6 +81,7 @@ ASSUMPTIONS = (
     _changed("half-range", "highest level at 12.5 mS, half the range", both={"device": {"g_max_S": 0.0125}}),
     _changed("low-range", "highest level at 2.5 mS, a tenth of the range", both={"device": {"g_max_S": 0.0025}}),
     _changed("wires", "wires of 0.01 ohm from cell to cell", both={"device": {"wire_ohm": 0.01}}),
+    _changed("narrow-wires", "wires of 0.1 ohm from cell to cell", both={"device": {"wire_ohm": 0.1}}),
     _changed(
         "bearable",
         "levels of 0.1 to 0.25 mS in tiles of 64 x 16, wires of 1 ohm",
