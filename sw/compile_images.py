@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arguments import is_whole, plain_numbers
 from sim.brightness import CalibrationFacts
 from sim.pixels import as_array
 from sw.config import Config
@@ -33,13 +34,12 @@ def image_shape(images: Any, input_shape: Any = None) -> tuple[int, ...] | None:
     if input_shape is None:
         shape = getattr(images, "shape", None)
         return None if shape is None or len(shape) < 2 else tuple(int(size) for size in shape[1:])
-    if not isinstance(input_shape, tuple | list) or not all(
-        isinstance(size, int) and not isinstance(size, bool) for size in input_shape
-    ):
+    sizes = plain_numbers(input_shape)
+    if not isinstance(sizes, tuple | list) or not all(is_whole(size) for size in sizes):
         raise TypeError(f"input_shape must be whole numbers, such as (channels, height, width), not {input_shape!r}")
-    if not 1 <= len(input_shape) <= 3 or min(input_shape) < 1:
+    if not 1 <= len(sizes) <= 3 or min(sizes) < 1:
         raise ValueError(f"input_shape must be one to three positive numbers, not {input_shape!r}")
-    return tuple(input_shape)
+    return tuple(sizes)
 
 
 def check_calibration(images: Any) -> None:

@@ -43,6 +43,7 @@ from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
 from sw.passes.tune_loss import tune_chip
 from sw.provenance import Provenance, chip_name, described
 from sw.register_ranges import check_result_fields
+from sw.settings import idle_in_compile
 
 __all__ = ["Stages", "compile_model"]
 
@@ -113,6 +114,9 @@ def compile_model(
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
     given = None if config is None else Config.load(config)
+    idle = idle_in_compile(config) if isinstance(config, Mapping) else None
+    if idle is not None:
+        warn(idle)
     check_progress(progress)
     check_calibration(calibration_images)
     shape = image_shape(calibration_images, input_shape)

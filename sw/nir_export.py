@@ -20,7 +20,7 @@ from hw.geometry import CrossbarStage, MapShape, Pooling, PoolStage, Window
 from hw.params import Reset
 from sim.image import ChipImage, LayerImage
 from sw.errors import UnsupportedError
-from sw.files import as_path, write_atomic
+from sw.files import writable_file, write_atomic
 from sw.graph import Add, Affine, AveragePool, Convolution, Flatten, Graph, Linear, Neurons, Node
 from sw.graph_builder import GraphBuilder, Value
 from sw.nir_import import DT, OPEN, NirModel
@@ -84,13 +84,13 @@ def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
     """
     import nir
 
+    place = writable_file(path, "NIR file")
     if isinstance(network, NirModel):
         graph = to_nir(network)
     elif isinstance(getattr(network, "image", None), ChipImage):
         graph = chip_to_nir(network.image, network.config.neuron.v0)
     else:
         raise TypeError(f"A NIR file is written of a chip or a NirModel, not of {type(network).__name__}")
-    place = as_path(path, "NIR file")
     buffer = io.BytesIO()
     nir.write(buffer, graph)
     write_atomic(place, buffer.getvalue())

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sim.arguments import is_number
 from sim.short_repr import short_repr
 from sw.errors import FileError, UnsupportedError
 from sw.files import as_path, readable_error
@@ -118,7 +119,7 @@ def _notes(node: Any) -> dict[str, Any]:
 
 def _number(value: Any) -> float:
     """NaN for what is no number."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
+    return float(value) if is_number(value) else float("nan")
 
 
 def _read(path: Path) -> Any:

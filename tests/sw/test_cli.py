@@ -439,6 +439,26 @@ def test_the_simplest_mistakes(place: Path) -> None:
     assert (place / "file").read_text() == "mine"
 
 
+def test_an_output_that_cannot_be_is_told_before_the_training(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, AssertionError("the work has begun"))
+    (place / "file").write_text("mine")
+    (place / "dir").mkdir()
+    for folder in ("run/report", "run/waves"):
+        (place / folder).parent.mkdir(exist_ok=True)
+        (place / folder).write_text("mine")
+    not_a_folder = ": a part of the path is a file, not a folder; choose another path"
+    for arguments, sentence in (
+        (("nir", "tiny", "-o", "dir"), "Cannot write 'dir': it is a folder; give the path of a file"),
+        (("nir", "tiny", "-o", "file/x.nir"), f"Cannot write 'file/x.nir'{not_a_folder}"),
+        (("verilog", "tiny", "-o", "file"), f"Cannot write 'file'{not_a_folder}"),
+        (("firmware", "tiny", "-o", "file"), f"Cannot write 'file'{not_a_folder}"),
+        (("cosim", "tiny", "-o", "run", "--waves"), f"Cannot write 'run/waves'{not_a_folder}"),
+        (("run", "tiny", "-o", "run"), f"Cannot write 'run/report'{not_a_folder}"),
+    ):
+        assert error(*arguments).startswith(sentence), arguments
+    assert (place / "file").read_text() == "mine" and not list((place / "dir").iterdir())
+
+
 def test_fresh_leaves_the_users_files_alone(place: Path) -> None:
     for name in ("data/mine.txt", "verilog/README.md", "report/thesis.tex"):
         (place / name).parent.mkdir()
