@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from sim.result import Mismatch
 from sw.command_images import TestImages, check_data, images_for
 from sw.config import Config
+from sw.config_errors import option_words
 from sw.console import say, shown
 from sw.ending import Terminated, ends_in_order
 from sw.errors import ConfigError, FileError, SpikeLoomWarning
@@ -75,6 +77,10 @@ class Commands(TyperGroup):
         try:
             with ends_in_order(), _warnings_as_lines():
                 return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValidationError):  # whose texts are pydantic's
+                error.message = option_words(error.__cause__)
+            raise
         except Terminated as ended:
             say(f"Terminated ({ended}). Finished steps and chunks are kept: the same command again goes on from there.")
             raise typer.Exit(SIGNALLED + ended.number) from None

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.arguments import is_whole, plain_numbers
-from sim.brightness import CalibrationFacts
+from sim.brightness import CalibrationFacts, sameness
 from sim.pixels import as_array
 from sw.config import Config
-from sw.errors import CalibrationError, ConfigError
+from sw.errors import CalibrationError, ConfigError, warn
 from sw.inputs import as_labels, as_pixels
 from sw.network import Network
 
@@ -121,6 +121,10 @@ def _is_empty(images: Any) -> bool:
 def _pixels(images: Any, shape: tuple[int, ...], kind: str, facts: CalibrationFacts | None = None) -> NDArray[np.uint8]:
     what = f"{kind.capitalize()} images"
     try:
-        return as_pixels(images, shape, facts, what, single=facts is None)
+        pixels = as_pixels(images, shape, facts, what, single=facts is None)
     except ValueError as error:
         raise CalibrationError(str(error)) from error
+    sentence = sameness(pixels, what) if pixels.any() else None  # black ones have been told of
+    if sentence is not None:
+        warn(sentence)
+    return pixels

@@ -13,12 +13,14 @@ import hashlib
 import json
 import os
 import re
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from hw.params import LayerParameters, NpuParameters
+from sim.arguments import is_number
 from sim.config import Device, Energy, Programming
 from sim.image import ChipImage, LayerImage
 from sw.chip import Chip
@@ -28,6 +30,7 @@ from sw.errors import ConfigError, FileError, WeightImageError, warn
 from sw.files import as_path, readable_error
 from sw.plan_json import plan_difference, plan_from_json, plan_to_json
 from sw.provenance import Provenance
+from sw.weight_fields import built, disagreement, entry, table
 
 __all__ = ["FORMAT", "VERSION", "Content", "chip_digest", "first_difference", "load", "pack", "unpack"]
 
@@ -47,6 +50,9 @@ _ENERGY_BEFORE = {
     "control_J_per_cycle": 1e-12,
 }
 """Energy coefficients up to version 6, with their defaults."""
+_BESIDE = ("config", "provenance", "findings", "notes")
+"""Entries of the file beside the chip."""
+T = TypeVar("T")
 _ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
 
 
@@ -115,8 +121,12 @@ def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
 
 def _parameters_from_json(values: dict[str, Any]) -> NpuParameters:
     plan = values.get("plan")
-    layers = tuple(LayerParameters(**layer) for layer in values["layers"])
-    return NpuParameters(**{**values, "layers": layers, "plan": None if plan is None else plan_from_json(plan)})
+    layers = tuple(
+        built(LayerParameters, layer, f"layer {index} of the hardware")
+        for index, layer in enumerate(entry(values, "layers", list, "the hardware"))
+    )
+    whole = None if plan is None else plan_from_json(plan)
+    return built(NpuParameters, values, "the hardware", layers=layers, plan=whole)
 
 
 def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
@@ -150,6 +160,11 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
     except OSError as error:
         raise FileError(readable_error(path, error, "read")) from error
     found = unpack(content, os.fspath(path))
+    difference = disagreement(found.image, found.config)
+    if difference is not None:
+        raise WeightImageError(
+            f"The weight image '{os.fspath(path)}' contradicts itself: {difference}; compile the chip again"
+        )
     if expected_parameters is not None:
         _check_parameters(found.image.parameters, expected_parameters, os.fspath(path))
     chip = Chip(found.image, found.config, provenance=found.provenance)
@@ -166,33 +181,46 @@ def unpack(content: bytes, source: str) -> Content:
     metadata = _metadata(content, source)
     if metadata.get("format") != FORMAT:
         raise WeightImageError(f"'{source}' is not a SpikeLoom weight image")
+    damaged = f"The weight image '{source}' is damaged"
+    remedy = "take a copy that is whole, or compile the chip again"
     version = metadata.get("version", "")
-    if re.fullmatch(r"[0-9]{1,9}", version) and int(version) > VERSION:
+    number = int(version) if re.fullmatch(r"[0-9]{1,9}", version) else 0
+    if number > VERSION:
         raise WeightImageError(
             f"'{source}' is a weight image of version {version}, but this program reads versions up to {VERSION}; "
             "update SpikeLoom"
         )
+    if number < 1:
+        raise WeightImageError(f"{damaged}: its version must be 1 .. {VERSION}, not {version!r:.60}; {remedy}")
     from safetensors import SafetensorError
     from safetensors.numpy import load as load_tensors
 
-    damaged = f"The weight image '{source}' is damaged"
     try:
         tensors = load_tensors(content)
         if _checksum(version, metadata["chip"], tensors) != metadata["sha256"]:
-            raise WeightImageError(f"{damaged}: its content does not fit its checksum")
+            raise WeightImageError(f"{damaged}: its content does not fit its checksum; {remedy}")
         chip = json.loads(metadata["chip"])
-        if int(version) < 7:
+        if not isinstance(chip, dict):
+            raise ValueError(f"its chip must be a table, not {chip!r:.60}")
+        if number < 7:
             _renew_energy(chip)
         return _rebuilt(chip, tensors)
     except WeightImageError:
         raise
     except ConfigError as error:
+        problems = "; ".join(error.problems)
+        if number == VERSION:
+            raise WeightImageError(f"{damaged}: in its configuration {problems}; {remedy}") from error
         raise WeightImageError(
             f"The chip in '{source}' was made by an earlier version, with settings that are refused now; compile it "
-            f"again. {error}"
+            f"again: {problems}"
         ) from error
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise WeightImageError(f"{damaged}: {' '.join(str(error).split())}") from error
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise WeightImageError(f"{damaged}: its arrays or its text cannot be read; {remedy}") from error
+    except ValueError as error:
+        raise WeightImageError(f"{damaged}: {' '.join(str(error).split())}; {remedy}") from error
+    except (KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # Python's texts
+        raise WeightImageError(f"{damaged}: a part of it is missing, or of another form; {remedy}") from error
 
 
 def _metadata(content: bytes, source: str) -> dict[str, str]:
@@ -220,42 +248,41 @@ def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
 
 def _renew_energy(chip: dict[str, Any]) -> None:
     """Energy coefficients of a file up to version 6, in place: defaults of then become those of now."""
-    given = {name: value for name, value in chip["energy"].items() if value != _ENERGY_BEFORE.get(name)}
+    given = {name: value for name, value in _table(chip, "energy").items() if value != _ENERGY_BEFORE.get(name)}
     gone = sorted(name for name in given if name not in Energy.model_fields)
     if gone:
         warn(f"The chip '{chip['name']}' was made with {', '.join(gone)} of [energy], which do nothing any more")
-    for table in (chip, chip["config"]):
-        if "energy" in table:
-            table["energy"] = {name: value for name, value in given.items() if name not in gone}
+    for place in (chip, _table(chip, "config")):
+        if "energy" in place:
+            place["energy"] = {name: value for name, value in given.items() if name not in gone}
 
 
 def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Content:
-    parameters = _parameters_from_json(chip.pop("parameters"))
+    parameters = _parameters_from_json(_table(chip, "parameters"))
     layers = []
-    for index, values in enumerate(chip.pop("layers")):
-        arrays: dict[str, Any] = {name: tensors[f"layers.{index}.{name}"] for name in _ARRAYS}
-        layers.append(LayerImage(**{**values, "reset": Reset(values["reset"])}, **arrays))
-    settings = chip.pop("config")
-    pulse_s = chip["device"].pop("t_pulse_s", None)  # of earlier versions, whatever the hardware did
-    settings["device"].pop("t_pulse_s", None)
-    if settings["convert"].get("percentile", 0.0) > 1.0:  # percent, in files of versions before it was a fraction
+    for index, values in enumerate(entry(chip, "layers", list, "the chip")):
+        arrays = {name: _array(tensors, f"layers.{index}.{name}", kind) for name, kind in _ARRAYS.items()}
+        layers.append(built(LayerImage, values, f"layer {index}", **arrays))
+    settings = _table(chip, "config")
+    pulse_s = _table(chip, "device").pop("t_pulse_s", None)  # of earlier versions, whatever the hardware did
+    _table(settings, "device").pop("t_pulse_s", None)
+    percentile: Any = _table(settings, "convert").get("percentile")
+    if is_number(percentile) and percentile > 1.0:  # percent, in files of versions before it was a fraction
         settings["convert"]["percentile"] /= 100.0
     config = Config.recorded(settings, "its configuration")
-    known, diagnosis, notes = (chip.pop(name, None) for name in ("provenance", "findings", "notes"))
-    image = ChipImage(
-        **{
-            **chip,
-            "layers": tuple(layers),
-            "parameters": parameters,
-            "coding": Coding(chip["coding"]),
-            "rule": Rule(chip["rule"]),
-            "readout": Readout(chip["readout"]),
-            "device": Device(**chip["device"]),
-            "energy": Energy(**chip["energy"]),
-            "programming": Programming(**chip.get("programming", {})),
-        }
+    own = {name: value for name, value in chip.items() if name not in (*_BESIDE, "layers", "parameters")}
+    image = built(
+        ChipImage,
+        own,
+        "the chip",
+        layers=tuple(layers),
+        parameters=parameters,
+        device=table(Device, chip["device"], "device"),
+        energy=table(Energy, _table(chip, "energy"), "energy"),
+        programming=table(Programming, chip.get("programming", {}), "programming"),
     )
-    if pulse_s is not None and abs(pulse_s / image.read_s - 1.0) > 1e-9:
+    known, diagnosis, notes = (chip.get(name) for name in ("provenance", "findings", "notes"))
+    if pulse_s is not None and is_number(pulse_s) and abs(pulse_s / image.read_s - 1.0) > 1e-9:
         warn(
             f"The chip '{image.name}' was made with t_pulse_s {pulse_s:g}, but its hardware drives rows for "
             f"{image.read_s:g} s: energy and drift are those of {image.read_s:g} s now"
@@ -263,10 +290,29 @@ def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Content:
     return Content(
         image,
         config,
-        Provenance() if known is None else Provenance.from_json(known),
-        None if diagnosis is None else Diagnosis.from_json(diagnosis),
-        tuple(str(note) for note in notes or ()),
+        Provenance() if known is None else _part(Provenance.from_json, known, "where its chip comes from"),
+        None if diagnosis is None else _part(Diagnosis.from_json, diagnosis, "what `compile` found"),
+        tuple(str(note) for note in (entry(chip, "notes", list, "the file") if notes is not None else ())),
     )
+
+
+def _part(build: Callable[[Any], T], values: Any, what: str) -> T:
+    try:
+        return build(values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"it does not say in the right form {what}") from error
+
+
+def _table(values: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = entry(values, name, dict, "the file")
+    return found
+
+
+def _array(tensors: dict[str, NDArray[Any]], name: str, kind: Any) -> NDArray[Any]:
+    if name not in tensors or tensors[name].dtype != kind:
+        there = "is not there" if name not in tensors else f"is {tensors[name].dtype}"
+        raise ValueError(f"the array '{name}' must be {np.dtype(kind)}, but {there}")
+    return tensors[name]
 
 
 def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str) -> None:

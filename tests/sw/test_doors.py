@@ -397,6 +397,39 @@ def test_images_that_are_surely_a_slip_are_told_of_everywhere(sentence: str, tmp
             door(WARNING[sentence])
 
 
+ALIKE = {
+    "All 7 calibration images are the same image": np.repeat(IMAGES[:1], 7, 0),
+    "All 7 calibration images have no contrast: all 90 pixels of an image are the same": np.broadcast_to(
+        np.arange(200, 207, dtype=np.uint8)[:, None, None, None], IMAGES.shape
+    ),
+    "The only one of the calibration images has no contrast: all 90 pixels of an image are the same": np.full(
+        (1, *SHAPE), 0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", ALIKE)
+def test_images_that_say_nothing_of_others_are_told_of_where_they_are_measured(sentence: str) -> None:
+    end = "; what is measured on them fits no others, so give images such as the chip will see"
+    with pytest.warns(SpikeLoomWarning, match="^" + re.escape(sentence + end) + "$") as seen:
+        _compile(ALIKE[sentence])
+    assert len(seen) == 1 and seen[0].filename == __file__
+    with pytest.warns(SpikeLoomWarning, match="^" + re.escape(sentence.replace("calib", "valid") + end) + "$") as seen:
+        _compile(config=LEARNING, validation=(ALIKE[sentence], LABELS[: len(ALIKE[sentence])]))
+    assert len(seen) == 1
+
+
+def test_a_few_images_that_differ_are_no_slip() -> None:
+    """One image, two that differ in a pixel, images of one pixel, a set in which some are alike or flat."""
+    twice = np.repeat(IMAGES[:1], 2, 0)
+    twice[1, 0, 0, 0] ^= 1
+    mixed = IMAGES.copy()
+    mixed[:3], mixed[3] = IMAGES[:1], 90
+    for images in (IMAGES[:1], twice, mixed):
+        _compile(images)
+    sw.compile(nn.Sequential(nn.Linear(1, 3)), np.array([[9], [200]], np.uint8))
+
+
 def test_the_right_images_give_the_same_everywhere() -> None:
     """The remedies make the same pixels; axes of length 1 and flat images change nothing."""
     expected = CHIP.predict(IMAGES)

@@ -189,12 +189,30 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=re.escape(str(tmp_path))):
         sw.read_nir(tmp_path)
     (tmp_path / "text.nir").write_text("no HDF5")
-    with pytest.raises(FileError, match=r"text.nir' is not a NIR file that can be read \(OSError: "):
+    with pytest.raises(FileError, match=r"text.nir' is not a NIR file: it is no HDF5 file; write it with nir.write"):
         sw.read_nir(tmp_path / "text.nir")
     with h5py.File(tmp_path / "other.nir", "w") as file:
         file["x"] = 3
-    with pytest.raises(FileError, match=r"other.nir' is not a NIR file that can be read \(KeyError: "):
+    with pytest.raises(
+        FileError, match=r"other.nir' is not a NIR file: it is an HDF5 file without a graph \(a group 'no"
+    ):
         sw.read_nir(tmp_path / "other.nir")
+    whole = sw.write_nir(sw.read_nir(dense()), tmp_path / "whole.nir").read_bytes()
+    (tmp_path / "half.nir").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        FileError, match=r"half.nir' is not a NIR file: it is an HDF5 file that is cut off or damaged; t"
+    ):
+        sw.read_nir(tmp_path / "half.nir")
+    for name, change, sentence in (
+        ("type", lambda node: node.create_dataset("type", data="Izhikevich"), "has the type 'Izhikevich', which NIR d"),
+        ("weight", lambda node: None, "(Affine) lacks a value, or has one too many or of another shape; write it with"),
+    ):
+        (tmp_path / "odd.nir").write_bytes(whole)
+        with h5py.File(tmp_path / "odd.nir", "a") as file:
+            del file["node/nodes/a"][name]
+            change(file["node/nodes/a"])
+        with pytest.raises(FileError, match=re.escape(f"odd.nir' is not a NIR file: its node 'a' {sentence}")):
+            sw.read_nir(tmp_path / "odd.nir")
     with pytest.raises(FileError, match="NIR file"):
         sw.read_nir("")
 

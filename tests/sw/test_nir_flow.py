@@ -167,7 +167,9 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(tmp_path: Path) -> No
 
     assert "Cannot read 'none.nir': it is not there" in run(nir={"file": "none.nir"})
     (tmp_path / "text.nir").write_text("no HDF5")
-    assert "is not a NIR file that can be read (OSError" in run(nir={"file": str(tmp_path / "text.nir")})
+    assert "is not a NIR file: it is no HDF5 file; write it with nir.write" in run(
+        nir={"file": str(tmp_path / "text.nir")}
+    )
     assert "[neuron] v0 must be 0.0 for this network from NIR, not 0.5" in run(neuron={"v0": 0.5})
     assert "[neuron] reset must be 'zero' for this network from NIR, not 'subtract'" in run(nir={"reset": "file"})
     for make, sentence in (
