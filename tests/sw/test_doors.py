@@ -414,7 +414,9 @@ def test_images_that_say_nothing_of_others_are_told_of_where_they_are_measured(s
     with pytest.warns(SpikeLoomWarning, match="^" + re.escape(sentence + end) + "$") as seen:
         _compile(ALIKE[sentence])
     assert len(seen) == 1 and seen[0].filename == __file__
-    with pytest.warns(SpikeLoomWarning, match="^" + re.escape(sentence.replace("calib", "valid") + end) + "$") as seen:
+    with pytest.warns(
+        SpikeLoomWarning, match="^" + re.escape(sentence.replace("calibration", "validation") + end) + "$"
+    ) as seen:
         _compile(config=LEARNING, validation=(ALIKE[sentence], LABELS[: len(ALIKE[sentence])]))
     assert len(seen) == 1
 
