@@ -150,9 +150,13 @@ def run(
     """
     given = changed(Config.load(config), settings)
     if fresh and start is not None:
-        raise ConfigError("--from", [f"{start} would do nothing with --fresh, which runs every step"])
+        raise ConfigError(
+            "--from", [f"{start} would do nothing with --fresh, which runs every step; leave one of them out"]
+        )
     if images is not None and stop in ("data", "train", "convert", "reference", "verilog"):
-        raise ConfigError("--images", [f"{images} would do nothing with --to {stop}, before the Verilog runs"])
+        raise ConfigError(
+            "--images", [f"{images} would do nothing with --to {stop}, before the Verilog runs; leave one out"]
+        )
     check_data(given.data.set, data)
     given = with_cosim(given, images=images, settings=settings)
     flow = _run_flow(given, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
@@ -243,7 +247,11 @@ def nir(
     debug: Debug = False,
 ) -> None:
     """Write a chip's network as a NIR file for other spiking programs: integers, without what cells do to them."""
-    writable_file(output, "NIR file")  # before the training, not after it
+    from sw.nir_export import check_expressible
+
+    writable_file(output, "NIR file")  # this and the next before the training, not after it
+    if not is_chip(source):
+        check_expressible(settings_of_run(Config.load(source), settings, ()))
     chip = chip_only(source, data, as_json, settings)
     chip.write_nir(output)
     if as_json:
@@ -293,7 +301,8 @@ def cosim(
         settings = with_cosim(chip.config, asked, simulator, waves, trace_images, through_bus, changes, file)
         if output is not None and not settings.cosim.waves:
             raise ConfigError(
-                "--output", ["it would do nothing: only the waves of a weight image are written (--waves)"]
+                "--output",
+                ["it would do nothing: only the waves of a weight image are written; give --waves, or leave it out"],
             )
         place = output if output is not None else Path("build") / Path(source).stem
         if settings.cosim.waves:

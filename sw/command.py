@@ -187,7 +187,7 @@ def settings_of_chip(config: Config, settings: list[str] | None, used: tuple[str
     for text in settings or ():
         name = text.partition("=")[0].strip()
         if name in Config.model_fields:
-            raise ConfigError("--set", [f"{name} would do nothing: {what}"])
+            raise ConfigError("--set", [f"{name} would do nothing: {what}; leave it out"])
     return changed(config, settings, [*tables, *keys], what)
 
 
@@ -227,7 +227,8 @@ def chip_only(source: str, data: Path | None, as_json: bool, settings: list[str]
     """The chip of `chip_and_flow` for a command that needs no images: `data` is for a configuration only."""
     if is_chip(source) and data is not None:
         raise ConfigError(
-            "--data", ["it would do nothing: a weight image is a finished chip, and needs no images here"]
+            "--data",
+            ["it would do nothing: a weight image is a finished chip, and needs no images here; leave --data out"],
         )
     return chip_and_flow(source, data, as_json, settings)[0]
 

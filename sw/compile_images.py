@@ -46,7 +46,7 @@ def check_calibration(images: Any) -> None:
     """Raise `CalibrationError` if there are no calibration images, `TypeError` if they are none; shapes come later."""
     if _is_empty(images):
         raise CalibrationError(
-            "The calibration set is empty; normalisation and ADC calibration need at least one image"
+            "The calibration set is empty; normalisation and ADC calibration need at least one image: give typical ones"
         )
     as_array(images, "Calibration images")
 
@@ -99,14 +99,16 @@ def validation_set(
             config.name,
             [
                 "validation images are given, but nothing uses them with [decision] strategy 'given' and [convert] "
-                "tune false"
+                "tune false; leave validation out, or set [decision] strategy 'learned' or [convert] tune true"
             ],
         )
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise TypeError(f"validation must be a pair (images, labels), not {type(validation).__name__}")
     images, labels = validation
     if _is_empty(images):
-        raise CalibrationError("The validation set is empty; learning and tuning need at least one image")
+        raise CalibrationError(
+            "The validation set is empty; learning and tuning need at least one image: give labelled ones"
+        )
     pixels = _pixels(images, facts.shape, "validation", facts)
     return pixels, as_labels(labels, len(pixels), network.layers[-1].outputs, "Validation labels")
 

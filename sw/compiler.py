@@ -124,7 +124,8 @@ def compile_model(
     if isinstance(model, NirModel):
         if input_shape is not None:
             raise ValueError(
-                "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself"
+                "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself; leave it "
+                "out"
             )
         network = fold(model.graph, "weights")
         config = ideal_config(network, model) if given is None else given
@@ -145,7 +146,10 @@ def compile_model(
     if given is not None and averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
         raise ConfigError(
             given.name,
-            [f"[convert] average_pooling must be 'spikes' for this network, which has none to fold, not '{averages}'"],
+            [
+                f"[convert] average_pooling must be 'spikes' for this network, which has none to fold, not "
+                f"'{averages}'; leave average_pooling out"
+            ],
         )
     folded = fold(graph, averages)
     config = ideal_config(folded) if given is None else given

@@ -57,6 +57,7 @@ def changed(config: Config, settings: Sequence[str] | None, unused: Sequence[str
 def check_settings(settings: Sequence[str] | None, unused: Sequence[str], what: str) -> None:
     """Raise `ConfigError` for settings of tables or keys that are `unused`; `what` says by what, a clause."""
     names = _names(settings)
+    what = what if ";" in what else f"{what}; leave it out"
     problems = [f"{name} would do nothing: {what}" for name in names if {name, name.partition(".")[0]} & set(unused)]
     if problems:
         raise ConfigError(_SOURCE, problems)

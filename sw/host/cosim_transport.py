@@ -97,7 +97,7 @@ class CosimTransport(Transport):
     def link(self) -> HostLink:
         """The pipes; `TransportClosed` where they are gone."""
         if self._link is None:
-            raise TransportClosed("The simulated chip is gone: the transport was closed")
+            raise TransportClosed("The simulated chip is gone: the transport was closed; open a new one")
         return self._link
 
     def _exchange(self, data: bytes, replies: int = 0) -> list[bytes]:
@@ -168,7 +168,9 @@ class CosimTransport(Transport):
         self._exchange(command(CELLS), 1)
         with np.load(self.folder / "cells.npz") as file:
             if not file.files:
-                raise ValueError("The simulated chip has arrays that were loaded fast, and no cells")
+                raise ValueError(
+                    "The simulated chip has arrays that were loaded fast, and no cells; load it with method 'pulses'"
+                )
             return tuple(CellState(*(file[f"{name}_{index}"] for name in CELL_FIELDS)) for index in range(self._layers))
 
     def totals(self, first: int, count: int) -> NDArray[np.int64]:

@@ -148,12 +148,18 @@ SMALL = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten
 @pytest.mark.parametrize(
     ("tables", "sentence"),
     [
-        ({"coding": {"input": "rate", "phases": 2}}, "The chip has phases, which NIR does not have"),
+        (
+            {"coding": {"input": "rate", "phases": 2}},
+            "The chip has phases, which NIR does not have; compile it with [coding] phases 1",
+        ),
         ({"neuron": {"leak": 3}}, "The chip has neurons that leak, which NIR does not have"),
-        ({"neuron": {"clip": 2.0}}, "The chip has limits of the membrane, which NIR does not have"),
+        (
+            {"neuron": {"clip": 2.0}},
+            "The chip has limits of the membrane, which NIR does not have; compile it with [neuron] clip 0.0",
+        ),
         ({"neuron": {"output_reset": "none"}}, "The chip has neurons without a reset, which NIR does not have"),
         ({"neuron": {"output_reset": "zero"}}, "The chip has layers with different resets, which NIR does not have"),
-        ({}, "Stage 1 of the chip is max pooling, which NIR does not have"),
+        ({}, "Stage 1 of the chip is max pooling, which NIR does not have; a network with av"),
     ],
 )
 def test_what_nir_does_not_have_is_named(tables: dict[str, Any], sentence: str, tmp_path: Path) -> None:
@@ -228,10 +234,10 @@ def test_neurons_of_the_configuration_must_be_those_of_the_file() -> None:
     for sentence in (
         "[neuron] reset must be 'zero' for this network from NIR, not 'subtract'",
         "[neuron] output_reset must be 'zero' for this network from NIR, not 'subtract'",
-        "[neuron] v0 must be 0.0 for this network from NIR, not 0.5",
+        "[neuron] v0 must be 0.0 for this network from NIR, not 0.5; set v0 so",
         "[neuron] leak must be 0 for this network from NIR, not 2",
         "[neuron] clip must be 0.0 for this network from NIR, not 3.0",
-        "[coding] phases must be 1 for this network from NIR, not 2",
+        "[coding] phases must be 1 for this network from NIR, not 2; leave phases out",
         "[convert] output_offset must be 'auto' for this network from NIR, not 'network'",
         "[convert] average_pooling must be 'spikes' for this network from NIR, not 'weights'",
     ):

@@ -16,6 +16,7 @@ from sw.cli import app
 from sw.config import Config
 from sw.data import load_data
 from sw.errors import ConfigError
+from sw.flow import Flow
 from sw.nir_export import write_nir
 from sw.result_file import load_result
 from sw.steps import load_chip, make_flow
@@ -188,9 +189,11 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(tmp_path: Path) -> No
     assert "few.nir' ends with 7 neurons, but 'digits' has 10 classes" in run(nir={"file": str(tmp_path / "few.nir")})
 
 
-def test_what_cannot_be_written_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is trained."""
+    monkeypatch.setattr(Flow, "run_one", lambda *_: pytest.fail("the work has begun"))
     config = toml(tmp_path / "leak.toml", {"name": "leak", "train": {"epochs": 1}, "neuron": {"leak": 3}})
-    assert "The chip has neurons that leak, which NIR does not have" in refused(
+    assert "The chip has neurons that leak, which NIR does not have; compile it with [neuron] leak 0" in refused(
         "nir", config, "-o", str(tmp_path / "x")
     )
     assert not (tmp_path / "x").exists()

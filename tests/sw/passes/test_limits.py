@@ -66,7 +66,12 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         {"crossbar": {"tile_rows": 65536}},
         "layer '3' has 327680 values of 1 bit as inputs of a step, and at most 262144 fit",
     ),
-    (deep(256), (4,), {}, "the network has 256 crossbars with all their copies, and at most 255 fit"),
+    (
+        deep(256),
+        (4,),
+        {},
+        "the network has 256 crossbars with all their copies, and at most 255 fit; lower [crossbar] copies, or",
+    ),
     (
         chain(nn.Linear(70000, 10)),
         (70000,),
