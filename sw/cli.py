@@ -43,7 +43,7 @@ from sw.command_images import DataSet, Images, how_many, images_asked, images_fo
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.ending import leave
-from sw.errors import ConfigError, FileError, SpikeLoomError
+from sw.errors import ConfigError, FileError, SpikeLoomError, warn
 from sw.files import writable_file, writable_folder, write_folder
 from sw.image_set import images_in_words
 from sw.paper.command import EPILOG as PAPER_EPILOG
@@ -320,6 +320,8 @@ def cosim(
         chip, place = load_chip(flow), flow.folder
     tests = images_for(chip, source, flow, data, data_set, file)
     count = how_many(tests, asked) if asked is not None else settings.cosim.images or len(tests.images)
+    if trace_images is not None and trace_images > count:
+        warn(f"--trace-images {trace_images} is more than the images that are run: all {count} are traced")
     with bar(as_json) as advance:
         result, comparison = cosimulate(
             chip.image,

@@ -35,6 +35,8 @@ def sentences(error: ValidationError, tables: Mapping[str, FieldInfo], table: st
             text = str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"]
             prefix = f"[{where[0]}] " if where else ""
             sentences += [prefix + line for line in text.split("\n")]
+        elif kind == "invalid_key":
+            sentences.append(f"{f'[{where[0]}] ' if len(where) > 1 else ''}a key must be a text, not {where[-1]}")
         elif kind == "extra_forbidden":
             sentences.append(_unknown_key(where, tables))
         else:

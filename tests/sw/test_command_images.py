@@ -86,6 +86,9 @@ def test_more_images_than_there_are_is_said(command: tuple[str, ...]) -> None:
     result = call(name, "mine.loom", *options, "--images", "mine.npz", "--images", "300")
     assert f"Warning: --images {few}" in result.stderr
     assert "Warning" not in call(name, "mine.loom", *options, "--images", "mine.npz", "--images", "30").stderr
+    if name == "cosim":
+        said = call(name, "mine.loom", "--images", "bare.npz", "--trace-images", "7").stderr
+        assert "--trace-images 7 is more than the images that are run: all 6 are traced" in said
 
 
 def test_a_run_says_so_too() -> None:

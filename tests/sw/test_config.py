@@ -87,6 +87,7 @@ BAD = [
         {"cosim": {"images": 3, "trace_images": 4}},
         "[cosim] trace_images must be at most images (3), not 4; lower trace_images, leave it out, or raise images",
     ),
+    ({"device": {1: 2}}, "[device] a key must be a text, not 1"),
     ({"cosim": {"trace_images": -1}}, "[cosim] trace_images must be 'auto' or a whole number of at least 0, not -1"),
     ({"cosim": {"trace_images": "all"}}, "[cosim] trace_images must be 'auto' or a whole number of at least 0, not 'a"),
     ({"crossbar": {"adc_bits": 17}}, "[crossbar] adc_bits must be at most 16, not 17"),
