@@ -465,7 +465,7 @@ def test_analog_images_belong_to_the_first_layer() -> None:
     ):
         sw.compile(nn.Sequential(nn.MaxPool2d(2), *tail(16)), images, config)
     skip = Calls(lambda m, x: m.l(torch.flatten(F.relu(m.d(F.relu(m.c(x))) + F.pad(x, (0, 0, 0, 0, 0, 3))), 1)))
-    with pytest.raises(ConfigError, match=r"the first layer: layer 'd' too$"):
+    with pytest.raises(ConfigError, match=r"the first layer: layer 'd' too; set input 'even', 'phase' or 'rate'$"):
         sw.compile(skip, images, config)
 
 
