@@ -266,10 +266,15 @@ class Chip:
         return write_nir(self, path)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the weight image (.loom), whole or not at all; `sw.load` reads it."""
-        from sw.weight_image import pack
+        """Write the weight image (.loom), whole or not at all; `sw.load` reads it.
+
+        Raises `sw.errors.FileError` if it cannot be written, `sw.errors.ConfigError` for a chip that was put together
+        with a configuration of another one.
+        """
+        from sw.weight_image import check_agreement, pack
 
         place = writable_file(path, "weight image")
+        check_agreement(self.image, self.config)
         write_atomic(place, pack(self.image, self.config, self.provenance, self.findings, self.notes))
         return place
 

@@ -30,7 +30,17 @@ from sw.provenance import Provenance
 from sw.weight_content import ARRAYS, Content, rebuilt, renew_energy
 from sw.weight_fields import disagreement
 
-__all__ = ["FORMAT", "VERSION", "Content", "chip_digest", "first_difference", "load", "pack", "unpack"]
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "Content",
+    "check_agreement",
+    "chip_digest",
+    "first_difference",
+    "load",
+    "pack",
+    "unpack",
+]
 
 FORMAT = "spikeloom weight image"
 VERSION = 7
@@ -63,6 +73,13 @@ def pack(
     metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
     metadata["sha256"] = _checksum(metadata["version"], text, tensors)
     return _safetensors(tensors, metadata)
+
+
+def check_agreement(image: ChipImage, config: Config) -> None:
+    """Raise `ConfigError` for a configuration that is not the chip's, so that `load` would refuse the file."""
+    difference = disagreement(image, config)
+    if difference is not None:
+        raise ConfigError(config.name, [f"{difference}; save a chip with the configuration that it was compiled with"])
 
 
 def chip_digest(image: ChipImage) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 import sw
 from sw.chip import Chip
-from sw.errors import WeightImageError
+from sw.errors import ConfigError, WeightImageError
 from sw.weight_image import pack, unpack
 from tests.sw.test_weight_image import CHIP, convolutional, joined, parts_of
 
@@ -136,6 +136,15 @@ def test_a_file_that_contradicts_itself_is_refused(
         sw.load(path)
     assert str(caught.value).startswith(f"The weight image '{path}' contradicts itself: {sentence}")
     assert str(caught.value).endswith("; compile the chip again")
+
+
+def test_a_chip_with_the_configuration_of_another_is_not_saved(tmp_path: Path) -> None:
+    chip = Chip(CHIP.image, CHIP.config.updated({"device": {"bits": 3}}))
+    with pytest.raises(
+        ConfigError, match=r"^tiny: \[device\] bits is 3 in its configuration, but 4 in its chip; save a"
+    ):
+        chip.save(tmp_path / "a.loom")
+    assert not (tmp_path / "a.loom").exists()
 
 
 def test_settings_that_do_nothing_are_no_contradiction(tmp_path: Path) -> None:
