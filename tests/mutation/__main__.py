@@ -22,8 +22,9 @@ from tests.mutation.trial import tried
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the choice of mutants (default 1)")
-    parser.add_argument("--count", type=int, default=330, help="mutants over all blocks (default 330)")
+    parser.add_argument("--count", type=int, default=300, help="mutants over all blocks (default 300)")
     parser.add_argument("--only", action="append", default=[], choices=BLOCKS, metavar="BLOCK", help="this block only")
+    parser.add_argument("--seconds", type=float, default=60, help="of a block's own tests, and of others (default 60)")
     parser.add_argument("--again", action="store_true", help="try survivors again, whatever is known of them")
     parser.add_argument("--no-page", action="store_true", help="leave docs/verification.md as it is")
     return parser.parse_args()
@@ -64,10 +65,10 @@ def main() -> int:
     store, results = Store(), []
     began = time.monotonic()
     for number, mutant in enumerate(mutants, 1):
-        verdict = store.get(mutant)
+        verdict = store.get(mutant, arguments.seconds)
         fresh = verdict is None or (arguments.again and verdict.status == "survived")
         if fresh:
-            verdict = tried(mutant, baseline, digests)
+            verdict = tried(mutant, baseline, digests, arguments.seconds)
             store.put(mutant, verdict)
         assert verdict is not None
         status = status_of(mutant, verdict, by_hand)

@@ -23,15 +23,15 @@ def _units() -> Iterator[tuple[str, Callable[[], Any]]]:
         return lambda: Npu(parameters=test_npu_maps.unit_of(plan(), **how))
 
     yield "dense", dense()
-    yield "dense, one layer", dense(sizes=(3, 1), lanes=1)
+    yield "dense, one layer", dense(sizes=(4, 1), lanes=1)
     yield "dense, K = 3", dense(sizes=(16, 12, 9, 4), phases=3, lanes=4)
     yield "dense, analog", dense(sizes=(5, 8), row_bits=8, phases=2)
-    yield "convolution", maps(test_npu_maps.convolution)
+    yield "convolution", maps(test_npu_maps.convolution, row_bits=8)
     yield "pooled, average", maps(lambda: test_npu_maps.pooled(Pooling.AVERAGE), phases=3)
     yield "pooled, maximum", maps(lambda: test_npu_maps.pooled(Pooling.MAX), lanes=2)
-    yield "residual", maps(test_npu_maps.residual, row_bits=8)
-    for name, plan in test_npu_maps.COPIES.items():
-        yield f"copies, {name}", maps(lambda plan=plan: plan)
+    yield "residual", maps(test_npu_maps.residual)
+    for name in ("two", "three"):
+        yield f"{name} copies", maps(lambda name=name: test_npu_maps.COPIES[name])
     yield "buses", lambda: NpuAxi(parameters=test_npu.unit())
     yield "buses, maps", lambda: NpuAxi(parameters=test_npu_maps.unit_of(test_npu_maps.residual()))
 

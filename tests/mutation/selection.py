@@ -12,8 +12,6 @@ from tests.mutation.places import Mutant, mutants_of
 __all__ = ["chosen", "near_tests", "shares"]
 
 _LEAST = 5
-_NEAR_SECONDS = 90.0
-_FAR_SECONDS = 90.0
 _OF_NPU = tuple(f"tests/hw/test_npu{part}.py" for part in ("", "_programming", "_registers"))
 
 
@@ -74,13 +72,13 @@ def _within(tests: list[TestRun], seconds: float) -> list[TestRun]:
     return kept
 
 
-def near_tests(baseline: Baseline, mutant: Mutant) -> list[list[TestRun]]:
-    """Tests that run the mutant's line: those of its own block, fastest first, and then the others."""
+def near_tests(baseline: Baseline, mutant: Mutant, seconds: float) -> list[list[TestRun]]:
+    """Tests that run the mutant's line: those of its own block, fastest first, then others; `seconds` of each."""
     line = f"{mutant.block}:{mutant.line}"
     reaching = [test for test in baseline.tests if line in test.lines]
     own = [t for t in reaching if t.file.startswith(f"tests/hw/test_{mutant.block}")]
     if mutant.block == "npu":  # the files of other units begin with the same word
         own = [t for t in own if t.file in _OF_NPU]
     others = [test for test in reaching if test not in own]
-    stages = [_within(_by_variant(own), _NEAR_SECONDS), _within(_by_variant(others), _FAR_SECONDS)]
+    stages = [_within(_by_variant(own), seconds), _within(_by_variant(others), seconds)]
     return [stage for stage in stages if stage]

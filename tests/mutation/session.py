@@ -35,8 +35,10 @@ def _place(error: BaseException | None, when: str) -> str:
 
 
 class _Plugin:
-    def __init__(self, send: Send, order: Sequence[str], extra: Callable[[], dict[str, Any]]) -> None:
-        self.send, self.extra = send, extra
+    def __init__(
+        self, send: Send, order: Sequence[str], extra: Callable[[], dict[str, Any]], without: Sequence[str]
+    ) -> None:
+        self.send, self.extra, self.without = send, extra, without
         self.order = {name: index for index, name in enumerate(order)}
 
     @pytest.hookimpl(hookwrapper=True)
@@ -76,7 +78,13 @@ class _Plugin:
 
 
 def run_tests(
-    send: Send, names: Sequence[str], *, order: bool, extra: Callable[[], dict[str, Any]] = dict, stop: bool = True
+    send: Send,
+    names: Sequence[str],
+    *,
+    order: bool,
+    extra: Callable[[], dict[str, Any]] = dict,
+    stop: bool = True,
+    without: Sequence[str] = (),
 ) -> None:
     """Run test files or tests.
 
@@ -88,9 +96,10 @@ def run_tests(
     order : whether `names` are tests, to be run in that order
     extra : what more to say of a test; called before it too, to forget what happened until then
     stop : end at the first failure
+    without : words in the names of further test functions that are left out
     """
     files = list(dict.fromkeys(name.split("::")[0] for name in names))
-    plugin = _Plugin(send, names if order else (), extra)
+    plugin = _Plugin(send, names if order else (), extra, (*ABOUT_TWINS, *without))
     options = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "--rootdir", str(ROOT), "--tb=short"]
     options += ["-x"] if stop else []
     with warnings.catch_warnings():

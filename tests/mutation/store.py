@@ -20,9 +20,9 @@ class Store:
         known = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else []
         self._verdicts = {tuple(entry["name"]): Verdict(**entry["verdict"]) for entry in known}
 
-    def get(self, mutant: Mutant) -> Verdict | None:
+    def get(self, mutant: Mutant, budget: float) -> Verdict | None:
         verdict = self._verdicts.get(mutant.name)
-        return verdict if verdict is not None and still_holds(verdict) else None
+        return verdict if verdict is not None and still_holds(verdict, budget) else None
 
     def put(self, mutant: Mutant, verdict: Verdict) -> None:
         """Keep a verdict, and write the file whole."""

@@ -19,7 +19,7 @@ from tests.mutation.session import run_tests
 __all__ = ["Verdict", "still_holds", "tried"]
 
 _SLOWEST = 8.0
-_AT_LEAST = 30.0
+_AT_LEAST = 20.0
 _START = 120.0
 
 
@@ -44,14 +44,14 @@ class Verdict:
     stamp: str
 
 
-def still_holds(verdict: Verdict) -> bool:
+def still_holds(verdict: Verdict, budget: float) -> bool:
     """Whether nothing that the verdict comes from has changed. A kill stands as long as its test does."""
-    return verdict.stamp == _stamp(verdict.status, verdict.test)
+    return verdict.stamp == _stamp(verdict.status, verdict.test, budget)
 
 
-def _stamp(status: str, test: str) -> str:
+def _stamp(status: str, test: str, budget: float) -> str:
     if status == "survived":
-        return suite_digest()
+        return f"{suite_digest()} {budget:g}"
     try:
         return sources_digest() + (file_digest(test.split("::")[0]) if test else "")
     except FileNotFoundError:
@@ -89,7 +89,7 @@ def _life(mutant: Mutant, stages: Sequence[Sequence[TestRun]], digests: dict[str
     return work
 
 
-def tried(mutant: Mutant, baseline: Baseline, digests: dict[str, str]) -> Verdict:
+def tried(mutant: Mutant, baseline: Baseline, digests: dict[str, str], budget: float) -> Verdict:
     """Run the mutant's tests until one fails.
 
     Parameters
@@ -97,12 +97,13 @@ def tried(mutant: Mutant, baseline: Baseline, digests: dict[str, str]) -> Verdic
     mutant : to be made in a forked child
     baseline : the tests without mutants
     digests : RTLIL of the units without mutants (`tests.mutation.designs`)
+    budget : seconds of tests of its own block, and as many of others
 
     Raises
     ------
     RuntimeError : the tests could not be run
     """
-    began, stages = time.monotonic(), near_tests(baseline, mutant)
+    began, stages = time.monotonic(), near_tests(baseline, mutant, budget)
     limits = {t.name: max(_AT_LEAST, _SLOWEST * t.seconds) for stage in stages for t in stage}
     status, test, why, run, now = "survived", "", "", 0, ""
     for message in run_child(_life(mutant, stages, digests), FOLDER / "mutant.log", _START, limits):
@@ -128,4 +129,4 @@ def tried(mutant: Mutant, baseline: Baseline, digests: dict[str, str]) -> Verdic
     if status in ("survived", "equivalent") and (run < sum(map(len, stages)) or not why):
         raise RuntimeError(f"{mutant}: its tests ended before all had run; see build/mutate/mutant.log")
     seconds = round(time.monotonic() - began, 1)
-    return Verdict(status, test, why, run, seconds, _stamp(status, test))
+    return Verdict(status, test, why, run, seconds, _stamp(status, test, budget))
