@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 from tests.mutation.blocks import BLOCKS, source_of
-from tests.mutation.places import Mutant, tree_of
+from tests.mutation.places import Mutant, text_of
 
 __all__ = ["install", "install_mutant", "install_watch"]
 
@@ -64,8 +65,16 @@ def install(trees: Mapping[str, ast.Module], names: Mapping[str, Any] | None = N
 
 
 def install_mutant(mutant: Mutant) -> None:
-    """Import this process's `hw` with the mutant's change."""
-    install({mutant.block: tree_of(mutant, source_of(mutant.block).read_text(encoding="utf-8"))})
+    """Import this process's `hw` with the mutant's change; who reads the module's file here sees it there, too."""
+    file = source_of(mutant.block)
+    text = text_of(mutant, file.read_text(encoding="utf-8"))
+    install({mutant.block: ast.parse(text)})
+    read = Path.read_text
+
+    def read_text(path: Path, *arguments: Any, **options: Any) -> str:
+        return text if path == file else read(path, *arguments, **options)
+
+    Path.read_text = read_text  # type: ignore[method-assign, assignment]
 
 
 class _Watched(ast.NodeTransformer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from typing import Any
 from tests.mutation.blocks import is_block_function
 from tests.mutation.operators import Change, assigned, changes_of_drop, changes_of_expression, changes_of_item
 
-__all__ = ["Mutant", "mutants_of", "tree_of"]
+__all__ = ["Mutant", "mutants_of", "text_of"]
 
 
 @dataclass(frozen=True)
@@ -168,19 +169,24 @@ def mutants_of(block: str, source: str) -> list[Mutant]:
     return found
 
 
-def tree_of(mutant: Mutant, source: str) -> ast.Module:
-    """The module's tree with the mutant's change made.
+def text_of(mutant: Mutant, source: str) -> str:
+    """The module's text with the mutant's change made, and else as it is.
 
     Raises
     ------
     ValueError : the source is not the one that the mutant is of
     """
-    tree = ast.parse(source)
     known = mutants_of(mutant.block, source)
     if mutant.number >= len(known) or known[mutant.number].name != mutant.name:
         raise ValueError(f"hw/{mutant.block}.py has changed since this mutant was found in it: {mutant}")
-    for number, (_, place) in enumerate(_places(tree, mutant.block)):
-        if number == mutant.number:
-            place.change.swap()
-            break
-    return ast.fix_missing_locations(tree)
+    places = itertools.islice(_places(ast.parse(source), mutant.block), mutant.number, None)
+    change = next(places)[1].change
+    old = getattr(change.owner, change.field)
+    old = old if change.index is None else old[change.index]
+    new = ast.unparse(ast.fix_missing_locations(change.new))
+    lines = source.encode().splitlines(keepends=True)  # columns count bytes
+    start = sum(map(len, lines[: old.lineno - 1])) + old.col_offset
+    end = sum(map(len, lines[: old.end_lineno - 1])) + old.end_col_offset
+    bare = isinstance(change.new, ast.stmt | ast.Starred)
+    text = source.encode()
+    return (text[:start] + (new if bare else f"({new})").encode() + text[end:]).decode()

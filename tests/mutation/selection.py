@@ -63,22 +63,27 @@ def _by_variant(tests: list[TestRun]) -> list[TestRun]:
     return [test for _, test in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def _within(tests: list[TestRun], seconds: float) -> list[TestRun]:
-    kept, spent = [], 0.0
+def _within(tests: list[TestRun], seconds: float, whole: bool = False) -> list[TestRun]:
+    """The first of the tests that fit; if `whole`, every test function at least once, however long it takes."""
+    kept, spent, seen = [], 0.0, set()
     for test in tests:
-        if spent + test.seconds <= seconds or not kept:
+        if spent + test.seconds <= seconds or not kept or (whole and test.function not in seen):
             kept.append(test)
             spent += test.seconds
+        seen.add(test.function)
     return kept
 
 
 def near_tests(baseline: Baseline, mutant: Mutant, seconds: float) -> list[list[TestRun]]:
-    """Tests that run the mutant's line: those of its own block, fastest first, then others; `seconds` of each."""
+    """Tests that run the mutant's line: those of its own block, fastest first, then others; `seconds` of each.
+
+    Of the block's own, every test function is there at least once.
+    """
     line = f"{mutant.block}:{mutant.line}"
     reaching = [test for test in baseline.tests if line in test.lines]
     own = [t for t in reaching if t.file.startswith(f"tests/hw/test_{mutant.block}")]
     if mutant.block == "npu":  # the files of other units begin with the same word
         own = [t for t in own if t.file in _OF_NPU]
     others = [test for test in reaching if test not in own]
-    stages = [_within(_by_variant(own), seconds), _within(_by_variant(others), seconds)]
+    stages = [_within(_by_variant(own), seconds, whole=True), _within(_by_variant(others), seconds)]
     return [stage for stage in stages if stage]
