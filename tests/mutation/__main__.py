@@ -18,6 +18,8 @@ from tests.mutation.selection import chosen
 from tests.mutation.store import Store
 from tests.mutation.trial import tried
 
+_FOR_EQUIVALENTS = 10.0
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
@@ -65,10 +67,12 @@ def main() -> int:
     store, results = Store(), []
     began = time.monotonic()
     for number, mutant in enumerate(mutants, 1):
-        verdict = store.get(mutant, arguments.seconds)
+        # One that a person found to be equivalent is tried for a while all the same.
+        seconds = min(arguments.seconds, _FOR_EQUIVALENTS) if mutant.name in by_hand else arguments.seconds
+        verdict = store.get(mutant, seconds)
         fresh = verdict is None or (arguments.again and verdict.status == "survived")
         if fresh:
-            verdict = tried(mutant, baseline, digests, arguments.seconds)
+            verdict = tried(mutant, baseline, digests, seconds)
             store.put(mutant, verdict)
         assert verdict is not None
         status = status_of(mutant, verdict, by_hand)

@@ -12,7 +12,12 @@ from tests.mutation.places import Mutant, mutants_of
 __all__ = ["chosen", "near_tests", "shares"]
 
 _LEAST = 5
-_OF_NPU = tuple(f"tests/hw/test_npu{part}.py" for part in ("", "_programming", "_registers"))
+_OWN = {
+    "npu": ("npu", "npu_programming", "npu_registers"),
+    "write_guard": ("host_block",),
+    "constant_division": ("spike_map", "pool_unit"),
+}
+"""Test files of blocks, where they are not those that begin with the block's name."""
 
 
 def shares(places: dict[str, int], count: int) -> dict[str, int]:
@@ -75,15 +80,19 @@ def _within(tests: list[TestRun], seconds: float, whole: bool = False) -> list[T
 
 
 def near_tests(baseline: Baseline, mutant: Mutant, seconds: float) -> list[list[TestRun]]:
-    """Tests that run the mutant's line: those of its own block, fastest first, then others; `seconds` of each.
+    """Tests of the mutant's own block, and then others that run its line, the fastest first; `seconds` of each.
 
-    Of the block's own, every test function is there at least once.
+    Of the block's own, every test function is there at least once, and those come last that do not run the line: they
+    may make the block from its text.
     """
     line = f"{mutant.block}:{mutant.line}"
-    reaching = [test for test in baseline.tests if line in test.lines]
-    own = [t for t in reaching if t.file.startswith(f"tests/hw/test_{mutant.block}")]
-    if mutant.block == "npu":  # the files of other units begin with the same word
-        own = [t for t in own if t.file in _OF_NPU]
-    others = [test for test in reaching if test not in own]
-    stages = [_within(_by_variant(own), seconds, whole=True), _within(_by_variant(others), seconds)]
+    own = [test for test in baseline.tests if _is_own(test, mutant.block)]
+    others = [test for test in baseline.tests if test not in own and line in test.lines]
+    near = _by_variant([t for t in own if line in t.lines]) + _by_variant([t for t in own if line not in t.lines])
+    stages = [_within(near, seconds, whole=True), _within(_by_variant(others), seconds)]
     return [stage for stage in stages if stage]
+
+
+def _is_own(test: TestRun, block: str) -> bool:
+    name = test.file.removeprefix("tests/hw/test_").removesuffix(".py")
+    return name in _OWN[block] if block in _OWN else name.startswith(block)
