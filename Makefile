@@ -10,7 +10,7 @@ JOBS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(value PATH)
 export AMARANTH_USE_YOSYS := builtin
 
-.PHONY: help setup demo test test-all lint bench clean lock
+.PHONY: help setup demo test test-all mutate coverage lint bench clean lock
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,12 @@ test: $(STAMP) lint  ## lint, then the tests (under 25 minutes on 2 cores)
 
 test-all: $(STAMP) lint  ## every test, the long ones too
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+mutate: $(STAMP)  ## mutants of the hardware against its tests (an hour; MUTATE="--only npu" for one block)
+	$(BIN)/python -m tests.mutation $(MUTATE)
+
+coverage: $(STAMP)  ## lines, branches and toggles of the Verilog that the simulations of the unit tests reach (half an hour)
+	$(BIN)/python -m tests.coverage $(COVERAGE)
 
 bench: $(STAMP)  ## measure speed and write benchmarks/results.md
 	$(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,9 @@ __all__ = [
     "check_switch",
     "check_trace",
     "check_whole",
+    "is_number",
+    "is_whole",
+    "plain_numbers",
 ]
 
 
@@ -85,9 +89,32 @@ def check_switch(name: str, value: Any, optional: bool = False) -> None:
         raise TypeError(f"{name} must be True{', False or None' if optional else ' or False'}, not {value!r:.60}")
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, Python's or NumPy's; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number, Python's or NumPy's; True and False are none."""
+    return is_whole(value) or isinstance(value, float | np.floating)
+
+
+def plain_numbers(value: Any) -> Any:
+    """A value with Python's numbers in the place of NumPy's, in lists and tables too; a row of numbers is a list."""
+    if isinstance(value, np.bool_ | np.integer | np.floating):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "biuf":
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain_numbers(each) for key, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(plain_numbers(each) for each in value)
+    return value
+
+
 def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) -> None:
     """Raise `ValueError` for what is not a whole number of at least `least` and at most `most`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least or value > (most or value):
+    if not is_whole(value) or value < least or value > (most or value):
         if most is None:
             allowed = "a positive integer" if least == 1 else f"an integer of at least {least}"
         else:
@@ -97,7 +124,7 @@ def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) 
 
 def check_fraction(name: str, value: Any) -> None:
     """Raise `ValueError` for what is not a number above 0 and at most 1; percent are told their fraction."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    number = is_number(value)
     if not number or not 0.0 < float(value) <= 1.0:
         hint = f": {float(value) / 100:g} is {float(value):g} %" if number and 1.0 < float(value) <= 100.0 else ""
         raise ValueError(f"{name} must be above 0 and at most 1, not {value!r:.60}{hint}")

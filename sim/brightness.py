@@ -1,4 +1,4 @@
-"""Images that are legal and surely a slip: nearly black, or unlike those that the chip was calibrated with.
+"""Images that are legal and surely a slip: nearly black, all alike, or unlike those that the chip was calibrated with.
 
 The bounds rest on all 151,797 images of digits, MNIST, Fashion-MNIST and the first batch of CIFAR-10: the largest pixel
 of the darkest one is 111 of 255. A single image may be dark, a set of them is not.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DARK", "CalibrationFacts", "doubt"]
+__all__ = ["DARK", "CalibrationFacts", "doubt", "sameness"]
 
 DARK = 31
 """Largest pixel of a set that is surely not 0 .. 255: images of 0 and 1, 0 .. 16, 0 .. 31, or scaled twice."""
@@ -105,6 +105,24 @@ def doubt(
             f"{facts.mean:.0f}; give 255 - images (1 - images in floating point) if black and white are exchanged"
         )
     return None
+
+
+def sameness(pixels: NDArray[np.uint8], what: str = "Images") -> str | None:
+    """A sentence, with the remedy, on images to convert with, uint8 [images, inputs], that say nothing of others: each
+    without contrast, or all the same; None for all others.
+    """
+    count, inputs = pixels.shape
+    flat = inputs > 1 and bool((pixels == pixels[:, :1]).all())
+    same = count > 1 and bool((pixels == pixels[0]).all())
+    if not (flat or same):
+        return None
+    number = f"All {count} {what.lower()}" if count > 1 else f"The only one of the {what.lower()}"
+    if flat:
+        verb = "have" if count > 1 else "has"
+        text = f"{number} {verb} no contrast: all {inputs} pixels of an image are the same"
+    else:
+        text = f"{number} are the same image"
+    return f"{text}; what is measured on them fits no others, so give images such as the chip will see"
 
 
 def _dark(count: int, top: int, largest: float, floating: bool, what: str) -> str:

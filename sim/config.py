@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
+from sim.arguments import is_number
 from sim.units import (
     CAPACITANCE,
     CONDUCTANCE,
@@ -207,7 +208,7 @@ Interval = tuple[float, float, float]
 def _interval(value: Any, info: ValidationInfo) -> Interval:
     """A number, which is all three, or a list of three in rising order."""
     parts = tuple(value) if isinstance(value, list | tuple) else (value,) * 3
-    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in parts)
+    numbers = all(is_number(each) for each in parts)
     if len(parts) == 3 and numbers and all(0.0 <= each < math.inf for each in parts) and list(parts) == sorted(parts):
         low, typical, high = (float(each) for each in parts)
         return low, typical, high

@@ -133,6 +133,8 @@ class ChipImage:
             ):
                 if not low <= value <= high:
                     raise ValueError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
+        if not 0.0 < self.clock_Hz < float("inf"):
+            raise ValueError(f"Chip image: clock_Hz must be a positive number, not {self.clock_Hz!r}")
         if self.device.refresh_every and self.programming.method == "verify":
             raise ValueError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
         if self.coding == Coding.ANALOG and p.layers[0].row_bits != 8:

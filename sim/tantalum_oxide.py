@@ -19,6 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from sim.arguments import is_number
+
 __all__ = ["TantalumOxide", "flattened", "level_conductances", "log_rate"]
 
 
@@ -87,7 +89,7 @@ class TantalumOxide:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+            if not (is_number(value) and math.isfinite(value) and value > 0):
                 raise ValueError(f"{field.name} must be a positive number, not {value!r}")
 
     @property

@@ -50,7 +50,8 @@ def compile(
         .. 255) or float in 0 .. 1; the chip takes images of this shape, see `Chip.image_shape`
     config : a preset's name, a TOML file, a dictionary (with a key `preset`: that preset with changes) or a `Config`;
         it is checked as a whole again. None is the ideal chip, without variation, noise or faults, of the network's
-        size: `sw.default_config.ideal_config` has the rule, and `chip.config` what came of it
+        size: `sw.default_config.ideal_config` has the rule, and `chip.config` what came of it. Keys of a dictionary
+        that are for a run alone ([data], [train], [nir]) are warned of
     validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
         Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
     progress : called with (done, in all, what) after the passes, and while k is learnt and thresholds are tuned
@@ -60,7 +61,7 @@ def compile(
         configuration's, or with a preset or none the class of the model
 
     Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`. Warns of
-    images that were surely scaled wrongly.
+    images that were surely scaled wrongly, all alike or without contrast.
     """
     from sw.compiler import compile_model
 

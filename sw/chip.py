@@ -19,7 +19,7 @@ from sim.reference import run_reference
 from sim.result import Result
 from sw.config import Config
 from sw.errors import ConfigError, FileError
-from sw.files import as_path, readable_error, write_atomic, write_folder
+from sw.files import readable_error, writable_file, writable_folder, write_atomic, write_folder
 from sw.image_numbers import ImageNumbers
 from sw.inputs import as_ids, as_labels, as_pixels, as_trace
 from sw.measured import measured
@@ -191,7 +191,7 @@ class Chip:
         numbers = as_ids(ids, len(pixels))
         for name, value in (("waves", waves), ("through_bus", through_bus)):
             check_switch(name, value, optional=True)
-        place = None if folder is None else as_path(folder, "simulation folder")
+        place = None if folder is None else writable_folder(folder, "simulation folder")
         simulator = self.config.cosim.simulator if simulator is None else simulator
         record = self.config.cosim.waves if waves is None else waves
         if record and place is None:
@@ -250,7 +250,7 @@ class Chip:
         of these.
         """
         check_switch("bus", bus)
-        place = as_path(folder, "Verilog folder")
+        place = writable_folder(folder, "Verilog folder")
         if bus:
             from sw.export_axi_folder import export_axi_files
 
@@ -266,10 +266,15 @@ class Chip:
         return write_nir(self, path)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the weight image (.loom), whole or not at all; `sw.load` reads it."""
-        from sw.weight_image import pack
+        """Write the weight image (.loom), whole or not at all; `sw.load` reads it.
 
-        place = as_path(path, "weight image")
+        Raises `sw.errors.FileError` if it cannot be written, `sw.errors.ConfigError` for a chip that was put together
+        with a configuration of another one.
+        """
+        from sw.weight_image import check_agreement, pack
+
+        place = writable_file(path, "weight image")
+        check_agreement(self.image, self.config)
         write_atomic(place, pack(self.image, self.config, self.provenance, self.findings, self.notes))
         return place
 
@@ -299,4 +304,4 @@ class Chip:
         """
         from sw.chip_report import report
 
-        return report(self, as_path(folder, "report folder"), images, labels, reference, rtl)
+        return report(self, writable_folder(folder, "report folder"), images, labels, reference, rtl)

@@ -65,7 +65,9 @@ def _load(path: Path, what: str, build: Callable[[Mapping[str, Any]], T]) -> T:
     except OSError as error:
         raise FileError(readable_error(path, error, "read")) from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise FileError(f"'{path}' is not {what} of SpikeLoom, or damaged: {' '.join(str(error).split())}") from error
+        raise FileError(
+            f"'{path}' is not {what} of SpikeLoom, or damaged; make it again with `spikeloom run CONFIG --from convert`"
+        ) from error
 
 
 def _arrays(cls: type[T], values: Mapping[str, Any]) -> T:

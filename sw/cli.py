@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -36,19 +36,27 @@ from sw.command import (
     folder,
     is_chip,
     settings_of_chip,
+    settings_of_run,
     with_cosim,
 )
-from sw.command_images import DataSet, Images, images_asked, images_for
+from sw.command_images import DataSet, Images, how_many, images_asked, images_for, run_images
 from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.ending import leave
-from sw.errors import ConfigError, FileError, SpikeLoomError
+from sw.errors import ConfigError, FileError, SpikeLoomError, warn
+from sw.files import writable_file, writable_folder, write_folder
 from sw.image_set import images_in_words
 from sw.paper.command import EPILOG as PAPER_EPILOG
 from sw.paper.command import paper
 from sw.settings import changed
 
+if TYPE_CHECKING:
+    from sw.flow import Flow
+
 __all__ = ["app", "main"]
+
+_WAVES = "waves"
+"""Folder of waveforms, in that of the run."""
 
 app = typer.Typer(
     cls=Commands,
@@ -142,12 +150,18 @@ def run(
     """
     given = changed(Config.load(config), settings)
     if fresh and start is not None:
-        raise ConfigError("--from", [f"{start} would do nothing with --fresh, which runs every step"])
+        raise ConfigError(
+            "--from", [f"{start} would do nothing with --fresh, which runs every step; leave one of them out"]
+        )
     if images is not None and stop in ("data", "train", "convert", "reference", "verilog"):
-        raise ConfigError("--images", [f"{images} would do nothing with --to {stop}, before the Verilog runs"])
+        raise ConfigError(
+            "--images", [f"{images} would do nothing with --to {stop}, before the Verilog runs; leave one out"]
+        )
     check_data(given.data.set, data)
-    given = with_cosim(given, images=images)
-    _run_flow(given, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
+    given = with_cosim(given, images=images, settings=settings)
+    flow = _run_flow(given, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
+    if images is not None:
+        how_many(run_images(flow), images)
 
 
 @app.command(epilog="Examples: spikeloom verilog digits -o build/rtl · spikeloom verilog mine.loom -o build/rtl")
@@ -163,6 +177,7 @@ def verilog(
     debug: Debug = False,
 ) -> None:
     """Write the Verilog of a chip: readable sources, memory files, weight image, port list, a bench that runs."""
+    writable_folder(output, "Verilog folder")  # before the training, not after it
     chip = chip_only(source, data, as_json, settings)
     chip.write_verilog(output, bus)
     files = sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
@@ -196,15 +211,17 @@ def firmware(
 
     Ten images go in, unless --images says how many. A weight image takes those of the data set it was made for.
     """
-    from sw.files import write_folder
     from sw.firmware import firmware_files
     from sw.shipped import driver_files
 
-    asked, file = images_asked(images, data_set)
+    asked, file = images_asked(images, data_set, settings)
     count = 10 if asked is None else asked
     if not 1 <= count <= 65536:
         raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {count}")
+    writable_folder(output, "folder")  # before the training, not after it
     chip, tests = chip_and_images(source, data, as_json, data_set, file, settings)
+    if asked is not None:
+        count = how_many(tests, asked)
     pixels = tests.images.reshape(len(tests.images), -1)[:count]
     taken = tests.measured_on.facts(len(pixels))
     comment = f"{chip.provenance.in_words()} Images: {images_in_words(taken)}."
@@ -230,6 +247,11 @@ def nir(
     debug: Debug = False,
 ) -> None:
     """Write a chip's network as a NIR file for other spiking programs: integers, without what cells do to them."""
+    from sw.nir_export import check_expressible
+
+    writable_file(output, "NIR file")  # this and the next before the training, not after it
+    if not is_chip(source):
+        check_expressible(settings_of_run(Config.load(source), settings, ()))
     chip = chip_only(source, data, as_json, settings)
     chip.write_nir(output)
     if as_json:
@@ -270,36 +292,43 @@ def cosim(
     from sw.cosimulate import cosimulate
     from sw.steps import load_chip, make_flow
 
-    asked, file = images_asked(images, data_set)
+    asked, file = images_asked(images, data_set, changes)
     if is_chip(source):
         import sw
 
         chip, flow = sw.load(source), None
         chip.config = settings_of_chip(chip.config, changes, ("cosim",))
-        settings = with_cosim(chip.config, asked, simulator, waves, trace_images, through_bus)
+        settings = with_cosim(chip.config, asked, simulator, waves, trace_images, through_bus, changes, file)
         if output is not None and not settings.cosim.waves:
             raise ConfigError(
-                "--output", ["it would do nothing: only the waves of a weight image are written (--waves)"]
+                "--output",
+                ["it would do nothing: only the waves of a weight image are written; give --waves, or leave it out"],
             )
         place = output if output is not None else Path("build") / Path(source).stem
+        if settings.cosim.waves:
+            writable_folder(place / _WAVES, "folder of the waves")
     else:
-        config = changed(Config.load(source), changes, ("lifetime",), "this command does not use the table")
+        config = settings_of_run(Config.load(source), changes, ("cosim", "data"))
         check_data(config.data.set, data)
-        settings = with_cosim(config, asked, simulator, waves, trace_images, through_bus)
+        settings = with_cosim(config, asked, simulator, waves, trace_images, through_bus, changes, file)
         check_simulator(settings.cosim.simulator)  # before the training, not after it
         flow = make_flow(settings, output, data=data)
+        if settings.cosim.waves:
+            writable_folder(flow.folder / _WAVES, "folder of the waves")
         with shown(flow, as_json):
             flow.run(stop="convert")
         chip, place = load_chip(flow), flow.folder
     tests = images_for(chip, source, flow, data, data_set, file)
-    count = settings.cosim.images or len(tests.images)
+    count = how_many(tests, asked) if asked is not None else settings.cosim.images or len(tests.images)
+    if trace_images is not None and trace_images > count:
+        warn(f"--trace-images {trace_images} is more than the images that are run: all {count} are traced")
     with bar(as_json) as advance:
         result, comparison = cosimulate(
             chip.image,
             tests.images[:count],
             simulator=settings.cosim.simulator,
-            trace_images=settings.cosim.trace_images,
-            waves=place / "waves" if settings.cosim.waves else None,
+            trace_images=settings.cosim.traced,
+            waves=place / _WAVES if settings.cosim.waves else None,
             through_bus=settings.cosim.through_bus,
             progress=lambda done, total: advance("cosim", done, total, "images"),
         )
@@ -310,7 +339,7 @@ def cosim(
         "accuracy": None if tests.labels is None else result.accuracy(tests.labels[: len(result)]),
         "steps_mean": float(result.steps.mean()),
         "cycles_mean": cycles,
-        "waves": str(place / "waves") if settings.cosim.waves else None,
+        "waves": str(place / _WAVES) if settings.cosim.waves else None,
     }
     if as_json:
         print_json(summary)
@@ -345,6 +374,7 @@ def report(
             f"The run in '{flow.folder}' was made with other settings, or by another version: a report would be about "
             f"another chip. Give the settings of that run (--set), or make it anew with `spikeloom run {config}`"
         )
+    writable_folder(flow.folder / "report", "report folder")
     with shown(flow, as_json):
         flow.run(stop="convert")
         flow.run_one("report")
@@ -369,16 +399,19 @@ def _run_flow(
     data: Path | None = None,
     fresh: bool = False,
     as_json: bool = False,
-) -> None:
+) -> Flow:
     from sim.tools import check_simulator
     from sw.steps import make_flow
 
     flow = make_flow(config, output, data=data, fresh=fresh)
+    for place in (flow.folder, *(flow.folder / name for name in flow.names())):  # where the steps write
+        writable_folder(place, "folder of the run")
     with shown(flow, as_json):
         if stop in (None, "cosim", "report") and (start is not None or not flow.current("cosim")):
             check_simulator(config.cosim.simulator)  # before the training, not after it
         flow.run(start, stop)
     print_summary(flow, as_json)
+    return flow
 
 
 if __name__ == "__main__":

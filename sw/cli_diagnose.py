@@ -5,9 +5,10 @@ from __future__ import annotations
 import typer
 
 from sw.command import Data, Debug, Json, RunOrChip, Set, chip_and_flow, chip_and_images, is_chip
-from sw.command_images import DataSet, Images, images_asked
+from sw.command_images import DataSet, Images, how_many, images_asked
 from sw.console import print_json
 from sw.diagnostics import diagnose as judge
+from sw.errors import SpikeLoomError
 
 __all__ = ["EPILOG", "diagnose"]
 
@@ -29,18 +30,18 @@ def diagnose(
     was made of; it is judged by the first 2,000 test images of its data set, or by those that --images and --data-set
     name.
     """
-    asked, file = images_asked(images, data_set)
+    asked, file = images_asked(images, data_set, settings)
     if is_chip(source):
-        most = 2000 if asked is None else asked
-        if most < 1:
-            raise ValueError(f"--images must be at least 1, not {most}")
+        if asked is not None and asked < 1:
+            raise SpikeLoomError(f"--images must be at least 1, not {asked}; 2,000 are taken without it")
         chip, tests = chip_and_images(source, data, as_json, data_set, file, settings)
+        most = 2000 if asked is None else how_many(tests, asked)
         pixels = tests.images.reshape(len(tests.images), -1)[:most]
         known = None if tests.labels is None else tests.labels[:most]
         found = judge(chip, pixels, known, tests.measured_on.name)
     else:
         if images is not None or data_set is not None:
-            raise ValueError(
+            raise SpikeLoomError(
                 "--images and --data-set are for a FILE.loom; set [data] calibration_images for the chip of a "
                 "configuration"
             )

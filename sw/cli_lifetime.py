@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from sw.command import Data, Debug, Json, RunOrChip, Set, chip_and_images, is_chip
-from sw.command_images import DataSet, Images, images_asked
+from sw.command_images import DataSet, Images, how_many, images_asked
 from sw.config import Config
 from sw.console import bar, print_json, print_table
 from sw.errors import ConfigError, SpikeLoomError
-from sw.settings import changed, parse_settings
+from sw.settings import changed, check_given_once, parse_settings
 
 __all__ = ["EPILOG", "lifetime"]
 
@@ -55,15 +55,16 @@ def lifetime(
 
     own = parse_settings(settings or []).get("lifetime", {})
     own = own if isinstance(own, dict) else {}
+    if "measure" in own:
+        raise ConfigError("--set", ["lifetime.measure would do nothing: this command always measures; leave it out"])
     others = [text for text in settings or [] if text.partition("=")[0].strip().partition(".")[0] != "lifetime"]
-    count, file = images_asked(images, data_set)
+    count, file = images_asked(images, data_set, settings)
     given = {
         "threshold": threshold, "images": count, "limit": limit, "tolerance": tolerance, "images_per_s": images_per_s,
         "programmings": programmings,
     }  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
-    if twice := sorted({name for name in own if name in changes}):
-        raise ConfigError("--set", [f"lifetime.{name} is given by --{name.replace('_', '-')} too" for name in twice])
+    check_given_once(settings, "lifetime", given)
     if not is_chip(source):
         _check_drift(source, changed(Config.load(source), others).device.drifts)  # before the training, not after it
     chip, tests = chip_and_images(source, data, as_json, data_set, file, others)
@@ -72,6 +73,8 @@ def lifetime(
         raise SpikeLoomError(
             f"A lifetime needs labelled images, but '{file}' has no array 'labels'; add it to the file"
         )
+    if count is not None:
+        how_many(tests, count)
     given_to_search = chip.config.updated({"lifetime": {**own, "measure": True, **changes}}, "command line")
     with bar(as_json) as advance:
         found = measure_lifetime(

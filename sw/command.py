@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from sim.result import Mismatch
 from sw.command_images import TestImages, check_data, images_for
 from sw.config import Config
+from sw.config_errors import option_words
 from sw.console import say, shown
 from sw.ending import Terminated, ends_in_order
 from sw.errors import ConfigError, FileError, SpikeLoomWarning
 from sw.files import as_path, readable_error
-from sw.settings import changed
+from sw.settings import changed, check_given_once, check_settings
 
 if TYPE_CHECKING:
     from sw.chip import Chip
@@ -75,6 +77,10 @@ class Commands(TyperGroup):
         try:
             with ends_in_order(), _warnings_as_lines():
                 return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValidationError):  # whose texts are pydantic's
+                error.message = option_words(error.__cause__)
+            raise
         except Terminated as ended:
             say(f"Terminated ({ended}). Finished steps and chunks are kept: the same command again goes on from there.")
             raise typer.Exit(SIGNALLED + ended.number) from None
@@ -181,8 +187,19 @@ def settings_of_chip(config: Config, settings: list[str] | None, used: tuple[str
     for text in settings or ():
         name = text.partition("=")[0].strip()
         if name in Config.model_fields:
-            raise ConfigError("--set", [f"{name} would do nothing: {what}"])
+            raise ConfigError("--set", [f"{name} would do nothing: {what}; leave it out"])
     return changed(config, settings, [*tables, *keys], what)
+
+
+def settings_of_run(config: Config, settings: list[str] | None, used: tuple[str, ...]) -> Config:
+    """A configuration with `--set`, for a command that makes its chip and goes by the tables `used` of `_RUN_TABLES`;
+    `data.test_limit` is for one that runs test images, which uses "data" too.
+    """
+    unused = [table for table in _RUN_TABLES if table not in used]
+    config = changed(config, settings, unused, "this command does not use the table")
+    if "data" not in used:
+        check_settings(settings, ["data.test_limit"], "this command runs no test images; leave it out")
+    return config
 
 
 def chip_and_flow(
@@ -198,8 +215,7 @@ def chip_and_flow(
         chip = sw.load(source)
         chip.config = settings_of_chip(chip.config, settings, used)
         return chip, None
-    unused = [table for table in _RUN_TABLES if table not in used]
-    config = changed(Config.load(source), settings, unused, "this command does not use the table")
+    config = settings_of_run(Config.load(source), settings, used)
     check_data(config.data.set, data)
     flow = make_flow(config, data=data)
     with shown(flow, as_json):
@@ -211,7 +227,8 @@ def chip_only(source: str, data: Path | None, as_json: bool, settings: list[str]
     """The chip of `chip_and_flow` for a command that needs no images: `data` is for a configuration only."""
     if is_chip(source) and data is not None:
         raise ConfigError(
-            "--data", ["it would do nothing: a weight image is a finished chip, and needs no images here"]
+            "--data",
+            ["it would do nothing: a weight image is a finished chip, and needs no images here; leave --data out"],
         )
     return chip_and_flow(source, data, as_json, settings)[0]
 
@@ -237,12 +254,22 @@ def with_cosim(
     waves: bool = False,
     trace_images: int | None = None,
     through_bus: bool = False,
+    settings: list[str] | None = None,
+    file: Path | None = None,
 ) -> Config:
-    """The configuration with the options of the command line in its table [cosim]."""
+    """The configuration with the options of the command line in its table [cosim].
+
+    settings, file : of `--set`, which are in the configuration already, and of `--images`: what both say is refused
+    """
+    given = {
+        "images": images if images is not None else file, "simulator": simulator, "waves": waves or None,
+        "trace_images": trace_images, "through_bus": through_bus or None,
+    }  # fmt: skip
+    check_given_once(settings, "cosim", given)
     changes: dict[str, Any] = {}
     if images is not None:
         changes["images"] = images
-        if trace_images is None and 0 < images < config.cosim.trace_images:
+        if trace_images is None and config.cosim.trace_images != "auto" and 0 < images < config.cosim.traced:
             changes["trace_images"] = images
     if trace_images is not None:
         changes["trace_images"] = trace_images

@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 
 from sim.short_repr import short_repr
 from sw.data import SHAPES, load_data
-from sw.errors import ConfigError, FileError, SpikeLoomError
+from sw.errors import ConfigError, FileError, SpikeLoomError, warn
 from sw.files import as_path, readable_error
-from sw.image_set import ImageSet
-from sw.inputs import as_labels
+from sw.image_set import ImageSet, images_in_words
+from sw.inputs import as_labels, as_pixels
+from sw.settings import check_settings
 
 if TYPE_CHECKING:
     from sw.chip import Chip
     from sw.flow import Flow
 
-__all__ = ["DataSet", "Images", "TestImages", "check_data", "images_asked", "images_for"]
+__all__ = ["DataSet", "Images", "TestImages", "check_data", "how_many", "images_asked", "images_for", "run_images"]
 
 Images = Annotated[
     list[str] | None,
@@ -60,8 +61,12 @@ class TestImages:
     measured_on: ImageSet
 
 
-def images_asked(values: Sequence[str] | None, data_set: str | None) -> tuple[int | None, Path | None]:
+def images_asked(
+    values: Sequence[str] | None, data_set: str | None, settings: Sequence[str] | None = None
+) -> tuple[int | None, Path | None]:
     """The number and the file that `--images` names; None for what it does not.
+
+    settings : of `--set`, in which `data.test_limit` would do nothing beside a file or a `data_set`
 
     Raises `SpikeLoomError` for what is neither, for two of a kind, for a `data_set` that is none or that is named
     beside a file; `FileError` for a file that is not there.
@@ -82,8 +87,21 @@ def images_asked(values: Sequence[str] | None, data_set: str | None) -> tuple[in
     if data_set is not None and files:
         raise SpikeLoomError(f"--data-set {data_set} and --images {files[0]} name different images; give one of them")
     if files and not files[0].is_file():
-        raise FileError(f"There is no file '{files[0]}' (--images)")
+        raise FileError(f"There is no file '{files[0]}' (--images); name one that is there, or a number of images")
+    if data_set is not None or files:
+        named = f"--images {files[0]}" if files else f"--data-set {data_set}"
+        what = f"{named} names the images; say how many of them with --images N"
+        check_settings(settings, ["data.test_limit"], what)
     return numbers[0] if numbers else None, files[0] if files else None
+
+
+def how_many(tests: TestImages, asked: int | None) -> int:
+    """The number of images to take: as many as `--images` asks for, or all. Warns where there are fewer."""
+    there = len(tests.images)
+    if asked is not None and asked > there:
+        known = images_in_words(tests.measured_on.facts(there))
+        warn(f"--images {asked} is more than there are, {known}: all {there} are taken; give a smaller number")
+    return there if not asked else min(asked, there)
 
 
 def images_for(
@@ -106,10 +124,7 @@ def images_for(
             check_data(None, data)
         return _from_file(chip, file)
     if data_set is None and flow is not None:
-        from sw.steps import load_test_set, run_image_set
-
-        known = load_test_set(flow)
-        return TestImages(known.images, known.labels, run_image_set(flow))
+        return run_images(flow)
     name = data_set if data_set is not None else chip.provenance.data_set
     if name is None:
         raise SpikeLoomError(
@@ -119,6 +134,14 @@ def images_for(
     if flow is None:
         check_data(name, data)
     return _from_data_set(chip, name, data, chip.config.data.test_limit if data_set is None else 0)
+
+
+def run_images(flow: Flow) -> TestImages:
+    """The test images of a run whose step `data` is done."""
+    from sw.steps import load_test_set, run_image_set
+
+    known = load_test_set(flow)
+    return TestImages(known.images, known.labels, run_image_set(flow))
 
 
 def _from_data_set(chip: Chip, name: str, data: Path | None, limit: int) -> TestImages:
@@ -145,8 +168,10 @@ def _from_file(chip: Chip, path: Path) -> TestImages:
         raise FileError(
             f"'{path}' has no array 'images' (its arrays: {names}); numpy.savez(FILE, images=...) writes one"
         )
-    pixels = chip.pixels(arrays["images"])
-    labels = as_labels(arrays["labels"], len(pixels), chip.parameters.classes) if "labels" in arrays else None
+    pixels = as_pixels(arrays["images"], chip.image, chip.calibration, f"Images of '{path}'")
+    labels = None
+    if "labels" in arrays:
+        labels = as_labels(arrays["labels"], len(pixels), chip.parameters.classes, f"Labels of '{path}'")
     return TestImages(pixels, labels, ImageSet.file(path.name, len(pixels)))
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.brightness import CalibrationFacts
+from sim.arguments import is_whole, plain_numbers
+from sim.brightness import CalibrationFacts, sameness
 from sim.pixels import as_array
 from sw.config import Config
-from sw.errors import CalibrationError, ConfigError
+from sw.errors import CalibrationError, ConfigError, warn
 from sw.inputs import as_labels, as_pixels
 from sw.network import Network
 
@@ -33,20 +34,19 @@ def image_shape(images: Any, input_shape: Any = None) -> tuple[int, ...] | None:
     if input_shape is None:
         shape = getattr(images, "shape", None)
         return None if shape is None or len(shape) < 2 else tuple(int(size) for size in shape[1:])
-    if not isinstance(input_shape, tuple | list) or not all(
-        isinstance(size, int) and not isinstance(size, bool) for size in input_shape
-    ):
+    sizes = plain_numbers(input_shape)
+    if not isinstance(sizes, tuple | list) or not all(is_whole(size) for size in sizes):
         raise TypeError(f"input_shape must be whole numbers, such as (channels, height, width), not {input_shape!r}")
-    if not 1 <= len(input_shape) <= 3 or min(input_shape) < 1:
+    if not 1 <= len(sizes) <= 3 or min(sizes) < 1:
         raise ValueError(f"input_shape must be one to three positive numbers, not {input_shape!r}")
-    return tuple(input_shape)
+    return tuple(sizes)
 
 
 def check_calibration(images: Any) -> None:
     """Raise `CalibrationError` if there are no calibration images, `TypeError` if they are none; shapes come later."""
     if _is_empty(images):
         raise CalibrationError(
-            "The calibration set is empty; normalisation and ADC calibration need at least one image"
+            "The calibration set is empty; normalisation and ADC calibration need at least one image: give typical ones"
         )
     as_array(images, "Calibration images")
 
@@ -99,14 +99,16 @@ def validation_set(
             config.name,
             [
                 "validation images are given, but nothing uses them with [decision] strategy 'given' and [convert] "
-                "tune false"
+                "tune false; leave validation out, or set [decision] strategy 'learned' or [convert] tune true"
             ],
         )
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise TypeError(f"validation must be a pair (images, labels), not {type(validation).__name__}")
     images, labels = validation
     if _is_empty(images):
-        raise CalibrationError("The validation set is empty; learning and tuning need at least one image")
+        raise CalibrationError(
+            "The validation set is empty; learning and tuning need at least one image: give labelled ones"
+        )
     pixels = _pixels(images, facts.shape, "validation", facts)
     return pixels, as_labels(labels, len(pixels), network.layers[-1].outputs, "Validation labels")
 
@@ -121,6 +123,10 @@ def _is_empty(images: Any) -> bool:
 def _pixels(images: Any, shape: tuple[int, ...], kind: str, facts: CalibrationFacts | None = None) -> NDArray[np.uint8]:
     what = f"{kind.capitalize()} images"
     try:
-        return as_pixels(images, shape, facts, what, single=facts is None)
+        pixels = as_pixels(images, shape, facts, what, single=facts is None)
     except ValueError as error:
         raise CalibrationError(str(error)) from error
+    sentence = sameness(pixels, what) if pixels.any() else None  # black ones have been told of
+    if sentence is not None:
+        warn(sentence)
+    return pixels

@@ -43,6 +43,7 @@ from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
 from sw.passes.tune_loss import tune_chip
 from sw.provenance import Provenance, chip_name, described
 from sw.register_ranges import check_result_fields
+from sw.settings import idle_in_compile
 
 __all__ = ["Stages", "compile_model"]
 
@@ -113,6 +114,9 @@ def compile_model(
 ) -> Chip:
     """Convert a trained model; see `sw.compile`."""
     given = None if config is None else Config.load(config)
+    idle = idle_in_compile(config) if isinstance(config, Mapping) else None
+    if idle is not None:
+        warn(idle)
     check_progress(progress)
     check_calibration(calibration_images)
     shape = image_shape(calibration_images, input_shape)
@@ -120,7 +124,8 @@ def compile_model(
     if isinstance(model, NirModel):
         if input_shape is not None:
             raise ValueError(
-                "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself"
+                "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself; leave it "
+                "out"
             )
         network = fold(model.graph, "weights")
         config = ideal_config(network, model) if given is None else given
@@ -141,7 +146,10 @@ def compile_model(
     if given is not None and averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
         raise ConfigError(
             given.name,
-            [f"[convert] average_pooling must be 'spikes' for this network, which has none to fold, not '{averages}'"],
+            [
+                f"[convert] average_pooling must be 'spikes' for this network, which has none to fold, not "
+                f"'{averages}'; leave average_pooling out"
+            ],
         )
     folded = fold(graph, averages)
     config = ideal_config(folded) if given is None else given

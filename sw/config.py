@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sim.arguments import plain_numbers
 from sim.config import Device, Energy, Programming
 from sim.slips import said_before
 from sim.units import Table
@@ -69,6 +70,11 @@ class Config(BaseModel):
     hardware: HardwareSection = HardwareSection()
     cosim: CosimSection = CosimSection()
     lifetime: LifetimeSection = LifetimeSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, values: Any) -> Any:
+        return plain_numbers(values)
 
     @model_validator(mode="after")
     def _cross_check(self) -> Config:

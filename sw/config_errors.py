@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from sim.units import unit_of
 
-__all__ = ["nearest_name", "sentences"]
+__all__ = ["nearest_name", "option_words", "sentences"]
 
 
 _GONE = {
@@ -25,16 +25,18 @@ _GONE = {
 """Keys of earlier versions, and what has taken their place."""
 
 
-def sentences(error: ValidationError, tables: Mapping[str, FieldInfo]) -> list[str]:
-    """One sentence a problem that pydantic found."""
+def sentences(error: ValidationError, tables: Mapping[str, FieldInfo], table: str = "") -> list[str]:
+    """One sentence a problem that pydantic found; `table` is the name of the one that was checked alone."""
     sentences: list[str] = []
     for problem in error.errors():
-        where = [str(part) for part in problem["loc"]]
+        where = [*([table] if table else []), *(str(part) for part in problem["loc"])]
         kind, given = problem["type"], problem.get("input")
         if kind == "value_error":
             text = str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"]
             prefix = f"[{where[0]}] " if where else ""
             sentences += [prefix + line for line in text.split("\n")]
+        elif kind == "invalid_key":
+            sentences.append(f"{f'[{where[0]}] ' if len(where) > 1 else ''}a key must be a text, not {where[-1]}")
         elif kind == "extra_forbidden":
             sentences.append(_unknown_key(where, tables))
         else:
@@ -74,7 +76,21 @@ def nearest_name(name: str, names: Iterable[str]) -> str | None:
 def _bad_value(where: list[str], kind: str, given: Any, problem: Any) -> str:
     """A value of the wrong type or out of range: what is allowed, and what was given."""
     name = f"[{where[0]}] {'.'.join(where[1:])}" if len(where) > 1 else ".".join(where)
-    ctx = problem.get("ctx", {})
+    must = _must_be(kind, given, problem.get("ctx", {}))
+    return f"{name}: {problem['msg']}, not {_short(given)}" if must is None else f"{name} {must}"
+
+
+def option_words(error: ValidationError) -> str:
+    """What is wrong with the value of an option of the command line, in which pydantic found it."""
+    problem = error.errors()[0]
+    kind, given = problem["type"], problem.get("input")
+    if kind == "value_error":
+        return problem["msg"].removeprefix("Value error, ")
+    return _must_be(kind, given, problem.get("ctx", {})) or f"{problem['msg']}, not {_short(given)}"
+
+
+def _must_be(kind: str, given: Any, ctx: Mapping[str, Any]) -> str | None:
+    """What is allowed and what was given, without the name; None for a kind of problem that has no words here."""
     allowed = {
         "greater_than": "above {gt}",
         "greater_than_equal": "at least {ge}",
@@ -97,12 +113,12 @@ def _bad_value(where: list[str], kind: str, given: Any, problem: Any) -> str:
         "string_too_long": "at most {max_length} letters long",
     }.get(kind)
     if allowed is None:
-        return f"{name}: {problem['msg']}, not {_short(given)}"
+        return None
     nearest = None
     if kind == "literal_error" and isinstance(given, str):
         nearest = nearest_name(given, re.findall(r"'([^']*)'", ctx["expected"]))
     hint = f"; did you mean '{nearest}'?" if nearest else ""
-    return f"{name} must be {allowed.format(**ctx)}, not {_short(given)}{hint}"
+    return f"must be {allowed.format(**ctx)}, not {_short(given)}{hint}"
 
 
 def _remedy(where: list[str], kind: str, given: Any, tables: Mapping[str, FieldInfo]) -> str:

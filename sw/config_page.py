@@ -135,6 +135,8 @@ def _allowed(field: FieldInfo) -> str:
         return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
     if field.annotation == float | Literal["auto"]:
         return '`"auto"`, or number > 0, <= 1'
+    if field.annotation == int | Literal["auto"]:
+        return '`"auto"`, or whole number >= 0'
     if get_origin(field.annotation) is UnionType:
         return "whole number >= 1, or list of them"
     unit = unit_of(field)

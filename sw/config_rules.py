@@ -164,10 +164,11 @@ def _augment(config: Config) -> Iterator[str]:
 
 
 def _traced(config: Config) -> Iterator[str]:
-    if 0 < config.cosim.images < config.cosim.trace_images:
+    images, traced = config.cosim.images, config.cosim.trace_images
+    if traced != "auto" and 0 < images < traced:
         yield (
-            f"[cosim] trace_images must be at most images ({config.cosim.images}), not {config.cosim.trace_images}; "
-            "lower trace_images or raise images"
+            f"[cosim] trace_images must be at most images ({images}), not {traced}; lower trace_images, leave it out, "
+            "or raise images"
         )
 
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from sim.cache import cache_folder
 from sim.short_repr import short_repr
 from sw.errors import DataError
+from sw.files import readable_error
 
 __all__ = ["ENVIRONMENT", "SHAPES", "Dataset", "load_data"]
 
@@ -198,7 +199,10 @@ def _mnist(name: str, folder: Path) -> Dataset:
     arrays = [_idx(folder / file) for file in _IDX]
     for images, labels, file in ((arrays[0], arrays[1], _IDX[1]), (arrays[2], arrays[3], _IDX[3])):
         if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
-            raise DataError(f"'{folder / file}' has {labels.shape} labels for images of shape {images.shape}")
+            raise DataError(
+                f"'{folder / file}' has {labels.shape} labels for images of shape {images.shape}; put the original "
+                "files there"
+            )
     train, train_labels, test, test_labels = arrays
     return Dataset(
         name,
@@ -263,5 +267,7 @@ def _cifar_batch(raw: bytes, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.
 def _read(path: Path, decode: Callable[[bytes], T]) -> T:
     try:
         return decode(path.read_bytes())
-    except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
-        raise DataError(f"'{path}' cannot be read: {error}") from error
+    except (gzip.BadGzipFile, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
+        raise DataError(f"'{path}' is cut off or damaged; put the original file there") from error
+    except OSError as error:
+        raise DataError(f"{readable_error(path, error, 'read')}; put the original file there") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -14,7 +15,17 @@ from typing import Any, Literal
 
 from sw.errors import FileError
 
-__all__ = ["MANIFEST", "as_path", "readable_error", "reason", "write_atomic", "write_folder", "write_together"]
+__all__ = [
+    "MANIFEST",
+    "as_path",
+    "readable_error",
+    "reason",
+    "writable_file",
+    "writable_folder",
+    "write_atomic",
+    "write_folder",
+    "write_together",
+]
 
 MANIFEST = "files.json"
 
@@ -43,6 +54,39 @@ def as_path(path: Any, what: str) -> Path:
     if not isinstance(text, str) or not text or "\0" in text:
         raise FileError(f"The {what} must be a path that is not empty and has no NUL character, not {text!r}")
     return Path(text)
+
+
+def writable_file(path: Any, what: str) -> Path:
+    """The path of a file that will be written, checked before the work of which it is the result; nothing is made.
+
+    Raises `TypeError` or `FileError` as `as_path` does, and `FileError` for a folder, a file in the place of one of its
+    folders, and a folder that nothing can be written to.
+    """
+    place = as_path(path, what)
+    if os.path.isdir(place):
+        raise FileError(f"Cannot write '{place}': it is a folder; give the path of a file, such as one in it")
+    _try_to_write(place, place.parent)
+    return place
+
+
+def writable_folder(path: Any, what: str) -> Path:
+    """As `writable_file`, for a folder into which files will be written; it may be there, or be made then."""
+    place = as_path(path, what)
+    _try_to_write(place, place)
+    return place
+
+
+def _try_to_write(path: Path, folder: Path) -> None:
+    """Write a file without a name into the folder, or into the first one above it that is there."""
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.lstat()  # what os.path.lexists would hide, such as a name that is too long
+        while not os.path.lexists(folder):
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FileError(f"{readable_error(path, error)}; choose another path") from error
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes | str) -> None:

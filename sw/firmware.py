@@ -120,10 +120,12 @@ def network_header(
     verify = image.programming.method == "verify"
     programming = verify if programming is None else programming
     if programming and not verify:
-        raise ValueError('A list that programs the cells needs [programming] method = "verify", not "direct"')
+        raise ValueError(
+            'A list that programs the cells needs [programming] method = "verify", not "direct"; leave programming out'
+        )
     pixels = check_images(pixels, image_shape(image.parameters))
     if len(pixels) > _MOST_TAGS:
-        raise ValueError(f"A C header holds 1 .. {_MOST_TAGS} images, not {len(pixels)}")
+        raise ValueError(f"A C header holds 1 .. {_MOST_TAGS} images, not {len(pixels)}; give as many")
     result = run_reference(image, pixels) if expected is None else expected
     if len(result) != len(pixels):
         raise ValueError(f"The expected result has {len(result)} images, but there are {len(pixels)}")

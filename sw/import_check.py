@@ -43,7 +43,8 @@ def check_same(model: nn.Module, network: Network, images: NDArray[np.uint8]) ->
     except Exception as error:  # the model's own code may raise anything
         raise UnsupportedError(
             f"The model {type(model).__name__} cannot be run on images of shape {network.input_shape} "
-            f"({type(error).__name__}: {' '.join(str(error).split())})"
+            f"({type(error).__name__}: {' '.join(str(error).split())}); give calibration images of the shape that it "
+            "takes, or input_shape"
         ) from error
     found = replace(network, stages=stages).outputs(images)
     if not np.isfinite(expected).all():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from sim.arguments import is_whole
+
 __all__ = ["ClippedReLU"]
 
 
@@ -24,10 +26,10 @@ class ClippedReLU(nn.Module):
         super().__init__()
         if not clip > 0.0 or clip == float("inf"):
             raise ValueError(f"ClippedReLU: clip must be a positive finite number, not {clip!r}")
-        if isinstance(levels, bool) or not isinstance(levels, int) or levels < 0:
+        if not is_whole(levels) or levels < 0:
             raise ValueError(f"ClippedReLU: levels must be a whole number of at least 0, not {levels!r}")
         self.clip = float(clip)
-        self.levels = levels
+        self.levels = int(levels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = torch.clamp(x, 0.0, self.clip)

@@ -41,10 +41,13 @@ def _check_values(name: str, value: torch.Tensor) -> None:
             f"Parameter '{name}' of the model has no values yet (a lazy module); run the model once first"
         )
     if value.device.type == "meta":
-        raise WeightError(f"Parameter '{name}' of the model has no values (it is on the meta device)")
+        raise WeightError(f"Parameter '{name}' of the model has no values (it is on the meta device); load its weights")
     if value.is_complex():
-        raise WeightError(f"Parameter '{name}' of the model must be real numbers, not {value.dtype}")
+        raise WeightError(f"Parameter '{name}' of the model must be real numbers, not {value.dtype}; convert it")
     finite = torch.isfinite(value.detach())
     if not bool(finite.all()):
         bad = int((~finite).sum())
-        raise WeightError(f"Parameter '{name}' of the model has {bad} values that are NaN or infinite")
+        raise WeightError(
+            f"Parameter '{name}' of the model has {bad} values that are NaN or infinite; train it again, with a "
+            "smaller learning rate, or load weights without them"
+        )

@@ -8,6 +8,7 @@ from hw.params import Reset
 from sim.image import ChipImage
 from sw.config import Config
 from sw.errors import ConfigError
+from sw.field_rules import default_of, value_of
 from sw.nir_import import NirModel
 from sw.nir_section import UNUSED
 from sw.sections import ConvertSection
@@ -28,9 +29,10 @@ def check_dynamics(model: NirModel, config: Config) -> None:
         *(("convert", name, ConvertSection.model_fields[name].default) for name in UNUSED),
     ]
     problems = [
-        f"[{table}] {name} must be {value!r} for this network from NIR, not {getattr(getattr(config, table), name)!r}"
+        f"[{table}] {name} must be {value!r} for this network from NIR, not {value_of(config, f'{table}.{name}')!r}; "
+        + (f"leave {name} out" if default_of(config, f"{table}.{name}") == value else f"set {name} so")
         for table, name, value in wanted
-        if getattr(getattr(config, table), name) != value
+        if value_of(config, f"{table}.{name}") != value
     ]
     if problems:
         raise ConfigError(config.name, problems)

@@ -20,17 +20,28 @@ from hw.geometry import CrossbarStage, MapShape, Pooling, PoolStage, Window
 from hw.params import Reset
 from sim.image import ChipImage, LayerImage
 from sw.errors import UnsupportedError
-from sw.files import as_path, write_atomic
+from sw.files import writable_file, write_atomic
 from sw.graph import Add, Affine, AveragePool, Convolution, Flatten, Graph, Linear, Neurons, Node
 from sw.graph_builder import GraphBuilder, Value
 from sw.nir_import import DT, OPEN, NirModel
 
 if TYPE_CHECKING:
     from sw.chip import Chip
+    from sw.config import Config
 
-__all__ = ["chip_to_nir", "to_nir", "write_nir"]
+__all__ = ["check_expressible", "chip_to_nir", "to_nir", "write_nir"]
 
 Shape = tuple[int, ...]
+
+_ABSENT = {
+    "phases": ("phases", "[coding] phases 1"),
+    "leak": ("neurons that leak", "[neuron] leak 0"),
+    "clip": ("limits of the membrane", "[neuron] clip 0.0"),
+    "no_reset": ("neurons without a reset", "[neuron] reset and output_reset 'subtract', or both 'zero'"),
+    "resets": ("layers with different resets", "[neuron] reset and output_reset 'subtract', or both 'zero'"),
+    "copies": ("copies of a crossbar whose neurons differ", "[crossbar] copies 1"),
+}
+"""What a chip may have and NIR does not, and how to make a chip without."""
 
 
 def to_nir(model: NirModel) -> Any:
@@ -84,13 +95,13 @@ def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
     """
     import nir
 
+    place = writable_file(path, "NIR file")
     if isinstance(network, NirModel):
         graph = to_nir(network)
     elif isinstance(getattr(network, "image", None), ChipImage):
         graph = chip_to_nir(network.image, network.config.neuron.v0)
     else:
         raise TypeError(f"A NIR file is written of a chip or a NirModel, not of {type(network).__name__}")
-    place = as_path(path, "NIR file")
     buffer = io.BytesIO()
     nir.write(buffer, graph)
     write_atomic(place, buffer.getvalue())
@@ -105,16 +116,14 @@ def chip_to_nir(image: ChipImage, start: float = 0.0) -> Any:
     Raises `UnsupportedError`, with the field or stage, for what NIR does not have.
     """
     plan, first = image.parameters.stages, image.layers[0]
-    for what, found in (
-        ("phases", image.parameters.phases != 1),
-        ("neurons that leak", any(layer.leak for layer in image.layers)),
-        ("limits of the membrane", any(layer.clip for layer in image.layers)),
-        ("neurons without a reset", any(layer.reset == Reset.NONE for layer in image.layers)),
-        ("layers with different resets", any(layer.reset != first.reset for layer in image.layers)),
-        ("copies of a crossbar whose neurons differ", _copies_differ(image)),
-    ):
-        if found:
-            raise UnsupportedError(f"The chip has {what}, which NIR does not have")
+    _check(
+        phases=image.parameters.phases != 1,
+        leak=any(layer.leak for layer in image.layers),
+        clip=any(layer.clip for layer in image.layers),
+        no_reset=any(layer.reset == Reset.NONE for layer in image.layers),
+        resets=any(layer.reset != first.reset for layer in image.layers),
+        copies=_copies_differ(image),
+    )
     threshold = _threshold(image, start)
     shape = (plan.image.channels, plan.image.height, plan.image.width)
     build = GraphBuilder(shape)
@@ -126,6 +135,25 @@ def chip_to_nir(image: ChipImage, start: float = 0.0) -> Any:
             maps.append(_layer(build, stage, image.layers[stage.layer], maps, plan.maps))
     reset: Literal["zero", "subtract"] = "subtract" if first.reset == Reset.SUBTRACT else "zero"
     return to_nir(NirModel(build.graph(maps[-1]), reset, threshold, start=start))
+
+
+def check_expressible(config: Config) -> None:
+    """Raise `UnsupportedError` as `write_nir` would for a chip of this configuration, as far as its fields alone say
+    it: whether `neuron.reset` is in use depends on the network.
+    """
+    _check(
+        phases=config.coding.phases != 1,
+        leak=config.neuron.leak > 0,
+        clip=config.neuron.clip > 0.0,
+        no_reset=config.neuron.output_reset == "none",
+    )
+
+
+def _check(**found: bool) -> None:
+    """Raise `UnsupportedError` for what is found of `_ABSENT`."""
+    for name, (what, remedy) in _ABSENT.items():
+        if found.get(name):
+            raise UnsupportedError(f"The chip has {what}, which NIR does not have; compile it with {remedy}")
 
 
 def _copies_differ(image: ChipImage) -> bool:
@@ -150,7 +178,8 @@ def _threshold(image: ChipImage, start: float) -> Literal["above", "at"]:
     odd = next(layer for layer in image.layers if layer.v0 != round(start * layer.theta))
     raise UnsupportedError(
         f"Layer '{odd.name}' starts at {odd.v0} conductance steps, which is not {start!r} of its threshold of "
-        f"{odd.theta} like the other layers' starts; NIR has no membranes that start elsewhere"
+        f"{odd.theta} like the other layers' starts; NIR has no membranes that start elsewhere, so compile the chip "
+        "with [convert] tune false"
     )
 
 
@@ -190,14 +219,26 @@ def _pool(
 ) -> Value:
     """Average pooling on spikes is a sum, and a neuron whose threshold is the number of values."""
     size = stage.window.kernel[0] * stage.window.kernel[1]
-    for what, found in (
-        ("max pooling", stage.kind == Pooling.MAX),
-        (f"average pooling whose sums start at {stage.start} of {size}", stage.start != round(start * size)),
-        ("average pooling, which fires at its threshold, beside neurons that fire above theirs", threshold != "at"),
-        ("average pooling, which subtracts, beside neurons that reset to 0", reset != Reset.SUBTRACT),
+    for what, found, remedy in (
+        ("max pooling", stage.kind == Pooling.MAX, "a network with average pooling, or with strides, can be written"),
+        (
+            f"average pooling whose sums start at {stage.start} of {size}",
+            stage.start != round(start * size),
+            "compile it with [neuron] v0 0.5",
+        ),
+        (
+            "average pooling, which fires at its threshold, beside neurons that fire above theirs",
+            threshold != "at",
+            'read the network with sw.read_nir(..., threshold="at")',
+        ),
+        (
+            "average pooling, which subtracts, beside neurons that reset to 0",
+            reset != Reset.SUBTRACT,
+            "compile it with [neuron] reset and output_reset 'subtract'",
+        ),
     ):
         if found:
-            raise UnsupportedError(f"Stage {number} of the chip is {what}, which NIR does not have")
+            raise UnsupportedError(f"Stage {number} of the chip is {what}, which NIR does not have; {remedy}")
     name = f"pool{number}"
     x = build.pool(name, f"Stage {number}", maps[stage.window.source], True, stage.window.kernel, total=True)
     return build.neurons(x, _neurons(f"{name}.neurons", size, x))

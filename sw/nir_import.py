@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from sim.arguments import is_number
 from sim.short_repr import short_repr
-from sw.errors import FileError, UnsupportedError
-from sw.files import as_path, readable_error
+from sw.errors import UnsupportedError
+from sw.files import as_path
 from sw.graph import Graph, Neurons
 from sw.graph_builder import GraphBuilder, Value
+from sw.nir_file import read_graph
 from sw.nir_nodes import NODES, SUPPORTED
 
 __all__ = ["DT", "OPEN", "UNTIMED", "NirModel", "read_nir"]
@@ -86,7 +87,7 @@ def read_nir(
     """
     import nir
 
-    graph = source if isinstance(source, nir.NIRGraph) else _read(as_path(source, "NIR file"))
+    graph = source if isinstance(source, nir.NIRGraph) else read_graph(as_path(source, "NIR file"))
     notes = {name: _notes(node) for name, node in [("", graph), *graph.nodes.items()]}
     given = {"dt": dt, "reset": reset, "threshold": threshold, "start": start}
     values: dict[str, Any] = {"dt": DT, "reset": "zero", "threshold": "above", "start": 0.0}
@@ -118,19 +119,7 @@ def _notes(node: Any) -> dict[str, Any]:
 
 def _number(value: Any) -> float:
     """NaN for what is no number."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
-
-
-def _read(path: Path) -> Any:
-    import nir
-
-    try:
-        return nir.read(path, type_check=False)  # it takes every kernel for a square; ours is checked all the same
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise FileError(readable_error(path, error, "read")) from error
-    except Exception as error:  # h5py and nir raise whatever they come across
-        text = " ".join(str(error).split())
-        raise FileError(f"'{path}' is not a NIR file that can be read ({type(error).__name__}: {text})") from error
+    return float(value) if is_number(value) else float("nan")
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def _numbers(where: str, what: str, values: Any, rank: int | None = None) -> NDA
     if rank is not None and array.ndim != rank:
         raise UnsupportedError(f"{where} has a {what} of shape {array.shape}; it must have {rank} dimensions")
     if not np.isfinite(array).all():
-        raise WeightError(f"{where} has numbers in its {what} that are NaN or infinite")
+        raise WeightError(f"{where} has numbers in its {what} that are NaN or infinite; write the file without them")
     return array
 
 

@@ -14,10 +14,13 @@ import dataclasses
 from typing import Any
 
 from hw.geometry import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Stage, Window
+from sim.arguments import is_whole
+from sw.weight_fields import built, entry
 
 __all__ = ["plan_difference", "plan_from_json", "plan_to_json"]
 
 _CROSSBAR = "crossbar"
+_PLAN = "the plan"
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
@@ -41,39 +44,44 @@ def _window_to_json(window: Window) -> dict[str, Any]:
 
 
 def plan_from_json(values: dict[str, Any]) -> Plan:
-    """The plan that `plan_to_json` gave. Raises ValueError, TypeError or KeyError for anything else."""
-    rest = dict(values)
-    image, channels, stages = rest.pop("image"), rest.pop("channels"), rest.pop("stages")
-    _nothing_left(rest)
-    return Plan(
-        image=MapShape(**image),
-        stages=tuple(_stage_from_json(stage) for stage in stages),
-        channels=tuple(channels),
+    """The plan that `plan_to_json` gave. Raises `ValueError`, or what the plan itself raises, for anything else."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{_PLAN} must be a table, not {values!r:.60}")
+    channels = tuple(entry(values, "channels", list, _PLAN))
+    if not all(is_whole(count) for count in channels):
+        raise ValueError(f"channels of {_PLAN} must be whole numbers, not {list(channels)!r:.60}")
+    image = built(MapShape, entry(values, "image", dict, _PLAN), f"the image of {_PLAN}")
+    stages = tuple(
+        _stage_from_json(stage, f"stage {number} of {_PLAN}")
+        for number, stage in enumerate(entry(values, "stages", list, _PLAN))
     )
+    return built(Plan, values, _PLAN, image=image, stages=stages, channels=channels)
 
 
-def _stage_from_json(values: dict[str, Any]) -> Stage:
-    rest = dict(values)
-    kind = rest.pop("kind")
-    stage: Stage
+def _stage_from_json(values: Any, where: str) -> Stage:
+    if not isinstance(values, dict):
+        raise ValueError(f"{where} must be a table, not {values!r:.60}")
+    kind = entry(values, "kind", str, where)
+    rest = {name: value for name, value in values.items() if name != "kind"}
     if kind == _CROSSBAR:
-        windows = tuple(_window_from_json(window) for window in rest.pop("windows"))
-        stage = CrossbarStage(layer=rest.pop("layer"), windows=windows, copies=rest.pop("copies", 1))
-    else:
-        window = _window_from_json(rest.pop("window"))
-        stage = PoolStage(kind=Pooling[kind.upper()], window=window, start=rest.pop("start"))
-    _nothing_left(rest)
-    return stage
+        windows = entry(rest, "windows", list, where)
+        return built(CrossbarStage, rest, where, windows=tuple(_window_from_json(w, where) for w in windows))
+    kinds = {each.name.lower(): each for each in Pooling}
+    if kind not in kinds:
+        raise ValueError(f"kind of {where} must be one of {_CROSSBAR}, {', '.join(kinds)}, not {kind!r:.60}")
+    window = _window_from_json(entry(rest, "window", dict, where), where)
+    return built(PoolStage, rest, where, kind=kinds[kind], window=window)
 
 
-def _window_from_json(values: dict[str, Any]) -> Window:
-    pairs: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return Window(**pairs)
-
-
-def _nothing_left(rest: dict[str, Any]) -> None:
-    if rest:
-        raise ValueError(f"A plan has no {', '.join(sorted(rest))}")
+def _window_from_json(values: Any, where: str) -> Window:
+    if not isinstance(values, dict):
+        raise ValueError(f"a window of {where} must be a table, not {values!r:.60}")
+    pairs: dict[str, Any] = {}
+    for name, value in values.items():
+        pairs[name] = tuple(value) if isinstance(value, list) else value
+        if name != "source" and not (isinstance(value, list) and all(is_whole(n) for n in value)):
+            raise ValueError(f"{name} of a window of {where} must be whole numbers, not {value!r:.60}")
+    return built(Window, pairs, f"a window of {where}")
 
 
 def plan_difference(found: Plan, expected: Plan) -> tuple[str, Any, Any] | None:

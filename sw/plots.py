@@ -35,6 +35,7 @@ from sw.plots_cycles import stage_cycles
 from sw.plots_inside import conductance, membranes, raster
 from sw.plots_maps import feature_maps
 from sw.plots_programming import failed_pairs, pulses_histogram, target_against_reached, weight_errors
+from sw.readable import share, si
 
 __all__ = [
     "accuracy_by_steps",
@@ -168,8 +169,8 @@ def energy(components_J: Mapping[str, Mapping[str, float] | None]) -> Figure:
         ax.barh(range(len(known)), values, color=[SERIES[i % 4] for i in range(len(known))], height=0.6)
         ax.hlines(range(len(known)), low, high, color=INK, linewidth=1.2)
         total = max(float(values.sum()), 1e-30)
-        for row, value in enumerate(values):
-            text = f"{value:.3g} {unit}  ({100 * value / total:.0f} %)"
+        for row, (value, each) in enumerate(zip(values, known.values(), strict=True)):
+            text = f"{si(each['typical'], 'J')}  ({share(value / total)})"
             place = (max(value, high[row]), row)
             ax.annotate(text, place, xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
         ax.set_yticks(range(len(known)), [name.upper() if len(name) == 3 else name for name in known])

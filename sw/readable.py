@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 __all__ = [
-    "FILTERS", "NOT_RUN", "change", "count", "decimal", "duration", "number", "percent", "points", "setting", "si",
-    "span",
+    "FILTERS", "NOT_RUN", "change", "count", "decimal", "duration", "number", "percent", "points", "setting", "share",
+    "si", "span",
 ]  # fmt: skip
 
 NOT_RUN = "not run"
@@ -40,6 +40,13 @@ def span(value: Mapping[str, float] | None, unit: str) -> str:
     if value is None or value["low"] == value["high"]:
         return si(None if value is None else value["typical"], unit)
     return f"{si(value['typical'], unit)} ({si(value['low'], unit)} .. {si(value['high'], unit)})"
+
+
+def share(value: float) -> str:
+    """A share, 0 .. 1, of which small ones do not vanish: "12 %", "0.3 %", "< 0.01 %", and "0 %" for none at all."""
+    if 0.0 < value < 1e-4:
+        return "< 0.01 %"
+    return f"{100 * value:.0f} %" if value >= 0.0095 or value == 0.0 else f"{100 * value:.1g} %"
 
 
 def number(value: float | None) -> str:

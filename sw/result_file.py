@@ -59,7 +59,9 @@ def load_result(path: Path) -> tuple[Result, int]:
             )
             return result, int(file["values"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise FileError(f"'{path}' is not a result of SpikeLoom, or damaged: {error}") from error
+        raise FileError(
+            f"'{path}' is not a result of SpikeLoom, or damaged; make it again with `spikeloom run CONFIG --from STEP`"
+        ) from error
 
 
 def _origin(file: Any) -> Origin | None:

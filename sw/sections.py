@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from sim.arguments import is_number, is_whole
 from sim.units import FRACTION, FREQUENCY, PULSE_TIME, Table
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
 
 
 Share = Annotated[float, FRACTION]
+_TRACED = 4
+"""Images whose membranes are compared where nobody says how many."""
 
 
 class Section(Table):
@@ -125,17 +128,17 @@ class TrainSection(Section):
 
 def _share(value: Any) -> Any:
     """A percentile as a fraction; one sentence for a percentage."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 1.0:
+    if is_number(value) and value > 1.0:
         raise ValueError(
             f"percentile must be at most 1, a fraction, not {value!r}; "
             + (f"{value:g} % is {value / 100.0:.6g}" if value <= 100.0 else "99.9 % is 0.999")
         )
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return float(value) if is_whole(value) else value
 
 
 def _quantile(value: Any) -> Any:
     """ "auto", or a number above 0 and at most 1."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = is_number(value)
     if value != "auto" and not (number and 0.0 < value <= 1.0):
         percent = f"; {value:g} % is {value / 100.0:.6g}" if number and 1.0 < value <= 100.0 else ""
         raise ValueError(f"adc_quantile must be 'auto' or a number above 0 and at most 1, not {value!r}{percent}")
@@ -321,7 +324,7 @@ class LearningSection(Section):
 def _copies(value: Any) -> Any:
     """A list as a tuple; one sentence for what is neither a number nor a list of numbers of at least 1."""
     numbers = list(value) if isinstance(value, list | tuple) else [value]
-    if not numbers or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in numbers):
+    if not numbers or not all(is_whole(n) and n >= 1 for n in numbers):
         raise ValueError(
             f"copies must be a whole number of at least 1, or a list of such numbers, one a layer, not {value!r}"
         )
@@ -385,6 +388,13 @@ class HardwareSection(Section):
                 yield f"[hardware] {given}: usual are {PULSE_TIME.usual}"
 
 
+def _traced(value: Any) -> Any:
+    """ "auto", or a whole number of at least 0."""
+    if value != "auto" and not (is_whole(value) and value >= 0):
+        raise ValueError(f"trace_images must be 'auto' or a whole number of at least 0, not {value!r}")
+    return value
+
+
 class CosimSection(Section):
     """The run of the generated Verilog."""
 
@@ -393,8 +403,13 @@ class CosimSection(Section):
     )
     images: Annotated[int, Field(ge=0, description="test images run through the Verilog; 0 is all, images")] = 0
     trace_images: Annotated[
-        int, Field(ge=0, description="images of which every membrane is compared as well, images")
-    ] = 4
+        int | Literal["auto"],
+        BeforeValidator(_traced),
+        Field(
+            description="images of which every membrane is compared as well, at most `images`; auto is 4, or all where "
+            "fewer are run, images"
+        ),
+    ] = "auto"
     waves: Annotated[bool, Field(description="whether the simulator writes a waveform file")] = False
     through_bus: Annotated[
         bool,
@@ -403,3 +418,8 @@ class CosimSection(Section):
             "the unit's plain ports"
         ),
     ] = False
+
+    @property
+    def traced(self) -> int:
+        """Images of which every membrane is compared, if as many are run."""
+        return _TRACED if self.trace_images == "auto" else self.trace_images

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sw.config import Config
 from sw.errors import ConfigError
 
-__all__ = ["changed", "fixed", "parse_settings"]
+__all__ = ["changed", "check_given_once", "check_settings", "fixed", "idle_in_compile", "parse_settings"]
 
 _SOURCE = "--set"
 
@@ -50,12 +50,61 @@ def changed(config: Config, settings: Sequence[str] | None, unused: Sequence[str
     """
     if not settings:
         return config
-    changes = parse_settings(settings)
-    names = [f"{table}.{key}" for table, keys in changes.items() if isinstance(keys, dict) for key in keys]
+    check_settings(settings, unused, what)
+    return config.updated(parse_settings(settings), _SOURCE)
+
+
+def check_settings(settings: Sequence[str] | None, unused: Sequence[str], what: str) -> None:
+    """Raise `ConfigError` for settings of tables or keys that are `unused`; `what` says by what, a clause."""
+    names = _names(settings)
+    what = what if ";" in what else f"{what}; leave it out"
     problems = [f"{name} would do nothing: {what}" for name in names if {name, name.partition(".")[0]} & set(unused)]
     if problems:
         raise ConfigError(_SOURCE, problems)
-    return config.updated(changes, _SOURCE)
+
+
+def check_given_once(settings: Sequence[str] | None, table: str, options: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` for settings of a table that options of their own give too.
+
+    options : the key's name, which is that of the option with "-" for "_": value; None where it is not given
+    """
+    given = {f"{table}.{name}": f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None}
+    problems = [
+        f"{name} is given by {given[name]} too; leave one of them out" for name in _names(settings) if name in given
+    ]
+    if problems:
+        raise ConfigError(_SOURCE, problems)
+
+
+_OF_RUNS = ("data", "train", "nir")
+"""Tables that say which network and images a run takes, and nothing about a chip."""
+_FEW = 3
+
+
+def idle_in_compile(values: Mapping[str, Any]) -> str | None:
+    """A sentence on keys of a configuration, given to `sw.compile` as a dictionary, that do nothing there, since model
+    and images are given; None where all are used.
+    """
+    named = []
+    for table in _OF_RUNS:
+        keys = values.get(table)
+        names = list(keys) if isinstance(keys, Mapping) else []
+        names = sorted(keys.model_fields_set) if isinstance(keys, BaseModel) else names
+        if names:
+            named.append(f"[{table}] {', '.join(names)}" if len(names) <= _FEW else f"[{table}]")
+    if not named:
+        return None
+    return (
+        f"The dictionary's {' and '.join(named)} would do nothing: sw.compile is given the network and the images, "
+        "and these keys are for a run (`spikeloom run`); leave them out, or give sw.Config.load(...) of the dictionary "
+        "if it is a run's"
+    )
+
+
+def _names(settings: Sequence[str] | None) -> list[str]:
+    """Keys of the settings, such as "device.bits"."""
+    changes = parse_settings(settings or ())
+    return [f"{table}.{key}" for table, keys in changes.items() if isinstance(keys, dict) for key in keys]
 
 
 def fixed(before: Config, after: Config) -> list[str]:

@@ -248,7 +248,7 @@ def _cosim(flow: Flow) -> list[Path]:
         image,
         tests.images[:count],
         simulator=section.simulator,
-        trace_images=section.trace_images,
+        trace_images=section.traced,
         waves=flow.folder / "waves" if section.waves else None,
         chunks=chunks,
         through_bus=section.through_bus,

@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sim.arguments import check_progress
+from sim.arguments import check_progress, is_whole
 from sim.short_repr import short_repr
 from sw.trajectories import Rewards, Trajectories
 
@@ -76,10 +76,10 @@ class Learning:
         if not self.tolerance > 0.0:
             raise ValueError(f"tolerance must be above 0, not {self.tolerance!r}")
         for name, count in (("window", self.window), ("patience", self.patience), ("max_images", self.max_images)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            if not is_whole(count) or count < 1:
                 raise ValueError(f"{name} must be a positive integer, not {count!r}")
         halves = self.rate_halves_at
-        if isinstance(halves, bool) or not isinstance(halves, int) or halves < 0:
+        if not is_whole(halves) or halves < 0:
             raise ValueError(f"rate_halves_at must be a whole number of at least 0, not {halves!r}")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Readout, Rule
-from sim.arguments import check_ids, check_labels, check_progress, check_whole
+from sim.arguments import check_ids, check_labels, check_progress, check_whole, is_whole
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.image import ChipImage
 from sim.layout import image_shape
@@ -78,7 +78,7 @@ class Trajectories:
             raise ValueError(
                 f"Right must be bool {self.leads.shape} as leads, not {self.right.dtype} {self.right.shape}"
             )
-        if isinstance(self.unit, bool) or not isinstance(self.unit, int) or self.unit < 1:
+        if not is_whole(self.unit) or self.unit < 1:
             raise ValueError(f"unit must be a positive integer, not {self.unit!r}")
 
     def __len__(self) -> int:

@@ -13,23 +13,34 @@ import hashlib
 import json
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from sim.config import Device, Energy, Programming
+from hw.params import LayerParameters, NpuParameters
 from sim.image import ChipImage, LayerImage
 from sw.chip import Chip
 from sw.config import Config
 from sw.diagnostics import Diagnosis
-from sw.errors import ConfigError, FileError, WeightImageError, warn
+from sw.errors import ConfigError, FileError, WeightImageError
 from sw.files import as_path, readable_error
-from sw.plan_json import plan_difference, plan_from_json, plan_to_json
+from sw.plan_json import plan_difference, plan_to_json
 from sw.provenance import Provenance
+from sw.weight_content import ARRAYS, Content, rebuilt, renew_energy
+from sw.weight_fields import disagreement
 
-__all__ = ["FORMAT", "VERSION", "Content", "chip_digest", "first_difference", "load", "pack", "unpack"]
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "Content",
+    "check_agreement",
+    "chip_digest",
+    "first_difference",
+    "load",
+    "pack",
+    "unpack",
+]
 
 FORMAT = "spikeloom weight image"
 VERSION = 7
@@ -39,25 +50,7 @@ the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
 read pulse had a length of its own, `t_pulse_s`, which is not used any more. Up to version 6 energy coefficients were
 single numbers, other ones: what was not a default then is kept, if it is there still.
 """
-_ENERGY_BEFORE = {
-    "adc_J_per_conversion": 2e-12,
-    "dac_J_per_pulse": 2.5e-14,
-    "dac8_J_per_pulse": 4e-13,
-    "neuron_J_per_update": 1e-13,
-    "control_J_per_cycle": 1e-12,
-}
-"""Energy coefficients up to version 6, with their defaults."""
-_ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
-
-
-class Content(NamedTuple):
-    """What a .loom file holds; the last two are `Chip.findings` and `Chip.notes`."""
-
-    image: ChipImage
-    config: Config
-    provenance: Provenance = Provenance()
-    findings: Diagnosis | None = None
-    notes: tuple[str, ...] = ()
+_REMEDY = "take a copy that is whole, or compile the chip again"
 
 
 def pack(
@@ -82,6 +75,13 @@ def pack(
     return _safetensors(tensors, metadata)
 
 
+def check_agreement(image: ChipImage, config: Config) -> None:
+    """Raise `ConfigError` for a configuration that is not the chip's, so that `load` would refuse the file."""
+    difference = disagreement(image, config)
+    if difference is not None:
+        raise ConfigError(config.name, [f"{difference}; save a chip with the configuration that it was compiled with"])
+
+
 def chip_digest(image: ChipImage) -> str:
     """SHA-256 of all that a chip is, hexadecimal; its name is not part of it."""
     tensors, chip = _content(image)
@@ -93,9 +93,9 @@ def _content(image: ChipImage) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]
     tensors: dict[str, NDArray[Any]] = {
         f"layers.{index}.{name}": np.ascontiguousarray(getattr(layer, name), dtype=dtype)
         for index, layer in enumerate(image.layers)
-        for name, dtype in _ARRAYS.items()
+        for name, dtype in ARRAYS.items()
     }
-    scalars = [field.name for field in dataclasses.fields(LayerImage) if field.name not in _ARRAYS]
+    scalars = [field.name for field in dataclasses.fields(LayerImage) if field.name not in ARRAYS]
     chip = {field.name: getattr(image, field.name) for field in dataclasses.fields(ChipImage)}
     chip |= {
         "layers": [{name: getattr(layer, name) for name in scalars} for layer in image.layers],
@@ -111,12 +111,6 @@ def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
     values = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
     plan = None if parameters.plan is None else plan_to_json(parameters.plan)
     return {**values, "layers": [dataclasses.asdict(layer) for layer in parameters.layers], "plan": plan}
-
-
-def _parameters_from_json(values: dict[str, Any]) -> NpuParameters:
-    plan = values.get("plan")
-    layers = tuple(LayerParameters(**layer) for layer in values["layers"])
-    return NpuParameters(**{**values, "layers": layers, "plan": None if plan is None else plan_from_json(plan)})
 
 
 def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
@@ -150,6 +144,11 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
     except OSError as error:
         raise FileError(readable_error(path, error, "read")) from error
     found = unpack(content, os.fspath(path))
+    difference = disagreement(found.image, found.config)
+    if difference is not None:
+        raise WeightImageError(
+            f"The weight image '{os.fspath(path)}' contradicts itself: {difference}; compile the chip again"
+        )
     if expected_parameters is not None:
         _check_parameters(found.image.parameters, expected_parameters, os.fspath(path))
     chip = Chip(found.image, found.config, provenance=found.provenance)
@@ -166,33 +165,45 @@ def unpack(content: bytes, source: str) -> Content:
     metadata = _metadata(content, source)
     if metadata.get("format") != FORMAT:
         raise WeightImageError(f"'{source}' is not a SpikeLoom weight image")
+    damaged = f"The weight image '{source}' is damaged"
     version = metadata.get("version", "")
-    if re.fullmatch(r"[0-9]{1,9}", version) and int(version) > VERSION:
+    number = int(version) if re.fullmatch(r"[0-9]{1,9}", version) else 0
+    if number > VERSION:
         raise WeightImageError(
             f"'{source}' is a weight image of version {version}, but this program reads versions up to {VERSION}; "
             "update SpikeLoom"
         )
+    if number < 1:
+        raise WeightImageError(f"{damaged}: its version must be 1 .. {VERSION}, not {version!r:.60}; {_REMEDY}")
     from safetensors import SafetensorError
     from safetensors.numpy import load as load_tensors
 
-    damaged = f"The weight image '{source}' is damaged"
     try:
         tensors = load_tensors(content)
         if _checksum(version, metadata["chip"], tensors) != metadata["sha256"]:
-            raise WeightImageError(f"{damaged}: its content does not fit its checksum")
+            raise WeightImageError(f"{damaged}: its content does not fit its checksum; {_REMEDY}")
         chip = json.loads(metadata["chip"])
-        if int(version) < 7:
-            _renew_energy(chip)
-        return _rebuilt(chip, tensors)
+        if not isinstance(chip, dict):
+            raise ValueError(f"its chip must be a table, not {chip!r:.60}")
+        if number < 7:
+            renew_energy(chip)
+        return rebuilt(chip, tensors)
     except WeightImageError:
         raise
     except ConfigError as error:
+        problems = "; ".join(error.problems)
+        if number == VERSION:
+            raise WeightImageError(f"{damaged}: in its configuration {problems}; {_REMEDY}") from error
         raise WeightImageError(
             f"The chip in '{source}' was made by an earlier version, with settings that are refused now; compile it "
-            f"again. {error}"
+            f"again: {problems}"
         ) from error
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise WeightImageError(f"{damaged}: {' '.join(str(error).split())}") from error
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise WeightImageError(f"{damaged}: its arrays or its text cannot be read; {_REMEDY}") from error
+    except ValueError as error:
+        raise WeightImageError(f"{damaged}: {' '.join(str(error).split())}; {_REMEDY}") from error
+    except (KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # Python's texts
+        raise WeightImageError(f"{damaged}: a part of it is missing, or of another form; {_REMEDY}") from error
 
 
 def _metadata(content: bytes, source: str) -> dict[str, str]:
@@ -205,7 +216,7 @@ def _metadata(content: bytes, source: str) -> dict[str, str]:
         return {str(key): str(value) for key, value in metadata.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         if FORMAT.encode() in content[:65536]:
-            raise WeightImageError(f"The weight image '{source}' is damaged: it is cut off") from None
+            raise WeightImageError(f"The weight image '{source}' is damaged: it is cut off; {_REMEDY}") from None
         raise WeightImageError(f"'{source}' is not a SpikeLoom weight image") from None
 
 
@@ -216,57 +227,6 @@ def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def _renew_energy(chip: dict[str, Any]) -> None:
-    """Energy coefficients of a file up to version 6, in place: defaults of then become those of now."""
-    given = {name: value for name, value in chip["energy"].items() if value != _ENERGY_BEFORE.get(name)}
-    gone = sorted(name for name in given if name not in Energy.model_fields)
-    if gone:
-        warn(f"The chip '{chip['name']}' was made with {', '.join(gone)} of [energy], which do nothing any more")
-    for table in (chip, chip["config"]):
-        if "energy" in table:
-            table["energy"] = {name: value for name, value in given.items() if name not in gone}
-
-
-def _rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Content:
-    parameters = _parameters_from_json(chip.pop("parameters"))
-    layers = []
-    for index, values in enumerate(chip.pop("layers")):
-        arrays: dict[str, Any] = {name: tensors[f"layers.{index}.{name}"] for name in _ARRAYS}
-        layers.append(LayerImage(**{**values, "reset": Reset(values["reset"])}, **arrays))
-    settings = chip.pop("config")
-    pulse_s = chip["device"].pop("t_pulse_s", None)  # of earlier versions, whatever the hardware did
-    settings["device"].pop("t_pulse_s", None)
-    if settings["convert"].get("percentile", 0.0) > 1.0:  # percent, in files of versions before it was a fraction
-        settings["convert"]["percentile"] /= 100.0
-    config = Config.recorded(settings, "its configuration")
-    known, diagnosis, notes = (chip.pop(name, None) for name in ("provenance", "findings", "notes"))
-    image = ChipImage(
-        **{
-            **chip,
-            "layers": tuple(layers),
-            "parameters": parameters,
-            "coding": Coding(chip["coding"]),
-            "rule": Rule(chip["rule"]),
-            "readout": Readout(chip["readout"]),
-            "device": Device(**chip["device"]),
-            "energy": Energy(**chip["energy"]),
-            "programming": Programming(**chip.get("programming", {})),
-        }
-    )
-    if pulse_s is not None and abs(pulse_s / image.read_s - 1.0) > 1e-9:
-        warn(
-            f"The chip '{image.name}' was made with t_pulse_s {pulse_s:g}, but its hardware drives rows for "
-            f"{image.read_s:g} s: energy and drift are those of {image.read_s:g} s now"
-        )
-    return Content(
-        image,
-        config,
-        Provenance() if known is None else Provenance.from_json(known),
-        None if diagnosis is None else Diagnosis.from_json(diagnosis),
-        tuple(str(note) for note in notes or ()),
-    )
 
 
 def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str) -> None:

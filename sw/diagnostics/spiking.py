@@ -43,6 +43,10 @@ _SPIKING = {
     "leak": ("membranes leak", "set [neuron] leak = 0, or raise it (V loses V / 2^leak)"),
     "reset": ("the reset takes more than a threshold away", 'set [neuron] reset = "subtract"'),
     "rule": ("images end before their spikes have settled", "raise [decision] k, or skip the first periods"),
+    "skip": (
+        "the output layer runs in too few of the time steps",
+        "lower [decision] skip, or raise t_max",
+    ),
     "steps": ("there are too few time steps", "raise [decision] t_max and k, or train for few steps ([train])"),
     None: (
         "rates are not what the activations are",
@@ -57,7 +61,8 @@ _SPIKING = {
     meaning="Spikes do not carry what the activations do.",
     measured=f"The stage 'spiking' loses {LARGE_FALL:.0%} of the images or more ({LARGE_LOSS:.0%} of accuracy with "
     "labels), and more than chance explains. The cause is what gives back half of it in real numbers when it is "
-    "changed alone: clip, leak, reset, the decision rule, four times the steps. Or the stage 'quantised' does, and "
+    "changed alone: clip, leak, reset, the decision rule, skipped periods, four times the steps. Or the stage "
+    "'quantised' does, and "
     f"the weights are right to {FINE:.0%}, so that decisions hang on single spikes.",
     remedy="As the finding says.",
     group="stages",

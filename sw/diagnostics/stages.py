@@ -160,7 +160,7 @@ class Stages:
     @cached_property
     def spiking_remedy(self) -> str | None:
         """What gives back at least half of what the stage "spiking" loses, in real numbers: "clip", "leak", "reset",
-        "rule" or "steps"; None if nothing of that does.
+        "rule", "skip" or "steps"; None if nothing of that does.
         """
         network = self._chip.network
         fall = self.fall("spiking")
@@ -206,6 +206,10 @@ def _until_the_end(network: SpikingNetwork) -> SpikingNetwork | None:
     return None if network.rule == Rule.FIXED else replace(network, rule=Rule.FIXED)
 
 
+def _without_skip(network: SpikingNetwork) -> SpikingNetwork | None:
+    return replace(network, rule=Rule.FIXED, skip=0) if network.skip else None
+
+
 def _with_more_steps(network: SpikingNetwork) -> SpikingNetwork | None:
     return replace(network, rule=Rule.FIXED, t_max=4 * network.t_max)
 
@@ -215,6 +219,7 @@ CHANGES: dict[str, Callable[[SpikingNetwork], SpikingNetwork | None]] = {
     "leak": _without_leak,
     "reset": _subtracting,
     "rule": _until_the_end,
+    "skip": _without_skip,
     "steps": _with_more_steps,
 }
 """Each gives the network with one thing changed, or None if there is nothing to change."""

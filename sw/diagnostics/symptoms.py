@@ -36,6 +36,7 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
         size: dict[str, float | int | str] = {"theta": layer.image.theta, "t_max": measures.image.t_max}
         text = f"layer '{layer.name}' never fires"
         remedy = automatic(measures, "normalisation", "raise [decision] t_max")
+        skipped = measures.image.skip and layer is measures.layers[-1]
         activation = measures.activation(layer)
         if activation is not None:
             largest = float(activation.largest.max())
@@ -43,6 +44,9 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
             text += f": its largest activation is {largest:.3g} thresholds a step, in {measures.image.t_max} steps"
             if largest <= 0.0:
                 remedy = "check the layer's weights and biases in the model, which is silent there too"
+            elif skipped:
+                text += f", the first {measures.image.skip} periods of which it skips"
+                remedy = f"lower [decision] skip, or {remedy}"
         elif measures.nir:
             remedy = "check the seconds a step that the file is read with (sw.read_nir(..., dt=...)), or raise t_max"
         yield Sign(text, size, remedy, layer.index)
@@ -145,10 +149,11 @@ def never_decides(measures: Measures) -> Iterator[Sign]:
     result, image = measures.result, measures.image
     share = float(np.mean(result.reasons == 0))
     if image.rule == Rule.WINNER_K and len(result) >= FEW and share >= ENDLESS:
+        lower = "k or skip" if image.skip else "k"
         yield Sign(
             f"{share:.0%} of the images run to T_max = {image.t_max} without the lead of k = {image.k}; their median "
             "lead "
             f"at the end is {int(np.median(result.margins))}",
             {"share": share, "k": image.k, "t_max": image.t_max, "median_lead": float(np.median(result.margins))},
-            'lower [decision] k, raise t_max, or set rule = "fixed"',
+            f'lower [decision] {lower}, raise t_max, or set rule = "fixed"',
         )

@@ -23,7 +23,7 @@ from sim.image import ChipImage
 from sim.macro import fresh_models, programmed_models, read_drift, save_models
 from sim.tools import SimulationError
 from sim.waves import check_folder, gtkw_text, wave_file
-from sw.files import as_path
+from sw.files import writable_folder
 from sw.host.errors import TransportClosed
 from sw.host.transport import READ, WRITE, Frames, Transport
 
@@ -71,7 +71,7 @@ class CosimTransport(Transport):
         for name, value in (("stalls", stalls), ("waves", waves), ("quick", quick)):
             check_switch(name, value)
         check_folder(waves, folder)
-        place = None if folder is None else as_path(folder, "simulation folder")
+        place = None if folder is None else writable_folder(folder, "simulation folder")
         built = build_host_simulator(image, simulator, waves=waves, quick=quick)
         self._temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="spikeloom-host-")) if place is None else place.resolve()
@@ -97,7 +97,7 @@ class CosimTransport(Transport):
     def link(self) -> HostLink:
         """The pipes; `TransportClosed` where they are gone."""
         if self._link is None:
-            raise TransportClosed("The simulated chip is gone: the transport was closed")
+            raise TransportClosed("The simulated chip is gone: the transport was closed; open a new one")
         return self._link
 
     def _exchange(self, data: bytes, replies: int = 0) -> list[bytes]:
@@ -168,7 +168,9 @@ class CosimTransport(Transport):
         self._exchange(command(CELLS), 1)
         with np.load(self.folder / "cells.npz") as file:
             if not file.files:
-                raise ValueError("The simulated chip has arrays that were loaded fast, and no cells")
+                raise ValueError(
+                    "The simulated chip has arrays that were loaded fast, and no cells; load it with method 'pulses'"
+                )
             return tuple(CellState(*(file[f"{name}_{index}"] for name in CELL_FIELDS)) for index in range(self._layers))
 
     def totals(self, first: int, count: int) -> NDArray[np.int64]:

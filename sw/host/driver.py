@@ -189,7 +189,10 @@ class Host:
         frames = self._stream(image, pixels, numbers, progress)
         fields = decoded(frames, image.parameters)
         if fields.pop("overflow").any():
-            raise HostError("A membrane has overflowed: its width does not fit what was loaded")
+            raise HostError(
+                "A membrane has overflowed: its width does not fit what was loaded; load the weight image that the "
+                "hardware was made for"
+            )
         shape = (len(pixels), len(image.layers), 2)
         sums = np.zeros(shape, np.int64) if devices is None else devices.totals(place, len(pixels))
         activity = {**fields.pop("activity"), "conductance": sums[:, :, 0], "stray": sums[:, :, 1]}

@@ -44,7 +44,9 @@ def paper(
     from sw.paper.results import read_results
 
     if quick and data is not None:
-        raise ConfigError("--data", ["it would do nothing with --quick, whose digits come with scikit-learn"])
+        raise ConfigError(
+            "--data", ["it would do nothing with --quick, whose digits come with scikit-learn; leave one of them out"]
+        )
     check_simulator("verilator")  # before the training, not after it
     _, flow = make_flow(output, data, seeds, quick, fresh)
     with shown(flow, as_json):

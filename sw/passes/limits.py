@@ -48,7 +48,9 @@ def check_sizes(network: Network, config: Config) -> None:
 def check_layer(name: str, outputs: int, positions: int, config: Config) -> None:
     """Raise `ConfigError` for a layer with too many channels, neurons or reads."""
     if outputs > MAX_BIASES:
-        raise ConfigError(config.name, [f"layer '{name}' has {outputs} neurons, and at most {MAX_BIASES} fit"])
+        raise ConfigError(
+            config.name, [f"layer '{name}' has {outputs} neurons, and at most {MAX_BIASES} fit; use a smaller layer"]
+        )
     if outputs * positions > MAX_NEURONS:
         raise ConfigError(
             config.name,
@@ -87,6 +89,6 @@ def _check_map(what: str, shape: MapShape, config: Config) -> None:
             config.name,
             [
                 f"{what} has {shape.channels} x {shape.height} x {shape.width} values, {shape.size} in all, and at "
-                f"most {MAX_NEURONS} fit"
+                f"most {MAX_NEURONS} fit; use smaller images, a stride or pooling before it"
             ],
         )

@@ -160,7 +160,10 @@ def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]
         if wanted > 1 and max(positions) == 1:
             raise ConfigError(
                 config.name,
-                [f"[crossbar] copies must be 1 for this network, whose layers have one position each, not {wanted}"],
+                [
+                    f"[crossbar] copies must be 1 for this network, whose layers have one position each, not {wanted}; "
+                    "leave copies out"
+                ],
             )
         copies = [min(wanted, count) for count in positions]
     else:
@@ -185,7 +188,10 @@ def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]
     if sum(copies) > MAX_LAYERS:
         raise ConfigError(
             config.name,
-            [f"the network has {sum(copies)} crossbars with all their copies, and at most {MAX_LAYERS} fit"],
+            [
+                f"the network has {sum(copies)} crossbars with all their copies, and at most {MAX_LAYERS} fit; lower "
+                "[crossbar] copies, or use fewer layers"
+            ],
         )
     return copies
 
@@ -204,7 +210,7 @@ def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
                 config.name,
                 [
                     "[coding] input must not be 'analog' for this network, in which the image is read by more than "
-                    f"the first layer: {what} too"
+                    f"the first layer: {what} too; set input 'even', 'phase' or 'rate'"
                 ],
             )
 
@@ -246,7 +252,7 @@ def _margin(config: Config, theta: int, parameters: NpuParameters) -> int:
         return 1
     limit = largest / theta if membrane else largest
     raise ConfigError(
-        config.name, [f"[decision] k must be at most {limit:g} for this network, not {config.decision.k!r}"]
+        config.name, [f"[decision] k must be at most {limit:g} for this network, not {config.decision.k!r}; lower k"]
     )
 
 

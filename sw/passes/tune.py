@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from sim.arguments import is_whole
 from sim.image import ChipImage
 from sim.short_repr import short_repr
 from sw.graph import Rectifier
@@ -60,7 +61,7 @@ class Tuning:
         if not 0.0 < self.alpha <= 1.0:
             raise ValueError(f"alpha must be above 0 and at most 1, not {self.alpha!r}")
         for name, count in (("reductions", self.reductions), ("repeats", self.repeats)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            if not is_whole(count) or count < 1:
                 raise ValueError(f"{name} must be a positive integer, not {count!r}")
         if not 1.0 < self.limit < float("inf"):
             raise ValueError(f"limit must be a finite number above 1, not {self.limit!r}")

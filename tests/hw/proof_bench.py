@@ -27,8 +27,9 @@ def inside(dut: wiring.Component) -> SimpleNamespace:
     """Signals inside of `dut`, for the invariants of an induction: the local variables of its `elaborate`, by name,
     and those of each method that it calls (in the last call), as attributes of the method's name.
 
-    `state(name)` is 1 while the component's state machine (its only one, if it has one) is in that state, and
-    `any_state` is 1 while it is in one of its states at all, which induction does not take for granted.
+    `state(name)` is 1 while the component's state machine (its only one, if it has one) is in that state,
+    `any_state` is 1 while it is in one of its states at all, which induction does not take for granted, and `states`
+    are the conditions of all states, as `tests.formal.reaches` takes them.
 
     The component is elaborated here, once; it must be a submodule of the wrapper, like any device under test. Its
     ports and its behaviour stay as they are.
@@ -54,6 +55,7 @@ def inside(dut: wiring.Component) -> SimpleNamespace:
     if machine is not None:
         variables["state"] = lambda name: machine.state == machine.encoding[name]
         variables["any_state"] = machine.state < len(machine.encoding)
+        variables["states"] = {f"state_{name.lower()}": variables["state"](name) for name in machine.encoding}
     return SimpleNamespace(**variables)
 
 

@@ -9,7 +9,7 @@ import pytest
 from amaranth.hdl import Assert, Mux, Signal
 
 from hw.activity_counter import ActivityCounter
-from tests.formal import Harness, assert_fails, prove
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches
 from tests.hw.stream_bench import simulate
 
 
@@ -61,6 +61,10 @@ class NeverWraps(Harness):
                 m.d.comb += Assert(dut.value >= before)
             total, largest = Mux(clear, 0, before) + amount, (1 << dut.bits) - 1
             m.d.comb += Assert(dut.value == Mux(total > largest, largest, total))
+            full = dut.value == largest
+            reaches(m, counts=in_turn(m, amount, amount) & (dut.value != 0), cleared=clear & (before != 0))
+            if dut.bits - dut.amount_bits <= 5:  # within sight
+                reaches(m, full=full, misses=full & (total > largest), clears_full=clear & (before == largest))
         return m
 
 
@@ -74,7 +78,7 @@ class Wrapping(ActivityCounter):
 
 
 def test_never_wraps():
-    prove(NeverWraps(ActivityCounter(amount_bits=3, bits=8)), "activity", depth=4, mode="prove")
+    prove(NeverWraps(ActivityCounter(amount_bits=3, bits=8)), "activity", depth=4, mode="prove", reach=45)
     prove(NeverWraps(ActivityCounter(amount_bits=16, bits=32)), "activity_wide", depth=4, mode="prove")
 
 

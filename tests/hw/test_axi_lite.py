@@ -10,7 +10,7 @@ from amaranth.hdl import Array, Assert, Assume, Module, Mux, Signal
 from amaranth.lib import wiring
 
 from hw.axi_lite import OKAY, SLVERR, AxiLite
-from tests.formal import Harness, assert_fails, prove
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches
 from tests.hw.axi_bench import Manager
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import CYCLE, simulate
@@ -184,6 +184,21 @@ class Rules(Harness):
         with m.If(dut.rvalid):
             m.d.comb += [Assert(dut.rdata == Mux(wrong, 0, answer)), Assert(dut.rresp == Mux(wrong, SLVERR, OKAY))]
 
+        def waits(valid, ready):
+            return past(m, valid & ~ready) & valid & ~ready
+
+        b, again = dut.bvalid & dut.bready, past(m, 1)
+        reaches(
+            m,
+            address_first=in_turn(m, aw & ~w, w & ~aw, made),
+            data_first=in_turn(m, w & ~aw, aw & ~w, made),
+            write_answer_waits=in_turn(m, waits(dut.bvalid, dut.bready) & dut.awvalid & dut.wvalid, b, b),
+            read_answer_waits=in_turn(m, waits(dut.rvalid, dut.rready) & dut.arvalid, r, r),
+            write_error=in_turn(m, b & (dut.bresp == SLVERR), b & (dut.bresp == OKAY)),
+            read_error=in_turn(m, r & (dut.rresp == SLVERR), r & (dut.rresp == OKAY) & (dut.rdata != 0)),
+            both_at_once=b & r & again,
+            numbers_wrap=in_turn(m, b, b, b, b, b),
+        )
         if self.inductive:
             inner = self.inner
             m.d.comb += [

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In
 from hw.column_readout import ColumnReadout
 from hw.params import LayerParameters
 from hw.streams import request_layout
-from tests.formal import assert_fails, prove
+from tests.formal import assert_fails, in_turn, prove, reaches, reaches_stalls
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import collect, send, simulate
 
@@ -249,6 +249,22 @@ class Contract(wiring.Component):
         with m.Else():
             m.d.comb += Assert(~(delivery & (delivered == groups - 1)))
 
+        waits = xbar.convert & ~self.done
+        reaches(
+            m,
+            conversion_takes_two_more_cycles=past(m, waits) & in_turn(m, waits, waits, conversion),
+            last_group_delivered=delivery & (delivered == groups - 1) & tiles.all(),
+            second_request=in_turn(m, taken & tiles.any(), conversion),
+            nothing_driven=in_turn(m, taken, taken & ~tiles.any(), conversion),
+            gain=delivery & (self.gain == 1) & (dut.o.payload.sums[0] < 0),
+            largest_sum=delivery & (dut.o.payload.sums[1] == -4),
+            back_pressure_stops_the_conversions=dut.o.valid
+            & ~self.ready
+            & tiles.any()
+            & (converted == 2)
+            & ~xbar.convert,
+        )
+        reaches_stalls(m, "sums", dut.o)
         if self._inductive:
             readout = inside(dut)
             made = Mux(readout.all_taken, groups, readout.group)  # groups of the request, on offer or delivered

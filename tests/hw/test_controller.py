@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In
 
 from hw.controller import Controller
 from hw.params import LayerParameters, NpuParameters
-from tests.formal import assert_fails, prove
+from tests.formal import assert_fails, in_turn, prove, reaches
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import simulate
 
@@ -145,8 +145,24 @@ class Contract(wiring.Component):
         with m.If(~running | dut.restart | ~self.current):
             m.d.sync += [running.eq(self.current), decided.eq(0), admitted.eq(0), steps.eq(0), ran.eq(0), offered.eq(0)]
 
+        answer = dut.result.valid & dut.result.ready
+        skipping = arrival & ~handed
+        waits = dut.result.valid & ~dut.result.ready
+        reaches(
+            m,
+            answer_waits_and_is_taken=in_turn(m, past(m, waits) & waits, answer),
+            stops_after_the_second_run_step=answer & (steps == 2) & (self.skip == 0),
+            last_step=answer & (steps == self.t_max) & (steps > self._phases),
+            skipped_period=in_turn(m, skipping, handed & dut.final_first, answer),
+            next_image_at_once=in_turn(m, answer & self.current, past(m, answer) & dut.admit_valid & dut.vector_valid),
+            idle_between_images=in_turn(m, answer, dut.idle, admission),
+            dropped_before_its_first_vector=in_turn(m, running & ~self.current & ~dut.restart, admission, answer),
+            vector_waits=past(m, dut.admit_valid & ~dut.admit_ready) & dut.admit_valid & ~dut.admit_ready,
+            last_layer_waits=past(m, dut.final_valid & ~self.final_ready) & dut.final_valid & ~self.final_ready,
+        )
         if self._inductive:
             controller = inside(dut)
+            reaches(m, **controller.states)
             m.d.comb += [
                 Assert(controller.any_state),
                 Assert(controller.state("IDLE") == ~running),

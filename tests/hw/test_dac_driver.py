@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In
 from hw.dac_driver import DacDriver
 from hw.params import LayerParameters
 from hw.streams import vector_layout
-from tests.formal import assert_fails, prove
+from tests.formal import assert_fails, in_turn, prove, reaches, reaches_stalls
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import CYCLE, collect, send, simulate
 
@@ -254,6 +254,17 @@ class Contract(wiring.Component):
             m.d.comb += Assert(~drive & ~dut.program_grant)
         with m.If(started & past(m, dut.o.valid & ~self.ready)):
             m.d.comb += Assert(dut.o.valid & (request == past(m, request)))
+        grant = dut.program_grant
+        reaches(
+            m,
+            longest_drive=past_sampled & past_drive & ~drive & (on > self._pulse_cycles),
+            shortest_drive=past_drive & ~drive & (on == self._pulse_cycles),
+            silent_vector=in_turn(m, drive, dut.o.valid & ~drive & (request == 0)),
+            grant_between_drives=in_turn(m, drive, grant, drive),
+            program_waits_for_sampled=self.program_request & sampled & ~drive & ~grant,
+            both_wait=in_turn(m, self.program_request & drive, grant & self.valid, drive),
+        )
+        reaches_stalls(m, "request", dut.o)
         if self._inductive:
             self._invariants(m, on)
         return m
@@ -267,6 +278,7 @@ class Contract(wiring.Component):
             Assert(driver.grant == driver.state("PROGRAM")),
             Assert(driver.timer <= most),
         ]
+        reaches(m, **driver.states)
         with m.If(driver.drive):
             m.d.comb += Assert(Mux(driver.timer == 0, on >= most, on == most - driver.timer))
         with m.Elif(~driver.offered):

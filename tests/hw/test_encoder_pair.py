@@ -11,7 +11,7 @@ from amaranth.lib import data
 
 from hw.encoder_pair import TAG_BITS, EncoderPair
 from hw.params import Coding, LayerParameters, NpuParameters
-from tests.formal import Harness, assert_fails, prove
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import CYCLE, collect, send, simulate
 from tests.hw.test_spike_encoder import random_image, unit, vectors_of, words_of
@@ -96,6 +96,23 @@ class Pair(Harness):
         with m.If(dut.drop | (dut.restart & (count == 0))):
             m.d.sync += part.eq(0)
 
+        image_taken = taken & first
+        reaches(
+            m,
+            two_images=in_turn(m, image_taken, dut.restart & (count == 2), image_taken),
+            third_image=in_turn(m, dut.restart & (count == 2), dut.restart & (count != 0), image_taken),
+            third_waits=(count == 2) & dut.pixels.valid & past(m, dut.pixels.valid & ~dut.pixels.ready),
+            drop_of_nothing=in_turn(m, dut.drop & (count == 2) & (part == 0), taken),
+            later_phases=taken & ~first & ~phase,
+            tags_differ=(count == 2) & (queue[0].tag != queue[1].tag) & dut.o.valid,
+        )
+        if words > 1:
+            reaches(
+                m,
+                dropped_beside_a_whole_one=in_turn(m, dut.drop & (count == 1) & (part != 0), accepted, count == 2),
+                restart_of_a_part=in_turn(m, dut.restart & (count == 0) & (part != 0), taken),
+            )
+        reaches_stalls(m, "vector", dut.o)
         if self.inductive:
             self._invariants(m, count, part, queue, coming, first, phase)
         return m

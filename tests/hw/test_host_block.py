@@ -20,7 +20,7 @@ from hw.host_registers import (
 from hw.params import LayerParameters, NpuParameters
 from hw.registers import Register
 from hw.write_guard import WriteGuard
-from tests.formal import Harness, assert_fails, constant, prove
+from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.test_load_guard import Folded
 
@@ -144,6 +144,22 @@ class Guard(Harness):
                 m.d.comb += Assert(flag == (set_ | (before & ~cleared)))
         resets = write & at(unit_byte_address("reset")) & strobe[0] & bus.write_data[0]
         m.d.comb += Assert(dut.reset == past(m, resets))
+
+        kinds = {"run_time": run_time, "bias": bias, "setting": settings, "target": target, "start": start}
+        reaches(
+            m,
+            **{f"{name}_written": right & kind & strobe.any() for name, kind in kinds.items()},
+            **{f"{name}_refused": refused & kind for name, kind in kinds.items()},
+            loaded_and_closed_again=in_turn(m, dut.open & guard.loaded, wrong_build, ~dut.open),
+            part_of_a_word=write & partial & bus.write_error,
+            some_bytes=right & run_time & strobe.any() & ~strobe.all(),
+            soft_reset=dut.reset,
+            reads_a_result=result & ~bus.read_error,
+            reads_nothing=bus.read_error & bus.read_enable,
+            **{f"error_{bit}": inner.values[None, "errors"][bit] for bit in range(len(causes))},
+            error_cleared=in_turn(m, inner.values[None, "errors"].all(), ~inner.values[None, "errors"].any()),
+            event=inner.values[None, "events"][0],
+        )
         return m
 
 

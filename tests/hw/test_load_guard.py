@@ -13,7 +13,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.load_guard import Checksum, LoadGuard
-from tests.formal import Harness, assert_fails, prove
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches
 from tests.hw.proof_bench import inside, mutant
 from tests.hw.stream_bench import simulate
 
@@ -121,6 +121,21 @@ class Session(Harness):
             m.d.sync += [is_open.eq(0), done.eq(right_checksum)]
         with m.Elif(expires):
             m.d.sync += is_open.eq(0)
+        opens = may_begin & right_build
+        reaches(
+            m,
+            loaded=in_turn(m, model.valid, model.valid, may_end & right_checksum, done),
+            wrong_build=dut.wrong_build & done,
+            wrong_checksum=in_turn(m, model.valid, dut.wrong_checksum),
+            begun_again=in_turn(m, opens, model.valid, opens, may_end & right_checksum),
+            next_session=in_turn(m, done, opens, done),
+            timed_out=in_turn(m, model.valid, dut.timed_out & (dut.timeout == 3), ~dut.loading),
+            quiet_but_programming=in_turn(m, is_open & dut.programming & ~dut.access, dut.timed_out),
+            begin_refused_by_an_image=dut.load_begin & dut.busy & done,
+            begin_refused_by_a_programmer=dut.load_begin & dut.programming & is_open,
+            end_refused_by_a_programmer=dut.load_end & dut.programming & is_open,
+            end_refused_outside=dut.load_end & ~is_open & ~dut.programming,
+        )
         if self.inductive:
             m.d.comb += [
                 Assert(~(is_open & done)),

@@ -10,7 +10,7 @@ from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
 
 from hw.map_collector import MapCollector
 from hw.params import LayerParameters
-from tests.formal import Harness, assert_fails, prove, stream_contract
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.proof_bench import inside, mutant
 from tests.hw.stream_bench import collect, send, simulate
 
@@ -104,6 +104,14 @@ class Words(Harness):
             m.d.comb += Assert(dut.write.address == position)
         with m.If(due):
             m.d.comb += Assert((dut.o.payload.first == first) & (dut.o.payload.phase == phase))
+        reaches(
+            m,
+            every_spike=dut.write.enable & dut.write.data.all(),
+            last_position=dut.write.enable & (position == layer.positions - 1),
+            next_group_waits=due & dut.i.valid & ~dut.o.ready,
+            step_after_step=in_turn(m, due & first, due & ~first),
+        )
+        reaches_stalls(m, "step", dut.o)
         if variables is not None:
             m.d.comb += [Assert(group < layer.groups), Assert(position < layer.positions)]
             m.d.comb += Assert(~due | ((group == 0) & (position == 0)))
@@ -115,7 +123,9 @@ class Words(Harness):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_words(shape: tuple[int, int, int]) -> None:
-    prove(Words(MapCollector(layer=layer_of(*shape)), invariants=True), "map_collector", depth=2, mode="prove")
+    spec = Words(MapCollector(layer=layer_of(*shape)), invariants=True)
+    cycles = 2 * spec.dut.layer.groups * spec.dut.layer.positions + 10
+    prove(spec, "map_collector", depth=2, mode="prove", reach=cycles, skip=cycles - 1)
 
 
 BROKEN = {

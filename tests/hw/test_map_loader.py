@@ -11,7 +11,7 @@ from amaranth.hdl import Array, Assert, Assume, Cat, Module, Mux, Signal
 from hw.geometry import CrossbarStage, MapShape, Plan, Window
 from hw.map_loader import MapLoader
 from hw.params import LayerParameters, NpuParameters
-from tests.formal import Harness, assert_fails, prove, stream_contract
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.map_model import image_map
 from tests.hw.proof_bench import inside, mutant
 from tests.hw.stream_bench import send, simulate
@@ -125,6 +125,16 @@ class Words(Harness):
             m.d.sync += reading.eq(0)
         with m.If(dut.restart):
             m.d.sync += [writing.eq(0), offered.eq(0), reading.eq(0)]
+        begins = dut.i.valid & dut.i.ready
+        reaches(
+            m,
+            vector_after_vector=in_turn(m, dut.o.valid & dut.o.ready, dut.released, begins, dut.o.valid & ~first),
+            restart_while_it_waits=in_turn(m, offered & dut.restart, begins, dut.o.valid),
+            restart_while_it_is_read=in_turn(m, reading & dut.restart, begins, dut.o.valid),
+            restart_as_it_is_released=dut.released & dut.restart,
+            restart_as_it_writes=in_turn(m, writing & dut.restart, begins),
+        )
+        reaches_stalls(m, "step", dut.o)
         if variables is not None:
             m.d.comb += [Assert(writing + offered + reading <= 1), Assert(place <= shape.positions)]
             m.d.comb += Assert(~writing | (place < shape.positions))
@@ -141,7 +151,15 @@ class Words(Harness):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_words(shape: tuple[int, int, int]) -> None:
-    prove(Words(MapLoader(parameters=unit(shape)), invariants=True), "map_loader", depth=2, mode="prove")
+    cycles = 2 * shape[1] * shape[2] + 8
+    prove(
+        Words(MapLoader(parameters=unit(shape)), invariants=True),
+        "map_loader",
+        depth=2,
+        mode="prove",
+        reach=cycles,
+        skip=cycles - 1,
+    )
 
 
 BROKEN = {

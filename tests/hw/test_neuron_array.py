@@ -10,7 +10,7 @@ from amaranth.hdl import Assert, Assume, Mux, ResetInserter, Signal
 
 from hw.neuron_array import NeuronArray
 from hw.params import LayerParameters, Reset
-from tests.formal import Harness, assert_fails, constant, prove, stream_contract
+from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.proof_bench import inside, mutant
 from tests.hw.stream_bench import collect, plain, send, simulate
 
@@ -350,6 +350,9 @@ class Contract(Harness):
     def elaborate(self, platform):
         m = super().elaborate(platform)
         stream_contract(m, self.dut.o, Assert)
+        last = self.dut.o.payload.group == self.dut.parameters.groups - 1
+        reaches(m, last_group=self.dut.o.valid & last, saturates=self.dut.overflow, fires=self.dut.spiked != 0)
+        reaches_stalls(m, "group", self.dut.o)
         return m
 
 
@@ -416,6 +419,17 @@ class NeverSaturates(Harness):
                 m.d.sync += steps.eq(Mux(taken.first, 1, steps + 1))
 
         m.d.comb += Assert(~dut.overflow)
+        taking = dut.i.valid & dut.i.ready & last
+        near, out = min(layer.max_steps, 4), dut.o.payload  # more steps are too many to be looked for
+        reaches(
+            m,
+            many_steps=taking & (steps == near - 1) & ~taken.first,
+            next_image=in_turn(m, taking & (steps == near - 1) & ~taken.first, taking & taken.first),
+            largest=dut.o.valid & (out.membranes[0] == layer.max_v0 + layer.max_sum + layer.max_bias),
+            smallest=dut.o.valid & (out.membranes[0] <= -layer.max_v0 - 2 * (layer.max_sum + layer.max_bias)),
+            bias=in_turn(m, dut.bias_write.enable & (dut.bias_write.value < 0), taking),
+        )
+        reaches_stalls(m, "group", dut.o)
         if self._inductive:
             self._invariants(m, group, steps, first)
         return m

@@ -167,7 +167,7 @@ def test_cycles_of_a_result_frame() -> None:
     p, rng = bench.parameters, random.Random(5)
     images = [[rng.randrange(256) for _ in range(p.inputs)] for _ in range(4)]
     frames: list[list[int]] = [[]]
-    times = []
+    times, began = [], []
 
     async def host(ctx):
         await bench.load(ctx)
@@ -183,7 +183,9 @@ def test_cycles_of_a_result_frame() -> None:
             ports = (dut.s_axis_pixels_tvalid, dut.s_axis_pixels_tready, dut.m_axis_result_tvalid)
             more = (dut.m_axis_result_tlast, dut.m_axis_result_tdata, CYCLE)
             *_, offered, ready, valid, last, word, now = await ctx.tick().sample(*ports, *more)
-            started = now if started is None and offered and ready else started
+            if started is None and offered and ready:
+                started = now
+                began.append(now)
             if valid:
                 if not frames[-1]:
                     times.append(now - started)
@@ -199,6 +201,7 @@ def test_cycles_of_a_result_frame() -> None:
     cycles, gaps = [frame[1] & 0xFFFFFFFF for frame in frames[:-1]], [frame[1] >> 32 for frame in frames[:-1]]
     assert times == [sum(cycles[: number + 1]) + 1 for number in range(len(images))]
     assert all(gap <= 3 for gap in gaps[1:])
+    assert gaps[0] == began[0] + 2 * p.pixel_words + 1  # since the reset, to the first vector of a lone image
 
 
 def test_soft_reset_keeps_a_word_that_waits_and_nothing_else() -> None:

@@ -9,8 +9,8 @@ from amaranth.hdl import Assert, Assume, Mux, Signal, Value
 
 from hw.params import LayerParameters, NpuParameters
 from hw.pixel_stream import PixelStream, seed_words
-from tests.formal import Harness, assert_fails, constant, prove, stream_contract
-from tests.hw.proof_bench import inside, mutant
+from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, stream_contract
+from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import simulate
 
 
@@ -90,6 +90,19 @@ class Frames(Harness):
             m.d.comb += Assert(dut.tag == Mux(begun, tag, dut.i.payload.tag))
             expected = Mux(seeds, seed, dut.default_seed.word_select(self.byte, 8))
             m.d.comb += Assert(dut.seed.word_select(self.byte, 8) == expected)
+        waits = dut.i.valid & ~dut.i.ready
+        reaches(
+            m,
+            image=whole & ~seeds,
+            image_with_a_seed=whole & seeds & (held == words - 1),
+            image_after_image=in_turn(m, whole & seeds, whole & ~seeds),
+            image_after_a_short_frame=in_turn(m, broken & last, whole),
+            image_after_a_long_frame=in_turn(m, broken & ~last, taken & last, whole),
+            image_after_a_timeout=in_turn(m, expires & (dut.timeout == 2) & dut.drop, whole),
+            image_after_an_unloaded_frame=in_turn(m, dut.unloaded, taken & last & ~good, whole),
+            waits_for_the_unit=in_turn(m, past(m, waits) & waits, whole),
+            timeout_of_a_frame_that_is_dropped=expires & ~dut.drop,
+        )
         if self.inductive:
             inner = self.inner
             m.d.comb += [

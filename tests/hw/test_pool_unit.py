@@ -12,9 +12,9 @@ from amaranth.hdl import Array, Assert, Assume, Module, Mux, Signal, Value
 from hw.geometry import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
 from hw.params import LayerParameters, NpuParameters
 from hw.pool_unit import PoolUnit
-from tests.formal import Harness, assert_fails, prove, stream_contract
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.map_model import GoldenPool
-from tests.hw.proof_bench import inside, mutant
+from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import collect, send, simulate
 
 MAX, AVERAGE = Pooling.MAX, Pooling.AVERAGE
@@ -206,6 +206,17 @@ class Pooled(Harness):
             m.d.sync += index.eq(index + 1)
         with m.If(taken):
             m.d.sync += due.eq(0)
+        wrote = dut.write.enable & (index == len(self.windows) - 1)
+        reaches(
+            m,
+            all_steps=taken & (steps == p.max_steps),
+            next_image=in_turn(m, taken & (steps == p.max_steps), begins & dut.i.payload.first, wrote),
+            last_output_spikes=wrote & dut.write.data,
+            last_output_does_not=wrote & ~dut.write.data & kept.any(),
+            lightest_phase=wrote & (mark.phase == p.phases - 1),
+            step_waits=past(m, dut.o.valid & ~dut.o.ready) & dut.o.valid & ~dut.o.ready & dut.i.valid,
+        )
+        reaches_stalls(m, "step", dut.o)
         if variables is not None:
             self._invariants(m, variables, kept, mark, data, read, due, index, steps, sums, before)
             self._running(m, variables, kept, mark, read, due, sums, before, outputs)
@@ -325,7 +336,9 @@ PROVEN = {
 @pytest.mark.parametrize("name", PROVEN)
 def test_outputs(name: str) -> None:
     kind, how = PROVEN[name]
-    prove(Pooled(proven(kind, **how), invariants=True), f"pool_{name}", depth=2, mode="prove")
+    spec = Pooled(proven(kind, **how), invariants=True)
+    cycles = 4 * len(spec.windows) * spec.dut.size + 12
+    prove(spec, f"pool_{name}", depth=2, mode="prove", reach=cycles, skip=cycles - 1)
 
 
 BROKEN = {

@@ -19,7 +19,7 @@ from hw.dac_driver import DacDriver
 from hw.params import LayerParameters
 from hw.programmer import Programmer
 from hw.streams import vector_layout
-from tests.formal import assert_fails, constant, prove
+from tests.formal import assert_fails, constant, in_turn, prove, reaches
 from tests.hw.proof_bench import inside, mutant, past
 
 PARAMETERS = LayerParameters(inputs=3, outputs=3, tile_rows=2, lanes=2)
@@ -129,6 +129,21 @@ class Contract(wiring.Component):
                     m.d.comb += Assert(port.program_amplitudes[tile] == amplitudes[tile])
         m.d.comb += Assert(~model.wanted | (model.given <= self.settings.tries))
         m.d.comb += Assert(host.busy | ~model.wanted)
+        operation = port.program_cell & self.done
+        pulse, read = operation & port.program_pulse, operation & ~port.program_pulse
+        waits = port.program_cell & ~self.done
+        grant, tries = driver.program_grant, self.settings.tries
+        reaches(
+            m,
+            start_waits_for_the_grant=in_turn(m, driver.xbar.drive & host.busy & ~grant, grant & port.program_cell),
+            row_of_one_tile=read & (port.program_tiles == 1) & (model.present == 1),
+            nothing_there=in_turn(m, host.start & (self.host.start_group > 1), ~host.busy, operation),
+            finished_without_a_pulse=in_turn(m, read & ~port.program_side, read & port.program_side),
+            one_tile_is_left=in_turn(m, read & port.program_tiles.all(), pulse & ~port.program_tiles.all()),
+            gives_up=in_turn(m, pulse, read & (model.given == 1) & (tries == 1), read & (model.given == 0)),
+            operation_waits=in_turn(m, past(m, waits) & waits, pulse),
+            no_pulses=in_turn(m, read & (tries == 0), ~host.busy),
+        )
         if self._inductive:
             self._invariants(m, model)
         return m
@@ -196,6 +211,7 @@ class Contract(wiring.Component):
         p, tiles = PARAMETERS, PARAMETERS.row_tiles
         dut, driver = self._inside, inside(self._driver)
         state = dut.state
+        reaches(m, **dut.states)
         m.d.comb += [
             Assert(driver.drive == driver.state("DRIVE")),
             Assert(driver.offered == driver.state("OFFER")),
@@ -253,7 +269,7 @@ class Contract(wiring.Component):
 
 
 def test_proof_contract() -> None:
-    prove(Contract(inductive=True), "programmer", depth=2, mode="prove")
+    prove(Contract(inductive=True), "programmer", depth=2, mode="prove", reach=17, skip=16)
 
 
 class Judgement(wiring.Component):
@@ -272,6 +288,17 @@ class Judgement(wiring.Component):
         inside_window = (self.code <= self.target + window) & (self.target <= self.code + window)
         distance = Mux(up[0], self.target - self.code, self.code - self.target)
         m.d.comb += [Assert(far[0] == ~inside_window), Assert(distance >= 0), Assert(amplitudes[0] <= most)]
+        between = (amplitudes[0] > least) & (amplitudes[0] < most)
+        reaches(
+            m,
+            finished=inside_window & (distance != 0),
+            one_too_far=far[0] & (distance == window + 1) & (window != 0),
+            up=far[0] & up[0] & between,
+            down=far[0] & ~up[0] & between,
+            smallest_amplitude=far[0] & (distance < least) & (amplitudes[0] == least),
+            largest_amplitude=far[0] & (distance > most) & (amplitudes[0] == most),
+            limits_crossed=far[0] & (least > most),
+        )
         with m.If((least >= most) | (distance >= most)):
             m.d.comb += Assert(amplitudes[0] == most)
         with m.Else():
@@ -280,7 +307,7 @@ class Judgement(wiring.Component):
 
 
 def test_proof_judgement() -> None:
-    prove(Judgement(), "judgement", depth=1)
+    prove(Judgement(), "judgement", depth=1, reach=1)
 
 
 BROKEN_JUDGEMENT = {

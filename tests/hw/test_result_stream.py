@@ -6,7 +6,7 @@ import pytest
 from amaranth.hdl import Assert, Assume, Mux, Signal, Value
 
 from hw.result_stream import ResultStream
-from tests.formal import Harness, assert_fails, prove, stream_contract
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import simulate
 
@@ -65,6 +65,16 @@ class Frames(Harness):
                 tag.eq(dut.i.payload.tag),
                 more.eq(dut.more),
             ]
+        reaches(
+            m,
+            short_frame=in_turn(m, sent & final & ~more, answered),
+            long_frame=in_turn(m, sent & final & more & ~cut, answered & ~dut.more, sent & final),
+            next_answer_at_once=answered & sent & final,
+            cut_while_it_waits=in_turn(m, past(m, cut) & cut & ~dut.o.ready & (number == 1), sent & cut, answered),
+            cleared_as_it_is_sent=in_turn(m, dut.clear & sent & ~final, ~active, sent),
+            answer_waits_for_clear=dut.i.valid & dut.clear & ~active,
+        )
+        reaches_stalls(m, "word", dut.o)
         if self.inductive:
             inner = self.inner
             m.d.comb += [

@@ -9,8 +9,8 @@ from amaranth.hdl import Assert, Assume, Cat, Mux, Signal
 
 from hw.params import LayerParameters
 from hw.spike_collector import SpikeCollector
-from tests.formal import Harness, assert_fails, prove, stream_contract
-from tests.hw.proof_bench import mutant
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
+from tests.hw.proof_bench import mutant, past
 from tests.hw.stream_bench import collect, send, simulate
 
 SHAPES = [(1, 1), (5, 5), (8, 4), (10, 4), (33, 8), (7, 1)]
@@ -118,6 +118,15 @@ class Contract(Harness):
         m.d.comb += Assert(rows[layer.outputs :] == 0)
         with m.If((group != 0) | due):
             m.d.comb += Assert(vector.count == sum(rows))
+        reaches(
+            m,
+            all_spike=due & rows[: layer.outputs].all(),
+            none_spikes=due & ~rows.any(),
+            first_waits_for_the_vector=past(m, due & ~self.dut.o.ready) & due & self.dut.i.valid,
+            step_after_step=in_turn(m, due & first, due & ~first & rows.any()),
+            last_phase=due & (phase == layer.phases - 1) & (layer.phases > 1) | (due & (layer.phases == 1)),
+        )
+        reaches_stalls(m, "vector", self.dut.o)
         return m
 
 

@@ -9,7 +9,7 @@ from amaranth.hdl import Assert, Assume, Mux, Signal
 
 from hw.params import LayerParameters, NpuParameters, Readout
 from hw.spike_counter import SpikeCounter
-from tests.formal import Harness, assert_fails, constant, prove, stream_contract
+from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.proof_bench import inside
 from tests.hw.stream_bench import collect, send, simulate
 
@@ -160,6 +160,18 @@ class CannotWrap(Harness):
             with m.If(dut.o.valid & dut.o.ready & (number == index)):
                 m.d.sync += [total.eq(exact), number.eq((index + 1) % parameters.classes)]
             totals.append(total)
+        taken, last = dut.o.valid & dut.o.ready, dut.o.payload.last
+        again = dut.i.valid & (fired.first if parameters.max_steps == 1 else ~fired.first)
+        reaches(
+            m,
+            last_class_in_the_second_step=in_turn(m, taken & last, taken & last & again & (dut.o.payload.score != 0)),
+            next_image=in_turn(m, taken & last & again, taken & last & fired.first),
+            every_step_counts=taken & ~fired.first & (dut.o.payload.score == 2 << (parameters.phases - 1)),
+            last_phase=taken & (fired.phase == parameters.phases - 1),
+        )
+        if parameters.max_steps * parameters.classes <= 12:  # within sight
+            reaches(m, largest_score=taken & last & (dut.o.payload.score == parameters.max_count))
+        reaches_stalls(m, "score", dut.o)
         if self._inductive:
             self._invariants(m, group, steps, first, phase, number, totals)
         return m
@@ -213,7 +225,13 @@ TINY = {"adc_bits": 1, "max_gain_shift": 0, "max_theta": 1, "max_bias": 0}
 )
 def test_counts_cannot_wrap(outputs, lanes, phases, max_steps):
     parameters = unit(outputs, lanes, phases, max_steps, **TINY)
-    prove(CannotWrap(SpikeCounter(parameters=parameters), inductive=True), "counter", depth=3, mode="prove")
+    prove(
+        CannotWrap(SpikeCounter(parameters=parameters), inductive=True),
+        "counter",
+        depth=3,
+        mode="prove",
+        reach=3 * outputs + 10,
+    )
 
 
 @pytest.mark.parametrize("outputs, lanes, phases, max_steps", [(1, 1, 1, 4), (2, 2, 2, 2)])

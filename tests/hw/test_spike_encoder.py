@@ -13,7 +13,7 @@ from hw.params import Coding, LayerParameters, NpuParameters
 from hw.phase_shifter import start_state, taps, xorshift128
 from hw.spike_encoder import SpikeEncoder
 from hw.streams import pixels_layout
-from tests.formal import assert_fails, prove
+from tests.formal import assert_fails, in_turn, prove, reaches, reaches_stalls
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import collect, send, simulate
 
@@ -285,8 +285,24 @@ class Contract(wiring.Component):
             m.d.comb += Assert(dut.o.payload.first == ~taken)
             m.d.comb += Assert(dut.o.payload.phase == phase)
 
+        taken_now, begins = dut.o.valid & self.ready, self.valid & dut.pixels.ready
+        full = dut.o.payload.count == 3
+        reaches(
+            m,
+            third_vector=in_turn(m, taken_now, taken_now & phase, taken_now & ~dut.o.payload.first & ~phase),
+            next_image=in_turn(m, taken_now, self.restart, begins, taken_now & full),
+            dropped_while_it_waits=in_turn(m, dut.o.valid & ~self.ready & self.restart, taken_now),
+            dropped_half_way=in_turn(m, begins & ~dut.last, self.restart & dut.last, begins & ~dut.last, taken_now),
+            word_waits_for_restart=self.valid & ~dut.pixels.ready & ~self.restart,
+            **{
+                f"spikes_of_coding_{int(coding)}": taken_now & full & (self.coding == coding)
+                for coding in list(Coding)[:3]
+            },
+        )
+        reaches_stalls(m, "vector", dut.o)
         if self._inductive:
             encoder = inside(dut)
+            reaches(m, **{f"state_{number}": encoder.state == number for number in range(4)})
             padding = slice(8, 16)  # lane 1 of word 1 has no pixel: it must never spike
             pixels, sums = (store.read_port(domain="comb") for store in (encoder.image, encoder.sums))
             m.d.comb += [

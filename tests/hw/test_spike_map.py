@@ -7,12 +7,12 @@ import random
 from typing import Any
 
 import pytest
-from amaranth.hdl import Array, Assert, Assume, Module, Signal
+from amaranth.hdl import Array, Assert, Assume, Cat, Module, Signal
 
 from hw.constant_division import reciprocal
 from hw.geometry import MapShape
 from hw.spike_map import SpikeMap, address_bits
-from tests.formal import Harness, assert_fails, constant, prove
+from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches
 from tests.hw.proof_bench import mutant
 from tests.hw.stream_bench import simulate
 
@@ -87,6 +87,16 @@ class Words(Harness):
             m.d.comb += Assume(~mine | (dut.read.address != self.position))
         with m.If(shown):
             m.d.comb += Assert(dut.read.data == expected)
+        waits = ~dut.read.enable
+        others = [getattr(dut, f"write_{bank}").enable for bank in range(banks)]
+        reaches(
+            m,
+            shows=shown & expected.all(),
+            shows_the_second_word=in_turn(m, mine, shown, mine, shown & (dut.read.data != 0)),
+            shows_on_while_it_is_written=in_turn(m, shown & waits & mine, shown & waits),
+            all_banks_at_once=in_turn(m, Cat(others).all() & mine, shown),
+            last_position=shown & (self.position == positions - 1),
+        )
         return m
 
 

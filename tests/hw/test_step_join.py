@@ -16,7 +16,7 @@ from hw.map_collector import MapCollector
 from hw.params import LayerParameters
 from hw.step_join import StepJoin
 from hw.streams import fired_layout, step_layout
-from tests.formal import Harness, assert_fails, prove, stream_contract
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.proof_bench import inside, mutant
 from tests.hw.stream_bench import collect, send, simulate
 
@@ -134,6 +134,15 @@ class Complete(Harness):
         m.d.comb += [Assert(dut.o.valid == Cat(dues).all()), Assert(~dut.o.valid | written.all())]
         with m.If(dut.o.valid):
             m.d.comb += [Assert(dut.o.payload.first == first), Assert(dut.o.payload.phase == phase)]
+        ready = Cat(collector.o.valid for collector in dut.collectors)
+        reaches(
+            m,
+            first_copy_waits=ready[0] & ~ready[1],
+            last_copy_waits=ready[copies - 1] & ~ready[0],
+            all_written=written.all() & dut.o.valid,
+            third_step=in_turn(m, handed, handed, dut.o.valid & (phase == 2) & ~first),
+        )
+        reaches_stalls(m, "step", dut.o)
         with m.If(handed):
             m.d.sync += [written.eq(0), first.eq(0), phase.eq(Mux(phase == 2, 0, phase + 1))]
         return m
@@ -146,7 +155,7 @@ def parts(positions: int, copies: int, join: Any = StepJoin) -> Parts:
 
 @pytest.mark.parametrize("shape", [(2, 2), (5, 2), (7, 3), (6, 4)])
 def test_complete(shape: tuple[int, int]) -> None:
-    prove(Complete(parts(*shape), invariants=True), "step_join", depth=2, mode="prove")
+    prove(Complete(parts(*shape), invariants=True), "step_join", depth=2, mode="prove", reach=24)
 
 
 ALL = "self.o.valid.eq(Cat(i.valid for i in inputs).all())"

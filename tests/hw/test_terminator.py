@@ -9,8 +9,8 @@ from amaranth.hdl import Assert, Assume, Mux, Signal
 
 from hw.params import LayerParameters, NpuParameters, Rule
 from hw.terminator import Terminator
-from tests.formal import Harness, assert_fails, constant, prove, stream_contract
-from tests.hw.proof_bench import inside, mutant
+from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, reaches_stalls, stream_contract
+from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import collect, send, simulate
 
 
@@ -117,7 +117,11 @@ class Order(Harness):
             m.d.sync += self.done.eq(0)
         m.d.sync += due.eq(self.done & ~taken)
         m.d.comb += Assert(dut.o.valid == due)
+        waits = past(m, dut.i.valid & ~dut.i.ready) & dut.i.valid & ~dut.i.ready
+        reaches(m, next_step_waits=waits & dut.o.valid & ~dut.o.ready, next_step=in_turn(m, taken, dut.o.valid))
+        reaches_stalls(m, "verdict", dut.o)
         if self.inductive:
+            reaches(m, **self.inner.states)
             m.d.comb += [
                 Assert(self.inner.any_state),
                 Assert(self.inner.state("COMPARE") == ~self.done),
@@ -174,6 +178,23 @@ class Decision(Order):
                 m.d.comb += Assert((runner < classes) & (runner != verdict.winner))
                 with m.If((verdict.winner == a) & (runner == b)):
                     m.d.comb += Assert(verdict.margin == score_a - score_b)
+        said = dut.o.valid & dut.o.ready
+        winner_k = dut.rule == Rule.WINNER_K
+        reaches(
+            m,
+            stops_by_the_rule=said & verdict.reason & (dut.step != dut.t_max) & (dut.k != 0),
+            stops_at_the_last_step=in_turn(m, said & ~verdict.stop, said & verdict.stop & ~verdict.reason & winner_k),
+            goes_on_under_the_fixed_rule=in_turn(m, said & ~verdict.stop & ~winner_k, said & verdict.stop),
+            last_class_wins=said & (verdict.winner == classes - 1) & (verdict.winner == a),
+        )
+        if classes > 1:
+            tie = (a != b) & (score_a == score_b) & (b < classes)
+            reaches(
+                m,
+                tie=said & (verdict.winner == a) & tie & (verdict.margin == 0),
+                negative_scores=said & (verdict.winner == a) & (score_a < 0) & (score_b < score_a) & (b < classes),
+                largest_margin=said & (verdict.winner == a) & (score_a > 0) & (score_b < 0) & (runner == b),
+            )
         if self.inductive:
             self._invariants(m, picked, runner)
         return m
@@ -238,7 +259,13 @@ class Forgetful(Terminator):
 
 @pytest.mark.parametrize("classes", [1, 3, 10])
 def test_order_proof(classes):
-    prove(Order(Terminator(parameters=parameters(classes)), inductive=True), "order", depth=3, mode="prove")
+    prove(
+        Order(Terminator(parameters=parameters(classes)), inductive=True),
+        "order",
+        depth=3,
+        mode="prove",
+        reach=3 * classes + 12,
+    )
 
 
 def test_order_proof_bites():
@@ -248,7 +275,9 @@ def test_order_proof_bites():
 @pytest.mark.parametrize("classes, adc_bits", [(1, 1), (2, 1), (3, 8), (4, 1), (10, 8)])
 def test_decision_proof(classes, adc_bits):
     unit = parameters(classes, 32, adc_bits=adc_bits)
-    prove(Decision(Terminator(parameters=unit), inductive=True), "decision", depth=3, mode="prove")
+    prove(
+        Decision(Terminator(parameters=unit), inductive=True), "decision", depth=3, mode="prove", reach=3 * classes + 12
+    )
 
 
 @pytest.mark.parametrize("broken", [LastWins, StopsLate, StopsEarly])

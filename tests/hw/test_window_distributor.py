@@ -12,7 +12,7 @@ from amaranth.hdl import Array, Assert, Assume, Cat, Module, Mux, Signal, Value
 
 from hw.params import LayerParameters
 from hw.window_distributor import WindowDistributor, stage_layer
-from tests.formal import Harness, assert_fails, prove, stream_contract
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.proof_bench import inside, mutant
 from tests.hw.stream_bench import collect, send, simulate
 
@@ -120,6 +120,16 @@ class Dealt(Harness):
             if variables is not None:
                 m.d.comb += Assert(place < positions)
         m.d.comb += Assert(dut.i.ready == Cat(rooms).any())
+        end = taken & (position == positions - 1)
+        outputs = [getattr(dut, f"o_{number}") for number in range(copies)]
+        reaches(
+            m,
+            step_after_step=in_turn(m, end, taken & (position == 0), taken & (position == 1)),
+            all_copies_wait=Cat(o.valid & ~o.ready for o in outputs).all(),
+            waits_for_its_copy=dut.i.valid & ~dut.i.ready & outputs[0].ready,
+        )
+        for number, o in enumerate(outputs):
+            reaches_stalls(m, f"copy_{number}", o)
         if variables is not None:
             m.d.comb += [Assert(position < positions), Assert(variables.turn == copy)]
             m.d.comb += Assert(variables.own == Array([p // copies for p in range(positions)] + [0])[position])

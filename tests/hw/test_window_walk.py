@@ -10,7 +10,7 @@ from amaranth.hdl import Array, Assert, Assume, Module, Signal
 
 from hw.geometry import MapShape, Window
 from hw.window_walk import WindowWalk, kept_columns, window_words
-from tests.formal import Harness, assert_fails, prove
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls
 from tests.hw.proof_bench import inside, mutant
 from tests.hw.stream_bench import collect, simulate
 
@@ -126,6 +126,16 @@ class Walk(Harness):
             names = ("position", "window", "row", "column", "inside", "opens", "closes", "end")
             m.d.comb += [Assert(getattr(word, name) == now(name)) for name in names]
             m.d.comb += Assert(~word.inside | (word.address == now("address")))
+        taken = dut.o.valid & dut.o.ready
+        reaches(
+            m,
+            starts_again=in_turn(m, taken & word.end, dut.start, taken),
+            **{f"window_{n}": taken & (word.window == n) & (number != 0) for n in range(1, len(dut.windows))},
+        )
+        if any(entry["inside"] == 0 for entry in expected):
+            reaches(m, outside=taken & ~word.inside)
+        if len(expected) > 1:
+            reaches_stalls(m, "word", dut.o)
         if variables is not None:
             m.d.comb += Assert(number < len(expected))
             names = ("position", "window", "row", "column", "x", "y")
@@ -137,7 +147,8 @@ class Walk(Harness):
 @pytest.mark.parametrize("name", CASES)
 def test_every_window_once_in_order_inside(name: str) -> None:
     dut = WindowWalk(windows=CASES[name][0], shapes=CASES[name][1])
-    prove(Walk(dut, invariants=True), f"walk_{name}", depth=2, mode="prove")
+    cycles = len(words(*CASES[name])) + 5
+    prove(Walk(dut, invariants=True), f"walk_{name}", depth=2, mode="prove", reach=cycles, skip=cycles - 1)
 
 
 BROKEN = {

@@ -205,7 +205,8 @@ PAIR = (make_images(6, 20), np.zeros(6, int))
             {},
             PAIR,
             ConfigError,
-            r"^tiny: validation images are given, but nothing uses them with \[decision\] strategy",
+            r"^tiny: validation images are given, but nothing uses them with \[decision\] strategy "
+            r"'given' and \[convert\] tune false; leave validation out, or set \[decision\] strategy 'learned' or",
         ),
         ({"decision": LEARNED}, PAIR[0], TypeError, r"^validation must be a pair \(images, labels\), not ndarray$"),
         ({"decision": LEARNED}, (PAIR[0][:0], []), CalibrationError, r"^The validation set is empty; learning and"),

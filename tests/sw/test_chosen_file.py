@@ -54,7 +54,8 @@ def test_damaged_files_are_named(load, content, tmp_path):
     path = tmp_path / "found.json"
     path.write_text(content)
     with pytest.raises(
-        FileError, match=r"^'.*found.json' is not a (learnt strategy|tuning) of SpikeLoom, or damaged: "
+        FileError,
+        match=r"^'.*found.json' is not a (learnt strategy|tuning) of SpikeLoom, or damaged; make it again with `spike",
     ):
         load(path)
 

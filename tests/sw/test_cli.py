@@ -316,7 +316,15 @@ def test_configuration_errors_are_sentences(place: Path) -> None:
 
 def test_options_that_do_not_exist_are_usage_errors() -> None:
     assert "No such option" in call("run", "tiny", "--imagse", "3", code=2).stderr
-    assert call("cosim", "tiny", "--simulator", "vcs", code=2).stderr
+    for arguments, sentence in (
+        (("cosim", "tiny", "--simulator", "vcs"), "for '--simulator': 'vcs' is not one of 'verilator', 'icarus'."),
+        (("paper", "foo"), "for 'PAPER': 'foo' is not one of 'winner-k'."),
+        (("paper", "winner-k", "--seeds", "200"), "for '--seeds': must be at most 100, not '200'"),
+        (("cosim", "tiny", "--trace-images", "x"), "for '--trace-images': must be a whole number, not 'x'"),
+        (("lifetime", "tiny", "--threshold", "x"), "for '--threshold': must be a number, not 'x'"),
+    ):
+        said = " ".join(call(*arguments, code=2).stderr.split())
+        assert f"Invalid value {sentence}" in said and "Value error" not in said and "Input should" not in said
 
 
 def test_debug_shows_where_an_error_comes_from() -> None:
@@ -437,6 +445,26 @@ def test_the_simplest_mistakes(place: Path) -> None:
     left = {path.name for path in place.iterdir()}
     assert left <= {"folder.toml", "broken.toml", "dots.toml", "file", "png.loom", "empty.loom", "build"}
     assert (place / "file").read_text() == "mine"
+
+
+def test_an_output_that_cannot_be_is_told_before_the_training(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, AssertionError("the work has begun"))
+    (place / "file").write_text("mine")
+    (place / "dir").mkdir()
+    for folder in ("run/report", "run/waves"):
+        (place / folder).parent.mkdir(exist_ok=True)
+        (place / folder).write_text("mine")
+    not_a_folder = ": a part of the path is a file, not a folder; choose another path"
+    for arguments, sentence in (
+        (("nir", "tiny", "-o", "dir"), "Cannot write 'dir': it is a folder; give the path of a file"),
+        (("nir", "tiny", "-o", "file/x.nir"), f"Cannot write 'file/x.nir'{not_a_folder}"),
+        (("verilog", "tiny", "-o", "file"), f"Cannot write 'file'{not_a_folder}"),
+        (("firmware", "tiny", "-o", "file"), f"Cannot write 'file'{not_a_folder}"),
+        (("cosim", "tiny", "-o", "run", "--waves"), f"Cannot write 'run/waves'{not_a_folder}"),
+        (("run", "tiny", "-o", "run"), f"Cannot write 'run/report'{not_a_folder}"),
+    ):
+        assert error(*arguments).startswith(sentence), arguments
+    assert (place / "file").read_text() == "mine" and not list((place / "dir").iterdir())
 
 
 def test_fresh_leaves_the_users_files_alone(place: Path) -> None:

@@ -93,7 +93,11 @@ def test_a_weight_image_is_judged_by_images_of_a_file(tmp_path: Path) -> None:
     told = spikeloom("diagnose", path, "--images", files["bright"], "--images", "30")
     assert told.exit_code == 0 and "measured on 30 images of 'bright.npz'" in told.output
     told = spikeloom("diagnose", path, "--images", files["dark"])
-    assert "fault, dark-input" in told.stdout and told.stderr.count("Warning: Images are nearly black") == 1
+    assert (
+        "fault, dark-input" in told.stdout
+        and told.stderr.count("Warning: Images of '") == told.stderr.count("Warning") == 1
+    )
+    assert "dark.npz' are nearly black" in told.stderr
 
 
 def test_settings_of_the_command_line_are_those_of_the_chip(

@@ -449,6 +449,7 @@ def test_dense_networks_have_no_plan() -> None:
 def test_a_layer_with_too_many_neurons_is_refused() -> None:
     model = nn.Sequential(nn.Conv2d(1, 5, 1), nn.ReLU(), nn.AvgPool2d(1024), nn.Flatten(), nn.Linear(5, 2))
     images = np.full((1, 1, 1024, 1024), 90, np.uint8)
+    images[..., 0] = 255
     with pytest.raises(
         ConfigError, match=r"^tiny: layer '0' has 5 channels at 1048576 positions, 5242880 neurons, and"
     ):
@@ -464,7 +465,7 @@ def test_analog_images_belong_to_the_first_layer() -> None:
     ):
         sw.compile(nn.Sequential(nn.MaxPool2d(2), *tail(16)), images, config)
     skip = Calls(lambda m, x: m.l(torch.flatten(F.relu(m.d(F.relu(m.c(x))) + F.pad(x, (0, 0, 0, 0, 0, 3))), 1)))
-    with pytest.raises(ConfigError, match=r"the first layer: layer 'd' too$"):
+    with pytest.raises(ConfigError, match=r"the first layer: layer 'd' too; set input 'even', 'phase' or 'rate'$"):
         sw.compile(skip, images, config)
 
 

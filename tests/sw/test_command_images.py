@@ -12,6 +12,7 @@ import sim.cosim
 import sw
 from sim.reference import run_reference
 from sw.command_images import images_for
+from sw.config import Config
 from sw.data import load_data
 from sw.errors import DataError, FileError, SpikeLoomError
 from sw.provenance import from_run
@@ -77,6 +78,25 @@ def test_images_come_from_a_data_set_or_a_file() -> None:
     assert "not known without labels" in call("cosim", "mine.loom", "--images", "bare.npz").stdout
 
 
+@pytest.mark.filterwarnings("ignore:.* images have the numbers")
+@pytest.mark.parametrize("command", [("cosim",), ("firmware", "-o", "c"), ("diagnose",)])
+def test_more_images_than_there_are_is_said(command: tuple[str, ...]) -> None:
+    name, *options = command
+    few = "300 is more than there are, 30 images of 'mine.npz': all 30 are taken; give a smaller number"
+    result = call(name, "mine.loom", *options, "--images", "mine.npz", "--images", "300")
+    assert f"Warning: --images {few}" in result.stderr
+    assert "Warning" not in call(name, "mine.loom", *options, "--images", "mine.npz", "--images", "30").stderr
+    if name == "cosim":
+        said = call(name, "mine.loom", "--images", "bare.npz", "--trace-images", "7").stderr
+        assert "--trace-images 7 is more than the images that are run: all 6 are traced" in said
+
+
+def test_a_run_says_so_too() -> None:
+    set_up = ("run", "tiny", "--set", "data.test_limit=3", "--set", "train.epochs=1")
+    said = call(*set_up, "--images", "4").stderr
+    assert "--images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are taken" in said
+
+
 def test_headers_say_whose_images_they_hold(place: Path) -> None:
     call("firmware", "mine.loom", "-o", "c", "--images", "mine.npz", "--images", "3")
     text = (place / "c/network.h").read_text()
@@ -115,10 +135,10 @@ def test_a_file_of_another_kind_is_one_sentence(place: Path) -> None:
         ("one.npz", "'one.npz' is not an .npz file of arrays, or damaged: it holds one array without a name"),
         ("objects.npz", "'objects.npz' is not an .npz file of arrays, or damaged: "),
         ("other.npz", "'other.npz' has no array 'images' (its arrays: 'pixels', 'y')"),
-        ("small.npz", "Images must have shape [images, 64]"),
-        ("late.npz", "Labels must have shape (3,), one an image, not (2,)"),
-        ("ten.npz", "Labels must lie in 0 .. 9, the chip's classes, but that of image 2 is 10"),
-        ("whole.npz", "Images must be uint8"),
+        ("small.npz", "Images of 'small.npz' must have shape [images, 64]"),
+        ("late.npz", "Labels of 'late.npz' must have shape (3,), one an image, not (2,)"),
+        ("ten.npz", "Labels of 'ten.npz' must lie in 0 .. 9, the chip's classes, but that of image 2 is 10"),
+        ("whole.npz", "Images of 'whole.npz' must be uint8"),
         ("many", "--images takes a number of images or a file that ends in .npz, not 'many'"),
         ("3.5", "--images takes a number of images or a file that ends in .npz, not '3.5'"),
     ):
@@ -138,7 +158,8 @@ def test_a_file_of_another_kind_is_one_sentence(place: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:.* images have the numbers")
 def test_a_chip_of_a_run_takes_its_own_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    chip = sw.compile(make_model(64, 12, 10), DIGITS.train_images[:50], {"data": {"test_limit": 40}})
+    limited = Config.load({"data": {"test_limit": 40}})
+    chip = sw.compile(make_model(64, 12, 10), DIGITS.train_images[:50], limited)
     with pytest.raises(SpikeLoomError, match="does not say which images it is for"):
         images_for(chip, "x.loom", None, None)
     chip.provenance = from_run(chip.provenance, "digits", DIGITS.checksum(), trained=True)

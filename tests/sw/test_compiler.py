@@ -150,5 +150,8 @@ def test_linear_layers_without_a_rectifier_between_are_refused():
 
 def test_average_pooling_in_the_weights_needs_some():
     config = make_config(convert={"average_pooling": "weights"})
-    with pytest.raises(ConfigError, match=r"average_pooling must be 'spikes' for this network, which has none to fold"):
+    with pytest.raises(
+        ConfigError,
+        match=r"average_pooling must be 'spikes' for this network, which has none to fold, not 'weights'; le",
+    ):
         sw.compile(make_model(20, 6, 3), IMAGES, config)

@@ -3,9 +3,11 @@
 import re
 import warnings
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from sim.config import Device
 from sw.config import PRESETS, Config
 from sw.errors import ConfigError, SpikeLoomWarning
 
@@ -81,7 +83,13 @@ BAD = [
     ({"train": {"augment": "yes"}}, "[train] augment must be true or false, not 'yes'"),
     ({"device": {"g_min_S": 1.0}}, "[device] g_max_S (1e-05) must be above g_min_S (1.0)"),
     ({"device": {"bits": 7}}, "[device] bits must be at most 6, not 7"),
-    ({"cosim": {"images": 3}}, "[cosim] trace_images must be at most images (3), not 4"),
+    (
+        {"cosim": {"images": 3, "trace_images": 4}},
+        "[cosim] trace_images must be at most images (3), not 4; lower trace_images, leave it out, or raise images",
+    ),
+    ({"device": {1: 2}}, "[device] a key must be a text, not 1"),
+    ({"cosim": {"trace_images": -1}}, "[cosim] trace_images must be 'auto' or a whole number of at least 0, not -1"),
+    ({"cosim": {"trace_images": "all"}}, "[cosim] trace_images must be 'auto' or a whole number of at least 0, not 'a"),
     ({"crossbar": {"adc_bits": 17}}, "[crossbar] adc_bits must be at most 16, not 17"),
     ({"seed": -1}, "seed must be at least 0, not -1"),
     (
@@ -384,7 +392,7 @@ def test_tantalum_cells_are_programmed_by_pulses():
         ({"train": {"hidden": [], "activation_levels": 3}}, "; leave activation_levels out or add a hidden layer"),
         ({"train": {"network": "2c3-10", "exact_sums": True}}, "; leave exact_sums out"),
         ({"nir": {"file": "a.nir"}, "train": {"epochs": 3}}, "; leave epochs or [nir] file out"),
-        ({"cosim": {"images": 3}}, "; lower trace_images or raise images"),
+        ({"cosim": {"images": 3, "trace_images": 4}}, "; lower trace_images, leave it out, or raise images"),
         ({"lifetime": {"measure": True}}, "; or set [device] cell 'tantalum'"),
         (
             {"device": TANTALUM, "lifetime": {"measure": True, "programmings": 2}},
@@ -435,6 +443,49 @@ def test_updated_says_how_its_changes_are_written(keywords, written):
         Config.load("tiny").updated(**keywords)
     with pytest.raises(TypeError, match=r"^changes must be a dictionary such as"):
         Config.load("tiny").updated()
+
+
+@pytest.mark.parametrize("images", [1, 3, 4, 9, 0])
+def test_traced_images_follow_the_images(images):
+    """Only a number that is given is held to them; the default is 4, and all where there are fewer."""
+    for config in (
+        Config.load({"cosim": {"images": images}}),
+        Config.load("tiny").updated({"cosim": {"images": images}}),
+    ):
+        assert config.cosim.trace_images == "auto" and config.cosim.traced == 4
+        assert Config.load(config.model_dump(mode="json")) == config
+    assert Config.load({"cosim": {"images": images, "trace_images": 1}}).cosim.traced == 1
+
+
+def test_numbers_of_numpy_are_numbers():
+    tables = {
+        "seed": np.uint32(7),
+        "decision": {"t_max": np.int64(20), "k": np.float32(3.0)},
+        "device": {"bits": np.int16(3), "device_sigma": np.float64(0.05)},
+        "train": {"hidden": np.array([20, 10]), "dropout": np.float64(0.1), "batch_norm": np.bool_(False)},
+        "convert": {"percentile": np.float64(0.9), "normalisation": "percentile", "adc_quantile": np.float64(0.5)},
+        "crossbar": {"copies": [np.int64(1), np.int64(1), np.int64(1)]},
+        "energy": {"sample_J": [np.float64(1e-15), np.float64(2e-15), 3e-15]},
+        "cosim": {"trace_images": np.int64(2)},
+    }
+    plain = {
+        "seed": 7,
+        "decision": {"t_max": 20, "k": 3.0},
+        "device": {"bits": 3, "device_sigma": 0.05},
+        "train": {"hidden": [20, 10], "dropout": 0.1, "batch_norm": False},
+        "convert": {"percentile": 0.9, "normalisation": "percentile", "adc_quantile": 0.5},
+        "crossbar": {"copies": [1, 1, 1]},
+        "energy": {"sample_J": [1e-15, 2e-15, 3e-15]},
+        "cosim": {"trace_images": 2},
+    }
+    found = Config.load(tables)
+    assert repr(found) == repr(Config.load(plain))
+    assert repr(Config.load("tiny").updated(tables)) == repr(Config.load("tiny").updated(plain))
+    assert Device(bits=np.int64(3)) == Device(bits=3)
+    with pytest.raises(ConfigError, match=r"t_max must be a whole number, not 2.5$"):
+        Config.load({"decision": {"t_max": np.float64(2.5)}})
+    with pytest.raises(ConfigError, match=r"bits must be at most 6, not 9$"):
+        Config.load({"device": {"bits": np.int64(9)}})
 
 
 def test_updated_changes_some_values_and_checks_all():

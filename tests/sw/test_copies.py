@@ -161,7 +161,9 @@ def test_copies_that_do_not_fit(copies: list[int], sentence: str) -> None:
 
 
 def test_dense_layers_have_no_use_for_copies() -> None:
-    sentence = r"\[crossbar\] copies must be 1 for this network, whose layers have one position each, not 2$"
+    sentence = (
+        r"\[crossbar\] copies must be 1 for this network, whose layers have one position each, not 2; leave copies out$"
+    )
     with pytest.raises(ConfigError, match=sentence):
         sw.compile(make_model(20, 7, 5), make_images(50, 20), make_config(crossbar={"copies": 2}))
     sw.compile(make_model(20, 7, 5), make_images(50, 20), make_config(crossbar={"copies": [1, 1]}))
@@ -169,7 +171,7 @@ def test_dense_layers_have_no_use_for_copies() -> None:
 
 def test_more_crossbars_than_addresses() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 324, 2))
-    with pytest.raises(ConfigError, match=r"the network has 257 crossbars with .* copies, and at most 255 fit$"):
+    with pytest.raises(ConfigError, match=r"the network has 257 crossbars with .* copies, and at most 255 fit; lower"):
         sw.compile(model, make_images(20, 324).reshape(20, 1, 18, 18), make_config(crossbar={"copies": 256}))
 
 

@@ -231,6 +231,10 @@ BROKEN: dict[str, tuple[Callable[[], Chip], list[tuple[str, str | None]]]] = {
         lambda: compiled(neuron={"v0": 1.0}, decision={"t_max": 20, "k": 1.0}),
         [("spiking-loss", None)],
     ),
+    "nearly all periods skipped": (
+        lambda: compiled(decision={"t_max": 12, "skip": 11, "k": 1.0}),
+        [("spiking-loss", None)],
+    ),
     "a strong leak": (lambda: compiled(neuron={"leak": 1}, decision={"t_max": 40}), [("spiking-loss", None)]),
     "k out of reach": (lambda: compiled(decision={"t_max": 12, "k": 12.0}), [("never-decides", None)]),
     "images of one class": (lambda: compiled(images=IMAGES[:400][LABELS[:400] == 2]), [("network-of-one-class", None)]),
@@ -350,22 +354,34 @@ def test_an_effect_that_only_the_list_knows_has_a_remedy(monkeypatch: pytest.Mon
     assert finding.remedy == "lower [device] stuck_on and stuck_off"
 
 
-@pytest.mark.parametrize(("case", "mended_by"), [("one time step", "steps"), ("a strong leak", "leak")])
+@pytest.mark.parametrize(
+    ("case", "mended_by"),
+    [("one time step", "steps"), ("a strong leak", "leak"), ("nearly all periods skipped", "skip")],
+)
 def test_what_would_mend_the_spikes_is_named(case: str, mended_by: str) -> None:
     found = BROKEN[case][0]().findings
     assert found is not None and found[0].size["mended_by"] == mended_by
+    assert (
+        found[0].remedy
+        == {
+            "steps": "raise [decision] t_max and k, or train for few steps ([train])",
+            "leak": "set [neuron] leak = 0, or raise it (V loses V / 2^leak)",
+            "skip": "lower [decision] skip, or raise t_max",
+        }[mended_by]
+    )
 
 
 def test_one_thing_is_changed_at_a_time() -> None:
-    made = compiled(neuron={"clip": 2.0, "leak": 3, "reset": "zero"})
+    made = compiled(neuron={"clip": 2.0, "leak": 3, "reset": "zero"}, decision={"skip": 2, "t_max": 12})
     network = spiking_network(made.image)
     changed = {name: change(network) for name, change in CHANGES.items()}
-    assert None not in changed.values() and list(changed) == ["clip", "leak", "reset", "rule", "steps"]
+    assert None not in changed.values() and list(changed) == ["clip", "leak", "reset", "rule", "skip", "steps"]
     assert {layer.clip for layer in changed["clip"].layers} == {0.0} and changed["leak"].leak == 0
     assert [layer.reset for layer in changed["reset"].layers] == [Reset.SUBTRACT] * 3
     assert changed["rule"].rule == Rule.FIXED and changed["steps"].t_max == 4 * network.t_max
     plain = spiking_network(compiled(decision={"rule": "fixed"}).image)
-    assert [name for name, change in CHANGES.items() if change(plain) is None] == ["clip", "leak", "reset", "rule"]
+    unchanged = [name for name, change in CHANGES.items() if change(plain) is None]
+    assert unchanged == ["clip", "leak", "reset", "rule", "skip"] and changed["skip"].skip == 0
 
 
 def test_compile_warns_in_one_sentence_with_cause_size_and_remedy() -> None:

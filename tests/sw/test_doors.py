@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import re
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from sim.refresh import refresh_interval
 from sim.result import Result
 from sw.chip import Chip
 from sw.config import Config
-from sw.errors import SpikeLoomWarning
+from sw.errors import FileError, SpikeLoomWarning
+from sw.files import writable_file, writable_folder
 from sw.firmware import firmware_files
 from sw.host import CosimTransport, Host
 from sw.passes.tune_loss import tune_chip
@@ -294,6 +296,70 @@ def test_paths_are_paths(name: str) -> None:
             PATHS[name](text)
 
 
+WRITERS: dict[str, tuple[str, Door]] = {
+    "save": ("sw.weight_image.pack", CHIP.save),
+    "write_nir": ("sw.nir_export.chip_to_nir", CHIP.write_nir),
+    "write_verilog": ("sw.export_folder.export_files", CHIP.write_verilog),
+    "report": ("sw.chip_report.report", lambda x: CHIP.report(x, IMAGES)),
+    "cosim": ("sim.cosim.run_cosim", lambda x: CHIP.cosim(IMAGES, folder=x)),
+}
+FILES = ("save", "write_nir")
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_path_that_cannot_be_is_told_before_the_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, door = WRITERS[name]
+    monkeypatch.setattr(work, lambda *_, **__: pytest.fail("the work has begun"))
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    if name in FILES:
+        with pytest.raises(
+            FileError, match=r"^Cannot write '.*/folder': it is a folder; give the path of a file, such"
+        ):
+            door(tmp_path / "folder")
+    else:
+        with pytest.raises(
+            FileError, match=r"/file': a part of the path is a file, not a folder; choose another path$"
+        ):
+            door(tmp_path / "file")
+    for inside in ("file/x", "file/x/y"):
+        with pytest.raises(FileError, match=r"': a part of the path is a file, not a folder; choose another path$"):
+            door(tmp_path / inside)
+    with pytest.raises(FileError, match=r"': the name is too long; choose another path$"):
+        door(tmp_path / ("a" * 300) / "x")
+
+    def refuse(dir: Path) -> Any:
+        raise PermissionError(errno.EACCES, "no", str(dir))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(FileError, match=r"/new/x': permission is denied; choose another path$"):
+        door(tmp_path / "new/x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_path_that_can_be_is_left_as_it_is_by_the_check(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert writable_file(tmp_path / "file", "file") == tmp_path / "file"
+    assert writable_file(tmp_path / "a/b/c", "file") == tmp_path / "a/b/c"
+    assert writable_folder(tmp_path, "folder") == tmp_path
+    assert writable_folder(str(tmp_path / "a/b"), "folder") == tmp_path / "a/b"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("size", [np.int64, np.int32, int])
+def test_numbers_of_numpy_are_taken_wherever_pythons_are(size: Callable[[int], Any]) -> None:
+    shape = tuple(size(n) for n in SHAPE)
+    sw.compile(MODEL, FLAT, {"preset": "tiny", "decision": {"t_max": size(20)}}, input_shape=shape)
+    learning = {"preset": "tiny", "decision": {"strategy": "learned"}, "learning": {"max_images": size(1000)}}
+    assert _compile(config=learning, validation=(IMAGES, [size(n) for n in LABELS])).strategy is not None
+    assert repr(sw.ClippedReLU(np.float64(1.0), size(4))) == repr(sw.ClippedReLU(1.0, 4))
+    assert CHIP.predict(IMAGES, ids=[size(n) for n in range(COUNT)]).ids.tolist() == list(range(COUNT))
+    digits = Path(__file__).parents[2] / "examples" / "digits.nir"
+    assert sw.read_nir(digits, start=np.float32(0.5)).start == 0.5
+
+
 WARNING = {
     "multiply by 255 / 15, or give images / 15 in floating point": IMAGES // 17,
     "multiply by 255 / 1, or give images / 1 in floating point": (IMAGES > 99).astype(np.uint8),
@@ -329,6 +395,41 @@ def test_images_that_are_surely_a_slip_are_told_of_everywhere(sentence: str, tmp
             continue
         with pytest.raises(SpikeLoomWarning, match=re.escape(sentence) + "$"):
             door(WARNING[sentence])
+
+
+ALIKE = {
+    "All 7 calibration images are the same image": np.repeat(IMAGES[:1], 7, 0),
+    "All 7 calibration images have no contrast: all 90 pixels of an image are the same": np.broadcast_to(
+        np.arange(200, 207, dtype=np.uint8)[:, None, None, None], IMAGES.shape
+    ),
+    "The only one of the calibration images has no contrast: all 90 pixels of an image are the same": np.full(
+        (1, *SHAPE), 0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", ALIKE)
+def test_images_that_say_nothing_of_others_are_told_of_where_they_are_measured(sentence: str) -> None:
+    end = "; what is measured on them fits no others, so give images such as the chip will see"
+    with pytest.warns(SpikeLoomWarning, match="^" + re.escape(sentence + end) + "$") as seen:
+        _compile(ALIKE[sentence])
+    assert len(seen) == 1 and seen[0].filename == __file__
+    with pytest.warns(
+        SpikeLoomWarning, match="^" + re.escape(sentence.replace("calibration", "validation") + end) + "$"
+    ) as seen:
+        _compile(config=LEARNING, validation=(ALIKE[sentence], LABELS[: len(ALIKE[sentence])]))
+    assert len(seen) == 1
+
+
+def test_a_few_images_that_differ_are_no_slip() -> None:
+    """One image, two that differ in a pixel, images of one pixel, a set in which some are alike or flat."""
+    twice = np.repeat(IMAGES[:1], 2, 0)
+    twice[1, 0, 0, 0] ^= 1
+    mixed = IMAGES.copy()
+    mixed[:3], mixed[3] = IMAGES[:1], 90
+    for images in (IMAGES[:1], twice, mixed):
+        _compile(images)
+    sw.compile(nn.Sequential(nn.Linear(1, 3)), np.array([[9], [200]], np.uint8))
 
 
 def test_the_right_images_give_the_same_everywhere() -> None:

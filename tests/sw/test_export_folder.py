@@ -72,7 +72,9 @@ def test_the_readme_names_the_macros_settings(folder):
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "out").write_text("x")
-    with pytest.raises(FileError, match=r"^Cannot write '.*out': a part of the path is a file, not a folder$"):
+    with pytest.raises(
+        FileError, match=r"^Cannot write '.*out': a part of the path is a file, not a folder; choose another path$"
+    ):
         CHIP.write_verilog(tmp_path / "out")
 
 

@@ -226,7 +226,10 @@ def test_weights_must_be_finite(value):
     model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))
     with torch.no_grad():
         model[2].weight[1, 1] = value
-    with pytest.raises(WeightError, match=r"^Parameter '2.weight' of the model has 1 values that are NaN"):
+    with pytest.raises(
+        WeightError,
+        match=r"^Parameter '2.weight' of the model has 1 values that are NaN or infinite; train it again, w",
+    ):
         import_torch(model)
 
 
@@ -263,11 +266,11 @@ def test_parameters_without_real_values_are_refused():
         (lambda: nn.LazyLinear(3), r"^Parameter '0.weight' of the model has no values yet \(a lazy module\); run"),
         (
             lambda: nn.Linear(3, 3, device="meta"),
-            r"^Parameter '0.weight' of the model has no values \(it is on the meta",
+            r"^Parameter '0.weight' of the model has no values \(it is on the meta device\); load its weights$",
         ),
         (
             lambda: nn.Linear(3, 3, dtype=torch.complex64),
-            r"^Parameter '0.weight' of the model must be real numbers, not",
+            r"^Parameter '0.weight' of the model must be real numbers, not torch.complex64; convert it$",
         ),
     ):
         with pytest.raises(WeightError, match=sentence):

@@ -148,12 +148,18 @@ SMALL = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten
 @pytest.mark.parametrize(
     ("tables", "sentence"),
     [
-        ({"coding": {"input": "rate", "phases": 2}}, "The chip has phases, which NIR does not have"),
+        (
+            {"coding": {"input": "rate", "phases": 2}},
+            "The chip has phases, which NIR does not have; compile it with [coding] phases 1",
+        ),
         ({"neuron": {"leak": 3}}, "The chip has neurons that leak, which NIR does not have"),
-        ({"neuron": {"clip": 2.0}}, "The chip has limits of the membrane, which NIR does not have"),
+        (
+            {"neuron": {"clip": 2.0}},
+            "The chip has limits of the membrane, which NIR does not have; compile it with [neuron] clip 0.0",
+        ),
         ({"neuron": {"output_reset": "none"}}, "The chip has neurons without a reset, which NIR does not have"),
         ({"neuron": {"output_reset": "zero"}}, "The chip has layers with different resets, which NIR does not have"),
-        ({}, "Stage 1 of the chip is max pooling, which NIR does not have"),
+        ({}, "Stage 1 of the chip is max pooling, which NIR does not have; a network with av"),
     ],
 )
 def test_what_nir_does_not_have_is_named(tables: dict[str, Any], sentence: str, tmp_path: Path) -> None:
@@ -189,12 +195,30 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=re.escape(str(tmp_path))):
         sw.read_nir(tmp_path)
     (tmp_path / "text.nir").write_text("no HDF5")
-    with pytest.raises(FileError, match=r"text.nir' is not a NIR file that can be read \(OSError: "):
+    with pytest.raises(FileError, match=r"text.nir' is not a NIR file: it is no HDF5 file; write it with nir.write"):
         sw.read_nir(tmp_path / "text.nir")
     with h5py.File(tmp_path / "other.nir", "w") as file:
         file["x"] = 3
-    with pytest.raises(FileError, match=r"other.nir' is not a NIR file that can be read \(KeyError: "):
+    with pytest.raises(
+        FileError, match=r"other.nir' is not a NIR file: it is an HDF5 file without a graph \(a group 'no"
+    ):
         sw.read_nir(tmp_path / "other.nir")
+    whole = sw.write_nir(sw.read_nir(dense()), tmp_path / "whole.nir").read_bytes()
+    (tmp_path / "half.nir").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        FileError, match=r"half.nir' is not a NIR file: it is an HDF5 file that is cut off or damaged; t"
+    ):
+        sw.read_nir(tmp_path / "half.nir")
+    for name, change, sentence in (
+        ("type", lambda node: node.create_dataset("type", data="Izhikevich"), "has the type 'Izhikevich', which NIR d"),
+        ("weight", lambda node: None, "(Affine) lacks a value, or has one too many or of another shape; write it with"),
+    ):
+        (tmp_path / "odd.nir").write_bytes(whole)
+        with h5py.File(tmp_path / "odd.nir", "a") as file:
+            del file["node/nodes/a"][name]
+            change(file["node/nodes/a"])
+        with pytest.raises(FileError, match=re.escape(f"odd.nir' is not a NIR file: its node 'a' {sentence}")):
+            sw.read_nir(tmp_path / "odd.nir")
     with pytest.raises(FileError, match="NIR file"):
         sw.read_nir("")
 
@@ -210,10 +234,10 @@ def test_neurons_of_the_configuration_must_be_those_of_the_file() -> None:
     for sentence in (
         "[neuron] reset must be 'zero' for this network from NIR, not 'subtract'",
         "[neuron] output_reset must be 'zero' for this network from NIR, not 'subtract'",
-        "[neuron] v0 must be 0.0 for this network from NIR, not 0.5",
+        "[neuron] v0 must be 0.0 for this network from NIR, not 0.5; set v0 so",
         "[neuron] leak must be 0 for this network from NIR, not 2",
         "[neuron] clip must be 0.0 for this network from NIR, not 3.0",
-        "[coding] phases must be 1 for this network from NIR, not 2",
+        "[coding] phases must be 1 for this network from NIR, not 2; leave phases out",
         "[convert] output_offset must be 'auto' for this network from NIR, not 'network'",
         "[convert] average_pooling must be 'spikes' for this network from NIR, not 'weights'",
     ):

@@ -16,6 +16,7 @@ from sw.cli import app
 from sw.config import Config
 from sw.data import load_data
 from sw.errors import ConfigError
+from sw.flow import Flow
 from sw.nir_export import write_nir
 from sw.result_file import load_result
 from sw.steps import load_chip, make_flow
@@ -167,7 +168,9 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(tmp_path: Path) -> No
 
     assert "Cannot read 'none.nir': it is not there" in run(nir={"file": "none.nir"})
     (tmp_path / "text.nir").write_text("no HDF5")
-    assert "is not a NIR file that can be read (OSError" in run(nir={"file": str(tmp_path / "text.nir")})
+    assert "is not a NIR file: it is no HDF5 file; write it with nir.write" in run(
+        nir={"file": str(tmp_path / "text.nir")}
+    )
     assert "[neuron] v0 must be 0.0 for this network from NIR, not 0.5" in run(neuron={"v0": 0.5})
     assert "[neuron] reset must be 'zero' for this network from NIR, not 'subtract'" in run(nir={"reset": "file"})
     for make, sentence in (
@@ -186,9 +189,11 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(tmp_path: Path) -> No
     assert "few.nir' ends with 7 neurons, but 'digits' has 10 classes" in run(nir={"file": str(tmp_path / "few.nir")})
 
 
-def test_what_cannot_be_written_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is trained."""
+    monkeypatch.setattr(Flow, "run_one", lambda *_: pytest.fail("the work has begun"))
     config = toml(tmp_path / "leak.toml", {"name": "leak", "train": {"epochs": 1}, "neuron": {"leak": 3}})
-    assert "The chip has neurons that leak, which NIR does not have" in refused(
+    assert "The chip has neurons that leak, which NIR does not have; compile it with [neuron] leak 0" in refused(
         "nir", config, "-o", str(tmp_path / "x")
     )
     assert not (tmp_path / "x").exists()

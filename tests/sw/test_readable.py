@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sw.readable import FILTERS, change, count, decimal, duration, number, percent, points, setting, si
+from sw.readable import FILTERS, change, count, decimal, duration, number, percent, points, setting, share, si
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,8 @@ def test_templates_have_them_all() -> None:
     assert FILTERS["change"](-0.123) == change(-0.123) == "-12.3 %"
     assert FILTERS["points"](-0.0012) == points(-0.0012) == "-0.12 points"
     assert FILTERS["setting"]("a") == setting("a") == '"a"' and FILTERS["duration"] is duration
+
+
+def test_small_shares_do_not_vanish() -> None:
+    texts = {0.0: "0 %", 1e-6: "< 0.01 %", 1e-4: "0.01 %", 0.0034: "0.3 %", 0.0095: "1 %", 0.126: "13 %", 1.0: "100 %"}
+    assert {value: share(value) for value in texts} == texts

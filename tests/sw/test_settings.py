@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from sim.config import Device
 from sw.chip import Chip
 from sw.cli import app
 from sw.config import Config
-from sw.errors import ConfigError
+from sw.errors import ConfigError, SpikeLoomWarning
 from sw.flow import Flow
-from sw.sections import DecisionSection
+from sw.sections import DataSection, DecisionSection
 from sw.settings import changed, parse_settings
 from sw.steps import STEPS, make_flow
 from tests.sw.models import make_chip, make_images, make_model
@@ -247,6 +248,25 @@ def loom(tmp_path_factory: pytest.TempPathFactory) -> str:
         (("cosim", "LOOM", "--images", "1", "-o", "DIR"), "--output: it would do nothing: only the waves of a weight"),
         (("lifetime", "LOOM", "--set", "cosim.images=3"), "--set: cosim.images would do nothing: a weight image is a"),
         (("lifetime", "LOOM", "--set", "lifetime.images=3", "--images", "4"), "--set: lifetime.images is given by --i"),
+        (("lifetime", "LOOM", "--set", "lifetime.measure=true"), "--set: lifetime.measure would do nothing: this comm"),
+        (("run", "tiny", "--images", "3", "--set", "cosim.images=4"), "--set: cosim.images is given by --images too;"),
+        (("cosim", "tiny", "--images", "3", "--set", "cosim.images=4"), "--set: cosim.images is given by --images too"),
+        (("cosim", "LOOM", "--images", "3", "--set", "cosim.images=4"), "--set: cosim.images is given by --images too"),
+        (("cosim", "LOOM", "--images", "NPZ", "--set", "cosim.images=4"), "--set: cosim.images is given by --images t"),
+        (("cosim", "LOOM", "--simulator", "icarus", "--set", "cosim.simulator=icarus"), "cosim.simulator is given by"),
+        (("cosim", "LOOM", "--waves", "--set", "cosim.waves=false"), "--set: cosim.waves is given by --waves too; lea"),
+        (("cosim", "LOOM", "--trace-images", "1", "--set", "cosim.trace_images=2"), "is given by --trace-images too;"),
+        (("cosim", "LOOM", "--through-bus", "--set", "cosim.through_bus=false"), "is given by --through-bus too; leav"),
+        *(
+            ((command, source, *named, *more, "--set", "data.test_limit=4"),
+            f"--set: data.test_limit would do nothing: {' '.join(named)[:9]}")
+            for command, more in (("cosim", ()), ("firmware", ("-o", "DIR")), ("lifetime", ()), ("diagnose", ()))
+            for source in ("LOOM", "tiny")
+            for named in (("--data-set", "digits"), ("--images", "NPZ"))
+        ),
+        (("verilog", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this comm"),
+        (("nir", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this command"),
+        (("diagnose", "tiny", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this command runs no"),
         (("paper", "winner-k", "--quick", "--data", "DIR"), "--data: it would do nothing with --quick, whose digits"),
     ],
 )  # fmt: skip
@@ -254,10 +274,36 @@ def test_an_option_that_would_do_nothing_is_an_error(
     arguments: tuple[str, ...], sentence: str, loom: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    places = {"LOOM": loom, "DIR": str(tmp_path / "x")}
+    places = {"LOOM": loom, "DIR": str(tmp_path / "x"), "NPZ": f"{loom}.npz"}
+    np.savez(places["NPZ"], images=make_images(5, 64))
     result = CliRunner().invoke(app, [places.get(word, word) for word in arguments])
     assert result.exit_code == 2 and sentence in " ".join(result.stderr.split()), result.stderr
     assert not (tmp_path / "build").exists() and not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"data": {"test_limit": 40}}, "[data] test_limit would"),
+        ({"train": {"epochs": 3, "batch": 9}}, "[train] epochs, batch would"),
+        ({"preset": "tiny", "data": {"set": "digits"}, "train": {"epochs": 40}}, "[data] set and [train] epochs would"),
+        ({"data": DataSection(calibration_images=9)}, "[data] calibration_images would"),
+        (TINY.model_dump(), "[data] and [train] and [nir] would"),
+    ],
+)
+def test_what_is_for_a_run_alone_is_told_of_where_a_model_is_compiled(given: dict[str, Any], named: str) -> None:
+    with pytest.warns(
+        SpikeLoomWarning, match="^" + re.escape(f"The dictionary's {named} do nothing: sw.compile")
+    ) as seen:
+        sw.compile(make_model(20, 6, 3), IMAGES, given)
+    assert len(seen) == 1 and seen[0].filename == __file__
+
+
+def test_a_run_s_configuration_compiles_a_model_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('preset = "tiny"\n[train]\nepochs = 3\n[data]\ntest_limit = 4\n')
+    own = {"preset": "tiny", "device": {"bits": 3}, "cosim": {"simulator": "icarus"}, "name": "own"}
+    for config in (tmp_path / "run.toml", "tiny", TINY, Config.load({"train": {"epochs": 3}}), own):
+        sw.compile(make_model(20, 6, 3), IMAGES, config)
 
 
 def test_settings_of_the_command_line_make_the_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

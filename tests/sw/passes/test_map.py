@@ -67,7 +67,7 @@ def test_k_counts_spikes_with_readout_spikes():
 
 def test_k_out_of_reach_is_refused():
     config = make_config(decision={"k": 1e9, "readout": "membrane"}, neuron={"output_reset": "none"})
-    with pytest.raises(ConfigError, match=r"^tiny: \[decision\] k must be at most .*, not 1000000000.0$"):
+    with pytest.raises(ConfigError, match=r"^tiny: \[decision\] k must be at most .*, not 1000000000.0; lower k$"):
         map_to_chip(LAYERS, config)
 
 

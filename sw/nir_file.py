@@ -1,0 +1,58 @@
+"""A NIR file as a graph, or a sentence on what of the file is not one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sw.errors import FileError
+from sw.files import readable_error
+
+__all__ = ["read_graph"]
+
+_REMEDY = "write it with nir.write, sw.write_nir or a library's exporter"
+
+
+def read_graph(path: Path) -> Any:
+    """The `nir.NIRGraph` of a file (HDF5). Raises `FileError` for a file that cannot be read, or holds none."""
+    import nir
+
+    try:
+        return nir.read(path, type_check=False)  # it takes every kernel for a square; ours is checked all the same
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise FileError(readable_error(path, error, "read")) from error
+    except Exception as error:  # h5py and nir raise whatever they come across
+        raise FileError(f"'{path}' is not a NIR file: {_trouble(path)}") from error
+
+
+def _trouble(path: Path) -> str:
+    """What of a file that `nir` cannot read is the reason, with the remedy."""
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return f"it is no HDF5 file; {_REMEDY}"
+    try:
+        with h5py.File(path, "r") as file:
+            return _node_in_trouble(file)
+    except Exception:  # a file that is damaged in any way
+        return f"it is an HDF5 file that is cut off or damaged; take a copy that is whole, or {_REMEDY}"
+
+
+def _node_in_trouble(file: Any) -> str:
+    """The first part of a NIR file from which no node can be made."""
+    import nir
+    from nir.serialization import hdf2dict
+
+    if "node" not in file:
+        return f"it is an HDF5 file without a graph (a group 'node'); {_REMEDY}"
+    nodes = file["node"].get("nodes", {})
+    for name in nodes:
+        values = hdf2dict(nodes[name])
+        kind = values.get("type")
+        if not (isinstance(kind, str) and isinstance(getattr(nir, kind, None), type)):
+            return f"its node '{name}' has the type {kind!r:.60}, which NIR does not have; {_REMEDY}"
+        try:
+            nir.dict2NIRNode(values)
+        except Exception:
+            return f"its node '{name}' ({kind}) lacks a value, or has one too many or of another shape; {_REMEDY}"
+    return f"its graph has no nodes, or edges of another form; {_REMEDY}"

@@ -1,0 +1,61 @@
+"""Records of the unit tests' simulations: each test file runs once in a forked child, and what it did is kept."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.coverage.record import Recorder, Variant
+from tests.mutation.blocks import ROOT
+from tests.mutation.children import Send, run_child
+from tests.mutation.digests import file_digest, sources_digest
+from tests.mutation.session import run_tests
+
+__all__ = ["FOLDER", "TEST_FILES", "records"]
+
+FOLDER = ROOT / "build" / "coverage"
+_LIMIT = 1200.0
+_SIMULATES = re.compile(r"^from (tests\.hw\.stream_bench|amaranth\.sim) import .*[sS]imulat", re.M)
+TEST_FILES = tuple(
+    str(path.relative_to(ROOT))
+    for path in sorted((ROOT / "tests" / "hw").glob("test_*.py"))
+    if path.stem != "test_npu_maps" and _SIMULATES.search(path.read_text(encoding="utf-8"))
+)
+"""Test files with Amaranth simulations, but for that of units with maps: those have hundreds of modules, and their
+blocks have tests of their own."""
+
+
+def _life(name: str, path: Path) -> Callable[[Send], None]:
+    def work(send: Send) -> None:
+        with Recorder() as recorder:
+            run_tests(send, [name], order=False, stop=False, without=("proof", "cosim"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(pickle.dumps(recorder.finished()))
+        temporary.replace(path)
+        send({"kept": True})
+
+    return work
+
+
+def records(name: str, say: Callable[[str], None]) -> list[Variant]:
+    """What the simulations of one test file did; kept until it, a helper or the hardware changes.
+
+    Raises
+    ------
+    RuntimeError : a test fails
+    """
+    path = FOLDER / "records" / f"{Path(name).stem}-{file_digest(name)}-{sources_digest()}.pickle"
+    if not path.exists():
+        last: dict[str, Any] = {}
+        for last in run_child(_life(name, path), FOLDER / "records.log", _LIMIT):
+            if last.get("outcome") == "failed":
+                raise RuntimeError(f"{name} must pass to be recorded, but: {last}")
+        if "kept" not in last:
+            raise RuntimeError(f"{name} was not recorded; see build/coverage/records.log: {last}")
+        say(f"recorded: {name}")
+    found: list[Variant] = pickle.loads(path.read_bytes())
+    return found

@@ -1,0 +1,95 @@
+"""`python -m tests.mutation`: mutants of the hardware against the tests. See docs/verification.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+
+from tests.mutation.baseline import FOLDER, measure, preload, write_json
+from tests.mutation.blocks import BLOCKS, source_of
+from tests.mutation.children import Send, run_child
+from tests.mutation.digests import sources_digest
+from tests.mutation.equivalents import read, stale
+from tests.mutation.places import mutants_of
+from tests.mutation.report import status_of, survivors, table, write
+from tests.mutation.selection import chosen
+from tests.mutation.store import Store
+from tests.mutation.trial import tried
+
+_FOR_EQUIVALENTS = 10.0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="of the choice of mutants (default 1)")
+    parser.add_argument("--count", type=int, default=300, help="mutants over all blocks (default 300)")
+    parser.add_argument("--only", action="append", default=[], choices=BLOCKS, metavar="BLOCK", help="this block only")
+    parser.add_argument("--seconds", type=float, default=60, help="of a block's own tests, and of others (default 60)")
+    parser.add_argument("--again", action="store_true", help="try survivors again, whatever is known of them")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/verification.md as it is")
+    return parser.parse_args()
+
+
+def _digests() -> dict[str, str]:
+    """RTLIL of the units without mutants."""
+    path = FOLDER / "baseline" / f"rtlil-{sources_digest()}.json"
+    if not path.exists():
+
+        def work(send: Send) -> None:
+            from tests.mutation.designs import digests
+
+            for name, digest in digests():
+                send({"name": name, "digest": digest})
+
+        messages = list(run_child(work, FOLDER / "baseline.log", 300))
+        if not all("digest" in message for message in messages):
+            raise RuntimeError(f"The units must elaborate without mutants, but: {messages[-1]}")
+        write_json(path, {message["name"]: message["digest"] for message in messages})
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def main() -> int:
+    """Returns 1 if a mutant survived or an entry of the equivalents matches nothing, else 0."""
+    arguments = _arguments()
+    mutants = chosen(arguments.seed, arguments.count, arguments.only)
+    by_hand = read()
+    everything = [m for block in BLOCKS for m in mutants_of(block, source_of(block).read_text(encoding="utf-8"))]
+    complaints = stale(by_hand, everything)
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    baseline = measure(say)
+    digests = _digests()
+    preload(baseline.modules)
+    store, results = Store(), []
+    began = time.monotonic()
+    for number, mutant in enumerate(mutants, 1):
+        # One that a person found to be equivalent is tried for a while all the same.
+        seconds = min(arguments.seconds, _FOR_EQUIVALENTS) if mutant.name in by_hand else arguments.seconds
+        verdict = store.get(mutant, seconds)
+        fresh = verdict is None or (arguments.again and verdict.status == "survived")
+        if fresh:
+            verdict = tried(mutant, baseline, digests, seconds)
+            store.put(mutant, verdict)
+        assert verdict is not None
+        status = status_of(mutant, verdict, by_hand)
+        results.append((mutant, status))
+        if fresh or status == "survived":
+            by = f" by {verdict.test}" if verdict.test else ""
+            say(f"{number}/{len(mutants)} {status}{by} in {verdict.seconds:.1f} s: {mutant} [{verdict.why}]")
+    say(table(results, arguments.seed))
+    say(f"{time.monotonic() - began:.0f} s")
+    for line in survivors(results):
+        say(f"survivor: {line}")
+    for complaint in complaints:
+        say(complaint)
+    if not arguments.only and not arguments.no_page:
+        write(table(results, arguments.seed))
+    return int(bool(survivors(results)) or bool(complaints))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

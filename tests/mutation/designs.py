@@ -1,0 +1,45 @@
+"""Units with many kinds of parameters, as RTLIL: a mutant that changes none of these texts changes no circuit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+__all__ = ["digests"]
+
+
+def _units() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Components by name. Imports are inside: a mutant must be installed before."""
+    from hw.geometry import Pooling
+    from hw.npu import Npu
+    from hw.npu_axi import NpuAxi
+    from tests.hw import test_npu, test_npu_maps
+
+    def dense(**how: Any) -> Callable[[], Any]:
+        return lambda: Npu(parameters=test_npu.unit(**how))
+
+    def maps(plan: Callable[[], Any], **how: Any) -> Callable[[], Any]:
+        return lambda: Npu(parameters=test_npu_maps.unit_of(plan(), **how))
+
+    yield "dense", dense()
+    yield "dense, one layer", dense(sizes=(4, 1), lanes=1)
+    yield "dense, K = 3", dense(sizes=(16, 12, 9, 4), phases=3, lanes=4)
+    yield "dense, analog", dense(sizes=(5, 8), row_bits=8, phases=2)
+    yield "convolution", maps(test_npu_maps.convolution, row_bits=8)
+    yield "pooled, average", maps(lambda: test_npu_maps.pooled(Pooling.AVERAGE), phases=3)
+    yield "pooled, maximum", maps(lambda: test_npu_maps.pooled(Pooling.MAX), lanes=2)
+    yield "residual", maps(test_npu_maps.residual)
+    for name in ("two", "three"):
+        yield f"{name} copies", maps(lambda name=name: test_npu_maps.COPIES[name])
+    yield "buses", lambda: NpuAxi(parameters=test_npu.unit())
+    yield "buses, maps", lambda: NpuAxi(parameters=test_npu_maps.unit_of(test_npu_maps.residual()))
+
+
+def digests() -> Iterator[tuple[str, str]]:
+    """Name of each unit and digest of its RTLIL, without places in the source; small units first."""
+    from amaranth.back import rtlil
+
+    for name, make in _units():
+        text = rtlil.convert(make(), emit_src=False)
+        yield name, hashlib.sha256(text.encode()).hexdigest()[:16]
