@@ -1,7 +1,7 @@
-"""Pictures and table of winner-k.md, from the numbers of a full run: `python -m docs.pictures.winner_k [results.json]`.
+"""Pictures and tables of winner-k.md, from a full run's numbers: `python -m docs.pictures.winner_k [results.json]`.
 
 With the `results.json` of `spikeloom paper winner-k`, its numbers are first put into winner-k.json beside this file,
-rounded; pictures and table follow from that file alone.
+rounded; pictures and tables follow from that file alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from sw.paper.pictures import FIGURES, svg
 from sw.readable import decimal, number, percent
 
-__all__ = ["NUMBERS", "PAGE", "PICTURES", "draw", "kept", "table"]
+__all__ = ["NUMBERS", "PAGE", "PICTURES", "draw", "kept", "page", "table", "wires"]
 
 FOLDER = Path(__file__).parent
 NUMBERS = FOLDER / "winner-k.json"
@@ -29,7 +29,8 @@ _KEYS = (
     *("seeds", "t_max", "lifetime_threshold", "networks", "cases", "variants", "savings", "targets", "motivation"),
     *("example", "verilog", "sensitivity"),
 )
-_BEGIN, _END = "<!-- table: begin -->\n", "<!-- table: end -->"
+_WIRES = ("as-above", "wires", "narrow-wires", "bearable")
+"""Rows of the table about wires."""
 
 
 def kept(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def _bare(text: str) -> str:
 def table(numbers: Mapping[str, Any]) -> str:
     """The table of cases in Markdown, the paper's numbers in brackets."""
     lines = [
-        "| | k | accuracy | steps | steps with drift | energy (µJ) | lifetime (images) |",
+        "| | k | accuracy | steps | steps with drift | crossbar energy (µJ) | lifetime (images) |",
         "|---|---|---|---|---|---|---|",
     ]
     for case in (*numbers["cases"], *numbers["variants"]):
@@ -75,14 +76,37 @@ def table(numbers: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def wires(numbers: Mapping[str, Any]) -> str:
+    """The table about wires in Markdown: 99N and OT of one seed, with ideal wires and with others."""
+    rows = {row["name"]: row for row in numbers["sensitivity"]}
+    lines = [
+        f"| {number(rows[_WIRES[0]]['images'])} images: 99N, OT "
+        "| accuracy | steps | crossbar energy (µJ) | lifetime (images) |",
+        "|---|---|---|---|---|",
+    ]
+    for row in (rows[name] for name in _WIRES):
+        cases = [row["cases"][name] for name in ("99N", "OT")]
+        columns = (
+            [percent(case["accuracy"], 1) for case in cases],
+            [decimal(case["steps_mean"]) for case in cases],
+            [decimal(1e6 * case["crossbar_energy_J"]) for case in cases],
+            [number(case["lifetime_images"]) for case in cases],
+        )
+        lines.append(f"| {row['assumption']} | {' | '.join(', '.join(column) for column in columns)} |")
+    return "\n".join(lines) + "\n"
+
+
 def page(text: str, numbers: Mapping[str, Any]) -> str:
-    """The page's text with the table as the numbers have it."""
-    before, rest = text.split(_BEGIN)
-    return before + _BEGIN + table(numbers) + _END + rest.split(_END)[1]
+    """The page's text with the tables as the numbers have them."""
+    for name, lines in (("table", table(numbers)), ("wires", wires(numbers))):
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        before, rest = text.split(begin)
+        text = before + begin + lines + end + rest.split(end)[1]
+    return text
 
 
 def main(arguments: list[str]) -> None:
-    """Take over the numbers of a run, if one is given; then draw, and write the table."""
+    """Take over the numbers of a run, if one is given; then draw, and write the tables."""
     if arguments:
         numbers = kept(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
         NUMBERS.write_text(json.dumps(numbers, separators=(",", ":")) + "\n", encoding="utf-8")

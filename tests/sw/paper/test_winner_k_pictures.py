@@ -21,7 +21,7 @@ def test_the_kept_pictures_are_those_of_the_kept_numbers() -> None:
             np.testing.assert_allclose(a, b, atol=1e-3)
 
 
-def test_the_pages_table_is_that_of_the_kept_numbers() -> None:
+def test_the_pages_tables_are_those_of_the_kept_numbers() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert page(text, json.loads(NUMBERS.read_text(encoding="utf-8"))) == text
 
