@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from sim.arguments import check_labels
 from sim.drift_state import DriftState
+from sim.label_shift import shift_in_words, shift_of
 from sim.origin import Origin
 from sim.short_repr import short_repr
+from sim.slips import warn
 
 __all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace"]
 
@@ -181,10 +183,13 @@ class Result:
 
         labels : array, tensor or list of integers [images], 0 .. `class_count` - 1
 
-        Raises `TypeError` for what are not integers, `ValueError` for another number of them or a class that there is
-        not.
+        Warns of labels that are the classes, moved by one. Raises `TypeError` for what are not integers, `ValueError`
+        for another number of them or a class that there is not.
         """
         known = check_labels(labels, len(self), self.class_count)
+        found = shift_of(self.classes, known)
+        if found is not None:
+            warn(f"T{shift_in_words(*found, whose='the chip')[1:]}; give labels that start at 0")
         return float(np.mean(self.classes == known))
 
     def compare(self, other: Result, names: tuple[str, str] = ("this", "other")) -> int:

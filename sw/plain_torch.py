@@ -19,27 +19,35 @@ from torch import nn
 from torch.fx.node import map_aggregate
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["double_outputs", "plain_kernels"]
+__all__ = ["Unit", "double_outputs", "plain_kernels"]
+
+Unit = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""What makes pixels of another unit, float64 [images, ...], of those of 0 .. 1."""
 
 _BATCH_VALUES = 1 << 18
 """Pixels of the images that run together; convolutions copy each pixel once a kernel value."""
 
 
-def double_outputs(model: nn.Module, images: NDArray[np.uint8], threads: int = 1) -> NDArray[np.float64]:
+def double_outputs(
+    model: nn.Module, images: NDArray[np.uint8], threads: int = 1, unit: Unit | None = None
+) -> NDArray[np.float64]:
     """What a copy of the model in double precision and evaluation mode gives, float64 [images, outputs].
 
     Parameters
     ----------
     images : uint8 [images, ...] of the model's own shape; it is given pixel / 255
+    unit : what to make of all of them, float64 [images, ...] of 0 .. 1, before they are given
 
     Raises whatever the model's own code raises.
     """
+    scaled = images if unit is None else unit(images.astype(np.float64) / 255.0)
     plain = copy.deepcopy(model).cpu().double().eval()
     size = max(1, min(1000, _BATCH_VALUES // max(1, int(np.prod(images.shape[1:])))))
     parts = []
     with torch.no_grad(), plain_kernels(threads), _Doubles():
         for start in range(0, len(images), size):
-            pixels = torch.from_numpy(images[start : start + size].astype(np.float64) / 255.0)
+            part = scaled[start : start + size]
+            pixels = torch.from_numpy(part.astype(np.float64) / 255.0 if unit is None else part)
             parts.append(plain(pixels).detach().numpy().reshape(len(pixels), -1))
     return np.concatenate(parts)
 

@@ -28,7 +28,7 @@ from sw.data import Dataset
 from sw.exact_training import fit_exact, rate
 from sw.files import write_atomic
 from sw.networks import MLP, build
-from sw.plain_torch import double_outputs
+from sw.plain_torch import Unit, double_outputs
 from sw.sections import TrainSection
 
 __all__ = ["build", "torch_accuracy", "torch_classes", "train"]
@@ -80,12 +80,13 @@ def torch_accuracy(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[
     return float(np.mean(torch_classes(model, images) == labels))
 
 
-def torch_classes(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Classes int64 [images] that the model as given gives to uint8 [images, ...] as it takes them.
+def torch_classes(model: nn.Module, images: NDArray[np.uint8], unit: Unit | None = None) -> NDArray[np.int64]:
+    """Classes int64 [images] that the model as given gives to uint8 [images, ...] as it takes them, in 0 .. 1 or in
+    the `unit` of `double_outputs`.
 
     In double precision; outputs that are equal in single precision are equal.
     """
-    return double_outputs(model, images).astype(np.float32).argmax(1)
+    return double_outputs(model, images, unit=unit).astype(np.float32).argmax(1)
 
 
 def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: Progress | None) -> None:

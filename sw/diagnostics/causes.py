@@ -16,6 +16,8 @@ __all__: list[str] = []
 
 LOST = 0.98
 """Share of a layer's weights that rounding may take to 0."""
+UNEVEN = 20.0
+"""Times that a layer's largest weight is that of the median column, from which on it is to blame for what is lost."""
 BIAS, BIAS_ALONE = 4.0, 32.0
 """Largest healthy bias, in root mean squares of a column's current, the median over the columns: where something is
 wrong with what the layer or the chip gives, and where nothing is known about that.
@@ -44,6 +46,40 @@ def dark_input(measures: Measures) -> Iterator[Sign]:
             {"brightest": brightest, "mean": float(measures.pixels.mean())},
             "give them as uint8 0 .. 255 or as floats 0 .. 1, in the unit that the network was trained with",
         )
+
+
+@kind(
+    "uneven-neurons",
+    "fault",
+    meaning="The weights of a few neurons of a layer are so much larger than those of the others that these have few "
+    "levels left, or none: the largest weight of a layer sets the step of all.",
+    measured=f"The largest weight of a layer is more than {UNEVEN:.0f} times the largest of the median column, and the "
+    "stage 'spiking' or 'quantised' loses accuracy. Not asked of outputs, and of chips that were loaded.",
+    remedy="Behind a ReLU a neuron can be made weaker, and what reads it stronger, without a change of the network: "
+    "divide the neuron's weights and bias, multiply the weights that read it. Or train with weight decay.",
+)
+def uneven_neurons(measures: Measures) -> Iterator[Sign]:
+    first = measures.stages.falls[0].stage if measures.stages.falls else None
+    if first not in ("spiking", "quantised"):
+        return
+    for layer in measures.layers[:-1]:
+        largest = np.zeros(1) if layer.source is None else np.abs(layer.source.weight).max(axis=1)
+        if not largest.any():
+            continue
+        median, top = float(np.median(largest[largest > 0.0])), float(largest.max())
+        if UNEVEN * median < top:
+            strong = np.flatnonzero(largest > 0.5 * top)
+            which = ", ".join(str(n) for n in strong[:8]) + (" ..." if len(strong) > 8 else "")
+            many = len(strong) > 1
+            yield Sign(
+                f"neuron{'s' * many} {which} of layer '{layer.name}' {'have' if many else 'has'} weights up to "
+                f"{top / median:.3g} times as large as those of half of the others, which have few levels left",
+                {"times": top / median, "largest": top, "median": median},
+                f"divide {'their' if many else 'its'} weights and bias{'es' * many} in the model, and multiply the "
+                "weights that read them by as much, which changes nothing there",
+                layer.index,
+                tuple(int(n) for n in strong),
+            )
 
 
 @kind(

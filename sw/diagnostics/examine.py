@@ -12,7 +12,7 @@ from sim.brightness import DARK
 from sim.image import ChipImage
 
 # they register their kinds, causes before what they cause
-from sw.diagnostics import causes, outputs, precision, spiking, symptoms  # noqa: F401
+from sw.diagnostics import basis, causes, outputs, precision, spiking, symptoms  # noqa: F401
 from sw.diagnostics.finding import Diagnosis
 from sw.diagnostics.measure import measure
 from sw.diagnostics.registry import find

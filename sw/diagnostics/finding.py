@@ -99,6 +99,9 @@ class Diagnosis(Sequence[Finding]):
                 f"- {finding.severity}, {finding.name}: {finding.cause}",
                 f"  remedy: {finding.remedy} (see {PAGE})",
             ]
+        first, last = (self.stages[0], self.stages[-1]) if self.stages else (None, None)
+        if first is not None and last is not None and first[2] is not None and last[2] is not None:
+            lines.append(f"Accuracy: {first[2]:.2%} at stage '{first[0]}', {last[2]:.2%} at stage '{last[0]}'.")
         return "\n".join([*lines, *self.notes])
 
     def to_json(self) -> dict[str, Any]:

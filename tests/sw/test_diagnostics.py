@@ -194,6 +194,15 @@ def all_stuck() -> Chip:
         return compiled(device={"stuck_on": 1.0})
 
 
+def uneven() -> Chip:
+    """A neuron of the first layer 1,000 times as strong, and read as much weaker: nothing changes in real numbers."""
+    model = network()
+    model[1].weight.data[5] *= 1000.0
+    model[1].bias.data[5] *= 1000.0
+    model[3].weight.data[:, 5] /= 1000.0
+    return compiled(model)
+
+
 BROKEN: dict[str, tuple[Callable[[], Chip], list[tuple[str, str | None]]]] = {
     "first layer zeroed": (zeroed(1), [("zero-weights", FIRST)]),
     "second layer zeroed": (zeroed(3), [("zero-weights", SECOND)]),
@@ -238,6 +247,7 @@ BROKEN: dict[str, tuple[Callable[[], Chip], list[tuple[str, str | None]]]] = {
     "a strong leak": (lambda: compiled(neuron={"leak": 1}, decision={"t_max": 40}), [("spiking-loss", None)]),
     "k out of reach": (lambda: compiled(decision={"t_max": 12, "k": 12.0}), [("never-decides", None)]),
     "images of one class": (lambda: compiled(images=IMAGES[:400][LABELS[:400] == 2]), [("network-of-one-class", None)]),
+    "one neuron 1,000 times as strong": (uneven, [("uneven-neurons", FIRST)]),
     "theta at its limit": (theta_at_limit, [("theta-at-limit", SECOND)]),
     "a NIR file with the wrong dt": (
         nir_with_default_dt,
@@ -288,6 +298,7 @@ def test_what_the_defaults_mend_is_no_fault(case: str, monkeypatch: pytest.Monke
         "half of the cells stuck",
         "k out of reach",
         "images of one class",
+        "one neuron 1,000 times as strong",
         "theta at its limit",
         "a NIR file with the wrong dt",
     ],
@@ -481,7 +492,8 @@ def test_a_name_is_registered_once() -> None:
 
 def test_every_kind_has_a_broken_chip() -> None:
     shown = {name for _, expected in BROKEN.values() for name, _ in expected}
-    assert set(KINDS) - shown == {"conversion-fault", "tuning-loss"}
+    basis = {"shifted-labels", "other-unit"}  # of labels: tests.sw.test_diagnostics_basis
+    assert set(KINDS) - shown == {"conversion-fault", "tuning-loss"} | basis
 
 
 def test_what_only_a_mistake_of_ours_would_do(healthy: Chip) -> None:
