@@ -19,6 +19,7 @@ from sw.errors import UnsupportedError
 from sw.graph import Rectifier
 from sw.graph_builder import Value
 from sw.import_options import adaptive_sizes, check_flatten, check_pool, conv_padding
+from sw.import_remedies import supported_instead
 
 if TYPE_CHECKING:
     from sw.import_torch import Importer
@@ -163,7 +164,8 @@ def _of_sizes(function: Callable[[int, int], int]) -> Callable[[Importer, torch.
         a, b = importer.argument(node, 0, "input"), importer.argument(node, 1, "other")
         if isinstance(a, int) and isinstance(b, int):
             return function(a, b)
-        raise UnsupportedError(f"{where} is not supported but between sizes, which are whole numbers")
+        remedy = supported_instead(node.target)
+        raise UnsupportedError(f"{where} is not supported but between sizes, which are whole numbers{remedy}")
 
     return handler
 

@@ -15,6 +15,7 @@ __all__ = ["root_remedy", "supported_instead"]
 _CLASSES = "behind the last layer it changes no class: leave it out"
 _TYPES = "images are given in floating point, and kinds of numbers do not matter: leave it out"
 _SCALE = "mean and deviation of the images go into a BatchNorm in front, or into the first layer's weights and bias"
+_ORDER = "the order of pixels and channels is that of the images: give them in it, or move the first layer's weights"
 _CLIP = "max(x, 0) is a ReLU, and min(max(x, 0), c) is sw.ClippedReLU(c)"
 
 _OPERATIONS: dict[Any, str] = {
@@ -23,7 +24,9 @@ _OPERATIONS: dict[Any, str] = {
     ),
     **dict.fromkeys(("softmax", "log_softmax", "sigmoid"), _CLASSES),
     **dict.fromkeys(("float", "double", "half", "bfloat16", "to", "type", "type_as", "clone", "detach"), _TYPES),
-    **dict.fromkeys(("sub", "div", operator.sub, operator.truediv, torch.sub, torch.div), _SCALE),
+    **dict.fromkeys(("sub", "div", "mul", operator.sub, operator.truediv, torch.sub, torch.div, torch.mul), _SCALE),
+    operator.mul: _SCALE,
+    **dict.fromkeys(("permute", "transpose", "movedim", torch.permute, torch.transpose, torch.movedim), _ORDER),
     **dict.fromkeys(("clamp", "clamp_min", "clip", torch.clamp, torch.clamp_min, torch.clip), _CLIP),
     **dict.fromkeys((torch.maximum, "maximum", F.relu6, F.hardtanh), _CLIP),
 }

@@ -180,7 +180,8 @@ def _behind(x: Spikes, layer: Currents, name: str) -> Currents:
     if part.window.padding != (0, 0) and shift.any():
         raise UnsupportedError(
             f"Batch norm '{x.affine.name}' comes before '{name}', whose zeros around the map it does not shift, so "
-            "that the bias would differ at the rim; put it behind the convolution, or take the padding away"
+            "that the bias would differ at the rim; put it behind the convolution, take the padding away, or train "
+            "without it, with images of 0 .. 1"
         )
     moved = layer.bias + (part.weight * shift).sum(axis=1)  # a matrix product's order of additions varies
     scaled = replace(part, weight=part.weight * scale[None, :])

@@ -95,11 +95,14 @@ def map_to_chip(
             )
         largest = max(int(np.abs(layer.bias).max(initial=0)), _clip(config, layer, shapes[-1]))
         if largest > _MAX_REGISTER:
+            weight = layer.scale * max(layer.positive.max(initial=0), layer.negative.max(initial=0))
             raise ConfigError(
                 config.name,
                 [
                     f"layer '{layer.name}' needs a bias or clip of {largest} conductance steps, and registers end at "
-                    f"{_MAX_REGISTER}; its biases are out of proportion to its weights, or [neuron] clip is too large"
+                    f"{_MAX_REGISTER}; its biases are out of proportion to its weights, the largest of which is "
+                    f"{weight:.3g} thresholds, or [neuron] clip is too large; bring the model's weights and biases to "
+                    "one scale, or lower clip"
                 ],
             )
     parts = [  # of every layer of the unit: the network's layer that it is a copy of

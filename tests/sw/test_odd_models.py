@@ -177,6 +177,7 @@ def test_is_refused_in_one_sentence(sentence: str, make: Callable[[], nn.Module]
 CLASSES = "; behind the last layer it changes no class: leave it out"
 TYPES = "; images are given in floating point, and kinds of numbers do not matter: leave it out"
 SCALE = "; mean and deviation of the images go into a BatchNorm in front, or into the first layer's weights and bias"
+ORDER = "; the order of pixels and channels is that of the images: give them in it, or move the first layer's weights"
 CLIP = "; max(x, 0) is a ReLU, and min(max(x, 0), c) is sw.ClippedReLU(c)"
 REMEDIES: list[tuple[str, Callable[[], nn.Module]]] = [
     (CLASSES, lambda: Forward(lambda m, x: F.log_softmax(m.out(F.relu(m.c(x))), 1))),
@@ -187,6 +188,8 @@ REMEDIES: list[tuple[str, Callable[[], nn.Module]]] = [
     (TYPES, lambda: Forward(lambda m, x: m.out(F.relu(m.c(x.to(torch.float32)))))),
     (SCALE, lambda: Forward(lambda m, x: m.out(F.relu(m.c((x - 0.5) / 0.5))))),
     (SCALE, lambda: Forward(lambda m, x: m.out(F.relu(m.c(x / 0.5))))),
+    (SCALE, lambda: Forward(lambda m, x: m.out(F.relu(m.c(x * 2 - 1))))),
+    (ORDER, lambda: Forward(lambda m, x: m.out(F.relu(m.c(x.permute(0, 1, 3, 2)))))),
     (CLIP, lambda: Forward(lambda m, x: m.out(m.c(x).clamp(min=0)))),
     (CLIP, lambda: behind(nn.ReLU6())),
     (
