@@ -19,7 +19,7 @@ from tests.coverage.table import MARKS, gaps, table
 from tests.mutation.blocks import BLOCKS
 from tests.mutation.report import PAGE, replaced
 
-_MOST = 8
+_MOST = 4
 """Variants of a block that are replayed: those with the most cycles."""
 
 

@@ -18,6 +18,8 @@ __all__ = ["FOLDER", "TEST_FILES", "records"]
 
 FOLDER = ROOT / "build" / "coverage"
 _LIMIT = 1200.0
+_NOT_REPLAYED = ("proof", "cosim", "largest_value")
+"""Words in the names of test functions without a simulation, or with one that sets a register inside."""
 _SIMULATES = re.compile(r"^from (tests\.hw\.stream_bench|amaranth\.sim) import .*[sS]imulat", re.M)
 TEST_FILES = tuple(
     str(path.relative_to(ROOT))
@@ -31,7 +33,7 @@ blocks have tests of their own."""
 def _life(name: str, path: Path) -> Callable[[Send], None]:
     def work(send: Send) -> None:
         with Recorder() as recorder:
-            run_tests(send, [name], order=False, stop=False, without=("proof", "cosim"))
+            run_tests(send, [name], order=False, stop=False, without=_NOT_REPLAYED)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".new")
         temporary.write_bytes(pickle.dumps(recorder.finished()))

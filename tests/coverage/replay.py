@@ -30,14 +30,18 @@ struct Part { const char* file; std::vector<Port> ports; };
 
 static void edge(Vbench& dut) { dut.clk = 1; dut.eval(); dut.clk = 0; dut.eval(); }
 
+static std::vector<Part> parts_of(Vbench& dut) { return { %s }; }
+
 int main() {
-    Vbench dut;
-    std::vector<Part> parts = { %s };
-    for (Part& part : parts) {
-        size_t size = 0;
-        for (Port& port : part.ports) size += port.size;
-        std::vector<unsigned char> cycle(size);
+    const size_t count = parts_of(*new Vbench).size();
+    for (size_t index = 0; index < count; index++) {
         for (int run = 0;; run++) {
+            // A run begins with empty memories, which no reset clears. The counters live in the model: it stays.
+            Vbench& dut = *new Vbench;
+            const Part part = parts_of(dut)[index];
+            size_t size = 0;
+            for (const Port& port : part.ports) size += port.size;
+            std::vector<unsigned char> cycle(size);
             std::string name = std::string(part.file) + "." + std::to_string(run);
             FILE* file = fopen(name.c_str(), "rb");
             if (!file) break;
@@ -45,13 +49,13 @@ int main() {
             dut.rst = 0; dut.eval();
             for (long number = 0; fread(cycle.data(), 1, size, file) == size; number++) {
                 size_t place = 0;
-                for (Port& port : part.ports) {
+                for (const Port& port : part.ports) {
                     if (port.input) memcpy(port.at, cycle.data() + place, port.size);
                     place += port.size;
                 }
                 dut.eval();
                 place = 0;
-                for (Port& port : part.ports) {
+                for (const Port& port : part.ports) {
                     if (!port.input && memcmp(port.at, cycle.data() + place, port.size)) {
                         printf("%%s differs in cycle %%ld of %%s\n", port.name, number, name.c_str());
                         return 1;
@@ -61,9 +65,9 @@ int main() {
                 edge(dut);
             }
             fclose(file);
+            dut.final();
         }
     }
-    dut.final();
     VerilatedCov::write("points.dat");
     return 0;
 }
@@ -96,7 +100,7 @@ def _main(variants: Sequence[Variant]) -> str:
             for index, port in enumerate(variant.ports)
         ]
         parts.append(f'{{"run{number}", {{{", ".join(rows)}}}}}')
-    return _MAIN.replace("%%", "%").replace("%s };", f"{', '.join(parts)} }};", 1)
+    return _MAIN.replace("%%", "%").replace("{ %s }", f"{{ {', '.join(parts)} }}", 1)
 
 
 def _run(command: list[str], folder: Path) -> str:

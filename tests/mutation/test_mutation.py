@@ -60,6 +60,10 @@ def test_above():
     simulator.add_testbench(bench)
     simulator.run()
     assert seen == [0, 0, 0, 0, 1]
+
+
+def test_it_bites():
+    raise AssertionError("tests of broken twins are left out")
 """
 TOY_UNITS = """
 import hashlib
