@@ -195,6 +195,7 @@ def test_files_are_those_of_the_circuit() -> None:
     assert all((ROOT / name).exists() for name in test_files())
 
 
+@pytest.mark.slow
 def test_a_run(tmp_path: Path) -> None:
     """The tool on a copy of itself beside one small block: killed, surviving and equivalent mutants, and again."""
     for folder in ("hw", "sim", "tests/hw"):
