@@ -14,6 +14,7 @@ import typer
 from numpy.typing import NDArray
 
 from sim.short_repr import short_repr
+from sw.config_errors import nearest_name
 from sw.data import SHAPES, load_data
 from sw.errors import ConfigError, FileError, SpikeLoomError, warn
 from sw.files import as_path, readable_error
@@ -172,6 +173,10 @@ def _from_file(chip: Chip, path: Path) -> TestImages:
     labels = None
     if "labels" in arrays:
         labels = as_labels(arrays["labels"], len(pixels), chip.parameters.classes, f"Labels of '{path}'")
+    for name in sorted(arrays.keys() - {"images", "labels"}):
+        meant = labels is None and nearest_name(name.lower(), ["images", "labels"]) == "labels"
+        hint = "did you mean 'labels'?" if meant else "only 'images' and 'labels' are; leave it out"
+        warn(f"Array '{name}' of '{path}' is not used; {hint}")
     return TestImages(pixels, labels, ImageSet.file(path.name, len(pixels)))
 
 

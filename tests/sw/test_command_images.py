@@ -79,6 +79,22 @@ def test_images_come_from_a_data_set_or_a_file() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.* images have the numbers")
+def test_an_array_that_is_not_used_is_named() -> None:
+    def told(**arrays: np.ndarray) -> str:
+        np.savez("some.npz", images=TESTS[:3], **arrays)
+        return " ".join(call("cosim", "mine.loom", "--images", "some.npz").stderr.split())
+
+    for name in ("label", "Labels", "LABEL"):
+        assert f"Warning: Array '{name}' of 'some.npz' is not used; did you mean 'labels'?" in told(
+            **{name: LABELS[:3]}
+        )
+    only = "is not used; only 'images' and 'labels' are; leave it out"
+    said = told(labels=LABELS[:3], label=LABELS[:3], y=LABELS[:3])
+    assert f"Array 'label' of 'some.npz' {only}" in said and f"Array 'y' of 'some.npz' {only}" in said
+    assert "Warning" not in told(labels=LABELS[:3])
+
+
+@pytest.mark.filterwarnings("ignore:.* images have the numbers")
 @pytest.mark.parametrize("command", [("cosim",), ("firmware", "-o", "c"), ("diagnose",)])
 def test_more_images_than_there_are_is_said(command: tuple[str, ...]) -> None:
     name, *options = command
