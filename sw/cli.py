@@ -58,6 +58,9 @@ __all__ = ["app", "main"]
 _WAVES = "waves"
 """Folder of waveforms, in that of the run."""
 
+_ASKED = "[cosim] images"
+"""Where the number of images comes from that no option gives."""
+
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
@@ -153,15 +156,16 @@ def run(
         raise ConfigError(
             "--from", [f"{start} would do nothing with --fresh, which runs every step; leave one of them out"]
         )
-    if images is not None and stop in ("data", "train", "convert", "reference", "verilog"):
+    before = ("data", "train", "convert", "reference", "lifetime", "verilog")
+    if images is not None and stop in before:
         raise ConfigError(
             "--images", [f"{images} would do nothing with --to {stop}, before the Verilog runs; leave one out"]
         )
     check_data(given.data.set, data)
     given = with_cosim(given, images=images, settings=settings)
     flow = _run_flow(given, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
-    if images is not None:
-        how_many(run_images(flow), images)
+    if stop not in before:
+        how_many(run_images(flow), given.cosim.images, _ASKED if images is None else "--images")
 
 
 @app.command(epilog="Examples: spikeloom verilog digits -o build/rtl · spikeloom verilog mine.loom -o build/rtl")
@@ -319,7 +323,7 @@ def cosim(
             flow.run(stop="convert")
         chip, place = load_chip(flow), flow.folder
     tests = images_for(chip, source, flow, data, data_set, file)
-    count = how_many(tests, asked) if asked is not None else settings.cosim.images or len(tests.images)
+    count = how_many(tests, settings.cosim.images, _ASKED if asked is None else "--images")
     if trace_images is not None and trace_images > count:
         warn(f"--trace-images {trace_images} is more than the images that are run: all {count} are traced")
     with bar(as_json) as advance:

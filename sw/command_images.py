@@ -96,12 +96,14 @@ def images_asked(
     return numbers[0] if numbers else None, files[0] if files else None
 
 
-def how_many(tests: TestImages, asked: int | None) -> int:
-    """The number of images to take: as many as `--images` asks for, or all. Warns where there are fewer."""
+def how_many(tests: TestImages, asked: int | None, name: str = "--images") -> int:
+    """The number of images to take: as many as are asked for by `name`, or all (0, None). Warns where there are
+    fewer.
+    """
     there = len(tests.images)
     if asked is not None and asked > there:
         known = images_in_words(tests.measured_on.facts(there))
-        warn(f"--images {asked} is more than there are, {known}: all {there} are taken; give a smaller number")
+        warn(f"{name} {asked} is more than there are, {known}: all {there} are taken; give a smaller number")
     return there if not asked else min(asked, there)
 
 

@@ -113,6 +113,21 @@ def test_a_run_says_so_too() -> None:
     assert "--images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are taken" in said
 
 
+@pytest.mark.filterwarnings("ignore:.* images have the numbers")
+def test_more_images_than_there_are_is_said_wherever_the_number_comes_from(place: Path) -> None:
+    small = 'preset = "tiny"\n[data]\ntest_limit = 3\n[train]\nepochs = 1\n[cosim]\nimages = '
+    (place / "more.toml").write_text(f"{small} 4\n")
+    (place / "all.toml").write_text(f"{small} 3\n")
+    few = "Warning: [cosim] images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are taken"
+    for command in ("cosim", "run"):
+        assert few in call(command, "more.toml").stderr
+        assert few in call(command, "all.toml", "--set", "cosim.images=4").stderr
+        assert "is more than" not in call(command, "all.toml").stderr
+    assert "is more than" not in call("run", "more.toml", "--to", "train").stderr
+    said = call("cosim", "mine.loom", "--data-set", "digits", "--set", "cosim.images=501").stderr
+    assert "[cosim] images 501 is more than there are, 500 test images of 'digits': all 500 are taken" in said
+
+
 def test_headers_say_whose_images_they_hold(place: Path) -> None:
     call("firmware", "mine.loom", "-o", "c", "--images", "mine.npz", "--images", "3")
     text = (place / "c/network.h").read_text()
