@@ -288,7 +288,8 @@ def test_an_option_that_would_do_nothing_is_an_error(
         ({"train": {"epochs": 3, "batch": 9}}, "[train] epochs, batch would"),
         ({"preset": "tiny", "data": {"set": "digits"}, "train": {"epochs": 40}}, "[data] set and [train] epochs would"),
         ({"data": DataSection(calibration_images=9)}, "[data] calibration_images would"),
-        (TINY.model_dump(), "[data] and [train] and [nir] would"),
+        ({"train": {"epochs": 3}, "cosim": {"images": 3, "waves": False}}, "[train] epochs and [cosim] images would"),
+        (TINY.model_dump(), "[data] and [train] and [nir] and [cosim] images, trace_images would"),
     ],
 )
 def test_what_is_for_a_run_alone_is_told_of_where_a_model_is_compiled(given: dict[str, Any], named: str) -> None:
@@ -297,6 +298,16 @@ def test_what_is_for_a_run_alone_is_told_of_where_a_model_is_compiled(given: dic
     ) as seen:
         sw.compile(make_model(20, 6, 3), IMAGES, given)
     assert len(seen) == 1 and seen[0].filename == __file__
+
+
+def test_how_many_images_chip_cosim_runs_is_told_of_as_an_argument_of_it() -> None:
+    sentence = (
+        "The dictionary's [cosim] images, trace_images would do nothing: chip.cosim is given the images that it runs, "
+        "and what to trace, and these keys are for a run (`spikeloom run`) or `spikeloom cosim`; leave them out, or"
+    )
+    with pytest.warns(SpikeLoomWarning, match="^" + re.escape(sentence)) as seen:
+        sw.compile(make_model(20, 6, 3), IMAGES, {"cosim": {"images": 3, "trace_images": 2, "simulator": "icarus"}})
+    assert len(seen) == 1
 
 
 def test_a_run_s_configuration_compiles_a_model_without_a_word(tmp_path: Path) -> None:
