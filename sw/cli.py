@@ -31,6 +31,7 @@ from sw.command import (
     Set,
     Simulator,
     check_data,
+    check_no_energy,
     chip_and_images,
     chip_only,
     folder,
@@ -219,6 +220,7 @@ def firmware(
     from sw.shipped import driver_files
 
     asked, file = images_asked(images, data_set, settings)
+    check_no_energy(source, settings)
     count = 10 if asked is None else asked
     if not 1 <= count <= 65536:
         raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {count}")
@@ -297,6 +299,7 @@ def cosim(
     from sw.steps import load_chip, make_flow
 
     asked, file = images_asked(images, data_set, changes)
+    check_no_energy(source, changes)
     if is_chip(source):
         import sw
 

@@ -46,6 +46,7 @@ __all__ = [
     "Set",
     "Simulator",
     "check_data",
+    "check_no_energy",
     "chip_and_flow",
     "chip_and_images",
     "chip_only",
@@ -200,6 +201,12 @@ def settings_of_run(config: Config, settings: list[str] | None, used: tuple[str,
     if "data" not in used:
         check_settings(settings, ["data.test_limit"], "this command runs no test images; leave it out")
     return config
+
+
+def check_no_energy(source: str, settings: list[str] | None) -> None:
+    """Raise `ConfigError` for `--set energy.KEY` of a configuration, for a command that shows no energy."""
+    if not is_chip(source):
+        check_settings(settings, ["energy"], "this command shows no energy; leave it out")
 
 
 def chip_and_flow(

@@ -264,6 +264,9 @@ def loom(tmp_path_factory: pytest.TempPathFactory) -> str:
             for source in ("LOOM", "tiny")
             for named in (("--data-set", "digits"), ("--images", "NPZ"))
         ),
+        (("cosim", "tiny", "--set", "energy.sample_J=1e-15"), "--set: energy.sample_J would do nothing: this command"),
+        (("diagnose", "tiny", "--set", "energy.sample_J=1e-15"), "--set: energy.sample_J would do nothing: this comma"),
+        (("firmware", "tiny", "-o", "DIR", "--set", "energy.sample_J=1e-15"), "this command shows no energy; leave it"),
         (("verilog", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this comm"),
         (("nir", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this command"),
         (("diagnose", "tiny", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this command runs no"),
