@@ -37,6 +37,7 @@ from sw.command import (
     folder,
     is_chip,
     settings_of_chip,
+    settings_of_nir,
     settings_of_run,
     with_cosim,
 )
@@ -257,7 +258,7 @@ def nir(
 
     writable_file(output, "NIR file")  # this and the next before the training, not after it
     if not is_chip(source):
-        check_expressible(settings_of_run(Config.load(source), settings, ()))
+        check_expressible(settings_of_nir(Config.load(source), settings))
     chip = chip_only(source, data, as_json, settings)
     chip.write_nir(output)
     if as_json:
