@@ -46,7 +46,7 @@ from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.ending import leave
 from sw.errors import ConfigError, FileError, SpikeLoomError, warn
-from sw.files import writable_file, writable_folder, write_folder
+from sw.files import writable_folder, write_folder
 from sw.image_set import images_in_words
 from sw.paper.command import EPILOG as PAPER_EPILOG
 from sw.paper.command import paper
@@ -255,8 +255,9 @@ def nir(
 ) -> None:
     """Write a chip's network as a NIR file for other spiking programs: integers, without what cells do to them."""
     from sw.nir_export import check_expressible
+    from sw.nir_file import writable_nir
 
-    writable_file(output, "NIR file")  # this and the next before the training, not after it
+    writable_nir(output)  # this and the next before the training, not after it
     if not is_chip(source):
         check_expressible(settings_of_nir(Config.load(source), settings))
     chip = chip_only(source, data, as_json, settings)
