@@ -341,6 +341,36 @@ def test_a_path_that_cannot_be_is_told_before_the_work(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
+def test_a_folder_that_leads_nowhere_or_makes_no_files_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to("gone")
+    told = re.escape(f"'{tmp_path / 'link'}' is a link to 'gone', which is not there; choose another path") + "$"
+    for check, inside in (
+        (writable_folder, "."),
+        (writable_folder, "a/b"),
+        (writable_file, "a"),
+        (writable_file, "a/b"),
+    ):
+        place = tmp_path / "link" / inside
+        with pytest.raises(FileError, match=re.escape(f"Cannot write '{place}': ") + told):
+            check(place, "place")
+    said = CliRunner().invoke(app, ["run", "tiny", "-o", str(tmp_path / "link")])
+    assert said.exit_code == 2 and "is a link to 'gone', which is not there" in " ".join(said.stderr.split())
+    assert writable_file(tmp_path / "link", "file") == tmp_path / "link"  # the link is replaced
+
+    def refuse(dir: Path) -> Any:  # as /proc does
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(dir))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    told = re.escape(
+        f"Cannot write '{tmp_path}/x/y': its file system makes no files in '{tmp_path}'; choose another path"
+    )
+    for check in (writable_file, writable_folder):
+        with pytest.raises(FileError, match=f"^{told}$"):
+            check(tmp_path / "x/y", "place")
+
+
 def test_a_nir_file_is_written_over_no_file_of_another_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sw.steps.make_flow", lambda *_, **__: pytest.fail("the work has begun"))
     network = sw.read_nir(Path(__file__).parents[2] / "examples" / "digits.nir")
