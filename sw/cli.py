@@ -31,11 +31,13 @@ from sw.command import (
     Set,
     Simulator,
     check_data,
+    check_no_energy,
     chip_and_images,
     chip_only,
     folder,
     is_chip,
     settings_of_chip,
+    settings_of_nir,
     settings_of_run,
     with_cosim,
 )
@@ -44,7 +46,7 @@ from sw.config import Config
 from sw.console import bar, print_json, print_summary, print_table, shown
 from sw.ending import leave
 from sw.errors import ConfigError, FileError, SpikeLoomError, warn
-from sw.files import writable_file, writable_folder, write_folder
+from sw.files import writable_folder, write_folder
 from sw.image_set import images_in_words
 from sw.paper.command import EPILOG as PAPER_EPILOG
 from sw.paper.command import paper
@@ -57,6 +59,9 @@ __all__ = ["app", "main"]
 
 _WAVES = "waves"
 """Folder of waveforms, in that of the run."""
+
+_ASKED = "[cosim] images"
+"""Where the number of images comes from that no option gives."""
 
 app = typer.Typer(
     cls=Commands,
@@ -153,15 +158,16 @@ def run(
         raise ConfigError(
             "--from", [f"{start} would do nothing with --fresh, which runs every step; leave one of them out"]
         )
-    if images is not None and stop in ("data", "train", "convert", "reference", "verilog"):
+    before = ("data", "train", "convert", "reference", "lifetime", "verilog")
+    if images is not None and stop in before:
         raise ConfigError(
             "--images", [f"{images} would do nothing with --to {stop}, before the Verilog runs; leave one out"]
         )
     check_data(given.data.set, data)
     given = with_cosim(given, images=images, settings=settings)
     flow = _run_flow(given, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
-    if images is not None:
-        how_many(run_images(flow), images)
+    if stop not in before:
+        how_many(run_images(flow), given.cosim.images, _ASKED if images is None else "--images")
 
 
 @app.command(epilog="Examples: spikeloom verilog digits -o build/rtl · spikeloom verilog mine.loom -o build/rtl")
@@ -215,6 +221,7 @@ def firmware(
     from sw.shipped import driver_files
 
     asked, file = images_asked(images, data_set, settings)
+    check_no_energy(source, settings)
     count = 10 if asked is None else asked
     if not 1 <= count <= 65536:
         raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {count}")
@@ -248,10 +255,11 @@ def nir(
 ) -> None:
     """Write a chip's network as a NIR file for other spiking programs: integers, without what cells do to them."""
     from sw.nir_export import check_expressible
+    from sw.nir_file import writable_nir
 
-    writable_file(output, "NIR file")  # this and the next before the training, not after it
+    writable_nir(output)  # this and the next before the training, not after it
     if not is_chip(source):
-        check_expressible(settings_of_run(Config.load(source), settings, ()))
+        check_expressible(settings_of_nir(Config.load(source), settings))
     chip = chip_only(source, data, as_json, settings)
     chip.write_nir(output)
     if as_json:
@@ -293,6 +301,7 @@ def cosim(
     from sw.steps import load_chip, make_flow
 
     asked, file = images_asked(images, data_set, changes)
+    check_no_energy(source, changes)
     if is_chip(source):
         import sw
 
@@ -319,7 +328,7 @@ def cosim(
             flow.run(stop="convert")
         chip, place = load_chip(flow), flow.folder
     tests = images_for(chip, source, flow, data, data_set, file)
-    count = how_many(tests, asked) if asked is not None else settings.cosim.images or len(tests.images)
+    count = how_many(tests, settings.cosim.images, _ASKED if asked is None else "--images")
     if trace_images is not None and trace_images > count:
         warn(f"--trace-images {trace_images} is more than the images that are run: all {count} are traced")
     with bar(as_json) as advance:

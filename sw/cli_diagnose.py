@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sw.command import Data, Debug, Json, RunOrChip, Set, chip_and_flow, chip_and_images, is_chip
+from sw.command import Data, Debug, Json, RunOrChip, Set, check_no_energy, chip_and_flow, chip_and_images, is_chip
 from sw.command_images import DataSet, Images, how_many, images_asked
 from sw.console import print_json
 from sw.diagnostics import diagnose as judge
@@ -31,6 +31,7 @@ def diagnose(
     name.
     """
     asked, file = images_asked(images, data_set, settings)
+    check_no_energy(source, settings)
     if is_chip(source):
         if asked is not None and asked < 1:
             raise SpikeLoomError(f"--images must be at least 1, not {asked}; 2,000 are taken without it")

@@ -46,12 +46,14 @@ __all__ = [
     "Set",
     "Simulator",
     "check_data",
+    "check_no_energy",
     "chip_and_flow",
     "chip_and_images",
     "chip_only",
     "folder",
     "is_chip",
     "settings_of_chip",
+    "settings_of_nir",
     "with_cosim",
 ]
 
@@ -199,6 +201,29 @@ def settings_of_run(config: Config, settings: list[str] | None, used: tuple[str,
     config = changed(config, settings, unused, "this command does not use the table")
     if "data" not in used:
         check_settings(settings, ["data.test_limit"], "this command runs no test images; leave it out")
+    return config
+
+
+def check_no_energy(source: str, settings: list[str] | None) -> None:
+    """Raise `ConfigError` for `--set energy.KEY` of a configuration, for a command that shows no energy."""
+    if not is_chip(source):
+        check_settings(settings, ["energy"], "this command shows no energy; leave it out")
+
+
+_IN_LEVELS = ("bits", "g_min_S", "g_max_S")
+"""Fields of [device] that say what a level is."""
+
+
+def settings_of_nir(config: Config, settings: list[str] | None) -> Config:
+    """A configuration with `--set`, for the command that writes a NIR file, which nothing about cells or circuits can
+    change, but for what the tuning of thresholds sees of cells.
+    """
+    what = "the NIR file holds the network's integers, without what cells and circuits do; leave it out"
+    check_settings(settings, ["energy", "hardware"], what)
+    config = settings_of_run(config, settings, ())
+    if not config.convert.tune:
+        cells = [f"device.{name}" for name in type(config.device).model_fields if name not in _IN_LEVELS]
+        check_settings(settings, ["programming", *cells], what)
     return config
 
 

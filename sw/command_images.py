@@ -14,6 +14,7 @@ import typer
 from numpy.typing import NDArray
 
 from sim.short_repr import short_repr
+from sw.config_errors import nearest_name
 from sw.data import SHAPES, load_data
 from sw.errors import ConfigError, FileError, SpikeLoomError, warn
 from sw.files import as_path, readable_error
@@ -95,12 +96,14 @@ def images_asked(
     return numbers[0] if numbers else None, files[0] if files else None
 
 
-def how_many(tests: TestImages, asked: int | None) -> int:
-    """The number of images to take: as many as `--images` asks for, or all. Warns where there are fewer."""
+def how_many(tests: TestImages, asked: int | None, name: str = "--images") -> int:
+    """The number of images to take: as many as are asked for by `name`, or all (0, None). Warns where there are
+    fewer.
+    """
     there = len(tests.images)
     if asked is not None and asked > there:
         known = images_in_words(tests.measured_on.facts(there))
-        warn(f"--images {asked} is more than there are, {known}: all {there} are taken; give a smaller number")
+        warn(f"{name} {asked} is more than there are, {known}: all {there} are taken; give a smaller number")
     return there if not asked else min(asked, there)
 
 
@@ -172,6 +175,10 @@ def _from_file(chip: Chip, path: Path) -> TestImages:
     labels = None
     if "labels" in arrays:
         labels = as_labels(arrays["labels"], len(pixels), chip.parameters.classes, f"Labels of '{path}'")
+    for name in sorted(arrays.keys() - {"images", "labels"}):
+        meant = labels is None and nearest_name(name.lower(), ["images", "labels"]) == "labels"
+        hint = "did you mean 'labels'?" if meant else "only 'images' and 'labels' are; leave it out"
+        warn(f"Array '{name}' of '{path}' is not used; {hint}")
     return TestImages(pixels, labels, ImageSet.file(path.name, len(pixels)))
 
 

@@ -20,7 +20,7 @@ from sim.slips import said_before
 from sim.units import Table
 from sw.config_errors import nearest_name, sentences
 from sw.config_rules import broken_rules, unused_fields
-from sw.errors import ConfigError
+from sw.errors import ConfigError, warn
 from sw.files import as_path, reason
 from sw.lifetime_section import LifetimeSection
 from sw.nir_section import NirSection
@@ -92,7 +92,8 @@ class Config(BaseModel):
         pydantic's `model_copy(update=...)` and `model_construct` check nothing.
 
         Raises `ConfigError` for a file that is not there or not TOML, an unknown key (naming the nearest valid one), a
-        value out of range or values that do not go together; the sentence names the source.
+        value out of range or values that do not go together; the sentence names the source. Warns of a file that sets
+        nothing.
         """
         if isinstance(source, Config):
             with said_before(_warned(source)):
@@ -121,7 +122,10 @@ class Config(BaseModel):
             raise ConfigError(str(source), ["not a TOML file: its values are nested too deep"]) from None
         except OSError as error:
             raise ConfigError(str(source), [f"cannot be read: {reason(error)}"]) from None
-        return cls.validated(values, str(source))
+        config = cls.validated(values, str(source))
+        if not any(values.values()) and all(isinstance(value, dict) for value in values.values()):
+            warn(_sets_nothing(str(source), config))
+        return config
 
     @classmethod
     def validated(cls, values: Mapping[str, Any], source: str) -> Config:
@@ -227,6 +231,14 @@ def preset_path(name: str) -> Path:
     if name not in PRESETS:
         raise ConfigError(name, [_missing(name)])
     return _PRESET_FOLDER / f"{name}.toml"
+
+
+def _sets_nothing(source: str, config: Config) -> str:
+    layers, presets = " and ".join(str(size) for size in config.train.hidden), ", ".join(PRESETS)
+    return (
+        f"'{source}' sets nothing, so that every value is the default one: a run is of data set '{config.data.set}' "
+        f"and a network with hidden layers of {layers} neurons; set something in it, or name a preset ({presets})"
+    )
 
 
 def _missing(name: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from sim.lock import Busy, locked
 from sw.config import Config
-from sw.errors import ConfigError, FileError
+from sw.errors import ConfigError, FileError, warn
 from sw.files import readable_error, write_atomic
 
 __all__ = ["Flow", "Step", "sources_digest"]
@@ -102,6 +102,7 @@ class Flow:
                 if index < first and self.current(step.name):
                     self.kept.append(step.name)
                     continue
+                self._tell_of_another()
                 if self.current(step.name):  # done, and yet asked for: from nothing, not from what an interruption left
                     self._remove(step.partial)
                 self.run_one(step.name)
@@ -200,6 +201,16 @@ class Flow:
             except OSError as error:
                 raise FileError(f"Cannot remove '{path}': {error.strerror}") from error
 
+    def _tell_of_another(self) -> None:
+        """Warn where the folder holds the run of a configuration with another name, which this one will replace."""
+        state = self._file()
+        name = state.get("name", self.config.name)
+        if state.get("steps") and name != self.config.name:
+            warn(
+                f"The folder '{self.folder}' holds the run '{name}', whose outputs those of the run "
+                f"'{self.config.name}' replace; give another folder (--output) to keep both"
+            )
+
     def _index(self, option: str, name: str) -> int:
         if name not in self.names():
             raise ConfigError(option, [f"there is no step '{name}'; the steps are {', '.join(self.names())}"])
@@ -215,18 +226,23 @@ class Flow:
 
     def _state(self) -> dict[str, Any]:
         """Records of the steps; none if the file is not there, damaged, or of another version."""
+        steps: dict[str, Any] = self._file().get("steps", {})
+        return steps
+
+    def _file(self) -> dict[str, Any]:
+        """What the file of the state holds: "version", "steps", and the configuration's "name" where it is known."""
         try:
             state = json.loads((self.folder / _STATE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         if not isinstance(state, dict) or state.get("version") != _VERSION:
             return {}
-        steps = state.get("steps", {})
+        steps = state.setdefault("steps", {})
         whole = isinstance(steps, dict) and all(
             isinstance(record, dict) and isinstance(record.get("outputs"), dict) and "fingerprint" in record
             for record in steps.values()
         )
-        return steps if whole else {}
+        return state if whole else {}
 
     def _record(self, name: str, record: dict[str, Any] | None) -> None:
         steps = self._state()
@@ -234,7 +250,8 @@ class Flow:
             return
         steps = {**steps, name: record}
         steps = {key: value for key, value in steps.items() if value is not None}
-        write_atomic(self.folder / _STATE, json.dumps({"version": _VERSION, "steps": steps}, indent=1) + "\n")
+        state = {"version": _VERSION, "name": self.config.name, "steps": steps}
+        write_atomic(self.folder / _STATE, json.dumps(state, indent=1) + "\n")
 
 
 def _checksum(path: Path) -> str | None:

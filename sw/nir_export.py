@@ -20,9 +20,10 @@ from hw.geometry import CrossbarStage, MapShape, Pooling, PoolStage, Window
 from hw.params import Reset
 from sim.image import ChipImage, LayerImage
 from sw.errors import UnsupportedError
-from sw.files import writable_file, write_atomic
+from sw.files import write_atomic
 from sw.graph import Add, Affine, AveragePool, Convolution, Flatten, Graph, Linear, Neurons, Node
 from sw.graph_builder import GraphBuilder, Value
+from sw.nir_file import writable_nir
 from sw.nir_import import DT, OPEN, NirModel
 
 if TYPE_CHECKING:
@@ -91,11 +92,12 @@ def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
 
     network : one from `read_nir`, as it was; or a chip, as integers without what cells and converters do to them
 
-    Raises `UnsupportedError` for what NIR cannot express, `FileError` if the file cannot be written.
+    Raises `UnsupportedError` for what NIR cannot express, `FileError` if the file cannot be written, or one of
+    another kind would be lost.
     """
     import nir
 
-    place = writable_file(path, "NIR file")
+    place = writable_nir(path)
     if isinstance(network, NirModel):
         graph = to_nir(network)
     elif isinstance(getattr(network, "image", None), ChipImage):

@@ -1,4 +1,4 @@
-"""A NIR file as a graph, or a sentence on what of the file is not one."""
+"""A NIR file as a graph, or a sentence on what of the file is not one; and where one may be written."""
 
 from __future__ import annotations
 
@@ -6,11 +6,38 @@ from pathlib import Path
 from typing import Any
 
 from sw.errors import FileError
-from sw.files import readable_error
+from sw.files import readable_error, writable_file
 
-__all__ = ["read_graph"]
+__all__ = ["read_graph", "writable_nir"]
 
 _REMEDY = "write it with nir.write, sw.write_nir or a library's exporter"
+
+
+_OTHERS = {".loom": "weight images", ".toml": "configurations", ".npz": "arrays"}
+"""Ends of names that are those of other files."""
+
+
+def writable_nir(path: Any) -> Path:
+    """The path of a NIR file that will be written, checked as by `writable_file`.
+
+    Raises `FileError` also for a name that ends as those of other files do, and for a file that is there, not empty,
+    and no HDF5 file, which would be lost.
+    """
+    import h5py
+
+    place = writable_file(path, "NIR file")
+    other = _OTHERS.get(place.suffix.lower())
+    if other is not None:
+        raise FileError(
+            f"Cannot write a NIR file '{place}': names that end in {place.suffix} are those of {other}; give a name "
+            "that ends in .nir"
+        )
+    if place.is_file() and place.stat().st_size and not h5py.is_hdf5(place):
+        raise FileError(
+            f"Cannot write a NIR file '{place}': a file that is no NIR file (HDF5) is there and would be lost; choose "
+            "another name, or remove it"
+        )
+    return place
 
 
 def read_graph(path: Path) -> Any:

@@ -76,28 +76,32 @@ def check_given_once(settings: Sequence[str] | None, table: str, options: Mappin
         raise ConfigError(_SOURCE, problems)
 
 
-_OF_RUNS = ("data", "train", "nir")
-"""Tables that say which network and images a run takes, and nothing about a chip."""
+_OF_RUNS: Mapping[str, tuple[str, ...]] = {"data": (), "train": (), "nir": (), "cosim": ("images", "trace_images")}
+"""Tables, all of their keys or these, that say which network and images a run takes, and nothing about a chip."""
 _FEW = 3
 
 
 def idle_in_compile(values: Mapping[str, Any]) -> str | None:
-    """A sentence on keys of a configuration, given to `sw.compile` as a dictionary, that do nothing there, since model
-    and images are given; None where all are used.
+    """A sentence on keys of a configuration, given to `sw.compile` as a dictionary, that do nothing there or in what a
+    chip does, since model and images are given; None where all are used.
     """
     named = []
-    for table in _OF_RUNS:
+    for table, some in _OF_RUNS.items():
         keys = values.get(table)
         names = list(keys) if isinstance(keys, Mapping) else []
         names = sorted(keys.model_fields_set) if isinstance(keys, BaseModel) else names
+        names = [name for name in names if name in some] if some else names
         if names:
             named.append(f"[{table}] {', '.join(names)}" if len(names) <= _FEW else f"[{table}]")
     if not named:
         return None
+    cosim = named[-1].startswith("[cosim]")
+    given = ["sw.compile is given the network and the images"] if len(named) > cosim else []
+    given += ["chip.cosim is given the images that it runs, and what to trace"] if cosim else []
+    run = "a run (`spikeloom run`)" + (" or `spikeloom cosim`" if cosim else "")
     return (
-        f"The dictionary's {' and '.join(named)} would do nothing: sw.compile is given the network and the images, "
-        "and these keys are for a run (`spikeloom run`); leave them out, or give sw.Config.load(...) of the dictionary "
-        "if it is a run's"
+        f"The dictionary's {' and '.join(named)} would do nothing: {', and '.join(given)}, and these keys are for "
+        f"{run}; leave them out, or give sw.Config.load(...) of the dictionary if it is a run's"
     )
 
 

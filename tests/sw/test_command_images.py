@@ -79,6 +79,22 @@ def test_images_come_from_a_data_set_or_a_file() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.* images have the numbers")
+def test_an_array_that_is_not_used_is_named() -> None:
+    def told(**arrays: np.ndarray) -> str:
+        np.savez("some.npz", images=TESTS[:3], **arrays)
+        return " ".join(call("cosim", "mine.loom", "--images", "some.npz").stderr.split())
+
+    for name in ("label", "Labels", "LABEL"):
+        assert f"Warning: Array '{name}' of 'some.npz' is not used; did you mean 'labels'?" in told(
+            **{name: LABELS[:3]}
+        )
+    only = "is not used; only 'images' and 'labels' are; leave it out"
+    said = told(labels=LABELS[:3], label=LABELS[:3], y=LABELS[:3])
+    assert f"Array 'label' of 'some.npz' {only}" in said and f"Array 'y' of 'some.npz' {only}" in said
+    assert "Warning" not in told(labels=LABELS[:3])
+
+
+@pytest.mark.filterwarnings("ignore:.* images have the numbers")
 @pytest.mark.parametrize("command", [("cosim",), ("firmware", "-o", "c"), ("diagnose",)])
 def test_more_images_than_there_are_is_said(command: tuple[str, ...]) -> None:
     name, *options = command
@@ -95,6 +111,21 @@ def test_a_run_says_so_too() -> None:
     set_up = ("run", "tiny", "--set", "data.test_limit=3", "--set", "train.epochs=1")
     said = call(*set_up, "--images", "4").stderr
     assert "--images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are taken" in said
+
+
+@pytest.mark.filterwarnings("ignore:.* images have the numbers")
+def test_more_images_than_there_are_is_said_wherever_the_number_comes_from(place: Path) -> None:
+    small = 'preset = "tiny"\n[data]\ntest_limit = 3\n[train]\nepochs = 1\n[cosim]\nimages = '
+    (place / "more.toml").write_text(f"{small} 4\n")
+    (place / "all.toml").write_text(f"{small} 3\n")
+    few = "Warning: [cosim] images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are taken"
+    for command in ("cosim", "run"):
+        assert few in call(command, "more.toml").stderr
+        assert few in call(command, "all.toml", "--set", "cosim.images=4").stderr
+        assert "is more than" not in call(command, "all.toml").stderr
+    assert "is more than" not in call("run", "more.toml", "--to", "train").stderr
+    said = call("cosim", "mine.loom", "--data-set", "digits", "--set", "cosim.images=501").stderr
+    assert "[cosim] images 501 is more than there are, 500 test images of 'digits': all 500 are taken" in said
 
 
 def test_headers_say_whose_images_they_hold(place: Path) -> None:

@@ -323,6 +323,23 @@ def test_what_is_not_toml_is_named_with_its_place(tmp_path, content, sentence):
         Config.load(path)
 
 
+@pytest.mark.parametrize("content", ["", "# seed = 3\n", "[device]\n[decision]\n"])
+def test_a_file_that_sets_nothing_is_told_of_with_what_it_means(tmp_path, content):
+    path = tmp_path / "run.toml"
+    path.write_text(content)
+    sentence = (
+        f"'{path}' sets nothing, so that every value is the default one: a run is of data set 'digits' and a network "
+        "with hidden layers of 128 and 64 neurons; set something in it, or name a preset (digits, mnist, "
+    )
+    with pytest.warns(SpikeLoomWarning, match=f"^{re.escape(sentence)}") as seen:
+        assert Config.load(path) == Config()
+    assert len(seen) == 1 and seen[0].filename == __file__
+    for something in ("seed = 0\n", 'preset = "tiny"\n', "[device]\nbits = 4\n"):
+        path.write_text(something)
+        Config.load(path)
+    Config.load({})
+
+
 @pytest.mark.parametrize("path", ["", "a\0b"])
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(ValueError, match=r"^The configuration must be a path that is not empty"):

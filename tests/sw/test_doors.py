@@ -15,6 +15,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
+from typer.testing import CliRunner
 
 import sw
 from sim.cosim import run_cosim
@@ -23,6 +24,7 @@ from sim.reference import run_reference
 from sim.refresh import refresh_interval
 from sim.result import Result
 from sw.chip import Chip
+from sw.cli import app
 from sw.config import Config
 from sw.errors import FileError, SpikeLoomWarning
 from sw.files import writable_file, writable_folder
@@ -337,6 +339,64 @@ def test_a_path_that_cannot_be_is_told_before_the_work(
     with pytest.raises(FileError, match=r"/new/x': permission is denied; choose another path$"):
         door(tmp_path / "new/x")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_folder_that_leads_nowhere_or_makes_no_files_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to("gone")
+    told = re.escape(f"'{tmp_path / 'link'}' is a link to 'gone', which is not there; choose another path") + "$"
+    for check, inside in (
+        (writable_folder, "."),
+        (writable_folder, "a/b"),
+        (writable_file, "a"),
+        (writable_file, "a/b"),
+    ):
+        place = tmp_path / "link" / inside
+        with pytest.raises(FileError, match=re.escape(f"Cannot write '{place}': ") + told):
+            check(place, "place")
+    said = CliRunner().invoke(app, ["run", "tiny", "-o", str(tmp_path / "link")])
+    assert said.exit_code == 2 and "is a link to 'gone', which is not there" in " ".join(said.stderr.split())
+    assert writable_file(tmp_path / "link", "file") == tmp_path / "link"  # the link is replaced
+
+    def refuse(dir: Path) -> Any:  # as /proc does
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(dir))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    told = re.escape(
+        f"Cannot write '{tmp_path}/x/y': its file system makes no files in '{tmp_path}'; choose another path"
+    )
+    for check in (writable_file, writable_folder):
+        with pytest.raises(FileError, match=f"^{told}$"):
+            check(tmp_path / "x/y", "place")
+
+
+def test_a_nir_file_is_written_over_no_file_of_another_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sw.steps.make_flow", lambda *_, **__: pytest.fail("the work has begun"))
+    network = sw.read_nir(Path(__file__).parents[2] / "examples" / "digits.nir")
+    CHIP.save(tmp_path / "mine.loom")
+    for name in ("notes.nir", "notes"):
+        (tmp_path / name).write_text("mine")
+    lost = "a file that is no NIR file (HDF5) is there and would be lost; choose another name, or remove it"
+    for name, sentence in (
+        ("notes.nir", lost),
+        ("notes", lost),
+        ("mine.loom", "names that end in .loom are those of weight images; give a name that ends in .nir"),
+        ("new.LOOM", "names that end in .LOOM are those of weight images; give"),
+        ("new.toml", "names that end in .toml are those of configurations; give"),
+        ("new.npz", "names that end in .npz are those of arrays; give"),
+    ):
+        place = tmp_path / name
+        before = place.read_bytes() if place.exists() else None
+        for write in (CHIP.write_nir, lambda path: sw.write_nir(network, path)):
+            with pytest.raises(FileError, match="^" + re.escape(f"Cannot write a NIR file '{place}': {sentence}")):
+                write(place)
+        told = CliRunner().invoke(app, ["nir", "tiny", "-o", str(place)])
+        assert told.exit_code == 2 and sentence in " ".join(told.stderr.split())
+        assert (place.read_bytes() if place.exists() else None) == before
+    (tmp_path / "empty.nir").touch()
+    for name in ("empty.nir", "new.nir", "new.nir"):  # nothing is lost, or a NIR file made anew
+        assert sw.read_nir(sw.write_nir(network, tmp_path / name)).graph.input_shape == network.graph.input_shape
 
 
 def test_a_path_that_can_be_is_left_as_it_is_by_the_check(tmp_path: Path) -> None:

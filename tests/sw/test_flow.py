@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from sw import steps as steps_module
 from sw.config import Config
-from sw.errors import ConfigError, FileError
+from sw.errors import ConfigError, FileError, SpikeLoomWarning
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
 from sw.steps import STEPS
@@ -71,6 +72,32 @@ def test_a_run_that_was_stopped_goes_on(factory: Factory, tmp_path: Path, failur
     factory.fail.clear()
     factory.flow(tmp_path).run()
     assert factory.ran == ["one", "two", "two", "three"]
+
+
+def test_the_run_of_another_configuration_in_the_folder_is_told_of_before_it_is_replaced(
+    factory: Factory, tmp_path: Path
+) -> None:
+    mine, other = Config().updated({"name": "mine"}), Config().updated({"name": "other", "seed": 3})
+    factory.flow(tmp_path, mine).run()
+    factory.flow(tmp_path, mine.updated({"seed": 2})).run()  # its own folder, and nothing to say
+    flow = factory.flow(tmp_path, other)
+    ran = len(factory.ran)
+    told = f"The folder '{tmp_path}' holds the run 'mine', whose outputs those of the run 'other' replace; give another"
+    with pytest.raises(SpikeLoomWarning, match="^" + re.escape(told)):
+        flow.run()
+    assert len(factory.ran) == ran  # pytest makes it an error: nothing has been run by then
+    with pytest.warns(SpikeLoomWarning, match="^" + re.escape(told)) as seen:
+        factory.flow(tmp_path, other).run()
+    assert len(seen) == 1
+    factory.flow(tmp_path, other).run(start="two")
+    with pytest.warns(SpikeLoomWarning, match="holds the run 'other', whose outputs those of the run 'mine'"):
+        factory.flow(tmp_path, mine).run()
+    cleared = factory.flow(tmp_path, other)
+    cleared.clear()
+    cleared.run()
+    state = json.loads((tmp_path / "state.json").read_text())
+    (tmp_path / "state.json").write_text(json.dumps({key: state[key] for key in state if key != "name"}))
+    factory.flow(tmp_path, mine.updated({"seed": 4})).run()  # of an earlier version, which kept no name
 
 
 def test_settings_run_the_steps_they_concern_and_the_later_ones(factory: Factory, tmp_path: Path) -> None:

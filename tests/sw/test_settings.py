@@ -16,6 +16,7 @@ import sw
 from sim.config import Device
 from sw.chip import Chip
 from sw.cli import app
+from sw.command import settings_of_nir
 from sw.config import Config
 from sw.errors import ConfigError, SpikeLoomWarning
 from sw.flow import Flow
@@ -264,6 +265,17 @@ def loom(tmp_path_factory: pytest.TempPathFactory) -> str:
             for source in ("LOOM", "tiny")
             for named in (("--data-set", "digits"), ("--images", "NPZ"))
         ),
+        (("cosim", "tiny", "--set", "energy.sample_J=1e-15"), "--set: energy.sample_J would do nothing: this command"),
+        (("diagnose", "tiny", "--set", "energy.sample_J=1e-15"), "--set: energy.sample_J would do nothing: this comma"),
+        (("firmware", "tiny", "-o", "DIR", "--set", "energy.sample_J=1e-15"), "this command shows no energy; leave it"),
+        *(
+            (("nir", "tiny", "-o", "DIR", "--set", setting),
+            f"{setting.partition('=')[0]} would do nothing: the NIR file holds the network's integers, without what ce")
+            for setting in ("energy.sample_J=1e-15", "hardware.lanes=3", "programming.method=verify",
+                            "device.wire_ohm=1", "device.device_sigma=0.1", "device.read_sigma=0.1",
+                            "device.stuck_on=0.1", "device.v_read_V=0.1", "hardware.clock_Hz=1e7")
+        ),
+        (("nir", "tiny", "-o", "DIR", "--set", "cosim.images=3"), "cosim.images would do nothing: this command does"),
         (("verilog", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this comm"),
         (("nir", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this command"),
         (("diagnose", "tiny", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this command runs no"),
@@ -288,7 +300,8 @@ def test_an_option_that_would_do_nothing_is_an_error(
         ({"train": {"epochs": 3, "batch": 9}}, "[train] epochs, batch would"),
         ({"preset": "tiny", "data": {"set": "digits"}, "train": {"epochs": 40}}, "[data] set and [train] epochs would"),
         ({"data": DataSection(calibration_images=9)}, "[data] calibration_images would"),
-        (TINY.model_dump(), "[data] and [train] and [nir] would"),
+        ({"train": {"epochs": 3}, "cosim": {"images": 3, "waves": False}}, "[train] epochs and [cosim] images would"),
+        (TINY.model_dump(), "[data] and [train] and [nir] and [cosim] images, trace_images would"),
     ],
 )
 def test_what_is_for_a_run_alone_is_told_of_where_a_model_is_compiled(given: dict[str, Any], named: str) -> None:
@@ -299,11 +312,30 @@ def test_what_is_for_a_run_alone_is_told_of_where_a_model_is_compiled(given: dic
     assert len(seen) == 1 and seen[0].filename == __file__
 
 
+def test_how_many_images_chip_cosim_runs_is_told_of_as_an_argument_of_it() -> None:
+    sentence = (
+        "The dictionary's [cosim] images, trace_images would do nothing: chip.cosim is given the images that it runs, "
+        "and what to trace, and these keys are for a run (`spikeloom run`) or `spikeloom cosim`; leave them out, or"
+    )
+    with pytest.warns(SpikeLoomWarning, match="^" + re.escape(sentence)) as seen:
+        sw.compile(make_model(20, 6, 3), IMAGES, {"cosim": {"images": 3, "trace_images": 2, "simulator": "icarus"}})
+    assert len(seen) == 1
+
+
 def test_a_run_s_configuration_compiles_a_model_without_a_word(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text('preset = "tiny"\n[train]\nepochs = 3\n[data]\ntest_limit = 4\n')
     own = {"preset": "tiny", "device": {"bits": 3}, "cosim": {"simulator": "icarus"}, "name": "own"}
     for config in (tmp_path / "run.toml", "tiny", TINY, Config.load({"train": {"epochs": 3}}), own):
         sw.compile(make_model(20, 6, 3), IMAGES, config)
+
+
+def test_a_nir_file_takes_what_its_integers_come_from() -> None:
+    for settings in (["device.bits=3"], ["device.g_max_S=2e-5"], ["crossbar.adc_bits=6"], ["decision.t_max=9"]):
+        assert settings_of_nir(TINY, settings) == changed(TINY, settings)
+    tuned = ["convert.tune=true", "device.device_sigma=0.1", "programming.method=verify", "data.validation_images=20"]
+    assert settings_of_nir(TINY, tuned) == changed(TINY, tuned)
+    with pytest.raises(ConfigError, match=r"^--set: hardware\.lanes would do nothing: the NIR file"):
+        settings_of_nir(TINY, [*tuned, "hardware.lanes=3"])
 
 
 def test_settings_of_the_command_line_make_the_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
