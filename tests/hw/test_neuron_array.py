@@ -252,6 +252,34 @@ def test_leak_and_clip(leak, clip):
     run(parameters, settings, steps)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "lanes", "positions", "other"), [(5, 3, 1, {"phases": 3, "max_theta": 20}), (10, 4, 3, {"phases": 2})]
+)
+def test_registers_of_all_values(outputs, lanes, positions, other):
+    """Biases, thresholds, starts and bounds of any size, and sums up to the largest."""
+    parameters = layer(outputs, lanes, positions=positions, **other)
+    rng, most = random.Random(positions), parameters.max_bias
+    for seed in range(6):
+        start = parameters.max_v0
+        settings, _ = scenario(
+            parameters,
+            seed=seed,
+            theta=rng.randint(1, parameters.max_theta),
+            v0=rng.randint(-start, start),
+            clip=rng.choice([0, rng.getrandbits(parameters.membrane_bits - 1)]),
+            leak=rng.choice([0, rng.getrandbits(4)]),
+            reset=rng.choice(list(Reset)),
+            biases=tuple(rng.randint(-most, most) for _ in range(outputs)),
+        )
+        sums = [[rng.randint(-parameters.max_sum, parameters.max_sum) for _ in range(outputs)] for _ in range(12)]
+        steps = []
+        for index, values in enumerate(sums):
+            step, position = divmod(index, positions)
+            mark = (position,) if positions > 1 else ()
+            steps.append((values, int(step == 0), step % parameters.phases, *mark))
+        run(parameters, settings, steps, STALLS[seed % len(STALLS)])
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("phases", [1, 3])
 def test_saturates_only_past_max_steps(phases, sign):
