@@ -94,19 +94,22 @@ def offered(layer, sums, first, phase, position=0):
 
 
 async def load(ctx, dut, settings):
-    """Write the registers and, in a scrambled order, the biases."""
-    for name in ("theta", "v0", "clip", "leak", "reset"):
-        ctx.set(getattr(dut, name), getattr(settings, name))
+    """Write the registers and, in a scrambled order, the biases; their complements before, which must leave nothing."""
     order = list(range(len(settings.biases)))
     random.Random(3).shuffle(order)
-    for index in order:
-        ctx.set(dut.bias_write.index, index)
-        ctx.set(dut.bias_write.value, settings.biases[index])
-        ctx.set(dut.bias_write.enable, 1)
-        await ctx.tick()
-        ctx.set(dut.bias_write.enable, 0)
-        ctx.set(dut.bias_write.value, 1)
-        await ctx.tick()
+    for flip in (-1, 0):
+        for name in ("theta", "v0", "clip", "leak", "reset"):
+            port = getattr(dut, name)
+            value = getattr(settings, name) ^ flip
+            ctx.set(port, value if port.shape().signed else value & ((1 << len(port)) - 1))
+        for index in order:
+            ctx.set(dut.bias_write.index, index)
+            ctx.set(dut.bias_write.value, settings.biases[index] ^ flip)
+            ctx.set(dut.bias_write.enable, 1)
+            await ctx.tick()
+            ctx.set(dut.bias_write.enable, 0)
+            ctx.set(dut.bias_write.value, 1)
+            await ctx.tick()
 
 
 def run(layer, settings, steps, stalls=(0, 0), times=None, device=NeuronArray):
