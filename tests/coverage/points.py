@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Point", "read"]
+__all__ = ["Point", "constant_bits", "read"]
 
 _LINE = re.compile(r"^C '(?P<fields>.*)' (?P<count>\d+)$", re.M)
-
-
 _NUMBER = re.compile(r"\d+'s?[hbdo][0-9a-fA-FxzXZ?_]+|\d+")
+_WIDTH = re.compile(r"\b(?:wire|reg) +(?:signed +)?\[(\d+):0\] (\w+)[;,\n]")
+_JOINED = re.compile(r"^ *assign (\w+) = \{ ([^{}]*) \};$", re.M)
+_LITERAL = re.compile(r"(\d+)'[hbd][0-9a-f]+$")
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,26 @@ def _toggle(what: str) -> tuple[str, str]:
     return where, change
 
 
+def _literal_bits(items: Sequence[str]) -> int:
+    """Bits of the numbers that a concatenation begins with."""
+    return sum(int(found[1]) for found in itertools.takewhile(bool, map(_LITERAL.match, items)) if found)
+
+
+def constant_bits(text: str) -> set[str]:
+    """Bits that a Verilog file fills up with constants, such as "word[31]": first and last numbers of a `{ }`."""
+    widths = {name: int(last) + 1 for last, name in _WIDTH.findall(text)}
+    found: set[str] = set()
+    for name, parts in _JOINED.findall(text):
+        items, width = parts.split(", "), widths.get(name, 0)
+        high, low = _literal_bits(items), _literal_bits(items[::-1])
+        found |= {f"{name}[{bit}]" for bit in (*range(width - high, width), *range(low))}
+    return found
+
+
 def read(path: Path, texts: Mapping[str, str], summaries: Mapping[str, str]) -> dict[Point, int]:
     """How often each point of a file of Verilator happened, over all instances and parameters.
+
+    Bits that are constant in the Verilog (`constant_bits`) are no points.
 
     Parameters
     ----------
@@ -64,6 +83,7 @@ def read(path: Path, texts: Mapping[str, str], summaries: Mapping[str, str]) -> 
     """
     found: dict[Point, int] = {}
     lines = {name: text.split("\n") for name, text in texts.items()}
+    constants = {name: constant_bits(text) for name, text in texts.items()}
     blocks = {name: block_of(text, summaries) for name, text in texts.items()}
     for match in _LINE.finditer(path.read_text(encoding="utf-8")):
         fields = _fields(match["fields"])
@@ -72,6 +92,8 @@ def read(path: Path, texts: Mapping[str, str], summaries: Mapping[str, str]) -> 
             continue
         if kind == "toggle":
             where, what = _toggle(fields["o"])
+            if where in constants[fields["f"]]:
+                continue
         else:
             where, what = _words(lines[fields["f"]], int(fields["l"])), fields["o"]
         point = Point(block, kind, where, what)

@@ -10,7 +10,7 @@ import pytest
 from hw.activity_counter import ActivityCounter
 from hw.export import export_component
 from tests.coverage.excluded import Excluded, read_excluded, unused
-from tests.coverage.points import Point, block_of, read
+from tests.coverage.points import Point, block_of, constant_bits, read
 from tests.coverage.record import Port, Recorder, Variant
 from tests.coverage.replay import Difference, replay
 from tests.coverage.table import MARKS, gaps, table
@@ -56,6 +56,11 @@ def test_replayed(variant: Variant, tmp_path: Path) -> None:
     assert points and {point.block for point in points} == {"activity_counter"}
     inputs = [point for point in points if point.where.startswith(("amount[", "clear"))]
     assert len(inputs) == 8 and all(points[point] > 0 for point in inputs)
+    kept = tmp_path / "one" / "points.dat"
+    written = kept.stat().st_mtime_ns
+    assert replay([variant], tmp_path / "one") == kept and kept.stat().st_mtime_ns == written
+    shorter = Variant(variant.block, variant.digest, variant.ports, [variant.runs[0][:30]], variant.texts)
+    assert replay([shorter], tmp_path / "one").stat().st_mtime_ns != written
     name = f"{variant.name}.sv"
     broken = Variant(variant.block, variant.digest, variant.ports, variant.runs, dict(variant.texts))
     broken.texts[name] = broken.texts[name].replace("+ ", "- ", 1)
@@ -112,3 +117,13 @@ def test_excluded(tmp_path: Path) -> None:
 def test_the_page_has_the_marks() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert replaced(replaced(text, "x", MARKS), "y", MARKS) == replaced(text, "y", MARKS)
+
+
+def test_constant_bits_are_no_points(tmp_path: Path) -> None:
+    text = "// Adds.\n  wire [4:0] a;\n  wire [2:0] b;\n"
+    text += "  assign a = { 2'h0, b[1:0], 1'h0 };\n  assign b = { c, 1'h0, d };\n"
+    assert constant_bits(text) == {"a[4]", "a[3]", "a[0]"}
+    row = "C '\x01f\x02a.sv\x01l\x022\x01n\x021\x01page\x02v_toggle/a\x01o\x02a[{}]:0->1\x01h\x02TOP' 0\n"
+    (tmp_path / "points.dat").write_text("".join(row.format(bit) for bit in range(5)))
+    points = read(tmp_path / "points.dat", {"a.sv": text}, {"Adds.": "adder"})
+    assert {point.where for point in points} == {"a[1]", "a[2]"}

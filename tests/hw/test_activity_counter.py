@@ -32,6 +32,25 @@ def test_adds_and_saturates(amount_bits, bits):
     simulate(dut, bench)
 
 
+def test_counts_of_all_values():
+    """Random amounts up to the largest, and what is left to the largest count, to it exactly or one past it."""
+    dut, rng, top = ActivityCounter(amount_bits=32, bits=32), random.Random(32), (1 << 32) - 1
+
+    async def bench(ctx):
+        total = 0
+        for number in range(400):
+            left = top - total
+            amount = rng.choice([rng.getrandbits(32), rng.getrandbits(rng.randint(0, 32)), left, min(left + 1, top)])
+            clear = total == top or rng.random() < 0.2
+            ctx.set(dut.amount, amount)
+            ctx.set(dut.clear, clear)
+            await ctx.tick()
+            total = min(amount + (0 if clear else total), top)
+            assert ctx.get(dut.value) == total, number
+
+    simulate(dut, bench)
+
+
 @pytest.mark.filterwarnings("ignore:.*created but never used")
 @pytest.mark.parametrize(
     "arguments, error, message",

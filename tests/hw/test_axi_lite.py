@@ -73,6 +73,43 @@ def test_accesses_under_stalls(stall: float) -> None:
     simulate(dut, bench)
 
 
+def test_accesses_of_all_values() -> None:
+    """Every bit of addresses, data and strobes, as wide as the unit's bus has them, high and low on both sides."""
+    bits = 26
+    dut, rng = AxiLite(address_bits=bits), random.Random(7)
+    host, bus = Manager(dut, random.Random(8), 0.2), dut.registers
+    made: list[tuple[int, ...]] = []
+
+    async def registers(ctx):
+        """Answers a read with a word made of its address, and makes an error of every odd address."""
+        while True:
+            address = ctx.get(bus.read_address)
+            ctx.set(bus.read_data, address * 0x01000193 & 0xFFFFFFFF)
+            ctx.set(bus.read_error, address & 1)
+            ctx.set(bus.write_error, ctx.get(bus.write_address) & 1)
+            await ctx.delay(1e-9)
+            ports = (bus.write_enable, bus.write_address, bus.write_data, bus.write_strobe)
+            _, _, write, *words = await ctx.tick().sample(*ports)
+            if write:
+                made.append(tuple(words))
+            await ctx.delay(1e-9)
+
+    async def bench(ctx):
+        for _ in range(60):
+            word = [rng.getrandbits(bits), rng.getrandbits(32), rng.getrandbits(4), rng.getrandbits(3)]
+            for flip in (0, -1):
+                address, data = (word[0] ^ flip) & (1 << bits) - 1, (word[1] ^ flip) & 0xFFFFFFFF
+                strobe, protection = (word[2] ^ flip) & 15, (word[3] ^ flip) & 7
+                ctx.set(dut.awprot, protection)  # both are ignored
+                ctx.set(dut.arprot, protection)
+                assert await host.write(ctx, address, data, strobe) == (SLVERR if address & 1 else OKAY)
+                assert made.pop() == (address, data, strobe) and not made
+                expected = (SLVERR, 0) if address & 1 else (OKAY, address * 0x01000193 & 0xFFFFFFFF)
+                assert await host.read(ctx, address) == expected
+
+    simulate(dut, bench, background=[registers])
+
+
 def test_cycles() -> None:
     """The docstring's: made one cycle after the transfer, answered in the next; an access in two cycles."""
     dut = Words()

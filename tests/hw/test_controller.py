@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from amaranth.hdl import *
 from amaranth.lib import wiring
@@ -229,8 +231,11 @@ def test_proof_bites(name: str) -> None:
 def test_cycles_and_steps(at_hand: bool) -> None:
     """Two skipped steps and two run steps, cycle by cycle, of images one by one, or at hand when their turn comes."""
     dut = Controller(parameters=unit(phases=2))
+    layout = dut.verdict.payload.shape()
+    word = random.Random(1).getrandbits(layout.size)
 
     async def bench(ctx):
+        nonlocal word
         ctx.set(dut.skip, 1)
         ctx.set(dut.current, 0)
         await ctx.tick().repeat(2)
@@ -259,7 +264,8 @@ def test_cycles_and_steps(at_hand: bool) -> None:
                 ctx.set(dut.last_valid, 0)
                 if step > 2:
                     assert ctx.get(dut.verdict.ready)
-                    ctx.set(dut.verdict.payload, {"stop": step == 4, "winner": 2, "margin": -5, "reason": 1})
+                    word = (word ^ ((1 << layout.size) - 1)) & ~1 | (step == 4)  # every bit rises and falls
+                    ctx.set(dut.verdict.payload, layout.from_bits(word))
                     ctx.set(dut.verdict.valid, 1)
                     await ctx.tick()
                     ctx.set(dut.verdict.valid, 0)
@@ -270,8 +276,9 @@ def test_cycles_and_steps(at_hand: bool) -> None:
             assert ctx.get(dut.cycles) == 11 + image
             assert ctx.get(dut.gap) == gap + image
             assert not ctx.get(dut.admit_valid)
-            result = ctx.get(dut.result.payload)
-            assert (result.winner, result.steps, result.margin, result.reason) == (2, 4, -5, 1)
+            result, verdict = ctx.get(dut.result.payload), layout.from_bits(word)
+            assert result.steps == 4
+            assert all(result[name] == verdict[name] for name in ("winner", "margin", "reason"))
             ctx.set(dut.result.ready, 1)
             ctx.set(dut.current, at_hand)
             assert ctx.get(dut.restart)

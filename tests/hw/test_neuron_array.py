@@ -94,19 +94,22 @@ def offered(layer, sums, first, phase, position=0):
 
 
 async def load(ctx, dut, settings):
-    """Write the registers and, in a scrambled order, the biases."""
-    for name in ("theta", "v0", "clip", "leak", "reset"):
-        ctx.set(getattr(dut, name), getattr(settings, name))
+    """Write the registers and, in a scrambled order, the biases; their complements before, which must leave nothing."""
     order = list(range(len(settings.biases)))
     random.Random(3).shuffle(order)
-    for index in order:
-        ctx.set(dut.bias_write.index, index)
-        ctx.set(dut.bias_write.value, settings.biases[index])
-        ctx.set(dut.bias_write.enable, 1)
-        await ctx.tick()
-        ctx.set(dut.bias_write.enable, 0)
-        ctx.set(dut.bias_write.value, 1)
-        await ctx.tick()
+    for flip in (-1, 0):
+        for name in ("theta", "v0", "clip", "leak", "reset"):
+            port = getattr(dut, name)
+            value = getattr(settings, name) ^ flip
+            ctx.set(port, value if port.shape().signed else value & ((1 << len(port)) - 1))
+        for index in order:
+            ctx.set(dut.bias_write.index, index)
+            ctx.set(dut.bias_write.value, settings.biases[index] ^ flip)
+            ctx.set(dut.bias_write.enable, 1)
+            await ctx.tick()
+            ctx.set(dut.bias_write.enable, 0)
+            ctx.set(dut.bias_write.value, 1)
+            await ctx.tick()
 
 
 def run(layer, settings, steps, stalls=(0, 0), times=None, device=NeuronArray):
@@ -250,6 +253,34 @@ def test_leak_and_clip(leak, clip):
     clip = (1 << (parameters.membrane_bits - 1)) - 1 if clip < 0 else clip
     settings, steps = scenario(parameters, seed=leak, leak=leak, clip=clip)
     run(parameters, settings, steps)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "lanes", "positions", "other"), [(5, 3, 1, {"phases": 3, "max_theta": 20}), (10, 4, 3, {"phases": 2})]
+)
+def test_registers_of_all_values(outputs, lanes, positions, other):
+    """Biases, thresholds, starts and bounds of any size, and sums up to the largest."""
+    parameters = layer(outputs, lanes, positions=positions, **other)
+    rng, most = random.Random(positions), parameters.max_bias
+    for seed in range(6):
+        start = parameters.max_v0
+        settings, _ = scenario(
+            parameters,
+            seed=seed,
+            theta=rng.randint(1, parameters.max_theta),
+            v0=rng.randint(-start, start),
+            clip=rng.choice([0, rng.getrandbits(parameters.membrane_bits - 1)]),
+            leak=rng.choice([0, rng.getrandbits(4)]),
+            reset=rng.choice(list(Reset)),
+            biases=tuple(rng.randint(-most, most) for _ in range(outputs)),
+        )
+        sums = [[rng.randint(-parameters.max_sum, parameters.max_sum) for _ in range(outputs)] for _ in range(12)]
+        steps = []
+        for index, values in enumerate(sums):
+            step, position = divmod(index, positions)
+            mark = (position,) if positions > 1 else ()
+            steps.append((values, int(step == 0), step % parameters.phases, *mark))
+        run(parameters, settings, steps, STALLS[seed % len(STALLS)])
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -10,12 +10,31 @@ import zlib
 import pytest
 
 from hw.axi_lite import OKAY, SLVERR
-from hw.host_registers import bias_byte_address, build_id, layer_byte_address, unit_byte_address
+from hw.host_registers import (
+    ADDRESS_BITS,
+    bias_byte_address,
+    build_id,
+    host_map,
+    layer_byte_address,
+    program_result_byte_address,
+    program_target_byte_address,
+    unit_byte_address,
+)
 from hw.npu_axi import RESULT_LAYOUT, TAG_BITS, NpuAxi
 from hw.params import Coding, LayerParameters, NpuParameters, Rule
-from hw.registers import LAYER_REGISTERS
+from hw.registers import LAYER_REGISTERS, Register
 from tests.hw.axi_bench import Manager
 from tests.hw.network_model import ACTIVITY, IdealCrossbar, Outcome, random_delays, random_layer, run_golden
+from tests.hw.program_bench import (
+    TOP_CODE,
+    Cell,
+    Cells,
+    Programmed,
+    Settings,
+    golden_program,
+    program_macro,
+    target_words,
+)
 from tests.hw.stream_bench import CYCLE, simulate
 from tests.hw.test_npu import unit, writes_of
 from tests.hw.test_spike_encoder import vectors_of
@@ -244,6 +263,71 @@ def test_soft_reset_keeps_a_word_that_waits_and_nothing_else() -> None:
 
     simulate(bench.dut, host, background=[*bench.background, watch])
     assert sum(resets) == 1
+
+
+def test_registers_and_programming_over_the_bus() -> None:
+    """Registers of all values come back over the bus; cells of any conductance are programmed as the model says."""
+    bench, rng = Bench(0.0), random.Random(21)
+    entries = {(entry.layer, entry.name): entry for entry in host_map(bench.parameters)}
+    settings = Settings(window=3, tries=131, amplitude_min=4, amplitude_max=255)
+    cells, golden, operations = [], [], [[] for _ in bench.layers]  # type: ignore[var-annotated]
+    for index, p in enumerate(bench.parameters.layers):
+        places = [Cell(row, i, side) for row in range(p.inputs) for i in range(p.outputs) for side in range(2)]
+        values = {place: rng.randrange(TOP_CODE + 1) for place in places}
+        cells.append(Cells(seed=7 + index, spread=0.4, stuck=0.04, values=dict(values)))
+        golden.append(Cells(seed=7 + index, spread=0.4, stuck=0.04, values=dict(values)))
+        port = getattr(bench.dut, f"crossbar_{index}")
+        bench.background.append(program_macro(port, p, cells[-1], operations[index], lambda _: 1, rng))
+
+    async def registers(ctx) -> None:
+        for (layer, name), entry in entries.items():
+            register = entry.register
+            if entry.access != "rw" or entry.whole or (isinstance(register, Register) and register.pulse):
+                continue
+            word = rng.getrandbits(32)
+            for value in (word, word ^ 0xFFFFFFFF):
+                await bench.write(ctx, entry.address, value)
+                kept = value & (1 << entry.bits) - 1
+                kept -= entry.signed * (kept >> (entry.bits - 1)) << entry.bits
+                assert await bench.read(ctx, entry.address) == kept & 0xFFFFFFFF, (layer, name)
+            await bench.write(ctx, entry.address, entry.init)
+        for _ in range(20):
+            word = rng.getrandbits(ADDRESS_BITS) | 1  # no register is there
+            for address in (word, word ^ (1 << ADDRESS_BITS) - 2):
+                for name in ("awprot", "arprot"):
+                    ctx.set(bench.host.port(name), rng.getrandbits(3))
+                assert await bench.host.write(ctx, address, rng.getrandbits(32), rng.getrandbits(4)) == SLVERR
+                assert await bench.host.read(ctx, address) == (SLVERR, 0)
+
+    async def program(ctx, layer: int, row: int, group: int) -> Programmed:
+        p = bench.parameters.layers[layer]
+        targets = [(rng.randrange(TOP_CODE + 1), rng.randrange(TOP_CODE + 1)) for _ in range(p.lanes * p.row_tiles)]
+        for index, word in enumerate(target_words(targets)):
+            await bench.write(ctx, program_target_byte_address(layer, index), word)
+        await bench.write(ctx, layer_byte_address(layer, "program_start"), group << 16 | row)
+        while await bench.read(ctx, layer_byte_address(layer, "program_status")):
+            await ctx.tick().repeat(50)
+        done = golden_program(p, golden[layer], targets, settings, row, group)
+        assert operations[layer] == done.operations
+        operations[layer].clear()
+        for index, word in done.results.items():
+            assert await bench.read(ctx, program_result_byte_address(layer, index)) == word
+        return done
+
+    async def host(ctx):
+        await registers(ctx)
+        await bench.write(ctx, unit_byte_address("load_begin"), build_id(bench.parameters))
+        for name, value in vars(settings).items():
+            await bench.write(ctx, unit_byte_address(f"program_{name}"), value)
+        for layer, p in enumerate(bench.parameters.layers):
+            done = [await program(ctx, layer, *start) for start in ((0, 0), (3, p.groups - 1))]
+            for name in ("pulses", "verify_reads", "failed_cells"):
+                total = sum(getattr(one, name) for one in done)
+                assert await bench.read(ctx, layer_byte_address(layer, name)) == total > 0, (layer, name)
+        assert cells == golden
+        assert await bench.read(ctx, unit_byte_address("events")) == 1
+
+    simulate(bench.dut, host, background=bench.background)
 
 
 @pytest.mark.filterwarnings("ignore:.*created but never used")

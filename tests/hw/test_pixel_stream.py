@@ -182,12 +182,13 @@ def test_images_of_random_frames(inputs: int, lanes: int, stall: float, seeds: b
     dut, rng = PixelStream(parameters=p), random.Random(3)
     length = p.pixel_words + seeds * seed_words(p)
     expected, words, wrong, found, flagged = [], [], 0, [], []
-    for tag in range(40):
+    default_seed, timeouts = rng.getrandbits(128), [0, (1 << 32) - 1, rng.getrandbits(32) | 1 << 20]
+    for tag in rng.sample(range(1 << 16), 40):
         count = length if rng.random() < 0.7 else rng.randint(1, 2 * length)
         frame = [rng.randbytes(lanes) for _ in range(count)]
-        words += [(word, index == count - 1, tag if index == 0 else 99) for index, word in enumerate(frame)]
+        words += [(word, index == count - 1, tag if index == 0 else tag ^ 0xFFFF) for index, word in enumerate(frame)]
         if count == length:
-            seed = int.from_bytes(b"".join(frame)[:16], "little") if seeds else 12345
+            seed = int.from_bytes(b"".join(frame)[:16], "little") if seeds else default_seed
             expected.append((tag, seed, frame[seeds * seed_words(p) :]))
         else:
             wrong += 1
@@ -195,12 +196,13 @@ def test_images_of_random_frames(inputs: int, lanes: int, stall: float, seeds: b
     async def source(ctx):
         ctx.set(dut.open, 1)
         ctx.set(dut.seeds, seeds)
-        ctx.set(dut.default_seed, 12345)
+        ctx.set(dut.default_seed, default_seed)
         for word, last, tag in words:
             while rng.random() < stall:
                 ctx.set(dut.i.valid, 0)
                 await ctx.tick()
             ctx.set(dut.i.payload, {"data": int.from_bytes(word, "little"), "last": last, "tag": tag})
+            ctx.set(dut.timeout, rng.choice(timeouts))  # far away, or off
             ctx.set(dut.i.valid, 1)
             await ctx.tick().until(dut.i.ready)
         ctx.set(dut.i.valid, 0)

@@ -4,13 +4,24 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import random
 
 import pytest
 
 from hw.params import LayerParameters
 from hw.programmer import Programmer, programming_cycles
-from tests.hw.program_bench import Cells, Operation, Programmed, Settings, golden_program, program_macro, target_words
+from tests.hw.program_bench import (
+    TOP_CODE,
+    Cell,
+    Cells,
+    Operation,
+    Programmed,
+    Settings,
+    golden_program,
+    program_macro,
+    target_words,
+)
 from tests.hw.proof_bench import mutant
 from tests.hw.stream_bench import CYCLE, simulate
 
@@ -169,6 +180,25 @@ def test_ends_of_the_settings(settings: Settings) -> None:
     async def host(ctx):
         for row in (3, 1, 1):
             await bench.program(ctx, settings, random_targets(parameters, rng, 1023), row, 0)
+
+    bench.run(host)
+
+
+@pytest.mark.parametrize("parameters", LAYERS)
+def test_targets_and_settings_of_all_values(parameters: LayerParameters) -> None:
+    """Cells of any conductance to any target, between settings that have all bits and settings that have none."""
+    rng = random.Random(6)
+    places = itertools.product(range(parameters.inputs), range(parameters.outputs), range(2))
+    values = {Cell(*place): rng.randrange(TOP_CODE + 1) for place in places}
+    bench = Bench(parameters, Cells(seed=4, spread=0.2, stuck=0.02, values=values), 0.0)
+    bench.pulse_cycles = bench.verify_cycles = 1
+    exact = Settings(window=0, tries=255, amplitude_min=0, amplitude_max=255)
+    easy = Settings(window=255, tries=0, amplitude_min=255, amplitude_max=0)
+
+    async def host(ctx):
+        for settings in (exact, easy, exact):
+            row, group = rng.randrange(min(parameters.tile_rows, parameters.inputs)), rng.randrange(parameters.groups)
+            await bench.program(ctx, settings, random_targets(parameters, rng, TOP_CODE), row, group)
 
     bench.run(host)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from amaranth.hdl import Assert, Assume, Mux, Signal, Value
 
-from hw.result_stream import ResultStream
+from hw.encoder_pair import TAG_BITS
+from hw.result_stream import RESULT_LAYOUT, ResultStream
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.proof_bench import inside, mutant, past
-from tests.hw.stream_bench import simulate
+from tests.hw.stream_bench import collect, simulate
 
 FURTHER = 2
 
@@ -143,3 +146,35 @@ def test_cycles() -> None:
     simulate(dut, bench)
     frame = [(0, 1, 0, 0), (0, 1, 1, 0), (0, 1, 2, 0), (1, 1, 3, 1)]
     assert seen == [(1, 0), *frame, *frame]
+
+
+def test_frames_of_all_values() -> None:
+    """Every bit of an answer, its tag and its counters comes out as it went in, high and low, under stalls."""
+    further, rng = 3, random.Random(7)
+    dut = ResultStream(further=further)
+    answers: list[dict[str, int]] = []
+    for _ in range(20):
+        word, tag, counters = rng.getrandbits(64), rng.getrandbits(TAG_BITS), rng.getrandbits(64 * further)
+        more = rng.randrange(2)
+        answers.append({"word": word, "tag": tag, "counters": counters, "more": more})
+        answers.append({"word": ~word & (1 << 64) - 1, "tag": tag ^ 0xFFFF, "counters": ~counters, "more": 1})
+
+    async def answer(ctx):
+        for one in answers:
+            ctx.set(dut.i.payload, {"word": RESULT_LAYOUT.from_bits(one["word"]), "tag": one["tag"]})
+            ctx.set(dut.more, one["more"])
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+            ctx.set(dut.i.valid, 0)
+            ctx.set(dut.counters, one["counters"] & (1 << 64 * further) - 1)
+
+    async def host(ctx):
+        for one in answers:
+            words = [one["word"], *(one["counters"] >> 64 * number & (1 << 64) - 1 for number in range(further))]
+            words = words if one["more"] else words[:1]
+            frame = await collect(ctx, dut.o, len(words), rng, 0.3)
+            last = len(words) - 1
+            expected = [{"data": w, "last": int(i == last), "tag": one["tag"]} for i, w in enumerate(words)]
+            assert frame == expected
+
+    simulate(dut, answer, host)

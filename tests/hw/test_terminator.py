@@ -54,15 +54,18 @@ def test_verdicts(classes, stalls):
     dut = Terminator(parameters=unit)
     rng = random.Random(classes)
     for rule in Rule:
-        k, t_max, count = rng.randint(1, 5), 12, 12
+        t_max, count = 12, 12
+        bounds = [rng.choice([rng.randint(1, 5), rng.getrandbits(len(dut.k))]) for _ in range(count)]
         steps = [[spread(rng, unit.score_bits) for _ in range(classes)] for _ in range(count)]
-        expected = [golden(scores, rule, k, t_max, step) for step, scores in enumerate(steps, 1)]
+        expected = [
+            golden(scores, rule, k, t_max, step) for step, (k, scores) in enumerate(zip(bounds, steps, strict=True), 1)
+        ]
 
-        async def bench(ctx, rule=rule, k=k, t_max=t_max, steps=steps, expected=expected):
+        async def bench(ctx, rule=rule, bounds=bounds, t_max=t_max, steps=steps, expected=expected):
             ctx.set(dut.rule, rule)
-            ctx.set(dut.k, k)
             ctx.set(dut.t_max, t_max)
             for step, scores in enumerate(steps, 1):
+                ctx.set(dut.k, bounds[step - 1])
                 ctx.set(dut.step, step)
                 payloads = [{"score": s, "last": i == classes - 1} for i, s in enumerate(scores)]
                 await send(ctx, dut.i, payloads, rng, stalls[0])
