@@ -61,6 +61,7 @@ class Host:
         self.begun: list[tuple[int, int]] = []
         self.layers: list[GoldenLayer] = []
         self.settings: dict[str, int] = {}
+        self.streams = False
         Clock(dut.clk, 10, unit="ns").start()
         for name in ("awvalid", "awprot", "wvalid", "arvalid", "arprot", "araddr"):
             getattr(dut, f"s_axil_{name}").value = 0
@@ -125,6 +126,12 @@ class Host:
                 taken = dut.s_axis_pixels_tready.value == 1
                 await FallingEdge(dut.clk)
         dut.s_axis_pixels_tvalid.value = 0
+
+    async def stream(self) -> None:
+        """Send random images until `streams` is down."""
+        self.streams = True
+        while self.streams:
+            await self.send(self.image(), 0xFFFF)
 
     async def collect(self) -> None:
         """Result frames, for ever."""
@@ -214,15 +221,12 @@ async def resets_in_images(dut) -> None:
         for image, tag in batch:
             longest = max(longest, await host.whole(image, tag))
 
-        async def offer(first: int) -> None:
-            for tag in range(3):
-                await host.send(host.image(), first + tag)
-
-        stream = cocotb.start_soon(offer(8 * number + 2))
+        stream = cocotb.start_soon(host.stream())  # so that an image is always at work
         await ClockCycles(dut.clk, host.rng.randrange(1, 2 * longest))
         await FallingEdge(dut.clk)
         if number % 2:
             await host.soft()
+            host.streams = False
             await stream  # the rest of what the stream had begun is no image any more
         else:
             stream.cancel()
