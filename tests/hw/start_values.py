@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["State", "paths_of", "scrambled", "state_of"]
+__all__ = ["State", "paths_of", "scrambled", "state_of", "without_reset"]
 
 _DECLARED = re.compile(r"^(?P<head>(?:  |    output )reg +(?:\[(?P<high>\d+):0\] )?)(?P<name>\w+)(?P<end>;|,?)$", re.M)
 _MEMORY = re.compile(r"^  reg \[(\d+):0\] (\w+) \[(\d+):0\];\n", re.M)
@@ -97,3 +97,17 @@ def scrambled(files: Mapping[str, str], seed: int) -> dict[str, str]:
 
         made[file] = _MEMORY.sub(filled, _DECLARED.sub(started, text)) if file.endswith(".sv") else text
     return made
+
+
+def without_reset(files: Mapping[str, str], file: str, register: str) -> dict[str, str]:
+    """The files with one register that a reset leaves alone.
+
+    Raises
+    ------
+    ValueError : the file does not reset that register
+    """
+    block = rf"(begin : {register}_next_comb\n(?:(?!\n  end\n).)*?)    if \(rst\) begin\n.*?\n    end\n"
+    broken, count = re.subn(block, r"\1", files[file], flags=re.S)
+    if count != 1:
+        raise ValueError(f"{file} must reset {register} in one place to be broken, not in {count}")
+    return {**files, file: broken}

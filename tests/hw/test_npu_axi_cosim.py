@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,17 @@ TESTS = ("registers", "sessions", "programming", "images", "frames", "random_res
 
 
 def bench(seed: int | None = 1) -> dict[str, str]:
-    """Texts of the chip with ideal macros, in a module `bench` that Verilator shows to Python.
+    """`bench_of` the chip of `npu_axi_host`."""
+    return bench_of(export_axi(UNIT), REGISTERS, seed)
+
+
+def bench_of(export: Mapping[str, str], registers: Mapping[str, str], seed: int | None) -> dict[str, str]:
+    """Texts of a chip with ideal macros, in a module `bench` that Verilator shows to Python.
 
     All registers and memory words start from random values, or without a `seed` from what the simulator takes. Bit i of
-    `unreset` says that register i of `REGISTERS` does not have its value after a reset, `soft` that a soft reset is on.
+    `unreset` says that register i of `registers` does not have its value after a reset, `soft_reset` that a soft reset
+    is on.
     """
-    export = export_axi(UNIT)
     found = [p for p in json.loads(export["ports.json"])["ports"] if "crossbar" not in p["name"]]
     declared = [f"{p['direction']} [{p['width'] - 1}:0] {p['name']}" for p in found]
     connected = ", ".join(f".{p['name']}({p['name']})" for p in found)
@@ -45,9 +51,9 @@ def bench(seed: int | None = 1) -> dict[str, str]:
         ");",
         "spikeloom_axi_chip #(.SETTLE_CYCLES(2), .ADC_CYCLES(1), .PROGRAM_CYCLES(3))",
         f"chip ({connected});",
-        f"wire [{len(REGISTERS) - 1}:0] unreset;",
+        f"wire [{len(registers) - 1}:0] unreset;",
         "wire soft_reset = chip.crossbar_reset;",
-        *(f"assign unreset[{i}] = chip.{path} !== {value};" for i, (path, value) in enumerate(REGISTERS.items())),
+        *(f"assign unreset[{i}] = chip.{path} !== {value};" for i, (path, value) in enumerate(registers.items())),
         "endmodule",
         "",
     ]
@@ -65,10 +71,17 @@ def play(built: Simulator, folder: Path, plusargs: list[str], only: str | None =
     for layer, p in enumerate(UNIT.layers):
         for side in "pn":  # all cells start at the lowest conductance
             (folder / f"layer_{layer}_{side}.hex").write_text(f"{0:0{2 * p.outputs}x}\n" * p.inputs)
+    run_bench(built, folder, plusargs, "tests.hw.npu_axi_tb", 1 if only else len(TESTS), only)
+
+
+def run_bench(
+    built: Simulator, folder: Path, plusargs: list[str], module: str, count: int = 1, only: str | None = None
+) -> None:
+    """Run the cocotb bench `module` of `count` tests, or the one called `only`, in a folder with the level files."""
     path = folder / "results.xml"
     with simulator_environment(), contextlib.suppress(SystemExit):  # raised where a test failed; the file says which
         get_runner(built.simulator).test(
-            test_module="tests.hw.npu_axi_tb",
+            test_module=module,
             hdl_toplevel="bench",
             hdl_toplevel_lang="verilog",
             build_dir=built.folder,
@@ -81,7 +94,6 @@ def play(built: Simulator, folder: Path, plusargs: list[str], only: str | None =
             extra_env={"COCOTB_REWRITE_ASSERTION_FILES": "", "COCOTB_LOG_LEVEL": "ERROR"},
         )
     text = path.read_text() if path.exists() else "no results"
-    count = 1 if only else len(TESTS)
     passed = text.count("<testcase") == count and "<failure" not in text and "<error" not in text
     assert passed, f"{text}\n{(folder / 'simulation.log').read_text()[-3000:]}"
 

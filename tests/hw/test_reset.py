@@ -1,32 +1,64 @@
-"""Every register of every export is reset, and has no start value; that it runs so is seen in `test_npu_axi_cosim`."""
+"""Every register of every export is reset, and has no start value; that it runs so is seen in `test_npu_axi_cosim` and
+`test_reset_maps`.
+"""
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 
 import pytest
 
 from hw.export import export_verilog
 from hw.export_axi import export_axi
-from tests.hw.start_values import paths_of, scrambled, state_of
+from hw.geometry import CrossbarStage, MapShape, Plan, Window
+from tests.hw.start_values import paths_of, scrambled, state_of, without_reset
 from tests.hw.test_export_maps import UNIT as MAPS
 from tests.hw.test_npu import unit
+from tests.hw.test_npu_maps import unit_of
+from tests.hw.test_reset_maps import exported as maps_and_buses
+
+WINDOW = Window(source=0, kernel=(2, 2), stride=(1, 2))
+ANALOG_MAPS = Plan(
+    image=MapShape(channels=2, height=3, width=4),
+    stages=(
+        CrossbarStage(layer=0, windows=(WINDOW,)),
+        CrossbarStage(layer=1, windows=(Window(source=1, kernel=(2, 2)),)),
+    ),
+    channels=(3, 3),
+)
+EXPORTS: dict[str, Callable[[], dict[str, str]]] = {
+    "buses": lambda: export_axi(unit()),
+    "maps": lambda: export_verilog(MAPS),
+    "maps and buses": maps_and_buses,
+    "8-bit rows and buses": lambda: export_axi(unit(phases=2, row_bits=8)),
+    "maps of 8-bit rows": lambda: export_verilog(unit_of(ANALOG_MAPS.with_copies((2, 1)), row_bits=8)),
+}
+"""Units, all with copies where they have maps, and all with a programmer a layer."""
 
 
-@pytest.fixture(scope="module")
-def with_buses() -> dict[str, str]:
-    """All modules of a dense unit, and those of its buses."""
-    return {name: text for name, text in export_axi(unit()).items() if name.endswith(".sv")}
+@functools.cache
+def modules(name: str) -> dict[str, str]:
+    """All modules of an export."""
+    return {file: text for file, text in EXPORTS[name]().items() if file.endswith(".sv")}
 
 
-@pytest.fixture(scope="module")
-def with_maps() -> dict[str, str]:
-    return {name: text for name, text in export_verilog(MAPS).items() if name.endswith(".sv")}
-
-
-@pytest.fixture(params=["with_buses", "with_maps"])
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] if name == "maps" else []) for name in EXPORTS])
 def exported(request: pytest.FixtureRequest) -> dict[str, str]:
-    return request.getfixturevalue(request.param)
+    return modules(request.param)
+
+
+@pytest.mark.parametrize(
+    ("export", "parts"),
+    [
+        ("maps and buses", ("npu_loader", "npu_pool_1", "npu_pool_2", "npu_distributor_0", "npu_join_0", "host")),
+        ("8-bit rows and buses", ("npu_encoder", "npu_controller", "host")),
+    ],
+)
+def test_the_exports_have_what_units_have(export: str, parts: tuple[str, ...]) -> None:
+    """Programmers; maps, both poolings and copies behind the buses; rows of 8 bits."""
+    assert {f"npu_axi_{part}.sv" for part in (*parts, "npu_layer_0_programmer")} <= set(modules(export))
 
 
 def test_every_register_is_reset_and_has_no_start_value(exported: dict[str, str]) -> None:
@@ -45,16 +77,17 @@ def test_what_is_not_reset_is_memory(exported: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "register"),
-    [("npu_axi_npu_layer_0_neuron_array.sv", "written"), ("npu_axi_npu_controller.sv", "fsm_state")],
+    ("export", "file", "register"),
+    [
+        ("buses", "npu_axi_npu_layer_0_neuron_array.sv", "written"),
+        ("buses", "npu_axi_npu_controller.sv", "fsm_state"),
+        ("maps and buses", "npu_axi_npu_pool_1.sv", "most_0"),
+        ("maps of 8-bit rows", "npu_loader.sv", "state"),
+    ],
 )
-def test_a_register_without_a_reset_is_noticed(with_buses: dict[str, str], file: str, register: str) -> None:
-    files = with_buses
-    block = rf"(begin : {register}_next_comb\n(?:(?!\n  end\n).)*?)    if \(rst\) begin\n.*?\n    end\n"
-    broken, count = re.subn(block, r"\1", files[file], flags=re.S)
-    assert count == 1
+def test_a_register_without_a_reset_is_noticed(export: str, file: str, register: str) -> None:
     with pytest.raises(AssertionError, match=register):
-        paths_of({**files, file: broken})
+        paths_of(without_reset(modules(export), file, register))
 
 
 def test_scrambled_gives_every_register_and_word_a_value(exported: dict[str, str]) -> None:
