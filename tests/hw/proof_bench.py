@@ -10,6 +10,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Shape, Signal, Value
 from amaranth.lib import memory, wiring
+from amaranth.lib.data import Layout
 
 __all__ = ["inside", "mutant", "past", "with_junk"]
 
@@ -79,15 +80,17 @@ def mutant(component: type, old: str, new: str) -> Any:
 
 def with_junk(dut: Any) -> Any:
     """The component `dut` with ones in every word of its memories, which no reset clears: what is in them at the start
-    must not show. Its memories are its attributes of `MemoryData`, with words of plain bits.
+    must not show. Memories are the attributes that are `MemoryData` or lists of them; words are plain bits or layouts.
 
     Raises
     ------
     ValueError : `dut` has no memory
     """
-    data = [value for value in vars(dut).values() if isinstance(value, memory.MemoryData)]
+    attributes = [part for value in vars(dut).values() for part in (value if isinstance(value, list) else [value])]
+    data = [part for part in attributes if isinstance(part, memory.MemoryData)]
     if not data:
         raise ValueError(f"{type(dut).__name__} has no memory to start with ones")
     for words in data:
-        words.init = [(1 << Shape.cast(words.shape).width) - 1] * words.depth
+        ones = (1 << Shape.cast(words.shape).width) - 1
+        words.init = [words.shape.from_bits(ones) if isinstance(words.shape, Layout) else ones] * words.depth
     return dut
