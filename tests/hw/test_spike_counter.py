@@ -238,6 +238,7 @@ def test_scores_are_exact(outputs, lanes, phases, max_steps):
         depth=3,
         mode="prove",
         reach=3 * outputs + 10,
+        skip=3 * outputs + 9,
     )
 
 
