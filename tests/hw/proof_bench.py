@@ -8,10 +8,11 @@ from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
-from amaranth.lib import wiring
+from amaranth.hdl import Module, Shape, Signal, Value
+from amaranth.lib import memory, wiring
+from amaranth.lib.data import Layout
 
-__all__ = ["inside", "mutant", "past"]
+__all__ = ["inside", "mutant", "past", "with_junk"]
 
 
 def past(m: Module, value: Any) -> Signal:
@@ -75,3 +76,21 @@ def mutant(component: type, old: str, new: str) -> Any:
     namespace: dict[str, Any] = {"__name__": component.__module__}
     exec(compile(source.replace(old, new), str(module.__file__), "exec"), namespace)
     return namespace[component.__name__]
+
+
+def with_junk(dut: Any) -> Any:
+    """The component `dut` with ones in every word of its memories, which no reset clears: what is in them at the start
+    must not show. Memories are the attributes that are `MemoryData` or lists of them; words are plain bits or layouts.
+
+    Raises
+    ------
+    ValueError : `dut` has no memory
+    """
+    attributes = [part for value in vars(dut).values() for part in (value if isinstance(value, list) else [value])]
+    data = [part for part in attributes if isinstance(part, memory.MemoryData)]
+    if not data:
+        raise ValueError(f"{type(dut).__name__} has no memory to start with ones")
+    for words in data:
+        ones = (1 << Shape.cast(words.shape).width) - 1
+        words.init = [words.shape.from_bits(ones) if isinstance(words.shape, Layout) else ones] * words.depth
+    return dut

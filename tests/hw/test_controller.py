@@ -22,7 +22,11 @@ def unit(layers: int = 2, phases: int = 2, max_steps: int = 12) -> NpuParameters
 
 
 class Contract(wiring.Component):
-    """One admission a step, no gate open outside of a step, and the answer is the verdict that said stop.
+    """One admission a step, no gate open outside of a step, none of the last layer in a skipped period; the answer is
+    the verdict that said stop, with cycles and gap as the controller defines them.
+
+    A model counts the image's steps, the cycles since its start and those since the answer before it, and keeps the
+    verdict and both counts where they end.
 
     The environment promises little: `current` falls without a result only before the image's first vector, `skip` and
     `t_max` hold still during an image, the skipped periods end before t_max, the layers give the last one a vector only
@@ -73,7 +77,14 @@ class Contract(wiring.Component):
         travelling, deciding = Signal(), Signal()  # the step's vector is admitted; the last layer has it
         admitted, steps = Signal(8), Signal(8)
         ran, offered = Signal(), Signal()  # the last layer has had a vector; the first layer has been offered one
-        winner = Signal.like(dut.result.p.winner)
+        skipped = Signal()  # the step in work lies in one of the first `skip` periods of K steps
+        m.d.comb += skipped.eq(steps < self.skip * self._phases)
+        said = {name: Signal.like(dut.result.p[name], name=f"said_{name}") for name in ("winner", "margin", "reason")}
+        # Cycles since the image's start, and since the answer before it or the reset; what `cycles` and `gap` must be.
+        age, since = Signal.like(dut.cycles), Signal.like(dut.gap)
+        due_cycles, due_gap = Signal.like(dut.cycles), Signal.like(dut.gap)
+        older = Signal.like(age)
+        m.d.comb += older.eq(Mux(age.all(), age, age + 1))
 
         admission = dut.admit_valid & dut.admit_ready
         arrival = dut.last_valid & dut.last_ready
@@ -106,7 +117,9 @@ class Contract(wiring.Component):
         m.d.comb += Assert((dut.vector_valid & dut.vector_ready) == admission)
         m.d.comb += Assert(~dut.final_valid | dut.last_valid)
         with m.If(dut.final_valid):
-            m.d.comb += Assert(dut.final_first == ~ran)
+            m.d.comb += Assert((dut.final_first == ~ran) & ~skipped)
+        with m.If(arrival):
+            m.d.comb += Assert(handed == ~skipped)
         with m.If(running):
             m.d.comb += Assert((admitted == steps + (travelling | deciding)) & (dut.step == steps + 1 - decided))
         with m.If(verdict):
@@ -122,7 +135,9 @@ class Contract(wiring.Component):
         m.d.comb += Assert(dut.result.valid == decided)
         m.d.comb += Assert(dut.restart == (dut.result.valid & dut.result.ready))
         with m.If(dut.result.valid):
-            m.d.comb += Assert((dut.result.p.steps == steps) & (dut.result.p.winner == winner))
+            m.d.comb += Assert(dut.result.p.steps == steps)
+            m.d.comb += [Assert(dut.result.p[name] == value) for name, value in said.items()]
+            m.d.comb += Assert((dut.cycles == due_cycles) & (dut.gap == due_gap))
             m.d.comb += Assert((steps != 0) & (steps <= self.t_max))
         with m.If(started & past(m, dut.result.valid & ~self.result_ready)):
             payload = Value.cast(dut.result.payload)
@@ -130,8 +145,17 @@ class Contract(wiring.Component):
             m.d.comb += Assert((dut.cycles == past(m, dut.cycles)) & (dut.gap == past(m, dut.gap)))
 
         # What has happened.
+        m.d.sync += age.eq(older)
+        with m.If(self.current & (~running | dut.restart)):
+            m.d.sync += age.eq(1)
+        with m.If(dut.restart):
+            m.d.sync += since.eq(0)
+        with m.Elif(~since.all()):
+            m.d.sync += since.eq(since + 1)
         with m.If(dut.admit_valid):
             m.d.sync += offered.eq(1)
+            with m.If(~offered):
+                m.d.sync += due_gap.eq(since)
         with m.If(admission):
             m.d.sync += [admitted.eq(admitted + 1), travelling.eq(1)]
         with m.If(arrival):
@@ -141,7 +165,8 @@ class Contract(wiring.Component):
             with m.Else():
                 m.d.sync += steps.eq(steps + 1)
         with m.If(verdict):
-            m.d.sync += [deciding.eq(0), steps.eq(steps + 1), winner.eq(dut.verdict.p.winner)]
+            m.d.sync += [deciding.eq(0), steps.eq(steps + 1), due_cycles.eq(older)]
+            m.d.sync += [value.eq(dut.verdict.p[name]) for name, value in said.items()]
             with m.If(dut.verdict.p.stop):
                 m.d.sync += decided.eq(1)
         with m.If(~running | dut.restart | ~self.current):
@@ -157,6 +182,7 @@ class Contract(wiring.Component):
             last_step=answer & (steps == self.t_max) & (steps > self._phases),
             skipped_period=in_turn(m, skipping, handed & dut.final_first, answer),
             next_image_at_once=in_turn(m, answer & self.current, past(m, answer) & dut.admit_valid & dut.vector_valid),
+            late_after_an_answer=in_turn(m, answer, answer & (dut.gap > 1) & (dut.cycles > dut.gap)),
             idle_between_images=in_turn(m, answer, dut.idle, admission),
             dropped_before_its_first_vector=in_turn(m, running & ~self.current & ~dut.restart, admission, answer),
             vector_waits=past(m, dut.admit_valid & ~dut.admit_ready) & dut.admit_valid & ~dut.admit_ready,
@@ -178,6 +204,8 @@ class Contract(wiring.Component):
                 Assert(offered | (admitted == 0)),
                 Assert(controller.offered == (running & offered)),
                 Assert(controller.phase < self._phases),
+                Assert(dut.gap == Mux(running & offered, due_gap, since)),
+                Assert(~running | (dut.cycles == Mux(decided, due_cycles, age))),
             ]
             with m.If(running):
                 m.d.comb += Assert(dut.step == controller.period * self._phases + controller.phase + 1)
@@ -215,6 +243,15 @@ BROKEN = {
     "starts_the_next_image_at_the_step_of_the_last": ("with m.If(start):", "with m.If(start & self.idle):"),
     "counts_cycles_while_the_result_waits": ("~self.idle & ~self.result.valid &", "~self.idle &"),
     "runs_the_last_layer_in_skipped_periods": ("final_open & ~skipped)", "final_open)"),
+    "loses_the_margin": ("self.result.p.margin.eq(self.verdict.p.margin)", "self.result.p.margin.eq(0)"),
+    "turns_the_reason": (
+        "self.result.p.reason.eq(self.verdict.p.reason)",
+        "self.result.p.reason.eq(~self.verdict.p.reason)",
+    ),
+    "skips_a_period_too_few": ("skipped.eq(period < self.skip)", "skipped.eq(period + 1 < self.skip)"),
+    "skips_only_phase_0": ("skipped.eq(period < self.skip)", "skipped.eq((period < self.skip) & (phase == 0))"),
+    "counts_cycles_by_two": ("self.cycles.eq(self.cycles + 1)", "self.cycles.eq(self.cycles + 2)"),
+    "never_counts_the_gap": ("self.gap.eq(self.gap + 1)", "self.gap.eq(self.gap)"),
     "does_not_count_a_dropped_step": (
         "with m.If(skipped):\n                m.d.comb += advance.eq(1)",
         "with m.If(skipped):",

@@ -12,7 +12,7 @@ from amaranth.lib import data
 from hw.encoder_pair import TAG_BITS, EncoderPair
 from hw.params import Coding, LayerParameters, NpuParameters
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls
-from tests.hw.proof_bench import inside, mutant, past
+from tests.hw.proof_bench import inside, mutant, past, with_junk
 from tests.hw.stream_bench import CYCLE, collect, send, simulate
 from tests.hw.test_spike_encoder import random_image, unit, vectors_of, words_of
 
@@ -132,7 +132,7 @@ class Pair(Harness):
         m.d.comb += Assert((count <= 2) & (part < words) & (pair.part == (part != 0)))
         m.d.comb += Assert((pair.full[0] + pair.full[1] == count) & (pair.fed == (pair.working ^ count[0])))
         for number, encoder in enumerate(pair.pair):
-            state = inside(encoder)
+            state = inside(with_junk(encoder))
             holds = [state.image.read_port(domain="comb") for _ in range(words)]
             m.d.comb += [port.addr.eq(index) for index, port in enumerate(holds)]
             mine = Signal(name=f"mine_{number}")

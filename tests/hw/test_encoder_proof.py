@@ -14,7 +14,7 @@ from hw.params import Coding, LayerParameters, NpuParameters
 from hw.phase_shifter import advance, random_lanes, taps
 from hw.spike_encoder import SpikeEncoder
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches
-from tests.hw.proof_bench import inside, mutant
+from tests.hw.proof_bench import inside, mutant, with_junk
 
 
 def unit(inputs: int = 3, lanes: int = 2, phases: int = 2, row_bits: int = 1) -> NpuParameters:
@@ -194,7 +194,7 @@ class Codes(Harness):
                 with m.If(here | ready):
                     m.d.comb += Assert(read == x)
                 if row >= p.inputs:
-                    m.d.comb += [Assert(kept <= 254), Assert(~here | (old <= 254))]
+                    m.d.comb += [Assert((word >= n.number) | (kept <= 254)), Assert(~here | (old <= 254))]
                     continue
                 a, total = n.sums[row], total + (made & codes[row].any())
                 with m.If(word < n.number):
@@ -222,7 +222,7 @@ PROVEN = {
 @pytest.mark.parametrize("name", PROVEN)
 def test_codes(name: str) -> None:
     p = PROVEN[name]
-    spec = Codes(SpikeEncoder(parameters=p), invariants=True)
+    spec = Codes(with_junk(SpikeEncoder(parameters=p)), invariants=True)
     prove(spec, "encoder_codes", depth=1, mode="prove", reach=24)
 
 

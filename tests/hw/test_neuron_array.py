@@ -11,7 +11,7 @@ from amaranth.hdl import Assert, Assume, Mux, ResetInserter, Signal
 from hw.neuron_array import NeuronArray
 from hw.params import LayerParameters, Reset
 from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, reaches_stalls, stream_contract
-from tests.hw.proof_bench import inside, mutant
+from tests.hw.proof_bench import inside, mutant, with_junk
 from tests.hw.stream_bench import collect, plain, send, simulate
 
 SHAPES = [(1, 1), (4, 4), (3, 1), (10, 4), (8, 4), (7, 6), (20, 6)]
@@ -403,7 +403,7 @@ SMALL = LayerParameters(
 
 
 def test_contract():
-    prove(Contract(NeuronArray(parameters=SMALL)), "neurons", depth=4, mode="prove")
+    prove(Contract(with_junk(NeuronArray(parameters=SMALL))), "neurons", depth=4, mode="prove")
 
 
 def test_contract_bites():
@@ -488,9 +488,9 @@ class NeverSaturates(Harness):
                 bias = biases.data.word_select(lane, layer.bias_bits).as_signed()
                 read_bias = array.read_bias.data.word_select(lane, layer.bias_bits).as_signed()
                 m.d.comb += [
-                    Assert(within(bias, layer.max_bias)),
-                    Assert(~waiting | within(read_bias, layer.max_bias)),
-                    Assert((waiting & held.first) | within(stored, layer.max_v0 + done * increment)),
+                    Assert(~array.written[number] | within(bias, layer.max_bias)),
+                    Assert(~waiting | ~array.held_biased | within(read_bias, layer.max_bias)),
+                    Assert((waiting & held.first) | (done == 0) | within(stored, layer.max_v0 + done * increment)),
                     Assert(~waiting | held.first | within(read, layer.max_v0 + (done - 1) * increment)),
                 ]
 
@@ -520,7 +520,12 @@ def saturating(cls: type[LayerParameters], outputs: int, phases: int, max_steps:
 @pytest.mark.parametrize(("outputs", "phases", "max_steps"), [(1, 1, 4), (3, 2, 32)])
 def test_never_saturates(outputs, phases, max_steps):
     parameters = saturating(LayerParameters, outputs, phases, max_steps)
-    prove(NeverSaturates(NeuronArray(parameters=parameters), inductive=True), "saturation", depth=2, mode="prove")
+    prove(
+        NeverSaturates(with_junk(NeuronArray(parameters=parameters)), inductive=True),
+        "saturation",
+        depth=2,
+        mode="prove",
+    )
 
 
 def test_never_saturates_bites():

@@ -20,7 +20,7 @@ from hw.params import LayerParameters
 from hw.programmer import Programmer
 from hw.streams import vector_layout
 from tests.formal import assert_fails, constant, in_turn, prove, reaches
-from tests.hw.proof_bench import inside, mutant, past
+from tests.hw.proof_bench import inside, mutant, past, with_junk
 
 PARAMETERS = LayerParameters(inputs=3, outputs=3, tile_rows=2, lanes=2)
 """Two row tiles, the second without row 1, and two column groups, the second without its lane 1."""
@@ -60,7 +60,7 @@ class Contract(wiring.Component):
         p = PARAMETERS
         self._inductive = inductive
         self._quick = quick
-        self._programmer = easy(programmer)(parameters=p)
+        self._programmer = with_junk(easy(programmer)(parameters=p))
         self._driver = driver(parameters=p, pulse_cycles=2)
         super().__init__(
             {

@@ -1,4 +1,4 @@
-"""SpikeCounter against plain sums, and the proofs that its counts cannot wrap and its stream keeps its contract."""
+"""SpikeCounter against plain sums, and the proofs that its scores are exact and its stream keeps its contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amaranth.hdl import Assert, Assume, Mux, Signal
 from hw.params import LayerParameters, NpuParameters, Readout
 from hw.spike_counter import SpikeCounter
 from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, reaches_stalls, stream_contract
-from tests.hw.proof_bench import inside
+from tests.hw.proof_bench import inside, mutant, with_junk
 from tests.hw.stream_bench import collect, send, simulate
 
 SHAPES = [(1, 1), (2, 1), (3, 3), (10, 10), (10, 4), (10, 8), (9, 4)]
@@ -106,8 +106,9 @@ def test_cycles(outputs, lanes):
     assert sent == [taken[0] + step * outputs + end - 1 for step in range(4) for end in ends]
 
 
-class CannotWrap(Harness):
-    """At most max_steps steps after a `first`: every score is the exact sum, in a model too wide to wrap.
+class Exact(Harness):
+    """At most max_steps steps after a `first`: every score is the exact sum, in a model too wide to wrap, or with
+    readout of membranes the membrane of its class in this step.
 
     `inductive` adds the bounds of the sums so far, and that the memory holds them, for the induction.
     """
@@ -124,7 +125,6 @@ class CannotWrap(Harness):
         stream_contract(m, dut.i, Assume)
         stream_contract(m, dut.o, Assert)
         constant(m, dut.readout)
-        m.d.comb += Assume(dut.readout == Readout.SPIKES)
 
         # The environment: groups in order, one `first` and phase a step, at most max_steps steps an image.
         group, steps = Signal(range(layer.groups + 1)), Signal(range(parameters.max_steps + 1))
@@ -154,23 +154,28 @@ class CannotWrap(Harness):
             spike = fired.spikes[index % layer.lanes]
             m.d.comb += exact.eq(Mux(fired.first, 0, total) + (spike << (parameters.phases - 1 - fired.phase)[:4]))
             with m.If(dut.o.valid & (number == index)):
-                m.d.comb += Assert(dut.o.payload.score == exact)
+                membrane = fired.membranes[index % layer.lanes]
+                shown = Mux(dut.readout == Readout.MEMBRANE, membrane, exact)
+                m.d.comb += Assert(dut.o.payload.score == shown)
                 m.d.comb += Assert(dut.o.payload.last == (index == parameters.classes - 1))
                 m.d.comb += Assert(group == index // layer.lanes)
             with m.If(dut.o.valid & dut.o.ready & (number == index)):
                 m.d.sync += [total.eq(exact), number.eq((index + 1) % parameters.classes)]
             totals.append(total)
         taken, last = dut.o.valid & dut.o.ready, dut.o.payload.last
+        counts, score = dut.readout == Readout.SPIKES, dut.o.payload.score
         again = dut.i.valid & (fired.first if parameters.max_steps == 1 else ~fired.first)
         reaches(
             m,
-            last_class_in_the_second_step=in_turn(m, taken & last, taken & last & again & (dut.o.payload.score != 0)),
+            last_class_in_the_second_step=in_turn(m, taken & last, taken & last & again & counts & (score != 0)),
             next_image=in_turn(m, taken & last & again, taken & last & fired.first),
-            every_step_counts=taken & ~fired.first & (dut.o.payload.score == 2 << (parameters.phases - 1)),
+            every_step_counts=counts & taken & ~fired.first & (score == 2 << (parameters.phases - 1)),
+            last_membrane_below_0=~counts & in_turn(m, taken & last, taken & last & again & (score < 0)),
+            largest_membrane=~counts & taken & (score == (1 << (layer.membrane_bits - 1)) - 1),
             last_phase=taken & (fired.phase == parameters.phases - 1),
         )
         if parameters.max_steps * parameters.classes <= 12:  # within sight
-            reaches(m, largest_score=taken & last & (dut.o.payload.score == parameters.max_count))
+            reaches(m, largest_score=counts & taken & last & (score == parameters.max_count))
         reaches_stalls(m, "score", dut.o)
         if self._inductive:
             self._invariants(m, group, steps, first, phase, number, totals)
@@ -191,10 +196,12 @@ class CannotWrap(Harness):
             m.d.comb += Assert(first | ((steps != 0) & (steps < parameters.max_steps)))
         for index, total in enumerate(totals):
             stored = counter.counts.read_port(domain="comb")
-            m.d.comb += [stored.addr.eq(index), Assert(stored.data == total)]
+            m.d.comb += stored.addr.eq(index)
+            with m.If((steps != 0) | (number > index)):  # the memory starts with anything
+                m.d.comb += Assert(stored.data == total)
             counted = Mux(number > index, Mux(first, 1, steps + 1), steps)
             m.d.comb += Assert(total <= counted * heaviest)
-            with m.If((number == index) & ((steps != 0) | (number != 0))):
+            with m.If((number == index) & (steps != 0)):
                 m.d.comb += Assert(counter.read.data == total)
 
 
@@ -223,23 +230,39 @@ TINY = {"adc_bits": 1, "max_gain_shift": 0, "max_theta": 1, "max_bias": 0}
     "outputs, lanes, phases, max_steps",
     [(1, 1, 1, 3), (2, 2, 2, 2), (3, 2, 1, 32), (4, 3, 3, 100), pytest.param(10, 4, 8, 255, marks=pytest.mark.slow)],
 )
-def test_counts_cannot_wrap(outputs, lanes, phases, max_steps):
+def test_scores_are_exact(outputs, lanes, phases, max_steps):
     parameters = unit(outputs, lanes, phases, max_steps, **TINY)
     prove(
-        CannotWrap(SpikeCounter(parameters=parameters), inductive=True),
+        Exact(with_junk(SpikeCounter(parameters=parameters)), inductive=True),
         "counter",
         depth=3,
         mode="prove",
         reach=3 * outputs + 10,
+        skip=3 * outputs + 9,
     )
 
 
 @pytest.mark.parametrize("outputs, lanes, phases, max_steps", [(1, 1, 1, 4), (2, 2, 2, 2)])
-def test_counts_cannot_wrap_bites(outputs, lanes, phases, max_steps):
+def test_counts_that_wrap_are_seen(outputs, lanes, phases, max_steps):
     parameters = unit(outputs, lanes, phases, max_steps, cls=Narrow, **TINY)
-    assert_fails(CannotWrap(SpikeCounter(parameters=parameters)), "counter_narrow", depth=outputs * max_steps + 2)
+    assert_fails(Exact(SpikeCounter(parameters=parameters)), "counter_narrow", depth=outputs * max_steps + 2)
 
 
 def test_contract_bites():
     parameters = unit(2, 2, 1, 2, **TINY)
-    assert_fails(CannotWrap(Skipping(parameters=parameters)), "counter_skipping", depth=6)
+    assert_fails(Exact(Skipping(parameters=parameters)), "counter_skipping", depth=6)
+
+
+BROKEN = {
+    "membrane_0": ("fired.membranes[lane], count", "0, count"),
+    "membrane_of_the_first_lane": ("fired.membranes[lane], count", "fired.membranes[0], count"),
+    "counts_of_the_image_before": ("Mux(fired.first, 0, read.data)", "read.data"),
+    "readouts_swapped": ("self.readout == Readout.MEMBRANE", "self.readout == Readout.SPIKES"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_proof_bites(name):
+    broken = mutant(SpikeCounter, *BROKEN[name])
+    spec = Exact(with_junk(broken(parameters=unit(2, 2, 1, 2, **TINY))))
+    assert_fails(spec, f"counter_{name}", depth=8)

@@ -14,7 +14,7 @@ from hw.phase_shifter import start_state, taps, xorshift128
 from hw.spike_encoder import SpikeEncoder
 from hw.streams import pixels_layout
 from tests.formal import assert_fails, in_turn, prove, reaches, reaches_stalls
-from tests.hw.proof_bench import inside, mutant, past
+from tests.hw.proof_bench import inside, mutant, past, with_junk
 from tests.hw.stream_bench import collect, send, simulate
 
 
@@ -233,7 +233,7 @@ class Contract(wiring.Component):
         self._inductive = inductive
         layer = LayerParameters(inputs=3, outputs=2, lanes=1, phases=2)
         self._parameters = NpuParameters(layers=(layer,), phases=2, encoder_lanes=2)
-        self._dut = encoder(parameters=self._parameters)
+        self._dut = with_junk(encoder(parameters=self._parameters))
         super().__init__(
             {
                 "word": In(pixels_layout(self._parameters)),
@@ -308,7 +308,6 @@ class Contract(wiring.Component):
             m.d.comb += [
                 pixels.addr.eq(1),
                 sums.addr.eq(1),
-                Assert((pixels.data[padding] == 0) & (sums.data[padding] != 255)),
                 Assert(encoder.word < 2),
             ]
             with m.If(encoder.loading):
@@ -316,6 +315,7 @@ class Contract(wiring.Component):
             with m.Else():
                 m.d.comb += Assert((words == 2) & (encoder.first == ~taken) & (encoder.phase == phase))
                 m.d.comb += Assert(encoder.encoding | (encoder.word == 0))
+                m.d.comb += Assert((pixels.data[padding] == 0) & (sums.data[padding] != 255))
             with m.If(encoder.encoding & (encoder.word == 1)):
                 m.d.comb += Assert(encoder.count == encoder.rows[0][0] + encoder.rows[0][1])
                 m.d.comb += Assert((encoder.read.data[padding] == 0) & (encoder.sums_read.data[padding] != 255))

@@ -13,7 +13,7 @@ from hw.constant_division import reciprocal
 from hw.geometry import MapShape
 from hw.spike_map import SpikeMap, address_bits
 from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches
-from tests.hw.proof_bench import mutant
+from tests.hw.proof_bench import mutant, with_junk
 from tests.hw.stream_bench import simulate
 
 
@@ -106,7 +106,7 @@ def banked(positions: int, banks: int, component: Any = SpikeMap) -> SpikeMap:
 
 @pytest.mark.parametrize(("positions", "banks"), [(4, 2), (7, 3), (10, 5), (12, 7)])
 def test_words_of_banks(positions: int, banks: int) -> None:
-    prove(Words(banked(positions, banks)), "spike_map", depth=8)
+    prove(Words(with_junk(banked(positions, banks))), "spike_map", depth=8)
 
 
 BROKEN = {
