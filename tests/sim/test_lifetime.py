@@ -97,7 +97,7 @@ def test_a_stream_is_refreshed() -> None:
 def test_limits() -> None:
     never = lifetime(CHIP, IMAGES, LABELS, 0.01, limit=50)
     assert never.images is None and never.last_good == 50
-    at_once = lifetime(CHIP, IMAGES, (LABELS + 1) % 10, THRESHOLD)
+    at_once = lifetime(CHIP, IMAGES, (LABELS + 2) % 10, THRESHOLD)
     assert at_once.images == 0 and at_once.last_good is None and len(at_once.points) == 1
     short = stream_lifetime(CHIP, IMAGES, IMAGES, LABELS, 0.01, every=4, limit=10)
     assert short.images is None and short.last_good == 10 and [p.images for p in short.points] == [0, 4, 8, 10]

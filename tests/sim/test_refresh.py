@@ -47,7 +47,7 @@ def test_ends_of_the_search() -> None:
     never = refresh_interval(CHIP, IMAGES, LABELS, 0.01, limit=30)
     assert never.interval is None and never.lifetimes[0].last_good == 30
     chip, images, labels = a_task(program_sigma=0.02)
-    wrong = refresh_interval(chip, images, (labels + 1) % 10, THRESHOLD, programmings=3)
+    wrong = refresh_interval(chip, images, (labels + 2) % 10, THRESHOLD, programmings=3)
     assert wrong.interval == 0 and len(wrong.lifetimes) == 1
     linear = CHIP.with_device(CHIP.device.model_copy(update={"cell": "linear"}))
     with pytest.raises(ValueError, match="A lifetime needs cells that drift"):

@@ -73,7 +73,11 @@ def test_a_weight_image_is_judged_by_its_data_set(tmp_path: Path) -> None:
     assert unknown.exit_code == 2 and "does not say which images it is for" in unknown.output
     told = spikeloom("diagnose", path, "--data-set", "digits")
     assert told.exit_code == 0, told.output
-    assert told.output == f"Nothing conspicuous, measured on {len(data.test_images)} test images of 'digits'.\n"
+    accuracy = chip.predict(data.test_images).accuracy(data.test_labels)
+    assert told.output == (
+        f"Nothing conspicuous, measured on {len(data.test_images)} test images of 'digits'.\n"
+        f"Accuracy: {accuracy:.2%} at stage 'quantised', {accuracy:.2%} at stage 'chip'.\n"
+    )
     found = json.loads(spikeloom("diagnose", path, "--data-set", "digits", "--images", "50", "--json").stdout)
     assert found["images"] == 50 and found["findings"] == []
     assert found["stages"][-1]["accuracy"] == chip.predict(data.test_images[:50]).accuracy(data.test_labels[:50])
