@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from sim.label_shift import FEWEST, SHIFTED, shift_in_words, shift_of
 from sw.diagnostics.measure import FEW, Measures
 from sw.diagnostics.registry import Sign, kind
+from sw.diagnostics.stages import explained_by_chance
 from sw.training import torch_classes
 
 __all__ = ["UNITS"]
 
 BETTER = 0.1
 """Accuracy by which the network must be better on images in another unit."""
-_SIGMAS = 3.0
-"""Images won less those lost must be more than this times the root of both together (McNemar's test)."""
 
 Floats = NDArray[np.float64]
 
@@ -77,7 +76,7 @@ def other_unit(measures: Measures) -> Iterator[Sign]:
     for name, (unit, _) in UNITS.items():
         there = torch_classes(known.model, images, unit) == labels
         won, lost = int(np.sum(there & ~here)), int(np.sum(here & ~there))
-        if won - lost >= BETTER * len(labels) and won - lost > _SIGMAS * np.sqrt(won + lost):
+        if won - lost >= BETTER * len(labels) and not explained_by_chance(lost, won):
             best = max(best or (0.0, ""), (float(there.mean()), name))
     if best is not None:
         accuracy, name = best

@@ -23,14 +23,18 @@ from sw.waterfall import device_stages, spiking_classes, stage_classes
 if TYPE_CHECKING:
     from sw.chip import Chip
 
-__all__ = ["CHANGES", "LARGE_FALL", "LARGE_LOSS", "Fall", "Stages"]
+__all__ = ["CHANGES", "LARGE_FALL", "LARGE_LOSS", "Fall", "Stages", "explained_by_chance"]
 
 LARGE_FALL = 0.10
 """Agreement with the first stage that one stage may not lose."""
 LARGE_LOSS = 0.05
 """Accuracy that one stage may not lose, where labels are known."""
 _SIGMAS = 3.0
-"""Images lost less those won must be more than this times the root of both together (McNemar's test)."""
+
+
+def explained_by_chance(fewer: int, more: int) -> bool:
+    """Whether `more` images of one kind than of the other, such as lost and won, may be chance (McNemar's test)."""
+    return more - fewer <= _SIGMAS * np.sqrt(fewer + more)
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ class Stages:
         """Whether more is lost between two stages, classes [images], than may be and than chance explains."""
         a, b = self.right(before), self.right(after)
         lost, won = int(np.sum(a & ~b)), int(np.sum(b & ~a))
-        return lost - won >= self.largest * len(a) and lost - won > _SIGMAS * np.sqrt(lost + won)
+        return lost - won >= self.largest * len(a) and not explained_by_chance(won, lost)
 
 
 def _without_clip(network: SpikingNetwork) -> SpikingNetwork | None:
