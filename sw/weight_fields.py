@@ -31,7 +31,7 @@ _KINDS: dict[Any, tuple[Any, str]] = {
 
 
 def entry(values: Mapping[str, Any], name: str, kind: Any, where: str) -> Any:
-    """The entry of a table, taken out of it where it can be. Raises `ValueError` if it is not there, or of another
+    """The entry of a table. Raises `ValueError` if it is not there, or of another
     kind: a type of `_KINDS`, or an enumeration, a member of which it becomes.
     """
     if name not in values:

@@ -70,8 +70,10 @@ def other_unit(measures: Measures) -> Iterator[Sign]:
     known, labels = measures.chip.stages, measures.labels
     if known is None or labels is None or len(labels) < FEW:
         return
-    images = measures.pixels.reshape(len(labels), *known.folded.input_shape)
     here = measures.stages.given == labels
+    if np.sum(~here) < BETTER * len(labels):  # no unit could be so much better, and a large network takes its time
+        return
+    images = measures.pixels.reshape(len(labels), *known.folded.input_shape)
     best: tuple[float, str] | None = None
     for name, (unit, _) in UNITS.items():
         there = torch_classes(known.model, images, unit) == labels
