@@ -17,7 +17,7 @@ from hw.host_registers import (
     Window,
 )
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
-from hw.result_stream import RESULT_LAYOUT
+from hw.streams import RESULT_LAYOUT
 
 __all__ = ["c_header"]
 

@@ -7,11 +7,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.params import NpuParameters
-from hw.streams import result_layout, verdict_layout
+from hw.streams import CYCLE_BITS, result_layout, verdict_layout
 
-__all__ = ["CYCLE_BITS", "Controller"]
-
-CYCLE_BITS = 32
+__all__ = ["Controller"]
 
 
 class Controller(wiring.Component):

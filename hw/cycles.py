@@ -1,4 +1,4 @@
-"""Clock cycles of a step and of an image of a unit with maps: the formulas of `Npu`, for reports and for the tests."""
+"""Clock cycles: the formulas of `Npu` with maps and of `Programmer`, and bounds for whoever waits for an answer."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hw.geometry import CrossbarStage
+from hw.geometry import CrossbarStage, window_words
 from hw.params import LayerParameters, NpuParameters
-from hw.window_walk import window_words
 
 __all__ = [
-    "Macro", "StepCycles", "WindowCycles", "image_cycles", "layer_cycles", "step_cycles",
-    "window_cycles", "words_of",
+    "STALL", "Macro", "StepCycles", "WindowCycles", "image_bound", "image_cycles", "layer_cycles", "programming_cycles",
+    "step_bound", "step_cycles", "window_cycles", "words_of",
 ]  # fmt: skip
+
+STALL = 16
+"""Clock cycles that bounds leave for the pauses at one transfer."""
 
 
 @dataclass(frozen=True)
@@ -160,3 +162,47 @@ def image_cycles(parameters: NpuParameters, steps: Sequence[StepCycles], vector:
             offered = max(end + 1, vector + positions + 1)
         released, end = step.released, offered + step.ends[-1]
     return end + 1
+
+
+def step_bound(parameters: NpuParameters, settle_cycles: int, adc_cycles: int) -> int:
+    """Bound on the clock cycles of a step, stalls in it, for crossbars that settle and convert in so many cycles."""
+    p = parameters
+    step = p.pixel_words + p.classes * STALL
+    for layer in p.layers:
+        read = p.pulse_cycles + settle_cycles + layer.groups * (adc_cycles + STALL) + STALL
+        step += layer.positions * read
+    if not p.stages.plain:
+        step += p.stages.image.positions + sum(sum(words_of(p, stage)) + STALL for stage in range(len(p.stages.stages)))
+    return step
+
+
+def image_bound(parameters: NpuParameters, settle_cycles: int, adc_cycles: int) -> int:
+    """Bound on the clock cycles of an image, stalls in it; see `step_bound`."""
+    return (parameters.max_steps + 1) * step_bound(parameters, settle_cycles, adc_cycles)
+
+
+def programming_cycles(
+    parameters: LayerParameters,
+    *,
+    columns: int,
+    rounds: int,
+    pulse_cycles: int,
+    verify_cycles: int,
+    starts: int = 1,
+    grant: int = 3,
+) -> int:
+    """Clock cycles that a layer's programmer is busy, in one start or the sum over several.
+
+    Parameters
+    ----------
+    parameters : LayerParameters of the layer
+    columns : sum over the starts of the columns in the group, min(lanes, outputs - group * lanes)
+    rounds : sum over the starts, the group's columns and both sides, of the most pulses that one row tile's cell got
+    pulse_cycles : cycles the macro takes for a pulse (PROGRAM_CYCLES)
+    verify_cycles : cycles the macro takes for a verify read (SETTLE_CYCLES + ADC_CYCLES)
+    starts : how many starts, all in range; time between two of them is not counted
+    grant : cycle in which a start's grant is seen, counted from the cycle of the start; 3 for a layer not in work
+    """
+    tiles = parameters.row_tiles
+    column = (tiles + 1) + 2 * (verify_cycles + 1 + tiles)
+    return starts * grant + columns * column + rounds * (pulse_cycles + verify_cycles + 1)

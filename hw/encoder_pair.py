@@ -8,11 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.params import Coding, NpuParameters
 from hw.spike_encoder import SpikeEncoder
-from hw.streams import pixels_layout, vector_layout
+from hw.streams import TAG_BITS, pixels_layout, vector_layout
 
-__all__ = ["TAG_BITS", "EncoderPair"]
-
-TAG_BITS = 16
+__all__ = ["EncoderPair"]
 
 
 class EncoderPair(wiring.Component):

@@ -21,7 +21,10 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-__all__ = ["CrossbarStage", "MapShape", "Place", "Plan", "PoolStage", "Pooling", "Stage", "Window"]
+__all__ = [
+    "CrossbarStage", "MapShape", "Place", "Plan", "PoolStage", "Pooling", "Stage", "Window", "kept_columns",
+    "window_words",
+]  # fmt: skip
 
 Pair = tuple[int, int]
 
@@ -102,6 +105,18 @@ class Window:
     def whole(cls, source: int, shape: MapShape) -> Window:
         """The window of a dense layer."""
         return cls(source=source, kernel=(shape.height, shape.width))
+
+
+def kept_columns(window: Window, shape: MapShape) -> int:
+    """Columns that a window shares with the one on its left, if there is one: they are not read again."""
+    return max(0, window.kernel[1] - window.stride[1]) if window.outputs(shape)[1] > 1 else 0
+
+
+def window_words(windows: Sequence[Window], shapes: Sequence[MapShape]) -> tuple[int, int]:
+    """Words read for the first position of a line, and for each of the others."""
+    first = sum(window.kernel[0] * window.kernel[1] for window in windows)
+    kept = (window.kernel[0] * kept_columns(window, shape) for window, shape in zip(windows, shapes, strict=True))
+    return first, first - sum(kept)
 
 
 @dataclass(frozen=True, kw_only=True)

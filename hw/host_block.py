@@ -6,9 +6,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, flipped
 
+from hw.activity import COUNTERS, ActivitySignature
 from hw.axi_lite import RegisterBusSignature
-from hw.controller import CYCLE_BITS
-from hw.host_counters import ACTIVITY, HostCounters
+from hw.host_counters import HostCounters
 from hw.host_registers import (
     ADDRESS_BITS,
     MapEntry,
@@ -17,13 +17,13 @@ from hw.host_registers import (
     layer_byte_address,
     unit_byte_address,
 )
-from hw.layer_core import ActivitySignature
 from hw.load_guard import LoadGuard
 from hw.params import NpuParameters
 from hw.plan_words import words_of
-from hw.programmer import ProgrammerHostSignature, ProgramSettingsSignature
-from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register, RegisterFile
-from hw.streams import load_layout
+from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
+from hw.register_file import RegisterFile
+from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
+from hw.streams import CYCLE_BITS, load_layout
 from hw.write_guard import WriteGuard, window_hits
 
 __all__ = ["HostBlock"]
@@ -138,7 +138,7 @@ class HostBlock(wiring.Component):
         for index in range(layers):
             wiring.connect(m, flipped(getattr(self, f"activity_{index}")), getattr(kept, f"activity_{index}"))
             programmer = getattr(self, f"programmer_{index}")
-            values |= {(index, name): getattr(getattr(kept, f"kept_{index}"), name) for name in ACTIVITY}
+            values |= {(index, name): getattr(getattr(kept, f"kept_{index}"), name) for name in COUNTERS}
             values |= {(index, name): getattr(programmer, name) for name in ("pulses", "verify_reads", "failed_cells")}
             values |= {(index, "flags"): self.overflow[index], (index, "program_status"): programmer.busy}
 

@@ -6,13 +6,10 @@ from amaranth.hdl import Cat, Const, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.controller import CYCLE_BITS
-from hw.layer_core import ActivitySignature
+from hw.activity import COUNTERS, ActivitySignature
+from hw.streams import CYCLE_BITS
 
-__all__ = ["ACTIVITY", "HostCounters"]
-
-ACTIVITY = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
-"""Counters of a layer, in the order of a result frame's halves of words."""
+__all__ = ["HostCounters"]
 
 
 class HostCounters(wiring.Component):
@@ -65,7 +62,7 @@ class HostCounters(wiring.Component):
             ]
         for index in range(self._layers):
             now, kept = getattr(self, f"activity_{index}"), getattr(self, f"kept_{index}")
-            for name in ACTIVITY:
+            for name in COUNTERS:
                 with m.If(self.taken):
                     m.d.sync += getattr(kept, name).eq(getattr(now, name))
                 halves.append(getattr(kept, name))

@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, flipped
 
+from hw.activity import ACTIVITY_BITS, ActivitySignature
 from hw.activity_counter import ActivityCounter
 from hw.column_readout import ColumnReadout
 from hw.crossbar_port import CrossbarSignature
@@ -17,26 +18,7 @@ from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
 from hw.registers import LAYER_REGISTERS
 from hw.streams import fired_layout, vector_layout
 
-__all__ = ["ACTIVITY_BITS", "ActivitySignature", "LayerCore"]
-
-ACTIVITY_BITS = 32
-
-
-class ActivitySignature(wiring.Signature):
-    """What a layer did since the counters were cleared; each stops at 2^32 - 1.
-
-    Members
-    -------
-    row_pulses : Out(32), sum over reads of (active rows) * column_tiles
-    tile_reads : Out(32), sum over reads of (active row tiles) * column_tiles
-    conversions : Out(32), ADC conversions: sum over reads of (active row tiles) * outputs
-    saturations : Out(32), conversions whose code was clipped
-    spikes : Out(32), spikes emitted
-    """
-
-    def __init__(self) -> None:
-        names = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
-        super().__init__({name: Out(ACTIVITY_BITS) for name in names})
+__all__ = ["LayerCore"]
 
 
 class LayerCore(wiring.Component):

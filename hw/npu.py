@@ -6,17 +6,19 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, flipped
 
-from hw.controller import CYCLE_BITS, Controller
+from hw.activity import ActivitySignature
+from hw.controller import Controller
 from hw.crossbar_port import CrossbarSignature
-from hw.encoder_pair import TAG_BITS, EncoderPair
-from hw.layer_core import ActivitySignature, LayerCore
+from hw.encoder_pair import EncoderPair
+from hw.layer_core import LayerCore
 from hw.npu_maps import join_maps
 from hw.params import NpuParameters
 from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
-from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, MAX_LAYERS, RegisterFile
+from hw.register_file import RegisterFile
+from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, MAX_LAYERS
 from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
-from hw.streams import load_layout, pixels_layout, result_layout
+from hw.streams import CYCLE_BITS, TAG_BITS, load_layout, pixels_layout, result_layout
 from hw.terminator import Terminator
 
 __all__ = ["Npu"]

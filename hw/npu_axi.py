@@ -8,15 +8,15 @@ from amaranth.lib.wiring import In, Out, flipped
 
 from hw.axi_lite import AxiLite, axi_lite_members
 from hw.crossbar_port import CrossbarSignature
-from hw.encoder_pair import TAG_BITS
 from hw.host_block import HostBlock
 from hw.host_registers import ADDRESS_BITS
 from hw.npu import Npu
 from hw.params import NpuParameters
 from hw.pixel_stream import PixelStream
-from hw.result_stream import RESULT_LAYOUT, ResultStream
+from hw.result_stream import ResultStream
+from hw.streams import RESULT_LAYOUT, TAG_BITS
 
-__all__ = ["RESULT_LAYOUT", "TAG_BITS", "NpuAxi"]
+__all__ = ["NpuAxi"]
 
 
 class NpuAxi(wiring.Component):

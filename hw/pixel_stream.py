@@ -6,18 +6,10 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.encoder_pair import TAG_BITS
-from hw.params import NpuParameters, ceil_div
-from hw.streams import pixels_layout
+from hw.params import NpuParameters
+from hw.streams import SEED_BYTES, TAG_BITS, pixels_layout, seed_words
 
-__all__ = ["SEED_BYTES", "PixelStream", "frame_layout", "seed_words"]
-
-SEED_BYTES = 16
-
-
-def seed_words(parameters: NpuParameters) -> int:
-    """Words of a frame that hold the seed, where frames begin with one."""
-    return ceil_div(SEED_BYTES, parameters.encoder_lanes)
+__all__ = ["PixelStream", "frame_layout"]
 
 
 def frame_layout(parameters: NpuParameters) -> data.StructLayout:

@@ -12,7 +12,7 @@ from hw.crossbar_port import CELL_CODE_BITS, CrossbarProgramSignature
 from hw.params import LayerParameters
 from hw.programmer_host import PROGRAM_COUNT_BITS, TRIES_BITS, ProgrammerHostSignature, ProgramSettingsSignature
 
-__all__ = ["Programmer", "programming_cycles"]
+__all__ = ["Programmer"]
 
 _TARGETS = data.StructLayout({"p": unsigned(CELL_CODE_BITS), "n": unsigned(CELL_CODE_BITS)})
 _OUTCOME = data.StructLayout({"code": unsigned(CELL_CODE_BITS), "pulses": unsigned(TRIES_BITS), "failed": 1})
@@ -46,7 +46,8 @@ class Programmer(wiring.Component):
     idle DacDriver). With n columns in the group, T row tiles, a macro that takes P cycles a pulse and V a verify read,
     and R rounds (the sum over the n columns and both sides of the most pulses that one tile's cell got), the
     programmer is busy in cycles 1 .. g + n (T + 1) + 2 n (V + 1 + T) + R (P + V + 1), and requests the crossbar until
-    then (`programming_cycles`). The first operation starts in cycle g + T + 2. A start out of range: busy in cycle 1.
+    then (`hw.cycles.programming_cycles`). The first operation starts in cycle g + T + 2. A start out of range: busy in
+    cycle 1.
 
     Raises
     ------
@@ -250,30 +251,3 @@ class Programmer(wiring.Component):
                 counter.clear.eq(self.host.clear_counts),
                 getattr(self.host, name).eq(counter.value),
             ]
-
-
-def programming_cycles(
-    parameters: LayerParameters,
-    *,
-    columns: int,
-    rounds: int,
-    pulse_cycles: int,
-    verify_cycles: int,
-    starts: int = 1,
-    grant: int = 3,
-) -> int:
-    """Clock cycles that a layer's programmer is busy, in one start or the sum over several.
-
-    Parameters
-    ----------
-    parameters : LayerParameters of the layer
-    columns : sum over the starts of the columns in the group, min(lanes, outputs - group * lanes)
-    rounds : sum over the starts, the group's columns and both sides, of the most pulses that one row tile's cell got
-    pulse_cycles : cycles the macro takes for a pulse (PROGRAM_CYCLES)
-    verify_cycles : cycles the macro takes for a verify read (SETTLE_CYCLES + ADC_CYCLES)
-    starts : how many starts, all in range; time between two of them is not counted
-    grant : cycle in which a start's grant is seen, counted from the cycle of the start; 3 for a layer not in work
-    """
-    tiles = parameters.row_tiles
-    column = (tiles + 1) + 2 * (verify_cycles + 1 + tiles)
-    return starts * grant + columns * column + rounds * (pulse_cycles + verify_cycles + 1)

@@ -1,4 +1,4 @@
-"""Run-time registers: the address map, declared once, and the register file that the load port writes.
+"""Run-time registers: the address map, declared once.
 
 A load address has 24 bits. Bits 23 .. 16 select the scope: 0 the unit, l + 1 layer l. Bits 15 .. 0 are the offset;
 in a layer, offset 0x8000 + i is the bias of neuron i.
@@ -6,16 +6,13 @@ in a layer, offset 0x8000 + i is the bias of neuron i.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Shape
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Shape
 
 from hw.params import LayerParameters, NpuParameters
-from hw.streams import load_layout
 
 __all__ = [
     "BIAS_OFFSET",
@@ -25,7 +22,6 @@ __all__ = [
     "MAX_BIASES",
     "MAX_LAYERS",
     "Register",
-    "RegisterFile",
     "bias_address",
     "global_address",
     "layer_address",
@@ -125,43 +121,3 @@ def bias_address(layer: int, neuron: int) -> int:
     if not 0 <= neuron < MAX_BIASES:
         raise ValueError(f"Neuron of a bias address must be in 0 .. {MAX_BIASES - 1}, not {neuron!r}")
     return _layer_base(layer) | BIAS_OFFSET | neuron
-
-
-class RegisterFile(wiring.Component):
-    """Registers of one scope, written by the load port.
-
-    Writes to other scopes and to undeclared offsets have no effect. Values are truncated to the register's width: the
-    software checks ranges (`Register.range`). A write shows from the next cycle on.
-
-    Parameters
-    ----------
-    registers : the scope's declaration, `GLOBAL_REGISTERS` or `LAYER_REGISTERS`
-    scope : bits 23 .. 16 of its addresses
-    parameters : NpuParameters or LayerParameters the widths are taken from
-
-    Members
-    -------
-    load : In(load_layout()), valid for one cycle a write
-    write : In(1), take `load` in this cycle
-    <name> : Out, one port a register
-    """
-
-    def __init__(
-        self, *, registers: Sequence[Register], scope: int, parameters: NpuParameters | LayerParameters
-    ) -> None:
-        self._registers = tuple(registers)
-        self._scope = scope
-        ports = {r.name: Out(r.shape(parameters), init=r.init) for r in self._registers}
-        super().__init__({"load": In(load_layout()), "write": In(1), **ports})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        for register in self._registers:
-            port = getattr(self, register.name)
-            hit = self.write & (self.load.address == (self._scope << 16 | register.offset))
-            if register.pulse:
-                m.d.sync += port.eq(Mux(hit, self.load.data, 0))
-            else:
-                with m.If(hit):
-                    m.d.sync += port.eq(self.load.data)
-        return m

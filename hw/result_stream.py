@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.encoder_pair import TAG_BITS
+from hw.streams import RESULT_LAYOUT, TAG_BITS
 
-__all__ = ["RESULT_LAYOUT", "ResultStream", "answer_layout", "result_word_layout"]
-
-RESULT_LAYOUT = data.StructLayout({"winner": 15, "overflow": 1, "steps": 15, "reason": 1, "margin": signed(32)})
-"""Bits of a frame's first word, the same in every build."""
+__all__ = ["ResultStream", "answer_layout", "result_word_layout"]
 
 
 def answer_layout() -> data.StructLayout:

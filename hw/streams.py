@@ -1,4 +1,4 @@
-"""Payload layouts of the streams between the blocks, in one place."""
+"""Payload layouts of the streams between the blocks and of the unit's frames, in one place."""
 
 from __future__ import annotations
 
@@ -7,21 +7,39 @@ from typing import Any
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
-from hw.params import LayerParameters, NpuParameters
+from hw.params import LayerParameters, NpuParameters, ceil_div
 
 __all__ = [
+    "CYCLE_BITS",
+    "RESULT_LAYOUT",
+    "SEED_BYTES",
+    "TAG_BITS",
     "copy_marks",
     "fired_layout",
+    "frame_words",
     "load_layout",
     "pixels_layout",
     "request_layout",
     "result_layout",
     "score_layout",
+    "seed_words",
     "step_layout",
     "sums_layout",
     "vector_layout",
     "verdict_layout",
 ]
+
+CYCLE_BITS = 32
+"""Bits of the counters of an image's clock cycles and of the gap before it."""
+
+TAG_BITS = 16
+"""Bits of the number that goes with an image and comes back with its result."""
+
+SEED_BYTES = 16
+"""Bytes of an image's seed, in front of its pixels in the frames that begin with one."""
+
+RESULT_LAYOUT = data.StructLayout({"winner": 15, "overflow": 1, "steps": 15, "reason": 1, "margin": signed(32)})
+"""Bits of a result frame's first word, the same in every build."""
 
 _MARKS = ("first", "phase", "position")
 
@@ -126,3 +144,13 @@ def result_layout(parameters: NpuParameters) -> data.StructLayout:
 def load_layout() -> data.StructLayout:
     """One register write of the load port; the address map is in `hw.registers`."""
     return data.StructLayout({"address": unsigned(24), "data": signed(32)})
+
+
+def seed_words(parameters: NpuParameters) -> int:
+    """Words of an image frame that hold the seed, where frames begin with one."""
+    return ceil_div(SEED_BYTES, parameters.encoder_lanes)
+
+
+def frame_words(parameters: NpuParameters) -> int:
+    """Words of a result frame that carries the activity: the answer, cycles and gap, three a layer."""
+    return 2 + 3 * len(parameters.layers)

@@ -9,11 +9,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.adder_tree import adder_tree
-from hw.geometry import MapShape, Window
+from hw.geometry import MapShape, Window, kept_columns
 from hw.params import LayerParameters
 from hw.spike_map import MapReadSignature
 from hw.streams import copy_marks, step_layout, vector_layout
-from hw.window_walk import WindowWalk, kept_columns
+from hw.window_walk import WindowWalk
 
 __all__ = ["WindowScheduler"]
 
@@ -44,7 +44,7 @@ class WindowScheduler(wiring.Component):
 
     Cycles
     ------
-    With F_n words for position n (`hw.window_walk.window_words`) and `i` taken in cycle 0, the vector of position n is
+    With F_n words for position n (`hw.geometry.window_words`) and `i` taken in cycle 0, the vector of position n is
     handed on in cycle C_n: C_0 = F_0 + 2, C_(n+1) = max(C_n + F_(n+1), cycle in which vector n is taken). It is offered
     in cycle C_n + 1, by a layer with a single position in cycle C_0. The last word of position n + 1 is read in cycle
     C_n + F_(n+1) - 2, but where it is the only one, in the cycle in which the last word of position n is accepted,

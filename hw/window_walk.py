@@ -8,22 +8,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.geometry import MapShape, Window
+from hw.geometry import MapShape, Window, kept_columns
 from hw.spike_map import address_bits
 
-__all__ = ["WindowWalk", "kept_columns", "walk_layout", "window_words"]
-
-
-def kept_columns(window: Window, shape: MapShape) -> int:
-    """Columns that a window shares with the one on its left, if there is one: they are not read again."""
-    return max(0, window.kernel[1] - window.stride[1]) if window.outputs(shape)[1] > 1 else 0
-
-
-def window_words(windows: Sequence[Window], shapes: Sequence[MapShape]) -> tuple[int, int]:
-    """Words read for the first position of a line, and for each of the others."""
-    first = sum(window.kernel[0] * window.kernel[1] for window in windows)
-    kept = (window.kernel[0] * kept_columns(window, shape) for window, shape in zip(windows, shapes, strict=True))
-    return first, first - sum(kept)
+__all__ = ["WindowWalk", "walk_layout"]
 
 
 def _bits(largest: int) -> int:
@@ -64,7 +52,7 @@ class WindowWalk(wiring.Component):
     for the first position of a line. Padding is passed word by word like the rest, and is not `inside`.
 
     Cycles: a word a cycle; after `start` in cycle 0, the first is on offer in cycle 1. A step has height * (first +
-    (width - 1) * other) words, with the two numbers of `window_words`.
+    (width - 1) * other) words, with the two numbers of `hw.geometry.window_words`.
 
     Parameters
     ----------

@@ -15,12 +15,11 @@ work, for the record and for the device model, by the tag that the chip shows fo
 
 from __future__ import annotations
 
-from hw.cycles import words_of
+from hw.activity import COUNTERS
+from hw.cycles import step_bound
 from hw.params import LayerParameters, NpuParameters
 
-__all__ = ["ACTIVITY_FIELDS", "bench_text", "context_name", "context_text", "recorder_text", "step_bound"]
-
-ACTIVITY_FIELDS = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
+__all__ = ["bench_text", "context_name", "context_text", "recorder_text"]
 """Counters of a layer, in the order of the record."""
 
 _HEAD = """\
@@ -178,18 +177,6 @@ _CONTEXT = """
 """
 
 
-def step_bound(parameters: NpuParameters, settle_cycles: int, adc_cycles: int) -> int:
-    """Bound on the clock cycles of a step, stalls in it."""
-    p, stall = parameters, 16
-    step = p.pixel_words + p.classes * stall
-    for layer in p.layers:
-        read = p.pulse_cycles + settle_cycles + layer.groups * (adc_cycles + stall) + stall
-        step += layer.positions * read
-    if not p.stages.plain:
-        step += p.stages.image.positions + sum(sum(words_of(p, stage)) + stall for stage in range(len(p.stages.stages)))
-    return step
-
-
 def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | None = None) -> str:
     """Verilog text of the bench, module `bench` with one port, `clk`.
 
@@ -200,7 +187,7 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
     connections: list[str] = []
     values: list[str] = []
     for index in range(len(p.layers)):
-        for name in ACTIVITY_FIELDS:
+        for name in COUNTERS:
             declarations.append(f"    wire [31:0] {name}_{index};")
             connections.append(f"        .activity_{index}__{name}({name}_{index}),")
             values.append(f"{name}_{index}")

@@ -6,8 +6,8 @@ pixel with any coding. Each is counted once for every word that passes, as if al
 
 from __future__ import annotations
 
+from hw.activity import ACTIVITY_BITS
 from hw.geometry import Pooling
-from hw.layer_core import ACTIVITY_BITS
 from sim.energy_events import Count, Events
 
 __all__ = ["counting", "decision", "encoding", "neurons", "partial_sums", "pooling"]

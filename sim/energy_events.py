@@ -15,9 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.geometry import MapShape, Pooling, PoolStage, Window
+from hw.geometry import MapShape, Pooling, PoolStage, Window, kept_columns
 from hw.params import LayerParameters
-from hw.window_walk import kept_columns
 from sim.image import ChipImage
 from sim.result import Result
 from sim.short_repr import short_repr

@@ -31,14 +31,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hw.cycles import image_bound
 from hw.host_registers import ADDRESS_BITS
 from hw.params import NpuParameters
-from sim.bench import context_text, recorder_text, step_bound
+from hw.streams import frame_words
+from sim.bench import context_text, recorder_text
 
 __all__ = [
     "CELLS", "COMMANDS", "CONTINUES", "FRAME", "IRQ", "NO_LAST", "READ", "RECEIVE", "RECORD", "RELOAD", "RESET",
-    "RESPONSES", "STOP", "TIME", "TOTALS", "WAIT", "WRITE", "frame_words", "host_bench_text", "image_cycles",
-    "visible_text",
+    "RESPONSES", "STOP", "TIME", "TOTALS", "WAIT", "WRITE", "host_bench_text", "visible_text",
 ]  # fmt: skip
 
 COMMANDS, RESPONSES, RECORD = "commands", "responses", "record.txt"
@@ -335,16 +336,6 @@ module bench (input wire clk);
 """
 
 
-def frame_words(parameters: NpuParameters) -> int:
-    """Words of a result frame that carries the activity: the answer, cycles and gap, three a layer."""
-    return 2 + 3 * len(parameters.layers)
-
-
-def image_cycles(parameters: NpuParameters, settle_cycles: int, adc_cycles: int) -> int:
-    """Bound on the clock cycles of an image, stalls in it."""
-    return (parameters.max_steps + 1) * step_bound(parameters, settle_cycles, adc_cycles)
-
-
 def host_bench_text(
     parameters: NpuParameters,
     macro: Mapping[str, int],
@@ -363,7 +354,7 @@ def host_bench_text(
     text = _HEAD.format(
         encoder_lanes=p.encoder_lanes,
         buffer_words=2 * frame_words(p),
-        hang_cycles=100_000 + 4 * image_cycles(p, macro["SETTLE_CYCLES"], macro["ADC_CYCLES"]),
+        hang_cycles=100_000 + 4 * image_bound(p, macro["SETTLE_CYCLES"], macro["ADC_CYCLES"]),
         address_bits=ADDRESS_BITS,
         step_bits=p.step_bits,
         step_pad=32 - p.step_bits,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.activity import COUNTERS
 from hw.params import Coding, NpuParameters
 from hw.registers import bias_address, global_address, layer_address
-from sim.bench import ACTIVITY_FIELDS
 from sim.encoder import image_seeds
 from sim.image import ChipImage
 from sim.macro import MacroModel, read_drift, save_models
@@ -131,7 +131,7 @@ def _decoded(
     classes, steps = np.zeros(count, np.int32), np.zeros(count, np.int32)
     margins, reasons = np.zeros(count, np.int64), np.zeros(count, np.uint8)
     cycles = np.zeros(count, np.int64)
-    counters = np.zeros((count, layers, len(ACTIVITY_FIELDS)), np.int64)
+    counters = np.zeros((count, layers, len(COUNTERS)), np.int64)
     for row, fields in results.items():
         payload = int(fields[1], 16)
         classes[row] = payload & ((1 << p.class_bits) - 1)

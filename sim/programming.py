@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.cycles import programming_cycles
 from hw.params import LayerParameters
-from hw.programmer import programming_cycles
 from sim.cells import TOP_CODE, CellModel, CellState, program_rows
 from sim.config import CODE, Programming
 from sim.energy import programming_energy, summed

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.activity import COUNTERS
 from hw.export_axi import AXI_CHIP_NAME
 from hw.host_registers import ADDRESS_BITS, IDENTIFICATION, build_id, unit_byte_address
 from hw.params import Coding
-from sim.bench import ACTIVITY_FIELDS
-from sim.host_bench import frame_words
+from hw.streams import frame_words
 from sim.image import ChipImage
 from sim.result import Result
 from sw.example_bench import (
@@ -262,7 +262,7 @@ def result_words(result: Result) -> NDArray[np.uint64]:
 def _bench(image: ChipImage, writes: int, checksum: int, words: int) -> str:
     p = image.parameters
     seeds = image.coding == Coding.RATE
-    assert frame_words(p) == 2 + 3 * len(p.layers) and len(ACTIVITY_FIELDS) == 5
+    assert frame_words(p) == 2 + 3 * len(p.layers) and len(COUNTERS) == 5
     control = ["activity"] + ["seeds"] * seeds
     return _BENCH.format(
         images=EXAMPLE_IMAGES,

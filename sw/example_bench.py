@@ -11,13 +11,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.activity import COUNTERS
+from hw.cycles import image_bound
 from hw.export import CHIP_NAME
 from hw.params import Coding
-from sim.bench import ACTIVITY_FIELDS
 from sim.config import Programming
 from sim.devices import ideal_device
 from sim.encoder import image_seed
-from sim.host_bench import image_cycles
 from sim.image import ChipImage
 from sim.job import register_writes
 from sim.reference import run_reference
@@ -173,14 +173,14 @@ def ideal_result(image: ChipImage, pixels: NDArray[np.uint8]) -> Result:
 
 
 def activity_columns(result: Result) -> NDArray[np.int64]:
-    """The counters of a result, int64 [images, layers, fields], in the order of `ACTIVITY_FIELDS`."""
+    """The counters of a result, int64 [images, layers, fields], in the order of `COUNTERS`."""
     counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
-    return np.stack([counters[name] for name in ACTIVITY_FIELDS], axis=2)
+    return np.stack([counters[name] for name in COUNTERS], axis=2)
 
 
 def hang_cycles(image: ChipImage) -> int:
     """Clock cycles without any event after which a bench gives up."""
-    return 100_000 + 4 * image_cycles(image.parameters, image.settle_cycles, image.adc_cycles)
+    return 100_000 + 4 * image_bound(image.parameters, image.settle_cycles, image.adc_cycles)
 
 
 def macro_settings(image: ChipImage) -> list[str]:
@@ -214,7 +214,7 @@ def _result_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
 def _bench(image: ChipImage) -> str:
     p = image.parameters
     layers = range(len(p.layers))
-    counters = [f"activity_{layer}__{name}" for layer in layers for name in ACTIVITY_FIELDS]
+    counters = [f"activity_{layer}__{name}" for layer in layers for name in COUNTERS]
     steps = p.class_bits
     margin = steps + p.step_bits
     reason = margin + p.margin_bits

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hw.export_axi import AXI_CHIP_NAME, AXI_UNIT_NAME, export_axi
 from hw.host_registers import build_id
 from hw.params import Coding
-from hw.pixel_stream import seed_words
+from hw.streams import seed_words
 from sim.image import ChipImage
 from sw.example_axi_bench import axi_example_files
 from sw.example_bench import EXAMPLE_IMAGES, macro_settings

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.activity import COUNTERS
 from hw.host_registers import build_id, layer_byte_address, program_target_byte_address, unit_byte_address
 from hw.params import Coding
-from sim.bench import ACTIVITY_FIELDS
 from sim.config import CODE
 from sim.encoder import image_seeds
 from sim.image import ChipImage
@@ -162,7 +162,7 @@ def network_header(
         _array("uint8_t network_pixels[NETWORK_IMAGES][NETWORK_INPUTS]", [_bytes(row) for row in pixels], 1),
         "/* What the reference computed: tag, class, steps, margin, whether the rule ended it, and 0, 0. */",
         _array("struct spikeloom_answer network_answers[NETWORK_IMAGES]", _answers(result)),
-        f"/* And the counters of every layer: {', '.join(ACTIVITY_FIELDS)}. */",
+        f"/* And the counters of every layer: {', '.join(COUNTERS)}. */",
         _array("struct spikeloom_counters network_counters[NETWORK_IMAGES][NETWORK_LAYERS]", _counters(result), 1),
         "\n".join(network),
     ]
@@ -199,7 +199,7 @@ def _answers(result: Result) -> list[str]:
 
 def _counters(result: Result) -> list[str]:
     names = {"conversions": result.activity["adc_conversions"], "spikes": result.spikes}
-    columns = [names[name] if name in names else result.activity[name] for name in ACTIVITY_FIELDS]
+    columns = [names[name] if name in names else result.activity[name] for name in COUNTERS]
     table = np.stack(columns, axis=2)  # images, layers, fields
     return [
         "{" + ", ".join("{" + ", ".join(map(str, layer)) + "}" for layer in image) + "}" for image in table.tolist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw.result_stream import RESULT_LAYOUT
+from hw.streams import RESULT_LAYOUT
 from sim.image import ChipImage
 from sw.config import Config
 from sw.errors import ConfigError

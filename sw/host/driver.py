@@ -10,13 +10,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.activity import COUNTERS
+from hw.cycles import image_bound
 from hw.host_registers import build_id
 from hw.params import Coding, NpuParameters
 from sim.arguments import check_ids, check_progress, check_switch, check_whole
 from sim.brightness import CalibrationFacts
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
-from sim.host_bench import image_cycles
 from sim.image import ChipImage
 from sim.result import Result
 from sw.chip import Chip
@@ -35,7 +36,6 @@ Method = Literal["pulses", "fast"]
 
 _CHUNK = 500
 """Images that are sent before the results of those before are taken in."""
-_ACTIVITY = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
 
 
 class Host:
@@ -204,7 +204,7 @@ class Host:
         self, image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64], progress: Progress | None
     ) -> list[list[int]]:
         """Send images and take their results in, a chunk behind; returns the words of the result frames in order."""
-        idle = 1000 + 4 * image_cycles(image.parameters, image.settle_cycles, image.adc_cycles)
+        idle = 1000 + 4 * image_bound(image.parameters, image.settle_cycles, image.adc_cycles)
         answers: list[list[int]] = []
         waiting: list[NDArray[np.uint16]] = []
 
@@ -240,7 +240,7 @@ class Host:
         the activity of the last one and what programming has done since the load began.
         """
         images, cycles, gap = read_unit(self.transport, "images", "cycles", "gap")
-        names = (*_ACTIVITY, "pulses", "verify_reads", "failed_cells")
+        names = (*COUNTERS, "pulses", "verify_reads", "failed_cells")
         layers = [
             dict(zip(names, read_layer(self.transport, index, *names), strict=True))
             for index in range(len(self.parameters.layers))

@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Coding, NpuParameters, ceil_div
+from hw.params import Coding, NpuParameters
+from hw.streams import SEED_BYTES, frame_words, seed_words
 from sim.encoder import image_seeds
-from sim.host_bench import frame_words
 from sim.image import ChipImage
 from sim.job import pixel_words
 from sw.host.errors import HostError
 from sw.host.transport import Frames
 
 __all__ = ["decoded", "image_frames"]
-
-SEED_BYTES = 16
 
 
 def image_frames(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64], first_tag: int) -> Frames:
@@ -28,7 +26,7 @@ def image_frames(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.in
     words = pixel_words(image.parameters, pixels)
     if image.coding == Coding.RATE:
         lanes = image.parameters.encoder_lanes
-        head = np.zeros((len(pixels), ceil_div(SEED_BYTES, lanes) * lanes), np.uint8)
+        head = np.zeros((len(pixels), seed_words(image.parameters) * lanes), np.uint8)
         head[:, :SEED_BYTES] = image_seeds(image.seed, ids).astype("<u4").view(np.uint8).reshape(len(pixels), -1)
         words = np.concatenate([head.reshape(len(pixels), -1, lanes), words], axis=1)
     tags = (first_tag + np.arange(len(pixels))).astype(np.uint16)

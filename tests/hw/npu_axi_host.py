@@ -26,8 +26,8 @@ from cocotbext.axi import (
     AxiStreamSource,
 )
 
+from hw.activity import COUNTERS
 from hw.export_axi import export_axi
-from hw.host_counters import ACTIVITY
 from hw.host_registers import (
     MapEntry,
     bias_byte_address,
@@ -39,8 +39,8 @@ from hw.host_registers import (
     unit_byte_address,
 )
 from hw.params import Coding, LayerParameters, NpuParameters
-from hw.pixel_stream import seed_words
 from hw.registers import Register
+from hw.streams import seed_words
 from tests.hw.network_model import GoldenLayer, Outcome, run_golden
 from tests.hw.start_values import paths_of
 from tests.hw.test_spike_encoder import vectors_of
@@ -384,7 +384,7 @@ class Host:
         assert found == (outcome.winner, outcome.steps, outcome.reason, outcome.margin)
         for layer, counts in enumerate(outcome.activity if activity else ()):
             halves = [half for word in words[2 + 3 * layer :][:3] for half in (word & 0xFFFFFFFF, word >> 32)]
-            assert halves == [*(counts[name] for name in ACTIVITY), 0], (layer, halves, counts)
+            assert halves == [*(counts[name] for name in COUNTERS), 0], (layer, halves, counts)
         return words
 
 

@@ -10,8 +10,8 @@ from cocotb.triggers import ClockCycles, First, RisingEdge, Timer, with_timeout
 from cocotbext.axi import AxiResp
 
 from hw.host_registers import ADDRESS_BITS, layer_byte_address, unit_byte_address
-from hw.pixel_stream import seed_words
 from hw.registers import Register
+from hw.streams import seed_words
 from tests.hw.npu_axi_host import (
     BIASES,
     BUILD,

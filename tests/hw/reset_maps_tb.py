@@ -18,8 +18,8 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
 
+from hw.activity import COUNTERS
 from hw.geometry import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
-from hw.host_counters import ACTIVITY
 from hw.host_registers import bias_byte_address, build_id, unit_byte_address
 from hw.params import Coding, Rule
 from tests.hw.map_model import run_golden_maps
@@ -200,7 +200,7 @@ class Host:
         assert found == (outcome.winner, outcome.steps, outcome.reason, outcome.margin), f"the answer of image {tag}"
         for layer, counts in enumerate(outcome.activity):
             halves = [half for word in words[2 + 3 * layer :][:3] for half in (word & 0xFFFFFFFF, word >> 32)]
-            assert halves == [*(counts[name] for name in ACTIVITY), 0], f"counters of layer {layer}, image {tag}"
+            assert halves == [*(counts[name] for name in COUNTERS), 0], f"counters of layer {layer}, image {tag}"
         return words[1] & 0xFFFFFFFF
 
 

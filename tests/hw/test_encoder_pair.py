@@ -9,8 +9,9 @@ import pytest
 from amaranth.hdl import *
 from amaranth.lib import data
 
-from hw.encoder_pair import TAG_BITS, EncoderPair
+from hw.encoder_pair import EncoderPair
 from hw.params import Coding, LayerParameters, NpuParameters
+from hw.streams import TAG_BITS
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls
 from tests.hw.proof_bench import inside, mutant, past, with_junk
 from tests.hw.stream_bench import CYCLE, collect, send, simulate

@@ -30,7 +30,8 @@ from hw.neuron_array import NeuronArray
 from hw.npu import Npu
 from hw.params import Coding, LayerParameters, NpuParameters, Rule
 from hw.programmer import Programmer
-from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, RegisterFile
+from hw.register_file import RegisterFile
+from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
 from hw.spike_collector import SpikeCollector
 from hw.spike_counter import SpikeCounter
 from hw.spike_encoder import SpikeEncoder

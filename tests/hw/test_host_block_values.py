@@ -10,8 +10,8 @@ from typing import Any
 
 from amaranth.hdl import ValueLike
 
+from hw.activity import COUNTERS
 from hw.host_block import HostBlock
-from hw.host_counters import ACTIVITY
 from hw.host_registers import (
     ADDRESS_BITS,
     bias_byte_address,
@@ -81,7 +81,7 @@ def test_counters_and_flags_of_all_values() -> None:
                 ctx.set(getattr(dut, name), shown[None, name])
             for layer in layers:
                 programmer = getattr(dut, f"programmer_{layer}")
-                for ports, names in ((getattr(dut, f"activity_{layer}"), ACTIVITY), (programmer, COUNTS)):
+                for ports, names in ((getattr(dut, f"activity_{layer}"), COUNTERS), (programmer, COUNTS)):
                     for name in names:
                         shown[layer, name] = next(values)
                         ctx.set(getattr(ports, name), shown[layer, name])
@@ -98,13 +98,13 @@ def test_counters_and_flags_of_all_values() -> None:
             for name in ("cycles", "gap"):
                 ctx.set(getattr(dut, name), rng.getrandbits(32))  # those of the answer are kept
             for layer in layers:
-                for name in ACTIVITY:
+                for name in COUNTERS:
                     ctx.set(getattr(getattr(dut, f"activity_{layer}"), name), rng.getrandbits(32))
             for (layer, name), value in shown.items():
                 assert await bus.read(name, layer) == value, (layer, name)
             assert await bus.read("images") == answers
             halves = [shown[None, "cycles"], shown[None, "gap"]]
-            halves += [half for layer in layers for half in (*(shown[layer, name] for name in ACTIVITY), 0)]
+            halves += [half for layer in layers for half in (*(shown[layer, name] for name in COUNTERS), 0)]
             assert ctx.get(dut.counters) == sum(half << 32 * place for place, half in enumerate(halves))
         for word in pairs(rng, 8, 2 + 2 * len(layers)):
             busy, waits = word & 1, word >> 1 & 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from hw.host_counters import ACTIVITY, HostCounters
+from hw.activity import COUNTERS
+from hw.host_counters import HostCounters
 from tests.hw.stream_bench import simulate
 
 
@@ -19,7 +20,7 @@ def test_last_answer_is_kept() -> None:
             ctx.set(dut.cycles, now[0])
             ctx.set(dut.gap, now[1])
             for layer in range(2):
-                for index, name in enumerate(ACTIVITY):
+                for index, name in enumerate(COUNTERS):
                     ctx.set(getattr(getattr(dut, f"activity_{layer}"), name), now[2 + 5 * layer + index])
             taken = rng.random() < 0.3
             ctx.set(dut.taken, taken)

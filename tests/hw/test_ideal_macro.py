@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import hw
+from hw.cycles import programming_cycles
 from hw.export import export_component
 from hw.params import LayerParameters
-from hw.programmer import Programmer, programming_cycles
+from hw.programmer import Programmer
 from tests.hw.program_bench import Cell, Cells, Settings, golden_program, target_words
 
 MACRO = Path(hw.__file__).parent / "verilog" / "crossbar_macro_ideal.v"

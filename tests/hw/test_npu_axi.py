@@ -20,9 +20,10 @@ from hw.host_registers import (
     program_target_byte_address,
     unit_byte_address,
 )
-from hw.npu_axi import RESULT_LAYOUT, TAG_BITS, NpuAxi
+from hw.npu_axi import NpuAxi
 from hw.params import Coding, LayerParameters, NpuParameters, Rule
 from hw.registers import LAYER_REGISTERS, Register
+from hw.streams import RESULT_LAYOUT, TAG_BITS
 from tests.hw.axi_bench import Manager
 from tests.hw.network_model import ACTIVITY, IdealCrossbar, Outcome, random_delays, random_layer, run_golden
 from tests.hw.program_bench import (

@@ -9,11 +9,11 @@ import pytest
 import hw.npu
 from hw.npu import Npu
 from hw.params import Coding, NpuParameters, Rule
+from hw.register_file import RegisterFile
 from hw.registers import (
     BIAS_OFFSET,
     GLOBAL_REGISTERS,
     LAYER_REGISTERS,
-    RegisterFile,
     bias_address,
     global_address,
 )

@@ -8,7 +8,8 @@ import pytest
 from amaranth.hdl import Assert, Assume, Mux, Signal, Value
 
 from hw.params import LayerParameters, NpuParameters
-from hw.pixel_stream import PixelStream, seed_words
+from hw.pixel_stream import PixelStream
+from hw.streams import seed_words
 from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, stream_contract
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import simulate

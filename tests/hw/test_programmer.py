@@ -9,8 +9,9 @@ import random
 
 import pytest
 
+from hw.cycles import programming_cycles
 from hw.params import LayerParameters
-from hw.programmer import Programmer, programming_cycles
+from hw.programmer import Programmer
 from tests.hw.program_bench import (
     TOP_CODE,
     Cell,

@@ -10,11 +10,11 @@ import pytest
 from amaranth.hdl import Const
 
 from hw.params import LayerParameters, NpuParameters
+from hw.register_file import RegisterFile
 from hw.registers import (
     BIAS_OFFSET,
     GLOBAL_REGISTERS,
     LAYER_REGISTERS,
-    RegisterFile,
     bias_address,
     global_address,
     layer_address,

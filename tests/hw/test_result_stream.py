@@ -7,8 +7,8 @@ import random
 import pytest
 from amaranth.hdl import Assert, Assume, Mux, Signal, Value
 
-from hw.encoder_pair import TAG_BITS
-from hw.result_stream import RESULT_LAYOUT, ResultStream
+from hw.result_stream import ResultStream
+from hw.streams import RESULT_LAYOUT, TAG_BITS
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.proof_bench import inside, mutant, past
 from tests.hw.stream_bench import collect, simulate

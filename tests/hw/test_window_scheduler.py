@@ -7,9 +7,9 @@ import random
 
 import pytest
 
+from hw.geometry import window_words
 from hw.params import LayerParameters
 from hw.window_scheduler import WindowScheduler
-from hw.window_walk import window_words
 from tests.hw.map_model import gather
 from tests.hw.stream_bench import collect, send, simulate
 from tests.hw.test_window_walk import CASES, SQUARE, words

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from amaranth.hdl import Array, Assert, Assume, Cat, Const, Module, Signal, Value
 
-from hw.geometry import MapShape
+from hw.geometry import MapShape, kept_columns
 from hw.window_scheduler import WindowScheduler
-from hw.window_walk import kept_columns
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.map_model import gather
 from tests.hw.proof_bench import inside, mutant

@@ -16,6 +16,7 @@ _OWN = {
     "npu": ("npu", "npu_programming", "npu_registers"),
     "write_guard": ("host_block",),
     "constant_division": ("spike_map", "pool_unit"),
+    "register_file": ("registers",),
 }
 """Test files of blocks, where they are not those that begin with the block's name."""
 

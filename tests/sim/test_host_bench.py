@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw.cycles import image_bound
 from hw.host_registers import build_id, unit_byte_address
+from hw.streams import frame_words
 from sim import host_simulator
 from sim.encoder import image_seeds
 from sim.host_bench import (
@@ -30,8 +32,6 @@ from sim.host_bench import (
     TIME,
     WAIT,
     WRITE,
-    frame_words,
-    image_cycles,
 )  # fmt: skip
 from sim.host_link import HostLink, command
 from sim.host_simulator import build_host_simulator
@@ -283,8 +283,8 @@ def test_a_bench_that_raises_is_noticed(tmp_path: Path) -> None:
     assert "UnpicklingError" in (tmp_path / "job/simulation.log").read_text()
 
 
-def test_image_cycles_is_a_bound(link: HostLink) -> None:
+def test_image_bound(link: HostLink) -> None:
     link.exchange(LOADING, LOAD_ANSWERS)
     link.exchange(b"".join(frame(index) for index in range(12)) + command(RECEIVE, 12, 9000), 1)
     most = max(int(line.split()[2], 16) & 0xFFFFFFFF for line in link.frames)
-    assert 0 < most <= image_cycles(CHIP.parameters, CHIP.settle_cycles, CHIP.adc_cycles)
+    assert 0 < most <= image_bound(CHIP.parameters, CHIP.settle_cycles, CHIP.adc_cycles)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from hw.cycles import programming_cycles
 from hw.params import Coding, LayerParameters
-from hw.programmer import programming_cycles
 from sim.cells import CellModel, CellState
 from sim.config import Device, Energy, Programming
 from sim.crossbar import build_arrays

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw.activity import COUNTERS
 from hw.c_header import c_header
 from hw.host_registers import bias_byte_address, layer_byte_address, unit_byte_address
 from hw.params import Coding
-from sim.bench import ACTIVITY_FIELDS
 from sim.config import Programming
 from sim.encoder import image_seed
 from sim.reference import run_reference
@@ -65,7 +65,7 @@ def answers(image, pixels) -> dict[int, tuple[int, list[int]]]:
         first = int(result.classes[i]) | int(result.steps[i]) << 16 | int(result.reasons[i]) << 31
         more = [1000 + i | 7 << 32]
         for layer in range(len(image.layers)):
-            row, tile, adc, over, spikes = (int(counters[name][i, layer]) for name in ACTIVITY_FIELDS)
+            row, tile, adc, over, spikes = (int(counters[name][i, layer]) for name in COUNTERS)
             more += [row | tile << 32, adc | over << 32, spikes]
         found[i] = first | (int(result.margins[i]) & 0xFFFFFFFF) << 32, more
     return found
@@ -76,7 +76,7 @@ def last_counters(chip: FakeChip, image, pixels) -> FakeChip:
     result = run_reference(image, pixels)
     counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
     for layer in range(len(image.layers)):
-        for name in ACTIVITY_FIELDS:
+        for name in COUNTERS:
             chip.values[layer_byte_address(layer, name)] = int(counters[name][-1, layer])
     return chip
 
