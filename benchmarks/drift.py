@@ -15,7 +15,8 @@ import numpy as np
 from benchmarks.network import Mnist
 from sim.age_curve import AgeCurve, ReadPulse
 from sim.cells import CellModel
-from sim.config import CODE, Device, Programming
+from sim.chip_units import CODE
+from sim.config import Device, Programming
 from sim.cosim import run_cosim
 from sim.crossbar import build_arrays
 from sim.programming import program_cells

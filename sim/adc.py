@@ -17,7 +17,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sim.kernels import CURRENT_BITS, add_rows, list_driven, list_rows
+from sim.chip_units import CURRENT_BITS
+from sim.kernels import add_rows, list_driven, list_rows
 from sim.philox import fill_words
 
 __all__ = ["convert_single", "digitise"]

@@ -26,17 +26,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sim.config import CODE, Device
+from sim.chip_units import CODE, CURRENT_BITS, TOP_CODE
+from sim.config import Device
 from sim.devices import Cells, StuckCells
-from sim.kernels import CURRENT_BITS
-from sim.philox import Purpose, key, normal_table, philox4x32
+from sim.philox import normal_table, philox4x32
+from sim.philox_words import Purpose, key
 from sim.short_repr import short_repr
 from sim.tantalum_driver import WriteDriver, pulsed, write_driver
 
-__all__ = ["CELL_FIELDS", "TOP_CODE", "CellModel", "CellState", "program_rows"]
-
-TOP_CODE = 1023
-"""Largest code of a verify read, 10 bits."""
+__all__ = ["CELL_FIELDS", "CellModel", "CellState", "program_rows"]
 
 _PURPOSES = (Purpose.DEVICE, Purpose.STUCK, Purpose.PULSE, Purpose.VERIFY)
 _DEVICE, _STUCK, _PULSE, _VERIFY = range(4)

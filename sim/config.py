@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from sim.arguments import is_number
+from sim.chip_units import CODE
+from sim.tantalum_range import GM_S, off_conductance_S
 from sim.units import (
     CAPACITANCE,
     CONDUCTANCE,
@@ -128,10 +130,7 @@ class Device(Table):
     @property
     def reachable_S(self) -> tuple[float, float]:
         """Conductances of a tantalum cell that does not conduct, and of one that conducts all over, siemens."""
-        from sim.tantalum_oxide import TantalumOxide
-
-        oxide = TantalumOxide()
-        return float(oxide.off_conductance_S(self.v_read_V)), oxide.gm_S
+        return float(off_conductance_S(self.v_read_V)), GM_S
 
     @property
     def levels(self) -> int:
@@ -142,10 +141,6 @@ class Device(Table):
     def step_S(self) -> float:
         """dG, the conductance between neighbouring levels, siemens."""
         return (self.g_max_S - self.g_min_S) / (self.levels - 1)
-
-
-CODE = 8
-"""Codes of a level: window, amplitudes and targets are whole numbers of 1/8 level in the hardware."""
 
 
 class Programming(Table):

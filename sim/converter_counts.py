@@ -13,9 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sim.chip_units import CURRENT_BITS
 from sim.crossbar import Products
 from sim.image import ChipImage
-from sim.kernels import CURRENT_BITS
 from sim.short_repr import short_repr
 
 __all__ = ["ConverterCounts", "Observer"]

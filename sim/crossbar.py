@@ -26,21 +26,19 @@ from numpy.typing import NDArray
 
 from hw.params import LayerParameters
 from sim.adc import convert_single, digitise
+from sim.chip_units import CURRENT_BITS, NOISE_BITS
 from sim.config import Device
 from sim.devices import EFFECTS, Cells, after_pulses, array_effects, effective_conductance
 from sim.drift import LayerDrift
 from sim.image import ChipImage, LayerImage
-from sim.kernels import CURRENT_BITS, add_rows, count_rows, list_rows
+from sim.kernels import add_rows, count_rows, list_rows
 from sim.maps import Driven, whole_vectors
-from sim.philox import Purpose, key, normal_table
+from sim.philox import normal_table
+from sim.philox_words import Purpose, key
 from sim.programming import program_image
 from sim.short_repr import short_repr
 from sim.spread import Spread, spread_rows
 from sim.stray import add_stray, stray_grid
-
-_NOISE_BITS = (12, 10)
-"""Fraction bits of the noise grid: most, and fewest for the sake of 32-bit sums. With 12 the noise of a cell of half a
-step is right to 0.05 %."""
 
 _Grid = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -122,7 +120,7 @@ class CrossbarArray:
         self.device = device
         self.seed = seed
         self.read_s = read_s
-        self.noise_bits = _NOISE_BITS[0]
+        self.noise_bits = NOISE_BITS[0]
         self.programming = 0
         self.row_pulses = np.zeros(parameters.inputs, np.int64)
         self._redraws = programmed_S is None and device.program_sigma > 0.0
@@ -386,7 +384,7 @@ class CrossbarArray:
         """The noise grid and the type of its sums, with the most fraction bits that leave sums in 32 bits, or, where
         that would be few, that leave them exact.
         """
-        most, fewest = _NOISE_BITS
+        most, fewest = NOISE_BITS
         in_32_bits, exact = range(most, fewest - 1, -1), range(most, 0, -1)
         for wanted, candidates in (((np.int32,), in_32_bits), ((np.int32, np.int64), exact)):
             for self.noise_bits in candidates:

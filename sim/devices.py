@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from hw.params import LayerParameters
 from sim.config import Device
 from sim.ir_drop import IrDrop
-from sim.philox import Purpose, cell_normals, cell_words, key
+from sim.philox import cell_normals, cell_words
+from sim.philox_words import Purpose, key
 
 __all__ = [
     "EFFECTS",

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from sim.age_curve import AgeCurve, ReadPulse, way_of
 from sim.config import Device
 from sim.devices import Cells
-from sim.philox import Purpose
+from sim.philox_words import Purpose
 from sim.tantalum_oxide import TantalumOxide
 from sim.threads import in_order, processors
 

@@ -23,22 +23,9 @@ from numpy.typing import NDArray
 from hw.params import Coding
 from hw.phase_shifter import start_state, taps
 from sim.image import ChipImage
-from sim.philox import Purpose, key, philox
+from sim.image_seeds import image_seeds
 
-__all__ = ["Encoder", "image_seed", "image_seeds"]
-
-
-def image_seeds(seed: int, image_ids: NDArray) -> NDArray[np.uint32]:
-    """Seeds of the rate encoder, uint32 [images, 4], lowest word first; Philox counter (image, 0, 0, 0)."""
-    counters = np.zeros((len(image_ids), 4), np.uint32)
-    counters[:, 0] = image_ids
-    return philox(counters, key(seed, Purpose.ENCODER))
-
-
-def image_seed(seed: int, image_id: int) -> int:
-    """The 128-bit seed of one image, for the hardware's seed input."""
-    words = image_seeds(seed, np.array([image_id], np.int64))[0]
-    return sum(int(word) << (32 * index) for index, word in enumerate(words))
+__all__ = ["Encoder"]
 
 
 @lru_cache(maxsize=8)

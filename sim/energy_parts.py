@@ -14,10 +14,10 @@ import numpy as np
 
 from hw.structure import structure
 from sim import energy_arithmetic
+from sim.chip_units import CURRENT_BITS
 from sim.config import Energy, Interval
 from sim.energy_events import Count, Events, full_scale
 from sim.energy_stores import counts_of, stores
-from sim.kernels import CURRENT_BITS
 from sim.stray import STRAY_BITS
 
 __all__ = ["COMPONENTS", "LEFT_OUT", "PARTS", "Part", "coefficient"]

@@ -10,40 +10,15 @@ from numpy.typing import NDArray
 
 from hw.activity import COUNTERS
 from hw.params import Coding, NpuParameters
-from hw.registers import bias_address, global_address, layer_address
-from sim.encoder import image_seeds
 from sim.image import ChipImage
+from sim.image_seeds import image_seeds
 from sim.macro import MacroModel, read_drift, save_models
+from sim.pixels import pixel_words
+from sim.register_writes import register_writes
 from sim.result import Result, Trace
 from sim.tools import SimulationError
 
-__all__ = ["pixel_words", "read_record", "read_trace", "register_writes", "write_job"]
-
-
-def register_writes(image: ChipImage) -> list[tuple[int, int]]:
-    """Every register write that turns a freshly reset unit into this chip: (address, data)."""
-    values = {
-        "coding": int(image.coding),
-        "rule": int(image.rule),
-        "k": image.k,
-        "t_max": image.t_max,
-        "skip": image.skip,
-        "even_start": image.even_start,
-        "readout": int(image.readout),
-    }
-    writes = [(global_address(name), value) for name, value in values.items()]
-    for index, layer in enumerate(image.layers):
-        fields = {
-            "theta": layer.theta,
-            "v0": layer.v0,
-            "clip": layer.clip,
-            "leak": layer.leak,
-            "reset": int(layer.reset),
-            "gain": layer.gain_shift,
-        }
-        writes += [(layer_address(index, name), value) for name, value in fields.items()]
-        writes += [(bias_address(index, neuron), int(value)) for neuron, value in enumerate(layer.bias)]
-    return writes
+__all__ = ["read_record", "read_trace", "write_job"]
 
 
 def write_job(
@@ -58,14 +33,6 @@ def write_job(
     (folder / "loads.bin").write_bytes(writes.astype(">u4").tobytes())
     (folder / "images.bin").write_bytes(image_stream(image, pixels, ids).tobytes())
     save_models(folder, models)
-
-
-def pixel_words(parameters: NpuParameters, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Words of images, uint8 [images, words, lanes], lane 0 first; the last word is filled up with 0."""
-    p = parameters
-    padded = np.zeros((len(pixels), p.pixel_words * p.encoder_lanes), np.uint8)
-    padded[:, : p.inputs] = pixels
-    return padded.reshape(len(pixels), p.pixel_words, p.encoder_lanes)
 
 
 def image_stream(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -20,10 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["CURRENT_BITS", "add_rows", "count_rows", "list_driven", "list_rows"]
-
-CURRENT_BITS = 10
-"""Fraction bits of the current grid: W = rint((Gp - Gn) / dG * 2^10)."""
+__all__ = ["add_rows", "count_rows", "list_driven", "list_rows"]
 
 
 @njit(cache=True, nogil=True)

@@ -1,4 +1,4 @@
-"""Images of users as pixels: the one check behind every function that takes images."""
+"""Images of users as pixels, with the one check behind every function that takes images; pixels as words of frames."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.params import NpuParameters
 from sim.brightness import CalibrationFacts, doubt
 from sim.image import ChipImage
 from sim.layout import check_shape, image_shape
 from sim.slips import warn
 
-__all__ = ["as_array", "check_images", "take_images"]
+__all__ = ["as_array", "check_images", "pixel_words", "take_images"]
 
 _KINDS = "uint8 (0 .. 255) or floating point (0 .. 1)"
 
@@ -135,3 +136,11 @@ def _in_range(pixels: NDArray[Any]) -> str:
     return (
         "divide by 255" if 31.0 < high <= 255.0 else f"divide by the largest value that they can have ({high:g} here)"
     )
+
+
+def pixel_words(parameters: NpuParameters, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Words of images, uint8 [images, words, lanes], lane 0 first; the last word is filled up with 0."""
+    p = parameters
+    padded = np.zeros((len(pixels), p.pixel_words * p.encoder_lanes), np.uint8)
+    padded[:, : p.inputs] = pixels
+    return padded.reshape(len(pixels), p.pixel_words, p.encoder_lanes)

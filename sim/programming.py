@@ -2,10 +2,8 @@
 
 A cell is read; while its code is further than the window from its target, and it has tries left, it gets a pulse
 towards the target and is read again. Cells do not disturb one another and have draws of their own, so programming a
-layer at once gives the bits that the Programmer gives row by row, lane by lane.
-
-    pass 1    every cell, to the code of its level, 8 a level
-    pass 2    (fault-aware) partners of failed cells, and whatever else the Programmer does at the same starts
+layer at once gives the bits that the Programmer gives row by row, lane by lane. The
+passes are those of `sim.program_passes`.
 """
 
 from __future__ import annotations
@@ -17,54 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.cycles import programming_cycles
-from hw.params import LayerParameters
-from sim.cells import TOP_CODE, CellModel, CellState, program_rows
-from sim.config import CODE, Programming
-from sim.energy import programming_energy, summed
+from sim.cells import CellModel, CellState, program_rows
+from sim.chip_units import CODE, TOP_CODE
+from sim.config import Programming
+from sim.energy_sums import summed
 from sim.image import ChipImage
 from sim.philox import normal_table
+from sim.program_passes import Outcome, compensate, second_pass, signed_weight, starts_mask, targets_of
+from sim.programming_energy import programming_energy
 from sim.short_repr import short_repr
 from sim.threads import in_order, processors
 
 __all__ = [
     "ImageProgramming",
     "LayerProgramming",
-    "Outcome",
-    "compensate",
     "model_of",
     "program_cells",
     "program_image",
     "program_layer",
-    "second_pass",
-    "starts_mask",
-    "targets_of",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a pass leaves a cell, as in the Programmer's results; arrays [2, inputs, outputs].
-
-    Parameters
-    ----------
-    codes : uint16, code of the last verify read, eighths of a level above G_min, 0 .. 1023
-    pulses : uint8, pulses of the pass
-    failed : bool, out of tries
-    """
-
-    codes: NDArray[np.uint16]
-    pulses: NDArray[np.uint8]
-    failed: NDArray[np.bool_]
-
-    __repr__ = short_repr
-
-    def updated(self, later: Outcome, mask: NDArray[np.bool_]) -> Outcome:
-        """This outcome, but that of a later pass for the cells of `mask`."""
-        return Outcome(
-            np.where(mask, later.codes, self.codes),
-            np.where(mask, later.pulses, self.pulses),
-            np.where(mask, later.failed, self.failed),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +49,7 @@ class LayerProgramming:
         without one
     pulses, verify_reads : events of both passes
     cycles : clock cycles that the layer's Programmer is busy
-    energy_J : joules, `pulses`, `reads` and `adc`, each low, typical and high (`sim.energy.programming_energy`)
+    energy_J : joules, `pulses`, `reads` and `adc`, each low, typical and high (`sim.programming_energy`)
     window : codes
     """
 
@@ -101,7 +70,7 @@ class LayerProgramming:
     @property
     def error(self) -> NDArray[np.int64]:
         """Weight reached less weight wanted, by the last verify reads: int64 [inputs, outputs], eighths of a level."""
-        return _weight(self.final.codes) - _weight(self.wanted)
+        return signed_weight(self.final.codes) - signed_weight(self.wanted)
 
     @property
     def faulty(self) -> NDArray[np.bool_]:
@@ -160,12 +129,6 @@ class ImageProgramming:
         return {**parts, "total": summed(parts.values())}
 
 
-def targets_of(image: ChipImage, index: int) -> NDArray[np.uint16]:
-    """Target codes of layer `index`, uint16 [2, inputs, outputs]: 8 a level."""
-    layer = image.layers[index]
-    return np.stack([layer.positive, layer.negative]).astype(np.uint16) * np.uint16(CODE)
-
-
 def model_of(image: ChipImage, index: int) -> CellModel:
     """The cells of layer `index`."""
     shape = image.parameters.layers[index]
@@ -209,41 +172,6 @@ def program_cells(
 
 _ROWS = 64
 """Rows that a thread programs at once."""
-
-
-def compensate(
-    targets: NDArray[np.uint16], failed: NDArray[np.bool_], codes: NDArray[np.uint16], top: int
-) -> NDArray[np.uint16]:
-    """New targets, uint16 [2, inputs, outputs], that bring p - n of pairs with one failed cell to the weight.
-
-    The failed cell's target becomes its code, its partner's the nearest to what is missing in 0 .. `top` (code of the
-    top level). Pairs with two failed cells keep their targets.
-    """
-    weight = _weight(targets)
-    reached = codes.astype(np.int64)
-    positive, negative = failed[0] & ~failed[1], failed[1] & ~failed[0]
-    p = np.where(positive, reached[0], np.where(negative, np.clip(reached[1] + weight, 0, top), targets[0]))
-    n = np.where(negative, reached[1], np.where(positive, np.clip(reached[0] - weight, 0, top), targets[1]))
-    return np.stack([p, n]).astype(np.uint16)
-
-
-def second_pass(
-    wanted: NDArray[np.uint16], targets: NDArray[np.uint16], parameters: LayerParameters
-) -> NDArray[np.bool_]:
-    """The starts at which a target has changed: bool [tile_rows, groups]."""
-    changed = (wanted != targets).any(axis=0)
-    starts = np.zeros((parameters.tile_rows, parameters.groups), np.bool_)
-    rows, columns = np.nonzero(changed)
-    starts[rows % parameters.tile_rows, columns // parameters.lanes] = True
-    return starts
-
-
-def starts_mask(starts: NDArray[np.bool_], parameters: LayerParameters) -> NDArray[np.bool_]:
-    """The cells of starts, bool [tile_rows, groups] -> bool [2, inputs, outputs]: all row tiles, lanes and sides."""
-    rows = np.arange(parameters.inputs) % parameters.tile_rows
-    groups = np.arange(parameters.outputs) // parameters.lanes
-    mask = starts[rows[:, None], groups[None, :]]
-    return np.stack([mask, mask])
 
 
 def program_layer(
@@ -302,11 +230,6 @@ def program_image(
         if progress is not None:
             progress(index + 1, len(image.layers))
     return ImageProgramming(tuple(layers))
-
-
-def _weight(codes: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """p - n, int64 [inputs, outputs]."""
-    return codes[0].astype(np.int64) - codes[1].astype(np.int64)
 
 
 def _cycles(image: ChipImage, index: int, outcome: Outcome, starts: NDArray[np.bool_]) -> int:

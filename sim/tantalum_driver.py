@@ -22,8 +22,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sim.age_curve import GAUSS, pulses_between
-from sim.config import CODE, Device
-from sim.kernels import CURRENT_BITS
+from sim.chip_units import CODE, CURRENT_BITS, TOP_CODE
+from sim.config import Device
 from sim.tantalum_oxide import TantalumOxide, log_rate
 
 __all__ = ["AIM", "KNOTS", "NO_DRIVER", "STEPS", "WriteDriver", "pulsed", "write_driver"]
@@ -32,7 +32,7 @@ KNOTS = 256
 """Knots of a trajectory over w = 0 .. 1."""
 STEPS = 1023
 """Voltages in either direction besides 0 V: a converter of 10 bits and a sign."""
-CODES = 1024
+CODES = TOP_CODE + 1
 """Codes of a verify read."""
 AIM = (0.5, 1.0)
 """Share of a pulse in which a step up, and one down, is to be made."""

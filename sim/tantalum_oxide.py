@@ -20,6 +20,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from sim.arguments import is_number
+from sim.tantalum_range import A_S, B_PER_SQRT_V, GM_S, off_conductance_S
 
 __all__ = ["TantalumOxide", "flattened", "level_conductances", "log_rate"]
 
@@ -63,11 +64,11 @@ class TantalumOxide:
     States w are float64 of any shape in 0 .. 1, voltages are volts; both broadcast.
     """
 
-    gm_S: float = 0.025
+    gm_S: float = GM_S
     """Gm, conductance of a channel that conducts all over, siemens."""
-    a_S: float = 7.2e-6
+    a_S: float = A_S
     """a, conductance of the insulating share near 0 V, siemens."""
-    b_per_sqrt_V: float = 4.7
+    b_per_sqrt_V: float = B_PER_SQRT_V
     """b, Poole-Frenkel slope of the insulating share, V^-1/2."""
     off_per_s: float = 1e-10
     """A, rate of switching off, 1/s."""
@@ -99,8 +100,7 @@ class TantalumOxide:
 
     def off_conductance_S(self, v_V: ArrayLike) -> NDArray[np.float64]:
         """a * exp(b * sqrt|v|), the conductance at w = 0, siemens. The exponent ends at 300 (4,000 V)."""
-        exponent = self.b_per_sqrt_V * np.sqrt(np.abs(np.asarray(v_V, np.float64)))
-        return np.asarray(self.a_S * np.exp(np.minimum(exponent, 300.0)))
+        return off_conductance_S(v_V, self.a_S, self.b_per_sqrt_V)
 
     def conductance_S(self, w: ArrayLike, v_V: ArrayLike) -> NDArray[np.float64]:
         """G(w, v) = i / v, siemens; at v = 0 its limit."""

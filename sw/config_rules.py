@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sim.config import CODE
+from sim.chip_units import CODE
 from sim.devices import EFFECTS
 from sw.data import SHAPES
 from sw.field_rules import GIVEN, Choice, Needs, Rule, Unused, default_of, shown

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from hw.params import LayerParameters
 from sim.image import ChipImage
-from sim.programming import ImageProgramming, Outcome, program_image, starts_mask
+from sim.program_passes import Outcome, starts_mask
+from sim.programming import ImageProgramming, program_image
 from sim.result import Mismatch, Result
 from sw.errors import FileError
 from sw.files import write_atomic

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from sim.energy import ENDS, summed
 from sim.energy_events import Events
+from sim.energy_sums import ENDS, summed
 from sim.image import ChipImage
 from sim.result import Result
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.energy import ENDS, neuron_updates, summed
+from sim.energy import neuron_updates
 from sim.energy_events import Count, Events
 from sim.energy_parts import COMPONENTS, LEFT_OUT, PARTS, Part, coefficient
+from sim.energy_sums import ENDS, summed
 from sim.image import ChipImage
 from sim.result import Result
 

@@ -17,10 +17,10 @@ from hw.export import CHIP_NAME
 from hw.params import Coding
 from sim.config import Programming
 from sim.devices import ideal_device
-from sim.encoder import image_seed
 from sim.image import ChipImage
-from sim.job import register_writes
+from sim.image_seeds import image_seed
 from sim.reference import run_reference
+from sim.register_writes import register_writes
 from sim.result import Result
 
 __all__ = [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hw.export import CHIP_NAME, export_verilog
 from sim.image import ChipImage
-from sim.job import register_writes
+from sim.register_writes import register_writes
 from sw.example_bench import EXAMPLE_IMAGES, example_files, macro_settings
 from sw.export_commands import FILE_LIST, commands_text, file_list
 

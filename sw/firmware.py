@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from hw.activity import COUNTERS
 from hw.host_registers import build_id, layer_byte_address, program_target_byte_address, unit_byte_address
 from hw.params import Coding
-from sim.config import CODE
-from sim.encoder import image_seeds
+from sim.chip_units import CODE
 from sim.image import ChipImage
-from sim.job import register_writes
+from sim.image_seeds import image_seeds
 from sim.layout import image_shape
 from sim.pixels import check_images
 from sim.reference import run_reference
+from sim.register_writes import register_writes
 from sim.result import Result
 
 __all__ = ["Write", "firmware_files", "load_checksum", "load_writes", "network_header", "programming_writes"]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.config import CODE
+from sim.chip_units import CODE
 from sim.devices import EFFECTS
-from sim.energy import summed
+from sim.energy_sums import summed
 from sim.image import ChipImage
 from sim.lifetime import held
 from sim.programming import ImageProgramming, LayerProgramming, program_image

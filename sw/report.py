@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from sim.config import CODE
+from sim.chip_units import CODE
 from sim.image import ChipImage
 from sim.programming import ImageProgramming
 from sim.result import Result

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from hw.params import Coding, NpuParameters
 from hw.streams import SEED_BYTES, frame_words, seed_words
-from sim.encoder import image_seeds
 from sim.image import ChipImage
-from sim.job import pixel_words
+from sim.image_seeds import image_seeds
+from sim.pixels import pixel_words
 from sw.host.errors import HostError
 from sw.host.transport import Frames
 

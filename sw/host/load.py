@@ -16,10 +16,10 @@ from hw.host_registers import (
     unit_byte_address,
 )
 from hw.params import LayerParameters
-from sim.config import CODE
+from sim.chip_units import CODE
 from sim.image import ChipImage
-from sim.job import register_writes
-from sim.programming import Outcome, compensate, second_pass, starts_mask, targets_of
+from sim.program_passes import Outcome, compensate, second_pass, starts_mask, targets_of
+from sim.register_writes import register_writes
 from sim.short_repr import short_repr
 from sw.host.errors import BusError, ChecksumError, HostError, RefusedError
 from sw.host.registers import bit, flags, read_layer, read_unit, write_unit

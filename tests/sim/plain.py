@@ -13,7 +13,8 @@ from hw.params import Coding, Readout, Reset, Rule
 from hw.phase_shifter import taps, xorshift128
 from sim.crossbar import CrossbarArray
 from sim.image import ChipImage
-from sim.philox import Purpose, normal_table
+from sim.philox import normal_table
+from sim.philox_words import Purpose
 from tests.sim.test_philox import plain_philox
 
 

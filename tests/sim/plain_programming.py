@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from hw.params import LayerParameters
 from sim.config import Device, Programming
-from sim.philox import Purpose, normal_table
+from sim.philox import normal_table
+from sim.philox_words import Purpose
 from tests.sim.plain_tantalum import PlainOxide
 from tests.sim.test_philox import plain_philox
 

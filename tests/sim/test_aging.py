@@ -14,7 +14,8 @@ from sim.aging import Aging
 from sim.crossbar import build_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage
-from sim.philox import Purpose, cell_normals, cell_words, key
+from sim.philox import cell_normals, cell_words
+from sim.philox_words import Purpose, key
 from sim.reference import run_reference
 from sim.result import ACTIVITIES, Mismatch, Result
 from sim.tantalum_oxide import TantalumOxide

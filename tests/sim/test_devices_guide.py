@@ -23,7 +23,7 @@ from torch import nn
 import sw
 from sim.crossbar import build_arrays
 from sim.devices import Cells
-from sim.philox import Purpose
+from sim.philox_words import Purpose
 from sw.errors import ConfigError
 from sw.waterfall import waterfall
 
@@ -73,7 +73,7 @@ def extended(folder: Path, verify: str = '"relaxation"') -> Path:
     entry = entry.replace('"relaxation", "relaxation"', f'"relaxation", {verify}')
     insert(folder / "sim/devices.py", "EFFECTS: tuple[", effect + "\n\n")
     insert(folder / "sim/devices.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
-    insert(folder / "sim/philox.py", "\n\ndef key(", purpose)
+    insert(folder / "sim/philox_words.py", "\n\ndef key(", purpose)
     insert(folder / "sim/config.py", '\n    @model_validator(mode="after")\n    def _check(self) -> Device:', option)
     return folder
 

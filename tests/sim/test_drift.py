@@ -10,7 +10,8 @@ from sim.age_curve import AgeCurve, ReadPulse
 from sim.config import Device
 from sim.crossbar import CrossbarArray, build_arrays
 from sim.devices import Cells, effective_conductance
-from sim.philox import Purpose, cell_normals, key
+from sim.philox import cell_normals
+from sim.philox_words import Purpose, key
 from sim.tantalum_oxide import TantalumOxide
 from tests.sim.drifting import DRIFT, drifting_chip, drifting_device
 from tests.sim.networks import random_chip

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hw.params import Coding
-from sim.encoder import Encoder, image_seed
-from sim.philox import Purpose
+from sim.encoder import Encoder
+from sim.image_seeds import image_seed
+from sim.philox_words import Purpose
 from tests.sim.networks import random_chip, random_pixels
 from tests.sim.plain import plain_row_codes
 from tests.sim.test_philox import plain_philox

@@ -14,10 +14,11 @@ from hw.params import Coding, LayerParameters, NpuParameters, Rule
 from hw.structure import structure
 from sim.config import Device, Energy
 from sim.crossbar import build_arrays
-from sim.energy import ENDS, energy
+from sim.energy import energy
 from sim.energy_events import Events, words_inside
 from sim.energy_parts import COMPONENTS, PARTS
 from sim.energy_stores import NOT_BOOKED, stores
+from sim.energy_sums import ENDS
 from sim.reference import run_reference
 from tests.sim.networks import random_chip, random_pixels
 from tests.sim.plain import plain_stray

@@ -20,7 +20,6 @@ from hw.cycles import image_bound
 from hw.host_registers import build_id, unit_byte_address
 from hw.streams import frame_words
 from sim import host_simulator
-from sim.encoder import image_seeds
 from sim.host_bench import (
     CONTINUES,
     FRAME,
@@ -35,8 +34,10 @@ from sim.host_bench import (
 )  # fmt: skip
 from sim.host_link import HostLink, command
 from sim.host_simulator import build_host_simulator
-from sim.job import pixel_words, register_writes
+from sim.image_seeds import image_seeds
 from sim.macro import programmed_models, save_models
+from sim.pixels import pixel_words
+from sim.register_writes import register_writes
 from sim.simulator import Simulator
 from sim.tools import SimulationError
 from tests.conftest import SIMULATORS

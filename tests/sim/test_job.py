@@ -10,9 +10,11 @@ import pytest
 
 from hw.params import Coding
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, bias_address, global_address, layer_address
-from sim.encoder import image_seed
-from sim.job import image_stream, pixel_words, read_record, read_trace, register_writes, write_job
+from sim.image_seeds import image_seed
+from sim.job import image_stream, read_record, read_trace, write_job
 from sim.macro import programmed_models
+from sim.pixels import pixel_words
+from sim.register_writes import register_writes
 from sim.tools import SimulationError
 from tests.sim.networks import random_chip
 

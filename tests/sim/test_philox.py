@@ -7,17 +7,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from sim.philox import (
-    TABLE_SIZE,
-    Purpose,
-    cell_normals,
-    cell_words,
-    fill_normals,
-    fill_words,
-    key,
-    normal_table,
-    philox,
-)
+from sim.philox import TABLE_SIZE, cell_normals, cell_words, fill_normals, fill_words, normal_table, philox
+from sim.philox_words import Purpose, key, philox_blocks
 
 MASK = 0xFFFFFFFF
 
@@ -46,7 +37,8 @@ def test_random123_vectors(counter: str, key_words: str, expected: str) -> None:
     c = [int(word, 16) for word in counter.split()]
     k0, k1 = (int(word, 16) for word in key_words.split())
     words = [int(word, 16) for word in expected.split()]
-    assert philox(np.array(c, np.uint32), (k0, k1)).tolist() == words
+    for blocks in (philox, philox_blocks):
+        assert blocks(np.array(c, np.uint32), (k0, k1)).tolist() == words
     assert list(plain_philox(tuple(c), (k0, k1))) == words
 
 
@@ -56,6 +48,7 @@ def test_many_counters() -> None:
     words = philox(counters, (123, 456))
     for place in np.ndindex(3, 5):
         assert tuple(words[place]) == plain_philox(tuple(int(c) for c in counters[place]), (123, 456))
+    np.testing.assert_array_equal(philox_blocks(counters, (123, 456)), words)
 
 
 def test_normal_table() -> None:

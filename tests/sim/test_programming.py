@@ -19,16 +19,8 @@ from sim.crossbar import build_arrays
 from sim.devices import ideal_conductance
 from sim.image import ChipImage
 from sim.ir_drop import IrDrop
-from sim.programming import (
-    compensate,
-    model_of,
-    program_cells,
-    program_image,
-    program_layer,
-    second_pass,
-    starts_mask,
-    targets_of,
-)
+from sim.program_passes import compensate, second_pass, starts_mask, targets_of
+from sim.programming import model_of, program_cells, program_image, program_layer
 from tests.sim.networks import random_chip
 from tests.sim.plain_programming import LockstepProgrammer, PlainCells
 

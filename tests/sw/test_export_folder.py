@@ -9,7 +9,7 @@ import pytest
 
 import sw
 from hw.host_registers import build_id
-from sim.job import register_writes
+from sim.register_writes import register_writes
 from sw.errors import FileError
 from sw.firmware import load_checksum, load_writes
 from tests.sw.models import make_chip

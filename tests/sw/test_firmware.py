@@ -17,7 +17,7 @@ from hw.c_header import c_header
 from hw.host_registers import bias_byte_address, layer_byte_address, unit_byte_address
 from hw.params import Coding
 from sim.config import Programming
-from sim.encoder import image_seed
+from sim.image_seeds import image_seed
 from sim.reference import run_reference
 from sw.firmware import firmware_files, load_checksum, load_writes, network_header, programming_writes
 from tests.sim.networks import random_chip

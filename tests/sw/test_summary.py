@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.energy import ENDS, energy
+from sim.energy import energy
+from sim.energy_sums import ENDS
 from sw.image_set import ImageSet
 from sw.summary import summarise, tiles, versions, widest
 from tests.sw.energy_check import check_energy

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hw.params import Coding
-from sim.encoder import image_seeds
+from sim.image_seeds import image_seeds
 from sw.host.errors import HostError
 from sw.host.frames import decoded, image_frames
 from tests.sim.host_chips import PIXELS, host_chip
