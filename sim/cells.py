@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from sim.chip_units import CODE, CURRENT_BITS, TOP_CODE
 from sim.config import Device
-from sim.devices import Cells, StuckCells
+from sim.devices import Cells
+from sim.effects import StuckCells
 from sim.philox import normal_table, philox4x32
 from sim.philox_words import Purpose, key
 from sim.short_repr import short_repr
@@ -66,7 +67,7 @@ def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-unty
 
 @njit(cache=True)
 def _stuck(row, column, side, keys, device):  # type: ignore[no-untyped-def]
-    """Whether the cell is one that `sim.devices.StuckCells` holds."""
+    """Whether the cell is one that `sim.effects.StuckCells` holds."""
     if device[_STUCK_SHARE] == 0.0:
         return False
     word = _word(row, column >> 2, side, 0, keys, _STUCK, column & 3)

@@ -28,8 +28,9 @@ from hw.params import LayerParameters
 from sim.adc import convert_single, digitise
 from sim.chip_units import CURRENT_BITS, NOISE_BITS
 from sim.config import Device
-from sim.devices import EFFECTS, Cells, after_pulses, array_effects, effective_conductance
+from sim.devices import Cells, after_pulses, array_effects, effective_conductance
 from sim.drift import LayerDrift
+from sim.effects import EFFECTS
 from sim.image import ChipImage, LayerImage
 from sim.kernels import add_rows, count_rows, list_rows
 from sim.maps import Driven, whole_vectors

@@ -15,7 +15,7 @@ from sim.image_seeds import image_seeds
 from sim.macro import MacroModel, read_drift, save_models
 from sim.pixels import pixel_words
 from sim.register_writes import register_writes
-from sim.result import Result, Trace
+from sim.result import Result, Trace, from_counters
 from sim.tools import SimulationError
 
 __all__ = ["read_record", "read_trace", "write_job"]
@@ -112,8 +112,7 @@ def _decoded(
         if int(fields[3]):
             raise SimulationError(f"A membrane of image {int(ids[row])} overflowed (layer flags {int(fields[3]):b})")
         counters[row] = np.array(fields[4:], np.int64).reshape(layers, -1)
-    names = {"row_pulses": 0, "tile_reads": 1, "adc_conversions": 2, "saturations": 3}
-    activity = {name: counters[:, :, index] for name, index in names.items()}
+    spikes, activity = from_counters(counters)
     with np.load(folder / "conductance.npz") as totals:
         sums = np.stack([_by_place(totals[f"layer_{index}"], count) for index in range(layers)], axis=1)
     activity |= {"conductance": sums[:, :, 0], "stray": sums[:, :, 1]}
@@ -122,7 +121,7 @@ def _decoded(
         steps=steps,
         margins=margins,
         reasons=reasons,
-        spikes=counters[:, :, 4],
+        spikes=spikes,
         activity=activity,
         cycles=cycles,
         ids=ids,

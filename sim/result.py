@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.activity import COUNTERS
 from sim.arguments import check_labels
 from sim.drift_state import DriftState
 from sim.label_shift import shift_in_words, shift_of
@@ -16,9 +17,12 @@ from sim.origin import Origin
 from sim.short_repr import short_repr
 from sim.slips import warn
 
-__all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace"]
+__all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace", "from_counters"]
 
-ACTIVITIES = ("row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance", "stray")
+_KEYS = {"conversions": "adc_conversions"}
+"""Counters of the hardware that have another name in `Result.activity`."""
+
+ACTIVITIES = (*(_KEYS.get(name, name) for name in COUNTERS if name != "spikes"), "conductance", "stray")
 """Keys of `Result.activity`. The first four are hardware counters; `conductance` is the sum over row pulses of the
 row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 8-bit row codes): crossbar energy.
 `stray` is what wires let go astray between rows beyond that, in units of dG / 2^20 (`sim.stray`); 0 without wires."""
@@ -138,6 +142,12 @@ class Result:
             parts.append(f"{self.cycles.mean():.0f} clock cycles on average")
         what = [name for name in ("trace", "drift") if getattr(self, name) is not None]
         return f"Result({'; '.join(parts)}{''.join(f'; with {name}' for name in what)})"
+
+    @property
+    def counters(self) -> NDArray[np.int64]:
+        """What the hardware counts, int64 [images, layers, counters], in the order of `hw.activity.COUNTERS`."""
+        known = {**self.activity, "spikes": self.spikes}
+        return np.stack([known[_KEYS.get(name, name)] for name in COUNTERS], axis=2)
 
     @classmethod
     def concatenate(cls, results: Sequence[Result]) -> Result:
@@ -275,6 +285,12 @@ class Result:
             place = a.place(layer, neuron)
             raise Mismatch(f"Image {int(self.ids[image])}, layer {layer}, step {step + 1}, {place}: {text}")
         return compared
+
+
+def from_counters(counters: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
+    """`Result.spikes`, and what of `Result.activity` the hardware counts, from what `Result.counters` gives."""
+    known = {_KEYS.get(name, name): counters[:, :, place] for place, name in enumerate(COUNTERS)}
+    return known.pop("spikes"), known
 
 
 def _earlier(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sim.chip_units import CODE
-from sim.devices import EFFECTS
+from sim.effects import EFFECTS
 from sw.data import SHAPES
 from sw.field_rules import GIVEN, Choice, Needs, Rule, Unused, default_of, shown
 from sw.layer_string import parse_layers, shapes_of

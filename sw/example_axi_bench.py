@@ -19,7 +19,6 @@ from sim.image import ChipImage
 from sim.result import Result
 from sw.example_bench import (
     EXAMPLE_IMAGES,
-    activity_columns,
     example_pixels,
     hang_cycles,
     ideal_result,
@@ -249,7 +248,7 @@ def axi_example_files(image: ChipImage) -> dict[str, str]:
 
 def result_words(result: Result) -> NDArray[np.uint64]:
     """Words of the result frames of images, uint64 [images, 1 + 3 layers], without that of `cycles` and `gap`."""
-    counters = activity_columns(result).astype(np.uint64)  # images, layers, fields
+    counters = result.counters.astype(np.uint64)  # images, layers, fields
     row_pulses, tile_reads, conversions, saturations, spikes = np.moveaxis(counters, 2, 0)
     margins = (result.margins.astype(np.int64) & 0xFFFFFFFF).astype(np.uint64)
     numbers = [values.astype(np.uint64) for values in (result.classes, result.steps, result.reasons)]

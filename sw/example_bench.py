@@ -16,7 +16,7 @@ from hw.cycles import image_bound
 from hw.export import CHIP_NAME
 from hw.params import Coding
 from sim.config import Programming
-from sim.devices import ideal_device
+from sim.effects import ideal_device
 from sim.image import ChipImage
 from sim.image_seeds import image_seed
 from sim.reference import run_reference
@@ -24,7 +24,7 @@ from sim.register_writes import register_writes
 from sim.result import Result
 
 __all__ = [
-    "EXAMPLE_IMAGES", "activity_columns", "example_files", "example_pixels", "hang_cycles", "ideal_result",
+    "EXAMPLE_IMAGES", "example_files", "example_pixels", "hang_cycles", "ideal_result",
     "macro_settings",
 ]  # fmt: skip
 
@@ -172,12 +172,6 @@ def ideal_result(image: ChipImage, pixels: NDArray[np.uint8]) -> Result:
     return run_reference(replace(image, device=ideal_device(image.device), programming=Programming()), pixels)
 
 
-def activity_columns(result: Result) -> NDArray[np.int64]:
-    """The counters of a result, int64 [images, layers, fields], in the order of `COUNTERS`."""
-    counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
-    return np.stack([counters[name] for name in COUNTERS], axis=2)
-
-
 def hang_cycles(image: ChipImage) -> int:
     """Clock cycles without any event after which a bench gives up."""
     return 100_000 + 4 * image_bound(image.parameters, image.settle_cycles, image.adc_cycles)
@@ -202,7 +196,7 @@ def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
 def _result_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
     """A line an image: class, steps, margin, reason, and five counters a layer, 16 digits each."""
     result = ideal_result(image, pixels)
-    counters = activity_columns(result)
+    counters = result.counters
     lines = []
     for row in range(len(result)):
         numbers = [result.classes[row], result.steps[row], result.margins[row], result.reasons[row]]

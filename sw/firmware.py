@@ -198,9 +198,7 @@ def _answers(result: Result) -> list[str]:
 
 
 def _counters(result: Result) -> list[str]:
-    names = {"conversions": result.activity["adc_conversions"], "spikes": result.spikes}
-    columns = [names[name] if name in names else result.activity[name] for name in COUNTERS]
-    table = np.stack(columns, axis=2)  # images, layers, fields
     return [
-        "{" + ", ".join("{" + ", ".join(map(str, layer)) + "}" for layer in image) + "}" for image in table.tolist()
+        "{" + ", ".join("{" + ", ".join(map(str, layer)) + "}" for layer in image) + "}"
+        for image in result.counters.tolist()
     ]

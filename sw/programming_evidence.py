@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.chip_units import CODE
-from sim.devices import EFFECTS
+from sim.effects import EFFECTS
 from sim.energy_sums import summed
 from sim.image import ChipImage
 from sim.lifetime import held

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.config import Programming
-from sim.devices import EFFECTS, ideal_device
+from sim.effects import EFFECTS, ideal_device
 from sim.image import ChipImage
 from sim.lifetime import held
 from sim.reference import run_reference
@@ -102,7 +102,7 @@ def ideal_cells(image: ChipImage) -> ChipImage:
 def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
     """The effects that are on, one added after the other; the last is the chip itself.
 
-    Stages and their order are those of `sim.devices.EFFECTS`. With program and verify, "programming" is everything
+    Stages and their order are those of `sim.effects.EFFECTS`. With program and verify, "programming" is everything
     about pulses, cells that differ included, before there are stuck cells and noise; "fault-aware mapping" is what the
     second pass gives back, and effects that pulses do not have in them come after it. Cells that drift are held until
     the last stage, "drift".

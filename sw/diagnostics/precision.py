@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sim.devices import EFFECTS
+from sim.effects import EFFECTS
 from sw.diagnostics.measure import LayerMeasures, Measures
 from sw.diagnostics.registry import Sign, kind
 from sw.diagnostics.settings import automatic

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.activity import COUNTERS
 from hw.params import Coding, NpuParameters
 from hw.streams import SEED_BYTES, frame_words, seed_words
 from sim.image import ChipImage
 from sim.image_seeds import image_seeds
 from sim.pixels import pixel_words
+from sim.result import from_counters
 from sw.host.errors import HostError
 from sw.host.transport import Frames
 
@@ -52,8 +54,8 @@ def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any
 
     answer = table[:, 0]
     cycles, gaps = halves(table[:, 1])
-    row_pulses, tile_reads = halves(table[:, 2::3])
-    conversions, saturations = halves(table[:, 3::3])
+    counted = np.stack(halves(table[:, 2:]), axis=2).reshape(len(table), len(parameters.layers), 6)
+    spikes, activity = from_counters(counted[:, :, : len(COUNTERS)])  # the last half of a layer's words is 0
     margins = part(answer, 32, 32)
     return {
         "classes": part(answer, 0, 15).astype(np.int32),
@@ -63,11 +65,6 @@ def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any
         "margins": margins - ((margins >> 31) << 32),
         "cycles": cycles,
         "gaps": gaps,
-        "spikes": part(table[:, 4::3], 0, 32),
-        "activity": {
-            "row_pulses": row_pulses,
-            "tile_reads": tile_reads,
-            "adc_conversions": conversions,
-            "saturations": saturations,
-        },
+        "spikes": spikes,
+        "activity": activity,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hw.cycles import STALL
 from hw.host_registers import (
     layer_byte_address,
     program_result_byte_address,
@@ -229,7 +230,6 @@ def _starts(
 
 def _longest(image: ChipImage, p: LayerParameters) -> int:
     """Bound on the clock cycles of a start: every cell of every lane takes all its tries, stalls in them."""
-    stall = 16
     tries = image.programming.tries
-    reads = (tries + 1) * (image.settle_cycles + image.adc_cycles + stall)
-    return 2 * p.lanes * (reads + tries * (image.program_cycles + stall))
+    reads = (tries + 1) * (image.settle_cycles + image.adc_cycles + STALL)
+    return 2 * p.lanes * (reads + tries * (image.program_cycles + STALL))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sim.cells import CellModel, CellState
 from sim.config import Device
-from sim.devices import Cells, StuckCells
+from sim.devices import Cells
+from sim.effects import StuckCells
 from tests.sim.plain_programming import PlainCells
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*usual values are")  # wilder cells than there are

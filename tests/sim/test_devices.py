@@ -7,15 +7,8 @@ import pytest
 
 from hw.params import LayerParameters
 from sim.config import Device
-from sim.devices import (
-    Cells,
-    DeviceVariation,
-    ProgrammingError,
-    StuckCells,
-    effective_conductance,
-    effects,
-    ideal_conductance,
-)
+from sim.devices import Cells, effective_conductance, effects, ideal_conductance
+from sim.effects import DeviceVariation, ProgrammingError, StuckCells
 from sim.ir_drop import IrDrop
 
 SHAPE = (2, 300, 200)

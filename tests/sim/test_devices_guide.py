@@ -71,8 +71,8 @@ def extended(folder: Path, verify: str = '"relaxation"') -> Path:
     effect, purpose, option, entry = re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S)
     purpose, option, entry = (textwrap.indent(block, "    ") for block in (purpose, option, entry))
     entry = entry.replace('"relaxation", "relaxation"', f'"relaxation", {verify}')
-    insert(folder / "sim/devices.py", "EFFECTS: tuple[", effect + "\n\n")
-    insert(folder / "sim/devices.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
+    insert(folder / "sim/effects.py", "EFFECTS: tuple[", effect + "\n\n")
+    insert(folder / "sim/effects.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
     insert(folder / "sim/philox_words.py", "\n\ndef key(", purpose)
     insert(folder / "sim/config.py", '\n    @model_validator(mode="after")\n    def _check(self) -> Device:', option)
     return folder

