@@ -2,10 +2,27 @@
 
 `measure` runs the integer reference over some images and counts; the kinds of findings, each a function registered with
 `sw.diagnostics.registry.kind`, look at what was counted. docs/diagnostics.md has them in a table.
+
+What measures is imported when asked for: a weight image that is loaded has findings, and needs no reference for them.
 """
 
-from sw.diagnostics.examine import MOST_COMPILED, MOST_IMAGES, diagnose, diagnose_compiled
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from sw.diagnostics.finding import Diagnosis, Finding
-from sw.diagnostics.registry import KINDS
+
+if TYPE_CHECKING:
+    from sw.diagnostics.examine import MOST_COMPILED, MOST_IMAGES, diagnose, diagnose_compiled
+    from sw.diagnostics.registry import KINDS
 
 __all__ = ["KINDS", "MOST_COMPILED", "MOST_IMAGES", "Diagnosis", "Finding", "diagnose", "diagnose_compiled"]
+
+
+def __getattr__(name: str) -> Any:
+    """Everything else of `__all__`, imported when asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module 'sw.diagnostics' has no attribute '{name}'")
+    from sw.diagnostics import examine, registry  # the kinds of findings are registered with the first
+
+    return getattr(registry if name == "KINDS" else examine, name)

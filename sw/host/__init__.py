@@ -1,14 +1,29 @@
 """The host's side of a chip: a driver over an abstract transport.
 
 from sw.host import CosimTransport, Host
+
+Nothing but `CosimTransport` needs a simulator, a model of devices or a compiler; it is imported when asked for.
 """
 
 from __future__ import annotations
 
-from sw.host.cosim_transport import CosimTransport
+from typing import TYPE_CHECKING, Any
+
 from sw.host.driver import Host
 from sw.host.errors import HostError
 from sw.host.load import LayerLoad, LoadReport
 from sw.host.transport import Transport
 
+if TYPE_CHECKING:
+    from sw.host.cosim_transport import CosimTransport
+
 __all__ = ["CosimTransport", "Host", "HostError", "LayerLoad", "LoadReport", "Transport"]
+
+
+def __getattr__(name: str) -> Any:
+    """`CosimTransport`, imported when asked for."""
+    if name != "CosimTransport":
+        raise AttributeError(f"module 'sw.host' has no attribute '{name}'")
+    from sw.host.cosim_transport import CosimTransport
+
+    return CosimTransport

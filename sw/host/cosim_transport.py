@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim.arguments import check_switch, check_trace
 from sim.cells import CELL_FIELDS, CellState
-from sim.crossbar import CrossbarArray
+from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
 from sim.host_bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
 from sim.host_link import HostLink, command
@@ -151,8 +151,11 @@ class CosimTransport(Transport):
         (line,) = self._exchange(command(TIME), 1)
         return int(line.split()[1])
 
-    def reload(self, arrays: Sequence[CrossbarArray], drift: DriftState | None = None) -> None:
-        """Put these programmed arrays in the place of the chip's; see `Devices`."""
+    def reload(
+        self, image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None
+    ) -> None:
+        """Put the image's programmed arrays in the place of the chip's; see `Devices`."""
+        arrays = build_arrays(image) if arrays is None else arrays
         save_models(self.folder, programmed_models(self._image, arrays, drift, self.frames_sent))
         self._exchange(command(RELOAD), 1)
 

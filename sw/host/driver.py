@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from hw.host_registers import build_id
 from hw.params import Coding, NpuParameters
 from sim.arguments import check_ids, check_progress, check_switch, check_whole
 from sim.brightness import CalibrationFacts
-from sim.crossbar import CrossbarArray, build_arrays
 from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.result import Result
@@ -28,6 +27,9 @@ from sw.host.registers import bit, flags, identify, read_layer, read_parameters,
 from sw.host.transport import Transport
 from sw.inputs import as_pixels
 from sw.weight_image import first_difference, load
+
+if TYPE_CHECKING:  # what only simulated devices have
+    from sim.crossbar import CrossbarArray
 
 __all__ = ["Host"]
 
@@ -150,7 +152,7 @@ class Host:
                 if progress is not None:
                     progress(index + 1, len(image.layers))
         elif devices is not None:
-            devices.reload(build_arrays(image) if arrays is None else arrays, drift)
+            devices.reload(image, arrays, drift)
         session.end()
         self._image, self._calibration = image, calibration
         ended = self.transport.clock()

@@ -6,16 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.cells import CellState
-from sim.crossbar import CrossbarArray
 from sim.drift_state import DriftState
+from sim.image import ChipImage
 from sim.short_repr import short_repr
 from sw.host.errors import BusError
+
+if TYPE_CHECKING:  # a driver of real chips needs no model of devices
+    from sim.cells import CellState
+    from sim.crossbar import CrossbarArray
 
 __all__ = ["INTERRUPT", "READ", "WRITE", "Devices", "Frames", "Transport", "accesses"]
 
@@ -50,8 +53,12 @@ class Devices(Protocol):
     frames_sent: int
     """Image frames that were sent since the start: the place of the next one."""
 
-    def reload(self, arrays: Sequence[CrossbarArray], drift: DriftState | None = None) -> None:
-        """Put these programmed arrays in the place of the chip's: the fast load; `drift` is where their cells are."""
+    def reload(
+        self, image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None
+    ) -> None:
+        """Put the image's programmed arrays, made here if not given, in the place of the chip's: the fast load; `drift`
+        is where their cells are.
+        """
 
     def cells(self) -> tuple[CellState, ...]:
         """The cells of every layer as they are now."""

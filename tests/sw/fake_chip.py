@@ -80,16 +80,17 @@ class FakeChip:
                     return
                 if op == 3:
                     data = commands.read(a * self.parameters.encoder_lanes)
-                    self.pending += self._frame(b, c, data)
+                    self.pending += self.frame(b, c, data)
                     continue
-                text = self._answer(op, a, b, c, len(self.pending))
+                text = self.answer(op, a, b, c, len(self.pending))
                 come = len(self.pending) if op == 4 else min(len(self.pending), op == 5)
                 out.writelines(line + "\n" for line in self.pending[:come])
                 del self.pending[:come]
                 out.write(text + "\n")
                 out.flush()
 
-    def _answer(self, op: int, a: int, b: int, c: int, frames: int) -> str:
+    def answer(self, op: int, a: int, b: int, c: int = 15, frames: int = 0) -> str:
+        """The line that answers a command of `sim.host_bench`; `frames` are waiting."""
         if op == 1:
             assert c == 15
             response = self._write(a, b)
@@ -164,7 +165,8 @@ class FakeChip:
                     self.values[layer_byte_address(index, "verify_reads")] += 1
                     self.values[program_result_byte_address(index, 2 * word + side)] = code | failed << 31
 
-    def _frame(self, tag: int, number: int, data: bytes) -> list[str]:
+    def frame(self, tag: int, number: int, data: bytes) -> list[str]:
+        """The lines of the result frames that an image frame gives; lane 0 is last in its words."""
         lanes = self.parameters.encoder_lanes
         words = [data[at : at + lanes][::-1] for at in range(0, len(data), lanes)]
         self.frames.append((number, b"".join(words)))

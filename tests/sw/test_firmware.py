@@ -236,15 +236,15 @@ def test_something_else_at_the_address_is_told(firmware, tmp_path, name, value, 
 
 def test_a_result_that_does_not_come_is_told(firmware, tmp_path):
     chip = fake()
-    chip._frame = lambda *_: []  # type: ignore[method-assign]
+    chip.frame = lambda *_: []  # type: ignore[method-assign]
     done = run(firmware, chip, tmp_path)
     assert done.returncode == 1 and "Error: an image: the chip did not answer in time" in done.stdout
 
 
 def test_words_without_an_end_before_a_frame_are_passed_over(firmware, tmp_path):
     chip = fake()
-    frames = chip._frame
-    chip._frame = lambda *a: [f"f {a[0]} 00000000deadbeef{line[3:]}" for line in frames(*a)]  # type: ignore[method-assign]
+    frames = chip.frame
+    chip.frame = lambda *a: [f"f {a[0]} 00000000deadbeef{line[3:]}" for line in frames(*a)]  # type: ignore[method-assign]
     done = run(firmware, chip, tmp_path)
     assert done.returncode == 0, done.stdout
 
