@@ -52,7 +52,7 @@ def stage_classes(chip: Compiled, images: NDArray[np.uint8]) -> list[tuple[str, 
         image = chip.stages.untuned
     stages: list[tuple[str, Callable[[], NDArray[np.integer]]]] = []
     if chip.stages is not None:
-        from sw.training import torch_classes
+        from sw.plain_torch import torch_classes
 
         model, folded, normalised = chip.stages.model, chip.stages.folded, chip.stages.normalised
         pictures = images.reshape(len(images), *folded.input_shape)

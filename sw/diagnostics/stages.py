@@ -74,7 +74,7 @@ class Stages:
         """Classes [images] of the first stage."""
         if self._chip.stages is None:
             return self.classes(self.names[0])
-        from sw.training import torch_classes
+        from sw.plain_torch import torch_classes
 
         shape = self._chip.stages.folded.input_shape
         self._known["ANN"] = torch_classes(self._chip.stages.model, self._pixels.reshape(len(self._pixels), *shape))
