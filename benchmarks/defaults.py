@@ -33,8 +33,9 @@ import sw
 from sw.data import Dataset, load_data
 from sw.errors import DiagnosticWarning
 from sw.files import write_atomic
+from sw.plain_torch import torch_accuracy
 from sw.sections import TrainSection
-from sw.training import torch_accuracy, train
+from sw.training import train
 
 _BUILD = Path(__file__).parent.parent / "build"
 FIGURES, _NETWORKS = _BUILD / "defaults.json", _BUILD / "defaults"

@@ -19,7 +19,8 @@ import sw
 from sim.reference import run_reference
 from sw.chip import Chip
 from sw.data import Dataset, load_data
-from sw.training import torch_classes, train
+from sw.plain_torch import torch_classes
+from sw.training import train
 
 _CONSOLE = Console(soft_wrap=True, highlight=False)
 _PERIODS = 10

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from sw.chip import Chip
     from sw.config import Config
     from sw.layers import ClippedReLU
-    from sw.nir_export import write_nir
     from sw.nir_import import NirModel, read_nir
 
 __all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir", "write_nir"]
@@ -63,9 +63,15 @@ def compile(
     Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.errors`. Warns of
     images that were surely scaled wrongly, all alike or without contrast.
     """
+    from sw.chip import Chip
     from sw.compiler import compile_model
+    from sw.diagnostics import diagnose_compiled
+    from sw.passes.notes import chip_notes
 
-    return compile_model(model, calibration_images, config, validation, progress, input_shape, name)
+    compiled, pixels = compile_model(model, calibration_images, config, validation, progress, input_shape, name)
+    compiled.findings = diagnose_compiled(compiled, pixels)
+    compiled.notes += chip_notes(compiled.findings)
+    return Chip.of(compiled)
 
 
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:
@@ -74,9 +80,24 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
     Raises `sw.errors.WeightImageError` for a file that is damaged, foreign, of a newer version, or made for hardware
     other than `expected_parameters` (if given); the file's own hardware parameters are never overridden.
     """
+    from sw.chip import Chip
     from sw.weight_image import load as load_image
 
-    return load_image(path, expected_parameters)
+    return Chip.of(load_image(path, expected_parameters))
+
+
+def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
+    """Write a network as a NIR file, whole or not at all.
+
+    network : one from `read_nir`, as it was; or a chip, as integers without what cells and converters do to them
+
+    Raises `sw.errors.UnsupportedError` for what NIR cannot express, `sw.errors.FileError` if the file cannot be
+    written, or one of another kind would be lost.
+    """
+    from sw.chip import Chip
+    from sw.nir_export import write_nir as write
+
+    return network.write_nir(path) if isinstance(network, Chip) else write(network, path)
 
 
 def __getattr__(name: str) -> Any:
@@ -87,7 +108,6 @@ def __getattr__(name: str) -> Any:
         "ClippedReLU": "sw.layers",
         "NirModel": "sw.nir_import",
         "read_nir": "sw.nir_import",
-        "write_nir": "sw.nir_export",
     }
     if name not in modules:
         raise AttributeError(f"module 'sw' has no attribute '{name}'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +18,18 @@ from sim.image import ChipImage
 from sim.layout import image_shape
 from sim.reference import run_reference
 from sim.result import Result
+from sw.compiled import Compiled, Stages
 from sw.config import Config
 from sw.errors import ConfigError, FileError
 from sw.files import readable_error, writable_file, writable_folder, write_atomic, write_folder
 from sw.image_numbers import ImageNumbers
 from sw.inputs import as_ids, as_labels, as_pixels, as_trace
-from sw.measured import measured
+from sw.measured import check_measured, measured
 from sw.provenance import Provenance
 from sw.settings import fixed
 
 if TYPE_CHECKING:
-    from sw.compiler import Stages
-    from sw.diagnostics import Diagnosis
+    from sw.diagnostics.finding import Diagnosis
     from sw.network import Network
     from sw.passes.learn import LearntRule
     from sw.passes.tune import Tuned
@@ -38,24 +39,10 @@ __all__ = ["Chip"]
 Progress = Callable[[int, int], None]
 
 
-class Chip:
+class Chip(Compiled):
     """A network on the accelerator; made by `sw.compile` or `sw.load`.
 
-    Parameters
-    ----------
-    image : everything the hardware is and holds
-    config : the run's configuration
-    stages : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
-    strategy : how k was learnt; None if it was given, and for a chip that was loaded
-    tuned : how the thresholds were tuned; None if they were not, and for a chip that was loaded
-    provenance : where the chip comes from; unknown if not given
-    network : the network in units of its thresholds, before quantisation; None for a chip that was loaded
-
-    Attributes
-    ----------
-    findings : what `sw.compile` found on the calibration images, see `diagnose`; a chip that is saved keeps
-        them. None where they are not known
-    notes : what `sw.compile` chose or changed, in sentences; saved like `findings`
+    Parameters and attributes are those of `Compiled`. `findings` and `notes` are saved with the chip.
     """
 
     def __init__(
@@ -67,17 +54,18 @@ class Chip:
         tuned: Tuned | None = None,
         provenance: Provenance | None = None,
         network: Network | None = None,
+        findings: Diagnosis | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
-        self.image = image
         self._config = Config.load(config)
-        self.stages = stages
-        self.strategy = strategy
-        self.tuned = tuned
-        self.provenance = Provenance() if provenance is None else provenance
-        self.network = network if stages is None else stages.normalised
-        self.findings: Diagnosis | None = None
-        self.notes: tuple[str, ...] = ()
+        origin = Provenance() if provenance is None else provenance
+        super().__init__(image, self._config, stages, strategy, tuned, origin, network, findings, notes)
         self._numbers = ImageNumbers()
+
+    @classmethod
+    def of(cls, compiled: Compiled) -> Chip:
+        """The chip of what was compiled, or read from a weight image."""
+        return cls(**{field.name: getattr(compiled, field.name) for field in fields(Compiled)})
 
     @property
     def config(self) -> Config:
@@ -263,7 +251,7 @@ class Chip:
         """Write the network as a NIR file, whole or not at all; what NIR cannot express raises, see `sw.nir_export`."""
         from sw.nir_export import write_nir
 
-        return write_nir(self, path)
+        return write_nir(self.image, path, self.config.neuron.v0)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weight image (.loom), whole or not at all; `sw.load` reads it.
@@ -304,4 +292,14 @@ class Chip:
         """
         from sw.chip_report import report
 
-        return report(self, writable_folder(folder, "report folder"), images, labels, reference, rtl)
+        place = writable_folder(folder, "report folder")
+        if images is None:
+            for name, value in (("Labels", labels), ("Results", reference), ("Results", rtl)):
+                if value is not None:
+                    raise ValueError(f"{name} need the images they belong to: give chip.report the images too")
+            return report(self, place)
+        pixels = self.pixels(images)
+        known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)
+        check_measured(self.image, pixels, reference, rtl)
+        reference = self.predict(pixels, ids=range(len(pixels))) if reference is None else reference
+        return report(self, place, pixels, known, reference, rtl)

@@ -1,36 +1,36 @@
-"""What `Chip.report` does: check that results belong together, compare them, measure the rest, write."""
+"""What `Chip.report` writes: results are compared, the rest is measured."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sim.result import Result
+from sw.compiled import Compiled
 from sw.diagnostics import diagnose
 from sw.image_set import GIVEN, ImageSet
-from sw.inputs import as_labels
-from sw.measured import check_measured, compared
+from sw.measured import compared
 from sw.report import write_report
 from sw.waterfall import waterfall
-
-if TYPE_CHECKING:
-    from sw.chip import Chip
 
 __all__ = ["report"]
 
 
-def report(chip: Chip, folder: Path, images: Any, labels: Any, reference: Result | None, rtl: Result | None) -> Path:
-    """Write the report; see `Chip.report`."""
-    if images is None:
-        for name, value in (("Labels", labels), ("Results", reference), ("Results", rtl)):
-            if value is not None:
-                raise ValueError(f"{name} need the images they belong to: give chip.report the images too")
-    pixels = None if images is None else chip.pixels(images)
-    known = None
-    if pixels is not None:
-        known = None if labels is None else as_labels(labels, len(pixels), chip.parameters.classes)
-        check_measured(chip.image, pixels, reference, rtl)
-        reference = chip.predict(pixels, ids=range(len(pixels))) if reference is None else reference
+def report(
+    chip: Compiled,
+    folder: Path,
+    pixels: NDArray[np.uint8] | None = None,
+    labels: NDArray[np.int64] | None = None,
+    reference: Result | None = None,
+    rtl: Result | None = None,
+) -> Path:
+    """Write the report; see `Chip.report`, which checks what it is given.
+
+    pixels, labels : uint8 [images, inputs] and int64 [images]; with pixels, `reference` is there too
+    """
     comparison: dict[str, Any] | None = None
     if reference is not None and rtl is not None and rtl.origin is not None:
         values, traced = compared(reference, rtl)
@@ -38,15 +38,15 @@ def report(chip: Chip, folder: Path, images: Any, labels: Any, reference: Result
         comparison |= {"simulator": rtl.origin.simulator, "through_bus": rtl.origin.through_bus}
     diagnosis = chip.findings
     if diagnosis is None and pixels is not None:
-        diagnosis = diagnose(chip, pixels, known, "images of this report")
+        diagnosis = diagnose(chip, pixels, labels, "images of this report")
     stages: list[tuple[str, float]] = []
-    if chip.stages is not None and pixels is not None and known is not None:
-        stages = waterfall(chip, pixels, known)
+    if chip.stages is not None and pixels is not None and labels is not None:
+        stages = waterfall(chip, pixels, labels)
     return write_report(
         folder,
         image=chip.image,
         images=pixels,
-        labels=known,
+        labels=labels,
         reference=reference,
         rtl=rtl,
         comparison=comparison,

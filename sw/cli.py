@@ -298,7 +298,8 @@ def cosim(
     """
     from sim.tools import check_simulator
     from sw.cosimulate import cosimulate
-    from sw.steps import load_chip, make_flow
+    from sw.run_folder import load_chip
+    from sw.steps import make_flow
 
     asked, file = images_asked(images, data_set, changes)
     check_no_energy(source, changes)

@@ -234,7 +234,8 @@ def chip_and_flow(
     `--set`, and `used` the tables of `_RUN_TABLES` that the command goes by.
     """
     import sw
-    from sw.steps import load_chip, make_flow
+    from sw.run_folder import load_chip
+    from sw.steps import make_flow
 
     if is_chip(source):
         chip = sw.load(source)

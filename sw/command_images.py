@@ -141,7 +141,7 @@ def images_for(
 
 def run_images(flow: Flow) -> TestImages:
     """The test images of a run whose step `data` is done."""
-    from sw.steps import load_test_set, run_image_set
+    from sw.run_folder import load_test_set, run_image_set
 
     known = load_test_set(flow)
     return TestImages(known.images, known.labels, run_image_set(flow))

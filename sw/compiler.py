@@ -1,4 +1,4 @@
-"""`compile`: all passes in a row, from a PyTorch model to a programmed chip."""
+"""All passes in a row, from a PyTorch model to a programmed chip; `sw.compile` diagnoses it too."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from sim.arguments import check_progress
 from sim.array_limits import array_problems
 from sim.brightness import CalibrationFacts
 from sim.image import ChipImage
-from sim.short_repr import short_repr
-from sw.chip import Chip
 from sw.compile_images import calibration_pixels, check_calibration, image_shape, validation_set
+from sw.compiled import Compiled, Stages
 from sw.config import PRESETS, Config
 from sw.default_config import ideal_config
-from sw.diagnostics import diagnose_compiled
 from sw.errors import ArrayWarning, ConfigError, warn
 from sw.graph import AveragePool
 from sw.import_check import check_same
@@ -37,7 +35,7 @@ from sw.passes.fold import fold
 from sw.passes.learn import LearntRule, held_still, learn_rule, with_rule
 from sw.passes.limits import check_network
 from sw.passes.map import map_to_chip
-from sw.passes.notes import chip_notes, conversion_notes, range_notes
+from sw.passes.notes import conversion_notes, range_notes
 from sw.passes.quantise import Levels, full_rate, quantise
 from sw.passes.tune import Factors, Tuned, Tuning, scale_chip
 from sw.passes.tune_loss import tune_chip
@@ -45,26 +43,10 @@ from sw.provenance import Provenance, chip_name, described
 from sw.register_ranges import check_result_fields
 from sw.settings import idle_in_compile
 
-__all__ = ["Stages", "compile_model"]
+__all__ = ["compile_model"]
 
 Progress = Callable[[int, int, str], None]
 """Called with (done, in all, what)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Stages:
-    """The network before it became integers, for the waterfall: the model, after folding, after normalising; and the
-    chip before its thresholds were tuned, if they were.
-
-    The model takes images of shape `folded.input_shape`.
-    """
-
-    model: nn.Module
-    folded: Network
-    normalised: Network
-    untuned: ChipImage | None = None
-
-    __repr__ = short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +93,13 @@ def compile_model(
     progress: Progress | None = None,
     input_shape: tuple[int, ...] | None = None,
     name: str | None = None,
-) -> Chip:
-    """Convert a trained model; see `sw.compile`."""
+) -> tuple[Compiled, NDArray[np.uint8]]:
+    """Convert a trained model; see `sw.compile`.
+
+    Returns
+    -------
+    the chip, not diagnosed yet, and the calibration images as it sees them, uint8 [images, inputs]
+    """
     given = None if config is None else Config.load(config)
     idle = idle_in_compile(config) if isinstance(config, Mapping) else None
     if idle is not None:
@@ -139,7 +126,7 @@ def compile_model(
         chip = _programmed(
             network, levels, images, facts, config, validation, progress, lambda image: with_threshold(image, model)
         )
-        return _named(chip, name, described("nir", type(model).__name__, model.graph, images, facts))
+        return _named(chip, name, described("nir", type(model).__name__, model.graph, images, facts)), images
     graph = import_torch(model, shape)
     tell(1)
     averages = "spikes" if given is None else given.convert.average_pooling
@@ -175,7 +162,7 @@ def compile_model(
         range_share=chosen.range_share,
     )
     chip.notes = (*conversion_notes(chosen, config), *chip.notes)
-    return _named(chip, name, described("own", kind, graph, images, facts))
+    return _named(chip, name, described("own", kind, graph, images, facts)), images
 
 
 def _name(given: Any, config: Config, ideal: bool, kind: str) -> str:
@@ -184,7 +171,7 @@ def _name(given: Any, config: Config, ideal: bool, kind: str) -> str:
     return chip_name(given, config.name, unnamed, kind)
 
 
-def _named(chip: Chip, name: str, provenance: Provenance) -> Chip:
+def _named(chip: Compiled, name: str, provenance: Provenance) -> Compiled:
     chip.image, chip.provenance = replace(chip.image, name=name), provenance
     return chip
 
@@ -213,23 +200,22 @@ def _programmed(
     finish: Callable[[ChipImage], ChipImage] = lambda image: image,
     stages: Stages | None = None,
     range_share: float | None = None,
-) -> Chip:
-    """Calibrate, map, learn, tune and diagnose a network in levels."""
+) -> Compiled:
+    """Calibrate, map, learn and tune a network in levels."""
     held_out = validation_set(validation, config, network, facts)
     conversion = _Conversion(config, levels, images, network, finish, range_share=range_share)
     if held_out is None:
-        chip = Chip(conversion.chip(), config, stages, network=network)
+        chip = Compiled(conversion.chip(), config, stages, network=network)
         _passes(progress)(len(_PASSES))
     else:
         image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
         stages = None if stages is None else replace(stages, untuned=untuned)
-        chip = Chip(image, config, stages, learnt, tuned, network=network)
+        chip = Compiled(image, config, stages, learnt, tuned, network=network)
     check_result_fields(chip.image, config)
     problems = tuple(array_problems(chip.image))
     for sentence in problems:
         warn(sentence, ArrayWarning)
-    chip.findings = diagnose_compiled(chip, images)
-    chip.notes = (*range_notes(network, conversion.ranges), *problems, *chip_notes(chip.findings))
+    chip.notes = (*range_notes(network, conversion.ranges), *problems)
     return chip
 
 

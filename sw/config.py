@@ -10,33 +10,17 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 
-from sim.arguments import plain_numbers
-from sim.config import Device, Energy, Programming
 from sim.slips import said_before
 from sim.units import Table
 from sw.config_errors import nearest_name, sentences
 from sw.config_rules import broken_rules, unused_fields
+from sw.config_tables import Tables
 from sw.errors import ConfigError, warn
 from sw.files import as_path, reason
-from sw.lifetime_section import LifetimeSection
-from sw.nir_section import NirSection
-from sw.sections import (
-    CodingSection,
-    ConvertSection,
-    CosimSection,
-    CrossbarSection,
-    DataSection,
-    DecisionSection,
-    HardwareSection,
-    LearningSection,
-    NeuronSection,
-    TrainSection,
-    TuningSection,
-)
 
 __all__ = ["PRESETS", "Config", "preset_path"]
 
@@ -45,36 +29,8 @@ PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 """Names of the configurations that come with the program."""
 
 
-class Config(BaseModel):
+class Config(Tables):
     """A run, from the data set to the simulator."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    name: Annotated[
-        str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the run")
-    ] = "run"
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="seed of every random draw, no unit")] = 0
-    data: DataSection = DataSection()
-    train: TrainSection = TrainSection()
-    nir: NirSection = NirSection()
-    convert: ConvertSection = ConvertSection()
-    tuning: TuningSection = TuningSection()
-    coding: CodingSection = CodingSection()
-    neuron: NeuronSection = NeuronSection()
-    decision: DecisionSection = DecisionSection()
-    learning: LearningSection = LearningSection()
-    crossbar: CrossbarSection = CrossbarSection()
-    device: Device = Device()
-    programming: Programming = Programming()
-    energy: Energy = Energy()
-    hardware: HardwareSection = HardwareSection()
-    cosim: CosimSection = CosimSection()
-    lifetime: LifetimeSection = LifetimeSection()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _numbers(cls, values: Any) -> Any:
-        return plain_numbers(values)
 
     @model_validator(mode="after")
     def _cross_check(self) -> Config:

@@ -7,17 +7,14 @@ that is not at its default changes what a run gives, or breaks one of these rule
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from sim.chip_units import CODE
 from sim.effects import EFFECTS
+from sw.config_tables import Tables
 from sw.data import SHAPES
 from sw.field_rules import GIVEN, Choice, Needs, Rule, Unused, default_of, shown
 from sw.layer_string import parse_layers, shapes_of
 from sw.nir_section import UNUSED as NOT_NORMALISED
-
-if TYPE_CHECKING:
-    from sw.config import Config
 
 __all__ = ["ONE_LAYER_RULES", "RULES", "broken_rules", "unused_fields"]
 
@@ -31,18 +28,18 @@ _NIR = Choice("nir.file", (GIVEN,))
 _BITS = Choice("coding.input", ("phase", "rate", "even"))
 
 
-def broken_rules(config: Config) -> list[str]:
+def broken_rules(config: Tables) -> list[str]:
     """A sentence for everything in which a configuration breaks the rules."""
     return [sentence for rule in RULES for sentence in rule.problems(config)]
 
 
-def unused_fields(config: Config) -> set[str]:
+def unused_fields(config: Tables) -> set[str]:
     """Fields that do nothing in this configuration, such as "decision.k"."""
     rules = [rule for rule in RULES if isinstance(rule, Unused) and rule.holds(config)]
     return {name for rule in rules for name in rule.names(type(config))}
 
 
-def _output_layer_runs(config: Config) -> Iterator[str]:
+def _output_layer_runs(config: Tables) -> Iterator[str]:
     d, phases = config.decision, config.coding.phases
     if d.skip * phases >= d.t_max:
         yield (
@@ -51,7 +48,7 @@ def _output_layer_runs(config: Config) -> Iterator[str]:
         )
 
 
-def _k(config: Config) -> Iterator[str]:
+def _k(config: Tables) -> Iterator[str]:
     d, phases = config.decision, config.coding.phases
     if d.readout == "spikes" and d.k != round(d.k):
         yield (
@@ -66,7 +63,7 @@ def _k(config: Config) -> Iterator[str]:
         )
 
 
-def _membrane_readout(config: Config) -> Iterator[str]:
+def _membrane_readout(config: Tables) -> Iterator[str]:
     if config.decision.readout == "membrane" and config.neuron.output_reset != "none":
         yield (
             "[neuron] output_reset must be 'none' with [decision] readout 'membrane', since a reset takes the compared "
@@ -74,12 +71,12 @@ def _membrane_readout(config: Config) -> Iterator[str]:
         )
 
 
-def _clip(config: Config) -> Iterator[str]:
+def _clip(config: Tables) -> Iterator[str]:
     if 0.0 < config.neuron.clip < 1.0:
         yield f"[neuron] clip must be 0 (off) or at least 1 threshold, or no neuron fires, not {config.neuron.clip!r}"
 
 
-def _even_phases(config: Config) -> Iterator[str]:
+def _even_phases(config: Tables) -> Iterator[str]:
     if config.coding.input == "even" and config.coding.phases > 1:
         yield (
             "[coding] phases must be 1 with input 'even', which spaces spikes evenly whatever the weight of their "
@@ -88,7 +85,7 @@ def _even_phases(config: Config) -> Iterator[str]:
         )
 
 
-def _activation_levels(config: Config) -> Iterator[str]:
+def _activation_levels(config: Tables) -> Iterator[str]:
     t = config.train
     if t.activation == "relu" and t.activation_levels > 0:
         yield (
@@ -97,7 +94,7 @@ def _activation_levels(config: Config) -> Iterator[str]:
         )
 
 
-def _network(config: Config) -> Iterator[str]:
+def _network(config: Tables) -> Iterator[str]:
     """What the table [train] says of a network that cannot be, or that its kind of network does not have."""
     train, data = config.train, config.data.set
     if train.network == "mlp":
@@ -124,7 +121,7 @@ def _network(config: Config) -> Iterator[str]:
             )
 
 
-def _layer_sizes(config: Config) -> Iterator[str]:
+def _layer_sizes(config: Tables) -> Iterator[str]:
     train, default = config.train, default_of(config, "train.hidden")
     if train.network != "mlp" and train.hidden != default:
         yield (
@@ -133,7 +130,7 @@ def _layer_sizes(config: Config) -> Iterator[str]:
         )
 
 
-def _hidden_layers(config: Config) -> Iterator[str]:
+def _hidden_layers(config: Tables) -> Iterator[str]:
     train = config.train
     if train.network == "mlp" and not train.hidden:
         said = "hidden []"
@@ -155,7 +152,7 @@ def _hidden_layers(config: Config) -> Iterator[str]:
         )
 
 
-def _augment(config: Config) -> Iterator[str]:
+def _augment(config: Tables) -> Iterator[str]:
     if config.train.augment and config.data.set == "digits":
         yield (
             "[train] augment must be false for the 8 x 8 images of data set 'digits', not true; or choose another "
@@ -163,7 +160,7 @@ def _augment(config: Config) -> Iterator[str]:
         )
 
 
-def _traced(config: Config) -> Iterator[str]:
+def _traced(config: Tables) -> Iterator[str]:
     images, traced = config.cosim.images, config.cosim.trace_images
     if traced != "auto" and 0 < images < traced:
         yield (
@@ -172,7 +169,7 @@ def _traced(config: Config) -> Iterator[str]:
         )
 
 
-def _eighths(config: Config) -> Iterator[str]:
+def _eighths(config: Tables) -> Iterator[str]:
     for name in ("window", "amplitude_min", "amplitude_max"):
         value = getattr(config.programming, name)
         if value * CODE != round(value * CODE):
@@ -182,7 +179,7 @@ def _eighths(config: Config) -> Iterator[str]:
             )
 
 
-def _analog_drift(config: Config) -> Iterator[str]:
+def _analog_drift(config: Tables) -> Iterator[str]:
     if config.device.drifts and config.coding.input == "analog":
         yield (
             "[coding] input must not be 'analog' with [device] cell 'tantalum': there is no drift model of analog "
@@ -190,7 +187,7 @@ def _analog_drift(config: Config) -> Iterator[str]:
         )
 
 
-def _learning(config: Config) -> Iterator[str]:
+def _learning(config: Tables) -> Iterator[str]:
     decision, learning = config.decision, config.learning
     if decision.strategy != "learned":
         return
@@ -220,7 +217,7 @@ def _learning(config: Config) -> Iterator[str]:
         )
 
 
-def _read_pulse(config: Config) -> Iterator[str]:
+def _read_pulse(config: Tables) -> Iterator[str]:
     hardware = config.hardware
     shortest, settle = hardware.pulse_cycles, hardware.settle_cycles
     if shortest < settle and shortest != default_of(config, "hardware.pulse_cycles"):
@@ -235,7 +232,7 @@ def _read_pulse(config: Config) -> Iterator[str]:
         )
 
 
-def _exact_sums(config: Config) -> Iterator[str]:
+def _exact_sums(config: Tables) -> Iterator[str]:
     t = config.train
     if t.exact_sums and (t.network != "mlp" or t.augment):
         what = f"network '{t.network}'" if t.network != "mlp" else "augment"
@@ -245,7 +242,7 @@ def _exact_sums(config: Config) -> Iterator[str]:
         )
 
 
-def _lifetime(config: Config) -> Iterator[str]:
+def _lifetime(config: Tables) -> Iterator[str]:
     if config.lifetime.measure and not config.device.drifts:
         yield (
             "[lifetime] measure must be false with [device] cell 'linear', which does not drift, not true; or set "

@@ -1,13 +1,13 @@
-"""What the report shows of drift: read pulses of every row, and where they have brought the cells, level by level."""
+"""What the report shows of drift in numbers: read pulses of every row, and where they have brought the cells, level by
+level. The pictures are in `sw.plots_drift`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sim.crossbar import CrossbarArray
@@ -16,13 +16,8 @@ from sim.image import ChipImage
 from sim.programming import ImageProgramming
 from sim.result import Result
 from sim.short_repr import short_repr
-from sw import plots_drift
-from sw.evidence import layer_label
 
-__all__ = ["DRIFT_PICTURES", "DriftedCells", "drift_figures", "drift_summary", "drifted_cells"]
-
-DRIFT_PICTURES = ("row_pulses", "level_drift", "lifetime")
-"""Names of the pictures that `drift_figures` may give."""
+__all__ = ["DriftedCells", "drift_summary", "drifted_cells"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,17 +108,3 @@ def drift_summary(image: ChipImage, cells: DriftedCells | None) -> dict[str, Any
         "layers": layers,
         "levels": levels,
     }
-
-
-def drift_figures(
-    image: ChipImage, cells: DriftedCells | None, lifetime: Mapping[str, Any] | None
-) -> dict[str, Figure]:
-    """The pictures that can be drawn from what is known."""
-    figures: dict[str, Figure] = {}
-    if cells is not None:
-        names = [layer_label(layer.name) for layer in image.layers]
-        figures["row_pulses"] = plots_drift.row_pulses(cells.drift.row_pulses, names)
-        figures["level_drift"] = plots_drift.level_drift(cells.levels, cells.before, cells.after)
-    if lifetime is not None:
-        figures["lifetime"] = plots_drift.lifetime(lifetime)
-    return figures

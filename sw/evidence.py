@@ -16,8 +16,9 @@ from sim.programming import ImageProgramming, program_image
 from sim.reference import run_reference
 from sim.result import Result
 from sim.short_repr import short_repr
+from sw.labels import layer_label
 
-__all__ = ["Example", "TileMap", "accuracy_by_steps", "conductance_maps", "layer_label", "trace_example"]
+__all__ = ["Example", "TileMap", "accuracy_by_steps", "conductance_maps", "trace_example"]
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -49,12 +50,6 @@ class TileMap:
     programmed_S: NDArray[np.float64]
 
     __repr__ = short_repr
-
-
-def layer_label(name: str) -> str:
-    """A layer's name for titles and tables: that of its module, whose number alone (in a Sequential) says nothing."""
-    own = name.partition(" copy ")[0]
-    return f"module {name}" if own.replace(".", "").isdigit() else name
 
 
 def accuracy_by_steps(

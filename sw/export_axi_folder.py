@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hw.export_axi import AXI_CHIP_NAME, AXI_UNIT_NAME, export_axi
 from hw.host_registers import build_id
 from hw.params import Coding
 from hw.streams import seed_words
 from sim.image import ChipImage
+from sw.compiled import Compiled
 from sw.example_axi_bench import axi_example_files
 from sw.example_bench import EXAMPLE_IMAGES, macro_settings
 from sw.export_commands import FILE_LIST, commands_text, file_list
@@ -17,13 +16,10 @@ from sw.firmware import load_checksum, load_writes
 from sw.host.registers import bit
 from sw.register_ranges import check_result_fields
 
-if TYPE_CHECKING:
-    from sw.chip import Chip
-
 __all__ = ["export_axi_files"]
 
 
-def export_axi_files(chip: Chip) -> dict[str, bytes | str]:
+def export_axi_files(chip: Compiled) -> dict[str, bytes | str]:
     """File name -> content; the same bytes for the same chip, on every machine."""
     from sw.weight_image import pack
 

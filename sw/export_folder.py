@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +10,9 @@ from numpy.typing import NDArray
 from hw.export import CHIP_NAME, export_verilog
 from sim.image import ChipImage
 from sim.register_writes import register_writes
+from sw.compiled import Compiled
 from sw.example_bench import EXAMPLE_IMAGES, example_files, macro_settings
 from sw.export_commands import FILE_LIST, commands_text, file_list
-
-if TYPE_CHECKING:
-    from sw.chip import Chip
 
 __all__ = ["WEIGHTS", "export_files", "level_lines", "load_lines", "macro_files"]
 
@@ -23,7 +20,7 @@ _MACROS = ("crossbar_macro_blackbox.v", "crossbar_macro_ideal.v")
 WEIGHTS = "weights.loom"
 
 
-def export_files(chip: Chip) -> dict[str, bytes | str]:
+def export_files(chip: Compiled) -> dict[str, bytes | str]:
     """File name -> content; the same bytes for the same chip, on every machine."""
     from sw.weight_image import pack
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.fx
@@ -18,11 +18,8 @@ from torch.nn import functional as F
 from sw.errors import UnsupportedError
 from sw.graph import Rectifier
 from sw.graph_builder import Value
-from sw.import_options import adaptive_sizes, check_flatten, check_pool, conv_padding
+from sw.import_options import Operands, adaptive_sizes, check_flatten, check_pool, conv_padding
 from sw.import_remedies import supported_instead
-
-if TYPE_CHECKING:
-    from sw.import_torch import Importer
 
 __all__ = ["BATCH", "FUNCTIONS"]
 
@@ -30,27 +27,27 @@ BATCH = "batch"
 """Stands for the number of images, which a model may pass on but not compute with."""
 
 
-def _relu(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _relu(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     return importer.build.rectifier(importer.activation(node, 0, where), Rectifier(node.name))
 
 
-def _same(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _same(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     return importer.activation(node, 0, where)
 
 
-def _dropout(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _dropout(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     if importer.argument(node, 2, "training", True):
         raise UnsupportedError(f"{where} drops activations in evaluation too; pass training=self.training")
     return importer.activation(node, 0, where)
 
 
-def _linear(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _linear(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     x = importer.activation(node, 0, where)
     weight, bias = importer.parameter(node, 1, "weight", where), importer.parameter(node, 2, "bias", where)
     return importer.build.linear(_owner(node), where, x, weight, bias)
 
 
-def _conv(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _conv(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     x = importer.activation(node, 0, where)
     weight, bias = importer.parameter(node, 1, "weight", where), importer.parameter(node, 2, "bias", where)
     options = SimpleNamespace(
@@ -65,7 +62,7 @@ def _conv(importer: Importer, node: torch.fx.Node, where: str) -> Value:
     return importer.build.convolution(_owner(node), where, x, weight, bias, stride, padding)
 
 
-def _batch_norm(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _batch_norm(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     if importer.argument(node, 5, "training", False):
         raise UnsupportedError(f"{where} uses the batch's own statistics; pass training=self.training")
     names = ("running_mean", "running_var", "weight", "bias")
@@ -79,10 +76,10 @@ def _batch_norm(importer: Importer, node: torch.fx.Node, where: str) -> Value:
     return importer.build.batch_norm(node.name, where, x, (mean, variance), gamma, beta, eps)
 
 
-def _pool(*names: str) -> Callable[[Importer, torch.fx.Node, str], Value]:
+def _pool(*names: str) -> Callable[[Operands, torch.fx.Node, str], Value]:
     """Average (with divisor_override among its arguments) or max pooling; names: of the arguments after the first."""
 
-    def handler(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+    def handler(importer: Operands, node: torch.fx.Node, where: str) -> Value:
         options = {name: importer.argument(node, position, name) for position, name in enumerate(names, 1)}
         options = {name: value for name, value in options.items() if value is not None}
         average = "divisor_override" in names
@@ -92,12 +89,12 @@ def _pool(*names: str) -> Callable[[Importer, torch.fx.Node, str], Value]:
     return handler
 
 
-def _adaptive(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _adaptive(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     sizes = adaptive_sizes(importer.argument(node, 1, "output_size"))
     return importer.build.adaptive_average(node.name, where, importer.activation(node, 0, where), sizes)
 
 
-def _mean(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _mean(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     dims = importer.argument(node, 1, "dim", ())
     dims = (dims,) if isinstance(dims, int) else tuple(dims)
     if sorted(d % 4 if isinstance(d, int) else -1 for d in dims) != [2, 3]:
@@ -106,13 +103,13 @@ def _mean(importer: Importer, node: torch.fx.Node, where: str) -> Value:
     return x if importer.argument(node, 2, "keepdim", False) else importer.build.flatten(x)
 
 
-def _flatten(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _flatten(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     x = importer.activation(node, 0, where)
     check_flatten(where, x, importer.argument(node, 1, "start_dim", 0), importer.argument(node, 2, "end_dim", -1))
     return importer.build.flatten(x)
 
 
-def _view(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _view(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     x = importer.activation(node, 0, where)
     rest = importer.argument(node, 1, "shape")
     sizes = (
@@ -128,13 +125,13 @@ def _view(importer: Importer, node: torch.fx.Node, where: str) -> Value:
     return importer.build.reshape(where, x, sizes[1:])
 
 
-def _unsqueeze(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _unsqueeze(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     if importer.argument(node, 1, "dim") != 1:
         raise UnsupportedError(f"{where} must give images their channel, as in x.unsqueeze(1)")
     return importer.build.unsqueeze(where, importer.activation(node, 0, where))
 
 
-def _squeeze(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _squeeze(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     x = importer.activation(node, 0, where)
     shape = x.shape or ()
     dim = importer.argument(node, 1, "dim", None)
@@ -146,7 +143,7 @@ def _squeeze(importer: Importer, node: torch.fx.Node, where: str) -> Value:
     return Value(x.number, shape[:place] + shape[place + 1 :]) if shape[place] == 1 else x
 
 
-def _add(importer: Importer, node: torch.fx.Node, where: str) -> Any:
+def _add(importer: Operands, node: torch.fx.Node, where: str) -> Any:
     a, b = importer.argument(node, 0, "input"), importer.argument(node, 1, "other")
     if isinstance(a, int) and isinstance(b, int):
         return a + b
@@ -159,8 +156,8 @@ def _add(importer: Importer, node: torch.fx.Node, where: str) -> Any:
     return importer.build.add(node.name, where, a, b)
 
 
-def _of_sizes(function: Callable[[int, int], int]) -> Callable[[Importer, torch.fx.Node, str], Any]:
-    def handler(importer: Importer, node: torch.fx.Node, where: str) -> Any:
+def _of_sizes(function: Callable[[int, int], int]) -> Callable[[Operands, torch.fx.Node, str], Any]:
+    def handler(importer: Operands, node: torch.fx.Node, where: str) -> Any:
         a, b = importer.argument(node, 0, "input"), importer.argument(node, 1, "other")
         if isinstance(a, int) and isinstance(b, int):
             return function(a, b)
@@ -170,20 +167,20 @@ def _of_sizes(function: Callable[[int, int], int]) -> Callable[[Importer, torch.
     return handler
 
 
-def _size(importer: Importer, node: torch.fx.Node, where: str) -> Any:
+def _size(importer: Operands, node: torch.fx.Node, where: str) -> Any:
     """x.size(), x.size(n) and x.shape: the number of images is a name, the others are numbers."""
     sizes = (BATCH, *(importer.activation(node, 0, where).shape or ()))
     dim = importer.argument(node, 1, "dim") if node.target == "size" else None
     return sizes if dim is None else _item(sizes, dim, where)
 
 
-def _getattr(importer: Importer, node: torch.fx.Node, where: str) -> Any:
+def _getattr(importer: Operands, node: torch.fx.Node, where: str) -> Any:
     if node.args[1] != "shape":
         raise UnsupportedError(f"{where} reads '{node.args[1]}', which is not supported; 'shape' is")
     return _size(importer, node, where)
 
 
-def _getitem(importer: Importer, node: torch.fx.Node, where: str) -> Any:
+def _getitem(importer: Operands, node: torch.fx.Node, where: str) -> Any:
     source, index = importer.argument(node, 0, ""), importer.argument(node, 1, "")
     if isinstance(source, tuple):
         return _item(source, index, where)
@@ -203,7 +200,7 @@ def _step(part: Any) -> int | None:
     return step if isinstance(step, int) and step > 0 else None
 
 
-def _pad(importer: Importer, node: torch.fx.Node, where: str) -> Value:
+def _pad(importer: Operands, node: torch.fx.Node, where: str) -> Value:
     """Channels of zeros; zeros around a map are for the convolution's own padding."""
     pad = importer.argument(node, 1, "pad")
     mode, value = importer.argument(node, 2, "mode", "constant"), importer.argument(node, 3, "value", None)
@@ -225,7 +222,7 @@ def _item(sizes: tuple[Any, ...], index: Any, where: str) -> Any:
 
 _AVERAGE = _pool("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 _MAX = _pool("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
-FUNCTIONS: dict[Any, Callable[[Importer, torch.fx.Node, str], Any]] = {
+FUNCTIONS: dict[Any, Callable[[Operands, torch.fx.Node, str], Any]] = {
     **dict.fromkeys((F.relu, torch.relu, torch.relu_, F.relu_, "relu", "relu_"), _relu),
     **dict.fromkeys((F.dropout, F.dropout2d), _dropout),
     "contiguous": _same,

@@ -1,18 +1,38 @@
-"""Options of PyTorch's layers that windows cannot have, refused with the layer's place."""
+"""Options of PyTorch's layers that windows cannot have, refused with the layer's place; and what a function of a traced
+model may ask for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.fx
 from numpy.typing import NDArray
 
 from sw.errors import UnsupportedError
-from sw.graph_builder import Pair, Value, pair
+from sw.graph_builder import GraphBuilder, Pair, Value, pair
 
-__all__ = ["adaptive_sizes", "array", "check_flatten", "check_pool", "conv_padding", "symmetric_padding"]
+__all__ = ["Operands", "adaptive_sizes", "array", "check_flatten", "check_pool", "conv_padding", "symmetric_padding"]
+
+
+class Operands(Protocol):
+    """What the handlers of `sw.import_functions` ask of the importer, `sw.import_torch.Importer`: the graph being put
+    together, and arguments of traced nodes.
+    """
+
+    build: GraphBuilder
+
+    def argument(self, node: torch.fx.Node, position: int, name: str, default: Any = None) -> Any:
+        """An argument, given by position or by name; what traced nodes gave in the place of those nodes."""
+
+    def activation(self, node: torch.fx.Node, position: int, where: str, name: str = "input") -> Value:
+        """An argument that must be activations."""
+
+    def parameter(self, node: torch.fx.Node, position: int, name: str, where: str) -> Any:
+        """An argument that must be a parameter or buffer of the model, float64, or None."""
 
 
 def array(tensor: torch.Tensor) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import Any
 from sw.config import Config
 from sw.files import write_atomic
 from sw.flow import Flow, Step
+from sw.run_folder import load_chip, load_test_set, run_image_set
 
 __all__ = ["load_lifetime", "with_lifetime"]
 
@@ -20,7 +21,6 @@ _AFTER = "reference"
 
 def _run(flow: Flow) -> list[Path]:
     from sw.lifetime_evidence import measure_lifetime
-    from sw.steps import load_chip, load_test_set, run_image_set
 
     tests = load_test_set(flow)
     found = measure_lifetime(

@@ -27,7 +27,6 @@ from sw.nir_file import writable_nir
 from sw.nir_import import DT, OPEN, NirModel
 
 if TYPE_CHECKING:
-    from sw.chip import Chip
     from sw.config import Config
 
 __all__ = ["check_expressible", "chip_to_nir", "to_nir", "write_nir"]
@@ -87,10 +86,11 @@ def _checkable(graph: Graph) -> bool:
     return square and all(node.threshold.ndim in (1, 3) for node in graph.nodes if isinstance(node, Neurons))
 
 
-def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
-    """Write a network as a NIR file, whole or not at all.
+def write_nir(network: NirModel | ChipImage, path: str | os.PathLike[str], start: float = 0.0) -> Path:
+    """Write a network as a NIR file, whole or not at all; `sw.write_nir` takes a `Chip`.
 
     network : one from `read_nir`, as it was; or a chip, as integers without what cells and converters do to them
+    start : of a chip, see `chip_to_nir`
 
     Raises `UnsupportedError` for what NIR cannot express, `FileError` if the file cannot be written, or one of
     another kind would be lost.
@@ -100,8 +100,8 @@ def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
     place = writable_nir(path)
     if isinstance(network, NirModel):
         graph = to_nir(network)
-    elif isinstance(getattr(network, "image", None), ChipImage):
-        graph = chip_to_nir(network.image, network.config.neuron.v0)
+    elif isinstance(network, ChipImage):
+        graph = chip_to_nir(network, start)
     else:
         raise TypeError(f"A NIR file is written of a chip or a NirModel, not of {type(network).__name__}")
     buffer = io.BytesIO()

@@ -19,7 +19,7 @@ from torch import nn
 from torch.fx.node import map_aggregate
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["Unit", "double_outputs", "plain_kernels"]
+__all__ = ["Unit", "double_outputs", "plain_kernels", "torch_accuracy", "torch_classes"]
 
 Unit = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """What makes pixels of another unit, float64 [images, ...], of those of 0 .. 1."""
@@ -50,6 +50,20 @@ def double_outputs(
             pixels = torch.from_numpy(part.astype(np.float64) / 255.0 if unit is None else part)
             parts.append(plain(pixels).detach().numpy().reshape(len(pixels), -1))
     return np.concatenate(parts)
+
+
+def torch_accuracy(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
+    """Share of images that the model as given classifies rightly, 0 .. 1; uint8 [images, ...] as it takes them."""
+    return float(np.mean(torch_classes(model, images) == labels))
+
+
+def torch_classes(model: nn.Module, images: NDArray[np.uint8], unit: Unit | None = None) -> NDArray[np.int64]:
+    """Classes int64 [images] that the model as given gives to uint8 [images, ...] as it takes them, in 0 .. 1 or in
+    the `unit` of `double_outputs`.
+
+    In double precision; outputs that are equal in single precision are equal.
+    """
+    return double_outputs(model, images, unit=unit).astype(np.float32).argmax(1)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
+from sim.image import ChipImage
+from sw.drift_evidence import DriftedCells
+from sw.labels import layer_label
 from sw.plot_style import (
     BLUE,
     GREEN,
@@ -27,9 +30,24 @@ from sw.plot_style import (
     whole_ticks,
 )
 
-__all__ = ["level_drift", "lifetime", "row_pulses"]
+__all__ = ["DRIFT_PICTURES", "drift_figures", "level_drift", "lifetime", "row_pulses"]
+
+DRIFT_PICTURES = ("row_pulses", "level_drift", "lifetime")
+"""Names of the pictures that `drift_figures` may give."""
 
 _COLUMNS = 3
+
+
+def drift_figures(image: ChipImage, cells: DriftedCells | None, found: Mapping[str, Any] | None) -> dict[str, Figure]:
+    """The pictures that can be drawn from what is known."""
+    figures: dict[str, Figure] = {}
+    if cells is not None:
+        names = [layer_label(layer.name) for layer in image.layers]
+        figures["row_pulses"] = row_pulses(cells.drift.row_pulses, names)
+        figures["level_drift"] = level_drift(cells.levels, cells.before, cells.after)
+    if found is not None:
+        figures["lifetime"] = lifetime(found)
+    return figures
 
 
 def row_pulses(pulses: Sequence[NDArray[np.integer]], names: Sequence[str]) -> Figure:

@@ -7,12 +7,27 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sim.image import ChipImage
+from sw.labels import layer_label
+from sw.passes.learn import LearntRule
 from sw.passes.tune import Tuned
 from sw.plot_style import BLUE, GREEN, GREY, ORANGE, SERIES, STYLE, legend_above, new_figure, whole_ticks
 from sw.strategy import CONTINUE, TERMINATE, Strategy
+from sw.strategy_evidence import first_copies
 from sw.trajectories import Search
 
-__all__ = ["k_search", "q_convergence", "tuning"]
+__all__ = ["k_search", "q_convergence", "strategy_figures", "tuning"]
+
+
+def strategy_figures(image: ChipImage, learnt: LearntRule | None, tuned: Tuned | None) -> dict[str, Figure]:
+    """Pictures by name, of what there is."""
+    figures: dict[str, Figure] = {}
+    if learnt is not None:
+        figures["q_values"] = q_convergence(learnt.strategy, states=3)
+        figures["k_search"] = k_search(learnt.search, learnt.k)
+    if tuned is not None:
+        figures["tuning"] = tuning(tuned, [layer_label(layer.name) for layer in first_copies(image)])
+    return figures
 
 
 def q_convergence(strategy: Strategy, states: int = 4) -> Figure:

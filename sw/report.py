@@ -24,19 +24,22 @@ from sim.result import Result
 from sw import plots
 from sw.data_path import data_path
 from sw.diagnostics.finding import Diagnosis
-from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
+from sw.drift_evidence import drift_summary, drifted_cells
 from sw.energy_counts import COMPONENTS
-from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, layer_label, trace_example
+from sw.evidence import Example, TileMap, accuracy_by_steps, conductance_maps, trace_example
 from sw.files import write_together
 from sw.image_set import GIVEN, ImageSet, images_in_words
+from sw.labels import layer_label
 from sw.mapping_evidence import stage_name
 from sw.passes.learn import LearntRule
 from sw.passes.tune import Tuned
+from sw.plots_drift import DRIFT_PICTURES, drift_figures
 from sw.plots_maps import stage_spikes
+from sw.plots_strategy import strategy_figures
 from sw.programming_evidence import cells_reached, programmed, programming_accuracies, programming_summary
 from sw.provenance import Provenance, settings_in_effect
 from sw.readable import FILTERS
-from sw.strategy_evidence import strategy_figures, strategy_summary, tuning_summary
+from sw.strategy_evidence import strategy_summary, tuning_summary
 from sw.summary import summarise, widest
 
 __all__ = ["TELLING_STEPS", "render", "telling_image", "write_report"]

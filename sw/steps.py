@@ -7,18 +7,14 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import sw
-from sim.short_repr import short_repr
 from sim.tools import ToolError
-from sw.chip import Chip
-from sw.chosen_file import load_strategy, load_tuned, strategy_json, tuned_json
+from sw.chosen_file import strategy_json, tuned_json
 from sw.compile_images import check_validation, needs_validation
 from sw.config import Config
 from sw.cosimulate import cosimulate
@@ -26,41 +22,25 @@ from sw.data import Dataset, load_data
 from sw.errors import ConfigError, FileError
 from sw.files import write_atomic
 from sw.flow import Flow, Step, sources_digest
-from sw.image_set import ImageSet
 from sw.lifetime_step import load_lifetime, with_lifetime
 from sw.measured import check_measured, compared, measured
 from sw.nir_step import load_nir, nir_facts, take_nir
 from sw.provenance import from_run
 from sw.result_file import load_result, save_result
+from sw.run_folder import data_facts, load_chip, load_test_set, run_image_set
 
 if TYPE_CHECKING:
     from torch import nn
 
     from sw.nir_import import NirModel
 
-__all__ = ["STEPS", "TestSet", "data_facts", "load_chip", "load_test_set", "make_flow", "run_image_set"]
+__all__ = ["STEPS", "make_flow"]
 
 
 _NIR = Path("train/network.nir")
 """Where the network of a run from a NIR file is kept."""
 _COSIM = ("hw", "sim", "sw/host", "sw/through_bus.py", "sw/cosimulate_bus.py")
 """Sources that determine what the Verilog does, and a host with it."""
-
-
-@dataclass(frozen=True, eq=False)
-class TestSet:
-    """Images uint8 [images, inputs], labels int64 [images]; calibration images uint8 [calibration, inputs]; validation
-    images uint8 [validation, inputs] and their labels int64 [validation].
-    """
-
-    __test__ = False  # not a test, whatever pytest thinks of the name
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    calibration: NDArray[np.uint8]
-    validation: NDArray[np.uint8]
-    validation_labels: NDArray[np.int64]
-
-    __repr__ = short_repr
 
 
 @functools.lru_cache(maxsize=1)
@@ -103,28 +83,11 @@ def _data(flow: Flow) -> list[Path]:
     return [flow.folder / "data/images.npz", flow.folder / "data/data.json"]
 
 
-def load_test_set(flow: Flow) -> TestSet:
-    """What the step `data` left."""
-    with np.load(flow.folder / "data/images.npz", allow_pickle=False) as file:
-        return TestSet(**{field.name: file[field.name] for field in fields(TestSet)})
-
-
-def data_facts(flow: Flow) -> dict[str, Any]:
-    """What the step `data` has found of the data set: "set", "shape", "classes", "checksum", "test_images"."""
-    facts: dict[str, Any] = json.loads((flow.folder / "data/data.json").read_text())
-    return facts
-
-
-def run_image_set(flow: Flow) -> ImageSet:
-    """What the test images of a run are."""
-    facts = data_facts(flow)
-    return ImageSet.tests(facts["set"], facts["test_images"])
-
-
 def _train(flow: Flow) -> list[Path]:
     from safetensors.torch import save
 
-    from sw.training import torch_accuracy, train
+    from sw.plain_torch import torch_accuracy
+    from sw.training import train
 
     if flow.config.nir.file:
         return _take_nir(flow)
@@ -203,17 +166,6 @@ def _convert(flow: Flow) -> list[Path]:
         else:
             write_atomic(place / name, text)
     return [place / "chip.loom", *(place / name for name, text in found.items() if text is not None)]
-
-
-def load_chip(flow: Flow) -> Chip:
-    """What the step `convert` left."""
-    place = flow.folder / "convert"
-    chip = sw.load(place / "chip.loom")
-    if flow.config.decision.strategy == "learned":
-        chip.strategy = load_strategy(place / "strategy.json")
-    if flow.config.convert.tune:
-        chip.tuned = load_tuned(place / "tuning.json")
-    return chip
 
 
 def _reference(flow: Flow) -> list[Path]:

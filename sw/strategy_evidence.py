@@ -1,20 +1,18 @@
-"""What the report shows of a learnt rule and of tuned thresholds: numbers and pictures."""
+"""What the report shows of a learnt rule and of tuned thresholds: the numbers. Pictures are in
+`sw.plots_strategy`.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from hw.params import Readout, Rule
 from sim.image import ChipImage, LayerImage
-from sw import plots_strategy
-from sw.evidence import layer_label
 from sw.passes.learn import LearntRule
 from sw.passes.tune import Cost, Tuned
 from sw.strategy import CONTINUE, TERMINATE
 
-__all__ = ["strategy_figures", "strategy_summary", "tuning_summary"]
+__all__ = ["first_copies", "strategy_summary", "tuning_summary"]
 
 
 def strategy_summary(image: ChipImage, learnt: LearntRule | None) -> dict[str, Any] | None:
@@ -66,25 +64,14 @@ def tuning_summary(image: ChipImage, tuned: Tuned | None) -> dict[str, Any] | No
         "after": _cost(tuned.after),
         "layers": [
             {"name": layer.name, "factor": factor, "theta": layer.theta}
-            for layer, factor in zip(_first_copies(image), tuned.factors, strict=True)
+            for layer, factor in zip(first_copies(image), tuned.factors, strict=True)
         ],
         "moves": len(tuned.history),
         "evaluations": tuned.evaluations,
     }
 
 
-def strategy_figures(image: ChipImage, learnt: LearntRule | None, tuned: Tuned | None) -> dict[str, Figure]:
-    """Pictures by name, of what there is."""
-    figures: dict[str, Figure] = {}
-    if learnt is not None:
-        figures["q_values"] = plots_strategy.q_convergence(learnt.strategy, states=3)
-        figures["k_search"] = plots_strategy.k_search(learnt.search, learnt.k)
-    if tuned is not None:
-        figures["tuning"] = plots_strategy.tuning(tuned, [layer_label(layer.name) for layer in _first_copies(image)])
-    return figures
-
-
-def _first_copies(image: ChipImage) -> list[LayerImage]:
+def first_copies(image: ChipImage) -> list[LayerImage]:
     """The network's layers: of a crossbar with copies the first, since all have the same factor."""
     return [image.layers[stage.layer] for _, stage in image.parameters.stages.crossbars]
 

@@ -16,9 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
@@ -28,10 +26,9 @@ from sw.data import Dataset
 from sw.exact_training import fit_exact, rate
 from sw.files import write_atomic
 from sw.networks import MLP, build
-from sw.plain_torch import Unit, double_outputs
 from sw.sections import TrainSection
 
-__all__ = ["build", "torch_accuracy", "torch_classes", "train"]
+__all__ = ["build", "train"]
 
 _VERSION = 1
 """Part of a cached network's name; raise it with every change of this file that changes results."""
@@ -73,20 +70,6 @@ def train(
                 torch.set_num_threads(threads)
             _store(model, path)
     return model.eval()
-
-
-def torch_accuracy(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """Share of images that the model as given classifies rightly, 0 .. 1; uint8 [images, ...] as it takes them."""
-    return float(np.mean(torch_classes(model, images) == labels))
-
-
-def torch_classes(model: nn.Module, images: NDArray[np.uint8], unit: Unit | None = None) -> NDArray[np.int64]:
-    """Classes int64 [images] that the model as given gives to uint8 [images, ...] as it takes them, in 0 .. 1 or in
-    the `unit` of `double_outputs`.
-
-    In double precision; outputs that are equal in single precision are equal.
-    """
-    return double_outputs(model, images, unit=unit).astype(np.float32).argmax(1)
 
 
 def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: Progress | None) -> None:

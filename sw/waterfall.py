@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,9 @@ from sim.effects import EFFECTS, ideal_device
 from sim.image import ChipImage
 from sim.lifetime import held
 from sim.reference import run_reference
+from sw.compiled import Compiled
 from sw.float_snn import SpikingNetwork, spiking_network
 from sw.passes.calibrate import row_codes
-
-if TYPE_CHECKING:
-    from sw.chip import Chip
 
 __all__ = ["device_stages", "ideal_cells", "spiking_classes", "stage_classes", "waterfall", "wide_adc"]
 
@@ -26,7 +23,7 @@ Progress = Callable[[str, float], None]
 
 
 def waterfall(
-    chip: Chip, images: NDArray[np.uint8], labels: NDArray[np.integer], progress: Progress | None = None
+    chip: Compiled, images: NDArray[np.uint8], labels: NDArray[np.integer], progress: Progress | None = None
 ) -> list[tuple[str, float]]:
     """(stage, accuracy 0 .. 1) from the ANN to the chip with all its effects.
 
@@ -47,7 +44,7 @@ def waterfall(
     return result
 
 
-def stage_classes(chip: Chip, images: NDArray[np.uint8]) -> list[tuple[str, Callable[[], NDArray[np.integer]]]]:
+def stage_classes(chip: Compiled, images: NDArray[np.uint8]) -> list[tuple[str, Callable[[], NDArray[np.integer]]]]:
     """(stage, function that gives its classes [images] of uint8 images [images, inputs]); the stages of `waterfall`."""
     image = chip.image
     tuned = chip.stages is not None and chip.stages.untuned is not None
@@ -55,7 +52,7 @@ def stage_classes(chip: Chip, images: NDArray[np.uint8]) -> list[tuple[str, Call
         image = chip.stages.untuned
     stages: list[tuple[str, Callable[[], NDArray[np.integer]]]] = []
     if chip.stages is not None:
-        from sw.training import torch_classes
+        from sw.plain_torch import torch_classes
 
         model, folded, normalised = chip.stages.model, chip.stages.folded, chip.stages.normalised
         pictures = images.reshape(len(images), *folded.input_shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,15 @@ from hw.params import LayerParameters, NpuParameters
 from sim.arguments import is_number
 from sim.config import Device, Energy, Programming
 from sim.image import ChipImage, LayerImage
+from sw.compiled import Compiled
 from sw.config import Config
-from sw.diagnostics import Diagnosis
+from sw.diagnostics.finding import Diagnosis
 from sw.errors import warn
 from sw.plan_json import plan_from_json
 from sw.provenance import Provenance
 from sw.weight_fields import built, entry, table
 
-__all__ = ["ARRAYS", "Content", "rebuilt", "renew_energy"]
+__all__ = ["ARRAYS", "rebuilt", "renew_energy"]
 
 _ENERGY_BEFORE = {
     "adc_J_per_conversion": 2e-12,
@@ -35,16 +36,6 @@ T = TypeVar("T")
 ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
 
 
-class Content(NamedTuple):
-    """What a .loom file holds; the last two are `Chip.findings` and `Chip.notes`."""
-
-    image: ChipImage
-    config: Config
-    provenance: Provenance = Provenance()
-    findings: Diagnosis | None = None
-    notes: tuple[str, ...] = ()
-
-
 def renew_energy(chip: dict[str, Any]) -> None:
     """Energy coefficients of a file up to version 6, in place: defaults of then become those of now."""
     given = {name: value for name, value in _table(chip, "energy").items() if value != _ENERGY_BEFORE.get(name)}
@@ -56,8 +47,8 @@ def renew_energy(chip: dict[str, Any]) -> None:
             place["energy"] = {name: value for name, value in given.items() if name not in gone}
 
 
-def rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Content:
-    """The content of a file, of its JSON text as plain values and its arrays.
+def rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Compiled:
+    """The chip of a file's JSON text as plain values and its arrays.
 
     Raises `ValueError` for what is missing, unknown or of another kind, `ConfigError` for settings that are refused.
     """
@@ -90,12 +81,12 @@ def rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Content:
             f"The chip '{image.name}' was made with t_pulse_s {pulse_s:g}, but its hardware drives rows for "
             f"{image.read_s:g} s: energy and drift are those of {image.read_s:g} s now"
         )
-    return Content(
+    return Compiled(
         image,
         config,
-        Provenance() if known is None else _part(Provenance.from_json, known, "where its chip comes from"),
-        None if diagnosis is None else _part(Diagnosis.from_json, diagnosis, "what `compile` found"),
-        tuple(str(note) for note in (entry(chip, "notes", list, "the file") if notes is not None else ())),
+        provenance=Provenance() if known is None else _part(Provenance.from_json, known, "where its chip comes from"),
+        findings=None if diagnosis is None else _part(Diagnosis.from_json, diagnosis, "what `compile` found"),
+        notes=tuple(str(note) for note in (entry(chip, "notes", list, "the file") if notes is not None else ())),
     )
 
 

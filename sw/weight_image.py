@@ -20,20 +20,19 @@ from numpy.typing import NDArray
 
 from hw.params import LayerParameters, NpuParameters
 from sim.image import ChipImage, LayerImage
-from sw.chip import Chip
+from sw.compiled import Compiled
 from sw.config import Config
-from sw.diagnostics import Diagnosis
+from sw.diagnostics.finding import Diagnosis
 from sw.errors import ConfigError, FileError, WeightImageError
 from sw.files import as_path, readable_error
 from sw.plan_json import plan_difference, plan_to_json
 from sw.provenance import Provenance
-from sw.weight_content import ARRAYS, Content, rebuilt, renew_energy
+from sw.weight_content import ARRAYS, rebuilt, renew_energy
 from sw.weight_fields import disagreement
 
 __all__ = [
     "FORMAT",
     "VERSION",
-    "Content",
     "check_agreement",
     "chip_digest",
     "first_difference",
@@ -130,8 +129,8 @@ def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> 
     return len(text).to_bytes(8, "little") + text + b"".join(parts)
 
 
-def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:
-    """The chip in a .loom file; see `sw.load`."""
+def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Compiled:
+    """The chip in a .loom file; `sw.load` makes a `Chip` of it."""
     if expected_parameters is not None and not isinstance(expected_parameters, NpuParameters):
         raise TypeError(f"expected_parameters must be NpuParameters, not {type(expected_parameters).__name__}")
     place = as_path(path, "weight image")
@@ -151,12 +150,10 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
         )
     if expected_parameters is not None:
         _check_parameters(found.image.parameters, expected_parameters, os.fspath(path))
-    chip = Chip(found.image, found.config, provenance=found.provenance)
-    chip.findings, chip.notes = found.findings, found.notes
-    return chip
+    return found
 
 
-def unpack(content: bytes, source: str) -> Content:
+def unpack(content: bytes, source: str) -> Compiled:
     """What is in the content of a .loom file.
 
     Raises `WeightImageError`, naming `source`, for content that is foreign, newer or damaged, and for a chip of an

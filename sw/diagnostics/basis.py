@@ -11,7 +11,7 @@ from sim.label_shift import FEWEST, SHIFTED, shift_in_words, shift_of
 from sw.diagnostics.measure import FEW, Measures
 from sw.diagnostics.registry import Sign, kind
 from sw.diagnostics.stages import explained_by_chance
-from sw.training import torch_classes
+from sw.plain_torch import torch_classes
 
 __all__ = ["UNITS"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.brightness import DARK
 from sim.image import ChipImage
+from sw.compiled import Compiled
 
 # they register their kinds, causes before what they cause
 from sw.diagnostics import basis, causes, outputs, precision, spiking, symptoms  # noqa: F401
@@ -17,9 +17,6 @@ from sw.diagnostics.finding import Diagnosis
 from sw.diagnostics.measure import measure
 from sw.diagnostics.registry import find
 from sw.errors import DiagnosticWarning, warn
-
-if TYPE_CHECKING:
-    from sw.chip import Chip
 
 __all__ = ["MOST_COMPILED", "MOST_IMAGES", "diagnose", "diagnose_compiled"]
 
@@ -32,7 +29,7 @@ _QUICK_CELLS = 100_000
 
 
 def diagnose(
-    chip: Chip,
+    chip: Compiled,
     pixels: NDArray[np.uint8],
     labels: NDArray[np.int64] | None = None,
     source: str = "images",
@@ -56,7 +53,7 @@ def diagnose(
     return Diagnosis(find(measures), len(chosen), source, notes, measures.stages.table())
 
 
-def diagnose_compiled(chip: Chip, pixels: NDArray[np.uint8]) -> Diagnosis:
+def diagnose_compiled(chip: Compiled, pixels: NDArray[np.uint8]) -> Diagnosis:
     """Findings on calibration images, each of them a `DiagnosticWarning`, but for what the door has warned of."""
     image = chip.image
     notes: tuple[str, ...] = ()

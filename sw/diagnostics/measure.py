@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +19,9 @@ from sim.image import ChipImage, LayerImage
 from sim.reference import run_reference
 from sim.result import Result
 from sim.short_repr import short_repr
+from sw.compiled import Compiled
 from sw.diagnostics.stages import Stages
 from sw.network import Layer, Network
-
-if TYPE_CHECKING:
-    from sw.chip import Chip
 
 __all__ = ["BEYOND", "EXPECTED", "FEW", "LayerMeasures", "Measures", "measure"]
 
@@ -137,7 +134,7 @@ class Measures:
 
     __repr__ = short_repr
 
-    chip: Chip
+    chip: Compiled
     image: ChipImage
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
@@ -199,7 +196,7 @@ class Measures:
         return len(classes) >= FEW and bool((classes == classes[0]).all()) and others >= 0.1
 
 
-def measure(chip: Chip, image: ChipImage, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> Measures:
+def measure(chip: Compiled, image: ChipImage, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> Measures:
     """Run `image`, which is the chip's or one of cheaper devices, over the images and count."""
     observer = Observer(image)
     # one thread: sums of real numbers must not depend on how many processors there are

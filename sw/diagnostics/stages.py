@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hw.params import Reset, Rule
 from sim.image import ChipImage
+from sw.compiled import Compiled
 from sw.float_snn import SpikingNetwork, spiking_network
 from sw.waterfall import device_stages, spiking_classes, stage_classes
-
-if TYPE_CHECKING:
-    from sw.chip import Chip
 
 __all__ = ["CHANGES", "LARGE_FALL", "LARGE_LOSS", "Fall", "Stages", "explained_by_chance"]
 
@@ -61,7 +58,7 @@ class Stages:
 
     def __init__(
         self,
-        chip: Chip,
+        chip: Compiled,
         image: ChipImage,
         pixels: NDArray[np.uint8],
         labels: NDArray[np.int64] | None,
@@ -77,7 +74,7 @@ class Stages:
         """Classes [images] of the first stage."""
         if self._chip.stages is None:
             return self.classes(self.names[0])
-        from sw.training import torch_classes
+        from sw.plain_torch import torch_classes
 
         shape = self._chip.stages.folded.input_shape
         self._known["ANN"] = torch_classes(self._chip.stages.model, self._pixels.reshape(len(self._pixels), *shape))
@@ -86,10 +83,8 @@ class Stages:
     @cached_property
     def _runs(self) -> dict[str, Callable[[], NDArray[np.integer]]]:
         """Every stage; making the chips of all of them takes longer than running one."""
-        from sw.chip import Chip as ChipClass
-
         chip, pixels, image = self._chip, self._pixels, self._image
-        runs = dict(stage_classes(ChipClass(image, chip.config, chip.stages, network=chip.network), pixels))
+        runs = dict(stage_classes(Compiled(image, chip.config, chip.stages, network=chip.network), pixels))
         if chip.stages is None and chip.network is not None:
             network = spiking_network(image, chip.network)
             runs = {"spiking": lambda: spiking_classes(image, network, pixels), **runs}

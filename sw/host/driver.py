@@ -19,7 +19,7 @@ from sim.brightness import CalibrationFacts
 from sim.drift_state import DriftState
 from sim.image import ChipImage
 from sim.result import Result
-from sw.chip import Chip
+from sw.compiled import Compiled
 from sw.host.errors import BuildError, HostError, ImageCountError, RefusedError
 from sw.host.frames import decoded, image_frames
 from sw.host.load import LoadReport, LoadSession
@@ -94,7 +94,7 @@ class Host:
 
     def load(
         self,
-        chip: ChipImage | Chip | str | os.PathLike[str],
+        chip: ChipImage | Compiled | str | os.PathLike[str],
         method: Method | None = None,
         *,
         fault_aware: bool | None = None,
@@ -276,9 +276,9 @@ class Host:
         self.close()
 
 
-def _as_image(chip: ChipImage | Chip | str | os.PathLike[str]) -> tuple[ChipImage, CalibrationFacts | None]:
+def _as_image(chip: ChipImage | Compiled | str | os.PathLike[str]) -> tuple[ChipImage, CalibrationFacts | None]:
     """The image of what a user hands over, and what it was calibrated with, if that is known."""
     if isinstance(chip, ChipImage):
         return chip, None
-    known = chip if isinstance(chip, Chip) else load(chip)
-    return known.image, known.calibration
+    known = chip if isinstance(chip, Compiled) else load(chip)
+    return known.image, known.provenance.calibration

@@ -9,8 +9,8 @@ from pathlib import Path
 from sw.flow import Flow, Step
 from sw.paper import chips, lifetimes, networks, sensitivity, static, verilog
 from sw.paper.experiment import Experiment
-from sw.paper.page import FOLDER, write_page
-from sw.paper.parts import PARTS
+from sw.paper.page import write_page
+from sw.paper.parts import FOLDER, PARTS
 from sw.paper.scale import full, quick
 
 __all__ = ["OUTPUT", "make_flow", "make_steps", "publish"]

@@ -40,7 +40,8 @@ def train_networks(experiment: Experiment, flow: Flow) -> list[Path]:
     """Train both networks of every seed, and test them."""
     from safetensors.torch import save
 
-    from sw.training import torch_accuracy, train
+    from sw.plain_torch import torch_accuracy
+    from sw.training import train
 
     data, tests, validation = experiment.training(), experiment.tests(), experiment.validation()
     parts = Parts(flow, "train", SOURCES, len(experiment.seeds) * len(NETWORKS))

@@ -23,16 +23,14 @@ from sw.paper.cases import case
 from sw.paper.chips import learnt_rule, tuned_factors
 from sw.paper.experiment import Experiment
 from sw.paper.open_questions import OPEN
-from sw.paper.parts import plain
+from sw.paper.parts import FOLDER, plain
 from sw.paper.pictures import FIGURES, svg
 from sw.paper.published import TABLE_1
 from sw.paper.results import gather
 from sw.plot_style import data_uri
 from sw.readable import decimal, number, percent, si
 
-__all__ = ["FOLDER", "figure_data", "render", "write_page"]
-
-FOLDER = "page"
+__all__ = ["figure_data", "render", "write_page"]
 
 
 def write_page(experiment: Experiment, flow: Flow) -> list[Path]:

@@ -12,8 +12,10 @@ from typing import Any
 from sw.files import write_atomic
 from sw.flow import Flow, sources_digest
 
-__all__ = ["PARTS", "Parts", "digest", "plain"]
+__all__ = ["FOLDER", "PARTS", "Parts", "digest", "plain"]
 
+FOLDER = "page"
+"""The folder of the page and its numbers, in the run's folder."""
 PARTS = "parts"
 """The folder of all parts, in the run's folder."""
 

@@ -11,6 +11,7 @@ from sw.flow import Flow
 from sw.paper.cases import CASES, FEW_STEPS, RELU, VARIANTS
 from sw.paper.experiment import Experiment
 from sw.paper.lifetimes import THRESHOLD
+from sw.paper.parts import FOLDER
 from sw.paper.published import ACCURACY_ANN, CITATION, SAVINGS
 from sw.paper.published import CASES as PUBLISHED
 
@@ -186,6 +187,4 @@ def _mean_lists(lists: Sequence[Sequence[float]]) -> list[float]:
 
 def read_results(flow: Flow) -> dict[str, Any]:
     """`results.json` of a finished run."""
-    from sw.paper.page import FOLDER
-
     return json.loads((flow.folder / FOLDER / "results.json").read_text(encoding="utf-8"))

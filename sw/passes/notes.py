@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sw.config import Config
-from sw.diagnostics import Diagnosis
+from sw.diagnostics.finding import Diagnosis
 from sw.network import Network
 from sw.passes.choose import Conversion
 from sw.passes.converter_sums import Converters

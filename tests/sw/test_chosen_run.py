@@ -11,7 +11,8 @@ import pytest
 from sw.config import Config
 from sw.data import load_data
 from sw.errors import ConfigError
-from sw.steps import load_chip, make_flow
+from sw.run_folder import load_chip
+from sw.steps import make_flow
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "data": {"validation_images": 200, "test_limit": 20},

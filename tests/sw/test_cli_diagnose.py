@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 import sw
 from sw.cli import app
 from sw.data import load_data
-from sw.steps import load_chip, make_flow
+from sw.run_folder import load_chip
+from sw.steps import make_flow
 from tests.sw.models import make_chip, make_config, make_images
 
 

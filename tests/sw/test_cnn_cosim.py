@@ -17,7 +17,8 @@ import sw
 from hw.geometry import Pooling, PoolStage
 from sw.chip import Chip
 from sw.config import Config
-from sw.steps import load_chip, make_flow
+from sw.run_folder import load_chip
+from sw.steps import make_flow
 from tests.sw.cnn_models import PaddedBlock, ResNet, settled, vgg
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -21,7 +21,7 @@ from sw.network import Network, Pool
 from sw.passes.calibrate import row_codes
 from sw.passes.fold import fold
 from sw.passes.normalise import activation_scales, normalise
-from sw.training import torch_accuracy
+from sw.plain_torch import torch_accuracy
 from sw.waterfall import ideal_cells, wide_adc
 from tests.sw.cnn_models import LeNet, PaddedBlock, ResNet, settled, vgg
 from tests.sw.models import make_config, make_images, random_coding

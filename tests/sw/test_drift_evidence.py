@@ -11,7 +11,8 @@ from sim.config import Programming
 from sim.crossbar import build_arrays
 from sim.programming import program_image
 from sim.reference import run_reference
-from sw.drift_evidence import DRIFT_PICTURES, drift_figures, drift_summary, drifted_cells
+from sw.drift_evidence import drift_summary, drifted_cells
+from sw.plots_drift import DRIFT_PICTURES, drift_figures
 from tests.sim.drifting import drifting_device
 from tests.sim.test_lifetime import CHIP, IMAGES
 from tests.sw.synthetic import make_chip, make_result

@@ -9,7 +9,8 @@ from hw.params import Readout, Reset, Rule
 from sim.image import ChipImage
 from sim.reference import run_reference
 from sw import evidence
-from sw.evidence import accuracy_by_steps, conductance_maps, layer_label, trace_example
+from sw.evidence import accuracy_by_steps, conductance_maps, trace_example
+from sw.labels import layer_label
 from tests.sw.synthetic import make_chip
 
 

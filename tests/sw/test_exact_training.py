@@ -22,8 +22,9 @@ from sw.data import Dataset, load_data
 from sw.errors import ConfigError
 from sw.exact_training import _Perceptron, _Random, cosine, decay, exact_product, rate
 from sw.networks import build
+from sw.plain_torch import torch_accuracy
 from sw.sections import TrainSection
-from sw.training import torch_accuracy, train
+from sw.training import train
 from sw.waterfall import ideal_cells
 
 

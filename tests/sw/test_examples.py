@@ -11,7 +11,8 @@ import pytest
 from sw.config import PRESETS, Config
 from sw.flow import Flow
 from sw.result_file import load_result
-from sw.steps import STEPS, load_chip, make_flow
+from sw.run_folder import load_chip
+from sw.steps import STEPS, make_flow
 
 ROOT = Path(__file__).parents[2]
 

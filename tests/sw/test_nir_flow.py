@@ -19,7 +19,8 @@ from sw.errors import ConfigError
 from sw.flow import Flow
 from sw.nir_export import write_nir
 from sw.result_file import load_result
-from sw.steps import load_chip, make_flow
+from sw.run_folder import load_chip
+from sw.steps import make_flow
 from tests.sw.nir_graphs import convolutional, dense
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits.nir"

@@ -163,7 +163,8 @@ def test_without_a_configuration_the_chip_is_ideal_and_of_the_networks_size() ->
 
 def test_the_ideal_chip_is_as_accurate_as_its_network_on_digits() -> None:
     from sw.data import load_data
-    from sw.training import torch_accuracy, train
+    from sw.plain_torch import torch_accuracy
+    from sw.training import train
 
     data, config = load_data("digits"), Config.load("digits")
     model = train(config.train, data, config.seed)

@@ -8,8 +8,9 @@ import pytest
 
 from hw.params import Readout, Rule
 from sw.passes.tune import scale_chip
+from sw.plots_strategy import strategy_figures
 from sw.report import write_report
-from sw.strategy_evidence import strategy_figures, strategy_summary, tuning_summary
+from sw.strategy_evidence import strategy_summary, tuning_summary
 from tests.sw.learnt import make_learnt, make_tuned
 from tests.sw.synthetic import make_chip
 

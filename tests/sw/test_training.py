@@ -12,8 +12,9 @@ from sw.cell_weights import CellWeights
 from sw.config import Config
 from sw.data import Dataset, load_data
 from sw.layers import ClippedReLU
+from sw.plain_torch import torch_accuracy
 from sw.sections import TrainSection
-from sw.training import _augmented, build, torch_accuracy, train
+from sw.training import _augmented, build, train
 
 CONFIG = Config.load("tiny")
 

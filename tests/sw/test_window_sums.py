@@ -22,8 +22,7 @@ from sw.errors import UnsupportedError
 from sw.graph import Rectifier
 from sw.import_check import check_same
 from sw.network import Layer, Network
-from sw.plain_torch import double_outputs, plain_kernels
-from sw.training import torch_accuracy
+from sw.plain_torch import double_outputs, plain_kernels, torch_accuracy
 from sw.windows import WindowReader
 
 RELU = Rectifier("relu", np.inf, 0)

@@ -1,0 +1,11 @@
+"""Names as titles and tables show them."""
+
+from __future__ import annotations
+
+__all__ = ["layer_label"]
+
+
+def layer_label(name: str) -> str:
+    """A layer's name for titles and tables: that of its module, whose number alone (in a Sequential) says nothing."""
+    own = name.partition(" copy ")[0]
+    return f"module {name}" if own.replace(".", "").isdigit() else name
