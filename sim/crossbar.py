@@ -314,7 +314,7 @@ class CrossbarArray:
         convert_single(
             row_codes[None], self._last, self.parameters.tile_rows, self.row_conductance, self._w, self._q, self.noisy,
             kept.units, kept.u, kept.v, kept.tiles, kept.conductance, image_id, read, *self._key, normal_table(),
-             self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb, *self._limits, codes,
+            self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb, *self._limits, codes,
             over,
         )  # fmt: skip
         return codes[0], over[0]
@@ -328,13 +328,6 @@ class CrossbarArray:
     def last_stray(self) -> int:
         """Stray (`sim.stray`) of the last `convert_one`."""
         return int(self._kept.stray[0])
-
-    def counts_one(self, row_codes: NDArray[np.uint8]) -> tuple[int, int, int]:
-        """Driven rows, row tiles read, and conductance count (sum of x^2 * R) of one read of uint8 [inputs]."""
-        driven = np.flatnonzero(row_codes)
-        squares = row_codes[driven].astype(np.int64) ** 2
-        tiles = len(set((driven // self.parameters.tile_rows).tolist()))
-        return len(driven), tiles, int(squares @ self.row_conductance[driven])
 
     def _programmed(self, number: int) -> NDArray[np.float64]:
         """Conductances of the cells after programming number `number`."""
