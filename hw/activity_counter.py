@@ -53,7 +53,7 @@ class ActivityCounter(wiring.Component):
     def bits(self) -> int:
         return self._bits
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         total = Signal(self._bits + 1)
         m.d.comb += total.eq(Mux(self.clear, 0, self.value) + self.amount)

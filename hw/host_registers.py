@@ -19,6 +19,7 @@ from typing import Any
 from hw.host_fields import Access, Field, HostRegister, Window
 from hw.params import NpuParameters
 from hw.plan_words import words_of
+from hw.programmer_host import MAX_TARGETS
 from hw.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, LOAD_BITS, MAX_BIASES, Register, bias_address, layer_address
 
 __all__ = [
@@ -317,7 +318,7 @@ def bias_byte_address(layer: int, neuron: int) -> int:
     return 4 * bias_address(layer, neuron)
 
 
-_MOST_WORDS = {"program_target": 4096, "program_result": 8192, "bias": MAX_BIASES}
+_MOST_WORDS = {"program_target": MAX_TARGETS, "program_result": 2 * MAX_TARGETS, "bias": MAX_BIASES}
 
 
 def window_byte_address(window: Window, layer: int, index: int) -> int:

@@ -96,7 +96,7 @@ class NeuronArray(wiring.Component):
     def parameters(self) -> LayerParameters:
         return self._parameters
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         parameters = self._parameters
         lanes, bits = parameters.lanes, parameters.membrane_bits
         m = Module()

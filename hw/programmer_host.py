@@ -11,7 +11,7 @@ from hw.params import LayerParameters
 __all__ = ["MAX_TARGETS", "PROGRAM_COUNT_BITS", "TRIES_BITS", "ProgramSettingsSignature", "ProgrammerHostSignature"]
 
 MAX_TARGETS = 4096
-"""Most words of a layer's buffer of targets: lanes * row_tiles."""
+"""Most words of a layer's buffer of targets, a cell pair each: a column group in all row tiles, lanes * row_tiles."""
 
 PROGRAM_COUNT_BITS = 32
 TRIES_BITS = 8

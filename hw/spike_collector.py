@@ -47,7 +47,7 @@ class SpikeCollector(wiring.Component):
     def parameters(self) -> LayerParameters:
         return self._parameters
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         parameters = self._parameters
         group = self.i.payload.group
         spikes = self.i.payload.spikes

@@ -49,7 +49,7 @@ class SpikeCounter(wiring.Component):
     def parameters(self) -> NpuParameters:
         return self._parameters
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         parameters = self._parameters
         layer = parameters.layers[-1]
         fired = self.i.payload

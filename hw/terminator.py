@@ -66,7 +66,7 @@ class Terminator(wiring.Component):
     def _out_of_steps(self):
         return self.step >= self.t_max
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         parameters = self._parameters
         lowest = -(1 << (parameters.score_bits - 1))
         m = Module()

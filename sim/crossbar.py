@@ -15,9 +15,7 @@ until `CrossbarArray.age` moves them; nothing in the reads themselves changes.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,11 +24,12 @@ from numpy.typing import NDArray
 
 from hw.params import LayerParameters
 from sim.adc import convert_single, digitise
-from sim.chip_units import CURRENT_BITS, NOISE_BITS
+from sim.chip_units import NOISE_BITS
 from sim.config import Device
 from sim.devices import Cells, after_pulses, array_effects, effective_conductance
 from sim.drift import LayerDrift
 from sim.effects import EFFECTS
+from sim.grids import Grids, currents, loads, noise_powers
 from sim.image import ChipImage, LayerImage
 from sim.kernels import add_rows, count_rows, list_rows
 from sim.maps import Driven, whole_vectors
@@ -40,8 +39,6 @@ from sim.programming import program_image
 from sim.short_repr import short_repr
 from sim.spread import Spread, spread_rows
 from sim.stray import add_stray, stray_grid
-
-_Grid = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 __all__ = ["CrossbarArray", "Products", "build_arrays", "check_arrays"]
 
@@ -155,7 +152,7 @@ class CrossbarArray:
     def noise_grid(self) -> NDArray[np.int64]:
         """Q, int64 [inputs, outputs]."""
         p, n = self.g_S / self.device.step_S
-        return _noise(p, n, self.noise_bits).astype(np.int64)
+        return noise_powers(p, n, self.noise_bits).astype(np.int64)
 
     def copy(self) -> CrossbarArray:
         """The same crossbar, to be aged apart."""
@@ -198,10 +195,10 @@ class CrossbarArray:
             self._use_cells()
             return
         p, n = aged_S / self.device.step_S
-        self._w[rows] = _currents(p, n)
+        self._w[rows] = currents(p, n)
         if self.noisy:
-            self._q[rows] = _noise(p, n, self.noise_bits)
-        self.row_conductance[rows] = _loads(p, n)
+            self._q[rows] = noise_powers(p, n, self.noise_bits)
+        self.row_conductance[rows] = loads(p, n)
         self._forget_sums()
 
     def cells_after(self, row_pulses: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -314,7 +311,7 @@ class CrossbarArray:
         convert_single(
             row_codes[None], self._last, self.parameters.tile_rows, self.row_conductance, self._w, self._q, self.noisy,
             kept.units, kept.u, kept.v, kept.tiles, kept.conductance, image_id, read, *self._key, normal_table(),
-             self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb, *self._limits, codes,
+            self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb, *self._limits, codes,
             over,
         )  # fmt: skip
         return codes[0], over[0]
@@ -328,13 +325,6 @@ class CrossbarArray:
     def last_stray(self) -> int:
         """Stray (`sim.stray`) of the last `convert_one`."""
         return int(self._kept.stray[0])
-
-    def counts_one(self, row_codes: NDArray[np.uint8]) -> tuple[int, int, int]:
-        """Driven rows, row tiles read, and conductance count (sum of x^2 * R) of one read of uint8 [inputs]."""
-        driven = np.flatnonzero(row_codes)
-        squares = row_codes[driven].astype(np.int64) ** 2
-        tiles = len(set((driven // self.parameters.tile_rows).tolist()))
-        return len(driven), tiles, int(squares @ self.row_conductance[driven])
 
     def _programmed(self, number: int) -> NDArray[np.float64]:
         """Conductances of the cells after programming number `number`."""
@@ -367,42 +357,21 @@ class CrossbarArray:
             self.g_S = effect.apply(self.g_S, cells)
             coupling_S = getattr(effect, "coupling_S", coupling_S)
         p, n = self.g_S / device.step_S
-        self.row_conductance = _loads(p, n)
+        self.row_conductance = loads(p, n)
         top = 255 if self.parameters.row_bits == 8 else 1
-        self._w, u_type = self._prepare(_currents(p, n), top, _currents)
+        moved_S = device.reachable_S[1] if self._drift is not None and device.wire_ohm == 0.0 else None
+        grids = Grids(self.index, self.parameters, device, moved_S)
+        self._w, u_type = grids.narrow(currents(p, n), top, currents)
         v_type = u_type
         if self.noisy:
-            self._q, v_type = self._prepare_noise(p, n, top * top)
+            self._q, v_type, self.noise_bits = grids.noise(p, n, top * top)
         self._types = (u_type, v_type)
         if coupling_S is not None:
             self.stray_grid = stray_grid(coupling_S, device.step_S, top)
             if self.stray_grid is None:
-                raise ValueError(self._not_exact("row currents"))
+                raise ValueError(grids.not_exact("row currents"))
             self._stray_sums = self.stray_grid.sum(axis=2)
         self._forget_sums()
-
-    def _prepare_noise(self, p: NDArray[np.float64], n: NDArray[np.float64], largest: int) -> tuple[NDArray, type]:
-        """The noise grid and the type of its sums, with the most fraction bits that leave sums in 32 bits, or, where
-        that would be few, that leave them exact.
-        """
-        most, fewest = NOISE_BITS
-        in_32_bits, exact = range(most, fewest - 1, -1), range(most, 0, -1)
-        for wanted, candidates in (((np.int32,), in_32_bits), ((np.int32, np.int64), exact)):
-            for self.noise_bits in candidates:
-                grid_of = functools.partial(_noise, bits=self.noise_bits)
-                with contextlib.suppress(ValueError):
-                    grid, kind = self._prepare(grid_of(p, n), largest, grid_of)
-                    if kind in wanted:
-                        return grid, kind
-        self.noise_bits = 0
-        grid_of = functools.partial(_noise, bits=0)
-        return self._prepare(grid_of(p, n), largest, grid_of)
-
-    def _not_exact(self, what: str) -> str:
-        return (
-            f"Layer {self.index}: g_min_S ({self.device.g_min_S!r}) is so near g_max_S ({self.device.g_max_S!r}) that "
-            f"{what}, counted in conductance steps, are not exact"
-        )
 
     def _forget_sums(self) -> None:
         """Forget what was made of the cells as they were: the last row vector's sums of `convert_one`, sorted grids."""
@@ -424,41 +393,6 @@ class CrossbarArray:
             conductance=np.zeros(images, np.int64),
             stray=np.zeros(images, np.int64),
         )
-
-    def _prepare(self, values: NDArray[np.float64], largest: int, grid_of: _Grid) -> tuple[NDArray, type]:
-        """A grid of whole numbers in the narrowest type, and the type of its sums with factors up to `largest`.
-
-        The types also hold what cells that drift can come to, unless wires make the grid anew each time. `grid_of` is
-        the function that the values come from.
-        """
-        p = self.parameters
-        grid = values.astype(np.int64)
-        tiles = range(0, p.inputs, p.tile_rows)
-        bound = max(int(np.abs(grid[start : start + p.tile_rows]).sum(axis=0).max()) for start in tiles) * largest
-        top = int(np.abs(grid).max())
-        if self._drift is not None and self.device.wire_ohm == 0.0:
-            high = np.full((), self.device.reachable_S[1] / self.device.step_S)
-            top = int(max(grid_of(high, high), grid_of(high, 0.0 * high))) + 1
-            bound = top * min(p.tile_rows, p.inputs) * largest
-        if bound >= 1 << 53 or top >= 1 << 29:
-            raise ValueError(self._not_exact("column sums" if bound >= 1 << 53 else "cells"))
-        narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
-        return narrow, np.int32 if bound < 1 << 31 else np.int64
-
-
-def _currents(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
-    """W of conductances in steps."""
-    return np.rint((p - n) * 2.0**CURRENT_BITS)
-
-
-def _noise(p: NDArray[np.float64], n: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
-    """Q of conductances in steps."""
-    return np.rint((p * p + n * n) * 2.0**bits)
-
-
-def _loads(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.int64]:
-    """R of rows of conductances in steps, [rows, outputs]."""
-    return np.rint((p + n) * 2.0**CURRENT_BITS).astype(np.int64).sum(axis=1)
 
 
 def _without_wires(device: Device) -> Device:

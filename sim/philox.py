@@ -22,7 +22,6 @@ __all__ = [
     "TABLE_SIZE",
     "cell_normals",
     "cell_words",
-    "fill_normals",
     "fill_words",
     "normal_table",
     "philox",
@@ -48,21 +47,6 @@ def fill_words(words, counters, count, k0, k1):  # type: ignore[no-untyped-def]
         words[1, i] = np.uint32(w1)
         words[2, i] = np.uint32(w2)
         words[3, i] = np.uint32(w3)
-
-
-@njit(cache=True)
-def fill_normals(out, words, first, table):  # type: ignore[no-untyped-def]
-    """One Gaussian a column into `out`, float32 [columns], from the blocks `words[:, first:]`; see `fill_words`."""
-    columns = out.shape[0]
-    full = columns // 8
-    for block in range(full):
-        for part in range(4):
-            word = words[part, first + block]
-            out[8 * block + 2 * part] = table[word & np.uint32(0xFFFF)]
-            out[8 * block + 2 * part + 1] = table[word >> np.uint32(16)]
-    for column in range(8 * full, columns):
-        word = words[(column % 8) // 2, first + full]
-        out[column] = table[word >> np.uint32(16) if column % 2 else word & np.uint32(0xFFFF)]
 
 
 def philox(counters: NDArray[np.uint32], key_words: tuple[int, int]) -> NDArray[np.uint32]:

@@ -26,7 +26,7 @@ __all__ = ["Records", "TraceKind", "run_chunk"]
 TraceKind = Literal[False, True, "spikes", "full"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Records:
     """Arrays of a result, being filled."""
 
@@ -56,21 +56,29 @@ class Records:
             kept = Trace(packed, membranes, neurons, tuple(shape.outputs for shape in shapes))
         per_layer = (count, len(shapes))
         return cls(
-            np.zeros(count, np.int32),
-            np.zeros(count, np.int32),
-            np.zeros(count, np.int64),
-            np.zeros(count, np.uint8),
-            np.zeros(per_layer, np.int64),
-            {name: np.zeros(per_layer, np.int64) for name in ACTIVITIES},
-            kept,
-            image.parameters.classes,
+            classes=np.zeros(count, np.int32),
+            steps=np.zeros(count, np.int32),
+            margins=np.zeros(count, np.int64),
+            reasons=np.zeros(count, np.uint8),
+            spikes=np.zeros(per_layer, np.int64),
+            activity={name: np.zeros(per_layer, np.int64) for name in ACTIVITIES},
+            trace=kept,
+            class_count=image.parameters.classes,
         )
 
     def result(self, ids: NDArray[np.int64], drift: DriftState | None) -> Result:
         return Result(
-            self.classes, self.steps, self.margins, self.reasons, self.spikes, self.activity, ids, trace=self.trace,
-            drift=drift, class_count=self.class_count,
-        )  # fmt: skip
+            classes=self.classes,
+            steps=self.steps,
+            margins=self.margins,
+            reasons=self.reasons,
+            spikes=self.spikes,
+            activity=self.activity,
+            ids=ids,
+            trace=self.trace,
+            drift=drift,
+            class_count=self.class_count,
+        )
 
 
 def run_chunk(

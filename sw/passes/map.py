@@ -9,6 +9,7 @@ import numpy as np
 
 from hw.geometry import CrossbarStage, Plan, Pooling, PoolStage
 from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from hw.programmer_host import MAX_TARGETS
 from hw.registers import MAX_LAYERS
 from sim.image import ChipImage, LayerImage
 from sw.config import Config
@@ -19,8 +20,6 @@ from sw.passes.quantise import Levels
 __all__ = ["copies_of", "map_to_chip"]
 
 _MAX_MEMBRANE_BITS = 48
-_MAX_TARGETS = 4096
-"""Cell pairs whose targets a programmer holds at once: a column group in all row tiles."""
 _MAX_REGISTER = 2**31 - 1
 
 
@@ -76,12 +75,12 @@ def map_to_chip(
             )
         )
         pairs = shapes[-1].lanes * shapes[-1].row_tiles
-        if pairs > _MAX_TARGETS:
+        if pairs > MAX_TARGETS:
             raise ConfigError(
                 config.name,
                 [
                     f"layer '{layer.name}' has {shapes[-1].row_tiles} row tiles of {shapes[-1].lanes} lanes, {pairs} "
-                    f"cell pairs a column group, and its programmer holds at most {_MAX_TARGETS}; raise [crossbar] "
+                    f"cell pairs a column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] "
                     "tile_rows or lower [hardware] lanes"
                 ],
             )

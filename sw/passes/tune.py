@@ -205,7 +205,7 @@ def scale_chip(image: ChipImage, factors: Factors) -> ChipImage:
             shape = replace(shape, max_theta=(1 << theta.bit_length()) - 1)
         clip = min(round(layer.clip * theta / layer.theta), shape.max_membrane)
         v0 = round(layer.v0 * theta / layer.theta)
-        layers.append(replace(layer, theta=theta, v0=v0, clip=max(clip, int(layer.clip > 0)), scale=layer.scale))
+        layers.append(replace(layer, theta=theta, v0=v0, clip=max(clip, int(layer.clip > 0))))
         shapes.append(shape)
     return replace(image, layers=tuple(layers), parameters=replace(image.parameters, layers=tuple(shapes)))
 

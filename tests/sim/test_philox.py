@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from sim.philox import TABLE_SIZE, cell_normals, cell_words, fill_normals, fill_words, normal_table, philox
+from sim.philox import TABLE_SIZE, cell_normals, cell_words, normal_table, philox
 from sim.philox_words import Purpose, key, philox_blocks
 
 MASK = 0xFFFFFFFF
@@ -59,21 +59,6 @@ def test_normal_table() -> None:
     assert np.array_equal(table, -table[::-1])
     assert np.all(np.diff(table) > 0)
     assert np.mean(table**2) == pytest.approx(1.0, abs=1e-3)
-
-
-@pytest.mark.parametrize("columns", [1, 7, 8, 9, 30])
-def test_fill_normals_addresses(columns: int) -> None:
-    """Column c is half word c % 2 of word (c % 8) // 2 of block c // 8, low half first."""
-    out = np.empty(columns, np.float32)
-    blocks = -(-columns // 8)
-    image, step, tile, (k0, k1) = 4_000_000_000, 7, 3, key(99, Purpose.READ, 2)
-    counters = np.array([(image, step, tile, block) for block in (0, *range(blocks))], np.uint32).T.copy()
-    words = np.empty_like(counters)
-    fill_words(words, counters, 1 + blocks, np.uint64(k0), np.uint64(k1))
-    fill_normals(out, words, 1, normal_table())
-    for column in range(columns):
-        word = plain_philox((image, step, tile, column // 8), (k0, k1))[column % 8 // 2]
-        assert out[column] == normal_table()[word >> 16 if column % 2 else word & 0xFFFF]
 
 
 def test_cell_draws_addresses() -> None:
