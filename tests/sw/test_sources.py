@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from sw import sources
+from sw.config import Config
 from sw.lifetime_step import with_lifetime
 from sw.paper.flow import make_flow as make_paper
 from sw.sources import SourceError, closure, source_of, sources_digest
-from sw.steps import STEPS
+from sw.steps import STEPS, make_flow
 from sw.training import train
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +93,41 @@ def test_an_edit_of_a_template_changes_the_report_alone(tmp_path: Path) -> None:
     assert digests() == [train_1, report_1]
     edit("sw/layer_string.py", "_MAX_OUTPUTS = ", "_MAX_OUTPUTS = 1 + ")
     assert digests()[0] != train_1
+
+
+def test_whatever_a_step_executes_is_in_its_closure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every function that is called, and not only while a module is imported, is in a definition of the closure."""
+    monkeypatch.setenv("SPIKELOOM_CACHE", str(tmp_path / "cache"))
+    flow = make_flow(Config.load("tiny"), tmp_path / "run")
+    for step in flow.steps[:4]:
+        known, called, missed = closure(step.sources).definitions, set(), set()
+
+        def call(frame: FrameType, event: str, _: object, known=known, called=called, missed=missed):  # type: ignore
+            module = frame.f_globals.get("__name__", "")
+            if event != "call" or module.partition(".")[0] not in ("hw", "sim", "sw"):
+                return
+            name = frame.f_code.co_qualname.partition(".")[0]
+            if not name.startswith(("<", "__create_fn__")):  # what dataclass makes, or is nested in nothing
+                called.add(f"{module}.{name}")
+                if (module, name) not in known and not imports(frame):
+                    missed.add(f"{module}.{name}")
+
+        sys.setprofile(call)
+        try:
+            outputs = list(step.run(flow))
+        finally:
+            sys.setprofile(None)
+        assert outputs and not missed and len(called) > (5 if step.name == "data" else 20), step.name
+
+
+def imports(frame: FrameType | None) -> bool:
+    """Whether a frame is of a module of the program that is being imported, or was called by one."""
+    while frame is not None:
+        own = frame.f_globals.get("__name__", "").partition(".")[0] in ("hw", "sim", "sw")
+        if own and not frame.f_code.co_flags & inspect.CO_OPTIMIZED:  # a module's or a class's own statements
+            return True
+        frame = frame.f_back
+    return False
 
 
 @pytest.fixture
