@@ -64,14 +64,9 @@ def compile(
     images that were surely scaled wrongly, all alike or without contrast.
     """
     from sw.chip import Chip
-    from sw.compiler import compile_model
-    from sw.diagnostics import diagnose_compiled
-    from sw.passes.notes import chip_notes
+    from sw.compile_diagnosed import compile_diagnosed
 
-    compiled, pixels = compile_model(model, calibration_images, config, validation, progress, input_shape, name)
-    compiled.findings = diagnose_compiled(compiled, pixels)
-    compiled.notes += chip_notes(compiled.findings)
-    return Chip.of(compiled)
+    return Chip.of(compile_diagnosed(model, calibration_images, config, validation, progress, input_shape, name))
 
 
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:

@@ -21,7 +21,7 @@ from sim.result import Result
 from sw.compiled import Compiled, Stages
 from sw.config import Config
 from sw.errors import ConfigError, FileError
-from sw.files import readable_error, writable_file, writable_folder, write_atomic, write_folder
+from sw.files import readable_error, writable_file, writable_folder, write_folder
 from sw.image_numbers import ImageNumbers
 from sw.inputs import as_ids, as_labels, as_pixels, as_trace
 from sw.measured import check_measured, measured
@@ -259,12 +259,9 @@ class Chip(Compiled):
         Raises `sw.errors.FileError` if it cannot be written, `sw.errors.ConfigError` for a chip that was put together
         with a configuration of another one.
         """
-        from sw.weight_image import check_agreement, pack
+        from sw.weight_image import save
 
-        place = writable_file(path, "weight image")
-        check_agreement(self.image, self.config)
-        write_atomic(place, pack(self.image, self.config, self.provenance, self.findings, self.notes))
-        return place
+        return save(self, writable_file(path, "weight image"))
 
     def report(
         self,

@@ -8,7 +8,6 @@ kept, any other is run. What the steps do is in `sw.steps`.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import shutil
@@ -21,8 +20,9 @@ from sim.lock import Busy, locked
 from sw.config import Config
 from sw.errors import ConfigError, FileError, warn
 from sw.files import readable_error, write_atomic
+from sw.sources import sources_digest
 
-__all__ = ["Flow", "Step", "sources_digest"]
+__all__ = ["Flow", "Step"]
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (step, done, in all, what is counted); 0 of 0 when a step begins."""
@@ -30,7 +30,6 @@ Progress = Callable[[str, int, int, str], None]
 _STATE = "state.json"
 _LOCK = ".lock"
 _VERSION = 1
-_SOURCE_KINDS = (".py", ".toml", ".sv", ".v", ".vlt", ".j2")
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Step:
     name : of the step
     title : what it does, for people
     needs : steps whose outputs it reads
-    packages : packages whose source determines its outputs
+    sources : the program's own functions that determine its outputs, see `sw.sources.closure`
     facts : the part of a run's settings that determines its outputs, as plain values
     run : does the work, and returns its outputs as paths inside the run's folder
     partial : names of files and folders in the run's folder that it goes on from after an interruption
@@ -51,7 +50,7 @@ class Step:
     name: str
     title: str
     needs: tuple[str, ...]
-    packages: tuple[str, ...]
+    sources: tuple[str, ...]
     facts: Callable[[Flow], Any]
     run: Callable[[Flow], Iterable[Path]]
     partial: tuple[str, ...] = ()
@@ -97,6 +96,8 @@ class Flow:
             raise ConfigError(
                 "run", [f"--from {start} comes after --to {stop}; the steps are {', '.join(self.names())}"]
             )
+        for step in self.steps[: last + 1]:
+            sources_digest(step.sources)  # of the program that runs now, whatever is edited meanwhile
         with self.alone():
             for index, step in enumerate(self.steps[: last + 1]):
                 if index < first and self.current(step.name):
@@ -110,6 +111,7 @@ class Flow:
     def run_one(self, name: str) -> None:
         """Run one step, whether its record holds or not, on what the steps before it have left."""
         step = self.steps[self._index("step", name)]
+        sources_digest(step.sources)
         with self.alone():
             self._record(name, None)
             self.progress(name, 0, 0, step.title)
@@ -161,7 +163,7 @@ class Flow:
         facts = {
             "step": name,
             "facts": step.facts(self),
-            "sources": sources_digest(step.packages),
+            "sources": sources_digest(step.sources),
             "inputs": {need: state[need]["outputs"] if need in state else None for need in step.needs},
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
@@ -260,16 +262,3 @@ def _checksum(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-
-
-@functools.cache
-def sources_digest(packages: tuple[str, ...]) -> str:
-    """Checksum of the program's own source files in the given packages; a package may be a folder in one, or a file."""
-    root = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for package in packages:
-        place = root / package
-        for path in [place] if place.is_file() else sorted(place.rglob("*")):
-            if path.suffix in _SOURCE_KINDS:
-                digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()

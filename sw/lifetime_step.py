@@ -10,7 +10,8 @@ from typing import Any
 from sw.config import Config
 from sw.files import write_atomic
 from sw.flow import Flow, Step
-from sw.run_folder import load_chip, load_test_set, run_image_set
+from sw.run_folder import load_compiled, load_test_set, run_image_set
+from sw.sources import source_of
 
 __all__ = ["load_lifetime", "with_lifetime"]
 
@@ -24,7 +25,7 @@ def _run(flow: Flow) -> list[Path]:
 
     tests = load_test_set(flow)
     found = measure_lifetime(
-        load_chip(flow).image,
+        load_compiled(flow).image,
         tests.images,
         tests.labels,
         flow.config.lifetime,
@@ -39,7 +40,7 @@ _STEP = Step(
     NAME,
     "searching the lifetime of the cells",
     ("data", "convert"),
-    ("hw", "sim", "sw/lifetime_evidence.py", "sw/lifetime_step.py"),
+    (source_of(_run),),
     lambda flow: flow.config.lifetime.model_dump(mode="json"),
     _run,
 )

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import sw
 from sim.short_repr import short_repr
 from sw.chip import Chip
 from sw.chosen_file import load_strategy, load_tuned
+from sw.compiled import Compiled
 from sw.flow import Flow
 from sw.image_set import ImageSet
+from sw.weight_image import load
 
-__all__ = ["TestSet", "data_facts", "load_chip", "load_test_set", "run_image_set"]
+__all__ = ["TestSet", "data_facts", "load_chip", "load_compiled", "load_test_set", "run_image_set"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +55,14 @@ def run_image_set(flow: Flow) -> ImageSet:
 
 
 def load_chip(flow: Flow) -> Chip:
+    """What the step `convert` left, for users."""
+    return Chip.of(load_compiled(flow))
+
+
+def load_compiled(flow: Flow) -> Compiled:
     """What the step `convert` left."""
     place = flow.folder / "convert"
-    chip = sw.load(place / "chip.loom")
+    chip = load(place / "chip.loom")
     if flow.config.decision.strategy == "learned":
         chip.strategy = load_strategy(place / "strategy.json")
     if flow.config.convert.tune:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import sw
+from sim.reference import run_reference
 from sim.tools import ToolError
 from sw.chosen_file import strategy_json, tuned_json
 from sw.compile_images import check_validation, needs_validation
@@ -20,14 +20,17 @@ from sw.config import Config
 from sw.cosimulate import cosimulate
 from sw.data import Dataset, load_data
 from sw.errors import ConfigError, FileError
-from sw.files import write_atomic
-from sw.flow import Flow, Step, sources_digest
+from sw.files import writable_folder, write_atomic, write_folder
+from sw.flow import Flow, Step
+from sw.inputs import as_pixels
 from sw.lifetime_step import load_lifetime, with_lifetime
 from sw.measured import check_measured, compared, measured
 from sw.nir_step import load_nir, nir_facts, take_nir
 from sw.provenance import from_run
 from sw.result_file import load_result, save_result
-from sw.run_folder import data_facts, load_chip, load_test_set, run_image_set
+from sw.run_folder import data_facts, load_compiled, load_test_set, run_image_set
+from sw.sources import source_of, sources_digest
+from sw.weight_image import save
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,8 +42,8 @@ __all__ = ["STEPS", "make_flow"]
 
 _NIR = Path("train/network.nir")
 """Where the network of a run from a NIR file is kept."""
-_COSIM = ("hw", "sim", "sw/host", "sw/through_bus.py", "sw/cosimulate_bus.py")
-"""Sources that determine what the Verilog does, and a host with it."""
+_COSIMULATE = (source_of(cosimulate),)
+"""Source of chunks, see `sw.sources`."""
 
 
 @functools.lru_cache(maxsize=1)
@@ -129,11 +132,12 @@ def _network(flow: Flow) -> nn.Module | NirModel:
 
 
 def _convert(flow: Flow) -> list[Path]:
+    from sw.compile_diagnosed import compile_diagnosed
     from sw.waterfall import waterfall
 
     tests = load_test_set(flow)
     validation = (tests.validation, tests.validation_labels) if needs_validation(flow.config) else None
-    chip = sw.compile(
+    chip = compile_diagnosed(
         _network(flow),
         tests.calibration,
         flow.config,
@@ -159,7 +163,7 @@ def _convert(flow: Flow) -> list[Path]:
             }
         ),
     }
-    chip.save(place / "chip.loom")
+    save(chip, place / "chip.loom")
     for name, text in found.items():
         if text is None:
             (place / name).unlink(missing_ok=True)  # of a run with other settings
@@ -170,17 +174,19 @@ def _convert(flow: Flow) -> list[Path]:
 
 def _reference(flow: Flow) -> list[Path]:
     path = flow.folder / "reference/reference.npz"
-    images = load_test_set(flow).images
-    save_result(path, load_chip(flow).predict(images, progress=_counter(flow, "reference", "images")))
+    chip = load_compiled(flow)
+    pixels = as_pixels(load_test_set(flow).images, chip.image, chip.provenance.calibration)
+    result = run_reference(chip.image, pixels, progress=_counter(flow, "reference", "images"))
+    save_result(path, measured(result, chip.image, pixels))
     return [path]
 
 
 def _verilog(flow: Flow) -> list[Path]:
     from hw.synthesis import SynthesisError, cell_counts
+    from sw.export_folder import export_files
 
     folder = flow.folder / "verilog"
-    chip = load_chip(flow)
-    chip.write_verilog(folder)
+    write_folder(writable_folder(folder, "Verilog folder"), export_files(load_compiled(flow)))
     files = {path.name: path.read_text() for path in sorted(folder.glob("*.sv"))}
     try:
         cells = cell_counts(files)
@@ -192,9 +198,9 @@ def _verilog(flow: Flow) -> list[Path]:
 
 def _cosim(flow: Flow) -> list[Path]:
     section = flow.config.cosim
-    tests, image = load_test_set(flow), load_chip(flow).image
+    tests, image = load_test_set(flow), load_compiled(flow).image
     count = section.images or len(tests.images)
-    facts = [sources_digest(_COSIM), section.simulator, _digest(flow.folder / "convert/chip.loom")]
+    facts = [sources_digest(_COSIMULATE), section.simulator, _digest(flow.folder / "convert/chip.loom")]
     chunks = flow.folder / "chunks" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     result, comparison = cosimulate(
         image,
@@ -219,7 +225,7 @@ def _report(flow: Flow) -> list[Path]:
     known = {name: flow.current(name) for name in ("train", "convert", "reference", "verilog", "cosim")}
     if not known["convert"]:
         raise FileError(f"There is nothing to report in '{flow.folder}': run the steps up to 'convert' first")
-    tests, chip = load_test_set(flow), load_chip(flow)
+    tests, chip = load_test_set(flow), load_compiled(flow)
     converted = json.loads((flow.folder / "convert/convert.json").read_text())
     cells = json.loads((flow.folder / "synthesis/cells.json").read_text())["cells"] if known["verilog"] else None
     reference = load_result(flow.folder / "reference/reference.npz")[0] if known["reference"] else None
@@ -275,22 +281,29 @@ _CHIP = (
 )
 
 STEPS = (
-    Step("data", "reading the data set", (), ("sw",), _data_facts, _data),
-    Step("train", "training the network", ("data",), ("sw",), _train_facts, _train),
+    Step("data", "reading the data set", (), (source_of(_data),), _data_facts, _data),
+    Step("train", "training the network", ("data",), (source_of(_train),), _train_facts, _train),
     Step(
         "convert",
         "converting it to a chip",
         ("data", "train"),
-        ("hw", "sim", "sw"),
+        (source_of(_convert),),
         _sections(*_CHIP, "train", "nir"),
         _convert,
     ),
-    Step("reference", "integer reference", ("data", "convert"), ("hw", "sim"), _sections("seed"), _reference),
+    Step(
+        "reference",
+        "integer reference",
+        ("data", "convert"),
+        (source_of(_reference),),
+        _sections("seed"),
+        _reference,
+    ),
     Step(
         "verilog",
         "writing Verilog, counting cells",
         ("convert",),
-        ("hw", "sw"),
+        (source_of(_verilog),),
         _sections("name"),
         _verilog,
         partial=("synthesis",),
@@ -299,7 +312,7 @@ STEPS = (
         "cosim",
         "running the Verilog",
         ("data", "convert", "reference"),
-        _COSIM,
+        (source_of(_cosim),),
         _sections("cosim"),
         _cosim,
         partial=("chunks", "waves"),
@@ -308,7 +321,7 @@ STEPS = (
         "report",
         "writing the report",
         ("data", "train", "convert", "reference", "verilog", "cosim"),
-        ("hw", "sim", "sw"),
+        (source_of(_report),),
         lambda flow: flow.config.model_dump(mode="json"),
         _report,
     ),

@@ -27,11 +27,10 @@ from sw.exact_training import fit_exact, rate
 from sw.files import write_atomic
 from sw.networks import MLP, build
 from sw.sections import TrainSection
+from sw.sources import sources_digest
 
 __all__ = ["build", "train"]
 
-_VERSION = 1
-"""Part of a cached network's name; raise it with every change of this file that changes results."""
 _LAYER_FIELDS = ("network", "pooling", "batch_norm")
 Progress = Callable[[int, int, str], None]
 """Called with (epochs done, epochs, a text such as "loss 0.12")."""
@@ -136,7 +135,7 @@ def _key(section: TrainSection, data: Dataset, seed: int) -> str:
         "train": settings,
         "data": data.checksum(),
         "seed": seed,
-        "version": _VERSION,
+        "sources": sources_digest((f"{__name__}:train",)),
         "torch": torch.__version__,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from sw.compiled import Compiled
 from sw.config import Config
 from sw.diagnostics.finding import Diagnosis
 from sw.errors import ConfigError, FileError, WeightImageError
-from sw.files import as_path, readable_error
+from sw.files import as_path, readable_error, write_atomic
 from sw.plan_json import plan_difference, plan_to_json
 from sw.provenance import Provenance
 from sw.weight_content import ARRAYS, rebuilt, renew_energy
@@ -38,6 +39,7 @@ __all__ = [
     "first_difference",
     "load",
     "pack",
+    "save",
     "unpack",
 ]
 
@@ -72,6 +74,13 @@ def pack(
     metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
     metadata["sha256"] = _checksum(metadata["version"], text, tensors)
     return _safetensors(tensors, metadata)
+
+
+def save(chip: Compiled, path: Path) -> Path:
+    """Write the weight image, whole or not at all; see `Chip.save`."""
+    check_agreement(chip.image, chip.config)
+    write_atomic(path, pack(chip.image, chip.config, chip.provenance, chip.findings, chip.notes))
+    return path
 
 
 def check_agreement(image: ChipImage, config: Config) -> None:

@@ -1,4 +1,4 @@
-"""Step `chips`: every case's chip of every seed, by `sw.compile`, with what learning and tuning found."""
+"""Step `chips`: every case's chip of every seed, as `sw.compile` makes it, with what learning and tuning found."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 from torch import nn
 
-import sw
 from hw.params import Rule
 from sw.chosen_file import load_strategy, load_tuned, strategy_json, tuned_json
+from sw.compile_diagnosed import compile_diagnosed
+from sw.compiled import Compiled
+from sw.config import Config
 from sw.files import write_atomic
 from sw.flow import Flow
 from sw.paper.cases import Case
@@ -18,19 +20,15 @@ from sw.paper.networks import load_network
 from sw.paper.parts import Parts, plain
 from sw.passes.learn import LearntRule
 from sw.passes.tune import Tuned
+from sw.sources import source_of
+from sw.weight_image import save
 
-__all__ = ["SOURCES", "compile_case", "learnt_rule", "make_chips", "tuned_factors"]
-
-SOURCES = (
-    *("hw", "sim", "sw/passes", "sw/compiler.py", "sw/compile_images.py", "sw/strategy.py", "sw/trajectories.py"),
-    *("sw/graph.py", "sw/import_torch.py", "sw/weight_image.py", "sw/paper/chips.py"),
-)
-"""What determines a chip."""
+__all__ = ["compile_case", "learnt_rule", "make_chips", "tuned_factors"]
 
 
 def make_chips(experiment: Experiment, flow: Flow) -> list[Path]:
     """Compile every case of every seed."""
-    parts = Parts(flow, "chips", SOURCES, len(experiment.seeds) * len(experiment.cases))
+    parts = Parts(flow, "chips", (source_of(make_chips),), len(experiment.seeds) * len(experiment.cases))
     rows: list[dict[str, Any]] = []
     paths: list[Path] = []
     for seed in experiment.seeds:
@@ -44,7 +42,7 @@ def make_chips(experiment: Experiment, flow: Flow) -> list[Path]:
                 model = load_network(experiment, flow, case.network, seed)
                 chip = compile_case(experiment, model, config, experiment.validation())
                 path.parent.mkdir(parents=True, exist_ok=True)
-                chip.save(path)
+                save(chip, path)
                 if chip.strategy is not None:
                     write_atomic(_strategy(path), strategy_json(chip.strategy))
                 if chip.tuned is not None:
@@ -67,11 +65,11 @@ def make_chips(experiment: Experiment, flow: Flow) -> list[Path]:
     return [*paths, summary]
 
 
-def compile_case(experiment: Experiment, model: nn.Module, config: sw.Config, validation: Images) -> sw.Chip:
+def compile_case(experiment: Experiment, model: nn.Module, config: Config, validation: Images) -> Compiled:
     """The chip of a configuration; validation images go to it where something is to be learnt or tuned."""
     chosen = config.decision.strategy == "learned" or config.convert.tune
     held_out = (validation.pixels, validation.labels) if chosen else None
-    return sw.compile(model, experiment.calibration(), config, held_out)
+    return compile_diagnosed(model, experiment.calibration(), config, held_out)
 
 
 def learnt_rule(experiment: Experiment, flow: Flow, case: Case, seed: int) -> LearntRule:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import sw
 from sim.short_repr import short_repr
+from sw.compiled import Compiled
 from sw.data import Dataset, load_data
 from sw.errors import DataError
 from sw.flow import Flow
 from sw.paper.cases import CASES, VARIANTS, Case
 from sw.paper.scale import Scale
+from sw.weight_image import load
 
 __all__ = ["Experiment", "Images"]
 
@@ -108,6 +109,6 @@ class Experiment:
         """Where a case's chip lies."""
         return flow.folder / "chips" / f"{case.slug}-{seed}.loom"
 
-    def chip(self, flow: Flow, case: Case, seed: int) -> sw.Chip:
+    def chip(self, flow: Flow, case: Case, seed: int) -> Compiled:
         """A case's chip, as the step `chips` left it."""
-        return sw.load(self.chip_path(flow, case, seed))
+        return load(self.chip_path(flow, case, seed))

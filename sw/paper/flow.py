@@ -12,6 +12,7 @@ from sw.paper.experiment import Experiment
 from sw.paper.page import write_page
 from sw.paper.parts import FOLDER, PARTS
 from sw.paper.scale import full, quick
+from sw.sources import source_of
 
 __all__ = ["OUTPUT", "make_flow", "make_steps", "publish"]
 
@@ -24,41 +25,31 @@ Work = Callable[[Experiment, Flow], Iterable[Path]]
 def make_steps(experiment: Experiment) -> tuple[Step, ...]:
     """The steps, in order."""
 
-    def step(name: str, title: str, needs: tuple[str, ...], packages: tuple[str, ...], work: Work) -> Step:
+    def step(name: str, title: str, needs: tuple[str, ...], work: Work) -> Step:
         kept = [f"{PARTS}/{name}", *(["chunks"] if name == "verilog" else [])]
         return Step(
             name,
             title,
             needs,
-            packages,
+            (source_of(work),),
             lambda flow: experiment.facts(),
             functools.partial(work, experiment),
             tuple(kept),
         )
 
-    common = ("sw/paper/cases.py", "sw/paper/scale.py", "sw/paper/experiment.py")
     return (
-        step("data", "reading the data set", (), ("sw/data.py", *common), networks.read_data),
-        step("train", "training the networks", ("data",), (*networks.SOURCES, *common), networks.train_networks),
-        step("chips", "learning, tuning, converting", ("data", "train"), (*chips.SOURCES, *common), chips.make_chips),
-        step(
-            "motivation",
-            "Figures 3 and 4",
-            ("data", "train"),
-            (*chips.SOURCES, *static.SOURCES),
-            static.measure_motivation,
-        ),
-        step("static", "accuracy and steps", ("data", "chips"), static.SOURCES, static.measure_static),
-        step("lifetime", "lifetimes", ("data", "chips"), lifetimes.SOURCES, lifetimes.measure_lifetimes),
-        step(
-            "sensitivity", "open assumptions", ("data", "train"), sensitivity.SOURCES, sensitivity.measure_sensitivity
-        ),
-        step("verilog", "running the Verilog", ("data", "chips"), verilog.SOURCES, verilog.run_verilog),
+        step("data", "reading the data set", (), networks.read_data),
+        step("train", "training the networks", ("data",), networks.train_networks),
+        step("chips", "learning, tuning, converting", ("data", "train"), chips.make_chips),
+        step("motivation", "Figures 3 and 4", ("data", "train"), static.measure_motivation),
+        step("static", "accuracy and steps", ("data", "chips"), static.measure_static),
+        step("lifetime", "lifetimes", ("data", "chips"), lifetimes.measure_lifetimes),
+        step("sensitivity", "open assumptions", ("data", "train"), sensitivity.measure_sensitivity),
+        step("verilog", "running the Verilog", ("data", "chips"), verilog.run_verilog),
         step(
             "page",
             "results and page",
             ("data", "train", "chips", "motivation", "static", "lifetime", "sensitivity", "verilog"),
-            ("sw/paper", "sw/templates", "sw/plot_style.py", "sw/plots_strategy.py", "sw/readable.py"),
             write_page,
         ),
     )

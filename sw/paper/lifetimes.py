@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-import sw
 from sim.energy import energy
 from sim.image import ChipImage
 from sim.lifetime import lifetime, stream_lifetime
@@ -27,10 +26,11 @@ from sw.flow import Flow
 from sw.paper.experiment import Experiment, Images
 from sw.paper.parts import Parts, plain
 from sw.paper.scale import Scale
+from sw.sources import source_of
+from sw.weight_image import load
 
-__all__ = ["SOURCES", "THRESHOLD", "measure_lifetimes"]
+__all__ = ["THRESHOLD", "measure_lifetimes"]
 
-SOURCES = ("hw", "sim", "sw/paper/lifetimes.py")
 THRESHOLD = 0.85
 _RENEWALS = 1000
 _ESTIMATE_IMAGES = 500
@@ -39,7 +39,7 @@ _ESTIMATE_IMAGES = 500
 def measure_lifetimes(experiment: Experiment, flow: Flow) -> list[Path]:
     """Lifetime of every case and seed, and steps and energy during it."""
     scale, tests = experiment.scale, experiment.tests()
-    parts = Parts(flow, "lifetime", SOURCES, 2 * len(experiment.seeds) * len(experiment.cases))
+    parts = Parts(flow, "lifetime", (source_of(measure_lifetimes),), 2 * len(experiment.seeds) * len(experiment.cases))
     rows = []
     for seed in experiment.seeds:
         equal: int | None = None
@@ -48,7 +48,7 @@ def measure_lifetimes(experiment: Experiment, flow: Flow) -> list[Path]:
             inputs = [flow.folder / "data/data.json", path]
 
             def work(path=path):  # type: ignore[no-untyped-def]
-                return lifetime_numbers(sw.load(path).image, tests, scale)
+                return lifetime_numbers(load(path).image, tests, scale)
 
             facts = [scale.point_images, scale.points, scale.most_images]
             numbers = parts.get(f"{case.slug}-{seed}", facts, inputs, work)
@@ -56,7 +56,7 @@ def measure_lifetimes(experiment: Experiment, flow: Flow) -> list[Path]:
                 equal = max(1, numbers["lifetime_images"] or scale.most_images)
 
             def share(path=path, equal=equal):  # type: ignore[no-untyped-def]
-                return first_images(sw.load(path).image, tests, equal)
+                return first_images(load(path).image, tests, equal)
 
             same = parts.get(f"{case.slug}-{seed}-same", [equal], inputs, share)
             rows.append({"case": case.name, "seed": seed, **numbers, **same})

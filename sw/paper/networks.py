@@ -12,11 +12,9 @@ from sw.flow import Flow
 from sw.paper.cases import NETWORKS
 from sw.paper.experiment import Experiment
 from sw.paper.parts import Parts, plain
+from sw.sources import source_of
 
-__all__ = ["SOURCES", "load_network", "other_network", "read_data", "train_networks"]
-
-SOURCES = ("sw/data.py", "sw/training.py", "sw/layers.py", "sw/passes/quantise.py", "sw/paper/networks.py")
-"""What determines a trained network."""
+__all__ = ["load_network", "other_network", "read_data", "train_networks"]
 
 
 def read_data(experiment: Experiment, flow: Flow) -> list[Path]:
@@ -44,7 +42,7 @@ def train_networks(experiment: Experiment, flow: Flow) -> list[Path]:
     from sw.training import train
 
     data, tests, validation = experiment.training(), experiment.tests(), experiment.validation()
-    parts = Parts(flow, "train", SOURCES, len(experiment.seeds) * len(NETWORKS))
+    parts = Parts(flow, "train", (source_of(train_networks),), len(experiment.seeds) * len(NETWORKS))
     results, paths = [], []
     for seed in experiment.seeds:
         for network in NETWORKS:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sw.files import write_atomic
-from sw.flow import Flow, sources_digest
+from sw.flow import Flow
+from sw.sources import sources_digest
 
 __all__ = ["FOLDER", "PARTS", "Parts", "digest", "plain"]
 
@@ -40,13 +41,13 @@ class Parts:
     Parameters
     ----------
     flow, step : whose they are
-    packages : sources that determine them, see `sw.flow.Step`
+    sources : functions that determine them, see `sw.flow.Step`
     total : how many there will be, for the progress
     """
 
     flow: Flow
     step: str
-    packages: tuple[str, ...]
+    sources: tuple[str, ...]
     total: int
     _done: int = field(default=0, init=False)
 
@@ -65,7 +66,7 @@ class Parts:
         """
         self.tell(name)
         path = self.flow.folder / PARTS / self.step / f"{name}.json"
-        known = [facts, sources_digest(self.packages), [digest(source) for source in inputs]]
+        known = [facts, sources_digest(self.sources), [digest(source) for source in inputs]]
         key = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
         record = _read(path)
         if record is None or record["key"] != key or record["files"] != [digest(file) for file in files]:

@@ -18,17 +18,14 @@ from sim.reference import run_reference
 from sw.files import write_atomic
 from sw.flow import Flow
 from sw.paper.cases import RELU, case
-from sw.paper.chips import SOURCES as CHIP_SOURCES
 from sw.paper.chips import compile_case
 from sw.paper.experiment import Experiment, Images
 from sw.paper.lifetimes import THRESHOLD
-from sw.paper.networks import SOURCES as NETWORK_SOURCES
 from sw.paper.networks import other_network
 from sw.paper.parts import Parts, plain
+from sw.sources import source_of
 
-__all__ = ["ASSUMPTIONS", "SOURCES", "Assumption", "measure_sensitivity"]
-
-SOURCES = (*CHIP_SOURCES, *NETWORK_SOURCES, "sw/paper/sensitivity.py")
+__all__ = ["ASSUMPTIONS", "Assumption", "measure_sensitivity"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def measure_sensitivity(experiment: Experiment, flow: Flow) -> list[Path]:
     validation, tests = experiment.validation().first(learn), experiment.tests().spread(test)
     names = experiment.scale.assumptions
     chosen = [each for each in ASSUMPTIONS if names is None or each.name in names]
-    parts = Parts(flow, "sensitivity", SOURCES, len(chosen))
+    parts = Parts(flow, "sensitivity", (source_of(measure_sensitivity),), len(chosen))
     inputs = [flow.folder / "data/data.json", experiment.network_path(flow, RELU, experiment.seeds[0])]
     rows = []
     for assumption in chosen:

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import sw
 from hw.params import Rule
 from sim.encoder import Encoder
 from sim.energy import energy
@@ -32,10 +31,11 @@ from sw.paper.chips import compile_case
 from sw.paper.experiment import Experiment, Images
 from sw.paper.networks import load_network
 from sw.paper.parts import Parts, plain
+from sw.sources import source_of
+from sw.weight_image import load
 
-__all__ = ["SOURCES", "measure_motivation", "measure_static"]
+__all__ = ["measure_motivation", "measure_static"]
 
-SOURCES = ("hw", "sim", "sw/passes", "sw/paper/static.py")
 NORMALISATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Max", {"normalisation": "max", "percentile": 0.999}),
     ("999N", {"normalisation": "percentile", "percentile": 0.999}),
@@ -47,14 +47,14 @@ NORMALISATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 def measure_static(experiment: Experiment, flow: Flow) -> list[Path]:
     """Accuracy, steps, energy and activity of every case and seed."""
     tests = experiment.tests()
-    parts = Parts(flow, "static", SOURCES, len(experiment.seeds) * len(experiment.cases) + 1)
+    parts = Parts(flow, "static", (source_of(measure_static),), len(experiment.seeds) * len(experiment.cases) + 1)
     rows = []
     for seed in experiment.seeds:
         for each in experiment.cases:
             path = experiment.chip_path(flow, each, seed)
 
             def work(path=path):  # type: ignore[no-untyped-def]
-                return static_numbers(sw.load(path).image, tests)
+                return static_numbers(load(path).image, tests)
 
             numbers = parts.get(f"{each.slug}-{seed}", None, [flow.folder / "data/data.json", path], work)
             rows.append({"case": each.name, "seed": seed, **numbers})
@@ -111,7 +111,7 @@ def measure_motivation(experiment: Experiment, flow: Flow) -> list[Path]:
     """Figures 3 and 4 of every seed."""
     scale = experiment.scale
     tests = experiment.tests().spread(scale.figure_images)
-    parts = Parts(flow, "motivation", SOURCES, len(experiment.seeds) * len(NORMALISATIONS))
+    parts = Parts(flow, "motivation", (source_of(measure_motivation),), len(experiment.seeds) * len(NORMALISATIONS))
     rows = []
     for seed in experiment.seeds:
         for name, changes in NORMALISATIONS:

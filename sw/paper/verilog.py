@@ -12,17 +12,18 @@ from pathlib import Path
 
 from sw.cosimulate import cosimulate
 from sw.files import write_atomic
-from sw.flow import Flow, sources_digest
+from sw.flow import Flow
 from sw.paper.cases import case
 from sw.paper.experiment import Experiment
 from sw.paper.parts import digest, plain
+from sw.sources import source_of, sources_digest
 
-__all__ = ["SOURCES", "VERILOG", "run_verilog"]
+__all__ = ["VERILOG", "run_verilog"]
 
-SOURCES = ("hw", "sim")
 VERILOG = ("OT", "best")
 """Cases that go through the Verilog, of the first seed."""
 _CHUNKS = "chunks"
+_COSIMULATE = (source_of(cosimulate),)
 
 
 def run_verilog(experiment: Experiment, flow: Flow) -> list[Path]:
@@ -33,7 +34,8 @@ def run_verilog(experiment: Experiment, flow: Flow) -> list[Path]:
     for index, name in enumerate(VERILOG):
         path = experiment.chip_path(flow, case(name), seed)
         chip = experiment.chip(flow, case(name), seed)
-        kept = flow.folder / _CHUNKS / f"{name}-{sources_digest(SOURCES)[:8]}-{(digest(path) or '')[:8]}"
+        sources = sources_digest(_COSIMULATE)
+        kept = flow.folder / _CHUNKS / f"{name}-{sources[:8]}-{(digest(path) or '')[:8]}"
         tell = functools.partial(_tell, flow, name, index * len(tests), len(VERILOG) * len(tests))
         result, comparison = cosimulate(chip.image, tests.pixels, chunks=kept, progress=tell)
         assert result.drift is not None
@@ -43,7 +45,7 @@ def run_verilog(experiment: Experiment, flow: Flow) -> list[Path]:
             "values_compared": comparison["values_compared"],
             "mismatches": comparison["mismatches"],
             "simulator": comparison["simulator"],
-            "cells": sum(2 * shape.inputs * shape.outputs for shape in chip.parameters.layers),
+            "cells": sum(2 * shape.inputs * shape.outputs for shape in chip.image.parameters.layers),
             "row_pulses": int(sum(int(pulses.sum()) for pulses in result.drift.row_pulses)),
             "accuracy": result.accuracy(tests.labels),
             "steps_mean": float(result.steps.mean()),

@@ -28,9 +28,17 @@ def file_digest(name: str) -> str:
 @functools.cache
 def sources_digest() -> str:
     """Digest of what every test shares: the hardware, the reference that it is held to, and the tests' helpers."""
-    helpers = [path for path in (ROOT / "tests" / "hw").glob("*.py") if not path.name.startswith("test_")]
+    helpers = [path for path in _modules("tests/hw") if not path.name.startswith("test_")]
     shared = [ROOT / "tests" / "formal.py", ROOT / "tests" / "conftest.py"]
-    return _digest([*(ROOT / "hw").glob("*.py"), *(ROOT / "sim").glob("*.py"), *helpers, *shared])
+    return _digest([*_modules("hw"), *_modules("sim"), *helpers, *shared])
+
+
+def _modules(folder: str) -> list[Path]:
+    """Every module in a folder of the root and the folders in it; to find none is an error, not a digest of nothing."""
+    found = list((ROOT / folder).rglob("*.py"))
+    if not found:
+        raise FileNotFoundError(f"There are no modules in {folder}")
+    return found
 
 
 @functools.cache

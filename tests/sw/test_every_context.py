@@ -143,7 +143,7 @@ def measured(settings: Config) -> Iterator[tuple[str, bytes]]:
     data, validation = _data(settings.data.validation_images)
     calibration = data.train_images[: settings.data.calibration_images]
     found_nothing = Diagnosis((), 0, "no images")  # to find something takes time, and changes no chip
-    with mock.patch("sw.diagnostics.diagnose_compiled", return_value=found_nothing):
+    with mock.patch("sw.compile_diagnosed.diagnose_compiled", return_value=found_nothing):
         chip = sw.compile(_network(settings), calibration, settings, validation if needs_validation(settings) else None)
     pixels, labels = data.test_images[:_IMAGES], data.test_labels[:_IMAGES]
     result = chip.predict(pixels, trace=True)

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sw import steps as steps_module
 from sw.config import Config
 from sw.errors import ConfigError, FileError, SpikeLoomWarning
 from sw.files import write_atomic
-from sw.flow import Flow, Step, sources_digest
-from sw.steps import STEPS
+from sw.flow import Flow, Step
+from sw.sources import SourceError
 
 
 class Factory:
@@ -207,16 +206,20 @@ def test_the_record_names_files_inside_the_folder_only(factory: Factory, tmp_pat
 
 
 def test_source_changes_count(factory: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sources_digest(("hw",)) != sources_digest(("sim",))
-    parts = [sources_digest((part,)) for part in ("hw", "hw/verilog", "hw/npu.py", "hw/params.py", "hw/nothing")]
-    assert len(set(parts)) == len(parts)
-    root = Path(steps_module.__file__).parents[1]
-    assert all((root / part).exists() for step in STEPS for part in step.packages)
     steps = factory.steps()
-    steps = (steps[0], replace(steps[1], packages=("hw",)), steps[2])
+    steps = (steps[0], replace(steps[1], sources=("hw.params",)), steps[2])
     Flow(Config(), tmp_path, steps).run()
-    monkeypatch.setattr("sw.flow.sources_digest", lambda packages: f"changed {packages}" if packages else "")
+    assert Flow(Config(), tmp_path, steps).current("two")
+    monkeypatch.setattr("sw.flow.sources_digest", lambda sources: f"changed {sources}" if sources else "")
     assert not Flow(Config(), tmp_path, steps).current("two")
+
+
+def test_a_source_that_is_not_there_is_told_before_any_step(factory: Factory, tmp_path: Path) -> None:
+    steps = factory.steps()
+    steps = (*steps[:2], replace(steps[2], sources=("sw.nothing:run",)))
+    with pytest.raises(SourceError, match=r"^A step names the source 'sw.nothing:run', but there is no module"):
+        Flow(Config(), tmp_path, steps).run()
+    assert factory.ran == []
 
 
 def test_clear_leaves_the_users_files_alone(factory: Factory, tmp_path: Path) -> None:
