@@ -1,0 +1,82 @@
+"""A driver of a board needs no simulator, no model of devices, no compiler and no training library."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+import sw
+from tests.mutation.blocks import ROOT
+
+HEAVY = ("numba", "torch", "cocotb", "cocotb_tools", "scipy", "matplotlib", "sklearn")
+
+_DRIVER = """
+import json, sys
+from importlib.abc import MetaPathFinder
+
+heavy, weights, images, answers = json.loads(sys.argv[1])
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in heavy:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Absent())
+import numpy as np
+from sw.host import Host
+from sw.weight_image import load
+from tests.sw.fake_chip import FakeChip
+from tests.sw.host.memory_transport import MemoryTransport
+
+parameters = load(weights).image.parameters
+chip = FakeChip(parameters, {tag: (first, more) for tag, (first, more) in enumerate(answers)})
+with Host(MemoryTransport(chip)) as host:
+    assert host.connect() == parameters
+    report = host.load(weights, "pulses")
+    result = host.infer(np.array(images, np.uint8))
+print(json.dumps({
+    "codes": [layer.final.codes.tolist() for layer in report.layers],
+    "failed": sum(layer.failed_cells for layer in report.layers),
+    "pixels": [frame[1].hex() for frame in chip.frames],
+    "classes": result.classes.tolist(), "steps": result.steps.tolist(), "margins": result.margins.tolist(),
+    "reasons": result.reasons.tolist(), "counters": result.counters.tolist(),
+    "loaded": sorted({name.split(".")[0] for name in sys.modules} & set(heavy)),
+}))
+"""
+
+
+def test_a_driver_needs_no_simulation(tmp_path: Path) -> None:
+    """A weight image is loaded pulse by pulse, and images are run, in a process that has none of `HEAVY`."""
+    rng = np.random.default_rng(3)
+    model = nn.Sequential(nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 4))
+    images = rng.integers(0, 256, (20, 12), np.uint8)
+    chip = sw.compile(model, images)
+    expected = chip.predict(images)
+    answers = []
+    for row in range(len(expected)):
+        winner, steps, reason, margin = (
+            int(field[row]) for field in (expected.classes, expected.steps, expected.reasons, expected.margins)
+        )
+        halves = [(100, 1)]  # cycles and gap, then a layer's counters and a half that is not used
+        for layer in expected.counters[row].tolist():
+            halves += list(zip([*layer, 0][::2], [*layer, 0][1::2], strict=True))
+        words = [low | high << 32 for low, high in halves]
+        answers.append((winner | steps << 16 | reason << 31 | (margin & 0xFFFFFFFF) << 32, words))
+    arguments = json.dumps([HEAVY, str(chip.save(tmp_path / "chip.loom")), images.tolist(), answers])
+    run = subprocess.run(
+        [sys.executable, "-c", _DRIVER, arguments], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout)
+    for codes, layer in zip(found["codes"], chip.image.layers, strict=True):
+        np.testing.assert_array_equal(codes, 8 * np.stack([layer.positive, layer.negative]).astype(int))
+    assert found["failed"] == 0 and found["loaded"] == []
+    for sent, image in zip(found["pixels"], images, strict=True):
+        assert bytes.fromhex(sent)[:12] == image.tobytes()
+    for name in ("classes", "steps", "margins", "reasons", "counters"):
+        np.testing.assert_array_equal(found[name], getattr(expected, name))
