@@ -33,7 +33,7 @@ from amaranth.hdl._ir import Design, PortDirection
 from amaranth.hdl._xfrm import TransformedElaboratable
 from amaranth.lib.wiring import Component, In
 
-__all__ = ["RtlilModule", "rtlil_modules", "tidy"]
+__all__ = ["RtlilModule", "rtlil_modules", "summary_of", "tidy"]
 
 _CLOCK = {"clk": ClockSignal, "rst": ResetSignal}
 
@@ -71,7 +71,7 @@ def _members(component: Component) -> dict[str, tuple[Signal, PortDirection]]:
     return members
 
 
-def _summary(component: Component) -> str:
+def summary_of(component: Component) -> str:
     """First sentence of the class' own docstring, on one line."""
     first = inspect.cleandoc(type(component).__doc__ or "").split("\n\n")[0]
     return re.split(r"(?<=\.)\s", " ".join(first.split()))[0]
@@ -136,7 +136,7 @@ class _Converter:
         clocks = [clock for clock in _CLOCK if clock in declared]
         if unknown := set(declared) - {*clocks, *members}:
             raise ValueError(f"Module {name} has ports of clock domains other than sync: {', '.join(sorted(unknown))}")
-        module = RtlilModule(name, (*clocks, *members), _summary(component), tidy(text))
+        module = RtlilModule(name, (*clocks, *members), summary_of(component), tidy(text))
         self.modules.append(module)
         return module
 

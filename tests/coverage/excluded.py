@@ -17,7 +17,7 @@ FILE = Path(__file__).with_name("excluded.toml")
 
 @dataclass(frozen=True)
 class Excluded:
-    """An entry: points of a kind, of one block or all, whose place matches a pattern, and why they cannot happen."""
+    """An entry: points of a kind whose block (all without one) and place match patterns, and why they cannot happen."""
 
     kind: str
     where: str
@@ -25,7 +25,7 @@ class Excluded:
     block: str = ""
 
     def __contains__(self, point: Point) -> bool:
-        mine = point.kind == self.kind and self.block in ("", point.block)
+        mine = point.kind == self.kind and (not self.block or re.fullmatch(self.block, point.block) is not None)
         return mine and re.fullmatch(self.where, point.where) is not None
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Point", "constant_bits", "read"]
+from hw.rtlil_modules import summary_of
+from tests.mutation.blocks import BLOCKS
+
+__all__ = ["Point", "block_of", "block_summaries", "constant_bits", "read"]
 
 _LINE = re.compile(r"^C '(?P<fields>.*)' (?P<count>\d+)$", re.M)
 _NUMBER = re.compile(r"\d+'s?[hbdo][0-9a-fA-FxzXZ?_]+|\d+")
@@ -78,7 +82,7 @@ def read(path: Path, texts: Mapping[str, str], summaries: Mapping[str, str]) -> 
     Parameters
     ----------
     path : written by Verilator
-    texts : Verilog, file name -> text
+    texts : Verilog, file name -> text; files of other folders with these names are taken for them
     summaries : first sentence of a component's docstring -> its block
     """
     found: dict[Point, int] = {}
@@ -87,15 +91,16 @@ def read(path: Path, texts: Mapping[str, str], summaries: Mapping[str, str]) -> 
     blocks = {name: block_of(text, summaries) for name, text in texts.items()}
     for match in _LINE.finditer(path.read_text(encoding="utf-8")):
         fields = _fields(match["fields"])
-        block, kind = blocks.get(fields["f"]), re.sub(r"^v_|/.*", "", fields["page"])
+        file = fields["f"].rpartition("/")[2]
+        block, kind = blocks.get(file), re.sub(r"^v_|/.*", "", fields["page"])
         if block is None:
             continue
         if kind == "toggle":
             where, what = _toggle(fields["o"])
-            if where in constants[fields["f"]]:
+            if where in constants[file]:
                 continue
         else:
-            where, what = _words(lines[fields["f"]], int(fields["l"])), fields["o"]
+            where, what = _words(lines[file], int(fields["l"])), fields["o"]
         point = Point(block, kind, where, what)
         found[point] = found.get(point, 0) + int(match["count"])
     return found
@@ -106,3 +111,15 @@ def block_of(text: str, summaries: Mapping[str, str]) -> str | None:
     comment = itertools.takewhile(lambda line: line.startswith("//"), text.splitlines())
     head = " ".join(line.removeprefix("//").strip() for line in comment)
     return next((block for summary, block in summaries.items() if summary and head.startswith(summary)), None)
+
+
+def block_summaries() -> dict[str, str]:
+    """First sentence of each component's docstring -> its block."""
+    found = {}
+    for block in BLOCKS:
+        module = importlib.import_module(f"hw.{block}")
+        for component in vars(module).values():
+            if isinstance(component, type) and component.__module__ == module.__name__ and component.__doc__:
+                if hasattr(component, "elaborate"):
+                    found[summary_of(object.__new__(component))] = block
+    return found
