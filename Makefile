@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+TREE := $(VENV)/tree
 JOBS ?= 2
 
 # A path may hold a `$`: the value as it is, not expanded once more.
@@ -17,7 +18,7 @@ help:  ## list the targets
 
 setup: $(STAMP)  ## virtual environment in .venv with the pinned packages
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "SpikeLoom needs Python >= 3.11; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
 	@for tool in g++ perl; do command -v $$tool >/dev/null || \
@@ -26,15 +27,19 @@ $(STAMP): requirements.lock pyproject.toml
 	  "move this folder"; exit 1;; esac
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@# the folders as one package, for the type checker, the contract of imports, and the paths below
+	mkdir -p $(TREE)/spikeloom
+	ln -sfn ../../../src/spikeloom/__init__.py ../../../src/spikeloom/__main__.py ../../../hw ../../../sim ../../../sw \
+	  $(TREE)/spikeloom/
 	@# setuptools takes a `$$` in a path for a variable of its own: there a line in a file does the same, but for the command
 	@case "$$(pwd)" in \
-	  *'$$'*) $(BIN)/python -c 'import os, site; open(site.getsitepackages()[0] + "/spikeloom.pth", "w").write(os.getcwd() + "\n")';; \
+	  *'$$'*) $(BIN)/python -c 'import os, site; open(site.getsitepackages()[0] + "/spikeloom.pth", "w").write(os.getcwd() + "/$(TREE)\n")';; \
 	  *) TMPDIR="$$(pwd)/$(VENV)" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	    --no-build-isolation --editable .;; esac
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## train on real digits, run every test image through the Verilog, write the report
-	$(BIN)/python -m sw.cli demo
+	$(BIN)/python -m spikeloom demo
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/python -m ruff check .

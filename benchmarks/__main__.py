@@ -18,9 +18,9 @@ from benchmarks import drift, measure
 from benchmarks.convolution import NETWORKS, convolution
 from benchmarks.network import Mnist, load_mnist
 from benchmarks.page import page
-from sim.threads import processors
-from sw.errors import DataError
-from sw.files import write_atomic
+from spikeloom.sim.common.threads import processors
+from spikeloom.sw.common.errors import DataError
+from spikeloom.sw.common.files import write_atomic
 
 ROOT = Path(__file__).parent.parent
 FIGURES, PAGE = ROOT / "build" / "bench.json", ROOT / "benchmarks" / "results.md"

@@ -1,8 +1,8 @@
 """Convolutional networks: Net2 on images of MNIST's shape and ResNet-20 on images of CIFAR-10's.
 
-Images are random: half of the pixels 0, the others uniform. Weights are random too, thresholds as `sw.compile` finds
-them for these images, so that about a tenth of the neurons fire in a step, as in trained networks. Neither needs data.
-Every image runs for the same number of steps, so that figures compare.
+Images are random: half of the pixels 0, the others uniform. Weights are random too, thresholds as `spikeloom.compile`
+finds them for these images, so that about a tenth of the neurons fire in a step, as in trained networks. Neither needs
+data. Every image runs for the same number of steps, so that figures compare.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-import sw
-from sim.cosim import run_cosim
-from sim.crossbar import build_arrays
-from sim.image import ChipImage
-from sim.reference import run_reference
-from sim.simulator import Simulator
-from sim.timing import timing
-from sw.networks import build
-from sw.sections import TrainSection
+import spikeloom
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.cosim.run import run_cosim
+from spikeloom.sim.cosim.simulator import Simulator
+from spikeloom.sim.crossbar.array import build_arrays
+from spikeloom.sim.estimates.timing import timing
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.training.example_networks import build
 
 __all__ = ["NETWORKS", "Network", "convolution"]
 
@@ -61,7 +61,9 @@ def convolution(network: Network) -> dict[str, Any]:
     """Images a second of the ANN, the reference and the Verilog; clock cycles counted and by the formula."""
     model, images = _model(network)
     start = time.perf_counter()
-    chip = sw.compile(model, images[:32], {"decision": {"t_max": STEPS, "rule": "fixed"}, "hardware": {"lanes": 64}})
+    chip = spikeloom.compile(
+        model, images[:32], {"decision": {"t_max": STEPS, "rule": "fixed"}, "hardware": {"lanes": 64}}
+    )
     out: dict[str, Any] = {"title": network.title, "steps": STEPS, "compile_s": time.perf_counter() - start}
     noisy = chip.image.device.model_copy(update={"device_sigma": 0.05, "read_sigma": 0.01})
     ideal = noisy.model_copy(update={"device_sigma": 0.0, "program_sigma": 0.0, "read_sigma": 0.0})

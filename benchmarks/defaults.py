@@ -29,13 +29,14 @@ import torch
 from rich.console import Console
 from torch import nn
 
-import sw
-from sw.data import Dataset, load_data
-from sw.errors import DiagnosticWarning
-from sw.files import write_atomic
-from sw.plain_torch import torch_accuracy
-from sw.sections import TrainSection
-from sw.training import train
+import spikeloom
+from spikeloom.sw import passes
+from spikeloom.sw.common.errors import DiagnosticWarning
+from spikeloom.sw.common.files import write_atomic
+from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.datasets.datasets import Dataset, load_data
+from spikeloom.sw.frontend.plain_torch import torch_accuracy
+from spikeloom.sw.training.training import train
 
 _BUILD = Path(__file__).parent.parent / "build"
 FIGURES, _NETWORKS = _BUILD / "defaults.json", _BUILD / "defaults"
@@ -45,7 +46,7 @@ FIXED: dict[str, Any] = {
 CELL_BITS, ADC_BITS = (1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5, 6, 7, 8)
 """Bits a cell, with converters of 8 bits; bits of the converters, with cells of `_CELLS` bits."""
 _CELLS = 6
-_PASSES = Path(sw.__file__).parent / "passes"
+_PASSES = Path(str(passes.__file__)).parent
 _CONSOLE = Console(stderr=True)
 
 
@@ -111,8 +112,8 @@ class Bench:
         self.figures: dict[str, list[float]] = stored.get(name, {})
 
     def measure(self, cell_bits: int, adc_bits: int, convert: dict[str, Any]) -> list[float] | None:
-        """[accuracy 0 .. 1, mean steps, seconds of `sw.compile`] on ideal cells with k = 2 and at most 20 steps; None
-        if it is not known, and only what is known is wanted.
+        """[accuracy 0 .. 1, mean steps, seconds of `spikeloom.compile`] on ideal cells with k = 2 and at most 20 steps;
+        None if it is not known, and only what is known is wanted.
         """
         fixed = set(convert) >= set(FIXED)
         key = json.dumps([cell_bits, adc_bits, self.case.images, convert, "" if fixed else self.code], sort_keys=True)
@@ -136,11 +137,11 @@ class Bench:
         model: nn.Module = torch.load(path, weights_only=False)
         return model.eval()
 
-    def _compiled(self, cell_bits: int, adc_bits: int, convert: dict[str, Any]) -> tuple[sw.Chip, float]:
+    def _compiled(self, cell_bits: int, adc_bits: int, convert: dict[str, Any]) -> tuple[spikeloom.Chip, float]:
         """The chip, and the processor's seconds of making it."""
         warnings.simplefilter("ignore", DiagnosticWarning)  # fixed settings lose much where bits are few
         start = time.process_time()
-        chip = sw.compile(self.model, self._flat(self.data.train_images[:1000]), {
+        chip = spikeloom.compile(self.model, self._flat(self.data.train_images[:1000]), {
             "convert": convert,
             "device": {"bits": cell_bits},
             "crossbar": {"adc_bits": adc_bits},
@@ -164,8 +165,8 @@ class Bench:
         return torch_accuracy(self.model, images, self.data.test_labels[: self.case.images])
 
     def times(self) -> tuple[float, float]:
-        """Processor's seconds of `sw.compile` with 4-bit cells and 8-bit converters: fixed settings, defaults. The
-        least of three, in turn.
+        """Processor's seconds of `spikeloom.compile` with 4-bit cells and 8-bit converters: fixed settings, defaults.
+        The least of three, in turn.
         """
         pairs = [[self._compiled(4, 8, convert)[1] for convert in (FIXED, {})] for _ in range(3)]
         return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import nn
 
-import sw
-from sim.neuron import NeuronLayer
-from sw.data import Dataset, load_data
-from sw.training import train
+import spikeloom
+from spikeloom.sim.reference.neuron import NeuronLayer
+from spikeloom.sw.datasets.datasets import Dataset, load_data
+from spikeloom.sw.training.training import train
 
 _CONSOLE = Console(soft_wrap=True, highlight=False)
 IDEAL: dict[str, Any] = {"preset": "digits", "device": {"device_sigma": 0.0, "read_sigma": 0.0}}
@@ -60,9 +60,9 @@ def put_in(paper: str) -> Iterator[None]:
     """What has no setting, for as long as the block runs: "reset", "percentile" or nothing."""
     with contextlib.ExitStack() as stack:
         if paper == "reset":
-            stack.enter_context(mock.patch("sim.layer_run.NeuronLayer", PaperReset))
+            stack.enter_context(mock.patch("spikeloom.sim.reference.layer.NeuronLayer", PaperReset))
         if paper == "percentile":
-            stack.enter_context(mock.patch("sw.passes.normalise.positive_quantiles", all_quantiles))
+            stack.enter_context(mock.patch("spikeloom.sw.passes.normalise.positive_quantiles", all_quantiles))
         yield
 
 
@@ -77,9 +77,9 @@ def signs(model: nn.Module) -> nn.Module:
 
 def row(title: str, model: nn.Module, data: Dataset, changes: dict[str, dict[str, Any]], paper: str = "") -> None:
     """Print a line of the table: accuracy, mean steps, mean spikes of all neurons an image, on all test images."""
-    config = sw.Config.load(IDEAL).updated(changes)
+    config = spikeloom.Config.load(IDEAL).updated(changes)
     with put_in(paper):
-        chip = sw.compile(model, data.train_images[: config.data.calibration_images], config)
+        chip = spikeloom.compile(model, data.train_images[: config.data.calibration_images], config)
         result = chip.predict(data.test_images)
     spikes = sum(int(counts.sum()) for counts in result.spikes) / len(result)
     _CONSOLE.print(
@@ -90,7 +90,7 @@ def row(title: str, model: nn.Module, data: Dataset, changes: dict[str, dict[str
 def main() -> None:
     """Print the rows, in the order of the page."""
     data = load_data("digits")
-    config = sw.Config.load(IDEAL)
+    config = spikeloom.Config.load(IDEAL)
     model = train(config.train, data, config.seed)
     row("as the preset has it", model, data, {})
     for leak in (3, 2):

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.network import Mnist
-from sim.age_curve import AgeCurve, ReadPulse
-from sim.cells import CellModel
-from sim.chip_units import CODE
-from sim.config import Device, Programming
-from sim.cosim import run_cosim
-from sim.crossbar import build_arrays
-from sim.programming import program_cells
-from sim.reference import run_reference
-from sim.tantalum_driver import write_driver
-from sim.tantalum_oxide import TantalumOxide
+from spikeloom.sim.chip.device_config import Device, Programming
+from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.cosim.run import run_cosim
+from spikeloom.sim.crossbar.array import build_arrays
+from spikeloom.sim.devices.tantalum.age_curve import AgeCurve, ReadPulse
+from spikeloom.sim.devices.tantalum.oxide import TantalumOxide
+from spikeloom.sim.devices.tantalum.write_driver import write_driver
+from spikeloom.sim.programming.cells import CellModel
+from spikeloom.sim.programming.write_verify import program_cells
+from spikeloom.sim.reference.run import run_reference
 
 __all__ = ["drifting", "programming", "pulses"]
 

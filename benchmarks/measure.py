@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.network import Mnist
-from sim.cosim import run_cosim
-from sim.crossbar import build_arrays
-from sim.image import ChipImage
-from sim.job import read_record, write_job
-from sim.macro import programmed_models
-from sim.reference import run_reference
-from sim.simulator import Simulator
-from sim.tools import simulator_environment
-from sw.through_bus import through_bus
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.cosim.job import read_record, write_job
+from spikeloom.sim.cosim.macro_model import programmed_models
+from spikeloom.sim.cosim.run import run_cosim
+from spikeloom.sim.cosim.simulator import Simulator
+from spikeloom.sim.cosim.tools import simulator_environment
+from spikeloom.sim.crossbar.array import build_arrays
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.verify.bus_run import through_bus
 
 __all__ = ["SYNAPSES", "bus", "export", "macro", "reference", "rtl"]
 
@@ -35,7 +35,7 @@ SYNAPSES = (100_000, 200_000, 400_000, 800_000, 1_600_000)
 _EXPORT = """
 import json, re, sys, time
 from benchmarks.unit import sized_unit
-from hw.export import export_verilog
+from spikeloom.hw.export.verilog import export_verilog
 unit = sized_unit(int(sys.argv[1]), int(sys.argv[2]))
 def peak():  # not getrusage: that would count the parent at the fork
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import sw
-from sim.image import ChipImage
-from sw.config import Config
-from sw.data import load_data
-from sw.training import train
+import spikeloom
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.datasets.datasets import load_data
+from spikeloom.sw.training.training import train
 
 __all__ = ["Mnist", "load_mnist"]
 
@@ -32,5 +32,5 @@ def load_mnist() -> Mnist:
     config = Config.load(EXAMPLE)
     data = load_data("mnist")
     model = train(config.train, data, config.seed)
-    chip = sw.compile(model, data.train_images[: config.data.calibration_images], config).image
+    chip = spikeloom.compile(model, data.train_images[: config.data.calibration_images], config).image
     return Mnist(chip, data.test_images.reshape(len(data.test_images), -1))

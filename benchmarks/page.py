@@ -77,7 +77,7 @@ def _convolution(networks: list[Mapping[str, Any]]) -> str:
         ("rtl_images_per_s", "Verilog under Verilator, noisy devices, one simulator, its start included, images/s", 3),
         ("rtl_cycles_per_s", "clock cycles/s", 0),
         ("rtl_build_s", "building the simulator, Verilog included, s (0 if kept)", 0),
-        ("compile_s", "`sw.compile`, 32 calibration images, s", 1),
+        ("compile_s", "`spikeloom.compile`, 32 calibration images, s", 1),
         ("cycles_per_image", "clock cycles an image, counted by the Verilog", 1),
         ("formula_cycles_per_image", "the same by the formula", 1),
         ("activity", "share of neurons that fire in a step", 3),

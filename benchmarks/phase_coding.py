@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-import sw
-from sim.reference import run_reference
-from sw.chip import Chip
-from sw.data import Dataset, load_data
-from sw.plain_torch import torch_classes
-from sw.training import train
+import spikeloom
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.chip import Chip
+from spikeloom.sw.datasets.datasets import Dataset, load_data
+from spikeloom.sw.frontend.plain_torch import torch_classes
+from spikeloom.sw.training.training import train
 
 _CONSOLE = Console(soft_wrap=True, highlight=False)
 _PERIODS = 10
@@ -30,7 +30,7 @@ _FIXED = {"normalisation": "max", "weight_scale": "max", "output_offset": "netwo
 _PLAIN = {"activation": "relu", "activation_levels": 0, "weight_bits": 0, "weight_noise": 0.0, "exact_sums": False}
 
 
-def config_of(preset: str, phases: int, convert: dict[str, Any]) -> sw.Config:
+def config_of(preset: str, phases: int, convert: dict[str, Any]) -> spikeloom.Config:
     """Ten periods, of which the output layer sees nine, and decides by its membranes [WS eq. 17, 5.1]."""
     changes: dict[str, Any] = {
         "device": {"device_sigma": 0.0, "read_sigma": 0.0},
@@ -39,7 +39,7 @@ def config_of(preset: str, phases: int, convert: dict[str, Any]) -> sw.Config:
         "decision": {"rule": "fixed", "readout": "membrane", "t_max": _PERIODS * phases, "skip": 1},
         "convert": convert,
     }
-    return sw.Config.load(preset).updated(changes)
+    return spikeloom.Config.load(preset).updated(changes)
 
 
 def error(chip: Chip, images: NDArray[np.uint8]) -> float:
@@ -60,7 +60,7 @@ def rows(title: str, preset: str, training: dict[str, Any], data: Dataset) -> No
     """Accuracy, share of the test images with the ANN's class, and the error of the output currents; divided biases
     first.
     """
-    config = sw.Config.load(preset).updated({"train": training})
+    config = spikeloom.Config.load(preset).updated({"train": training})
     model = train(config.train, data, config.seed)
     images, labels = data.test_images, data.test_labels
     wanted = torch_classes(model, images)
@@ -71,8 +71,10 @@ def rows(title: str, preset: str, training: dict[str, Any], data: Dataset) -> No
             for divided in (True, False):
                 with contextlib.ExitStack() as stack:
                     if divided:
-                        stack.enter_context(mock.patch("sw.compiler.full_rate", lambda _, k: 1.0 / (1.0 - 2.0**-k)))
-                    chip = sw.compile(
+                        stack.enter_context(
+                            mock.patch("spikeloom.sw.compiler.pipeline.full_rate", lambda _, k: 1.0 / (1.0 - 2.0**-k))
+                        )
+                    chip = spikeloom.compile(
                         model, data.train_images[: config.data.calibration_images], config_of(preset, phases, convert)
                     )
                 classes = chip.predict(images).classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hw.params import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
 __all__ = ["sized_unit"]
 

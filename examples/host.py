@@ -15,11 +15,11 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-import sw
-from sim.config import Device, Programming
-from sim.image import ChipImage
-from sim.reference import run_reference
-from sw.host import CosimTransport, Host
+import spikeloom
+from spikeloom.sim.chip.device_config import Device, Programming
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.host import CosimTransport, Host
 
 
 def compiled(images: np.ndarray, labels: np.ndarray) -> ChipImage:
@@ -32,7 +32,7 @@ def compiled(images: np.ndarray, labels: np.ndarray) -> ChipImage:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    image = sw.compile(model.eval(), images[:500], "digits").image
+    image = spikeloom.compile(model.eval(), images[:500], "digits").image
     device = Device(
         device_sigma=0.05, pulse_sigma=0.1, read_sigma=0.01, stuck_on=0.005, stuck_off=0.005, soft_bounds=0.3
     )

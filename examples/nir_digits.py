@@ -12,8 +12,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import sw
-from sw.data import load_data
+import spikeloom
+from spikeloom.sw.datasets.datasets import load_data
 
 HERE = Path(__file__).parent
 
@@ -21,8 +21,9 @@ HERE = Path(__file__).parent
 def main(folder: Path) -> None:
     data = load_data("digits")
     test, expected = data.test_images, data.test_labels
-    model = sw.read_nir(HERE / "digits.nir", reset="subtract")  # NIR does not say what follows a spike; snnTorch does
-    chip = sw.compile(model, data.train_images[:500], HERE / "nir_digits.toml")
+    # NIR does not say what follows a spike; snnTorch does
+    model = spikeloom.read_nir(HERE / "digits.nir", reset="subtract")
+    chip = spikeloom.compile(model, data.train_images[:500], HERE / "nir_digits.toml")
     result = chip.predict(test)
     print(f"{chip}: accuracy {result.accuracy(expected):.1%} in {result.steps.mean():.0f} time steps, noisy cells")
 
@@ -30,8 +31,8 @@ def main(folder: Path) -> None:
     print(f"Verilog: 10 images bit-identical, {chip.predict(test[:10]).compare(rtl)} values compared")
 
     folder.mkdir(parents=True, exist_ok=True)
-    path = sw.write_nir(chip, folder / "chip.nir")
-    again = sw.compile(sw.read_nir(path), data.train_images[:500], HERE / "nir_digits.toml")
+    path = spikeloom.write_nir(chip, folder / "chip.nir")
+    again = spikeloom.compile(spikeloom.read_nir(path), data.train_images[:500], HERE / "nir_digits.toml")
     same = (again.predict(test).classes == result.classes).mean()
     print(f"{path} holds the chip's integers; compiled again it gives {same:.1%} of the same classes")
 

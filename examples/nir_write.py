@@ -20,7 +20,7 @@ from snntorch.export_nir import export_to_nir
 from torch import nn
 from torch.nn.utils import parametrize
 
-from sw.data import load_data
+from spikeloom.sw.datasets.datasets import load_data
 
 STEPS, LEVELS, EPOCHS = 12, 16, 40
 

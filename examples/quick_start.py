@@ -16,7 +16,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-import sw
+import spikeloom
 
 
 class Net(nn.Module):
@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
     test, expected = images[1297:], labels[1297:]
     ann = float(np.mean(model(torch.from_numpy(test)).argmax(1).numpy() == expected))
 
-    chip = sw.compile(model, images[:500], "digits")  # a preset's name, a TOML file, or a configuration
+    chip = spikeloom.compile(model, images[:500], "digits")  # a preset's name, a TOML file, or a configuration
     result = chip.predict(test)
     print(f"ANN {ann:.1%}, chip {result.accuracy(expected):.1%} in {result.steps.mean():.1f} time steps")
 
@@ -60,7 +60,7 @@ def main(folder: Path) -> None:
 
     chip.write_verilog(folder)
     chip.save(folder / "mine.loom")
-    assert sw.load(folder / "mine.loom").parameters == chip.parameters
+    assert spikeloom.load(folder / "mine.loom").parameters == chip.parameters
     chip.report(folder, test, expected, reference=result, rtl=rtl)  # the Verilog is told of for its 20 images
     print(f"Verilog, weight image and report are in {folder}")
 

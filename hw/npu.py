@@ -6,20 +6,20 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, flipped
 
-from hw.activity import ActivitySignature
-from hw.controller import Controller
-from hw.crossbar_port import CrossbarSignature
-from hw.encoder_pair import EncoderPair
-from hw.layer_core import LayerCore
-from hw.npu_maps import join_maps
-from hw.params import NpuParameters
-from hw.programmer_host import ProgrammerHostSignature, ProgramSettingsSignature
-from hw.register_file import RegisterFile
-from hw.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, MAX_LAYERS
-from hw.spike_collector import SpikeCollector
-from hw.spike_counter import SpikeCounter
-from hw.streams import CYCLE_BITS, TAG_BITS, load_layout, pixels_layout, result_layout
-from hw.terminator import Terminator
+from spikeloom.hw.control.controller import Controller
+from spikeloom.hw.control.register_file import RegisterFile
+from spikeloom.hw.decision.spike_counter import SpikeCounter
+from spikeloom.hw.decision.terminator import Terminator
+from spikeloom.hw.encoder.encoder_pair import EncoderPair
+from spikeloom.hw.feature_maps.stages import join_maps
+from spikeloom.hw.interfaces.activity import ActivitySignature
+from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
+from spikeloom.hw.interfaces.programming_port import ProgrammerHostSignature, ProgramSettingsSignature
+from spikeloom.hw.interfaces.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, MAX_LAYERS
+from spikeloom.hw.interfaces.streams import CYCLE_BITS, TAG_BITS, load_layout, pixels_layout, result_layout
+from spikeloom.hw.layer.layer_core import LayerCore
+from spikeloom.hw.layer.spike_collector import SpikeCollector
+from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["Npu"]
 
@@ -28,7 +28,7 @@ class Npu(wiring.Component):
     """A spiking network on crossbars: one image in work, the next one stored and prepared meanwhile.
 
     Dense layers in a row are joined vector by vector. A plan with windows, pooling or joins has maps between its
-    stages (`hw.npu_maps`).
+    stages (`hw.feature_maps.stages`).
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ class Npu(wiring.Component):
     tag : In(16), any number to tell images apart, taken with the image's first word
     drop : In(1), forget the image whose words are still coming; it gives no result. No effect if there is none; no
         word is taken in this cycle, so that the next one is an image's first
-    load : In(stream of load_layout), register writes (`hw.registers`); ready only while the unit holds no image, not
-        even a part of one. A write offered together with the first pixel word of an image then goes first.
+    load : In(stream of load_layout), register writes (`hw.interfaces.registers`); ready only while the unit holds no
+        image, not even a part of one. A write offered together with the first pixel word of an image then goes first.
     result : Out(stream of result_layout), the images' answers in the order of the images
     result_tag : Out(16), tag of the image in work; valid with `result.valid`
     cycles : Out(32), clock cycles from the image's start to the first cycle of `result.valid`. An image starts with
@@ -84,7 +84,7 @@ class Npu(wiring.Component):
       c_(p-n)); in the last of the cycles S + D + G c + 4 of its copies' last windows
     - the last layer: E = t + F + 2 if it is skipped, else t + F + 2 + (D_L + c_L + 4 + max(...)) as above
 
-    `hw.cycles` computes them.
+    `hw.params.cycles` computes them.
     """
 
     def __init__(self, *, parameters: NpuParameters) -> None:

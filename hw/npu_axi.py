@@ -6,15 +6,15 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, flipped
 
-from hw.axi_lite import AxiLite, axi_lite_members
-from hw.crossbar_port import CrossbarSignature
-from hw.host_block import HostBlock
-from hw.host_registers import ADDRESS_BITS
-from hw.npu import Npu
-from hw.params import NpuParameters
-from hw.pixel_stream import PixelStream
-from hw.result_stream import ResultStream
-from hw.streams import RESULT_LAYOUT, TAG_BITS
+from spikeloom.hw.host.axi_lite import AxiLite, axi_lite_members
+from spikeloom.hw.host.host_block import HostBlock
+from spikeloom.hw.host.pixel_stream import PixelStream
+from spikeloom.hw.host.register_map import ADDRESS_BITS
+from spikeloom.hw.host.result_stream import ResultStream
+from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
+from spikeloom.hw.interfaces.streams import RESULT_LAYOUT, TAG_BITS
+from spikeloom.hw.npu import Npu
+from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["NpuAxi"]
 
@@ -22,9 +22,9 @@ __all__ = ["NpuAxi"]
 class NpuAxi(wiring.Component):
     """The unit behind AXI4-Lite (registers) and AXI4-Stream (image frames in, result frames out).
 
-    Registers are those of `hw.host_registers`, image frames those of `hw.pixel_stream`, result frames those of
-    `hw.result_stream`. A soft reset (register `reset`) leaves the bus and a word that waits on the result stream alone;
-    everything else is as after `rst`.
+    Registers are those of `hw.host.register_map`, image frames those of `hw.host.pixel_stream`, result frames those of
+    `hw.host.result_stream`. A soft reset (register `reset`) leaves the bus and a word that waits on the result stream
+    alone; everything else is as after `rst`.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ class NpuAxi(wiring.Component):
 
     Members
     -------
-    s_axil_<name> : the AXI4-Lite bus, see `hw.axi_lite.axi_lite_members`; addresses of 26 bits
+    s_axil_<name> : the AXI4-Lite bus, see `hw.host.axi_lite.axi_lite_members`; addresses of 26 bits
     s_axis_pixels_tdata, _tlast, _tuser, _tvalid, _tready : image frames, byte 0 of a word lowest; `tuser` of a frame's
         first word is its tag
     m_axis_result_tdata, _tlast, _tuser, _tvalid, _tready : result frames; `tuser` is the image's tag in every word. The
         first word has the bits of `RESULT_LAYOUT`, `overflow` says that a membrane has saturated since `clear_flags`
-        was written; with `control.activity` the words of `hw.host_counters` follow
+        was written; with `control.activity` the words of `hw.host.host_counters` follow
     irq : Out(1), see register `control`
     crossbar_reset : Out(1), soft reset: the macros' reset besides `rst`; their cells stay
     crossbar_<l> : Out(CrossbarSignature)

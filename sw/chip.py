@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import NpuParameters
-from sim.arguments import check_progress, check_switch
-from sim.brightness import CalibrationFacts
-from sim.image import ChipImage
-from sim.layout import image_shape
-from sim.reference import run_reference
-from sim.result import Result
-from sw.compiled import Compiled, Stages
-from sw.config import Config
-from sw.errors import ConfigError, FileError
-from sw.files import readable_error, writable_file, writable_folder, write_folder
-from sw.image_numbers import ImageNumbers
-from sw.inputs import as_ids, as_labels, as_pixels, as_trace
-from sw.measured import check_measured, measured
-from sw.provenance import Provenance
-from sw.settings import fixed
+from spikeloom.hw.params.parameters import NpuParameters
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.result import Result
+from spikeloom.sim.common.arguments import check_progress, check_switch
+from spikeloom.sim.images.brightness import CalibrationFacts
+from spikeloom.sim.images.layout import image_shape
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.common.errors import ConfigError, FileError
+from spikeloom.sw.common.files import readable_error, writable_file, writable_folder, write_folder
+from spikeloom.sw.compiler.compiled import Compiled, Stages
+from spikeloom.sw.compiler.provenance import Provenance
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.config.settings import fixed
+from spikeloom.sw.datasets.image_numbers import ImageNumbers
+from spikeloom.sw.datasets.pixels import as_ids, as_labels, as_pixels, as_trace
+from spikeloom.sw.verify.measured import check_measured, measured
 
 if TYPE_CHECKING:
-    from sw.diagnostics.finding import Diagnosis
-    from sw.network import Network
-    from sw.passes.learn import LearntRule
-    from sw.passes.tune import Tuned
+    from spikeloom.sw.common.findings import Diagnosis
+    from spikeloom.sw.decision.learn_rule import LearntRule
+    from spikeloom.sw.ir.network import Network
+    from spikeloom.sw.passes.tune import Tuned
 
 __all__ = ["Chip"]
 
@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 
 class Chip(Compiled):
-    """A network on the accelerator; made by `sw.compile` or `sw.load`.
+    """A network on the accelerator; made by `spikeloom.compile` or `spikeloom.load`.
 
     Parameters and attributes are those of `Compiled`. `findings` and `notes` are saved with the chip.
     """
@@ -70,8 +70,8 @@ class Chip(Compiled):
     @property
     def config(self) -> Config:
         """The run's configuration. Another one can be set, as far as it concerns what is done with a finished chip:
-        the tables [cosim] and [lifetime], and `data.test_limit`. It is checked; `sw.errors.ConfigError` says what is
-        wrong, or would do nothing.
+        the tables [cosim] and [lifetime], and `data.test_limit`. It is checked; `sw.common.errors.ConfigError` says
+        what is wrong, or would do nothing.
         """
         return self._config
 
@@ -112,8 +112,8 @@ class Chip(Compiled):
             1) as round(255 x)
 
         Raises `TypeError` or `ValueError`, with the remedy, for images of another type, shape or range. Warns
-        (`sw.errors.SpikeLoomWarning`) of sets that were surely scaled wrongly: nearly black, inverted, or much darker
-        or brighter than the calibration images.
+        (`sw.common.errors.SpikeLoomWarning`) of sets that were surely scaled wrongly: nearly black, inverted, or much
+        darker or brighter than the calibration images.
         """
         return as_pixels(images, self.image, self.calibration)
 
@@ -170,9 +170,10 @@ class Chip(Compiled):
         through_bus : load, program and read the chip over its host buses; the configuration's if not given. The result
             has `gaps` then, and a chip that is programmed by pulses is held to the model, cell by cell
 
-        Raises `sim.tools.ToolError` if a tool is missing, `sw.errors.FileError` if files cannot be written.
+        Raises `sim.cosim.tools.ToolError` if a tool is missing, `sw.common.errors.FileError` if files cannot be
+        written.
         """
-        from sim.cosim import run_cosim
+        from spikeloom.sim.cosim.run import run_cosim
 
         check_progress(progress)
         pixels = self.pixels(images)
@@ -196,8 +197,8 @@ class Chip(Compiled):
         bus: dict[str, Any] | None = None
         try:
             if self.config.cosim.through_bus if through_bus is None else through_bus:
-                from sw.cosimulate_bus import gap_facts, load_facts
-                from sw.through_bus import through_bus as run_through_bus
+                from spikeloom.sw.verify.bus_chunks import gap_facts, load_facts
+                from spikeloom.sw.verify.bus_run import through_bus as run_through_bus
 
                 result, load = run_through_bus(self.image, pixels, **options)
                 bus = {**load_facts(self.image, load), **gap_facts(result)}
@@ -212,8 +213,8 @@ class Chip(Compiled):
         that round everything, a stage of the conversion at which accuracy falls (docs/diagnostics.md).
 
         Returns a list of findings, empty for a healthy chip, each with `name`, `severity`, `layer`, `neurons`,
-        `cause`, `size` and `remedy`; printed it is readable. `sw.compile` does the same with the calibration images
-        and keeps it in `findings`.
+        `cause`, `size` and `remedy`; printed it is readable. `spikeloom.compile` does the same with the calibration
+        images and keeps it in `findings`.
 
         Parameters
         ----------
@@ -223,7 +224,7 @@ class Chip(Compiled):
 
         Raises `TypeError` or `ValueError` for images or labels that do not fit.
         """
-        from sw.diagnostics import diagnose
+        from spikeloom.sw.diagnostics import diagnose
 
         pixels = self.pixels(images)
         known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)
@@ -234,32 +235,32 @@ class Chip(Compiled):
 
         With `bus`, the chip is the one behind AXI4-Lite and AXI4-Stream: its registers for C and in SystemRDL come
         along, and its example bench is a host. The folder may hold other things, which are left alone. Raises
-        `sw.errors.FileError` if it cannot be written, or has a file that would be lost because it bears the name of one
-        of these.
+        `sw.common.errors.FileError` if it cannot be written, or has a file that would be lost because it bears the name
+        of one of these.
         """
         check_switch("bus", bus)
         place = writable_folder(folder, "Verilog folder")
         if bus:
-            from sw.export_axi_folder import export_axi_files
+            from spikeloom.sw.export.axi_folder import export_axi_files
 
             return write_folder(place, export_axi_files(self))
-        from sw.export_folder import export_files
+        from spikeloom.sw.export.verilog_folder import export_files
 
         return write_folder(place, export_files(self))
 
     def write_nir(self, path: str | os.PathLike[str]) -> Path:
-        """Write the network as a NIR file, whole or not at all; what NIR cannot express raises, see `sw.nir_export`."""
-        from sw.nir_export import write_nir
+        """Write the network as a NIR file, whole or not at all; what NIR cannot express raises, see `sw.nir.writer`."""
+        from spikeloom.sw.nir.writer import write_nir
 
         return write_nir(self.image, path, self.config.neuron.v0)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the weight image (.loom), whole or not at all; `sw.load` reads it.
+        """Write the weight image (.loom), whole or not at all; `spikeloom.load` reads it.
 
-        Raises `sw.errors.FileError` if it cannot be written, `sw.errors.ConfigError` for a chip that was put together
-        with a configuration of another one.
+        Raises `sw.common.errors.FileError` if it cannot be written, `sw.common.errors.ConfigError` for a chip that was
+        put together with a configuration of another one.
         """
-        from sw.weight_image import save
+        from spikeloom.sw.weight_image.file import save
 
         return save(self, writable_file(path, "weight image"))
 
@@ -284,10 +285,10 @@ class Chip(Compiled):
             reference; if left out, the report says that the Verilog was not run
 
         Raises `TypeError` or `ValueError` for images or labels that do not fit, and for results of other images or of
-        another chip, `sim.result.Mismatch` where reference and Verilog differ, `sw.errors.FileError` if the folder
-        cannot be written.
+        another chip, `sim.chip.result.Mismatch` where reference and Verilog differ, `sw.common.errors.FileError` if the
+        folder cannot be written.
         """
-        from sw.chip_report import report
+        from spikeloom.sw.report.chip_report import report
 
         place = writable_folder(folder, "report folder")
         if images is None:

@@ -14,11 +14,11 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 
-from hw.params import Coding, Readout, Reset, Rule
-from sim.cosim import run_cosim
-from sim.reference import run_reference
-from tests.sim.networks import random_chip, random_pixels
-from tests.sim.plans import plans
+from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
+from spikeloom.sim.cosim.run import run_cosim
+from spikeloom.sim.reference.run import run_reference
+from tests.fixtures.networks import random_chip, random_pixels
+from tests.fixtures.plans import plans
 
 __all__ = ["QUICK", "QUICK_MAPS", "THOROUGH", "cases", "check", "examples"]
 

@@ -15,9 +15,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import sw
-from sw.cli import app
-from sw.config import PRESETS, Config
+import spikeloom
+from spikeloom.sw.cli.main import app
+from spikeloom.sw.config.config import PRESETS, Config
 from tests.conftest import SIMULATORS, icarus
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +139,7 @@ def test_block_on_another_simulator_runs(tmp_path, monkeypatch):
     (block,) = fences(ROOT / "docs/co-simulation.md", "python")
     calibration = np.full((4, 12), 200, np.uint8)
     calibration[0, 0] = 100
-    chip = sw.compile(nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 3)), calibration, "tiny")
+    chip = spikeloom.compile(nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 3)), calibration, "tiny")
     chip.save(tmp_path / "mine.loom")
     monkeypatch.chdir(tmp_path)
     names = run_block(block)

@@ -22,7 +22,7 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout whose environment has a Python that writes down what it is asked."""
     folder = tmp_path / ODD / "check out"
     (folder / ".venv/bin").mkdir(parents=True)
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "setup.py"):
         shutil.copy(ROOT / name, folder)
     (folder / ".venv/bin/python").write_text(_PYTHON)
     (folder / ".venv/bin/python").chmod(0o755)
@@ -38,7 +38,7 @@ def make(folder: Path, *words: str, **variables: str) -> subprocess.CompletedPro
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("demo", ["-m sw.cli demo"]),
+        ("demo", ["-m spikeloom demo"]),
         ("lint", ["-m ruff check .", "-m ruff format --check .", "-m mypy"]),
         ("bench", ["-m benchmarks"]),
     ],

@@ -1,7 +1,7 @@
 """Writes convolution.svg beside this file: `python -m docs.pictures.convolution`.
 
 Left: two maps with the window of one output position, and of the shortcut that joins it. Middle: the crossbar whose
-rows they are. Right: the map that its columns write. Numbers come from `hw.geometry`.
+rows they are. Right: the map that its columns write. Numbers come from `hw.params.plan`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from hw.geometry import MapShape, Window
-from sw.plot_style import BLUE, GREY, INK, ORANGE, STYLE, new_figure
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.sw.report.plots.style import BLUE, GREY, INK, ORANGE, STYLE, new_figure
 
 __all__ = ["PICTURE", "picture"]
 

@@ -14,10 +14,10 @@ import matplotlib
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from sim.age_curve import AgeCurve, ReadPulse
-from sim.tantalum_oxide import TantalumOxide, level_conductances
-from sim.tantalum_pulse import pulse
-from sw.plot_style import BLUE, GREY, INK, ORANGE, STYLE, new_figure
+from spikeloom.sim.devices.tantalum.age_curve import AgeCurve, ReadPulse
+from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, level_conductances
+from spikeloom.sim.devices.tantalum.pulse import pulse
+from spikeloom.sw.report.plots.style import BLUE, GREY, INK, ORANGE, STYLE, new_figure
 
 __all__ = ["PICTURE", "picture"]
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sw.paper.pictures import FIGURES, svg
-from sw.readable import decimal, number, percent
+from spikeloom.sw.common.readable import decimal, number, percent
+from spikeloom.sw.experiments.winner_k.pictures import FIGURES, svg
 
 __all__ = ["NUMBERS", "PAGE", "PICTURES", "draw", "kept", "page", "table", "wires"]
 

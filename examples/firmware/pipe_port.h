@@ -1,4 +1,4 @@
-/* A port to a simulated chip: the bench of `sim/host_bench.py`, spoken to through two named pipes. On a board this file
+/* A port to a simulated chip: the bench of `sim/cosim/host/bench.py`, spoken to through two named pipes. On a board this file
  * is what you replace: see docs/firmware.md. */
 #ifndef PIPE_PORT_H
 #define PIPE_PORT_H

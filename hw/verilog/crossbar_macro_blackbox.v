@@ -1,7 +1,7 @@
 // Black box of a layer's crossbar macro: both arrays of all its tiles, row drivers, sample-and-hold, and ADCs.
 //
 // Every variant (silicon, crossbar_macro_ideal.v, the co-simulation's, an FPGA emulator) has this name, these
-// parameters and these ports; they are `hw.crossbar_port.CrossbarSignature` seen from the macro, and a clock.
+// parameters and these ports; they are `hw.interfaces.crossbar_port.CrossbarSignature` seen from the macro, and a clock.
 //
 // All outputs are synchronous to `clk`: the unit samples them at its rising edge, and has no synchroniser. A macro that is
 // self-timed brings `sampled`, `done` and `program_done` through synchronisers of its own, its data standing still.

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sw.diagnostics.finding import Diagnosis, Finding
+from spikeloom.sw.common.findings import Diagnosis, Finding
 
 if TYPE_CHECKING:
-    from sw.diagnostics.examine import MOST_COMPILED, MOST_IMAGES, diagnose, diagnose_compiled
-    from sw.diagnostics.registry import KINDS
+    from spikeloom.sw.diagnostics.examine import MOST_COMPILED, MOST_IMAGES, diagnose, diagnose_compiled
+    from spikeloom.sw.diagnostics.registry import KINDS
 
 __all__ = ["KINDS", "MOST_COMPILED", "MOST_IMAGES", "Diagnosis", "Finding", "diagnose", "diagnose_compiled"]
 
@@ -22,7 +22,7 @@ __all__ = ["KINDS", "MOST_COMPILED", "MOST_IMAGES", "Diagnosis", "Finding", "dia
 def __getattr__(name: str) -> Any:
     """Everything else of `__all__`, imported when asked for."""
     if name not in __all__:
-        raise AttributeError(f"module 'sw.diagnostics' has no attribute '{name}'")
-    from sw.diagnostics import examine, registry  # the kinds of findings are registered with the first
+        raise AttributeError(f"module 'spikeloom.sw.diagnostics' has no attribute '{name}'")
+    from spikeloom.sw.diagnostics import examine, registry  # the kinds of findings are registered with the first
 
     return getattr(registry if name == "KINDS" else examine, name)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.label_shift import FEWEST, SHIFTED, shift_in_words, shift_of
-from sw.diagnostics.measure import FEW, Measures
-from sw.diagnostics.registry import Sign, kind
-from sw.diagnostics.stages import explained_by_chance
-from sw.plain_torch import torch_classes
+from spikeloom.sim.chip.label_shift import FEWEST, SHIFTED, shift_in_words, shift_of
+from spikeloom.sw.diagnostics.measure import FEW, Measures
+from spikeloom.sw.diagnostics.registry import Sign, kind
+from spikeloom.sw.diagnostics.stages import explained_by_chance
+from spikeloom.sw.frontend.plain_torch import torch_classes
 
 __all__ = ["UNITS"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sim.brightness import DARK
-from sw.diagnostics.measure import LayerMeasures, Measures
-from sw.diagnostics.registry import Sign, kind
-from sw.diagnostics.settings import automatic
-from sw.passes.quantise import MAX_THETA
+from spikeloom.sim.images.brightness import DARK
+from spikeloom.sw.diagnostics.measure import LayerMeasures, Measures
+from spikeloom.sw.diagnostics.registry import Sign, kind
+from spikeloom.sw.diagnostics.settings import automatic
+from spikeloom.sw.passes.quantise import MAX_THETA
 
 __all__: list[str] = []
 
@@ -33,8 +33,8 @@ THETA_ERROR = 0.05
     "fault",
     meaning="The images are nearly black, so inputs fire in few steps or none, and the network as given sees next to "
     "nothing either.",
-    measured=f"The brightest pixel of all images is at most {DARK} of 255. `sw.compile` and `chip.diagnose` warn of "
-    "it where they take the images, with the factor that is missing.",
+    measured=f"The brightest pixel of all images is at most {DARK} of 255. `spikeloom.compile` and `chip.diagnose` "
+    "warn of it where they take the images, with the factor that is missing.",
     remedy="Give the images in the unit of the training: uint8 0 .. 255, or floats 0 .. 1; divide by their largest "
     "value.",
 )
@@ -105,7 +105,7 @@ def zero_weights(measures: Measures) -> Iterator[Sign]:
                 f"all {layer.levels.size} weights of layer '{layer.name}' are 0"
                 + " in the network itself" * (wanted == 0),
                 size,
-                "train the network, or load its weights before sw.compile",
+                "train the network, or load its weights before spikeloom.compile",
                 layer.index,
             )
         elif lost is not None and lost >= LOST and not _theta_at_limit(layer) and not _bias_rules(layer):
@@ -177,7 +177,8 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
     f"{THETA_ERROR:.0%} of their power or more (not asked of a chip that was loaded).",
     remedy="Scale the input, or the layer's weights, so that a spike moves a membrane by a thousandth of its "
     "threshold or "
-    "more. Of a NIR file of IF neurons: give `sw.read_nir(..., dt=...)` the seconds a step that it was trained with.",
+    "more. Of a NIR file of IF neurons: give `spikeloom.read_nir(..., dt=...)` the seconds a step that it was trained "
+    "with.",
     group="registers",
 )
 def theta_at_limit(measures: Measures) -> Iterator[Sign]:
@@ -189,7 +190,9 @@ def theta_at_limit(measures: Measures) -> Iterator[Sign]:
         size: dict[str, float | int | str] = {"theta": layer.image.theta, "levels": used, "of": layer.top + 1}
         remedy = "scale the input or the layer's weights up"
         if measures.nir:
-            remedy = "give sw.read_nir the seconds a step, such as dt=1.0 (if it has IF), or scale its weights up"
+            remedy = (
+                "give spikeloom.read_nir the seconds a step, such as dt=1.0 (if it has IF), or scale its weights up"
+            )
         yield Sign(
             f"theta of layer '{layer.name}' is at its limit of {MAX_THETA}, which leaves its weights {used} of "
             f"{layer.top + 1} levels, so {_fires(layer)}",

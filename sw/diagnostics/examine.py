@@ -1,4 +1,4 @@
-"""`diagnose`: a chip on some images; and what `sw.compile` does with it."""
+"""`diagnose`: a chip on some images; and what `spikeloom.compile` does with it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.brightness import DARK
-from sim.image import ChipImage
-from sw.compiled import Compiled
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.images.brightness import DARK
+from spikeloom.sw.common.errors import DiagnosticWarning, warn
+from spikeloom.sw.common.findings import Diagnosis
+from spikeloom.sw.compiler.compiled import Compiled
 
 # they register their kinds, causes before what they cause
-from sw.diagnostics import basis, causes, outputs, precision, spiking, symptoms  # noqa: F401
-from sw.diagnostics.finding import Diagnosis
-from sw.diagnostics.measure import measure
-from sw.diagnostics.registry import find
-from sw.errors import DiagnosticWarning, warn
+from spikeloom.sw.diagnostics import basis, causes, outputs, precision, spiking, symptoms  # noqa: F401
+from spikeloom.sw.diagnostics.measure import measure
+from spikeloom.sw.diagnostics.registry import find
 
 __all__ = ["MOST_COMPILED", "MOST_IMAGES", "diagnose", "diagnose_compiled"]
 
 MOST_IMAGES = 2000
 """Images that are looked at, at most."""
 MOST_COMPILED = 128
-"""Calibration images that `sw.compile` looks at, at most."""
+"""Calibration images that `spikeloom.compile` looks at, at most."""
 _QUICK_CELLS = 100_000
-"""Cells whose wires are solved in a second or two; for more, `sw.compile` leaves IR drop out."""
+"""Cells whose wires are solved in a second or two; for more, `spikeloom.compile` leaves IR drop out."""
 
 
 def diagnose(

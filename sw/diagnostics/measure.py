@@ -13,15 +13,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Readout, Reset
-from sim.converter_counts import ConverterCounts, Observer
-from sim.image import ChipImage, LayerImage
-from sim.reference import run_reference
-from sim.result import Result
-from sim.short_repr import short_repr
-from sw.compiled import Compiled
-from sw.diagnostics.stages import Stages
-from sw.network import Layer, Network
+from spikeloom.hw.params.parameters import Readout, Reset
+from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.result import Result
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.crossbar.converter_counts import ConverterCounts, Observer
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.compiler.compiled import Compiled
+from spikeloom.sw.diagnostics.stages import Stages
+from spikeloom.sw.ir.network import Layer, Network
 
 __all__ = ["BEYOND", "EXPECTED", "FEW", "LayerMeasures", "Measures", "measure"]
 

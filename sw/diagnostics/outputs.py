@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.diagnostics.measure import Measures
-from sw.diagnostics.registry import Sign, kind
-from sw.diagnostics.settings import automatic
+from spikeloom.sw.diagnostics.measure import Measures
+from spikeloom.sw.diagnostics.registry import Sign, kind
+from spikeloom.sw.diagnostics.settings import automatic
 
 __all__: list[str] = []
 

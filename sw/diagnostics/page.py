@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sw.diagnostics import KINDS
+from spikeloom.sw.diagnostics import KINDS
 
 __all__ = ["with_table"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sim.effects import EFFECTS
-from sw.diagnostics.measure import LayerMeasures, Measures
-from sw.diagnostics.registry import Sign, kind
-from sw.diagnostics.settings import automatic
-from sw.diagnostics.stages import LARGE_FALL, LARGE_LOSS, Fall
+from spikeloom.sim.devices.effects import EFFECTS
+from spikeloom.sw.diagnostics.measure import LayerMeasures, Measures
+from spikeloom.sw.diagnostics.registry import Sign, kind
+from spikeloom.sw.diagnostics.settings import automatic
+from spikeloom.sw.diagnostics.stages import LARGE_FALL, LARGE_LOSS, Fall
 
 __all__ = ["FINE", "told"]
 
@@ -194,7 +194,7 @@ _PULSES = "raise [programming] tries, narrow window, or lower [device] pulse_sig
 
 def _remedy(effect: str, pulses: bool) -> str:
     """What to do about a stage of the devices, programmed by pulses or not; of effects that only the list of
-    `sim.devices` knows, their fields.
+    `sim.devices.conductance` knows, their fields.
     """
     if effect == "programming" and pulses:
         return _PULSES

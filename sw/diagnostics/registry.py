@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sw.diagnostics.finding import Finding, Severity
+from spikeloom.sw.common.findings import Finding, Severity
 
 if TYPE_CHECKING:
-    from sw.diagnostics.measure import Measures
+    from spikeloom.sw.diagnostics.measure import Measures
 
 __all__ = ["KINDS", "Kind", "Sign", "find", "kind"]
 

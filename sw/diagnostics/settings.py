@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sw.diagnostics.measure import Measures
+from spikeloom.sw.diagnostics.measure import Measures
 
 __all__ = ["automatic", "either"]
 

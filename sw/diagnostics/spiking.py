@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sw.diagnostics.measure import BEYOND, Measures
-from sw.diagnostics.precision import FINE, told
-from sw.diagnostics.registry import Sign, kind
-from sw.diagnostics.settings import automatic
-from sw.diagnostics.stages import LARGE_FALL, LARGE_LOSS
+from spikeloom.sw.diagnostics.measure import BEYOND, Measures
+from spikeloom.sw.diagnostics.precision import FINE, told
+from spikeloom.sw.diagnostics.registry import Sign, kind
+from spikeloom.sw.diagnostics.settings import automatic
+from spikeloom.sw.diagnostics.stages import LARGE_FALL, LARGE_LOSS
 
 __all__: list[str] = []
 

@@ -14,11 +14,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Reset, Rule
-from sim.image import ChipImage
-from sw.compiled import Compiled
-from sw.float_snn import SpikingNetwork, spiking_network
-from sw.waterfall import device_stages, spiking_classes, stage_classes
+from spikeloom.hw.params.parameters import Reset, Rule
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sw.analysis.waterfall import device_stages, spiking_classes, stage_classes
+from spikeloom.sw.compiler.compiled import Compiled
+from spikeloom.sw.passes.float_snn import SpikingNetwork, spiking_network
 
 __all__ = ["CHANGES", "LARGE_FALL", "LARGE_LOSS", "Fall", "Stages", "explained_by_chance"]
 
@@ -74,7 +74,7 @@ class Stages:
         """Classes [images] of the first stage."""
         if self._chip.stages is None:
             return self.classes(self.names[0])
-        from sw.plain_torch import torch_classes
+        from spikeloom.sw.frontend.plain_torch import torch_classes
 
         shape = self._chip.stages.folded.input_shape
         self._known["ANN"] = torch_classes(self._chip.stages.model, self._pixels.reshape(len(self._pixels), *shape))

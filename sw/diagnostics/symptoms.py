@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hw.params import Reset, Rule
-from sw.diagnostics.causes import ALWAYS
-from sw.diagnostics.measure import EXPECTED, FEW, Measures
-from sw.diagnostics.registry import Sign, kind
-from sw.diagnostics.settings import automatic
+from spikeloom.hw.params.parameters import Reset, Rule
+from spikeloom.sw.diagnostics.causes import ALWAYS
+from spikeloom.sw.diagnostics.measure import EXPECTED, FEW, Measures
+from spikeloom.sw.diagnostics.registry import Sign, kind
+from spikeloom.sw.diagnostics.settings import automatic
 
 __all__: list[str] = []
 
@@ -48,7 +48,9 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
                 text += f", the first {measures.image.skip} periods of which it skips"
                 remedy = f"lower [decision] skip, or {remedy}"
         elif measures.nir:
-            remedy = "check the seconds a step that the file is read with (sw.read_nir(..., dt=...)), or raise t_max"
+            remedy = (
+                "check the seconds a step that the file is read with (spikeloom.read_nir(..., dt=...)), or raise t_max"
+            )
         yield Sign(text, size, remedy, layer.index)
         return
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sw.host.driver import Host
-from sw.host.errors import HostError
-from sw.host.load import LayerLoad, LoadReport
-from sw.host.transport import Transport
+from spikeloom.sw.host.driver import Host
+from spikeloom.sw.host.errors import HostError
+from spikeloom.sw.host.load import LayerLoad, LoadReport
+from spikeloom.sw.host.transport import Transport
 
 if TYPE_CHECKING:
-    from sw.host.cosim_transport import CosimTransport
+    from spikeloom.sw.host.cosim_transport import CosimTransport
 
 __all__ = ["CosimTransport", "Host", "HostError", "LayerLoad", "LoadReport", "Transport"]
 
@@ -23,7 +23,7 @@ __all__ = ["CosimTransport", "Host", "HostError", "LayerLoad", "LoadReport", "Tr
 def __getattr__(name: str) -> Any:
     """`CosimTransport`, imported when asked for."""
     if name != "CosimTransport":
-        raise AttributeError(f"module 'sw.host' has no attribute '{name}'")
-    from sw.host.cosim_transport import CosimTransport
+        raise AttributeError(f"module 'spikeloom.sw.host' has no attribute '{name}'")
+    from spikeloom.sw.host.cosim_transport import CosimTransport
 
     return CosimTransport

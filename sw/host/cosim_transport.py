@@ -12,20 +12,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.arguments import check_switch, check_trace
-from sim.cells import CELL_FIELDS, CellState
-from sim.crossbar import CrossbarArray, build_arrays
-from sim.drift_state import DriftState
-from sim.host_bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
-from sim.host_link import HostLink, command
-from sim.host_simulator import build_host_simulator
-from sim.image import ChipImage
-from sim.macro import fresh_models, programmed_models, read_drift, save_models
-from sim.tools import SimulationError
-from sim.waves import check_folder, gtkw_text, wave_file
-from sw.files import writable_folder
-from sw.host.errors import TransportClosed
-from sw.host.transport import READ, WRITE, Frames, Transport
+from spikeloom.sim.chip.drift_state import DriftState
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.arguments import check_switch, check_trace
+from spikeloom.sim.cosim.host.bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
+from spikeloom.sim.cosim.host.link import HostLink, command
+from spikeloom.sim.cosim.host.simulator import build_host_simulator
+from spikeloom.sim.cosim.macro_model import fresh_models, programmed_models, read_drift, save_models
+from spikeloom.sim.cosim.tools import SimulationError
+from spikeloom.sim.cosim.waves import check_folder, gtkw_text, wave_file
+from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
+from spikeloom.sim.programming.cells import CELL_FIELDS, CellState
+from spikeloom.sw.common.files import writable_folder
+from spikeloom.sw.host.errors import TransportClosed
+from spikeloom.sw.host.transport import READ, WRITE, Frames, Transport
 
 __all__ = ["CosimTransport"]
 
@@ -51,7 +51,7 @@ class CosimTransport(Transport):
 
     Simulated time stands still while the host does nothing, so that results do not depend on the host's speed.
 
-    Raises `sim.tools.ToolError` or `SimulationError` where the simulator is missing or does not build.
+    Raises `sim.cosim.tools.ToolError` or `SimulationError` where the simulator is missing or does not build.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class CosimTransport(Transport):
 
     @property
     def record(self) -> Path:
-        """The record of spikes and membranes; whole when the transport is closed. See `sim.job.read_trace`."""
+        """The record of spikes and membranes; whole when the transport is closed. See `sim.cosim.job.read_trace`."""
         return self.folder / RECORD
 
     @property

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.activity import COUNTERS
-from hw.cycles import image_bound
-from hw.host_registers import build_id
-from hw.params import Coding, NpuParameters
-from sim.arguments import check_ids, check_progress, check_switch, check_whole
-from sim.brightness import CalibrationFacts
-from sim.drift_state import DriftState
-from sim.image import ChipImage
-from sim.result import Result
-from sw.compiled import Compiled
-from sw.host.errors import BuildError, HostError, ImageCountError, RefusedError
-from sw.host.frames import decoded, image_frames
-from sw.host.load import LoadReport, LoadSession
-from sw.host.registers import bit, flags, identify, read_layer, read_parameters, read_unit, write_unit
-from sw.host.transport import Transport
-from sw.inputs import as_pixels
-from sw.weight_image import first_difference, load
+from spikeloom.hw.host.register_map import build_id
+from spikeloom.hw.interfaces.activity import COUNTERS
+from spikeloom.hw.params.cycles import image_bound
+from spikeloom.hw.params.parameters import Coding, NpuParameters
+from spikeloom.sim.chip.drift_state import DriftState
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.result import Result
+from spikeloom.sim.common.arguments import check_ids, check_progress, check_switch, check_whole
+from spikeloom.sim.images.brightness import CalibrationFacts
+from spikeloom.sw.compiler.compiled import Compiled
+from spikeloom.sw.datasets.pixels import as_pixels
+from spikeloom.sw.host.errors import BuildError, HostError, ImageCountError, RefusedError
+from spikeloom.sw.host.frames import decoded, image_frames
+from spikeloom.sw.host.load import LoadReport, LoadSession
+from spikeloom.sw.host.registers import bit, flags, identify, read_layer, read_parameters, read_unit, write_unit
+from spikeloom.sw.host.transport import Transport
+from spikeloom.sw.weight_image.file import first_difference, load
 
 if TYPE_CHECKING:  # what only simulated devices have
-    from sim.crossbar import CrossbarArray
+    from spikeloom.sim.crossbar.array import CrossbarArray
 
 __all__ = ["Host"]
 
@@ -110,7 +110,7 @@ class Host:
         method : "pulses" programs every cell over the bus, pulse by pulse; "fast" puts levels, or programmed arrays,
             straight into simulated devices. As the image's [programming] says if not given
         fault_aware : give pairs with a failed cell a second pass; as the image says if not given
-        arrays : for a fast load, the image's arrays if they are programmed already (`sim.crossbar.build_arrays`)
+        arrays : for a fast load, the image's arrays if they are programmed already (`sim.crossbar.array.build_arrays`)
         progress : called with layers done and layers in all
         drift : for a fast load, where cells that drift are; freshly programmed if not given
 

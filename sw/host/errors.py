@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sw.errors import SpikeLoomError
+from spikeloom.sw.common.errors import SpikeLoomError
 
 __all__ = [
     "BuildError",

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.activity import COUNTERS
-from hw.params import Coding, NpuParameters
-from hw.streams import SEED_BYTES, frame_words, seed_words
-from sim.image import ChipImage
-from sim.image_seeds import image_seeds
-from sim.pixels import pixel_words
-from sim.result import from_counters
-from sw.host.errors import HostError
-from sw.host.transport import Frames
+from spikeloom.hw.interfaces.activity import COUNTERS
+from spikeloom.hw.interfaces.streams import SEED_BYTES, frame_words, seed_words
+from spikeloom.hw.params.parameters import Coding, NpuParameters
+from spikeloom.sim.chip.image_seeds import image_seeds
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.result import from_counters
+from spikeloom.sim.images.pixels import pixel_words
+from spikeloom.sw.host.errors import HostError
+from spikeloom.sw.host.transport import Frames
 
 __all__ = ["decoded", "image_frames"]
 
@@ -36,7 +36,7 @@ def image_frames(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.in
 
 
 def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any]:
-    """Fields of `sim.result.Result`, from the words of result frames; `HostError` for a frame that is too short.
+    """Fields of `sim.chip.result.Result`, from the words of result frames; `HostError` for a frame that is too short.
 
     A frame that was cut by a reset may have left a word before the next one, which is not looked at.
     """

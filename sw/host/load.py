@@ -9,22 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hw.cycles import STALL
-from hw.host_registers import (
+from spikeloom.hw.host.register_map import (
     layer_byte_address,
     program_result_byte_address,
     program_target_byte_address,
     unit_byte_address,
 )
-from hw.params import LayerParameters
-from sim.chip_units import CODE
-from sim.image import ChipImage
-from sim.program_passes import Outcome, compensate, second_pass, starts_mask, targets_of
-from sim.register_writes import register_writes
-from sim.short_repr import short_repr
-from sw.host.errors import BusError, ChecksumError, HostError, RefusedError
-from sw.host.registers import bit, flags, read_layer, read_unit, write_unit
-from sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
+from spikeloom.hw.params.cycles import STALL
+from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.register_writes import register_writes
+from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.programming.passes import Outcome, compensate, second_pass, starts_mask, targets_of
+from spikeloom.sw.host.errors import BusError, ChecksumError, HostError, RefusedError
+from spikeloom.sw.host.registers import bit, flags, read_layer, read_unit, write_unit
+from spikeloom.sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
 
 __all__ = ["LayerLoad", "LoadReport", "LoadSession"]
 
@@ -34,7 +34,8 @@ _BATCH = 8192
 
 @dataclass(frozen=True, eq=False)
 class LayerLoad:
-    """A layer after programming over the bus, as the host saw it; the arrays are those of `sim.programming`.
+    """A layer after programming over the bus, as the host saw it; the arrays are those of
+    `sim.programming.write_verify`.
 
     Parameters
     ----------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hw.host_registers import (
+from spikeloom.hw.host.plan_words import plan_of
+from spikeloom.hw.host.register_map import (
     IDENTIFICATION,
     MAP_VERSION,
     UNIT_HOST_REGISTERS,
@@ -13,10 +14,9 @@ from hw.host_registers import (
     layer_byte_address,
     unit_byte_address,
 )
-from hw.params import LayerParameters, NpuParameters
-from hw.plan_words import plan_of
-from sw.host.errors import BusError, ForeignChipError
-from sw.host.transport import Transport
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.sw.host.errors import BusError, ForeignChipError
+from spikeloom.sw.host.transport import Transport
 
 __all__ = ["bit", "flags", "identify", "read_layer", "read_parameters", "read_unit", "write_unit"]
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.drift_state import DriftState
-from sim.image import ChipImage
-from sim.short_repr import short_repr
-from sw.host.errors import BusError
+from spikeloom.sim.chip.drift_state import DriftState
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.host.errors import BusError
 
 if TYPE_CHECKING:  # a driver of real chips needs no model of devices
-    from sim.cells import CellState
-    from sim.crossbar import CrossbarArray
+    from spikeloom.sim.crossbar.array import CrossbarArray
+    from spikeloom.sim.programming.cells import CellState
 
 __all__ = ["INTERRUPT", "READ", "WRITE", "Devices", "Frames", "Transport", "accesses"]
 
@@ -69,7 +69,7 @@ class Devices(Protocol):
     def totals(self, first: int, count: int) -> NDArray[np.int64]:
         """Sums for the energy of the frames from place `first` on, int64 [count, layers, 2]; then forgotten.
 
-        They are `conductance` and `stray` of `sim.result.ACTIVITIES`.
+        They are `conductance` and `stray` of `sim.chip.result.ACTIVITIES`.
         """
 
 

@@ -1,1 +1,2 @@
-"""Conversion passes, one a file, in the order `sw.compiler` runs them: fold, normalise, quantise, calibrate, map."""
+"""Conversion passes, one a file, in the order `sw.compiler.pipeline` runs them: fold, normalise, quantise, calibrate,
+map."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Coding, LayerParameters
-from sim.encoder import Encoder
-from sim.image import ChipImage
-from sw.float_snn import Codes, Maps, SpikingLayer, spiking_network
-from sw.neuron_steps import count_shifts
+from spikeloom.hw.params.parameters import Coding, LayerParameters
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sw.ir.neuron_steps import count_shifts
+from spikeloom.sw.passes.float_snn import Codes, Maps, SpikingLayer, spiking_network
 
 __all__ = ["MAX_GAIN_SHIFT", "Misfits", "TileCurrents", "calibrate_adc", "evenly", "misfits", "row_codes"]
 

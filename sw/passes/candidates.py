@@ -13,13 +13,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.short_repr import short_repr
-from sw.config import Config
-from sw.graph import Floats
-from sw.network import Layer, Network, Pool
-from sw.passes.calibrate import evenly
-from sw.passes.normalise import activation_scales, normalise, scaled
-from sw.passes.quantise import (
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.ir.graph import Floats
+from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.passes.calibrate import evenly
+from spikeloom.sw.passes.normalise import activation_scales, normalise, scaled
+from spikeloom.sw.passes.quantise import (
     MAX_THETA,
     Levels,
     largest_threshold,
@@ -28,7 +28,7 @@ from sw.passes.quantise import (
     threshold_for,
     threshold_of_levels,
 )
-from sw.passes.scale import LayerFit, layer_fits, weight_step
+from spikeloom.sw.passes.scale import LayerFit, layer_fits, weight_step
 
 __all__ = ["Candidate", "Candidates", "Rounded"]
 

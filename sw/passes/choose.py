@@ -18,19 +18,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.short_repr import short_repr
-from sw.config import Config
-from sw.float_snn import spiking_network
-from sw.network import Network
-from sw.passes.calibrate import evenly, row_codes
-from sw.passes.candidates import Candidate, Candidates
-from sw.passes.converter_sums import ENOUGH
-from sw.passes.converters import Ranges
-from sw.passes.map import map_to_chip
-from sw.passes.measured_images import MeasuredImages, measured_images
-from sw.passes.normalise import normalise
-from sw.passes.outputs import KEEP, OutputChoice, OutputLayer
-from sw.passes.quantise import Levels, levels_of
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.ir.network import Network
+from spikeloom.sw.passes.calibrate import evenly, row_codes
+from spikeloom.sw.passes.candidates import Candidate, Candidates
+from spikeloom.sw.passes.converter_sums import ENOUGH
+from spikeloom.sw.passes.converters import Ranges
+from spikeloom.sw.passes.float_snn import spiking_network
+from spikeloom.sw.passes.map import map_to_chip
+from spikeloom.sw.passes.measured_images import MeasuredImages, measured_images
+from spikeloom.sw.passes.normalise import normalise
+from spikeloom.sw.passes.outputs import KEEP, OutputChoice, OutputLayer
+from spikeloom.sw.passes.quantise import Levels, levels_of
 
 __all__ = ["Conversion", "convert"]
 

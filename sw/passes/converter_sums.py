@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import LayerParameters
-from sim.image import ChipImage
-from sim.short_repr import short_repr
-from sw.float_snn import Maps, SpikingLayer, SpikingNetwork
-from sw.graph import Floats
-from sw.passes.calibrate import TileCurrents, row_codes
-from sw.passes.quantise import MAX_THETA, Levels
+from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.ir.graph import Floats
+from spikeloom.sw.passes.calibrate import TileCurrents, row_codes
+from spikeloom.sw.passes.float_snn import Maps, SpikingLayer, SpikingNetwork
+from spikeloom.sw.passes.quantise import MAX_THETA, Levels
 
 __all__ = ["ENOUGH", "ConverterSums", "Converters", "run_sums"]
 

@@ -22,11 +22,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Rule
-from sim.image import ChipImage
-from sw.float_snn import SpikingNetwork, spiking_network
-from sw.passes.calibrate import Misfits, evenly, misfits
-from sw.passes.converter_sums import Converters, ConverterSums, run_sums
+from spikeloom.hw.params.parameters import Rule
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sw.passes.calibrate import Misfits, evenly, misfits
+from spikeloom.sw.passes.converter_sums import Converters, ConverterSums, run_sums
+from spikeloom.sw.passes.float_snn import SpikingNetwork, spiking_network
 
 __all__ = ["Ranges", "choose_converters"]
 

@@ -1,7 +1,8 @@
 """What a layer's columns add up before its ReLU, and the operations that fold into it exactly.
 
-`Currents` has a part for every window; a part is a matrix [outputs, rows] whose rows are in the order of `hw.geometry`.
-Batch norms, biases, average pooling and joins change the matrices; nothing of them is left on the chip.
+`Currents` has a part for every window; a part is a matrix [outputs, rows] whose rows are in the order of
+`hw.params.plan`. Batch norms, biases, average pooling and joins change the matrices; nothing of them is left on the
+chip.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hw.geometry import MapShape, Window
-from sim.short_repr import short_repr
-from sw.errors import UnsupportedError
-from sw.graph import Affine, AveragePool, Convolution, Floats, Linear, Subsample
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.common.errors import UnsupportedError
+from spikeloom.sw.ir.graph import Affine, AveragePool, Convolution, Floats, Linear, Subsample
 
 __all__ = ["Currents", "Spikes", "composed", "convolved", "identity", "per_value", "weighted"]
 

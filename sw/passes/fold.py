@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from hw.geometry import MapShape, Pooling, Window
-from sw.errors import UnsupportedError
-from sw.graph import (
+from spikeloom.hw.params.plan import MapShape, Pooling, Window
+from spikeloom.sw.common.errors import UnsupportedError
+from spikeloom.sw.ir.graph import (
     Add,
     Affine,
     AveragePool,
@@ -28,8 +28,8 @@ from sw.graph import (
     Rectifier,
     Subsample,
 )
-from sw.network import Layer, Network, Pool
-from sw.passes.currents import Currents, Spikes, composed, convolved, identity, per_value, weighted
+from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.passes.currents import Currents, Spikes, composed, convolved, identity, per_value, weighted
 
 __all__ = ["fold"]
 

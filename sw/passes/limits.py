@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hw.geometry import MapShape
-from hw.registers import MAX_BIASES
-from sw.config import Config
-from sw.config_rules import ONE_LAYER_RULES
-from sw.errors import ConfigError
-from sw.network import Network, Pool
+from spikeloom.hw.interfaces.registers import MAX_BIASES
+from spikeloom.hw.params.plan import MapShape
+from spikeloom.sw.common.errors import ConfigError
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.config.rules import ONE_LAYER_RULES
+from spikeloom.sw.ir.network import Network, Pool
 
 __all__ = ["MAX_NEURONS", "MAX_ROW_BITS", "check_layer", "check_network", "check_sizes"]
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from hw.geometry import CrossbarStage, Plan, Pooling, PoolStage
-from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from hw.programmer_host import MAX_TARGETS
-from hw.registers import MAX_LAYERS
-from sim.image import ChipImage, LayerImage
-from sw.config import Config
-from sw.errors import ConfigError
-from sw.passes.limits import check_layer
-from sw.passes.quantise import Levels
+from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
+from spikeloom.hw.interfaces.registers import MAX_LAYERS
+from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
+from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sw.common.errors import ConfigError
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.passes.limits import check_layer
+from spikeloom.sw.passes.quantise import Levels
 
 __all__ = ["copies_of", "map_to_chip"]
 

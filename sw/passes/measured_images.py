@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.short_repr import short_repr
-from sw.graph import Floats
-from sw.network import Network
-from sw.passes.calibrate import evenly
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.ir.graph import Floats
+from spikeloom.sw.ir.network import Network
+from spikeloom.sw.passes.calibrate import evenly
 
 __all__ = ["MeasuredImages", "measured_images"]
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.geometry import MapShape
-from sw.errors import WeightError
-from sw.network import Layer, Network, Pool
+from spikeloom.hw.params.plan import MapShape
+from spikeloom.sw.common.errors import WeightError
+from spikeloom.sw.ir.network import Layer, Network, Pool
 
 __all__ = ["activation_scales", "normalise", "positive_quantiles", "scaled"]
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Readout
-from sim.short_repr import short_repr
-from sw.float_snn import SpikingNetwork
-from sw.graph import Floats
-from sw.passes.normalise import positive_quantiles
-from sw.passes.quantise import MAX_THETA
+from spikeloom.hw.params.parameters import Readout
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.ir.graph import Floats
+from spikeloom.sw.passes.float_snn import SpikingNetwork
+from spikeloom.sw.passes.normalise import positive_quantiles
+from spikeloom.sw.passes.quantise import MAX_THETA
 
 __all__ = ["OutputChoice", "OutputLayer"]
 

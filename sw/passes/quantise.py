@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.params import Coding
-from sim.short_repr import short_repr
-from sw.graph import Floats
-from sw.network import Layer, Network
+from spikeloom.hw.params.parameters import Coding
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.ir.graph import Floats
+from spikeloom.sw.ir.network import Layer, Network
 
 __all__ = [
     "MAX_THETA",

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.geometry import CrossbarStage
-from sim.short_repr import short_repr
-from sw.graph import Floats, Rectifier
-from sw.network import Network, Pool, pooled
-from sw.passes.normalise import scaled
-from sw.passes.quantise import on_grid, round_weights
-from sw.windows import WindowReader, map_order
+from spikeloom.hw.params.plan import CrossbarStage
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.ir.graph import Floats, Rectifier
+from spikeloom.sw.ir.network import Network, Pool, pooled
+from spikeloom.sw.ir.window_reader import WindowReader, map_order
+from spikeloom.sw.passes.normalise import scaled
+from spikeloom.sw.passes.quantise import on_grid, round_weights
 
 __all__ = ["LayerFit", "LayerInputs", "layer_fits", "weight_step"]
 

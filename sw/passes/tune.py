@@ -11,11 +11,11 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sim.arguments import is_whole
-from sim.image import ChipImage
-from sim.short_repr import short_repr
-from sw.graph import Rectifier
-from sw.network import Layer, Network, Pool
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.arguments import is_whole
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.ir.graph import Rectifier
+from spikeloom.sw.ir.network import Layer, Network, Pool
 
 __all__ = ["Cost", "Factors", "Move", "Tuned", "Tuning", "scale_chip", "scale_network", "tune"]
 

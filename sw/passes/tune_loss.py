@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.arguments import check_labels, check_progress, check_whole
-from sim.crossbar import CrossbarArray, build_arrays
-from sim.image import ChipImage
-from sim.layout import image_shape
-from sim.pixels import check_images
-from sim.reference import run_reference
-from sw.errors import CalibrationError
-from sw.float_snn import Maps, SpikingNetwork, spiking_network
-from sw.network import Network
-from sw.passes.calibrate import row_codes
-from sw.passes.tune import Cost, Factors, Progress, Tuned, Tuning, scale_chip, scale_network, tune
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.arguments import check_labels, check_progress, check_whole
+from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
+from spikeloom.sim.images.layout import image_shape
+from spikeloom.sim.images.pixels import check_images
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.common.errors import CalibrationError
+from spikeloom.sw.ir.network import Network
+from spikeloom.sw.passes.calibrate import row_codes
+from spikeloom.sw.passes.float_snn import Maps, SpikingNetwork, spiking_network
+from spikeloom.sw.passes.tune import Cost, Factors, Progress, Tuned, Tuning, scale_chip, scale_network, tune
 
 __all__ = ["ChipLoss", "FloatLoss", "tune_chip", "tune_network", "weighted_spikes"]
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.rtlil_modules import summary_of
-from tests.mutation.blocks import BLOCKS
+from spikeloom.hw.export.rtlil_modules import summary_of
+from tests.mutation.blocks import BLOCKS, module_of
 
 __all__ = ["Point", "block_of", "block_summaries", "constant_bits", "read"]
 
@@ -117,7 +117,7 @@ def block_summaries() -> dict[str, str]:
     """First sentence of each component's docstring -> its block."""
     found = {}
     for block in BLOCKS:
-        module = importlib.import_module(f"hw.{block}")
+        module = importlib.import_module(module_of(block))
         for component in vars(module).values():
             if isinstance(component, type) and component.__module__ == module.__name__ and component.__doc__:
                 if hasattr(component, "elaborate"):

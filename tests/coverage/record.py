@@ -11,7 +11,7 @@ from amaranth.hdl import Elaboratable, Module, Value
 from amaranth.lib.wiring import Component, In
 from amaranth.sim import Simulator
 
-from hw.export import export_component
+from spikeloom.hw.export.verilog import export_component
 
 __all__ = ["Port", "Recorder", "Variant"]
 
@@ -64,7 +64,7 @@ def _device(toplevel: Any) -> Component | None:
         inside = [place[0] for place in (*toplevel._named_submodules.values(), *toplevel._anon_submodules)]
         components = [component for component in inside if isinstance(component, Component)]
         toplevel = components[0] if len(components) == 1 else None
-    ours = isinstance(toplevel, Component) and type(toplevel).__module__.startswith("hw.")
+    ours = isinstance(toplevel, Component) and type(toplevel).__module__.startswith("spikeloom.hw.")
     return toplevel if ours else None
 
 
@@ -102,7 +102,7 @@ class Recorder:
         text = rtlil.convert(device, emit_src=False)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         ports = [Port("__".join(map(str, path)), len(v), member.flow == In) for path, member, v in signals]
-        block = type(device).__module__.removeprefix("hw.")
+        block = type(device).__module__.rpartition(".")[2]
         variant = self.variants.setdefault(digest, Variant(block, digest, ports))
         self._devices[digest] = device
         if variant.cycles > self._most:

@@ -20,14 +20,14 @@ FOLDER = ROOT / "build" / "coverage"
 _LIMIT = 1200.0
 _NOT_REPLAYED = ("proof", "cosim", "largest_value")
 """Words in the names of test functions without a simulation, or with one that sets a register inside."""
-_LEFT_OUT = {"tests/hw/test_npu_maps.py": ("test_plans", "test_copies", "test_cycles_of", "test_membranes")}
+_LEFT_OUT = {"tests/hw/feature_maps/test_stages.py": ("test_plans", "test_copies", "test_cycles_of", "test_membranes")}
 """Test file -> words in the names of tests that take minutes, and are much like others of the file."""
 _SIMULATES = re.compile(
-    r"^from ((tests\.hw\.stream_bench|amaranth\.sim) import .*[sS]imulat|tests\.hw\.test_npu import Run$)", re.M
+    r"^from ((tests\.benches\.stream_bench|amaranth\.sim) import .*[sS]imulat|tests\.hw\.test_npu import Run$)", re.M
 )
 TEST_FILES = tuple(
     str(path.relative_to(ROOT))
-    for path in sorted((ROOT / "tests" / "hw").glob("test_*.py"))
+    for path in sorted((ROOT / "tests" / "hw").rglob("test_*.py"))
     if _SIMULATES.search(path.read_text(encoding="utf-8"))
 )
 """Test files with Amaranth simulations."""

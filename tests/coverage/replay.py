@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.tools import simulator_environment, verilator_folder
+from spikeloom.sim.cosim.tools import simulator_environment, verilator_folder
 from tests.coverage.record import Variant
 
 __all__ = ["Difference", "replay"]

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sw.config import Config
+from spikeloom.sw.config.config import Config
 from tests.coverage.points import Point, read
 from tests.coverage.verilator import Counted
 from tests.mutation.blocks import ROOT
 from tests.mutation.children import Send, run_child
+from tests.mutation.digests import HELPERS
 from tests.mutation.session import run_tests
 
 __all__ = ["SYSTEMS", "Counts", "Network", "Tests", "counts_of", "numbered"]
@@ -46,7 +47,7 @@ class Tests:
 
     def run(self, send: Send, folder: Path) -> None:
         from tests import conftest
-        from tests.hw import start_values
+        from tests.benches import start_values
 
         conftest.SIMULATORS[:] = ["verilator"]  # nothing counts in the others
         # A start value is a change for Verilator: registers begin with zeros here, where they are random else.
@@ -84,8 +85,8 @@ class Network:
         return config.updated({name: dict(values) for name, values in self.changes.items()})
 
     def run(self, send: Send, folder: Path) -> None:
-        from sw.cosimulate import cosimulate
-        from sw.steps import load_chip, load_test_set, make_flow
+        from spikeloom.sw.flow.steps import load_chip, load_test_set, make_flow
+        from spikeloom.sw.verify.chunks import cosimulate
 
         flow = make_flow(self.configuration(), folder)
         flow.run(stop="convert")
@@ -113,7 +114,7 @@ SYSTEMS: dict[str, Tests | Network] = {
     "host": Tests("tests/hw/test_npu_axi_cosim.py", ("test_buses[verilator-0-20]", "test_buses[verilator-40-20]")),
     "resets of maps": Tests("tests/hw/test_reset_maps.py", ("test_images_after_resets_in_images[verilator-8]",)),
     "programming": Tests(
-        "tests/sw/host/test_through_bus.py",
+        "tests/sw/verify/test_bus_run.py",
         (
             "test_programmed_by_pulses[verilator-True]",
             "test_other_codings[0]",
@@ -126,16 +127,16 @@ SYSTEMS: dict[str, Tests | Network] = {
         ("test_every_register[dense-True]", "test_every_register[wide-False]", "test_every_register[maps-True]"),
     ),
     "commands": Tests(
-        "tests/sim/test_host_bench.py",
+        "tests/sim/cosim/host/test_bench.py",
         ("test_accesses[verilator]", "test_images_and_results[verilator]", "test_interrupt[verilator]"),
     ),
-    "stalls": Tests("tests/sim/test_cosim.py", ("test_stalls_change_cycles_and_nothing_else",)),
+    "stalls": Tests("tests/sim/cosim/test_run.py", ("test_stalls_change_cycles_and_nothing_else",)),
     "registers": Tests(
-        "tests/sim/test_register_ranges.py",
+        "tests/sim/cosim/test_register_ranges.py",
         ("test_all_at_their_ends_agree[top]", "test_all_at_their_ends_agree[bottom]"),
     ),
     "random networks": Tests(
-        "tests/sim/test_timing.py",
+        "tests/sim/estimates/test_timing.py",
         (
             *(f"test_cycles_are_those_of_the_verilog[{seed}]" for seed in (0, 3, 6, 7)),
             *(f"test_cycles_of_maps_are_those_of_the_verilog[{seed}]" for seed in (0, 1)),
@@ -185,9 +186,9 @@ def _digest(system: Tests | Network) -> str:
     paths = {path for name in ("hw", "sim", "sw") for path in (ROOT / name).rglob("*") if path.suffix in _SOURCES}
     paths |= {Path(__file__).with_name(name) for name in ("points.py", "verilator.py")}
     if isinstance(system, Tests):
-        folder = (ROOT / system.file).parent
-        helpers = [*folder.glob("*.py"), *(ROOT / "tests").glob("*.py"), *(ROOT / "tests" / "sim").glob("*.py")]
-        paths |= _imported([ROOT / system.file, *(path for path in helpers if not path.name.startswith("test_"))])
+        helpers = [path for name in HELPERS for path in (ROOT / "tests" / name).glob("*.py")]
+        shared = [path for path in (ROOT / "tests").glob("*.py") if not path.name.startswith("test_")]
+        paths |= _imported([ROOT / system.file, *helpers, *shared])
     else:
         paths |= set((ROOT / "examples").glob("*.toml"))
     for path in sorted(paths):

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from hw.activity_counter import ActivityCounter
-from hw.export import export_component
+from spikeloom.hw.export.verilog import export_component
+from spikeloom.hw.primitives.activity_counter import ActivityCounter
+from tests.benches.stream_bench import simulate
 from tests.coverage.excluded import Excluded, read_excluded, unused
 from tests.coverage.points import Point, block_of, block_summaries, constant_bits, read
 from tests.coverage.record import Port, Recorder, Variant
@@ -17,7 +18,6 @@ from tests.coverage.replay import Difference, replay
 from tests.coverage.systems import SYSTEMS, Network, Tests, numbered
 from tests.coverage.table import MARKS, gaps, shares, table
 from tests.coverage.verilator import Counted
-from tests.hw.stream_bench import simulate
 from tests.mutation.blocks import ROOT
 from tests.mutation.report import PAGE, replaced
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import hw
-from hw.cycles import programming_cycles
-from hw.export import export_component
-from hw.params import LayerParameters
-from hw.programmer import Programmer
-from tests.hw.program_bench import Cell, Cells, Settings, golden_program, target_words
+from spikeloom import hw
+from spikeloom.hw.export.verilog import export_component
+from spikeloom.hw.layer.programmer import Programmer
+from spikeloom.hw.params.cycles import programming_cycles
+from spikeloom.hw.params.parameters import LayerParameters
+from tests.benches.program_bench import Cell, Cells, Settings, golden_program, target_words
 
 MACRO = Path(hw.__file__).parent / "verilog" / "crossbar_macro_ideal.v"
 P = LayerParameters(inputs=11, outputs=7, tile_rows=4, lanes=3, adc_bits=6, row_bits=8)

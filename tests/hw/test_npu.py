@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from hw.npu import Npu
-from hw.params import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from hw.registers import bias_address, global_address, layer_address
-from tests.hw.network_model import (
+from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address
+from spikeloom.hw.npu import Npu
+from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from tests.benches.proof_bench import mutant
+from tests.benches.stream_bench import collect, send, simulate
+from tests.hw.encoder.test_spike_encoder import vectors_of
+from tests.models.network_model import (
     ACTIVITY,
     GoldenLayer,
     IdealCrossbar,
@@ -20,9 +23,6 @@ from tests.hw.network_model import (
     random_layer,
     run_golden,
 )
-from tests.hw.proof_bench import mutant
-from tests.hw.stream_bench import collect, send, simulate
-from tests.hw.test_spike_encoder import vectors_of
 
 LAYER_REGISTERS = ("theta", "v0", "clip", "leak", "reset", "gain")
 

@@ -9,8 +9,8 @@ import zlib
 
 import pytest
 
-from hw.axi_lite import OKAY, SLVERR
-from hw.host_registers import (
+from spikeloom.hw.host.axi_lite import OKAY, SLVERR
+from spikeloom.hw.host.register_map import (
     ADDRESS_BITS,
     bias_byte_address,
     build_id,
@@ -20,13 +20,12 @@ from hw.host_registers import (
     program_target_byte_address,
     unit_byte_address,
 )
-from hw.npu_axi import NpuAxi
-from hw.params import Coding, LayerParameters, NpuParameters, Rule
-from hw.registers import LAYER_REGISTERS, Register
-from hw.streams import RESULT_LAYOUT, TAG_BITS
-from tests.hw.axi_bench import Manager
-from tests.hw.network_model import ACTIVITY, IdealCrossbar, Outcome, random_delays, random_layer, run_golden
-from tests.hw.program_bench import (
+from spikeloom.hw.interfaces.registers import LAYER_REGISTERS, Register
+from spikeloom.hw.interfaces.streams import RESULT_LAYOUT, TAG_BITS
+from spikeloom.hw.npu_axi import NpuAxi
+from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Rule
+from tests.benches.axi_bench import Manager
+from tests.benches.program_bench import (
     TOP_CODE,
     Cell,
     Cells,
@@ -36,9 +35,10 @@ from tests.hw.program_bench import (
     program_macro,
     target_words,
 )
-from tests.hw.stream_bench import CYCLE, simulate
+from tests.benches.stream_bench import CYCLE, simulate
+from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.test_npu import unit, writes_of
-from tests.hw.test_spike_encoder import vectors_of
+from tests.models.network_model import ACTIVITY, IdealCrossbar, Outcome, random_delays, random_layer, run_golden
 
 SETTINGS = {"coding": Coding.RATE, "rule": Rule.WINNER_K, "k": 3, "t_max": 6}
 

@@ -11,21 +11,21 @@ from typing import Any
 import pytest
 from cocotb_tools.runner import get_runner
 
-import hw.host_block
-import hw.npu_axi
-from hw.export_axi import export_axi
-from hw.host_block import HostBlock
-from hw.load_guard import LoadGuard
-from hw.pixel_stream import PixelStream
-from hw.result_stream import ResultStream
-from hw.write_guard import WriteGuard
-from sim.simulator import Simulator
-from sim.tools import simulator_environment
+import spikeloom.hw.host.host_block
+import spikeloom.hw.npu_axi
+from spikeloom.hw.export.axi_verilog import export_axi
+from spikeloom.hw.host.host_block import HostBlock
+from spikeloom.hw.host.load_guard import LoadGuard
+from spikeloom.hw.host.pixel_stream import PixelStream
+from spikeloom.hw.host.result_stream import ResultStream
+from spikeloom.hw.host.write_guard import WriteGuard
+from spikeloom.sim.cosim.simulator import Simulator
+from spikeloom.sim.cosim.tools import simulator_environment
+from tests.benches.npu_axi_host import REGISTERS, UNIT
+from tests.benches.proof_bench import mutant
+from tests.benches.start_values import scrambled
 from tests.conftest import icarus
-from tests.hw.npu_axi_host import REGISTERS, UNIT
-from tests.hw.proof_bench import mutant
-from tests.hw.start_values import scrambled
-from tests.hw.test_export import MACROS
+from tests.hw.export.test_verilog import MACROS
 
 TESTS = ("registers", "sessions", "programming", "images", "frames", "random_resets")
 
@@ -71,7 +71,7 @@ def play(built: Simulator, folder: Path, plusargs: list[str], only: str | None =
     for layer, p in enumerate(UNIT.layers):
         for side in "pn":  # all cells start at the lowest conductance
             (folder / f"layer_{layer}_{side}.hex").write_text(f"{0:0{2 * p.outputs}x}\n" * p.inputs)
-    run_bench(built, folder, plusargs, "tests.hw.npu_axi_tb", 1 if only else len(TESTS), only)
+    run_bench(built, folder, plusargs, "tests.benches.npu_axi_tb", 1 if only else len(TESTS), only)
 
 
 def run_bench(
@@ -123,7 +123,7 @@ def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
 def test_bench_notices_broken_twins(
     broken: Any, old: str, new: str, test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = hw.host_block if broken in (LoadGuard, WriteGuard) else hw.npu_axi
+    home = spikeloom.hw.host.host_block if broken in (LoadGuard, WriteGuard) else spikeloom.hw.npu_axi
     monkeypatch.setattr(home, broken.__name__, mutant(broken, old, new))
     simulator = Simulator.of_texts(bench(), "verilator", quick=True)
     with pytest.raises(AssertionError, match="<failure"):

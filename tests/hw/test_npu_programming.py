@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-from hw.npu import Npu
-from hw.params import Coding
-from tests.hw.network_model import GoldenLayer, IdealCrossbar, random_delays, random_layer, run_golden
-from tests.hw.program_bench import Cell, Cells, Operation, Settings, golden_program, program_macro, target_words
-from tests.hw.stream_bench import collect, send, simulate
+from spikeloom.hw.npu import Npu
+from spikeloom.hw.params.parameters import Coding
+from tests.benches.program_bench import Cell, Cells, Operation, Settings, golden_program, program_macro, target_words
+from tests.benches.stream_bench import collect, send, simulate
+from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.test_npu import unit, writes_of
-from tests.hw.test_spike_encoder import vectors_of
+from tests.models.network_model import GoldenLayer, IdealCrossbar, random_delays, random_layer, run_golden
 
 SETTINGS = Settings(window=1, tries=40, amplitude_min=1, amplitude_max=30)
 COUNTS = ("pulses", "verify_reads", "failed_cells")

@@ -6,22 +6,22 @@ import random
 
 import pytest
 
-import hw.npu
-from hw.npu import Npu
-from hw.params import Coding, NpuParameters, Rule
-from hw.register_file import RegisterFile
-from hw.registers import (
+import spikeloom.hw.npu
+from spikeloom.hw.control.register_file import RegisterFile
+from spikeloom.hw.interfaces.registers import (
     BIAS_OFFSET,
     GLOBAL_REGISTERS,
     LAYER_REGISTERS,
     bias_address,
     global_address,
 )
-from tests.hw.network_model import GoldenLayer, IdealCrossbar, random_layer, run_golden
-from tests.hw.proof_bench import mutant
-from tests.hw.stream_bench import collect, send, simulate
+from spikeloom.hw.npu import Npu
+from spikeloom.hw.params.parameters import Coding, NpuParameters, Rule
+from tests.benches.proof_bench import mutant
+from tests.benches.stream_bench import collect, send, simulate
+from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.test_npu import unit, writes_of
-from tests.hw.test_spike_encoder import vectors_of
+from tests.models.network_model import GoldenLayer, IdealCrossbar, random_layer, run_golden
 
 
 def decisions(
@@ -122,7 +122,9 @@ def test_writes_bite(name: str) -> None:
 def test_strays_bite(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Registers of which a part of the address is compared: 20 bits mix up the unit and a layer 15."""
     old = "(self.load.address == (self._scope"
-    monkeypatch.setattr(hw.npu, "RegisterFile", mutant(RegisterFile, old, old.replace("address", f"address[:{bits}]")))
+    monkeypatch.setattr(
+        spikeloom.hw.npu, "RegisterFile", mutant(RegisterFile, old, old.replace("address", f"address[:{bits}]"))
+    )
     parameters = unit()
     with pytest.raises(AssertionError):
         decisions(parameters, random_rounds(parameters, 4))

@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import pytest
 
-from hw.export import export_verilog
-from hw.export_axi import export_axi
-from hw.geometry import CrossbarStage, MapShape, Plan, Window
-from tests.hw.start_values import paths_of, scrambled, state_of, without_reset
-from tests.hw.test_export_maps import UNIT as MAPS
+from spikeloom.hw.export.axi_verilog import export_axi
+from spikeloom.hw.export.verilog import export_verilog
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from tests.benches.start_values import paths_of, scrambled, state_of, without_reset
+from tests.hw.export.test_verilog_maps import UNIT as MAPS
+from tests.hw.feature_maps.test_stages import unit_of
 from tests.hw.test_npu import unit
-from tests.hw.test_npu_maps import unit_of
 from tests.hw.test_reset_maps import exported as maps_and_buses
 
 WINDOW = Window(source=0, kernel=(2, 2), stride=(1, 2))

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-import hw.npu_maps
-from hw.export_axi import export_axi
-from hw.pool_unit import PoolUnit
-from sim.simulator import Simulator
+import spikeloom.hw.feature_maps.stages
+from spikeloom.hw.export.axi_verilog import export_axi
+from spikeloom.hw.feature_maps.pool_unit import PoolUnit
+from spikeloom.sim.cosim.simulator import Simulator
+from tests.benches.proof_bench import mutant
+from tests.benches.reset_maps_tb import UNIT, network
+from tests.benches.start_values import paths_of, without_reset
 from tests.conftest import icarus
-from tests.hw.proof_bench import mutant
-from tests.hw.reset_maps_tb import UNIT, network
-from tests.hw.start_values import paths_of, without_reset
-from tests.hw.test_export import level_lines
+from tests.hw.export.test_verilog import level_lines
 from tests.hw.test_npu_axi_cosim import bench_of, run_bench
 
 
@@ -44,7 +44,7 @@ def play(
     for index, layer in enumerate(network()):
         for side, sign in (("p", 1), ("n", -1)):
             (folder / f"layer_{index}_{side}.hex").write_text(level_lines(layer, sign))
-    run_bench(built, folder, [f"+resets={resets}", f"+seed={seed}", *extra], "tests.hw.reset_maps_tb")
+    run_bench(built, folder, [f"+resets={resets}", f"+seed={seed}", *extra], "tests.benches.reset_maps_tb")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_many_resets(seed: int, tmp_path: Path) -> None:
 def test_sums_that_are_not_cleared_are_noticed(
     old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hw.npu_maps, "PoolUnit", mutant(PoolUnit, old, new))
+    monkeypatch.setattr(spikeloom.hw.feature_maps.stages, "PoolUnit", mutant(PoolUnit, old, new))
     with pytest.raises(AssertionError, match=r"the answer of image|counters of layer"):
         play(tmp_path, export=export_axi(UNIT))
 

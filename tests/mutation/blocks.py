@@ -5,45 +5,40 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-__all__ = ["BLOCKS", "FUNCTIONS", "ROOT", "is_block_function", "source_of", "test_files"]
+__all__ = ["BLOCKS", "FUNCTIONS", "ROOT", "is_block_function", "module_of", "source_of", "test_files"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
 FUNCTIONS: dict[str, tuple[str, ...]] = {
     "adder_tree": ("adder_tree",),
     "constant_division": ("reciprocal", "divided"),
-    "npu_maps": ("_add", "join_maps", "_join_cores", "_share"),
-    "phase_shifter": ("advance", "random_lanes"),
+    "random_source": ("advance", "random_lanes"),
+    "stages": ("_add", "join_maps", "_join_cores", "_share"),
     "write_guard": ("window_hits",),
 }
 """Functions outside of a component that make hardware. The others of these modules are for software, or models."""
 
-_NOT_OF_THE_CIRCUIT = (
-    "test_export",
-    "test_export_axi",
-    "test_export_maps",
-    "test_geometry",
-    "test_host_registers",
-    "test_manual_figures",
-    "test_plan_words",
-    "test_processes",
-    "test_readable_verilog",
-    "test_rtlil_modules",
-    "test_structure",
-    "test_synthesis",
-    "test_wide_signals",
-)
+_NOT_OF_THE_CIRCUIT = ("export/*", "params/test_plan.py", "host/test_plan_words.py", "host/test_register_map.py")
 """Test files about texts, figures and tools: a difference that they see is not a wrong answer of the circuit."""
+
+_SOURCES = {path.stem: path for path in sorted((ROOT / "hw").rglob("*.py")) if path.stem != "__init__"}
+"""Block -> its module; names of modules are unique in `hw/`."""
 
 
 def source_of(block: str) -> Path:
-    return ROOT / "hw" / f"{block}.py"
+    return _SOURCES[block]
+
+
+def module_of(block: str) -> str:
+    """The block's module, dotted."""
+    return ".".join(("spikeloom", *source_of(block).relative_to(ROOT).with_suffix("").parts))
 
 
 def test_files() -> list[str]:
     """Test files that may kill a mutant, from the root, sorted."""
-    files = sorted((ROOT / "tests" / "hw").glob("test_*.py"))
-    return [str(path.relative_to(ROOT)) for path in files if path.stem not in _NOT_OF_THE_CIRCUIT]
+    folder = ROOT / "tests" / "hw"
+    others = {path for pattern in _NOT_OF_THE_CIRCUIT for path in folder.glob(pattern)}
+    return [str(path.relative_to(ROOT)) for path in sorted(folder.rglob("test_*.py")) if path not in others]
 
 
 test_files.__test__ = False  # type: ignore[attr-defined]
@@ -67,5 +62,5 @@ def _has_hardware(block: str) -> bool:
     )
 
 
-BLOCKS = tuple(path.stem for path in sorted((ROOT / "hw").glob("*.py")) if _has_hardware(path.stem))
+BLOCKS = tuple(block for block in sorted(_SOURCES) if _has_hardware(block))
 """Modules of `hw/` that have such functions."""

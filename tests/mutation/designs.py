@@ -11,10 +11,11 @@ __all__ = ["digests"]
 
 def _units() -> Iterator[tuple[str, Callable[[], Any]]]:
     """Components by name. Imports are inside: a mutant must be installed before."""
-    from hw.geometry import Pooling
-    from hw.npu import Npu
-    from hw.npu_axi import NpuAxi
-    from tests.hw import test_npu, test_npu_maps
+    from spikeloom.hw.npu import Npu
+    from spikeloom.hw.npu_axi import NpuAxi
+    from spikeloom.hw.params.plan import Pooling
+    from tests.hw import test_npu
+    from tests.hw.feature_maps import test_stages as test_npu_maps
 
     def dense(**how: Any) -> Callable[[], Any]:
         return lambda: Npu(parameters=test_npu.unit(**how))

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from tests.mutation.blocks import ROOT, test_files
 
-__all__ = ["file_digest", "sources_digest", "suite_digest"]
+__all__ = ["HELPERS", "file_digest", "sources_digest", "suite_digest"]
+
+HELPERS = ("benches", "checks", "fixtures", "models")
+"""Folders in `tests/` of what tests share."""
 
 
 def _digest(paths: Iterable[Path]) -> str:
@@ -28,7 +31,7 @@ def file_digest(name: str) -> str:
 @functools.cache
 def sources_digest() -> str:
     """Digest of what every test shares: the hardware, the reference that it is held to, and the tests' helpers."""
-    helpers = [path for path in _modules("tests/hw") if not path.name.startswith("test_")]
+    helpers = [path for folder in HELPERS for path in _modules(f"tests/{folder}")]
     shared = [ROOT / "tests" / "formal.py", ROOT / "tests" / "conftest.py"]
     return _digest([*_modules("hw"), *_modules("sim"), *helpers, *shared])
 

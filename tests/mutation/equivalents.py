@@ -45,7 +45,7 @@ def stale(entries: Iterable[tuple[str, str, str, str, int]], mutants: Iterable[M
     """Sentences about entries that match no mutant of the sources any more."""
     known = {mutant.name for mutant in mutants}
     return [
-        f"tests/mutation/equivalents.toml names a mutant of hw/{name[0]}.py {name[1]} that is not there any more: "
+        f"tests/mutation/equivalents.toml names a mutant of {name[0]}.py {name[1]} that is not there any more: "
         f"{name[2]} -> {name[3]}; remove the entry, or give it the words of today's source"
         for name in entries
         if name not in known

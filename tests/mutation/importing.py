@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from tests.mutation.blocks import BLOCKS, source_of
+from tests.mutation.blocks import BLOCKS, module_of, source_of
 from tests.mutation.places import Mutant, text_of
 
 __all__ = ["install", "install_mutant", "install_watch"]
@@ -49,18 +49,18 @@ class _Finder(MetaPathFinder):
 
 
 def install(trees: Mapping[str, ast.Module], names: Mapping[str, Any] | None = None) -> None:
-    """From now on `hw.BLOCK` is imported from its tree in `trees`, with `names` among its globals.
+    """From now on a block's module is imported from its tree in `trees`, with `names` among its globals.
 
     Raises
     ------
     RuntimeError : a module of `hw` is imported already, perhaps by others that took its names
     """
-    if loaded := sorted(name for name in sys.modules if name.startswith("hw.")):
+    if loaded := sorted(name for name in sys.modules if name.startswith("spikeloom.hw.")):
         raise RuntimeError(f"Mutants must be installed before any module of hw is imported, not after {loaded[0]}")
     modules = {}
     for block, tree in trees.items():
         path = str(source_of(block))
-        modules[f"hw.{block}"] = (path, compile(tree, path, "exec", dont_inherit=True))
+        modules[module_of(block)] = (path, compile(tree, path, "exec", dont_inherit=True))
     sys.meta_path.insert(0, _Finder(modules, names or {}))
 
 

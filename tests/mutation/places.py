@@ -178,7 +178,7 @@ def text_of(mutant: Mutant, source: str) -> str:
     """
     known = mutants_of(mutant.block, source)
     if mutant.number >= len(known) or known[mutant.number].name != mutant.name:
-        raise ValueError(f"hw/{mutant.block}.py has changed since this mutant was found in it: {mutant}")
+        raise ValueError(f"{mutant.block}.py has changed since this mutant was found in it: {mutant}")
     places = itertools.islice(_places(ast.parse(source), mutant.block), mutant.number, None)
     change = next(places)[1].change
     old = getattr(change.owner, change.field)

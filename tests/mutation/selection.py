@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.mutation.baseline import Baseline, TestRun
 from tests.mutation.blocks import BLOCKS, source_of
@@ -15,7 +16,7 @@ _LEAST = 5
 _OWN = {
     "npu": ("npu", "npu_programming", "npu_registers"),
     "write_guard": ("host_block",),
-    "constant_division": ("spike_map", "pool_unit"),
+    "constant_division": ("map_memory", "pool_unit"),
     "register_file": ("registers",),
 }
 """Test files of blocks, where they are not those that begin with the block's name."""
@@ -95,5 +96,5 @@ def near_tests(baseline: Baseline, mutant: Mutant, seconds: float) -> list[list[
 
 
 def _is_own(test: TestRun, block: str) -> bool:
-    name = test.file.removeprefix("tests/hw/test_").removesuffix(".py")
+    name = Path(test.file).stem.removeprefix("test_")
     return name in _OWN[block] if block in _OWN else name.startswith(block)

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-import sim.cosim
-import sim.simulator
-import sw
-from sim.reference import run_reference
-from sim.result import Mismatch
-from sw.chip import Chip
-from sw.errors import ConfigError, FileError
-from sw.host.load import LoadReport
-from sw.measured import measured
-from tests.sw.models import make_chip, make_images, make_model
+import spikeloom
+import spikeloom.sim.cosim.run
+import spikeloom.sim.cosim.simulator
+from spikeloom.sim.chip.result import Mismatch
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.chip import Chip
+from spikeloom.sw.common.errors import ConfigError, FileError
+from spikeloom.sw.host.load import LoadReport
+from spikeloom.sw.verify.measured import measured
+from tests.fixtures.models import make_chip, make_images, make_model
 
 CHIP = make_chip(device={"device_sigma": 0.05, "read_sigma": 0.02})
 IMAGES = make_images(30, 20, seed=5)
@@ -66,7 +66,7 @@ def test_cosim_passes_everything_on(monkeypatch, tmp_path):
         seen.update(options, image=image)
         return run_reference(image, images)
 
-    monkeypatch.setattr(sim.cosim, "run_cosim", fake)
+    monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", fake)
     CHIP.cosim(IMAGES)
     assert seen == {
         **{"image": CHIP.image, "ids": None, "trace": False, "simulator": "verilator", "waves": False},
@@ -99,8 +99,8 @@ def test_cosim_through_the_bus_is_what_the_report_tells_of(monkeypatch, tmp_path
         result = run_reference(image, images)
         return replace(result, gaps=np.full(len(images), 2)), LoadReport("fast", (), 70, 1, 900)
 
-    monkeypatch.setattr("sw.through_bus.through_bus", fake)
-    monkeypatch.setattr(sim.cosim, "run_cosim", lambda image, images, **_: run_reference(image, images))
+    monkeypatch.setattr("spikeloom.sw.verify.bus_run.through_bus", fake)
+    monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", lambda image, images, **_: run_reference(image, images))
     chip = make_chip(cosim={"through_bus": by_config})
     rtl = chip.cosim(IMAGES, through_bus=None if by_config else True, folder=tmp_path / "files")
     assert seen[0]["folder"] == tmp_path / "files" and seen[0]["simulator"] == "verilator"
@@ -115,9 +115,9 @@ def test_cosim_through_the_bus_is_what_the_report_tells_of(monkeypatch, tmp_path
 
 
 def test_report_uses_what_was_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(sim.cosim, "run_cosim", lambda image, images, **_: run_reference(image, images))
+    monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", lambda image, images, **_: run_reference(image, images))
     chip = make_chip()
-    monkeypatch.setattr("sw.chip.run_reference", lambda *_, **__: pytest.fail("run again"))
+    monkeypatch.setattr("spikeloom.sw.chip.run_reference", lambda *_, **__: pytest.fail("run again"))
     result = measured(run_reference(chip.image, IMAGES), chip.image, IMAGES)
     page = chip.report(tmp_path, IMAGES, LABELS, reference=result, rtl=chip.cosim(IMAGES))
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -131,7 +131,7 @@ def test_report_uses_what_was_run(tmp_path, monkeypatch):
 def test_report_names_the_simulator_and_the_traced_images(tmp_path, monkeypatch):
     """Those of the co-simulation, whatever the configuration would have."""
     monkeypatch.setattr(
-        sim.cosim, "run_cosim", lambda image, images, **o: run_reference(image, images, trace=o["trace"])
+        spikeloom.sim.cosim.run, "run_cosim", lambda image, images, **o: run_reference(image, images, trace=o["trace"])
     )
     chip = make_chip()
     result, rtl = chip.predict(IMAGES, trace=True), chip.cosim(IMAGES, trace=True, simulator="icarus")
@@ -154,7 +154,7 @@ def test_repr_names_the_network():
 
 def test_a_tiny_chip_reports_end_to_end(tmp_path):
     """Square images, float tensors with a channel, labels as a tensor: the page has its pictures and its numbers."""
-    chip = sw.compile(make_model(784, 8, 5), make_images(20, 784).reshape(20, 28, 28), "tiny")
+    chip = spikeloom.compile(make_model(784, 8, 5), make_images(20, 784).reshape(20, 28, 28), "tiny")
     images = torch.from_numpy(make_images(6, 784, seed=3) / 255.0).float().reshape(6, 1, 28, 28)
     result = chip.predict(images)
     assert result.compare(chip.predict((images.numpy() * 255).round().astype(np.uint8).reshape(6, 28, 28))) > 0
@@ -194,7 +194,7 @@ def test_what_is_no_path_is_refused(path):
 
 
 def test_cosim_refuses_what_does_not_fit_before_it_builds(monkeypatch):
-    monkeypatch.setattr(sim.simulator, "export_verilog", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(spikeloom.sim.cosim.simulator, "export_verilog", lambda *_: pytest.fail("built"))
     for options, sentence in (
         ({"simulator": "vcs"}, r"^The simulator must be 'verilator' or 'icarus', not 'vcs'$"),
         ({"simulator": ""}, r"^The simulator must be 'verilator' or 'icarus', not ''$"),
@@ -211,7 +211,7 @@ def test_cosim_without_space_is_one_sentence(monkeypatch, code, tmp_path):
     def full(*_, **__):
         raise OSError(code, "refused", str(tmp_path / "x"))
 
-    monkeypatch.setattr(sim.cosim, "run_cosim", full)
+    monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", full)
     with pytest.raises(
         FileError, match=r"^Cannot write '.*x': (there is no space left on the device|permission is denied)$"
     ):

@@ -17,24 +17,24 @@ from sklearn.datasets import load_digits
 from torch import nn
 from typer.testing import CliRunner
 
-import sw
-from sim.cosim import run_cosim
-from sim.lifetime import lifetime, stream_lifetime
-from sim.reference import run_reference
-from sim.refresh import refresh_interval
-from sim.result import Result
-from sw.chip import Chip
-from sw.cli import app
-from sw.config import Config
-from sw.errors import FileError, SpikeLoomWarning
-from sw.files import writable_file, writable_folder
-from sw.firmware import firmware_files
-from sw.host import CosimTransport, Host
-from sw.passes.tune_loss import tune_chip
-from sw.strategy import learn_strategy
-from sw.through_bus import through_bus
-from sw.trajectories import Trajectories, record_trajectories
-from tests.sim.drifting import drifting_device
+import spikeloom
+from spikeloom.sim.chip.result import Result
+from spikeloom.sim.cosim.run import run_cosim
+from spikeloom.sim.lifetime.refresh import refresh_interval
+from spikeloom.sim.lifetime.search import lifetime, stream_lifetime
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.chip import Chip
+from spikeloom.sw.cli.main import app
+from spikeloom.sw.common.errors import FileError, SpikeLoomWarning
+from spikeloom.sw.common.files import writable_file, writable_folder
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.decision.q_learning import learn_strategy
+from spikeloom.sw.decision.trajectories import Trajectories, record_trajectories
+from spikeloom.sw.export.firmware import firmware_files
+from spikeloom.sw.host import CosimTransport, Host
+from spikeloom.sw.passes.tune_loss import tune_chip
+from spikeloom.sw.verify.bus_run import through_bus
+from tests.fixtures.drifting import drifting_device
 
 SHAPE = (3, 5, 6)
 CLASSES = 4
@@ -51,7 +51,7 @@ def _model() -> nn.Module:
 
 
 MODEL = _model()
-CHIP = sw.compile(MODEL, IMAGES, "tiny")
+CHIP = spikeloom.compile(MODEL, IMAGES, "tiny")
 AGING = CHIP.image.with_device(drifting_device())
 LEARNING = Config.load("tiny").updated({"decision": {"strategy": "learned"}})
 
@@ -69,7 +69,7 @@ def _host(chip: Chip = CHIP) -> Host:
 
 
 def _compile(images: Any = IMAGES, **options: Any) -> Chip:
-    return sw.compile(MODEL, images, options.pop("config", "tiny"), input_shape=SHAPE, **options)
+    return spikeloom.compile(MODEL, images, options.pop("config", "tiny"), input_shape=SHAPE, **options)
 
 
 Door = Callable[[Any], Any]
@@ -277,12 +277,12 @@ def test_switches_are_true_or_false_and_nothing_else(name: str, value: Any) -> N
 
 PATHS: dict[str, Door] = {
     "weight image": CHIP.save,
-    "weight image, read": sw.load,
+    "weight image, read": spikeloom.load,
     "weight image, by the host": lambda x: _host().load(x),
     "Verilog folder": CHIP.write_verilog,
     "report folder": CHIP.report,
     "NIR file": CHIP.write_nir,
-    "NIR file, read": sw.read_nir,
+    "NIR file, read": spikeloom.read_nir,
     "simulation folder": lambda x: CHIP.cosim(IMAGES, folder=x),
     "simulation folder of a transport": lambda x: CosimTransport(CHIP.image, folder=x),
 }
@@ -299,11 +299,11 @@ def test_paths_are_paths(name: str) -> None:
 
 
 WRITERS: dict[str, tuple[str, Door]] = {
-    "save": ("sw.weight_image.pack", CHIP.save),
-    "write_nir": ("sw.nir_export.chip_to_nir", CHIP.write_nir),
-    "write_verilog": ("sw.export_folder.export_files", CHIP.write_verilog),
-    "report": ("sw.chip_report.report", lambda x: CHIP.report(x, IMAGES)),
-    "cosim": ("sim.cosim.run_cosim", lambda x: CHIP.cosim(IMAGES, folder=x)),
+    "save": ("spikeloom.sw.weight_image.file.pack", CHIP.save),
+    "write_nir": ("spikeloom.sw.nir.writer.chip_to_nir", CHIP.write_nir),
+    "write_verilog": ("spikeloom.sw.export.verilog_folder.export_files", CHIP.write_verilog),
+    "report": ("spikeloom.sw.report.chip_report.report", lambda x: CHIP.report(x, IMAGES)),
+    "cosim": ("spikeloom.sim.cosim.run.run_cosim", lambda x: CHIP.cosim(IMAGES, folder=x)),
 }
 FILES = ("save", "write_nir")
 
@@ -372,8 +372,8 @@ def test_a_folder_that_leads_nowhere_or_makes_no_files_is_named(
 
 
 def test_a_nir_file_is_written_over_no_file_of_another_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sw.steps.make_flow", lambda *_, **__: pytest.fail("the work has begun"))
-    network = sw.read_nir(Path(__file__).parents[2] / "examples" / "digits.nir")
+    monkeypatch.setattr("spikeloom.sw.flow.steps.make_flow", lambda *_, **__: pytest.fail("the work has begun"))
+    network = spikeloom.read_nir(Path(__file__).parents[2] / "examples" / "digits.nir")
     CHIP.save(tmp_path / "mine.loom")
     for name in ("notes.nir", "notes"):
         (tmp_path / name).write_text("mine")
@@ -388,7 +388,7 @@ def test_a_nir_file_is_written_over_no_file_of_another_kind(tmp_path: Path, monk
     ):
         place = tmp_path / name
         before = place.read_bytes() if place.exists() else None
-        for write in (CHIP.write_nir, lambda path: sw.write_nir(network, path)):
+        for write in (CHIP.write_nir, lambda path: spikeloom.write_nir(network, path)):
             with pytest.raises(FileError, match="^" + re.escape(f"Cannot write a NIR file '{place}': {sentence}")):
                 write(place)
         told = CliRunner().invoke(app, ["nir", "tiny", "-o", str(place)])
@@ -396,7 +396,10 @@ def test_a_nir_file_is_written_over_no_file_of_another_kind(tmp_path: Path, monk
         assert (place.read_bytes() if place.exists() else None) == before
     (tmp_path / "empty.nir").touch()
     for name in ("empty.nir", "new.nir", "new.nir"):  # nothing is lost, or a NIR file made anew
-        assert sw.read_nir(sw.write_nir(network, tmp_path / name)).graph.input_shape == network.graph.input_shape
+        assert (
+            spikeloom.read_nir(spikeloom.write_nir(network, tmp_path / name)).graph.input_shape
+            == network.graph.input_shape
+        )
 
 
 def test_a_path_that_can_be_is_left_as_it_is_by_the_check(tmp_path: Path) -> None:
@@ -411,13 +414,13 @@ def test_a_path_that_can_be_is_left_as_it_is_by_the_check(tmp_path: Path) -> Non
 @pytest.mark.parametrize("size", [np.int64, np.int32, int])
 def test_numbers_of_numpy_are_taken_wherever_pythons_are(size: Callable[[int], Any]) -> None:
     shape = tuple(size(n) for n in SHAPE)
-    sw.compile(MODEL, FLAT, {"preset": "tiny", "decision": {"t_max": size(20)}}, input_shape=shape)
+    spikeloom.compile(MODEL, FLAT, {"preset": "tiny", "decision": {"t_max": size(20)}}, input_shape=shape)
     learning = {"preset": "tiny", "decision": {"strategy": "learned"}, "learning": {"max_images": size(1000)}}
     assert _compile(config=learning, validation=(IMAGES, [size(n) for n in LABELS])).strategy is not None
-    assert repr(sw.ClippedReLU(np.float64(1.0), size(4))) == repr(sw.ClippedReLU(1.0, 4))
+    assert repr(spikeloom.ClippedReLU(np.float64(1.0), size(4))) == repr(spikeloom.ClippedReLU(1.0, 4))
     assert CHIP.predict(IMAGES, ids=[size(n) for n in range(COUNT)]).ids.tolist() == list(range(COUNT))
     digits = Path(__file__).parents[2] / "examples" / "digits.nir"
-    assert sw.read_nir(digits, start=np.float32(0.5)).start == 0.5
+    assert spikeloom.read_nir(digits, start=np.float32(0.5)).start == 0.5
 
 
 WARNING = {
@@ -489,7 +492,7 @@ def test_a_few_images_that_differ_are_no_slip() -> None:
     mixed[:3], mixed[3] = IMAGES[:1], 90
     for images in (IMAGES[:1], twice, mixed):
         _compile(images)
-    sw.compile(nn.Sequential(nn.Linear(1, 3)), np.array([[9], [200]], np.uint8))
+    spikeloom.compile(nn.Sequential(nn.Linear(1, 3)), np.array([[9], [200]], np.uint8))
 
 
 def test_the_right_images_give_the_same_everywhere() -> None:
@@ -513,7 +516,7 @@ def test_the_right_images_give_the_same_everywhere() -> None:
 
 
 def test_a_loaded_chip_knows_the_shape_of_its_images(tmp_path: Path) -> None:
-    chip = sw.load(CHIP.save(tmp_path / "a.loom"))
+    chip = spikeloom.load(CHIP.save(tmp_path / "a.loom"))
     assert chip.image_shape == SHAPE
     with pytest.raises(ValueError, match=re.escape(f"Images must have shape {WIDE}, not (7, 5, 6, 3): {LAST}")):
         chip.predict(IMAGES.transpose(0, 2, 3, 1))
@@ -525,17 +528,17 @@ def test_a_loaded_chip_knows_the_shape_of_its_images(tmp_path: Path) -> None:
 def test_a_dense_chip_takes_images_as_it_was_calibrated() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(90, CLASSES))
     last = IMAGES.transpose(0, 2, 3, 1)
-    chip, flat = (sw.compile(model, images, "tiny") for images in (IMAGES, FLAT))
+    chip, flat = (spikeloom.compile(model, images, "tiny") for images in (IMAGES, FLAT))
     assert chip.image_shape == SHAPE and flat.image_shape == (90,)
     with pytest.raises(ValueError, match=r"not \(7, 5, 6, 3\): images\.permute\(0, 3, 1, 2\)"):
         chip.predict(last)
     chip.predict(IMAGES).compare(chip.predict(FLAT))
     flat.predict(IMAGES).compare(flat.predict(FLAT))
     flat.predict(FLAT.reshape(COUNT, 9, 10)).compare(flat.predict(FLAT))
-    sizes = sw.compile(model, FLAT, "tiny", input_shape=SHAPE)
+    sizes = spikeloom.compile(model, FLAT, "tiny", input_shape=SHAPE)
     assert sizes.image_shape == SHAPE
     with pytest.raises(ValueError, match=r"^Calibration images must have .* \(7, 5, 6, 3\): images\.permute\(0, 3, 1"):
-        sw.compile(model, last, "tiny", input_shape=SHAPE)
+        spikeloom.compile(model, last, "tiny", input_shape=SHAPE)
 
 
 @pytest.mark.parametrize("images", [IMAGES.transpose(0, 2, 3, 1), torch.from_numpy(IMAGES).permute(0, 2, 3, 1)])
@@ -548,23 +551,23 @@ def test_compile_names_the_remedy_for_channels_that_come_last(images: Any) -> No
         ValueError,
         match=re.escape("Layer '0' (Conv2d) has 3 input channels, but gets 5") + ".*, " + re.escape(remedy) + "; both",
     ):
-        sw.compile(MODEL, images, "tiny")
+        spikeloom.compile(MODEL, images, "tiny")
     norm = nn.Sequential(nn.BatchNorm2d(3), *MODEL).eval()
     with pytest.raises(ValueError, match="has 3 features, but gets 5 channels .*, " + re.escape(remedy) + "; both"):
-        sw.compile(norm, images, "tiny")
+        spikeloom.compile(norm, images, "tiny")
 
 
 def test_compile_says_what_the_images_lack() -> None:
     with pytest.raises(
         ValueError, match=r"gets 1: .*, since the images have shape \[images, 5, 6\], without an axis of ch"
     ):
-        sw.compile(MODEL, IMAGES[:, 0], "tiny")
+        spikeloom.compile(MODEL, IMAGES[:, 0], "tiny")
     with pytest.raises(TypeError, match=r"^Calibration images must be a NumPy array .*, not list: numpy\.asarray"):
-        sw.compile(MODEL, IMAGES.tolist(), "tiny")
+        spikeloom.compile(MODEL, IMAGES.tolist(), "tiny")
 
 
 def test_results_know_their_classes_wherever_they_come_from(tmp_path: Path) -> None:
-    from sw.result_file import load_result, save_result
+    from spikeloom.sw.verify.result_file import load_result, save_result
 
     save_result(tmp_path / "a.npz", RESULT)
     for result in (RESULT, Result.concatenate([RESULT, RESULT]), load_result(tmp_path / "a.npz")[0]):
@@ -593,7 +596,7 @@ def test_the_usual_slips_with_digits_are_told_of_and_their_remedies_are_right() 
             nn.functional.cross_entropy(model(x), y).backward()
             optimiser.step()
     tests, expected = values[1297:], labels[1297:]
-    chip = sw.compile(model.eval(), values[:500] / 16, "digits")
+    chip = spikeloom.compile(model.eval(), values[:500] / 16, "digits")
     right = chip.predict(tests / 16)
     assert right.accuracy(expected) > 0.85
     wrong = {
@@ -617,7 +620,7 @@ def test_the_usual_slips_with_digits_are_told_of_and_their_remedies_are_right() 
         mended = chip.predict(taken, ids=range(len(taken)))
         assert abs(mended.accuracy(expected) - right.accuracy(expected)) <= 0.01  # halves are rounded either way
     with pytest.warns(SpikeLoomWarning, match=r"^Calibration images are nearly black: .*multiply by 255 / 16, or"):
-        sw.compile(model, values[:500], "digits")
+        spikeloom.compile(model, values[:500], "digits")
     assert right.accuracy(expected) == np.mean(right.classes == expected)
     with pytest.raises(ValueError, match=r"^Labels must lie in 0 .. 9, .* is 10: labels start at 0"):
         right.accuracy(expected + 1)

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-import sw
-from hw.host_registers import build_id, unit_byte_address
-from sim.crossbar import build_arrays
-from sim.reference import run_reference
-from sw.chip import Chip
-from sw.config import Config
-from sw.host.cosim_transport import CosimTransport
-from sw.host.driver import Host
-from sw.host.errors import BusError, ForeignChipError, HostError, TransportClosed
-from sw.host.transport import Transport
-from tests.sim.host_chips import IDS, PIXELS, host_chip
+import spikeloom
+from spikeloom.hw.host.register_map import build_id, unit_byte_address
+from spikeloom.sim.crossbar.array import build_arrays
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.chip import Chip
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.host.cosim_transport import CosimTransport
+from spikeloom.sw.host.driver import Host
+from spikeloom.sw.host.errors import BusError, ForeignChipError, HostError, TransportClosed
+from spikeloom.sw.host.transport import Transport
+from tests.fixtures.host_chips import IDS, PIXELS, host_chip
 
 CHIP = host_chip()
 EXPECTED = run_reference(CHIP, PIXELS, ids=IDS)
@@ -118,7 +118,7 @@ def test_images_and_counters(host: Host) -> None:
 
 def test_images_in_chunks(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results are taken in a chunk behind; the pixel stream does not run dry between chunks."""
-    monkeypatch.setattr("sw.host.driver._CHUNK", 5)
+    monkeypatch.setattr("spikeloom.sw.host.driver._CHUNK", 5)
     seen: list[int] = []
     result = host.infer(PIXELS.astype(np.float64) / 255, IDS, lambda done, _: seen.append(done))
     EXPECTED.compare(result)
@@ -143,7 +143,7 @@ def test_no_images(host: Host) -> None:
 
 def test_soft_reset(host: Host) -> None:
     """Nothing is loaded any more, and results on their way are thrown away; the cells stay."""
-    from sw.host.frames import image_frames
+    from spikeloom.sw.host.frames import image_frames
 
     host.transport.send(image_frames(CHIP, PIXELS[:2], IDS[:2], 0))
     host.reset()
@@ -172,11 +172,13 @@ def test_one_chip_after_another(host: Host) -> None:
 
 
 def test_a_chip_or_a_file(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sw.weight_image.disagreement", lambda *_: None)  # a random chip has no configuration
+    monkeypatch.setattr(
+        "spikeloom.sw.weight_image.file.disagreement", lambda *_: None
+    )  # a random chip has no configuration
     chip = Chip(CHIP, Config.load("tiny"))
     for source in (chip, chip.save(tmp_path / "chip.loom"), str(tmp_path / "chip.loom")):
         assert host.load(source, "fast").method == "fast"
-    assert isinstance(sw.load(tmp_path / "chip.loom"), Chip)
+    assert isinstance(spikeloom.load(tmp_path / "chip.loom"), Chip)
     EXPECTED.compare(host.infer(PIXELS, IDS))
 
 

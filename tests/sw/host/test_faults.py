@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hw.host_registers import program_target_byte_address, unit_byte_address
-from sim.host_bench import FRAME, NO_LAST
-from sim.host_link import command
-from sim.reference import run_reference
-from sw.host.cosim_transport import CosimTransport
-from sw.host.driver import Host
-from sw.host.errors import (
+from spikeloom.hw.host.register_map import program_target_byte_address, unit_byte_address
+from spikeloom.sim.cosim.host.bench import FRAME, NO_LAST
+from spikeloom.sim.cosim.host.link import command
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.host.cosim_transport import CosimTransport
+from spikeloom.sw.host.driver import Host
+from spikeloom.sw.host.errors import (
     BuildError,
     BusError,
     ChecksumError,
@@ -24,9 +24,9 @@ from sw.host.errors import (
     RefusedError,
     TransportClosed,
 )
-from sw.host.frames import image_frames
-from sw.host.transport import WRITE, Frames
-from tests.sim.host_chips import IDS, PIXELS, host_chip
+from spikeloom.sw.host.frames import image_frames
+from spikeloom.sw.host.transport import WRITE, Frames
+from tests.fixtures.host_chips import IDS, PIXELS, host_chip
 
 CHIP = host_chip()
 FEW, FEW_IDS = PIXELS[:4], IDS[:4]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw.params import Coding
-from sim.image_seeds import image_seeds
-from sw.host.errors import HostError
-from sw.host.frames import decoded, image_frames
-from tests.sim.host_chips import PIXELS, host_chip
+from spikeloom.hw.params.parameters import Coding
+from spikeloom.sim.chip.image_seeds import image_seeds
+from spikeloom.sw.host.errors import HostError
+from spikeloom.sw.host.frames import decoded, image_frames
+from tests.fixtures.host_chips import PIXELS, host_chip
 
 CHIP = host_chip()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-import sw
+import spikeloom
 from tests.mutation.blocks import ROOT
 
 HEAVY = ("numba", "torch", "cocotb", "cocotb_tools", "scipy", "matplotlib", "sklearn")
@@ -28,10 +28,10 @@ class Absent(MetaPathFinder):
 
 sys.meta_path.insert(0, Absent())
 import numpy as np
-from sw.host import Host
-from sw.weight_image import load
-from tests.sw.fake_chip import FakeChip
-from tests.sw.host.memory_transport import MemoryTransport
+from spikeloom.sw.host import Host
+from spikeloom.sw.weight_image.file import load
+from tests.fixtures.fake_chip import FakeChip
+from tests.fixtures.memory_transport import MemoryTransport
 
 parameters = load(weights).image.parameters
 chip = FakeChip(parameters, {tag: (first, more) for tag, (first, more) in enumerate(answers)})
@@ -55,7 +55,7 @@ def test_a_driver_needs_no_simulation(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     model = nn.Sequential(nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 4))
     images = rng.integers(0, 256, (20, 12), np.uint8)
-    chip = sw.compile(model, images)
+    chip = spikeloom.compile(model, images)
     expected = chip.predict(images)
     answers = []
     for row in range(len(expected)):

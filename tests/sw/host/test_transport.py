@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sw.host.errors import BusError
-from sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
+from spikeloom.sw.host.errors import BusError
+from spikeloom.sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
 
 
 class Recorded(Transport):

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw.geometry import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
-from hw.host_registers import MapEntry, bias_byte_address, host_map
-from hw.params import Coding
-from hw.plan_words import words_of
-from hw.registers import Register
-from sim.image import ChipImage
-from sim.reference import run_reference
-from sw.host.cosim_transport import CosimTransport
-from sw.host.driver import Host
-from sw.host.transport import READ, WRITE
-from tests.sim.networks import random_chip, random_pixels
+from spikeloom.hw.host.plan_words import words_of
+from spikeloom.hw.host.register_map import MapEntry, bias_byte_address, host_map
+from spikeloom.hw.interfaces.registers import Register
+from spikeloom.hw.params.parameters import Coding
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.host.cosim_transport import CosimTransport
+from spikeloom.sw.host.driver import Host
+from spikeloom.sw.host.transport import READ, WRITE
+from tests.fixtures.networks import random_chip, random_pixels
 
 STAGES = (
     CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),

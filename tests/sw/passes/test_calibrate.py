@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import sw
-from sim.reference import run_reference
-from sw.passes.calibrate import calibrate_adc
-from tests.sw.models import make_chip, make_config, make_images, make_model
+import spikeloom
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.passes.calibrate import calibrate_adc
+from tests.fixtures.models import make_chip, make_config, make_images, make_model
 
 IMAGES = make_images(60, 80, seed=4)
 
@@ -17,7 +17,7 @@ def chip(adc_bits: int, **tables):
     fixed = {"normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network"}
     tables["convert"] = {**fixed, **tables.get("convert", {})}
     tables = {"crossbar": {"adc_bits": adc_bits, "tile_rows": 48}, "device": {"bits": 6}, **tables}
-    return sw.compile(make_model(80, 24, 10), IMAGES, make_config(**tables)).image
+    return spikeloom.compile(make_model(80, 24, 10), IMAGES, make_config(**tables)).image
 
 
 @pytest.mark.parametrize("input_coding", ["even", "analog", "phase", "rate"])

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-import sw
-from sw.data import load_data
-from tests.sw.models import make_config, make_images, make_model
+import spikeloom
+from spikeloom.sw.datasets.datasets import load_data
+from tests.fixtures.models import make_config, make_images, make_model
 
 IMAGES = make_images(200, 20, seed=3)
 FIXED = {"normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network"}
@@ -55,7 +55,7 @@ def moved(model: nn.Sequential, offset: float, scale: float = 1.0) -> nn.Sequent
 
 
 def digits_chip(model: nn.Module, **convert: Any) -> Any:
-    return sw.compile(model, load_data("digits").train_images[:500], {**IDEAL, "convert": convert})
+    return spikeloom.compile(model, load_data("digits").train_images[:500], {**IDEAL, "convert": convert})
 
 
 def digits_accuracy(chip: Any) -> tuple[float, float]:
@@ -103,8 +103,8 @@ def test_random_offsets_and_scales(seed: int, offset: float, power: float, codin
         neuron={"output_reset": reset},
         device={"device_sigma": 0.0},
     )
-    plain = sw.compile(model, IMAGES, config)
-    other = sw.compile(moved(model, offset, 10.0**power), IMAGES, config)
+    plain = spikeloom.compile(model, IMAGES, config)
+    other = spikeloom.compile(moved(model, offset, 10.0**power), IMAGES, config)
     for a, b in zip(plain.image.layers, other.image.layers, strict=True):
         np.testing.assert_array_equal(a.weights, b.weights)
         assert abs(a.theta - b.theta) <= 1
@@ -116,7 +116,7 @@ def test_random_offsets_and_scales(seed: int, offset: float, power: float, codin
 def test_an_offset_before_a_rectifier_stays() -> None:
     """There it changes classes: what is below 0 becomes 0."""
     model = nn.Sequential(*make_model(20, 16, 5), nn.ReLU()).eval()
-    chip = sw.compile(model, IMAGES, make_config())
+    chip = spikeloom.compile(model, IMAGES, make_config())
     assert not any("was added to every output" in note for note in chip.notes)
     pixels = torch.from_numpy(IMAGES.astype(np.float32) / 255)
     outputs = chip.stages.normalised.outputs(IMAGES)
@@ -134,11 +134,11 @@ def test_a_network_that_ends_with_a_convolution() -> None:
         model = nn.Sequential(*parts).eval()
         with torch.no_grad():
             model[2].bias.add_(offset)
-        chips.append(sw.compile(model, images, make_config(decision={"t_max": 20})))
+        chips.append(spikeloom.compile(model, images, make_config(decision={"t_max": 20})))
     plain, moved_down = (chip.predict(images) for chip in chips)
     np.testing.assert_array_equal(plain.classes, moved_down.classes)
     assert moved_down.spikes[:, -1].sum() > 0
-    silent = sw.compile(model, images, make_config(decision={"t_max": 20}, convert=FIXED)).predict(images)
+    silent = spikeloom.compile(model, images, make_config(decision={"t_max": 20}, convert=FIXED)).predict(images)
     assert silent.spikes[:, -1].sum() == 0
 
 
@@ -150,7 +150,7 @@ def test_few_bits_lose_little(cells: int, converters: int, least: float) -> None
     data = load_data("digits")
     bits = {"device": {"bits": cells}, "crossbar": {"adc_bits": converters}}
     chips = [
-        sw.compile(digits_model(), data.train_images[:500], {**IDEAL, **bits, "convert": convert})
+        spikeloom.compile(digits_model(), data.train_images[:500], {**IDEAL, **bits, "convert": convert})
         for convert in ({}, FIXED)
     ]
     now, before = (digits_accuracy(chip)[0] for chip in chips)

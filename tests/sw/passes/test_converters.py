@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-import sw
-from sim.image import ChipImage
-from sim.reference import run_reference
-from sw.float_snn import spiking_network
-from sw.passes.calibrate import calibrate_adc, row_codes
-from sw.passes.converter_sums import Converters
-from sw.passes.converters import choose_converters
-from sw.passes.quantise import Levels
-from sw.waterfall import wide_adc
-from tests.sw.models import make_config, make_images, make_model
+import spikeloom
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.analysis.waterfall import wide_adc
+from spikeloom.sw.passes.calibrate import calibrate_adc, row_codes
+from spikeloom.sw.passes.converter_sums import Converters
+from spikeloom.sw.passes.converters import choose_converters
+from spikeloom.sw.passes.float_snn import spiking_network
+from spikeloom.sw.passes.quantise import Levels
+from tests.fixtures.models import make_config, make_images, make_model
 
 IMAGES = make_images(100, 80, seed=4)
 
 
 def chip(adc_bits: int, **tables: dict[str, Any]) -> ChipImage:
     tables = {"crossbar": {"adc_bits": adc_bits, "tile_rows": 48}, "device": {"bits": 6}, **tables}
-    return sw.compile(make_model(80, 24, 10), IMAGES, make_config(decision={"t_max": 20}, **tables)).image
+    return spikeloom.compile(make_model(80, 24, 10), IMAGES, make_config(decision={"t_max": 20}, **tables)).image
 
 
 @pytest.mark.parametrize("coding", ["even", "analog", "phase", "rate"])
@@ -55,10 +55,10 @@ def test_what_is_made_up_for_is_in_threshold_and_biases() -> None:
 def test_a_chip_says_what_its_converters_lose() -> None:
     model = make_model(80, 24, 10)
     config = make_config(crossbar={"adc_bits": 2}, device={"bits": 6})
-    notes = sw.compile(model, IMAGES, config).notes
+    notes = spikeloom.compile(model, IMAGES, config).notes
     assert sum("Converters of layer" in note for note in notes) >= 1
     assert any("behind the chip's converters" in note for note in notes)
-    plain = sw.compile(model, IMAGES, make_config()).notes
+    plain = spikeloom.compile(model, IMAGES, make_config()).notes
     assert not any("Converters" in note or "behind" in note for note in plain)
 
 

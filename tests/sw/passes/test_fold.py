@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hw.geometry import MapShape
-from sw.errors import UnsupportedError
-from sw.graph import Affine, Graph, Linear, Rectifier
-from sw.passes.fold import fold
+from spikeloom.hw.params.plan import MapShape
+from spikeloom.sw.common.errors import UnsupportedError
+from spikeloom.sw.ir.graph import Affine, Graph, Linear, Rectifier
+from spikeloom.sw.passes.fold import fold
 
 RNG = np.random.default_rng(1)
 

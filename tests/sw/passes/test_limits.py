@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from torch import nn
 
-import sw
-from sw.errors import ConfigError
-from sw.passes.limits import MAX_ROW_BITS
-from tests.sw.models import make_config
+import spikeloom
+from spikeloom.sw.common.errors import ConfigError
+from spikeloom.sw.passes.limits import MAX_ROW_BITS
+from tests.fixtures.models import make_config
 
 
 def chain(*layers: nn.Module) -> nn.Module:
@@ -106,17 +106,17 @@ def test_what_is_too_large_is_named(
     model: nn.Module, shape: tuple[int, ...], tables: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(ConfigError, match="^tiny: " + re.escape(sentence)):
-        sw.compile(model, image(*shape), make_config(**tables))
+        spikeloom.compile(model, image(*shape), make_config(**tables))
 
 
 @pytest.mark.parametrize(("inputs", "coding"), [(262144, "even"), (32768, "analog")])
 def test_the_widest_rows_are_compiled(inputs: int, coding: str) -> None:
     config = make_config(crossbar={"tile_rows": 65536}, coding={"input": coding})
-    chip = sw.compile(chain(nn.Linear(inputs, 2)), image(inputs), config)
+    chip = spikeloom.compile(chain(nn.Linear(inputs, 2)), image(inputs), config)
     assert chip.parameters.layers[0].inputs * chip.parameters.layers[0].row_bits == MAX_ROW_BITS
 
 
 def test_what_just_fits_is_compiled() -> None:
-    chip = sw.compile(wide(4096), image(1, 2, 2), make_config(hardware={"lanes": 1}))
+    chip = spikeloom.compile(wide(4096), image(1, 2, 2), make_config(hardware={"lanes": 1}))
     assert chip.parameters.layers[0].outputs == 4096
-    assert sw.compile(pooled(256), image(1, 256, 256), "tiny").parameters.stages.maps[1].size == 65536
+    assert spikeloom.compile(pooled(256), image(1, 256, 256), "tiny").parameters.stages.maps[1].size == 65536

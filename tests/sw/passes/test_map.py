@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from hw.params import Coding, Readout, Reset, Rule
-from sw.errors import ConfigError
-from sw.passes.map import map_to_chip
-from sw.passes.quantise import Levels
-from tests.sw.models import make_config
+from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
+from spikeloom.sw.common.errors import ConfigError
+from spikeloom.sw.passes.map import map_to_chip
+from spikeloom.sw.passes.quantise import Levels
+from tests.fixtures.models import make_config
 
 
 def layer(name: str, rows: int, columns: int, theta: int = 20, bias: int = 5) -> Levels:

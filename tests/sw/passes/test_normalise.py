@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sw.graph import Rectifier
-from sw.network import Network
-from sw.passes.normalise import activation_scales, normalise
+from spikeloom.sw.ir.graph import Rectifier
+from spikeloom.sw.ir.network import Network
+from spikeloom.sw.passes.normalise import activation_scales, normalise
 
 RNG = np.random.default_rng(2)
 IMAGES = RNG.integers(0, 256, (100, 8), dtype=np.uint8)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sw.network import Network
-from sw.passes.quantise import MAX_THETA, on_grid, quantise, threshold_for
+from spikeloom.sw.ir.network import Network
+from spikeloom.sw.passes.quantise import MAX_THETA, on_grid, quantise, threshold_for
 
 RNG = np.random.default_rng(3)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw.geometry import CrossbarStage
-from sw.graph import Rectifier
-from sw.network import Network
-from sw.passes.quantise import round_weights
-from sw.passes.scale import LayerInputs, layer_fits
-from sw.windows import WindowReader
+from spikeloom.hw.params.plan import CrossbarStage
+from spikeloom.sw.ir.graph import Rectifier
+from spikeloom.sw.ir.network import Network
+from spikeloom.sw.ir.window_reader import WindowReader
+from spikeloom.sw.passes.quantise import round_weights
+from spikeloom.sw.passes.scale import LayerInputs, layer_fits
 
 RELU = Rectifier("relu", np.inf, 0)
 

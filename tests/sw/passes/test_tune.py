@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.reference import run_reference
-from sw.float_snn import spiking_network
-from sw.network import Network
-from sw.passes.calibrate import row_codes
-from sw.passes.tune import Cost, Factors, Tuning, scale_chip, scale_network, tune
-from tests.sw.models import make_chip, make_images
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.ir.network import Network
+from spikeloom.sw.passes.calibrate import row_codes
+from spikeloom.sw.passes.float_snn import spiking_network
+from spikeloom.sw.passes.tune import Cost, Factors, Tuning, scale_chip, scale_network, tune
+from tests.fixtures.models import make_chip, make_images
 
 IMAGES = make_images(80, 20, seed=6)
 

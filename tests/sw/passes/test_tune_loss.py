@@ -6,18 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import sw
-from sim.image import ChipImage
-from sim.reference import run_reference
-from sw.chip import Chip
-from sw.config import Config
-from sw.data import Dataset, load_data
-from sw.errors import CalibrationError
-from sw.passes.tune import Tuning, scale_chip
-from sw.passes.tune_loss import ChipLoss, FloatLoss, tune_chip, tune_network, weighted_spikes
-from sw.training import train
-from sw.waterfall import wide_adc
-from tests.sw.models import make_chip, make_images
+import spikeloom
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.analysis.waterfall import wide_adc
+from spikeloom.sw.chip import Chip
+from spikeloom.sw.common.errors import CalibrationError
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.datasets.datasets import Dataset, load_data
+from spikeloom.sw.passes.tune import Tuning, scale_chip
+from spikeloom.sw.passes.tune_loss import ChipLoss, FloatLoss, tune_chip, tune_network, weighted_spikes
+from spikeloom.sw.training.training import train
+from tests.fixtures.models import make_chip, make_images
 
 IMAGES = make_images(120, 20, seed=6)
 LABELS = np.random.default_rng(3).integers(0, 5, 120)
@@ -29,7 +29,7 @@ def digits() -> tuple[Chip, Dataset]:
     plain = {"normalisation": "max", "weight_scale": "max", "output_offset": "network"}  # which leaves room to tune
     config = Config.load("tiny").updated({"decision": {"t_max": 12}, "convert": plain})
     data = load_data("digits")
-    return sw.compile(train(config.train, data, config.seed), data.train_images[:200], config), data
+    return spikeloom.compile(train(config.train, data, config.seed), data.train_images[:200], config), data
 
 
 def counted(image: ChipImage, ids: np.ndarray) -> float:
@@ -74,7 +74,7 @@ def test_programmed_cells_are_used_again_up_to_the_limit(monkeypatch):
         given.append(arrays is not None)
         return run_reference(chip, images, ids, arrays=arrays)
 
-    monkeypatch.setattr("sw.passes.tune_loss.run_reference", run)
+    monkeypatch.setattr("spikeloom.sw.passes.tune_loss.run_reference", run)
     for factor in (1 / 8, 1 / 16, 8.0):
         loss((factor,) * 3)
     assert given == [True, True, True]

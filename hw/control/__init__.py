@@ -1,0 +1,1 @@
+"""What steps a run: the controller and the register file."""

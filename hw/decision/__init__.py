@@ -1,0 +1,1 @@
+"""Early termination: the spike counters and the decision rule."""

@@ -1,0 +1,1 @@
+"""Pixels become spikes: direct, phase and rate coding."""

@@ -1,0 +1,196 @@
+"""From an image's pixels to the first layer's row codes, step by step."""
+
+from __future__ import annotations
+
+import enum
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from spikeloom.hw.encoder.random_source import advance, random_lanes
+from spikeloom.hw.interfaces.streams import pixels_layout, vector_layout
+from spikeloom.hw.params.parameters import Coding, NpuParameters
+from spikeloom.hw.primitives.adder_tree import adder_tree
+
+__all__ = ["SpikeEncoder"]
+
+
+class _State(enum.IntEnum):
+    LOAD = 0  # store the image's words
+    FETCH = 1  # read the first word
+    ENCODE = 2  # a word a cycle
+    OFFER = 3  # until the vector is taken
+
+
+class SpikeEncoder(wiring.Component):
+    """Stores one image, and makes from it the first layer's input vector of step 1, 2, 3, ... until `restart`.
+
+    The codings, for a pixel x in 0 .. 255 and phase p:
+
+    - PHASE: bit 7 - p of x, most significant first; 0 for p > 7 [WS 4.1]
+    - RATE: 1 with probability (x + (x >> 7)) / 256: when that is above the lane's 8-bit random number
+    - EVEN: error diffusion, a += x, and when a >= 255: 1, a -= 255; a starts at `even_start`
+    - ANALOG: x itself, for the DACs of row_bits 8; with row_bits 1 nothing (0)
+
+    With row_bits 8, a spike of the first three is the code 255. The random numbers of RATE come from one xorshift128
+    and a phase shifter (`hw.encoder.random_source`); the generator starts at `seed` and moves on once a word.
+
+    Pixel j is lane j % encoder_lanes of word j // encoder_lanes. The lanes past the last pixel are ignored.
+
+    Parameters
+    ----------
+    parameters : NpuParameters of the unit
+
+    Members
+    -------
+    pixels : In(stream of pixels_layout), an image in `pixel_words` words; accepted only while there is none
+    seed : In(128), start of the random numbers; sampled with the image's first word
+    coding : In(2), see `hw.params.parameters.Coding`; changed only while there is no image
+    even_start : In(8), start of EVEN's sums, 0 .. 254; sampled with each word
+    restart : In(1), forget the image and its vectors, and accept the next image from the next cycle on
+    o : Out(stream of vector_layout of the first layer)
+    last : Out(1), the word that is accepted next is the image's last
+
+    `restart` may come in any cycle. It is the one thing that withdraws a vector, so it belongs between a vector that
+    was taken and the next one that is let through.
+
+    Cycles
+    ------
+    An image's last word that is accepted in cycle 0 makes the vector of step 1 valid in cycle W + 2, W = pixel_words.
+    After a vector is taken in cycle 0, the next one is valid in cycle W + 1. It is made while the layers work.
+    """
+
+    def __init__(self, *, parameters: NpuParameters) -> None:
+        self._parameters = parameters
+        lanes, words = parameters.encoder_lanes, parameters.pixel_words
+        self._image = memory.MemoryData(shape=8 * lanes, depth=words, init=[])
+        self._sums = memory.MemoryData(shape=8 * lanes, depth=words, init=[])
+        super().__init__(
+            {
+                "pixels": In(stream.Signature(pixels_layout(parameters))),
+                "seed": In(128),
+                "coding": In(Shape.cast(Coding)),
+                "even_start": In(8),
+                "restart": In(1),
+                "o": Out(stream.Signature(vector_layout(parameters.encoded))),
+                "last": Out(1),
+            }
+        )
+
+    @property
+    def parameters(self) -> NpuParameters:
+        return self._parameters
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes, words = self._parameters.encoder_lanes, self._parameters.pixel_words
+        layer = self._parameters.encoded
+        last_lanes = self._parameters.inputs - (words - 1) * lanes
+
+        m.submodules.image = image = memory.Memory(self._image)
+        m.submodules.sums = sums = memory.Memory(self._sums)
+        read, write = image.read_port(), image.write_port()
+        sums_read, sums_write = sums.read_port(), sums.write_port()
+
+        word = Signal(range(words))  # being stored, or being encoded
+        last = Signal()
+        state = Signal(_State)
+        loading, encoding, offered = Signal(), Signal(), Signal()
+        phase = Signal(layer.phase_bits)
+        first = Signal()
+        count = Signal(layer.count_bits)
+        random = Signal(128)
+        m.d.comb += [
+            last.eq(word == words - 1),
+            loading.eq(state == _State.LOAD),
+            encoding.eq(state == _State.ENCODE),
+            offered.eq(state == _State.OFFER),
+        ]
+
+        # What one word becomes.
+        pixels = [read.data.word_select(lane, 8) for lane in range(lanes)]
+        codes, sums_next = self._encode(m, pixels, sums_read.data, phase, random)
+        active = Cat(code.any() for code in codes)
+
+        rows = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words)]
+        for index, row_word in enumerate(rows):  # one condition each: a switch would be written out for every word
+            with m.If(encoding & (word == index)):
+                m.d.sync += row_word.eq(Cat(codes))
+        with m.If(encoding):
+            m.d.sync += [count.eq(Mux(word == 0, 0, count) + adder_tree(list(active))), random.eq(advance(random))]
+
+        # The read ports are one word ahead, and rest while nothing is encoded. The only word of a small image is read
+        # again when its sums have been written.
+        padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
+        m.d.comb += [
+            read.addr.eq(Mux(encoding & ~last, word + 1, 0)),
+            sums_read.addr.eq(read.addr),
+            read.en.eq(encoding | (state == _State.FETCH) | (offered if words == 1 else 0)),
+            sums_read.en.eq(read.en),
+            write.addr.eq(word),
+            write.data.eq(Value.cast(self.pixels.payload.pixels) & padding),
+            write.en.eq(self.pixels.valid & self.pixels.ready),
+            sums_write.addr.eq(word),
+            sums_write.data.eq(Mux(loading, self.even_start.replicate(lanes), Cat(sums_next))),
+            sums_write.en.eq(write.en | encoding),
+            self.pixels.ready.eq(loading & ~self.restart),
+            self.last.eq(last & loading),
+            self.o.valid.eq(offered),
+            self.o.payload.rows.eq(Cat(rows)),
+            self.o.payload.count.eq(count),
+            self.o.payload.first.eq(first),
+            self.o.payload.phase.eq(phase),
+        ]
+
+        with m.Switch(state):
+            with m.Case(_State.LOAD):
+                with m.If(self.pixels.valid):
+                    m.d.sync += word.eq(word + 1)
+                    with m.If(word == 0):
+                        m.d.sync += random.eq(Mux(self.seed == 0, 1, self.seed))
+                    with m.If(last):
+                        m.d.sync += [state.eq(_State.FETCH), word.eq(0), first.eq(1), phase.eq(0)]
+            with m.Case(_State.FETCH):
+                m.d.sync += state.eq(_State.ENCODE)
+            with m.Case(_State.ENCODE):
+                m.d.sync += word.eq(word + 1)
+                with m.If(last):
+                    m.d.sync += [state.eq(_State.OFFER), word.eq(0)]
+            with m.Case(_State.OFFER):
+                with m.If(self.o.ready):
+                    next_phase = Mux(phase == self._parameters.phases - 1, 0, phase + 1)
+                    m.d.sync += [state.eq(_State.ENCODE), first.eq(0), phase.eq(next_phase)]
+        with m.If(self.restart):
+            m.d.sync += [state.eq(_State.LOAD), word.eq(0)]
+        return m
+
+    def _encode(
+        self, m: Module, pixels: list[Value], sums: Value, phase: Value, random: Value
+    ) -> tuple[list[Value], list[Value]]:
+        """Row codes of one word of pixels, and EVEN's sums after it."""
+        row_bits = self._parameters.encoded.row_bits
+        codes = [Signal(row_bits, name=f"code_{lane}") for lane in range(len(pixels))]
+        sums_next = [Signal(8, name=f"sum_{lane}") for lane in range(len(pixels))]
+        draws = random_lanes(random, len(pixels))
+
+        for lane, (pixel, code, sum_next) in enumerate(zip(pixels, codes, sums_next, strict=True)):
+            raised = Signal(9, name=f"raised_{lane}")  # a + x + 1: bit 8 says a + x >= 255, the rest is a + x - 255
+            m.d.comb += [
+                raised.eq(sums.word_select(lane, 8) + pixel + 1),
+                sum_next.eq(Mux(raised[8], raised[:8], raised - 1)),
+            ]
+            spike = Signal(name=f"spike_{lane}")
+            with m.Switch(self.coding):
+                with m.Case(Coding.PHASE):
+                    bits = [pixel[7 - p] if p < 8 else Const(0) for p in range(self._parameters.phases)]
+                    m.d.comb += spike.eq(Cat(bits).bit_select(phase, 1))
+                with m.Case(Coding.RATE):
+                    m.d.comb += spike.eq(draws[lane] < pixel + pixel[7])
+                with m.Case(Coding.EVEN):
+                    m.d.comb += spike.eq(raised[8])
+            m.d.comb += code.eq(spike.replicate(row_bits))
+            if row_bits == 8:
+                with m.If(self.coding == Coding.ANALOG):
+                    m.d.comb += code.eq(pixel)
+        return codes, sums_next

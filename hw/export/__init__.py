@@ -1,0 +1,1 @@
+"""From components to files: readable SystemVerilog, register documentation, cell counts."""

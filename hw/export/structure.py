@@ -1,0 +1,83 @@
+"""What a unit is made of, from its own elaboration: bits of flip-flops, and its memories.
+
+Counted from what the components elaborate to, so that a count cannot go out of date with a formula. No netlist is made:
+a second at most for thousands of flip-flops. Bits that synthesis would remove, because nothing reads them, are counted
+too; the read registers of memories are not, they belong to the memories.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from dataclasses import dataclass
+
+from amaranth.hdl import Const, Fragment, Shape
+from amaranth.hdl._ast import SignalSet
+from amaranth.hdl._mem import MemoryInstance
+
+from spikeloom.hw.npu import Npu
+from spikeloom.hw.params.parameters import NpuParameters
+
+__all__ = ["MemoryBits", "Structure", "structure"]
+
+
+@dataclass(frozen=True)
+class MemoryBits:
+    """One memory: its place in the hierarchy, such as "layer_0.neuron_array.membranes", bits of a word, words, bits of
+    all its clocked read ports, and whether one of them reads in every cycle, having no enable.
+    """
+
+    path: str
+    width: int
+    depth: int
+    read_bits: int
+    always_read: bool
+
+    @property
+    def bits(self) -> int:
+        return self.width * self.depth
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Flip-flops, in bits, and all memories of a unit."""
+
+    flip_flops: int
+    memories: tuple[MemoryBits, ...]
+
+
+@functools.lru_cache(maxsize=32)
+def structure(parameters: NpuParameters) -> Structure:
+    """The unit `Npu(parameters=...)`, without crossbars and buses."""
+    enabled = gc.isenabled()
+    gc.disable()  # millions of small objects that live to the end
+    try:
+        memories: list[MemoryBits] = []
+        flip_flops = _count(Fragment.get(Npu(parameters=parameters), None), (), memories)
+    finally:
+        if enabled:
+            gc.enable()
+    return Structure(flip_flops, tuple(memories))
+
+
+def _count(fragment: Fragment, path: tuple[str, ...], memories: list[MemoryBits]) -> int:
+    """Flip-flops of a fragment and of all inside it, in bits; memories are added to the list."""
+    if isinstance(fragment, MemoryInstance):
+        width, depth = Shape.cast(fragment._data._shape).width, fragment._data._depth
+        clocked = [port for port in fragment._read_ports if port._domain != "comb"]
+        memories.append(
+            MemoryBits(
+                ".".join(path), width, depth, width * len(clocked), any(isinstance(port._en, Const) for port in clocked)
+            )
+        )
+        return 0
+    driven = SignalSet()
+    for domain, statements in fragment.statements.items():
+        if domain != "comb":
+            for statement in statements:
+                for signal in statement._lhs_signals():
+                    driven.add(signal)
+    total = sum(len(signal) for signal in driven)
+    for number, (inner, name, _) in enumerate(fragment.subfragments):
+        total += _count(inner, (*path, name or f"part_{number}"), memories)
+    return total

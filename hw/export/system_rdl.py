@@ -1,0 +1,80 @@
+"""The registers of one build as SystemRDL 2.0, for tools that generate drivers, verification models or pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spikeloom.hw.host.register_map import LAYER_STRIDE, LAYER_WINDOWS, HostRegister, MapEntry, Window, host_map
+from spikeloom.hw.interfaces.registers import Register
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+
+__all__ = ["system_rdl"]
+
+_ACCESS = {
+    "ro": "sw = r; hw = w;",
+    "rw": "sw = rw; hw = r;",
+    "w1c": "sw = rw; onwrite = woclr; hw = rw;",
+    "wo": "sw = w; hw = r;",
+}
+
+
+def _register(entry: MapEntry, base: int) -> Iterator[str]:
+    """Lines of one register, `base` is the address of its scope."""
+    register = entry.register
+    access = _ACCESS[entry.access]
+    fields = [("value", 0, entry.bits, "")]
+    if isinstance(register, HostRegister):
+        fields = [(field.name, field.low, field.bits, field.meaning) for field in register.fields] or fields
+    if isinstance(register, Register) and register.pulse:
+        access = "sw = w; hw = r; singlepulse;"
+    notes = [register.meaning]
+    if register.unit != "-":
+        notes.append(f"[{register.unit}]")
+    if entry.signed:
+        notes.append("(two's complement)")
+    if entry.idle_only:
+        notes.append("(not written while an image is in work)")
+    yield "reg {"
+    yield f'  desc = "{" ".join(notes)}";'
+    for name, low, bits, meaning in fields:
+        text = f' desc = "{meaning}";' if meaning else ""
+        reset = entry.init >> low & ((1 << bits) - 1)
+        yield f"  field {{ {access}{text} }} {name}[{low + bits - 1}:{low}] = {bits}'h{reset:x};"
+    yield f"}} \\{entry.name} @ {entry.address - base:#x};"
+
+
+def _window(window: Window, layer: LayerParameters) -> Iterator[str]:
+    """Lines of a window: an array of registers."""
+    notes = [window.meaning]
+    if window.unit != "-":
+        notes.append(f"[{window.unit}]")
+    if window.signed:
+        notes.append("(two's complement)")
+    if window.access == "wo":
+        notes.append("(whole words only)")
+    if window.after_reset:
+        notes.append(f"({window.after_reset})")
+    yield "reg {"
+    yield f'  desc = "{" ".join(notes)}";'
+    for field in window.fields:
+        text = f'{_ACCESS[window.access]} desc = "{field.meaning}";'
+        yield f"  field {{ {text} }} {field.name}[{field.low + field.bits - 1}:{field.low}];"
+    if not window.fields:
+        bits = window.bits(layer)
+        reset = "" if window.init is None else f" = {bits}'h{window.init:x}"
+        yield f"  field {{ {_ACCESS[window.access]} }} value[{bits - 1}:0]{reset};"
+    yield f"}} {window.name}[{window.words(layer)}] @ {window.offset:#x} += 4;"
+
+
+def system_rdl(parameters: NpuParameters) -> str:
+    """SystemRDL text of the address map `npu_axi`, byte addresses, with the widths and constants of this build."""
+    entries = host_map(parameters)
+    lines = ['  name = "SpikeLoom";', "  default regwidth = 32;", "  default accesswidth = 32;"]
+    lines += [f"  {line}" for entry in entries if entry.layer is None for line in _register(entry, 0)]
+    for index, layer in enumerate(parameters.layers):
+        base = (index + 1) * LAYER_STRIDE
+        lines.append("  regfile {")
+        lines += [f"    {line}" for entry in entries if entry.layer == index for line in _register(entry, base)]
+        lines += [f"    {line}" for window in LAYER_WINDOWS for line in _window(window, layer)]
+        lines.append(f"  }} layer_{index} @ {base:#x};")
+    return "\n".join(["addrmap npu_axi {", *lines, "};", ""])

@@ -1,0 +1,1 @@
+"""Convolution, pooling and residual addition: memories of maps, and the units that walk windows over them."""

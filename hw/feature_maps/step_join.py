@@ -1,0 +1,63 @@
+"""From the collectors of a stage's copies to the stage: its map is complete when all their parts are."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from spikeloom.hw.interfaces.streams import step_layout
+from spikeloom.hw.params.parameters import LayerParameters
+
+__all__ = ["StepJoin"]
+
+
+class StepJoin(wiring.Component):
+    """Hands a step on when every copy has, and takes it from all of them together.
+
+    Cycles: none; the step is on offer in the cycle in which the last copy offers it.
+
+    Parameters
+    ----------
+    layer : LayerParameters of any of the copies
+    copies : their number, at least 2
+
+    Members
+    -------
+    i_<c> : In(stream of step_layout), copy c's part of the map is complete
+    o : Out(stream of step_layout), the map is complete; marks as copy 0 has them
+
+    Raises
+    ------
+    ValueError : fewer than two copies
+    """
+
+    def __init__(self, *, layer: LayerParameters, copies: int) -> None:
+        if copies < 2:
+            raise ValueError(f"StepJoin needs at least two copies, not {copies!r}")
+        self._layer = layer
+        self._copies = copies
+        super().__init__(
+            {
+                **{f"i_{n}": In(stream.Signature(step_layout(layer))) for n in range(copies)},
+                "o": Out(stream.Signature(step_layout(layer))),
+            }
+        )
+
+    @property
+    def layer(self) -> LayerParameters:
+        return self._layer
+
+    @property
+    def copies(self) -> int:
+        return self._copies
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        inputs = [getattr(self, f"i_{n}") for n in range(self._copies)]
+        m.d.comb += [
+            self.o.valid.eq(Cat(i.valid for i in inputs).all()),
+            self.o.payload.eq(inputs[0].payload),
+            *(i.ready.eq(self.o.valid & self.o.ready) for i in inputs),
+        ]
+        return m

@@ -1,0 +1,107 @@
+"""From a stage's vectors to the copies of its crossbar, which take them in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from spikeloom.hw.interfaces.streams import vector_layout
+from spikeloom.hw.params.parameters import LayerParameters
+
+__all__ = ["WindowDistributor", "stage_layer"]
+
+
+def stage_layer(copies: Sequence[LayerParameters]) -> LayerParameters:
+    """The layer that a stage's copies are together: all their positions."""
+    return replace(copies[0], positions=sum(copy.positions for copy in copies))
+
+
+class WindowDistributor(wiring.Component):
+    """Hands vector p of a step to copy p % n, as its own position p // n, and holds it still there.
+
+    A copy has a register for its vector, since it drives its rows from there: while it does, the other copies get
+    theirs. Vectors go on in order: one whose copy has not yet taken the one before waits, and all behind it.
+
+    Cycles: a vector is taken in the cycle in which it is offered if its copy's register is empty, or its vector is
+    taken in that cycle; the copy sees it in the next one. A vector a cycle.
+
+    Parameters
+    ----------
+    copies : LayerParameters of every copy, n >= 2; their positions are 0, n, 2 n, ... and 1, n + 1, ... and so on
+
+    Members
+    -------
+    i : In(stream of vector_layout of all positions), positions 0 .. of a step in order
+    o_<c> : Out(stream of vector_layout of copy c), `positions` vectors a step, in order
+
+    Raises
+    ------
+    ValueError : fewer than two copies, or copies that cannot be those of one stage
+    """
+
+    def __init__(self, *, copies: Sequence[LayerParameters]) -> None:
+        self._copies = tuple(copies)
+        count = len(self._copies)
+        if count < 2:
+            raise ValueError(f"WindowDistributor needs at least two copies, not {count}")
+        self._layer = stage_layer(self._copies)
+        for number, copy in enumerate(self._copies):
+            own = len(range(number, self._layer.positions, count))
+            if copy != replace(self._layer, positions=own):
+                raise ValueError(f"WindowDistributor's copy {number} is none of a stage of {self._layer}")
+        super().__init__(
+            {
+                "i": In(stream.Signature(vector_layout(self._layer))),
+                **{f"o_{n}": Out(stream.Signature(vector_layout(copy))) for n, copy in enumerate(self._copies)},
+            }
+        )
+
+    @property
+    def copies(self) -> tuple[LayerParameters, ...]:
+        return self._copies
+
+    @property
+    def layer(self) -> LayerParameters:
+        """The stage: all positions."""
+        return self._layer
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        count = len(self._copies)
+        turn = Signal(range(count))  # the copy of the vector on offer
+        own = Signal(range(max(2, self._copies[0].positions)))  # its own position
+        vector, taken = self.i.payload, Signal()
+        rooms = []
+        for number, copy in enumerate(self._copies):
+            o = getattr(self, f"o_{number}")
+            room, mine = Signal(name=f"room_{number}"), Signal(name=f"mine_{number}")
+            m.d.comb += [
+                room.eq((turn == number) & (~o.valid | o.ready)),
+                mine.eq(room & self.i.valid),
+            ]
+            with m.If(mine):
+                m.d.sync += [
+                    o.valid.eq(1),
+                    o.payload.rows.eq(vector.rows),
+                    o.payload.count.eq(vector.count),
+                    o.payload.first.eq(vector.first),
+                    o.payload.phase.eq(vector.phase),
+                ]
+                if copy.positions > 1:
+                    m.d.sync += o.payload.position.eq(own)
+            with m.Elif(o.ready):
+                m.d.sync += o.valid.eq(0)
+            rooms.append(room)
+        m.d.comb += [self.i.ready.eq(Cat(rooms).any()), taken.eq(self.i.valid & self.i.ready)]
+        with m.If(taken):
+            end = vector.position == self._layer.positions - 1
+            m.d.sync += turn.eq(Mux(end | (turn == count - 1), 0, turn + 1))
+            with m.If(end):
+                m.d.sync += own.eq(0)
+            with m.Elif(turn == count - 1):
+                m.d.sync += own.eq(own + 1)
+        return m

@@ -1,0 +1,276 @@
+"""The host's registers in hardware: decodes accesses, guards what they may change, keeps errors and events."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, flipped
+
+from spikeloom.hw.control.register_file import RegisterFile
+from spikeloom.hw.host.axi_lite import RegisterBusSignature
+from spikeloom.hw.host.host_counters import HostCounters
+from spikeloom.hw.host.load_guard import LoadGuard
+from spikeloom.hw.host.plan_words import words_of
+from spikeloom.hw.host.register_map import (
+    ADDRESS_BITS,
+    MapEntry,
+    build_id,
+    host_map,
+    layer_byte_address,
+    unit_byte_address,
+)
+from spikeloom.hw.host.write_guard import WriteGuard, window_hits
+from spikeloom.hw.interfaces.activity import COUNTERS, ActivitySignature
+from spikeloom.hw.interfaces.programming_port import ProgrammerHostSignature, ProgramSettingsSignature
+from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
+from spikeloom.hw.interfaces.streams import CYCLE_BITS, load_layout
+from spikeloom.hw.params.parameters import NpuParameters
+
+__all__ = ["HostBlock"]
+
+_SETTINGS = ("window", "tries", "amplitude_min", "amplitude_max")
+
+
+class HostBlock(wiring.Component):
+    """Serves the map of `hw.host.register_map` to a bus; writes run-time registers, settings and targets into the unit.
+
+    A write that is wrong or refused (`hw.host.write_guard`), or that the load session does not accept
+    (`hw.host.load_guard`), is an error, and changes nothing but the flag of its cause in `errors`. Bytes without a
+    strobe keep their value. Copies of the run-time registers are kept for reading; biases and targets are not read.
+
+    Parameters
+    ----------
+    parameters : NpuParameters
+
+    Members
+    -------
+    bus : In(RegisterBusSignature(26)), answered in the same cycle
+    load : Out(stream of load_layout), valid only while not `busy`, when it must be ready
+    program : Out(ProgramSettingsSignature), programmer_<l> : Out(ProgrammerHostSignature)
+    busy : In(1), an image is in work, or comes: the load port need not be ready
+    result_waits, result_taken : In(1), a word of the result stream is offered; an answer is taken in this cycle
+    wrong_frame, unloaded, frame_timed_out : In(1), see `hw.host.pixel_stream`
+    cycles, gap : In(32), activity_<l> : In(ActivitySignature), of the answer; kept with `result_taken`
+    overflow : In(layers)
+    open : Out(1), image frames that begin in this cycle are taken: a load session was completed, and none opens now
+    seeds, activity : Out(1), fields of `control`
+    timeout : Out(32)
+    seed : Out(128)
+    counters : Out, words of a result frame, see `hw.host.host_counters`
+    reset : Out(1), soft reset; up for the cycle after the write
+    irq : Out(1), a result waits, an error flag or the flag of the programmers is up, as far as `control` lets it
+    """
+
+    def __init__(self, *, parameters: NpuParameters) -> None:
+        self._parameters = parameters
+        layers = len(parameters.layers)
+        super().__init__(
+            {
+                "bus": In(RegisterBusSignature(ADDRESS_BITS)),
+                "load": Out(stream.Signature(load_layout())),
+                "program": Out(ProgramSettingsSignature()),
+                **{f"programmer_{i}": Out(ProgrammerHostSignature(p)) for i, p in enumerate(parameters.layers)},
+                "busy": In(1),
+                "result_waits": In(1),
+                "result_taken": In(1),
+                "wrong_frame": In(1),
+                "unloaded": In(1),
+                "frame_timed_out": In(1),
+                "cycles": In(CYCLE_BITS),
+                "gap": In(CYCLE_BITS),
+                **{f"activity_{index}": In(ActivitySignature()) for index in range(layers)},
+                "overflow": In(layers),
+                "open": Out(1),
+                "seeds": Out(1),
+                "activity": Out(1),
+                "timeout": Out(32),
+                "seed": Out(128),
+                "counters": Out(64 * (1 + 3 * layers)),
+                "reset": Out(1),
+                "irq": Out(1),
+            }
+        )
+
+    @property
+    def parameters(self) -> NpuParameters:
+        return self._parameters
+
+    def _values(self, m: Module, entries: tuple[MapEntry, ...]) -> dict[tuple[int | None, str], Value]:
+        """What the registers hold that are no constants: copies of the run-time ones, and the host's own."""
+        p = self._parameters
+        values: dict[tuple[int | None, str], Value] = {}
+        for scope, layer in enumerate([None, *range(len(p.layers))]):
+            copy = RegisterFile(
+                registers=GLOBAL_REGISTERS if layer is None else LAYER_REGISTERS,
+                scope=scope,
+                parameters=p if layer is None else p.layers[layer],
+            )
+            m.submodules["copies" if layer is None else f"copies_{layer}"] = copy
+            m.d.comb += [copy.load.eq(self.load.payload), copy.write.eq(self.load.valid)]
+            values |= {
+                (layer, e.name): Value.cast(getattr(copy, e.name))
+                for e in entries
+                if e.layer == layer and isinstance(e.register, Register) and not e.register.pulse
+            }
+        for e in entries:
+            if not isinstance(e.register, Register) and e.access in ("rw", "w1c"):
+                name = e.name if e.layer is None else f"{e.name}_{e.layer}"
+                values[e.layer, e.name] = Signal(e.bits, init=e.init, name=name)
+        m.d.comb += [
+            self.seed.eq(Cat(values[None, f"seed_{part}"] for part in range(4))),
+            self.timeout.eq(values[None, "timeout"]),
+            Cat(self.seeds, self.activity).eq(values[None, "control"][3:5]),
+            *(getattr(self.program, name).eq(values[None, f"program_{name}"]) for name in _SETTINGS),
+        ]
+        return values
+
+    def _counts(self, m: Module, values: dict[tuple[int | None, str], Value]) -> None:
+        """What is only read: counters of the last answer and of the programmers, flags of the layers."""
+        layers = len(self._parameters.layers)
+        m.submodules.kept = kept = HostCounters(layers=layers)
+        m.d.comb += [
+            kept.taken.eq(self.result_taken),
+            kept.cycles.eq(self.cycles),
+            kept.gap.eq(self.gap),
+            self.counters.eq(kept.words),
+        ]
+        values |= {(None, "images"): kept.images, (None, "cycles"): kept.kept_cycles, (None, "gap"): kept.kept_gap}
+        for index in range(layers):
+            wiring.connect(m, flipped(getattr(self, f"activity_{index}")), getattr(kept, f"activity_{index}"))
+            programmer = getattr(self, f"programmer_{index}")
+            values |= {(index, name): getattr(getattr(kept, f"kept_{index}"), name) for name in COUNTERS}
+            values |= {(index, name): getattr(programmer, name) for name in ("pulses", "verify_reads", "failed_cells")}
+            values |= {(index, "flags"): self.overflow[index], (index, "program_status"): programmer.busy}
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        p, bus = self._parameters, self.bus
+        m.submodules.guard = guard = LoadGuard(build=build_id(p))
+        m.submodules.write_guard = judge = WriteGuard(parameters=p)
+        entries = host_map(p)
+        programmers = [getattr(self, f"programmer_{index}") for index in range(len(p.layers))]
+        values = self._values(m, entries)
+        self._counts(m, values)
+        control, errors, events = (values[None, name] for name in ("control", "errors", "events"))
+        programming = Signal()
+        was_programming = Signal()
+        m.d.comb += [
+            judge.programming.eq(Cat(programmer.busy for programmer in programmers)),
+            programming.eq(judge.programming.any()),
+            self.irq.eq((Cat(self.result_waits, errors.any(), events.any()) & control[:3]).any()),
+        ]
+        m.d.sync += was_programming.eq(programming)
+        values[None, "load_checksum"] = guard.checksum
+        values[None, "status"] = Cat(
+            self.busy,
+            self.result_waits,
+            errors.any(),
+            self.overflow.any(),
+            guard.loading,
+            guard.loaded,
+            programming,
+        )
+        if plan := words_of(p.plan):
+            values[None, "plan_word"] = plan_word = Signal(32)
+            with m.Switch(values[None, "plan_index"]):
+                for index, number in enumerate(plan):
+                    with m.Case(index):
+                        m.d.comb += plan_word.eq(number)
+
+        def word(entry: MapEntry) -> Value:
+            """The register's value, as 32 bits."""
+            value = values.get((entry.layer, entry.name))
+            if value is None:  # a constant, or one that reads 0
+                return Const(0 if isinstance(entry.register, Register) else entry.init, 32)
+            extended = Signal(Shape(32, entry.signed), name=f"{entry.name}_word")
+            m.d.comb += extended.eq(value.as_signed() if entry.signed else value)
+            return extended
+
+        # Read.
+        words = {entry.address: word(entry) for entry in entries}
+        with m.Switch(bus.read_address):
+            for address, value in words.items():
+                with m.Case(address):
+                    m.d.comb += bus.read_data.eq(value)
+            with m.Default():
+                m.d.comb += bus.read_error.eq(1)
+        for index, inside in window_hits(p, "program_result", bus.read_address):
+            m.d.comb += programmers[index].result_index.eq(bus.read_address[2:])
+            with m.If(inside):
+                m.d.comb += [bus.read_error.eq(0), bus.read_data.eq(programmers[index].result)]
+
+        # Write: judge, merge with the bytes that stay, let it through.
+        before = Signal(32)
+        mask = Signal(32)
+        merged = Signal(32)
+        with m.Switch(bus.write_address):
+            for e in entries:
+                if e.access == "rw" and not e.whole:
+                    with m.Case(e.address):
+                        m.d.comb += before.eq(words[e.address])
+        m.d.comb += [
+            judge.enable.eq(bus.write_enable),
+            judge.address.eq(bus.write_address),
+            judge.strobe.eq(bus.write_strobe),
+            judge.busy.eq(self.busy),
+            judge.loading.eq(guard.loading),
+            judge.session_error.eq(guard.refused | guard.wrong_build | guard.wrong_checksum),
+            bus.write_error.eq(~judge.accepted),
+            mask.eq(Cat(bit.replicate(8) for bit in bus.write_strobe)),
+            merged.eq((bus.write_data & mask) | (before & ~mask)),
+            self.load.valid.eq(judge.to_unit),
+            self.load.payload.address.eq(bus.write_address[2:]),
+            self.load.payload.data.eq(merged),
+        ]
+
+        def written(name: str, layer: int | None = None) -> Value:
+            """A write goes to this register; it may still be wrong."""
+            address = unit_byte_address(name) if layer is None else layer_byte_address(layer, name)
+            return bus.write_address == address
+
+        for e in entries:
+            if e.access == "rw" and not isinstance(e.register, Register):
+                with m.If(judge.accepted & written(e.name, e.layer) & (judge.complete | (not e.whole))):
+                    m.d.sync += values[e.layer, e.name].eq(merged)
+        for index, inside in window_hits(p, "program_target", bus.write_address):
+            programmer = programmers[index]
+            m.d.comb += [
+                programmer.target_write.enable.eq(judge.accepted & judge.complete & inside),
+                programmer.target_write.index.eq(bus.write_address[2:]),
+                programmer.target_write.value.eq(merged),
+                programmer.start.eq(judge.accepted & judge.complete & written("program_start", index)),
+                Cat(programmer.start_row, programmer.start_group).eq(merged),
+                programmer.clear_counts.eq(guard.opens),
+            ]
+
+        # Load session, soft reset, flags.
+        m.d.comb += [
+            guard.load_begin.eq(judge.complete & written("load_begin")),
+            guard.load_end.eq(judge.complete & written("load_end")),
+            guard.value.eq(merged),
+            guard.counted.eq(judge.counted),
+            guard.address.eq(bus.write_address),
+            guard.data.eq(merged),
+            guard.access.eq(bus.write_enable | bus.read_enable),
+            guard.busy.eq(self.busy),
+            guard.programming.eq(programming),
+            guard.timeout.eq(self.timeout),
+            self.open.eq(guard.loaded & ~guard.opens & ~guard.wrong_build),
+        ]
+        m.d.sync += self.reset.eq(judge.accepted & written("reset") & merged[0])
+        causes = {
+            "errors": Cat(
+                judge.refused | guard.refused,
+                self.wrong_frame,
+                guard.wrong_build,
+                guard.wrong_checksum,
+                guard.timed_out | self.frame_timed_out,
+                self.unloaded,
+            ),
+            "events": was_programming & ~programming,
+        }
+        for name, cause in causes.items():
+            flags = values[None, name]
+            cleared = Mux(judge.accepted & written(name), merged, 0)
+            m.d.sync += flags.eq((flags & ~cleared) | cause)
+        return m

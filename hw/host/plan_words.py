@@ -1,0 +1,94 @@
+"""A plan as words of 32 bits, which a chip shows to its host.
+
+    image       channels, height, width
+    a stage     kind (0 crossbar, 1 max, 2 average) | number of windows << 8 | (copies - 1) << 16
+                crossbar: output channels; pooling: start
+                a window: source, then kernel, stride and padding, each vertical << 16 | horizontal
+
+No words stand for dense layers in a row, which have no plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Stage, Window
+
+__all__ = ["plan_of", "words_of"]
+
+_CROSSBAR = 0
+_KINDS = {Pooling.MAX: 1, Pooling.AVERAGE: 2}
+
+
+def _pair(values: tuple[int, int]) -> int:
+    return values[0] << 16 | values[1]
+
+
+def words_of(plan: Plan | None) -> tuple[int, ...]:
+    """Words of a plan, each 0 .. 2^32 - 1.
+
+    Raises
+    ------
+    ValueError : a kernel, stride or padding of 65,536 and more, or more than 255 windows or 65,536 copies of a stage
+    """
+    if plan is None:
+        return ()
+    words = [plan.image.channels, plan.image.height, plan.image.width]
+    for stage in plan.stages:
+        if isinstance(stage, CrossbarStage):
+            kind, number, copies = _CROSSBAR, plan.channels[stage.layer], stage.copies
+        else:
+            kind, number, copies = _KINDS[stage.kind], stage.start, 1
+        if len(stage.windows) >= 1 << 8 or copies > 1 << 16:
+            raise ValueError(
+                f"A stage must have at most 255 windows and 65,536 copies to be told, not {len(stage.windows)} and "
+                f"{copies}"
+            )
+        words += [kind | len(stage.windows) << 8 | copies - 1 << 16, number]
+        for window in stage.windows:
+            pairs = (window.kernel, window.stride, window.padding)
+            if max(max(pair) for pair in pairs) >= 1 << 16:
+                raise ValueError(
+                    f"Kernel, stride and padding of a window must be below 65,536 to be told, not {window}"
+                )
+            words += [window.source, *map(_pair, pairs)]
+    return tuple(words)
+
+
+def _windows(words: Iterator[int], count: int) -> Iterator[Window]:
+    for _ in range(count):
+        source, *pairs = (next(words) for _ in range(4))
+        kernel, stride, padding = ((pair >> 16, pair & 0xFFFF) for pair in pairs)
+        yield Window(source=source, kernel=kernel, stride=stride, padding=padding)
+
+
+def plan_of(words: Sequence[int]) -> Plan | None:
+    """The plan that `words_of` gives these words for.
+
+    Raises
+    ------
+    ValueError : words that are no plan
+    """
+    if not words:
+        return None
+    rest = iter(words)
+    kinds = {number: kind for kind, number in _KINDS.items()}
+    stages: list[Stage] = []
+    channels: list[int] = []
+    try:
+        image = MapShape(channels=next(rest), height=next(rest), width=next(rest))
+        for head in rest:
+            kind, number, copies = head & 0xFF, next(rest), (head >> 16) + 1
+            windows = tuple(_windows(rest, head >> 8 & 0xFF))
+            if kind == _CROSSBAR:
+                stages.append(CrossbarStage(layer=len(channels), windows=windows, copies=copies))
+                channels += [number] * copies
+            elif kind in kinds and len(windows) == 1 and copies == 1:
+                stages.append(PoolStage(kind=kinds[kind], window=windows[0], start=number))
+            else:
+                raise ValueError(
+                    f"A stage of kind {kind} with {len(windows)} windows and {copies} copies is none that is known"
+                )
+    except (StopIteration, RuntimeError):  # a generator turns the first into the second
+        raise ValueError(f"The {len(words)} words of a plan end in the middle of a stage") from None
+    return Plan(image=image, stages=tuple(stages), channels=tuple(channels))

@@ -1,0 +1,126 @@
+"""Judges a host's write by its address, its strobes and the unit's state, before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from spikeloom.hw.host.register_map import ADDRESS_BITS, LAYER_WINDOWS, host_map, window_byte_address
+from spikeloom.hw.interfaces.registers import Register
+from spikeloom.hw.params.parameters import NpuParameters
+
+__all__ = ["WriteGuard", "window_hits"]
+
+
+def window_hits(parameters: NpuParameters, name: str, address: Value) -> Iterator[tuple[int, Value]]:
+    """Each layer, and whether a byte address is that of a word of its window `name`."""
+    window = next(window for window in LAYER_WINDOWS if window.name == name)
+    for index, layer in enumerate(parameters.layers):
+        first = window_byte_address(window, index, 0)
+        yield index, (address >= first) & (address < first + 4 * window.words(layer)) & (address[:2] == 0)
+
+
+class WriteGuard(wiring.Component):
+    """Says in the same cycle whether a write is accepted, and what kind it is.
+
+    A write is wrong if nothing can be written there, or if it is of a part of a word that is written whole. It is
+    refused if the unit's state forbids it:
+
+    - run-time registers, biases, seeds, programming settings: while an image is in work
+    - programming settings: while a programmer is busy
+    - targets, program_start: outside of a load session, or while that layer's programmer is busy
+    - load_begin, load_end: what the load session says
+
+    Parameters
+    ----------
+    parameters : NpuParameters
+
+    Members
+    -------
+    enable, address, strobe : In(1), In(26), In(4), a write of this cycle
+    busy : In(1), an image is in work
+    loading : In(1), a load session is open
+    programming : In(layers), bit l: the programmer of layer l is busy
+    session_error : In(1), the load session does not accept the write of this cycle
+    accepted : Out(1), the write is made
+    refused : Out(1), the state forbids it (but for the load session, which says so itself)
+    complete : Out(1), a write of all four bytes, accepted or not
+    to_unit : Out(1), accepted, and goes to a run-time register or a whole bias
+    counted : Out(1), accepted, and the load session's checksum covers it
+    """
+
+    def __init__(self, *, parameters: NpuParameters) -> None:
+        self._parameters = parameters
+        super().__init__(
+            {
+                "enable": In(1),
+                "address": In(ADDRESS_BITS),
+                "strobe": In(4),
+                "busy": In(1),
+                "loading": In(1),
+                "programming": In(len(parameters.layers)),
+                "session_error": In(1),
+                "accepted": Out(1),
+                "refused": Out(1),
+                "complete": Out(1),
+                "to_unit": Out(1),
+                "counted": Out(1),
+            }
+        )
+
+    @property
+    def parameters(self) -> NpuParameters:
+        return self._parameters
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        writable = Signal()
+        whole = Signal()  # written as a whole word
+        in_image = Signal()  # forbidden while an image is in work
+        in_session = Signal()  # wants a load session, and its programmer at rest
+        run_time = Signal()
+        setting = Signal()
+        bias = Signal()
+        programmer_busy = Signal()
+        part = Signal()
+
+        with m.Switch(self.address):
+            for e in host_map(self._parameters):
+                own = not isinstance(e.register, Register)
+                with m.Case(e.address):
+                    m.d.comb += [
+                        writable.eq(e.access != "ro"),
+                        whole.eq(e.whole),
+                        in_image.eq(e.idle_only),
+                        run_time.eq(not own),
+                        setting.eq(own and e.layer is None and e.name.startswith("program_")),
+                    ]
+                    if e.name == "program_start":
+                        m.d.comb += [in_session.eq(1), programmer_busy.eq(self.programming[e.layer or 0])]
+        for _, inside in window_hits(self._parameters, "bias", self.address):
+            with m.If(inside):
+                m.d.comb += [bias.eq(1), writable.eq(1), whole.eq(1), in_image.eq(1)]
+        for index, inside in window_hits(self._parameters, "program_target", self.address):
+            with m.If(inside):
+                m.d.comb += [writable.eq(1), whole.eq(1), in_session.eq(1)]
+                m.d.comb += programmer_busy.eq(self.programming[index])
+
+        m.d.comb += [
+            self.complete.eq(self.enable & self.strobe.all()),
+            part.eq(whole & self.strobe.any() & ~self.strobe.all()),
+            self.refused.eq(
+                (self.enable & ~part)
+                & (
+                    (in_image & self.busy)
+                    | (setting & self.programming.any())
+                    | (in_session & (~self.loading | programmer_busy))
+                )
+            ),
+            self.accepted.eq(self.enable & writable & ~part & ~self.refused & ~self.session_error),
+            self.to_unit.eq(self.accepted & (run_time | (bias & self.complete))),
+            self.counted.eq(self.accepted & self.strobe.any() & (run_time | bias | setting | in_session)),
+        ]
+        return m

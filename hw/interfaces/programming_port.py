@@ -1,0 +1,76 @@
+"""A layer's programmer as the host sees it: targets, results, start, counts, and the settings of all programmers."""
+
+from __future__ import annotations
+
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from spikeloom.hw.interfaces.crossbar_port import AMPLITUDE_BITS
+from spikeloom.hw.params.parameters import LayerParameters
+
+__all__ = ["MAX_TARGETS", "PROGRAM_COUNT_BITS", "TRIES_BITS", "ProgramSettingsSignature", "ProgrammerHostSignature"]
+
+MAX_TARGETS = 4096
+"""Most words of a layer's buffer of targets, a cell pair each: a column group in all row tiles, lanes * row_tiles."""
+
+PROGRAM_COUNT_BITS = 32
+TRIES_BITS = 8
+
+
+class ProgramSettingsSignature(wiring.Signature):
+    """Settings that all programmers share, as seen from the host; changed only while no programmer is busy.
+
+    Members
+    -------
+    window : Out(8), largest distance from the target that is good enough, in 1/8 of a level
+    tries : Out(8), most pulses a cell gets; 0 only reads
+    amplitude_min, amplitude_max : Out(8), bounds of a pulse's amplitude, in 1/8 of a level; the upper one wins
+    """
+
+    def __init__(self) -> None:
+        amplitudes = {name: Out(AMPLITUDE_BITS) for name in ("amplitude_min", "amplitude_max")}
+        super().__init__({"window": Out(AMPLITUDE_BITS), "tries": Out(TRIES_BITS), **amplitudes})
+
+
+class ProgrammerHostSignature(wiring.Signature):
+    """One layer's programmer, as seen from the host.
+
+    Members
+    -------
+    target_write : write port of the buffer of targets (index, value, enable); no effect while busy. Index
+        lane * row_tiles + tile; value: bits 9 .. 0 the target of the positive cell, bits 25 .. 16 of the negative one,
+        in 1/8 of a level
+    result_index : Out, (lane * row_tiles + tile) * 2 + side
+    result : In(32), in the same cycle: bits 9 .. 0 last verify code, bits 23 .. 16 pulses given, bit 31 failed; 0 of a
+        lane that no start since the reset has come to
+    start : Out(1), program the cells of a row and a column group; no effect while busy
+    start_row : Out(16), row in the tile, of all row tiles
+    start_group : Out(16), column group. A row or a group that is not there: nothing is done
+    busy : In(1), from the cycle after `start` until all is done
+    pulses, verify_reads, failed_cells : In(32), since `clear_counts`: pulses and verify reads, counted a tile, and
+        cells that were given up; each stops at 2^32 - 1
+    clear_counts : Out(1)
+
+    Raises
+    ------
+    ValueError : lanes * row_tiles exceeds MAX_TARGETS
+    """
+
+    def __init__(self, parameters: LayerParameters) -> None:
+        words = parameters.lanes * parameters.row_tiles
+        if words > MAX_TARGETS:
+            raise ValueError(f"Programmer's lanes * row tiles must be at most {MAX_TARGETS}, not {words}")
+        write = {"index": Out(range(max(2, words))), "value": Out(32), "enable": Out(1)}
+        super().__init__(
+            {
+                "target_write": Out(wiring.Signature(write)),
+                "result_index": Out(range(2 * words)),
+                "result": In(32),
+                "start": Out(1),
+                "start_row": Out(16),
+                "start_group": Out(16),
+                "busy": In(1),
+                **{name: In(PROGRAM_COUNT_BITS) for name in ("pulses", "verify_reads", "failed_cells")},
+                "clear_counts": Out(1),
+            }
+        )

@@ -1,0 +1,123 @@
+"""Run-time registers: the address map, declared once.
+
+A load address has 24 bits. Bits 23 .. 16 select the scope: 0 the unit, l + 1 layer l. Bits 15 .. 0 are the offset;
+in a layer, offset 0x8000 + i is the bias of neuron i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Shape
+
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+
+__all__ = [
+    "BIAS_OFFSET",
+    "GLOBAL_REGISTERS",
+    "LAYER_REGISTERS",
+    "LOAD_BITS",
+    "MAX_BIASES",
+    "MAX_LAYERS",
+    "Register",
+    "bias_address",
+    "global_address",
+    "layer_address",
+]
+
+BIAS_OFFSET = 0x8000
+MAX_BIASES = 0x8000
+MAX_LAYERS = 255
+LOAD_BITS = 32
+"""Bits of a register write's data: no register is wider, whatever the signal is that it sets."""
+
+
+@dataclass(frozen=True)
+class Register:
+    """One register of the unit or of a layer.
+
+    Parameters
+    ----------
+    name : also the name of the hardware port it drives
+    offset : bits 15 .. 0 of its load address
+    bits : width of the signal that it sets, from the structural parameters (NpuParameters or LayerParameters)
+    signed : two's complement if true
+    meaning, unit : a sentence and a unit for the manual
+    init : value after a hardware reset
+    pulse : writing makes the value appear for one cycle, and it reads 0 otherwise
+    """
+
+    name: str
+    offset: int
+    bits: Callable[[Any], int]
+    signed: bool
+    meaning: str
+    unit: str
+    init: int = 0
+    pulse: bool = False
+
+    def width(self, parameters: NpuParameters | LayerParameters) -> int:
+        """Bits of the register: those of its signal, and no more than a write has."""
+        return min(LOAD_BITS, self.bits(parameters))
+
+    def shape(self, parameters: NpuParameters | LayerParameters) -> Shape:
+        return Shape(self.width(parameters), self.signed)
+
+    def range(self, parameters: NpuParameters | LayerParameters) -> tuple[int, int]:
+        """Smallest and largest value the register can hold."""
+        bits = self.width(parameters)
+        return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if self.signed else (0, (1 << bits) - 1)
+
+
+GLOBAL_REGISTERS: tuple[Register, ...] = (
+    Register("coding", 0, lambda p: 2, False, "input coding: 0 phase, 1 rate, 2 even, 3 analog", "-"),
+    Register("rule", 1, lambda p: 1, False, "decision rule: 0 fixed, 1 winner-k", "-"),
+    Register("k", 2, lambda p: p.margin_bits - 1, False, "margin at which winner-k stops", "score units", 1),
+    Register("t_max", 3, lambda p: p.step_bits, False, "step at which inference ends at the latest", "steps", 1),
+    Register("skip", 4, lambda p: p.step_bits, False, "first periods in which the last layer is not run", "periods"),
+    Register("even_start", 5, lambda p: 8, False, "start of the even coding's accumulators, 0 .. 254", "1/255"),
+    Register("readout", 6, lambda p: 1, False, "scores: 0 weighted spike counts, 1 output membranes", "-"),
+    Register("clear_flags", 7, lambda p: 1, False, "write 1: clear every layer's overflow flag", "-", pulse=True),
+)
+
+LAYER_REGISTERS: tuple[Register, ...] = (
+    Register("theta", 0, lambda p: p.theta_bits, False, "firing threshold", "conductance steps", 1),
+    Register("v0", 1, lambda p: p.v0_bits, True, "membrane at the start of an image", "membrane units"),
+    Register("clip", 2, lambda p: p.membrane_bits - 1, False, "bound on |V| before firing, 0 is off", "membrane units"),
+    Register("leak", 3, lambda p: 4, False, "leak shift: V loses V >> leak a step, 0 is off", "bits"),
+    Register("reset", 4, lambda p: 2, False, "after a spike: 0 subtract theta, 1 zero, 2 nothing", "-"),
+    Register("gain", 5, lambda p: p.gain_bits, False, "gain shift: an ADC code is 2^gain conductance steps", "bits"),
+)
+
+
+def _find(registers: tuple[Register, ...], scope: str, name: str) -> Register:
+    for register in registers:
+        if register.name == name:
+            return register
+    names = ", ".join(register.name for register in registers)
+    raise ValueError(f"{scope} register must be one of {names}, not {name!r}")
+
+
+def _layer_base(layer: int) -> int:
+    if not 0 <= layer < MAX_LAYERS:
+        raise ValueError(f"Layer of a load address must be in 0 .. {MAX_LAYERS - 1}, not {layer!r}")
+    return (layer + 1) << 16
+
+
+def global_address(name: str) -> int:
+    """Load address of a register of the unit; ValueError for an unknown name."""
+    return _find(GLOBAL_REGISTERS, "Global", name).offset
+
+
+def layer_address(layer: int, name: str) -> int:
+    """Load address of a register of layer `layer` (0 is the first); ValueError for an unknown name or layer."""
+    return _layer_base(layer) | _find(LAYER_REGISTERS, "Layer", name).offset
+
+
+def bias_address(layer: int, neuron: int) -> int:
+    """Load address of the bias of neuron `neuron` of layer `layer`; ValueError outside 0 .. 32767."""
+    if not 0 <= neuron < MAX_BIASES:
+        raise ValueError(f"Neuron of a bias address must be in 0 .. {MAX_BIASES - 1}, not {neuron!r}")
+    return _layer_base(layer) | BIAS_OFFSET | neuron

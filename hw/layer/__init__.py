@@ -1,0 +1,1 @@
+"""One layer: row drivers, column readout, neurons, programmer."""

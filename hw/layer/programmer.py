@@ -1,0 +1,258 @@
+"""Write and verify: brings the cells of a layer to their target conductances."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS, CrossbarProgramSignature
+from spikeloom.hw.interfaces.programming_port import (
+    PROGRAM_COUNT_BITS,
+    TRIES_BITS,
+    ProgrammerHostSignature,
+    ProgramSettingsSignature,
+)
+from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.hw.primitives.activity_counter import ActivityCounter
+from spikeloom.hw.primitives.adder_tree import adder_tree
+
+__all__ = ["Programmer"]
+
+_TARGETS = data.StructLayout({"p": unsigned(CELL_CODE_BITS), "n": unsigned(CELL_CODE_BITS)})
+_OUTCOME = data.StructLayout({"code": unsigned(CELL_CODE_BITS), "pulses": unsigned(TRIES_BITS), "failed": 1})
+
+
+class Programmer(wiring.Component):
+    """Programs the cells of one row of every row tile in one column group, cell after cell, by write and verify.
+
+    A layer's row tiles work in lockstep: on the same row of the tile, column and side, each with its own direction
+    and amplitude. The cells' order is lane 0 first, and side 0 (positive) before side 1. A cell is read; if its code
+    is at most `window` away from its target it is finished; if it has had `tries` pulses it has failed; otherwise it
+    gets a pulse towards the target, of amplitude min(max(distance, amplitude_min), amplitude_max), and is read again.
+    Finished tiles take no further part, and the next cell follows when all are finished. Row tiles without the row
+    take no part at all: their results are 0. Results of columns past the last output stay what they were.
+
+    Parameters
+    ----------
+    parameters : LayerParameters of the layer
+
+    Members
+    -------
+    host : In(ProgrammerHostSignature)
+    settings : In(ProgramSettingsSignature)
+    program_request : Out(1), up while the crossbar is needed
+    program_grant : In(1), the crossbar is the programmer's: its rows are not driven; stays up while requested
+    xbar : Out(CrossbarProgramSignature), programming side of the crossbar port
+
+    Cycles
+    ------
+    `start` in cycle 0; `program_request` is up from cycle 2 on, and `program_grant` is first seen in cycle g (3 for an
+    idle DacDriver). With n columns in the group, T row tiles, a macro that takes P cycles a pulse and V a verify read,
+    and R rounds (the sum over the n columns and both sides of the most pulses that one tile's cell got), the
+    programmer is busy in cycles 1 .. g + n (T + 1) + 2 n (V + 1 + T) + R (P + V + 1), and requests the crossbar until
+    then (`hw.params.cycles.programming_cycles`). The first operation starts in cycle g + T + 2. A start out of range:
+    busy in cycle 1.
+
+    Raises
+    ------
+    ValueError : lanes * row_tiles exceeds MAX_TARGETS
+    """
+
+    def __init__(self, *, parameters: LayerParameters) -> None:
+        self._parameters = parameters
+        super().__init__(
+            {
+                "host": In(ProgrammerHostSignature(parameters)),
+                "settings": In(ProgramSettingsSignature()),
+                "program_request": Out(1),
+                "program_grant": In(1),
+                "xbar": Out(CrossbarProgramSignature(parameters)),
+            }
+        )
+        words = parameters.lanes * parameters.row_tiles
+        self._targets = memory.MemoryData(shape=_TARGETS, depth=words, init=[])
+        self._results = memory.MemoryData(shape=_OUTCOME, depth=2 * words, init=[])
+
+    @property
+    def parameters(self) -> LayerParameters:
+        return self._parameters
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        p, host, xbar = self._parameters, self.host, self.xbar
+        tiles = p.row_tiles
+        m.submodules.target_memory = target_memory = memory.Memory(self._targets)
+        m.submodules.result_memory = result_memory = memory.Memory(self._results)
+        fetch, store = target_memory.read_port(), result_memory.write_port()
+        fetched = Value.cast(fetch.data)
+
+        start_row = Signal(16)
+        start_group = Signal(16)
+        there = Signal(tiles)  # row tiles that have the row
+        present = Signal(tiles)  # the same, kept
+        row = Signal.like(xbar.program_row)
+        column = Signal.like(xbar.program_column)
+        lane = Signal(range(p.lanes))
+        base = Signal(range(p.lanes * tiles))  # lane * tiles
+        side = Signal()
+        tile = Signal(range(tiles + 1))  # whose word is fetched or stored
+        stored = Signal(range(2 * p.lanes * tiles + 1))  # results before this one were stored since the reset
+        targets = Signal(data.ArrayLayout(_TARGETS, tiles))  # of the lane
+        outcomes = Signal(data.ArrayLayout(_OUTCOME, tiles))  # of the cell
+        unfinished = Signal(tiles)
+        rounds = Signal(TRIES_BITS)  # pulses that every unfinished tile has had
+        up = Signal(tiles)
+        amplitudes = Signal.like(xbar.program_amplitudes)
+
+        wanted = [Mux(side, targets[t].n, targets[t].p) for t in range(tiles)]
+        far, directions, sizes = self._judge(m, [outcomes[t].code for t in range(tiles)], wanted)
+        out_of_tries = Signal()
+        remaining = Signal(tiles)
+        given_up = Signal(tiles)
+        completes = Signal()  # a pulse or a verify read ends
+        m.d.comb += [
+            out_of_tries.eq(rounds == self.settings.tries),
+            remaining.eq(Mux(out_of_tries, 0, unfinished & far)),
+            given_up.eq(Mux(out_of_tries, unfinished & far, 0)),
+            completes.eq(xbar.program_cell & xbar.program_done),
+        ]
+
+        def start_cell(next_side: int) -> None:
+            m.d.sync += [side.eq(next_side), unfinished.eq(present), rounds.eq(0)]
+            m.next = "READ"
+
+        with m.FSM() as machine:
+            with m.State("IDLE"):
+                m.d.sync += [start_row.eq(host.start_row), start_group.eq(host.start_group)]
+                with m.If(host.start):
+                    m.next = "CHECK"
+
+            with m.State("CHECK"):
+                in_tile = [start_row < min(p.tile_rows, p.inputs - t * p.tile_rows) for t in range(tiles)]
+                m.d.comb += there.eq(Cat(in_tile))
+                m.d.sync += [present.eq(there), row.eq(start_row), column.eq(start_group * p.lanes)]
+                m.d.sync += [lane.eq(0), base.eq(0)]
+                m.next = "IDLE"
+                with m.If(there.any() & (start_group < p.groups)):
+                    m.next = "WAIT"
+
+            with m.State("WAIT"):
+                with m.If(self.program_grant):
+                    m.next = "FETCH"
+
+            with m.State("FETCH"):  # the word of `tile` is there one cycle later, and moves down to its place
+                m.d.sync += [tile.eq(tile + 1), targets.eq(Cat(Value.cast(targets), fetched)[len(fetched) :])]
+                with m.If(tile == tiles):
+                    m.d.sync += tile.eq(0)
+                    start_cell(0)
+
+            with m.State("READ"):
+                with m.If(completes):
+                    m.next = "JUDGE"
+                    for t in range(tiles):
+                        with m.If(unfinished[t]):
+                            m.d.sync += [outcomes[t].code.eq(xbar.program_codes[t]), outcomes[t].pulses.eq(rounds)]
+
+            with m.State("JUDGE"):
+                m.d.sync += [unfinished.eq(remaining), up.eq(directions), amplitudes.eq(sizes)]
+                m.d.sync += [outcomes[t].failed.eq(outcomes[t].failed | given_up[t]) for t in range(tiles)]
+                m.next = "STORE"
+                with m.If(remaining.any()):
+                    m.next = "PULSE"
+
+            with m.State("PULSE"):
+                with m.If(completes):
+                    m.d.sync += rounds.eq(rounds + 1)
+                    m.next = "READ"
+
+            with m.State("STORE"):  # leaves zeros for the next cell
+                m.d.sync += [tile.eq(tile + 1), outcomes.eq(Value.cast(outcomes)[len(Value.cast(store.data)) :])]
+                with m.If(tile == tiles - 1):
+                    m.d.sync += tile.eq(0)
+                    following = (base + tiles) << 1  # the lane's last result, and one
+                    with m.If(side & (following > stored)):
+                        m.d.sync += stored.eq(following)
+                    with m.If(~side):
+                        start_cell(1)
+                    with m.Elif((lane == p.lanes - 1) | (column == p.outputs - 1)):
+                        m.next = "IDLE"
+                    with m.Else():
+                        m.d.sync += [lane.eq(lane + 1), base.eq(base + tiles), column.eq(column + 1)]
+                        m.next = "FETCH"
+
+        m.d.comb += [
+            host.busy.eq(~machine.ongoing("IDLE")),
+            self.program_request.eq(host.busy & ~machine.ongoing("CHECK")),
+            fetch.addr.eq(base + tile),
+            fetch.en.eq(machine.ongoing("FETCH")),
+            store.addr.eq(Cat(side, (base + tile)[: len(base)])),
+            store.data.eq(outcomes[0]),
+            store.en.eq(machine.ongoing("STORE")),
+            xbar.program_cell.eq(machine.ongoing("READ") | machine.ongoing("PULSE")),
+            xbar.program_pulse.eq(machine.ongoing("PULSE")),
+            xbar.program_row.eq(row),
+            xbar.program_column.eq(column),
+            xbar.program_side.eq(side),
+            xbar.program_tiles.eq(unfinished),
+            xbar.program_up.eq(up),
+            xbar.program_amplitudes.eq(amplitudes),
+        ]
+        self._serve_host(m, target_memory, result_memory, stored)
+        self._count(m, completes, Mux(machine.ongoing("JUDGE"), given_up, 0))
+        return m
+
+    def _judge(self, m: Module, codes: list[Value], wanted: list[Value]) -> tuple[Value, Value, Value]:
+        """A bit a tile: is it outside of the window, does a pulse go up; and the pulses' amplitudes."""
+        settings, bits = self.settings, CELL_CODE_BITS
+        far = Signal(len(codes))
+        up = Signal(len(codes))
+        amplitudes = Signal.like(self.xbar.program_amplitudes)
+        for t, code in enumerate(codes):
+            target = Signal(bits, name=f"target_{t}")
+            distance = Signal(bits, name=f"distance_{t}")
+            raised = Signal(bits, name=f"raised_{t}")
+            m.d.comb += [
+                target.eq(wanted[t]),
+                up[t].eq(code < target),
+                distance.eq(Mux(up[t], target - code, code - target)),
+                far[t].eq(distance > settings.window),
+                raised.eq(Mux(distance < settings.amplitude_min, settings.amplitude_min, distance)),
+                amplitudes[t].eq(Mux(raised > settings.amplitude_max, settings.amplitude_max, raised)),
+            ]
+        return far, up, amplitudes
+
+    def _serve_host(self, m: Module, targets: memory.Memory, results: memory.Memory, stored: Value) -> None:
+        """The host's ports of the two memories. Indices past the end write nothing; from `stored` on they read 0."""
+        host, words = self.host, self._parameters.lanes * self._parameters.row_tiles
+        write, read = targets.write_port(), results.read_port(domain="comb")
+        request = host.target_write
+        m.d.comb += [
+            write.addr.eq(request.index),
+            write.data.p.eq(request.value),
+            write.data.n.eq(request.value[16:]),
+            write.en.eq(request.enable & ~host.busy & (request.index < words)),
+            read.addr.eq(host.result_index),
+        ]
+        with m.If(host.result_index < stored):
+            outcome = read.data
+            gaps = Const(0, 16 - CELL_CODE_BITS), Const(0, 15 - TRIES_BITS)
+            m.d.comb += host.result.eq(Cat(outcome.code, gaps[0], outcome.pulses, gaps[1], outcome.failed))
+
+    def _count(self, m: Module, completes: Value, given_up: Value) -> None:
+        xbar = self.xbar
+        amounts = {
+            "pulses": Mux(completes & xbar.program_pulse, xbar.program_tiles, 0),
+            "verify_reads": Mux(completes & ~xbar.program_pulse, xbar.program_tiles, 0),
+            "failed_cells": given_up,
+        }
+        for name, amount in amounts.items():
+            tiles = self._parameters.row_tiles
+            which = Signal(tiles, name=f"tiles_of_{name}")
+            m.submodules[name] = counter = ActivityCounter(amount_bits=tiles.bit_length(), bits=PROGRAM_COUNT_BITS)
+            m.d.comb += [
+                which.eq(amount),
+                counter.amount.eq(adder_tree(list(which))),
+                counter.clear.eq(self.host.clear_counts),
+                getattr(self.host, name).eq(counter.value),
+            ]

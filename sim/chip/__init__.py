@@ -1,0 +1,1 @@
+"""The programmed chip as data, its devices' description, and results."""

@@ -1,0 +1,180 @@
+"""The programmed chip as data: everything that the reference and the Verilog need to give the same bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
+from spikeloom.hw.params.parameters import Coding, NpuParameters, Readout, Reset, Rule
+from spikeloom.sim.chip.device_config import Device, Energy, Programming
+from spikeloom.sim.common.short_repr import short_repr
+
+__all__ = ["ChipImage", "LayerImage"]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerImage:
+    """One layer's programming.
+
+    Parameters
+    ----------
+    name : the layer's name in the user's model
+    positive, negative : uint8 [inputs, outputs], levels p and n of the cell pairs, 0 .. 2^bits - 1, one of the two 0
+    bias : int32 [outputs], in units of one conductance step
+    theta : threshold of the last phase, in units of one conductance step, >= 1
+    v0 : membrane at an image's start, unit of the last phase
+    clip : membrane limit, unit of the last phase; 0 is off
+    leak : shift of the leak V -= V >> leak; 0 is off
+    reset : what follows a spike
+    gain_shift : g, the ADC's least significant bit is 2^g conductance steps
+    scale : s_l, real weight = (p - n) * scale
+    """
+
+    name: str
+    positive: NDArray[np.uint8]
+    negative: NDArray[np.uint8]
+    bias: NDArray[np.int32]
+    theta: int
+    v0: int
+    clip: int
+    leak: int
+    reset: Reset
+    gain_shift: int
+    scale: float
+
+    __repr__ = short_repr
+
+    @property
+    def weights(self) -> NDArray[np.int32]:
+        """Integer weights w = p - n, int32 [inputs, outputs]."""
+        return self.positive.astype(np.int32) - self.negative.astype(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class ChipImage:
+    """A whole network, ready to run: layers, coding, decision, device, and the hardware it was made for.
+
+    Parameters
+    ----------
+    name : of the run
+    layers : programming of every layer; copies have equal weights
+    parameters : structural parameters of the unit
+    coding, even_start : input coding; start value of the error diffusion, 0 .. 254
+    rule, k, t_max, skip, readout : decision; k is the register value (margin), t_max in steps, skip in periods
+    device, energy : device model and energy coefficients
+    settle_cycles, adc_cycles : clock cycles the array needs to settle, and an ADC to convert (the macro's)
+    clock_Hz : clock frequency
+    seed : of every random draw, 0 .. 2^32 - 1
+    programming : how the levels get into the cells
+    program_cycles : clock cycles of a programming pulse (the macro's)
+    """
+
+    name: str
+    layers: tuple[LayerImage, ...]
+    parameters: NpuParameters
+    coding: Coding
+    even_start: int
+    rule: Rule
+    k: int
+    t_max: int
+    skip: int
+    readout: Readout
+    device: Device
+    energy: Energy
+    settle_cycles: int = 2
+    adc_cycles: int = 1
+    clock_Hz: float = 1e8
+    seed: int = 0
+    programming: Programming = field(default_factory=Programming)
+    program_cycles: int = 10
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(n) for n in self.parameters.sizes)
+        rule = f"{self.rule.name.lower()} rule" + (f" with k {self.k}" if self.rule == Rule.WINNER_K else "")
+        decision = f"{self.coding.name.lower()} coding, {rule}, at most {self.t_max} steps"
+        return f"ChipImage({self.name}: {sizes}, {self.device.bits}-bit cells; {decision})"
+
+    def __post_init__(self) -> None:
+        p = self.parameters
+        if len(self.layers) != len(p.layers):
+            raise ValueError(f"The chip image has {len(self.layers)} layers, its hardware {len(p.layers)}")
+        firsts = [place.stage.layer for place in p.stages.places]
+        for index, (layer, shape) in enumerate(zip(self.layers, p.layers, strict=True)):
+            where = f"Layer {index} ({layer.name})"
+            expected = (shape.inputs, shape.outputs)
+            if layer.positive.shape != expected or layer.negative.shape != expected:
+                raise ValueError(
+                    f"{where}: levels have shapes {layer.positive.shape} and {layer.negative.shape}, "
+                    f"but the hardware has {expected}"
+                )
+            if layer.bias.shape != (shape.outputs,):
+                raise ValueError(
+                    f"{where}: bias has shape {layer.bias.shape}, but the hardware has {shape.outputs} columns"
+                )
+            top = self.device.levels - 1
+            if max(int(layer.positive.max()), int(layer.negative.max())) > top:
+                raise ValueError(f"{where}: a level is above {top}, the top level of a {self.device.bits}-bit cell")
+            if bool(np.any((layer.positive > 0) & (layer.negative > 0))):
+                raise ValueError(f"{where}: one of the two levels of every cell pair must be 0")
+            first = self.layers[firsts[index]]
+            if not (np.array_equal(layer.positive, first.positive) and np.array_equal(layer.negative, first.negative)):
+                raise ValueError(f"{where} is a copy of layer {firsts[index]} ({first.name}), and has other weights")
+            held = {register.name: register.range(shape) for register in LAYER_REGISTERS}
+            for name, value, low, high in (
+                ("theta", layer.theta, 1, min(shape.max_theta, held["theta"][1])),
+                ("v0", layer.v0, max(-shape.max_v0, held["v0"][0]), min(shape.max_v0, held["v0"][1])),
+                ("clip", layer.clip, 0, min(shape.max_membrane, held["clip"][1])),
+                ("leak", layer.leak, 0, held["leak"][1]),
+                ("gain_shift", layer.gain_shift, 0, shape.max_gain_shift),
+                ("largest bias", int(np.abs(layer.bias).max(initial=0)), 0, shape.max_bias),
+            ):
+                if not low <= value <= high:
+                    raise ValueError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
+        if not 0.0 < self.clock_Hz < float("inf"):
+            raise ValueError(f"Chip image: clock_Hz must be a positive number, not {self.clock_Hz!r}")
+        if self.device.refresh_every and self.programming.method == "verify":
+            raise ValueError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
+        if self.coding == Coding.ANALOG and p.layers[0].row_bits != 8:
+            raise ValueError("Analog input needs a first layer with row_bits 8, not 1")
+        held = {register.name: register.range(p) for register in GLOBAL_REGISTERS}
+        for name, value, low, high in (
+            ("t_max", self.t_max, 1, p.max_steps),
+            ("k", self.k, 1, held["k"][1]),
+            ("even_start", self.even_start, 0, 254),
+            ("skip", self.skip, 0, (self.t_max - 1) // p.phases),
+            ("seed", self.seed, 0, 2**32 - 1),
+            ("settle_cycles", self.settle_cycles, 1, 65535),
+            ("adc_cycles", self.adc_cycles, 1, 65535),
+            ("program_cycles", self.program_cycles, 1, 65535),
+        ):
+            if not low <= value <= high:
+                raise ValueError(f"Chip image: {name} must be in {low} .. {high}, not {value!r}")
+
+    @property
+    def pulse_s(self) -> float:
+        """Length of a programming pulse, seconds."""
+        return self.program_cycles / self.clock_Hz
+
+    @property
+    def read_cycles(self) -> int:
+        """Clock cycles of a read pulse: a row is driven, and its cells conduct, until the shortest pulse is over and
+        the macro has sampled (`hw.layer.dac_driver`).
+        """
+        return max(self.parameters.pulse_cycles, self.settle_cycles)
+
+    @property
+    def read_s(self) -> float:
+        """Length of a read pulse, seconds."""
+        return self.read_cycles / self.clock_Hz
+
+    @property
+    def verify_s(self) -> float:
+        """Time that a cell conducts in a verify read, seconds: until the macro has sampled."""
+        return self.settle_cycles / self.clock_Hz
+
+    def with_device(self, device: Device) -> ChipImage:
+        """The same chip on other devices."""
+        return replace(self, device=device)

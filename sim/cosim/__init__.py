@@ -1,0 +1,1 @@
+"""The Verilog in a simulator, with the device model behind its crossbars."""

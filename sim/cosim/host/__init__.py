@@ -1,0 +1,1 @@
+"""Co-simulation through the host's buses."""

@@ -1,0 +1,371 @@
+"""A built simulator of one chip's Verilog: made with Verilator or Icarus, kept by what determines it, run on jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from spikeloom.hw.export.processes import run as run_program
+from spikeloom.hw.export.synthesis import netlist as gates
+from spikeloom.hw.export.verilog import export_verilog
+from spikeloom.hw.params.parameters import NpuParameters
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.cache import cache_folder
+from spikeloom.sim.common.lock import Busy, locked, shared
+from spikeloom.sim.common.plain_paths import plain_path, plain_temporary, plain_words
+from spikeloom.sim.cosim.npu_bench import bench_text
+from spikeloom.sim.cosim.tools import SimulationError, check_simulator, simulator_environment
+from spikeloom.sim.cosim.waves import wave_file
+
+__all__ = ["KEPT_BUILDS", "SOURCES", "Simulator"]
+
+KEPT_BUILDS = 100
+"""Builds that stay in the cache, those taken last; more than a run of all tests makes, which would else build anew."""
+
+_LOCK = threading.Lock()
+_BUILD = re.compile(r"(verilator|icarus)-[0-9a-f]{20}")
+SOURCES = Path(__file__).parent / "verilog"
+"""Folder of the Verilog that is not generated."""
+_KEPT = ("bench", "sim.vvp", "build.log")
+"""Files of a build, beside its sources, that stay: the program that runs, and what building it said."""
+_SETTINGS = {
+    "NUMBA_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Without this every import would be parsed anew for pytest's assertions: two seconds a start.
+    "COCOTB_REWRITE_ASSERTION_FILES": "",
+}
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Keep other processes from building in the same folder; one that has begun is waited for, or `Busy` is raised."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_name(f".{folder.name}.lock"), wait=wait):
+        yield
+
+
+def _forget_old(kept: int = KEPT_BUILDS) -> None:
+    """Remove all builds but those taken last. One that runs or is being made stays; so does what is not a build."""
+
+    def taken(folder: Path) -> float:
+        for path in (folder / "built", folder):
+            with contextlib.suppress(OSError):
+                return path.stat().st_mtime
+        return 0.0
+
+    times = {path: taken(path) for path in cache_folder("simulators").iterdir() if _BUILD.fullmatch(path.name)}
+    for folder in sorted(times, key=lambda path: times[path], reverse=True)[kept:]:
+        mark = folder / "built"
+        with contextlib.suppress(Busy, OSError), _alone(folder, wait=False):
+            if taken(folder) != times[folder]:
+                continue  # somebody has just taken it
+            with locked(mark):
+                mark.unlink()  # first: what is half removed is no build
+                shutil.rmtree(folder)
+
+
+@functools.lru_cache(maxsize=4)
+def _texts(
+    parameters: NpuParameters, settle_cycles: int, adc_cycles: int, waves: str | None, netlist: bool
+) -> dict[str, str]:
+    """Everything that is simulated: file name -> text. Kept, since a run in chunks asks again for each."""
+    texts = dict(export_verilog(parameters))
+    if netlist:
+        texts.update(gates(texts))
+    texts["crossbar_macro.sv"] = (SOURCES / "crossbar_macro_python.sv").read_text()
+    macro = {"SETTLE_CYCLES": settle_cycles, "ADC_CYCLES": adc_cycles}
+    texts["bench.sv"] = bench_text(parameters, macro, waves=waves)
+    texts["bench.vlt"] = _visible()
+    return {name: text for name, text in texts.items() if name.endswith(".sv") or name == "bench.vlt"}
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A built simulator of one chip's Verilog.
+
+    Parameters
+    ----------
+    simulator : `verilator` or `icarus`
+    folder : where it was built
+    waves : built to record waveforms
+    """
+
+    simulator: str
+    folder: Path
+    waves: bool
+
+    @classmethod
+    def build(
+        cls,
+        image: ChipImage,
+        simulator: str = "verilator",
+        *,
+        waves: bool = False,
+        quick: bool = False,
+        netlist: bool = False,
+    ) -> Simulator:
+        """Generate the Verilog and build the simulator, or take the build that is there.
+
+        `quick` leaves out the C++ compiler's optimisation: sooner built, slower to run. `netlist` puts the unit's
+        gates, as Yosys synthesises them, in the place of its Verilog: for small designs, since memories become
+        flip-flops.
+
+        Raises `ToolError` where a program is missing, `SimulationError` where the build fails.
+        """
+        check_simulator(simulator)
+        texts = _texts(
+            image.parameters, image.settle_cycles, image.adc_cycles, wave_file(simulator) if waves else None, netlist
+        )
+        return cls.of_texts(texts, simulator, waves=waves, quick=quick)
+
+    @classmethod
+    def of_texts(
+        cls, texts: Mapping[str, str], simulator: str = "verilator", *, waves: bool = False, quick: bool = False
+    ) -> Simulator:
+        """Build the simulator of other texts, or take the build that is there.
+
+        `texts` are file name -> Verilog (`.sv`), with the top module, called `bench`, in `bench.sv`, and Verilator's
+        control file `bench.vlt` that names what Python touches. The rest as for `build`.
+        """
+        tool = check_simulator(simulator)
+        if simulator == "verilator":
+            tool = _verilator()
+        # A simulator loads cocotb's libraries from where they lay when it was built.
+        tools = [simulator, tool, version("cocotb"), str(_libraries())]
+        key = hashlib.sha256(json.dumps([dict(texts), tools, waves, quick], sort_keys=True).encode()).hexdigest()[:20]
+        folder = cache_folder("simulators") / f"{simulator}-{key}"
+        with _LOCK:
+            with _alone(folder):
+                if not (folder / "built").exists():
+                    _build(folder, dict(texts), simulator, waves, quick)
+                (folder / "built").touch()  # whole, and taken now
+            _forget_old()
+        return cls(simulator, folder, waves)
+
+    def run(
+        self, job: Path, *, membranes: bool = False, stalls: bool = False, stop: threading.Event | None = None
+    ) -> None:
+        """Run the bench in a job's folder; raises `SimulationError` if it does not finish, or `stop` is set."""
+        with self.in_use():
+            self._run(job, ["+membranes"] * membranes + ["+stalls"] * stalls, stop)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep the build from being removed; raises `SimulationError` where it has been."""
+        with contextlib.ExitStack() as using:
+            try:
+                using.enter_context(shared(self.folder / "built"))
+            except FileNotFoundError:
+                raise SimulationError(
+                    f"The simulator in {self.folder} has been removed; run again to build it"
+                ) from None
+            yield
+
+    def command(self, job: Path, module: str, plusargs: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
+        """Command and environment that run the simulator in a job's folder, with the cocotb bench `module`."""
+        runner = _runner(self.simulator)
+        runner._execute = _catch
+        with simulator_environment():
+            try:
+                self._test(runner, job, module, plusargs)
+            except _Caught as caught:
+                return plain_words(caught.command, [self.folder, *_roots()]), _plain_environment(runner.env)
+        raise AssertionError("the runner did not execute anything")
+
+    def _test(self, runner: Any, job: Path, module: str, plusargs: Sequence[str]) -> None:
+        runner.test(
+            test_module=module,
+            hdl_toplevel="bench",
+            hdl_toplevel_lang="verilog",
+            build_dir=self.folder,
+            test_dir=job,
+            results_xml=str(job / "results.xml"),
+            plusargs=list(plusargs),
+            waves=self.waves and self.simulator == "icarus",  # under Verilator the bench's own $dumpfile suffices
+            timescale=("1ns", "1ps"),
+            log_file=job / "simulation.log",
+            extra_env=_SETTINGS,
+        )
+
+    def _run(self, job: Path, plusargs: Sequence[str], stop: threading.Event | None) -> None:
+        runner = _runner(self.simulator)
+        runner._execute_cmds = functools.partial(_execute, runner, self.folder, stop)
+        try:
+            self._test(runner, job, "spikeloom.sim.cosim.npu_tb", plusargs)
+        except (RuntimeError, SystemExit) as error:
+            raise SimulationError(
+                f"The {self.simulator} simulation failed ({error}); its log is {job}/simulation.log"
+            ) from None
+        results = job / "results.xml"
+        if not results.exists() or "<failure" in results.read_text() or "<error" in results.read_text():
+            raise SimulationError(f"The {self.simulator} bench raised an error; its log is {job / 'simulation.log'}")
+
+
+class _Caught(Exception):
+    """Leaves cocotb's runner with the command that it was about to execute."""
+
+    def __init__(self, command: Sequence[object]) -> None:
+        super().__init__()
+        self.command = command
+
+
+def _catch(commands: Sequence[Sequence[object]], cwd: object) -> None:
+    (command,) = commands
+    raise _Caught(command)
+
+
+def _execute(
+    runner: Any,
+    folder: Path,
+    stop: threading.Event | None,
+    commands: Sequence[Sequence[object]],
+    cwd: os.PathLike[str],
+    stdout: Any = None,
+) -> None:
+    """In the place of the runner's own: the programs end with this process, and see plain paths only."""
+    for command in commands:
+        words = plain_words(command, [folder, *_roots()])
+        done = run_program(words, cwd=cwd, env=_plain_environment(runner.env), output=stdout, stop=stop)
+        if done.returncode != 0:
+            raise RuntimeError(f"{Path(words[0]).name} ended with code {done.returncode}")
+
+
+def _roots() -> list[Path]:
+    """Folders of the environment that the tools are told of."""
+    from cocotb_tools import config
+
+    return [Path(root) for root in (config.base_cocotb_dir, config.libs_dir, config.share_dir)]
+
+
+def _plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which lists of paths have no other separators than they should, and programs plain paths."""
+    values = dict(environment)
+    python, (library, _, function) = _gpi_users()
+    values["GPI_USERS"] = f"{plain_path(python)};{plain_path(library)},{function}"
+    values["PYGPI_PYTHON_BIN"] = str(plain_path(Path(sys.executable)))
+    values["PYTHONPATH"] = os.pathsep.join(str(plain_path(path)) if os.pathsep in path else path for path in sys.path)
+    values["TMPDIR"] = str(plain_temporary())
+    return values
+
+
+@functools.cache
+def _gpi_users() -> tuple[str, tuple[str, str, str]]:
+    """What cocotb is to load: Python's library; and its own, a comma, and the function to call."""
+    import find_libpython
+    from cocotb_tools import config
+
+    python = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
+    if python is None:
+        raise SimulationError(
+            f"cocotb needs Python as a shared library, and there is none for '{sys.executable}': install it (Debian: "
+            "apt-get install libpython3-dev), or use another Python"
+        )
+    return python, config.pygpi_entry_point().rpartition(",")
+
+
+def _runner(simulator: str) -> Any:
+    from cocotb_tools.runner import get_runner
+
+    runner = get_runner(simulator)
+    runner.log.setLevel(logging.WARNING)
+    return runner
+
+
+def _libraries() -> Path:
+    from cocotb_tools import config
+
+    return Path(config.libs_dir)
+
+
+def _visible() -> str:
+    """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
+    lines = ["`verilator_config", 'public_flat_rw -module "bench" -var "finished"']
+    lines += ['public_flat_rw -module "bench" -var "context_*"', 'public_flat_rw -module "bench" -var "clk"']
+    names = ("request", "latched", "answer", "program_request", "program_word", "program_answer")
+    lines += [f'public_flat_rw -module "crossbar_macro" -var "{name}"' for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, quick: bool) -> None:
+    if folder.exists():  # of a build that was stopped, perhaps by a kill at this moment: nobody writes to the new one
+        folder.rename(tempfile.mkdtemp(prefix="old-", dir=folder.parent))
+    for old in folder.parent.glob("old-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    order = sorted(name for name in texts if name not in ("bench.sv", "bench.vlt")) + ["bench.sv"]
+    arguments = ["-g2012"]
+    if simulator == "verilator":
+        runtime = cache_folder("simulators") / f"runtime-{_verilator()}-{version('cocotb')}-{int(waves)}"
+        order = ["bench.vlt", *order]
+        arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw", "-O3", "--x-assign", "fast"]
+        arguments += ["--x-initial", "fast", "--no-assert"]
+        if quick:  # one file compiles four times sooner than many, where nothing is optimised
+            arguments += ["--output-split", "0"]
+        for path in runtime.glob("verilated*.o"):
+            shutil.copy(path, folder / path.name)
+            later = time.time() + 3600  # make must find them newer than what Verilator is about to write
+            os.utime(folder / path.name, (later, later))
+    with simulator_environment({"OPT_FAST": "-O0" if quick else "-O2", "OPT_SLOW": "-O0"}):
+        runner = _runner(simulator)
+        runner._execute_cmds = functools.partial(_execute, runner, folder, None)
+        try:
+            with warnings.catch_warnings():  # cocotb's, of letters that its dump file would not take: it is not used
+                warnings.simplefilter("ignore")
+                runner.build(
+                    sources=[folder / name for name in order],
+                    hdl_toplevel="bench",
+                    build_dir=folder,
+                    build_args=arguments,
+                    timescale=("1ns", "1ps"),
+                    waves=waves,
+                    always=True,
+                    log_file=folder / "build.log",
+                )
+        except (RuntimeError, SystemExit) as error:
+            raise SimulationError(
+                f"Building with {simulator} failed ({error}); its log is {folder}/build.log"
+            ) from None
+    if simulator == "verilator":
+        _keep_runtime(folder, runtime)
+    for path in folder.iterdir():  # C++ and objects, precompiled headers of 150 megabytes among them
+        if path.name not in texts and path.name not in _KEPT:
+            path.unlink()
+
+
+def _verilator() -> str:
+    """Version of the packaged Verilator, which does not print one; else that of the system's."""
+    try:
+        return version("verilator")
+    except PackageNotFoundError:
+        return check_simulator("verilator")
+
+
+def _keep_runtime(folder: Path, runtime: Path) -> None:
+    """Keep the objects of Verilator's own library: they are the same for every design, and half of a small build."""
+    if runtime.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=cache_folder("simulators")) as temporary:
+        for path in folder.glob("verilated*.o"):
+            shutil.copy(path, Path(temporary) / path.name)
+        with contextlib.suppress(OSError):  # another process was first
+            os.rename(temporary, runtime)
+            Path(temporary).mkdir()

@@ -1,0 +1,1 @@
+"""Reading a crossbar: row sums, sliding windows, converters, ageing."""

@@ -1,0 +1,439 @@
+"""One layer's programmed crossbar: row codes in, ADC codes out.
+
+The array is linear, and its effective conductances are put on integer grids once, after programming:
+
+    W = rint((Gp - Gn) / dG * 2^10)         column current of a driven row, in units of V_read * dG / 1024
+    Q = rint((Gp^2 + Gn^2) / dG^2 * 2^B)    noise power of a driven row; cells are independent, so powers add
+    R = sum over columns of rint((Gp + Gn) / dG * 2^10)    load of a driven row, for the energy
+    C = rint(K / dG * 2^20)                 what wires let go astray between two rows, for the energy
+    (`sim.crossbar.stray`)
+
+B is `CrossbarArray.noise_bits`: 12, or 10 or 11 where that leaves the sums of v in 32 bits, and less only where a cell
+is more than some 700 steps. Sums of integers are exact in any order; noise and ADC work on them element by element
+(`sim.crossbar.adc`). So a read gives the same bits in a batch and alone. Cells that drift (`sim.devices.drift`) stay
+where they are until `CrossbarArray.age` moves them; nothing in the reads themselves changes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.units import NOISE_BITS
+from spikeloom.sim.common.random_numbers import normal_table
+from spikeloom.sim.common.random_words import Purpose, key
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.crossbar.adc import convert_single, digitise
+from spikeloom.sim.crossbar.grids import Grids, currents, loads, noise_powers
+from spikeloom.sim.crossbar.row_sums import add_rows, count_rows, list_rows
+from spikeloom.sim.crossbar.stray import add_stray, stray_grid
+from spikeloom.sim.crossbar.window_sums import Spread, spread_rows
+from spikeloom.sim.crossbar.windows import Driven, whole_vectors
+from spikeloom.sim.devices.conductance import Cells, after_pulses, array_effects, effective_conductance
+from spikeloom.sim.devices.drift import LayerDrift
+from spikeloom.sim.devices.effects import EFFECTS
+from spikeloom.sim.programming.write_verify import program_image
+
+__all__ = ["CrossbarArray", "Products", "build_arrays", "check_arrays"]
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """What a batch of row vectors gives before noise and ADC; the same for every step that drives the same rows.
+
+    Parameters
+    ----------
+    u, v : exact sums of x * W and x^2 * Q, integers [reads, row tiles, outputs]; v is [reads, 1, 1] without noise
+        both undefined where a tile is not read
+    units : int64 [reads, row tiles], factor common to a tile's row codes and left out of its sums; 0 if it is not read
+    rows, tiles : int64 [images], driven rows and row tiles that are read, in all reads of an image
+    conductance : int64 [images], sum of x^2 * R likewise
+    stray : int64 [images], see `sim.crossbar.stray`, likewise; 0 without wires
+    """
+
+    u: NDArray
+    v: NDArray
+    units: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    tiles: NDArray[np.int64]
+    conductance: NDArray[np.int64]
+    stray: NDArray[np.int64]
+
+    __repr__ = short_repr
+
+
+@dataclass(frozen=True, eq=False)
+class _Sorted:
+    """What `sim.crossbar.window_sums` needs: row tiles, W and Q in the row order of `spread`, and the loads of its
+    values."""
+
+    spread: Spread
+    tile_of: NDArray[np.int32]
+    w: NDArray
+    q: NDArray
+    loads: NDArray[np.int64]
+
+
+class CrossbarArray:
+    """The crossbar of layer `index`, programmed with `layer` on cells of `device`.
+
+    Cells that were programmed by pulses come as `programmed_S`, float64 [2, inputs, outputs], siemens, without IR drop;
+    without it the levels are set at once, with the device's variation, programming error and stuck cells. Cells that
+    drift need `read_s`, the seconds of a read pulse (`sim.chip.programmed_chip.ChipImage.read_s`).
+
+    Attributes
+    ----------
+    cells_S : float64 [2, inputs, outputs], conductances of the p and n cells, siemens
+    g_S : float64 [2, inputs, outputs], effective conductances: those of the cells, with IR drop
+    current_grid, noise_grid : int64 [inputs, outputs], W and Q above
+    noise_bits : fraction bits B of the noise grid
+    row_conductance : int64 [inputs], R above
+    stray_grid : int64 [row tiles, tile rows, tile rows], C above; None without wires
+    layer, gain_shift : the layer as it was programmed, and its g
+    row_pulses : int64 [inputs], read pulses of every row since programming that the conductances are aged by
+    programming : number of the programming that the cells have had last, 0 for the first
+
+    Raises ValueError where the device cannot be used for the layer.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        layer: LayerImage,
+        parameters: LayerParameters,
+        device: Device,
+        seed: int,
+        progress: Callable[[int, int], None] | None = None,
+        programmed_S: NDArray[np.float64] | None = None,
+        read_s: float | None = None,
+    ) -> None:
+        self.index = index
+        self.layer = layer
+        self.parameters = parameters
+        self.device = device
+        self.seed = seed
+        self.read_s = read_s
+        self.noise_bits = NOISE_BITS[0]
+        self.programming = 0
+        self.row_pulses = np.zeros(parameters.inputs, np.int64)
+        self._redraws = programmed_S is None and device.program_sigma > 0.0
+        self._pulsed = programmed_S is not None
+        if programmed_S is None:
+            self._set_cells(self._programmed(0), 0)
+        else:
+            self._set_cells(after_pulses(device, programmed_S, parameters, seed, index), 0)
+        self.gain_shift = layer.gain_shift
+        self.full_scale = 255.0 if parameters.row_bits == 8 else 1.0
+        self._inverse_lsb = 2.0**-layer.gain_shift
+        self._limits = (float(parameters.code_min), float(parameters.code_max))
+        self._key = tuple(np.uint64(word) for word in key(seed, Purpose.READ, index))
+        self._q: NDArray = np.zeros((1, 1), np.int16)
+        self._sorted: _Sorted | None = None
+        self.stray_grid: NDArray[np.int64] | None = None
+        self._stray_sums = np.zeros((0, 0), np.int64)
+        self._use_cells(progress)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether reads are noisy (read_sigma > 0)."""
+        return self.device.read_sigma > 0.0
+
+    @property
+    def current_grid(self) -> NDArray[np.int64]:
+        """W, int64 [inputs, outputs]."""
+        return self._w.astype(np.int64)
+
+    @property
+    def noise_grid(self) -> NDArray[np.int64]:
+        """Q, int64 [inputs, outputs]."""
+        p, n = self.g_S / self.device.step_S
+        return noise_powers(p, n, self.noise_bits).astype(np.int64)
+
+    def copy(self) -> CrossbarArray:
+        """The same crossbar, to be aged apart."""
+        other = copy.copy(self)
+        if self._drift is not None:
+            other.cells_S, other._w, other._q = self.cells_S.copy(), self._w.copy(), self._q.copy()
+            other.g_S = self.g_S if self.device.wire_ohm > 0.0 else other.cells_S
+            other.row_pulses, other.row_conductance = self.row_pulses.copy(), self.row_conductance.copy()
+        other._forget_sums()
+        return other
+
+    def program(self, number: int) -> None:
+        """Program all cells anew, in place, as their programming number `number` (0 is the first); pulses are 0 again.
+
+        Every programming draws its error anew. Cells without one, and those that came as `programmed_S`, go back to the
+        same conductances.
+        """
+        if number != self.programming and self._redraws:
+            self._set_cells(self._programmed(number), number)
+            self._use_cells()
+        else:
+            self.age(np.zeros_like(self.row_pulses))
+            self.programming = number
+
+    def age(self, row_pulses: NDArray[np.int64]) -> None:
+        """Move the cells, in place, to where `row_pulses`, int64 [inputs], pulses of every row since programming take
+        them.
+
+        Cells that do not drift stay. The result depends on the counts alone, not on those of earlier calls.
+        """
+        if self._drift is None:
+            return
+        rows = np.flatnonzero(row_pulses != self.row_pulses)
+        if len(rows) == 0:
+            return
+        aged_S = self._drift.conductance_S(rows, row_pulses[rows])
+        self.row_pulses[:] = row_pulses
+        self.cells_S[:, rows] = aged_S
+        if self.device.wire_ohm > 0.0:
+            self._use_cells()
+            return
+        p, n = aged_S / self.device.step_S
+        self._w[rows] = currents(p, n)
+        if self.noisy:
+            self._q[rows] = noise_powers(p, n, self.noise_bits)
+        self.row_conductance[rows] = loads(p, n)
+        self._forget_sums()
+
+    def cells_after(self, row_pulses: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Conductances of the cells after `row_pulses`, as `cells_S`; the crossbar stays as it is."""
+        if self._drift is None:
+            return self.cells_S
+        rows = np.flatnonzero(row_pulses != self.row_pulses)
+        cells_S = self.cells_S.copy()
+        cells_S[:, rows] = self._drift.conductance_S(rows, row_pulses[rows])
+        return cells_S
+
+    def products(self, row_codes: NDArray[np.uint8]) -> Products:
+        """Exact sums of a batch of row vectors, uint8 [reads, inputs]."""
+        return self.window_products(whole_vectors(row_codes))
+
+    def window_products(self, driven: Driven, pulses: NDArray[np.int64] | None = None) -> Products:
+        """Exact sums of every window of a batch of images, position fastest: the reads of image b are b * positions
+        .. (b + 1) * positions - 1.
+
+        pulses : int64 [inputs], the times that each row is driven are added; None counts nothing
+        """
+        out = self._empty_products(len(driven.first), len(driven.runs))
+        pulses = np.empty(0, np.int64) if pulses is None else pulses
+        if driven.spread is not None and self.stray_grid is None:  # which does not list the rows of a read together
+            self._spread(driven, driven.spread, out, pulses)
+            return out
+        count_rows(driven.runs, driven.first, out.rows)
+        total = int(out.rows.sum())
+        rows, codes = np.empty(total, np.int32), np.empty(total if self.parameters.row_bits == 8 else 0, np.uint8)
+        ends = np.empty_like(out.units)
+        list_rows(
+            driven.runs, driven.first, driven.where, driven.factors, self.parameters.tile_rows, self.row_conductance,
+            rows, codes, ends, out.units, out.tiles, out.conductance, pulses,
+        )  # fmt: skip
+        add_rows(rows, codes, ends, 1, self._w, out.u)
+        if self.noisy:
+            add_rows(rows, codes, ends, 2, self._q, out.v)
+        self._add_stray(rows, codes, ends, out, len(driven.runs))
+        return out
+
+    def _add_stray(
+        self, rows: NDArray[np.int32], codes: NDArray[np.uint8], ends: NDArray[np.int64], out: Products, positions: int
+    ) -> None:
+        """Add what goes astray in the listed reads, `positions` of them an image."""
+        if self.stray_grid is not None:
+            p = self.parameters
+            add_stray(
+                rows, codes, ends, out.units, p.tile_rows, self.stray_grid, self._stray_sums, positions, out.stray
+            )
+
+    def _spread(self, driven: Driven, spread: Spread, out: Products, pulses: NDArray[np.int64]) -> None:
+        """Write the sums of windows that overlap, see `sim.crossbar.window_sums`."""
+        if self._sorted is None or self._sorted.spread is not spread:
+            q = self._q[spread.order] if self.noisy else self._q
+            tile_of = (spread.order // self.parameters.tile_rows).astype(np.int32)
+            self._sorted = _Sorted(spread, tile_of, self._w[spread.order], q, spread.loads(self.row_conductance))
+        grids = self._sorted
+        factors = driven.factors if self.parameters.row_bits == 8 else driven.factors[:, :0]
+        spread_rows(
+            spread.windows, spread.bounds, spread.segments, spread.order, grids.tile_of, driven.first, driven.where,
+            factors, grids.loads, grids.w, grids.q, out.u.reshape(-1), out.v.reshape(-1),
+            out.units, out.rows, out.tiles, out.conductance, pulses,
+        )  # fmt: skip
+
+    def sample(
+        self,
+        products: Products,
+        image_ids: NDArray,
+        first: int,
+        source: NDArray[np.int64] | None = None,
+    ) -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.int64]]:
+        """Noise and ADC in one step of images that are at `source` (default: in order) in `products`.
+
+        image_ids, integers [images], and the number of an image's first read in this step address the noise: step *
+        positions, see `sim.common.random_numbers`.
+
+        Returns codes int16 and over flags bool, both [reads, row tiles, outputs], and flags an image, int64 [images].
+        """
+        if source is None:
+            source = np.arange(len(products.rows))
+        p = self.parameters
+        shape = (len(source) * (len(products.units) // len(products.rows)), p.row_tiles, p.outputs)
+        codes, over, overs = np.empty(shape, np.int16), np.empty(shape, bool), np.empty(len(source), np.int64)
+        digitise(
+            products.units, products.u, products.v, source, np.asarray(image_ids).astype(np.uint32), first, *self._key,
+            normal_table(), self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb,
+            *self._limits, codes, over, overs,
+        )  # fmt: skip
+        return codes, over, overs
+
+    def convert(
+        self, row_codes: NDArray[np.uint8], image_ids: NDArray, read: int
+    ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        """One read of a batch: row codes uint8 [images, inputs] -> codes and flags [images, row tiles, outputs]."""
+        codes, over, _ = self.sample(self.products(row_codes), image_ids, read)
+        return codes, over
+
+    def convert_one(
+        self, row_codes: NDArray[np.uint8], image_id: int, read: int
+    ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        """`convert` of one read, to the bit: uint8 [inputs] -> [row tiles, outputs] twice; for the co-simulation.
+
+        Keeps the last row vector's sums, so one array must not be read from two threads.
+        """
+        kept = self._kept
+        if self.stray_grid is not None and not np.array_equal(row_codes, self._last[0]):
+            kept.stray[:] = self.products(row_codes[None]).stray
+        shape = (1, self.parameters.row_tiles, self.parameters.outputs)
+        codes, over = np.empty(shape, np.int16), np.empty(shape, np.bool_)
+        convert_single(
+            row_codes[None], self._last, self.parameters.tile_rows, self.row_conductance, self._w, self._q, self.noisy,
+            kept.units, kept.u, kept.v, kept.tiles, kept.conductance, image_id, read, *self._key, normal_table(),
+            self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb, *self._limits, codes,
+            over,
+        )  # fmt: skip
+        return codes[0], over[0]
+
+    @property
+    def last_conductance(self) -> int:
+        """Sum of x^2 * R of the last `convert_one`."""
+        return int(self._kept.conductance[0])
+
+    @property
+    def last_stray(self) -> int:
+        """Stray (`sim.crossbar.stray`) of the last `convert_one`."""
+        return int(self._kept.stray[0])
+
+    def _programmed(self, number: int) -> NDArray[np.float64]:
+        """Conductances of the cells after programming number `number`."""
+        levels = np.stack([self.layer.positive, self.layer.negative])
+        device = _without_wires(self.device)
+        return effective_conductance(device, levels, self.parameters, self.seed, self.index, programming=number)
+
+    def _set_cells(self, cells_S: NDArray[np.float64], number: int) -> None:
+        """Take freshly programmed cells; grids are as they were."""
+        self.cells_S = cells_S
+        self.programming = number
+        self.row_pulses = np.zeros(self.parameters.inputs, np.int64)
+        self._drift = self._drifting() if self.device.drifts else None
+
+    def _drifting(self) -> LayerDrift:
+        if self.parameters.row_bits == 8:
+            raise ValueError(
+                f"Layer {self.index}: cell 'tantalum' needs 1-bit rows, since analog rows read with many voltages, and "
+                "each has a drift of its own"
+            )
+        if self.read_s is None:
+            raise ValueError(f"Layer {self.index}: cell 'tantalum' needs read_s, the length of a read pulse in seconds")
+        return LayerDrift(self.device, self.cells_S.copy(), self.seed, self.index, self.read_s, self._pulsed)
+
+    def _use_cells(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Make effective conductances, grids and their types anew from `cells_S`."""
+        device, cells = self.device, Cells(self.seed, self.index)
+        self.g_S, coupling_S = self.cells_S, None
+        for effect in array_effects(device, self.parameters, progress):
+            self.g_S = effect.apply(self.g_S, cells)
+            coupling_S = getattr(effect, "coupling_S", coupling_S)
+        p, n = self.g_S / device.step_S
+        self.row_conductance = loads(p, n)
+        top = 255 if self.parameters.row_bits == 8 else 1
+        moved_S = device.reachable_S[1] if self._drift is not None and device.wire_ohm == 0.0 else None
+        grids = Grids(self.index, self.parameters, device, moved_S)
+        self._w, u_type = grids.narrow(currents(p, n), top, currents)
+        v_type = u_type
+        if self.noisy:
+            self._q, v_type, self.noise_bits = grids.noise(p, n, top * top)
+        self._types = (u_type, v_type)
+        if coupling_S is not None:
+            self.stray_grid = stray_grid(coupling_S, device.step_S, top)
+            if self.stray_grid is None:
+                raise ValueError(grids.not_exact("row currents"))
+            self._stray_sums = self.stray_grid.sum(axis=2)
+        self._forget_sums()
+
+    def _forget_sums(self) -> None:
+        """Forget what was made of the cells as they were: the last row vector's sums of `convert_one`, sorted grids."""
+        self._sorted = None
+        self._last = np.zeros((1, self.parameters.inputs), np.uint8)
+        self._kept = self._empty_products(1, 1)
+
+    def _empty_products(self, images: int, positions: int) -> Products:
+        """Products of silent reads, to be written."""
+        reads = images * positions
+        shape = (reads, self.parameters.row_tiles, self.parameters.outputs)
+        u_type, v_type = self._types
+        return Products(
+            u=np.empty(shape, u_type),
+            v=np.empty(shape if self.noisy else (reads, 1, 1), v_type),
+            units=np.zeros(shape[:2], np.int64),
+            rows=np.zeros(images, np.int64),
+            tiles=np.zeros(images, np.int64),
+            conductance=np.zeros(images, np.int64),
+            stray=np.zeros(images, np.int64),
+        )
+
+
+def _without_wires(device: Device) -> Device:
+    """The device without the effects that reads see and cells do not have."""
+    array = [name for entry in EFFECTS if entry.where == "array" for name in entry.fields]
+    return device.model_copy(update={name: type(device).model_fields[name].default for name in array})
+
+
+def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:
+    """Programmed crossbars of every layer; `progress(done, total)` counts the tiles of a layer with IR drop.
+
+    With programming method "verify", fresh cells are programmed by pulses as the hardware does it.
+    """
+    programmed: list[NDArray[np.float64] | None] = [None] * len(image.layers)
+    if image.programming.method == "verify":
+        programmed = [layer.state.g_S for layer in program_image(image).layers]
+    return tuple(
+        CrossbarArray(index, layer, shape, image.device, image.seed, progress, g_S, image.read_s)
+        for index, (layer, shape, g_S) in enumerate(zip(image.layers, image.parameters.layers, programmed, strict=True))
+    )
+
+
+def check_arrays(image: ChipImage, arrays: Sequence[CrossbarArray]) -> None:
+    """ValueError unless the arrays have the image's layers, hardware, device, seed and gain shifts.
+
+    Weights are not looked at: they cannot be told from effective conductances.
+    """
+    if len(arrays) != len(image.layers):
+        raise ValueError(f"The chip has {len(image.layers)} layers, but {len(arrays)} arrays are given")
+    for index, (array, layer, shape) in enumerate(zip(arrays, image.layers, image.parameters.layers, strict=True)):
+        for name, given, needed in (
+            ("place", array.index, index),
+            ("hardware", array.parameters, shape),
+            ("device", array.device, image.device),
+            ("length of a read pulse", array.read_s, image.read_s),
+            ("seed", array.seed, image.seed),
+            ("gain shift", array.gain_shift, layer.gain_shift),
+        ):
+            if given != needed:
+                raise ValueError(
+                    f"Array {index} was programmed for another {name}: {given!r}, but the chip has {needed!r}"
+                )

@@ -1,0 +1,239 @@
+"""Sums of windows that overlap: every value of a map is added to all the reads that have it among their rows.
+
+A 3 x 3 convolution reads each spike nine times. Instead of nine lists of rows (`sim.crossbar.row_sums`), each spike is
+taken once: the reads of one line of output positions that have it are neighbours, and so are the weights that it meets
+there, once the rows of the crossbar are sorted for it. So a spike costs a few long additions, and no row is ever
+listed.
+
+    row order    window, then channel, then dy, then the columns dx as neighbouring reads meet a value: those of one
+                 remainder of dx by the stride together, falling
+
+Sums of integers are the same in any order, so the results are those of `sim.crossbar.row_sums`, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.plan import MapShape, Window
+
+__all__ = ["Spread", "spread_rows"]
+
+
+class Spread:
+    """Where the values of the maps go that a stage's windows read.
+
+    Parameters
+    ----------
+    windows, shapes : the windows, and the map that each reads
+    starts : where the positions of each window's map begin in the list of `sim.crossbar.windows.MapLists`
+    copies, copy : crossbars that share the positions, and which of them this is (`hw.params.plan`)
+
+    Attributes
+    ----------
+    order : int32 [rows], the crossbar's row at each place of the row order above
+    windows : int32 [windows, 6]: where the map's positions begin in the list, positions, channels, weights a channel
+        (kernel height x width), where its positions begin in `bounds`, where its values begin in `loads`
+    bounds : int32, segments of position p of window w: bounds[windows[w, 4] + p] .. bounds[windows[w, 4] + p + 1] - 1
+    segments : int32 [segments, 3]: first read, reads, and place in the row order that channel 0 meets the first one at;
+        the next reads meet the next places
+    values : of all the windows' maps
+    """
+
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        shapes: Sequence[MapShape],
+        starts: Sequence[int],
+        copies: int = 1,
+        copy: int = 0,
+    ) -> None:
+        orders, table, bounds, segments = [], [], [], []
+        rows = values = places = before = 0
+        for window, shape, start in zip(windows, shapes, starts, strict=True):
+            weights = window.kernel[0] * window.kernel[1]
+            table.append((start, shape.positions, shape.channels, weights, places, values))
+            counts, found = _segments(window, shape, rows)
+            if copies > 1:
+                counts, found = _of_copy(counts, found, copies, copy)
+            bounds.append(before + np.concatenate([[0], np.cumsum(counts)]))
+            segments.append(found)
+            orders.append(rows + _order(window, shape))
+            rows += window.rows(shape)
+            values += shape.size
+            places += shape.positions + 1
+            before += len(found)
+        self.order = np.concatenate(orders).astype(np.int32)
+        self.windows = np.array(table, np.int32)
+        self.bounds = np.concatenate(bounds).astype(np.int32)
+        self.segments = np.ascontiguousarray(np.concatenate(segments), np.int32)
+        self.values = values
+
+    def loads(self, row_conductance: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What each value of the windows' maps adds to the conductance count (sum of `row_conductance`, int64 [rows])
+        of all reads that have it, int64 [values].
+        """
+        out = np.empty(self.values, np.int64)
+        _fill_loads(self.windows, self.bounds, self.segments, row_conductance[self.order], out)
+        return out
+
+
+def _columns(window: Window) -> NDArray[np.int64]:
+    """Columns dx of a window in the row order."""
+    stride = window.stride[1]
+    parts = [np.arange(window.kernel[1])[rest::stride][::-1] for rest in range(min(stride, window.kernel[1]))]
+    return np.concatenate(parts)
+
+
+def _order(window: Window, shape: MapShape) -> NDArray[np.int64]:
+    """Rows of the window, counted from its first, in the row order."""
+    height, width = window.kernel
+    channel, dy, dx = np.ix_(np.arange(shape.channels), np.arange(height), _columns(window))
+    return ((dy * width + dx) * shape.channels + channel).ravel()
+
+
+def _segments(window: Window, shape: MapShape, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Segments of every position of the map, int64 [positions], and all of them, int64 [segments, 3].
+
+    rows : of the windows before this one
+    """
+    outputs_y, outputs_x = window.outputs(shape)
+    (height, width), (stride_y, stride_x), (pad_y, pad_x) = window.kernel, window.stride, window.padding
+    place = np.empty(width, np.int64)
+    place[_columns(window)] = np.arange(width)
+    lines, columns = [], []
+    for y in range(shape.height):
+        least, most = -(-(y + pad_y - height + 1) // stride_y), (y + pad_y) // stride_y
+        out = np.arange(max(0, least), min(outputs_y - 1, most) + 1)
+        lines.append((out, y + pad_y - out * stride_y))
+    for x in range(shape.width):
+        first = max(0, -(-(x + pad_x - width + 1) // stride_x))
+        reads = min(outputs_x - 1, (x + pad_x) // stride_x) - first + 1
+        columns.append((first, reads, place[x + pad_x - first * stride_x] if reads > 0 else 0))
+    counts, found = [], []
+    for out, dy in lines:
+        for first, reads, at in columns:
+            counts.append(len(out) if reads > 0 else 0)
+            if reads > 0:
+                parts = (out * outputs_x + first, np.full(len(out), reads), rows + dy * width + at)
+                found.append(np.stack(parts, axis=1))
+    return np.array(counts), np.concatenate(found) if found else np.empty((0, 3), np.int64)
+
+
+def _of_copy(
+    counts: NDArray[np.int64], segments: NDArray[np.int64], copies: int, copy: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Segments of a copy, of one read each: its own reads are those whose number is `copy` modulo `copies`."""
+    each = np.repeat(np.arange(len(segments)), segments[:, 1])
+    offset = np.arange(len(each)) - np.repeat(np.cumsum(segments[:, 1]) - segments[:, 1], segments[:, 1])
+    read = segments[each, 0] + offset
+    own = read % copies == copy
+    position = np.repeat(np.arange(len(counts)), counts)[each]
+    found = np.stack([read // copies, np.ones_like(read), segments[each, 2] + offset], axis=1)
+    return np.bincount(position[own], minlength=len(counts)), found[own]
+
+
+@njit(cache=True, nogil=True)
+def _fill_loads(windows, bounds, segments, conductance, out):  # type: ignore[no-untyped-def]
+    """See `Spread.loads`; conductance : int64 [rows], in the row order."""
+    for w in range(windows.shape[0]):
+        channels, weights = windows[w, 2], windows[w, 3]
+        for position in range(windows[w, 1]):
+            for c in range(channels):
+                total = np.int64(0)
+                for s in range(bounds[windows[w, 4] + position], bounds[windows[w, 4] + position + 1]):
+                    row = segments[s, 2] + c * weights
+                    for j in range(segments[s, 1]):
+                        total += conductance[row + j]
+                out[windows[w, 5] + position * channels + c] = total
+
+
+@njit(cache=True, nogil=True)
+def spread_rows(  # type: ignore[no-untyped-def]
+    windows, bounds, segments, order, tile_of, first, where, factors, loads, w, q, u, v, units, rows, tiles,
+    conductance, pulses,
+):  # fmt: skip
+    """Sums of all reads of a batch of images, as `sim.crossbar.row_sums.list_rows` and `add_rows` make them with unit
+    1.
+
+    windows, bounds, segments, order : of the `Spread`
+    tile_of : int32 [rows], the row tile at each place of the row order
+    first, where, factors : as `sim.crossbar.row_sums.list_driven` leaves them; factors of no columns say that all
+        values are 1
+    loads : int64 [values], see `Spread.loads`
+    w, q : the grids, integers [rows, columns], in the row order; q is not looked at unless v has as many values as u
+    u, v : int32 or int64 [images * positions * row tiles * columns], written
+    units : int64 [images * positions, row tiles], written: 1 where a tile is driven, else 0
+    rows, tiles, conductance : int64 [images], written: driven rows and tiles, and sum of x^2 * row conductance
+    pulses : int64 [crossbar rows], how often a row is driven is added; of length 0 if that is not asked for
+    """
+    images, columns, tile_count = first.shape[0], w.shape[1], units.shape[1]
+    positions = units.shape[0] // images
+    noisy, weighted = v.shape[0] == u.shape[0], factors.shape[1] > 0
+    plain = tile_count == 1 and not weighted
+    weights, powers, length = w.reshape(-1), q.reshape(-1), np.uint64(columns)
+    units[:] = 0
+    u[:] = 0
+    if noisy:
+        v[:] = 0
+    for b in range(images):
+        driven, load = np.int64(0), np.int64(0)
+        for number in range(windows.shape[0]):
+            start, channels, per_channel = windows[number, 0], windows[number, 2], windows[number, 3]
+            for position in range(windows[number, 1]):
+                low, high = first[b, start + position], first[b, start + position + 1]
+                if low == high:
+                    continue
+                place, to_row = windows[number, 5], -position * channels * per_channel
+                base = windows[number, 4] + position
+                begin, end = bounds[base], bounds[base + 1]
+                for s in range(begin, end):
+                    driven += (high - low) * segments[s, 1]
+                    if plain:
+                        for j in range(segments[s, 1]):
+                            units[b * positions + segments[s, 0] + j, 0] = 1
+                for k in range(low, high):
+                    value, row = where[b, k], to_row + where[b, k] * per_channel
+                    x = np.int64(factors[b, k]) if weighted else np.int64(1)
+                    load += x * x * loads[place + value]
+                    for s in range(begin, end):
+                        read, reads, at = b * positions + segments[s, 0], segments[s, 1], row + segments[s, 2]
+                        if plain:
+                            to, a = np.uint64(read * columns), np.uint64(at * columns)
+                            total = np.uint64(reads * columns)
+                            for i in range(total):
+                                u[to + i] += weights[a + i]
+                            if noisy:
+                                for i in range(total):
+                                    v[to + i] += powers[a + i]
+                            continue
+                        for j in range(at, at + reads):
+                            tile = tile_of[j]
+                            units[read, tile] = 1
+                            to, a = np.uint64((read * tile_count + tile) * columns), np.uint64(j * columns)
+                            read += 1
+                            if weighted:
+                                for i in range(length):
+                                    u[to + i] += x * weights[a + i]
+                            else:
+                                for i in range(length):
+                                    u[to + i] += weights[a + i]
+                            if noisy and weighted:
+                                for i in range(length):
+                                    v[to + i] += x * x * powers[a + i]
+                            elif noisy:
+                                for i in range(length):
+                                    v[to + i] += powers[a + i]
+                    if len(pulses):
+                        for s in range(begin, end):
+                            for j in range(row + segments[s, 2], row + segments[s, 2] + segments[s, 1]):
+                                pulses[order[j]] += 1
+        active = np.int64(0)
+        for read in range(b * positions, (b + 1) * positions):
+            for tile in range(tile_count):
+                active += units[read, tile]
+        rows[b], tiles[b], conductance[b] = driven, active, load

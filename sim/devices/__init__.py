@@ -1,0 +1,1 @@
+"""Cells and wires: effects, drift, IR drop."""

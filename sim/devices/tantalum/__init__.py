@@ -1,0 +1,1 @@
+"""Tantalum-oxide cells: physics, pulses, ageing."""

@@ -1,0 +1,1 @@
+"""Energy and clock cycles, from structure and activity."""

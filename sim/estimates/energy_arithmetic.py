@@ -1,0 +1,74 @@
+"""Bits of additions, subtractions and comparisons that an image takes, read off the components of `hw`.
+
+Adders work whether or not their sum is used: the clip of a neuron is computed with `clip` 0, the error diffusion of a
+pixel with any coding. Each is counted once for every word that passes, as if all of its bits switched.
+"""
+
+from __future__ import annotations
+
+from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
+from spikeloom.hw.params.plan import Pooling
+from spikeloom.sim.estimates.energy_events import Count, Events
+
+__all__ = ["counting", "decision", "encoding", "neurons", "partial_sums", "pooling"]
+
+
+def partial_sums(events: Events) -> list[Count]:
+    """Codes of the row tiles of a column (`hw.layer.adc_readout`): an adder less than tiles, as wide as their sum."""
+    bits = [
+        shape.lanes * (shape.row_tiles - 1) * (shape.code_bits + (shape.row_tiles - 1).bit_length())
+        for shape in events.shapes
+    ]
+    return events.by_layer([events.words(index) * each for index, each in enumerate(bits)])
+
+
+def neurons(events: Events) -> list[Count]:
+    """Of a lane (`hw.layer.neuron_array`): bias, leak, membrane, reset; two comparisons with the clip, one with
+    theta."""
+    bits = []
+    for shape in events.shapes:
+        current = max(shape.sum_bits, shape.bias_bits) + 1
+        total = max(shape.membrane_bits, current + shape.phases - 1) + 1
+        bits.append(shape.lanes * (current + total + 5 * shape.membrane_bits))
+    return events.by_layer([events.words(index) * each for index, each in enumerate(bits)])
+
+
+def encoding(events: Events) -> list[Count]:
+    """Of a pixel and vector (`hw.encoder.spike_encoder`): two additions of its error diffusion, the rate's addition and
+    comparison, of 9 bits each; and the count of the word's active rows.
+    """
+    p = events.parameters
+    word = p.encoder_lanes * (4 * 9 + 1) + p.encoded.count_bits
+    return [Count("encoder", events.vectors * (p.pixel_words * word))]
+
+
+def pooling(events: Events) -> list[Count]:
+    """Of a channel and word (`hw.feature_maps.pool_unit`): MAX adds and compares, AVERAGE adds, compares and
+    subtracts."""
+    return [
+        Count(
+            f"stage {number}",
+            events.steps * (read * made.channels * events.pool_bits(stage) * (2 if stage.kind == Pooling.MAX else 3)),
+        )
+        for number, stage, made, read in events.pools()
+    ]
+
+
+def decision(events: Events) -> list[Count]:
+    """Of a class: spike count (`hw.decision.spike_counter`), comparisons with the best two (`hw.decision.terminator`);
+    of a step: margin, and comparison with k.
+    """
+    p = events.parameters
+    bits = p.classes * (p.count_bits + 2 * p.score_bits) + 2 * p.margin_bits
+    return [Count("classes", events.runs[:, -1] * bits)]
+
+
+def counting(events: Events) -> list[Count]:
+    """Activity counters (`hw.layer.layer_core`): two for a vector, three for a word, and the counts of spikes of a
+    word's lanes, here and where they are collected.
+    """
+    counted = []
+    for index, shape in enumerate(events.shapes):
+        vectors = events.runs[:, index] * shape.positions
+        counted.append(vectors * (2 * ACTIVITY_BITS) + events.words(index) * (3 * ACTIVITY_BITS + 2 * shape.lanes))
+    return events.by_layer(counted)

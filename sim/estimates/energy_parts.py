@@ -1,0 +1,228 @@
+"""What an image's energy is made of: one list of parts, from which tables, report, summary and documentation come.
+
+A part counts an event (`sim.estimates.energy_events`), says which coefficient of `sim.chip.device_config.Energy` it
+costs, and where the default comes from. The energy of a part is the sum over its places of events * scale *
+coefficient. What is not in the list is in `LEFT_OUT`. docs/energy.md is made from both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikeloom.hw.export.structure import structure
+from spikeloom.sim.chip.device_config import Energy, Interval
+from spikeloom.sim.chip.units import CURRENT_BITS
+from spikeloom.sim.crossbar.stray import STRAY_BITS
+from spikeloom.sim.estimates import energy_arithmetic
+from spikeloom.sim.estimates.energy_events import Count, Events, full_scale
+from spikeloom.sim.estimates.energy_stores import counts_of, stores
+
+__all__ = ["COMPONENTS", "LEFT_OUT", "PARTS", "Part", "coefficient"]
+
+COMPONENTS = ("crossbar", "wires", "sampling", "adc", "dac", "arithmetic", "memory", "transport", "control")
+"""Components whose energies add up to the total."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of event.
+
+    Parameters
+    ----------
+    name, component : what it is called, and which of `COMPONENTS` it belongs to
+    event : what is counted, in words
+    field : coefficient of `sim.chip.device_config.Energy`; "" where the energy follows from conductances alone
+    count : its events
+    source : where the coefficient comes from, or what is assumed
+    activity : key of `sim.chip.result.ACTIVITIES`, where the events of a layer are that
+    """
+
+    name: str
+    component: str
+    event: str
+    field: str
+    count: Callable[[Events], list[Count]]
+    source: str
+    activity: str | None = None
+
+
+def coefficient(part: Part, energy: Energy) -> Interval:
+    """Joules (or farads) of an event of scale 1: lowest, typical, highest."""
+    if not part.field:
+        return 1.0, 1.0, 1.0
+    found: Interval = getattr(energy, part.field)
+    return found
+
+
+def _load(events: Events, bits: int) -> list[float]:
+    """Joules of dG / 2^bits at V_read for a read pulse, in every layer."""
+    device = events.image.device
+    joules = device.v_read_V**2 * events.image.read_s * device.step_S * 2.0**-bits
+    return [joules / full_scale(shape) ** 2 for shape in events.shapes]
+
+
+def _crossbar(events: Events) -> list[Count]:
+    return events.by_layer(events.activity("conductance"), _load(events, CURRENT_BITS))
+
+
+def _stray(events: Events) -> list[Count]:
+    if events.image.device.wire_ohm == 0.0:
+        return []
+    return events.by_layer(events.activity("stray"), _load(events, STRAY_BITS))
+
+
+def _wires(events: Events, activity: str) -> list[Count]:
+    """Cells along the row wires of the pulses, or along the column wires of the tiles read; a pair has two cells."""
+    square_V = events.image.device.v_read_V**2
+    counted = []
+    for shape, found in zip(events.shapes, events.activity(activity), strict=True):
+        rows = 1 if activity == "row_pulses" else min(shape.tile_rows, shape.inputs)
+        counted.append(found * (2 * shape.outputs * rows) // shape.column_tiles)
+    return events.by_layer(counted, [square_V] * len(counted))
+
+
+def _conversions(events: Events) -> list[Count]:
+    return events.by_layer(events.activity("adc_conversions"), [2.0 ** (s.adc_bits - 8) for s in events.shapes])
+
+
+def _pulses(events: Events, row_bits: int) -> list[Count]:
+    found = events.by_layer(events.activity("row_pulses"))
+    return [count for count in found if count.layer is not None and events.shapes[count.layer].row_bits == row_bits]
+
+
+def _rows(events: Events) -> list[Count]:
+    pulses = events.activity("row_pulses")
+    return events.by_layer([found * s.row_bits for s, found in zip(events.shapes, pulses, strict=True)])
+
+
+def _codes(events: Events) -> list[Count]:
+    """A code, and whether it was clipped."""
+    found = events.activity("adc_conversions")
+    return events.by_layer([each * (s.code_bits + 1) for s, each in zip(events.shapes, found, strict=True)])
+
+
+def _spikes(events: Events) -> list[Count]:
+    return events.by_layer([events.words(index) * shape.lanes for index, shape in enumerate(events.shapes)])
+
+
+def _pixels(events: Events) -> list[Count]:
+    p = events.parameters
+    return [Count("encoder", 0 * events.steps + p.pixel_words * 8 * p.encoder_lanes)]
+
+
+def _map_words(events: Events) -> list[Count]:
+    """Words of maps go from the stage that makes them to the map, and from there to those that read it."""
+    return [Count(store.place, store.accesses * store.width) for store in stores(events) if store.part == "maps"]
+
+
+def _clock(events: Events) -> list[Count]:
+    cycles = events.result.cycles
+    if cycles is None:
+        return [Count("unit", None)]
+    return [Count("unit", cycles.astype(np.int64) * structure(events.parameters).flip_flops)]
+
+
+def _memory(name: str, event: str) -> Part:
+    return Part(name, "memory", event, "memory_J_per_bit", lambda events: counts_of(events, name), _SRAM)
+
+
+def _arithmetic(name: str, event: str, count: Callable[[Events], list[Count]]) -> Part:
+    return Part(name, "arithmetic", event, "adder_J_per_bit", count, _ADDER)
+
+
+_HOROWITZ = "M. Horowitz, ISSCC 2014"
+_SRAM = (
+    f"{_HOROWITZ}: 10 pJ for 64 bits of an 8 KiB SRAM at 45 nm (32 KiB 20 pJ, 1 MiB 100 pJ, which the root of the size "
+    "follows); low: registers or small latch arrays, an estimate"
+)
+_ADDER = f"{_HOROWITZ}: 0.1 pJ for an addition of 32 bits at 45 nm; range: an estimate for other processes"
+_WAY = (
+    "S. Keckler et al., IEEE Micro 31(5), 2011: 310 pJ for 256 bits over 10 mm at 40 nm, 0.12 pJ a bit and mm, 0.24 if "
+    "it switches; a way of 1 mm is assumed, low: 0.2 mm"
+)
+_WIRE = "an estimate: some 0.2 fF of wire a um, cells 0.5 to 2.5 um apart; times V_read^2"
+
+PARTS: tuple[Part, ...] = (
+    Part(
+        "cells", "crossbar", "conductance of driven rows, dG / 1024", "", _crossbar,
+        "V_read^2 G t of the programmed conductances; with wires the effective ones, so V_read times the charge that "
+        "reaches the converters, wires included",
+        "conductance",
+    ),
+    Part(
+        "stray current", "wires", "conductance between driven and silent rows, dG / 2^20", "", _stray,
+        "with wires: what the drivers give beyond the charge that reaches the converters, from the solution of the "
+        "array (`spikeloom.sim.devices.ir_drop`)",
+        "stray",
+    ),
+    Part(
+        "row wires", "wires", "cells along the row wires of the pulses", "wire_F_per_cell",
+        lambda events: _wires(events, "row_pulses"), _WIRE,
+    ),
+    Part(
+        "column wires", "wires", "cells along the column wires of the tiles read", "wire_F_per_cell",
+        lambda events: _wires(events, "tile_reads"),
+        "as for row wires, as if columns swung by V_read: an upper end, since converters hold them at 0 V",
+    ),
+    Part(
+        "sample and hold", "sampling", "columns sampled, two a pair", "sample_J",
+        lambda events: events.by_layer([2 * found for found in events.activity("adc_conversions")]),
+        "ISAAC [A. Shafiee et al., ISCA 2016]: 10 uW for 1,024 at 100 ns, 1 fJ each; high: 50 fF at 1 V, an estimate",
+    ),
+    Part(
+        "converters", "adc", "conversions", "adc_J_per_conversion", _conversions,
+        "ISAAC: an 8-bit SAR ADC of 1.28 GS/s at 2 mW, 1.6 pJ; range: 2 to 40 fJ a step of the Walden figure of merit "
+        "[B. Murmann, ADC performance survey]; 2^bits understates converters above some 10 bits",
+        "adc_conversions",
+    ),
+    Part(
+        "row drivers", "dac", "row pulses of 1-bit drivers", "dac_J_per_pulse", lambda events: _pulses(events, 1),
+        "high: ISAAC's 1-bit drivers, 4 mW for 1,024 at 100 ns, 390 fJ; typical and low: an estimate for a CMOS driver",
+        "row_pulses",
+    ),
+    Part(
+        "row DACs", "dac", "row pulses of 8-bit DACs", "dac8_J_per_pulse", lambda events: _pulses(events, 8),
+        "an estimate", "row_pulses",
+    ),
+    _arithmetic("partial sums", "bits added over row tiles", energy_arithmetic.partial_sums),
+    _arithmetic("neurons", "bits added and compared by neurons", energy_arithmetic.neurons),
+    _arithmetic("encoding", "bits added and compared by the encoder", energy_arithmetic.encoding),
+    _arithmetic("pooling", "bits added and compared by pooling", energy_arithmetic.pooling),
+    _arithmetic("decision", "bits added and compared for the decision", energy_arithmetic.decision),
+    _arithmetic("activity counters", "bits added by counters", energy_arithmetic.counting),
+    _memory("membranes", "bits of membranes read and written"),
+    _memory("biases", "bits of biases read"),
+    _memory("pixels", "bits of pixels written and read"),
+    _memory("error diffusion", "bits of the encoder's sums read and written"),
+    _memory("spike counts", "bits of the classes' counts read and written"),
+    _memory("maps", "bits of maps written and read"),
+    _memory("pooling sums", "bits of pooling sums read and written"),
+    Part("pixels in", "transport", "bits from the unit's input to the encoder", "transport_J_per_bit", _pixels, _WAY),
+    Part("row codes", "transport", "bits to the drivers of the driven rows", "transport_J_per_bit", _rows, _WAY),
+    Part("column codes", "transport", "bits from converters to neurons", "transport_J_per_bit", _codes, _WAY),
+    Part("spikes", "transport", "bits from neurons to the next layer", "transport_J_per_bit", _spikes, _WAY),
+    Part("map words", "transport", "bits to and from maps", "transport_J_per_bit", _map_words, _WAY),
+    Part(
+        "clock", "control", "flip-flops clocked, bits times cycles", "flip_flop_J_per_cycle", _clock,
+        "an estimate: 1 to 2 fF of clock load of a flip-flop at 1 V, without gating; the flip-flops are those of the "
+        "elaborated unit (`spikeloom.hw.export.structure`)",
+    ),
+)  # fmt: skip
+"""All parts, in the order of `COMPONENTS`."""
+
+LEFT_OUT: tuple[tuple[str, str], ...] = (
+    ("leakage", "of transistors and idle cells: no process is assumed"),
+    ("logic between registers", "multiplexers, addresses and state machines, and data that switch in flip-flops; of "
+     "all logic only the adders above are counted"),
+    ("clock tree", "trunk and buffers above the flip-flops"),
+    ("references", "of converters and drivers, bias currents, regulators and their losses"),
+    ("amplifiers at the columns", "that hold 0 V, where converters have them apart"),
+    ("programmers and write drivers", "idle during an image; programming has its own table, with the pulses, reads and "
+     "conversions that it takes, and without the programmer's memories and logic"),
+    ("registers and loading", "writes of settings, biases and thresholds"),
+    ("the buses to the host", "AXI interfaces, pads, and the host with its memory"),
+)  # fmt: skip
+"""What no part counts, and why or how."""

@@ -1,0 +1,144 @@
+"""The memories of a unit, and how many words of each are read and written for an image.
+
+Every memory of the elaborated hardware (`hw.export.structure`) is here or in `NOT_BOOKED`, with its size: the tests
+hold the list to it, so that none can be forgotten.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from spikeloom.hw.params.plan import CrossbarStage, Pooling
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.estimates.energy_events import Count, Counts, Events, words_inside
+
+__all__ = ["NOT_BOOKED", "Store", "counts_of", "stores"]
+
+NOT_BOOKED = {
+    "programmer.target_memory": "targets of the programmer, read when cells are programmed",
+    "programmer.result_memory": "results of the programmer, written when cells are programmed",
+}
+"""Memories that an image does not use, by the end of their names, and what they are for."""
+
+_SMALL_BITS = 8 * 1024 * 8
+"""Up to this size a bit costs the same; beyond, as the root of the size: bit and word lines grow with the edges."""
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """A memory, or several that share one job.
+
+    Parameters
+    ----------
+    part : the part that books it, see `sim.estimates.energy_parts`
+    place : where it is, for people
+    paths, depths : its memories in the hardware's hierarchy, and words of each
+    width : bits of a word
+    accesses : int64 [images], words read and words written, of all of them together
+    layer : number of the layer it belongs to
+    """
+
+    part: str
+    place: str
+    paths: tuple[str, ...]
+    depths: tuple[int, ...]
+    width: int
+    accesses: Counts
+    layer: int | None = None
+
+    __repr__ = short_repr
+
+    @property
+    def scale(self) -> float:
+        """What a bit costs more than in a small memory: the root of the size, beyond 8 KiB."""
+        return math.sqrt(max(1.0, self.width * max(self.depths) / _SMALL_BITS))
+
+
+def counts_of(events: Events, part: str) -> list[Count]:
+    """Bits that move in and out of the memories of a part."""
+    return [
+        Count(store.place, store.accesses * store.width, store.scale, store.layer)
+        for store in stores(events)
+        if store.part == part
+    ]
+
+
+def stores(events: Events) -> tuple[Store, ...]:
+    """All memories that an image uses."""
+    return (*_encoder(events), *_neurons(events), *_maps(events), *_pools(events))
+
+
+def _encoder(events: Events) -> list[Store]:
+    """An image's pixels are written once and read for every vector; so are its sums, which are written anew each time,
+    whatever the coding. Its first word is read once more, before the first vector.
+    """
+    p = events.parameters
+    words, width, read = p.pixel_words, 8 * p.encoder_lanes, events.vectors * p.pixel_words + 1
+    found = []
+    for part, name, accesses in (
+        ("pixels", "image", words + read),
+        ("error diffusion", "sums", words + read + events.vectors * words),
+    ):
+        paths = tuple(f"encoder.{side}.{name}" for side in ("even", "odd"))  # images take turns
+        found.append(Store(part, "encoder", paths, (words, words), width, accesses))
+    return found
+
+
+def _neurons(events: Events) -> list[Store]:
+    found = []
+    for index, (layer, shape) in enumerate(zip(events.image.layers, events.shapes, strict=True)):
+        words, place = events.words(index), f"layer_{index}.neuron_array"
+        depth = shape.positions * shape.groups
+        lanes = shape.lanes
+        membranes, biases = (f"{place}.membranes",), (f"{place}.biases",)
+        found += [
+            Store("membranes", layer.name, membranes, (depth,), lanes * shape.membrane_bits, 2 * words, index),
+            Store("biases", layer.name, biases, (shape.groups,), lanes * shape.bias_bits, words, index),
+        ]
+    p = events.parameters
+    counts = Store(
+        "spike counts", "classes", ("counter.counts",), (p.classes,), p.count_bits, 2 * p.classes * events.runs[:, -1]
+    )
+    return [*found, counts]
+
+
+def _maps(events: Events) -> list[Store]:
+    """A word a position: written once a step, read as the windows of all stages go over it."""
+    p = events.parameters
+    plan = p.stages
+    if plan.plain:
+        return []
+    found = []
+    for number, shape in enumerate(plan.maps[:-1]):
+        made_by = plan.stages[number - 1] if number else None
+        banks = made_by.copies if isinstance(made_by, CrossbarStage) else 1
+        read = sum(
+            words_inside(window, shape) for stage in plan.stages for window in stage.windows if window.source == number
+        )
+        written = events.steps if number else events.images_written
+        names = [f"words_{bank}" for bank in range(banks)] if banks > 1 else ["words"]
+        found.append(
+            Store(
+                "maps",
+                f"map {number}",
+                tuple(f"map_{number}.{name}" for name in names),
+                tuple(len(range(bank, shape.positions, banks)) for bank in range(banks)),
+                shape.channels * (p.encoded.row_bits if number == 0 else 1),
+                written * shape.positions + events.steps * read,
+            )
+        )
+    return found
+
+
+def _pools(events: Events) -> list[Store]:
+    """MAX reads and writes a word's sums for every word of its source, AVERAGE for every window."""
+    found = []
+    for number, stage, made, read in events.pools():
+        source = events.parameters.stages.maps[stage.window.source]
+        largest = stage.kind == Pooling.MAX
+        depth, words = (source.positions, read) if largest else (made.positions, made.positions)
+        width = made.channels * events.pool_bits(stage)
+        place = f"stage {number}"
+        found.append(Store("pooling sums", place, (f"pool_{number}.sums",), (depth,), width, 2 * words * events.steps))
+    return found

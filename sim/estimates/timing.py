@@ -1,0 +1,104 @@
+"""Clock cycles of images by the formulas of `hw.npu`, without the Verilog: what its counters say of a row of images.
+
+Assumed: pixels and results never wait for the host, and the crossbars answer in the cycles of the chip image. Then the
+words of image i come from the cycle after the result of image i - 2 on, since there are two encoders, and with W words
+an image, first word in cycle F_i and result in cycle R_i (0 before the first image):
+
+    F_i = max(R_(i-2), F_(i-1) + W - 1) + 1        O_i(1) = max(F_i + 2 W + 1, R_(i-1) + 1)
+    R_i = E_i(last step) + 1                       cycles = R_i - max(F_i, R_(i-1))
+
+with O and E, the cycles in which a step's vector is offered and in which it ends, as in `hw.npu.Npu`: they depend on
+the vectors, or windows, that are silent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.cycles import image_cycles
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.result import Result
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.estimates.window_activity import steps_of, window_activity
+from spikeloom.sim.reference.encoder import Encoder
+
+__all__ = ["Timing", "timing"]
+
+
+@dataclass(frozen=True, eq=False)
+class Timing:
+    """Clock cycles of a row of images.
+
+    Parameters
+    ----------
+    cycles : int64 [images], from an image's start to its result, as in `Result.cycles`
+    results : int64 [images], cycle in which the result is there, counted from the first image's start
+    """
+
+    cycles: NDArray[np.int64]
+    results: NDArray[np.int64]
+
+    __repr__ = short_repr
+
+    @property
+    def per_image(self) -> float:
+        """Clock cycles from a result to the next, on average; the first image's start-up is in it."""
+        return float(self.results[-1]) / len(self.results)
+
+
+def timing(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> Timing:
+    """Cycles of images uint8 [images, inputs] that were run one after another, from a result with a trace of spikes."""
+    if result.trace is None:
+        raise ValueError('The result has no trace, which says what vectors were silent: run with trace="spikes"')
+    if len(pixels) != len(result):
+        raise ValueError(f"There are {len(pixels)} images, but {len(result)} results")
+    words = image.parameters.pixel_words
+    spans = _spans(image, pixels, result) if image.parameters.stages.plain else _map_spans(image, pixels, result)
+    cycles, results = np.empty(len(pixels), np.int64), np.empty(len(pixels), np.int64)
+    first, before, before_that = -words, 0, -1
+    for index, span in enumerate(spans.tolist()):
+        first = max(before_that, first + words - 1) + 1
+        offered = max(first + 2 * words + 1, before + 1 if index else 0)
+        cycles[index] = offered + span - max(first, before)
+        before, before_that = offered + span, before if index else -1
+        results[index] = before
+    return Timing(cycles, results)
+
+
+def _map_spans(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:
+    """`_spans` of a unit with maps."""
+    active = window_activity(image, pixels, result)
+    steps = [steps_of(image, active, number, taken) for number, taken in enumerate(result.steps.tolist())]
+    return np.array([image_cycles(image.parameters, taken, 0) for taken in steps])
+
+
+def _spans(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:
+    """Cycles from the first offer of an image's vector to its result, int64 [images]."""
+    p, trace = image.parameters, result.trace
+    assert trace is not None
+    encoder = Encoder(image, pixels, result.ids)
+    drive, conversion = image.read_cycles, image.adc_cycles
+    offered, end = np.zeros(len(pixels), np.int64), np.zeros(len(pixels), np.int64)
+    for step in range(1, int(result.steps.max(initial=0)) + 1):
+        live = np.flatnonzero(result.steps >= step)
+        driven = encoder.step(live, step).any(axis=1)
+        seen, again = offered[live], np.zeros(len(live), np.int64)
+        for index, shape in enumerate(p.layers):
+            last = index == len(p.layers) - 1
+            if last and (step - 1) // p.phases < image.skip:
+                break
+            long, group = np.where(driven, drive, 0), np.where(driven, conversion, 1)
+            if index == 0:
+                again = long
+            if last:
+                rest = shape.outputs - (shape.groups - 1) * shape.lanes
+                seen = seen + long + group + 4 + np.maximum(shape.outputs, (shape.groups - 1) * group + rest)
+            else:
+                seen = seen + long + shape.groups * group + 4
+            driven = trace.spikes[index][live, step - 1].any(axis=1)
+        end[live] = seen + 1
+        offered[live] = np.maximum(seen + 1, offered[live] + again + p.pixel_words + 1)
+    return end

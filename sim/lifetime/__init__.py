@@ -1,0 +1,1 @@
+"""How long a chip works: search for its end of life, refresh."""

@@ -1,0 +1,1 @@
+"""Write-verify programming of cells."""

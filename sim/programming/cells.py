@@ -1,0 +1,301 @@
+"""Memristor cells that answer programming pulses and verify reads: one compiled function for each.
+
+A cell has a conductance G that an up pulse raises and a down pulse lowers; nothing sets it at once. Of a linear cell:
+
+    up    G <- min(G_max, G + a dG pulse_up   (1 - soft_bounds x)       D P)     x = (G - G_min) / (G_max - G_min)
+    down  G <- max(G_min, G - a dG pulse_down (1 - soft_bounds (1 - x)) D P)
+    D = max(0, 1 + device_sigma Nd), one Nd a cell for life        P = max(0, 1 + pulse_sigma N), one N a pulse
+    verify read: code = clip(rint((G (1 + read_sigma N) - G_min) / dG * 8), 0, 1023), one N a read
+
+with amplitude a in levels (a whole number of eighths). A tantalum-oxide cell gets the voltage that its write driver has
+for the code of its last verify read and the step asked for, and D P is a factor on the pulse's time
+(`sim.devices.tantalum.write_driver`). Stuck cells answer reads and never move. The k-th pulse or read of a cell's life
+has its own draw, so a cell's history does not depend on what its neighbours do, nor on the order in which cells are
+programmed. Sources and ranges: docs/devices.md, docs/tantalum-oxide.md.
+
+The compiled functions work on one cell of a layer's arrays. The macro of the co-simulation calls `operate_tiles` once
+an operation, whole layers are programmed by `program_rows`, and both go through `_pulse` and `_verify`: the same bits.
+A device with other physics has a function of its own beside `_moved` and `sim.devices.tantalum.write_driver.pulsed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.chip.units import CODE, CURRENT_BITS, TOP_CODE
+from spikeloom.sim.common.random_numbers import normal_table, philox4x32
+from spikeloom.sim.common.random_words import Purpose, key
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.devices.conductance import Cells
+from spikeloom.sim.devices.effects import StuckCells
+from spikeloom.sim.devices.tantalum.write_driver import WriteDriver, pulsed, write_driver
+
+__all__ = ["CELL_FIELDS", "CellModel", "CellState", "program_rows"]
+
+_PURPOSES = (Purpose.DEVICE, Purpose.STUCK, Purpose.PULSE, Purpose.VERIFY)
+_DEVICE, _STUCK, _PULSE, _VERIFY = range(4)
+_G_MIN, _G_MAX, _STEP, _UP, _DOWN, _SOFT, _DEVICE_SIGMA, _PULSE_SIGMA, _READ_SIGMA, _STUCK_SHARE = range(10)
+
+_CODES = float(CODE)
+_LOAD = 2.0**CURRENT_BITS
+_MASK = np.uint64(0xFFFFFFFF)
+
+
+@njit(cache=True, inline="always")
+def _word(row, block, side, k, keys, purpose, place):  # type: ignore[no-untyped-def]
+    """Word `place` of the block at counter (row, block, side, k), uint64 holding 32 bits."""
+    w0, w1, w2, w3 = philox4x32(
+        np.uint64(row), np.uint64(block), np.uint64(side), np.uint64(k) & _MASK, keys[purpose, 0], keys[purpose, 1]
+    )
+    if place < 2:
+        return w0 if place == 0 else w1
+    return w2 if place == 2 else w3
+
+
+@njit(cache=True, inline="always")
+def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-untyped-def]
+    """The Gaussian of `sim.common.random_numbers.cell_normals` of one cell, k its `programming`."""
+    word = _word(row, column >> 3, side, k, keys, purpose, (column & 7) >> 1)
+    half = word >> np.uint64(16) if column & 1 else word & np.uint64(0xFFFF)
+    return np.float64(table[half])
+
+
+@njit(cache=True)
+def _stuck(row, column, side, keys, device):  # type: ignore[no-untyped-def]
+    """Whether the cell is one that `sim.devices.effects.StuckCells` holds."""
+    if device[_STUCK_SHARE] == 0.0:
+        return False
+    word = _word(row, column >> 2, side, 0, keys, _STUCK, column & 3)
+    return np.float64(word) * 2.0**-32 < device[_STUCK_SHARE]
+
+
+@njit(cache=True)
+def _spread(row, column, side, keys, device, table):  # type: ignore[no-untyped-def]
+    """D, the factor on every step of the cell."""
+    if device[_DEVICE_SIGMA] == 0.0:
+        return 1.0
+    return max(0.0, 1.0 + device[_DEVICE_SIGMA] * _normal(row, column, side, 0, keys, _DEVICE, table))
+
+
+@njit(cache=True)
+def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
+    """The conductance after a pulse of `amplitude` eighths of a level, with the draws' factor D P."""
+    x = (g - device[_G_MIN]) / (device[_G_MAX] - device[_G_MIN])
+    step = amplitude / _CODES * device[_STEP] * factor
+    if up:
+        return min(device[_G_MAX], g + step * device[_UP] * (1.0 - device[_SOFT] * x))
+    return max(device[_G_MIN], g - step * device[_DOWN] * (1.0 - device[_SOFT] * (1.0 - x)))
+
+
+@njit(cache=True)
+def _load(g, device):  # type: ignore[no-untyped-def]
+    return np.int64(np.rint(g / device[_STEP] * _LOAD))
+
+
+@njit(cache=True)
+def _pulse(g, code, up, amplitude, stuck, spread, row, column, side, k, keys, device, table, driver):  # type: ignore[no-untyped-def]
+    """The conductance after the k-th pulse of a cell whose last verify read gave `code`, and the pulse's load."""
+    factor = 0.0 if stuck else spread
+    if device[_PULSE_SIGMA] > 0.0 and not stuck:
+        factor *= max(0.0, 1.0 + device[_PULSE_SIGMA] * _normal(row, column, side, k, keys, _PULSE, table))
+    if driver[0].shape[0] > 0:
+        return pulsed(g, code, up, amplitude, factor, driver)
+    load = _load(g, device)
+    return (g if stuck else _moved(g, up, amplitude, factor, device)), load
+
+
+@njit(cache=True)
+def _verify(g, row, column, side, k, keys, device, table):  # type: ignore[no-untyped-def]
+    """Code of the k-th verify read of a cell, 0 .. TOP_CODE."""
+    if device[_READ_SIGMA] > 0.0:
+        g = g * (1.0 + device[_READ_SIGMA] * _normal(row, column, side, k, keys, _VERIFY, table))
+    return np.int64(min(max(np.rint((g - device[_G_MIN]) / device[_STEP] * _CODES), 0.0), float(TOP_CODE)))
+
+
+@njit(cache=True)
+def operate_tiles(  # type: ignore[no-untyped-def]
+    pulse, row, column, side, tile_rows, tiles, up, amplitudes, keys, device, table, driver,
+    g_S, pulses, reads, load, read_load, seen, codes,
+):  # fmt: skip
+    """One operation of the programming port: the cell at `row` of each row tile of `tiles`, in place.
+
+    tiles, up : bool [row tiles]; amplitudes : int64 [row tiles]; codes : int64 [row tiles], written, 0 where not read
+    """
+    for tile in range(tiles.shape[0]):
+        codes[tile] = 0
+        j = tile * tile_rows + row
+        if not tiles[tile] or j >= g_S.shape[1] or column >= g_S.shape[2]:
+            continue
+        g = g_S[side, j, column]
+        if pulse:
+            stuck = _stuck(j, column, side, keys, device)
+            spread = _spread(j, column, side, keys, device, table)
+            g_S[side, j, column], booked = _pulse(
+                g, seen[side, j, column], up[tile], amplitudes[tile], stuck, spread, j, column, side,
+                pulses[side, j, column], keys, device, table, driver,
+            )  # fmt: skip
+            load[side, j, column] += booked
+            pulses[side, j, column] += 1
+        else:
+            read_load[side, j, column] += _load(g, device)
+            codes[tile] = _verify(g, j, column, side, reads[side, j, column], keys, device, table)
+            seen[side, j, column] = codes[tile]
+            reads[side, j, column] += 1
+
+
+@njit(cache=True, nogil=True)
+def program_rows(  # type: ignore[no-untyped-def]
+    start, stop, targets, mask, window, tries, smallest, largest, keys, device, table, driver,
+    g_S, pulses, reads, load, read_load, seen, codes, given, failed,
+):  # fmt: skip
+    """Program and verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
+
+    targets : uint16; codes (uint16), given (uint8, pulses of the pass) and failed (bool) are written; all arrays are
+    [2, inputs, outputs]
+    """
+    for side in range(2):
+        for j in range(start, stop):
+            for column in range(g_S.shape[2]):
+                if not mask[side, j, column]:
+                    continue
+                g = g_S[side, j, column]
+                stuck = _stuck(j, column, side, keys, device)
+                spread = _spread(j, column, side, keys, device, table)
+                target = np.int64(targets[side, j, column])
+                count = 0
+                while True:
+                    read_load[side, j, column] += _load(g, device)
+                    code = _verify(g, j, column, side, reads[side, j, column], keys, device, table)
+                    reads[side, j, column] += 1
+                    distance = abs(code - target)
+                    if distance <= window or count == tries:
+                        break
+                    amplitude = min(max(distance, smallest), largest)
+                    g, booked = _pulse(
+                        g, code, code < target, amplitude, stuck, spread, j, column, side,
+                        pulses[side, j, column], keys, device, table, driver,
+                    )  # fmt: skip
+                    load[side, j, column] += booked
+                    pulses[side, j, column] += 1
+                    count += 1
+                g_S[side, j, column] = g
+                seen[side, j, column] = code
+                codes[side, j, column] = code
+                given[side, j, column] = count
+                failed[side, j, column] = distance > window
+
+
+@dataclass(frozen=True, eq=False)
+class CellState:
+    """What the cells of a layer remember; every array is [2, inputs, outputs], side 0 the p and 1 the n cell.
+
+    Parameters
+    ----------
+    g_S : float64, conductances, siemens, without IR drop; changed in place by pulses
+    pulses, reads : int64, programming pulses and verify reads of the cell's life
+    load : int64, sum over the pulses of rint((V / v_program_V)^2 G / dG * 2^10), for the energy: of a linear cell G is
+        that before the pulse and V always v_program_V, of a tantalum cell G is the mean during the pulse
+    read_load : int64, sum over the reads of rint(G / dG * 2^10)
+    seen : uint16, code of the last verify read, which a write driver goes by; 0 before the first
+    """
+
+    g_S: NDArray[np.float64]
+    pulses: NDArray[np.int64]
+    reads: NDArray[np.int64]
+    load: NDArray[np.int64]
+    read_load: NDArray[np.int64]
+    seen: NDArray[np.uint16]
+
+    __repr__ = short_repr
+
+    @classmethod
+    def at(cls, g_S: NDArray[np.float64]) -> CellState:
+        """Cells with these conductances, without pulses or reads."""
+        pulses, reads, load, read_load = (np.zeros(g_S.shape, np.int64) for _ in range(4))
+        seen = np.zeros(g_S.shape, np.uint16)
+        return cls(np.ascontiguousarray(g_S, np.float64), pulses, reads, load, read_load, seen)
+
+    def copy(self) -> CellState:
+        """The same cells, to be changed apart."""
+        return CellState(*(array.copy() for array in self.arrays))
+
+    @property
+    def arrays(self) -> tuple[NDArray, ...]:
+        """The arrays, in the order of the fields."""
+        return self.g_S, self.pulses, self.reads, self.load, self.read_load, self.seen
+
+
+CELL_FIELDS = tuple(field.name for field in fields(CellState))
+"""Names of the arrays of a `CellState`."""
+
+
+class CellModel:
+    """What never changes about the cells of a layer; the cells themselves are a `CellState`.
+
+    Parameters
+    ----------
+    device : Device; its bits, conductances, sigmas, stuck shares and pulse fields
+    inputs, outputs : rows and columns of the layer
+    seed, layer : address of the random draws
+    pulse_s : length of a programming pulse, seconds; what tantalum cells do in it
+    """
+
+    def __init__(self, device: Device, inputs: int, outputs: int, seed: int, layer: int, pulse_s: float = 1e-7) -> None:
+        self.device = device
+        self.inputs = inputs
+        self.outputs = outputs
+        self.seed = seed
+        self.layer = layer
+        self.pulse_s = pulse_s
+        self.constants = np.array(
+            [
+                device.g_min_S, device.g_max_S, device.step_S, device.pulse_up, device.pulse_down, device.soft_bounds,
+                device.device_sigma, device.pulse_sigma, device.read_sigma, device.stuck_on + device.stuck_off,
+            ]
+        )  # fmt: skip
+        self.keys = np.array([key(seed, purpose, layer) for purpose in _PURPOSES], np.uint64)
+
+    @property
+    def driver(self) -> WriteDriver:
+        """The write driver's tables, made once for all layers."""
+        return write_driver(self.device, self.pulse_s)
+
+    def fresh(self) -> CellState:
+        """Cells as they leave the fab: at G_min, those stuck on at G_max, without pulses or reads."""
+        device = self.device
+        g_S = np.full((2, self.inputs, self.outputs), device.g_min_S)
+        if device.stuck_on > 0.0 or device.stuck_off > 0.0:
+            stuck = StuckCells(device.stuck_on, device.stuck_off, device.g_min_S, device.g_max_S)
+            g_S = stuck.apply(g_S, Cells(self.seed, self.layer))
+        return CellState.at(g_S)
+
+    def operate(
+        self, state: CellState, pulse: bool, row: int, column: int, side: int, tile_rows: int,
+        tiles: NDArray[np.bool_], up: NDArray[np.bool_], amplitudes: NDArray[np.int64],
+    ) -> NDArray[np.int64]:  # fmt: skip
+        """One operation of the programming port on `state`, in place: a pulse, or a verify read.
+
+        The cell of side `side` at row `row` of every row tile of `tiles`; tiles, up bool and amplitudes int64, all
+        [row tiles]. Returns the codes of a verify read, int64 [row tiles], 0 for tiles that are not read.
+        """
+        codes = np.empty(len(tiles), np.int64)
+        operate_tiles(
+            pulse, row, column, side, tile_rows, tiles, up, amplitudes, self.keys, self.constants, normal_table(),
+            self.driver, *state.arrays, codes,
+        )  # fmt: skip
+        return codes
+
+    def pulse(self, state: CellState, side: int, row: int, column: int, up: bool, amplitude: int) -> None:
+        """One pulse of `amplitude` eighths of a level on one cell of `state`, in place."""
+        one = np.ones(1, np.bool_)
+        self.operate(state, True, row, column, side, self.inputs, one, one & up, np.array([amplitude]))
+
+    def verify(self, state: CellState, side: int, row: int, column: int) -> int:
+        """Code, 0 .. 1023, of one verify read of one cell; booked in `state`."""
+        one = np.ones(1, np.bool_)
+        return int(self.operate(state, False, row, column, side, self.inputs, one, one, np.zeros(1, np.int64))[0])

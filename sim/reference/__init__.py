@@ -1,0 +1,1 @@
+"""The integer reference: bit by bit what the Verilog does."""

@@ -1,0 +1,175 @@
+"""A chunk of images through the reference, all together: step by step, stage by stage, until they are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.parameters import Coding, Readout, Rule
+from spikeloom.hw.params.plan import PoolStage
+from spikeloom.sim.chip.drift_state import DriftState
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.result import ACTIVITIES, Result, Trace
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.crossbar.array import CrossbarArray, Products
+from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_copies, map_of_pixels
+from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.layer import LayerRun, Observe
+from spikeloom.sim.reference.pooling import pool_of
+
+__all__ = ["Records", "TraceKind", "run_chunk"]
+
+TraceKind = Literal[False, True, "spikes", "full"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Records:
+    """Arrays of a result, being filled."""
+
+    classes: NDArray[np.int32]
+    steps: NDArray[np.int32]
+    margins: NDArray[np.int64]
+    reasons: NDArray[np.uint8]
+    spikes: NDArray[np.int64]
+    activity: dict[str, NDArray[np.int64]]
+    trace: Trace | None
+    class_count: int
+
+    __repr__ = short_repr
+
+    @classmethod
+    def empty(cls, image: ChipImage, count: int, trace: TraceKind) -> Records:
+        shapes = image.parameters.layers
+        neurons = tuple(shape.neurons for shape in shapes)
+        kept = None
+        if trace:
+            packed = tuple(np.zeros((count, image.t_max, -(-n // 8)), np.uint8) for n in neurons)
+            membranes = None
+            if trace != "spikes":
+                widest = max(shape.membrane_bits for shape in shapes)
+                dtype = np.int32 if widest <= 32 else np.int64
+                membranes = tuple(np.zeros((count, image.t_max, n), dtype) for n in neurons)
+            kept = Trace(packed, membranes, neurons, tuple(shape.outputs for shape in shapes))
+        per_layer = (count, len(shapes))
+        return cls(
+            classes=np.zeros(count, np.int32),
+            steps=np.zeros(count, np.int32),
+            margins=np.zeros(count, np.int64),
+            reasons=np.zeros(count, np.uint8),
+            spikes=np.zeros(per_layer, np.int64),
+            activity={name: np.zeros(per_layer, np.int64) for name in ACTIVITIES},
+            trace=kept,
+            class_count=image.parameters.classes,
+        )
+
+    def result(self, ids: NDArray[np.int64], drift: DriftState | None) -> Result:
+        return Result(
+            classes=self.classes,
+            steps=self.steps,
+            margins=self.margins,
+            reasons=self.reasons,
+            spikes=self.spikes,
+            activity=self.activity,
+            ids=ids,
+            trace=self.trace,
+            drift=drift,
+            class_count=self.class_count,
+        )
+
+
+def run_chunk(
+    image: ChipImage,
+    arrays: tuple[CrossbarArray, ...],
+    windows: Sequence[LayerWindows],
+    pixels: NDArray[np.uint8],
+    ids: NDArray[np.int64],
+    out: Records,
+    start: int,
+    pulses: list[NDArray[np.int64]] | None,
+    observe: Observe | None = None,
+) -> None:
+    """Run `pixels` to their decisions; row b of the chunk is row start + b of `out`.
+
+    pulses : a layer each, int64 [inputs], the rows that are driven are added; None counts nothing
+    observe : told of every block of reads
+    """
+    parameters, plan = image.parameters, image.parameters.stages
+    count, last = len(pixels), len(arrays) - 1
+    encoder = Encoder(image, pixels, ids)
+    lists = MapLists(plan, count, parameters.layers[0].row_bits > 1)
+    fixed: dict[int, Products] = {}
+    if image.coding == Coding.ANALOG:
+        lists.add(0, map_of_pixels(pixels, plan.image))
+        fixed = {
+            n: arrays[n].window_products(lists.driven(windows[n], slice(count))) for n in plan.places[0].stage.layers
+        }
+    layers = [
+        LayerRun(image.layers[index], array, layer_windows, count, fixed.get(index), observe)
+        for index, (array, layer_windows) in enumerate(zip(arrays, windows, strict=True))
+    ]
+    pools = {
+        number: pool_of(stage, plan.maps[stage.window.source], count)
+        for number, stage in enumerate(plan.stages)
+        if isinstance(stage, PoolStage)
+    }
+    scores = np.zeros((count, parameters.classes), np.int64)
+    live = np.arange(count)
+    for step in range(1, image.t_max + 1):
+        period, phase = divmod(step - 1, parameters.phases)
+        shift = parameters.phases - 1 - phase
+        lists.clear()
+        maps = [map_of_pixels(encoder.step(live, step), plan.image) if not fixed else pixels[:0]]
+        for number, stage in enumerate(plan.stages):
+            lists.add(number, maps[number])
+            if isinstance(stage, PoolStage):
+                maps.append(pools[number].step(maps[stage.window.source], live, shift))
+                continue
+            if stage.layer == last and period < image.skip:
+                break
+            parts = []
+            for index in stage.layers:
+                own_pulses = None if pulses is None else pulses[index]
+                layer_step = layers[index].step(lists, live, ids[live], step, shift, own_pulses)
+                parts.append(layer_step.spikes)
+                where = start + live
+                for name, values in layer_step.activity.items():
+                    out.activity[name][where, index] += values
+                out.spikes[where, index] += layer_step.fired
+                if out.trace is not None:
+                    out.trace.spikes[index][where, step - 1] = np.packbits(layer_step.spikes, axis=1)
+                    if out.trace.membranes is not None:
+                        out.trace.membranes[index][where, step - 1] = layers[index].membranes(live)
+            maps.append(map_of_copies(parts, plan.channels[stage.layer]))
+        if period < image.skip:
+            continue
+        if image.readout == Readout.SPIKES:
+            scores[live] += maps[-1].astype(np.int64) << shift
+        else:
+            scores[live] = layers[last].membranes(live)
+        winners, margins = _top_two(scores[live])
+        by_rule = (margins >= image.k) if image.rule == Rule.WINNER_K else np.zeros(len(live), bool)
+        stop = by_rule | (step == image.t_max)
+        done = start + live[stop]
+        out.classes[done] = winners[stop]
+        out.steps[done] = step
+        out.margins[done] = margins[stop]
+        out.reasons[done] = by_rule[stop]
+        live = live[~stop]
+        if len(live) == 0:
+            return
+
+
+def _top_two(scores: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Arg max (the lowest index of equals) and its lead on the second; int64 [images, classes] -> [images] twice."""
+    images = np.arange(len(scores))
+    winners = np.argmax(scores, axis=1)
+    best = scores[images, winners]
+    if scores.shape[1] == 1:
+        return winners, best
+    others = scores.copy()
+    others[images, winners] = np.iinfo(np.int64).min
+    return winners, best - others.max(axis=1)

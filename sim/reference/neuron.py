@@ -1,0 +1,110 @@
+"""The reference neurons of a layer: column sums in, spikes out, membranes kept from step to step.
+
+In the phase that shifts by s = K - 1 - p, for neuron i with z = (sum over row tiles of code) << g + bias:
+
+    leak         V <- V - (V >> leak)                    arithmetic shift; off if 0
+    integrate    V <- sat(V + (z << s))                  at the membrane's width, and a flag where it saturates
+    clip         V <- min(max(V, -clip), clip)           off if 0 [BS]
+    fire         spike = V >= theta << s
+    reset        V - (theta << s) [WS eq. 10], 0 [WK eq. 3], or V [WS eq. 16]
+
+V starts an image at v0. The stored membrane is the one after the reset.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.parameters import LayerParameters, Reset
+from spikeloom.sim.chip.programmed_chip import LayerImage
+
+__all__ = ["NeuronLayer"]
+
+_SUBTRACT = int(Reset.SUBTRACT)
+_ZERO = int(Reset.ZERO)
+
+
+@njit(cache=True, nogil=True)
+def _update(  # type: ignore[no-untyped-def]
+    codes, live, membranes, bias, gain, shift, theta, leak, clip, reset, low, high, spikes, counts, overflows
+):
+    """One step; codes int16 [live * positions, row tiles, outputs], membranes int64 [images, positions * outputs],
+    spikes uint8 [live, positions * outputs].
+    """
+    tiles, outputs = codes.shape[1], codes.shape[2]
+    positions = membranes.shape[1] // outputs
+    threshold = theta << shift
+    sums = np.empty(outputs, np.int64)
+    for b in range(live.shape[0]):
+        at = live[b]
+        count = 0
+        overflow = 0
+        for position in range(positions):
+            read, first = b * positions + position, position * outputs
+            sums[:] = 0
+            for tile in range(tiles):
+                for i in range(outputs):
+                    sums[i] += np.int64(codes[read, tile, i])
+            for i in range(outputs):
+                v = membranes[at, first + i]
+                if leak > 0:
+                    v -= v >> leak
+                v += ((sums[i] << gain) + bias[i]) << shift
+                overflow += int((v < low) | (v > high))
+                v = min(max(v, low), high)
+                if clip > 0:
+                    v = min(max(v, -clip), clip)
+                fires = v >= threshold
+                if fires:
+                    if reset == _SUBTRACT:
+                        v -= threshold
+                    elif reset == _ZERO:
+                        v = np.int64(0)
+                membranes[at, first + i] = v
+                spikes[b, first + i] = np.uint8(fires)
+                count += int(fires)
+        counts[b] = count
+        overflows[b] = overflow
+
+
+class NeuronLayer:
+    """Neurons of one layer for a batch of images.
+
+    Attributes
+    ----------
+    membranes : int64 [images, positions * outputs], values after the latest step
+    """
+
+    def __init__(self, layer: LayerImage, parameters: LayerParameters, images: int) -> None:
+        self.membranes = np.full((images, parameters.neurons), layer.v0, np.int64)
+        self._bias = layer.bias.astype(np.int64)
+        self._numbers = (layer.theta, layer.leak, layer.clip, int(layer.reset))
+        self._gain = layer.gain_shift
+        high = (1 << (parameters.membrane_bits - 1)) - 1
+        self._limits = (-high - 1, high)
+        if parameters.membrane_bits > 62:
+            raise ValueError(f"Layer {layer.name}: membranes of {parameters.membrane_bits} bits are more than 62")
+
+    def step(
+        self, codes: NDArray[np.int16], live: NDArray[np.int64], shift: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Update the images numbered `live` with their ADC codes [live * positions, row tiles, outputs].
+
+        Returns spikes uint8 [live, positions * outputs] of 0 and 1, and their number, int64 [live].
+
+        Raises
+        ------
+        AssertionError : a membrane left the width that is derived to hold it (a mistake of ours)
+        """
+        spikes = np.empty((len(live), self.membranes.shape[1]), np.uint8)
+        counts, overflows = np.empty(len(live), np.int64), np.empty(len(live), np.int64)
+        theta, leak, clip, reset = self._numbers
+        _update(
+            codes, live, self.membranes, self._bias, self._gain, shift, theta, leak, clip, reset, *self._limits,
+            spikes, counts, overflows,
+        )  # fmt: skip
+        if overflows.any():
+            raise AssertionError(f"{int(overflows.sum())} membranes left {self._limits[0]} .. {self._limits[1]}")
+        return spikes, counts

@@ -1,0 +1,5 @@
+"""`python -m spikeloom` is the command `spikeloom`."""
+
+from spikeloom.sw.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Numbers of a report: accuracy, mapping, programming, drift, lifetime, decision."""

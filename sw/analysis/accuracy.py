@@ -1,0 +1,138 @@
+"""What the report shows beyond a run's results: curves, one traced image and conductance maps, computed on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.parameters import Readout, Rule
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.result import Result
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
+from spikeloom.sim.programming.write_verify import ImageProgramming, program_image
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.common.labels import layer_label
+
+__all__ = ["Example", "TileMap", "accuracy_by_steps", "conductance_maps", "trace_example"]
+
+_CHUNK_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One image followed through the chip.
+
+    Parameters
+    ----------
+    pixels : uint8 [inputs]
+    label : its class, if known
+    result : Result of this one image, with spikes and membranes of every step
+    """
+
+    pixels: NDArray[np.uint8]
+    label: int | None
+    result: Result
+
+    __repr__ = short_repr
+
+
+@dataclass(frozen=True, eq=False)
+class TileMap:
+    """Conductances of one tile, G+ - G-, siemens [rows, columns]."""
+
+    title: str
+    target_S: NDArray[np.float64]
+    programmed_S: NDArray[np.float64]
+
+    __repr__ = short_repr
+
+
+def accuracy_by_steps(
+    image: ChipImage,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    ids: NDArray[np.int64] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[float | None]:
+    """Accuracy (0 .. 1) if every image were decided after step 1, 2, ... t_max; None before the output layer runs.
+
+    One run of the reference with the fixed rule, in chunks that bound the memory of the traces; the decision of every
+    step is recomputed from the last layer's trace. `progress` is called with images done and images in all.
+    """
+    fixed = replace(image, rule=Rule.FIXED)
+    last = image.parameters.layers[-1]
+    phases, t_max = image.parameters.phases, image.t_max
+    weight = 1 << (phases - 1 - np.arange(t_max, dtype=np.int64) % phases)
+    kind: Literal["spikes", "full"] = "full" if image.readout == Readout.MEMBRANE else "spikes"
+    neurons = sum(layer.neurons for layer in image.parameters.layers)
+    width = neurons * (4 if kind == "full" else 0) + neurons // 8 + 16 * last.outputs
+    chunk = int(np.clip(_CHUNK_BYTES // (width * t_max), 1, 1000))
+    arrays = build_arrays(fixed)
+    numbers = np.arange(len(images), dtype=np.int64) if ids is None else ids
+    right = np.zeros(t_max, np.int64)
+    drift = None
+    for start in range(0, len(images), chunk):
+        part = slice(start, start + chunk)
+        result = run_reference(fixed, images[part], ids=numbers[part], trace=kind, arrays=arrays, drift=drift)
+        trace, drift = result.trace, result.drift
+        assert trace is not None
+        if trace.membranes is not None and kind == "full":
+            scores = trace.membranes[-1].astype(np.int64)
+        else:
+            scores = np.cumsum(trace.unpacked(len(image.layers) - 1) * weight[None, :, None], axis=1)
+        assert scores.shape[2] == last.outputs
+        right += (np.argmax(scores, axis=2) == np.asarray(labels)[part, None]).sum(axis=0)
+        if progress is not None:
+            progress(min(start + chunk, len(images)), len(images))
+    before = image.skip * phases
+    return [None if step < before else float(right[step]) / len(images) for step in range(t_max)]
+
+
+def trace_example(
+    image: ChipImage, images: NDArray[np.uint8], labels: NDArray[np.integer] | None = None, index: int = 0
+) -> Example:
+    """Image number `index`, run through the reference with every spike and membrane recorded."""
+    result = run_reference(
+        image, np.asarray(images[index : index + 1]), ids=np.array([index], dtype=np.int64), trace="full"
+    )
+    return Example(images[index], None if labels is None else int(labels[index]), result)
+
+
+def conductance_maps(image: ChipImage, most: int = 4, programming: ImageProgramming | None = None) -> list[TileMap]:
+    """The fullest-used tile of each of the first `most` layers: what was wanted and what the devices hold.
+
+    `programming` is the chip's, if it is known; of a chip that is programmed by pulses it is found otherwise.
+    """
+    maps = []
+    device = image.device
+    if programming is None and image.programming.method == "verify":
+        programming = program_image(image)
+    for index, (layer, shape) in enumerate(zip(image.layers[:most], image.parameters.layers, strict=False)):
+        held_S = None if programming is None else programming.layers[index].state.g_S
+        array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S, read_s=image.read_s)
+        rows, columns = min(shape.inputs, shape.tile_rows), min(shape.outputs, shape.tile_columns)
+        used = layer.weights != 0
+        counts = np.add.reduceat(
+            np.add.reduceat(used.astype(np.int64), np.arange(0, shape.inputs, shape.tile_rows), axis=0),
+            np.arange(0, shape.outputs, shape.tile_columns),
+            axis=1,
+        )
+        row, column = (int(v) for v in np.unravel_index(int(np.argmax(counts)), counts.shape))
+        window = (
+            slice(row * shape.tile_rows, row * shape.tile_rows + rows),
+            slice(column * shape.tile_columns, column * shape.tile_columns + columns),
+        )
+        maps.append(
+            TileMap(
+                title=f"{layer_label(layer.name)}: row tile {row + 1} of {shape.row_tiles}, "
+                f"column tile {column + 1} of {shape.column_tiles}",
+                target_S=layer.weights[window].astype(np.float64) * device.step_S,
+                programmed_S=(array.g_S[0] - array.g_S[1])[window],
+            )
+        )
+    return maps

@@ -1,0 +1,81 @@
+"""What the report shows of a learnt rule and of tuned thresholds: the numbers. Pictures are in
+`sw.report.plots.decision`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spikeloom.hw.params.parameters import Readout, Rule
+from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sw.decision.learn_rule import LearntRule
+from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE
+from spikeloom.sw.passes.tune import Cost, Tuned
+
+__all__ = ["first_copies", "strategy_summary", "tuning_summary"]
+
+
+def strategy_summary(image: ChipImage, learnt: LearntRule | None) -> dict[str, Any] | None:
+    """Plain numbers for `summary.json`: what was learnt, what the register holds, and every rule counted; None if k was
+    given.
+
+    `rules` has an entry for every lead that was met, and one for T_max (k None), which has no Q values.
+    """
+    if learnt is None:
+        return None
+    strategy, search = learnt.strategy, learnt.search
+    rules: list[dict[str, Any]] = []
+    for index, k in enumerate(search.ks):
+        row: dict[str, Any] = {"k": k, "go_on": None, "terminate": None, "went_on": None, "terminated": None}
+        if k is not None:
+            row["go_on"], row["terminate"] = (float(strategy.table[index + 1, a]) for a in (CONTINUE, TERMINATE))
+            row["went_on"], row["terminated"] = (int(strategy.visits[index + 1, a]) for a in (CONTINUE, TERMINATE))
+        for name in ("accuracy", "mean_steps", "reward", "discounted"):
+            row[name] = float(getattr(search, name)[index])
+        rules.append(row)
+    membrane = image.readout == Readout.MEMBRANE
+    return {
+        "k": strategy.k,
+        "k_thresholds": strategy.k / image.layers[-1].theta if membrane and strategy.k is not None else None,
+        "register": {"rule": Rule(image.rule).name.lower(), "k": image.k},
+        "converged": strategy.converged,
+        "images_shown": strategy.images,
+        "validation_images": learnt.images,
+        "epsilon": float(strategy.epsilons[-1]),
+        "last_k": strategy.last_k,
+        "search_best": search.best,
+        "search_best_undiscounted": search.best_undiscounted,
+        "start_go_on": float(strategy.table[0, CONTINUE]),
+        "unit": strategy.unit,
+        "rules": rules,
+        "before_tuning": None if learnt.before is None else {"k": learnt.before.k},
+    }
+
+
+def tuning_summary(image: ChipImage, tuned: Tuned | None) -> dict[str, Any] | None:
+    """Plain numbers for `summary.json`: factors and thresholds of the layers, costs before and after; None if nothing
+    was tuned. Losses are those of equation 6, accuracies 0 .. 1 (None if not known), steps means.
+    """
+    if tuned is None:
+        return None
+    return {
+        "images": tuned.images,
+        "before": _cost(tuned.before),
+        "after": _cost(tuned.after),
+        "layers": [
+            {"name": layer.name, "factor": factor, "theta": layer.theta}
+            for layer, factor in zip(first_copies(image), tuned.factors, strict=True)
+        ],
+        "moves": len(tuned.history),
+        "evaluations": tuned.evaluations,
+    }
+
+
+def first_copies(image: ChipImage) -> list[LayerImage]:
+    """The network's layers: of a crossbar with copies the first, since all have the same factor."""
+    return [image.layers[stage.layer] for _, stage in image.parameters.stages.crossbars]
+
+
+def _cost(cost: Cost) -> dict[str, float | None]:
+    known = cost.accuracy == cost.accuracy
+    return {"loss": cost.loss, "accuracy": cost.accuracy if known else None, "steps": cost.steps}

@@ -1,0 +1,112 @@
+"""What the report shows of the mapping: maps, windows and tiles of every stage, and the tile reads that were saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from spikeloom.hw.params.plan import MapShape, PoolStage, Stage, Window
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.result import Result
+
+__all__ = ["mapping_summary", "stage_name"]
+
+
+def mapping_summary(image: ChipImage, result: Result | None) -> dict[str, Any]:
+    """Plain values for `summary.json`: shapes are [channels, height, width], means are an image of `result`.
+
+    Of a stage, `utilisation` is the cell pairs that weights use over those of its tiles, `tile_reads` and `silent` the
+    tiles read, and the share of them that was not, since no row of the tile had a spike; None without a result.
+    """
+    plan = image.parameters.stages
+    stages = [_stage(image, number, result) for number in range(len(plan.stages))]
+    return {
+        "plain": plan.plain,
+        "network": _network(image),
+        "image": _shape(plan.image),
+        "tiles": sum(stage["tiles"] or 0 for stage in stages),
+        "windows_a_step": sum(stage["positions"] for stage in stages),
+        "stages": stages,
+    }
+
+
+def stage_name(image: ChipImage, number: int) -> str:
+    """The name of a stage: its layer's, or the kind of pooling."""
+    stage = image.parameters.stages.stages[number]
+    if isinstance(stage, PoolStage):
+        return f"{stage.kind.name.lower()} pooling"
+    return image.layers[stage.layer].name
+
+
+def _stage(image: ChipImage, number: int, result: Result | None) -> dict[str, Any]:
+    parameters, plan = image.parameters, image.parameters.stages
+    stage, made = plan.stages[number], plan.maps[number + 1]
+    row: dict[str, Any] = {
+        "stage": number,
+        "name": stage_name(image, number),
+        "pooling": stage.kind.name.lower() if isinstance(stage, PoolStage) else None,
+        "windows": [
+            {
+                "source": "image" if window.source == 0 else stage_name(image, window.source - 1),
+                "map": _shape(plan.maps[window.source]),
+                "kernel": list(window.kernel),
+                "stride": list(window.stride),
+                "padding": list(window.padding),
+            }
+            for window in stage.windows
+        ],
+        "map": _shape(made),
+        "positions": made.positions,
+    }
+    known: dict[str, Any] = dict.fromkeys(
+        ("rows", "columns", "copies", "row_tiles", "column_tiles", "tiles", "utilisation", "tile_reads", "silent")
+    )
+    if not isinstance(stage, PoolStage):
+        layer = parameters.layers[stage.layer]
+        tiles = layer.row_tiles * layer.column_tiles
+        known |= {
+            "rows": layer.inputs,
+            "columns": layer.outputs,
+            "copies": stage.copies,
+            "row_tiles": layer.row_tiles,
+            "column_tiles": layer.column_tiles,
+            "tiles": tiles * stage.copies,
+            "utilisation": layer.inputs * layer.outputs / (tiles * layer.tile_rows * layer.tile_columns),
+        }
+        if result is not None and len(result):
+            steps = result.steps.astype(np.int64)
+            if number == len(plan.stages) - 1:  # the last layer is not run in skipped periods
+                steps = steps - np.minimum(steps, image.skip * parameters.phases)
+            reads = int(result.activity["tile_reads"][:, list(stage.layers)].sum())
+            every = int(steps.sum()) * made.positions * tiles
+            known |= {"tile_reads": reads / len(result), "silent": 1.0 - reads / every if every else None}
+    return {**row, **known}
+
+
+def _shape(shape: MapShape) -> list[int]:
+    return [shape.channels, shape.height, shape.width]
+
+
+def _network(image: ChipImage) -> str:
+    """The network in a line: "1x28x28-12c5-2s-64c5-2s-10"; a join has a + a further window."""
+    plan = image.parameters.stages
+    if plan.plain:
+        return "-".join(str(shape.channels) for shape in plan.maps)
+    parts = ["x".join(str(size) for size in _shape(plan.image))]
+    return "-".join([*parts, *(_token(image, number, stage) for number, stage in enumerate(plan.stages))])
+
+
+def _token(image: ChipImage, number: int, stage: Stage) -> str:
+    plan = image.parameters.stages
+    if isinstance(stage, PoolStage):
+        return f"{_size(stage.window)}s"
+    if all(window == Window.whole(window.source, plan.maps[window.source]) for window in stage.windows):
+        return str(plan.maps[number + 1].channels)
+    sizes = "+".join(_size(window) for window in stage.windows)
+    return f"{plan.maps[number + 1].channels}c{sizes}"
+
+
+def _size(window: Window) -> str:
+    height, width = window.kernel
+    return str(height) if height == width else f"{height}x{width}"

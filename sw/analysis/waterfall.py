@@ -1,0 +1,147 @@
+"""Where did the accuracy go? The network after every stage of conversion, on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.sim.chip.device_config import Programming
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.devices.effects import EFFECTS, ideal_device
+from spikeloom.sim.lifetime.search import held
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.compiler.compiled import Compiled
+from spikeloom.sw.passes.calibrate import row_codes
+from spikeloom.sw.passes.float_snn import SpikingNetwork, spiking_network
+
+__all__ = ["device_stages", "ideal_cells", "spiking_classes", "stage_classes", "waterfall", "wide_adc"]
+
+Progress = Callable[[str, float], None]
+
+
+def waterfall(
+    chip: Compiled, images: NDArray[np.uint8], labels: NDArray[np.integer], progress: Progress | None = None
+) -> list[tuple[str, float]]:
+    """(stage, accuracy 0 .. 1) from the ANN to the chip with all its effects.
+
+    Stages before quantisation need the network the chip was compiled from; a chip that was loaded starts at
+    "quantised". Until "tuned" thresholds are those before tuning, if that is known. The last stage is
+    the chip itself: what `Chip.predict` gives.
+
+    Parameters
+    ----------
+    images, labels : uint8 [images, inputs] and integers [images]
+    progress : called with each stage and its accuracy when it is known
+    """
+    result: list[tuple[str, float]] = []
+    for stage, classes in stage_classes(chip, images):
+        result.append((stage, float(np.mean(classes() == labels))))
+        if progress is not None:
+            progress(*result[-1])
+    return result
+
+
+def stage_classes(chip: Compiled, images: NDArray[np.uint8]) -> list[tuple[str, Callable[[], NDArray[np.integer]]]]:
+    """(stage, function that gives its classes [images] of uint8 images [images, inputs]); the stages of `waterfall`."""
+    image = chip.image
+    tuned = chip.stages is not None and chip.stages.untuned is not None
+    if chip.stages is not None and chip.stages.untuned is not None:
+        image = chip.stages.untuned
+    stages: list[tuple[str, Callable[[], NDArray[np.integer]]]] = []
+    if chip.stages is not None:
+        from spikeloom.sw.frontend.plain_torch import torch_classes
+
+        model, folded, normalised = chip.stages.model, chip.stages.folded, chip.stages.normalised
+        pictures = images.reshape(len(images), *folded.input_shape)
+        stages += [
+            ("ANN", lambda: torch_classes(model, pictures)),
+            ("folded", lambda: folded.classes(images)),
+            ("normalised", lambda: normalised.classes(images)),
+            ("spiking", lambda: spiking_classes(image, spiking_network(image, normalised), images)),
+        ]
+    ideal = ideal_cells(image)
+    stages += [
+        ("quantised", lambda: run_reference(wide_adc(ideal), images).classes),
+        ("ADC", lambda: run_reference(ideal, images).classes),
+    ]
+    if tuned:
+        stages.append(("tuned", lambda: run_reference(ideal_cells(chip.image), images).classes))
+    for stage, chip_so_far in device_stages(chip.image):
+        stages.append((stage, lambda now=chip_so_far: run_reference(now, images).classes))  # type: ignore[misc]
+    return stages
+
+
+def spiking_classes(image: ChipImage, network: SpikingNetwork, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Classes int64 [images] of a spiking network in real numbers, which sees the rows of the chip's encoder."""
+    parts = [slice(start, start + network.batch) for start in range(0, len(images), network.batch)]
+    classes = [network.run(len(images[part]), row_codes(image, images[part], part.start)).classes for part in parts]
+    return np.concatenate(classes)
+
+
+def wide_adc(image: ChipImage) -> ChipImage:
+    """The same chip with converters of 16 bits and gain shift 0, which do not saturate and round only analog inputs."""
+    shapes = tuple(replace(layer, adc_bits=16, max_gain_shift=0) for layer in image.parameters.layers)
+    layers = tuple(
+        replace(layer, gain_shift=0, clip=min(layer.clip, shape.max_membrane))
+        for layer, shape in zip(image.layers, shapes, strict=True)
+    )
+    return replace(image, layers=layers, parameters=replace(image.parameters, layers=shapes))
+
+
+def ideal_cells(image: ChipImage) -> ChipImage:
+    """The same chip with its levels put exactly into cells without any effect."""
+    return replace(image, device=ideal_device(image.device), programming=Programming())
+
+
+def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
+    """The effects that are on, one added after the other; the last is the chip itself.
+
+    Stages and their order are those of `sim.devices.effects.EFFECTS`. With program and verify, "programming" is
+    everything about pulses, cells that differ included, before there are stuck cells and noise; "fault-aware mapping"
+    is what the second pass gives back, and effects that pulses do not have in them come after it. Cells that drift are
+    held until the last stage, "drift".
+    """
+    stages: list[tuple[str, ChipImage]] = []
+    now = ideal_cells(image)
+
+    def add(stage: str, names: tuple[str, ...], **changes: Programming) -> None:
+        nonlocal now
+        fields = type(image.device).model_fields
+        values = {name: getattr(image.device, name) for name in names}
+        if any(value != fields[name].default for name, value in values.items()) or changes:
+            now = replace(now, device=now.device.model_copy(update=values), **changes)  # type: ignore[arg-type]
+            stages.append((stage, now))
+
+    programming = image.programming
+    verify = programming.method == "verify"
+    by_stage: dict[str, tuple[str, ...]] = {}
+    in_pulses: list[str] = []
+    for entry in EFFECTS:
+        stage = entry.verify if verify else entry.direct
+        if stage is not None and stage != _DRIFT:
+            by_stage[stage] = (*by_stage.get(stage, ()), *entry.fields)
+            if verify and entry.where == "pulses" and stage not in in_pulses:
+                in_pulses.append(stage)
+    if verify:
+        now = held(now) if image.device.drifts else now
+        first, *others = in_pulses
+        blind = programming.model_copy(update={"fault_aware": False})
+        add(first, ("cell", *by_stage[first]), programming=blind)
+        for stage in others:
+            add(stage, by_stage[stage])
+        if programming.fault_aware:
+            add("fault-aware mapping", (), programming=programming)
+    for stage, names in by_stage.items():
+        if stage not in in_pulses:
+            add(stage, names)
+    if image.device.drifts:
+        add(_DRIFT, ("cell", "drift_every"))
+        add("refresh", ("refresh_every",))
+    return stages
+
+
+_DRIFT = "drift"
+"""Stage of cells that drift, the last but for refreshing them."""

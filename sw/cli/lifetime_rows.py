@@ -1,0 +1,43 @@
+"""A lifetime in words and numbers, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spikeloom.sw.common.readable import decimal, duration, number, percent, si, span
+from spikeloom.sw.datasets.image_set import ImageSet, images_in_words
+
+__all__ = ["lifetime_rows"]
+
+
+def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
+    """Rows of a table from what `measure_lifetime` has found."""
+    refresh = found["refresh"]
+    never = f"not within {number(found['limit'])} images"
+    rows = {
+        "accuracy, fresh cells": percent(found["points"][0]["accuracy"]),
+        "accuracy to keep": percent(found["threshold"]),
+        "measured on": images_in_words(found.get("measured_on", ImageSet("test images").facts(found["test_images"]))),
+        "acceleration of the drift": f"{found['acceleration']:g}",
+        "lifetime, images": never if found["images"] is None else number(found["images"]),
+    }
+    if found["images"] is not None:
+        rows["lifetime, reads of the row driven most"] = number(found["reads_max"])
+        rows["lifetime, reads of a row, mean"] = decimal(found["reads_mean"], 1)
+        pace = "back to back" if found["images_per_s"] is None else f"{found['images_per_s']:g} images a second"
+        rows[f"lifetime, {pace}"] = duration(found["seconds"])
+    rows["clock cycles from image to image, fresh cells"] = decimal(found["cycles_an_image"], 1)
+    if refresh["interval"] is None:
+        rows["refresh every"] = "never: " + never
+    elif refresh["interval"] == 0:
+        rows["refresh every"] = "of no use: fresh cells are not good enough"
+    else:
+        rows["refresh every"] = f"{number(refresh['interval'])} images ({duration(refresh['seconds'])})"
+        known = refresh["programming_s"] is not None
+        rows["programming, time (without the host)"] = si(refresh["programming_s"], "s") if known else "not counted"
+        rows["programming, energy (modelled)"] = span(refresh["programming_J"], "J") if known else "not counted"
+        if known:
+            rows["time spent programming"] = f"{refresh['time_share']:.3g} of 1"
+            rows["programming, energy an image"] = span(refresh["energy_an_image_J"], "J")
+    return rows

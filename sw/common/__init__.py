@@ -1,0 +1,1 @@
+"""What every part of the software uses: errors, files, findings, labels."""

@@ -1,0 +1,68 @@
+"""Errors a user can cause, and warnings of what is legal but surely a slip.
+
+Each message is one sentence that names what was given, what is allowed, where, and the remedy.
+"""
+
+from __future__ import annotations
+
+from spikeloom.sim.common.slips import SpikeLoomWarning, warn
+
+__all__ = [
+    "ArrayWarning",
+    "CalibrationError",
+    "ConfigError",
+    "DataError",
+    "DiagnosticWarning",
+    "FileError",
+    "SpikeLoomError",
+    "SpikeLoomWarning",
+    "UnsupportedError",
+    "WeightError",
+    "WeightImageError",
+    "warn",
+]
+
+
+class SpikeLoomError(ValueError):
+    """Base of every error that the user's input caused; the command line prints it as one line."""
+
+
+class ConfigError(SpikeLoomError):
+    """The configuration is not valid. `problems` holds one sentence a problem."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(f"{source}: " + "; ".join(problems))
+
+
+class UnsupportedError(SpikeLoomError):
+    """The model holds an operation or an arrangement that the chip does not have."""
+
+
+class WeightError(SpikeLoomError):
+    """A parameter of the model is not a finite number."""
+
+
+class CalibrationError(SpikeLoomError):
+    """The calibration images cannot be used."""
+
+
+class DataError(SpikeLoomError):
+    """A data set is not there, or is damaged."""
+
+
+class WeightImageError(SpikeLoomError):
+    """A weight image is damaged, foreign, newer than this program, or made for other hardware."""
+
+
+class FileError(SpikeLoomError):
+    """A file or folder could not be written or read: no space, no permission, something in the way."""
+
+
+class ArrayWarning(SpikeLoomWarning):
+    """Arrays draw more than wires, drivers or half-selected cells bear; see `sim.crossbar.array_limits`."""
+
+
+class DiagnosticWarning(SpikeLoomWarning):
+    """A chip that was compiled does not do what the network does; see `sw.diagnostics`."""

@@ -1,0 +1,77 @@
+"""What `compile_model` makes and a weight image holds: a programmed chip, and what is known of how it came about.
+
+Plain data: `sw.chip.Chip` adds what a user does with it, and analysis, diagnosis, export and report read it without
+knowing `Chip`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.compiler.provenance import Provenance
+from spikeloom.sw.config.config import Config
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from spikeloom.sw.common.findings import Diagnosis
+    from spikeloom.sw.decision.learn_rule import LearntRule
+    from spikeloom.sw.ir.network import Network
+    from spikeloom.sw.passes.tune import Tuned
+
+__all__ = ["Compiled", "Stages"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stages:
+    """The network before it became integers, for the waterfall: the model, after folding, after normalising; and the
+    chip before its thresholds were tuned, if they were.
+
+    The model takes images of shape `folded.input_shape`.
+    """
+
+    model: nn.Module
+    folded: Network
+    normalised: Network
+    untuned: ChipImage | None = None
+
+    __repr__ = short_repr
+
+
+@dataclass(eq=False)
+class Compiled:
+    """A compiled network.
+
+    Parameters
+    ----------
+    image : everything the hardware is and holds
+    config : the run's configuration
+    stages : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
+    strategy : how k was learnt; None if it was given, and for a chip that was loaded
+    tuned : how the thresholds were tuned; None if they were not, and for a chip that was loaded
+    provenance : where the chip comes from; unknown if not given
+    network : the network in units of its thresholds, before quantisation, which is that of `stages` if these are given;
+        None for a chip that was loaded
+    findings : what `spikeloom.compile` found on the calibration images, see `Chip.diagnose`; None where they are not
+        known
+    notes : what `spikeloom.compile` chose or changed, in sentences
+    """
+
+    image: ChipImage
+    config: Config
+    stages: Stages | None = None
+    strategy: LearntRule | None = None
+    tuned: Tuned | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    network: Network | None = None
+    findings: Diagnosis | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.stages is not None:
+            self.network = self.stages.normalised
+
+    __repr__ = short_repr

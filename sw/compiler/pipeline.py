@@ -1,0 +1,261 @@
+"""All passes in a row, from a PyTorch model to a programmed chip; `spikeloom.compile` diagnoses it too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from spikeloom.hw.params.parameters import Coding
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.arguments import check_progress
+from spikeloom.sim.crossbar.array_limits import array_problems
+from spikeloom.sim.images.brightness import CalibrationFacts
+from spikeloom.sw.common.errors import ArrayWarning, ConfigError, warn
+from spikeloom.sw.compiler.compiled import Compiled, Stages
+from spikeloom.sw.compiler.default_config import ideal_config
+from spikeloom.sw.compiler.images import calibration_pixels, check_calibration, image_shape, validation_set
+from spikeloom.sw.compiler.notes import conversion_notes, range_notes
+from spikeloom.sw.compiler.provenance import Provenance, chip_name, described
+from spikeloom.sw.compiler.register_ranges import check_result_fields
+from spikeloom.sw.config.config import PRESETS, Config
+from spikeloom.sw.config.settings import idle_in_compile
+from spikeloom.sw.decision.learn_rule import LearntRule, held_still, learn_rule, with_rule
+from spikeloom.sw.frontend.equivalence import check_same
+from spikeloom.sw.frontend.torch_modules import import_torch
+from spikeloom.sw.ir.graph import AveragePool
+from spikeloom.sw.ir.network import Network
+from spikeloom.sw.nir.dynamics import check_dynamics, with_threshold
+from spikeloom.sw.nir.reader import NirModel
+from spikeloom.sw.passes.calibrate import calibrate_adc
+from spikeloom.sw.passes.choose import convert
+from spikeloom.sw.passes.converter_sums import Converters
+from spikeloom.sw.passes.converters import choose_converters
+from spikeloom.sw.passes.fold import fold
+from spikeloom.sw.passes.limits import check_network
+from spikeloom.sw.passes.map import map_to_chip
+from spikeloom.sw.passes.quantise import Levels, full_rate, quantise
+from spikeloom.sw.passes.tune import Factors, Tuned, Tuning, scale_chip
+from spikeloom.sw.passes.tune_loss import tune_chip
+
+__all__ = ["compile_model"]
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, in all, what)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Conversion:
+    """What the chip image is made of whenever rule and factors change: levels, and images to calibrate with."""
+
+    config: Config
+    levels: tuple[Levels, ...]
+    images: NDArray[np.uint8]
+    network: Network
+    finish: Callable[[ChipImage], ChipImage]
+    """Has the last word on the neurons, whose thresholds are scaled by then."""
+    ranges: list[Converters] = field(default_factory=list)
+    """Those of the chip that was made last, if they were chosen."""
+    range_share: float | None = None
+    """Of the currents that fit the converters, if their ranges are chosen; None for the least error."""
+
+    def chip(self, rule: int | Literal["given"] | None = "given", factors: Factors | None = None) -> ChipImage:
+        """The image with converters calibrated for this rule (k, None for T_max alone, or "given") and these factors.
+
+        Both change the currents to expect: how long images run, and how often neurons fire.
+        """
+
+        def mapped(levels: tuple[Levels, ...], gains: tuple[int, ...] | None, adc_bits: int | None = None) -> ChipImage:
+            image = map_to_chip(levels, self.config, gains, adc_bits, self.network.plan)
+            image = image if isinstance(rule, str) else with_rule(image, rule)
+            return self.finish(image if factors is None else scale_chip(image, factors))
+
+        wide = mapped(self.levels, None, adc_bits=16)
+        quantile, bits = self.config.convert.adc_quantile, self.config.crossbar.adc_bits
+        if quantile != "auto":
+            return mapped(self.levels, calibrate_adc(wide, self.images, bits, quantile))
+        chosen = choose_converters(wide, self.images, bits, self.range_share)
+        self.ranges[:] = chosen
+        levels = tuple(each.applied(layer) for each, layer in zip(chosen, self.levels, strict=True))
+        return mapped(levels, tuple(each.shift for each in chosen))
+
+
+def compile_model(
+    model: nn.Module | NirModel,
+    calibration_images: Any,
+    config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    validation: tuple[Any, Any] | None = None,
+    progress: Progress | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    name: str | None = None,
+) -> tuple[Compiled, NDArray[np.uint8]]:
+    """Convert a trained model; see `spikeloom.compile`.
+
+    Returns
+    -------
+    the chip, not diagnosed yet, and the calibration images as it sees them, uint8 [images, inputs]
+    """
+    given = None if config is None else Config.load(config)
+    idle = idle_in_compile(config) if isinstance(config, Mapping) else None
+    if idle is not None:
+        warn(idle)
+    check_progress(progress)
+    check_calibration(calibration_images)
+    shape = image_shape(calibration_images, input_shape)
+    tell = _passes(progress)
+    if isinstance(model, NirModel):
+        if input_shape is not None:
+            raise ValueError(
+                "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself; leave it "
+                "out"
+            )
+        network = fold(model.graph, "weights")
+        config = ideal_config(network, model) if given is None else given
+        name = _name(name, config, given is None, "nir")
+        check_dynamics(model, config)
+        check_network(network, config)
+        images, facts = calibration_pixels(calibration_images, network.input_shape, shape)
+        rule = "mse" if config.convert.weight_scale == "auto" else config.convert.weight_scale
+        levels = quantise(network, config.device.bits, rule)
+        tell(3)
+        chip = _programmed(
+            network, levels, images, facts, config, validation, progress, lambda image: with_threshold(image, model)
+        )
+        return _named(chip, name, described("nir", type(model).__name__, model.graph, images, facts)), images
+    graph = import_torch(model, shape)
+    tell(1)
+    averages = "spikes" if given is None else given.convert.average_pooling
+    if given is not None and averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
+        raise ConfigError(
+            given.name,
+            [
+                f"[convert] average_pooling must be 'spikes' for this network, which has none to fold, not "
+                f"'{averages}'; leave average_pooling out"
+            ],
+        )
+    folded = fold(graph, averages)
+    config = ideal_config(folded) if given is None else given
+    kind = type(model).__name__
+    name = _name(name, config, given is None, kind)
+    check_network(folded, config)
+    images, facts = calibration_pixels(calibration_images, folded.input_shape, shape)
+    check_same(model, folded, images[:4])
+    tell(2)
+    factor = full_rate(Coding[config.coding.input.upper()], config.coding.phases)
+    chosen = convert(folded, images, config, factor)
+    tell(3)
+    stages = Stages(model, folded, chosen.network)
+    chip = _programmed(
+        chosen.network,
+        chosen.levels,
+        images,
+        facts,
+        config,
+        validation,
+        progress,
+        stages=stages,
+        range_share=chosen.range_share,
+    )
+    chip.notes = (*conversion_notes(chosen, config), *chip.notes)
+    return _named(chip, name, described("own", kind, graph, images, facts)), images
+
+
+def _name(given: Any, config: Config, ideal: bool, kind: str) -> str:
+    """The chip's name: as given, or the configuration's own, or the model's class."""
+    unnamed = (*PRESETS, str(Config.model_fields["name"].default), *([config.name] if ideal else []))
+    return chip_name(given, config.name, unnamed, kind)
+
+
+def _named(chip: Compiled, name: str, provenance: Provenance) -> Compiled:
+    chip.image, chip.provenance = replace(chip.image, name=name), provenance
+    return chip
+
+
+_PASSES = ("imported", "folded", "normalised", "quantised and mapped")
+
+
+def _passes(progress: Progress | None) -> Callable[[int], None]:
+    """Tells the progress how many passes are done."""
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, len(_PASSES), f"passes, {_PASSES[done - 1]}")
+
+    return tell
+
+
+def _programmed(
+    network: Network,
+    levels: tuple[Levels, ...],
+    images: NDArray[np.uint8],
+    facts: CalibrationFacts,
+    config: Config,
+    validation: tuple[Any, Any] | None,
+    progress: Progress | None,
+    finish: Callable[[ChipImage], ChipImage] = lambda image: image,
+    stages: Stages | None = None,
+    range_share: float | None = None,
+) -> Compiled:
+    """Calibrate, map, learn and tune a network in levels."""
+    held_out = validation_set(validation, config, network, facts)
+    conversion = _Conversion(config, levels, images, network, finish, range_share=range_share)
+    if held_out is None:
+        chip = Compiled(conversion.chip(), config, stages, network=network)
+        _passes(progress)(len(_PASSES))
+    else:
+        image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
+        stages = None if stages is None else replace(stages, untuned=untuned)
+        chip = Compiled(image, config, stages, learnt, tuned, network=network)
+    check_result_fields(chip.image, config)
+    problems = tuple(array_problems(chip.image))
+    for sentence in problems:
+        warn(sentence, ArrayWarning)
+    chip.notes = (*range_notes(network, conversion.ranges), *problems)
+    return chip
+
+
+def _chosen(
+    conversion: _Conversion, held_out: tuple[NDArray[np.uint8], NDArray[np.int64]], progress: Progress | None
+) -> tuple[ChipImage, ChipImage | None, LearntRule | None, Tuned | None]:
+    """The chip with what the validation images chose: k, then thresholds, then k again if so configured; and the chip
+    before its thresholds were tuned.
+    """
+    config = conversion.config
+    learnt: LearntRule | None = None
+    rule: int | Literal["given"] | None = "given"
+
+    def learn(image: ChipImage) -> LearntRule:
+        return learn_rule(image, *held_out, config.learning, config.seed, progress)
+
+    if config.decision.strategy == "learned":
+        learnt = learn(conversion.chip(rule=None))
+        rule = learnt.k
+    image = conversion.chip(rule)
+    if not config.convert.tune:
+        return image, None, learnt, None
+    untuned = image
+    tuned = tune_chip(
+        held_still(image),
+        *held_out,
+        _tuning(config),
+        config.tuning.batch,
+        config.seed,
+        None if progress is None else lambda done, total, text: progress(done, total, f"factors, tuning: {text}"),
+    )[1]
+    if learnt is not None and config.tuning.relearn:
+        learnt = replace(learn(conversion.chip(None, tuned.factors)), before=learnt)
+        rule = learnt.k
+    return conversion.chip(rule, tuned.factors), untuned, learnt, tuned
+
+
+def _tuning(config: Config) -> Tuning:
+    section = config.tuning
+    return Tuning(
+        **{name: getattr(section, name) for name in ("beta", "alpha", "reductions", "repeats", "limit")},
+        accuracy_drop=None if section.accuracy_drop == 1.0 else section.accuracy_drop,
+    )

@@ -1,0 +1,1 @@
+"""The configuration: its tables, rules between them, presets, manual page."""

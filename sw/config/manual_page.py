@@ -1,0 +1,161 @@
+"""docs/configuration.md, made from the configuration's own classes, so that the page cannot go out of date.
+
+Write it anew with `python -m sw.config.manual_page > docs/configuration.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import textwrap
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from spikeloom.sim.chip.device_config import Interval
+from spikeloom.sim.common.units import FRACTION, unit_of
+from spikeloom.sw.config.config import PRESETS, Config
+from spikeloom.sw.config.field_rules import Rule
+from spikeloom.sw.config.rules import ONE_LAYER_RULES, RULES
+
+__all__ = ["configuration_page"]
+
+_HEAD = """# Configuration
+
+One TOML file describes a run. `spikeloom run FILE`, `spikeloom.compile(model, images, "FILE")` and
+`spikeloom.Config.load("FILE")` read it; a preset's name ({presets}) can stand in a file's place. Everything has a
+default, so a file only says what differs. Unknown keys, values out of range and values that do not go together are
+errors, all reported at once. Shares and spreads are fractions: 0.05 is 5 %. A value that is not usual is a warning: it
+is most likely in another unit.
+
+## A preset with changes
+
+A file or dictionary that begins with a preset changes only what it says; give it a `name`, or its run lies in the
+preset's folder:
+
+```toml
+preset = "digits"
+name = "three-bits"
+
+[device]
+bits = 3
+```
+
+From Python the same is a dictionary, or a copy of a configuration. Both are checked as a whole:
+
+```python
+import spikeloom
+
+config = spikeloom.Config.load({{"preset": "digits", "name": "three-bits", "device": {{"bits": 3}}}})
+assert config == spikeloom.Config.load("digits").updated({{"name": "three-bits", "device": {{"bits": 3}}}})
+```
+
+On the command line, `--set TABLE.KEY=VALUE` changes one value of any configuration, as often as it is given:
+`spikeloom run digits --set device.bits=3 --set name=three-bits`. VALUE is written as in TOML; a single word needs no
+quotation marks. Pydantic's own `model_copy(update=...)` checks nothing: what takes a configuration checks it again.
+
+`spikeloom.compile` without a configuration makes an [ideal chip](software.md#the-ideal-chip) of the network's size.
+
+This page is generated from `sw/config/config.py`, `sw/config/sections.py`, `sw/config/nir_section.py`,
+`sw/config/lifetime_section.py` and `sim/chip/device_config.py` by `python -m spikeloom.sw.config.manual_page`.
+
+"""
+
+_RULES = """## Rules that concern more than one field
+
+These are the rules of `sw/config/rules.py`, which checks them: a field does something, or keeps its default. A field
+that is given at its default value is always fine.
+
+{rules}
+
+Checked where the data or the network is known:
+
+- `data.calibration_images` + `data.validation_images` is at most the number of training images.
+- `convert.average_pooling = "weights"` needs a network with average pooling.
+- `crossbar.copies` above 1 needs a layer with several positions; in a list there is a number for every layer with
+  weights, at most its number of positions (so 1 for a dense layer).
+- With `nir.file`, `[neuron]`, `coding.phases` and `decision.readout` are what the file's neurons are
+  ([NIR](nir.md#neurons)).
+- `lifetime.images_per_s` is at most the rate of images back to back.
+{one_layer}
+
+Within a table: `device.g_max_S` is above `device.g_min_S`, `device.stuck_on` + `device.stuck_off` is at most 1, and
+`programming.amplitude_min` at most `programming.amplitude_max`. `device.cell = "tantalum"` needs `device.g_min_S` and
+`device.g_max_S` within what the cell reaches (58.91 uS to 25 mS at `device.v_read_V = 0.2`), and `device.v_read_V` of
+at most 0.3.
+
+The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are as wide as
+they must be never to overflow; a network whose membranes would need more than 48 bits is refused when it is compiled.
+"""
+
+
+def configuration_page() -> str:
+    """The page's text."""
+    parts = [_HEAD.format(presets=", ".join(f"`{name}`" for name in PRESETS))]
+    top = {name: field for name, field in Config.model_fields.items() if not _is_table(field)}
+    parts.append("## Top level\n\n" + _table(top))
+    for name, field in Config.model_fields.items():
+        if _is_table(field):
+            section: Any = field.annotation
+            parts.append(f"## [{name}]\n\n{' '.join(section.__doc__.split())}\n\n" + _table(section.model_fields))
+    rules = "\n".join(_item(rule) for rule in RULES)
+    one_layer = "\n".join(_item(rule) for rule in ONE_LAYER_RULES)
+    return "".join(parts) + _RULES.format(rules=rules, one_layer=one_layer)
+
+
+def _item(rule: Rule) -> str:
+    """A rule as an item of a list, without line breaks in code."""
+    held = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), f"- {rule.text()}.")
+    lines = textwrap.wrap(held, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace("\0", " ")
+
+
+def _is_table(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _table(fields: dict[str, FieldInfo]) -> str:
+    rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    for name, field in fields.items():
+        default = json.dumps(field.default) if not isinstance(field.default, float) else f"{field.default:g}"
+        rows.append(f"| `{name}` | `{default}` | {_allowed(field)} | {_cell(field.description)} |")
+    return "\n".join(rows) + "\n\n"
+
+
+def _cell(text: str | None) -> str:
+    """Text for a cell of a table, where a bare | would end the cell."""
+    return (text or "").replace("|", r"\|")
+
+
+def _allowed(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
+    if field.annotation == float | Literal["auto"]:
+        return '`"auto"`, or number > 0, <= 1'
+    if field.annotation == int | Literal["auto"]:
+        return '`"auto"`, or whole number >= 0'
+    if get_origin(field.annotation) is UnionType:
+        return "whole number >= 1, or list of them"
+    unit = unit_of(field)
+    if field.annotation == Interval and unit is not None:
+        return f"number >= 0, or list [low, typical, high]; usual {unit.usual}"
+    if get_origin(field.annotation) is tuple:
+        return "list of whole numbers >= 1, <= 32768"
+    kinds: dict[Any, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}
+    limits = []
+    for item in field.metadata:
+        for cls, sign, name in ((Ge, ">=", "ge"), (Gt, ">", "gt"), (Le, "<=", "le"), (Lt, "<", "lt")):
+            if isinstance(item, cls):
+                limits.append(
+                    f"{sign} {getattr(item, name):g}" if getattr(item, name) < 1e6 else f"{sign} {getattr(item, name)}"
+                )
+    allowed = " ".join([kinds[field.annotation], ", ".join(limits)]).strip()
+    return allowed if unit is None or unit is FRACTION else f"{allowed}; usual {unit.usual}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(configuration_page())

@@ -1,0 +1,42 @@
+"""The table [nir]: a network from a NIR file in the place of a trained one, and what the file leaves open."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from spikeloom.sim.common.units import STEP_TIME
+from spikeloom.sw.config.sections import Section
+
+__all__ = ["UNUSED", "NirSection"]
+
+UNUSED = ("normalisation", "percentile", "output_offset", "average_pooling")
+"""Fields of [convert] that do nothing for a network of spiking neurons, which is not normalised."""
+
+
+class NirSection(Section):
+    """A network of spiking neurons from a NIR file, instead of one that is trained: [NIR](nir.md)."""
+
+    file: Annotated[
+        str,
+        Field(
+            description="the NIR file, from the folder that the command is started in; empty is none", max_length=4096
+        ),
+    ] = ""
+    reset: Annotated[
+        Literal["file", "zero", "subtract"],
+        Field(
+            description="what follows a spike: V is set to 0, or loses the threshold; file is what its metadata "
+            "says, or zero"
+        ),
+    ] = "file"
+    threshold: Annotated[
+        Literal["file", "above", "at"],
+        Field(description="whether V fires above its threshold, or at it; file is what its metadata says, or above"),
+    ] = "file"
+    dt_s: Annotated[
+        float,
+        STEP_TIME,
+        Field(ge=0.0, description="a time step, for IF neurons; 0 is what the file's metadata says, or 1e-4, seconds"),
+    ] = 0.0

@@ -1,0 +1,405 @@
+"""Every rule that concerns more than one field of a configuration, in one list.
+
+`sw.config.config.Config` checks the list, `sw.config.manual_page` writes it on docs/configuration.md, and the tests
+walk it: a field that is not at its default changes what a run gives, or breaks one of these rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.devices.effects import EFFECTS
+from spikeloom.sw.config.field_rules import GIVEN, Choice, Needs, Rule, Unused, default_of, shown
+from spikeloom.sw.config.layer_string import parse_layers, shapes_of
+from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
+from spikeloom.sw.config.tables import Tables
+from spikeloom.sw.datasets.datasets import SHAPES
+
+__all__ = ["ONE_LAYER_RULES", "RULES", "broken_rules", "unused_fields"]
+
+_DIRECT = Choice("programming.method", ("direct",))
+_VERIFY = Choice("programming.method", ("verify",))
+_TANTALUM = Choice("device.cell", ("tantalum",))
+_LINEAR = Choice("device.cell", ("linear",))
+_GIVEN_K = Choice("decision.strategy", ("given",))
+_UNTUNED = Choice("convert.tune", (False,))
+_NIR = Choice("nir.file", (GIVEN,))
+_BITS = Choice("coding.input", ("phase", "rate", "even"))
+
+
+def broken_rules(config: Tables) -> list[str]:
+    """A sentence for everything in which a configuration breaks the rules."""
+    return [sentence for rule in RULES for sentence in rule.problems(config)]
+
+
+def unused_fields(config: Tables) -> set[str]:
+    """Fields that do nothing in this configuration, such as "decision.k"."""
+    rules = [rule for rule in RULES if isinstance(rule, Unused) and rule.holds(config)]
+    return {name for rule in rules for name in rule.names(type(config))}
+
+
+def _output_layer_runs(config: Tables) -> Iterator[str]:
+    d, phases = config.decision, config.coding.phases
+    if d.skip * phases >= d.t_max:
+        yield (
+            f"[decision] t_max must be above skip * phases ({d.skip} * {phases} = {d.skip * phases}), or the output "
+            f"layer never runs, not {d.t_max}; raise t_max or lower skip"
+        )
+
+
+def _k(config: Tables) -> Iterator[str]:
+    d, phases = config.decision, config.coding.phases
+    if d.readout == "spikes" and d.k != round(d.k):
+        yield (
+            f"[decision] k must be a whole number of spikes with readout 'spikes', not {d.k!r}; round it, or set "
+            "readout 'membrane', with which k is in thresholds"
+        )
+    given = d.rule == "winner_k" and d.strategy == "given"
+    if d.readout == "spikes" and given and d.k > d.t_max << (phases - 1):
+        yield (
+            f"[decision] k must be at most t_max * 2^(phases - 1) = {d.t_max << (phases - 1)} spikes, the largest "
+            f"count there can be, not {d.k!r}; lower k or raise t_max"
+        )
+
+
+def _membrane_readout(config: Tables) -> Iterator[str]:
+    if config.decision.readout == "membrane" and config.neuron.output_reset != "none":
+        yield (
+            "[neuron] output_reset must be 'none' with [decision] readout 'membrane', since a reset takes the compared "
+            f"sum away, not {config.neuron.output_reset!r}; or set [decision] readout 'spikes'"
+        )
+
+
+def _clip(config: Tables) -> Iterator[str]:
+    if 0.0 < config.neuron.clip < 1.0:
+        yield f"[neuron] clip must be 0 (off) or at least 1 threshold, or no neuron fires, not {config.neuron.clip!r}"
+
+
+def _even_phases(config: Tables) -> Iterator[str]:
+    if config.coding.input == "even" and config.coding.phases > 1:
+        yield (
+            "[coding] phases must be 1 with input 'even', which spaces spikes evenly whatever the weight of their "
+            "phase, so that a pixel's spikes may all have one phase; set input 'phase' or 'rate', not phases "
+            f"{config.coding.phases}"
+        )
+
+
+def _activation_levels(config: Tables) -> Iterator[str]:
+    t = config.train
+    if t.activation == "relu" and t.activation_levels > 0:
+        yield (
+            "[train] activation_levels must be 0 with activation 'relu', which has no upper end to divide, "
+            f"not {t.activation_levels}; or set activation 'clipped'"
+        )
+
+
+def _network(config: Tables) -> Iterator[str]:
+    """What the table [train] says of a network that cannot be, or that its kind of network does not have."""
+    train, data = config.train, config.data.set
+    if train.network == "mlp":
+        return
+    image, classes = SHAPES[data]
+    try:
+        tokens = parse_layers(train.network)
+        shapes_of(tokens, image)
+        if tokens[-1].outputs != classes:
+            raise ValueError(f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}")
+    except ValueError as error:
+        yield f"[train] network '{train.network}': {error}"
+        return
+    kinds = {token.kind for token in tokens}
+    for name, needed, what in (
+        ("pooling", {"pool"}, "pooling such as 2s"),
+        ("batch_norm", {"conv", "residual"}, "convolutions such as 12c5"),
+    ):
+        value, default = getattr(train, name), default_of(config, f"train.{name}")
+        if value != default and not kinds & needed:
+            yield (
+                f"[train] {name} must be {shown(default)} with network '{train.network}', which has no {what}, not "
+                f"{shown(value)}; leave {name} out or give the network some"
+            )
+
+
+def _layer_sizes(config: Tables) -> Iterator[str]:
+    train, default = config.train, default_of(config, "train.hidden")
+    if train.network != "mlp" and train.hidden != default:
+        yield (
+            f"[train] hidden must be {shown(default)} with network '{train.network}', which has the sizes of all "
+            f"layers, not {shown(train.hidden)}; leave hidden out or set network 'mlp'"
+        )
+
+
+def _hidden_layers(config: Tables) -> Iterator[str]:
+    train = config.train
+    if train.network == "mlp" and not train.hidden:
+        said = "hidden []"
+    elif train.network.isdecimal():
+        said = f"network '{train.network}'"
+    else:
+        return
+    for name in ("activation", "dropout"):
+        value, default = getattr(train, name), default_of(config, f"train.{name}")
+        if value != default:
+            yield (
+                f"[train] {name} must be {shown(default)} with {said}, which has no hidden layer, not {shown(value)}; "
+                f"leave {name} out or add a hidden layer"
+            )
+    if train.activation == "clipped" and train.activation_levels != default_of(config, "train.activation_levels"):
+        yield (
+            f"[train] activation_levels must be {default_of(config, 'train.activation_levels')} with {said}, which has "
+            f"no hidden layer, not {train.activation_levels}; leave activation_levels out or add a hidden layer"
+        )
+
+
+def _augment(config: Tables) -> Iterator[str]:
+    if config.train.augment and config.data.set == "digits":
+        yield (
+            "[train] augment must be false for the 8 x 8 images of data set 'digits', not true; or choose another "
+            "[data] set"
+        )
+
+
+def _traced(config: Tables) -> Iterator[str]:
+    images, traced = config.cosim.images, config.cosim.trace_images
+    if traced != "auto" and 0 < images < traced:
+        yield (
+            f"[cosim] trace_images must be at most images ({images}), not {traced}; lower trace_images, leave it out, "
+            "or raise images"
+        )
+
+
+def _eighths(config: Tables) -> Iterator[str]:
+    for name in ("window", "amplitude_min", "amplitude_max"):
+        value = getattr(config.programming, name)
+        if value * CODE != round(value * CODE):
+            yield (
+                f"[programming] {name} must be a whole number of eighths of a level, as the registers hold it "
+                f"(the nearest is {round(value * CODE) / CODE!r}), not {value!r}"
+            )
+
+
+def _analog_drift(config: Tables) -> Iterator[str]:
+    if config.device.drifts and config.coding.input == "analog":
+        yield (
+            "[coding] input must not be 'analog' with [device] cell 'tantalum': there is no drift model of analog "
+            "rows; set input 'phase', 'rate' or 'even', or [device] cell 'linear'"
+        )
+
+
+def _learning(config: Tables) -> Iterator[str]:
+    decision, learning = config.decision, config.learning
+    if decision.strategy != "learned":
+        return
+    if decision.rule != "winner_k":
+        yield (
+            f"[decision] rule must be 'winner_k' with strategy 'learned', which learns its k, not {decision.rule!r}; "
+            "or set strategy 'given'"
+        )
+    if not learning.reward_correct > learning.reward_wrong:
+        yield (
+            f"[learning] reward_correct must be above reward_wrong ({learning.reward_wrong!r}), not "
+            f"{learning.reward_correct!r}"
+        )
+    if learning.epsilon_min > learning.epsilon:
+        yield f"[learning] epsilon_min must be at most epsilon ({learning.epsilon!r}), not {learning.epsilon_min!r}"
+    factor = default_of(config, "learning.epsilon_factor")
+    if learning.epsilon_min == learning.epsilon and learning.epsilon_factor != factor:
+        yield (
+            f"[learning] epsilon_factor must be {factor!r} with epsilon equal to epsilon_min, which never falls, not "
+            f"{learning.epsilon_factor!r}; leave epsilon_factor out or lower epsilon_min"
+        )
+    smallest = default_of(config, "learning.epsilon_min")
+    if learning.epsilon_factor == 1.0 and learning.epsilon_min not in (smallest, learning.epsilon):
+        yield (
+            f"[learning] epsilon_min must be {smallest!r} with epsilon_factor 1.0, with which epsilon never falls, not "
+            f"{learning.epsilon_min!r}; leave epsilon_min out or lower epsilon_factor"
+        )
+
+
+def _read_pulse(config: Tables) -> Iterator[str]:
+    hardware = config.hardware
+    shortest, settle = hardware.pulse_cycles, hardware.settle_cycles
+    if shortest < settle and shortest != default_of(config, "hardware.pulse_cycles"):
+        yield (
+            f"[hardware] pulse_cycles {shortest} does nothing below settle_cycles {settle}, which rows are driven for "
+            f"then; leave pulse_cycles out, or set it to {settle} or more"
+        )
+    if settle < shortest and settle != default_of(config, "hardware.settle_cycles") and _DIRECT.holds(config):
+        yield (
+            f"[hardware] settle_cycles {settle} does nothing below pulse_cycles {shortest}, which rows are driven for "
+            f"anyhow; leave settle_cycles out, or set it to {shortest} or more"
+        )
+
+
+def _exact_sums(config: Tables) -> Iterator[str]:
+    t = config.train
+    if t.exact_sums and (t.network != "mlp" or t.augment):
+        what = f"network '{t.network}'" if t.network != "mlp" else "augment"
+        yield (
+            f"[train] exact_sums must be false with {what}, not true: only network 'mlp' without augment is trained "
+            "so; leave exact_sums out"
+        )
+
+
+def _lifetime(config: Tables) -> Iterator[str]:
+    if config.lifetime.measure and not config.device.drifts:
+        yield (
+            "[lifetime] measure must be false with [device] cell 'linear', which does not drift, not true; or set "
+            "[device] cell 'tantalum'"
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    # decision
+    Needs(
+        _output_layer_runs,
+        "`decision.t_max` is above `decision.skip` * `coding.phases`: otherwise the output layer never runs",
+    ),
+    Needs(
+        _k,
+        '`decision.k` is a whole number with `decision.readout = "spikes"`, and at most `decision.t_max` * '
+        "2^(`coding.phases` - 1), the largest weighted spike count there can be",
+    ),
+    Unused(("decision.k",), (Choice("decision.rule", ("fixed",)),), "which never stops before t_max"),
+    Unused(("decision.k",), (Choice("decision.strategy", ("learned",)),), "which finds k itself"),
+    Needs(
+        _membrane_readout,
+        '`decision.readout = "membrane"` needs `neuron.output_reset = "none"`: a reset would take the compared sum '
+        "away",
+    ),
+    Needs(_clip, "`neuron.clip` is 0 (off) or at least 1: below its threshold no neuron fires"),
+    # learning and tuning
+    Needs(
+        _learning,
+        '`decision.strategy = "learned"` needs `decision.rule = "winner_k"`, and images to learn from: '
+        "`data.validation_images` above 0, or the argument `validation` of `spikeloom.compile`. So does "
+        "`convert.tune = true`. `learning.reward_correct` is above `learning.reward_wrong`, and "
+        "`learning.epsilon_min` at most `learning.epsilon`; where epsilon cannot fall, `epsilon_factor` and "
+        "`epsilon_min` keep their defaults",
+    ),
+    Unused(("learning.*", "tuning.relearn"), (_GIVEN_K,), "which learns nothing"),
+    Unused(("tuning.*",), (_UNTUNED,), "which tunes nothing"),
+    Unused(("tuning.alpha",), (Choice("tuning.reductions", (1,)),), "which leaves beta as it is"),
+    # coding
+    Unused(
+        ("coding.even_start",), (Choice("coding.input", ("phase", "rate", "analog")),), "which has no error diffusion"
+    ),
+    Needs(
+        _even_phases,
+        '`coding.phases` is 1 with `coding.input = "even"`: evenly spaced spikes may all fall on one phase, whose '
+        "weight is not the mean weight",
+    ),
+    Unused(("energy.dac8_J_per_pulse",), (_BITS,), "whose rows have 1-bit drivers"),
+    # network and training
+    Needs(
+        _activation_levels,
+        '`train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide',
+    ),
+    Unused(
+        ("train.pooling", "train.batch_norm"),
+        (Choice("train.network", ("mlp",)),),
+        "which has no convolutions",
+        remedy="leave it out or set network to layers such as '12c5-2s-10'",
+    ),
+    Needs(
+        _network,
+        "`train.network` other than `mlp` fits the data set's images and ends with its classes; `train.pooling` and "
+        "`train.batch_norm` keep their defaults where the network has no pooling or no convolutions",
+    ),
+    Needs(
+        _layer_sizes,
+        "`train.hidden` keeps its default with `train.network` other than `mlp`, which has the sizes of all layers",
+    ),
+    Needs(
+        _hidden_layers,
+        "`train.activation`, `activation_levels` and `dropout` keep their defaults for a network without hidden layers",
+    ),
+    Needs(_augment, "`train.augment` is false for data set `digits`, whose images are too small to shift"),
+    Needs(_exact_sums, '`train.exact_sums` needs `train.network = "mlp"` and `train.augment = false`'),
+    # conversion
+    Unused(
+        ("convert.percentile",),
+        (Choice("convert.normalisation", ("auto", "max")),),
+        "which does not use it",
+        remedy="set normalisation = 'percentile'",
+    ),
+    # NIR
+    Unused(("train.*",), (_NIR,), "whose network is not trained here"),
+    Unused(tuple(f"convert.{name}" for name in NOT_NORMALISED), (_NIR,), "whose network is not normalised"),
+    Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learnt or tuned"),
+    Unused(("nir.*",), (Choice("nir.file", ("",)),), "from which the network would come"),
+    # devices and programming
+    Needs(
+        _eighths,
+        "`programming.window`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, "
+        "as the registers hold them",
+    ),
+    Unused(
+        (
+            "device.pulse_up",
+            "device.pulse_down",
+            "device.soft_bounds",
+            "device.v_program_V",
+            "programming.window",
+            "programming.tries",
+            "programming.amplitude_min",
+            "programming.amplitude_max",
+            "hardware.program_cycles",
+        ),
+        (_DIRECT,),
+        "which gives no pulses",
+    ),
+    Unused(("programming.fault_aware",), (_DIRECT,), "which finds no failed cells"),
+    *(
+        Unused(tuple(f"device.{name}" for name in entry.fields), (choice,), entry.unused)
+        for entry in EFFECTS
+        for stage, choice in ((entry.direct, _DIRECT), (entry.verify, _VERIFY))
+        if stage is None
+    ),
+    Unused(("device.refresh_every",), (_VERIFY,), "whose pulses are not given again within a run"),
+    Unused(
+        ("device.pulse_up", "device.pulse_down", "device.soft_bounds"),
+        (_TANTALUM,),
+        "whose equations say how far a pulse goes",
+    ),
+    Unused(
+        ("device.read_polarity", "device.acceleration", "device.drift_every", "device.refresh_every"),
+        (_LINEAR,),
+        "which does not drift",
+    ),
+    Needs(_analog_drift, '`device.cell = "tantalum"` needs 1-bit rows (`coding.input` not `"analog"`)'),
+    # hardware
+    Needs(
+        _read_pulse,
+        "`hardware.pulse_cycles` keeps its default below `hardware.settle_cycles`, and `settle_cycles` below "
+        '`pulse_cycles` with `programming.method = "direct"`: rows are driven for the longer of the two',
+    ),
+    # runs
+    Needs(_traced, "`cosim.trace_images` is at most `cosim.images`, unless that is 0 (all)"),
+    Needs(_lifetime, '`lifetime.measure = true` needs `device.cell = "tantalum"`'),
+    Unused(
+        ("lifetime.*",), (Choice("lifetime.measure", (False,)),), "since nothing is measured", ("lifetime.measure",)
+    ),
+    Unused(
+        ("lifetime.programmings",),
+        (Choice("device.program_sigma", (0.0,)), Choice("lifetime.measure", (True,))),
+        "where all programmings are the same",
+        remedy="leave programmings out, or set [device] program_sigma above 0 (and [programming] method 'direct')",
+    ),
+)
+
+ONE_LAYER_RULES: tuple[Unused, ...] = (
+    Unused(("neuron.reset",), (), "for a network of one layer, which has no hidden neurons"),
+    Unused(
+        ("energy.dac_J_per_pulse",),
+        (Choice("coding.input", ("analog",)),),
+        "for a network of one layer, which has no 1-bit rows then",
+    ),
+    Unused(
+        ("convert.tune",),
+        (Choice("decision.rule", ("fixed",)),),
+        "for a network of one layer, into which the same spikes come whatever its threshold",
+    ),
+)
+"""Rules for networks of one layer, checked when the network is known."""

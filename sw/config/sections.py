@@ -1,0 +1,425 @@
+"""The tables of a configuration file: one frozen class each, one sentence and a unit for every field.
+
+The tables [device], [programming] and [energy] belong to the device model: `sim.chip.device_config`. Checks that
+concern more than one table are in `sw.config.config`, in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from spikeloom.sim.common.arguments import is_number, is_whole
+from spikeloom.sim.common.units import FRACTION, FREQUENCY, PULSE_TIME, Table
+
+__all__ = [
+    "CodingSection",
+    "ConvertSection",
+    "CosimSection",
+    "CrossbarSection",
+    "DataSection",
+    "DecisionSection",
+    "HardwareSection",
+    "LearningSection",
+    "NeuronSection",
+    "TrainSection",
+    "TuningSection",
+]
+
+
+Share = Annotated[float, FRACTION]
+_TRACED = 4
+"""Images whose membranes are compared where nobody says how many."""
+
+
+class Section(Table):
+    """A table whose numbers are finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class DataSection(Section):
+    """Which images the run trains on, calibrates with and tests."""
+
+    set: Annotated[
+        Literal["digits", "mnist", "fashion-mnist", "cifar-10"],
+        Field(description="data set; digits comes with scikit-learn, the others from SPIKELOOM_DATA or a download"),
+    ] = "digits"
+    test_limit: Annotated[int, Field(ge=0, description="test images used, first ones first, images; 0 is all")] = 0
+    calibration_images: Annotated[
+        int, Field(ge=1, description="training images that normalisation and ADC calibration look at, images")
+    ] = 1000
+    validation_images: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="last training images, kept out of training and calibration; a learnt k and tuned thresholds "
+            "are found with them, images",
+        ),
+    ] = 0
+
+
+class TrainSection(Section):
+    """Training of the example network. Not used when a model of one's own is compiled."""
+
+    network: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="`mlp` for dense layers of the sizes `hidden`, or layers such as 12c5-2s-64c5-2s-10 "
+            "([software](software.md#layer-strings))",
+        ),
+    ] = "mlp"
+    hidden: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=32768)], ...],
+        Field(strict=False, description="sizes of the hidden layers, first to last, neurons"),
+    ] = (128, 64)
+    pooling: Annotated[
+        Literal["max", "average"], Field(description="pooling of the layers such as 2s, after the activation")
+    ] = "max"
+    batch_norm: Annotated[bool, Field(description="whether a batch norm follows each convolution")] = False
+    epochs: Annotated[int, Field(ge=1, description="passes over the training images, epochs")] = 40
+    batch: Annotated[int, Field(ge=1, description="images a training step, images")] = 64
+    learning_rate: Annotated[
+        float, Field(gt=0.0, le=1.0, description="peak learning rate of Adam; follows a cosine to zero, no unit")
+    ] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0, description="decoupled weight decay of AdamW, no unit")] = 0.0
+    dropout: Annotated[
+        Share, Field(ge=0.0, lt=1.0, description="share of hidden activations dropped in training, fraction")
+    ] = 0.0
+    activation: Annotated[
+        Literal["relu", "clipped"],
+        Field(description="hidden activation; clipped is min(max(x, 0), 1), a neuron's firing rate"),
+    ] = "clipped"
+    activation_levels: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=256,
+            description="steps that a clipped activation is rounded to, the spike counts of as many time steps; "
+            "0 is no rounding, levels",
+        ),
+    ] = 4
+    weight_bits: Annotated[
+        int,
+        Field(ge=0, le=6, description="bits of a cell that training rounds weights to, as conversion will; 0 is off"),
+    ] = 4
+    weight_noise: Annotated[
+        Share,
+        Field(ge=0.0, le=1.0, description="Gaussian error of every weight in training, relative to it, fraction"),
+    ] = 0.0
+    augment: Annotated[
+        bool, Field(description="whether training images are shifted, turned and scaled a little at random")
+    ] = False
+    label_smoothing: Annotated[
+        Share, Field(ge=0.0, lt=1.0, description="share of the target spread over all classes, fraction")
+    ] = 0.0
+    exact_sums: Annotated[
+        bool,
+        Field(
+            description="whether training gives the same network on every processor, with sums that are exact in any "
+            "order; only for `mlp` without `augment`, and slower where layers are large"
+        ),
+    ] = False
+
+
+def _share(value: Any) -> Any:
+    """A percentile as a fraction; one sentence for a percentage."""
+    if is_number(value) and value > 1.0:
+        raise ValueError(
+            f"percentile must be at most 1, a fraction, not {value!r}; "
+            + (f"{value:g} % is {value / 100.0:.6g}" if value <= 100.0 else "99.9 % is 0.999")
+        )
+    return float(value) if is_whole(value) else value
+
+
+def _quantile(value: Any) -> Any:
+    """ "auto", or a number above 0 and at most 1."""
+    number = is_number(value)
+    if value != "auto" and not (number and 0.0 < value <= 1.0):
+        percent = f"; {value:g} % is {value / 100.0:.6g}" if number and 1.0 < value <= 100.0 else ""
+        raise ValueError(f"adc_quantile must be 'auto' or a number above 0 and at most 1, not {value!r}{percent}")
+    return float(value) if number else value
+
+
+class ConvertSection(Section):
+    """From a trained network to integer levels."""
+
+    normalisation: Annotated[
+        Literal["auto", "max", "percentile"],
+        Field(
+            description="activation that becomes a firing rate of 1: the largest, the percentile, or what makes the "
+            "spiking network's classes nearest to the model's on the calibration images"
+        ),
+    ] = "auto"
+    percentile: Annotated[
+        float,
+        BeforeValidator(_share),
+        Field(
+            gt=0.0, le=1.0, description="share of the positive activations up to a rate of 1, if so chosen, fraction"
+        ),
+    ] = 0.999
+    output_offset: Annotated[
+        Literal["auto", "network"],
+        Field(
+            description="what all outputs have in common, which changes no class: moved to where output neurons decide "
+            "best on the calibration images, or as the network has it"
+        ),
+    ] = "auto"
+    average_pooling: Annotated[
+        Literal["spikes", "weights"],
+        Field(
+            description="average pooling behind an activation: a unit on spikes, or in the weights of the next layer, "
+            "which then has a row for every value averaged"
+        ),
+    ] = "spikes"
+    weight_scale: Annotated[
+        Literal["auto", "max", "mse"],
+        Field(
+            description="scale of a layer: the largest weight is the top level, least mean square error of the "
+            "weights, or least error of the layer's output on the calibration images; with mse and auto, weights that "
+            "training rounded to the cells' levels stay as they are; for a network from NIR, auto is mse"
+        ),
+    ] = "auto"
+    adc_quantile: Annotated[
+        float | Literal["auto"],
+        BeforeValidator(_quantile),
+        Field(
+            description="share of the calibration images' column currents that must not saturate an ADC, above 0 and "
+            "at most 1, fraction; auto takes the range with the least error"
+        ),
+    ] = "auto"
+    tune: Annotated[
+        bool, Field(description="whether thresholds are tuned with the validation images until images cost less")
+    ] = False
+
+
+class TuningSection(Section):
+    """How thresholds are tuned, with `convert.tune` (Ma and Zhou, Algorithm 2; docs/strategy.md)."""
+
+    beta: Annotated[
+        Share,
+        Field(gt=0.0, lt=1.0, description="relative change of a layer's factor in the first rounds, fraction"),
+    ] = 0.5
+    alpha: Annotated[
+        Share,
+        Field(gt=0.0, le=1.0, description="what beta is multiplied by each time it is reduced, fraction"),
+    ] = 0.2
+    reductions: Annotated[int, Field(ge=1, le=100, description="values of beta, one after the other")] = 4
+    repeats: Annotated[int, Field(ge=1, le=100, description="rounds over all layers with each beta, rounds")] = 2
+    limit: Annotated[
+        float, Field(gt=1.0, le=1024.0, description="a layer's factor stays between 1 / limit and limit, no unit")
+    ] = 16.0
+    batch: Annotated[
+        int,
+        Field(ge=1, description="validation images that the loss is measured on, drawn once; all if fewer, images"),
+    ] = 500
+    accuracy_drop: Annotated[
+        Share,
+        Field(
+            ge=0.0,
+            le=1.0,
+            description="largest loss of accuracy on these images; 1 is no bound, the paper's loss alone, fraction",
+        ),
+    ] = 1.0
+    relearn: Annotated[bool, Field(description="whether k is learnt once more on the tuned chip")] = False
+
+
+class CodingSection(Section):
+    """How pixels become row signals."""
+
+    input: Annotated[
+        Literal["phase", "rate", "even", "analog"],
+        Field(
+            description="input coding: bits of the pixel MSB first, Bernoulli spikes, error diffusion, or the first "
+            "layer's DAC driving the pixel itself"
+        ),
+    ] = "even"
+    phases: Annotated[int, Field(ge=1, le=16, description="K, phases a period; 1 is rate coding, time steps")] = 1
+    even_start: Annotated[
+        int, Field(ge=0, le=254, description="start value of the error diffusion, 1/255 of a spike")
+    ] = 127
+
+
+class NeuronSection(Section):
+    """The integrate-and-fire neuron."""
+
+    reset: Annotated[
+        Literal["subtract", "zero", "none"], Field(description="what follows a spike of a hidden neuron")
+    ] = "subtract"
+    output_reset: Annotated[
+        Literal["subtract", "zero", "none"],
+        Field(description="what follows a spike of an output neuron; none only accumulates"),
+    ] = "subtract"
+    v0: Annotated[
+        float, Field(ge=0.0, le=1.0, description="membrane at an image's start, thresholds of the last phase")
+    ] = 0.5
+    leak: Annotated[
+        int, Field(ge=0, le=15, description="V loses V >> leak a step; 0 is no leak, bits of the shift")
+    ] = 0
+    clip: Annotated[float, Field(ge=0.0, description="limit of |V|; 0 is no limit, thresholds of the first phase")] = (
+        0.0
+    )
+
+
+class DecisionSection(Section):
+    """When inference ends, and what decides."""
+
+    rule: Annotated[
+        Literal["fixed", "winner_k"],
+        Field(description="always t_max steps, or stop when the best class leads the second by k"),
+    ] = "winner_k"
+    k: Annotated[
+        float,
+        Field(
+            gt=0.0,
+            description="lead that ends inference: spikes of the last phase for readout spikes, thresholds of the "
+            "output layer for readout membrane",
+        ),
+    ] = 2.0
+    t_max: Annotated[int, Field(ge=1, le=32767, description="most time steps an image may take, time steps")] = 20
+    skip: Annotated[
+        int, Field(ge=0, description="first periods in which the output layer is not run, periods of K time steps")
+    ] = 0
+    readout: Annotated[
+        Literal["spikes", "membrane"], Field(description="what is compared: output spike counts or output membranes")
+    ] = "spikes"
+    strategy: Annotated[
+        Literal["given", "learned"],
+        Field(description="where k comes from: the field k, or learnt from the validation images (table [learning])"),
+    ] = "given"
+
+
+class LearningSection(Section):
+    """How k is learnt, with `decision.strategy = "learned"` (Ma and Zhou, Algorithm 1; docs/strategy.md)."""
+
+    reward_correct: Annotated[float, Field(description="reward of stopping at the right class, R_c, points")] = 50.0
+    reward_wrong: Annotated[float, Field(description="reward of stopping at a wrong class, R_p, points")] = -50.0
+    reward_step: Annotated[float, Field(le=0.0, description="reward of every time step, R_t, points")] = -1.0
+    discount: Annotated[
+        Share,
+        Field(gt=0.0, le=1.0, description="gamma, weight of what follows a passage to the next lead, fraction"),
+    ] = 0.9
+    rate: Annotated[Share, Field(gt=0.0, le=1.0, description="alpha, weight of what is new in a Q value, fraction")] = (
+        0.1
+    )
+    rate_halves_at: Annotated[
+        int, Field(ge=0, description="updates of a Q value after which its alpha is half; 0 is constant, updates")
+    ] = 0
+    epsilon: Annotated[
+        Share, Field(gt=0.0, le=1.0, description="probability of a random action at first, fraction")
+    ] = 1.0
+    epsilon_factor: Annotated[
+        Share, Field(gt=0.0, le=1.0, description="what epsilon is multiplied by after every image, fraction")
+    ] = 0.9998
+    epsilon_min: Annotated[Share, Field(gt=0.0, le=1.0, description="epsilon is never below, fraction")] = 0.4
+    max_images: Annotated[
+        int, Field(ge=1, le=10**9, description="end of learning if it does not converge, images shown")
+    ] = 400_000
+
+
+def _copies(value: Any) -> Any:
+    """A list as a tuple; one sentence for what is neither a number nor a list of numbers of at least 1."""
+    numbers = list(value) if isinstance(value, list | tuple) else [value]
+    if not numbers or not all(is_whole(n) and n >= 1 for n in numbers):
+        raise ValueError(
+            f"copies must be a whole number of at least 1, or a list of such numbers, one a layer, not {value!r}"
+        )
+    return tuple(numbers) if isinstance(value, list | tuple) else value
+
+
+class CrossbarSection(Section):
+    """Size of an array and its converters."""
+
+    tile_rows: Annotated[int, Field(ge=1, le=65536, description="rows of a crossbar tile, rows")] = 256
+    tile_columns: Annotated[int, Field(ge=1, le=65536, description="columns of a crossbar tile, columns")] = 64
+    adc_bits: Annotated[
+        int, Field(ge=1, le=16, description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits")
+    ] = 8
+    copies: Annotated[
+        int | tuple[int, ...],
+        BeforeValidator(_copies),
+        Field(
+            description="crossbars with the weights of one layer, which take its output positions in turn; one number "
+            "for all layers with several positions (at most as many as it has), or a number a layer, crossbars"
+        ),
+    ] = 1
+
+
+class HardwareSection(Section):
+    """Structure and timing of the digital part."""
+
+    lanes: Annotated[
+        int, Field(ge=1, description="ADCs a row tile and neuron circuits a layer; at most a layer's outputs, lanes")
+    ] = 16
+    encoder_lanes: Annotated[
+        int, Field(ge=1, description="pixels encoded in a clock cycle; at most the number of pixels, lanes")
+    ] = 16
+    pulse_cycles: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=65535,
+            description="shortest read pulse, clock cycles; rows are driven, and cells conduct, for this or for "
+            "settle_cycles, whichever is longer",
+        ),
+    ] = 4
+    settle_cycles: Annotated[
+        int, Field(ge=1, le=65535, description="time the array takes to settle before it samples, clock cycles")
+    ] = 2
+    adc_cycles: Annotated[int, Field(ge=1, le=65535, description="time of a conversion, clock cycles")] = 1
+    program_cycles: Annotated[int, Field(ge=1, le=65535, description="length of a programming pulse, clock cycles")] = (
+        10
+    )
+    clock_Hz: Annotated[float, FREQUENCY, Field(gt=0.0, description="clock frequency, hertz")] = 1e8
+
+    def slips(self) -> Iterator[str]:
+        """Those of the fields, and of pulses that are as long as no cell's."""
+        yield from super().slips()
+        if FREQUENCY.slip(self.clock_Hz):
+            return
+        for name in ("pulse_cycles", "settle_cycles", "program_cycles"):
+            time_s = getattr(self, name) / self.clock_Hz
+            if PULSE_TIME.slip(time_s):
+                given = f"{name} is {getattr(self, name)}, {time_s:.3g} s at clock_Hz {self.clock_Hz:g}"
+                yield f"[hardware] {given}: usual are {PULSE_TIME.usual}"
+
+
+def _traced(value: Any) -> Any:
+    """ "auto", or a whole number of at least 0."""
+    if value != "auto" and not (is_whole(value) and value >= 0):
+        raise ValueError(f"trace_images must be 'auto' or a whole number of at least 0, not {value!r}")
+    return value
+
+
+class CosimSection(Section):
+    """The run of the generated Verilog."""
+
+    simulator: Annotated[Literal["verilator", "icarus"], Field(description="simulator that runs the Verilog")] = (
+        "verilator"
+    )
+    images: Annotated[int, Field(ge=0, description="test images run through the Verilog; 0 is all, images")] = 0
+    trace_images: Annotated[
+        int | Literal["auto"],
+        BeforeValidator(_traced),
+        Field(
+            description="images of which every membrane is compared as well, at most `images`; auto is 4, or all where "
+            "fewer are run, images"
+        ),
+    ] = "auto"
+    waves: Annotated[bool, Field(description="whether the simulator writes a waveform file")] = False
+    through_bus: Annotated[
+        bool,
+        Field(
+            description="whether the chip is loaded, programmed and read over its host buses, back to back, instead of "
+            "the unit's plain ports"
+        ),
+    ] = False
+
+    @property
+    def traced(self) -> int:
+        """Images of which every membrane is compared, if as many are run."""
+        return _TRACED if self.trace_images == "auto" else self.trace_images

@@ -1,0 +1,1 @@
+"""Learning when to stop: trajectories, Q-learning, the rule of a chip."""

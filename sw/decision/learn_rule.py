@@ -1,0 +1,93 @@
+"""The decision rule learnt from validation images, as a pass: trajectories, Q-learning, and the direct search.
+
+Learnt on the chip's own devices, with cells that drift held where programming left them: the rule must not depend on
+the order of the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.parameters import Rule
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.lifetime.search import held
+from spikeloom.sw.config.sections import LearningSection
+from spikeloom.sw.decision.q_learning import Learning, Strategy, learn_strategy
+from spikeloom.sw.decision.trajectories import Rewards, Search, record_trajectories, search_k
+
+__all__ = ["LearntRule", "held_still", "learn_rule", "with_rule"]
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, in all, what)."""
+
+
+@dataclass(frozen=True, eq=False)
+class LearntRule:
+    """How the chip's rule came about.
+
+    Parameters
+    ----------
+    strategy : what was learnt; its k is in the chip's register, and the chip runs to T_max if it is None
+    search : every k on the same images, counted
+    images : validation images learnt from
+    before : what was learnt before tuning, if k was learnt again
+    """
+
+    strategy: Strategy
+    search: Search
+    images: int
+    before: LearntRule | None = None
+
+    __repr__ = short_repr
+
+    @property
+    def k(self) -> int | None:
+        """The register's value; None if no lead is worth stopping for."""
+        return self.strategy.k
+
+
+def learn_rule(
+    image: ChipImage,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    section: LearningSection,
+    seed: int,
+    progress: Progress | None = None,
+) -> LearntRule:
+    """Learn when to stop; the chip's own rule and k do not matter.
+
+    Parameters
+    ----------
+    images, labels : uint8 [images, inputs] and int64 [images], kept out of training and testing
+    seed : of order and exploration
+    """
+    tell = progress if progress is not None else _silent
+    trajectories = record_trajectories(
+        held_still(image), images, labels, progress=lambda done, total: tell(done, total, "images run to learn from")
+    )
+    rewards = Rewards(section.reward_correct, section.reward_wrong, section.reward_step, section.discount)
+    names = ("rate", "rate_halves_at", "epsilon", "epsilon_factor", "epsilon_min", "max_images")
+    learning = Learning(rewards, **{name: getattr(section, name) for name in names})
+    strategy = learn_strategy(
+        trajectories, learning, seed, lambda done, total, text: tell(done, total, f"images shown, learning k: {text}")
+    )
+    return LearntRule(strategy, search_k(trajectories, rewards), len(trajectories))
+
+
+def with_rule(image: ChipImage, k: int | None) -> ChipImage:
+    """The chip with WINNER-K and this register value, or with the fixed rule for None."""
+    return replace(image, rule=Rule.FIXED) if k is None else replace(image, rule=Rule.WINNER_K, k=k)
+
+
+def held_still(image: ChipImage) -> ChipImage:
+    """The chip as programmed: cells that drift do not."""
+    return held(image) if image.device.drifts else image
+
+
+def _silent(done: int, total: int, what: str) -> None:
+    pass

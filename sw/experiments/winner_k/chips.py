@@ -1,0 +1,91 @@
+"""Step `chips`: every case's chip of every seed, as `spikeloom.compile` makes it, with what learning and tuning
+found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from spikeloom.hw.params.parameters import Rule
+from spikeloom.sw.common.files import write_atomic
+from spikeloom.sw.common.sources import source_of
+from spikeloom.sw.compiler.compiled import Compiled
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.decision.learn_rule import LearntRule
+from spikeloom.sw.diagnostics.pipeline import compile_diagnosed
+from spikeloom.sw.experiments.winner_k.cases import Case
+from spikeloom.sw.experiments.winner_k.experiment import Experiment, Images
+from spikeloom.sw.experiments.winner_k.networks import load_network
+from spikeloom.sw.experiments.winner_k.parts import Parts, plain
+from spikeloom.sw.flow.decision_files import load_strategy, load_tuned, strategy_json, tuned_json
+from spikeloom.sw.flow.flow import Flow
+from spikeloom.sw.passes.tune import Tuned
+from spikeloom.sw.weight_image.file import save
+
+__all__ = ["compile_case", "learnt_rule", "make_chips", "tuned_factors"]
+
+
+def make_chips(experiment: Experiment, flow: Flow) -> list[Path]:
+    """Compile every case of every seed."""
+    parts = Parts(flow, "chips", (source_of(make_chips),), len(experiment.seeds) * len(experiment.cases))
+    rows: list[dict[str, Any]] = []
+    paths: list[Path] = []
+    for seed in experiment.seeds:
+        for case in experiment.cases:
+            config = experiment.scale.config(case, seed)
+            path = experiment.chip_path(flow, case, seed)
+            learns, tunes = config.decision.strategy == "learned", config.convert.tune
+            kept = [path, *([_strategy(path)] if learns else []), *([_tuning(path)] if tunes else [])]
+
+            def work(case=case, seed=seed, path=path, config=config):  # type: ignore[no-untyped-def]
+                model = load_network(experiment, flow, case.network, seed)
+                chip = compile_case(experiment, model, config, experiment.validation())
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save(chip, path)
+                if chip.strategy is not None:
+                    write_atomic(_strategy(path), strategy_json(chip.strategy))
+                if chip.tuned is not None:
+                    write_atomic(_tuning(path), tuned_json(chip.tuned))
+                return {
+                    "case": case.name,
+                    "seed": seed,
+                    "k": chip.image.k if chip.image.rule == Rule.WINNER_K else None,
+                    "factors": None if chip.tuned is None else list(chip.tuned.factors),
+                    "search_best": None if chip.strategy is None else chip.strategy.search.best,
+                    "converged": None if chip.strategy is None else chip.strategy.strategy.converged,
+                }
+
+            inputs = [flow.folder / "data/data.json", experiment.network_path(flow, case.network, seed)]
+            name, facts = f"{case.slug}-{seed}", config.model_dump(mode="json")
+            rows.append(parts.get(name, facts, inputs, work, tuple(kept)))
+            paths += kept
+    summary = flow.folder / "chips/chips.json"
+    write_atomic(summary, plain(rows))
+    return [*paths, summary]
+
+
+def compile_case(experiment: Experiment, model: nn.Module, config: Config, validation: Images) -> Compiled:
+    """The chip of a configuration; validation images go to it where something is to be learnt or tuned."""
+    chosen = config.decision.strategy == "learned" or config.convert.tune
+    held_out = (validation.pixels, validation.labels) if chosen else None
+    return compile_diagnosed(model, experiment.calibration(), config, held_out)
+
+
+def learnt_rule(experiment: Experiment, flow: Flow, case: Case, seed: int) -> LearntRule:
+    """How a chip's k was learnt."""
+    return load_strategy(_strategy(experiment.chip_path(flow, case, seed)))
+
+
+def tuned_factors(experiment: Experiment, flow: Flow, case: Case, seed: int) -> Tuned:
+    """How a chip's thresholds were tuned."""
+    return load_tuned(_tuning(experiment.chip_path(flow, case, seed)))
+
+
+def _strategy(chip: Path) -> Path:
+    return chip.with_suffix(".strategy.json")
+
+
+def _tuning(chip: Path) -> Path:
+    return chip.with_suffix(".tuning.json")

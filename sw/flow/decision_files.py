@@ -1,0 +1,106 @@
+"""A learnt rule and tuned factors as plain JSON, and back: numbers are those that were found, to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from spikeloom.sw.common.errors import FileError
+from spikeloom.sw.common.files import readable_error
+from spikeloom.sw.decision.learn_rule import LearntRule
+from spikeloom.sw.decision.q_learning import Strategy
+from spikeloom.sw.decision.trajectories import Search
+from spikeloom.sw.passes.tune import Cost, Move, Tuned
+
+__all__ = ["load_strategy", "load_tuned", "strategy_json", "tuned_json"]
+
+T = TypeVar("T")
+
+_DTYPES: dict[str, Any] = {"visits": np.int64, "shown": np.int64}
+"""Arrays that are not float64."""
+
+
+def strategy_json(learnt: LearntRule) -> str:
+    """The text of `convert/strategy.json`."""
+    return _text(_plain(learnt))
+
+
+def tuned_json(tuned: Tuned) -> str:
+    """The text of `convert/tuning.json`; accuracies that are not known are null."""
+    return _text(_plain(tuned))
+
+
+def load_strategy(path: Path) -> LearntRule:
+    """What `strategy_json` wrote. Raises `FileError` if the file is not there, or damaged."""
+    return _load(path, "a learnt strategy", _learnt)
+
+
+def load_tuned(path: Path) -> Tuned:
+    """What `tuned_json` wrote. Raises `FileError` if the file is not there, or damaged."""
+    return _load(path, "a tuning", _tuned)
+
+
+def _text(values: Any) -> str:
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return None if isinstance(value, float) and value != value else value
+
+
+def _load(path: Path, what: str, build: Callable[[Mapping[str, Any]], T]) -> T:
+    try:
+        return build(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise FileError(readable_error(path, error, "read")) from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise FileError(
+            f"'{path}' is not {what} of SpikeLoom, or damaged; make it again with `spikeloom run CONFIG --from convert`"
+        ) from error
+
+
+def _arrays(cls: type[T], values: Mapping[str, Any]) -> T:
+    """A dataclass whose lists are arrays, but for `ks`."""
+    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if known != set(values):
+        raise ValueError(f"its keys are {', '.join(sorted(values))}, not {', '.join(sorted(known))}")
+    return cls(
+        **{
+            name: np.array(value, _DTYPES.get(name, np.float64)) if isinstance(value, list) and name != "ks" else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _learnt(values: Mapping[str, Any]) -> LearntRule:
+    search = dict(values["search"])
+    before = values["before"]
+    return LearntRule(
+        _arrays(Strategy, values["strategy"]),
+        _arrays(Search, {**search, "ks": tuple(search["ks"])}),
+        values["images"],
+        None if before is None else _learnt(before),
+    )
+
+
+def _tuned(values: Mapping[str, Any]) -> Tuned:
+    history = tuple(
+        Move(**{**move, "factors": tuple(move["factors"]), "cost": _cost(move["cost"])}) for move in values["history"]
+    )
+    costs = {name: _cost(values[name]) for name in ("before", "after")}
+    return Tuned(**{**values, **costs, "factors": tuple(values["factors"]), "history": history})
+
+
+def _cost(values: Mapping[str, Any]) -> Cost:
+    return Cost(**{name: float("nan") if value is None else value for name, value in values.items()})

@@ -1,0 +1,43 @@
+"""The one layer PyTorch does not have: a rectifier with an upper end and, if wanted, a few levels."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from spikeloom.sim.common.arguments import is_whole
+
+__all__ = ["ClippedReLU"]
+
+
+class ClippedReLU(nn.Module):
+    """y = min(max(x, 0), clip), rounded to `levels` equal steps; the gradient passes straight through the rounding.
+
+    Parameters
+    ----------
+    clip : upper end, > 0; becomes the neuron's threshold
+    levels : steps between 0 and clip; 0 is no rounding
+
+    A network trained with it loses little when its activations become the spike counts of a few time steps (Bu et al.,
+    "Optimal ANN-SNN conversion for high-accuracy and ultra-low-latency spiking neural networks", ICLR 2022).
+    """
+
+    def __init__(self, clip: float = 1.0, levels: int = 0) -> None:
+        super().__init__()
+        if not clip > 0.0 or clip == float("inf"):
+            raise ValueError(f"ClippedReLU: clip must be a positive finite number, not {clip!r}")
+        if not is_whole(levels) or levels < 0:
+            raise ValueError(f"ClippedReLU: levels must be a whole number of at least 0, not {levels!r}")
+        self.clip = float(clip)
+        self.levels = int(levels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.clamp(x, 0.0, self.clip)
+        if not self.levels:
+            return y
+        step = self.clip / self.levels
+        rounded = torch.clamp(torch.floor(x / step + 0.5) * step, 0.0, self.clip)
+        return y + (rounded - y).detach() if torch.is_grad_enabled() else rounded
+
+    def extra_repr(self) -> str:
+        return f"clip={self.clip}, levels={self.levels}"

@@ -1,0 +1,1 @@
+"""The network between the front end and the passes: graph, layers, windows."""

@@ -1,0 +1,217 @@
+"""A model as a handful of frozen dataclasses, as importers make it: operations, and which reads which.
+
+`sw.passes.fold` turns a `Graph` into a `sw.ir.network.Network` of crossbar layers and pooling units, and everything
+after works on that. Values are in PyTorch's order: (channel * height + y) * width + x.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.common.errors import UnsupportedError
+
+__all__ = [
+    "Add",
+    "Affine",
+    "AveragePool",
+    "Convolution",
+    "Flatten",
+    "Graph",
+    "Linear",
+    "MaxPool",
+    "Neurons",
+    "Node",
+    "Rectifier",
+    "Subsample",
+]
+
+Floats = NDArray[np.float64]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """y = weight @ x + bias; weight float64 [outputs, inputs], bias float64 [outputs].
+
+    biased : whether the model's layer has a bias at all; without, bias is 0
+    """
+
+    name: str
+    weight: Floats
+    bias: Floats
+    biased: bool = True
+
+    __repr__ = short_repr
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """Cross-correlation; weight float64 [outputs, channels, height, width], bias float64 [outputs], zeros around."""
+
+    name: str
+    weight: Floats
+    bias: Floats
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+
+    __repr__ = short_repr
+
+    def window(self, source: int) -> Window:
+        kernel = (self.weight.shape[2], self.weight.shape[3])
+        return Window(source=source, kernel=kernel, stride=self.stride, padding=self.padding)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """y = scale * x + shift: a batch norm in evaluation; both float64, one a channel, or one a value in PyTorch's
+    order.
+    """
+
+    name: str
+    scale: Floats
+    shift: Floats
+
+    __repr__ = short_repr
+
+
+@dataclass(frozen=True)
+class Rectifier:
+    """y = min(max(x, 0), clip), rounded to `levels` equal steps of clip if levels > 0 (see `rectified`)."""
+
+    name: str
+    clip: float = math.inf
+    levels: int = 0
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """Mean of windows of `kernel` values that do not overlap, a channel on its own; a rest at the rim is left out.
+
+    total : the sum instead of the mean
+    """
+
+    name: str
+    kernel: Pair
+    total: bool = False
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Largest of the windows of `AveragePool`."""
+
+    name: str
+    kernel: Pair
+
+
+@dataclass(frozen=True)
+class Subsample:
+    """Every stride-th position, and channels of zeros around: a residual network's shortcut without weights."""
+
+    name: str
+    stride: Pair = (1, 1)
+    before: int = 0
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """The same values without positions; noted down only where the name is to be kept."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """Integrate-and-fire neurons: V grows by resistance * dt * current a step, and fires at the threshold.
+
+    resistance, threshold : float64, one a value in PyTorch's order, or one for all
+    dt : seconds a step
+    form : "IF", or "LIF" for a leaky neuron whose time constant is infinite, so that it does not leak
+    """
+
+    name: str
+    resistance: Floats
+    threshold: Floats
+    dt: float
+    form: Literal["IF", "LIF"] = "IF"
+
+    __repr__ = short_repr
+
+    def gains(self, shape: MapShape) -> Floats:
+        """Thresholds that a current of 1 makes in a step, float64 [channels].
+
+        Raises `UnsupportedError` if neurons of a channel differ, since they share their weights.
+        """
+        values = np.asarray(self.resistance * self.dt / self.threshold)
+        values = values.ravel() if values.size > 1 else np.full(shape.size, float(values.reshape(-1)[0]))
+        if values.size != shape.size:
+            raise UnsupportedError(f"'{self.name}' has {values.size} neurons, but gets {shape.size} values")
+        channels = values.reshape(shape.channels, shape.positions)
+        if (channels != channels[:, :1]).any():
+            raise UnsupportedError(
+                f"Neurons '{self.name}' differ within a channel; where a kernel is used at every position, all of its "
+                "neurons are alike"
+            )
+        return np.ascontiguousarray(channels[:, 0])
+
+
+@dataclass(frozen=True)
+class Add:
+    """Sum of two maps of one shape."""
+
+    name: str
+
+
+Node = Linear | Convolution | Affine | Rectifier | AveragePool | MaxPool | Subsample | Flatten | Neurons | Add
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The model as imported.
+
+    Parameters
+    ----------
+    image : shape of an image; all pixels are channels of one position where the model takes flat images
+    nodes : in an order in which each comes after what it reads; the last is the output
+    sources : what each node reads: 0 is the image, n + 1 is node n
+    input_shape : of an image as the model takes it, without the batch; flat if not given
+    """
+
+    image: MapShape
+    nodes: tuple[Node, ...]
+    sources: tuple[tuple[int, ...], ...]
+    input_shape: tuple[int, ...] = ()
+
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        if len(self.nodes) != len(self.sources):
+            raise ValueError(f"There are {len(self.nodes)} nodes, but sources of {len(self.sources)}")
+        for number, (node, sources) in enumerate(zip(self.nodes, self.sources, strict=True)):
+            if len(sources) != (2 if isinstance(node, Add) else 1) or not all(0 <= s <= number for s in sources):
+                raise ValueError(f"Node '{node.name}' (number {number + 1}) cannot read {sources}")
+        if not self.input_shape:
+            object.__setattr__(self, "input_shape", (self.image.size,))
+
+    @classmethod
+    def chain(cls, image: MapShape, nodes: tuple[Node, ...]) -> Graph:
+        """Nodes that each read the one before."""
+        return cls(image, nodes, tuple((number,) for number in range(len(nodes))))
+
+    @property
+    def inputs(self) -> int:
+        """Pixels of an image."""
+        return self.image.size
+
+    def readers(self, number: int) -> list[str]:
+        """Names of the nodes that read the image (0) or node `number` - 1."""
+        return [
+            node.name for node, sources in zip(self.nodes, self.sources, strict=True) for s in sources if s == number
+        ]

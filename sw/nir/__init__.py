@@ -1,0 +1,1 @@
+"""Networks of spiking neurons in NIR files, read and written."""

@@ -1,0 +1,306 @@
+"""A spiking network in real numbers: the stage of the waterfall between the ANN and the integers, and ADC calibration.
+
+The dynamics are those of the number contract (leak, integrate, clip, fire, reset; decision), without any array or
+converter between the weights and the membranes. Given integer weights it computes the very integers of ideal cells with
+converters that never saturate nor round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
+from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.ir.network import Network
+from spikeloom.sw.ir.neuron_steps import fire, pool_max
+from spikeloom.sw.ir.window_reader import WindowReader, map_order, pool_blocks
+from spikeloom.sw.passes.quantise import full_rate
+
+__all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
+
+Codes = Callable[[NDArray[np.intp], int], NDArray[np.float32]]
+"""Row codes of step t (from 1) for the given images, float32 [images, inputs]."""
+Maps = Sequence[NDArray[np.float32]]
+Observer = Callable[[int, int, Maps], NDArray[np.floating] | None]
+"""Called with (layer, step, the maps made so far) before each read; map 0 is the image. Returns the layer's sums if it
+has made them, so that they are not made twice.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingLayer:
+    """Weights float64 [rows, outputs], bias [outputs]; theta, v0 and clip in the same unit, last phase's.
+
+    dtype : of membranes and bias: float64 where whole numbers could be too large for float32, which holds them to 2^24
+    full : row code that counts as 1; above 1 the layer reads the image only
+    converted : makes the sums [images, neurons] of the maps behind converters, in the place of the exact ones
+    """
+
+    reader: WindowReader
+    weight: NDArray[np.float64]
+    bias: NDArray[np.floating]
+    theta: float
+    v0: float
+    clip: float
+    reset: Reset
+    dtype: type[np.float32] | type[np.float64]
+    full: float
+    converted: Callable[[Maps], NDArray[np.floating]] | None = None
+
+    __repr__ = short_repr
+
+    @cached_property
+    def biases(self) -> NDArray[np.floating]:
+        """The bias of every neuron, [positions * outputs]."""
+        return self.reader.spread(self.bias)
+
+    def sums(self, maps: Maps) -> NDArray[np.floating]:
+        """Sums [images, positions * outputs]."""
+        return self.read(maps)[0] if self.converted is None else self.converted(maps)
+
+    def read(self, maps: Maps, rows: slice | None = None) -> tuple[NDArray[np.floating], NDArray[np.int32]]:
+        """Sums of the rows, and how many of them are driven, int32 [images, positions]."""
+        if self.full == 1.0:
+            return self.reader.read(maps, self.weight, rows, self.dtype)
+        sums, driven = self.reader.read(maps, self.weight, rows, np.float64)
+        return (sums / self.full).astype(self.dtype), driven
+
+    def pulses(self, maps: Maps) -> int:
+        """Rows driven in all windows of all images."""
+        return int(self.reader.read(maps, np.zeros((len(self.weight), 0)))[1].sum())
+
+
+@dataclass(frozen=True, eq=False)
+class FloatResult:
+    """Classes int64 [images] and steps int64 [images]."""
+
+    classes: NDArray[np.int64]
+    steps: NDArray[np.int64]
+
+    __repr__ = short_repr
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingNetwork:
+    """Layers, what they and pooling units read, and decision; `leak` is the shift lambda (0 off), `whole` rounds the
+    leak down as integer hardware does, and with `fixed` the image's codes are the same in every step.
+    """
+
+    layers: tuple[SpikingLayer, ...]
+    plan: Plan
+    phases: int
+    leak: int
+    whole: bool
+    rule: Rule
+    k: float
+    t_max: int
+    skip: int
+    readout: Readout
+    fixed: bool
+
+    __repr__ = short_repr
+
+    @property
+    def batch(self) -> int:
+        """Images to run together: whose membranes fit into 256 MB (512 MB in float64), at most 1000."""
+        return min(1000, max(1, (1 << 26) // sum(shape.size for shape in self.plan.maps)))
+
+    def run(self, count: int, codes: Codes, observe: Observer | None = None) -> FloatResult:
+        """Classes and steps of `count` images. An image that has decided leaves the batch."""
+        alive = np.arange(count)
+        classes, steps = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        states = [self._start(stage, count) for stage in self.plan.stages]
+        kept: dict[int, NDArray[np.floating]] = {}
+        counts = np.zeros((count, len(self.layers[-1].bias)), np.float32)
+        for step in range(1, self.t_max + 1):
+            gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
+            skipped = (step - 1) // self.phases < self.skip
+            maps = [map_order(codes(alive, step), self.plan.image)]
+            for stage, state in zip(self.plan.stages[: len(states) - skipped], states, strict=False):
+                if isinstance(stage, PoolStage):
+                    maps.append(self._pool(stage, state, maps[stage.window.source], gain))
+                    continue
+                layer = self.layers[stage.layer]
+                sums = kept.get(stage.layer)
+                seen = None if observe is None else observe(stage.layer, step, maps)
+                if sums is None:
+                    sums = layer.sums(maps) if seen is None else seen
+                    if self.fixed and all(window.source == 0 for window in stage.windows):
+                        kept[stage.layer] = sums
+                maps.append(self._fire(layer, state, sums, gain))
+            if skipped:
+                continue
+            counts += maps[-1] * gain
+            scores = counts if self.readout == Readout.SPIKES else states[-1]
+            done = np.full(len(alive), step == self.t_max)
+            if self.rule == Rule.WINNER_K:
+                done |= _margin(scores) >= self.k
+            classes[alive[done]] = np.argmax(scores[done], axis=1)
+            steps[alive[done]] = step
+            if done.any():
+                keep = ~done
+                alive, counts = alive[keep], counts[keep]
+                states = [state[keep] for state in states]
+                kept = {layer: sums[keep] for layer, sums in kept.items()}
+            if not len(alive):
+                break
+        return FloatResult(classes, steps)
+
+    def output_currents(
+        self, count: int, codes: Codes, steps: int, first: list[NDArray[np.floating]] | None = None
+    ) -> NDArray[np.floating]:
+        """What the output layer's columns carry in the first `steps` steps, whatever the rule: [steps, images,
+        classes], without bias; 0 where the layer is not run.
+
+        first : the first layer's sums of each step, if they are known from a network with the same first layer; an
+            empty list takes them
+        """
+        last = len(self.layers) - 1
+        layer = self.layers[last]
+        currents = np.zeros((steps, count, len(layer.bias)), layer.dtype)
+
+        def observe(number: int, step: int, maps: Maps) -> NDArray[np.floating] | None:
+            if number == last:
+                currents[step - 1] = layer.sums(maps)
+                return currents[step - 1]
+            if number or first is None:
+                return None
+            if len(first) < step:
+                first.append(self.layers[0].sums(maps))
+            return first[step - 1]
+
+        replace(self, rule=Rule.FIXED, t_max=steps).run(count, codes, observe)
+        return currents
+
+    def decide(self, currents: NDArray[np.floating], layer: SpikingLayer, k: float) -> FloatResult:
+        """Classes and steps of the images that give these currents, with `layer` in the output layer's place."""
+        steps, count, outputs = currents.shape
+        classes, ended, alive = np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count)
+        v = np.full((count, outputs), layer.v0, layer.dtype)
+        counts = np.zeros((count, outputs), np.float32)
+        for step in range(self.skip * self.phases + 1, steps + 1):
+            gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
+            counts += self._fire(layer, v, currents[step - 1, alive], gain) * gain
+            scores = counts if self.readout == Readout.SPIKES else v
+            done = np.full(len(alive), step == steps)
+            if self.rule == Rule.WINNER_K:
+                done |= _margin(scores) >= k
+            classes[alive[done]] = np.argmax(scores[done], axis=1)
+            ended[alive[done]] = step
+            if done.any():
+                keep = ~done
+                alive, counts, v = alive[keep], counts[keep], v[keep]
+            if not len(alive):
+                break
+        return FloatResult(classes, ended)
+
+    def _start(self, stage: CrossbarStage | PoolStage, count: int) -> NDArray[Any]:
+        """Membranes of a layer [images, neurons], or the sums of a pooling unit: a MAX's are those of its inputs."""
+        if isinstance(stage, CrossbarStage):
+            layer = self.layers[stage.layer]
+            return np.full((count, len(layer.biases)), layer.v0, layer.dtype)
+        source = self.plan.maps[stage.window.source]
+        if stage.kind == Pooling.MAX:
+            return np.zeros((count, source.size), np.float32)
+        height, width = stage.window.outputs(source)
+        return np.full((count, height * width * source.channels), stage.start, np.float32)
+
+    def _pool(
+        self, stage: PoolStage, state: NDArray[np.float32], spikes: NDArray[np.float32], gain: np.float32
+    ) -> NDArray[np.float32]:
+        """One step of a pooling unit, in place; spikes as 0 and 1."""
+        source, kernel = self.plan.maps[stage.window.source], stage.window.kernel
+        if stage.kind == Pooling.MAX:
+            height, width = stage.window.outputs(source)
+            fired = np.empty((len(spikes), height * width * source.channels), np.float32)
+            pool_max(state, np.ascontiguousarray(spikes), gain, source.height, source.width, *kernel, fired)
+            return fired
+        inputs = pool_blocks(spikes, source, kernel)
+        size = kernel[0] * kernel[1]
+        state += inputs.sum(axis=3).reshape(len(spikes), -1) * gain
+        over = state >= size * gain
+        state -= over * (size * gain)
+        return over.astype(np.float32)
+
+    def _fire(
+        self, layer: SpikingLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32
+    ) -> NDArray[np.float32]:
+        """One neuron update, in place; spikes as 0 and 1."""
+        if self.leak:
+            share = v * layer.dtype(2.0**-self.leak)
+            v -= np.floor(share) if self.whole else share
+        fired = np.empty(v.shape, np.float32)
+        fire(
+            v,
+            np.asarray(sums, v.dtype),
+            layer.biases.astype(v.dtype, copy=False),
+            v.dtype.type(gain),
+            v.dtype.type(layer.clip),
+            v.dtype.type(layer.theta * float(gain)),
+            layer.reset == Reset.SUBTRACT,
+            layer.reset == Reset.ZERO,
+            fired,
+        )
+        return fired
+
+
+def _margin(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Best score less the second, or less 0 with a single class; [images]."""
+    if scores.shape[1] == 1:
+        return scores[:, 0]
+    top = np.partition(scores, -2, axis=1)
+    return top[:, -1] - top[:, -2]
+
+
+def spiking_network(image: ChipImage, network: Network | None = None) -> SpikingNetwork:
+    """The dynamics of a chip: with its integers, or with a normalised network's real weights and thresholds of 1.
+
+    Its layers are the network's: copies of a crossbar, which compute the same, are one.
+    """
+    layers = []
+    shared = image.parameters.stages
+    numbers = [stage.layer for _, stage in shared.crossbars]
+    plan = shared.with_copies([1] * len(numbers))
+    full = full_rate(image.coding, image.parameters.phases)
+    for index, (number, (_, stage)) in enumerate(zip(numbers, plan.crossbars, strict=True)):
+        chip, shape = image.layers[number], image.parameters.layers[number]
+        unit = 1.0 if network is None else float(chip.theta)
+        weight = chip.weights if network is None else network.layers[index].weight.T
+        bias = chip.bias if network is None else network.layers[index].bias * full
+        dtype = np.float32 if network is not None or shape.membrane_bits <= 25 else np.float64
+        layers.append(
+            SpikingLayer(
+                WindowReader(plan, stage),
+                np.ascontiguousarray(weight, np.float64),
+                bias.astype(dtype),
+                chip.theta / unit,
+                chip.v0 / unit,
+                chip.clip / unit,
+                chip.reset,
+                dtype,
+                255.0 if shape.row_bits == 8 else 1.0,
+            )
+        )
+    unit = float(image.layers[-1].theta) if network is not None and image.readout == Readout.MEMBRANE else 1.0
+    leak = image.layers[0].leak
+    return SpikingNetwork(
+        tuple(layers),
+        plan,
+        image.parameters.phases,
+        leak,
+        network is None,
+        image.rule,
+        image.k / unit,
+        image.t_max,
+        image.skip,
+        image.readout,
+        image.coding == Coding.ANALOG,
+    )

@@ -1,0 +1,57 @@
+"""The tables of docs/energy.md, made from the list of parts, so that the page cannot go out of date.
+
+Between `<!-- NAME: begin -->` and `<!-- NAME: end -->` stands the table NAME. `python -m sw.report.energy_page
+docs/energy.md` writes them anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from spikeloom.sim.chip.device_config import Energy
+from spikeloom.sim.estimates.energy_parts import LEFT_OUT, PARTS
+from spikeloom.sw.analysis.efficiency import PUBLISHED
+from spikeloom.sw.common.readable import si
+
+__all__ = ["renewed", "tables"]
+
+
+def tables() -> dict[str, str]:
+    """Markdown of `parts`, `coefficients`, `left out` and `published`."""
+    sources: dict[str, str] = {}
+    parts = ["| component | part | events | coefficient | |", "|---|---|---|---|---|"]
+    for part in PARTS:
+        usual = part.field and sources.setdefault(part.field, part.source) == part.source
+        name = f"`{part.field}`" if part.field else "exact"
+        parts.append(f"| {part.component} | {part.name} | {part.event} | {name} | {'' if usual else part.source} |")
+    defaults = Energy()
+    coefficients = ["| coefficient | low | typical | high | where from |", "|---|---|---|---|---|"]
+    for field, source in sources.items():
+        values = " | ".join(si(value, "F" if "_F_" in field else "J") for value in getattr(defaults, field))
+        coefficients.append(f"| `{field}` | {values} | {source} |")
+    left = ["| left out | |", "|---|---|", *(f"| {what} | {why} |" for what, why in LEFT_OUT)]
+    published = ["| | TOPS/W | what | level | source |", "|---|---|---|---|---|"]
+    for other in PUBLISHED:
+        low, high = other.tops_per_W
+        value = f"{low:g}" if low == high else f"{low:g} .. {high:g}"
+        published.append(f"| {other.name} | {value} | {other.what} | {other.level} | {other.source} |")
+    found = {"parts": parts, "coefficients": coefficients, "left out": left, "published": published}
+    return {name: "\n".join(lines) + "\n" for name, lines in found.items()}
+
+
+def renewed(page: str) -> str:
+    """The page with its tables as they are now; ValueError for a page without one of them."""
+    for name, table in tables().items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        before, found, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise ValueError(f"The page must have a table '{name}' between {begin.strip()} and {end}")
+        page = f"{before}{begin}{table}{end}{after}"
+    return page
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")

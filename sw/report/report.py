@@ -1,0 +1,324 @@
+"""The report of a run: one HTML page that needs nothing else, and `summary.json` with its numbers.
+
+`write_report` takes what is known and says "not run" of what is not. The same inputs give the same bytes: no dates, no
+paths, no addresses; pictures lie inside the page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.result import Result
+from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.programming.write_verify import ImageProgramming
+from spikeloom.sw.analysis.accuracy import Example, TileMap, accuracy_by_steps, conductance_maps, trace_example
+from spikeloom.sw.analysis.decision import strategy_summary, tuning_summary
+from spikeloom.sw.analysis.drift import drift_summary, drifted_cells
+from spikeloom.sw.analysis.energy_counts import COMPONENTS
+from spikeloom.sw.analysis.mapping import stage_name
+from spikeloom.sw.analysis.programming import cells_reached, programmed, programming_accuracies, programming_summary
+from spikeloom.sw.analysis.stage_cycles import data_path
+from spikeloom.sw.analysis.summary import summarise, widest
+from spikeloom.sw.common.files import write_together
+from spikeloom.sw.common.findings import Diagnosis
+from spikeloom.sw.common.labels import layer_label
+from spikeloom.sw.common.readable import FILTERS
+from spikeloom.sw.compiler.provenance import Provenance, settings_in_effect
+from spikeloom.sw.datasets.image_set import GIVEN, ImageSet, images_in_words
+from spikeloom.sw.decision.learn_rule import LearntRule
+from spikeloom.sw.passes.tune import Tuned
+from spikeloom.sw.report.plots import overview as plots
+from spikeloom.sw.report.plots.decision import strategy_figures
+from spikeloom.sw.report.plots.drift import DRIFT_PICTURES, drift_figures
+from spikeloom.sw.report.plots.feature_maps import stage_spikes
+
+__all__ = ["TELLING_STEPS", "render", "telling_image", "write_report"]
+
+TELLING_STEPS = 6
+"""Steps that make the trace of one image worth looking at."""
+
+_MOST_RULES = 10
+"""Leads in the table of a learnt strategy."""
+
+_PICTURES = (
+    "waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "feature_maps", "membranes",
+    "stage_cycles",
+)  # fmt: skip
+_STRATEGY_PICTURES = ("q_values", "k_search", "tuning")
+_PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
+
+
+def write_report(
+    folder: str | Path,
+    *,
+    image: ChipImage,
+    images: NDArray[np.uint8] | None = None,
+    labels: NDArray[np.integer] | None = None,
+    reference: Result | None = None,
+    rtl: Result | None = None,
+    comparison: Mapping[str, Any] | None = None,
+    accuracy_ann: float | None = None,
+    waterfall: Sequence[Any] = (),
+    by_steps: Sequence[float | None] | None = None,
+    example: Example | None = None,
+    maps: Sequence[TileMap] | None = None,
+    cells: Mapping[str, Mapping[str, int]] | None = None,
+    strategy: LearntRule | None = None,
+    tuned: Tuned | None = None,
+    notes: Sequence[str] = (),
+    lifetime: Mapping[str, Any] | None = None,
+    diagnosis: Diagnosis | None = None,
+    config: Mapping[str, Any] | BaseModel | None = None,
+    measured_on: ImageSet = GIVEN,
+    provenance: Provenance | None = None,
+) -> Path:
+    """Write `report.html` and `summary.json` into the folder, both or neither; return the page's path.
+
+    Parameters
+    ----------
+    image : the programmed chip
+    images, labels : uint8 [B, inputs] and [B], the images of the results, first to last; either may be left out.
+        With them, what is missing of `by_steps` and `example`, and the accuracies with and without fault-aware
+        mapping of a chip that is programmed by pulses, are computed by the reference
+    reference, rtl : results on those images, or on some of them; image i has the number i
+    comparison : {"images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus"} of the two
+    accuracy_ann : of the source network on the same images, 0 .. 1
+    waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
+    by_steps, example, maps : see `sw.analysis.accuracy`; maps are computed if left out
+    cells : {component: {kind of cell: bits}} of `hw.export.synthesis.cell_counts`
+    strategy, tuned : how k was learnt and the thresholds were tuned, if they were
+    notes : what conversion chose, `Chip.notes`
+    lifetime : of `sw.analysis.lifetime.measure_lifetime`
+    diagnosis : of `sw.diagnostics.diagnose`
+    config : the run's configuration, if there is one
+    measured_on : what the images are
+    provenance : where the chip comes from; settings that had no part in it are not shown
+
+    Raises `sw.common.errors.FileError` where the folder cannot be written.
+    """
+    if by_steps is None and images is not None and labels is not None:
+        by_steps = accuracy_by_steps(image, images, labels)
+    if example is None and images is not None and len(images):
+        example = trace_example(image, images, labels, 0 if reference is None else telling_image(reference))
+    programming = programmed(image)
+    accuracies = None
+    if programming is not None and images is not None and labels is not None:
+        accuracies = programming_accuracies(image, images, labels)
+    if maps is None:
+        maps = conductance_maps(image, programming=programming)
+    drifted = drifted_cells(image, widest(reference, rtl), programming)
+    stages = [_stage(stage) for stage in waterfall]
+    plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
+    count = len(images) if images is not None else len(labels) if labels is not None else None
+    timed = rtl if rtl is not None and np.array_equal(rtl.ids, np.arange(len(rtl))) else None
+    held_out = ImageSet(_validation(provenance))
+    summary = summarise(
+        image,
+        reference=reference,
+        labels=labels,
+        rtl=rtl,
+        comparison=comparison,
+        accuracy_ann=accuracy_ann,
+        waterfall=stages,
+        by_steps=by_steps,
+        cells=cells,
+        programming=_on(
+            programming_summary(image, programming, accuracies),
+            None if accuracies is None else measured_on.facts(count),
+            "accuracy",
+        ),
+        strategy=_on(strategy_summary(image, strategy), held_out.facts(None if strategy is None else strategy.images)),
+        tuning=_on(tuning_summary(image, tuned), held_out.facts(None if tuned is None else tuned.images)),
+        notes=notes,
+        drift=_on(drift_summary(image, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
+        lifetime=None if lifetime is None else {"measured_on": measured_on.facts(lifetime["test_images"]), **lifetime},
+        diagnosis=None if diagnosis is None else diagnosis.to_json(),
+        data_path=None
+        if images is None
+        else data_path(image, images, reference if reference is not None else timed, timed),
+        config=None if plain is None else settings_in_effect(plain, provenance),
+        measured_on=measured_on,
+        count=count,
+        provenance=None if provenance is None else provenance.to_json(),
+    )
+    pictures = _pictures(image, summary, reference, rtl, example, maps)
+    pictures |= _programming_pictures(image, programming)
+    pictures |= dict.fromkeys((*_STRATEGY_PICTURES, *DRIFT_PICTURES))
+    figures = {**strategy_figures(image, strategy, tuned), **drift_figures(image, drifted, lifetime)}
+    pictures |= {name: plots.data_uri(figure) for name, figure in figures.items()}
+    page = render(summary, pictures, example, image.device.drifts, provenance)
+    folder = Path(folder)
+    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_together(folder, {"summary.json": text, "report.html": page})
+    return folder / "report.html"
+
+
+def render(
+    summary: Mapping[str, Any],
+    pictures: Mapping[str, Any],
+    example: Example | None = None,
+    drifts: bool = False,
+    provenance: Provenance | None = None,
+) -> str:
+    """The page's text; `drifts` says whether reads move the chip's cells, `provenance` where the chip comes from."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(FILTERS, layer=layer_label, measured=images_in_words)
+    story: dict[str, Any] = {}
+    if example is not None:
+        story = {
+            "label": example.label,
+            "winner": int(example.result.classes[0]),
+            "steps": int(example.result.steps[0]),
+            "image": int(example.result.ids[0]),
+        }
+    return environment.get_template("report.html.j2").render(
+        s=summary,
+        pictures=pictures,
+        story=story,
+        telling=TELLING_STEPS,
+        most_rules=_MOST_RULES,
+        drifts=drifts,
+        origin=None if provenance is None else provenance.in_words(),
+    )
+
+
+def _validation(provenance: Provenance | None) -> str:
+    """What validation images are called."""
+    if provenance is None or provenance.data_set is None:
+        return "validation images given to compile"
+    return f"validation images of '{provenance.data_set}'"
+
+
+def _on(
+    group: dict[str, Any] | None, images: Mapping[str, Any] | None, part: str | None = None
+) -> dict[str, Any] | None:
+    """A group of the summary with the images that it, or a part of it, was measured on."""
+    if group is None:
+        return None
+    if part is not None:
+        return {**group, part: {**group[part], "measured_on": images}}
+    return {**group, "measured_on": images}
+
+
+def telling_image(reference: Result) -> int:
+    """The first image that took at least `TELLING_STEPS` steps, or else the first of those that took longest."""
+    return int(np.argmax(np.minimum(reference.steps, TELLING_STEPS)))
+
+
+def _stage(stage: Any) -> tuple[str, float]:
+    """(name, accuracy) of a pair, a mapping, or an object with these attributes."""
+    if isinstance(stage, Mapping):
+        return str(stage["stage"]), float(stage["accuracy"])
+    if hasattr(stage, "accuracy"):
+        return str(stage.stage), float(stage.accuracy)
+    name, accuracy = stage
+    return str(name), float(accuracy)
+
+
+def _thresholds(image: ChipImage, layer: int, steps: int) -> NDArray[np.int64]:
+    phases = image.parameters.phases
+    return image.layers[layer].theta << (phases - 1 - np.arange(steps, dtype=np.int64) % phases)
+
+
+def _pictures(
+    image: ChipImage,
+    summary: Mapping[str, Any],
+    reference: Result | None,
+    rtl: Result | None,
+    example: Example | None,
+    maps: Sequence[TileMap],
+) -> dict[str, Any]:
+    """`data:` addresses of the pictures that can be drawn from what is known; None for the others."""
+    figures: dict[str, Figure] = {}
+    counted = widest(reference, rtl)
+    if summary["waterfall"]:
+        figures["waterfall"] = plots.waterfall([(s["stage"], s["accuracy"]) for s in summary["waterfall"]])
+    if summary["accuracy_by_steps"]:
+        accuracy = summary["accuracy"]["reference"]
+        decided = None if accuracy is None or reference is None else (float(np.mean(reference.steps)), accuracy)
+        values = [np.nan if v is None else v for v in summary["accuracy_by_steps"]]
+        figures["by_steps"] = plots.accuracy_by_steps(values, decided, summary["accuracy"]["ann"])
+    if counted is not None and len(counted):
+        figures["steps"] = plots.steps_histogram(counted.steps, image.t_max)
+        figures["energy"] = plots.energy({name: summary["energy_J"][name] for name in COMPONENTS})
+    if rtl is not None and rtl.cycles is not None:
+        figures["latency"] = plots.latency_histogram(rtl.cycles / image.clock_Hz)
+    if summary["cells"]:
+        figures["cells"] = plots.cells(summary["cells"])
+    if summary["data_path"]:
+        figures["stage_cycles"] = _stage_cycles(summary)
+    names = [layer_label(layer.name) for layer in image.layers]
+    if example is not None and example.result.trace is not None:
+        trace, steps = example.result.trace, int(example.result.steps[0])
+        fired = [trace.unpacked(layer)[0, :steps] for layer in range(len(names))]
+        plan = image.parameters.stages
+        rates = stage_spikes(plan, fired)
+        dense = [layer for layer, place in enumerate(plan.places) if place.number not in rates]
+        figures["raster"] = plots.raster(
+            [fired[layer] for layer in dense], [names[layer] for layer in dense], None if rates else example.pixels
+        )
+        if rates:
+            labels = [f"{number}: {layer_label(stage_name(image, number))}" for number in rates]
+            figures["feature_maps"] = plots.feature_maps(list(rates.values()), labels, example.pixels, plan.image)
+        if trace.membranes is not None:
+            own = [layer for layer, place in enumerate(plan.places) if place.copy == 0]
+            figures["membranes"] = plots.membranes(
+                [trace.membranes[layer][0, :steps] for layer in own],
+                [names[layer] for layer in own],
+                [_thresholds(image, layer, steps) for layer in own],
+            )
+    found: dict[str, Any] = dict.fromkeys(_PICTURES)
+    found.update((name, plots.data_uri(figure)) for name, figure in figures.items())
+    found["maps"] = [
+        {"title": m.title, "uri": plots.data_uri(plots.conductance(m.target_S, m.programmed_S), "png")} for m in maps
+    ]
+    return found
+
+
+def _stage_cycles(summary: Mapping[str, Any]) -> Figure:
+    """The picture of `sw.analysis.stage_cycles`: a bar for what is between the steps, and one for each stage."""
+    found = summary["data_path"]
+    names, parts = ["encoder, image's map"], [{"closes": found["between_steps"]}]
+    for stage, mapped in zip(found["stages"], summary["mapping"]["stages"], strict=True):
+        names.append(f"{stage['stage']}: {layer_label(stage['name'])}")
+        parts.append({"pools": stage["cycles"]} if mapped["pooling"] else stage)
+    return plots.stage_cycles(names, parts, found["cycles"])
+
+
+def _programming_pictures(image: ChipImage, programming: ImageProgramming | None) -> dict[str, str | None]:
+    """`data:` addresses of the pictures of programming; None where there were no pulses."""
+    if programming is None:
+        return dict.fromkeys(_PROGRAMMING_PICTURES)
+    cells = cells_reached(image, programming)
+    second = any(layer.second.any() for layer in programming.layers)
+    window = image.programming.window_code / CODE
+    shapes = [(layer.tile_rows, layer.tile_columns) for layer in image.parameters.layers]
+    kinds = [layer.compensated + 2 * layer.lost for layer in programming.layers]
+    names = [layer_label(layer.name) for layer in image.layers]
+    figures = (
+        plots.target_against_reached(cells.target, cells.reached, cells.failed, window),
+        plots.weight_errors(cells.first_error, cells.final_error if second else None, 2 * window),
+        plots.pulses_histogram(cells.pulses, cells.failed),
+        plots.failed_pairs(kinds, names, shapes) if cells.failed.any() else None,
+    )
+    return {
+        name: None if figure is None else plots.data_uri(figure, "png" if name == "failed" else "svg")
+        for name, figure in zip(_PROGRAMMING_PICTURES, figures, strict=True)
+    }

@@ -1,0 +1,1 @@
+"""Verilog against reference: in chunks, through the buses, results in files."""

@@ -1,0 +1,112 @@
+"""What a weight image says as JSON, back into the program's own classes: a sentence for every value that is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ValidationError
+
+from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.arguments import is_number, is_whole
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.config.field_rules import value_of
+from spikeloom.sw.config.messages import sentences
+from spikeloom.sw.config.rules import unused_fields
+
+__all__ = ["built", "disagreement", "entry", "table"]
+
+T = TypeVar("T")
+
+_KINDS: dict[Any, tuple[Any, str]] = {
+    int: (is_whole, "a whole number"),
+    float: (is_number, "a number"),
+    str: (lambda value: isinstance(value, str), "a text"),
+    dict: (lambda value: isinstance(value, dict), "a table"),
+    list: (lambda value: isinstance(value, list), "a list"),
+}
+"""Kinds of values: what tells one, and its name in a sentence."""
+
+
+def entry(values: Mapping[str, Any], name: str, kind: Any, where: str) -> Any:
+    """The entry of a table. Raises `ValueError` if it is not there, or of another
+    kind: a type of `_KINDS`, or an enumeration, a member of which it becomes.
+    """
+    if name not in values:
+        raise ValueError(f"{where} lacks '{name}'")
+    value = values[name]
+    if isinstance(kind, type) and issubclass(kind, enum.IntEnum):
+        known = [int(member) for member in kind]
+        if not (is_whole(value) and value in known):
+            raise ValueError(f"{name} of {where} must be one of {', '.join(map(str, known))}, not {value!r:.60}")
+        return kind(value)
+    fits, what = _KINDS[kind]
+    if not fits(value):
+        raise ValueError(f"{name} of {where} must be {what}, not {value!r:.60}")
+    return value
+
+
+def built(cls: type[T], values: Any, where: str, **ready: Any) -> T:
+    """An instance of a dataclass; `ready` are fields that are no plain values any more.
+
+    Raises `ValueError` for an entry that is missing, unknown or of another kind, and what the class itself raises.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{where} must be a table, not {values!r:.60}")
+    fields: dict[str, Any] = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ValueError(f"{where} has '{unknown[0]}', which is no entry of it")
+    hints, found = get_type_hints(cls), dict(ready)
+    for name, field in fields.items():
+        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if name in ready or (name not in values and optional):
+            continue
+        kind = hints[name]
+        plain = kind in _KINDS or (isinstance(kind, type) and issubclass(kind, enum.IntEnum))
+        found[name] = entry(values, name, kind, where) if plain else values[name]
+    return cls(**found)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def table(cls: type[M], values: Any, name: str) -> M:
+    """A table of the configuration. Raises `ValueError` with the sentences of `Config` for what is wrong in it."""
+    if not isinstance(values, dict):
+        raise ValueError(f"[{name}] must be a table, not {values!r:.60}")
+    try:
+        return cls(**values)
+    except ValidationError as error:
+        raise ValueError("; ".join(sentences(error, Config.model_fields, name))) from error
+
+
+def disagreement(image: ChipImage, config: Config) -> str | None:
+    """The first setting in which a chip is not what its configuration says, in words; None where they agree. Settings
+    that do nothing are not looked at, nor is what learning, tuning and calibration choose.
+    """
+    held: dict[str, Any] = {
+        "seed": image.seed,
+        "coding.input": image.coding.name.lower(),
+        "coding.even_start": image.even_start,
+        "coding.phases": image.parameters.phases,
+        "decision.t_max": image.t_max,
+        "decision.skip": image.skip,
+        "decision.readout": image.readout.name.lower(),
+        "hardware.pulse_cycles": image.parameters.pulse_cycles,
+        "hardware.settle_cycles": image.settle_cycles,
+        "hardware.adc_cycles": image.adc_cycles,
+        "hardware.program_cycles": image.program_cycles,
+        "hardware.clock_Hz": image.clock_Hz,
+    }
+    for name, part in (("device", image.device), ("programming", image.programming), ("energy", image.energy)):
+        held |= {f"{name}.{key}": getattr(part, key) for key in type(part).model_fields}
+    unused = unused_fields(config)
+    for name, value in held.items():
+        said = value_of(config, name)
+        if name not in unused and said != value:
+            home, _, key = name.rpartition(".")
+            return f"{f'[{home}] ' if home else ''}{key} is {said!r} in its configuration, but {value!r} in its chip"
+    return None

@@ -1,0 +1,265 @@
+"""The weight image, a .loom file: a programmed chip with its hardware parameters, checked, versioned, without pickle.
+
+A .loom file is a safetensors file. Tensors are, for layer l, `layers.l.positive` and `layers.l.negative` (uint8
+[inputs, outputs]) and `layers.l.bias` (int32 [outputs]). The header's metadata has `format` ("spikeloom weight image"),
+`version`, `sha256` and `chip`, a JSON text with all the rest: hardware, configuration, where the chip comes from, what
+`compile` chose and found. The checksum covers version, JSON text and tensors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sw.common.errors import ConfigError, FileError, WeightImageError
+from spikeloom.sw.common.files import as_path, readable_error, write_atomic
+from spikeloom.sw.common.findings import Diagnosis
+from spikeloom.sw.compiler.compiled import Compiled
+from spikeloom.sw.compiler.provenance import Provenance
+from spikeloom.sw.config.config import Config
+from spikeloom.sw.weight_image.content import ARRAYS, rebuilt, renew_energy
+from spikeloom.sw.weight_image.fields import disagreement
+from spikeloom.sw.weight_image.plan_json import plan_difference, plan_to_json
+
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "check_agreement",
+    "chip_digest",
+    "first_difference",
+    "load",
+    "pack",
+    "save",
+    "unpack",
+]
+
+FORMAT = "spikeloom weight image"
+VERSION = 7
+"""Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
+`program_cycles`, version 2 the plan of maps and the layers' positions, version 3 copies of crossbars, version 4 where
+the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
+read pulse had a length of its own, `t_pulse_s`, which is not used any more. Up to version 6 energy coefficients were
+single numbers, other ones: what was not a default then is kept, if it is there still.
+"""
+_REMEDY = "take a copy that is whole, or compile the chip again"
+
+
+def pack(
+    image: ChipImage,
+    config: Config,
+    provenance: Provenance | None = None,
+    findings: Diagnosis | None = None,
+    notes: tuple[str, ...] = (),
+) -> bytes:
+    """The content of a .loom file; the same bytes for the same chip. Without `provenance` its origin is unknown."""
+    tensors, chip = _content(image)
+    origin = Provenance() if provenance is None else provenance
+    chip |= {
+        "config": config.model_dump(mode="json"),
+        "provenance": origin.to_json(),
+        "findings": None if findings is None else findings.to_json(),
+        "notes": list(notes),
+    }
+    text = json.dumps(chip, sort_keys=True)
+    metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
+    metadata["sha256"] = _checksum(metadata["version"], text, tensors)
+    return _safetensors(tensors, metadata)
+
+
+def save(chip: Compiled, path: Path) -> Path:
+    """Write the weight image, whole or not at all; see `Chip.save`."""
+    check_agreement(chip.image, chip.config)
+    write_atomic(path, pack(chip.image, chip.config, chip.provenance, chip.findings, chip.notes))
+    return path
+
+
+def check_agreement(image: ChipImage, config: Config) -> None:
+    """Raise `ConfigError` for a configuration that is not the chip's, so that `load` would refuse the file."""
+    difference = disagreement(image, config)
+    if difference is not None:
+        raise ConfigError(config.name, [f"{difference}; save a chip with the configuration that it was compiled with"])
+
+
+def chip_digest(image: ChipImage) -> str:
+    """SHA-256 of all that a chip is, hexadecimal; its name is not part of it."""
+    tensors, chip = _content(image)
+    return _checksum("chip", json.dumps({**chip, "name": None}, sort_keys=True), tensors)
+
+
+def _content(image: ChipImage) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Tensors, and the rest as plain values."""
+    tensors: dict[str, NDArray[Any]] = {
+        f"layers.{index}.{name}": np.ascontiguousarray(getattr(layer, name), dtype=dtype)
+        for index, layer in enumerate(image.layers)
+        for name, dtype in ARRAYS.items()
+    }
+    scalars = [field.name for field in dataclasses.fields(LayerImage) if field.name not in ARRAYS]
+    chip = {field.name: getattr(image, field.name) for field in dataclasses.fields(ChipImage)}
+    chip |= {
+        "layers": [{name: getattr(layer, name) for name in scalars} for layer in image.layers],
+        "parameters": _parameters_to_json(image.parameters),
+        "device": image.device.model_dump(mode="json"),
+        "energy": image.energy.model_dump(mode="json"),
+        "programming": image.programming.model_dump(mode="json"),
+    }
+    return tensors, chip
+
+
+def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
+    values = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
+    plan = None if parameters.plan is None else plan_to_json(parameters.plan)
+    return {**values, "layers": [dataclasses.asdict(layer) for layer in parameters.layers], "plan": plan}
+
+
+def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
+    """A safetensors file with its header in a fixed order (the library's own order of metadata changes from run to
+    run).
+    """
+    header: dict[str, Any] = {"__metadata__": metadata}
+    parts: list[bytes] = []
+    end = 0
+    for name, array in sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        start, end = end, end + array.nbytes
+        kind = {"uint8": "U8", "int32": "I32"}[array.dtype.name]
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, end]}
+        parts.append(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + b"".join(parts)
+
+
+def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Compiled:
+    """The chip in a .loom file; `spikeloom.load` makes a `Chip` of it."""
+    if expected_parameters is not None and not isinstance(expected_parameters, NpuParameters):
+        raise TypeError(f"expected_parameters must be NpuParameters, not {type(expected_parameters).__name__}")
+    place = as_path(path, "weight image")
+    try:
+        if place.exists() and not (place.is_file() or place.is_dir()):
+            raise FileError(f"Cannot read '{place}': it is not a file")
+        content = place.read_bytes()
+    except FileNotFoundError:
+        raise FileError(f"There is no weight image '{place}'") from None
+    except OSError as error:
+        raise FileError(readable_error(path, error, "read")) from error
+    found = unpack(content, os.fspath(path))
+    difference = disagreement(found.image, found.config)
+    if difference is not None:
+        raise WeightImageError(
+            f"The weight image '{os.fspath(path)}' contradicts itself: {difference}; compile the chip again"
+        )
+    if expected_parameters is not None:
+        _check_parameters(found.image.parameters, expected_parameters, os.fspath(path))
+    return found
+
+
+def unpack(content: bytes, source: str) -> Compiled:
+    """What is in the content of a .loom file.
+
+    Raises `WeightImageError`, naming `source`, for content that is foreign, newer or damaged, and for a chip of an
+    earlier version with settings that are refused now.
+    """
+    metadata = _metadata(content, source)
+    if metadata.get("format") != FORMAT:
+        raise WeightImageError(f"'{source}' is not a SpikeLoom weight image")
+    damaged = f"The weight image '{source}' is damaged"
+    version = metadata.get("version", "")
+    number = int(version) if re.fullmatch(r"[0-9]{1,9}", version) else 0
+    if number > VERSION:
+        raise WeightImageError(
+            f"'{source}' is a weight image of version {version}, but this program reads versions up to {VERSION}; "
+            "update SpikeLoom"
+        )
+    if number < 1:
+        raise WeightImageError(f"{damaged}: its version must be 1 .. {VERSION}, not {version!r:.60}; {_REMEDY}")
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as load_tensors
+
+    try:
+        tensors = load_tensors(content)
+        if _checksum(version, metadata["chip"], tensors) != metadata["sha256"]:
+            raise WeightImageError(f"{damaged}: its content does not fit its checksum; {_REMEDY}")
+        chip = json.loads(metadata["chip"])
+        if not isinstance(chip, dict):
+            raise ValueError(f"its chip must be a table, not {chip!r:.60}")
+        if number < 7:
+            renew_energy(chip)
+        return rebuilt(chip, tensors)
+    except WeightImageError:
+        raise
+    except ConfigError as error:
+        problems = "; ".join(error.problems)
+        if number == VERSION:
+            raise WeightImageError(f"{damaged}: in its configuration {problems}; {_REMEDY}") from error
+        raise WeightImageError(
+            f"The chip in '{source}' was made by an earlier version, with settings that are refused now; compile it "
+            f"again: {problems}"
+        ) from error
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise WeightImageError(f"{damaged}: its arrays or its text cannot be read; {_REMEDY}") from error
+    except ValueError as error:
+        raise WeightImageError(f"{damaged}: {' '.join(str(error).split())}; {_REMEDY}") from error
+    except (KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # Python's texts
+        raise WeightImageError(f"{damaged}: a part of it is missing, or of another form; {_REMEDY}") from error
+
+
+def _metadata(content: bytes, source: str) -> dict[str, str]:
+    """Metadata of a safetensors header: 8 bytes of length, little-endian, then JSON."""
+    size = int.from_bytes(content[:8], "little")
+    try:
+        if len(content) < 8 or size > len(content) - 8:
+            raise ValueError("too short")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        return {str(key): str(value) for key, value in metadata.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        if FORMAT.encode() in content[:65536]:
+            raise WeightImageError(f"The weight image '{source}' is damaged: it is cut off; {_REMEDY}") from None
+        raise WeightImageError(f"'{source}' is not a SpikeLoom weight image") from None
+
+
+def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256(f"{FORMAT}\n{version}\n{text}\n".encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str) -> None:
+    """Raise, naming the first difference, if the image was made for other hardware."""
+    difference = first_difference(found, expected)
+    if difference is not None:
+        what, a, b = difference
+        raise WeightImageError(
+            f"The weight image '{source}' was made for other hardware: {what} is {a}, but the design has {b}"
+        )
+
+
+def first_difference(found: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:
+    """The first parameter in which two chips differ: what it is, and its two values; None for equal ones."""
+    for field in dataclasses.fields(NpuParameters):
+        a, b = getattr(found, field.name), getattr(expected, field.name)
+        if field.name not in ("layers", "plan") and a != b:
+            return field.name, a, b
+    if found.plan is not None or expected.plan is not None:
+        difference = plan_difference(found.stages, expected.stages)
+        if difference is not None:
+            return difference
+    if len(found.layers) != len(expected.layers):
+        return "number of layers", len(found.layers), len(expected.layers)
+    for index, (layer, other) in enumerate(zip(found.layers, expected.layers, strict=True)):
+        for field in dataclasses.fields(LayerParameters):
+            a, b = getattr(layer, field.name), getattr(other, field.name)
+            if a != b:
+                return f"{field.name} of layer {index}", a, b
+    return None

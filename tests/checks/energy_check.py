@@ -1,0 +1,51 @@
+"""What a reader of `summary.json` does: events times coefficients, and cycles over the clock."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from spikeloom.sim.estimates.energy_parts import COMPONENTS, PARTS
+
+
+def check_energy(summary: dict[str, Any]) -> None:
+    """Energy and latency of a summary follow from its activity, to the last digit, and are of the same images."""
+    found, layers = summary["energy_J"], summary["layers"]
+    clock = summary["cycles"]["mean"] is not None
+    for row in found["events"]:
+        if row["activity"] is not None:
+            for place in row["places"]:
+                assert place["events"] == layers[place["layer"]][row["activity"]]
+        assert row["events"] == math.fsum(place["events"] for place in row["places"])
+        assert row["energy_J"] == {end: row["events"] * cost for end, cost in row["J_an_event"].items()}
+        assert row["energy_J"]["low"] <= row["energy_J"]["typical"] <= row["energy_J"]["high"]
+    known = COMPONENTS if clock else COMPONENTS[:-1]
+    assert {row["component"] for row in found["events"]} == set(known)
+    assert {row["part"] for row in found["events"]} <= {part.name for part in PARTS}
+    for name in known:
+        rows = [row["energy_J"] for row in found["events"] if row["component"] == name]
+        assert found[name] == {end: math.fsum(joules[end] for joules in rows) for end in ("low", "typical", "high")}
+    for kind in ("conductance", "adc_conversions", "row_pulses"):
+        rows = [row for row in found["events"] if row["activity"] == kind]
+        counted = [place["layer"] for row in rows for place in row["places"]]
+        assert sorted(counted) == list(range(len(layers))), kind
+    efficiency, analog = summary["efficiency"], ("crossbar", "wires", "sampling", "adc", "dac")
+    assert efficiency["analog_J"] == {
+        end: math.fsum(found[name][end] for name in analog) for end in ("low", "typical", "high")
+    }
+    for end, cost in (("low", "high"), ("typical", "typical"), ("high", "low")):
+        rate = efficiency["operations"]["steps"] / efficiency["analog_J"][cost] * 1e-12
+        assert efficiency["TOPS_per_W"]["analog"][end] == rate
+    assert found["measured_on"] == summary["layers_measured_on"] == summary["efficiency"]["measured_on"]
+    if not clock:
+        assert found["control"] is None and found["total"] is None
+        return
+    for end, total in found["total"].items():
+        assert total == math.fsum(found[name][end] for name in COMPONENTS)
+    for name, operations in summary["efficiency"]["operations"].items():
+        ends = summary["efficiency"]["TOPS_per_W"][name]
+        for end, cost in (("low", "high"), ("typical", "typical"), ("high", "low")):
+            assert ends[end] == operations / found["total"][cost] * 1e-12
+    for name in ("mean", "max"):
+        assert summary["latency_s"][name] == summary["cycles"][name] / summary["latency_s"]["clock_Hz"]
+    assert summary["latency_s"]["measured_on"] == summary["cycles"]["measured_on"] == found["measured_on"]

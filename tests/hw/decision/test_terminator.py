@@ -1,0 +1,293 @@
+"""Terminator against sorting in plain Python, and the proof of its decision."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from amaranth.hdl import Assert, Assume, Mux, Signal
+
+from spikeloom.hw.decision.terminator import Terminator
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Rule
+from tests.benches.proof_bench import inside, mutant, past
+from tests.benches.stream_bench import collect, send, simulate
+from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, reaches_stalls, stream_contract
+
+
+def parameters(classes: int, max_steps: int = 3, **overrides) -> NpuParameters:
+    """A unit with very narrow scores, for the proof."""
+    layer = LayerParameters(
+        **{
+            "inputs": 1,
+            "outputs": classes,
+            "lanes": 1,
+            "adc_bits": 1,
+            "max_gain_shift": 0,
+            "max_theta": 1,
+            "max_bias": 0,
+            "max_steps": max_steps,
+            **overrides,
+        }
+    )
+    return NpuParameters(layers=(layer,), max_steps=max_steps, encoder_lanes=1)
+
+
+def golden(scores, rule, k, t_max, step):
+    """Verdict of one step: the definition, without the single pass."""
+    winner = scores.index(max(scores))
+    others = scores[:winner] + scores[winner + 1 :]
+    margin = scores[winner] - (max(others) if others else 0)
+    decided = rule == Rule.WINNER_K and margin >= k
+    return {"stop": int(decided or step == t_max), "winner": winner, "margin": margin, "reason": int(decided)}
+
+
+def spread(rng, bits):
+    """Scores with many ties and with the extremes."""
+    lowest, highest = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    return rng.choice([lowest, highest, 0, 1, rng.randint(-3, 3), rng.randint(lowest, highest)])
+
+
+@pytest.mark.parametrize("stalls", [(0, 0), (0.6, 0), (0, 0.6), (0.4, 0.4)])
+@pytest.mark.parametrize("classes", [1, 2, 3, 10])
+def test_verdicts(classes, stalls):
+    unit = parameters(classes, max_steps=20, adc_bits=4)
+    dut = Terminator(parameters=unit)
+    rng = random.Random(classes)
+    for rule in Rule:
+        t_max, count = 12, 12
+        bounds = [rng.choice([rng.randint(1, 5), rng.getrandbits(len(dut.k))]) for _ in range(count)]
+        steps = [[spread(rng, unit.score_bits) for _ in range(classes)] for _ in range(count)]
+        expected = [
+            golden(scores, rule, k, t_max, step) for step, (k, scores) in enumerate(zip(bounds, steps, strict=True), 1)
+        ]
+
+        async def bench(ctx, rule=rule, bounds=bounds, t_max=t_max, steps=steps, expected=expected):
+            ctx.set(dut.rule, rule)
+            ctx.set(dut.t_max, t_max)
+            for step, scores in enumerate(steps, 1):
+                ctx.set(dut.k, bounds[step - 1])
+                ctx.set(dut.step, step)
+                payloads = [{"score": s, "last": i == classes - 1} for i, s in enumerate(scores)]
+                await send(ctx, dut.i, payloads, rng, stalls[0])
+                assert await collect(ctx, dut.o, 1, rng, stalls[1]) == [expected[step - 1]]
+
+        simulate(dut, bench)
+
+
+def test_cycles():
+    """A score a cycle; the verdict two cycles after the last; the next score one cycle after the verdict."""
+    classes, steps = 4, 3
+    dut = Terminator(parameters=parameters(classes))
+    sent: list[int] = []
+    taken: list[int] = []
+
+    async def feed(ctx):
+        payloads = [{"score": i, "last": i == classes - 1} for i in range(classes)] * steps
+        await send(ctx, dut.i, payloads, random.Random(1), 0, sent)
+
+    async def check(ctx):
+        await collect(ctx, dut.o, steps, random.Random(2), 0, taken)
+
+    simulate(dut, feed, check)
+    start = sent[0]
+    assert sent == [start + step * (classes + 2) + i for step in range(steps) for i in range(classes)]
+    assert taken == [start + step * (classes + 2) + classes + 1 for step in range(steps)]
+
+
+class Order(Harness):
+    """Under any stalls: one verdict a step, two cycles after its last score, and both streams keep their contract.
+
+    `inductive` adds what the terminator's state has to do with what has happened, for the induction.
+    """
+
+    def __init__(self, dut: Terminator, inductive: bool = False) -> None:
+        super().__init__(dut, a=range(dut.parameters.classes + 1), b=range(dut.parameters.classes + 1))
+        self.inner = inside(dut)
+        self.inductive = inductive
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        dut = self.dut
+        last = dut.parameters.classes - 1
+        stream_contract(m, dut.i, Assume)
+        stream_contract(m, dut.o, Assert)
+        self.index, self.done, due = Signal(range(last + 2)), Signal(), Signal()
+        taken = dut.o.valid & dut.o.ready
+        m.d.comb += Assume(dut.i.payload.last == (self.index == last))
+        with m.If(dut.i.valid & dut.i.ready):
+            m.d.sync += [self.index.eq(Mux(self.index == last, 0, self.index + 1)), self.done.eq(self.index == last)]
+        with m.If(taken):
+            m.d.sync += self.done.eq(0)
+        m.d.sync += due.eq(self.done & ~taken)
+        m.d.comb += Assert(dut.o.valid == due)
+        waits = past(m, dut.i.valid & ~dut.i.ready) & dut.i.valid & ~dut.i.ready
+        reaches(m, next_step_waits=waits & dut.o.valid & ~dut.o.ready, next_step=in_turn(m, taken, dut.o.valid))
+        reaches_stalls(m, "verdict", dut.o)
+        if self.inductive:
+            reaches(m, **self.inner.states)
+            m.d.comb += [
+                Assert(self.inner.any_state),
+                Assert(self.inner.state("COMPARE") == ~self.done),
+                Assert(self.inner.state("REPORT") == due),
+                Assert((self.inner.index == self.index) & (self.index <= last)),
+                Assert(~self.done | (self.index == 0)),
+            ]
+        return m
+
+
+class Decision(Order):
+    """Under any stalls: class, margin and stop are right, by their definition over all pairs of classes.
+
+    Two classes a and b are picked freely and their scores remembered: what holds for them holds for every pair. That a
+    margin is not too small needs a class that has it: `runner`, which is found while the scores pass.
+    """
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        dut, classes = self.dut, self.dut.parameters.classes
+        constant(m, dut.rule, dut.k, dut.t_max)
+
+        # The environment: a step's number changes between two steps only; 1 <= step <= t_max.
+        step = Signal.like(dut.step)
+        m.d.comb += [Assume(dut.step >= 1), Assume(dut.step <= dut.t_max)]
+        m.d.sync += step.eq(dut.step)
+        with m.If(self.done | (self.index != 0)):
+            m.d.comb += Assume(dut.step == step)
+
+        constant(m, self.a, self.b)
+        picked = [(number, Signal.like(dut.i.payload.score, name="kept")) for number in (self.a, self.b)]
+        inner, runner, score = self.inner, Signal.like(self.index), dut.i.payload.score
+        with m.If(dut.i.valid & dut.i.ready):
+            for number, kept in picked:
+                with m.If(self.index == number):
+                    m.d.sync += kept.eq(score)
+            with m.If(score > inner.best):
+                m.d.sync += runner.eq(inner.winner)
+            with m.Elif((self.index == 1) | (score > inner.second)):
+                m.d.sync += runner.eq(self.index)
+
+        verdict, ((a, score_a), (b, score_b)) = dut.o.payload, picked
+        with m.If(dut.o.valid):
+            rule = (dut.rule == Rule.WINNER_K) & (verdict.margin >= dut.k)
+            m.d.comb += [Assert(verdict.reason == rule), Assert(verdict.stop == (rule | (dut.step == dut.t_max)))]
+            m.d.comb += Assert(verdict.winner < classes)
+            with m.If(verdict.winner == a):
+                if classes == 1:
+                    m.d.comb += Assert(verdict.margin == score_a)
+                with m.If((b < classes) & (a != b)):
+                    m.d.comb += Assert(Mux(b < a, score_b < score_a, score_b <= score_a))
+                    m.d.comb += Assert(verdict.margin <= score_a - score_b)
+            if classes > 1:
+                m.d.comb += Assert((runner < classes) & (runner != verdict.winner))
+                with m.If((verdict.winner == a) & (runner == b)):
+                    m.d.comb += Assert(verdict.margin == score_a - score_b)
+        said = dut.o.valid & dut.o.ready
+        winner_k = dut.rule == Rule.WINNER_K
+        reaches(
+            m,
+            stops_by_the_rule=said & verdict.reason & (dut.step != dut.t_max) & (dut.k != 0),
+            stops_at_the_last_step=in_turn(m, said & ~verdict.stop, said & verdict.stop & ~verdict.reason & winner_k),
+            goes_on_under_the_fixed_rule=in_turn(m, said & ~verdict.stop & ~winner_k, said & verdict.stop),
+            last_class_wins=said & (verdict.winner == classes - 1) & (verdict.winner == a),
+        )
+        if classes > 1:
+            tie = (a != b) & (score_a == score_b) & (b < classes)
+            reaches(
+                m,
+                tie=said & (verdict.winner == a) & tie & (verdict.margin == 0),
+                negative_scores=said & (verdict.winner == a) & (score_a < 0) & (score_b < score_a) & (b < classes),
+                largest_margin=said & (verdict.winner == a) & (score_a > 0) & (score_b < 0) & (runner == b),
+            )
+        if self.inductive:
+            self._invariants(m, picked, runner)
+        return m
+
+    def _invariants(self, m, picked, runner) -> None:
+        """After `seen` scores of the step, `winner`, `best` and `second` are right for those."""
+        inner, classes = self.inner, self.dut.parameters.classes
+        seen = Signal(range(classes + 1))
+        m.d.comb += seen.eq(Mux(self.done, classes, self.index))
+        with m.If(seen != 0):
+            m.d.comb += Assert(inner.winner < seen)
+        with m.If(seen == 1):
+            m.d.comb += Assert(inner.second == (-(1 << len(inner.second) - 1) if classes > 1 else 0))
+        with m.If(seen > 1):
+            m.d.comb += Assert((runner < seen) & (runner != inner.winner) & (inner.second <= inner.best))
+        for number, score in picked:
+            with m.If(number < seen):
+                m.d.comb += Assert(Mux(number < inner.winner, score < inner.best, score <= inner.best))
+                with m.If(number == inner.winner):
+                    m.d.comb += Assert(score == inner.best)
+                with m.Else():
+                    m.d.comb += Assert(score <= inner.second)
+                    with m.If(number == runner):
+                        m.d.comb += Assert(score == inner.second)
+        with m.If(self.dut.o.valid):
+            verdict = self.dut.o.payload
+            m.d.comb += Assert((verdict.winner == inner.winner) & (verdict.margin == inner.best - inner.second))
+
+
+class LastWins(Terminator):
+    """Broken on purpose: a tie goes to the highest index."""
+
+    def _better(self, score, best):
+        return score >= best
+
+
+class StopsLate(Terminator):
+    """Broken on purpose: one step too many."""
+
+    def _out_of_steps(self):
+        return self.step > self.t_max
+
+
+class StopsEarly(Terminator):
+    """Broken on purpose: content with a margin of k - 1."""
+
+    def _clear(self, margin):
+        return margin + 1 >= self.k
+
+
+class Forgetful(Terminator):
+    """Broken on purpose: withdraws a verdict that is not taken."""
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        waited = Signal()
+        m.d.sync += waited.eq(self.o.valid & ~self.o.ready)
+        with m.If(waited):
+            m.d.comb += self.o.valid.eq(0)
+        return m
+
+
+@pytest.mark.parametrize("classes", [1, 3, 10])
+def test_order_proof(classes):
+    prove(
+        Order(Terminator(parameters=parameters(classes)), inductive=True),
+        "order",
+        depth=3,
+        mode="prove",
+        reach=3 * classes + 12,
+    )
+
+
+def test_order_proof_bites():
+    assert_fails(Order(Forgetful(parameters=parameters(1))), "order", depth=8)
+
+
+@pytest.mark.parametrize("classes, adc_bits", [(1, 1), (2, 1), (3, 8), (4, 1), (10, 8)])
+def test_decision_proof(classes, adc_bits):
+    unit = parameters(classes, 32, adc_bits=adc_bits)
+    prove(
+        Decision(Terminator(parameters=unit), inductive=True), "decision", depth=3, mode="prove", reach=3 * classes + 12
+    )
+
+
+@pytest.mark.parametrize("broken", [LastWins, StopsLate, StopsEarly])
+def test_decision_proof_bites(broken):
+    assert_fails(Decision(broken(parameters=parameters(3, 2))), "decision", depth=8)
+
+
+def test_decision_proof_bites_small_margins():
+    forgetful = mutant(Terminator, "with m.Elif(score > second):", "with m.Elif(0):")
+    assert_fails(Decision(forgetful(parameters=parameters(3, 2))), "margin", depth=8)

@@ -1,0 +1,174 @@
+# amaranth: UnusedElaboratable=no
+"""WindowDistributor against dealing out lists, its cycles, and the proof that every vector reaches its copy once."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from amaranth.hdl import Array, Assert, Assume, Cat, Module, Mux, Signal, Value
+
+from spikeloom.hw.feature_maps.window_distributor import WindowDistributor, stage_layer
+from spikeloom.hw.params.parameters import LayerParameters
+from tests.benches.proof_bench import inside, mutant
+from tests.benches.stream_bench import collect, send, simulate
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
+
+SHAPES = [(2, 2), (5, 2), (4, 2), (3, 3), (7, 3), (9, 4)]
+"""Positions and copies."""
+
+
+def copies_of(positions: int, copies: int) -> list[LayerParameters]:
+    layer = LayerParameters(inputs=3, outputs=2, lanes=1, phases=3)
+    return [replace(layer, positions=len(range(c, positions, copies))) for c in range(copies)]
+
+
+def distributor(shape: tuple[int, int], component: Any = WindowDistributor) -> WindowDistributor:
+    return component(copies=copies_of(*shape))
+
+
+@pytest.mark.parametrize("stalls", [(0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_vectors(shape: tuple[int, int], stalls: tuple[float, float]) -> None:
+    """Three steps dealt out: every copy has its vectors, in order, with its own positions."""
+    (positions, copies), rng, dut = shape, random.Random(1), distributor(shape)
+    vectors: list[dict] = []
+    expected: list[list[dict]] = [[] for _ in range(copies)]
+    for step in range(3):
+        for position in range(positions):
+            vector = {"rows": rng.getrandbits(3), "count": rng.randrange(4), "first": int(step == 0), "phase": step}
+            vectors.append({**vector, "position": position})
+            own = {"position": position // copies} if dut.copies[position % copies].positions > 1 else {}
+            expected[position % copies].append({**vector, **own})
+
+    async def feed(ctx):
+        await send(ctx, dut.i, vectors, random.Random(1), stalls[0])
+
+    def taker(copy: int):
+        async def bench(ctx):
+            found = await collect(ctx, getattr(dut, f"o_{copy}"), len(expected[copy]), random.Random(copy), stalls[1])
+            assert found == expected[copy]
+
+        return bench
+
+    simulate(dut, feed, *(taker(copy) for copy in range(copies)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_vector_a_cycle(shape: tuple[int, int]) -> None:
+    """If every copy takes its vector within n cycles, the input never waits, and a vector is seen a cycle later."""
+    (positions, copies), dut = shape, distributor(shape)
+    sent: list[int] = []
+    seen: list[list[int]] = [[] for _ in range(copies)]
+
+    async def feed(ctx):
+        vectors = [{"rows": p, "position": p} for p in range(positions)]
+        await send(ctx, dut.i, [{**v, "rows": v["rows"] % 8} for v in vectors * 2], random.Random(1), 0, sent)
+
+    def taker(copy: int):
+        async def bench(ctx):
+            number = 2 * dut.copies[copy].positions
+            await collect(ctx, getattr(dut, f"o_{copy}"), number, random.Random(1), 0, seen[copy])
+
+        return bench
+
+    simulate(dut, feed, *(taker(copy) for copy in range(copies)))
+    assert sent == list(range(sent[0], sent[0] + 2 * positions))
+    for copy, cycles in enumerate(seen):
+        assert cycles == [sent[n] + 1 for n in range(2 * positions) if n % positions % copies == copy]
+
+
+class Dealt(Harness):
+    """Every vector goes to its copy, once, with its own position; nothing is lost, and it waits for its copy alone."""
+
+    def __init__(self, dut: WindowDistributor, *, invariants: bool = False) -> None:
+        super().__init__(dut)
+        self.invariants = invariants
+
+    def elaborate(self, platform: Any) -> Module:
+        variables = inside(self.dut) if self.invariants else None
+        m = super().elaborate(platform)
+        dut, vector = self.dut, self.dut.i.payload
+        positions, copies = dut.layer.positions, len(dut.copies)
+        stream_contract(m, dut.i, Assume)
+        position, taken = Signal(range(positions + 1)), dut.i.valid & dut.i.ready
+        m.d.comb += Assume(vector.position == position)
+        with m.If(taken):
+            m.d.sync += position.eq(Mux(position == positions - 1, 0, position + 1))
+        copy = Array([p % copies for p in range(positions)] + [0])[position]
+        rooms: list[Value] = []
+        for number, layer in enumerate(dut.copies):
+            o = getattr(dut, f"o_{number}")
+            stream_contract(m, o, Assert)
+            pending = Signal(name=f"pending_{number}")
+            given, place = Signal(vector.shape(), name=f"given_{number}"), Signal.like(vector.position)
+            with m.If(taken & (copy == number)):
+                m.d.sync += [pending.eq(1), given.eq(vector), place.eq(position)]
+            with m.Elif(o.ready):
+                m.d.sync += pending.eq(0)
+            rooms.append((copy == number) & (~pending | o.ready))
+            m.d.comb += Assert(o.valid == pending)
+            with m.If(pending):
+                m.d.comb += [
+                    Assert(getattr(o.payload, name) == getattr(given, name))
+                    for name in ("rows", "count", "first", "phase")
+                ]
+                if layer.positions > 1:
+                    m.d.comb += Assert(o.payload.position == Array([p // copies for p in range(positions)])[place])
+            if variables is not None:
+                m.d.comb += Assert(place < positions)
+        m.d.comb += Assert(dut.i.ready == Cat(rooms).any())
+        end = taken & (position == positions - 1)
+        outputs = [getattr(dut, f"o_{number}") for number in range(copies)]
+        reaches(
+            m,
+            step_after_step=in_turn(m, end, taken & (position == 0), taken & (position == 1)),
+            all_copies_wait=Cat(o.valid & ~o.ready for o in outputs).all(),
+            waits_for_its_copy=dut.i.valid & ~dut.i.ready & outputs[0].ready,
+        )
+        for number, o in enumerate(outputs):
+            reaches_stalls(m, f"copy_{number}", o)
+        if variables is not None:
+            m.d.comb += [Assert(position < positions), Assert(variables.turn == copy)]
+            m.d.comb += Assert(variables.own == Array([p // copies for p in range(positions)] + [0])[position])
+        return m
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_dealt(shape: tuple[int, int]) -> None:
+    prove(Dealt(distributor(shape), invariants=True), "distributor", depth=2, mode="prove")
+
+
+ROOM = "(turn == number) & (~o.valid | o.ready)"
+TURN = "Mux(end | (turn == count - 1), 0, turn + 1)"
+END = "with m.If(end):\n                m.d.sync += own.eq(0)"
+OWN = "with m.Elif(turn == count - 1):\n                m.d.sync += own.eq(own + 1)"
+PASS = "\n                pass"
+BROKEN = {
+    "overwrites_a_vector": (ROOM, "turn == number", (5, 2)),
+    "gives_to_all": (ROOM, "~o.valid | o.ready", (5, 2)),
+    "gives_twice": ("with m.Elif(o.ready):", "with m.Elif(0):", (5, 2)),
+    "withdraws": ("with m.Elif(o.ready):", "with m.Elif(1):", (5, 2)),
+    "waits_for_others": ("Cat(rooms).any()", "Cat(rooms).any() & self.o_0.ready", (5, 2)),
+    "goes_on_where_the_step_ended": (TURN, "Mux(turn == count - 1, 0, turn + 1)", (5, 2)),
+    "keeps_the_place": (END, "with m.If(end):" + PASS, (5, 2)),
+    "stays_at_a_place": (OWN, "with m.Elif(0):" + PASS, (5, 2)),
+    "forgets_the_marks": ("o.payload.phase.eq(vector.phase)", "o.payload.phase.eq(0)", (3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_proof_bites(name: str) -> None:
+    old, new, shape = BROKEN[name]
+    assert_fails(Dealt(distributor(shape, mutant(WindowDistributor, old, new))), f"distributor_{name}", depth=16)
+
+
+def test_copies_that_are_none_of_a_stage() -> None:
+    copies = copies_of(7, 3)
+    assert stage_layer(copies).positions == 7
+    with pytest.raises(ValueError, match=r"^WindowDistributor needs at least two copies, not 1$"):
+        WindowDistributor(copies=copies[:1])
+    with pytest.raises(ValueError, match=r"^WindowDistributor's copy 0 is none of a stage of"):
+        WindowDistributor(copies=copies[::-1])

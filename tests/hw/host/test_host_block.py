@@ -1,0 +1,219 @@
+"""Host registers in hardware: which writes are let through, proven for every access; and what is kept."""
+
+from __future__ import annotations
+
+import pytest
+from amaranth.hdl import Assert, Cat, Mux, Signal, Value
+
+import spikeloom.hw.host.host_block
+import spikeloom.hw.host.load_guard
+from spikeloom.hw.host.host_block import HostBlock
+from spikeloom.hw.host.register_map import (
+    bias_byte_address,
+    build_id,
+    host_map,
+    layer_byte_address,
+    program_result_byte_address,
+    program_target_byte_address,
+    unit_byte_address,
+)
+from spikeloom.hw.host.write_guard import WriteGuard
+from spikeloom.hw.interfaces.registers import Register
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from tests.benches.proof_bench import inside, mutant, past
+from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches
+from tests.hw.host.test_load_guard import Folded
+
+LAYER = LayerParameters(
+    inputs=2, outputs=3, lanes=2, tile_rows=1, adc_bits=3, max_gain_shift=1, max_theta=7, max_bias=3, max_steps=3
+)
+UNIT = NpuParameters(layers=(LAYER,), max_steps=3, encoder_lanes=1)
+BUILD = build_id(UNIT)
+SETTINGS = [f"program_{name}" for name in ("window", "tries", "amplitude_min", "amplitude_max")]
+
+
+class Guard(Harness):
+    """For any accesses and any behaviour of the unit.
+
+    A write is right if it goes to a register that may be written, or to a whole word that must be, and nothing forbids
+    it: an image in work (run-time registers, biases, seeds, settings), a busy programmer (settings, targets, starts),
+    no load session (targets, starts), the session's own rules. Any other changes nothing kept and writes nothing to the
+    unit, and leaves no flag but that of its cause. A right one changes the bytes with a strobe, and no other, of its
+    own register only (looked at through any one bit), writes its own target, starts its own programmer, and counts for
+    the checksum if it is one of those. Flags come up with their cause and stay until a one is written to them. A read
+    is an error where nothing is.
+    """
+
+    def __init__(self, dut: HostBlock) -> None:
+        super().__init__(dut, bit=range(32))
+        self.inner = inside(dut)
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        dut, bus, inner = self.dut, self.dut.bus, self.inner
+        entries = host_map(dut.parameters)
+        write, address, strobe = bus.write_enable, bus.write_address, bus.write_strobe
+        programmer, guard = dut.programmer_0, inner.guard
+
+        def at(*addresses: int) -> Value:
+            return Cat(address == one for one in addresses).any()
+
+        bias = at(*(bias_byte_address(0, index) for index in range(3)))
+        target = at(*(program_target_byte_address(0, index) for index in range(4)))
+        result = Cat(bus.read_address == program_result_byte_address(0, index) for index in range(8)).any()
+        start = at(layer_byte_address(0, "program_start"))
+        begin, end = at(unit_byte_address("load_begin")), at(unit_byte_address("load_end"))
+        run_time = at(*(e.address for e in entries if isinstance(e.register, Register)))
+        seeds = at(*(e.address for e in entries if e.name.startswith("seed_")))
+        settings = at(*(unit_byte_address(name) for name in SETTINGS))
+        writable = at(*(e.address for e in entries if e.access != "ro")) | bias | target
+        partial = (bias | target | start | begin | end) & strobe.any() & ~strobe.all()
+        full = write & strobe.all()
+
+        refused, right, wrong_build, wrong_checksum = Signal(), Signal(), Signal(), Signal()
+        in_image = (run_time | seeds | settings | bias) & dut.busy
+        in_programming = (settings | target | start | begin | end) & programmer.busy
+        out_of_session = (target | start | end) & ~guard.loading
+        may = write & ~partial & ~refused
+        m.d.comb += [
+            refused.eq(
+                (write & ~partial)
+                & (in_image | (begin & dut.busy) | in_programming | out_of_session)
+                & (~(begin | end) | strobe.all())
+            ),
+            wrong_build.eq(may & full & begin & (bus.write_data != BUILD)),
+            wrong_checksum.eq(may & full & end & (bus.write_data != guard.checksum)),
+            right.eq(may & writable & ~wrong_build & ~wrong_checksum),
+            Assert(bus.write_error == ~right),
+            Assert(bus.read_error == ~(Cat(bus.read_address == e.address for e in entries).any() | result)),
+            Assert(dut.load.valid == (right & (run_time | (bias & full)))),
+            Assert(~dut.load.valid | (dut.load.payload.address == address[2:])),
+            Assert(~(bias & dut.load.valid) | (dut.load.payload.data.as_unsigned() == bus.write_data)),
+            Assert(programmer.target_write.enable == (right & full & target)),
+            Assert(programmer.start == (right & full & start)),
+            Assert(guard.opens == (right & full & begin)),
+            Assert(programmer.clear_counts == guard.opens),
+            Assert(dut.open == (guard.loaded & ~(may & full & begin))),
+            Assert(guard.counted == (right & strobe.any() & (run_time | bias | settings | target | start))),
+            Assert(~guard.counted | (guard.address == address)),
+        ]
+        with m.If(result):
+            m.d.comb += Assert(bus.read_data == programmer.result)
+            m.d.comb += Assert(programmer.result_index == ((bus.read_address - program_result_byte_address(0, 0)) >> 2))
+        with m.If(programmer.target_write.enable):
+            m.d.comb += Assert(
+                program_target_byte_address(0, 0) + (programmer.target_write.index << 2) == address,
+            )
+            m.d.comb += Assert(programmer.target_write.value == bus.write_data)
+        with m.If(programmer.start):
+            m.d.comb += Assert(Cat(programmer.start_row, programmer.start_group) == bus.write_data)
+
+        # What is kept: the writable registers, and the flags.
+        constant(m, self.bit)
+        struck, data = strobe.bit_select(self.bit[3:], 1), bus.write_data.bit_select(self.bit, 1)
+        for entry in entries:
+            if entry.access != "rw" or entry.name == "clear_flags":
+                continue
+            kept = Value.cast(inner.values[entry.layer, entry.name]).as_unsigned()
+            here, now, there = at(entry.address), kept.bit_select(self.bit, 1), self.bit < len(kept)
+            before, wrote, seen = past(m, now), past(m, right & here & struck), past(m, there)
+            with m.If(seen):
+                m.d.comb += Assert(now == Mux(wrote, past(m, data), before))
+            new = Mux(struck, data, now)
+            with m.If(here & there & dut.load.valid):
+                m.d.comb += Assert(dut.load.payload.data.bit_select(self.bit, 1) == new)
+            with m.If(here & there & guard.counted):
+                m.d.comb += Assert(guard.data.bit_select(self.bit, 1) == new)
+            with m.If(bus.read_address == entry.address):
+                m.d.comb += Assert(bus.read_data[: len(kept)] == kept)
+        programming = Signal()
+        m.d.sync += programming.eq(programmer.busy)
+        causes = [
+            refused,
+            dut.wrong_frame,
+            wrong_build,
+            wrong_checksum,
+            guard.timed_out | dut.frame_timed_out,
+            dut.unloaded,
+        ]
+        for name, bits in (("errors", causes), ("events", [programming & ~programmer.busy])):
+            clears = write & at(unit_byte_address(name)) & strobe[0]
+            for bit, cause in enumerate(bits):
+                flag = inner.values[None, name][bit]
+                set_, cleared, before = past(m, cause), past(m, clears & bus.write_data[bit]), past(m, flag)
+                m.d.comb += Assert(flag == (set_ | (before & ~cleared)))
+        resets = write & at(unit_byte_address("reset")) & strobe[0] & bus.write_data[0]
+        m.d.comb += Assert(dut.reset == past(m, resets))
+
+        kinds = {"run_time": run_time, "bias": bias, "setting": settings, "target": target, "start": start}
+        reaches(
+            m,
+            **{f"{name}_written": right & kind & strobe.any() for name, kind in kinds.items()},
+            **{f"{name}_refused": refused & kind for name, kind in kinds.items()},
+            loaded_and_closed_again=in_turn(m, dut.open & guard.loaded, wrong_build, ~dut.open),
+            part_of_a_word=write & partial & bus.write_error,
+            some_bytes=right & run_time & strobe.any() & ~strobe.all(),
+            soft_reset=dut.reset,
+            reads_a_result=result & ~bus.read_error,
+            reads_nothing=bus.read_error & bus.read_enable,
+            **{f"error_{bit}": inner.values[None, "errors"][bit] for bit in range(len(causes))},
+            error_cleared=in_turn(m, inner.values[None, "errors"].all(), ~inner.values[None, "errors"].any()),
+            event=inner.values[None, "events"][0],
+        )
+        return m
+
+
+@pytest.fixture(autouse=True)
+def _simple_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spikeloom.hw.host.load_guard, "Checksum", Folded)
+
+
+def test_proof() -> None:
+    prove(Guard(HostBlock(parameters=UNIT)), "host_block", depth=2, mode="prove")
+
+
+@pytest.mark.parametrize(
+    ("broken", "old", "new"),
+    [
+        (WriteGuard, "whole.eq(1), in_image.eq(1)", "whole.eq(1)"),
+        (WriteGuard, "writable & ~part & ~self.refused", "writable & ~part"),
+        (WriteGuard, "writable & ~part & ~self.refused", "writable & ~self.refused"),
+        (WriteGuard, "| (setting & self.programming.any())", ""),
+        (WriteGuard, "(~self.loading | programmer_busy)", "programmer_busy"),
+        (WriteGuard, "programmer_busy.eq(self.programming[index])", "programmer_busy.eq(0)"),
+        (WriteGuard, " & (address[:2] == 0)", ""),
+        (WriteGuard, "address < first + 4 * window.words(layer)", "address <= first + 4 * window.words(layer)"),
+        (WriteGuard, 'writable.eq(e.access != "ro")', "writable.eq(1)"),
+        (WriteGuard, "(run_time | bias | setting | in_session)", "(run_time | bias | in_session)"),
+        (HostBlock, "guard.refused | guard.wrong_build | guard.wrong_checksum", "guard.refused | guard.wrong_build"),
+        (HostBlock, "(bus.write_data & mask) | (before & ~mask)", "bus.write_data & mask"),
+        (HostBlock, "m.d.comb += bus.read_error.eq(1)", "pass"),
+        (HostBlock, "(flags & ~cleared)", "flags"),
+        (HostBlock, "judge.accepted & judge.complete & written", "judge.accepted & written"),
+        (HostBlock, "guard.loaded & ~guard.opens & ~guard.wrong_build", "guard.loaded"),
+    ],
+    ids=[
+        "bias while busy",
+        "refused written",
+        "part of a bias",
+        "settings in programming",
+        "outside of a session",
+        "targets in programming",
+        "misaligned windows",
+        "past the windows",
+        "read-only register written",
+        "settings not counted",
+        "checksum unjudged",
+        "bytes without a strobe",
+        "reads what is not there",
+        "flags for ever",
+        "start without a word",
+        "image while it opens",
+    ],
+)
+def test_broken_twins(broken: type, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = mutant(broken, old, new)
+    if broken is WriteGuard:
+        monkeypatch.setattr(spikeloom.hw.host.host_block, "WriteGuard", twin)
+        twin = HostBlock
+    assert_fails(Guard(twin(parameters=UNIT)), "host_block_twin", depth=4)

@@ -1,0 +1,77 @@
+"""The float simulation with integer weights is the reference with ideal cells and wide converters."""
+
+import numpy as np
+import pytest
+
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.analysis.waterfall import wide_adc
+from spikeloom.sw.passes.calibrate import row_codes
+from spikeloom.sw.passes.float_snn import spiking_network
+from tests.fixtures.models import make_chip, make_images
+
+IMAGES = make_images(64, 20, seed=6)
+CASES = {
+    "even": {},
+    "rate, zero": {"coding": {"input": "rate"}, "neuron": {"reset": "zero"}},
+    "phase, skip": {"coding": {"input": "phase", "phases": 4}, "decision": {"t_max": 20, "k": 6, "skip": 1}},
+    "leak and clip": {"neuron": {"leak": 2, "clip": 1.0}, "coding": {"input": "rate", "phases": 2}},
+    "membrane": {"neuron": {"output_reset": "none", "reset": "none"}, "decision": {"readout": "membrane", "k": 0.6}},
+    "fixed": {"decision": {"rule": "fixed", "t_max": 5}},
+}
+
+
+@pytest.mark.parametrize("tables", CASES.values(), ids=CASES)
+def test_integers_agree_with_the_reference(tables):
+    image = wide_adc(make_chip(**tables).image)
+    expected = run_reference(image, IMAGES)
+    found = spiking_network(image).run(len(IMAGES), row_codes(image, IMAGES))
+    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_array_equal(found.steps, expected.steps)
+    assert len(np.unique(expected.classes)) > 1
+
+
+def test_many_steps_of_the_float_network_approach_the_ann():
+    chip = make_chip(
+        coding={"input": "analog"},
+        decision={"rule": "fixed", "t_max": 300, "readout": "membrane"},
+        neuron={"output_reset": "none"},
+    )
+    assert chip.stages is not None
+    network = chip.stages.normalised
+    found = spiking_network(chip.image, network).run(len(IMAGES), row_codes(chip.image, IMAGES))
+    assert np.mean(found.classes == network.classes(IMAGES)) >= 0.95
+    assert set(found.steps) == {300}
+
+
+def test_a_single_class_stops_at_its_own_count():
+    image = wide_adc(make_chip(20, 8, 1).image)
+    expected = run_reference(image, IMAGES)
+    found = spiking_network(image).run(len(IMAGES), row_codes(image, IMAGES))
+    np.testing.assert_array_equal(found.steps, expected.steps)
+
+
+@pytest.mark.parametrize("real", [False, True], ids=["whole", "real"])
+@pytest.mark.parametrize("coding", ["even", "rate", "analog"])
+def test_images_in_parts_give_what_they_give_together(coding, real):
+    chip = make_chip(coding={"input": coding})
+    assert chip.stages is not None
+    network = spiking_network(chip.image, chip.stages.normalised if real else None)
+    together = network.run(len(IMAGES), row_codes(chip.image, IMAGES))
+    for first, last in ((0, 1), (1, 8), (8, 20)):
+        part = network.run(last - first, row_codes(chip.image, IMAGES[first:last], first))
+        np.testing.assert_array_equal(part.classes, together.classes[first:last])
+        np.testing.assert_array_equal(part.steps, together.steps[first:last])
+
+
+def test_membranes_that_single_precision_does_not_hold():
+    """A chip of so many rows and phases that its sums pass 2^24 is computed in double precision."""
+    chip = make_chip(4000, 3, 2, coding={"input": "phase", "phases": 8}, decision={"rule": "fixed", "t_max": 80})
+    image = wide_adc(chip.image)
+    assert max(shape.membrane_bits for shape in image.parameters.layers) > 25
+    network = spiking_network(image)
+    assert network.layers[0].dtype is np.float64
+    images = make_images(10, 4000, seed=2)
+    expected = run_reference(image, images)
+    found = network.run(len(images), row_codes(image, images))
+    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_array_equal(found.steps, expected.steps)

@@ -1,0 +1,441 @@
+"""The .loom file: complete, checked, and refused where it is not right."""
+
+import errno
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save
+
+import spikeloom
+from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.sim.chip.device_config import Programming
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.common.errors import FileError, SpikeLoomWarning, WeightImageError
+from spikeloom.sw.compiler.compiled import Compiled
+from spikeloom.sw.compiler.provenance import Provenance
+from spikeloom.sw.weight_image.file import FORMAT, _checksum, pack, unpack
+from tests.fixtures.models import make_chip, make_images
+from tests.fixtures.networks import random_chip, random_pixels
+
+CHIP = make_chip(
+    seed=2, device={"device_sigma": 0.05, "read_sigma": 0.01}, coding={"input": "analog"}, neuron={"leak": 3}
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return CHIP.save(tmp_path / "chip.loom")
+
+
+def test_everything_comes_back(path):
+    chip = spikeloom.load(path)
+    a, b = CHIP.image, chip.image
+    assert (a.parameters, a.device, a.energy, chip.config) == (b.parameters, b.device, b.energy, CHIP.config)
+    assert chip.provenance == CHIP.provenance and chip.provenance.source == "own"
+    assert chip.findings == CHIP.findings and chip.findings.images == 50 and "calibration images" in str(chip.findings)
+    assert chip.notes == CHIP.notes and any("is a firing rate of 1." in note for note in chip.notes)
+    for x, y in zip(a.layers, b.layers, strict=True):
+        assert all(np.array_equal(value, asdict(y)[key]) for key, value in asdict(x).items())
+        assert y.positive.dtype == np.uint8 and y.bias.dtype == np.int32
+    plain = [{k: v for k, v in vars(image).items() if k != "layers"} for image in (a, b)]
+    assert plain[0] == plain[1]
+    images = make_images(40, 20)
+    assert CHIP.predict(images, trace=True).compare(chip.predict(images, trace=True)) > 0
+
+
+def test_the_same_chip_gives_the_same_bytes(path):
+    again = spikeloom.load(path)
+    assert path.read_bytes() == again.save(path.with_name("again.loom")).read_bytes()
+    assert path.read_bytes() == pack(CHIP.image, CHIP.config, CHIP.provenance, CHIP.findings, CHIP.notes)
+
+
+def test_every_flipped_byte_is_noticed(path):
+    """Length and start of the header, its end, the tensors' first and last bytes, and 200 places between."""
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    regions = [range(60), range(header - 40, header + 40), range(len(content) - 40, len(content))]
+    checksum = content.index(b'"sha256"')
+    regions += [range(checksum, checksum + 80), np.random.default_rng(0).integers(0, len(content), 200)]
+    for place in [int(place) for region in regions for place in region]:
+        if (
+            content[place] == 0x20 and place < header
+        ):  # a space of the padding may be another character of the same value
+            continue
+        damaged = bytearray(content)
+        damaged[place] ^= 0x10
+        sentence = r"^(The weight image )?'x' is (damaged: |not a SpikeLoom weight|a weight image of version)"
+        with pytest.raises(WeightImageError, match=sentence):
+            unpack(bytes(damaged), "x")
+
+
+def test_a_damaged_weight_is_named(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightImageError, match=r"^The weight image '.*chip.loom' is damaged: its content does not fit"):
+        spikeloom.load(path)
+
+
+@pytest.mark.parametrize("length", [3, 200, -1])
+def test_a_cut_off_file_is_named(path, length):
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(WeightImageError, match=r"chip.loom' is (damaged|not a SpikeLoom weight image)"):
+        spikeloom.load(path)
+
+
+FOREIGN = [
+    b"",
+    b"hello, world",
+    b"\x89PNG\r\n\x1a\n" + b"\0" * 99,
+    (9**6).to_bytes(8, "little") + b"[" * 9**6,
+    b"\0" * 100,
+    save({"a": np.zeros(3)}, {"format": "pt"}),
+    save({}),
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_foreign_files_are_named(path, content):
+    path.write_bytes(content)
+    with pytest.raises(WeightImageError, match=r"^'.*chip.loom' is not a SpikeLoom weight image$"):
+        spikeloom.load(path)
+
+
+def test_newer_files_are_named(path):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "8", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 8, but this program reads versions"):
+        spikeloom.load(path)
+
+
+def as_version_1(content: bytes) -> bytes:
+    """The same chip as a program of version 1 wrote it: without programming, and the device's pulse fields."""
+    metadata, chip = parts_of(content)
+    del chip["provenance"]
+    drop_plan(chip)
+    for table in (chip, chip["config"], chip["config"]["hardware"]):
+        table.pop("programming", None)
+        table.pop("program_cycles", None)
+    chip["config"]["cosim"].pop("through_bus", None)
+    for device in (chip["device"], chip["config"]["device"]):
+        for name in ("pulse_sigma", "pulse_up", "pulse_down", "soft_bounds", "v_program_V"):
+            device.pop(name)
+    return joined(content, metadata, chip, "1")
+
+
+def as_version_2(content: bytes) -> bytes:
+    """The same chip as a program of version 2 wrote it: a chain of dense layers, without a plan."""
+    metadata, chip = parts_of(content)
+    del chip["provenance"]
+    drop_plan(chip)
+    return joined(content, metadata, chip, "2")
+
+
+def as_version_3(content: bytes) -> bytes:
+    """The same chip as a program of version 3 wrote it: every crossbar once."""
+    metadata, chip = parts_of(content)
+    del chip["provenance"]
+    for stage in chip["parameters"]["plan"]["stages"]:
+        assert stage.pop("copies", 1) == 1
+    assert chip["config"]["crossbar"].pop("copies") == 1
+    return joined(content, metadata, chip, "3")
+
+
+def drop_plan(chip: dict) -> None:
+    assert chip["parameters"].pop("plan") is None
+    for layer in chip["parameters"]["layers"]:
+        assert layer.pop("positions") == 1
+
+
+def parts_of(content: bytes) -> tuple[dict, dict]:
+    size = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    return metadata, json.loads(metadata["chip"])
+
+
+def joined(content: bytes, metadata: dict, chip: dict, version: str) -> bytes:
+    """The file with another JSON text and version, and the checksum that fits them."""
+    tensors = load_tensors(content)
+    metadata |= {"version": version, "chip": json.dumps(chip, sort_keys=True)}
+    metadata["sha256"] = _checksum(version, metadata["chip"], tensors)
+    return save(tensors, metadata)
+
+
+def test_version_1_is_read(path):
+    """Levels straight into the cells, whatever the defaults of later versions are; saved again it is of the newest."""
+    path.write_bytes(as_version_1(pack(CHIP.image, CHIP.config)))
+    chip = spikeloom.load(path)
+    assert (chip.image.programming, chip.image.program_cycles) == (Programming(method="direct"), 10)
+    assert chip.image.device == CHIP.image.device and chip.config == CHIP.config
+    assert pack(chip.image, chip.config) == pack(CHIP.image, CHIP.config)
+    images = make_images(40, 20)
+    assert CHIP.predict(images, trace=True).compare(chip.predict(images, trace=True)) > 0
+
+
+def packed(chip: Compiled) -> bytes:
+    """The weight image of what was read from one."""
+    return pack(chip.image, chip.config, chip.provenance, chip.findings, chip.notes)
+
+
+def test_version_2_is_read(path):
+    found = unpack(as_version_2(pack(CHIP.image, CHIP.config)), "x")
+    assert found.provenance == Provenance() and packed(found) == pack(CHIP.image, CHIP.config)
+
+
+def test_version_3_is_read():
+    image = convolutional()
+    found = unpack(as_version_3(pack(image, CHIP.config)), "x")
+    assert found.provenance == Provenance() and packed(found) == pack(image, CHIP.config)
+
+
+def test_version_4_is_read_and_knows_no_origin(path):
+    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    metadata, chip = parts_of(content)
+    del chip["provenance"]
+    path.write_bytes(joined(content, metadata, chip, "4"))
+    loaded = spikeloom.load(path)
+    assert loaded.provenance == Provenance() and loaded.provenance.source == "unknown"
+    assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+
+
+def test_version_5_is_read_and_knows_no_findings(path):
+    content = path.read_bytes()
+    metadata, chip = parts_of(content)
+    del chip["findings"], chip["notes"]
+    path.write_bytes(joined(content, metadata, chip, "5"))
+    loaded = spikeloom.load(path)
+    assert (loaded.findings, loaded.notes) == (None, ()) and loaded.provenance == CHIP.provenance
+    assert pack(loaded.image, loaded.config, CHIP.provenance, CHIP.findings, CHIP.notes) == content
+
+
+def test_a_read_pulse_of_another_length_than_the_drive_is_told(path):
+    """Files up to version 5 had a length of their own for energy and drift: 10 ns, where rows were driven for 40."""
+    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    for pulse_s in (1e-8, CHIP.image.read_s):
+        metadata, chip = parts_of(content)
+        for device in (chip["device"], chip["config"]["device"]):
+            device["t_pulse_s"] = pulse_s
+        path.write_bytes(joined(content, metadata, chip, "5"))
+        if pulse_s == 1e-8:
+            with pytest.warns(
+                SpikeLoomWarning, match=r"made with t_pulse_s 1e-08, but its hardware drives rows for 4e-08 s"
+            ):
+                loaded = spikeloom.load(path)
+        else:
+            loaded = spikeloom.load(path)
+        assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+
+
+def test_energy_coefficients_of_an_older_version(path):
+    """Defaults become those of now; what was another value is kept, or told to be gone."""
+    before = {"adc_J_per_conversion": 2e-12, "dac_J_per_pulse": 2.5e-14, "dac8_J_per_pulse": 4e-13}
+    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    metadata, chip = parts_of(content)
+    for table in (chip, chip["config"]):
+        table["energy"] = {**before, "neuron_J_per_update": 1e-13, "control_J_per_cycle": 1e-12}
+    path.write_bytes(joined(content, metadata, chip, "6"))
+    loaded = spikeloom.load(path)
+    assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+    for table in (chip, chip["config"]):
+        table["energy"] |= {"adc_J_per_conversion": 3e-12, "control_J_per_cycle": 5e-12}
+    path.write_bytes(joined(content, metadata, chip, "6"))
+    with pytest.warns(
+        SpikeLoomWarning, match=r"made with control_J_per_cycle of \[energy\], which do nothing any more"
+    ):
+        energy = spikeloom.load(path).image.energy
+    assert energy.adc_J_per_conversion == (3e-12,) * 3 and energy.dac_J_per_pulse == CHIP.image.energy.dac_J_per_pulse
+
+
+def test_a_chip_whose_settings_are_refused_now_is_not_called_damaged():
+    content = pack(CHIP.image, CHIP.config)
+    metadata, chip = parts_of(content)
+    chip["config"]["coding"] |= {"input": "even", "phases": 4}
+    with pytest.raises(WeightImageError) as caught:
+        unpack(joined(content, metadata, chip, "4"), "x")
+    said = "The chip in 'x' was made by an earlier version, with settings that are refused now; compile it again: "
+    assert str(caught.value).startswith(said)
+    assert "phases must be 1 with input 'even'" in str(caught.value)
+
+
+def test_settings_that_did_nothing_in_an_older_version_are_at_their_defaults(path):
+    """They are refused where a run begins, but a finished chip is a finished chip."""
+    content = pack(CHIP.image, CHIP.config)
+    metadata, chip = parts_of(content)
+    chip["config"]["decision"] |= {"rule": "fixed", "k": 9.0}
+    chip["config"]["programming"]["tries"] = 7
+    path.write_bytes(joined(content, metadata, chip, "4"))
+    loaded = spikeloom.load(path).config
+    assert loaded == CHIP.config.updated({"decision": {"rule": "fixed", "k": 2.0}})
+    assert loaded.programming == Programming()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda origin: origin.update(source="stolen"),
+        lambda origin: origin.pop("source"),
+        lambda origin: origin.update(date="today"),
+        lambda origin: origin.update(layers=3),
+    ],
+)
+def test_an_origin_that_is_none_is_damage(change):
+    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    metadata, chip = parts_of(content)
+    change(chip["provenance"])
+    with pytest.raises(WeightImageError, match=r"^The weight image 'x' is damaged: "):
+        unpack(joined(content, metadata, chip, "5"), "x")
+
+
+def convolutional(copies=(1, 1, 1)):
+    plan = Plan(
+        image=MapShape(channels=2, height=5, width=6),
+        stages=(
+            CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
+            PoolStage(kind=Pooling.AVERAGE, window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3),
+            PoolStage(kind=Pooling.MAX, window=Window(source=2, kernel=(1, 2), stride=(1, 2))),
+            CrossbarStage(layer=1, windows=(Window(source=3, stride=(1, 1)), Window(source=2, stride=(1, 2)))),
+            CrossbarStage(layer=2, windows=(Window(source=4, kernel=(2, 1)),)),
+        ),
+        channels=(4, 3, 5),
+    )
+    return random_chip(np.random.default_rng(3), plan=plan.with_copies(copies), coding=Coding.EVEN, row_bits=1)
+
+
+@pytest.mark.parametrize("copies", [(1, 1, 1), (4, 2, 1)])
+def test_a_plan_comes_back(copies):
+    image = convolutional(copies)
+    found = unpack(pack(image, CHIP.config), "x")
+    loaded, config = found.image, found.config
+    assert loaded.parameters == image.parameters and loaded.parameters.plan == image.parameters.plan
+    assert pack(loaded, config) == pack(image, CHIP.config)
+    pixels = random_pixels(np.random.default_rng(0), 3, 60)
+    assert run_reference(image, pixels, trace="full").compare(run_reference(loaded, pixels, trace="full")) > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda plan: plan["stages"][1].update(start=6), "Stage 1 starts at 6, which must be in 0 .. 5"),
+        (
+            lambda plan: plan["stages"][1].update(kind="median"),
+            "kind of stage 1 of the plan must be one of crossbar, max, average, not 'median'; take a",
+        ),
+        (lambda plan: plan["stages"][0].update(groups=2), "stage 0 of the plan has 'groups', which is no entry of it"),
+        (lambda plan: plan["stages"][0]["windows"][0].pop("source"), "a window of stage 0 of the plan lacks 'source'"),
+        (
+            lambda plan: plan["stages"][0]["windows"][0].update(dilation=[1, 1]),
+            "a window of stage 0 of the plan has 'dilation', which",
+        ),
+        (lambda plan: plan["image"].update(channels=3), "Layer 0 has inputs 18, but the plan says 27"),
+        (lambda plan: plan.update(version=2), "the plan has 'version', which is no entry of it"),
+        (lambda plan: plan["stages"][0].update(copies=31), "Stage 0 has 31 copies, and only 30 positions for them"),
+        (
+            lambda plan: plan["stages"][0].update(copies=2),
+            "Stage 0 has copies with different numbers of channels, \\[4, 3\\]",
+        ),
+        (lambda plan: plan["stages"][0].update(copies=0), "must be a positive integer, not 0"),
+    ],
+)
+def test_a_plan_is_checked(change, sentence):
+    content = pack(convolutional(), CHIP.config)
+    metadata, chip = parts_of(content)
+    change(chip["parameters"]["plan"])
+    with pytest.raises(WeightImageError, match=f"^The weight image 'x' is damaged: .*{sentence}"):
+        unpack(joined(content, metadata, chip, "5"), "x")
+
+
+def test_another_plan_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "spikeloom.sw.weight_image.file.disagreement", lambda *_: None
+    )  # a random chip has no configuration
+    image = convolutional()
+    path = tmp_path / "chip.loom"
+    path.write_bytes(pack(image, CHIP.config))
+    assert spikeloom.load(path, image.parameters).parameters == image.parameters
+    plan = image.parameters.plan
+    pool = replace(plan.stages[1], start=2)
+    other = replace(image.parameters, plan=replace(plan, stages=(plan.stages[0], pool, *plan.stages[2:])))
+    with pytest.raises(WeightImageError, match=r"stage 1 of the plan is PoolStage\(.*start=3\), but .*start=2\)$"):
+        spikeloom.load(path, other)
+    dense = LayerParameters(inputs=60, outputs=5, lanes=1)
+    shared = {
+        name: getattr(image.parameters, name) for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles")
+    }
+    dense = replace(dense, phases=shared["phases"], max_steps=shared["max_steps"])
+    with pytest.raises(WeightImageError, match=r"image of the plan is MapShape.*, but the design has MapShape"):
+        spikeloom.load(path, NpuParameters(layers=(dense,), **shared))
+
+
+def test_programming_comes_back(path):
+    programming = Programming(method="verify", window=0.5, tries=9, amplitude_min=0.125, fault_aware=True)
+    device = CHIP.image.device.model_copy(update={"pulse_sigma": 0.1, "soft_bounds": 0.4, "v_program_V": 1.5})
+    image = replace(CHIP.image, programming=programming, program_cycles=77, device=device)
+    loaded = unpack(pack(image, CHIP.config), "x").image
+    assert (loaded.programming, loaded.program_cycles, loaded.device) == (programming, 77, device)
+
+
+def test_a_content_that_fits_its_checksum_is_still_checked(path, monkeypatch):
+    monkeypatch.setattr("spikeloom.sw.weight_image.file._checksum", lambda *_: "same")
+    content = pack(CHIP.image, CHIP.config)
+    text = json.dumps(CHIP.image.layers[0].theta)
+    broken = content.replace(f'\\"theta\\": {text}'.encode(), f'\\"theta\\": {"0" * (len(text) - 1)}0'.encode(), 1)
+    assert broken != content
+    with pytest.raises(WeightImageError, match="is damaged: "):
+        unpack(broken, "x")
+
+
+def test_other_hardware_is_named(path):
+    parameters = CHIP.image.parameters
+    assert spikeloom.load(path, parameters).parameters == parameters
+    layers = (replace(parameters.layers[0], tile_rows=99), *parameters.layers[1:])
+    for expected, difference in (
+        (replace(parameters, pulse_cycles=9), "pulse_cycles is 4, but the design has 9"),
+        (replace(parameters, layers=layers), "tile_rows of layer 0 is 32, but the design has 99"),
+        (replace(parameters, layers=parameters.layers[:2]), "number of layers is 3, but the design has 2"),
+    ):
+        with pytest.raises(WeightImageError, match=f"was made for other hardware: {difference}$"):
+            spikeloom.load(path, expected)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileError, match=r"^There is no weight image '.*none.loom'$"):
+        spikeloom.load(tmp_path / "none.loom")
+    with pytest.raises(FileError, match=r"^Cannot read '.*': it is a folder$"):
+        spikeloom.load(tmp_path)
+
+
+@pytest.mark.parametrize("expected", ["tiny", CHIP, CHIP.config])
+def test_a_design_is_npu_parameters(path, expected):
+    with pytest.raises(TypeError, match=r"^expected_parameters must be NpuParameters, not (str|Chip|Config)$"):
+        spikeloom.load(path, expected)
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    for given, kind, sentence in (
+        (None, TypeError, r"^The weight image must be a path \(text or pathlib.Path\), not NoneType$"),
+        (3, TypeError, r"^The weight image must be a path \(text or pathlib.Path\), not int$"),
+        ("", FileError, r"^The weight image must be a path that is not empty"),
+        ("a\0b", FileError, r"^The weight image must be a path that is not empty"),
+        ("/dev/zero", FileError, r"^Cannot read '/dev/zero': it is not a file$"),
+        (tmp_path / ("a" * 300), FileError, r": the name is too long$"),
+    ):
+        with pytest.raises(kind, match=sentence):
+            spikeloom.load(given)
+
+
+@pytest.mark.parametrize("code", ["ENOSPC", "EACCES", "EROFS"])
+def test_a_failed_save_leaves_the_old_file(path, monkeypatch, code):
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError(getattr(errno, code), "refused")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(
+        FileError, match=r"^Cannot write '.*chip.loom': (there is no space|permission is|the file system)"
+    ):
+        make_chip(seed=3).save(path)
+    assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == ["chip.loom"]
