@@ -41,10 +41,11 @@ $(STAMP): requirements.lock pyproject.toml setup.py
 demo: $(STAMP)  ## train on real digits, run every test image through the Verilog, write the report
 	$(BIN)/python -m spikeloom demo
 
-lint: $(STAMP)  ## ruff and mypy
+lint: $(STAMP)  ## ruff, mypy, and the contract of imports
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	PYTHONPATH='$(TREE)' $(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-cache
 
 test: $(STAMP) lint  ## lint, then the tests (under 25 minutes on 2 cores)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow"

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ODD = "a b $c $(HOME) #%;,&'ü"
+CONTRACT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 _PYTHON = """#!/bin/sh
 printf '%s\\n' "$*" >> said
 printf '%s' "$PATH" > path
@@ -39,7 +40,7 @@ def make(folder: Path, *words: str, **variables: str) -> subprocess.CompletedPro
     ("target", "said"),
     [
         ("demo", ["-m spikeloom demo"]),
-        ("lint", ["-m ruff check .", "-m ruff format --check .", "-m mypy"]),
+        ("lint", ["-m ruff check .", "-m ruff format --check .", "-m mypy", f"-c {CONTRACT} --no-cache"]),
         ("bench", ["-m benchmarks"]),
     ],
 )
