@@ -1,0 +1,1 @@
+"""The hardware, in Amaranth: the neural processing unit, its host interface, and their Verilog."""

@@ -67,7 +67,12 @@ def test_installed_without_a_checkout(wheel: Path, tmp_path: Path) -> None:
     (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     where = run(str(python), "-c", "import spikeloom; print(spikeloom.__file__)", at=tmp_path).strip()
     assert Path(where).is_relative_to(environment)
+    for name in ("hw", "sim", "sw", "tests"):  # a user's own, with names that were once the program's
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('this is not what was asked for')\n")
+    assert {"hw", "sim", "sw"}.isdisjoint(path.name for path in Path(site).iterdir())
 
+    assert "From a trained PyTorch network" in run(str(python), "-m", "spikeloom", "--help", at=tmp_path)
     run(str(command), "examples", "examples", at=tmp_path)
     for name, content in example_files().items():
         assert (tmp_path / "examples" / name).read_bytes() == content

@@ -106,7 +106,7 @@ def __getattr__(name: str) -> Any:
         "read_nir": "spikeloom.sw.nir.reader",
     }
     if name not in modules:
-        raise AttributeError(f"module 'sw' has no attribute '{name}'")
+        raise AttributeError(f"module 'spikeloom' has no attribute '{name}'")
     from importlib import import_module
 
     return getattr(import_module(modules[name]), name)
