@@ -36,8 +36,9 @@ def export_files(chip: Compiled) -> dict[str, bytes | str]:
 
 def macro_files(image: ChipImage) -> dict[str, str]:
     """Both crossbar macros, and the levels that the ideal one starts from: file name -> text."""
-    folder = resources.files("spikeloom.hw") / "verilog"
-    files = {name: (folder / name).read_text(encoding="utf-8") for name in _MACROS}
+    files = {
+        name: resources.files("spikeloom.hw").joinpath("verilog", name).read_text(encoding="utf-8") for name in _MACROS
+    }
     for index, layer in enumerate(image.layers):
         files[f"layer_{index}_p.hex"] = level_lines(layer.positive)
         files[f"layer_{index}_n.hex"] = level_lines(layer.negative)

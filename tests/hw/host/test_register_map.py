@@ -35,7 +35,7 @@ from spikeloom.hw.interfaces.registers import bias_address, global_address, laye
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
 ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs" / "hardware" / "host_registers.md"
+PAGE = ROOT / "docs" / "hardware" / "host" / "register_map.md"
 FIRST = LayerParameters(inputs=6, outputs=4, lanes=2, phases=2)
 UNIT = NpuParameters(layers=(FIRST, LayerParameters(inputs=4, outputs=3, lanes=1, phases=2)), phases=2, encoder_lanes=2)
 GCC = shutil.which("gcc")

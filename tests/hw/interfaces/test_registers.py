@@ -46,7 +46,7 @@ def test_offsets_are_distinct_and_below_the_biases(registers) -> None:
 
 @pytest.mark.parametrize("register", [*GLOBAL_REGISTERS, *LAYER_REGISTERS], ids=lambda register: register.name)
 def test_manual_has_every_register(register) -> None:
-    lines = (ROOT / "docs" / "hardware" / "registers.md").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "docs" / "hardware" / "interfaces" / "registers.md").read_text(encoding="utf-8").splitlines()
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
     (row,) = [row for row in cells if row[1:2] == [f"`{register.name}`"]]
     assert row[0] == str(register.offset)
