@@ -25,10 +25,10 @@ __all__ = ["bit_picture", "manual"]
 _HEAD = """\
 # Host registers
 
-What a host reads and writes through the [AXI4-Lite bus](axi_lite.md) of [`npu_axi`](npu_axi.md). Generated from
+What a host reads and writes through the [AXI4-Lite bus](axi_lite.md) of [`npu_axi`](../npu_axi.md). Generated from
 `hw/host/register_map.py` and `hw/interfaces/registers.py`; a test keeps it up to date. Map version {version}.
 
-Words have 32 bits, addresses are byte addresses of {bits} bits, four times a [load address](registers.md):
+Words have 32 bits, addresses are byte addresses of {bits} bits, four times a [load address](../interfaces/registers.md):
 
 | address bits | meaning |
 |---|---|
@@ -49,8 +49,8 @@ Words have 32 bits, addresses are byte addresses of {bits} bits, four times a [l
 
 Access: ro read only, rw read and write, wo write only (a register reads 0), w1c read, and write 1 to clear. `build` as
 the value after reset: what the hardware was generated with; kept: memory that a reset leaves alone, unknown after
-power-up, see [reset](reset.md). Widths of the run-time registers are in
-[registers](registers.md).
+power-up, see [reset](../reset.md). Widths of the run-time registers are in
+[registers](../interfaces/registers.md).
 """
 
 _TABLE = "| address | name | access | after reset | unit | meaning |\n|---|---|---|---|---|---|"
