@@ -28,7 +28,8 @@ _HEAD = """\
 What a host reads and writes through the [AXI4-Lite bus](axi_lite.md) of [`npu_axi`](../npu_axi.md). Generated from
 `hw/host/register_map.py` and `hw/interfaces/registers.py`; a test keeps it up to date. Map version {version}.
 
-Words have 32 bits, addresses are byte addresses of {bits} bits, four times a [load address](../interfaces/registers.md):
+Words have 32 bits, addresses are byte addresses of {bits} bits, four times a
+[load address](../interfaces/registers.md):
 
 | address bits | meaning |
 |---|---|

@@ -1,6 +1,6 @@
 """The host's side of a chip: a driver over an abstract transport.
 
-from sw.host import CosimTransport, Host
+    from spikeloom.sw.host import CosimTransport, Host
 
 Nothing but `CosimTransport` needs a simulator, a model of devices or a compiler; it is imported when asked for.
 """

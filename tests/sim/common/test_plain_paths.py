@@ -19,6 +19,7 @@ from spikeloom.sim.common import plain_paths
 from spikeloom.sim.common.plain_paths import PathError, is_plain, plain_path, plain_temporary, plain_words
 from spikeloom.sim.cosim.tools import check_paths, check_simulator
 from tests.conftest import SIMULATORS
+from tests.fixtures.program_copy import program_copy
 
 ROOT = Path(__file__).resolve().parents[3]
 ODD = "a b $c $HOME #%;,&'(ü)"
@@ -109,7 +110,7 @@ _RUN = """
 import sys
 import numpy as np
 from pathlib import Path
-import sim
+from spikeloom import sim
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
 from tests.fixtures.networks import random_chip
@@ -125,8 +126,8 @@ print(Path(sim.__file__).parent.parent, sys.prefix, sep="\\n")
 def odd_checkout(folder: Path) -> tuple[Path, dict[str, str]]:
     """A checkout with an environment of its own, and what its programs have in theirs, all under odd paths."""
     checkout = folder / ODD / "check out"
-    for package in ("hw", "sim", "sw", "tests"):
-        shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+    program_copy(checkout)
+    shutil.copytree(ROOT / "tests", checkout / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", checkout / ".venv"], check=True)
     (packages,) = checkout.glob(".venv/lib/python*/site-packages")
     (real,) = (Path(path) for path in site.getsitepackages() if (Path(path) / "cocotb").exists())
@@ -150,7 +151,7 @@ def test_simulators_run_in_a_checkout_under_any_path(tmp_path: Path) -> None:
     command = [checkout / ".venv/bin/python", "-c", _RUN, *SIMULATORS]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines() == [str(checkout), str(checkout / ".venv")]
+    assert done.stdout.splitlines() == [str(checkout / "spikeloom"), str(checkout / ".venv")]
     builds = list(Path(environment["XDG_CACHE_HOME"]).glob("spikeloom/simulators/*/built"))
     assert len(builds) == len(SIMULATORS)
 

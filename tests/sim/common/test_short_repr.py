@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-import spikeloom
-from spikeloom import hw, sim
+from spikeloom import hw, sim, sw
 from spikeloom.sim.common.short_repr import short_repr, short_text
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.frontend.torch_modules import import_torch
@@ -24,7 +23,7 @@ ARRAYS = ("NDArray", "Floats", "Outcome", "CellState", "LayerImage", "Node, ")
 
 
 def dataclasses_with_arrays() -> Iterator[type]:
-    for package in (hw, sim, spikeloom):
+    for package in (hw, sim, sw):
         for entry in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             module = importlib.import_module(entry.name)
             for name, value in vars(module).items():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+
+from tests.fixtures.program_copy import program_copy
 
 ROOT = Path(__file__).parents[3]
 GUIDE = ROOT / "docs" / "devices.md"
@@ -65,17 +66,16 @@ def insert(path: Path, before: str, block: str) -> None:
 
 def extended(folder: Path, verify: str = '"relaxation"') -> Path:
     """A copy of the program with the guide's effect in it."""
-    for package in ("hw", "sim", "sw"):
-        shutil.copytree(ROOT / package, folder / package)
+    package = program_copy(folder)
     section = GUIDE.read_text(encoding="utf-8").split("## A device of your own")[1]
     effect, purpose, option, entry = re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S)
     purpose, option, entry = (textwrap.indent(block, "    ") for block in (purpose, option, entry))
     entry = entry.replace('"relaxation", "relaxation"', f'"relaxation", {verify}')
-    insert(folder / "sim/devices/effects.py", "EFFECTS: tuple[", effect + "\n\n")
-    insert(folder / "sim/devices/effects.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
-    insert(folder / "sim/common/random_words.py", "\n\ndef key(", purpose)
+    insert(package / "sim/devices/effects.py", "EFFECTS: tuple[", effect + "\n\n")
+    insert(package / "sim/devices/effects.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
+    insert(package / "sim/common/random_words.py", "\n\ndef key(", purpose)
     insert(
-        folder / "sim/chip/device_config.py",
+        package / "sim/chip/device_config.py",
         '\n    @model_validator(mode="after")\n    def _check(self) -> Device:',
         option,
     )

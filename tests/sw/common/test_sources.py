@@ -20,6 +20,7 @@ from spikeloom.sw.experiments.winner_k.flow import make_flow as make_paper
 from spikeloom.sw.flow.lifetime_step import with_lifetime
 from spikeloom.sw.flow.steps import STEPS, make_flow
 from spikeloom.sw.training.training import train
+from tests.fixtures.program_copy import program_copy
 
 ROOT = Path(__file__).parents[3]
 STEP = {step.name: step.sources for step in STEPS}
@@ -90,12 +91,7 @@ def test_data_folders_are_those_of_the_packages() -> None:
 
 def test_an_edit_of_a_template_changes_the_report_alone(tmp_path: Path) -> None:
     """In a copy of the program, in a process of its own."""
-    import shutil
-
-    package = tmp_path / "spikeloom"
-    for name in ("src/spikeloom", "hw", "sim", "sw"):
-        place = package / name.removeprefix("src/spikeloom")
-        shutil.copytree(ROOT / name, place, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    package = program_copy(tmp_path)
 
     def digests() -> list[str]:
         code = "from spikeloom.sw.common.sources import sources_digest as d;"

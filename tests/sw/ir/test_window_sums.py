@@ -252,7 +252,7 @@ import numpy as np, torch
 from torch import nn
 torch.set_num_threads(threads)
 import spikeloom
-from sw import windows
+from spikeloom.sw.ir import window_reader as windows
 windows._SHARED_FROM = 0
 from spikeloom.sw.training.example_networks import build
 from spikeloom.sw.config.sections import TrainSection
