@@ -1,6 +1,6 @@
 """Files that come along with the program: the examples, and among them the driver in C.
 
-In a checkout they lie in its folder `examples`; the wheel has the same files as `sw/examples`.
+In a checkout they lie in its folder `examples`; the wheel has the same files as `spikeloom/examples`.
 """
 
 from __future__ import annotations

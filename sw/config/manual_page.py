@@ -1,6 +1,6 @@
 """docs/configuration.md, made from the configuration's own classes, so that the page cannot go out of date.
 
-Write it anew with `python -m sw.config.manual_page > docs/configuration.md`.
+Write it anew with `python -m spikeloom.sw.config.manual_page > docs/configuration.md`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The table of docs/diagnostics.md, made from the registered kinds: `python -m sw.diagnostics.page` writes it."""
+"""The table of docs/diagnostics.md, made from the registered kinds.
+
+`python -m spikeloom.sw.diagnostics.page` writes it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The tables of docs/energy.md, made from the list of parts, so that the page cannot go out of date.
 
-Between `<!-- NAME: begin -->` and `<!-- NAME: end -->` stands the table NAME. `python -m sw.report.energy_page
-docs/energy.md` writes them anew.
+Between `<!-- NAME: begin -->` and `<!-- NAME: end -->` stands the table NAME. They are written
+anew by `python -m spikeloom.sw.report.energy_page docs/energy.md`.
 """
 
 from __future__ import annotations

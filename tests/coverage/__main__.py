@@ -15,6 +15,7 @@ from tests.coverage.records import FOLDER, TEST_FILES, records
 from tests.coverage.replay import Difference, replay
 from tests.coverage.systems import SYSTEMS, counts_of
 from tests.coverage.table import MARKS, gaps, table
+from tests.mutation.blocks import BLOCKS
 from tests.mutation.report import PAGE, replaced
 
 _MOST = 4
@@ -54,7 +55,7 @@ def _add(points: dict[Point, int], more: Mapping[Point, int]) -> None:
 
 def _replayed(only: list[str], summaries: Mapping[str, str]) -> tuple[dict[Point, int], str, bool]:
     """Points of the unit tests, what was done, and whether all Verilog did the same as its source."""
-    files = [f for f in TEST_FILES if not only or any(f"/test_{b}" in f for b in only)]
+    files = [f for f in TEST_FILES if not only or any(f"/test_{b}" in f for b in only)] or list(TEST_FILES)
     points: dict[Point, int] = {}
     cycles, count, same = 0, 0, True
     for block, variants in sorted(_merged(files).items()):
@@ -92,7 +93,9 @@ def _simulated(summaries: Mapping[str, str]) -> tuple[dict[Point, int], str]:
 def main() -> int:
     """Returns 1 if some Verilog did something else than its source in Amaranth, or an exclusion matches nothing."""
     parser = argparse.ArgumentParser(prog="make coverage", description=__doc__)
-    parser.add_argument("--only", action="append", default=[], metavar="BLOCK", help="this block's unit tests only")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=BLOCKS, metavar="BLOCK", help="unit tests of this block only"
+    )
     parser.add_argument("--gaps", action="store_true", help="list the points that never happened")
     parser.add_argument("--no-page", action="store_true", help="leave docs/verification.md as it is")
     arguments = parser.parse_args()

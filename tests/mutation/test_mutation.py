@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -239,3 +240,13 @@ def test_a_run(tmp_path: Path) -> None:
     again = run("--count", "9", "--seed", "2")
     assert not any("killed by" in line for line in again)  # known already
     assert [line for line in again if line.startswith("|")] == [line for line in lines if line.startswith("|")]
+
+
+def test_the_page_has_the_blocks_and_their_shares() -> None:
+    """Every block with its number of mutants, as a run of today would choose them."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\d+) \|", PAGE.read_text(encoding="utf-8").split(MARKS[0])[1].split(MARKS[1])[0], re.M
+    )
+    assert {block: int(number) for block, number in rows} == Counter(
+        mutant.block for mutant in chosen(seed=1, count=300)
+    )
