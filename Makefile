@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 TREE := $(VENV)/tree
+DOCS := $(VENV)/docs
 JOBS ?= 2
 
 # A path may hold a `$`: the value as it is, not expanded once more.
 export PATH := $(CURDIR)/$(BIN):$(value PATH)
 export AMARANTH_USE_YOSYS := builtin
 
-.PHONY: help setup demo test test-all mutate coverage lint bench clean lock
+.PHONY: help setup demo test test-all mutate coverage lint bench docs clean lock lock-docs
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,6 +63,19 @@ coverage: $(STAMP)  ## lines, branches and toggles of the Verilog that unit test
 bench: $(STAMP)  ## measure speed and write benchmarks/results.md
 	$(BIN)/python -m benchmarks
 
+# Tools of their own, which nothing else needs. npm brings two scripts that the pages carry along, by checksum.
+$(DOCS)/.ready: requirements-docs.lock docs/site/package.json docs/site/package-lock.json
+	@command -v npm >/dev/null || { echo "make docs needs npm on PATH (Debian: apt-get install npm)"; exit 1; }
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
+	cp docs/site/package.json docs/site/package-lock.json $(DOCS)/
+	npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(DOCS)
+	@touch $(DOCS)/.ready
+
+docs: $(DOCS)/.ready  ## the documentation as a site, build/docs/index.html
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+	$(DOCS)/bin/python -m docs.site.built build/docs
+
 clean:  ## remove what was generated, but not .venv
 	find build -mindepth 1 ! -name README.md -delete
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -69,3 +83,6 @@ clean:  ## remove what was generated, but not .venv
 
 lock: $(STAMP)  ## pin what is installed now
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+lock-docs: $(DOCS)/.ready  ## pin what `make docs` has installed
+	$(DOCS)/bin/python -m pip freeze > requirements-docs.lock

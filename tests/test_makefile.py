@@ -60,3 +60,32 @@ def test_a_path_that_python_refuses_is_one_sentence(checkout: Path, tmp_path: Pa
     done = make(folder, "demo")
     assert done.returncode != 0 and not (folder / "said").exists()
     assert f"Python has no virtual environments under a path with a colon: {folder}; move this folder" in done.stdout
+
+
+@pytest.fixture
+def site(checkout: Path) -> Path:
+    """The checkout with what the documentation's tools are installed by."""
+    (checkout / "docs/site").mkdir(parents=True)
+    for name in ("requirements-docs.lock", "docs/site/package.json", "docs/site/package-lock.json"):
+        shutil.copy(ROOT / name, checkout / name)
+    return checkout
+
+
+def test_the_site_is_built_by_its_own_python(site: Path) -> None:
+    (site / ".venv/docs/bin").mkdir(parents=True)
+    shutil.copy(site / ".venv/bin/python", site / ".venv/docs/bin/python")
+    (site / ".venv/docs/.ready").touch()
+    done = make(site, "docs")
+    assert done.returncode == 0, done.stderr
+    built = ["-m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml", "-m docs.site.built build/docs"]
+    assert (site / "said").read_text().splitlines() == built
+
+
+def test_without_npm_the_site_says_what_it_needs(site: Path) -> None:
+    tools = site / "tools"
+    tools.mkdir()
+    for name in ("make", "sh"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    done = make(site, "docs", PATH=str(tools))
+    assert done.returncode != 0 and not (site / ".venv/docs").exists()
+    assert "make docs needs npm on PATH (Debian: apt-get install npm)" in done.stdout

@@ -7,6 +7,7 @@
     chip.write_verilog("build/mine")
     chip.save("mine.loom"); spikeloom.load("mine.loom")
     chip.report("build/mine", images, labels, reference=result, rtl=rtl)
+    spikeloom.wave_picture("build/waves", "waves.svg", ["bench.step", "bench.chip.macro_0.drive"])
     spikeloom.write_nir(chip, "mine.nir"); chip = spikeloom.compile(spikeloom.read_nir("mine.nir"), images)
 
 Importing this package is quick: PyTorch and the rest are imported where they are first used.
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from spikeloom.sw.config.config import Config
     from spikeloom.sw.frontend.clipped_relu import ClippedReLU
     from spikeloom.sw.nir.reader import NirModel, read_nir
+    from spikeloom.sw.report.wave_picture import wave_picture
 
-__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir", "write_nir"]
+__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir", "wave_picture", "write_nir"]
 
 
 def compile(
@@ -104,6 +106,7 @@ def __getattr__(name: str) -> Any:
         "ClippedReLU": "spikeloom.sw.frontend.clipped_relu",
         "NirModel": "spikeloom.sw.nir.reader",
         "read_nir": "spikeloom.sw.nir.reader",
+        "wave_picture": "spikeloom.sw.report.wave_picture",
     }
     if name not in modules:
         raise AttributeError(f"module 'spikeloom' has no attribute '{name}'")
