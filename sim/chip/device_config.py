@@ -5,13 +5,25 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails
 
+from spikeloom.sim.chip.parameters import parameter_classes, registered_fields
 from spikeloom.sim.chip.tantalum_range import GM_S, off_conductance_S
 from spikeloom.sim.chip.units import CODE
-from spikeloom.sim.common.arguments import is_number
+from spikeloom.sim.common.arguments import is_number, plain_numbers
 from spikeloom.sim.common.units import (
     CAPACITANCE,
     CONDUCTANCE,
@@ -36,6 +48,8 @@ NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 class Device(Table):
     """The memristor and its array. All sigmas are fractions (0.05 is 5 %), and 0 switches the effect off."""
+
+    model_config = ConfigDict(extra="allow")  # only what `sim.chip.parameters` knows, see `_registered`
 
     bits: Annotated[int, Field(ge=1, le=6, description="bits of a cell; levels 0 .. 2^bits - 1")] = 4
     g_min_S: Annotated[Positive, CONDUCTANCE, Field(description="conductance of level 0, siemens")] = 1e-6
@@ -104,6 +118,66 @@ class Device(Table):
         int,
         Field(ge=0, le=2**31 - 1, description="images after which tantalum cells are programmed anew; 0 is never"),
     ] = 0
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _registered(cls, values: Any, handler: ModelWrapValidatorHandler[Device]) -> Device:
+        """Check options that are registered (`sim.chip.parameters`); other keys than these are errors, as everywhere.
+
+        An option at its default is left out, so that equal devices are the same text, whatever is installed.
+        """
+        if not isinstance(values, Mapping):
+            return handler(values)
+        given = {name: plain_numbers(v) for name, v in values.items() if name not in cls.model_fields}
+        known: dict[Any, Any] = {name: value for name, value in values.items() if name in cls.model_fields}
+        problems: list[Any] = []
+        for kind in parameter_classes() if given else ():
+            own = {name: given.pop(name) for name in kind.model_fields if name in given}
+            try:
+                checked = kind(**own)
+            except ValidationError as error:
+                problems += error.errors()
+            else:
+                fields = kind.model_fields
+                known |= {name: v for name in own if (v := getattr(checked, name)) != fields[name].default}
+        for name, value in given.items():
+            if isinstance(name, str):
+                problems.append(InitErrorDetails(type="extra_forbidden", loc=(name,), input=value))
+            else:
+                known[name] = value  # which pydantic refuses
+        if not problems:
+            return handler(known)
+        try:
+            handler(known)
+        except ValidationError as error:
+            problems = error.errors() + problems
+        raise ValidationError.from_exception_data(cls.__name__, problems)
+
+    if not TYPE_CHECKING:  # of registered options, only those that are not at their defaults are there
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                field = None if name.startswith("_") else registered_fields().get(name)
+                if field is None:
+                    raise
+                return field.default
+
+    @classmethod
+    def all_fields(cls) -> dict[str, FieldInfo]:
+        """The options by name, those that are registered included."""
+        return {**cls.model_fields, **registered_fields()}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Device:
+        """As of any model: unchecked. Registered options at their defaults are left out."""
+        copied = super().model_copy(update=update, deep=deep)
+        extra = copied.__pydantic_extra__
+        if extra:
+            fields = registered_fields()
+            kept = {name: v for name, v in extra.items() if name not in fields or v != fields[name].default}
+            object.__setattr__(copied, "__pydantic_extra__", kept)
+        return copied
 
     @model_validator(mode="after")
     def _check(self) -> Device:

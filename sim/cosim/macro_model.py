@@ -22,6 +22,7 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.cosim.tools import SimulationError
 from spikeloom.sim.crossbar.aging import Aging
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
+from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sim.programming.cells import CellModel, CellState
 from spikeloom.sim.programming.write_verify import model_of
 
@@ -336,11 +337,24 @@ def fresh_models(image: ChipImage) -> list[MacroModel]:
 
 
 def save_models(folder: Path, models: list[MacroModel]) -> None:
-    """Hand the programmed arrays to a simulator process (a temporary file of this program, not a format)."""
-    (folder / "models.pickle").write_bytes(pickle.dumps(models))
+    """Hand the programmed arrays to a simulator process (a temporary file of this program, not a format), and before
+    them what is registered from outside of the source tree.
+    """
+    with open(folder / "models.pickle", "wb") as file:
+        try:
+            pickle.dump(EFFECTS.registrations(), file)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"A registered effect cannot be handed to a simulator's process ({error}): its class, its parameters "
+                "and its make must have names in a module that can be imported; no lambda"
+            ) from error
+        pickle.dump(models, file)
 
 
 def load_models(folder: Path) -> list[MacroModel]:
     """What `save_models` wrote."""
-    models: list[MacroModel] = pickle.loads((folder / "models.pickle").read_bytes())
+    with open(folder / "models.pickle", "rb") as file:
+        for registration in pickle.load(file):
+            EFFECTS.register(*registration)
+        models: list[MacroModel] = pickle.load(file)
     return models

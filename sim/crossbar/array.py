@@ -400,7 +400,7 @@ class CrossbarArray:
 def _without_wires(device: Device) -> Device:
     """The device without the effects that reads see and cells do not have."""
     array = [name for entry in EFFECTS if entry.where == "array" for name in entry.fields]
-    return device.model_copy(update={name: type(device).model_fields[name].default for name in array})
+    return device.model_copy(update={name: device.all_fields()[name].default for name in array})
 
 
 def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:

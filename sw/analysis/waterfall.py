@@ -109,7 +109,7 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
 
     def add(stage: str, names: tuple[str, ...], **changes: Programming) -> None:
         nonlocal now
-        fields = type(image.device).model_fields
+        fields = image.device.all_fields()
         values = {name: getattr(image.device, name) for name in names}
         if any(value != fields[name].default for name, value in values.items()) or changes:
             now = replace(now, device=now.device.model_copy(update=values), **changes)  # type: ignore[arg-type]

@@ -16,6 +16,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from spikeloom.sim.common.units import fields_of
+
 __all__ = ["GIVEN", "Choice", "Needs", "Rule", "Unused", "default_of", "field_names", "shown", "value_of"]
 
 GIVEN = object()
@@ -42,14 +44,13 @@ def field_names(tables: type[BaseModel], pattern: str) -> Iterator[str]:
         yield pattern
         return
     annotation: Any = tables.model_fields[table].annotation
-    yield from (f"{table}.{each}" for each in annotation.model_fields)
+    yield from (f"{table}.{each}" for each in fields_of(annotation))
 
 
 def _info(tables: type[BaseModel], name: str) -> FieldInfo:
     table, _, field = name.partition(".")
     annotation: Any = tables.model_fields[table].annotation
-    info: FieldInfo = annotation.model_fields[field]
-    return info
+    return fields_of(annotation)[field]
 
 
 def _allowed(tables: type[BaseModel], name: str) -> tuple[Any, ...]:

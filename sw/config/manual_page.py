@@ -17,10 +17,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from spikeloom.sim.chip.device_config import Interval
-from spikeloom.sim.common.units import FRACTION, unit_of
+from spikeloom.sim.common.units import FRACTION, fields_of, unit_of
 from spikeloom.sw.config.config import PRESETS, Config
 from spikeloom.sw.config.field_rules import Rule
-from spikeloom.sw.config.rules import ONE_LAYER_RULES, RULES
+from spikeloom.sw.config.rules import ONE_LAYER_RULES, all_rules
 
 __all__ = ["configuration_page"]
 
@@ -101,8 +101,8 @@ def configuration_page() -> str:
     for name, field in Config.model_fields.items():
         if _is_table(field):
             section: Any = field.annotation
-            parts.append(f"## [{name}]\n\n{' '.join(section.__doc__.split())}\n\n" + _table(section.model_fields))
-    rules = "\n".join(_item(rule) for rule in RULES)
+            parts.append(f"## [{name}]\n\n{' '.join(section.__doc__.split())}\n\n" + _table(fields_of(section)))
+    rules = "\n".join(_item(rule) for rule in all_rules())
     one_layer = "\n".join(_item(rule) for rule in ONE_LAYER_RULES)
     return "".join(parts) + _RULES.format(rules=rules, one_layer=one_layer)
 

@@ -6,17 +6,18 @@ walk it: a field that is not at its default changes what a run gives, or breaks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from spikeloom.sim.chip.units import CODE
-from spikeloom.sim.devices.effects import EFFECTS
+from spikeloom.sim.common.plugins import load_plugins
+from spikeloom.sim.devices.effects import EFFECTS, EffectEntry
 from spikeloom.sw.config.field_rules import GIVEN, Choice, Needs, Rule, Unused, default_of, shown
 from spikeloom.sw.config.layer_string import parse_layers, shapes_of
 from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
 from spikeloom.sw.config.tables import Tables
 from spikeloom.sw.datasets.datasets import SHAPES
 
-__all__ = ["ONE_LAYER_RULES", "RULES", "broken_rules", "unused_fields"]
+__all__ = ["ONE_LAYER_RULES", "RULES", "all_rules", "broken_rules", "unused_fields"]
 
 _DIRECT = Choice("programming.method", ("direct",))
 _VERIFY = Choice("programming.method", ("verify",))
@@ -28,14 +29,20 @@ _NIR = Choice("nir.file", (GIVEN,))
 _BITS = Choice("coding.input", ("phase", "rate", "even"))
 
 
+def all_rules() -> tuple[Rule, ...]:
+    """`RULES`, and those of what is registered from outside of the source tree."""
+    load_plugins()
+    return (*RULES, *_unused_effects(EFFECTS.registered()))
+
+
 def broken_rules(config: Tables) -> list[str]:
     """A sentence for everything in which a configuration breaks the rules."""
-    return [sentence for rule in RULES for sentence in rule.problems(config)]
+    return [sentence for rule in all_rules() for sentence in rule.problems(config)]
 
 
 def unused_fields(config: Tables) -> set[str]:
     """Fields that do nothing in this configuration, such as "decision.k"."""
-    rules = [rule for rule in RULES if isinstance(rule, Unused) and rule.holds(config)]
+    rules = [rule for rule in all_rules() if isinstance(rule, Unused) and rule.holds(config)]
     return {name for rule in rules for name in rule.names(type(config))}
 
 
@@ -250,6 +257,14 @@ def _lifetime(config: Tables) -> Iterator[str]:
         )
 
 
+def _unused_effects(entries: Iterable[EffectEntry]) -> Iterator[Unused]:
+    """Options of effects do nothing with a method of programming with which the effect does not apply."""
+    for entry in entries:
+        for stage, choice in ((entry.direct, _DIRECT), (entry.verify, _VERIFY)):
+            if stage is None:
+                yield Unused(tuple(f"device.{name}" for name in entry.fields), (choice,), entry.unused)
+
+
 RULES: tuple[Rule, ...] = (
     # decision
     Needs(
@@ -351,12 +366,7 @@ RULES: tuple[Rule, ...] = (
         "which gives no pulses",
     ),
     Unused(("programming.fault_aware",), (_DIRECT,), "which finds no failed cells"),
-    *(
-        Unused(tuple(f"device.{name}" for name in entry.fields), (choice,), entry.unused)
-        for entry in EFFECTS
-        for stage, choice in ((entry.direct, _DIRECT), (entry.verify, _VERIFY))
-        if stage is None
-    ),
+    *_unused_effects(EFFECTS.built_in),
     Unused(("device.refresh_every",), (_VERIFY,), "whose pulses are not given again within a run"),
     Unused(
         ("device.pulse_up", "device.pulse_down", "device.soft_bounds"),

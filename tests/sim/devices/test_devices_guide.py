@@ -71,7 +71,7 @@ def extended(folder: Path, verify: str = '"relaxation"') -> Path:
     effect, purpose, option, entry = re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S)
     purpose, option, entry = (textwrap.indent(block, "    ") for block in (purpose, option, entry))
     entry = entry.replace('"relaxation", "relaxation"', f'"relaxation", {verify}')
-    insert(folder / "sim/devices/effects.py", "EFFECTS: tuple[", effect + "\n\n")
+    insert(folder / "sim/devices/effects.py", "EFFECTS = EffectList(", effect + "\n\n")
     insert(folder / "sim/devices/effects.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
     insert(folder / "sim/common/random_words.py", "\n\ndef key(", purpose)
     insert(
