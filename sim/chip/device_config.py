@@ -20,8 +20,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails
 
+from spikeloom.sim.chip.cell_kinds import CELL_CHOICES, CELLS, CellKind
 from spikeloom.sim.chip.parameters import parameter_classes, registered_fields
-from spikeloom.sim.chip.tantalum_range import GM_S, off_conductance_S
 from spikeloom.sim.chip.units import CODE
 from spikeloom.sim.common.arguments import is_number, plain_numbers
 from spikeloom.sim.common.units import (
@@ -100,10 +100,9 @@ class Device(Table):
             "the write driver has for tantalum cells"
         ),
     ] = 1.0
-    cell: Annotated[
-        Literal["linear", "tantalum"],
-        Field(description="linear: reads do not disturb cells; tantalum: tantalum-oxide cells, which drift with reads"),
-    ] = "linear"
+    cell: Annotated[str, CELL_CHOICES, Field(description="kind of the cells, see `sim.chip.cell_kinds.CELLS`")] = (
+        "linear"
+    )
     read_polarity: Annotated[
         Literal["positive", "negative"],
         Field(description="sign of the read voltage at a tantalum cell: positive drifts up, negative down"),
@@ -183,28 +182,26 @@ class Device(Table):
     def _check(self) -> Device:
         if self.g_max_S <= self.g_min_S:
             raise ValueError(f"g_max_S ({self.g_max_S!r}) must be above g_min_S ({self.g_min_S!r})")
-        if self.cell == "tantalum":
-            low, high = self.reachable_S
-            if self.g_min_S < low * (1.0 - 1e-9) or self.g_max_S > high * (1.0 + 1e-9):
-                raise ValueError(
-                    f"g_min_S ({self.g_min_S!r}) and g_max_S ({self.g_max_S!r}) must lie between {low:.6g} and "
-                    f"{high:.6g}, what a tantalum cell reaches at v_read_V {self.v_read_V!r}"
-                )
-            if not self.v_read_V <= 0.3:
-                raise ValueError(f"v_read_V must be at most 0.3 with cell 'tantalum', not {self.v_read_V!r}")
+        for problem in self.kind.problems(self):
+            raise ValueError(problem)
         if self.stuck_on + self.stuck_off > 1.0:
             raise ValueError(f"stuck_on + stuck_off must be at most 1, not {self.stuck_on + self.stuck_off!r}")
         return self
 
     @property
+    def kind(self) -> CellKind:
+        """The kind of the cells."""
+        return CELLS[self.cell]
+
+    @property
     def drifts(self) -> bool:
         """Whether reads move the cells."""
-        return self.cell == "tantalum"
+        return self.kind.drifts
 
     @property
     def reachable_S(self) -> tuple[float, float]:
-        """Conductances of a tantalum cell that does not conduct, and of one that conducts all over, siemens."""
-        return float(off_conductance_S(self.v_read_V)), GM_S
+        """The lowest and the highest conductance that the cells can have, siemens."""
+        return self.kind.reachable_S(self)
 
     @property
     def levels(self) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS
 from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sim.common.short_repr import short_repr
@@ -342,11 +343,11 @@ def save_models(folder: Path, models: list[MacroModel]) -> None:
     """
     with open(folder / "models.pickle", "wb") as file:
         try:
-            pickle.dump(EFFECTS.registrations(), file)
+            pickle.dump((CELLS.registered(), EFFECTS.registrations()), file)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ValueError(
-                f"A registered effect cannot be handed to a simulator's process ({error}): its class, its parameters "
-                "and its make must have names in a module that can be imported; no lambda"
+                f"A registered effect or cell kind cannot be handed to a simulator's process ({error}): its class, its "
+                "parameters and its make must have names in a module that can be imported; no lambda"
             ) from error
         pickle.dump(models, file)
 
@@ -354,7 +355,10 @@ def save_models(folder: Path, models: list[MacroModel]) -> None:
 def load_models(folder: Path) -> list[MacroModel]:
     """What `save_models` wrote."""
     with open(folder / "models.pickle", "rb") as file:
-        for registration in pickle.load(file):
+        kinds, effects = pickle.load(file)
+        for kind in kinds:
+            CELLS.register(kind)
+        for registration in effects:
             EFFECTS.register(*registration)
         models: list[MacroModel] = pickle.load(file)
     return models

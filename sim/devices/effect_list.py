@@ -123,7 +123,7 @@ class EffectList:
                 "and reads are compiled functions, which only know the built-in effects"
             )
         if parameters is not None:
-            add_parameters(parameters, set(Device.model_fields))
+            add_parameters(parameters, {*Device.model_fields, *dir(Device)})
         missing = [field for field in entry.fields if field not in Device.all_fields()]
         if missing or not entry.fields:
             if parameters is not None:

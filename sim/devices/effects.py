@@ -66,7 +66,7 @@ class ProgrammingError:
 
 @dataclass(frozen=True)
 class Reachable:
-    """What a cell can conduct at all: G <- clip(G, low, high). For cells with a state behind their conductance."""
+    """What a cell can conduct at all: G <- clip(G, low, high). By the kind of the cells."""
 
     low_S: float
     high_S: float

@@ -27,6 +27,7 @@ _FALLS = (
 )
 _REMEDIES = {
     "fault-aware mapping": "set [programming] fault_aware = false, and report this",
+    "cells": "take cells of another kind, [device] cell",
     "refresh": "set [device] refresh_every to another interval",
 }
 """What to do about stages of the devices that are no effects."""

@@ -65,17 +65,20 @@ def insert(path: Path, before: str, block: str) -> None:
 
 def extended(folder: Path, verify: str = '"relaxation"') -> Path:
     """A copy of the program with the guide's effect in it."""
+    copy = folder / "spikeloom"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src" / "spikeloom", copy, ignore=ignore)
     for package in ("hw", "sim", "sw"):
-        shutil.copytree(ROOT / package, folder / package)
+        shutil.copytree(ROOT / package, copy / package, ignore=ignore)
     section = GUIDE.read_text(encoding="utf-8").split("## A device of your own")[1]
     effect, purpose, option, entry = re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S)
     purpose, option, entry = (textwrap.indent(block, "    ") for block in (purpose, option, entry))
     entry = entry.replace('"relaxation", "relaxation"', f'"relaxation", {verify}')
-    insert(folder / "sim/devices/effects.py", "EFFECTS = EffectList(", effect + "\n\n")
-    insert(folder / "sim/devices/effects.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
-    insert(folder / "sim/common/random_words.py", "\n\ndef key(", purpose)
+    insert(copy / "sim/devices/effects.py", "EFFECTS = EffectList(", effect + "\n\n")
+    insert(copy / "sim/devices/effects.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
+    insert(copy / "sim/common/random_words.py", "\n\n_OWN: dict", purpose)
     insert(
-        folder / "sim/chip/device_config.py",
+        copy / "sim/chip/device_config.py",
         '\n    @model_validator(mode="after")\n    def _check(self) -> Device:',
         option,
     )
