@@ -5,13 +5,25 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails
 
-from spikeloom.sim.chip.tantalum_range import GM_S, off_conductance_S
+from spikeloom.sim.chip.cell_kinds import CELL_CHOICES, CELLS, CellKind
+from spikeloom.sim.chip.parameters import parameter_classes, registered_fields
 from spikeloom.sim.chip.units import CODE
-from spikeloom.sim.common.arguments import is_number
+from spikeloom.sim.common.arguments import is_number, plain_numbers
 from spikeloom.sim.common.units import (
     CAPACITANCE,
     CONDUCTANCE,
@@ -36,6 +48,8 @@ NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 class Device(Table):
     """The memristor and its array. All sigmas are fractions (0.05 is 5 %), and 0 switches the effect off."""
+
+    model_config = ConfigDict(extra="allow")  # only what `sim.chip.parameters` knows, see `_registered`
 
     bits: Annotated[int, Field(ge=1, le=6, description="bits of a cell; levels 0 .. 2^bits - 1")] = 4
     g_min_S: Annotated[Positive, CONDUCTANCE, Field(description="conductance of level 0, siemens")] = 1e-6
@@ -86,10 +100,9 @@ class Device(Table):
             "the write driver has for tantalum cells"
         ),
     ] = 1.0
-    cell: Annotated[
-        Literal["linear", "tantalum"],
-        Field(description="linear: reads do not disturb cells; tantalum: tantalum-oxide cells, which drift with reads"),
-    ] = "linear"
+    cell: Annotated[str, CELL_CHOICES, Field(description="kind of the cells, see `sim.chip.cell_kinds.CELLS`")] = (
+        "linear"
+    )
     read_polarity: Annotated[
         Literal["positive", "negative"],
         Field(description="sign of the read voltage at a tantalum cell: positive drifts up, negative down"),
@@ -105,32 +118,90 @@ class Device(Table):
         Field(ge=0, le=2**31 - 1, description="images after which tantalum cells are programmed anew; 0 is never"),
     ] = 0
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _registered(cls, values: Any, handler: ModelWrapValidatorHandler[Device]) -> Device:
+        """Check options that are registered (`sim.chip.parameters`); other keys than these are errors, as everywhere.
+
+        An option at its default is left out, so that equal devices are the same text, whatever is installed.
+        """
+        if not isinstance(values, Mapping):
+            return handler(values)
+        given = {name: plain_numbers(v) for name, v in values.items() if name not in cls.model_fields}
+        known: dict[Any, Any] = {name: value for name, value in values.items() if name in cls.model_fields}
+        problems: list[Any] = []
+        for kind in parameter_classes() if given else ():
+            own = {name: given.pop(name) for name in kind.model_fields if name in given}
+            try:
+                checked = kind(**own)
+            except ValidationError as error:
+                problems += error.errors()
+            else:
+                fields = kind.model_fields
+                known |= {name: v for name in own if (v := getattr(checked, name)) != fields[name].default}
+        for name, value in given.items():
+            if isinstance(name, str):
+                problems.append(InitErrorDetails(type="extra_forbidden", loc=(name,), input=value))
+            else:
+                known[name] = value  # which pydantic refuses
+        if not problems:
+            return handler(known)
+        try:
+            handler(known)
+        except ValidationError as error:
+            problems = error.errors() + problems
+        raise ValidationError.from_exception_data(cls.__name__, problems)
+
+    if not TYPE_CHECKING:  # of registered options, only those that are not at their defaults are there
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                field = None if name.startswith("_") else registered_fields().get(name)
+                if field is None:
+                    raise
+                return field.default
+
+    @classmethod
+    def all_fields(cls) -> dict[str, FieldInfo]:
+        """The options by name, those that are registered included."""
+        return {**cls.model_fields, **registered_fields()}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Device:
+        """As of any model: unchecked. Registered options at their defaults are left out."""
+        copied = super().model_copy(update=update, deep=deep)
+        extra = copied.__pydantic_extra__
+        if extra:
+            fields = registered_fields()
+            kept = {name: v for name, v in extra.items() if name not in fields or v != fields[name].default}
+            object.__setattr__(copied, "__pydantic_extra__", kept)
+        return copied
+
     @model_validator(mode="after")
     def _check(self) -> Device:
         if self.g_max_S <= self.g_min_S:
             raise ValueError(f"g_max_S ({self.g_max_S!r}) must be above g_min_S ({self.g_min_S!r})")
-        if self.cell == "tantalum":
-            low, high = self.reachable_S
-            if self.g_min_S < low * (1.0 - 1e-9) or self.g_max_S > high * (1.0 + 1e-9):
-                raise ValueError(
-                    f"g_min_S ({self.g_min_S!r}) and g_max_S ({self.g_max_S!r}) must lie between {low:.6g} and "
-                    f"{high:.6g}, what a tantalum cell reaches at v_read_V {self.v_read_V!r}"
-                )
-            if not self.v_read_V <= 0.3:
-                raise ValueError(f"v_read_V must be at most 0.3 with cell 'tantalum', not {self.v_read_V!r}")
+        for problem in self.kind.problems(self):
+            raise ValueError(problem)
         if self.stuck_on + self.stuck_off > 1.0:
             raise ValueError(f"stuck_on + stuck_off must be at most 1, not {self.stuck_on + self.stuck_off!r}")
         return self
 
     @property
+    def kind(self) -> CellKind:
+        """The kind of the cells."""
+        return CELLS[self.cell]
+
+    @property
     def drifts(self) -> bool:
         """Whether reads move the cells."""
-        return self.cell == "tantalum"
+        return self.kind.drifts
 
     @property
     def reachable_S(self) -> tuple[float, float]:
-        """Conductances of a tantalum cell that does not conduct, and of one that conducts all over, siemens."""
-        return float(off_conductance_S(self.v_read_V)), GM_S
+        """The lowest and the highest conductance that the cells can have, siemens."""
+        return self.kind.reachable_S(self)
 
     @property
     def levels(self) -> int:

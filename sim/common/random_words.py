@@ -18,11 +18,12 @@ The rounds are plain arithmetic, for words and for arrays of them alike; `sim.co
 from __future__ import annotations
 
 import enum
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Purpose", "key", "philox_blocks", "philox_rounds"]
+__all__ = ["Purpose", "key", "own_purpose", "philox_blocks", "philox_rounds"]
 
 _M0 = np.uint64(0xD2511F53)
 _M1 = np.uint64(0xCD9E8D57)
@@ -44,7 +45,22 @@ class Purpose(enum.IntEnum):
     VERIFY = 7
 
 
-def key(seed: int, purpose: Purpose, layer: int = 0) -> tuple[int, int]:
+_OWN: dict[int, str] = {}
+
+
+def own_purpose(name: str) -> int:
+    """A purpose for the draws of what is registered from outside: its number, 256 .. 65535, follows from its name.
+
+    Raises ValueError in the rare case that another name has this number.
+    """
+    number = 256 + zlib.crc32(name.encode()) % (65536 - 256)
+    other = _OWN.setdefault(number, name)
+    if other != name:
+        raise ValueError(f"The purposes '{name}' and '{other}' have the same number; give one another name")
+    return number
+
+
+def key(seed: int, purpose: Purpose | int, layer: int = 0) -> tuple[int, int]:
     """The key words (seed, purpose << 16 | layer); seed 0 .. 2^32 - 1, layer 0 .. 65535."""
     if not 0 <= seed < 1 << 32:
         raise ValueError(f"A seed must be in 0 .. 4294967295, not {seed!r}")

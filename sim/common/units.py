@@ -31,6 +31,7 @@ __all__ = [
     "STEP_TIME",
     "Table",
     "Unit",
+    "fields_of",
     "unit_of",
 ]  # fmt: skip
 
@@ -96,6 +97,14 @@ CAPACITANCE = Unit("farads", 1e-18, 1e-12, ("fF", 1e-15))
 FREQUENCY = Unit("hertz", 1e4, 1e11, ("MHz", 1e6))
 
 
+def fields_of(table: Any) -> dict[str, FieldInfo]:
+    """The fields of a class of tables by name, those registered from outside of the source tree included; of anything
+    else none.
+    """
+    fields: dict[str, FieldInfo] = table.all_fields() if hasattr(table, "all_fields") else {}
+    return fields or dict(getattr(table, "model_fields", {}))
+
+
 def unit_of(field: FieldInfo) -> Unit | None:
     """The unit of a field, if it bears one."""
     return next((item for item in field.metadata if isinstance(item, Unit)), None)
@@ -121,6 +130,11 @@ class Table(BaseModel):
                 warn(sentence)
         return self
 
+    @classmethod
+    def all_fields(cls) -> dict[str, FieldInfo]:
+        """The fields by name, those that are registered from outside of the source tree included."""
+        return dict(cls.model_fields)
+
     @property
     def warned(self) -> tuple[str, ...]:
         """What was said of the values when they were checked; nothing of values that never were."""
@@ -128,7 +142,7 @@ class Table(BaseModel):
 
     def slips(self) -> Iterator[str]:
         """A sentence for every value that is legal and surely a slip."""
-        for name, field in type(self).model_fields.items():
+        for name, field in self.all_fields().items():
             unit, given = unit_of(field), getattr(self, name)
             values = dict.fromkeys(given) if isinstance(given, tuple) else (given,)
             texts = [] if unit is None else [text for value in values if (text := unit.slip(value)) is not None]

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS
 from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.cosim.tools import SimulationError
 from spikeloom.sim.crossbar.aging import Aging
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
+from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sim.programming.cells import CellModel, CellState
 from spikeloom.sim.programming.write_verify import model_of
 
@@ -336,11 +338,27 @@ def fresh_models(image: ChipImage) -> list[MacroModel]:
 
 
 def save_models(folder: Path, models: list[MacroModel]) -> None:
-    """Hand the programmed arrays to a simulator process (a temporary file of this program, not a format)."""
-    (folder / "models.pickle").write_bytes(pickle.dumps(models))
+    """Hand the programmed arrays to a simulator process (a temporary file of this program, not a format), and before
+    them what is registered from outside of the source tree.
+    """
+    with open(folder / "models.pickle", "wb") as file:
+        try:
+            pickle.dump((CELLS.registered(), EFFECTS.registrations()), file)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"A registered effect or cell kind cannot be handed to a simulator's process ({error}): its class, its "
+                "parameters and its make must have names in a module that can be imported; no lambda"
+            ) from error
+        pickle.dump(models, file)
 
 
 def load_models(folder: Path) -> list[MacroModel]:
     """What `save_models` wrote."""
-    models: list[MacroModel] = pickle.loads((folder / "models.pickle").read_bytes())
+    with open(folder / "models.pickle", "rb") as file:
+        kinds, effects = pickle.load(file)
+        for kind in kinds:
+            CELLS.register(kind)
+        for registration in effects:
+            EFFECTS.register(*registration)
+        models: list[MacroModel] = pickle.load(file)
     return models

@@ -22,7 +22,7 @@ __all__ = ["Aging", "check_drift"]
 def check_drift(image: ChipImage, drift: DriftState) -> None:
     """ValueError unless the state is one of this chip's: whole numbers of pulses for every row of every layer."""
     if not image.device.drifts:
-        raise ValueError("Cells of kind 'linear' do not drift: drift must be None")
+        raise ValueError(f"Cells of kind '{image.device.cell}' do not drift: drift must be None")
     shapes = [(shape.inputs,) for shape in image.parameters.layers]
     fields = {"row_pulses": drift.row_pulses, "renewed": drift.renewed}
     if drift.earlier:

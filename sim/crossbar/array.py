@@ -10,8 +10,8 @@ The array is linear, and its effective conductances are put on integer grids onc
 
 B is `CrossbarArray.noise_bits`: 12, or 10 or 11 where that leaves the sums of v in 32 bits, and less only where a cell
 is more than some 700 steps. Sums of integers are exact in any order; noise and ADC work on them element by element
-(`sim.crossbar.adc`). So a read gives the same bits in a batch and alone. Cells that drift (`sim.devices.drift`) stay
-where they are until `CrossbarArray.age` moves them; nothing in the reads themselves changes.
+(`sim.crossbar.adc`). So a read gives the same bits in a batch and alone. Cells that drift stay where
+they are until `CrossbarArray.age` moves them; nothing in the reads themselves changes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.cell_kinds import Drift
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sim.chip.units import NOISE_BITS
@@ -37,7 +38,6 @@ from spikeloom.sim.crossbar.stray import add_stray, stray_grid
 from spikeloom.sim.crossbar.window_sums import Spread, spread_rows
 from spikeloom.sim.crossbar.windows import Driven, whole_vectors
 from spikeloom.sim.devices.conductance import Cells, after_pulses, array_effects, effective_conductance
-from spikeloom.sim.devices.drift import LayerDrift
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sim.programming.write_verify import program_image
 
@@ -341,15 +341,18 @@ class CrossbarArray:
         self.row_pulses = np.zeros(self.parameters.inputs, np.int64)
         self._drift = self._drifting() if self.device.drifts else None
 
-    def _drifting(self) -> LayerDrift:
+    def _drifting(self) -> Drift:
         if self.parameters.row_bits == 8:
             raise ValueError(
-                f"Layer {self.index}: cell 'tantalum' needs 1-bit rows, since analog rows read with many voltages, and "
-                "each has a drift of its own"
+                f"Layer {self.index}: cell '{self.device.cell}' needs 1-bit rows, since analog rows read with many "
+                "voltages, and each has a drift of its own"
             )
         if self.read_s is None:
-            raise ValueError(f"Layer {self.index}: cell 'tantalum' needs read_s, the length of a read pulse in seconds")
-        return LayerDrift(self.device, self.cells_S.copy(), self.seed, self.index, self.read_s, self._pulsed)
+            raise ValueError(
+                f"Layer {self.index}: cell '{self.device.cell}' needs read_s, the length of a read pulse in seconds"
+            )
+        cells_S = self.cells_S.copy()
+        return self.device.kind.drift(self.device, cells_S, self.seed, self.index, self.read_s, self._pulsed)
 
     def _use_cells(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Make effective conductances, grids and their types anew from `cells_S`."""
@@ -400,7 +403,7 @@ class CrossbarArray:
 def _without_wires(device: Device) -> Device:
     """The device without the effects that reads see and cells do not have."""
     array = [name for entry in EFFECTS if entry.where == "array" for name in entry.fields]
-    return device.model_copy(update={name: type(device).model_fields[name].default for name in array})
+    return device.model_copy(update={name: device.all_fields()[name].default for name in array})
 
 
 def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:

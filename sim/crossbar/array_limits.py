@@ -21,8 +21,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.devices.tantalum.oxide import TantalumOxide
-from spikeloom.sim.devices.tantalum.pulse import pulse
 
 __all__ = ["ROW_A", "ArrayLoad", "array_loads", "array_problems", "half_selected_levels"]
 
@@ -87,16 +85,11 @@ def half_selected_levels(image: ChipImage) -> float | None:
     A cell in the row or column of the one that is programmed sees half the voltage where no transistor cuts it off.
     """
     device = image.device
-    if not device.drifts:
+    levels_S = np.asarray(device.g_min_S + np.arange(device.levels) * device.step_S, np.float64)
+    after_S = device.kind.half_selected_S(device, levels_S, image.pulse_s)
+    if after_S is None:
         return None
-    oxide = TantalumOxide()
-    levels_S = device.g_min_S + np.arange(device.levels) * device.step_S
-    states = oxide.state(np.minimum(levels_S, device.g_max_S), device.v_read_V)
-    moved = [
-        oxide.conductance_S(pulse(oxide, states, up, device.v_program_V / 2, image.pulse_s), device.v_read_V) - levels_S
-        for up in (True, False)
-    ]
-    return float(np.abs(moved).max()) / device.step_S
+    return float(np.abs([each_S - levels_S for each_S in after_S]).max()) / device.step_S
 
 
 def array_problems(image: ChipImage) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The list of all effects of the devices, one small class each.
+"""The effects of the devices, one small class each, and the list of them all.
 
     levels -> device variation -> programming error -> stuck cells -> IR drop
 
@@ -10,16 +10,14 @@ configuration go by this list. Equations, sources and ranges: docs/devices.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.chip.parameters import Parameters
 from spikeloom.sim.common.random_words import Purpose
+from spikeloom.sim.devices.effect_list import Conductance, Draws, Effect, EffectEntry, EffectList
 from spikeloom.sim.devices.ir_drop import IrDrop
 
 __all__ = [
@@ -32,34 +30,8 @@ __all__ = [
     "Reachable",
     "StuckCells",
     "ideal_device",
+    "register_effect",
 ]
-
-Conductance = NDArray[np.float64]
-
-
-class Draws(Protocol):
-    """The random draws of a layer's cells, by address: `sim.devices.conductance.Cells`."""
-
-    @property
-    def programming(self) -> int:
-        """Write passes before this one."""
-        ...
-
-    def normals(self, purpose: Purpose, shape: tuple[int, ...], programming: int = 0) -> Conductance:
-        """One standard Gaussian a cell."""
-        ...
-
-    def uniforms(self, purpose: Purpose, shape: tuple[int, ...]) -> Conductance:
-        """One number in 0 <= x < 1 a cell."""
-        ...
-
-
-class Effect(Protocol):
-    """A change of a layer's conductances."""
-
-    def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
-        """Conductances after the effect, siemens, same shape, never negative."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -94,7 +66,7 @@ class ProgrammingError:
 
 @dataclass(frozen=True)
 class Reachable:
-    """What a cell can conduct at all: G <- clip(G, low, high). For cells with a state behind their conductance."""
+    """What a cell can conduct at all: G <- clip(G, low, high). By the kind of the cells."""
 
     low_S: float
     high_S: float
@@ -117,40 +89,14 @@ class StuckCells:
         return np.where(x < self.on, self.g_max_S, np.where(x < self.on + self.off, self.g_min_S, g_S))
 
 
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class EffectEntry:
-    """An effect in the list of all effects.
-
-    Parameters
-    ----------
-    fields : options of `sim.chip.device_config.Device` that switch it on, by another value than their default
-    direct, verify : its stage in the accuracy breakdown with either method of programming; None where it does not
-        apply, and the fields have to keep their defaults
-    make : the effect for a device and a layer's hardware; None for what is no change of conductances
-    where : "cells", to the conductances that programming leaves, whichever its method; "pulses", so with method
-        "direct", while with "verify" the pulses have it in them (`sim.programming.cells`); "array", to what reads see
-        of the cells; "reads", drawn at each read (`sim.crossbar.adc`)
-    unused : why the fields do nothing where the effect does not apply, a clause
-    """
-
-    fields: tuple[str, ...]
-    direct: str | None
-    verify: str | None
-    make: Callable[[Device, LayerParameters, Progress | None], Effect] | None
-    where: Literal["cells", "pulses", "array", "reads"] = "cells"
-    unused: str = "with which the effect does not apply"
-
-    def on(self, device: Device) -> bool:
-        """Whether the device has the effect."""
-        return any(getattr(device, name) != type(device).model_fields[name].default for name in self.fields)
-
-
-EFFECTS: tuple[EffectEntry, ...] = (
+EFFECTS = EffectList(
     EffectEntry(
-        ("device_sigma",), "device variation", "programming", lambda d, p, _: DeviceVariation(d.device_sigma), "pulses"
+        ("device_sigma",),
+        "device variation",
+        "programming",
+        lambda d, p, _: DeviceVariation(d.device_sigma),
+        "pulses",
+        remedy="lower [device] device_sigma, or train with [train] weight_noise",
     ),
     EffectEntry(
         ("program_sigma",),
@@ -158,30 +104,59 @@ EFFECTS: tuple[EffectEntry, ...] = (
         None,
         lambda d, p, _: ProgrammingError(d.program_sigma, d.g_max_S - d.g_min_S),
         unused="whose pulses leave an error of their own",
+        remedy="lower [device] program_sigma",
     ),
     EffectEntry(("pulse_sigma",), None, "programming", None, "pulses", unused="which gives no pulses"),
-    EffectEntry(("cell",), "drift", "drift", lambda d, p, _: Reachable(*d.reachable_S), "pulses"),
+    EffectEntry(
+        ("cell",),
+        "drift",
+        "drift",
+        lambda d, p, _: Reachable(*d.reachable_S),
+        "pulses",
+        remedy="lower [device] acceleration, or set refresh_every",
+    ),
     EffectEntry(
         ("stuck_on", "stuck_off"),
         "stuck cells",
         "stuck cells",
         lambda d, p, _: StuckCells(d.stuck_on, d.stuck_off, d.g_min_S, d.g_max_S),
         "pulses",
+        remedy='lower [device] stuck_on and stuck_off, or set [programming] method = "verify", fault_aware = true',
     ),
-    EffectEntry(("read_sigma",), "read noise", "read noise", None, "reads"),
+    EffectEntry(
+        ("read_sigma",),
+        "read noise",
+        "read noise",
+        None,
+        "reads",
+        remedy="lower [device] read_sigma, or raise [decision] k so that more steps are averaged",
+    ),
     EffectEntry(
         ("wire_ohm",),
         "IR drop",
         "IR drop",
         lambda d, p, told: IrDrop(d.wire_ohm, p.tile_rows, p.tile_columns, told),
         "array",
+        remedy="lower [device] wire_ohm, or make [crossbar] tiles smaller",
     ),
 )
 """All effects, in the order in which they apply and in which the accuracy breakdown switches them on."""
 
 
+def register_effect(entry: EffectEntry, parameters: type[Parameters] | None = None) -> None:
+    """Add an effect from outside of the source tree; the fields of `parameters` become options of [device].
+
+    Its `where` is "cells" or "array". Simulators are processes of their own, which get it by the names of its classes
+    and of its `make`: these must be of a module that can be imported, and not a lambda. A package that is to register
+    it wherever it is installed names a function that does so in an entry point of group `spikeloom.effects`.
+
+    Raises ValueError for options that there are already, or that are not there, and for another `where`.
+    """
+    EFFECTS.register(entry, parameters)
+
+
 def ideal_device(device: Device) -> Device:
     """The device without any of its effects."""
-    fields = type(device).model_fields
+    fields = device.all_fields()
     off = {name: fields[name].default for entry in EFFECTS for name in entry.fields}
     return device.model_copy(update={**off, "refresh_every": 0})

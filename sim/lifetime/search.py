@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
@@ -126,7 +127,8 @@ class _Search:
     ) -> None:
         if not image.device.drifts:
             raise ValueError(
-                "A lifetime needs cells that drift, [device] cell 'tantalum'; this chip's [device] cell is 'linear'"
+                f"A lifetime needs cells that drift, [device] cell {CELLS.drifting()}; this chip's [device] cell is "
+                f"'{image.device.cell}'"
             )
         check_fraction("threshold", threshold)
         check_progress(progress)

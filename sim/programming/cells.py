@@ -7,15 +7,16 @@ A cell has a conductance G that an up pulse raises and a down pulse lowers; noth
     D = max(0, 1 + device_sigma Nd), one Nd a cell for life        P = max(0, 1 + pulse_sigma N), one N a pulse
     verify read: code = clip(rint((G (1 + read_sigma N) - G_min) / dG * 8), 0, 1023), one N a read
 
-with amplitude a in levels (a whole number of eighths). A tantalum-oxide cell gets the voltage that its write driver has
-for the code of its last verify read and the step asked for, and D P is a factor on the pulse's time
+with amplitude a in levels (a whole number of eighths). A driven cell gets the voltage that its write driver has for
+the code of its last verify read and the step asked for, and D P is a factor on the pulse's time
 (`sim.devices.tantalum.write_driver`). Stuck cells answer reads and never move. The k-th pulse or read of a cell's life
 has its own draw, so a cell's history does not depend on what its neighbours do, nor on the order in which cells are
 programmed. Sources and ranges: docs/devices.md, docs/tantalum-oxide.md.
 
 The compiled functions work on one cell of a layer's arrays. The macro of the co-simulation calls `operate_tiles` once
 an operation, whole layers are programmed by `program_rows`, and both go through `_pulse` and `_verify`: the same bits.
-A device with other physics has a function of its own beside `_moved` and `sim.devices.tantalum.write_driver.pulsed`.
+A cell kind (`sim.chip.cell_kinds.CellKind`) has a write driver, whose tables say where pulses of each voltage take its
+cells, or none, and its cells go by `_moved`: kinds decide outside of these functions.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from spikeloom.sim.common.random_words import Purpose, key
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.devices.conductance import Cells
 from spikeloom.sim.devices.effects import StuckCells
-from spikeloom.sim.devices.tantalum.write_driver import WriteDriver, pulsed, write_driver
+from spikeloom.sim.devices.tantalum.write_driver import WriteDriver, pulsed
 
 __all__ = ["CELL_FIELDS", "CellModel", "CellState", "program_rows"]
 
@@ -103,10 +104,10 @@ def _pulse(g, code, up, amplitude, stuck, spread, row, column, side, k, keys, de
     factor = 0.0 if stuck else spread
     if device[_PULSE_SIGMA] > 0.0 and not stuck:
         factor *= max(0.0, 1.0 + device[_PULSE_SIGMA] * _normal(row, column, side, k, keys, _PULSE, table))
-    if driver[0].shape[0] > 0:
-        return pulsed(g, code, up, amplitude, factor, driver)
-    load = _load(g, device)
-    return (g if stuck else _moved(g, up, amplitude, factor, device)), load
+    if driver is None:  # known when this is compiled: once for cells with a driver, once for cells without
+        load = _load(g, device)
+        return (g if stuck else _moved(g, up, amplitude, factor, device)), load
+    return pulsed(g, code, up, amplitude, factor, driver)
 
 
 @njit(cache=True)
@@ -261,14 +262,15 @@ class CellModel:
         self.keys = np.array([key(seed, purpose, layer) for purpose in _PURPOSES], np.uint64)
 
     @property
-    def driver(self) -> WriteDriver:
-        """The write driver's tables, made once for all layers."""
-        return write_driver(self.device, self.pulse_s)
+    def driver(self) -> WriteDriver | None:
+        """The write driver's tables, made once for all layers; None for cells without one."""
+        driver: WriteDriver | None = self.device.kind.write_driver(self.device, self.pulse_s)
+        return driver
 
     def fresh(self) -> CellState:
         """Cells as they leave the fab: at G_min, those stuck on at G_max, without pulses or reads."""
         device = self.device
-        g_S = np.full((2, self.inputs, self.outputs), device.g_min_S)
+        g_S = np.full((2, self.inputs, self.outputs), device.kind.fresh_S(device))
         if device.stuck_on > 0.0 or device.stuck_off > 0.0:
             stuck = StuckCells(device.stuck_on, device.stuck_off, device.g_min_S, device.g_max_S)
             g_S = stuck.apply(g_S, Cells(self.seed, self.layer))

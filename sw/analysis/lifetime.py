@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.lifetime.refresh import refresh_interval
@@ -48,7 +49,8 @@ def measure_lifetime(
 
     if not image.device.drifts:
         raise ValueError(
-            "A lifetime needs cells that drift, [device] cell 'tantalum'; this chip's [device] cell is 'linear'"
+            f"A lifetime needs cells that drift, [device] cell {CELLS.drifting()}; this chip's [device] cell is "
+            f"'{image.device.cell}'"
         )
     seconds, cycles = _pace(image, pixels, section.images_per_s)
     refresh = refresh_interval(

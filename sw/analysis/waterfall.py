@@ -102,14 +102,14 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
     Stages and their order are those of `sim.devices.effects.EFFECTS`. With program and verify, "programming" is
     everything about pulses, cells that differ included, before there are stuck cells and noise; "fault-aware mapping"
     is what the second pass gives back, and effects that pulses do not have in them come after it. Cells that drift are
-    held until the last stage, "drift".
+    held until the last stage, "drift"; others that are not linear ones come first, as "cells".
     """
     stages: list[tuple[str, ChipImage]] = []
     now = ideal_cells(image)
 
     def add(stage: str, names: tuple[str, ...], **changes: Programming) -> None:
         nonlocal now
-        fields = type(image.device).model_fields
+        fields = image.device.all_fields()
         values = {name: getattr(image.device, name) for name in names}
         if any(value != fields[name].default for name, value in values.items()) or changes:
             now = replace(now, device=now.device.model_copy(update=values), **changes)  # type: ignore[arg-type]
@@ -134,6 +134,8 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
             add(stage, by_stage[stage])
         if programming.fault_aware:
             add("fault-aware mapping", (), programming=programming)
+    elif not image.device.drifts:
+        add("cells", ("cell",))
     for stage, names in by_stage.items():
         if stage not in in_pulses:
             add(stage, names)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from spikeloom.sim.chip.result import Mismatch
+from spikeloom.sim.common.units import fields_of
 from spikeloom.sw.cli.command_images import TestImages, check_data, images_for
 from spikeloom.sw.cli.console import say, shown
 from spikeloom.sw.common.ending import Terminated, ends_in_order
@@ -222,7 +223,7 @@ def settings_of_nir(config: Config, settings: list[str] | None) -> Config:
     check_settings(settings, ["energy", "hardware"], what)
     config = settings_of_run(config, settings, ())
     if not config.convert.tune:
-        cells = [f"device.{name}" for name in type(config.device).model_fields if name not in _IN_LEVELS]
+        cells = [f"device.{name}" for name in fields_of(type(config.device)) if name not in _IN_LEVELS]
         check_settings(settings, ["programming", *cells], what)
     return config
 

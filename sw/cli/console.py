@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sw.cli.progress import Lines, Meter
 from spikeloom.sw.flow.flow import Flow
 
@@ -114,7 +115,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
     if tuning is not None:
         rows["tuning, loss before and after"] = f"{tuning['before']['loss']:.4g}, {tuning['after']['loss']:.4g}"
     if programming is not None:
-        fresh = " and drift" if programming["cell"] == "tantalum" else ""
+        fresh = " and drift" if CELLS[programming["cell"]].drifts else ""
         rows[f"accuracy, without fault-aware mapping{fresh}"] = percent(programming["accuracy"]["programmed"])
         rows["cells that failed"] = f"{number(programming['failed_cells'])} of {number(programming['cells'])}"
         rows["weights lost"] = number(programming["lost_pairs"])

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from spikeloom.sim.chip.cell_kinds import CELLS
+from spikeloom.sim.chip.device_config import Device
 from spikeloom.sw.cli.command import Data, Debug, Json, RunOrChip, Set, chip_and_images, is_chip
 from spikeloom.sw.cli.command_images import DataSet, Images, how_many, images_asked
 from spikeloom.sw.cli.console import bar, print_json, print_table
@@ -66,9 +68,9 @@ def lifetime(
     changes = {name: value for name, value in given.items() if value is not None}
     check_given_once(settings, "lifetime", given)
     if not is_chip(source):
-        _check_drift(source, changed(Config.load(source), others).device.drifts)  # before the training, not after it
+        _check_drift(source, changed(Config.load(source), others).device)  # before the training, not after it
     chip, tests = chip_and_images(source, data, as_json, data_set, file, others)
-    _check_drift(source, chip.image.device.drifts)
+    _check_drift(source, chip.image.device)
     if tests.labels is None:
         raise SpikeLoomError(
             f"A lifetime needs labelled images, but '{file}' has no array 'labels'; add it to the file"
@@ -91,9 +93,9 @@ def lifetime(
         print_table("lifetime", lifetime_rows(found))
 
 
-def _check_drift(source: str, drifts: bool) -> None:
-    if not drifts:
+def _check_drift(source: str, device: Device) -> None:
+    if not device.drifts:
         raise SpikeLoomError(
-            f"The cells of '{source}' do not drift ([device] cell is 'linear'), so that reads never wear them out and "
-            "there is no lifetime to search; take a chip whose [device] cell is 'tantalum'"
+            f"The cells of '{source}' do not drift ([device] cell is '{device.cell}'), so that reads never wear them "
+            f"out and there is no lifetime to search; take a chip whose [device] cell is {CELLS.drifting()}"
         )

@@ -149,7 +149,7 @@ class Config(Tables):
 def _plain(value: Any) -> Any:
     """The values of a configuration as they are, unknown ones included, whether or not they were ever checked."""
     if isinstance(value, BaseModel):
-        return {key: _plain(each) for key, each in vars(value).items()}
+        return {key: _plain(each) for key, each in (vars(value) | (value.model_extra or {})).items()}
     return value
 
 

@@ -11,10 +11,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from spikeloom.sim.common.choices import choices_of
+from spikeloom.sim.common.units import fields_of
 
 __all__ = ["GIVEN", "Choice", "Needs", "Rule", "Unused", "default_of", "field_names", "shown", "value_of"]
 
@@ -42,20 +45,18 @@ def field_names(tables: type[BaseModel], pattern: str) -> Iterator[str]:
         yield pattern
         return
     annotation: Any = tables.model_fields[table].annotation
-    yield from (f"{table}.{each}" for each in annotation.model_fields)
+    yield from (f"{table}.{each}" for each in fields_of(annotation))
 
 
 def _info(tables: type[BaseModel], name: str) -> FieldInfo:
     table, _, field = name.partition(".")
     annotation: Any = tables.model_fields[table].annotation
-    info: FieldInfo = annotation.model_fields[field]
-    return info
+    return fields_of(annotation)[field]
 
 
 def _allowed(tables: type[BaseModel], name: str) -> tuple[Any, ...]:
     """The values that a field may have, where they are few; none for a number or a text."""
-    annotation: Any = _info(tables, name).annotation
-    return (True, False) if annotation is bool else get_args(annotation) if get_origin(annotation) is Literal else ()
+    return choices_of(_info(tables, name))
 
 
 @dataclass(frozen=True)
@@ -184,16 +185,16 @@ class Unused(Rule):
 
 @dataclass(frozen=True)
 class Needs(Rule):
-    """A check of its own: `check` gives a sentence for each problem, `says` is the rule on the page."""
+    """A check of its own: `check` gives a sentence for each problem, `says` is, or gives, the rule on the page."""
 
     check: Callable[[Any], Iterable[str]]
-    says: str
+    says: str | Callable[[], str]
 
     def problems(self, config: BaseModel) -> Iterable[str]:
         return self.check(config)
 
     def text(self) -> str:
-        return self.says
+        return self.says if isinstance(self.says, str) else self.says()
 
 
 def _listed(names: Sequence[str], word: str) -> str:

@@ -10,17 +10,19 @@ import re
 import sys
 import textwrap
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.device_config import Interval
-from spikeloom.sim.common.units import FRACTION, unit_of
+from spikeloom.sim.common.choices import choices_of, description_of
+from spikeloom.sim.common.units import FRACTION, fields_of, unit_of
 from spikeloom.sw.config.config import PRESETS, Config
 from spikeloom.sw.config.field_rules import Rule
-from spikeloom.sw.config.rules import ONE_LAYER_RULES, RULES
+from spikeloom.sw.config.rules import ONE_LAYER_RULES, all_rules
 
 __all__ = ["configuration_page"]
 
@@ -83,14 +85,16 @@ Checked where the data or the network is known:
 - `lifetime.images_per_s` is at most the rate of images back to back.
 {one_layer}
 
-Within a table: `device.g_max_S` is above `device.g_min_S`, `device.stuck_on` + `device.stuck_off` is at most 1, and
-`programming.amplitude_min` at most `programming.amplitude_max`. `device.cell = "tantalum"` needs `device.g_min_S` and
-`device.g_max_S` within what the cell reaches (58.91 uS to 25 mS at `device.v_read_V = 0.2`), and `device.v_read_V` of
-at most 0.3.
+{within}
 
 The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are as wide as
 they must be never to overflow; a network whose membranes would need more than 48 bits is refused when it is compiled.
 """
+
+_WITHIN = (
+    "Within a table: `device.g_max_S` is above `device.g_min_S`, `device.stuck_on` + `device.stuck_off` is at most 1, "
+    "and `programming.amplitude_min` at most `programming.amplitude_max`."
+)
 
 
 def configuration_page() -> str:
@@ -101,16 +105,23 @@ def configuration_page() -> str:
     for name, field in Config.model_fields.items():
         if _is_table(field):
             section: Any = field.annotation
-            parts.append(f"## [{name}]\n\n{' '.join(section.__doc__.split())}\n\n" + _table(section.model_fields))
-    rules = "\n".join(_item(rule) for rule in RULES)
+            parts.append(f"## [{name}]\n\n{' '.join(section.__doc__.split())}\n\n" + _table(fields_of(section)))
+    rules = "\n".join(_item(rule) for rule in all_rules())
+    kinds = [f'`device.cell = "{kind.name}"` needs {kind.needs}.' for kind in CELLS if kind.needs]
+    within = _wrapped(" ".join([_WITHIN, *kinds]))
     one_layer = "\n".join(_item(rule) for rule in ONE_LAYER_RULES)
-    return "".join(parts) + _RULES.format(rules=rules, one_layer=one_layer)
+    return "".join(parts) + _RULES.format(rules=rules, one_layer=one_layer, within=within)
 
 
 def _item(rule: Rule) -> str:
     """A rule as an item of a list, without line breaks in code."""
-    held = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), f"- {rule.text()}.")
-    lines = textwrap.wrap(held, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return _wrapped(f"- {rule.text()}.", "  ")
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    """Lines of at most 118 characters, the others indented."""
+    held = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(held, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace("\0", " ")
 
 
@@ -122,18 +133,18 @@ def _table(fields: dict[str, FieldInfo]) -> str:
     rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in fields.items():
         default = json.dumps(field.default) if not isinstance(field.default, float) else f"{field.default:g}"
-        rows.append(f"| `{name}` | `{default}` | {_allowed(field)} | {_cell(field.description)} |")
+        rows.append(f"| `{name}` | `{default}` | {_allowed(field)} | {_cell(description_of(field))} |")
     return "\n".join(rows) + "\n\n"
 
 
-def _cell(text: str | None) -> str:
+def _cell(text: str) -> str:
     """Text for a cell of a table, where a bare | would end the cell."""
-    return (text or "").replace("|", r"\|")
+    return text.replace("|", r"\|")
 
 
 def _allowed(field: FieldInfo) -> str:
-    if get_origin(field.annotation) is Literal:
-        return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
+    if field.annotation is not bool and choices_of(field):
+        return ", ".join(f'`"{value}"`' for value in choices_of(field))
     if field.annotation == float | Literal["auto"]:
         return '`"auto"`, or number > 0, <= 1'
     if field.annotation == int | Literal["auto"]:

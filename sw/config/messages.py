@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from spikeloom.sim.common.units import unit_of
+from spikeloom.sim.common.units import fields_of, unit_of
 
 __all__ = ["nearest_name", "option_words", "sentences"]
 
@@ -51,14 +51,14 @@ def _unknown_key(where: list[str], known: Mapping[str, FieldInfo]) -> str:
         return f"[{tables[0]}] {key} is not a setting any more; {gone}"
     fields: Any = known
     for table in tables:
-        fields = fields[table].annotation.model_fields
+        fields = fields_of(fields[table].annotation)
     names = list(fields)
     place = f" in [{tables[0]}]" if tables else ""
     what = "Unknown key"
     if not tables and isinstance(getattr(fields.get(key), "annotation", None), type):
         what = "Unknown table"
     nearest = nearest_name(key, names)
-    homes = [f"[{name}]" for name, field in known.items() if key in getattr(field.annotation, "model_fields", {})]
+    homes = [f"[{name}]" for name, field in known.items() if key in fields_of(field.annotation)]
     hint = f"did you mean '{nearest}'?" if nearest else f"valid are {', '.join(names)}"
     if homes:
         hint = f"it belongs to {' or '.join(homes)}"
@@ -125,7 +125,7 @@ def _remedy(where: list[str], kind: str, given: Any, tables: Mapping[str, FieldI
     """What a value out of range would be in the unit that was probably meant, as the end of a sentence."""
     if not kind.startswith(("greater_than", "less_than")) or len(where) != 2 or not isinstance(given, int | float):
         return ""
-    field = getattr(tables[where[0]].annotation, "model_fields", {}).get(where[1])
+    field = fields_of(tables[where[0]].annotation).get(where[1])
     unit = None if field is None else unit_of(field)
     hint = "" if unit is None else unit.hint(given)
     if not hint and unit is not None and unit.percent and kind.startswith("less_than"):

@@ -8,34 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.units import CODE
 from spikeloom.sim.devices.effects import EFFECTS
+from spikeloom.sw.config.device_rules import (
+    DIRECT,
+    VERIFY,
+    drifting_cells,
+    registered_rules,
+    unused_effects,
+    unused_with,
+)
 from spikeloom.sw.config.field_rules import GIVEN, Choice, Needs, Rule, Unused, default_of, shown
 from spikeloom.sw.config.layer_string import parse_layers, shapes_of
 from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
 from spikeloom.sw.config.tables import Tables
 from spikeloom.sw.datasets.datasets import SHAPES
 
-__all__ = ["ONE_LAYER_RULES", "RULES", "broken_rules", "unused_fields"]
+__all__ = ["ONE_LAYER_RULES", "RULES", "all_rules", "broken_rules", "unused_fields"]
 
-_DIRECT = Choice("programming.method", ("direct",))
-_VERIFY = Choice("programming.method", ("verify",))
-_TANTALUM = Choice("device.cell", ("tantalum",))
-_LINEAR = Choice("device.cell", ("linear",))
 _GIVEN_K = Choice("decision.strategy", ("given",))
 _UNTUNED = Choice("convert.tune", (False,))
 _NIR = Choice("nir.file", (GIVEN,))
 _BITS = Choice("coding.input", ("phase", "rate", "even"))
 
 
+def all_rules() -> tuple[Rule, ...]:
+    """`RULES`, and those of what is registered from outside of the source tree."""
+    return (*RULES, *registered_rules())
+
+
 def broken_rules(config: Tables) -> list[str]:
     """A sentence for everything in which a configuration breaks the rules."""
-    return [sentence for rule in RULES for sentence in rule.problems(config)]
+    return [sentence for rule in all_rules() for sentence in rule.problems(config)]
 
 
 def unused_fields(config: Tables) -> set[str]:
     """Fields that do nothing in this configuration, such as "decision.k"."""
-    rules = [rule for rule in RULES if isinstance(rule, Unused) and rule.holds(config)]
+    rules = [rule for rule in all_rules() if isinstance(rule, Unused) and rule.holds(config)]
     return {name for rule in rules for name in rule.names(type(config))}
 
 
@@ -182,8 +192,8 @@ def _eighths(config: Tables) -> Iterator[str]:
 def _analog_drift(config: Tables) -> Iterator[str]:
     if config.device.drifts and config.coding.input == "analog":
         yield (
-            "[coding] input must not be 'analog' with [device] cell 'tantalum': there is no drift model of analog "
-            "rows; set input 'phase', 'rate' or 'even', or [device] cell 'linear'"
+            f"[coding] input must not be 'analog' with [device] cell '{config.device.cell}': there is no drift model "
+            f"of analog rows; set input 'phase', 'rate' or 'even', or [device] cell {CELLS.steady()}"
         )
 
 
@@ -225,7 +235,7 @@ def _read_pulse(config: Tables) -> Iterator[str]:
             f"[hardware] pulse_cycles {shortest} does nothing below settle_cycles {settle}, which rows are driven for "
             f"then; leave pulse_cycles out, or set it to {settle} or more"
         )
-    if settle < shortest and settle != default_of(config, "hardware.settle_cycles") and _DIRECT.holds(config):
+    if settle < shortest and settle != default_of(config, "hardware.settle_cycles") and DIRECT.holds(config):
         yield (
             f"[hardware] settle_cycles {settle} does nothing below pulse_cycles {shortest}, which rows are driven for "
             f"anyhow; leave settle_cycles out, or set it to {shortest} or more"
@@ -245,8 +255,8 @@ def _exact_sums(config: Tables) -> Iterator[str]:
 def _lifetime(config: Tables) -> Iterator[str]:
     if config.lifetime.measure and not config.device.drifts:
         yield (
-            "[lifetime] measure must be false with [device] cell 'linear', which does not drift, not true; or set "
-            "[device] cell 'tantalum'"
+            f"[lifetime] measure must be false with [device] cell '{config.device.cell}', which does not drift, not "
+            f"true; or set [device] cell {CELLS.drifting()}"
         )
 
 
@@ -347,28 +357,14 @@ RULES: tuple[Rule, ...] = (
             "programming.amplitude_max",
             "hardware.program_cycles",
         ),
-        (_DIRECT,),
+        (DIRECT,),
         "which gives no pulses",
     ),
-    Unused(("programming.fault_aware",), (_DIRECT,), "which finds no failed cells"),
-    *(
-        Unused(tuple(f"device.{name}" for name in entry.fields), (choice,), entry.unused)
-        for entry in EFFECTS
-        for stage, choice in ((entry.direct, _DIRECT), (entry.verify, _VERIFY))
-        if stage is None
-    ),
-    Unused(("device.refresh_every",), (_VERIFY,), "whose pulses are not given again within a run"),
-    Unused(
-        ("device.pulse_up", "device.pulse_down", "device.soft_bounds"),
-        (_TANTALUM,),
-        "whose equations say how far a pulse goes",
-    ),
-    Unused(
-        ("device.read_polarity", "device.acceleration", "device.drift_every", "device.refresh_every"),
-        (_LINEAR,),
-        "which does not drift",
-    ),
-    Needs(_analog_drift, '`device.cell = "tantalum"` needs 1-bit rows (`coding.input` not `"analog"`)'),
+    Unused(("programming.fault_aware",), (DIRECT,), "which finds no failed cells"),
+    *unused_effects(EFFECTS.built_in),
+    Unused(("device.refresh_every",), (VERIFY,), "whose pulses are not given again within a run"),
+    *unused_with(CELLS.built_in()),
+    Needs(_analog_drift, lambda: f'{drifting_cells()} needs 1-bit rows (`coding.input` not `"analog"`)'),
     # hardware
     Needs(
         _read_pulse,
@@ -377,7 +373,7 @@ RULES: tuple[Rule, ...] = (
     ),
     # runs
     Needs(_traced, "`cosim.trace_images` is at most `cosim.images`, unless that is 0 (all)"),
-    Needs(_lifetime, '`lifetime.measure = true` needs `device.cell = "tantalum"`'),
+    Needs(_lifetime, lambda: f"`lifetime.measure = true` needs {drifting_cells()}"),
     Unused(
         ("lifetime.*",), (Choice("lifetime.measure", (False,)),), "since nothing is measured", ("lifetime.measure",)
     ),

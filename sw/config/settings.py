@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from spikeloom.sim.common.units import fields_of
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
 
@@ -121,7 +122,7 @@ def fixed(before: Config, after: Config) -> list[str]:
         if not isinstance(one, BaseModel):
             names += [table] if one != other else []
         elif table not in ("cosim", "lifetime"):
-            keys = [key for key in type(one).model_fields if getattr(one, key) != getattr(other, key)]
+            keys = [key for key in fields_of(type(one)) if getattr(one, key) != getattr(other, key)]
             names += [f"{table}.{key}" for key in keys]
     return [name for name in names if name != "data.test_limit"]
 

@@ -25,16 +25,12 @@ _FALLS = (
     "accuracy "
     "where labels are given, and more than chance explains."
 )
-_EFFECTS = {
-    "device variation": "lower [device] device_sigma, or train with [train] weight_noise",
-    "programming": "lower [device] program_sigma",
-    "stuck cells": 'lower [device] stuck_on and stuck_off, or set [programming] method = "verify", fault_aware = true',
+_REMEDIES = {
     "fault-aware mapping": "set [programming] fault_aware = false, and report this",
-    "read noise": "lower [device] read_sigma, or raise [decision] k so that more steps are averaged",
-    "IR drop": "lower [device] wire_ohm, or make [crossbar] tiles smaller",
-    "drift": "lower [device] acceleration, or set refresh_every",
+    "cells": "take cells of another kind, [device] cell",
     "refresh": "set [device] refresh_every to another interval",
 }
+"""What to do about stages of the devices that are no effects."""
 
 
 @kind(
@@ -193,15 +189,12 @@ _PULSES = "raise [programming] tries, narrow window, or lower [device] pulse_sig
 
 
 def _remedy(effect: str, pulses: bool) -> str:
-    """What to do about a stage of the devices, programmed by pulses or not; of effects that only the list of
-    `sim.devices.conductance` knows, their fields.
-    """
+    """What to do about a stage of the devices, programmed by pulses or not; effects know it themselves."""
     if effect == "programming" and pulses:
         return _PULSES
-    if effect in _EFFECTS:
-        return _EFFECTS[effect]
-    fields = [name for entry in EFFECTS if effect in (entry.direct, entry.verify) for name in entry.fields]
-    return f"lower [device] {' and '.join(fields)}"
+    if effect in _REMEDIES:
+        return _REMEDIES[effect]
+    return next(entry for entry in EFFECTS if effect == (entry.verify if pulses else entry.direct)).advice()
 
 
 def told(measures: Measures, fall: Fall) -> str:

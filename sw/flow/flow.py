@@ -19,6 +19,7 @@ from typing import Any
 from spikeloom.sim.common.lock import Busy, locked
 from spikeloom.sw.common.errors import ConfigError, FileError, warn
 from spikeloom.sw.common.files import readable_error, write_atomic
+from spikeloom.sw.common.registered import registered_sources
 from spikeloom.sw.common.sources import sources_digest
 from spikeloom.sw.config.config import Config
 
@@ -164,6 +165,7 @@ class Flow:
             "step": name,
             "facts": step.facts(self),
             "sources": sources_digest(step.sources),
+            "registered": registered_sources(),
             "inputs": {need: state[need]["outputs"] if need in state else None for need in step.needs},
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from spikeloom.sim.chip.cell_kinds import CellKind
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.chip.units import CODE
@@ -156,7 +157,7 @@ def write_report(
     pictures |= dict.fromkeys((*_STRATEGY_PICTURES, *DRIFT_PICTURES))
     figures = {**strategy_figures(image, strategy, tuned), **drift_figures(image, drifted, lifetime)}
     pictures |= {name: plots.data_uri(figure) for name, figure in figures.items()}
-    page = render(summary, pictures, example, image.device.drifts, provenance)
+    page = render(summary, pictures, image.device.kind, example, provenance)
     folder = Path(folder)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_together(folder, {"summary.json": text, "report.html": page})
@@ -166,11 +167,11 @@ def write_report(
 def render(
     summary: Mapping[str, Any],
     pictures: Mapping[str, Any],
+    cell: CellKind,
     example: Example | None = None,
-    drifts: bool = False,
     provenance: Provenance | None = None,
 ) -> str:
-    """The page's text; `drifts` says whether reads move the chip's cells, `provenance` where the chip comes from."""
+    """The page's text; `cell` is the kind of the chip's cells, `provenance` says where the chip comes from."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -194,7 +195,7 @@ def render(
         story=story,
         telling=TELLING_STEPS,
         most_rules=_MOST_RULES,
-        drifts=drifts,
+        cell=cell,
         origin=None if provenance is None else provenance.in_words(),
     )
 

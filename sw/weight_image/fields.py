@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.arguments import is_number, is_whole
+from spikeloom.sim.common.units import fields_of
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.field_rules import value_of
 from spikeloom.sw.config.messages import sentences
@@ -102,7 +103,7 @@ def disagreement(image: ChipImage, config: Config) -> str | None:
         "hardware.clock_Hz": image.clock_Hz,
     }
     for name, part in (("device", image.device), ("programming", image.programming), ("energy", image.energy)):
-        held |= {f"{name}.{key}": getattr(part, key) for key in type(part).model_fields}
+        held |= {f"{name}.{key}": getattr(part, key) for key in fields_of(type(part))}
     unused = unused_fields(config)
     for name, value in held.items():
         said = value_of(config, name)

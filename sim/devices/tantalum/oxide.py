@@ -19,8 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from spikeloom.sim.chip.tantalum_range import A_S, B_PER_SQRT_V, GM_S, off_conductance_S
 from spikeloom.sim.common.arguments import is_number
+from spikeloom.sim.devices.tantalum.range import A_S, B_PER_SQRT_V, GM_S, off_conductance_S
 
 __all__ = ["TantalumOxide", "flattened", "level_conductances", "log_rate"]
 

@@ -26,7 +26,7 @@ from spikeloom.sim.chip.units import CODE, CURRENT_BITS, TOP_CODE
 from spikeloom.sim.devices.tantalum.age_curve import GAUSS, pulses_between
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, log_rate
 
-__all__ = ["AIM", "KNOTS", "NO_DRIVER", "STEPS", "WriteDriver", "pulsed", "write_driver"]
+__all__ = ["AIM", "KNOTS", "STEPS", "WriteDriver", "pulsed", "write_driver"]
 
 KNOTS = 256
 """Knots of a trajectory over w = 0 .. 1."""
@@ -44,7 +44,7 @@ _LOAD = 2.0**CURRENT_BITS
 
 
 class WriteDriver(NamedTuple):
-    """Tables of a driver and its cells, as the compiled functions take them; all empty for cells of another kind.
+    """Tables of a driver and its cells, as the compiled functions take them.
 
     Parameters
     ----------
@@ -60,11 +60,6 @@ class WriteDriver(NamedTuple):
     bends: NDArray[np.float64]
     off_S: NDArray[np.float64]
     constants: NDArray[np.float64]
-
-
-NO_DRIVER = WriteDriver(
-    np.empty((0, 0), np.uint16), np.empty((2, 0, KNOTS)), np.empty((2, 0, KNOTS)), np.empty(0), np.empty(3)
-)
 
 
 @njit(cache=True)
@@ -178,12 +173,10 @@ def _driver(v_program_V: float, pulse_s: float, v_read_V: float, g_min_S: float,
 
 
 def write_driver(device: Device, pulse_s: float) -> WriteDriver:
-    """Tables for cells of `device` and pulses of `pulse_s` seconds; `NO_DRIVER` unless they are tantalum-oxide cells.
+    """Tables for tantalum-oxide cells of `device` and pulses of `pulse_s` seconds.
 
     Raises ValueError unless pulse_s is a positive number.
     """
-    if device.cell != "tantalum":
-        return NO_DRIVER
     if not (math.isfinite(pulse_s) and pulse_s > 0.0):
         raise ValueError(f"pulse_s must be a positive number, not {pulse_s!r}")
     return _driver(device.v_program_V, pulse_s, device.v_read_V, device.g_min_S, device.step_S)

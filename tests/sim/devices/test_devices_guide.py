@@ -71,9 +71,9 @@ def extended(folder: Path, verify: str = '"relaxation"') -> Path:
     effect, purpose, option, entry = re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S)
     purpose, option, entry = (textwrap.indent(block, "    ") for block in (purpose, option, entry))
     entry = entry.replace('"relaxation", "relaxation"', f'"relaxation", {verify}')
-    insert(package / "sim/devices/effects.py", "EFFECTS: tuple[", effect + "\n\n")
+    insert(package / "sim/devices/effects.py", "EFFECTS = EffectList(", effect + "\n\n")
     insert(package / "sim/devices/effects.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
-    insert(package / "sim/common/random_words.py", "\n\ndef key(", purpose)
+    insert(package / "sim/common/random_words.py", "\n\n_OWN: dict", purpose)
     insert(
         package / "sim/chip/device_config.py",
         '\n    @model_validator(mode="after")\n    def _check(self) -> Device:',

@@ -13,13 +13,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
 
 import spikeloom
+from spikeloom.sim.common.choices import choices_of
 from spikeloom.sim.estimates.energy import energy
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sw.analysis.lifetime import measure_lifetime
@@ -111,11 +112,12 @@ def values_of(field: str) -> list[tuple[Any, ...]]:
     """Values to try: of each group, one must show. A group a value, where they are few."""
     table, _, name = field.partition(".")
     section: Any = Config.model_fields[table].annotation
-    kind = section.model_fields[name].annotation if name else int
+    info = section.model_fields[name] if name else Config.model_fields[table]
+    kind = info.annotation
     if kind is bool:
         return [(False,), (True,)]
-    if get_origin(kind) is Literal:
-        return [(value,) for value in get_args(kind)]
+    if choices_of(info):
+        return [(value,) for value in choices_of(info)]
     value = CHANGES[field][0] if field in CHANGES else None
     return [VALUES.get(field, (tuple(value) if isinstance(value, list) else value,))]
 

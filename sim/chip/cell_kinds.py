@@ -1,0 +1,187 @@
+"""Kinds of memory cells: what a kind is, and where all of them are registered.
+
+A kind is one class, which knows its name, what the manual and the report say of it, its options, checks and range, and
+its physics: where drift takes cells, and what pulses do. Everyone asks the kind of a device,
+`sim.chip.device_config.Device.kind`; nobody compares names. The built-in ones are in `sim.devices`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.sim import CELL_KINDS
+from spikeloom.sim.chip.parameters import Parameters, add_parameters, remove_parameters
+from spikeloom.sim.common.choices import Choices, listed
+from spikeloom.sim.common.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from spikeloom.sim.chip.device_config import Device
+
+__all__ = ["CELLS", "CELL_CHOICES", "CellKind", "Drift", "register_cell"]
+
+
+class Drift(Protocol):
+    """The cells of one layer as they were programmed, and where reads take them from there. Never changes."""
+
+    def conductance_S(self, rows: NDArray[np.int64], pulses: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Conductances of the cells of `rows`, int64 [n], after `pulses` reads of each, int64 [n]: float64 [2, n,
+        outputs], siemens. A function of these counts alone, element by element, and without pulses what was programmed.
+        """
+        ...
+
+
+class CellKind:
+    """A kind of cell. This one's answers are those of cells that reads do not disturb, and that pulses move by steps.
+
+    Attributes
+    ----------
+    name : in [device] cell
+    meaning : for the manual, a clause
+    needs : what other options must be, for the manual, a clause; `problems` checks it
+    unused : options of [device] that do nothing with these cells and keep their defaults, and why, a clause
+    parameters : options of its own, for kinds that are registered from outside
+    drifts : whether reads move the cells
+    driven : whether a write driver chooses the voltage of every pulse
+    """
+
+    name: ClassVar[str]
+    meaning: ClassVar[str]
+    needs: ClassVar[str] = ""
+    unused: ClassVar[tuple[tuple[tuple[str, ...], str], ...]] = ()
+    parameters: ClassVar[type[Parameters] | None] = None
+    drifts: ClassVar[bool] = False
+    driven: ClassVar[bool] = False
+
+    def reachable_S(self, device: Device) -> tuple[float, float]:
+        """The lowest and the highest conductance that a cell can have at the read voltage, siemens."""
+        return 0.0, np.inf
+
+    def problems(self, device: Device) -> Iterator[str]:
+        """A sentence for everything in [device] that these cells cannot have."""
+        return iter(())
+
+    def fresh_S(self, device: Device) -> float:
+        """Conductance of cells that pulses have not programmed yet, siemens."""
+        return device.g_min_S
+
+    def drift(
+        self, device: Device, programmed_S: NDArray[np.float64], seed: int, layer: int, read_s: float, pulsed: bool
+    ) -> Drift:
+        """Where reads take the cells of a layer, for kinds that drift.
+
+        programmed_S : float64 [2, inputs, outputs], conductances after programming, siemens, without IR drop
+        seed, layer : address of the cells' draws, see `sim.devices.conductance.Cells`
+        read_s : length of a read pulse, seconds
+        pulsed : whether the cells were programmed by pulses
+        """
+        raise NotImplementedError
+
+    def write_driver(self, device: Device, pulse_s: float) -> Any:
+        """For cells that a write driver programs, its tables for pulses of `pulse_s` seconds
+        (`sim.devices.tantalum.write_driver.WriteDriver`). None for cells that pulses move by steps of their amplitude,
+        with `pulse_up`, `pulse_down` and `soft_bounds`.
+        """
+        return None
+
+    def half_selected_S(
+        self, device: Device, levels_S: NDArray[np.float64], pulse_s: float
+    ) -> tuple[NDArray[np.float64], ...] | None:
+        """Conductances to which one pulse at half the highest voltage takes cells at `levels_S`, float64 [levels], in
+        either direction; None where it is not known.
+        """
+        return None
+
+
+class _Cells:
+    """The kinds by name."""
+
+    def __init__(self) -> None:
+        self._built_in: dict[str, CellKind] = {}
+        self._registered: dict[str, CellKind] = {}
+
+    def __getitem__(self, name: str) -> CellKind:
+        found = self._built_in.get(name) or self._registered.get(name)
+        if found is None and name in CELL_KINDS:
+            module, cls = CELL_KINDS[name]
+            found = self._built_in[name] = getattr(import_module(module), cls)()
+        if found is None:
+            load_plugins()
+            found = self._registered.get(name)
+        if found is None:
+            raise ValueError(f"[device] cell must be {listed(self.names())}, not {name!r}")
+        return found
+
+    def __iter__(self) -> Iterator[CellKind]:
+        return (self[name] for name in self.names())
+
+    def names(self) -> tuple[str, ...]:
+        """Of all kinds."""
+        load_plugins()
+        return (*CELL_KINDS, *self._registered)
+
+    def built_in(self) -> tuple[CellKind, ...]:
+        """Those of the source tree."""
+        return tuple(self[name] for name in CELL_KINDS)
+
+    def registered(self) -> tuple[CellKind, ...]:
+        """Those that are not built in, so far."""
+        return tuple(self._registered.values())
+
+    def meanings(self) -> str:
+        """What they are, for the manual."""
+        return "; ".join(f"{kind.name}: {kind.meaning}" for kind in self)
+
+    def drifting(self) -> str:
+        """Names of those that drift, for a sentence."""
+        return listed(kind.name for kind in self if kind.drifts)
+
+    def steady(self) -> str:
+        """Names of those that do not, for a sentence."""
+        return listed(kind.name for kind in self if not kind.drifts)
+
+    def register(self, kind: CellKind) -> None:
+        """As `register_cell`."""
+        if type(self._registered.get(kind.name)) is type(kind):
+            return
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind.name):
+            raise ValueError(f"A cell kind's name must be of small letters, digits, '-' and '_', not {kind.name!r}")
+        if kind.name in (*CELL_KINDS, *self._registered):
+            raise ValueError(f"There is a cell kind '{kind.name}' already; give this one another name")
+        own = CellKind.reachable_S
+        if kind.drifts and (type(kind).drift is CellKind.drift or type(kind).reachable_S is own):
+            raise ValueError(f"The cell kind '{kind.name}' drifts, and so needs the methods drift and reachable_S")
+        from spikeloom.sim.chip.device_config import Device
+
+        if kind.parameters is not None:
+            add_parameters(kind.parameters, {*Device.model_fields, *dir(Device)})
+        self._registered[kind.name] = kind
+
+    def unregister(self, name: str) -> None:
+        """Take a registered kind and its options away."""
+        kind = self._registered.pop(name)
+        if kind.parameters is not None:
+            remove_parameters(kind.parameters)
+
+
+CELLS = _Cells()
+"""All kinds of cells."""
+CELL_CHOICES = Choices(CELLS.names, CELLS.meanings)
+"""What [device] cell may be."""
+
+
+def register_cell(kind: CellKind) -> None:
+    """Add a kind of cell from outside of the source tree; the fields of its `parameters` become options of [device].
+
+    Simulators are processes of their own, which get it by the name of its class: that must be of a module that can be
+    imported. A package that is to register it wherever it is installed names a function that does so in an entry point
+    of group `spikeloom.cells`.
+
+    Raises ValueError for a name or options that there are already, and for a kind that drifts nowhere.
+    """
+    CELLS.register(kind)

@@ -1,0 +1,139 @@
+"""What an effect of the devices is, and the list of them: built-in ones, and those registered from outside.
+
+Programming, drift, the accuracy breakdown, the diagnosis, the example bench's ideal chip and the checks of a
+configuration go by the list; the entries themselves are in `sim.devices.effects`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.chip.parameters import Parameters, add_parameters, remove_parameters
+from spikeloom.sim.common.plugins import load_plugins
+from spikeloom.sim.common.random_words import Purpose
+
+__all__ = ["Conductance", "Draws", "Effect", "EffectEntry", "EffectList", "Progress"]
+
+Conductance = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+
+class Draws(Protocol):
+    """The random draws of a layer's cells, by address: `sim.devices.conductance.Cells`."""
+
+    @property
+    def programming(self) -> int:
+        """Write passes before this one."""
+        ...
+
+    def normals(self, purpose: Purpose | int, shape: tuple[int, ...], programming: int = 0) -> Conductance:
+        """One standard Gaussian a cell."""
+        ...
+
+    def uniforms(self, purpose: Purpose | int, shape: tuple[int, ...]) -> Conductance:
+        """One number in 0 <= x < 1 a cell."""
+        ...
+
+
+class Effect(Protocol):
+    """A change of a layer's conductances."""
+
+    def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
+        """Conductances after the effect, siemens, same shape, never negative."""
+        ...
+
+
+@dataclass(frozen=True)
+class EffectEntry:
+    """An effect in the list of all effects.
+
+    Parameters
+    ----------
+    fields : options of `sim.chip.device_config.Device` that switch it on, by another value than their default
+    direct, verify : its stage in the accuracy breakdown with either method of programming; None where it does not
+        apply, and the fields have to keep their defaults
+    make : the effect for a device and a layer's hardware; None for what is no change of conductances
+    where : "cells", to the conductances that programming leaves, whichever its method; "pulses", so with method
+        "direct", while with "verify" the pulses have it in them (`sim.programming.cells`); "array", to what reads see
+        of the cells; "reads", drawn at each read (`sim.crossbar.adc`)
+    unused : why the fields do nothing where the effect does not apply, a clause
+    remedy : what to do where its stage loses accuracy, for the diagnosis; if not given, to lower the fields
+    """
+
+    fields: tuple[str, ...]
+    direct: str | None
+    verify: str | None
+    make: Callable[[Device, LayerParameters, Progress | None], Effect] | None
+    where: Literal["cells", "pulses", "array", "reads"] = "cells"
+    unused: str = "with which the effect does not apply"
+    remedy: str = ""
+
+    def on(self, device: Device) -> bool:
+        """Whether the device has the effect."""
+        fields = device.all_fields()
+        return any(getattr(device, name) != fields[name].default for name in self.fields)
+
+    def advice(self) -> str:
+        """What to do where its stage loses accuracy."""
+        return self.remedy or f"lower [device] {' and '.join(self.fields)}"
+
+
+class EffectList:
+    """Effects in the order in which they apply and in which the accuracy breakdown switches them on.
+
+    Registered ones come after the built-in ones that act on cells, and before those of the array; those that are of the
+    array themselves come last.
+    """
+
+    def __init__(self, *built_in: EffectEntry) -> None:
+        self.built_in = built_in
+        self._registered: list[tuple[EffectEntry, type[Parameters] | None]] = []
+
+    def __iter__(self) -> Iterator[EffectEntry]:
+        load_plugins()
+        registered = self.registered()
+        yield from (entry for entry in self.built_in if entry.where != "array")
+        yield from (entry for entry in registered if entry.where != "array")
+        yield from (entry for entry in self.built_in if entry.where == "array")
+        yield from (entry for entry in registered if entry.where == "array")
+
+    def registered(self) -> tuple[EffectEntry, ...]:
+        """Those that are not built in, so far."""
+        return tuple(entry for entry, _ in self._registered)
+
+    def registrations(self) -> list[tuple[EffectEntry, type[Parameters] | None]]:
+        """Arguments of `register` that bring another process to the same list."""
+        return list(self._registered)
+
+    def register(self, entry: EffectEntry, parameters: type[Parameters] | None) -> None:
+        """Add an effect with the class of its own options. Raises ValueError, as `register_effect` says."""
+        if (entry, parameters) in self._registered:
+            return
+        name = "' and '".join(entry.fields)
+        if entry.where not in ("cells", "array") or entry.make is None:
+            raise ValueError(
+                f"The effect of '{name}' must have a make, and where = 'cells' or 'array', not {entry.where!r}: pulses "
+                "and reads are compiled functions, which only know the built-in effects"
+            )
+        if parameters is not None:
+            add_parameters(parameters, {*Device.model_fields, *dir(Device)})
+        missing = [field for field in entry.fields if field not in Device.all_fields()]
+        if missing or not entry.fields:
+            if parameters is not None:
+                remove_parameters(parameters)
+            raise ValueError(f"The effect of '{name}' has no option {missing or ''}: name fields of its parameters")
+        self._registered.append((entry, parameters))
+
+    def unregister(self, entry: EffectEntry) -> None:
+        """Take a registered effect and its options away."""
+        place = self.registered().index(entry)
+        _, parameters = self._registered.pop(place)
+        if parameters is not None:
+            remove_parameters(parameters)

@@ -1,0 +1,78 @@
+"""Tantalum-oxide cells as a kind of cell: reads move them, and a write driver chooses the voltage of their pulses.
+
+The physics are in the modules beside this one, and imported when they are asked for: they are compiled. Equations,
+sources and range of validity: docs/tantalum-oxide.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.sim.chip.cell_kinds import CellKind, Drift
+from spikeloom.sim.devices.tantalum.range import GM_S, off_conductance_S
+
+if TYPE_CHECKING:
+    from spikeloom.sim.chip.device_config import Device
+    from spikeloom.sim.devices.tantalum.write_driver import WriteDriver
+
+__all__ = ["Tantalum"]
+
+_MOST_READ_V = 0.3
+"""Read voltage up to which the drift of cells is known."""
+
+
+class Tantalum(CellKind):
+    """The measured memristor of `sim.devices.tantalum.oxide`."""
+
+    name = "tantalum"
+    meaning = "tantalum-oxide cells, which drift with reads"
+    needs = (
+        "`device.g_min_S` and `device.g_max_S` within what the cell reaches (58.91 uS to 25 mS at "
+        "`device.v_read_V = 0.2`), and `device.v_read_V` of at most 0.3"
+    )
+    unused = ((("pulse_up", "pulse_down", "soft_bounds"), "whose equations say how far a pulse goes"),)
+    drifts = True
+    driven = True
+
+    def reachable_S(self, device: Device) -> tuple[float, float]:
+        """Conductances of a cell that does not conduct, and of one that conducts all over, siemens."""
+        return float(off_conductance_S(device.v_read_V)), GM_S
+
+    def problems(self, device: Device) -> Iterator[str]:
+        low, high = self.reachable_S(device)
+        if device.g_min_S < low * (1.0 - 1e-9) or device.g_max_S > high * (1.0 + 1e-9):
+            yield (
+                f"g_min_S ({device.g_min_S!r}) and g_max_S ({device.g_max_S!r}) must lie between {low:.6g} and "
+                f"{high:.6g}, what a tantalum cell reaches at v_read_V {device.v_read_V!r}"
+            )
+        if not device.v_read_V <= _MOST_READ_V:
+            yield f"v_read_V must be at most {_MOST_READ_V} with cell 'tantalum', not {device.v_read_V!r}"
+
+    def drift(
+        self, device: Device, programmed_S: NDArray[np.float64], seed: int, layer: int, read_s: float, pulsed: bool
+    ) -> Drift:
+        from spikeloom.sim.devices.drift import LayerDrift
+
+        return LayerDrift(device, programmed_S, seed, layer, read_s, pulsed)
+
+    def write_driver(self, device: Device, pulse_s: float) -> WriteDriver:
+        from spikeloom.sim.devices.tantalum.write_driver import write_driver
+
+        return write_driver(device, pulse_s)
+
+    def half_selected_S(
+        self, device: Device, levels_S: NDArray[np.float64], pulse_s: float
+    ) -> tuple[NDArray[np.float64], ...]:
+        from spikeloom.sim.devices.tantalum.oxide import TantalumOxide
+        from spikeloom.sim.devices.tantalum.pulse import pulse
+
+        oxide = TantalumOxide()
+        states = oxide.state(np.minimum(levels_S, device.g_max_S), device.v_read_V)
+        return tuple(
+            oxide.conductance_S(pulse(oxide, states, up, device.v_program_V / 2, pulse_s), device.v_read_V)
+            for up in (True, False)
+        )

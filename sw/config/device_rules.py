@@ -1,0 +1,55 @@
+"""Rules that effects of devices and kinds of cells bring along: options of [device] that do nothing, where and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from spikeloom.sim.chip.cell_kinds import CELLS, CellKind
+from spikeloom.sim.common.plugins import load_plugins
+from spikeloom.sim.devices.effect_list import EffectEntry
+from spikeloom.sim.devices.effects import EFFECTS
+from spikeloom.sw.config.field_rules import Choice, Unused
+
+__all__ = ["DIRECT", "VERIFY", "drifting_cells", "registered_rules", "unused_effects", "unused_with"]
+
+DIRECT = Choice("programming.method", ("direct",))
+VERIFY = Choice("programming.method", ("verify",))
+
+
+def registered_rules() -> Iterator[Unused]:
+    """The rules of what is registered from outside of the source tree."""
+    load_plugins()
+    yield from unused_effects(EFFECTS.registered())
+    yield from unused_with(CELLS.registered())
+    yield from _unused_without(CELLS.registered())
+
+
+def unused_effects(entries: Iterable[EffectEntry]) -> Iterator[Unused]:
+    """Options of effects do nothing with a method of programming with which the effect does not apply."""
+    for entry in entries:
+        for stage, choice in ((entry.direct, DIRECT), (entry.verify, VERIFY)):
+            if stage is None:
+                yield Unused(tuple(f"device.{name}" for name in entry.fields), (choice,), entry.unused)
+
+
+def unused_with(kinds: Iterable[CellKind]) -> Iterator[Unused]:
+    """Options of [device] that do nothing with a kind of cells."""
+    for kind in kinds:
+        for fields, because in kind.unused:
+            yield Unused(tuple(f"device.{name}" for name in fields), (Choice("device.cell", (kind.name,)),), because)
+
+
+def _unused_without(kinds: Iterable[CellKind]) -> Iterator[Unused]:
+    """Options that a registered kind of cells has brought along do nothing with others."""
+    for kind in kinds:
+        if kind.parameters is not None:
+            fields = tuple(f"device.{name}" for name in kind.parameters.model_fields)
+            others = tuple(name for name in CELLS.names() if name != kind.name)
+            yield Unused(fields, (Choice("device.cell", others),), "whose cells do not have it")
+
+
+def drifting_cells() -> str:
+    """The choice of cells that drift, on the page."""
+    names = [f'`"{kind.name}"`' for kind in CELLS if kind.drifts]
+    first, *others = names
+    return " or ".join([f"`device.cell = {first[1:]}", *others])
