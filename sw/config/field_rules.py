@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-__all__ = ["GIVEN", "Choice", "Needs", "Rule", "Unused", "default_of", "field_names", "shown", "value_of"]
+__all__ = ["GIVEN", "Choice", "Needs", "Rule", "Unused", "allowed", "default_of", "field_names", "shown", "value_of"]
 
 GIVEN = object()
 """As a value of a `Choice`: anything but the empty text."""
@@ -45,6 +45,17 @@ def field_names(tables: type[BaseModel], pattern: str) -> Iterator[str]:
     yield from (f"{table}.{each}" for each in annotation.model_fields)
 
 
+def allowed(tables: type[BaseModel], name: str) -> tuple[Any, ...]:
+    """The values that a field may have, where they are few; none for a number or a text."""
+    info = _info(tables, name)
+    annotation: Any = info.annotation
+    if annotation is bool:
+        return True, False
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next((tuple(each.names) for each in info.metadata if hasattr(each, "names")), ())
+
+
 def _info(tables: type[BaseModel], name: str) -> FieldInfo:
     table, _, field = name.partition(".")
     annotation: Any = tables.model_fields[table].annotation
@@ -52,18 +63,12 @@ def _info(tables: type[BaseModel], name: str) -> FieldInfo:
     return info
 
 
-def _allowed(tables: type[BaseModel], name: str) -> tuple[Any, ...]:
-    """The values that a field may have, where they are few; none for a number or a text."""
-    annotation: Any = _info(tables, name).annotation
-    return (True, False) if annotation is bool else get_args(annotation) if get_origin(annotation) is Literal else ()
-
-
 @dataclass(frozen=True)
 class Choice:
     """A field that has one of some values."""
 
     field: str
-    values: tuple[Any, ...]
+    values: Sequence[Any]
 
     def holds(self, config: BaseModel) -> bool:
         """Whether the configuration has made this choice."""
@@ -89,7 +94,7 @@ class Choice:
             return f"leave out {where}"
         if self.values == ("",):
             return f"give {where}"
-        others = [each for each in _allowed(type(config), self.field) if each not in self.values]
+        others = [each for each in allowed(type(config), self.field) if each not in self.values]
         values = _listed([shown(each) for each in others], "or")
         return f"set {where} {values}" if others else f"give {where} another value"
 

@@ -20,6 +20,7 @@ from spikeloom.sim.chip.device_config import Interval
 from spikeloom.sim.common.units import FRACTION, unit_of
 from spikeloom.sw.config.config import PRESETS, Config
 from spikeloom.sw.config.field_rules import Rule
+from spikeloom.sw.config.kind_fields import KindOf
 from spikeloom.sw.config.rules import ONE_LAYER_RULES, RULES
 
 __all__ = ["configuration_page"]
@@ -134,6 +135,9 @@ def _cell(text: str | None) -> str:
 def _allowed(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return ", ".join(f'`"{value}"`' for value in get_args(field.annotation))
+    for item in field.metadata:
+        if isinstance(item, KindOf):
+            return ", ".join(f'`"{kind.name}"`' for kind in item.kinds.unit)
     if field.annotation == float | Literal["auto"]:
         return '`"auto"`, or number > 0, <= 1'
     if field.annotation == int | Literal["auto"]:
