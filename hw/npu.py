@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, flipped
@@ -172,8 +174,7 @@ class Npu(wiring.Component):
             registers.write.eq(self.load.valid & self.load.ready),
             encoder.seed.eq(self.seed),
             encoder.tag.eq(self.tag),
-            encoder.coding.eq(registers.coding),
-            encoder.even_start.eq(registers.even_start),
+            *_settings(encoder, registers),
             encoder.restart.eq(controller.restart),
             controller.skip.eq(registers.skip),
             self.result_tag.eq(encoder.o_tag),
@@ -193,9 +194,7 @@ class Npu(wiring.Component):
         wiring.connect(m, controller.result, flipped(self.result))
         m.d.comb += [
             counter.readout.eq(registers.readout),
-            terminator.rule.eq(registers.rule),
-            terminator.k.eq(registers.k),
-            terminator.t_max.eq(registers.t_max),
+            *_settings(terminator, registers),
             terminator.step.eq(controller.step),
         ]
         return m
@@ -219,3 +218,9 @@ class Npu(wiring.Component):
             cores[-1].i.valid.eq(controller.final_valid),
             controller.final_ready.eq(cores[-1].i.ready),
         ]
+
+
+def _settings(block: wiring.Component, registers: RegisterFile) -> list[Any]:
+    """Every register of the unit to the block's port of its name, if it has one."""
+    names = [register.name for register in GLOBAL_REGISTERS if register.name in block.signature.members]
+    return [getattr(block, name).eq(getattr(registers, name)) for name in names]

@@ -7,7 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.interfaces.streams import score_layout, verdict_layout
-from spikeloom.hw.params.parameters import NpuParameters, Rule
+from spikeloom.hw.params.decision_rules import DECISION_RULES, Rule
+from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["Terminator"]
 
@@ -32,7 +33,7 @@ class Terminator(wiring.Component):
     -------
     i : In(stream of score_layout), the classes' scores in index order
     o : Out(stream of verdict_layout), one a step
-    rule : In(1), a Rule
+    rule : In(1), see `hw.params.decision_rules`
     k : In(margin_bits - 1), smallest margin that stops
     t_max : In(step_bits), step that stops in any case
     step : In(step_bits), the current step, 1 .. t_max
@@ -44,8 +45,8 @@ class Terminator(wiring.Component):
             {
                 "i": In(stream.Signature(score_layout(parameters))),
                 "o": Out(stream.Signature(verdict_layout(parameters))),
-                "rule": In(1),
-                "k": In(parameters.margin_bits - 1),
+                "rule": In(DECISION_RULES.bits),
+                **{own.name: In(own.bits(parameters)) for own in DECISION_RULES.registers},
                 "t_max": In(parameters.step_bits),
                 "step": In(parameters.step_bits),
             }
@@ -90,7 +91,7 @@ class Terminator(wiring.Component):
             decided = Signal()
             m.d.comb += [
                 margin.eq(best - second),
-                decided.eq((self.rule == Rule.WINNER_K) & self._clear(margin)),
+                decided.eq((self.rule == int(Rule.WINNER_K)) & self._clear(margin)),
             ]
             m.d.sync += [
                 self.o.payload.stop.eq(decided | self._out_of_steps()),

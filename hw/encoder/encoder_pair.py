@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Shape, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.encoder.spike_encoder import SpikeEncoder
 from spikeloom.hw.interfaces.streams import TAG_BITS, pixels_layout, vector_layout
-from spikeloom.hw.params.parameters import Coding, NpuParameters
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["EncoderPair"]
 
@@ -55,8 +56,8 @@ class EncoderPair(wiring.Component):
                 "pixels": In(stream.Signature(pixels_layout(parameters))),
                 "seed": In(128),
                 "tag": In(TAG_BITS),
-                "coding": In(Shape.cast(Coding)),
-                "even_start": In(8),
+                "coding": In(CODINGS.bits),
+                **{own.name: In(own.bits(parameters)) for own in CODINGS.registers},
                 "restart": In(1),
                 "drop": In(1),
                 "o": Out(stream.Signature(vector_layout(parameters.encoded))),
@@ -102,7 +103,7 @@ class EncoderPair(wiring.Component):
                 encoder.pixels.valid.eq(self.pixels.valid & mine),
                 encoder.seed.eq(self.seed),
                 encoder.coding.eq(self.coding),
-                encoder.even_start.eq(self.even_start),
+                *(getattr(encoder, own.name).eq(getattr(self, own.name)) for own in CODINGS.registers),
                 encoder.restart.eq((self.restart & works) | (self.drop & mine & ~full[number])),
                 encoder.o.ready.eq(self.o.ready & works),
             ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import enum
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.encoder.random_source import advance, random_lanes
 from spikeloom.hw.interfaces.streams import pixels_layout, vector_layout
-from spikeloom.hw.params.parameters import Coding, NpuParameters
+from spikeloom.hw.params.codings import CODINGS, Coding
+from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
 __all__ = ["SpikeEncoder"]
@@ -46,7 +47,7 @@ class SpikeEncoder(wiring.Component):
     -------
     pixels : In(stream of pixels_layout), an image in `pixel_words` words; accepted only while there is none
     seed : In(128), start of the random numbers; sampled with the image's first word
-    coding : In(2), see `hw.params.parameters.Coding`; changed only while there is no image
+    coding : In(2), see `hw.params.codings`; changed only while there is no image
     even_start : In(8), start of EVEN's sums, 0 .. 254; sampled with each word
     restart : In(1), forget the image and its vectors, and accept the next image from the next cycle on
     o : Out(stream of vector_layout of the first layer)
@@ -70,8 +71,8 @@ class SpikeEncoder(wiring.Component):
             {
                 "pixels": In(stream.Signature(pixels_layout(parameters))),
                 "seed": In(128),
-                "coding": In(Shape.cast(Coding)),
-                "even_start": In(8),
+                "coding": In(CODINGS.bits),
+                **{own.name: In(own.bits(parameters)) for own in CODINGS.registers},
                 "restart": In(1),
                 "o": Out(stream.Signature(vector_layout(parameters.encoded))),
                 "last": Out(1),
@@ -182,15 +183,15 @@ class SpikeEncoder(wiring.Component):
             ]
             spike = Signal(name=f"spike_{lane}")
             with m.Switch(self.coding):
-                with m.Case(Coding.PHASE):
+                with m.Case(int(Coding.PHASE)):
                     bits = [pixel[7 - p] if p < 8 else Const(0) for p in range(self._parameters.phases)]
                     m.d.comb += spike.eq(Cat(bits).bit_select(phase, 1))
-                with m.Case(Coding.RATE):
+                with m.Case(int(Coding.RATE)):
                     m.d.comb += spike.eq(draws[lane] < pixel + pixel[7])
-                with m.Case(Coding.EVEN):
+                with m.Case(int(Coding.EVEN)):
                     m.d.comb += spike.eq(raised[8])
             m.d.comb += code.eq(spike.replicate(row_bits))
             if row_bits == 8:
-                with m.If(self.coding == Coding.ANALOG):
+                with m.If(self.coding == int(Coding.ANALOG)):
                     m.d.comb += code.eq(pixel)
         return codes, sums_next

@@ -12,6 +12,8 @@ from typing import Any
 
 from amaranth.hdl import Shape
 
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
 __all__ = [
@@ -71,16 +73,27 @@ class Register:
         return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if self.signed else (0, (1 << bits) - 1)
 
 
-GLOBAL_REGISTERS: tuple[Register, ...] = (
-    Register("coding", 0, lambda p: 2, False, "input coding: 0 phase, 1 rate, 2 even, 3 analog", "-"),
-    Register("rule", 1, lambda p: 1, False, "decision rule: 0 fixed, 1 winner-k", "-"),
-    Register("k", 2, lambda p: p.margin_bits - 1, False, "margin at which winner-k stops", "score units", 1),
+_GLOBAL = (
+    Register("coding", 0, lambda p: CODINGS.bits, False, f"input coding: {CODINGS.text}", "-"),
+    Register("rule", 1, lambda p: DECISION_RULES.bits, False, f"decision rule: {DECISION_RULES.text}", "-"),
     Register("t_max", 3, lambda p: p.step_bits, False, "step at which inference ends at the latest", "steps", 1),
     Register("skip", 4, lambda p: p.step_bits, False, "first periods in which the last layer is not run", "periods"),
-    Register("even_start", 5, lambda p: 8, False, "start of the even coding's accumulators, 0 .. 254", "1/255"),
     Register("readout", 6, lambda p: 1, False, "scores: 0 weighted spike counts, 1 output membranes", "-"),
     Register("clear_flags", 7, lambda p: 1, False, "write 1: clear every layer's overflow flag", "-", pulse=True),
 )
+
+GLOBAL_REGISTERS: tuple[Register, ...] = tuple(
+    sorted(
+        _GLOBAL
+        + tuple(
+            Register(own.name, own.offset, own.bits, False, own.meaning, own.unit, own.init)
+            for kinds in (CODINGS, DECISION_RULES)
+            for own in kinds.registers
+        ),
+        key=lambda register: register.offset,
+    )
+)
+"""Registers of the unit by offset; those of input codings and decision rules are declared with their kinds."""
 
 LAYER_REGISTERS: tuple[Register, ...] = (
     Register("theta", 0, lambda p: p.theta_bits, False, "firing threshold", "conductance steps", 1),

@@ -10,18 +10,11 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
+from spikeloom.hw.params.codings import Coding
+from spikeloom.hw.params.decision_rules import Rule
 from spikeloom.hw.params.plan import Plan
 
 __all__ = ["Coding", "LayerParameters", "NpuParameters", "Readout", "Reset", "Rule", "ceil_div"]
-
-
-class Coding(enum.IntEnum):
-    """How a pixel becomes row codes, step by step (run-time register `coding`)."""
-
-    PHASE = 0
-    RATE = 1
-    EVEN = 2
-    ANALOG = 3
 
 
 class Reset(enum.IntEnum):
@@ -30,13 +23,6 @@ class Reset(enum.IntEnum):
     SUBTRACT = 0
     ZERO = 1
     NONE = 2
-
-
-class Rule(enum.IntEnum):
-    """When inference ends: after a fixed number of steps, or at the first margin of at least k [WK 4.1]."""
-
-    FIXED = 0
-    WINNER_K = 1
 
 
 class Readout(enum.IntEnum):

@@ -93,8 +93,7 @@ class ChipImage:
 
     def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in self.parameters.sizes)
-        rule = f"{self.rule.name.lower()} rule" + (f" with k {self.k}" if self.rule == Rule.WINNER_K else "")
-        decision = f"{self.coding.name.lower()} coding, {rule}, at most {self.t_max} steps"
+        decision = f"{self.coding.name} coding, {self.rule.in_words(self)}, at most {self.t_max} steps"
         return f"ChipImage({self.name}: {sizes}, {self.device.bits}-bit cells; {decision})"
 
     def __post_init__(self) -> None:
@@ -137,8 +136,11 @@ class ChipImage:
             raise ValueError(f"Chip image: clock_Hz must be a positive number, not {self.clock_Hz!r}")
         if self.device.refresh_every and self.programming.method == "verify":
             raise ValueError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
-        if self.coding == Coding.ANALOG and p.layers[0].row_bits != 8:
-            raise ValueError("Analog input needs a first layer with row_bits 8, not 1")
+        if p.layers[0].row_bits < self.coding.row_bits:
+            raise ValueError(
+                f"{self.coding.name.capitalize()} input needs a first layer with row_bits {self.coding.row_bits}, not "
+                f"{p.layers[0].row_bits}"
+            )
         held = {register.name: register.range(p) for register in GLOBAL_REGISTERS}
         for name, value, low, high in (
             ("t_max", self.t_max, 1, p.max_steps),
@@ -174,6 +176,10 @@ class ChipImage:
     def verify_s(self) -> float:
         """Time that a cell conducts in a verify read, seconds: until the macro has sampled."""
         return self.settle_cycles / self.clock_Hz
+
+    def setting(self, name: str) -> int:
+        """The value of a register of the unit, by its name."""
+        return int(getattr(self, name))
 
     def with_device(self, device: Device) -> ChipImage:
         """The same chip on other devices."""

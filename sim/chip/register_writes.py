@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address
+from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, bias_address, global_address, layer_address
 from spikeloom.sim.chip.programmed_chip import ChipImage
 
-__all__ = ["register_writes"]
+__all__ = ["check_kinds", "register_writes"]
+
+
+def check_kinds(image: ChipImage) -> None:
+    """Raise `ValueError` for a chip whose coding or rule the unit does not have: it runs in the reference only."""
+    int(image.coding)
+    int(image.rule)
 
 
 def register_writes(image: ChipImage) -> list[tuple[int, int]]:
     """Every register write that turns a freshly reset unit into this chip: (address, data)."""
-    values = {
-        "coding": int(image.coding),
-        "rule": int(image.rule),
-        "k": image.k,
-        "t_max": image.t_max,
-        "skip": image.skip,
-        "even_start": image.even_start,
-        "readout": int(image.readout),
-    }
-    writes = [(global_address(name), value) for name, value in values.items()]
+    names = [register.name for register in GLOBAL_REGISTERS if not register.pulse]
+    writes = [(global_address(name), int(getattr(image, name))) for name in names]
     for index, layer in enumerate(image.layers):
         fields = {
             "theta": layer.theta,

@@ -18,10 +18,10 @@ class Choices:
     Parameters
     ----------
     names : gives them as they are now
-    meanings : gives the description of the field with all of them
+    meanings : gives the description of the field with all of them; without it, it is the field's own
     """
 
-    def __init__(self, names: Callable[[], Iterable[str]], meanings: Callable[[], str]) -> None:
+    def __init__(self, names: Callable[[], Iterable[str]], meanings: Callable[[], str] | None = None) -> None:
         self.names, self.meanings = names, meanings
 
     def _checked(self, value: Any) -> str:
@@ -51,7 +51,7 @@ def choices_of(field: FieldInfo) -> tuple[Any, ...]:
 def description_of(field: FieldInfo) -> str:
     """What a field means."""
     own = _own(field)
-    return own.meanings() if own is not None else field.description or ""
+    return field.description or "" if own is None or own.meanings is None else own.meanings()
 
 
 def listed(names: Iterable[str]) -> str:

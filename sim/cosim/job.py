@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.activity import COUNTERS
-from spikeloom.hw.params.parameters import Coding, NpuParameters
+from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.register_writes import register_writes
@@ -37,9 +37,9 @@ def write_job(
 
 def image_stream(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Bytes of `images.bin`, uint8 [images, 20 + words * lanes]: number, seed, pixel words with lane 0 last."""
-    words = pixel_words(image.parameters, pixels)[:, :, ::-1].reshape(len(pixels), -1)
+    words = pixel_words(image.parameters, image.coding.sent(pixels))[:, :, ::-1].reshape(len(pixels), -1)
     seeds = np.zeros((len(pixels), 4), np.uint32)
-    if image.coding == Coding.RATE:
+    if image.coding.draws_seeds:
         seeds = image_seeds(image.seed, ids)
     head = np.concatenate([ids.astype(np.uint32)[:, None], seeds[:, ::-1]], axis=1).astype(">u4")
     return np.concatenate([head.view(np.uint8).reshape(len(pixels), 20), words], axis=1)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.register_writes import check_kinds
 from spikeloom.sim.chip.result import Mismatch, Result
 from spikeloom.sim.common.arguments import check_ids, check_progress, check_switch, check_trace, check_whole
 from spikeloom.sim.common.threads import processors
@@ -81,7 +82,8 @@ def run_cosim(
     ------
     ToolError, SimulationError : a program is missing, or did not finish
     Mismatch : the cells have not drifted to where one of `starts` is
-    ValueError, TypeError : images or ids of wrong shape, type or range, arrays or drift of another chip
+    ValueError, TypeError : images or ids of wrong shape, type or range, arrays or drift of another chip, or a coding
+        or rule that the unit does not have
     """
     pixels = check_images(images, image_shape(image.parameters))
     numbers = check_ids(ids, len(pixels))
@@ -104,6 +106,7 @@ def run_cosim(
     if any(stop <= start for start, stop in pairwise(edges)):
         raise ValueError(f"Places where simulators begin and end must rise, not {edges}")
     quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
+    check_kinds(image)
     chip = Simulator.build(image, simulator, waves=waves, quick=quick, netlist=netlist)
     if waves and starts:
         raise ValueError("Waves are recorded of one simulator: starts must be empty")

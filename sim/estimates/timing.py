@@ -23,7 +23,7 @@ from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.estimates.window_activity import steps_of, window_activity
-from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.encoder import encoder_of
 
 __all__ = ["Timing", "timing"]
 
@@ -79,7 +79,7 @@ def _spans(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> NDArr
     """Cycles from the first offer of an image's vector to its result, int64 [images]."""
     p, trace = image.parameters, result.trace
     assert trace is not None
-    encoder = Encoder(image, pixels, result.ids)
+    encoder = encoder_of(image, pixels, result.ids)
     drive, conversion = image.read_cycles, image.adc_cycles
     offered, end = np.zeros(len(pixels), np.int64), np.zeros(len(pixels), np.int64)
     for step in range(1, int(result.steps.max(initial=0)) + 1):

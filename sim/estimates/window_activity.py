@@ -14,7 +14,7 @@ from spikeloom.hw.params.plan import MapShape, PoolStage, Window
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.crossbar.windows import map_of_copies, map_of_pixels
-from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.pooling import pool_of
 
 __all__ = ["macro_of", "steps_of", "window_activity"]
@@ -65,7 +65,7 @@ def window_activity(image: ChipImage, pixels: NDArray[np.uint8], result: Result)
         raise ValueError('Windows that had spikes are known of a traced result only (trace="spikes")')
     plan, phases = image.parameters.stages, image.parameters.phases
     count, steps = len(pixels), int(result.steps.max())
-    encoder = Encoder(image, pixels, result.ids)
+    encoder = encoder_of(image, pixels, result.ids)
     pools = {
         number: pool_of(stage, plan.maps[stage.window.source], count)
         for number, stage in enumerate(plan.stages)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Coding, Readout, Rule
+from spikeloom.hw.params.parameters import Readout
 from spikeloom.hw.params.plan import PoolStage
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage
@@ -17,7 +17,8 @@ from spikeloom.sim.chip.result import ACTIVITIES, Result, Trace
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import CrossbarArray, Products
 from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_copies, map_of_pixels
-from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.decision import Decision
+from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.layer import LayerRun, Observe
 from spikeloom.sim.reference.pooling import pool_of
 
@@ -99,11 +100,12 @@ def run_chunk(
     """
     parameters, plan = image.parameters, image.parameters.stages
     count, last = len(pixels), len(arrays) - 1
-    encoder = Encoder(image, pixels, ids)
+    encoder = encoder_of(image, pixels, ids)
     lists = MapLists(plan, count, parameters.layers[0].row_bits > 1)
     fixed: dict[int, Products] = {}
-    if image.coding == Coding.ANALOG:
-        lists.add(0, map_of_pixels(pixels, plan.image))
+    live = np.arange(count)
+    if image.coding.steady:
+        lists.add(0, map_of_pixels(encoder.step(live, 1), plan.image))
         fixed = {
             n: arrays[n].window_products(lists.driven(windows[n], slice(count))) for n in plan.places[0].stage.layers
         }
@@ -117,7 +119,7 @@ def run_chunk(
         if isinstance(stage, PoolStage)
     }
     scores = np.zeros((count, parameters.classes), np.int64)
-    live = np.arange(count)
+    decision = Decision(image, count)
     for step in range(1, image.t_max + 1):
         period, phase = divmod(step - 1, parameters.phases)
         shift = parameters.phases - 1 - phase
@@ -150,26 +152,13 @@ def run_chunk(
             scores[live] += maps[-1].astype(np.int64) << shift
         else:
             scores[live] = layers[last].membranes(live)
-        winners, margins = _top_two(scores[live])
-        by_rule = (margins >= image.k) if image.rule == Rule.WINNER_K else np.zeros(len(live), bool)
-        stop = by_rule | (step == image.t_max)
+        verdict = decision.after(step, scores[live], live)
+        stop = verdict.stop
         done = start + live[stop]
-        out.classes[done] = winners[stop]
+        out.classes[done] = verdict.winners[stop]
         out.steps[done] = step
-        out.margins[done] = margins[stop]
-        out.reasons[done] = by_rule[stop]
+        out.margins[done] = verdict.margins[stop]
+        out.reasons[done] = verdict.by_rule[stop]
         live = live[~stop]
         if len(live) == 0:
             return
-
-
-def _top_two(scores: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Arg max (the lowest index of equals) and its lead on the second; int64 [images, classes] -> [images] twice."""
-    images = np.arange(len(scores))
-    winners = np.argmax(scores, axis=1)
-    best = scores[images, winners]
-    if scores.shape[1] == 1:
-        return winners, best
-    others = scores.copy()
-    others[images, winners] = np.iinfo(np.int64).min
-    return winners, best - others.max(axis=1)

@@ -22,11 +22,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.hw.encoder.random_source import start_state, taps
-from spikeloom.hw.params.parameters import Coding
+from spikeloom.hw.params.codings import Coding
 from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ChipImage
 
-__all__ = ["Encoder"]
+__all__ = ["AnalogEncoder", "Encoder", "EvenEncoder", "PhaseEncoder", "RateEncoder", "encoder_of"]
 
 
 @lru_cache(maxsize=8)
@@ -91,35 +91,77 @@ class Encoder:
     Parameters
     ----------
     image : coding, even_start, seed and hardware
-    pixels : uint8 [images, inputs]
+    pixels : uint8 [images, inputs], as the encoder gets them (`hw.params.codings.Coding.sent`)
     image_ids : int64 [images], 0 .. 2^32 - 1
     """
 
     def __init__(self, image: ChipImage, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> None:
-        self._pixels = np.ascontiguousarray(pixels, np.uint8)
-        self._coding = image.coding
-        self._phases = image.parameters.phases
-        self._code = np.uint8(255 if image.parameters.layers[0].row_bits == 8 else 1)
-        if self._coding == Coding.EVEN:
-            self._accumulators = np.full(self._pixels.shape, image.even_start, np.int16)
-        elif self._coding == Coding.RATE:
-            seeds = image_seeds(image.seed, image_ids)
-            seeds[~seeds.any(axis=1)] = start_state(0)
-            self._state = seeds
-            self._table = _lane_table(image.parameters.encoder_lanes)
+        self.pixels = np.ascontiguousarray(pixels, np.uint8)
+        self.phases = image.parameters.phases
+        self.spike = np.uint8(255 if image.parameters.layers[0].row_bits == 8 else 1)
+        """Row code of a spike."""
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
         """Row codes of step `step` (1, 2, ...) of the images numbered `live` in the batch, uint8 [live, inputs]."""
-        if self._coding == Coding.ANALOG:
-            return self._pixels[live]
-        if self._coding == Coding.PHASE:
-            phase = (step - 1) % self._phases
-            if phase >= 8:
-                return np.zeros((len(live), self._pixels.shape[1]), np.uint8)
-            return (self._pixels[live] >> np.uint8(7 - phase) & np.uint8(1)) * self._code
-        out = np.empty((len(live), self._pixels.shape[1]), np.uint8)
-        if self._coding == Coding.EVEN:
-            _even_step(self._pixels, live, self._accumulators, self._code, out)
-        else:
-            _rate_step(self._pixels, live, self._state, self._table, self._code, out)
+        raise NotImplementedError
+
+
+class PhaseEncoder(Encoder):
+    """A bit of the pixel a phase, MSB first."""
+
+    def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        phase = (step - 1) % self.phases
+        if phase >= 8:
+            return np.zeros((len(live), self.pixels.shape[1]), np.uint8)
+        return (self.pixels[live] >> np.uint8(7 - phase) & np.uint8(1)) * self.spike
+
+
+class RateEncoder(Encoder):
+    """Bernoulli spikes, from the seeds of the images."""
+
+    def __init__(self, image: ChipImage, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> None:
+        super().__init__(image, pixels, image_ids)
+        self._state = image_seeds(image.seed, image_ids)
+        self._state[~self._state.any(axis=1)] = start_state(0)
+        self._table = _lane_table(image.parameters.encoder_lanes)
+
+    def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        out = np.empty((len(live), self.pixels.shape[1]), np.uint8)
+        _rate_step(self.pixels, live, self._state, self._table, self.spike, out)
         return out
+
+
+class EvenEncoder(Encoder):
+    """Error diffusion."""
+
+    def __init__(self, image: ChipImage, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> None:
+        super().__init__(image, pixels, image_ids)
+        self._accumulators = np.full(self.pixels.shape, image.even_start, np.int16)
+
+    def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        out = np.empty((len(live), self.pixels.shape[1]), np.uint8)
+        _even_step(self.pixels, live, self._accumulators, self.spike, out)
+        return out
+
+
+class AnalogEncoder(Encoder):
+    """The pixels themselves."""
+
+    def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        return self.pixels[live]
+
+
+_BY_CODE: dict[int, type[Encoder]] = {
+    int(Coding.PHASE): PhaseEncoder,
+    int(Coding.RATE): RateEncoder,
+    int(Coding.EVEN): EvenEncoder,
+    int(Coding.ANALOG): AnalogEncoder,
+}
+"""Models of the unit's encoder, by the value of its register."""
+
+
+def encoder_of(image: ChipImage, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> Encoder:
+    """The encoder of a chip's coding, for a batch of images: `reference` of the coding, or the one of its code."""
+    coding = image.coding
+    kind: type[Encoder] = _BY_CODE[int(coding)] if coding.reference is None else coding.reference
+    return kind(image, coding.sent(pixels), image_ids)

@@ -15,6 +15,7 @@ from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
 from spikeloom.sim.programming.write_verify import ImageProgramming, program_image
+from spikeloom.sim.reference.decision import scores_by_step, top_two
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.labels import layer_label
 
@@ -67,7 +68,6 @@ def accuracy_by_steps(
     fixed = replace(image, rule=Rule.FIXED)
     last = image.parameters.layers[-1]
     phases, t_max = image.parameters.phases, image.t_max
-    weight = 1 << (phases - 1 - np.arange(t_max, dtype=np.int64) % phases)
     kind: Literal["spikes", "full"] = "full" if image.readout == Readout.MEMBRANE else "spikes"
     neurons = sum(layer.neurons for layer in image.parameters.layers)
     width = neurons * (4 if kind == "full" else 0) + neurons // 8 + 16 * last.outputs
@@ -81,12 +81,8 @@ def accuracy_by_steps(
         result = run_reference(fixed, images[part], ids=numbers[part], trace=kind, arrays=arrays, drift=drift)
         trace, drift = result.trace, result.drift
         assert trace is not None
-        if trace.membranes is not None and kind == "full":
-            scores = trace.membranes[-1].astype(np.int64)
-        else:
-            scores = np.cumsum(trace.unpacked(len(image.layers) - 1) * weight[None, :, None], axis=1)
-        assert scores.shape[2] == last.outputs
-        right += (np.argmax(scores, axis=2) == np.asarray(labels)[part, None]).sum(axis=0)
+        winners, _ = top_two(scores_by_step(image, trace))
+        right += (winners == np.asarray(labels)[part, None]).sum(axis=0)
         if progress is not None:
             progress(min(start + chunk, len(images)), len(images))
     before = image.skip * phases

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spikeloom.hw.params.parameters import Readout, Rule
+from spikeloom.hw.params.parameters import Readout
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE
@@ -37,7 +37,7 @@ def strategy_summary(image: ChipImage, learnt: LearntRule | None) -> dict[str, A
     return {
         "k": strategy.k,
         "k_thresholds": strategy.k / image.layers[-1].theta if membrane and strategy.k is not None else None,
-        "register": {"rule": Rule(image.rule).name.lower(), "k": image.k},
+        "register": {"rule": image.rule.name, "k": image.k},
         "converged": strategy.converged,
         "images_shown": strategy.images,
         "validation_images": learnt.images,

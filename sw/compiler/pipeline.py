@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from spikeloom.hw.params.parameters import Coding
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.arguments import check_progress
 from spikeloom.sim.crossbar.array_limits import array_problems
@@ -146,7 +146,7 @@ def compile_model(
     images, facts = calibration_pixels(calibration_images, folded.input_shape, shape)
     check_same(model, folded, images[:4])
     tell(2)
-    factor = full_rate(Coding[config.coding.input.upper()], config.coding.phases)
+    factor = full_rate(CODINGS[config.coding.input], config.coding.phases)
     chosen = convert(folded, images, config, factor)
     tell(3)
     stages = Stages(model, folded, chosen.network)

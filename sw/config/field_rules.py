@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from spikeloom.sim.common.choices import choices_of
 from spikeloom.sim.common.units import fields_of
 
-__all__ = ["GIVEN", "Choice", "Needs", "Rule", "Unused", "default_of", "field_names", "shown", "value_of"]
+__all__ = ["GIVEN", "Choice", "Needs", "Rule", "Unused", "allowed", "default_of", "field_names", "shown", "value_of"]
 
 GIVEN = object()
 """As a value of a `Choice`: anything but the empty text."""
@@ -48,15 +48,15 @@ def field_names(tables: type[BaseModel], pattern: str) -> Iterator[str]:
     yield from (f"{table}.{each}" for each in fields_of(annotation))
 
 
+def allowed(tables: type[BaseModel], name: str) -> tuple[Any, ...]:
+    """The values that a field may have, where they are few; none for a number or a text."""
+    return choices_of(_info(tables, name))
+
+
 def _info(tables: type[BaseModel], name: str) -> FieldInfo:
     table, _, field = name.partition(".")
     annotation: Any = tables.model_fields[table].annotation
     return fields_of(annotation)[field]
-
-
-def _allowed(tables: type[BaseModel], name: str) -> tuple[Any, ...]:
-    """The values that a field may have, where they are few; none for a number or a text."""
-    return choices_of(_info(tables, name))
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Choice:
     """A field that has one of some values."""
 
     field: str
-    values: tuple[Any, ...]
+    values: Sequence[Any]
 
     def holds(self, config: BaseModel) -> bool:
         """Whether the configuration has made this choice."""
@@ -90,7 +90,7 @@ class Choice:
             return f"leave out {where}"
         if self.values == ("",):
             return f"give {where}"
-        others = [each for each in _allowed(type(config), self.field) if each not in self.values]
+        others = [each for each in allowed(type(config), self.field) if each not in self.values]
         values = _listed([shown(each) for each in others], "or")
         return f"set {where} {values}" if others else f"give {where} another value"
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.units import CODE
 from spikeloom.sim.devices.effects import EFFECTS
@@ -20,6 +22,7 @@ from spikeloom.sw.config.device_rules import (
     unused_with,
 )
 from spikeloom.sw.config.field_rules import GIVEN, Choice, Needs, Rule, Unused, default_of, shown
+from spikeloom.sw.config.kind_fields import KindNeeds, unused_by_others
 from spikeloom.sw.config.layer_string import parse_layers, shapes_of
 from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
 from spikeloom.sw.config.tables import Tables
@@ -30,7 +33,8 @@ __all__ = ["ONE_LAYER_RULES", "RULES", "all_rules", "broken_rules", "unused_fiel
 _GIVEN_K = Choice("decision.strategy", ("given",))
 _UNTUNED = Choice("convert.tune", (False,))
 _NIR = Choice("nir.file", (GIVEN,))
-_BITS = Choice("coding.input", ("phase", "rate", "even"))
+_SPIKES = CODINGS.where(lambda coding: coding.row_bits == 1)
+_ANALOG = CODINGS.where(lambda coding: coding.row_bits > 1)
 
 
 def all_rules() -> tuple[Rule, ...]:
@@ -58,21 +62,6 @@ def _output_layer_runs(config: Tables) -> Iterator[str]:
         )
 
 
-def _k(config: Tables) -> Iterator[str]:
-    d, phases = config.decision, config.coding.phases
-    if d.readout == "spikes" and d.k != round(d.k):
-        yield (
-            f"[decision] k must be a whole number of spikes with readout 'spikes', not {d.k!r}; round it, or set "
-            "readout 'membrane', with which k is in thresholds"
-        )
-    given = d.rule == "winner_k" and d.strategy == "given"
-    if d.readout == "spikes" and given and d.k > d.t_max << (phases - 1):
-        yield (
-            f"[decision] k must be at most t_max * 2^(phases - 1) = {d.t_max << (phases - 1)} spikes, the largest "
-            f"count there can be, not {d.k!r}; lower k or raise t_max"
-        )
-
-
 def _membrane_readout(config: Tables) -> Iterator[str]:
     if config.decision.readout == "membrane" and config.neuron.output_reset != "none":
         yield (
@@ -84,15 +73,6 @@ def _membrane_readout(config: Tables) -> Iterator[str]:
 def _clip(config: Tables) -> Iterator[str]:
     if 0.0 < config.neuron.clip < 1.0:
         yield f"[neuron] clip must be 0 (off) or at least 1 threshold, or no neuron fires, not {config.neuron.clip!r}"
-
-
-def _even_phases(config: Tables) -> Iterator[str]:
-    if config.coding.input == "even" and config.coding.phases > 1:
-        yield (
-            "[coding] phases must be 1 with input 'even', which spaces spikes evenly whatever the weight of their "
-            "phase, so that a pixel's spikes may all have one phase; set input 'phase' or 'rate', not phases "
-            f"{config.coding.phases}"
-        )
 
 
 def _activation_levels(config: Tables) -> Iterator[str]:
@@ -190,10 +170,11 @@ def _eighths(config: Tables) -> Iterator[str]:
 
 
 def _analog_drift(config: Tables) -> Iterator[str]:
-    if config.device.drifts and config.coding.input == "analog":
+    if config.device.drifts and config.coding.input in _ANALOG:
+        *first, last = (shown(name) for name in _SPIKES)
         yield (
-            f"[coding] input must not be 'analog' with [device] cell '{config.device.cell}': there is no drift model "
-            f"of analog rows; set input 'phase', 'rate' or 'even', or [device] cell {CELLS.steady()}"
+            f"[coding] input must not be {config.coding.input!r} with [device] cell {config.device.cell!r}: there is "
+            f"no drift model of analog rows; set input {', '.join(first)} or {last}, or [device] cell {CELLS.steady()}"
         )
 
 
@@ -266,12 +247,8 @@ RULES: tuple[Rule, ...] = (
         _output_layer_runs,
         "`decision.t_max` is above `decision.skip` * `coding.phases`: otherwise the output layer never runs",
     ),
-    Needs(
-        _k,
-        '`decision.k` is a whole number with `decision.readout = "spikes"`, and at most `decision.t_max` * '
-        "2^(`coding.phases` - 1), the largest weighted spike count there can be",
-    ),
-    Unused(("decision.k",), (Choice("decision.rule", ("fixed",)),), "which never stops before t_max"),
+    KindNeeds("decision.rule"),
+    *unused_by_others("decision.rule"),
     Unused(("decision.k",), (Choice("decision.strategy", ("learned",)),), "which finds k itself"),
     Needs(
         _membrane_readout,
@@ -292,15 +269,9 @@ RULES: tuple[Rule, ...] = (
     Unused(("tuning.*",), (_UNTUNED,), "which tunes nothing"),
     Unused(("tuning.alpha",), (Choice("tuning.reductions", (1,)),), "which leaves beta as it is"),
     # coding
-    Unused(
-        ("coding.even_start",), (Choice("coding.input", ("phase", "rate", "analog")),), "which has no error diffusion"
-    ),
-    Needs(
-        _even_phases,
-        '`coding.phases` is 1 with `coding.input = "even"`: evenly spaced spikes may all fall on one phase, whose '
-        "weight is not the mean weight",
-    ),
-    Unused(("energy.dac8_J_per_pulse",), (_BITS,), "whose rows have 1-bit drivers"),
+    *unused_by_others("coding.input"),
+    KindNeeds("coding.input"),
+    Unused(("energy.dac8_J_per_pulse",), (Choice("coding.input", _SPIKES),), "whose rows have 1-bit drivers"),
     # network and training
     Needs(
         _activation_levels,
@@ -389,12 +360,12 @@ ONE_LAYER_RULES: tuple[Unused, ...] = (
     Unused(("neuron.reset",), (), "for a network of one layer, which has no hidden neurons"),
     Unused(
         ("energy.dac_J_per_pulse",),
-        (Choice("coding.input", ("analog",)),),
+        (Choice("coding.input", _ANALOG),),
         "for a network of one layer, which has no 1-bit rows then",
     ),
     Unused(
         ("convert.tune",),
-        (Choice("decision.rule", ("fixed",)),),
+        (Choice("decision.rule", DECISION_RULES.where(lambda rule: not rule.ends_early)),),
         "for a network of one layer, into which the same spikes come whatever its threshold",
     ),
 )

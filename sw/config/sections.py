@@ -11,8 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.common.arguments import is_number, is_whole
 from spikeloom.sim.common.units import FRACTION, FREQUENCY, PULSE_TIME, Table
+from spikeloom.sw.config.kind_fields import KindOf
 
 __all__ = [
     "CodingSection",
@@ -232,11 +235,9 @@ class CodingSection(Section):
     """How pixels become row signals."""
 
     input: Annotated[
-        Literal["phase", "rate", "even", "analog"],
-        Field(
-            description="input coding: bits of the pixel MSB first, Bernoulli spikes, error diffusion, or the first "
-            "layer's DAC driving the pixel itself"
-        ),
+        str,
+        KindOf(CODINGS),
+        Field(description=f"input coding: {CODINGS.sentence}"),
     ] = "even"
     phases: Annotated[int, Field(ge=1, le=16, description="K, phases a period; 1 is rate coding, time steps")] = 1
     even_start: Annotated[
@@ -269,8 +270,9 @@ class DecisionSection(Section):
     """When inference ends, and what decides."""
 
     rule: Annotated[
-        Literal["fixed", "winner_k"],
-        Field(description="always t_max steps, or stop when the best class leads the second by k"),
+        str,
+        KindOf(DECISION_RULES),
+        Field(description=DECISION_RULES.sentence),
     ] = "winner_k"
     k: Annotated[
         float,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sw.common.errors import warn
 
@@ -33,7 +32,7 @@ class ImageNumbers:
         numbers = range(len(digests)) if ids is None else ids.tolist()
         names = [digest.tobytes() for digest in digests]
         others = sum(self._seen.get(number, name) != name for number, name in zip(numbers, names, strict=True))
-        if others and ids is None and (image.device.read_sigma > 0.0 or image.coding == Coding.RATE):
+        if others and ids is None and (image.device.read_sigma > 0.0 or image.coding.draws_seeds):
             count, start = len(digests), max(self._seen) + 1
             what = "This image has the number, and so the random draws, of another one"
             if count > 1:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Readout, Rule
 from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.chip.result import Trace
 from spikeloom.sim.common.arguments import check_ids, check_labels, check_progress, check_whole, is_whole
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
 from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.images.pixels import check_images
+from spikeloom.sim.reference.decision import leads_by, scores_by_step, top_two
 from spikeloom.sim.reference.run import run_reference
 
 __all__ = ["Rewards", "Search", "Trajectories", "record_trajectories", "search_k"]
@@ -109,7 +109,7 @@ class Trajectories:
         """Steps int64 [images] and right bool [images] with the rule WINNER-K, or with T_max alone if k is None."""
         steps = np.full(len(self), self.t_max, np.int64)
         if k is not None:
-            reached = self.leads >= k
+            reached = leads_by(self.leads, k)
             steps = np.where(reached.any(axis=1), 1 + np.argmax(reached, axis=1), self.t_max).astype(np.int64)
         return steps, self.right[np.arange(len(self)), steps - 1]
 
@@ -214,30 +214,10 @@ def record_trajectories(
         part = slice(start, start + batch)
         result = run_reference(fixed, pixels[part], numbers[part], kind, programmed)  # type: ignore[arg-type]
         assert result.trace is not None
-        winners, leads[part] = _winners(_scores(image, result.trace))
+        winners, leads[part] = top_two(scores_by_step(image, result.trace))
         right[part] = winners == known[part, None]
         if progress is not None:
             progress(min(start + batch, len(pixels)), len(pixels))
     if unit is None:
         unit = max(1, -(-int(leads.max()) // _MOST_LEVELS))
     return Trajectories(leads, right, unit)
-
-
-def _scores(image: ChipImage, trace: Trace) -> NDArray[np.int64]:
-    """Scores of the classes after every step, int64 [images, steps, classes]; 0 in steps that skip the last layer."""
-    last = len(image.layers) - 1
-    if image.readout == Readout.MEMBRANE:
-        assert trace.membranes is not None
-        return trace.membranes[last].astype(np.int64)
-    phases = image.parameters.phases
-    gains = 1 << (phases - 1 - np.arange(image.t_max) % phases)
-    return np.cumsum(trace.unpacked(last) * gains[None, :, None], axis=1, dtype=np.int64)
-
-
-def _winners(scores: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Arg max over the last axis (lowest index of equals) and its lead on the second, or on 0 with a single class."""
-    winners = np.argmax(scores, axis=-1)
-    if scores.shape[-1] == 1:
-        return winners, scores[..., 0]
-    top = np.partition(scores, -2, axis=-1)
-    return winners, top[..., -1] - top[..., -2]

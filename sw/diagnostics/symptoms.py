@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spikeloom.hw.params.parameters import Reset, Rule
+from spikeloom.hw.params.decision_rules import K
+from spikeloom.hw.params.parameters import Reset
 from spikeloom.sw.diagnostics.causes import ALWAYS
 from spikeloom.sw.diagnostics.measure import EXPECTED, FEW, Measures
 from spikeloom.sw.diagnostics.registry import Sign, kind
@@ -150,7 +151,7 @@ def network_of_one_class(measures: Measures) -> Iterator[Sign]:
 def never_decides(measures: Measures) -> Iterator[Sign]:
     result, image = measures.result, measures.image
     share = float(np.mean(result.reasons == 0))
-    if image.rule == Rule.WINNER_K and len(result) >= FEW and share >= ENDLESS:
+    if K in image.rule.registers and len(result) >= FEW and share >= ENDLESS:
         lower = "k or skip" if image.skip else "k"
         yield Sign(
             f"{share:.0%} of the images run to T_max = {image.t_max} without the lead of k = {image.k}; their median "

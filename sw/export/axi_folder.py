@@ -5,8 +5,8 @@ from __future__ import annotations
 from spikeloom.hw.export.axi_verilog import AXI_CHIP_NAME, AXI_UNIT_NAME, export_axi
 from spikeloom.hw.host.register_map import build_id
 from spikeloom.hw.interfaces.streams import seed_words
-from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.register_writes import check_kinds
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.compiler.register_ranges import check_result_fields
 from spikeloom.sw.export.commands import FILE_LIST, commands_text, file_list
@@ -23,6 +23,7 @@ def export_axi_files(chip: Compiled) -> dict[str, bytes | str]:
     """File name -> content; the same bytes for the same chip, on every machine."""
     from spikeloom.sw.weight_image.file import pack
 
+    check_kinds(chip.image)
     check_result_fields(chip.image, chip.config)
     files: dict[str, bytes | str] = {**export_axi(chip.image.parameters), **macro_files(chip.image)}
     files |= axi_example_files(chip.image)
@@ -36,7 +37,7 @@ def _readme(image: ChipImage, modules: int, origin: str) -> str:
     p = image.parameters
     sizes = "-".join(str(n) for n in p.sizes)
     commands = commands_text("loads the chip over its bus and runs a few images, with ideal cells", AXI_CHIP_NAME)
-    rate = image.coding == Coding.RATE
+    rate = image.coding.draws_seeds
     image_frame = f"{p.pixel_words} words of {p.encoder_lanes} pixels" + (
         f" after {seed_words(p)} of the seed" if rate else ""
     )

@@ -14,7 +14,6 @@ from spikeloom.hw.export.axi_verilog import AXI_CHIP_NAME
 from spikeloom.hw.host.register_map import ADDRESS_BITS, IDENTIFICATION, build_id, unit_byte_address
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.interfaces.streams import frame_words
-from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
 from spikeloom.sw.export.example_bench import (
@@ -260,7 +259,7 @@ def result_words(result: Result) -> NDArray[np.uint64]:
 
 def _bench(image: ChipImage, writes: int, checksum: int, words: int) -> str:
     p = image.parameters
-    seeds = image.coding == Coding.RATE
+    seeds = image.coding.draws_seeds
     assert frame_words(p) == 2 + 3 * len(p.layers) and len(COUNTERS) == 5
     control = ["activity"] + ["seeds"] * seeds
     return _BENCH.format(

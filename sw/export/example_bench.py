@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from spikeloom.hw.export.verilog import CHIP_NAME
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.cycles import image_bound
-from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.chip.image_seeds import image_seed
 from spikeloom.sim.chip.programmed_chip import ChipImage
@@ -188,8 +187,8 @@ def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
     """A line an image: its seed, then its pixels, pixel 0 in the last two digits."""
     p = image.parameters
     padded = np.zeros((len(pixels), p.pixel_words * p.encoder_lanes), np.uint8)
-    padded[:, : p.inputs] = pixels
-    seeds = [image_seed(image.seed, number) if image.coding == Coding.RATE else 0 for number in range(len(pixels))]
+    padded[:, : p.inputs] = image.coding.sent(pixels)
+    seeds = [image_seed(image.seed, number) if image.coding.draws_seeds else 0 for number in range(len(pixels))]
     return "".join(f"{seed:032x}_{row[::-1].tobytes().hex()}\n" for seed, row in zip(seeds, padded, strict=True))
 
 

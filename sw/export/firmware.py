@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.host.register_map import build_id, layer_byte_address, program_target_byte_address, unit_byte_address
 from spikeloom.hw.interfaces.activity import COUNTERS
-from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.register_writes import register_writes
@@ -132,7 +131,7 @@ def network_header(
         raise ValueError(f"The expected result has {len(result)} images, but there are {len(pixels)}")
     p = image.parameters
     writes = load_writes(image, programming)
-    rate = image.coding == Coding.RATE
+    rate = image.coding.draws_seeds
     lanes = p.encoder_lanes
     head = _HEAD.format(
         name=_plain(image.name),

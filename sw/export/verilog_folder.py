@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.export.verilog import CHIP_NAME, export_verilog
 from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.chip.register_writes import register_writes
+from spikeloom.sim.chip.register_writes import check_kinds, register_writes
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.export.commands import FILE_LIST, commands_text, file_list
 from spikeloom.sw.export.example_bench import EXAMPLE_IMAGES, example_files, macro_settings
@@ -25,6 +25,7 @@ def export_files(chip: Compiled) -> dict[str, bytes | str]:
     from spikeloom.sw.weight_image.file import pack
 
     image = chip.image
+    check_kinds(image)
     files: dict[str, bytes | str] = {**export_verilog(image.parameters), **macro_files(image)}
     files["load.hex"] = load_lines(image)
     files |= example_files(image)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.host.register_map import build_id
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.cycles import image_bound
-from spikeloom.hw.params.parameters import Coding, NpuParameters
+from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
@@ -133,7 +133,7 @@ class Host:
         parameters = self.parameters
         started = self.transport.clock()
         self._image = None
-        self._configure(seeds=image.coding == Coding.RATE)
+        self._configure(seeds=image.coding.draws_seeds)
         session = LoadSession(self.transport)
         errors = session.begin(build_id(image.parameters))
         if "build" in errors:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.interfaces.streams import SEED_BYTES, frame_words, seed_words
-from spikeloom.hw.params.parameters import Coding, NpuParameters
+from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import from_counters
@@ -25,8 +25,8 @@ def image_frames(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.in
 
     With rate coding each begins with its image's seed, so the register `control` must have `seeds`.
     """
-    words = pixel_words(image.parameters, pixels)
-    if image.coding == Coding.RATE:
+    words = pixel_words(image.parameters, image.coding.sent(pixels))
+    if image.coding.draws_seeds:
         lanes = image.parameters.encoder_lanes
         head = np.zeros((len(pixels), seed_words(image.parameters) * lanes), np.uint8)
         head[:, :SEED_BYTES] = image_seeds(image.seed, ids).astype("<u4").view(np.uint8).reshape(len(pixels), -1)

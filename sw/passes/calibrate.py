@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Coding, LayerParameters
+from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sw.ir.neuron_steps import count_shifts
 from spikeloom.sw.passes.float_snn import Codes, Maps, SpikingLayer, spiking_network
 
@@ -38,7 +38,7 @@ def misfits(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int) -> list[M
     network = spiking_network(wide)
     shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
     fit = [Misfits(shape, layer, adc_bits) for shape, layer in zip(shapes, network.layers, strict=True)]
-    fixed = wide.coding == Coding.ANALOG
+    fixed = wide.coding.steady
     # the same in every step: once is enough, in the first step that the layer is run in
     first = 1 if len(fit) > 1 else wide.skip * wide.parameters.phases + 1
 
@@ -54,7 +54,7 @@ def misfits(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int) -> list[M
 
 def row_codes(image: ChipImage, pixels: NDArray[np.uint8], first_id: int = 0) -> Codes:
     """The reference encoder's row codes, as real numbers."""
-    encoder = Encoder(image, pixels, np.arange(first_id, first_id + len(pixels), dtype=np.int64))
+    encoder = encoder_of(image, pixels, np.arange(first_id, first_id + len(pixels), dtype=np.int64))
 
     def codes(alive: NDArray[np.intp], step: int) -> NDArray[np.float32]:
         return encoder.step(alive, step).astype(np.float32)

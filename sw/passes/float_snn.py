@@ -7,7 +7,7 @@ converters that never saturate nor round.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
+from spikeloom.hw.params.decision_rules import DECISION_RULES, SCORES, K, Rule
+from spikeloom.hw.params.parameters import Readout, Reset
 from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.reference.decision import Decision
 from spikeloom.sw.ir.network import Network
 from spikeloom.sw.ir.neuron_steps import fire, pool_max
 from spikeloom.sw.ir.window_reader import WindowReader, map_order, pool_blocks
@@ -90,8 +92,10 @@ class FloatResult:
 
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
-    """Layers, what they and pooling units read, and decision; `leak` is the shift lambda (0 off), `whole` rounds the
-    leak down as integer hardware does, and with `fixed` the image's codes are the same in every step.
+    """Layers, what they and pooling units read, and decision; `settings` are the rule's registers, in the scores' unit.
+
+    `leak` is the shift lambda (0 off), `whole` rounds the leak down as integer hardware does, and with `fixed` the
+    image's codes are the same in every step.
     """
 
     layers: tuple[SpikingLayer, ...]
@@ -100,13 +104,17 @@ class SpikingNetwork:
     leak: int
     whole: bool
     rule: Rule
-    k: float
+    settings: Mapping[str, float]
     t_max: int
     skip: int
     readout: Readout
     fixed: bool
 
     __repr__ = short_repr
+
+    def setting(self, name: str) -> float:
+        """A register of the decision rule, in the unit of the scores."""
+        return self.settings[name]
 
     @property
     def batch(self) -> int:
@@ -120,6 +128,7 @@ class SpikingNetwork:
         states = [self._start(stage, count) for stage in self.plan.stages]
         kept: dict[int, NDArray[np.floating]] = {}
         counts = np.zeros((count, len(self.layers[-1].bias)), np.float32)
+        decision = Decision(self, count)
         for step in range(1, self.t_max + 1):
             gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
             skipped = (step - 1) // self.phases < self.skip
@@ -140,10 +149,9 @@ class SpikingNetwork:
                 continue
             counts += maps[-1] * gain
             scores = counts if self.readout == Readout.SPIKES else states[-1]
-            done = np.full(len(alive), step == self.t_max)
-            if self.rule == Rule.WINNER_K:
-                done |= _margin(scores) >= self.k
-            classes[alive[done]] = np.argmax(scores[done], axis=1)
+            verdict = decision.after(step, scores, alive)
+            done = verdict.stop
+            classes[alive[done]] = verdict.winners[done]
             steps[alive[done]] = step
             if done.any():
                 keep = ~done
@@ -186,14 +194,14 @@ class SpikingNetwork:
         classes, ended, alive = np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count)
         v = np.full((count, outputs), layer.v0, layer.dtype)
         counts = np.zeros((count, outputs), np.float32)
+        decision = Decision(replace(self, settings={**self.settings, K.name: k}, t_max=steps), count)
         for step in range(self.skip * self.phases + 1, steps + 1):
             gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
             counts += self._fire(layer, v, currents[step - 1, alive], gain) * gain
             scores = counts if self.readout == Readout.SPIKES else v
-            done = np.full(len(alive), step == steps)
-            if self.rule == Rule.WINNER_K:
-                done |= _margin(scores) >= k
-            classes[alive[done]] = np.argmax(scores[done], axis=1)
+            verdict = decision.after(step, scores, alive)
+            done = verdict.stop
+            classes[alive[done]] = verdict.winners[done]
             ended[alive[done]] = step
             if done.any():
                 keep = ~done
@@ -252,14 +260,6 @@ class SpikingNetwork:
         return fired
 
 
-def _margin(scores: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Best score less the second, or less 0 with a single class; [images]."""
-    if scores.shape[1] == 1:
-        return scores[:, 0]
-    top = np.partition(scores, -2, axis=1)
-    return top[:, -1] - top[:, -2]
-
-
 def spiking_network(image: ChipImage, network: Network | None = None) -> SpikingNetwork:
     """The dynamics of a chip: with its integers, or with a normalised network's real weights and thresholds of 1.
 
@@ -298,9 +298,9 @@ def spiking_network(image: ChipImage, network: Network | None = None) -> Spiking
         leak,
         network is None,
         image.rule,
-        image.k / unit,
+        {own.name: image.setting(own.name) / (unit if own.unit == SCORES else 1.0) for own in DECISION_RULES.registers},
         image.t_max,
         image.skip,
         image.readout,
-        image.coding == Coding.ANALOG,
+        image.coding.steady,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spikeloom.hw.interfaces.registers import MAX_BIASES
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.plan import MapShape
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
@@ -38,7 +39,7 @@ def check_sizes(network: Network, config: Config) -> None:
             _check_map(f"what '{stage.name}' pools", shape, config)
         else:
             check_layer(stage.name, shape.channels, shape.positions, config)
-    row_bits = 8 if config.coding.input == "analog" else 1
+    row_bits = CODINGS[config.coding.input].row_bits
     _check_rows("an image", maps[0].size, row_bits, config)
     for number, crossbar in network.plan.crossbars:
         name = f"layer '{network.stages[number].name}'"

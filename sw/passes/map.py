@@ -9,7 +9,9 @@ import numpy as np
 
 from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
 from spikeloom.hw.interfaces.registers import MAX_LAYERS
-from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sw.common.errors import ConfigError
@@ -62,7 +64,7 @@ def map_to_chip(
                 inputs=inputs,
                 outputs=outputs,
                 positions=positions,
-                row_bits=8 if index == 0 and config.coding.input == "analog" else 1,
+                row_bits=CODINGS[config.coding.input].row_bits if index == 0 else 1,
                 tile_rows=config.crossbar.tile_rows,
                 tile_columns=config.crossbar.tile_columns,
                 lanes=min(config.hardware.lanes, outputs),
@@ -125,9 +127,9 @@ def map_to_chip(
         name=config.name,
         layers=tuple(programmed),
         parameters=parameters,
-        coding=Coding[config.coding.input.upper()],
+        coding=CODINGS[config.coding.input],
         even_start=config.coding.even_start,
-        rule=Rule[config.decision.rule.upper()],
+        rule=DECISION_RULES[config.decision.rule],
         k=_margin(config, layers[-1].theta, parameters),
         t_max=config.decision.t_max,
         skip=config.decision.skip,
@@ -200,7 +202,7 @@ def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]
 
 def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
     """Analog rows belong to the first layer, and to no others: pooling and joins know spikes."""
-    if config.coding.input != "analog":
+    if CODINGS[config.coding.input].row_bits == 1:
         return
     for stage in plan.stages:
         windows = (stage.window,) if isinstance(stage, PoolStage) else stage.windows
@@ -211,8 +213,8 @@ def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
             raise ConfigError(
                 config.name,
                 [
-                    "[coding] input must not be 'analog' for this network, in which the image is read by more than "
-                    f"the first layer: {what} too; set input 'even', 'phase' or 'rate'"
+                    f"[coding] input must not be {config.coding.input!r} for this network, in which the image is read "
+                    f"by more than the first layer: {what} too; set input 'even', 'phase' or 'rate'"
                 ],
             )
 
@@ -250,7 +252,7 @@ def _margin(config: Config, theta: int, parameters: NpuParameters) -> int:
     largest = min((1 << (parameters.margin_bits - 1)) - 1, _MAX_REGISTER)
     if k <= largest:
         return k
-    if config.decision.rule == "fixed":
+    if "decision.k" not in DECISION_RULES[config.decision.rule].fields:
         return 1
     limit = largest / theta if membrane else largest
     raise ConfigError(

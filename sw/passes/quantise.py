@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Coding
+from spikeloom.hw.params.codings import Coding
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.ir.graph import Floats
 from spikeloom.sw.ir.network import Layer, Network
@@ -30,7 +30,6 @@ MAX_THETA = 32767
 membranes.
 """
 
-_PIXEL_BITS = 8
 _MAX_BIAS = 2.0**62
 """Where a bias ends that is out of all proportion; no register holds it, and `sw.passes.map` says so."""
 
@@ -74,9 +73,7 @@ def full_rate(coding: Coding, phases: int) -> float:
     range likewise: those of 255 are all 1. Only with more phases than a pixel has bits, K > 8, the last K - 8 are
     silent.
     """
-    if coding != Coding.PHASE or phases <= _PIXEL_BITS:
-        return 1.0
-    return ((1 << _PIXEL_BITS) - 1 << phases - _PIXEL_BITS) / ((1 << phases) - 1)
+    return coding.full_rate(phases)
 
 
 def quantise(network: Network, cell_bits: int, weight_scale: str, bias_factor: float = 1.0) -> tuple[Levels, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.register_writes import check_kinds
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.arguments import check_ids, check_progress, check_switch, check_trace, check_whole
 from spikeloom.sim.cosim.host.simulator import build_host_simulator
@@ -81,6 +82,7 @@ def through_bus(
     parts = [part for part in np.array_split(np.arange(len(pixels)), 1 if waves else workers) if len(part)]
     if arrays is None and (method or ("pulses" if image.programming.method == "verify" else "fast")) == "fast":
         arrays = build_arrays(image)
+    check_kinds(image)
     build_host_simulator(image, simulator, waves=waves, quick=quick)  # here, where an interruption ends it
     stop = threading.Event()
     counts = [0] * len(parts)

@@ -9,6 +9,8 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.kinds import Kind, Kinds
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.arguments import is_number, is_whole
 from spikeloom.sim.common.units import fields_of
@@ -17,7 +19,7 @@ from spikeloom.sw.config.field_rules import value_of
 from spikeloom.sw.config.messages import sentences
 from spikeloom.sw.config.rules import unused_fields
 
-__all__ = ["built", "disagreement", "entry", "table"]
+__all__ = ["built", "disagreement", "entry", "number_or_name", "table"]
 
 T = TypeVar("T")
 
@@ -33,7 +35,7 @@ _KINDS: dict[Any, tuple[Any, str]] = {
 
 def entry(values: Mapping[str, Any], name: str, kind: Any, where: str) -> Any:
     """The entry of a table. Raises `ValueError` if it is not there, or of another
-    kind: a type of `_KINDS`, or an enumeration, a member of which it becomes.
+    kind: a type of `_KINDS`, or an enumeration or a registered kind, a member of which it becomes.
     """
     if name not in values:
         raise ValueError(f"{where} lacks '{name}'")
@@ -43,10 +45,28 @@ def entry(values: Mapping[str, Any], name: str, kind: Any, where: str) -> Any:
         if not (is_whole(value) and value in known):
             raise ValueError(f"{name} of {where} must be one of {', '.join(map(str, known))}, not {value!r:.60}")
         return kind(value)
+    if isinstance(kind, type) and issubclass(kind, Kind):
+        return _registered(kind.kinds, value, f"{name} of {where}")
     fits, what = _KINDS[kind]
     if not fits(value):
         raise ValueError(f"{name} of {where} must be {what}, not {value!r:.60}")
     return value
+
+
+def number_or_name(kind: Kind) -> int | str:
+    """How a weight image names a kind: a kind of the unit by its code, another one by its name."""
+    return int(kind) if kind.code is not None and kind.kinds[kind.code] is kind else kind.name
+
+
+def _registered(kinds: Kinds[Any], value: Any, what: str) -> Kind:
+    """The kind that `number_or_name` has given."""
+    if isinstance(value, str):
+        return kinds[value]
+    known = [int(kind) for kind in kinds if kind.code is not None and kinds[kind.code] is kind]
+    if not (is_whole(value) and value in known):
+        raise ValueError(f"{what} must be one of {', '.join(map(str, known))}, not {value!r:.60}")
+    found: Kind = kinds[value]
+    return found
 
 
 def built(cls: type[T], values: Any, where: str, **ready: Any) -> T:
@@ -66,7 +86,7 @@ def built(cls: type[T], values: Any, where: str, **ready: Any) -> T:
         if name in ready or (name not in values and optional):
             continue
         kind = hints[name]
-        plain = kind in _KINDS or (isinstance(kind, type) and issubclass(kind, enum.IntEnum))
+        plain = kind in _KINDS or (isinstance(kind, type) and issubclass(kind, enum.IntEnum | Kind))
         found[name] = entry(values, name, kind, where) if plain else values[name]
     return cls(**found)
 
@@ -90,8 +110,7 @@ def disagreement(image: ChipImage, config: Config) -> str | None:
     """
     held: dict[str, Any] = {
         "seed": image.seed,
-        "coding.input": image.coding.name.lower(),
-        "coding.even_start": image.even_start,
+        "coding.input": image.coding.name,
         "coding.phases": image.parameters.phases,
         "decision.t_max": image.t_max,
         "decision.skip": image.skip,
@@ -102,6 +121,7 @@ def disagreement(image: ChipImage, config: Config) -> str | None:
         "hardware.program_cycles": image.program_cycles,
         "hardware.clock_Hz": image.clock_Hz,
     }
+    held |= {f"coding.{own.name}": getattr(image, own.name) for own in CODINGS.registers}
     for name, part in (("device", image.device), ("programming", image.programming), ("energy", image.energy)):
         held |= {f"{name}.{key}": getattr(part, key) for key in fields_of(type(part))}
     unused = unused_fields(config)

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sw.common.errors import ConfigError, FileError, WeightImageError
@@ -28,7 +30,7 @@ from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.weight_image.content import ARRAYS, rebuilt, renew_energy
-from spikeloom.sw.weight_image.fields import disagreement
+from spikeloom.sw.weight_image.fields import disagreement, number_or_name
 from spikeloom.sw.weight_image.plan_json import plan_difference, plan_to_json
 
 __all__ = [
@@ -106,6 +108,8 @@ def _content(image: ChipImage) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]
     scalars = [field.name for field in dataclasses.fields(LayerImage) if field.name not in ARRAYS]
     chip = {field.name: getattr(image, field.name) for field in dataclasses.fields(ChipImage)}
     chip |= {
+        "coding": number_or_name(image.coding),
+        "rule": number_or_name(image.rule),
         "layers": [{name: getattr(layer, name) for name in scalars} for layer in image.layers],
         "parameters": _parameters_to_json(image.parameters),
         "device": image.device.model_dump(mode="json"),
@@ -193,6 +197,12 @@ def unpack(content: bytes, source: str) -> Compiled:
             raise ValueError(f"its chip must be a table, not {chip!r:.60}")
         if number < 7:
             renew_energy(chip)
+        for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES)):
+            if isinstance(chip.get(name), str) and chip[name] not in [kind.name for kind in kinds]:
+                raise WeightImageError(
+                    f"'{source}' has the {kinds.what} '{chip[name]:.60}', which is not registered; import the "
+                    "module, or install the package, that registers it"
+                )
         return rebuilt(chip, tensors)
     except WeightImageError:
         raise

@@ -40,6 +40,7 @@ from spikeloom.hw.host.register_map import (
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.interfaces.registers import Register
 from spikeloom.hw.interfaces.streams import seed_words
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
 from tests.benches.start_values import paths_of
 from tests.hw.encoder.test_spike_encoder import vectors_of
@@ -361,7 +362,7 @@ class Host:
                     weights[row][column] += Fraction(-code if side else code, 8)
             layers.append(GoldenLayer(p, weights, self.bias[index], theta=held(index, "theta"), v0=held(index, "v0")))
         pixels, t_max = list(image[: UNIT.inputs]), held(None, "t_max")
-        coding = Coding(held(None, "coding"))
+        coding = CODINGS[held(None, "coding")]
         rows = [vector["rows"] for vector in vectors_of(UNIT, pixels, coding, t_max, seed, held(None, "even_start"))]
         codes = [[row >> index & 1 for index in range(UNIT.inputs)] for row in rows]
         decision = {name: held(None, name) for name in ("rule", "k", "t_max")}

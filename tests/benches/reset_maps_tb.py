@@ -20,7 +20,9 @@ from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
 
 from spikeloom.hw.host.register_map import bias_byte_address, build_id, unit_byte_address
 from spikeloom.hw.interfaces.activity import COUNTERS
-from spikeloom.hw.params.parameters import Coding, Rule
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.parameters import Coding
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
 from tests.benches.npu_axi_host import LASTING, LIMIT_US
 from tests.hw.encoder.test_spike_encoder import vectors_of
@@ -151,7 +153,7 @@ class Host:
         """A load session of random coding, decision, thresholds and start values, and of some of the biases."""
         rng = self.rng
         self.settings = {"coding": rng.choice([Coding.EVEN, Coding.RATE, Coding.PHASE]), "t_max": rng.randint(2, 6)}
-        self.settings |= {"rule": rng.choice(list(Rule)), "k": rng.randint(1, 3)}
+        self.settings |= {"rule": rng.choice(list(DECISION_RULES)), "k": rng.randint(1, 3)}
         self.layers = network()
         left = set()
         for index, layer in enumerate(self.layers):
@@ -177,7 +179,7 @@ class Host:
 
     def expected(self, image: list[int]) -> Outcome:
         """What an image gives with what is loaded; the seed is that of the registers after a reset."""
-        coding, t_max = Coding(self.settings["coding"]), self.settings["t_max"]
+        coding, t_max = CODINGS[int(self.settings["coding"])], self.settings["t_max"]
         vectors = vectors_of(UNIT, image, coding, t_max, 0)
         encoded = [[v["rows"] >> row & 1 for row in range(UNIT.inputs)] for v in vectors]
         layers = [GoldenLayer(x.parameters, x.weights, x.bias, theta=x.theta, v0=x.v0) for x in self.layers]

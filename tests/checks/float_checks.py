@@ -25,7 +25,7 @@ import numpy as np
 
 import spikeloom
 from spikeloom.hw.params.plan import CrossbarStage
-from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.passes.calibrate import row_codes
@@ -114,7 +114,7 @@ class Beside:
         pixels, steps = self.case.pixels(number), self.config.decision.t_max
         if self.coding == "rate":
             flat = self.case.images[number].ravel()[None]
-            encoder = Encoder(self.image, flat, np.array([number], np.int64))
+            encoder = encoder_of(self.image, flat, np.array([number], np.int64))
             codes = np.array([encoder.step(np.zeros(1, np.int64), t)[0] for t in range(1, steps + 1)], float)
             shape = self.case.images[number].shape
             return codes.reshape(steps, *shape).transpose(0, 2, 3, 1).reshape(steps, -1)

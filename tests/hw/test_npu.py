@@ -10,6 +10,7 @@ import pytest
 
 from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address
 from spikeloom.hw.npu import Npu
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
 from tests.benches.proof_bench import mutant
 from tests.benches.stream_bench import collect, send, simulate
@@ -46,7 +47,7 @@ def unit(sizes: tuple[int, ...] = (11, 7, 5), phases: int = 1, row_bits: int = 1
 
 def writes_of(layers: list[GoldenLayer], settings: dict[str, int]) -> list[dict]:
     """Load port writes, in random order of the scopes."""
-    writes = [(global_address(name), value) for name, value in settings.items()]
+    writes = [(global_address(name), int(value)) for name, value in settings.items()]
     for index, layer in enumerate(layers):
         writes += [(layer_address(index, name), int(getattr(layer, name))) for name in LAYER_REGISTERS]
         writes += [(bias_address(index, neuron), value) for neuron, value in enumerate(layer.bias)]
@@ -211,7 +212,7 @@ def check(
     run.images(images, seeds, tags)
     outcomes = []
     decision = {name: settings[name] for name in ("rule", "k", "t_max", "skip", "readout") if name in settings}
-    coding, start = Coding(settings.get("coding", 0)), settings.get("even_start", 0)
+    coding, start = CODINGS[int(settings.get("coding", 0))], settings.get("even_start", 0)
     mask = (1 << parameters.layers[0].row_bits) - 1
     for index, (image, seed, result) in enumerate(zip(images, seeds, run.results, strict=True)):
         vectors = vectors_of(parameters, image, coding, settings["t_max"], seed, start)
@@ -236,7 +237,7 @@ def check(
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-@pytest.mark.parametrize("coding", list(Coding))
+@pytest.mark.parametrize("coding", list(CODINGS))
 @pytest.mark.parametrize("phases", [1, 3])
 def test_codings(coding: Coding, phases: int, stall: float) -> None:
     parameters = unit(phases=phases, row_bits=8 if coding == Coding.ANALOG else 1)

@@ -142,7 +142,7 @@ def decide(
             scores[i] = count if readout == Readout.SPIKES else layers[-1].membranes[i]
         winner = max(range(len(scores)), key=lambda i: (scores[i], -i))
         margin = scores[winner] - max([s for i, s in enumerate(scores) if i != winner], default=0)
-        reason = int(rule == Rule.WINNER_K and margin >= k)
+        reason = int(int(rule) == int(Rule.WINNER_K) and margin >= k)
         if reason or step == t_max:
             return Outcome(winner, step, margin, reason, inputs, [dict(layer.activity) for layer in layers])
     raise ValueError("t_max must be larger than skip * phases")

@@ -22,7 +22,7 @@ from spikeloom.hw.params.parameters import Rule
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.estimates.energy import energy
 from spikeloom.sim.lifetime.search import held
-from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.common.sources import source_of
@@ -172,6 +172,6 @@ def _first(hit: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _input_spikes(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Spikes of all inputs in every step, [images, steps]."""
-    encoder = Encoder(image, pixels, ids)
+    encoder = encoder_of(image, pixels, ids)
     live = np.arange(len(pixels))
     return np.stack([np.count_nonzero(encoder.step(live, step), axis=1) for step in range(1, image.t_max + 1)], axis=1)

@@ -8,6 +8,7 @@ import pytest
 from amaranth.hdl import Assert, Assume, Mux, Signal
 
 from spikeloom.hw.decision.terminator import Terminator
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Rule
 from tests.benches.proof_bench import inside, mutant, past
 from tests.benches.stream_bench import collect, send, simulate
@@ -37,7 +38,7 @@ def golden(scores, rule, k, t_max, step):
     winner = scores.index(max(scores))
     others = scores[:winner] + scores[winner + 1 :]
     margin = scores[winner] - (max(others) if others else 0)
-    decided = rule == Rule.WINNER_K and margin >= k
+    decided = rule is Rule.WINNER_K and margin >= k
     return {"stop": int(decided or step == t_max), "winner": winner, "margin": margin, "reason": int(decided)}
 
 
@@ -53,7 +54,7 @@ def test_verdicts(classes, stalls):
     unit = parameters(classes, max_steps=20, adc_bits=4)
     dut = Terminator(parameters=unit)
     rng = random.Random(classes)
-    for rule in Rule:
+    for rule in DECISION_RULES:
         t_max, count = 12, 12
         bounds = [rng.choice([rng.randint(1, 5), rng.getrandbits(len(dut.k))]) for _ in range(count)]
         steps = [[spread(rng, unit.score_bits) for _ in range(classes)] for _ in range(count)]
@@ -62,7 +63,7 @@ def test_verdicts(classes, stalls):
         ]
 
         async def bench(ctx, rule=rule, bounds=bounds, t_max=t_max, steps=steps, expected=expected):
-            ctx.set(dut.rule, rule)
+            ctx.set(dut.rule, int(rule))
             ctx.set(dut.t_max, t_max)
             for step, scores in enumerate(steps, 1):
                 ctx.set(dut.k, bounds[step - 1])
@@ -168,7 +169,7 @@ class Decision(Order):
 
         verdict, ((a, score_a), (b, score_b)) = dut.o.payload, picked
         with m.If(dut.o.valid):
-            rule = (dut.rule == Rule.WINNER_K) & (verdict.margin >= dut.k)
+            rule = (dut.rule == int(Rule.WINNER_K)) & (verdict.margin >= dut.k)
             m.d.comb += [Assert(verdict.reason == rule), Assert(verdict.stop == (rule | (dut.step == dut.t_max)))]
             m.d.comb += Assert(verdict.winner < classes)
             with m.If(verdict.winner == a):
@@ -182,7 +183,7 @@ class Decision(Order):
                 with m.If((verdict.winner == a) & (runner == b)):
                     m.d.comb += Assert(verdict.margin == score_a - score_b)
         said = dut.o.valid & dut.o.ready
-        winner_k = dut.rule == Rule.WINNER_K
+        winner_k = dut.rule == int(Rule.WINNER_K)
         reaches(
             m,
             stops_by_the_rule=said & verdict.reason & (dut.step != dut.t_max) & (dut.k != 0),

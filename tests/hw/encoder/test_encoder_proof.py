@@ -12,6 +12,7 @@ from amaranth.hdl import Array, Assert, Assume, Cat, Const, Module, Mux, Signal,
 import spikeloom.hw.encoder.spike_encoder
 from spikeloom.hw.encoder.random_source import advance, random_lanes, taps
 from spikeloom.hw.encoder.spike_encoder import SpikeEncoder
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
 from tests.benches.proof_bench import inside, mutant, with_junk
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches
@@ -70,7 +71,7 @@ class Codes(Harness):
         m.d.comb += [Assume(dut.even_start <= 254), Assume((n.number == 0) | (dut.coding == n.coding))]
 
         if self.only is not None:
-            m.d.comb += Assume((dut.coding == self.only) & (dut.seed == 0))
+            m.d.comb += Assume((dut.coding == int(self.only)) & (dut.seed == 0))
 
         # The next vector.
         states = [n.random]  # of the generator, word by word
@@ -90,7 +91,7 @@ class Codes(Harness):
             }
             code: Value = x if row_bits == 8 else Const(0)  # of ANALOG
             for coding, fire in fires.items():
-                code = Mux(dut.coding == coding, Mux(fire, full, 0), code)
+                code = Mux(dut.coding == int(coding), Mux(fire, full, 0), code)
             codes.append(Signal(row_bits, name=f"code_{row}"))
             later.append(Signal(8, name=f"later_{row}"))
             m.d.comb += [codes[-1].eq(code), later[-1].eq(Mux(raised >= 255, raised - 255, raised))]
@@ -132,7 +133,7 @@ class Codes(Harness):
     def _covers(self, m: Module, n: SimpleNamespace, taken: Value, accepted: Value) -> None:
         dut, p, x = self.dut, self.dut.parameters, n.pixels[-1]
         spikes = dut.o.payload.rows[-1]
-        of = {coding: taken & (dut.coding == coding) for coding in Coding}
+        of = {coding: taken & (dut.coding == int(coding)) for coding in CODINGS}
         reaches(
             m,
             next_image=in_turn(m, taken, dut.restart, accepted, taken & n.first),
@@ -249,7 +250,7 @@ BROKEN = {
     "even_starts_at_zero": ("Mux(loading, self.even_start.replicate(lanes), ", "Mux(loading, 0, "),
     "even_stands_still": ("sums_write.en.eq(write.en | encoding)", "sums_write.en.eq(write.en)"),
     "even_of_another_word": ("sums_write.addr.eq(word)", "sums_write.addr.eq(Mux(encoding, 0, word))"),
-    "codings_swapped": ("with m.Case(Coding.PHASE):", "with m.Case(Coding.ANALOG):"),
+    "codings_swapped": ("with m.Case(int(Coding.PHASE)):", "with m.Case(int(Coding.ANALOG)):"),
     "word_of_another_place": (
         "write.addr.eq(word),\n            write.data",
         "write.addr.eq(0),\n            write.data",
@@ -272,7 +273,7 @@ def test_the_proof_bites(name: str) -> None:
 BROKEN_CODES = {
     "spike_of_1": ("code.eq(spike.replicate(row_bits))", "code.eq(spike)"),
     "analog_as_a_spike": ("if row_bits == 8:", "if row_bits == 9:"),
-    "analog_in_every_coding": ("with m.If(self.coding == Coding.ANALOG):", "with m.If(1):"),
+    "analog_in_every_coding": ("with m.If(self.coding == int(Coding.ANALOG)):", "with m.If(1):"),
     "analog_without_the_lowest_bit": ("code.eq(pixel)", "code.eq(pixel & 254)"),
 }
 

@@ -27,7 +27,7 @@ def test_memories_rest(inputs: int, lanes: int) -> None:
             read.append(pixels)
 
     async def bench(ctx):
-        ctx.set(dut.coding, Coding.EVEN)
+        ctx.set(dut.coding, int(Coding.EVEN))
         await ctx.tick().repeat(9)
         for _ in range(2):
             await send(ctx, dut.pixels, words_of(parameters, random_image(parameters, rng), rng), rng, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.cycles import Macro, image_cycles, step_cycles
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
@@ -119,7 +120,7 @@ def check(
     bits = parameters.encoded.row_bits
     outcomes = []
     for index, (image, seed, result) in enumerate(zip(images, seeds, run.results, strict=True)):
-        vectors = vectors_of(parameters, image, Coding(settings["coding"]), settings["t_max"], seed, 0)
+        vectors = vectors_of(parameters, image, CODINGS[int(settings["coding"])], settings["t_max"], seed, 0)
         encoded = [[v["rows"] >> row * bits & (1 << bits) - 1 for row in range(parameters.inputs)] for v in vectors]
         outcome = run_golden_maps(parameters, layers, encoded, **decision)
         found = {name: result[name] for name in ("winner", "steps", "margin", "reason", "activity")}

@@ -11,7 +11,7 @@ from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.crossbar.converter_counts import Observer
-from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.run import run_reference
 from tests.fixtures.models import make_chip
 
@@ -49,7 +49,7 @@ def test_currents_and_errors_of_the_first_layer(adc_bits: int, coding: str) -> N
     counts = observer.counts([0])
     grid, shape = build_arrays(image)[0].current_grid / 1024.0, image.parameters.layers[0]
     full, lsb = (255.0 if image.coding == Coding.ANALOG else 1.0), 2.0 ** image.layers[0].gain_shift
-    encoder = Encoder(image, IMAGES, np.arange(len(IMAGES)))
+    encoder = encoder_of(image, IMAGES, np.arange(len(IMAGES)))
     currents, totals = [], []
     for step in range(1, int(result.steps.max()) + 1):
         live = np.flatnonzero(result.steps >= step)

@@ -11,7 +11,7 @@ import pytest
 from spikeloom.hw.encoder.random_source import RANDOM_BITS, taps, xorshift128
 from spikeloom.hw.params.parameters import Coding, LayerParameters, Reset
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
-from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.neuron import NeuronLayer
 from tests.fixtures.networks import random_chip
 
@@ -80,7 +80,7 @@ def test_the_encoder_fires_with_these_probabilities() -> None:
     """Every pixel value in 2,000 steps of the encoder itself: within 5 standard deviations."""
     chip = encoding(Coding.RATE)
     pixels = X.astype(np.uint8)[None]
-    encoder = Encoder(chip, pixels, np.zeros(1, np.int64))
+    encoder = encoder_of(chip, pixels, np.zeros(1, np.int64))
     steps, live = 2000, np.zeros(1, np.int64)
     counts = sum(encoder.step(live, step)[0].astype(np.int64) for step in range(1, steps + 1))
     p = probability(X)
@@ -89,7 +89,7 @@ def test_the_encoder_fires_with_these_probabilities() -> None:
 
 def test_even_pixels_fire_with_their_value_over_the_period_and_may_stay_in_one_phase() -> None:
     chip = encoding(Coding.EVEN)
-    encoder = Encoder(chip, X.astype(np.uint8)[None], np.zeros(1, np.int64))
+    encoder = encoder_of(chip, X.astype(np.uint8)[None], np.zeros(1, np.int64))
     live = np.zeros(1, np.int64)
     spikes = np.array([encoder.step(live, step)[0] for step in range(1, 256)])
     assert (spikes.sum(axis=0) == X).all()  # x spikes in 255 steps, exactly

@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.chip.image_seeds import image_seed
 from spikeloom.sim.common.random_words import Purpose
-from spikeloom.sim.reference.encoder import Encoder
+from spikeloom.sim.reference.encoder import encoder_of
 from tests.fixtures.networks import random_chip, random_pixels
 from tests.models.plain import plain_row_codes
 from tests.sim.common.test_random_numbers import plain_philox
 
 
 @pytest.mark.parametrize("row_bits", [1, 8])
-@pytest.mark.parametrize("coding", list(Coding))
+@pytest.mark.parametrize("coding", list(CODINGS))
 def test_against_plain_integers(coding: Coding, row_bits: int) -> None:
     for seed in range(4):
         rng = np.random.default_rng(seed)
@@ -24,7 +25,7 @@ def test_against_plain_integers(coding: Coding, row_bits: int) -> None:
         pixels = random_pixels(rng, 6, image.parameters.inputs)
         ids = rng.integers(0, 1 << 32, 6)
         steps = 14
-        encoder = Encoder(image, pixels, ids)
+        encoder = encoder_of(image, pixels, ids)
         live = np.arange(6)
         expected = [plain_row_codes(image, pixels[b].tolist(), int(ids[b]), steps) for b in range(6)]
         for step in range(1, steps + 1):
@@ -38,7 +39,7 @@ def test_against_plain_integers(coding: Coding, row_bits: int) -> None:
 def test_phase_sends_the_bits_first_the_highest() -> None:
     image = random_chip(np.random.default_rng(0), coding=Coding.PHASE, row_bits=1, phases=11, sizes=[256, 1])
     pixels = np.arange(256, dtype=np.uint8)[None]
-    encoder = Encoder(image, pixels, np.zeros(1, np.int64))
+    encoder = encoder_of(image, pixels, np.zeros(1, np.int64))
     bits = [encoder.step(np.arange(1), step)[0].astype(int) for step in range(1, 12)]
     assert np.array_equal(sum(bit << (7 - p) for p, bit in enumerate(bits[:8])), np.arange(256))
     assert not np.any(bits[8:])
@@ -49,7 +50,7 @@ def test_even_spreads_spikes_evenly(start: int) -> None:
     """After t steps a pixel x has sent floor((start + t x) / 255) spikes."""
     image = random_chip(np.random.default_rng(0), coding=Coding.EVEN, row_bits=1, even_start=start, sizes=[256, 1])
     pixels = np.arange(256, dtype=np.uint8)[None]
-    encoder = Encoder(image, pixels, np.zeros(1, np.int64))
+    encoder = encoder_of(image, pixels, np.zeros(1, np.int64))
     total = np.zeros(256, int)
     for step in range(1, 60):
         total += encoder.step(np.arange(1), step)[0]
@@ -61,7 +62,7 @@ def test_rate_has_the_rate_and_no_neighbours() -> None:
         np.random.default_rng(0), coding=Coding.RATE, row_bits=1, sizes=[256, 1], encoder_lanes=16, phases=1
     )
     pixels = np.tile(np.arange(256, dtype=np.uint8), (400, 1))
-    encoder = Encoder(image, pixels, np.arange(400))
+    encoder = encoder_of(image, pixels, np.arange(400))
     spikes = np.array([encoder.step(np.arange(400), step) for step in range(1, 11)]).reshape(-1, 256).astype(float)
     assert not spikes[:, 0].any() and spikes[:, 255].all()
     rates = (np.arange(256) + (np.arange(256) >> 7)) / 256

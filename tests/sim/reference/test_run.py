@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ChipImage
@@ -65,7 +67,7 @@ def test_random_networks_cover_the_contract() -> None:
             ("spiking", bool(result.spikes[:, -1].any())),
         }
         seen |= {("classes", image.parameters.classes == 1)}
-    expected = {*Coding, *Rule, *Readout, *Reset} | {
+    expected = {*CODINGS, *DECISION_RULES, *Readout, *Reset} | {
         (name, flag) for name in ("skip", "clip", "leak") for flag in (0, 1)
     }
     expected |= {("reason", 0), ("reason", 1), ("saturated", True), ("spiking", True), ("classes", True)}
@@ -88,7 +90,7 @@ def test_ideal_cells_without_clipping_sum_exactly() -> None:
     assert not result.activity["saturations"].any()
 
 
-@pytest.mark.parametrize("coding", list(Coding))
+@pytest.mark.parametrize("coding", list(CODINGS))
 def test_any_batch_gives_the_same_bits(coding: Coding) -> None:
     """One by one, any order, any part, any chunk and thread number: the same images see the same draws."""
     rng = np.random.default_rng(int(coding) + 10)

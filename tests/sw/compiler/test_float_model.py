@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Coding
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.plan import CrossbarStage
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.reference.run import run_reference
@@ -209,7 +209,7 @@ def test_the_spiking_stage_with_a_bias_in_another_unit_is_seen(monkeypatch: pyte
 @pytest.mark.parametrize("coding", PHASES)
 def test_the_factor_is_what_a_full_pixel_is(coding: str) -> None:
     for phases in range(1, 17 if coding != "even" else 2):
-        assert full_rate(Coding[coding.upper()], phases) == pytest.approx(plain.full_rate(coding, phases), rel=1e-12)
+        assert full_rate(CODINGS[coding], phases) == pytest.approx(plain.full_rate(coding, phases), rel=1e-12)
 
 
 def test_two_layers_by_hand() -> None:

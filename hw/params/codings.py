@@ -1,0 +1,110 @@
+"""Input codings: how a pixel becomes row codes, step by step. A class per kind; `CODINGS` has them all.
+
+The hardware is `hw.encoder.spike_encoder`, the reference `sim.reference.encoder`. docs/extending.md says how to add
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from spikeloom.hw.params.kinds import Kind, KindRegister, Kinds
+
+__all__ = ["CODINGS", "Coding"]
+
+_PIXEL_BITS = 8
+
+
+class Coding(Kind):
+    """An input coding.
+
+    row_bits : of the first layer's row codes: 1, spikes, or 8, levels of its DACs
+    draws_seeds : whether it draws at random, so that every image comes with a seed
+    steady : whether the row codes of an image are the same in every step
+    """
+
+    row_bits: ClassVar[int] = 1
+    draws_seeds: ClassVar[bool] = False
+    steady: ClassVar[bool] = False
+
+    PHASE: ClassVar[Coding]
+    RATE: ClassVar[Coding]
+    EVEN: ClassVar[Coding]
+    ANALOG: ClassVar[Coding]
+
+    def sent(self, pixels: Any) -> Any:
+        """What the host sends of an image's pixels, uint8 [images, inputs] both; the encoder gets this."""
+        return pixels
+
+    def full_rate(self, phases: int) -> float:
+        """What pixel 255 is, averaged over a period with the weights of its phases: 1 if it spikes in every phase."""
+        return 1.0
+
+
+CODINGS: Kinds[Coding] = Kinds("input coding", "spikeloom.codings")
+Coding.kinds = CODINGS
+
+
+class Phase(Coding):
+    """Phase p carries bit 7 - p of the pixel [WS 4.1]."""
+
+    name = "phase"
+    code = 0
+    sentence = "bits of the pixel MSB first"
+
+    def full_rate(self, phases: int) -> float:
+        """The first 8 phases of 255 spike; with more than a pixel has bits, the last ones are silent."""
+        if phases <= _PIXEL_BITS:
+            return 1.0
+        return ((1 << _PIXEL_BITS) - 1 << phases - _PIXEL_BITS) / ((1 << phases) - 1)
+
+
+class Rate(Coding):
+    """A spike with the probability that the pixel is of 255 [WS eq. 5]."""
+
+    name = "rate"
+    code = 1
+    sentence = "Bernoulli spikes"
+    draws_seeds = True
+
+
+class Even(Coding):
+    """Error diffusion in time: spikes as evenly spaced as whole steps allow."""
+
+    name = "even"
+    code = 2
+    sentence = "error diffusion"
+    fields = ("coding.even_start",)
+    without = "which has no error diffusion"
+    registers = (
+        KindRegister("even_start", 5, lambda p: 8, "start of the even coding's accumulators, 0 .. 254", "1/255"),
+    )
+    needs = (
+        '`coding.phases` is 1 with `coding.input = "even"`: evenly spaced spikes may all fall on one phase, whose '
+        "weight is not the mean weight"
+    )
+
+    def problems(self, config: Any) -> Iterator[str]:
+        if config.coding.phases > 1:
+            yield (
+                "[coding] phases must be 1 with input 'even', which spaces spikes evenly whatever the weight of their "
+                "phase, so that a pixel's spikes may all have one phase; set input 'phase' or 'rate', not phases "
+                f"{config.coding.phases}"
+            )
+
+
+class Analog(Coding):
+    """The row code is the pixel: the first layer's DACs drive it."""
+
+    name = "analog"
+    code = 3
+    sentence = "the first layer's DAC driving the pixel itself"
+    row_bits = 8
+    steady = True
+
+
+Coding.PHASE = CODINGS.built_in(Phase)
+Coding.RATE = CODINGS.built_in(Rate)
+Coding.EVEN = CODINGS.built_in(Even)
+Coding.ANALOG = CODINGS.built_in(Analog)
