@@ -4,6 +4,7 @@
     chip = spikeloom.compile(model, calibration_images)
     result = chip.predict(images)
     rtl = chip.cosim(images[:10])
+    chip.energy(rtl); chip.latency(rtl); spikeloom.plots.steps_histogram(chip, result)
     chip.write_verilog("build/mine")
     chip.save("mine.loom"); spikeloom.load("mine.loom")
     chip.report("build/mine", images, labels, reference=result, rtl=rtl)
@@ -22,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
+    from spikeloom import plots
     from spikeloom.hw.params.parameters import NpuParameters
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.config.config import Config
     from spikeloom.sw.frontend.clipped_relu import ClippedReLU
     from spikeloom.sw.nir.reader import NirModel, read_nir
 
-__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir", "write_nir"]
+__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "plots", "read_nir", "write_nir"]
 
 
 def compile(
@@ -103,10 +105,13 @@ def __getattr__(name: str) -> Any:
         "Config": "spikeloom.sw.config.config",
         "ClippedReLU": "spikeloom.sw.frontend.clipped_relu",
         "NirModel": "spikeloom.sw.nir.reader",
+        "plots": "spikeloom.plots",
         "read_nir": "spikeloom.sw.nir.reader",
     }
     if name not in modules:
         raise AttributeError(f"module 'spikeloom' has no attribute '{name}'")
     from importlib import import_module
 
+    if name == "plots":
+        return import_module(modules[name])
     return getattr(import_module(modules[name]), name)
