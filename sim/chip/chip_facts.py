@@ -57,7 +57,7 @@ def chip_facts(image: ChipImage) -> dict[str, Any]:
 def chip_rows(image: ChipImage) -> list[tuple[str, str]]:
     """(name, value) rows for people."""
     facts = chip_facts(image)
-    layers = [f"{layer.name} {layer.positive.shape[0]} x {layer.positive.shape[1]}" for layer in image.layers]
+    layers = [f"{layer.name}: {layer.positive.shape[0]} x {layer.positive.shape[1]}" for layer in image.layers]
     more = [f"and {len(layers) - _MOST_LAYERS} more"] if len(layers) > _MOST_LAYERS else []
     phases = f", {facts['phases']} phases" if facts["phases"] > 1 else ""
     lead = f"stops at a lead of k = {image.k}, after {image.t_max} steps at most"

@@ -16,6 +16,7 @@ Rows = Sequence[tuple[str, str]]
 
 _WIDTH = 100
 _CELL = "text-align:left;vertical-align:top;padding:1px 12px 1px 0;border:0"
+_NAME = "white-space:nowrap;width:1%;font-weight:normal;opacity:0.7"
 
 
 def text_table(title: str, rows: Rows, note: str = "") -> str:
@@ -38,7 +39,7 @@ def html_table(title: str, rows: Rows, note: str = "") -> str:
     ]
     for name, value in rows:
         lines.append(
-            f'<tr><th style="{_CELL};font-weight:normal;opacity:0.7">{html.escape(name)}</th>'
+            f'<tr><th style="{_CELL};{_NAME}">{html.escape(name)}</th>'
             f'<td style="{_CELL}">{html.escape(value)}</td></tr>'
         )
     if note:

@@ -70,7 +70,10 @@ def energy_facts(image: ChipImage, result: Result, pixels: NDArray[np.uint8] | N
     timed, source = with_cycles(image, result, pixels)
     table = energy_table(image, timed)
     known = {name: table[name] for name in (*COMPONENTS, "total")}
-    rows = [(name, "not known" if value is None else span(value, "J")) for name, value in known.items()]
+    rows = [
+        (name.upper() if name in ("adc", "dac") else name, "not known" if value is None else span(value, "J"))
+        for name, value in known.items()
+    ]
     note = f"Modelled: events times coefficients. Clock cycles are {source}."
     if source is None:
         note = (

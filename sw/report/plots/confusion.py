@@ -24,9 +24,12 @@ def confusion(matrix: NDArray[np.integer], axes: Axes | None = None) -> Figure:
         share = 100.0 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
         picture = ax.imshow(share, cmap="Blues", vmin=0.0, vmax=100.0, interpolation="nearest")
         if len(counts) <= _MOST_NUMBERS:
+            room = 215.0 / len(counts)  # points of a field
+            size = float(np.clip(room / (0.62 * len(str(counts.max()))), 4.5, 8.0))
             for row, column in np.argwhere(counts):
                 colour = "white" if share[row, column] > 55.0 else INK
-                ax.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=8, color=colour)
+                text = str(counts[row, column])
+                ax.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
         bar = figure.colorbar(picture, ax=ax, shrink=0.9, pad=0.02)
         bar.outline.set_visible(False)  # type: ignore[operator]
         bar.set_label("images of the class (%)")

@@ -40,7 +40,7 @@ def test_a_chip_in_a_line_and_in_rows() -> None:
     assert chip_line(CHIP) == ("synthetic: 64-40-10, 4-bit cells; even coding, winner_k rule with k 2, at most 8 steps")
     assert dict(chip_rows(CHIP)) == {
         "network": "64-40-10",
-        "layers": "layer0 64 x 40; layer1 40 x 10",
+        "layers": "layer0: 64 x 40; layer1: 40 x 10",
         "input coding": "even",
         "decision rule": "winner_k: stops at a lead of k = 2, after 8 steps at most, by spikes",
         "devices": "4-bit linear cells, device_sigma 5 %, read_sigma 1 %",
@@ -54,7 +54,7 @@ def test_a_chip_in_a_line_and_in_rows() -> None:
 
 def test_a_deep_network_does_not_fill_the_page() -> None:
     rows = dict(chip_rows(make_chip((16, *(4,) * 12))))
-    assert rows["layers"].count(";") == 8 and rows["layers"].endswith("layer7 4 x 4; and 4 more")
+    assert rows["layers"].count(";") == 8 and rows["layers"].endswith("layer7: 4 x 4; and 4 more")
 
 
 def test_notebooks_show_a_chip_as_a_table() -> None:
