@@ -26,9 +26,10 @@ from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import fixed
 from spikeloom.sw.datasets.image_numbers import ImageNumbers
 from spikeloom.sw.datasets.pixels import as_ids, as_labels, as_pixels, as_trace
-from spikeloom.sw.verify.measured import check_measured, measured
+from spikeloom.sw.verify.measured import check_measured, check_result, measured
 
 if TYPE_CHECKING:
+    from spikeloom.sw.common.facts import Facts
     from spikeloom.sw.common.findings import Diagnosis
     from spikeloom.sw.decision.learn_rule import LearntRule
     from spikeloom.sw.ir.network import Network
@@ -116,10 +117,6 @@ class Chip(Compiled):
         darker or brighter than the calibration images.
         """
         return as_pixels(images, self.image, self.calibration)
-
-    def __repr__(self) -> str:
-        sizes = "-".join(str(n) for n in self.parameters.sizes)
-        return f"Chip({self.image.name}: {sizes}, {self.image.device.bits}-bit cells)"
 
     def predict(
         self, images: Any, trace: bool | str = False, ids: Any = None, progress: Progress | None = None
@@ -229,6 +226,51 @@ class Chip(Compiled):
         pixels = self.pixels(images)
         known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)
         return diagnose(self, pixels, known)
+
+    def summary(self) -> Facts:
+        """What the chip is, as a plain dictionary that prints as a table.
+
+        The keys are those of `summary.json` that need no images (`sw.analysis.chip_summary.CHIP_KEYS`), with the same
+        values as in a report without images; `json.dumps` takes it.
+        """
+        from spikeloom.sw.analysis.chip_summary import chip_summary
+
+        return chip_summary(self)
+
+    def energy(self, result: Result, images: Any = None) -> Facts:
+        """Modelled energy of an image by part, joules, means of the result: {"low", "typical", "high"} each.
+
+        A plain dictionary that prints as a table: the keys and numbers of `energy_J` in `summary.json`, with `images`
+        and `cycles_from`. The clock's part, `control`, and `total` are None where clock cycles are not known.
+
+        Parameters
+        ----------
+        result : what `predict` or `cosim` of this chip has given
+        images : those that it is of, in their order; with them, clock cycles of a result of the reference come from the
+            formula, as for `latency`
+
+        Raises `TypeError` or `ValueError` for a result of another chip or of other images.
+        """
+        from spikeloom.sw.analysis.costs import energy_facts
+
+        return energy_facts(self.image, result, self._images_of(result, images))
+
+    def latency(self, result: Result, images: Any = None) -> Facts:
+        """Clock cycles and seconds of an image, at the chip's clock, of images that follow one another.
+
+        A plain dictionary that prints as a table: `cycles` and `latency_s` as in `summary.json`, with `images` and
+        `cycles_from`, "measured in the Verilog" for a result of `cosim`, else "from the formula" that the Verilog is
+        held to. Parameters and errors are those of `energy`; the formula needs the images.
+        """
+        from spikeloom.sw.analysis.costs import latency_facts
+
+        return latency_facts(self.image, result, self._images_of(result, images))
+
+    def _images_of(self, result: Result, images: Any) -> NDArray[np.uint8] | None:
+        """The images of a result as the chip sees them, if they are given; both are checked."""
+        pixels = None if images is None else self.pixels(images)
+        check_result(self.image, result, pixels)
+        return pixels
 
     def write_verilog(self, folder: str | os.PathLike[str], bus: bool = False) -> Path:
         """Write the Verilog, memory files, an example bench and the weight image into a folder, whole or not at all.

@@ -131,6 +131,23 @@ def test_blocks_of_the_page_on_drift_run():
     assert names["end"].images > 10  # type: ignore[attr-defined]
 
 
+def test_blocks_of_the_page_on_notebooks_run(tmp_path, monkeypatch, capsys):
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("agg")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in fences(ROOT / "docs/notebooks.md", "python"):
+        exec(compile(block, "docs/notebooks.md", "exec"), names)
+    pyplot.close("all")
+    assert names["result"].accuracy(names["expected"]) > 0.85
+    assert names["latency"]["cycles_from"] == "from the formula" and names["energy"]["total"]["typical"] > 0
+    assert names["result"].columns()["steps"].tolist() == names["result"].steps.tolist()
+    assert (tmp_path / "decisions.png").stat().st_size > 5000 and (tmp_path / "raster.svg").stat().st_size > 5000
+    printed = capsys.readouterr().out
+    assert "Chip notebook" in printed and "Result(100 images of the integer reference" in printed
+
+
 @icarus
 def test_block_on_another_simulator_runs(tmp_path, monkeypatch):
     import numpy as np

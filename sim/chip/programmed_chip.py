@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
 from spikeloom.hw.params.parameters import Coding, NpuParameters, Readout, Reset, Rule
+from spikeloom.sim.chip.chip_facts import chip_line, chip_rows
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
+from spikeloom.sim.common.plain_table import html_table
 from spikeloom.sim.common.short_repr import short_repr
 
 __all__ = ["ChipImage", "LayerImage"]
@@ -92,9 +94,10 @@ class ChipImage:
     program_cycles: int = 10
 
     def __repr__(self) -> str:
-        sizes = "-".join(str(n) for n in self.parameters.sizes)
-        decision = f"{self.coding.name} coding, {self.rule.in_words(self)}, at most {self.t_max} steps"
-        return f"ChipImage({self.name}: {sizes}, {self.device.bits}-bit cells; {decision})"
+        return f"ChipImage({chip_line(self)})"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Chip {self.name}", chip_rows(self))
 
     def __post_init__(self) -> None:
         p = self.parameters

@@ -13,7 +13,9 @@ from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.label_shift import shift_in_words, shift_of
 from spikeloom.sim.chip.origin import Origin
+from spikeloom.sim.chip.result_view import result_columns, result_frame, result_line, result_rows
 from spikeloom.sim.common.arguments import check_labels
+from spikeloom.sim.common.plain_table import html_table
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.common.slips import warn
 
@@ -27,10 +29,6 @@ ACTIVITIES = (*(_KEYS.get(name, name) for name in COUNTERS if name != "spikes"),
 row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 8-bit row codes): crossbar energy.
 `stray` is what wires let go astray between rows beyond that, in units of dG / 2^20 (`sim.crossbar.stray`); 0 without
 wires."""
-
-
-_MOST_CLASSES = 20
-"""Classes that are counted one by one where a result is printed."""
 
 
 class Mismatch(ValueError):
@@ -130,19 +128,18 @@ class Result:
         return len(self.classes)
 
     def __repr__(self) -> str:
-        if not len(self):
-            return "Result(0 images)"
-        numbers, counts = np.unique(self.classes, return_counts=True)
-        classes = ", ".join(f"{number}: {count}" for number, count in zip(numbers, counts, strict=True))
-        parts = [
-            f"{len(self)} image{'s' if len(self) > 1 else ''}",
-            f"classes {{{classes}}}" if len(numbers) <= _MOST_CLASSES else f"{len(numbers)} different classes",
-            f"{self.steps.mean():.2f} steps on average, {np.mean(self.reasons):.1%} ended by the rule",
-        ]
-        if self.cycles is not None:
-            parts.append(f"{self.cycles.mean():.0f} clock cycles on average")
-        what = [name for name in ("trace", "drift") if getattr(self, name) is not None]
-        return f"Result({'; '.join(parts)}{''.join(f'; with {name}' for name in what)})"
+        return f"Result({result_line(self)})"
+
+    def _repr_html_(self) -> str:
+        return html_table("Result", result_rows(self))
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The result as a table: NumPy arrays by column, a row an image; see `sim.chip.result_view.result_columns`."""
+        return result_columns(self)
+
+    def to_dataframe(self) -> Any:
+        """`columns` as a `pandas.DataFrame`; pandas, which comes with nothing here, has to be installed."""
+        return result_frame(self)
 
     @property
     def counters(self) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@
     chip = spikeloom.compile(model, calibration_images)
     result = chip.predict(images)
     rtl = chip.cosim(images[:10])
+    chip.energy(rtl); chip.latency(rtl); spikeloom.plots.steps_histogram(chip, result)
     chip.write_verilog("build/mine")
     chip.save("mine.loom"); spikeloom.load("mine.loom")
     chip.report("build/mine", images, labels, reference=result, rtl=rtl)
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
+    from spikeloom import plots
     from spikeloom.hw.params.parameters import NpuParameters
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.config.config import Config
@@ -30,7 +32,18 @@ if TYPE_CHECKING:
     from spikeloom.sw.nir.reader import NirModel, read_nir
     from spikeloom.sw.report.wave_picture import wave_picture
 
-__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir", "wave_picture", "write_nir"]
+__all__ = [
+    "Chip",
+    "ClippedReLU",
+    "Config",
+    "NirModel",
+    "compile",
+    "load",
+    "plots",
+    "read_nir",
+    "wave_picture",
+    "write_nir",
+]
 
 
 def compile(
@@ -105,6 +118,7 @@ def __getattr__(name: str) -> Any:
         "Config": "spikeloom.sw.config.config",
         "ClippedReLU": "spikeloom.sw.frontend.clipped_relu",
         "NirModel": "spikeloom.sw.nir.reader",
+        "plots": "spikeloom.plots",
         "read_nir": "spikeloom.sw.nir.reader",
         "wave_picture": "spikeloom.sw.report.wave_picture",
     }
@@ -112,4 +126,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'spikeloom' has no attribute '{name}'")
     from importlib import import_module
 
+    if name == "plots":
+        return import_module(modules[name])
     return getattr(import_module(modules[name]), name)

@@ -19,7 +19,10 @@ from spikeloom.sim.reference.decision import scores_by_step, top_two
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.labels import layer_label
 
-__all__ = ["Example", "TileMap", "accuracy_by_steps", "conductance_maps", "trace_example"]
+__all__ = [
+    "Example", "TileMap", "accuracy_by_steps", "conductance_map", "conductance_maps", "step_thresholds",
+    "trace_example",
+]  # fmt: skip
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -99,36 +102,44 @@ def trace_example(
     return Example(images[index], None if labels is None else int(labels[index]), result)
 
 
+def step_thresholds(image: ChipImage, layer: int, steps: int) -> NDArray[np.int64]:
+    """Threshold of a layer in each of the first steps, int64 [steps], in units of one conductance step."""
+    phases = image.parameters.phases
+    return image.layers[layer].theta << (phases - 1 - np.arange(steps, dtype=np.int64) % phases)
+
+
 def conductance_maps(image: ChipImage, most: int = 4, programming: ImageProgramming | None = None) -> list[TileMap]:
     """The fullest-used tile of each of the first `most` layers: what was wanted and what the devices hold.
 
     `programming` is the chip's, if it is known; of a chip that is programmed by pulses it is found otherwise.
     """
-    maps = []
-    device = image.device
     if programming is None and image.programming.method == "verify":
         programming = program_image(image)
-    for index, (layer, shape) in enumerate(zip(image.layers[:most], image.parameters.layers, strict=False)):
-        held_S = None if programming is None else programming.layers[index].state.g_S
-        array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S, read_s=image.read_s)
-        rows, columns = min(shape.inputs, shape.tile_rows), min(shape.outputs, shape.tile_columns)
-        used = layer.weights != 0
-        counts = np.add.reduceat(
-            np.add.reduceat(used.astype(np.int64), np.arange(0, shape.inputs, shape.tile_rows), axis=0),
-            np.arange(0, shape.outputs, shape.tile_columns),
-            axis=1,
-        )
-        row, column = (int(v) for v in np.unravel_index(int(np.argmax(counts)), counts.shape))
-        window = (
-            slice(row * shape.tile_rows, row * shape.tile_rows + rows),
-            slice(column * shape.tile_columns, column * shape.tile_columns + columns),
-        )
-        maps.append(
-            TileMap(
-                title=f"{layer_label(layer.name)}: row tile {row + 1} of {shape.row_tiles}, "
-                f"column tile {column + 1} of {shape.column_tiles}",
-                target_S=layer.weights[window].astype(np.float64) * device.step_S,
-                programmed_S=(array.g_S[0] - array.g_S[1])[window],
-            )
-        )
-    return maps
+    return [conductance_map(image, index, programming) for index in range(min(most, len(image.layers)))]
+
+
+def conductance_map(image: ChipImage, index: int, programming: ImageProgramming | None = None) -> TileMap:
+    """That of layer `index`, see `conductance_maps`."""
+    if programming is None and image.programming.method == "verify":
+        programming = program_image(image)
+    layer, shape, device = image.layers[index], image.parameters.layers[index], image.device
+    held_S = None if programming is None else programming.layers[index].state.g_S
+    array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S, read_s=image.read_s)
+    rows, columns = min(shape.inputs, shape.tile_rows), min(shape.outputs, shape.tile_columns)
+    used = layer.weights != 0
+    counts = np.add.reduceat(
+        np.add.reduceat(used.astype(np.int64), np.arange(0, shape.inputs, shape.tile_rows), axis=0),
+        np.arange(0, shape.outputs, shape.tile_columns),
+        axis=1,
+    )
+    row, column = (int(v) for v in np.unravel_index(int(np.argmax(counts)), counts.shape))
+    window = (
+        slice(row * shape.tile_rows, row * shape.tile_rows + rows),
+        slice(column * shape.tile_columns, column * shape.tile_columns + columns),
+    )
+    return TileMap(
+        title=f"{layer_label(layer.name)}: row tile {row + 1} of {shape.row_tiles}, "
+        f"column tile {column + 1} of {shape.column_tiles}",
+        target_S=layer.weights[window].astype(np.float64) * device.step_S,
+        programmed_S=(array.g_S[0] - array.g_S[1])[window],
+    )

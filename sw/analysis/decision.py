@@ -8,11 +8,26 @@ from typing import Any
 
 from spikeloom.hw.params.parameters import Readout
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sw.compiler.provenance import Provenance
+from spikeloom.sw.datasets.image_set import ImageSet
 from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE
 from spikeloom.sw.passes.tune import Cost, Tuned
 
-__all__ = ["first_copies", "strategy_summary", "tuning_summary"]
+__all__ = ["first_copies", "learning_summaries", "strategy_summary", "tuning_summary"]
+
+
+def learning_summaries(
+    image: ChipImage, learnt: LearntRule | None, tuned: Tuned | None, provenance: Provenance | None
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """`strategy_summary` and `tuning_summary`, each with the validation images that it was `measured_on`."""
+    known = None if provenance is None else provenance.data_set
+    images = ImageSet("validation images given to compile" if known is None else f"validation images of '{known}'")
+    strategy, tuning = strategy_summary(image, learnt), tuning_summary(image, tuned)
+    return (
+        None if strategy is None or learnt is None else {**strategy, "measured_on": images.facts(learnt.images)},
+        None if tuning is None or tuned is None else {**tuning, "measured_on": images.facts(tuned.images)},
+    )
 
 
 def strategy_summary(image: ChipImage, learnt: LearntRule | None) -> dict[str, Any] | None:

@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.chip_facts import chip_facts
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
+from spikeloom.sw.analysis.classes import class_summary
+from spikeloom.sw.analysis.costs import latency_table
 from spikeloom.sw.analysis.efficiency import efficiency
 from spikeloom.sw.analysis.energy_counts import activity_means, energy_table
 from spikeloom.sw.analysis.mapping import mapping_summary
@@ -41,10 +44,6 @@ def tiles(layer: LayerParameters) -> dict[str, Any]:
         "tiles": number,
         "utilisation": layer.inputs * layer.outputs / (number * layer.tile_rows * layer.tile_columns),
     }
-
-
-def _mean(values: NDArray[Any] | None) -> float | None:
-    return None if values is None or len(values) == 0 else float(np.mean(values))
 
 
 def _accuracy(result: Result | None, labels: NDArray[Any] | None) -> float | None:
@@ -148,18 +147,18 @@ def summarise(
     """
     counted = widest(reference, rtl)
     timed = rtl if rtl is not None else reference
-    cycles = None if rtl is None else rtl.cycles
-    energies = energy_table(image, timed)
+    energies, latency = energy_table(image, timed), latency_table(image, rtl)
 
     def on(number: Any) -> dict[str, Any] | None:
         """The images of a result, or so many of them."""
         return measured_on.facts(len(number) if isinstance(number, Result) else number)
 
     whole = on(count if count is not None else len(labels) if labels is not None else counted)
-    cycles_on = None if cycles is None else on(rtl)
+    cycles_on = None if latency["cycles"]["mean"] is None else on(rtl)
     return {
         "name": image.name,
         "provenance": None if provenance is None else dict(provenance),
+        "chip": chip_facts(image),
         "images": None if reference is None else len(reference),
         "measured_on": whole,
         "accuracy": {
@@ -172,6 +171,13 @@ def summarise(
                 "rtl": on(rtl),
             },
         },
+        "confusion": None
+        if not counted or labels is None
+        else {
+            **class_summary(counted.classes, np.asarray(labels)[counted.ids], image.parameters.classes),
+            "level": "reference" if counted is reference else "rtl",
+            "measured_on": on(counted),
+        },
         "bit_exact": {
             "images": None,
             "values_compared": None,
@@ -183,18 +189,8 @@ def summarise(
             "measured_on": None if comparison is None else on(rtl if rtl is not None else comparison["images"]),
         },
         "steps": {**_steps(counted), "measured_on": on(counted)},
-        "cycles": {
-            "mean": _mean(cycles),
-            "max": None if cycles is None else int(np.max(cycles)),
-            "steps_mean": None if rtl is None or cycles is None else float(np.mean(rtl.steps)),
-            "measured_on": cycles_on,
-        },
-        "latency_s": {
-            "mean": None if cycles is None else float(np.mean(cycles)) / image.clock_Hz,
-            "max": None if cycles is None else float(np.max(cycles)) / image.clock_Hz,
-            "clock_Hz": image.clock_Hz,
-            "measured_on": cycles_on,
-        },
+        "cycles": {**latency["cycles"], "measured_on": cycles_on},
+        "latency_s": {**latency["latency_s"], "measured_on": cycles_on},
         "energy_J": {**energies, "measured_on": on(timed)},
         "efficiency": None if not timed else {**efficiency(image, timed, energies), "measured_on": on(timed)},
         "programming": None if programming is None else dict(programming),

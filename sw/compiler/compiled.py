@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from spikeloom.sim.chip.chip_facts import chip_line, chip_rows
 from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.plain_table import html_table
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.config.config import Config
@@ -74,4 +76,8 @@ class Compiled:
         if self.stages is not None:
             self.network = self.stages.normalised
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({chip_line(self.image)})"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Chip {self.image.name}", chip_rows(self.image), self.provenance.in_words())

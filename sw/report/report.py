@@ -1,6 +1,7 @@
 """The report of a run: one HTML page that needs nothing else, and `summary.json` with its numbers.
 
-`write_report` takes what is known and says "not run" of what is not. The same inputs give the same bytes: no dates, no
+`write_report` takes what is known; of figures that are not it says "not run", and sections in which there would be
+nothing are left out, and named at the end. The same inputs give the same bytes: no dates, no
 paths, no addresses; pictures lie inside the page.
 """
 
@@ -22,8 +23,15 @@ from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.chip.units import CODE
 from spikeloom.sim.programming.write_verify import ImageProgramming
-from spikeloom.sw.analysis.accuracy import Example, TileMap, accuracy_by_steps, conductance_maps, trace_example
-from spikeloom.sw.analysis.decision import strategy_summary, tuning_summary
+from spikeloom.sw.analysis.accuracy import (
+    Example,
+    TileMap,
+    accuracy_by_steps,
+    conductance_maps,
+    step_thresholds,
+    trace_example,
+)
+from spikeloom.sw.analysis.decision import learning_summaries
 from spikeloom.sw.analysis.drift import drift_summary, drifted_cells
 from spikeloom.sw.analysis.energy_counts import COMPONENTS
 from spikeloom.sw.analysis.mapping import stage_name
@@ -52,9 +60,12 @@ _MOST_RULES = 10
 """Leads in the table of a learnt strategy."""
 
 _PICTURES = (
-    "waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "feature_maps", "membranes",
+    "confusion", "waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "feature_maps", "membranes",
     "stage_cycles",
 )  # fmt: skip
+_MOST_CLASSES = 20
+"""Classes in the table of accuracy by class."""
+
 _STRATEGY_PICTURES = ("q_values", "k_search", "tuning")
 _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
 
@@ -122,7 +133,7 @@ def write_report(
     plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
     count = len(images) if images is not None else len(labels) if labels is not None else None
     timed = rtl if rtl is not None and np.array_equal(rtl.ids, np.arange(len(rtl))) else None
-    held_out = ImageSet(_validation(provenance))
+    learnt, tuning = learning_summaries(image, strategy, tuned, provenance)
     summary = summarise(
         image,
         reference=reference,
@@ -138,8 +149,8 @@ def write_report(
             None if accuracies is None else measured_on.facts(count),
             "accuracy",
         ),
-        strategy=_on(strategy_summary(image, strategy), held_out.facts(None if strategy is None else strategy.images)),
-        tuning=_on(tuning_summary(image, tuned), held_out.facts(None if tuned is None else tuned.images)),
+        strategy=learnt,
+        tuning=tuning,
         notes=notes,
         drift=_on(drift_summary(image, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
         lifetime=None if lifetime is None else {"measured_on": measured_on.facts(lifetime["test_images"]), **lifetime},
@@ -196,15 +207,9 @@ def render(
         telling=TELLING_STEPS,
         most_rules=_MOST_RULES,
         cell=cell,
+        most_classes=_MOST_CLASSES,
         origin=None if provenance is None else provenance.in_words(),
     )
-
-
-def _validation(provenance: Provenance | None) -> str:
-    """What validation images are called."""
-    if provenance is None or provenance.data_set is None:
-        return "validation images given to compile"
-    return f"validation images of '{provenance.data_set}'"
 
 
 def _on(
@@ -233,11 +238,6 @@ def _stage(stage: Any) -> tuple[str, float]:
     return str(name), float(accuracy)
 
 
-def _thresholds(image: ChipImage, layer: int, steps: int) -> NDArray[np.int64]:
-    phases = image.parameters.phases
-    return image.layers[layer].theta << (phases - 1 - np.arange(steps, dtype=np.int64) % phases)
-
-
 def _pictures(
     image: ChipImage,
     summary: Mapping[str, Any],
@@ -251,6 +251,8 @@ def _pictures(
     counted = widest(reference, rtl)
     if summary["waterfall"]:
         figures["waterfall"] = plots.waterfall([(s["stage"], s["accuracy"]) for s in summary["waterfall"]])
+    if summary["confusion"]:
+        figures["confusion"] = plots.confusion(np.array(summary["confusion"]["matrix"]))
     if summary["accuracy_by_steps"]:
         accuracy = summary["accuracy"]["reference"]
         decided = None if accuracy is None or reference is None else (float(np.mean(reference.steps)), accuracy)
@@ -283,7 +285,7 @@ def _pictures(
             figures["membranes"] = plots.membranes(
                 [trace.membranes[layer][0, :steps] for layer in own],
                 [names[layer] for layer in own],
-                [_thresholds(image, layer, steps) for layer in own],
+                [step_thresholds(image, layer, steps) for layer in own],
             )
     found: dict[str, Any] = dict.fromkeys(_PICTURES)
     found.update((name, plots.data_uri(figure)) for name, figure in figures.items())

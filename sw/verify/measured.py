@@ -13,7 +13,7 @@ from spikeloom.sim.chip.origin import Origin, image_digests
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
 
-__all__ = ["check_measured", "compared", "measured"]
+__all__ = ["check_measured", "check_result", "compared", "measured"]
 
 
 def measured(
@@ -58,6 +58,35 @@ def check_measured(image: ChipImage, pixels: NDArray[np.uint8], reference: Resul
             f"The result given as reference has {len(reference)} images, but the report is about {len(pixels)}; run "
             "chip.predict on all of them, or leave it out"
         )
+
+
+def check_result(image: ChipImage, result: Any, pixels: NDArray[np.uint8] | None = None) -> None:
+    """Hold one result, of whichever kind, to a chip, and to its images uint8 [images, inputs], row by row, if given.
+
+    Raises `TypeError` for what is no result; `ValueError` for one of another chip or of other images.
+    """
+    from spikeloom.sw.weight_image.file import chip_digest
+
+    if not isinstance(result, Result):
+        raise TypeError(f"result must be a result of chip.predict or chip.cosim, not {type(result).__name__}")
+    origin = result.origin
+    other = result.spikes.shape[1] != len(image.layers) if origin is None else origin.chip != chip_digest(image)
+    if other:
+        raise ValueError(
+            "The result is of another chip, or of this one before it was changed; give what this chip's predict or "
+            "cosim has returned"
+        )
+    if pixels is None:
+        return
+    if len(pixels) != len(result):
+        raise ValueError(f"There are {len(pixels)} images, but the result has {len(result)}; give those it is of")
+    if origin is not None:
+        rows = np.flatnonzero((origin.images != image_digests(pixels)).any(axis=1))
+        if len(rows):
+            raise ValueError(
+                f"The result is of other images: its row {rows[0]} is not image {rows[0]} of those given; give the "
+                "images it is of, in their order"
+            )
 
 
 def _origin(name: str, result: Any, method: str) -> Origin:

@@ -13,10 +13,13 @@ import spikeloom.sim.cosim.run
 import spikeloom.sim.cosim.simulator
 from spikeloom.sim.chip.result import Mismatch
 from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.analysis.chip_summary import CHIP_KEYS
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.common.errors import ConfigError, FileError
+from spikeloom.sw.common.readable import span
 from spikeloom.sw.host.load import LoadReport
 from spikeloom.sw.verify.measured import measured
+from tests.conftest import SIMULATORS
 from tests.fixtures.models import make_chip, make_images, make_model
 
 CHIP = make_chip(device={"device_sigma": 0.05, "read_sigma": 0.02})
@@ -149,7 +152,79 @@ def test_report_without_a_run(tmp_path):
 
 
 def test_repr_names_the_network():
-    assert repr(CHIP) == "Chip(Sequential: 20-12-7-5, 4-bit cells)"
+    assert repr(CHIP) == (
+        f"Chip(Sequential: 20-12-7-5, 4-bit cells; even coding, winner_k rule with k {CHIP.image.k}, "
+        f"at most {CHIP.image.t_max} steps)"
+    )
+
+
+def test_notebooks_show_a_chip_as_a_table():
+    named = Chip(replace(CHIP.image, name="<i>"), CHIP.config, provenance=CHIP.provenance)
+    text = named._repr_html_()
+    assert text.startswith("<table") and "Chip &lt;i&gt;" in text and "<i>" not in text
+    assert "<td" in text and "20-12-7-5" in text and "device_sigma 5 %" in text and "class Sequential" in text
+
+
+def test_the_summary_is_that_of_a_report_without_images(tmp_path):
+    found = CHIP.summary()
+    CHIP.report(tmp_path)
+    known = json.loads((tmp_path / "summary.json").read_text())
+    assert tuple(found) == CHIP_KEYS and json.loads(json.dumps(found)) == {key: known[key] for key in CHIP_KEYS}
+    assert found["chip"]["sizes"] == [20, 12, 7, 5] and found["layers"][1]["outputs"] == 7
+    lines = repr(found).splitlines()
+    assert lines[0] == "Chip Sequential" and any(line.split() == ["network", "20-12-7-5"] for line in lines)
+    assert len(lines) < 30 and found._repr_html_().startswith("<table")
+
+
+@pytest.fixture(scope="module")
+def verilog():
+    """Some images through the generated Verilog."""
+    return CHIP.cosim(IMAGES[:6], simulator=SIMULATORS[-1])
+
+
+def test_energy_and_latency_are_those_of_the_report(verilog, tmp_path):
+    CHIP.report(tmp_path, IMAGES[:6], rtl=verilog)
+    known = json.loads((tmp_path / "summary.json").read_text())
+    energy, latency = CHIP.energy(verilog), CHIP.latency(verilog)
+    for group in (known["energy_J"], known["cycles"], known["latency_s"]):
+        assert group.pop("measured_on")["count"] == 6
+    extra = {"images": 6, "cycles_from": "measured in the Verilog"}
+    assert json.loads(json.dumps(energy)) == {**known["energy_J"], **extra}
+    assert latency == {"cycles": known["cycles"], "latency_s": known["latency_s"], **extra}
+    assert energy["total"]["low"] < energy["total"]["typical"] < energy["total"]["high"]
+    assert span(energy["total"], "J") in repr(energy) and "measured in the Verilog" in repr(latency)
+
+
+def test_the_formula_gives_what_the_verilog_counts(verilog):
+    for options in ({}, {"trace": "spikes"}):
+        result = CHIP.predict(IMAGES[:6], **options)
+        latency, energy = CHIP.latency(result, IMAGES[:6]), CHIP.energy(result, IMAGES[:6])
+        assert latency["cycles_from"] == energy["cycles_from"] == "from the formula" and "from the formula" in repr(
+            latency
+        )
+        assert latency["cycles"] == CHIP.latency(verilog)["cycles"]
+        assert latency["latency_s"]["mean"] == verilog.cycles.mean() / CHIP.image.clock_Hz
+        assert energy["total"] == CHIP.energy(verilog)["total"]
+    alone = CHIP.energy(result)
+    assert alone["total"] is None and alone["control"] is None and alone["cycles_from"] is None
+    assert alone["crossbar"] == energy["crossbar"] and "needs clock cycles: give the images" in repr(alone)
+
+
+RESULT = CHIP.predict(IMAGES)
+WRONG = [
+    (lambda: CHIP.latency(RESULT), ValueError, r"^This result has no clock cycles.* chip\.latency\(result, images\)"),
+    (lambda: CHIP.latency(RESULT, IMAGES[:4]), ValueError, "^There are 4 images, but the result has 30"),
+    (lambda: CHIP.energy(RESULT, IMAGES[::-1]), ValueError, "^The result is of other images: its row 0 is not image 0"),
+    (lambda: CHIP.energy(make_chip(seed=3).predict(IMAGES)), ValueError, "^The result is of another chip"),
+    (lambda: CHIP.energy(run_reference(make_chip(20, 5).image, IMAGES)), ValueError, "^The result is of another chip"),
+    (lambda: CHIP.energy(IMAGES), TypeError, "^result must be a result of chip.predict or chip.cosim, not ndarray$"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "sentence"), WRONG)
+def test_energy_and_latency_are_of_results_of_this_chip(call, error, sentence):
+    with pytest.raises(error, match=sentence):
+        call()
 
 
 def test_a_tiny_chip_reports_end_to_end(tmp_path):

@@ -125,7 +125,7 @@ FUNCTIONS: dict[str, dict[str, Door]] = {
 }
 """Functions; methods of the objects below are looked up by the names of their parameters."""
 
-FILL = {"images": IMAGES, "labels": LABELS, "chip": CHIP}
+FILL: dict[str, Any] = {"images": IMAGES, "labels": LABELS, "chip": CHIP}
 
 
 def _methods(parameter: str, folder: Path) -> dict[str, Door]:
@@ -148,6 +148,15 @@ def _methods(parameter: str, folder: Path) -> dict[str, Door]:
 
 
 RESULT = CHIP.predict(IMAGES)
+FILL["result"] = RESULT
+FUNCTIONS["images"] |= {
+    "plots.energy": lambda x: spikeloom.plots.energy(CHIP, RESULT, x),
+    "plots.accuracy_over_steps": lambda x: spikeloom.plots.accuracy_over_steps(CHIP, x, LABELS),
+}
+FUNCTIONS["labels"] |= {
+    "plots.confusion_matrix": lambda x: spikeloom.plots.confusion_matrix(CHIP, RESULT, x),
+    "plots.accuracy_over_steps": lambda x: spikeloom.plots.accuracy_over_steps(CHIP, IMAGES, x),
+}
 
 
 def _doors(parameter: str, folder: Path) -> dict[str, Door]:
@@ -233,7 +242,16 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
     ],
 }  # fmt: skip
 KNOWN = {
-    "images": {"Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Chip.diagnose", "Host.infer"},
+    "images": {
+        "Chip.predict",
+        "Chip.cosim",
+        "Chip.report",
+        "Chip.pixels",
+        "Chip.diagnose",
+        "Chip.energy",
+        "Chip.latency",
+        "Host.infer",
+    },
     "labels": {"Chip.report", "Result.accuracy"},
     "ids": {"Chip.predict", "Chip.cosim", "Host.infer"},
     "trace": {"Chip.predict", "Chip.cosim"},

@@ -1,8 +1,11 @@
 """The report's pictures: one function each, numbers in, `matplotlib` figure out, one style.
 
+Where a function has `axes`, it draws into those that it is given, and returns their figure.
+
 Nothing here reads files or knows about runs. The pictures of the chip's inside are in `sw.report.plots.traces` and
-`sw.report.plots.feature_maps`, that of clock cycles in `sw.report.plots.stage_cycles`, those of programming in
-`sw.report.plots.programming`, the style in `sw.report.plots.style`; all are names of this module.
+`sw.report.plots.feature_maps`, that of classes in `sw.report.plots.confusion`, that of clock cycles in
+`sw.report.plots.stage_cycles`, those of programming in `sw.report.plots.programming`, the style in
+`sw.report.plots.style`; all are names of this module.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spikeloom.sw.common.readable import share, si
+from spikeloom.sw.report.plots.confusion import confusion
 from spikeloom.sw.report.plots.feature_maps import feature_maps
 from spikeloom.sw.report.plots.programming import failed_pairs, pulses_histogram, target_against_reached, weight_errors
 from spikeloom.sw.report.plots.stage_cycles import stage_cycles
@@ -29,6 +33,7 @@ from spikeloom.sw.report.plots.style import (
     RED,
     SERIES,
     STYLE,
+    axes_or_new,
     data_uri,
     large_ticks,
     legend_above,
@@ -41,6 +46,7 @@ __all__ = [
     "accuracy_by_steps",
     "cells",
     "conductance",
+    "confusion",
     "data_uri",
     "energy",
     "failed_pairs",
@@ -89,12 +95,14 @@ def waterfall(stages: Sequence[tuple[str, float]]) -> Figure:
 
 
 def accuracy_by_steps(
-    accuracies: Sequence[float], decided: tuple[float, float] | None = None, ann: float | None = None
+    accuracies: Sequence[float],
+    decided: tuple[float, float] | None = None,
+    ann: float | None = None,
+    axes: Axes | None = None,
 ) -> Figure:
     """Accuracy (0 .. 1) if all images stopped after 1, 2, ... steps; `decided` is the rule's (mean steps, accuracy)."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = new_figure(5.2, 3.2)
-        ax: Axes = axes[0, 0]
+        figure, ax = axes_or_new(axes, 5.2, 3.2)
         steps = np.arange(1, len(accuracies) + 1)
         ax.plot(steps, 100 * np.asarray(accuracies), "-o", color=BLUE, markersize=4, label="fixed number of steps")
         if decided is not None:
@@ -118,11 +126,10 @@ def accuracy_by_steps(
     return figure
 
 
-def steps_histogram(steps: NDArray[np.integer], t_max: int) -> Figure:
+def steps_histogram(steps: NDArray[np.integer], t_max: int, axes: Axes | None = None) -> Figure:
     """How many images stopped after how many steps."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = new_figure(5.2, 3.2)
-        ax: Axes = axes[0, 0]
+        figure, ax = axes_or_new(axes, 5.2, 3.2)
         counts = np.bincount(steps, minlength=t_max + 1)[1 : t_max + 1]
         share = 100 * counts / max(1, len(steps))
         ax.bar(np.arange(1, t_max + 1), share, color=BLUE, width=0.8)
@@ -152,14 +159,13 @@ def latency_histogram(seconds: NDArray[np.floating]) -> Figure:
     return figure
 
 
-def energy(components_J: Mapping[str, Mapping[str, float] | None]) -> Figure:
+def energy(components_J: Mapping[str, Mapping[str, float] | None], axes: Axes | None = None) -> Figure:
     """Mean energy of an image by component, {"low", "typical", "high"} joules; components of None are left out. Bars
     are the typical figures, lines go from the lowest to the highest.
     """
     with matplotlib.rc_context(STYLE):
         known = {name: value for name, value in components_J.items() if value is not None}
-        figure, axes = new_figure(5.2, 0.9 + 0.42 * len(known))
-        ax: Axes = axes[0, 0]
+        figure, ax = axes_or_new(axes, 5.2, 0.9 + 0.42 * len(known))
         largest = max([*(value["typical"] for value in known.values()), 1e-15])
         factor, unit = next(
             pair for pair in ((1e-6, "µJ"), (1e-9, "nJ"), (1e-12, "pJ"), (0.0, "fJ")) if largest >= pair[0]

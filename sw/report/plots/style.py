@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import matplotlib
 import numpy as np
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-__all__ = ["data_uri", "large_ticks", "legend_above", "new_figure", "whole_ticks"]
+__all__ = ["axes_or_new", "data_uri", "large_ticks", "legend_above", "new_figure", "whole_ticks"]
 
 INK, MUTED, GRID = "#1f2933", "#66727f", "#e3e8ee"
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2563a8", "#d9822b", "#2f8f5b", "#c2413b", "#7a5ba6", "#9aa5b1"
@@ -62,6 +62,14 @@ def new_figure(
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options)  # type: ignore[call-overload]
     return figure, axes
+
+
+def axes_or_new(axes: Axes | None, width: float, height: float) -> tuple[Figure, Axes]:
+    """The axes to draw into with their figure: those given, or those of a new figure of this size, inches."""
+    if axes is None:
+        figure, made = new_figure(width, height)
+        return figure, made[0, 0]
+    return cast(Figure, axes.get_figure(root=True)), axes
 
 
 def legend_above(ax: Axes, columns: int = 3, size: float = 8.5) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import matplotlib
 import numpy as np
@@ -17,14 +18,23 @@ __all__ = ["conductance", "membranes", "raster"]
 
 
 def raster(
-    spikes: Sequence[NDArray[np.bool_]], names: Sequence[str], pixels: NDArray[np.uint8] | None = None
+    spikes: Sequence[NDArray[np.bool_]],
+    names: Sequence[str],
+    pixels: NDArray[np.uint8] | None = None,
+    axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Every spike of one image: a panel a layer, bool [steps, neurons]; the image itself beside it if it is square."""
+    """Every spike of one image: a panel a layer, bool [steps, neurons]; the image itself beside it if it is square.
+
+    With `axes`, those of the layers, the image is not drawn.
+    """
     with matplotlib.rc_context(STYLE):
         side = 0 if pixels is None else int(np.sqrt(pixels.size))
-        square = pixels is not None and side * side == pixels.size
-        figure = Figure(figsize=(9.4, 1.4 + 1.45 * len(spikes)), layout="constrained")
-        grid = figure.add_gridspec(len(spikes), 2, width_ratios=[1.0, 3.2] if square else [0.001, 1.0])
+        square = pixels is not None and side * side == pixels.size and axes is None
+        if axes is None:
+            figure = Figure(figsize=(9.4, 1.4 + 1.45 * len(spikes)), layout="constrained")
+            grid = figure.add_gridspec(len(spikes), 2, width_ratios=[1.0, 3.2] if square else [0.001, 1.0])
+        else:
+            figure = cast(Figure, axes[0].get_figure(root=True))
         if pixels is not None and square:
             ax = figure.add_subplot(grid[:, 0])
             ax.imshow(pixels.reshape(side, side), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
@@ -34,7 +44,7 @@ def raster(
             ax.spines[:].set_visible(True)
         panels = []
         for layer, (fired, name) in enumerate(zip(spikes, names, strict=True)):
-            ax = figure.add_subplot(grid[layer, 1])
+            ax = figure.add_subplot(grid[layer, 1]) if axes is None else axes[layer]
             step, neuron = np.nonzero(fired)
             thick = float(np.clip(52.0 / fired.shape[1], 0.6, 4.5))
             colour = SERIES[layer % 4]
@@ -56,15 +66,20 @@ def membranes(
     names: Sequence[str],
     thresholds: Sequence[NDArray[np.integer]],
     most: int = 10,
+    axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Membranes after the reset, a panel a layer, int [steps, neurons]; thresholds of each step, int [steps].
 
     Of a layer with more than `most` neurons, those whose membranes come highest are drawn.
     """
     with matplotlib.rc_context(STYLE):
-        figure, axes = new_figure(9.4, 0.9 + 1.9 * len(values), rows=len(values))
+        if axes is None:
+            figure, made = new_figure(9.4, 0.9 + 1.9 * len(values), rows=len(values))
+            axes = list(made[:, 0])
+        else:
+            figure = cast(Figure, axes[0].get_figure(root=True))
         for layer, (trace, name, theta) in enumerate(zip(values, names, thresholds, strict=True)):
-            ax: Axes = axes[layer, 0]
+            ax = axes[layer]
             highest = trace.max(axis=0).astype(np.int64)
             chosen = np.sort(np.argsort(-highest, kind="stable")[:most])
             steps = np.arange(1, trace.shape[0] + 1)
@@ -79,17 +94,23 @@ def membranes(
             whole_ticks(ax.xaxis)
             ax.grid(axis="y")
             ax.legend(frameon=False, fontsize=7.5, ncols=1, loc="center left", bbox_to_anchor=(1.0, 0.5), title=None)
-        axes[-1, 0].set_xlabel("step")
-        figure.align_ylabels(axes[:, 0])
+        axes[-1].set_xlabel("step")
+        figure.align_ylabels(list(axes))
     return figure
 
 
-def conductance(target_S: NDArray[np.floating], programmed_S: NDArray[np.floating]) -> Figure:
-    """One tile: target, programmed, and their difference, signed (G+ - G-), siemens [rows, columns]."""
+def conductance(
+    target_S: NDArray[np.floating], programmed_S: NDArray[np.floating], axes: Sequence[Axes] | None = None
+) -> Figure:
+    """One tile: target, programmed, and their difference, signed (G+ - G-), siemens [rows, columns]; three panels."""
     with matplotlib.rc_context(STYLE):
         rows, columns = target_S.shape
         height = float(np.clip(2.6 * rows / max(columns, 1), 2.3, 4.4))
-        figure, axes = new_figure(9.4, height + 0.6, columns=3)
+        if axes is None:
+            figure, made = new_figure(9.4, height + 0.6, columns=3)
+            axes = list(made[0])
+        else:
+            figure = cast(Figure, axes[0].get_figure(root=True))
         limit = max(1e-3, 1e6 * float(max(np.abs(target_S).max(), np.abs(programmed_S).max())))
         error = np.round(1e6 * (programmed_S - target_S), 9)  # what is left of rounding is no error
         widest = max(1e-3, float(np.abs(error).max()))
@@ -98,7 +119,7 @@ def conductance(target_S: NDArray[np.floating], programmed_S: NDArray[np.floatin
             (1e6 * programmed_S, "programmed", "RdBu_r", limit),
             (error, "programmed - target" if error.any() else "no difference", "PuOr_r", widest),
         )
-        for ax, (values, name, colours, bound) in zip(axes[0], panels, strict=True):
+        for ax, (values, name, colours, bound) in zip(axes, panels, strict=True):
             picture = ax.imshow(
                 values, cmap=colours, norm=TwoSlopeNorm(0.0, -bound, bound), aspect="auto", interpolation="nearest"
             )
@@ -110,5 +131,5 @@ def conductance(target_S: NDArray[np.floating], programmed_S: NDArray[np.floatin
             bar = figure.colorbar(picture, ax=ax, shrink=0.9, pad=0.02)
             bar.outline.set_visible(False)  # type: ignore[operator]
             bar.set_label("G⁺ - G⁻ (µS)" if name != panels[2][1] else "difference (µS)")
-        axes[0, 0].set_ylabel("row")
+        axes[0].set_ylabel("row")
     return figure

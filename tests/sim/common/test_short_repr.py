@@ -59,10 +59,15 @@ def test_a_result_says_what_came_of_the_images():
     text = repr(result)
     for number in np.unique(result.classes):
         assert f"{number}: {np.sum(result.classes == number)}" in text
-    assert text.startswith("Result(30 images; classes {") and f"{result.steps.mean():.2f} steps on average" in text
-    assert f"{result.reasons.mean():.1%} ended by the rule" in text and text.endswith("; with trace)")
+    assert (
+        text.startswith("Result(30 images of the integer reference; classes {")
+        and f"{result.steps.mean():.2f} steps on average" in text
+    )
+    assert f"{result.reasons.mean():.1%} ended by the rule" in text and text.endswith(
+        "; with trace; accuracy is not known without labels)"
+    )
     many = dataclasses.replace(result, classes=np.arange(30, dtype=np.int32), cycles=np.full(30, 7), trace=None)
-    assert "30 different classes" in repr(many) and repr(many).endswith("7 clock cycles on average)")
+    assert "30 different classes" in repr(many) and "; 7 clock cycles on average; accuracy" in repr(many)
     one = run_reference(chip.image, make_images(1, 20))
     assert repr(one).startswith("Result(1 image; ")
     empty = {name: getattr(one, name)[:0] for name in ("classes", "steps", "margins", "reasons", "spikes", "ids")}

@@ -91,7 +91,7 @@ def test_the_page_of_a_rule_that_never_stops(tmp_path):
 
 def test_the_page_says_that_nothing_was_learnt_or_tuned(tmp_path):
     text = write_report(tmp_path, image=make_chip(), maps=[]).read_text()
-    assert "nothing was learnt" in text and "Thresholds are those of the conversion" in text
+    assert "nothing was learnt" in text and "thresholds are those of the conversion" in text
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -124,7 +124,8 @@ def test_pages(runs: tuple[Result, Result], tmp_path: Path) -> None:
     assert "5 of 6 agree with the formula to the cycle" in text and "What copies of the crossbars would change" in text
     assert json.loads((tmp_path / "summary.json").read_text())["data_path"]["measured_equal"] == 5
     text = write_report(tmp_path, image=CHIP, maps=[]).read_text()
-    assert "The clock cycles of the stages (needs images and a run of the reference or the Verilog): not run." in text
+    assert "Where the clock cycles go (needs images and a run of the reference or the Verilog)" in text
+    assert "<h3>Where the clock cycles go" not in text
     dense = make_chip()
     text = write_report(tmp_path, image=dense, rtl=make_result(dense, cycles=True), maps=[]).read_text()
     assert "A chain of dense layers" in text and "Where the clock cycles go" not in text and "tile reads" in text

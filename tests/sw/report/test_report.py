@@ -67,7 +67,7 @@ def test_the_summary_has_every_key_and_the_page_every_part(folder: Path) -> None
     assert summary["config"]["decision"]["k"] == 2 and summary["bit_exact"]["mismatches"] == 0
     text = (folder / "report.html").read_text()
     assert "not run" not in text
-    assert text.count("<img ") == 9 and text.count("<figcaption>") == 9
+    assert text.count("<img ") == 10 and text.count("<figcaption>") == 10
     assert "123,456" in text and "0 mismatches" in text and "98.12 %" in text
 
 
@@ -87,19 +87,50 @@ def test_the_same_inputs_give_the_same_bytes(folder: Path, tmp_path: Path) -> No
 
 def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     text = write_report(tmp_path, image=make_chip(), maps=[]).read_text()
-    for sentence in (
-        "The Verilog was not run for this report",
-        "The diagnosis: not run.",
-        "Accuracy after each conversion stage: not run.",
-        "The trace of an image: not run.",
-        "Energy: not run.",
-        "Latency (needs the co-simulation): not run.",
-        "Cell counts: not run.",
+    assert "The Verilog was not run for this report" in text
+    (note,) = re.findall(r'<p class="note" id="left-out">(.*)</p>', text)
+    for part in (
+        "Accuracy by class (needs labels and a result); Diagnosis (not run); Where accuracy goes (not run); ",
+        "nothing was learnt); Model tuning (thresholds are those of the conversion, [convert] tune is false)",
+        "One image (not run); Programming (levels were put straight into the cells",
+        "Devices (not run); Drift and lifetime (cells of kind &#34;linear&#34; do not drift); ",
+        "Energy and latency (not run); Cells by component (not run).",
     ):
-        assert sentence in text
+        assert part in note
     assert "<img" not in text
+    assert sections(text) == ["results", "conversion", "mapping", "hardware", "configuration"]
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["accuracy"]["rtl"] is None and summary["bit_exact"]["mismatches"] is None
+
+
+def sections(text: str) -> list[str]:
+    """The page's sections, in their order, which its contents must be."""
+    found = re.findall(r'<h2 id="(\w+)">', text)
+    assert re.findall(r'<a href="#(\w+)">', text) == found
+    return found
+
+
+def test_sections_are_those_in_which_something_was_done(folder: Path) -> None:
+    assert sections((folder / "report.html").read_text()) == [
+        "results", "classes", "diagnosis", "waterfall", "conversion", "steps", "example", "devices", "energy",
+        "mapping", "hardware", "configuration",
+    ]  # fmt: skip
+
+
+def test_accuracy_by_class(folder: Path, tmp_path: Path) -> None:
+    found = json.loads((folder / "summary.json").read_text())["confusion"]
+    text = (folder / "report.html").read_text()
+    assert 'alt="Confusion matrix"' in text and found["level"] == "rtl"
+    for row in found["classes"]:  # labels are the classes decided
+        assert row["images"] == row["right"] == found["matrix"][row["class"]][row["class"]]
+        cells = (row["class"], row["images"], row["right"], "100.0 %", "")
+        assert "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" in text
+    chip = make_chip((64, 40, 30))
+    result = make_result(chip, 300)
+    text = write_report(tmp_path, image=chip, labels=(result.classes + 2) % 30, reference=result, maps=[]).read_text()
+    assert "The table has the 20 classes recognised worst." in text and text.count("<td>0.0 %</td>") == 20
+    number = int(np.sum(result.classes == 3))
+    assert f"<td>5</td><td>{number}</td><td>0</td><td>0.0 %</td><td>3 ({number})</td>" in text
 
 
 def test_images_are_enough_for_curve_and_example(tmp_path: Path) -> None:
@@ -113,7 +144,7 @@ def test_images_are_enough_for_curve_and_example(tmp_path: Path) -> None:
 
 def test_levels_put_straight_in_have_no_pulses(folder: Path) -> None:
     text = (folder / "report.html").read_text()
-    assert '<h2 id="programming">' in text and "there were no pulses" in text and "verify reads" not in text
+    assert '<h2 id="programming">' not in text and "there were no pulses" in text and "verify reads" not in text
     assert json.loads((folder / "summary.json").read_text())["programming"] is None
 
 

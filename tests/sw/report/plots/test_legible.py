@@ -49,6 +49,8 @@ def large() -> dict[str, Callable[[], Figure]]:
         "steps at the end": lambda: plots.steps_histogram(np.full(100, 20), 20),
         "steps everywhere": lambda: plots.steps_histogram(np.arange(1, 65), 64),
         "latency": lambda: plots.latency_histogram(np.linspace(1e-6, 1e-3, 500)),
+        "confusion": lambda: plots.confusion(RNG.integers(0, 10**5, (12, 12))),
+        "confusion of many": lambda: plots.confusion(RNG.integers(0, 10**5, (100, 100))),
         "energy": lambda: plots.energy({name: {"low": 1e-10, "typical": 1e-9, "high": 5e-9} for name in COMPONENTS}),
         "cells": lambda: plots.cells(many),
         "cells, all alike": lambda: plots.cells(even),

@@ -41,6 +41,7 @@ def some_figures() -> dict[str, Figure]:
         "errors": plots.weight_errors(error, error / 2),
         "pulses": plots.pulses_histogram(rng.integers(0, 20, 90), failed),
         "failed": plots.failed_pairs([kinds, kinds[:30, :5]], ["a", "b"], [(16, 8), (16, 8)]),
+        "confusion": plots.confusion(rng.integers(0, 90, (5, 5))),
         "cells": plots.cells({"npu": {"$add": 3, "$mux": 5}, "encoder": {"$add": 1}}),
     }
 
@@ -73,6 +74,24 @@ def test_a_picture_holds_no_date_and_nothing_of_the_machine() -> None:
 def test_energy_leaves_out_what_is_not_known() -> None:
     ticks = [label.get_text() for label in some_figures()["energy"].axes[0].get_yticklabels()]
     assert ticks == ["crossbar", "ADC", "DAC"]
+
+
+def test_a_confusion_matrix_has_its_numbers_and_the_shares_of_each_class() -> None:
+    ax = plots.confusion(np.array([[3, 1], [0, 0]])).axes[0]
+    assert {text.get_position(): text.get_text() for text in ax.texts} == {(0, 0): "3", (1, 0): "1"}
+    shown = ax.images[0].get_array()
+    assert shown is not None and shown.tolist() == [[75.0, 25.0], [0.0, 0.0]]
+    assert not plots.confusion(np.ones((13, 13), np.int64)).axes[0].texts
+
+
+def test_pictures_are_drawn_into_axes_that_are_given() -> None:
+    figure = Figure()
+    ax, *panels = figure.subplots(1, 4)
+    assert plots.steps_histogram(np.array([1, 2]), 2, ax) is figure
+    assert [bar.get_height() for bar in ax.patches] == [50.0, 50.0]
+    levels = np.ones((3, 2)) * 1e-6
+    assert plots.conductance(levels, levels, panels) is figure
+    assert [panel.get_title() for panel in panels] == ["target", "programmed", "no difference"]
 
 
 def test_steps_histogram_counts_every_image() -> None:

@@ -1,0 +1,182 @@
+"""Pictures of chips and results, as matplotlib axes: the report's, for notebooks and scripts.
+
+    from spikeloom import plots
+    axes = plots.energy(chip, chip.cosim(images[:20]))
+    axes.figure.savefig("energy.svg")
+
+Every function takes the chip first. Without `axes` it makes a figure through `matplotlib.pyplot`, which notebooks show
+by themselves and scripts with `pyplot.show()`; with `axes` it draws there. It returns the axes: one, or an array of
+them where the picture has several panels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from spikeloom.sim.chip.result import Result, Trace
+from spikeloom.sim.common.arguments import check_labels
+from spikeloom.sw.analysis import accuracy
+from spikeloom.sw.analysis import classes as by_class
+from spikeloom.sw.analysis.energy_counts import COMPONENTS
+from spikeloom.sw.chip import Chip
+from spikeloom.sw.common.labels import layer_label
+from spikeloom.sw.report.plots import overview
+from spikeloom.sw.report.plots.style import STYLE
+from spikeloom.sw.verify.measured import check_result
+
+__all__ = [
+    "accuracy_over_steps", "conductance_maps", "confusion_matrix", "energy", "membranes", "raster", "steps_histogram",
+]  # fmt: skip
+
+Panels = NDArray[np.object_]
+"""Axes, one a panel."""
+
+
+def steps_histogram(chip: Chip, result: Result, axes: Axes | None = None) -> Axes:
+    """Share of the images by steps used, and the mean."""
+    check_result(chip.image, result)
+    ax = _one(axes, 5.2, 3.2)
+    overview.steps_histogram(result.steps, chip.image.t_max, ax)
+    return ax
+
+
+def accuracy_over_steps(
+    chip: Chip, images: Any, labels: Any, result: Result | None = None, axes: Axes | None = None
+) -> Axes:
+    """Accuracy if every image were decided after step 1, 2, ... T_max; runs the reference once.
+
+    images, labels : as for `Chip.report`
+    result : of these images; its mean steps and accuracy are marked, which is where the decision rule lies
+    """
+    pixels = chip.pixels(images)
+    known = check_labels(labels, len(pixels), chip.parameters.classes)
+    decided = None
+    if result is not None:
+        check_result(chip.image, result, pixels)
+        decided = float(np.mean(result.steps)), result.accuracy(known)
+    values = accuracy.accuracy_by_steps(chip.image, pixels, known)
+    ax = _one(axes, 5.2, 3.2)
+    overview.accuracy_by_steps([np.nan if value is None else value for value in values], decided, axes=ax)
+    return ax
+
+
+def energy(chip: Chip, result: Result, images: Any = None, axes: Axes | None = None) -> Axes:
+    """Modelled energy of an image by part, typical, with lines from low to high: what `Chip.energy` gives."""
+    found = chip.energy(result, images)
+    parts = {name: found[name] for name in COMPONENTS}
+    ax = _one(axes, 5.2, 0.9 + 0.42 * sum(value is not None for value in parts.values()))
+    overview.energy(parts, ax)
+    return ax
+
+
+def confusion_matrix(chip: Chip, result: Result, labels: Any, axes: Axes | None = None) -> Axes:
+    """Images by class (row) and decision (column).
+
+    labels : integers [images], of the result's images
+    """
+    check_result(chip.image, result)
+    known = check_labels(labels, len(result), chip.parameters.classes)
+    ax = _one(axes, 5.2, 4.6)
+    overview.confusion(by_class.confusion_matrix(result.classes, known, chip.parameters.classes), ax)
+    return ax
+
+
+def raster(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
+    """Every spike of one image until its decision, a panel a layer.
+
+    result : with a trace, of `predict(..., trace="spikes")`
+    image : row of the result
+    """
+    trace, steps = _traced(chip, result, image, 'trace="spikes"')
+    names = [layer_label(layer.name) for layer in chip.image.layers]
+    panels = _many(axes, "raster, one a layer", 9.4, 1.4 + 1.45 * len(names), rows=len(names))
+    part = trace.part(np.array([image]))
+    overview.raster([part.unpacked(layer)[0, :steps] for layer in range(len(names))], names, axes=panels.tolist())
+    return panels
+
+
+def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
+    """Membranes of one image after the reset until its decision, and the threshold, a panel a layer, first copies only.
+
+    result : with a full trace, of `predict(..., trace=True)`
+    image : row of the result
+    """
+    trace, steps = _traced(chip, result, image, "trace=True")
+    if trace.membranes is None:
+        raise ValueError("The result's trace has spikes only, and no membranes: run with trace=True")
+    own = [layer for layer, place in enumerate(chip.parameters.stages.places) if place.copy == 0]
+    panels = _many(axes, "membranes, one a layer", 9.4, 0.9 + 1.9 * len(own), rows=len(own))
+    overview.membranes(
+        [trace.membranes[layer][image, :steps] for layer in own],
+        [layer_label(chip.image.layers[layer].name) for layer in own],
+        [accuracy.step_thresholds(chip.image, layer, steps) for layer in own],
+        axes=panels.tolist(),
+    )
+    return panels
+
+
+def conductance_maps(chip: Chip, layer: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
+    """Conductances G+ - G- of one tile of a layer, the one with most weights: target, programmed, and the difference.
+
+    layer : number of the layer, 0 .. layers - 1
+    """
+    _check_number("layer", layer, len(chip.image.layers), "layers")
+    found = accuracy.conductance_map(chip.image, layer)
+    rows, columns = found.target_S.shape
+    height = float(np.clip(2.6 * rows / max(columns, 1), 2.3, 4.4))
+    panels = _many(axes, "conductance_maps", 9.4, height + 0.9, columns=3)
+    overview.conductance(found.target_S, found.programmed_S, panels.tolist())
+    if axes is None:
+        panels[0].get_figure().suptitle(found.title)
+    return panels
+
+
+def _traced(chip: Chip, result: Result, image: int, how: str) -> tuple[Trace, int]:
+    """The trace of a result of the chip, and the steps of image `image`."""
+    check_result(chip.image, result)
+    if result.trace is None:
+        raise ValueError(f"The result has no trace: run chip.predict or chip.cosim with {how}")
+    _check_number("image", image, len(result), "images")
+    return result.trace, int(result.steps[image])
+
+
+def _check_number(name: str, value: Any, count: int, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
+    if not 0 <= value < count:
+        raise ValueError(f"{name} must be in 0 .. {count - 1}, since there are {count} {what}, not {value}")
+
+
+def _one(axes: Axes | None, width: float, height: float) -> Axes:
+    """The axes to draw into: those given, or those of a new figure of this size, inches."""
+    if axes is None:
+        return _new(width, height, 1, 1)[0]
+    if not isinstance(axes, Axes):
+        raise TypeError(f"axes must be matplotlib axes, as plt.subplots() gives, not {type(axes).__name__}")
+    return axes
+
+
+def _many(
+    axes: Sequence[Axes] | None, what: str, width: float, height: float, rows: int = 1, columns: int = 1
+) -> Panels:
+    """As `_one`, for several panels."""
+    if axes is None:
+        return _new(width, height, rows, columns)
+    found = np.ravel(np.asarray(axes, dtype=object))
+    if len(found) != rows * columns or not all(isinstance(ax, Axes) for ax in found):
+        raise ValueError(f"axes must be {rows * columns} matplotlib axes for {what}, not {len(found)} of them")
+    return found
+
+
+def _new(width: float, height: float, rows: int, columns: int) -> Panels:
+    from matplotlib import pyplot
+
+    with matplotlib.rc_context(STYLE):
+        _, axes = pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    return np.ravel(axes)

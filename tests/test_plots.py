@@ -1,0 +1,141 @@
+"""The public pictures: what is drawn is what the chip and the result say, into new axes and into those given."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+import spikeloom
+from spikeloom import plots
+from spikeloom.sw.analysis.accuracy import accuracy_by_steps
+from tests.fixtures.models import make_chip, make_images
+
+CHIP = make_chip(device={"device_sigma": 0.05})
+IMAGES = make_images(30, 20, seed=5)
+LABELS = np.arange(30) % 5
+RESULT = CHIP.predict(IMAGES, trace=True)
+
+
+@pytest.fixture(autouse=True)
+def _figures() -> Iterator[None]:
+    """On a machine without a screen, and none is left open."""
+    backend = pyplot.get_backend()
+    pyplot.switch_backend("agg")
+    yield
+    pyplot.close("all")
+    pyplot.switch_backend(backend)
+
+
+def test_they_are_there_without_slowing_the_import() -> None:
+    assert spikeloom.plots is plots and "plots" in spikeloom.__all__
+    code = "import sys, spikeloom; print(sorted({'matplotlib', 'torch', 'numpy'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_steps_histogram() -> None:
+    ax = plots.steps_histogram(CHIP, RESULT)
+    counts = [int(np.sum(RESULT.steps == step)) for step in range(1, CHIP.image.t_max + 1)]
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx([100 * count / 30 for count in counts])  # type: ignore[attr-defined]
+    assert pyplot.get_fignums()  # notebooks show it
+
+
+def test_accuracy_over_steps() -> None:
+    ax = plots.accuracy_over_steps(CHIP, IMAGES, LABELS, RESULT)
+    line, rule = ax.get_lines()
+    known = [np.nan if value is None else 100 * value for value in accuracy_by_steps(CHIP.image, IMAGES, LABELS)]
+    np.testing.assert_allclose(np.asarray(line.get_ydata(), float), known)
+    assert (rule.get_xdata()[0], rule.get_ydata()[0]) == (RESULT.steps.mean(), 100 * RESULT.accuracy(LABELS))  # type: ignore[index]
+    assert len(plots.accuracy_over_steps(CHIP, IMAGES, LABELS).get_lines()) == 1
+
+
+def test_energy() -> None:
+    found = CHIP.energy(RESULT, IMAGES)
+    ax = plots.energy(CHIP, RESULT, IMAGES)
+    widths = [bar.get_width() for bar in ax.patches]  # type: ignore[attr-defined]
+    unit = {"energy an image (pJ)": 1e-12, "energy an image (nJ)": 1e-9}[ax.get_xlabel()]
+    assert widths == pytest.approx([found[name]["typical"] / unit for name in plots.COMPONENTS])
+    assert len(plots.energy(CHIP, RESULT).patches) == len(widths) - 1  # without the clock's part
+
+
+def test_confusion_matrix() -> None:
+    ax = plots.confusion_matrix(CHIP, RESULT, LABELS)
+    numbers = {text.get_position(): int(text.get_text()) for text in ax.texts}
+    assert sum(numbers.values()) == 30
+    for label in range(5):
+        assert numbers.get((label, label), 0) == int(np.sum((RESULT.classes == label) & (label == LABELS)))
+
+
+def test_raster() -> None:
+    panels = plots.raster(CHIP, RESULT, image=3)
+    steps = int(RESULT.steps[3])
+    assert RESULT.trace is not None and panels.shape == (3,)
+    for layer, ax in enumerate(panels):
+        spikes = int(RESULT.trace.unpacked(layer)[3, :steps].sum())
+        assert len(ax.collections[0].get_paths()) == spikes and f"{spikes} spikes of" in ax.get_title(loc="left")
+    assert sum(len(ax.collections[0].get_paths()) for ax in panels) > 0
+
+
+def test_membranes() -> None:
+    panels = plots.membranes(CHIP, RESULT, image=3)
+    steps = int(RESULT.steps[3])
+    assert RESULT.trace is not None and RESULT.trace.membranes is not None and panels.shape == (3,)
+    for layer, (ax, values) in enumerate(zip(panels, RESULT.trace.membranes, strict=True)):
+        lines = {line.get_label(): line.get_ydata().tolist() for line in ax.get_lines()}
+        assert lines.pop("threshold") == [CHIP.image.layers[layer].theta] * steps
+        assert lines and all(values[3, :steps, int(neuron)].tolist() == line for neuron, line in lines.items())
+
+
+def test_conductance_maps() -> None:
+    panels = plots.conductance_maps(CHIP, layer=2)
+    assert [ax.get_title() for ax in panels] == ["target", "programmed", "programmed - target"]
+    shown = panels[0].images[0].get_array()
+    levels = CHIP.image.layers[2].weights[: shown.shape[0], : shown.shape[1]]
+    np.testing.assert_allclose(shown, levels * CHIP.image.device.step_S * 1e6, rtol=1e-12)
+
+
+def test_into_axes_that_are_there() -> None:
+    figure, axes = pyplot.subplots(2, 3)
+    assert plots.energy(CHIP, RESULT, axes=axes[0, 0]) is axes[0, 0]
+    assert list(plots.raster(CHIP, RESULT, axes=axes[1])) == list(axes[1])
+    assert pyplot.get_fignums() == [figure.number] and all(isinstance(ax, Axes) for ax in figure.axes)
+
+
+PLAIN = CHIP.predict(IMAGES[:3])
+SPIKES = CHIP.predict(IMAGES[:3], trace="spikes", ids=[90, 91, 92])
+WRONG = [
+    (lambda: plots.raster(CHIP, PLAIN), ValueError, '^The result has no trace: run .* with trace="spikes"$'),
+    (lambda: plots.membranes(CHIP, SPIKES), ValueError, "^The result's trace has spikes only, and no membranes"),
+    (
+        lambda: plots.raster(CHIP, SPIKES, image=3),
+        ValueError,
+        r"^image must be in 0 \.\. 2, since there are 3 images, not 3$",
+    ),
+    (lambda: plots.raster(CHIP, SPIKES, image=1.0), TypeError, "^image must be an integer, not float$"),
+    (
+        lambda: plots.conductance_maps(CHIP, 3),
+        ValueError,
+        r"^layer must be in 0 \.\. 2, since there are 3 layers, not 3$",
+    ),
+    (
+        lambda: plots.raster(CHIP, SPIKES, axes=[1, 2]),
+        ValueError,
+        "^axes must be 3 matplotlib axes for raster, one a layer",
+    ),
+    (lambda: plots.energy(CHIP, PLAIN, axes=3), TypeError, "^axes must be matplotlib axes, .* not int$"),
+    (lambda: plots.steps_histogram(make_chip(20, 5), PLAIN), ValueError, "^The result is of another chip"),
+    (lambda: plots.confusion_matrix(CHIP, PLAIN, [0, 1]), ValueError, r"^Labels must have shape \(3,\)"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "sentence"), WRONG)
+def test_what_cannot_be_drawn_is_one_sentence(call, error, sentence) -> None:
+    with pytest.raises(error, match=sentence):
+        call()
+    assert not pyplot.get_fignums()
