@@ -29,7 +29,7 @@ $(STAMP): requirements.lock pyproject.toml setup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@# the folders as one package, for the type checker, the contract of imports, and the paths below
 	mkdir -p $(TREE)/spikeloom
-	ln -sfn ../../../src/spikeloom/__init__.py ../../../src/spikeloom/__main__.py ../../../hw ../../../sim ../../../sw \
+	ln -sfn $(patsubst %,../../../%,$(wildcard src/spikeloom/*.py)) ../../../hw ../../../sim ../../../sw \
 	  $(TREE)/spikeloom/
 	@# setuptools takes a `$$` in a path for a variable of its own: there a line in a file does the same, but for the command
 	@case "$$(pwd)" in \

@@ -33,7 +33,7 @@ COMMAND = re.compile(
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z])(?![\w-])")
 MAKE = re.compile(r"\bmake (?P<target>[a-z][a-z-]*)")
 PATH = re.compile(r"(?:hw|sim|sw|tests|docs|examples)/[\w./]*")
-NAME = re.compile(r"(?:hw|sim|sw)(?:\.\w+)+(?=\W|$)")
+NAME = re.compile(r"(?:spikeloom(?!\.[ch]\b)|hw|sim|sw)(?:\.\w+)+(?=\W|$)")
 MACHINE = re.compile(
     "|".join(("/ho" + r"me/\w", "/ro" + "ot/", "/Us" + r"ers/\w", "/wo" + "rk/", r"[A-Z]:\\" + "Users"))
 )

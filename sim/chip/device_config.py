@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.tantalum_range import GM_S, off_conductance_S
 from spikeloom.sim.chip.units import CODE
 from spikeloom.sim.common.arguments import is_number
@@ -108,18 +109,18 @@ class Device(Table):
     @model_validator(mode="after")
     def _check(self) -> Device:
         if self.g_max_S <= self.g_min_S:
-            raise ValueError(f"g_max_S ({self.g_max_S!r}) must be above g_min_S ({self.g_min_S!r})")
+            raise SpikeLoomError(f"g_max_S ({self.g_max_S!r}) must be above g_min_S ({self.g_min_S!r})")
         if self.cell == "tantalum":
             low, high = self.reachable_S
             if self.g_min_S < low * (1.0 - 1e-9) or self.g_max_S > high * (1.0 + 1e-9):
-                raise ValueError(
+                raise SpikeLoomError(
                     f"g_min_S ({self.g_min_S!r}) and g_max_S ({self.g_max_S!r}) must lie between {low:.6g} and "
                     f"{high:.6g}, what a tantalum cell reaches at v_read_V {self.v_read_V!r}"
                 )
             if not self.v_read_V <= 0.3:
-                raise ValueError(f"v_read_V must be at most 0.3 with cell 'tantalum', not {self.v_read_V!r}")
+                raise SpikeLoomError(f"v_read_V must be at most 0.3 with cell 'tantalum', not {self.v_read_V!r}")
         if self.stuck_on + self.stuck_off > 1.0:
-            raise ValueError(f"stuck_on + stuck_off must be at most 1, not {self.stuck_on + self.stuck_off!r}")
+            raise SpikeLoomError(f"stuck_on + stuck_off must be at most 1, not {self.stuck_on + self.stuck_off!r}")
         return self
 
     @property
@@ -169,7 +170,7 @@ class Programming(Table):
     @model_validator(mode="after")
     def _check(self) -> Programming:
         if self.amplitude_min > self.amplitude_max:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"amplitude_min ({self.amplitude_min!r}) must be at most amplitude_max ({self.amplitude_max!r})"
             )
         return self
@@ -207,7 +208,7 @@ def _interval(value: Any, info: ValidationInfo) -> Interval:
     if len(parts) == 3 and numbers and all(0.0 <= each < math.inf for each in parts) and list(parts) == sorted(parts):
         low, typical, high = (float(each) for each in parts)
         return low, typical, high
-    raise ValueError(
+    raise SpikeLoomError(
         f"{info.field_name} must be a number of at least 0, or a list [low, typical, high] of such numbers in rising "
         f"order, not {value!r}"
     )

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from spikeloom.sim.chip.programmed_chip import LayerImage
 
@@ -85,7 +86,7 @@ class NeuronLayer:
         high = (1 << (parameters.membrane_bits - 1)) - 1
         self._limits = (-high - 1, high)
         if parameters.membrane_bits > 62:
-            raise ValueError(f"Layer {layer.name}: membranes of {parameters.membrane_bits} bits are more than 62")
+            raise SpikeLoomError(f"Layer {layer.name}: membranes of {parameters.membrane_bits} bits are more than 62")
 
     def step(
         self, codes: NDArray[np.int16], live: NDArray[np.int64], shift: int

@@ -8,6 +8,9 @@
     chip.save("mine.loom"); spikeloom.load("mine.loom")
     chip.report("build/mine", images, labels, reference=result, rtl=rtl)
     spikeloom.write_nir(chip, "mine.nir"); chip = spikeloom.compile(spikeloom.read_nir("mine.nir"), images)
+    digits = spikeloom.load_data("digits")
+
+`spikeloom.Result` is what runs over images return; errors and warnings are in `spikeloom.errors`.
 
 Importing this package is quick: PyTorch and the rest are imported where they are first used.
 """
@@ -22,13 +25,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
+    from spikeloom import errors
     from spikeloom.hw.params.parameters import NpuParameters
+    from spikeloom.sim.chip.result import Result
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.config.config import Config
+    from spikeloom.sw.datasets.datasets import load_data
     from spikeloom.sw.frontend.clipped_relu import ClippedReLU
     from spikeloom.sw.nir.reader import NirModel, read_nir
 
-__all__ = ["Chip", "ClippedReLU", "Config", "NirModel", "compile", "load", "read_nir", "write_nir"]
+__all__ = [
+    "Chip",
+    "ClippedReLU",
+    "Config",
+    "NirModel",
+    "Result",
+    "compile",
+    "errors",
+    "load",
+    "load_data",
+    "read_nir",
+    "write_nir",
+]
 
 
 def compile(
@@ -61,8 +79,8 @@ def compile(
     name : of the chip, for reports, files and headers: 1 to 64 letters, digits, "_", "." or "-"; by default the
         configuration's, or with a preset or none the class of the model
 
-    Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.common.errors`. Warns
-    of images that were surely scaled wrongly, all alike or without contrast.
+    Raises an error of `spikeloom.errors`, a `ValueError` or `TypeError` too, in one sentence that names what is wrong
+    and where. Warns of images that were surely scaled wrongly, all alike or without contrast.
     """
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.diagnostics.pipeline import compile_diagnosed
@@ -73,7 +91,7 @@ def compile(
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:
     """The chip in a weight image that `Chip.save` wrote.
 
-    Raises `sw.common.errors.WeightImageError` for a file that is damaged, foreign, of a newer version, or made for
+    Raises `spikeloom.errors.WeightImageError` for a file that is damaged, foreign, of a newer version, or made for
     hardware other than `expected_parameters` (if given); the file's own hardware parameters are never overridden.
     """
     from spikeloom.sw.chip import Chip
@@ -87,7 +105,7 @@ def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
 
     network : one from `read_nir`, as it was; or a chip, as integers without what cells and converters do to them
 
-    Raises `sw.common.errors.UnsupportedError` for what NIR cannot express, `sw.common.errors.FileError` if the file
+    Raises `spikeloom.errors.UnsupportedError` for what NIR cannot express, `spikeloom.errors.FileError` if the file
     cannot be written, or one of another kind would be lost.
     """
     from spikeloom.sw.chip import Chip
@@ -101,12 +119,16 @@ def __getattr__(name: str) -> Any:
     modules = {
         "Chip": "spikeloom.sw.chip",
         "Config": "spikeloom.sw.config.config",
+        "Result": "spikeloom.sim.chip.result",
+        "load_data": "spikeloom.sw.datasets.datasets",
         "ClippedReLU": "spikeloom.sw.frontend.clipped_relu",
         "NirModel": "spikeloom.sw.nir.reader",
         "read_nir": "spikeloom.sw.nir.reader",
     }
-    if name not in modules:
-        raise AttributeError(f"module 'spikeloom' has no attribute '{name}'")
     from importlib import import_module
 
+    if name == "errors":
+        return import_module("spikeloom.errors")
+    if name not in modules:
+        raise AttributeError(f"module 'spikeloom' has no attribute '{name}'")
     return getattr(import_module(modules[name]), name)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from spikeloom.sim.chip.units import CODE
 from spikeloom.sim.devices.effects import EFFECTS
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.field_rules import GIVEN, Choice, Needs, Rule, Unused, default_of, shown
 from spikeloom.sw.config.layer_string import parse_layers, shapes_of
 from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
@@ -104,8 +105,10 @@ def _network(config: Tables) -> Iterator[str]:
         tokens = parse_layers(train.network)
         shapes_of(tokens, image)
         if tokens[-1].outputs != classes:
-            raise ValueError(f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}")
-    except ValueError as error:
+            raise SpikeLoomError(
+                f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}"
+            )
+    except SpikeLoomError as error:
         yield f"[train] network '{train.network}': {error}"
         return
     kinds = {token.kind for token in tokens}

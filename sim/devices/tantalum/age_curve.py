@@ -23,6 +23,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, flattened, log_rate
 
 __all__ = ["AgeCurve", "ReadPulse"]
@@ -56,10 +57,10 @@ class ReadPulse:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.v_V) and self.v_V != 0.0):
-            raise ValueError(f"v_V must be a voltage other than 0, not {self.v_V!r}")
+            raise SpikeLoomError(f"v_V must be a voltage other than 0, not {self.v_V!r}")
         for name, value in (("t_s", self.t_s), ("acceleration", self.acceleration)):
             if not (math.isfinite(value) and value > 0.0):
-                raise ValueError(f"{name} must be a positive number, not {value!r}")
+                raise SpikeLoomError(f"{name} must be a positive number, not {value!r}")
 
 
 @njit(cache=True)
@@ -174,7 +175,7 @@ class AgeCurve:
             self.error = self._spline_error()
             if self.error <= TOLERANCE:
                 return
-        raise ValueError(
+        raise SpikeLoomError(
             f"Cells run away under pulses of {pulse.v_V!r} V: an age curve needs a read voltage, "
             f"not one that programs (error {self.error:.1e})"
         )
@@ -183,7 +184,7 @@ class AgeCurve:
         """Ages of cells in the states w, float64 of any shape in 0 .. 1, in pulses; inf if nothing moves them."""
         w = np.asarray(w, np.float64)
         if w.size and not (w.min() >= 0.0 and w.max() <= 1.0):
-            raise ValueError(f"States must lie in 0 .. 1, not {w.min()!r} .. {w.max()!r}")
+            raise SpikeLoomError(f"States must lie in 0 .. 1, not {w.min()!r} .. {w.max()!r}")
         result = np.empty(w.size)
         _locate(w.ravel(), *self._rate, self._knots, *GAUSS, result)
         return result.reshape(w.shape)
@@ -196,9 +197,9 @@ class AgeCurve:
         """
         pulses = np.asarray(pulses)
         if pulses.dtype.kind not in "iu":
-            raise TypeError(f"Pulses must be integers, not {pulses.dtype}")
+            raise ArgumentTypeError(f"Pulses must be integers, not {pulses.dtype}")
         if pulses.size and not 0 <= int(pulses.min()) <= int(pulses.max()) <= 1 << 62:
-            raise ValueError(f"Pulses must lie in 0 .. 2^62, not {pulses.min()} .. {pulses.max()}")
+            raise SpikeLoomError(f"Pulses must lie in 0 .. 2^62, not {pulses.min()} .. {pulses.max()}")
         shape, cells = flattened(np.asarray(w, np.float64), np.asarray(age, np.float64), pulses.astype(np.int64))
         result = np.empty(math.prod(shape))
         _age_cells(*cells, self._sign, self._first, self.per_octave, self._table, result)

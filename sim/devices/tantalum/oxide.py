@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.tantalum_range import A_S, B_PER_SQRT_V, GM_S, off_conductance_S
 from spikeloom.sim.common.arguments import is_number
 
@@ -91,7 +92,7 @@ class TantalumOxide:
         for field in fields(self):
             value = getattr(self, field.name)
             if not (is_number(value) and math.isfinite(value) and value > 0):
-                raise ValueError(f"{field.name} must be a positive number, not {value!r}")
+                raise SpikeLoomError(f"{field.name} must be a positive number, not {value!r}")
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -119,7 +120,7 @@ class TantalumOxide:
         g_S, off = np.asarray(g_S, np.float64), float(self.off_conductance_S(v_V))
         w = (g_S - off) / (self.gm_S - off)
         if not bool(np.all((w >= -1e-9) & (w <= 1.0 + 1e-9))):
-            raise ValueError(
+            raise SpikeLoomError(
                 f"Conductances must lie between {off:.4g} S and {self.gm_S:.4g} S at {v_V!r} V, "
                 f"not {float(g_S.min()):.4g} .. {float(g_S.max()):.4g} S"
             )
@@ -142,8 +143,8 @@ def level_conductances(g_min_S: float, g_max_S: float, bits: int = 4) -> NDArray
     which conductances, are assumptions: the WINNER-K paper says "four bit quantization" and no more.
     """
     if not 0.0 < g_min_S < g_max_S:
-        raise ValueError(f"g_min_S ({g_min_S!r}) must be positive and below g_max_S ({g_max_S!r})")
+        raise SpikeLoomError(f"g_min_S ({g_min_S!r}) must be positive and below g_max_S ({g_max_S!r})")
     if not 1 <= bits <= 6:
-        raise ValueError(f"bits must be 1 .. 6, not {bits!r}")
+        raise SpikeLoomError(f"bits must be 1 .. 6, not {bits!r}")
     top = (1 << bits) - 1
     return np.asarray(g_min_S + np.arange(top + 1) * ((g_max_S - g_min_S) / top), np.float64)

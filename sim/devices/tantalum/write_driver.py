@@ -21,6 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.units import CODE, CURRENT_BITS, TOP_CODE
 from spikeloom.sim.devices.tantalum.age_curve import GAUSS, pulses_between
@@ -185,5 +186,5 @@ def write_driver(device: Device, pulse_s: float) -> WriteDriver:
     if device.cell != "tantalum":
         return NO_DRIVER
     if not (math.isfinite(pulse_s) and pulse_s > 0.0):
-        raise ValueError(f"pulse_s must be a positive number, not {pulse_s!r}")
+        raise SpikeLoomError(f"pulse_s must be a positive number, not {pulse_s!r}")
     return _driver(device.v_program_V, pulse_s, device.v_read_V, device.g_min_S, device.step_S)

@@ -115,7 +115,7 @@ def test_importing_the_package_is_quick():
 
 
 def test_unknown_names_of_the_package_are_refused():
-    with pytest.raises(AttributeError, match=r"^module 'sw' has no attribute 'Chop'$"):
+    with pytest.raises(AttributeError, match=r"^module 'spikeloom' has no attribute 'Chop'$"):
         _ = spikeloom.Chop
 
 
