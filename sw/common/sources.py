@@ -8,8 +8,9 @@ of functions. What is read that way cannot be forgotten in a list. Beside names 
 - texts that are the name of a module, as of one that a simulator imports,
 - files of the folders that come along with packages (`DATA`), where a definition reads them in one expression, such as
   `Path(__file__).parent / "templates"` or `resources.files("spikeloom.hw").joinpath("verilog", name)`,
-- what a module does when it is imported: statements that define nothing, functions with a decorator of the program's,
-  and imports whose names nobody uses, which the linter lets pass with a `noqa` alone.
+- what a module does when it is imported: statements that define nothing, functions with a decorator of the program's
+  (but `PURE` ones, which only make another function of them), and imports whose names nobody uses, which the linter
+  lets pass with a `noqa` alone.
 
 Docstrings, those of constants included, and comments between definitions do not count. A name that leads nowhere raises
 `SourceError`.
@@ -28,10 +29,12 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, TypeGuard
 
-__all__ = ["DATA", "Closure", "SourceError", "closure", "source_of", "sources_digest"]
+__all__ = ["DATA", "PURE", "Closure", "SourceError", "closure", "source_of", "sources_digest"]
 
 DATA = ("presets", "templates", "verilog")
 """Folders inside of packages whose files are not Python."""
+PURE = (("spikeloom.sim.common.kernels", "kernel"),)
+"""Decorators of the program's own that put nothing anywhere."""
 _OWN = ("spikeloom",)
 """The program's own package."""
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
@@ -324,7 +327,7 @@ def _registers(module: _Module, node: ast.stmt) -> bool:
     """Whether a decorator of the program's own may put the definition somewhere."""
     decorators = getattr(node, "decorator_list", [])
     names = {inner.id for each in decorators for inner in ast.walk(each) if isinstance(inner, ast.Name)}
-    return any(name in module.imports or name in module.bound for name in names)
+    return any(module.imports.get(name) not in (None, *PURE) or name in module.bound for name in names)
 
 
 @functools.cache

@@ -18,10 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.sim.common.arguments import check_progress, is_whole
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.decision.trajectories import Rewards, Trajectories
@@ -214,7 +214,7 @@ def _agree(now: NDArray[np.float64], before: NDArray[np.float64], tolerance: flo
     return bool(np.abs(now[rows] - before[rows]).max() <= tolerance)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _update(table, visits, state, action, target, rate, halves_at):  # type: ignore[no-untyped-def]
     """Equation 4 for one state and action, in place."""
     if halves_at:
@@ -223,7 +223,7 @@ def _update(table, visits, state, action, target, rate, halves_at):  # type: ign
     visits[state, action] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _show(  # type: ignore[no-untyped-def]
     order, first, right, table, visits, total, rng, epsilon, factor, least, rate, halves_at, discount, correct, wrong,
     step,

@@ -16,23 +16,23 @@ import math
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.tantalum_range import A_S, B_PER_SQRT_V, GM_S, off_conductance_S
 from spikeloom.sim.common.arguments import is_number
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["TantalumOxide", "flattened", "level_conductances", "log_rate"]
 
 
-@njit(cache=True)
+@kernel()
 def _conductance(w, v, p):  # type: ignore[no-untyped-def]
     """G(w, v), siemens; p are the device's parameters in the order of their fields."""
     return w * p[0] + (1.0 - w) * p[1] * math.exp(min(p[2] * math.sqrt(abs(v)), 300.0))
 
 
-@njit(cache=True)
+@kernel()
 def log_rate(w, v, p):  # type: ignore[no-untyped-def]
     """Natural logarithm of |dw/dt| in 1/s at state w and voltage v; -inf where nothing moves (v = 0; w = 0, v < 0)."""
     if v == 0.0 or (v < 0.0 and w <= 0.0):
@@ -52,7 +52,7 @@ def flattened(*arrays: ArrayLike) -> tuple[tuple[int, ...], tuple[NDArray, ...]]
     return shape, tuple(x.ravel() if x.shape == shape else np.broadcast_to(x, shape).flatten() for x in given)
 
 
-@njit(cache=True)
+@kernel()
 def _log_rates(w, v, p, result):  # type: ignore[no-untyped-def]
     for i in range(len(w)):
         result[i] = log_rate(w[i], v[i], p)

@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.age_curve import GAUSS, pulses_between, way_after
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, flattened
 
@@ -25,7 +25,7 @@ KNOTS = 128
 """Knots of the walk over w = 0 .. 1."""
 
 
-@njit(cache=True)
+@kernel()
 def _walk(u, v, log_t, p, nodes, weights, pulses):  # type: ignore[no-untyped-def]
     """The u after `pulses` (a real number) pulses from u."""
     while u < 1.0 and pulses > 0.0:
@@ -38,7 +38,7 @@ def _walk(u, v, log_t, p, nodes, weights, pulses):  # type: ignore[no-untyped-de
     return u
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _pulse_cells(w, v, stretch, log_t, p, nodes, weights, result):  # type: ignore[no-untyped-def]
     for i in range(len(w)):
         result[i] = w[i]
@@ -49,7 +49,7 @@ def _pulse_cells(w, v, stretch, log_t, p, nodes, weights, result):  # type: igno
             result[i] = min(max(w[i] + sign * way, 0.0), 1.0)
 
 
-@njit(cache=True)
+@kernel()
 def _duration(u, goal, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-def]
     """Pulses from u to goal, given up above 1."""
     total = 0.0
@@ -60,7 +60,7 @@ def _duration(u, goal, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _voltages(w, goal, highest, log_t, p, nodes, weights, result):  # type: ignore[no-untyped-def]
     for i in range(len(w)):
         sign = 1.0 if goal[i] > w[i] else -1.0
