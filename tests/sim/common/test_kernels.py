@@ -17,7 +17,10 @@ import pytest
 from numba import config
 
 from spikeloom.sim.common import kernels
+from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sw.common.sources import closure
+from tests.conftest import SIMULATORS
+from tests.fixtures.networks import random_chip
 
 ROOT = Path(__file__).parents[3]
 FILES = [
@@ -131,6 +134,19 @@ def test_what_cannot_be_kept_safely_is_compiled_anew(place: Path, tmp_path: Path
     words, kept, hits = _run(place, cache)
     assert kept is None and hits == 0 and np.array(words).shape == (2, 4)
     assert not list(tmp_path.rglob("*.nb[ci]"))
+
+
+def test_a_simulators_process_keeps_its_kernels_in_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the device model, which this process does not compile."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    chip = random_chip(np.random.default_rng(3), sizes=[7, 3], encoder_lanes=3)
+    run_cosim(chip, np.random.default_rng(4).integers(0, 256, (2, 7), np.uint8), simulator=SIMULATORS[-1])
+    model = ROOT / "sim/cosim/macro_model.py"
+    (folder,) = (tmp_path / "spikeloom" / "sim.cosim.macro_model").iterdir()
+    here = kernels._folder(str(model))
+    assert here is not None and folder.name == here.name and list(folder.rglob("*.nbi"))
 
 
 def test_kernels_of_others_stay_where_they_were() -> None:
