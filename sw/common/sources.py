@@ -13,7 +13,7 @@ of functions. What is read that way cannot be forgotten in a list. Beside names 
   lets pass with a `noqa` alone.
 
 Docstrings, those of constants included, and comments between definitions do not count. A name that leads nowhere raises
-`SourceError`.
+`SourceError`; one that a module has from another package ends there.
 """
 
 from __future__ import annotations
@@ -110,6 +110,8 @@ class _Module:
     bound: dict[str, list[_Statement]] = field(default_factory=dict)
     imports: dict[str, Reference] = field(default_factory=dict)
     """Name -> what it stands for; a module for (module, None)."""
+    foreign: set[str] = field(default_factory=set)
+    """Names of other packages, which a module of the program may import from here."""
     effects: list[_Statement | Reference] = field(default_factory=list)
     """What happens when the module is imported, and no name tells of."""
 
@@ -147,6 +149,8 @@ class _Search:
                 self._take(module, statement)
         elif module.imports.get(wanted, (name, wanted)) != (name, wanted):  # not a package's import of its own module
             self._follow(module, wanted)
+        elif wanted in module.foreign:
+            pass
         elif _is_module(f"{name}.{wanted}"):
             self.wanted.append((f"{name}.{wanted}", None))
         elif "__getattr__" in module.bound:
@@ -259,7 +263,9 @@ def _module(name: str) -> _Module:
 
 def _add(module: _Module, node: ast.stmt, package: str) -> None:
     if isinstance(node, ast.ImportFrom | ast.Import):
-        module.imports |= dict(_imported(node, package))
+        own = dict(_imported(node, package))
+        module.imports |= own
+        module.foreign |= {alias.asname or alias.name for alias in node.names} - set(own)
         return
     if _only_for_types(node):
         for inner in ast.walk(node):
