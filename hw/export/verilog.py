@@ -22,12 +22,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from amaranth._toolchain.yosys import YosysError
 from amaranth.hdl import Const, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.export.amaranth_internals import YosysError
 from spikeloom.hw.export.lint_waivers import waivers
 from spikeloom.hw.export.processes import run as run_program
 from spikeloom.hw.export.readable_verilog import TIMESCALE, readable_modules
