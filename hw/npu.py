@@ -13,6 +13,7 @@ from spikeloom.hw.control.register_file import RegisterFile
 from spikeloom.hw.decision.spike_counter import SpikeCounter
 from spikeloom.hw.decision.terminator import Terminator
 from spikeloom.hw.encoder.encoder_pair import EncoderPair
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.feature_maps.stages import join_maps
 from spikeloom.hw.interfaces.activity import ActivitySignature
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
@@ -106,10 +107,10 @@ class Npu(wiring.Component):
             "program": In(ProgramSettingsSignature()),
         }
         if layers > MAX_LAYERS:
-            raise ValueError(f"A unit must have 1 .. {MAX_LAYERS} layers, copies counted, not {layers}")
+            raise SpikeLoomError(f"A unit must have 1 .. {MAX_LAYERS} layers, copies counted, not {layers}")
         for index, layer in enumerate(parameters.layers):
             if layer.outputs > MAX_BIASES:
-                raise ValueError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
+                raise SpikeLoomError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
             members[f"activity_{index}"] = Out(ActivitySignature())
             members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
             members[f"crossbar_{index}"] = Out(CrossbarSignature(layer))

@@ -6,6 +6,7 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, flipped
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.host.axi_lite import AxiLite, axi_lite_members
 from spikeloom.hw.host.host_block import HostBlock
 from spikeloom.hw.host.pixel_stream import PixelStream
@@ -56,7 +57,7 @@ class NpuAxi(wiring.Component):
         for name, bits in widths.items():
             most = RESULT_LAYOUT[name].width
             if bits > most:
-                raise ValueError(f"Result field {name} must have at most {most} bits to fit the stream, not {bits}")
+                raise SpikeLoomError(f"Result field {name} must have at most {most} bits to fit the stream, not {bits}")
         self._parameters = parameters
         super().__init__(
             {

@@ -18,7 +18,7 @@ from spikeloom.sim.common.arguments import check_progress, check_switch
 from spikeloom.sim.images.brightness import CalibrationFacts
 from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.reference.run import run_reference
-from spikeloom.sw.common.errors import ConfigError, FileError
+from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError
 from spikeloom.sw.common.files import readable_error, writable_file, writable_folder, write_folder
 from spikeloom.sw.compiler.compiled import Compiled, Stages
 from spikeloom.sw.compiler.provenance import Provenance
@@ -71,7 +71,7 @@ class Chip(Compiled):
     @property
     def config(self) -> Config:
         """The run's configuration. Another one can be set, as far as it concerns what is done with a finished chip:
-        the tables [cosim] and [lifetime], and `data.test_limit`. It is checked; `sw.common.errors.ConfigError` says
+        the tables [cosim] and [lifetime], and `data.test_limit`. It is checked; `spikeloom.errors.ConfigError` says
         what is wrong, or would do nothing.
         """
         return self._config
@@ -113,7 +113,7 @@ class Chip(Compiled):
             1) as round(255 x)
 
         Raises `TypeError` or `ValueError`, with the remedy, for images of another type, shape or range. Warns
-        (`sw.common.errors.SpikeLoomWarning`) of sets that were surely scaled wrongly: nearly black, inverted, or much
+        (`spikeloom.errors.SpikeLoomWarning`) of sets that were surely scaled wrongly: nearly black, inverted, or much
         darker or brighter than the calibration images.
         """
         return as_pixels(images, self.image, self.calibration)
@@ -167,7 +167,7 @@ class Chip(Compiled):
         through_bus : load, program and read the chip over its host buses; the configuration's if not given. The result
             has `gaps` then, and a chip that is programmed by pulses is held to the model, cell by cell
 
-        Raises `sim.cosim.tools.ToolError` if a tool is missing, `sw.common.errors.FileError` if files cannot be
+        Raises `spikeloom.errors.ToolError` if a tool is missing, `spikeloom.errors.FileError` if files cannot be
         written.
         """
         from spikeloom.sim.cosim.run import run_cosim
@@ -182,7 +182,7 @@ class Chip(Compiled):
         record = self.config.cosim.waves if waves is None else waves
         if record and place is None:
             asked = "waves=True" if waves else "[cosim] waves = true of the configuration"
-            raise ValueError(f"{asked} needs a folder for the waveforms: give cosim folder=..., or waves=False")
+            raise SpikeLoomError(f"{asked} needs a folder for the waveforms: give cosim folder=..., or waves=False")
         options: dict[str, Any] = {
             "ids": numbers,
             "trace": as_trace(trace),
@@ -277,7 +277,7 @@ class Chip(Compiled):
 
         With `bus`, the chip is the one behind AXI4-Lite and AXI4-Stream: its registers for C and in SystemRDL come
         along, and its example bench is a host. The folder may hold other things, which are left alone. Raises
-        `sw.common.errors.FileError` if it cannot be written, or has a file that would be lost because it bears the name
+        `spikeloom.errors.FileError` if it cannot be written, or has a file that would be lost because it bears the name
         of one of these.
         """
         check_switch("bus", bus)
@@ -299,7 +299,7 @@ class Chip(Compiled):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weight image (.loom), whole or not at all; `spikeloom.load` reads it.
 
-        Raises `sw.common.errors.FileError` if it cannot be written, `sw.common.errors.ConfigError` for a chip that was
+        Raises `spikeloom.errors.FileError` if it cannot be written, `spikeloom.errors.ConfigError` for a chip that was
         put together with a configuration of another one.
         """
         from spikeloom.sw.weight_image.file import save
@@ -327,8 +327,8 @@ class Chip(Compiled):
             reference; if left out, the report says that the Verilog was not run
 
         Raises `TypeError` or `ValueError` for images or labels that do not fit, and for results of other images or of
-        another chip, `sim.chip.result.Mismatch` where reference and Verilog differ, `sw.common.errors.FileError` if the
-        folder cannot be written.
+        another chip, `spikeloom.errors.Mismatch` where reference and Verilog differ, `spikeloom.errors.FileError` if
+        the folder cannot be written.
         """
         from spikeloom.sw.report.chip_report import report
 
@@ -336,7 +336,7 @@ class Chip(Compiled):
         if images is None:
             for name, value in (("Labels", labels), ("Results", reference), ("Results", rtl)):
                 if value is not None:
-                    raise ValueError(f"{name} need the images they belong to: give chip.report the images too")
+                    raise SpikeLoomError(f"{name} need the images they belong to: give chip.report the images too")
             return report(self, place)
         pixels = self.pixels(images)
         known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)

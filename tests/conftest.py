@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from spikeloom.sim.common.cache import cache_folder
+
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder("numba")))
+"""Tests that have a cache of their own need not compile every kernel again."""
+
 SIMULATORS = ["verilator"] + (["icarus"] if shutil.which("iverilog") else [])
 """Simulators that are there. Icarus is optional."""
 

@@ -15,6 +15,8 @@ import functools
 
 from amaranth.hdl import Cat, Value
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
+
 __all__ = ["MAX_LANES", "RANDOM_BITS", "advance", "random_lanes", "start_state", "taps", "xorshift128"]
 
 RANDOM_BITS = 8
@@ -45,7 +47,7 @@ def start_state(seed: int) -> State:
     ValueError : the seed is not in 0 .. 2^128 - 1
     """
     if not 0 <= seed < 1 << STATE_BITS:
-        raise ValueError(f"Image seed must be in 0 .. 2^128 - 1, not {seed!r}")
+        raise SpikeLoomError(f"Image seed must be in 0 .. 2^128 - 1, not {seed!r}")
     seed = seed or 1
     return (seed & WORD_MASK, seed >> 32 & WORD_MASK, seed >> 64 & WORD_MASK, seed >> 96)
 
@@ -84,9 +86,9 @@ def taps(lanes: int) -> tuple[tuple[Triple, ...], ...]:
     TypeError, ValueError : lanes is not an integer in 1 .. MAX_LANES
     """
     if isinstance(lanes, bool) or not isinstance(lanes, int):
-        raise TypeError(f"Phase shifter lanes must be an integer, not {lanes!r}")
+        raise ArgumentTypeError(f"Phase shifter lanes must be an integer, not {lanes!r}")
     if not 1 <= lanes <= MAX_LANES:
-        raise ValueError(f"Phase shifter lanes must be in 1 .. {MAX_LANES}, not {lanes!r}")
+        raise SpikeLoomError(f"Phase shifter lanes must be in 1 .. {MAX_LANES}, not {lanes!r}")
     result: list[tuple[Triple, ...]] = []
     taken: set[Triple] = set()
     state = SPLITMIX_SEED

@@ -27,11 +27,10 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Fragment, Instance, ResetInserter, ResetSignal, Signal, Value
-from amaranth.hdl._ast import SignalDict
-from amaranth.hdl._ir import Design, PortDirection
-from amaranth.hdl._xfrm import TransformedElaboratable
+from amaranth.hdl import ClockSignal, Fragment, Instance, ResetSignal, Signal, Value
 from amaranth.lib.wiring import Component, In
+
+from spikeloom.hw.export.amaranth_internals import PortDirection, SignalDict, prefer_names, take_reset
 
 __all__ = ["RtlilModule", "rtlil_modules", "summary_of", "tidy"]
 
@@ -77,40 +76,6 @@ def summary_of(component: Component) -> str:
     return re.split(r"(?<=\.)\s", " ".join(first.split()))[0]
 
 
-def _prefer(design: Design, signals: list[Signal]) -> None:
-    """Let these signals give their names to the nets they share with others: the backend takes the first."""
-    info = design.fragments[design.fragment]
-    ordered = SignalDict()
-    for signal in signals:
-        if signal in info.signal_names:
-            ordered[signal] = info.signal_names[signal]
-        elif signal in design.signal_lca and signal.name not in info.assigned_names:
-            info.assigned_names.add(signal.name)
-            ordered[signal] = signal.name
-    for signal, name in info.signal_names.items():
-        ordered[signal] = name
-    info.signal_names = ordered
-
-
-def _take_reset(fragment: Fragment) -> Value | None:
-    """The signal of a `ResetInserter` around a component; what it put into the component and all inside is removed."""
-    transforms = [t for o in fragment.origins or () if isinstance(o, TransformedElaboratable) for t in o._transforms_]
-    if not transforms:
-        return None
-    if len(transforms) > 1 or not isinstance(transforms[0], ResetInserter) or list(transforms[0].controls) != ["sync"]:
-        raise ValueError("A component may be transformed by one ResetInserter of the domain sync only")
-    reset = transforms[0].controls["sync"]
-
-    def restore(inner: Fragment) -> None:
-        if "sync" in inner.statements:
-            inner.statements["sync"].pop()  # the switch that was added last
-        for sub, _, _ in inner.subfragments:
-            restore(sub)
-
-    restore(fragment)
-    return reset
-
-
 class _Converter:
     """Converts the components of one hierarchy, inner ones first; `modules` grows meanwhile."""
 
@@ -126,7 +91,7 @@ class _Converter:
         for port, (signal, _) in members.items():
             self._rename(signal, port)
         design = fragment.prepare(members, hierarchy=(name,))
-        _prefer(design, [signal for signal, _ in members.values()] + outputs)
+        prefer_names(design, [signal for signal, _ in members.values()] + outputs)
         text, seen = rtlil.convert_fragment(design, name=name, emit_src=False)
         for signal in seen:
             home = self._home.setdefault(signal, name)
@@ -154,7 +119,7 @@ class _Converter:
             component = next((origin for origin in inner.origins or () if isinstance(origin, Component)), None)
             if component is None:
                 raise ValueError(f"{name}.{label} is not a component: its ports would have no names")
-            reset = _take_reset(inner)
+            reset = take_reset(inner)
             module = self.convert(inner, component, f"{name}.{label}")
             connections = [("i", clock, _CLOCK[clock]()) for clock in module.ports if clock in _CLOCK]
             if reset is not None:

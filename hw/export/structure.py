@@ -11,10 +11,9 @@ import functools
 import gc
 from dataclasses import dataclass
 
-from amaranth.hdl import Const, Fragment, Shape
-from amaranth.hdl._ast import SignalSet
-from amaranth.hdl._mem import MemoryInstance
+from amaranth.hdl import Fragment
 
+from spikeloom.hw.export.amaranth_internals import clocked_signals, memory_of
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.parameters import NpuParameters
 
@@ -62,22 +61,11 @@ def structure(parameters: NpuParameters) -> Structure:
 
 def _count(fragment: Fragment, path: tuple[str, ...], memories: list[MemoryBits]) -> int:
     """Flip-flops of a fragment and of all inside it, in bits; memories are added to the list."""
-    if isinstance(fragment, MemoryInstance):
-        width, depth = Shape.cast(fragment._data._shape).width, fragment._data._depth
-        clocked = [port for port in fragment._read_ports if port._domain != "comb"]
-        memories.append(
-            MemoryBits(
-                ".".join(path), width, depth, width * len(clocked), any(isinstance(port._en, Const) for port in clocked)
-            )
-        )
+    memory = memory_of(fragment)
+    if memory is not None:
+        memories.append(MemoryBits(".".join(path), *memory))
         return 0
-    driven = SignalSet()
-    for domain, statements in fragment.statements.items():
-        if domain != "comb":
-            for statement in statements:
-                for signal in statement._lhs_signals():
-                    driven.add(signal)
-    total = sum(len(signal) for signal in driven)
+    total = sum(len(signal) for signal in clocked_signals(fragment))
     for number, (inner, name, _) in enumerate(fragment.subfragments):
         total += _count(inner, (*path, name or f"part_{number}"), memories)
     return total

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.processes import run as run_program
 from spikeloom.hw.export.readable_verilog import TIMESCALE
 
@@ -54,7 +55,7 @@ _COMMENT = re.compile(r"(?://.*\n)*")
 _MEMORY_PORTS = re.compile(r"mem(rd|wr|init)?(_v2)?$")
 
 
-class SynthesisError(RuntimeError):
+class SynthesisError(SpikeLoomError):
     """Yosys did not accept the design."""
 
 

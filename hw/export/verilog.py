@@ -22,11 +22,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from amaranth._toolchain.yosys import YosysError
 from amaranth.hdl import Const, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
+from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.export.amaranth_internals import YosysError
 from spikeloom.hw.export.lint_waivers import waivers
 from spikeloom.hw.export.processes import run as run_program
 from spikeloom.hw.export.readable_verilog import TIMESCALE, readable_modules
@@ -240,7 +241,7 @@ def export_verilog(parameters: NpuParameters, name: str = "npu") -> dict[str, st
     ValueError : a name that is not a plain identifier, or that a macro or the wrapper has
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in (CHIP_NAME, MACRO_NAME):
-        raise ValueError(f"Name of the exported unit must consist of a-z, 0-9 and _, and be its own, not {name!r}")
+        raise SpikeLoomError(f"Name of the exported unit must consist of a-z, 0-9 and _, and be its own, not {name!r}")
     npu = Npu(parameters=parameters)
     npu_ports = ports(npu)
     modules = {**export_component(npu, name), "chip.sv": chip_text(parameters, name, npu_ports)}

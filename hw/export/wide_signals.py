@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from amaranth.back import rtlil
-from amaranth.hdl import _nir
+
+from spikeloom.hw.export.amaranth_internals import Net, wire_attributes
 
 __all__ = ["wide_signals"]
 
@@ -40,16 +41,16 @@ def _wire(
     port_kind: str | None = None,
 ) -> None:
     self.name, self.width, self.signed, self.port_kind = name, width, signed, port_kind
-    self.attributes = rtlil._make_attributes(attrs, src_loc)
+    self.attributes = wire_attributes(attrs, src_loc)
 
 
 @contextmanager
 def wide_signals() -> Iterator[None]:
     """Let Amaranth convert signals of any width while the block runs; netlists must not be carried out of it."""
     changes: list[tuple[type, str, Any]] = [
-        (_nir.Net, "from_cell", classmethod(_from_cell)),
-        (_nir.Net, "cell", property(lambda net: int(net) >> _BITS)),
-        (_nir.Net, "bit", property(lambda net: int(net) & _MASK)),
+        (Net, "from_cell", classmethod(_from_cell)),
+        (Net, "cell", property(lambda net: int(net) >> _BITS)),
+        (Net, "bit", property(lambda net: int(net) & _MASK)),
         (rtlil.Wire, "__init__", _wire),
     ]
     with _ALONE:

@@ -12,6 +12,7 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.plan import MapShape
 from spikeloom.hw.primitives.constant_division import divided
 
@@ -25,9 +26,9 @@ def address_bits(shape: MapShape) -> int:
 
 def _positive(name: str, value: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
+        raise ArgumentTypeError(f"{name} must be an integer, not {value!r}")
     if value < 1:
-        raise ValueError(f"{name} must be a positive integer, not {value!r}")
+        raise SpikeLoomError(f"{name} must be a positive integer, not {value!r}")
 
 
 class MapReadSignature(wiring.Signature):
@@ -97,7 +98,7 @@ class SpikeMap(wiring.Component):
         _positive("SpikeMap value_bits", value_bits)
         _positive("SpikeMap banks", banks)
         if banks > shape.positions:
-            raise ValueError(f"SpikeMap has {banks} banks for {shape.positions} positions")
+            raise SpikeLoomError(f"SpikeMap has {banks} banks for {shape.positions} positions")
         self._shape = shape
         self._value_bits = value_bits
         self._banks = banks

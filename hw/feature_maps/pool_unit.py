@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import ArgumentTypeError
 from spikeloom.hw.feature_maps.map_memory import MapReadSignature, MapWriteSignature
 from spikeloom.hw.feature_maps.window_walk import WindowWalk
 from spikeloom.hw.interfaces.streams import copy_marks, step_layout
@@ -73,7 +74,7 @@ class PoolUnit(wiring.Component):
         plan = parameters.stages
         pool = plan.stages[stage]
         if not isinstance(pool, PoolStage):
-            raise TypeError(f"Stage {stage} must be a PoolStage to be pooled, not {pool!r}")
+            raise ArgumentTypeError(f"Stage {stage} must be a PoolStage to be pooled, not {pool!r}")
         self._parameters = parameters
         self._stage = pool
         self._source, self._shape = plan.maps[pool.window.source], plan.maps[stage + 1]

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.interfaces.streams import step_layout
 from spikeloom.hw.params.parameters import LayerParameters
 
@@ -34,7 +35,7 @@ class StepJoin(wiring.Component):
 
     def __init__(self, *, layer: LayerParameters, copies: int) -> None:
         if copies < 2:
-            raise ValueError(f"StepJoin needs at least two copies, not {copies!r}")
+            raise SpikeLoomError(f"StepJoin needs at least two copies, not {copies!r}")
         self._layer = layer
         self._copies = copies
         super().__init__(

@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.interfaces.streams import vector_layout
 from spikeloom.hw.params.parameters import LayerParameters
 
@@ -47,12 +48,12 @@ class WindowDistributor(wiring.Component):
         self._copies = tuple(copies)
         count = len(self._copies)
         if count < 2:
-            raise ValueError(f"WindowDistributor needs at least two copies, not {count}")
+            raise SpikeLoomError(f"WindowDistributor needs at least two copies, not {count}")
         self._layer = stage_layer(self._copies)
         for number, copy in enumerate(self._copies):
             own = len(range(number, self._layer.positions, count))
             if copy != replace(self._layer, positions=own):
-                raise ValueError(f"WindowDistributor's copy {number} is none of a stage of {self._layer}")
+                raise SpikeLoomError(f"WindowDistributor's copy {number} is none of a stage of {self._layer}")
         super().__init__(
             {
                 "i": In(stream.Signature(vector_layout(self._layer))),

@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.feature_maps.map_memory import MapReadSignature
 from spikeloom.hw.feature_maps.window_walk import WindowWalk
 from spikeloom.hw.interfaces.streams import copy_marks, step_layout, vector_layout
@@ -73,7 +74,7 @@ class WindowScheduler(wiring.Component):
         height, width = windows[0].outputs(shapes[0])
         positions = height * width
         if (layer.inputs, layer.positions) != (rows, positions):
-            raise ValueError(
+            raise SpikeLoomError(
                 f"WindowScheduler's layer has {layer.inputs} rows at {layer.positions} positions, its windows {rows} "
                 f"at {positions}"
             )

@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.feature_maps.map_memory import address_bits
 from spikeloom.hw.params.plan import MapShape, Window, kept_columns
 
@@ -70,7 +71,7 @@ class WindowWalk(wiring.Component):
         self._shapes = tuple(shapes)
         sizes = {window.outputs(shape) for window, shape in zip(self._windows, self._shapes, strict=True)}
         if len(sizes) != 1:
-            raise ValueError(f"Windows of one stage must have one number of positions, not {sorted(sizes)}")
+            raise SpikeLoomError(f"Windows of one stage must have one number of positions, not {sorted(sizes)}")
         ((self._height, self._width),) = sizes
         super().__init__({"start": In(1), "o": Out(stream.Signature(walk_layout(self._windows, self._shapes)))})
 

@@ -8,6 +8,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
+
 __all__ = ["OKAY", "SLVERR", "AxiLite", "RegisterBusSignature", "axi_lite_members"]
 
 OKAY = 0
@@ -98,9 +100,9 @@ class AxiLite(wiring.Component):
 
     def __init__(self, *, address_bits: int) -> None:
         if isinstance(address_bits, bool) or not isinstance(address_bits, int):
-            raise TypeError(f"AXI4-Lite address_bits must be an integer, not {address_bits!r}")
+            raise ArgumentTypeError(f"AXI4-Lite address_bits must be an integer, not {address_bits!r}")
         if address_bits < 3:
-            raise ValueError(f"AXI4-Lite address_bits must be at least 3, not {address_bits!r}")
+            raise SpikeLoomError(f"AXI4-Lite address_bits must be at least 3, not {address_bits!r}")
         self._address_bits = address_bits
         super().__init__(
             {**axi_lite_members(address_bits), "registers": Out(RegisterBusSignature(address_bits))},

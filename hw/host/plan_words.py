@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Stage, Window
 
 __all__ = ["plan_of", "words_of"]
@@ -40,7 +41,7 @@ def words_of(plan: Plan | None) -> tuple[int, ...]:
         else:
             kind, number, copies = _KINDS[stage.kind], stage.start, 1
         if len(stage.windows) >= 1 << 8 or copies > 1 << 16:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"A stage must have at most 255 windows and 65,536 copies to be told, not {len(stage.windows)} and "
                 f"{copies}"
             )
@@ -48,7 +49,7 @@ def words_of(plan: Plan | None) -> tuple[int, ...]:
         for window in stage.windows:
             pairs = (window.kernel, window.stride, window.padding)
             if max(max(pair) for pair in pairs) >= 1 << 16:
-                raise ValueError(
+                raise SpikeLoomError(
                     f"Kernel, stride and padding of a window must be below 65,536 to be told, not {window}"
                 )
             words += [window.source, *map(_pair, pairs)]
@@ -86,9 +87,9 @@ def plan_of(words: Sequence[int]) -> Plan | None:
             elif kind in kinds and len(windows) == 1 and copies == 1:
                 stages.append(PoolStage(kind=kinds[kind], window=windows[0], start=number))
             else:
-                raise ValueError(
+                raise SpikeLoomError(
                     f"A stage of kind {kind} with {len(windows)} windows and {copies} copies is none that is known"
                 )
     except (StopIteration, RuntimeError):  # a generator turns the first into the second
-        raise ValueError(f"The {len(words)} words of a plan end in the middle of a stage") from None
+        raise SpikeLoomError(f"The {len(words)} words of a plan end in the middle of a stage") from None
     return Plan(image=image, stages=tuple(stages), channels=tuple(channels))

@@ -16,6 +16,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.host.plan_words import words_of
 from spikeloom.hw.host.register_types import Access, Field, HostRegister, Window
 from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
@@ -306,7 +307,7 @@ LAYER_OFFSETS: dict[str, int] = {
 
 def _lookup(offsets: dict[str, int], scope: str, name: str) -> int:
     if name not in offsets:
-        raise ValueError(f"{scope} register must be one of {', '.join(offsets)}, not {name!r}")
+        raise SpikeLoomError(f"{scope} register must be one of {', '.join(offsets)}, not {name!r}")
     return offsets[name]
 
 
@@ -333,7 +334,7 @@ def window_byte_address(window: Window, layer: int, index: int) -> int:
     """Byte address of word `index` of a layer's window; ValueError for a layer or a word that no build has."""
     most = _MOST_WORDS[window.name]
     if not 0 <= index < most:
-        raise ValueError(f"Index of a {window.name} must be in 0 .. {most - 1}, not {index!r}")
+        raise SpikeLoomError(f"Index of a {window.name} must be in 0 .. {most - 1}, not {index!r}")
     return (
         layer_byte_address(layer, LAYER_REGISTERS[0].name) - 4 * LAYER_REGISTERS[0].offset + window.offset + 4 * index
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.interfaces.crossbar_port import AMPLITUDE_BITS
 from spikeloom.hw.params.parameters import LayerParameters
 
@@ -59,7 +60,7 @@ class ProgrammerHostSignature(wiring.Signature):
     def __init__(self, parameters: LayerParameters) -> None:
         words = parameters.lanes * parameters.row_tiles
         if words > MAX_TARGETS:
-            raise ValueError(f"Programmer's lanes * row tiles must be at most {MAX_TARGETS}, not {words}")
+            raise SpikeLoomError(f"Programmer's lanes * row tiles must be at most {MAX_TARGETS}, not {words}")
         write = {"index": Out(range(max(2, words))), "value": Out(32), "enable": Out(1)}
         super().__init__(
             {

@@ -12,6 +12,7 @@ from typing import Any
 
 from amaranth.hdl import Shape
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
@@ -110,12 +111,12 @@ def _find(registers: tuple[Register, ...], scope: str, name: str) -> Register:
         if register.name == name:
             return register
     names = ", ".join(register.name for register in registers)
-    raise ValueError(f"{scope} register must be one of {names}, not {name!r}")
+    raise SpikeLoomError(f"{scope} register must be one of {names}, not {name!r}")
 
 
 def _layer_base(layer: int) -> int:
     if not 0 <= layer < MAX_LAYERS:
-        raise ValueError(f"Layer of a load address must be in 0 .. {MAX_LAYERS - 1}, not {layer!r}")
+        raise SpikeLoomError(f"Layer of a load address must be in 0 .. {MAX_LAYERS - 1}, not {layer!r}")
     return (layer + 1) << 16
 
 
@@ -132,5 +133,5 @@ def layer_address(layer: int, name: str) -> int:
 def bias_address(layer: int, neuron: int) -> int:
     """Load address of the bias of neuron `neuron` of layer `layer`; ValueError outside 0 .. 32767."""
     if not 0 <= neuron < MAX_BIASES:
-        raise ValueError(f"Neuron of a bias address must be in 0 .. {MAX_BIASES - 1}, not {neuron!r}")
+        raise SpikeLoomError(f"Neuron of a bias address must be in 0 .. {MAX_BIASES - 1}, not {neuron!r}")
     return _layer_base(layer) | BIAS_OFFSET | neuron

@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.interfaces.crossbar_port import CrossbarDriveSignature
 from spikeloom.hw.interfaces.streams import copy_marks, request_layout, vector_layout
 from spikeloom.hw.params.parameters import LayerParameters
@@ -55,9 +56,9 @@ class DacDriver(wiring.Component):
 
     def __init__(self, *, parameters: LayerParameters, pulse_cycles: int) -> None:
         if isinstance(pulse_cycles, bool) or not isinstance(pulse_cycles, int):
-            raise TypeError(f"DacDriver pulse_cycles must be an integer, not {pulse_cycles!r}")
+            raise ArgumentTypeError(f"DacDriver pulse_cycles must be an integer, not {pulse_cycles!r}")
         if pulse_cycles < 1:
-            raise ValueError(f"DacDriver pulse_cycles must be a positive integer, not {pulse_cycles!r}")
+            raise SpikeLoomError(f"DacDriver pulse_cycles must be a positive integer, not {pulse_cycles!r}")
         self._parameters = parameters
         self._pulse_cycles = pulse_cycles
         super().__init__(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
+from spikeloom.hw.errors import SpikeLoomError
+
 __all__ = ["Kind", "KindRegister", "Kinds", "Names"]
 
 
@@ -67,7 +69,7 @@ class Kind:
     def __index__(self) -> int:
         """The register's value. Raises `ValueError` for a kind that the unit does not have."""
         if self.code is None:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"The unit has no {self.kinds.what} '{self.name}', which runs in the reference only; choose one that "
                 f"the unit has ({self.kinds.text}) for a chip that is exported, loaded or run in Verilog"
             )
@@ -114,14 +116,14 @@ class Kinds(Generic[K]):
         if self._kinds.get(added.name) is added:
             return added
         if added.name in self._kinds:
-            raise ValueError(f"There is {self._a} '{added.name}' already; give {kind.__name__} another name")
+            raise SpikeLoomError(f"There is {self._a} '{added.name}' already; give {kind.__name__} another name")
         if added.code is not None and added.code not in self._hardware:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"The code of {self.what} '{added.name}' must be one that the unit has ({self.text}), or None for one "
                 f"that runs in the reference only, not {added.code!r}"
             )
         if added.code is None and added.reference is None:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"The {self.what} '{added.name}' has no code in the unit, so it needs a class `reference` of its own"
             )
         self._kinds[added.name] = added
@@ -130,7 +132,7 @@ class Kinds(Generic[K]):
     def remove(self, name: str) -> None:
         """Take away a kind that was registered; those of the unit stay."""
         if self._kinds[name] in self._hardware.values():
-            raise ValueError(f"The {self.what} '{name}' is built in and cannot be removed")
+            raise SpikeLoomError(f"The {self.what} '{name}' is built in and cannot be removed")
         del self._kinds[name]
 
     def __iter__(self) -> Iterator[K]:
@@ -149,7 +151,7 @@ class Kinds(Generic[K]):
             what = "a name of" if isinstance(key, str) else "the code of"
             known = ", ".join(self._kinds) if isinstance(key, str) else self.text
             remedy = f"; another has to be registered first (group '{self.group}')" if isinstance(key, str) else ""
-            raise ValueError(f"{key!r} is not {what} {self._a}: there are {known}{remedy}")
+            raise SpikeLoomError(f"{key!r} is not {what} {self._a}: there are {known}{remedy}")
         return found
 
     def where(self, condition: Callable[[K], bool]) -> Names:
@@ -195,7 +197,7 @@ class Kinds(Generic[K]):
             try:
                 self.register(entry.load())
             except Exception as error:
-                raise ValueError(
+                raise SpikeLoomError(
                     f"The {self.what} '{entry.name}' of an installed package ({entry.value}) cannot be used: {error}; "
                     "repair or remove that package"
                 ) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.decision_rules import Rule
 from spikeloom.hw.params.plan import Plan
@@ -52,9 +53,9 @@ def _signed_bits(magnitude: int) -> int:
 
 def _positive(name: str, value: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
+        raise ArgumentTypeError(f"{name} must be an integer, not {value!r}")
     if value < 1:
-        raise ValueError(f"{name} must be a positive integer, not {value!r}")
+        raise SpikeLoomError(f"{name} must be a positive integer, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,22 +105,22 @@ class LayerParameters:
         ):
             _positive(f"Layer parameter {name}", getattr(self, name))
         if self.row_bits not in (1, 8):
-            raise ValueError(f"Layer parameter row_bits must be 1 or 8, not {self.row_bits!r}")
+            raise SpikeLoomError(f"Layer parameter row_bits must be 1 or 8, not {self.row_bits!r}")
         if not 1 <= self.adc_bits <= 16:
-            raise ValueError(f"Layer parameter adc_bits must be in 1 .. 16, not {self.adc_bits!r}")
+            raise SpikeLoomError(f"Layer parameter adc_bits must be in 1 .. 16, not {self.adc_bits!r}")
         if not 0 <= self.max_gain_shift <= 15:
-            raise ValueError(f"Layer parameter max_gain_shift must be in 0 .. 15, not {self.max_gain_shift!r}")
+            raise SpikeLoomError(f"Layer parameter max_gain_shift must be in 0 .. 15, not {self.max_gain_shift!r}")
         for name, low, high in (
             ("max_theta", 1, _LARGEST_WRITE),
             ("max_bias", 0, _LARGEST_WRITE),
             ("tile_rows", 1, _MOST_TILE_ROWS),
         ):
             if not low <= getattr(self, name) <= high:
-                raise ValueError(f"Layer parameter {name} must be in {low} .. {high}, not {getattr(self, name)!r}")
+                raise SpikeLoomError(f"Layer parameter {name} must be in {low} .. {high}, not {getattr(self, name)!r}")
         if self.phases > 16:
-            raise ValueError(f"Layer parameter phases must be in 1 .. 16, not {self.phases!r}")
+            raise SpikeLoomError(f"Layer parameter phases must be in 1 .. 16, not {self.phases!r}")
         if self.lanes > self.outputs:
-            raise ValueError(f"Layer parameter lanes ({self.lanes}) must not exceed outputs ({self.outputs})")
+            raise SpikeLoomError(f"Layer parameter lanes ({self.lanes}) must not exceed outputs ({self.outputs})")
 
     @property
     def neurons(self) -> int:
@@ -233,23 +234,23 @@ class NpuParameters:
 
     def __post_init__(self) -> None:
         if not self.layers:
-            raise ValueError("NPU parameter layers must name at least one layer")
+            raise SpikeLoomError("NPU parameter layers must name at least one layer")
         for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles"):
             _positive(f"NPU parameter {name}", getattr(self, name))
         first = self.stages.crossbars[0][1].layers
         for index, layer in enumerate(self.layers):
             if layer.phases != self.phases or layer.max_steps != self.max_steps:
-                raise ValueError(f"Layer {index}: phases and max_steps must equal the unit's")
+                raise SpikeLoomError(f"Layer {index}: phases and max_steps must equal the unit's")
             if self.plan is None and index > 0 and layer.inputs != self.layers[index - 1].outputs:
-                raise ValueError(
+                raise SpikeLoomError(
                     f"Layer {index} has {layer.inputs} inputs, but layer {index - 1} has "
                     f"{self.layers[index - 1].outputs} outputs"
                 )
             if index not in first and layer.row_bits != 1:
-                raise ValueError(f"Layer {index}: only the first layer may have row codes of {layer.row_bits} bits")
+                raise SpikeLoomError(f"Layer {index}: only the first layer may have row codes of {layer.row_bits} bits")
         self._check_plan()
         if self.encoder_lanes > self.inputs:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"NPU parameter encoder_lanes ({self.encoder_lanes}) must not exceed the inputs ({self.inputs})"
             )
 
@@ -266,18 +267,20 @@ class NpuParameters:
                 ("positions", layer.positions, place.positions),
             ):
                 if given != planned:
-                    raise ValueError(f"Layer {index} has {name} {given}, but the plan says {planned}")
+                    raise SpikeLoomError(f"Layer {index} has {name} {given}, but the plan says {planned}")
             if replace(layer, positions=1) != replace(self.layers[stage.layer], positions=1):
-                raise ValueError(
+                raise SpikeLoomError(
                     f"Layer {index} is a copy of layer {stage.layer}, and differs from it in more than positions"
                 )
             if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
-                raise ValueError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
+                raise SpikeLoomError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
         readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
         if self.layers[0].row_bits != 1 and readers != [plan.crossbars[0][0]]:
-            raise ValueError(f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only")
+            raise SpikeLoomError(
+                f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only"
+            )
         if len(self.layers) != len(plan.channels):
-            raise ValueError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
+            raise SpikeLoomError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
 
     @property
     def stages(self) -> Plan:

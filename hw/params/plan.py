@@ -21,6 +21,8 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from spikeloom.hw.errors import SpikeLoomError
+
 __all__ = [
     "CrossbarStage", "MapShape", "Place", "Plan", "PoolStage", "Pooling", "Stage", "Window", "kept_columns",
     "window_words",
@@ -51,7 +53,7 @@ class MapShape:
         for name in ("channels", "height", "width"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"Map {name} must be a positive integer, not {value!r}")
+                raise SpikeLoomError(f"Map {name} must be a positive integer, not {value!r}")
 
     @property
     def positions(self) -> int:
@@ -80,9 +82,9 @@ class Window:
                 or len(pair) != 2
                 or not all(isinstance(v, int) and v >= least for v in pair)
             ):
-                raise ValueError(f"Window {name} must be two integers of at least {least}, not {pair!r}")
+                raise SpikeLoomError(f"Window {name} must be two integers of at least {least}, not {pair!r}")
         if any(p >= k for p, k in zip(self.padding, self.kernel, strict=True)):
-            raise ValueError(f"Window padding {self.padding} must be below the kernel {self.kernel}")
+            raise SpikeLoomError(f"Window padding {self.padding} must be below the kernel {self.kernel}")
 
     def rows(self, shape: MapShape) -> int:
         """Crossbar rows that the window takes."""
@@ -96,7 +98,7 @@ class Window:
             for size, kernel, stride, padding in zip(sizes, self.kernel, self.stride, self.padding, strict=True)
         )
         if min(places) < 1:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"A window of {self.kernel} does not fit into a map of {sizes} with padding {self.padding}"
             )
         return places[0], places[1]
@@ -134,7 +136,7 @@ class CrossbarStage:
 
     def __post_init__(self) -> None:
         if isinstance(self.copies, bool) or not isinstance(self.copies, int) or self.copies < 1:
-            raise ValueError(f"Copies of a crossbar stage must be a positive integer, not {self.copies!r}")
+            raise SpikeLoomError(f"Copies of a crossbar stage must be a positive integer, not {self.copies!r}")
 
     @property
     def layers(self) -> range:
@@ -196,20 +198,20 @@ class Plan:
             where = f"Stage {number}"
             windows = stage.windows
             if not windows:
-                raise ValueError(f"{where} has no window")
+                raise SpikeLoomError(f"{where} has no window")
             for window in windows:
                 if not 0 <= window.source <= number:
-                    raise ValueError(
+                    raise SpikeLoomError(
                         f"{where} reads map {window.source}, and only maps 0 .. {number} are made before it"
                     )
             read.update(window.source for window in windows)
             sizes = {window.outputs(maps[window.source]) for window in windows}
             if len(sizes) > 1:
-                raise ValueError(f"{where} joins windows with different numbers of positions, {sorted(sizes)}")
+                raise SpikeLoomError(f"{where} joins windows with different numbers of positions, {sorted(sizes)}")
             height, width = sizes.pop()
             if isinstance(stage, CrossbarStage):
                 if stage.layer != layers or layers >= len(self.channels):
-                    raise ValueError(f"{where} is layer {stage.layer}; layers must come in order, each once")
+                    raise SpikeLoomError(f"{where} is layer {stage.layer}; layers must come in order, each once")
                 channels = self.channels[layers]
                 _check_copies(where, stage, height * width, self.channels)
                 layers += stage.copies
@@ -218,12 +220,12 @@ class Plan:
                 _check_pool(where, stage)
             maps.append(MapShape(channels=channels, height=height, width=width))
         if layers != len(self.channels) or not self.stages:
-            raise ValueError(f"The plan's crossbar stages make {layers} layers, but there are {len(self.channels)}")
+            raise SpikeLoomError(f"The plan's crossbar stages make {layers} layers, but there are {len(self.channels)}")
         if not isinstance(self.stages[-1], CrossbarStage) or maps[-1].positions != 1:
-            raise ValueError("The last stage must be a crossbar with a single position")
+            raise SpikeLoomError("The last stage must be a crossbar with a single position")
         unread = sorted(set(range(len(maps) - 1)) - read)
         if unread:
-            raise ValueError(f"Map {unread[0]} is not read by any stage")
+            raise SpikeLoomError(f"Map {unread[0]} is not read by any stage")
         object.__setattr__(self, "_maps", tuple(maps))
 
     @property
@@ -255,7 +257,7 @@ class Plan:
         fit.
         """
         if len(copies) != len(self.crossbars):
-            raise ValueError(f"{len(copies)} numbers of copies are given for {len(self.crossbars)} crossbar stages")
+            raise SpikeLoomError(f"{len(copies)} numbers of copies are given for {len(self.crossbars)} crossbar stages")
         counts = iter(copies)
         stages: list[Stage] = []
         channels: list[int] = []
@@ -292,19 +294,19 @@ class Plan:
 
 def _check_copies(where: str, stage: CrossbarStage, positions: int, channels: tuple[int, ...]) -> None:
     if stage.copies > positions:
-        raise ValueError(f"{where} has {stage.copies} copies, and only {positions} positions for them")
+        raise SpikeLoomError(f"{where} has {stage.copies} copies, and only {positions} positions for them")
     made = channels[stage.layer : stage.layer + stage.copies]
     if len(set(made)) > 1:
-        raise ValueError(f"{where} has copies with different numbers of channels, {list(made)}")
+        raise SpikeLoomError(f"{where} has copies with different numbers of channels, {list(made)}")
 
 
 def _check_pool(where: str, stage: PoolStage) -> None:
     window = stage.window
     if window.stride != window.kernel or window.padding != (0, 0):
-        raise ValueError(
+        raise SpikeLoomError(
             f"{where} pools windows of {window.kernel} with stride {window.stride} and padding {window.padding}; the "
             "stride must be the window and the padding 0"
         )
     size = window.kernel[0] * window.kernel[1]
     if not 0 <= stage.start < size:
-        raise ValueError(f"{where} starts at {stage.start}, which must be in 0 .. {size - 1}")
+        raise SpikeLoomError(f"{where} starts at {stage.start}, which must be in 0 .. {size - 1}")

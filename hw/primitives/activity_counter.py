@@ -6,6 +6,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
+
 __all__ = ["ActivityCounter"]
 
 
@@ -36,11 +38,11 @@ class ActivityCounter(wiring.Component):
     def __init__(self, *, amount_bits: int, bits: int = 32) -> None:
         for name, width in (("amount_bits", amount_bits), ("bits", bits)):
             if isinstance(width, bool) or not isinstance(width, int):
-                raise TypeError(f"Activity counter's {name} must be an integer, not {width!r}")
+                raise ArgumentTypeError(f"Activity counter's {name} must be an integer, not {width!r}")
             if width < 1:
-                raise ValueError(f"Activity counter's {name} must be a positive integer, not {width!r}")
+                raise SpikeLoomError(f"Activity counter's {name} must be a positive integer, not {width!r}")
         if amount_bits > bits:
-            raise ValueError(f"Activity counter's amount_bits ({amount_bits}) must not exceed its bits ({bits})")
+            raise SpikeLoomError(f"Activity counter's amount_bits ({amount_bits}) must not exceed its bits ({bits})")
         self._amount_bits = amount_bits
         self._bits = bits
         super().__init__({"amount": In(amount_bits), "clear": In(1), "value": Out(bits)})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim import CELL_KINDS
 from spikeloom.sim.chip.parameters import Parameters, add_parameters, remove_parameters
 from spikeloom.sim.common.choices import Choices, listed
@@ -114,7 +115,7 @@ class _Cells:
             load_plugins()
             found = self._registered.get(name)
         if found is None:
-            raise ValueError(f"[device] cell must be {listed(self.names())}, not {name!r}")
+            raise SpikeLoomError(f"[device] cell must be {listed(self.names())}, not {name!r}")
         return found
 
     def __iter__(self) -> Iterator[CellKind]:
@@ -150,12 +151,12 @@ class _Cells:
         if type(self._registered.get(kind.name)) is type(kind):
             return
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind.name):
-            raise ValueError(f"A cell kind's name must be of small letters, digits, '-' and '_', not {kind.name!r}")
+            raise SpikeLoomError(f"A cell kind's name must be of small letters, digits, '-' and '_', not {kind.name!r}")
         if kind.name in (*CELL_KINDS, *self._registered):
-            raise ValueError(f"There is a cell kind '{kind.name}' already; give this one another name")
+            raise SpikeLoomError(f"There is a cell kind '{kind.name}' already; give this one another name")
         own = CellKind.reachable_S
         if kind.drifts and (type(kind).drift is CellKind.drift or type(kind).reachable_S is own):
-            raise ValueError(f"The cell kind '{kind.name}' drifts, and so needs the methods drift and reachable_S")
+            raise SpikeLoomError(f"The cell kind '{kind.name}' drifts, and so needs the methods drift and reachable_S")
         from spikeloom.sim.chip.device_config import Device
 
         if kind.parameters is not None:

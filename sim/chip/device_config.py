@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.cell_kinds import CELL_CHOICES, CELLS, CellKind
 from spikeloom.sim.chip.parameters import parameter_classes, registered_fields
 from spikeloom.sim.chip.units import CODE
@@ -181,11 +182,11 @@ class Device(Table):
     @model_validator(mode="after")
     def _check(self) -> Device:
         if self.g_max_S <= self.g_min_S:
-            raise ValueError(f"g_max_S ({self.g_max_S!r}) must be above g_min_S ({self.g_min_S!r})")
+            raise SpikeLoomError(f"g_max_S ({self.g_max_S!r}) must be above g_min_S ({self.g_min_S!r})")
         for problem in self.kind.problems(self):
-            raise ValueError(problem)
+            raise SpikeLoomError(problem)
         if self.stuck_on + self.stuck_off > 1.0:
-            raise ValueError(f"stuck_on + stuck_off must be at most 1, not {self.stuck_on + self.stuck_off!r}")
+            raise SpikeLoomError(f"stuck_on + stuck_off must be at most 1, not {self.stuck_on + self.stuck_off!r}")
         return self
 
     @property
@@ -240,7 +241,7 @@ class Programming(Table):
     @model_validator(mode="after")
     def _check(self) -> Programming:
         if self.amplitude_min > self.amplitude_max:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"amplitude_min ({self.amplitude_min!r}) must be at most amplitude_max ({self.amplitude_max!r})"
             )
         return self
@@ -278,7 +279,7 @@ def _interval(value: Any, info: ValidationInfo) -> Interval:
     if len(parts) == 3 and numbers and all(0.0 <= each < math.inf for each in parts) and list(parts) == sorted(parts):
         low, typical, high = (float(each) for each in parts)
         return low, typical, high
-    raise ValueError(
+    raise SpikeLoomError(
         f"{info.field_name} must be a number of at least 0, or a list [low, typical, high] of such numbers in rising "
         f"order, not {value!r}"
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.common.plugins import load_plugins
 from spikeloom.sim.common.units import Table
 
@@ -34,9 +35,11 @@ def add_parameters(kind: type[Parameters], taken: set[str]) -> None:
     known = taken | {name for each in _CLASSES for name in each.model_fields}
     for name, field in kind.model_fields.items():
         if name in known:
-            raise ValueError(f"The option '{name}' of {kind.__name__} is one of [device] already; give it another name")
+            raise SpikeLoomError(
+                f"The option '{name}' of {kind.__name__} is one of [device] already; give it another name"
+            )
         if field.is_required() or not field.description:
-            raise ValueError(f"The option '{name}' of {kind.__name__} needs a default and Field(description=...)")
+            raise SpikeLoomError(f"The option '{name}' of {kind.__name__} needs a default and Field(description=...)")
     _CLASSES.append(kind)
 
 

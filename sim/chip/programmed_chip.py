@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
 from spikeloom.hw.params.parameters import Coding, NpuParameters, Readout, Reset, Rule
 from spikeloom.sim.chip.chip_facts import chip_line, chip_rows
@@ -102,28 +103,30 @@ class ChipImage:
     def __post_init__(self) -> None:
         p = self.parameters
         if len(self.layers) != len(p.layers):
-            raise ValueError(f"The chip image has {len(self.layers)} layers, its hardware {len(p.layers)}")
+            raise SpikeLoomError(f"The chip image has {len(self.layers)} layers, its hardware {len(p.layers)}")
         firsts = [place.stage.layer for place in p.stages.places]
         for index, (layer, shape) in enumerate(zip(self.layers, p.layers, strict=True)):
             where = f"Layer {index} ({layer.name})"
             expected = (shape.inputs, shape.outputs)
             if layer.positive.shape != expected or layer.negative.shape != expected:
-                raise ValueError(
+                raise SpikeLoomError(
                     f"{where}: levels have shapes {layer.positive.shape} and {layer.negative.shape}, "
                     f"but the hardware has {expected}"
                 )
             if layer.bias.shape != (shape.outputs,):
-                raise ValueError(
+                raise SpikeLoomError(
                     f"{where}: bias has shape {layer.bias.shape}, but the hardware has {shape.outputs} columns"
                 )
             top = self.device.levels - 1
             if max(int(layer.positive.max()), int(layer.negative.max())) > top:
-                raise ValueError(f"{where}: a level is above {top}, the top level of a {self.device.bits}-bit cell")
+                raise SpikeLoomError(f"{where}: a level is above {top}, the top level of a {self.device.bits}-bit cell")
             if bool(np.any((layer.positive > 0) & (layer.negative > 0))):
-                raise ValueError(f"{where}: one of the two levels of every cell pair must be 0")
+                raise SpikeLoomError(f"{where}: one of the two levels of every cell pair must be 0")
             first = self.layers[firsts[index]]
             if not (np.array_equal(layer.positive, first.positive) and np.array_equal(layer.negative, first.negative)):
-                raise ValueError(f"{where} is a copy of layer {firsts[index]} ({first.name}), and has other weights")
+                raise SpikeLoomError(
+                    f"{where} is a copy of layer {firsts[index]} ({first.name}), and has other weights"
+                )
             held = {register.name: register.range(shape) for register in LAYER_REGISTERS}
             for name, value, low, high in (
                 ("theta", layer.theta, 1, min(shape.max_theta, held["theta"][1])),
@@ -134,13 +137,13 @@ class ChipImage:
                 ("largest bias", int(np.abs(layer.bias).max(initial=0)), 0, shape.max_bias),
             ):
                 if not low <= value <= high:
-                    raise ValueError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
+                    raise SpikeLoomError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
         if not 0.0 < self.clock_Hz < float("inf"):
-            raise ValueError(f"Chip image: clock_Hz must be a positive number, not {self.clock_Hz!r}")
+            raise SpikeLoomError(f"Chip image: clock_Hz must be a positive number, not {self.clock_Hz!r}")
         if self.device.refresh_every and self.programming.method == "verify":
-            raise ValueError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
+            raise SpikeLoomError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
         if p.layers[0].row_bits < self.coding.row_bits:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"{self.coding.name.capitalize()} input needs a first layer with row_bits {self.coding.row_bits}, not "
                 f"{p.layers[0].row_bits}"
             )
@@ -156,7 +159,7 @@ class ChipImage:
             ("program_cycles", self.program_cycles, 1, 65535),
         ):
             if not low <= value <= high:
-                raise ValueError(f"Chip image: {name} must be in {low} .. {high}, not {value!r}")
+                raise SpikeLoomError(f"Chip image: {name} must be in {low} .. {high}, not {value!r}")
 
     @property
     def pulse_s(self) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.label_shift import shift_in_words, shift_of
@@ -31,7 +32,7 @@ row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 
 wires."""
 
 
-class Mismatch(ValueError):
+class Mismatch(SpikeLoomError):
     """Two results that must agree differ; the sentence names image, layer, step, neuron (or position and
     channel) and both values."""
 
@@ -154,7 +155,7 @@ class Result:
         likewise; the drift is that of the last.
         """
         if not results:
-            raise ValueError("There must be at least one result to concatenate")
+            raise SpikeLoomError("There must be at least one result to concatenate")
         joined = {
             name: np.concatenate([getattr(result, name) for result in results])
             for name in ("classes", "steps", "margins", "reasons", "spikes", "ids")
@@ -209,7 +210,7 @@ class Result:
         in decisions, in counts, in where the cells have drifted. The sentence names both values.
         """
         if not isinstance(other, Result):
-            raise TypeError(f"A result can only be compared with a Result, not {type(other).__name__}")
+            raise ArgumentTypeError(f"A result can only be compared with a Result, not {type(other).__name__}")
         if len(self) != len(other) or self.spikes.shape != other.spikes.shape:
             sizes = [
                 f"{name} has {r.spikes.shape[0]} images of {r.spikes.shape[1]} layers"

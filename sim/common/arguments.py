@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
+
 __all__ = [
     "check_fraction",
     "check_ids",
@@ -34,25 +36,25 @@ def check_labels(labels: Any, count: int, classes: int | None = None, what: str 
     if array.dtype.kind not in "iu" and not one_hot:
         whole = array.dtype.kind == "b" or (array.dtype.kind == "f" and bool(np.all(array == np.rint(array))))
         hint = ": use labels.astype(int), or .long()" if whole else ""
-        raise TypeError(f"{what} must be integers, one an image, not {array.dtype}{hint}")
+        raise ArgumentTypeError(f"{what} must be integers, one an image, not {array.dtype}{hint}")
     if array.shape != (count,):
         hint = ""
         if one_hot:
             hint = ": use labels.argmax(1) of one-hot rows"
         elif array.size == count:
             hint = ": use labels.reshape(-1)"
-        raise ValueError(f"{what} must have shape ({count},), one an image, not {array.shape}{hint}")
+        raise SpikeLoomError(f"{what} must have shape ({count},), one an image, not {array.shape}{hint}")
     wrong = np.flatnonzero(array < 0 if classes is None else (array < 0) | (array >= classes))
     if len(wrong):
         first = f"that of image {wrong[0]} is {array[wrong[0]]}"
         if classes is None:
-            raise ValueError(f"{what} must be 0 or more, but {first}: leave images without a class out")
+            raise SpikeLoomError(f"{what} must be 0 or more, but {first}: leave images without a class out")
         hint = ""
         if int(array.min()) >= 1 and int(array.max()) == classes:
             hint = ": labels start at 0, so give labels - 1"
         elif int(array.max()) < classes:
             hint = ": leave images without a class out"
-        raise ValueError(f"{what} must lie in 0 .. {classes - 1}, the chip's classes, but {first}{hint}")
+        raise SpikeLoomError(f"{what} must lie in 0 .. {classes - 1}, the chip's classes, but {first}{hint}")
     return array.astype(np.int64)
 
 
@@ -62,31 +64,37 @@ def check_ids(ids: Any, count: int) -> NDArray[np.int64]:
         return np.arange(count, dtype=np.int64)
     numbers = _array(ids, "Image numbers")
     if numbers.dtype.kind not in "iu":
-        raise TypeError(f"Image numbers must be integers, not {numbers.dtype}")
+        raise ArgumentTypeError(f"Image numbers must be integers, not {numbers.dtype}")
     if numbers.shape != (count,):
-        raise ValueError(f"Image numbers have shape {numbers.shape}, but there are {count} images")
+        raise SpikeLoomError(f"Image numbers have shape {numbers.shape}, but there are {count} images")
     if int(numbers.min()) < 0 or int(numbers.max()) >= 1 << 32:
-        raise ValueError(f"Image numbers must be in 0 .. 4294967295, not {int(numbers.min())} .. {int(numbers.max())}")
+        raise SpikeLoomError(
+            f"Image numbers must be in 0 .. 4294967295, not {int(numbers.min())} .. {int(numbers.max())}"
+        )
     return numbers.astype(np.int64)
 
 
 def check_trace(trace: Any) -> Literal[False, True, "spikes", "full"]:
     """What to record. Raises `ValueError` for anything but False, True, "spikes" or "full"."""
     if not (isinstance(trace, bool) or (isinstance(trace, str) and trace in ("spikes", "full"))):
-        raise ValueError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
+        raise SpikeLoomError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
     return trace  # type: ignore[return-value]
 
 
 def check_progress(progress: Any) -> None:
     """Raise `TypeError` for what can neither be called nor is None."""
     if progress is not None and not callable(progress):
-        raise TypeError(f"progress must be a function, which is told how far it is, or None, not {progress!r:.60}")
+        raise ArgumentTypeError(
+            f"progress must be a function, which is told how far it is, or None, not {progress!r:.60}"
+        )
 
 
 def check_switch(name: str, value: Any, optional: bool = False) -> None:
     """Raise `TypeError` for anything but True and False, and None where it stands for a default."""
     if not (isinstance(value, bool) or (optional and value is None)):
-        raise TypeError(f"{name} must be True{', False or None' if optional else ' or False'}, not {value!r:.60}")
+        raise ArgumentTypeError(
+            f"{name} must be True{', False or None' if optional else ' or False'}, not {value!r:.60}"
+        )
 
 
 def is_whole(value: Any) -> bool:
@@ -119,7 +127,7 @@ def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) 
             allowed = "a positive integer" if least == 1 else f"an integer of at least {least}"
         else:
             allowed = f"an integer in {least} .. {most}"
-        raise ValueError(f"{name} must be {allowed}, not {value!r:.60}")
+        raise SpikeLoomError(f"{name} must be {allowed}, not {value!r:.60}")
 
 
 def check_fraction(name: str, value: Any) -> None:
@@ -127,11 +135,13 @@ def check_fraction(name: str, value: Any) -> None:
     number = is_number(value)
     if not number or not 0.0 < float(value) <= 1.0:
         hint = f": {float(value) / 100:g} is {float(value):g} %" if number and 1.0 < float(value) <= 100.0 else ""
-        raise ValueError(f"{name} must be above 0 and at most 1, not {value!r:.60}{hint}")
+        raise SpikeLoomError(f"{name} must be above 0 and at most 1, not {value!r:.60}{hint}")
 
 
 def _array(values: Any, what: str) -> NDArray[Any]:
     try:
         return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
     except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
-        raise TypeError(f"{what} must be a list or array of integers, one an image, not {values!r:.60}") from error
+        raise ArgumentTypeError(
+            f"{what} must be a list or array of integers, one an image, not {values!r:.60}"
+        ) from error

@@ -1,4 +1,6 @@
-"""Where the program keeps what it need not make or fetch twice: trained networks, data sets, simulator builds."""
+"""Where the program keeps what it need not make or fetch twice: trained networks, data sets, simulator builds, compiled
+kernels.
+"""
 
 from __future__ import annotations
 

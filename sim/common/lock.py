@@ -9,10 +9,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from spikeloom.hw.errors import SpikeLoomError
+
 __all__ = ["Busy", "locked", "shared"]
 
 
-class Busy(ValueError):
+class Busy(SpikeLoomError):
     """Another process holds the lock. `holder` is its number, or "?" if it has not said so yet."""
 
     def __init__(self, path: Path, holder: str) -> None:

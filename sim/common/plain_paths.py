@@ -16,13 +16,15 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from spikeloom.hw.errors import SpikeLoomError
+
 __all__ = ["PathError", "is_plain", "plain_path", "plain_temporary", "plain_words"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")
 _BASES = ("/tmp", "/var/tmp", "/dev/shm")
 
 
-class PathError(ValueError):
+class PathError(SpikeLoomError):
     """A path holds characters that a tool does not take, and no link can be made; the sentence says what to do."""
 
 

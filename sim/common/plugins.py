@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+from spikeloom.hw.errors import SpikeLoomError
+
 __all__ = ["GROUPS", "load_plugins"]
 
 GROUPS = ("spikeloom.effects", "spikeloom.cells")
@@ -30,7 +32,7 @@ def load_plugins() -> None:
                 point.load()()
             except Exception as error:
                 _loaded = False
-                raise ValueError(
+                raise SpikeLoomError(
                     f"The entry point '{point.name} = {point.value}' of group '{group}' cannot be used "
                     f"({type(error).__name__}: {error}); mend its package, or uninstall it"
                 ) from error

@@ -2,9 +2,6 @@
 
 A Gaussian is a quantile read from a table of 65,536 entries, indexed by a half word: no transcendental function is
 evaluated at draw time, so scalar and vectorised code give the same bits.
-
-Compiled kernels elsewhere inline these functions, and Numba's on-disk cache follows only the file of the kernel itself:
-after a change here or in `sim.common.random_words`, delete `sim/__pycache__`.
 """
 
 from __future__ import annotations
@@ -12,10 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_words import philox_rounds
 
 __all__ = [
@@ -31,11 +28,11 @@ __all__ = [
 TABLE_SIZE = 1 << 16
 """Entries of the table of normal quantiles."""
 
-philox4x32 = njit(cache=True, inline="always")(philox_rounds)
+philox4x32 = kernel(inline="always")(philox_rounds)
 """`sim.common.random_words.philox_rounds`, compiled."""
 
 
-@njit(cache=True)
+@kernel()
 def fill_words(words, counters, count, k0, k1):  # type: ignore[no-untyped-def]
     """The first `count` blocks of counters, uint32 [4, >= count], into `words` of the same shape; k0, k1 are uint64."""
     for i in range(count):

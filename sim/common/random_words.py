@@ -23,6 +23,8 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
+
 __all__ = ["Purpose", "key", "own_purpose", "philox_blocks", "philox_rounds"]
 
 _M0 = np.uint64(0xD2511F53)
@@ -56,16 +58,16 @@ def own_purpose(name: str) -> int:
     number = 256 + zlib.crc32(name.encode()) % (65536 - 256)
     other = _OWN.setdefault(number, name)
     if other != name:
-        raise ValueError(f"The purposes '{name}' and '{other}' have the same number; give one another name")
+        raise SpikeLoomError(f"The purposes '{name}' and '{other}' have the same number; give one another name")
     return number
 
 
 def key(seed: int, purpose: Purpose | int, layer: int = 0) -> tuple[int, int]:
     """The key words (seed, purpose << 16 | layer); seed 0 .. 2^32 - 1, layer 0 .. 65535."""
     if not 0 <= seed < 1 << 32:
-        raise ValueError(f"A seed must be in 0 .. 4294967295, not {seed!r}")
+        raise SpikeLoomError(f"A seed must be in 0 .. 4294967295, not {seed!r}")
     if not 0 <= layer < 1 << 16:
-        raise ValueError(f"A layer's number must be in 0 .. 65535, not {layer!r}")
+        raise SpikeLoomError(f"A layer's number must be in 0 .. 65535, not {layer!r}")
     return seed, int(purpose) << 16 | layer
 
 

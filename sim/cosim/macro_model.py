@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS
@@ -19,6 +18,7 @@ from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.cosim.tools import SimulationError
 from spikeloom.sim.crossbar.aging import Aging
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-@njit(cache=True)
+@kernel()
 def _put(packed, position, value, bits):  # type: ignore[no-untyped-def]
     """OR `bits` bits of value into a little-endian bit stream at a bit position."""
     byte, shift = position >> 3, position & 7
@@ -50,7 +50,7 @@ def _put(packed, position, value, bits):  # type: ignore[no-untyped-def]
         byte += 1
 
 
-@njit(cache=True)
+@kernel()
 def _pack(codes, over, lanes, groups, code_bits, packed):  # type: ignore[no-untyped-def]
     """Lay out codes int16 [tiles, columns] and flags bool [tiles, columns] as the macro shell's `answer` register."""
     tiles, columns = codes.shape

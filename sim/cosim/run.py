@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.register_writes import check_kinds
@@ -104,12 +105,12 @@ def run_cosim(
     before = [0 if state is None else state.images for state in states]
     edges = [place - before[0] for place in before] + [len(pixels)]
     if any(stop <= start for start, stop in pairwise(edges)):
-        raise ValueError(f"Places where simulators begin and end must rise, not {edges}")
+        raise SpikeLoomError(f"Places where simulators begin and end must rise, not {edges}")
     quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
     check_kinds(image)
     chip = Simulator.build(image, simulator, waves=waves, quick=quick, netlist=netlist)
     if waves and starts:
-        raise ValueError("Waves are recorded of one simulator: starts must be empty")
+        raise SpikeLoomError("Waves are recorded of one simulator: starts must be empty")
     built = build_arrays(image) if arrays is None else arrays
     available = workers or processors()
     count = 1 if waves or image.device.drifts else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))

@@ -6,11 +6,9 @@ import contextlib
 import functools
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -21,14 +19,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from spikeloom.hw.export.processes import run as run_program
 from spikeloom.hw.export.synthesis import netlist as gates
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.cache import cache_folder
 from spikeloom.sim.common.lock import Busy, locked, shared
-from spikeloom.sim.common.plain_paths import plain_path, plain_temporary, plain_words
+from spikeloom.sim.cosim.cocotb_runner import command_of, libraries, runner_of
 from spikeloom.sim.cosim.npu_bench import bench_text
 from spikeloom.sim.cosim.tools import SimulationError, check_simulator, simulator_environment
 from spikeloom.sim.cosim.waves import wave_file
@@ -148,7 +145,7 @@ class Simulator:
         if simulator == "verilator":
             tool = _verilator()
         # A simulator loads cocotb's libraries from where they lay when it was built.
-        tools = [simulator, tool, version("cocotb"), str(_libraries())]
+        tools = [simulator, tool, version("cocotb"), str(libraries())]
         key = hashlib.sha256(json.dumps([dict(texts), tools, waves, quick], sort_keys=True).encode()).hexdigest()[:20]
         folder = cache_folder("simulators") / f"{simulator}-{key}"
         with _LOCK:
@@ -180,14 +177,8 @@ class Simulator:
 
     def command(self, job: Path, module: str, plusargs: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
         """Command and environment that run the simulator in a job's folder, with the cocotb bench `module`."""
-        runner = _runner(self.simulator)
-        runner._execute = _catch
         with simulator_environment():
-            try:
-                self._test(runner, job, module, plusargs)
-            except _Caught as caught:
-                return plain_words(caught.command, [self.folder, *_roots()]), _plain_environment(runner.env)
-        raise AssertionError("the runner did not execute anything")
+            return command_of(self.simulator, self.folder, lambda runner: self._test(runner, job, module, plusargs))
 
     def _test(self, runner: Any, job: Path, module: str, plusargs: Sequence[str]) -> None:
         runner.test(
@@ -205,8 +196,7 @@ class Simulator:
         )
 
     def _run(self, job: Path, plusargs: Sequence[str], stop: threading.Event | None) -> None:
-        runner = _runner(self.simulator)
-        runner._execute_cmds = functools.partial(_execute, runner, self.folder, stop)
+        runner = runner_of(self.simulator, self.folder, stop)
         try:
             self._test(runner, job, "spikeloom.sim.cosim.npu_tb", plusargs)
         except (RuntimeError, SystemExit) as error:
@@ -216,82 +206,6 @@ class Simulator:
         results = job / "results.xml"
         if not results.exists() or "<failure" in results.read_text() or "<error" in results.read_text():
             raise SimulationError(f"The {self.simulator} bench raised an error; its log is {job / 'simulation.log'}")
-
-
-class _Caught(Exception):
-    """Leaves cocotb's runner with the command that it was about to execute."""
-
-    def __init__(self, command: Sequence[object]) -> None:
-        super().__init__()
-        self.command = command
-
-
-def _catch(commands: Sequence[Sequence[object]], cwd: object) -> None:
-    (command,) = commands
-    raise _Caught(command)
-
-
-def _execute(
-    runner: Any,
-    folder: Path,
-    stop: threading.Event | None,
-    commands: Sequence[Sequence[object]],
-    cwd: os.PathLike[str],
-    stdout: Any = None,
-) -> None:
-    """In the place of the runner's own: the programs end with this process, and see plain paths only."""
-    for command in commands:
-        words = plain_words(command, [folder, *_roots()])
-        done = run_program(words, cwd=cwd, env=_plain_environment(runner.env), output=stdout, stop=stop)
-        if done.returncode != 0:
-            raise RuntimeError(f"{Path(words[0]).name} ended with code {done.returncode}")
-
-
-def _roots() -> list[Path]:
-    """Folders of the environment that the tools are told of."""
-    from cocotb_tools import config
-
-    return [Path(root) for root in (config.base_cocotb_dir, config.libs_dir, config.share_dir)]
-
-
-def _plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which lists of paths have no other separators than they should, and programs plain paths."""
-    values = dict(environment)
-    python, (library, _, function) = _gpi_users()
-    values["GPI_USERS"] = f"{plain_path(python)};{plain_path(library)},{function}"
-    values["PYGPI_PYTHON_BIN"] = str(plain_path(Path(sys.executable)))
-    values["PYTHONPATH"] = os.pathsep.join(str(plain_path(path)) if os.pathsep in path else path for path in sys.path)
-    values["TMPDIR"] = str(plain_temporary())
-    return values
-
-
-@functools.cache
-def _gpi_users() -> tuple[str, tuple[str, str, str]]:
-    """What cocotb is to load: Python's library; and its own, a comma, and the function to call."""
-    import find_libpython
-    from cocotb_tools import config
-
-    python = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
-    if python is None:
-        raise SimulationError(
-            f"cocotb needs Python as a shared library, and there is none for '{sys.executable}': install it (Debian: "
-            "apt-get install libpython3-dev), or use another Python"
-        )
-    return python, config.pygpi_entry_point().rpartition(",")
-
-
-def _runner(simulator: str) -> Any:
-    from cocotb_tools.runner import get_runner
-
-    runner = get_runner(simulator)
-    runner.log.setLevel(logging.WARNING)
-    return runner
-
-
-def _libraries() -> Path:
-    from cocotb_tools import config
-
-    return Path(config.libs_dir)
 
 
 def _visible() -> str:
@@ -325,8 +239,7 @@ def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, qui
             later = time.time() + 3600  # make must find them newer than what Verilator is about to write
             os.utime(folder / path.name, (later, later))
     with simulator_environment({"OPT_FAST": "-O0" if quick else "-O2", "OPT_SLOW": "-O0"}):
-        runner = _runner(simulator)
-        runner._execute_cmds = functools.partial(_execute, runner, folder, None)
+        runner = runner_of(simulator, folder)
         try:
             with warnings.catch_warnings():  # cocotb's, of letters that its dump file would not take: it is not used
                 warnings.simplefilter("ignore")

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.common.cache import cache_folder
 from spikeloom.sim.common.plain_paths import is_plain, plain_path, plain_temporary
 
@@ -43,11 +44,11 @@ _inside = 0
 _before: dict[str, str | None] = {}
 
 
-class ToolError(ValueError):
+class ToolError(SpikeLoomError):
     """A program that is needed is missing or too old; the sentence says which, and how to get it."""
 
 
-class SimulationError(ValueError):
+class SimulationError(SpikeLoomError):
     """The simulator did not build or did not finish; the sentence says what happened and where the log is."""
 
 
@@ -116,7 +117,7 @@ def check_simulator(simulator: str) -> str:
     if not isinstance(simulator, str) or simulator not in _SIMULATORS:
         near = difflib.get_close_matches(str(simulator).lower(), _SIMULATORS, n=1, cutoff=0.5)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise ValueError(f"The simulator must be 'verilator' or 'icarus', not {simulator!r}{hint}")
+        raise SpikeLoomError(f"The simulator must be 'verilator' or 'icarus', not {simulator!r}{hint}")
     check_paths()
     path = _path()
     if simulator == "icarus":

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from spikeloom.hw.errors import SpikeLoomError
+
 __all__ = ["Wave", "find_dump", "read_waves"]
 
 _CLOCK = "bench.clk"
@@ -34,10 +36,12 @@ def find_dump(place: Path) -> Path:
     found = next((path for path in tried if path.is_file()), None)
     if found is None:
         if any((folder / "waves.fst").is_file() for folder in (place, place / "job_0")):
-            raise ValueError(f'{place} has waves of Icarus, which are not read: run it with simulator="verilator"')
-        raise ValueError(f"{place} has no waves.vcd: give the folder of a co-simulation with waves=True, or its dump")
+            raise SpikeLoomError(f'{place} has waves of Icarus, which are not read: run it with simulator="verilator"')
+        raise SpikeLoomError(
+            f"{place} has no waves.vcd: give the folder of a co-simulation with waves=True, or its dump"
+        )
     if found.suffix != ".vcd":
-        raise ValueError(f'{found} is no VCD file: give a dump of Verilator, from a run with simulator="verilator"')
+        raise SpikeLoomError(f'{found} is no VCD file: give a dump of Verilator, from a run with simulator="verilator"')
     return found
 
 
@@ -69,7 +73,7 @@ def read_waves(dump: Path, names: Sequence[str], start: int | str = 0, cycles: i
                 break
     if first is None or not rows:
         what = f"is never other than 0 in {dump}" if first is None else f"is past the last clock cycle of {dump}"
-        raise ValueError(f"start {start!r} {what}")
+        raise SpikeLoomError(f"start {start!r} {what}")
     return [Wave(name, codes[name][1], first, tuple(row[i] for row in rows)) for i, name in enumerate(names)]
 
 
@@ -91,7 +95,7 @@ def _declared(lines: TextIO, wanted: Sequence[str], dump: Path) -> dict[str, tup
             break
     missing = [name for name in wanted if name not in found]
     if missing:
-        raise ValueError(
+        raise SpikeLoomError(
             f"No signal {missing[0]!r} in {dump}: waves.gtkw beside it lists names that there are, "
             "which are given without the range of their bits"
         )

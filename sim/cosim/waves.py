@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.host.register_map import ADDRESS_BITS
 from spikeloom.hw.params.parameters import NpuParameters
 
@@ -11,7 +12,7 @@ __all__ = ["check_folder", "gtkw_text", "wave_file"]
 def check_folder(waves: bool, folder: object) -> None:
     """Raise `ValueError` for waves without a folder that stays."""
     if waves and folder is None:
-        raise ValueError("Waves need a folder: give folder=..., since a temporary one is removed")
+        raise SpikeLoomError("Waves need a folder: give folder=..., since a temporary one is removed")
 
 
 def wave_file(simulator: str) -> str:

@@ -8,17 +8,14 @@ With u = sum x * W and v = sum x^2 * Q over the driven rows of a tile (`sim.cros
 
     I    = u * 2^-10 / S + sigma * sqrt(v * 2^-4) / S * N          in units of V_read * dG
     code = clip(round_half_even(I / 2^g), low, high)
-
-Other files' functions are inlined here: after a change in `sim.common.random_numbers` or `sim.crossbar.row_sums`,
-delete `sim/__pycache__`.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from spikeloom.sim.chip.units import CURRENT_BITS
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_numbers import fill_words
 from spikeloom.sim.crossbar.row_sums import add_rows, list_driven, list_rows
 
@@ -29,7 +26,7 @@ _TOGETHER = 1024
 """Blocks of random words that are drawn together."""
 
 
-@njit(cache=True)
+@kernel()
 def _digitise_tiles(  # type: ignore[no-untyped-def]
     which, tiles, count, units, u, v, source, images, first, k0, k1, table, full_scale, sigma, noise_lsb, inverse_lsb,
     low, high, codes, over, overs, counters, words, normals,
@@ -72,7 +69,7 @@ def _digitise_tiles(  # type: ignore[no-untyped-def]
         overs[read // positions] += flags
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def digitise(  # type: ignore[no-untyped-def]
     units, u, v, source, images, first, k0, k1, table, full_scale, sigma, noise_lsb, inverse_lsb, low, high, codes,
     over, overs,
@@ -120,7 +117,7 @@ def digitise(  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def convert_single(  # type: ignore[no-untyped-def]
     row_codes, last, tile_rows, row_conductance, w, q, noisy, units, u, v, tiles, conductance, image, read, k0, k1,
     table, full_scale, sigma, noise_lsb, inverse_lsb, low, high, codes, over,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.crossbar.array import CrossbarArray
@@ -22,7 +23,7 @@ __all__ = ["Aging", "check_drift"]
 def check_drift(image: ChipImage, drift: DriftState) -> None:
     """ValueError unless the state is one of this chip's: whole numbers of pulses for every row of every layer."""
     if not image.device.drifts:
-        raise ValueError(f"Cells of kind '{image.device.cell}' do not drift: drift must be None")
+        raise SpikeLoomError(f"Cells of kind '{image.device.cell}' do not drift: drift must be None")
     shapes = [(shape.inputs,) for shape in image.parameters.layers]
     fields = {"row_pulses": drift.row_pulses, "renewed": drift.renewed}
     if drift.earlier:
@@ -30,15 +31,15 @@ def check_drift(image: ChipImage, drift: DriftState) -> None:
     for name, counts in fields.items():
         if [array.shape for array in counts] != shapes or any(array.dtype != np.int64 for array in counts):
             given = [(str(array.dtype), array.shape) for array in counts]
-            raise ValueError(f"The drift's {name} must be int64 of shapes {shapes}, not {given}")
+            raise SpikeLoomError(f"The drift's {name} must be int64 of shapes {shapes}, not {given}")
     if drift.images < 0 or any(
         bool((now < 0).any() or (now > total).any()) for now, total in zip(drift.renewed, drift.row_pulses, strict=True)
     ):
-        raise ValueError("The drift's counts must not be negative, nor the renewed pulses above the row pulses")
+        raise SpikeLoomError("The drift's counts must not be negative, nor the renewed pulses above the row pulses")
     if not 1 <= drift.programmings <= 1 << 32:
-        raise ValueError(f"The drift's programmings must be in 1 .. 2^32, not {drift.programmings!r}")
+        raise SpikeLoomError(f"The drift's programmings must be in 1 .. 2^32, not {drift.programmings!r}")
     if any(bool((counts < 0).any() or (counts.any() and drift.programmings == 1)) for counts in drift.earlier):
-        raise ValueError("The drift's earlier pulses must not be negative, and 0 before a second programming")
+        raise SpikeLoomError("The drift's earlier pulses must not be negative, and 0 before a second programming")
 
 
 class Aging:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.cell_kinds import Drift
 from spikeloom.sim.chip.device_config import Device
@@ -343,12 +344,12 @@ class CrossbarArray:
 
     def _drifting(self) -> Drift:
         if self.parameters.row_bits == 8:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"Layer {self.index}: cell '{self.device.cell}' needs 1-bit rows, since analog rows read with many "
                 "voltages, and each has a drift of its own"
             )
         if self.read_s is None:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"Layer {self.index}: cell '{self.device.cell}' needs read_s, the length of a read pulse in seconds"
             )
         cells_S = self.cells_S.copy()
@@ -374,7 +375,7 @@ class CrossbarArray:
         if coupling_S is not None:
             self.stray_grid = stray_grid(coupling_S, device.step_S, top)
             if self.stray_grid is None:
-                raise ValueError(grids.not_exact("row currents"))
+                raise SpikeLoomError(grids.not_exact("row currents"))
             self._stray_sums = self.stray_grid.sum(axis=2)
         self._forget_sums()
 
@@ -426,7 +427,7 @@ def check_arrays(image: ChipImage, arrays: Sequence[CrossbarArray]) -> None:
     Weights are not looked at: they cannot be told from effective conductances.
     """
     if len(arrays) != len(image.layers):
-        raise ValueError(f"The chip has {len(image.layers)} layers, but {len(arrays)} arrays are given")
+        raise SpikeLoomError(f"The chip has {len(image.layers)} layers, but {len(arrays)} arrays are given")
     for index, (array, layer, shape) in enumerate(zip(arrays, image.layers, image.parameters.layers, strict=True)):
         for name, given, needed in (
             ("place", array.index, index),
@@ -437,6 +438,6 @@ def check_arrays(image: ChipImage, arrays: Sequence[CrossbarArray]) -> None:
             ("gain shift", array.gain_shift, layer.gain_shift),
         ):
             if given != needed:
-                raise ValueError(
+                raise SpikeLoomError(
                     f"Array {index} was programmed for another {name}: {given!r}, but the chip has {needed!r}"
                 )

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.units import CURRENT_BITS
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import Products
 
@@ -26,7 +26,7 @@ _SMALLEST = 0.5
 """Currents below half a conductance step count as none: variation of the cells leaves such rests of sums that are 0."""
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _count(  # type: ignore[no-untyped-def]
     units, u, source, codes, full_scale, lsb, low, high, numbers, powers, columns, used
 ):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.units import CURRENT_BITS, NOISE_BITS
@@ -66,7 +67,7 @@ class Grids:
             top = int(max(grid_of(high, high), grid_of(high, 0.0 * high))) + 1
             bound = top * min(p.tile_rows, p.inputs) * largest
         if bound >= 1 << 53 or top >= 1 << 29:
-            raise ValueError(self.not_exact("column sums" if bound >= 1 << 53 else "cells"))
+            raise SpikeLoomError(self.not_exact("column sums" if bound >= 1 << 53 else "cells"))
         narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
         return narrow, np.int32 if bound < 1 << 31 else np.int64
 

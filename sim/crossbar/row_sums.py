@@ -18,12 +18,13 @@ additions, since Numba counts the references to arrays.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["add_rows", "count_rows", "list_driven", "list_rows"]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def list_driven(codes, channels, start, counts, first, where, factors):  # type: ignore[no-untyped-def]
     """List the values of a map that are not 0, position by position, behind what is listed already.
 
@@ -49,7 +50,7 @@ def list_driven(codes, channels, start, counts, first, where, factors):  # type:
         counts[b] = count
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def count_rows(runs, first, driven):  # type: ignore[no-untyped-def]
     """Driven rows of all reads of each image, int64 [images]; see `list_rows`."""
     for b in range(first.shape[0]):
@@ -60,7 +61,7 @@ def count_rows(runs, first, driven):  # type: ignore[no-untyped-def]
         driven[b] = total
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def list_rows(  # type: ignore[no-untyped-def]
     runs, first, where, factors, tile_rows, row_conductance, rows, codes, ends, units, tiles, conductance, pulses
 ):
@@ -122,7 +123,7 @@ def list_rows(  # type: ignore[no-untyped-def]
         conductance[b] = total
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def add_rows(rows, codes, ends, power, grid, totals):  # type: ignore[no-untyped-def]
     """Sums of the grid's listed rows, each times its code to the power of 1 or 2.
 

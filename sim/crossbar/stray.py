@@ -12,8 +12,9 @@ only driven rows are looked at, pair by pair. Sums of integers: the same in a ba
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["STRAY_BITS", "add_stray", "stray_grid"]
 
@@ -32,7 +33,7 @@ def stray_grid(coupling_S: NDArray[np.float64], step_S: float, largest: int) -> 
     return values.astype(np.int64)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def add_stray(rows, codes, ends, units, tile_rows, grid, sums, positions, stray):  # type: ignore[no-untyped-def]
     """Stray of all reads of each image.
 

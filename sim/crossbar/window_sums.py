@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["Spread", "spread_rows"]
 
@@ -137,7 +137,7 @@ def _of_copy(
     return np.bincount(position[own], minlength=len(counts)), found[own]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _fill_loads(windows, bounds, segments, conductance, out):  # type: ignore[no-untyped-def]
     """See `Spread.loads`; conductance : int64 [rows], in the row order."""
     for w in range(windows.shape[0]):
@@ -152,7 +152,7 @@ def _fill_loads(windows, bounds, segments, conductance, out):  # type: ignore[no
                 out[windows[w, 5] + position * channels + c] = total
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def spread_rows(  # type: ignore[no-untyped-def]
     windows, bounds, segments, order, tile_of, first, where, factors, loads, w, q, u, v, units, rows, tiles,
     conductance, pulses,

@@ -12,7 +12,7 @@ and G0 to the bit for n = 0, and for cells that are stuck or frozen; so conducta
 whatever happened in between.
 
 One compiled function does the cells of a row, to the bits of `AgeCurve.aged` and `TantalumOxide.conductance_S`, with
-U(age0) kept. Numba's on-disk cache follows this file only: after a change of what it inlines, delete `sim/__pycache__`.
+U(age0) kept.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_words import Purpose
 from spikeloom.sim.common.threads import in_order, processors
 from spikeloom.sim.devices.conductance import Cells
@@ -43,7 +43,7 @@ def _curve(v_V: float, t_s: float, acceleration: float) -> AgeCurve:
     return AgeCurve(TantalumOxide(), ReadPulse(v_V, t_s, acceleration))
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _age_rows(  # type: ignore[no-untyped-def]
     start, stop, rows, pulses, programmed_S, w, age, way, speed, sign, first, per_octave, table, on_S, off_S, aged_S
 ):

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.parameters import Parameters, add_parameters, remove_parameters
@@ -118,7 +119,7 @@ class EffectList:
             return
         name = "' and '".join(entry.fields)
         if entry.where not in ("cells", "array") or entry.make is None:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"The effect of '{name}' must have a make, and where = 'cells' or 'array', not {entry.where!r}: pulses "
                 "and reads are compiled functions, which only know the built-in effects"
             )
@@ -128,7 +129,7 @@ class EffectList:
         if missing or not entry.fields:
             if parameters is not None:
                 remove_parameters(parameters)
-            raise ValueError(f"The effect of '{name}' has no option {missing or ''}: name fields of its parameters")
+            raise SpikeLoomError(f"The effect of '{name}' has no option {missing or ''}: name fields of its parameters")
         self._registered.append((entry, parameters))
 
     def unregister(self, entry: EffectEntry) -> None:

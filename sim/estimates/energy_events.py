@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage, Window, kept_columns
 from spikeloom.sim.chip.programmed_chip import ChipImage
@@ -54,7 +55,7 @@ class Events:
 
     def __init__(self, image: ChipImage, result: Result) -> None:
         if result.spikes.shape[1] != len(image.layers):
-            raise ValueError(
+            raise SpikeLoomError(
                 f"The result has {result.spikes.shape[1]} layers, but the chip image has {len(image.layers)}"
             )
         self.image = image

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.cycles import image_cycles
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
@@ -52,9 +53,9 @@ class Timing:
 def timing(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> Timing:
     """Cycles of images uint8 [images, inputs] that were run one after another, from a result with a trace of spikes."""
     if result.trace is None:
-        raise ValueError('The result has no trace, which says what vectors were silent: run with trace="spikes"')
+        raise SpikeLoomError('The result has no trace, which says what vectors were silent: run with trace="spikes"')
     if len(pixels) != len(result):
-        raise ValueError(f"There are {len(pixels)} images, but {len(result)} results")
+        raise SpikeLoomError(f"There are {len(pixels)} images, but {len(result)} results")
     words = image.parameters.pixel_words
     spans = _spans(image, pixels, result) if image.parameters.stages.plain else _map_spans(image, pixels, result)
     cycles, results = np.empty(len(pixels), np.int64), np.empty(len(pixels), np.int64)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.cycles import Macro, StepCycles, step_cycles
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.params.plan import MapShape, PoolStage, Window
@@ -62,7 +63,7 @@ def window_activity(image: ChipImage, pixels: NDArray[np.uint8], result: Result)
     """
     trace = result.trace
     if trace is None:
-        raise ValueError('Windows that had spikes are known of a traced result only (trace="spikes")')
+        raise SpikeLoomError('Windows that had spikes are known of a traced result only (trace="spikes")')
     plan, phases = image.parameters.stages, image.parameters.phases
     count, steps = len(pixels), int(result.steps.max())
     encoder = encoder_of(image, pixels, result.ids)

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["CHANNELS_LAST", "check_shape", "image_shape"]
@@ -51,7 +52,7 @@ def check_shape(given: Sequence[int], shape: Sequence[int], what: str = "Images"
     else:
         wanted = f"[images, {size}] or as many pixels an image"
     remedy = _remedy(given, shape)
-    raise ValueError(f"{what} must have shape {wanted}, not {given}{': ' if remedy else ''}{remedy}")
+    raise SpikeLoomError(f"{what} must have shape {wanted}, not {given}{': ' if remedy else ''}{remedy}")
 
 
 def _long(shape: Sequence[int]) -> Shape:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.slips import warn
@@ -67,7 +68,7 @@ def _taken(images: Any, shape: int | Sequence[int], what: str) -> tuple[NDArray[
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     check_shape(array.shape, shape, what)
     if len(array) == 0:
-        raise ValueError(f"{what} must be at least one, but the batch is empty")
+        raise SpikeLoomError(f"{what} must be at least one, but the batch is empty")
     pixels = array.reshape(len(array), -1)
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels), float(pixels.max()), False
@@ -76,7 +77,7 @@ def _taken(images: Any, shape: int | Sequence[int], what: str) -> tuple[NDArray[
         image, pixel = (int(v) for v in np.argwhere(bad)[0])
         value = float(pixels[image, pixel])
         which = "Floating-point images" if what == "Images" else f"Floating-point {what[0].lower()}{what[1:]}"
-        raise ValueError(
+        raise SpikeLoomError(
             f"{which} must lie in 0 .. 1, but pixel {pixel} of image {image} is {value!r}: {_in_range(pixels)}"
         )
     return np.rint(pixels.astype(np.float64) * 255.0).astype(np.uint8), float(pixels.max()), True
@@ -87,18 +88,20 @@ def as_array(images: Any, what: str = "Images") -> NDArray[Any]:
     if hasattr(images, "detach") and hasattr(images, "layout"):
         if str(images.layout) != "torch.strided" or images.device.type == "meta" or images.is_quantized:
             kind = "a quantised tensor" if images.is_quantized else f"on {images.device.type}, {images.layout}"
-            raise TypeError(f"{what} must be an ordinary tensor with values (torch.strided), not {kind}")
+            raise ArgumentTypeError(f"{what} must be an ordinary tensor with values (torch.strided), not {kind}")
         images = images.detach().cpu()
         known = ("torch.float16", "torch.float32", "torch.float64")
         images = images.float() if images.is_floating_point() and str(images.dtype) not in known else images
         images = images.numpy()
     if isinstance(images, np.ma.MaskedArray):
-        raise TypeError(f"{what} must be an array in which every pixel counts, not a masked array; use .filled(0)")
+        raise ArgumentTypeError(
+            f"{what} must be an array in which every pixel counts, not a masked array; use .filled(0)"
+        )
     if not isinstance(images, np.ndarray):
         hint = ": numpy.asarray(images) makes one" if isinstance(images, list | tuple) else ""
-        raise TypeError(f"{what} must be a NumPy array or a PyTorch tensor, not {type(images).__name__}{hint}")
+        raise ArgumentTypeError(f"{what} must be a NumPy array or a PyTorch tensor, not {type(images).__name__}{hint}")
     if images.dtype != np.uint8 and images.dtype.kind != "f":
-        raise TypeError(f"{what} must be {_KINDS}, not {images.dtype}{_as_kind(images)}")
+        raise ArgumentTypeError(f"{what} must be {_KINDS}, not {images.dtype}{_as_kind(images)}")
     return images
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.arguments import check_fraction, check_progress, check_whole
 from spikeloom.sim.common.short_repr import short_repr
@@ -102,7 +103,9 @@ def refresh_interval(
     check_fraction("threshold", threshold)
     check_whole("programmings", programmings)
     if programmings > 1 and image.device.program_sigma == 0.0:
-        raise ValueError(f"programmings must be 1 without program_sigma, where all are the same, not {programmings!r}")
+        raise SpikeLoomError(
+            f"programmings must be 1 without program_sigma, where all are the same, not {programmings!r}"
+        )
     arrays = build_arrays(held(image)) if image.device.drifts else None
     found: list[Lifetime] = []
     interval: int | None = None

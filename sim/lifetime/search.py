@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.drift_state import DriftState
 from spikeloom.sim.chip.programmed_chip import ChipImage
@@ -126,7 +127,7 @@ class _Search:
         arrays: tuple[CrossbarArray, ...] | None,
     ) -> None:
         if not image.device.drifts:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"A lifetime needs cells that drift, [device] cell {CELLS.drifting()}; this chip's [device] cell is "
                 f"'{image.device.cell}'"
             )
@@ -206,9 +207,9 @@ def lifetime(
     for name, value in (("first", first), ("limit", limit), ("programmings", programmings)):
         check_whole(name, value)
     if not 1 <= first <= limit <= LIMIT:
-        raise ValueError(f"first and limit must be 1 <= first <= limit <= 10^12, not {first!r} and {limit!r}")
+        raise SpikeLoomError(f"first and limit must be 1 <= first <= limit <= 10^12, not {first!r} and {limit!r}")
     if not (growth > 1.0 and 0.0 < tolerance < 1.0):
-        raise ValueError(f"growth must be above 1 and tolerance in 0 .. 1, not {growth!r} and {tolerance!r}")
+        raise SpikeLoomError(f"growth must be above 1 and tolerance in 0 .. 1, not {growth!r} and {tolerance!r}")
     count = len(search.pixels)
 
     def later(now: DriftState, own: list[NDArray[np.int64]], more: int) -> DriftState:

@@ -24,11 +24,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.units import CODE, CURRENT_BITS, TOP_CODE
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_numbers import normal_table, philox4x32
 from spikeloom.sim.common.random_words import Purpose, key
 from spikeloom.sim.common.short_repr import short_repr
@@ -47,7 +47,7 @@ _LOAD = 2.0**CURRENT_BITS
 _MASK = np.uint64(0xFFFFFFFF)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _word(row, block, side, k, keys, purpose, place):  # type: ignore[no-untyped-def]
     """Word `place` of the block at counter (row, block, side, k), uint64 holding 32 bits."""
     w0, w1, w2, w3 = philox4x32(
@@ -58,7 +58,7 @@ def _word(row, block, side, k, keys, purpose, place):  # type: ignore[no-untyped
     return w2 if place == 2 else w3
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-untyped-def]
     """The Gaussian of `sim.common.random_numbers.cell_normals` of one cell, k its `programming`."""
     word = _word(row, column >> 3, side, k, keys, purpose, (column & 7) >> 1)
@@ -66,7 +66,7 @@ def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-unty
     return np.float64(table[half])
 
 
-@njit(cache=True)
+@kernel()
 def _stuck(row, column, side, keys, device):  # type: ignore[no-untyped-def]
     """Whether the cell is one that `sim.devices.effects.StuckCells` holds."""
     if device[_STUCK_SHARE] == 0.0:
@@ -75,7 +75,7 @@ def _stuck(row, column, side, keys, device):  # type: ignore[no-untyped-def]
     return np.float64(word) * 2.0**-32 < device[_STUCK_SHARE]
 
 
-@njit(cache=True)
+@kernel()
 def _spread(row, column, side, keys, device, table):  # type: ignore[no-untyped-def]
     """D, the factor on every step of the cell."""
     if device[_DEVICE_SIGMA] == 0.0:
@@ -83,7 +83,7 @@ def _spread(row, column, side, keys, device, table):  # type: ignore[no-untyped-
     return max(0.0, 1.0 + device[_DEVICE_SIGMA] * _normal(row, column, side, 0, keys, _DEVICE, table))
 
 
-@njit(cache=True)
+@kernel()
 def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
     """The conductance after a pulse of `amplitude` eighths of a level, with the draws' factor D P."""
     x = (g - device[_G_MIN]) / (device[_G_MAX] - device[_G_MIN])
@@ -93,12 +93,12 @@ def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
     return max(device[_G_MIN], g - step * device[_DOWN] * (1.0 - device[_SOFT] * (1.0 - x)))
 
 
-@njit(cache=True)
+@kernel()
 def _load(g, device):  # type: ignore[no-untyped-def]
     return np.int64(np.rint(g / device[_STEP] * _LOAD))
 
 
-@njit(cache=True)
+@kernel()
 def _pulse(g, code, up, amplitude, stuck, spread, row, column, side, k, keys, device, table, driver):  # type: ignore[no-untyped-def]
     """The conductance after the k-th pulse of a cell whose last verify read gave `code`, and the pulse's load."""
     factor = 0.0 if stuck else spread
@@ -110,7 +110,7 @@ def _pulse(g, code, up, amplitude, stuck, spread, row, column, side, k, keys, de
     return pulsed(g, code, up, amplitude, factor, driver)
 
 
-@njit(cache=True)
+@kernel()
 def _verify(g, row, column, side, k, keys, device, table):  # type: ignore[no-untyped-def]
     """Code of the k-th verify read of a cell, 0 .. TOP_CODE."""
     if device[_READ_SIGMA] > 0.0:
@@ -118,7 +118,7 @@ def _verify(g, row, column, side, k, keys, device, table):  # type: ignore[no-un
     return np.int64(min(max(np.rint((g - device[_G_MIN]) / device[_STEP] * _CODES), 0.0), float(TOP_CODE)))
 
 
-@njit(cache=True)
+@kernel()
 def operate_tiles(  # type: ignore[no-untyped-def]
     pulse, row, column, side, tile_rows, tiles, up, amplitudes, keys, device, table, driver,
     g_S, pulses, reads, load, read_load, seen, codes,
@@ -149,7 +149,7 @@ def operate_tiles(  # type: ignore[no-untyped-def]
             reads[side, j, column] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def program_rows(  # type: ignore[no-untyped-def]
     start, stop, targets, mask, window, tries, smallest, largest, keys, device, table, driver,
     g_S, pulses, reads, load, read_load, seen, codes, given, failed,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.cycles import programming_cycles
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.chip.programmed_chip import ChipImage
@@ -149,9 +150,9 @@ def program_cells(
     shape = (2, model.inputs, model.outputs)
     for name, array in (("targets", targets), ("conductances", state.g_S), ("flags of the mask", mask)):
         if array is not None and array.shape != shape:
-            raise ValueError(f"Layer {model.layer}: {name} have shape {array.shape}, but the cells have {shape}")
+            raise SpikeLoomError(f"Layer {model.layer}: {name} have shape {array.shape}, but the cells have {shape}")
     if int(targets.max()) > TOP_CODE:
-        raise ValueError(f"Layer {model.layer}: a target must be in 0 .. {TOP_CODE}, not {int(targets.max())}")
+        raise SpikeLoomError(f"Layer {model.layer}: a target must be in 0 .. {TOP_CODE}, not {int(targets.max())}")
     after = state.copy()
     chosen = np.ones(shape, np.bool_) if mask is None else mask
     outcome = Outcome(np.zeros(shape, np.uint16), np.zeros(shape, np.uint8), np.zeros(shape, np.bool_))

@@ -18,13 +18,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.hw.encoder.random_source import start_state, taps
 from spikeloom.hw.params.codings import Coding
 from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["AnalogEncoder", "Encoder", "EvenEncoder", "PhaseEncoder", "RateEncoder", "encoder_of"]
 
@@ -47,7 +47,7 @@ def _lane_table(lanes: int) -> NDArray[np.uint8]:
     return table
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _rate_step(pixels, live, state, table, code, out):  # type: ignore[no-untyped-def]
     """One step of RATE: `state` (uint32 [images, 4]) moves on, `out` (uint8 [live images, inputs]) is written."""
     inputs = pixels.shape[1]
@@ -73,7 +73,7 @@ def _rate_step(pixels, live, state, table, code, out):  # type: ignore[no-untype
             state[at, 3] = np.uint32(w ^ (w >> np.uint32(19)) ^ t ^ (t >> np.uint32(8)))
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _even_step(pixels, live, accumulators, code, out):  # type: ignore[no-untyped-def]
     """One step of EVEN: `accumulators` (int16 [images, inputs], 0 .. 254) move on, `out` is written."""
     for b in range(live.shape[0]):

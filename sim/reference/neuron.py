@@ -14,11 +14,12 @@ V starts an image at v0. The stored membrane is the one after the reset.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from spikeloom.sim.chip.programmed_chip import LayerImage
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["NeuronLayer"]
 
@@ -26,7 +27,7 @@ _SUBTRACT = int(Reset.SUBTRACT)
 _ZERO = int(Reset.ZERO)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _update(  # type: ignore[no-untyped-def]
     codes, live, membranes, bias, gain, shift, theta, leak, clip, reset, low, high, spikes, counts, overflows
 ):
@@ -85,7 +86,7 @@ class NeuronLayer:
         high = (1 << (parameters.membrane_bits - 1)) - 1
         self._limits = (-high - 1, high)
         if parameters.membrane_bits > 62:
-            raise ValueError(f"Layer {layer.name}: membranes of {parameters.membrane_bits} bits are more than 62")
+            raise SpikeLoomError(f"Layer {layer.name}: membranes of {parameters.membrane_bits} bits are more than 62")
 
     def step(
         self, codes: NDArray[np.int16], live: NDArray[np.int64], shift: int

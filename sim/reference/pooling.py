@@ -14,15 +14,15 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["AveragePool", "MaxPool", "Pool", "pool_of"]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, line, shift, out):  # type: ignore[no-untyped-def]
     """One step; codes uint8 [live, inputs], sums int32 [images, inputs], out uint8 [live, outputs]."""
     best, length = np.empty(channels, np.int32), np.uint64(channels)
@@ -43,7 +43,7 @@ def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, li
                             best[c] = max(total, best[c])
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _average_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, line, shift, out):  # type: ignore[no-untyped-def]
     """One step; codes uint8 [live, inputs], sums int32 [images, outputs], out uint8 [live, outputs]."""
     threshold = np.int32((kernel_y * kernel_x) << shift)

@@ -10,6 +10,9 @@
     chip.report("build/mine", images, labels, reference=result, rtl=rtl)
     spikeloom.wave_picture("build/waves", "waves.svg", ["bench.step", "bench.chip.macro_0.drive"])
     spikeloom.write_nir(chip, "mine.nir"); chip = spikeloom.compile(spikeloom.read_nir("mine.nir"), images)
+    digits = spikeloom.load_data("digits")
+
+`spikeloom.Result` is what runs over images return; errors and warnings are in `spikeloom.errors`.
 
 Importing this package is quick: PyTorch and the rest are imported where they are first used.
 """
@@ -24,10 +27,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from spikeloom import plots
+    from spikeloom import errors, plots
     from spikeloom.hw.params.parameters import NpuParameters
+    from spikeloom.sim.chip.result import Result
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.config.config import Config
+    from spikeloom.sw.datasets.datasets import load_data
     from spikeloom.sw.frontend.clipped_relu import ClippedReLU
     from spikeloom.sw.nir.reader import NirModel, read_nir
     from spikeloom.sw.report.wave_picture import wave_picture
@@ -37,8 +42,11 @@ __all__ = [
     "ClippedReLU",
     "Config",
     "NirModel",
+    "Result",
     "compile",
+    "errors",
     "load",
+    "load_data",
     "plots",
     "read_nir",
     "wave_picture",
@@ -76,8 +84,8 @@ def compile(
     name : of the chip, for reports, files and headers: 1 to 64 letters, digits, "_", "." or "-"; by default the
         configuration's, or with a preset or none the class of the model
 
-    Raises `ValueError` or `TypeError` in one sentence that names what is wrong and where: see `sw.common.errors`. Warns
-    of images that were surely scaled wrongly, all alike or without contrast.
+    Raises an error of `spikeloom.errors`, a `ValueError` or `TypeError` too, in one sentence that names what is wrong
+    and where. Warns of images that were surely scaled wrongly, all alike or without contrast.
     """
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.diagnostics.pipeline import compile_diagnosed
@@ -88,7 +96,7 @@ def compile(
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Chip:
     """The chip in a weight image that `Chip.save` wrote.
 
-    Raises `sw.common.errors.WeightImageError` for a file that is damaged, foreign, of a newer version, or made for
+    Raises `spikeloom.errors.WeightImageError` for a file that is damaged, foreign, of a newer version, or made for
     hardware other than `expected_parameters` (if given); the file's own hardware parameters are never overridden.
     """
     from spikeloom.sw.chip import Chip
@@ -102,7 +110,7 @@ def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
 
     network : one from `read_nir`, as it was; or a chip, as integers without what cells and converters do to them
 
-    Raises `sw.common.errors.UnsupportedError` for what NIR cannot express, `sw.common.errors.FileError` if the file
+    Raises `spikeloom.errors.UnsupportedError` for what NIR cannot express, `spikeloom.errors.FileError` if the file
     cannot be written, or one of another kind would be lost.
     """
     from spikeloom.sw.chip import Chip
@@ -116,16 +124,17 @@ def __getattr__(name: str) -> Any:
     modules = {
         "Chip": "spikeloom.sw.chip",
         "Config": "spikeloom.sw.config.config",
+        "Result": "spikeloom.sim.chip.result",
+        "load_data": "spikeloom.sw.datasets.datasets",
         "ClippedReLU": "spikeloom.sw.frontend.clipped_relu",
         "NirModel": "spikeloom.sw.nir.reader",
-        "plots": "spikeloom.plots",
         "read_nir": "spikeloom.sw.nir.reader",
         "wave_picture": "spikeloom.sw.report.wave_picture",
     }
-    if name not in modules:
-        raise AttributeError(f"module 'spikeloom' has no attribute '{name}'")
     from importlib import import_module
 
-    if name == "plots":
-        return import_module(modules[name])
+    if name in ("errors", "plots"):
+        return import_module(f"spikeloom.{name}")
+    if name not in modules:
+        raise AttributeError(f"module 'spikeloom' has no attribute '{name}'")
     return getattr(import_module(modules[name]), name)

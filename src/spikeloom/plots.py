@@ -19,6 +19,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sim.chip.result import Result, Trace
 from spikeloom.sim.common.arguments import check_labels
 from spikeloom.sw.analysis import accuracy
@@ -109,7 +110,7 @@ def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] |
     """
     trace, steps = _traced(chip, result, image, "trace=True")
     if trace.membranes is None:
-        raise ValueError("The result's trace has spikes only, and no membranes: run with trace=True")
+        raise SpikeLoomError("The result's trace has spikes only, and no membranes: run with trace=True")
     own = [layer for layer, place in enumerate(chip.parameters.stages.places) if place.copy == 0]
     panels = _many(axes, "membranes, one a layer", 9.4, 0.9 + 1.9 * len(own), rows=len(own))
     overview.membranes(
@@ -141,16 +142,16 @@ def _traced(chip: Chip, result: Result, image: int, how: str) -> tuple[Trace, in
     """The trace of a result of the chip, and the steps of image `image`."""
     check_result(chip.image, result)
     if result.trace is None:
-        raise ValueError(f"The result has no trace: run chip.predict or chip.cosim with {how}")
+        raise SpikeLoomError(f"The result has no trace: run chip.predict or chip.cosim with {how}")
     _check_number("image", image, len(result), "images")
     return result.trace, int(result.steps[image])
 
 
 def _check_number(name: str, value: Any, count: int, what: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
+        raise ArgumentTypeError(f"{name} must be an integer, not {type(value).__name__}")
     if not 0 <= value < count:
-        raise ValueError(f"{name} must be in 0 .. {count - 1}, since there are {count} {what}, not {value}")
+        raise SpikeLoomError(f"{name} must be in 0 .. {count - 1}, since there are {count} {what}, not {value}")
 
 
 def _one(axes: Axes | None, width: float, height: float) -> Axes:
@@ -158,7 +159,7 @@ def _one(axes: Axes | None, width: float, height: float) -> Axes:
     if axes is None:
         return _new(width, height, 1, 1)[0]
     if not isinstance(axes, Axes):
-        raise TypeError(f"axes must be matplotlib axes, as plt.subplots() gives, not {type(axes).__name__}")
+        raise ArgumentTypeError(f"axes must be matplotlib axes, as plt.subplots() gives, not {type(axes).__name__}")
     return axes
 
 
@@ -170,7 +171,7 @@ def _many(
         return _new(width, height, rows, columns)
     found = np.ravel(np.asarray(axes, dtype=object))
     if len(found) != rows * columns or not all(isinstance(ax, Axes) for ax in found):
-        raise ValueError(f"axes must be {rows * columns} matplotlib axes for {what}, not {len(found)} of them")
+        raise SpikeLoomError(f"axes must be {rows * columns} matplotlib axes for {what}, not {len(found)} of them")
     return found
 
 

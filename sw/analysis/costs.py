@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.estimates.timing import timing
@@ -58,7 +59,7 @@ def with_cycles(image: ChipImage, result: Result, pixels: NDArray[np.uint8] | No
         return result, None
     traced = result if result.trace is not None else run_reference(image, pixels, ids=result.ids, trace="spikes")
     if not np.array_equal(traced.steps, result.steps):
-        raise ValueError(
+        raise SpikeLoomError(
             "The result cannot be run again for the formula of its clock cycles, since reads have moved the chip's "
             'cells in between; give a result of chip.predict(..., trace="spikes") or of chip.cosim'
         )
@@ -90,10 +91,10 @@ def latency_facts(image: ChipImage, result: Result, pixels: NDArray[np.uint8] | 
     Raises `ValueError` where neither the Verilog nor the images for the formula are there.
     """
     if not len(result):
-        raise ValueError("The result has no images, so that there is no latency; give one of at least one image")
+        raise SpikeLoomError("The result has no images, so that there is no latency; give one of at least one image")
     timed, source = with_cycles(image, result, pixels)
     if source is None:
-        raise ValueError(
+        raise SpikeLoomError(
             "This result has no clock cycles, since it is of the integer reference: give chip.latency(result, images) "
             "the images too, for the formula, or a result of chip.cosim, where they are measured"
         )

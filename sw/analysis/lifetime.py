@@ -15,6 +15,7 @@ from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.lifetime.refresh import refresh_interval
 from spikeloom.sim.lifetime.search import Lifetime, Point, held
 from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.lifetime_section import LifetimeSection
 
 __all__ = ["measure_lifetime"]
@@ -48,7 +49,7 @@ def measure_lifetime(
             progress(f"accuracy {point.accuracy:.2%} after {point.images:,} images{once}")
 
     if not image.device.drifts:
-        raise ValueError(
+        raise SpikeLoomError(
             f"A lifetime needs cells that drift, [device] cell {CELLS.drifting()}; this chip's [device] cell is "
             f"'{image.device.cell}'"
         )
@@ -103,7 +104,7 @@ def _pace(image: ChipImage, pixels: NDArray[np.uint8], images_per_s: float) -> t
     if images_per_s == 0.0:
         return seconds, cycles
     if images_per_s * seconds > 1.0:
-        raise ValueError(
+        raise SpikeLoomError(
             f"[lifetime] images_per_s must be at most {1.0 / seconds:,.0f}, the rate of images back to back "
             f"({cycles:,.1f} clock cycles an image at {image.clock_Hz:g} Hz), not {images_per_s:g}"
         )

@@ -21,7 +21,7 @@ from spikeloom.sim.common.units import fields_of
 from spikeloom.sw.cli.command_images import TestImages, check_data, images_for
 from spikeloom.sw.cli.console import say, shown
 from spikeloom.sw.common.ending import Terminated, ends_in_order
-from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomWarning
+from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, SpikeLoomWarning
 from spikeloom.sw.common.files import as_path, readable_error
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.messages import option_words
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from spikeloom.sw.flow.flow import Flow
 
 __all__ = [
+    "FAULT",
     "INTERRUPTED",
     "SIGNALLED",
     "USER_ERROR",
@@ -58,10 +59,22 @@ __all__ = [
     "with_cosim",
 ]
 
-WRONG, USER_ERROR, INTERRUPTED = 1, 2, 130
-"""Exit codes: a check failed (a missing tool, a mismatch), the input was wrong, Ctrl-C."""
+WRONG, USER_ERROR, FAULT, INTERRUPTED = 1, 2, 70, 130
+"""Exit codes: a check failed (a missing tool, a mismatch), the input was wrong, the program itself is (EX_SOFTWARE of
+sysexits.h), Ctrl-C."""
 SIGNALLED = 128
 """Exit codes of commands that a signal has ended are this and the signal's number."""
+
+
+_NO_MEMORY = (
+    "can't allocate memory",
+    "There is not enough memory: make the network, [train] batch or the number of images smaller",
+)
+"""What PyTorch's `RuntimeError` says where there is none, and what the command says."""
+_REPORT = (
+    "Error: This is a fault of SpikeLoom ({}), not of what you gave it: please report it with the traceback above and "
+    "the command."
+)
 
 
 class Simulator(StrEnum):
@@ -73,7 +86,8 @@ class Simulator(StrEnum):
 
 class Commands(TyperGroup):
     """Commands whose errors are one sentence and an exit code, and whose warnings are one line on stderr; `--debug`
-    shows where errors come from.
+    shows where errors come from. What is not a `SpikeLoomError`, nor the operating system's, is a fault of the program:
+    its traceback is shown in any case.
     """
 
     def invoke(self, ctx: Any) -> Any:
@@ -98,14 +112,18 @@ class Commands(TyperGroup):
                 raise
             _fail(ctx, readable_error(error.filename or "the output", error, "read or write"))
             raise typer.Exit(USER_ERROR) from None
-        except (ValueError, TypeError) as error:
-            _fail(ctx, " ".join(str(error).split()) or type(error).__name__)
+        except SpikeLoomError as error:
+            _fail(ctx, " ".join(str(error).split()))
             raise typer.Exit(USER_ERROR) from None
-        except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
-                raise
-            _fail(ctx, "There is not enough memory: make the network, [train] batch or the number of images smaller")
-            raise typer.Exit(USER_ERROR) from None
+        except (typer.TyperException, typer.Exit, typer.Abort, Warning):  # in order; what `python -W error` asked for
+            raise
+        except Exception as error:
+            if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY[0] in str(error)):
+                _fail(ctx, _NO_MEMORY[1])
+                raise typer.Exit(USER_ERROR) from None
+            traceback.print_exc(file=sys.stderr)
+            say(_REPORT.format(type(error).__name__))
+            raise typer.Exit(FAULT) from None
 
 
 @contextlib.contextmanager

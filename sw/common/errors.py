@@ -5,9 +5,11 @@ Each message is one sentence that names what was given, what is allowed, where, 
 
 from __future__ import annotations
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sim.common.slips import SpikeLoomWarning, warn
 
 __all__ = [
+    "ArgumentTypeError",
     "ArrayWarning",
     "CalibrationError",
     "ConfigError",
@@ -21,10 +23,6 @@ __all__ = [
     "WeightImageError",
     "warn",
 ]
-
-
-class SpikeLoomError(ValueError):
-    """Base of every error that the user's input caused; the command line prints it as one line."""
 
 
 class ConfigError(SpikeLoomError):

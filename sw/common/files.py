@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from spikeloom.sw.common.errors import FileError
+from spikeloom.sw.common.errors import ArgumentTypeError, FileError
 
 __all__ = [
     "MANIFEST",
@@ -49,7 +49,7 @@ _REASONS = {
 def as_path(path: Any, what: str) -> Path:
     """The path a user has given. Raises `TypeError` or `FileError`, naming `what` it is for, for what is no path."""
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"The {what} must be a path (text or pathlib.Path), not {type(path).__name__}")
+        raise ArgumentTypeError(f"The {what} must be a path (text or pathlib.Path), not {type(path).__name__}")
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
         raise FileError(f"The {what} must be a path that is not empty and has no NUL character, not {text!r}")

@@ -8,11 +8,12 @@ of functions. What is read that way cannot be forgotten in a list. Beside names 
 - texts that are the name of a module, as of one that a simulator imports,
 - files of the folders that come along with packages (`DATA`), where a definition reads them in one expression, such as
   `Path(__file__).parent / "templates"` or `resources.files("spikeloom.hw").joinpath("verilog", name)`,
-- what a module does when it is imported: statements that define nothing, functions with a decorator of the program's,
-  and imports whose names nobody uses, which the linter lets pass with a `noqa` alone.
+- what a module does when it is imported: statements that define nothing, functions with a decorator of the program's
+  (but `PURE` ones, which only make another function of them), and imports whose names nobody uses, which the linter
+  lets pass with a `noqa` alone.
 
 Docstrings, those of constants included, and comments between definitions do not count. A name that leads nowhere raises
-`SourceError`.
+`SourceError`; one that a module has from another package ends there.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, TypeGuard
 
-__all__ = ["DATA", "Closure", "SourceError", "closure", "source_of", "sources_digest"]
+__all__ = ["DATA", "PURE", "Closure", "SourceError", "closure", "source_of", "sources_digest"]
 
 DATA = ("presets", "templates", "verilog")
 """Folders inside of packages whose files are not Python."""
+PURE = (("spikeloom.sim.common.kernels", "kernel"),)
+"""Decorators of the program's own that put nothing anywhere."""
 _OWN = ("spikeloom",)
 """The program's own package."""
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
@@ -107,6 +110,8 @@ class _Module:
     bound: dict[str, list[_Statement]] = field(default_factory=dict)
     imports: dict[str, Reference] = field(default_factory=dict)
     """Name -> what it stands for; a module for (module, None)."""
+    foreign: set[str] = field(default_factory=set)
+    """Names of other packages, which a module of the program may import from here."""
     effects: list[_Statement | Reference] = field(default_factory=list)
     """What happens when the module is imported, and no name tells of."""
 
@@ -144,6 +149,8 @@ class _Search:
                 self._take(module, statement)
         elif module.imports.get(wanted, (name, wanted)) != (name, wanted):  # not a package's import of its own module
             self._follow(module, wanted)
+        elif wanted in module.foreign:
+            pass
         elif _is_module(f"{name}.{wanted}"):
             self.wanted.append((f"{name}.{wanted}", None))
         elif "__getattr__" in module.bound:
@@ -256,7 +263,9 @@ def _module(name: str) -> _Module:
 
 def _add(module: _Module, node: ast.stmt, package: str) -> None:
     if isinstance(node, ast.ImportFrom | ast.Import):
-        module.imports |= dict(_imported(node, package))
+        own = dict(_imported(node, package))
+        module.imports |= own
+        module.foreign |= {alias.asname or alias.name for alias in node.names} - set(own)
         return
     if _only_for_types(node):
         for inner in ast.walk(node):
@@ -324,7 +333,7 @@ def _registers(module: _Module, node: ast.stmt) -> bool:
     """Whether a decorator of the program's own may put the definition somewhere."""
     decorators = getattr(node, "decorator_list", [])
     names = {inner.id for each in decorators for inner in ast.walk(each) if isinstance(inner, ast.Name)}
-    return any(name in module.imports or name in module.bound for name in names)
+    return any(module.imports.get(name) not in (None, *PURE) or name in module.bound for name in names)
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spikeloom.sim.common.arguments import is_whole, plain_numbers
 from spikeloom.sim.images.brightness import CalibrationFacts, sameness
 from spikeloom.sim.images.pixels import as_array
-from spikeloom.sw.common.errors import CalibrationError, ConfigError, warn
+from spikeloom.sw.common.errors import ArgumentTypeError, CalibrationError, ConfigError, SpikeLoomError, warn
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.pixels import as_labels, as_pixels
 from spikeloom.sw.ir.network import Network
@@ -36,9 +36,11 @@ def image_shape(images: Any, input_shape: Any = None) -> tuple[int, ...] | None:
         return None if shape is None or len(shape) < 2 else tuple(int(size) for size in shape[1:])
     sizes = plain_numbers(input_shape)
     if not isinstance(sizes, tuple | list) or not all(is_whole(size) for size in sizes):
-        raise TypeError(f"input_shape must be whole numbers, such as (channels, height, width), not {input_shape!r}")
+        raise ArgumentTypeError(
+            f"input_shape must be whole numbers, such as (channels, height, width), not {input_shape!r}"
+        )
     if not 1 <= len(sizes) <= 3 or min(sizes) < 1:
-        raise ValueError(f"input_shape must be one to three positive numbers, not {input_shape!r}")
+        raise SpikeLoomError(f"input_shape must be one to three positive numbers, not {input_shape!r}")
     return tuple(sizes)
 
 
@@ -103,7 +105,7 @@ def validation_set(
             ],
         )
     if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise TypeError(f"validation must be a pair (images, labels), not {type(validation).__name__}")
+        raise ArgumentTypeError(f"validation must be a pair (images, labels), not {type(validation).__name__}")
     images, labels = validation
     if _is_empty(images):
         raise CalibrationError(
@@ -124,7 +126,9 @@ def _pixels(images: Any, shape: tuple[int, ...], kind: str, facts: CalibrationFa
     what = f"{kind.capitalize()} images"
     try:
         pixels = as_pixels(images, shape, facts, what, single=facts is None)
-    except ValueError as error:
+    except ArgumentTypeError:
+        raise
+    except SpikeLoomError as error:
         raise CalibrationError(str(error)) from error
     sentence = sameness(pixels, what) if pixels.any() else None  # black ones have been told of
     if sentence is not None:

@@ -16,7 +16,7 @@ from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.arguments import check_progress
 from spikeloom.sim.crossbar.array_limits import array_problems
 from spikeloom.sim.images.brightness import CalibrationFacts
-from spikeloom.sw.common.errors import ArrayWarning, ConfigError, warn
+from spikeloom.sw.common.errors import ArrayWarning, ConfigError, SpikeLoomError, warn
 from spikeloom.sw.compiler.compiled import Compiled, Stages
 from spikeloom.sw.compiler.default_config import ideal_config
 from spikeloom.sw.compiler.images import calibration_pixels, check_calibration, image_shape, validation_set
@@ -110,7 +110,7 @@ def compile_model(
     tell = _passes(progress)
     if isinstance(model, NirModel):
         if input_shape is not None:
-            raise ValueError(
+            raise SpikeLoomError(
                 "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself; leave it "
                 "out"
             )

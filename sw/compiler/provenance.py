@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.sim.images.brightness import CalibrationFacts
+from spikeloom.sw.common.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sw.common.versions import version_of
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.rules import unused_fields
@@ -66,7 +67,9 @@ class Provenance:
     def from_json(cls, values: Mapping[str, Any]) -> Provenance:
         """Raises `ValueError` or `TypeError` for what `to_json` does not give."""
         if values["source"] not in get_args(Source):
-            raise ValueError(f"A chip's source must be one of {', '.join(get_args(Source))}, not {values['source']!r}")
+            raise SpikeLoomError(
+                f"A chip's source must be one of {', '.join(get_args(Source))}, not {values['source']!r}"
+            )
         facts = values["calibration"]
         known = None if facts is None else CalibrationFacts.from_plain(facts)
         return cls(**{**values, "layers": tuple(str(layer) for layer in values["layers"]), "calibration": known})
@@ -129,9 +132,9 @@ def chip_name(given: Any, config_name: str, unnamed: tuple[str, ...], model: str
             return config_name
         return re.sub(r"[^A-Za-z0-9_.-]", "_", model).lstrip("_.-")[:64] or "network"
     if not isinstance(given, str):
-        raise TypeError(f"name must be a text, not {type(given).__name__}")
+        raise ArgumentTypeError(f"name must be a text, not {type(given).__name__}")
     if not _NAME.fullmatch(given):
-        raise ValueError(
+        raise SpikeLoomError(
             "name must be 1 to 64 letters, digits, '_', '.' or '-', and begin with a letter or a digit, "
             f"not {given[:80]!r}"
         )

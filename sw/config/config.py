@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 
 from spikeloom.sim.common.slips import said_before
 from spikeloom.sim.common.units import Table
-from spikeloom.sw.common.errors import ConfigError, warn
+from spikeloom.sw.common.errors import ArgumentTypeError, ConfigError, SpikeLoomError, warn
 from spikeloom.sw.common.files import as_path, reason
 from spikeloom.sw.config.messages import nearest_name, sentences
 from spikeloom.sw.config.rules import broken_rules, unused_fields
@@ -37,7 +37,7 @@ class Config(Tables):
         """Everything that concerns more than one field (`sw.config.rules`); each broken rule is a line of the error."""
         problems = broken_rules(self)
         if problems:
-            raise ValueError("\n".join(problems))
+            raise SpikeLoomError("\n".join(problems))
         return self
 
     @classmethod
@@ -58,7 +58,7 @@ class Config(Tables):
         if isinstance(source, Mapping):
             return cls.validated(source, "configuration")
         if not isinstance(source, str | os.PathLike):
-            raise TypeError(
+            raise ArgumentTypeError(
                 "A configuration must be a preset's name, a TOML file, a dictionary or a Config, "
                 f"not {type(source).__name__}"
             )
@@ -74,6 +74,8 @@ class Config(Tables):
             raise ConfigError(str(source), [f"not a TOML file: {error}"]) from None
         except UnicodeDecodeError as error:
             raise ConfigError(str(source), [f"not a TOML file: byte {error.start} is not UTF-8 text"]) from None
+        except ValueError as error:  # a whole number of thousands of digits
+            raise ConfigError(str(source), [f"a value cannot be read: {error}"]) from None
         except RecursionError:
             raise ConfigError(str(source), ["not a TOML file: its values are nested too deep"]) from None
         except OSError as error:
@@ -135,9 +137,11 @@ class Config(Tables):
         if keywords:
             name, value = next(iter(keywords.items()))
             inside = "{...}" if isinstance(value, Mapping) else "..."
-            raise TypeError(f'changes must be given as a dictionary, updated({{"{name}": {inside}}}), not as keywords')
+            raise ArgumentTypeError(
+                f'changes must be given as a dictionary, updated({{"{name}": {inside}}}), not as keywords'
+            )
         if not isinstance(changes, Mapping):
-            raise TypeError(
+            raise ArgumentTypeError(
                 f'changes must be a dictionary such as {{"device": {{"bits": 3}}}}, not {type(changes).__name__}'
             )
         if "preset" in changes:

@@ -19,6 +19,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from spikeloom.sw.common.errors import SpikeLoomError
+
 __all__ = ["LayerToken", "parse_layers", "shapes_of"]
 
 Shape = tuple[int, int, int]
@@ -49,9 +51,11 @@ def parse_layers(text: str) -> tuple[LayerToken, ...]:
     tokens = tuple(_token(part) for part in text.split("-"))
     for before, after in itertools.pairwise(tokens):
         if before.kind == "dense" and after.kind != "dense":
-            raise ValueError(f"'{after.text}' follows the dense layer '{before.text}', after which all must be dense")
+            raise SpikeLoomError(
+                f"'{after.text}' follows the dense layer '{before.text}', after which all must be dense"
+            )
     if tokens[-1].kind != "dense":
-        raise ValueError(f"it must end with a dense layer of a neuron a class, not with '{tokens[-1].text}'")
+        raise SpikeLoomError(f"it must end with a dense layer of a neuron a class, not with '{tokens[-1].text}'")
     return tokens
 
 
@@ -70,7 +74,7 @@ def shapes_of(tokens: tuple[LayerToken, ...], image: Shape) -> list[Shape]:
         else:
             sizes = [(n + 2 * token.padding - token.kernel) // token.stride + 1 for n in (height, width)]
             if min(sizes) < 1:
-                raise ValueError(f"'{token.text}' does not fit into a map of {height} x {width}")
+                raise SpikeLoomError(f"'{token.text}' does not fit into a map of {height} x {width}")
             height, width = sizes
             channels = token.outputs or channels
         shapes.append((channels, height, width))
@@ -80,23 +84,25 @@ def shapes_of(tokens: tuple[LayerToken, ...], image: Shape) -> list[Shape]:
 def _token(part: str) -> LayerToken:
     match = _PATTERN.fullmatch(part)
     if match is None:
-        raise ValueError(f"'{part}' is no layer; layers are such as 12c5, 12c5p, 12c5ps2, 16r3, 16r3s2, 2s, g and 10")
+        raise SpikeLoomError(
+            f"'{part}' is no layer; layers are such as 12c5, 12c5p, 12c5ps2, 16r3, 16r3s2, 2s, g and 10"
+        )
     found = {name: value and (1 if value in ("p", "g") else int(value)) for name, value in match.groupdict().items()}
     if any(value == 0 for value in found.values()):
-        raise ValueError(f"'{part}' has a size of 0")
+        raise SpikeLoomError(f"'{part}' has a size of 0")
     outputs = found["conv"] or found["residual"] or found["dense"] or 0
     if outputs > _MAX_OUTPUTS:
-        raise ValueError(f"'{part}' has {outputs} channels or neurons, and at most {_MAX_OUTPUTS} fit")
+        raise SpikeLoomError(f"'{part}' has {outputs} channels or neurons, and at most {_MAX_OUTPUTS} fit")
     if found["conv"]:
         kernel = found["kernel"] or 1
         if found["padded"] and kernel % 2 == 0:
-            raise ValueError(f"'{part}' has an even kernel, which zeros around cannot keep the size with")
+            raise SpikeLoomError(f"'{part}' has an even kernel, which zeros around cannot keep the size with")
         padding = kernel // 2 if found["padded"] else 0
         return LayerToken(part, "conv", found["conv"], kernel, found["stride"] or 1, padding)
     if found["residual"]:
         kernel = found["inner"] or 1
         if kernel % 2 == 0:
-            raise ValueError(f"'{part}' has an even kernel, which zeros around cannot keep the size with")
+            raise SpikeLoomError(f"'{part}' has an even kernel, which zeros around cannot keep the size with")
         return LayerToken(part, "residual", found["residual"], kernel, found["step"] or 1, kernel // 2)
     if found["pool"]:
         return LayerToken(part, "pool", 0, found["pool"], found["pool"])

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from spikeloom.sim.common.units import fields_of, unit_of
+from spikeloom.sw.common.errors import SpikeLoomError
 
 __all__ = ["nearest_name", "option_words", "sentences"]
 
@@ -26,13 +27,19 @@ _GONE = {
 
 
 def sentences(error: ValidationError, tables: Mapping[str, FieldInfo], table: str = "") -> list[str]:
-    """One sentence a problem that pydantic found; `table` is the name of the one that was checked alone."""
+    """One sentence a problem that pydantic found; `table` is the name of the one that was checked alone.
+
+    pydantic takes every `ValueError` of a check for the user's: one that is none is raised as it is.
+    """
     sentences: list[str] = []
     for problem in error.errors():
         where = [*([table] if table else []), *(str(part) for part in problem["loc"])]
         kind, given = problem["type"], problem.get("input")
         if kind == "value_error":
-            text = str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"]
+            cause = problem["ctx"]["error"]
+            if not isinstance(cause, SpikeLoomError):
+                raise cause
+            text = str(cause)
             prefix = f"[{where[0]}] " if where else ""
             sentences += [prefix + line for line in text.split("\n")]
         elif kind == "invalid_key":

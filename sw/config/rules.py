@@ -13,6 +13,7 @@ from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.units import CODE
 from spikeloom.sim.devices.effects import EFFECTS
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.device_rules import (
     DIRECT,
     VERIFY,
@@ -94,8 +95,10 @@ def _network(config: Tables) -> Iterator[str]:
         tokens = parse_layers(train.network)
         shapes_of(tokens, image)
         if tokens[-1].outputs != classes:
-            raise ValueError(f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}")
-    except ValueError as error:
+            raise SpikeLoomError(
+                f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}"
+            )
+    except SpikeLoomError as error:
         yield f"[train] network '{train.network}': {error}"
         return
     kinds = {token.kind for token in tokens}

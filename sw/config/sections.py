@@ -15,6 +15,7 @@ from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.common.arguments import is_number, is_whole
 from spikeloom.sim.common.units import FRACTION, FREQUENCY, PULSE_TIME, Table
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.kind_fields import KindOf
 
 __all__ = [
@@ -132,7 +133,7 @@ class TrainSection(Section):
 def _share(value: Any) -> Any:
     """A percentile as a fraction; one sentence for a percentage."""
     if is_number(value) and value > 1.0:
-        raise ValueError(
+        raise SpikeLoomError(
             f"percentile must be at most 1, a fraction, not {value!r}; "
             + (f"{value:g} % is {value / 100.0:.6g}" if value <= 100.0 else "99.9 % is 0.999")
         )
@@ -144,7 +145,7 @@ def _quantile(value: Any) -> Any:
     number = is_number(value)
     if value != "auto" and not (number and 0.0 < value <= 1.0):
         percent = f"; {value:g} % is {value / 100.0:.6g}" if number and 1.0 < value <= 100.0 else ""
-        raise ValueError(f"adc_quantile must be 'auto' or a number above 0 and at most 1, not {value!r}{percent}")
+        raise SpikeLoomError(f"adc_quantile must be 'auto' or a number above 0 and at most 1, not {value!r}{percent}")
     return float(value) if number else value
 
 
@@ -327,7 +328,7 @@ def _copies(value: Any) -> Any:
     """A list as a tuple; one sentence for what is neither a number nor a list of numbers of at least 1."""
     numbers = list(value) if isinstance(value, list | tuple) else [value]
     if not numbers or not all(is_whole(n) and n >= 1 for n in numbers):
-        raise ValueError(
+        raise SpikeLoomError(
             f"copies must be a whole number of at least 1, or a list of such numbers, one a layer, not {value!r}"
         )
     return tuple(numbers) if isinstance(value, list | tuple) else value
@@ -393,7 +394,7 @@ class HardwareSection(Section):
 def _traced(value: Any) -> Any:
     """ "auto", or a whole number of at least 0."""
     if value != "auto" and not (is_whole(value) and value >= 0):
-        raise ValueError(f"trace_images must be 'auto' or a whole number of at least 0, not {value!r}")
+        raise SpikeLoomError(f"trace_images must be 'auto' or a whole number of at least 0, not {value!r}")
     return value
 
 

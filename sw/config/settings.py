@@ -130,6 +130,6 @@ def fixed(before: Config, after: Config) -> list[str]:
 def _value(text: str) -> Any:
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, a number of thousands of digits, lists in lists in lists
         return text
     return parsed["value"] if list(parsed) == ["value"] else text

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from spikeloom.sim.common.cache import cache_folder
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.common.errors import DataError
-from spikeloom.sw.common.files import readable_error
+from spikeloom.sw.common.files import as_path, readable_error
 
 __all__ = ["ENVIRONMENT", "SHAPES", "Dataset", "load_data"]
 
@@ -126,9 +126,9 @@ def load_data(name: str, folder: str | os.PathLike[str] | None = None) -> Datase
     """
     if name == "digits":
         return _digits()
-    if name not in _SOURCES:
+    if not isinstance(name, str) or name not in _SOURCES:
         raise DataError(f"There is no data set '{name}'; known are digits, {', '.join(_SOURCES)}")
-    named = folder if folder is not None else os.environ.get(ENVIRONMENT)
+    named = as_path(folder, "data folder") if folder is not None else os.environ.get(ENVIRONMENT)
     if named is not None and not Path(named).is_dir():
         raise DataError(
             f"The data folder '{named}' (--data or {ENVIRONMENT}) is not there; name a folder that holds "

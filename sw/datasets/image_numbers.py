@@ -26,7 +26,7 @@ class ImageNumbers:
         """Take down images that were run, by their digests, uint8 [images, bytes], and the numbers that the caller gave
         them.
 
-        Warns (`sw.common.errors.SpikeLoomWarning`) if nobody gave numbers, other images had theirs before, and the chip
+        Warns (`spikeloom.errors.SpikeLoomWarning`) if nobody gave numbers, other images had theirs before, and the chip
         draws at random. The same images again are no slip: they are run again to see the same.
         """
         numbers = range(len(digests)) if ids is None else ids.tolist()

@@ -18,11 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikeloom.sim.common.arguments import check_progress, is_whole
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.decision.trajectories import Rewards, Trajectories
 
 __all__ = ["CONTINUE", "TERMINATE", "Learning", "Strategy", "learn_strategy"]
@@ -67,20 +68,20 @@ class Learning:
     def __post_init__(self) -> None:
         for name, value in (("rate", self.rate), ("epsilon_factor", self.epsilon_factor)):
             if not 0.0 < value <= 1.0:
-                raise ValueError(f"{name} must be above 0 and at most 1, not {value!r}")
+                raise SpikeLoomError(f"{name} must be above 0 and at most 1, not {value!r}")
         if not 0.0 < self.epsilon_min <= self.epsilon <= 1.0:
-            raise ValueError(
+            raise SpikeLoomError(
                 "epsilon_min must be above 0 and at most epsilon, and epsilon at most 1, "
                 f"not {self.epsilon_min!r} and {self.epsilon!r}"
             )
         if not self.tolerance > 0.0:
-            raise ValueError(f"tolerance must be above 0, not {self.tolerance!r}")
+            raise SpikeLoomError(f"tolerance must be above 0, not {self.tolerance!r}")
         for name, count in (("window", self.window), ("patience", self.patience), ("max_images", self.max_images)):
             if not is_whole(count) or count < 1:
-                raise ValueError(f"{name} must be a positive integer, not {count!r}")
+                raise SpikeLoomError(f"{name} must be a positive integer, not {count!r}")
         halves = self.rate_halves_at
         if not is_whole(halves) or halves < 0:
-            raise ValueError(f"rate_halves_at must be a whole number of at least 0, not {halves!r}")
+            raise SpikeLoomError(f"rate_halves_at must be a whole number of at least 0, not {halves!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +214,7 @@ def _agree(now: NDArray[np.float64], before: NDArray[np.float64], tolerance: flo
     return bool(np.abs(now[rows] - before[rows]).max() <= tolerance)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _update(table, visits, state, action, target, rate, halves_at):  # type: ignore[no-untyped-def]
     """Equation 4 for one state and action, in place."""
     if halves_at:
@@ -222,7 +223,7 @@ def _update(table, visits, state, action, target, rate, halves_at):  # type: ign
     visits[state, action] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _show(  # type: ignore[no-untyped-def]
     order, first, right, table, visits, total, rng, epsilon, factor, least, rate, halves_at, discount, correct, wrong,
     step,

@@ -23,6 +23,7 @@ from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.images.pixels import check_images
 from spikeloom.sim.reference.decision import leads_by, scores_by_step, top_two
 from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.common.errors import SpikeLoomError
 
 __all__ = ["Rewards", "Search", "Trajectories", "record_trajectories", "search_k"]
 
@@ -43,15 +44,15 @@ class Rewards:
 
     def __post_init__(self) -> None:
         if not all(np.isfinite(value) for value in (self.correct, self.wrong, self.step)):
-            raise ValueError(f"Rewards must be finite numbers, not {self.correct!r}, {self.wrong!r}, {self.step!r}")
+            raise SpikeLoomError(f"Rewards must be finite numbers, not {self.correct!r}, {self.wrong!r}, {self.step!r}")
         if not self.correct > self.wrong:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"The reward of a right class must be above that of a wrong one ({self.wrong!r}), not {self.correct!r}"
             )
         if self.step > 0.0:
-            raise ValueError(f"The reward of a time step must be at most 0, not {self.step!r}")
+            raise SpikeLoomError(f"The reward of a time step must be at most 0, not {self.step!r}")
         if not 0.0 < self.discount <= 1.0:
-            raise ValueError(f"The discount must be above 0 and at most 1, not {self.discount!r}")
+            raise SpikeLoomError(f"The discount must be above 0 and at most 1, not {self.discount!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +74,15 @@ class Trajectories:
 
     def __post_init__(self) -> None:
         if self.leads.ndim != 2 or 0 in self.leads.shape:
-            raise ValueError(f"Leads must have shape [images, steps] with at least one of each, not {self.leads.shape}")
+            raise SpikeLoomError(
+                f"Leads must have shape [images, steps] with at least one of each, not {self.leads.shape}"
+            )
         if self.right.shape != self.leads.shape or self.right.dtype != np.bool_:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"Right must be bool {self.leads.shape} as leads, not {self.right.dtype} {self.right.shape}"
             )
         if not is_whole(self.unit) or self.unit < 1:
-            raise ValueError(f"unit must be a positive integer, not {self.unit!r}")
+            raise SpikeLoomError(f"unit must be a positive integer, not {self.unit!r}")
 
     def __len__(self) -> int:
         return len(self.leads)

@@ -24,6 +24,7 @@ from spikeloom.sim.chip.units import CODE
 from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.images.pixels import check_images
 from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.common.errors import SpikeLoomError
 
 __all__ = ["Write", "firmware_files", "load_checksum", "load_writes", "network_header", "programming_writes"]
 
@@ -120,15 +121,15 @@ def network_header(
     verify = image.programming.method == "verify"
     programming = verify if programming is None else programming
     if programming and not verify:
-        raise ValueError(
+        raise SpikeLoomError(
             'A list that programs the cells needs [programming] method = "verify", not "direct"; leave programming out'
         )
     pixels = check_images(pixels, image_shape(image.parameters))
     if len(pixels) > _MOST_TAGS:
-        raise ValueError(f"A C header holds 1 .. {_MOST_TAGS} images, not {len(pixels)}; give as many")
+        raise SpikeLoomError(f"A C header holds 1 .. {_MOST_TAGS} images, not {len(pixels)}; give as many")
     result = run_reference(image, pixels) if expected is None else expected
     if len(result) != len(pixels):
-        raise ValueError(f"The expected result has {len(result)} images, but there are {len(pixels)}")
+        raise SpikeLoomError(f"The expected result has {len(result)} images, but there are {len(pixels)}")
     p = image.parameters
     writes = load_writes(image, programming)
     rate = image.coding.draws_seeds

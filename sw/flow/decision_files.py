@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from spikeloom.sw.common.errors import FileError
+from spikeloom.sw.common.errors import FileError, SpikeLoomError
 from spikeloom.sw.common.files import readable_error
 from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.decision.q_learning import Strategy
@@ -74,7 +74,7 @@ def _arrays(cls: type[T], values: Mapping[str, Any]) -> T:
     """A dataclass whose lists are arrays, but for `ks`."""
     known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if known != set(values):
-        raise ValueError(f"its keys are {', '.join(sorted(values))}, not {', '.join(sorted(known))}")
+        raise SpikeLoomError(f"its keys are {', '.join(sorted(values))}, not {', '.join(sorted(known))}")
     return cls(
         **{
             name: np.array(value, _DTYPES.get(name, np.float64)) if isinstance(value, list) and name != "ks" else value

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from spikeloom.sim.common.arguments import is_whole
+from spikeloom.sw.common.errors import SpikeLoomError
 
 __all__ = ["ClippedReLU"]
 
@@ -25,9 +26,9 @@ class ClippedReLU(nn.Module):
     def __init__(self, clip: float = 1.0, levels: int = 0) -> None:
         super().__init__()
         if not clip > 0.0 or clip == float("inf"):
-            raise ValueError(f"ClippedReLU: clip must be a positive finite number, not {clip!r}")
+            raise SpikeLoomError(f"ClippedReLU: clip must be a positive finite number, not {clip!r}")
         if not is_whole(levels) or levels < 0:
-            raise ValueError(f"ClippedReLU: levels must be a whole number of at least 0, not {levels!r}")
+            raise SpikeLoomError(f"ClippedReLU: levels must be a whole number of at least 0, not {levels!r}")
         self.clip = float(clip)
         self.levels = int(levels)
 

@@ -14,7 +14,7 @@ import torch
 import torch.fx
 from torch import nn
 
-from spikeloom.sw.common.errors import UnsupportedError
+from spikeloom.sw.common.errors import ArgumentTypeError, UnsupportedError
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
 from spikeloom.sw.frontend.model_checks import check_model, clean_name
 from spikeloom.sw.frontend.remedies import root_remedy, supported_instead
@@ -43,7 +43,7 @@ def import_torch(model: nn.Module, image_shape: tuple[int, ...] | None = None) -
     parameters that are not finite.
     """
     if not isinstance(model, nn.Module):
-        raise TypeError(f"The model must be a torch.nn.Module, not {type(model).__name__}")
+        raise ArgumentTypeError(f"The model must be a torch.nn.Module, not {type(model).__name__}")
     wrapped = root_remedy(model)
     if wrapped is not None:
         raise UnsupportedError(f"The model {type(model).__name__} {wrapped}")

@@ -23,6 +23,7 @@ from spikeloom.sim.cosim.tools import SimulationError
 from spikeloom.sim.cosim.waves import check_folder, gtkw_text, wave_file
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
 from spikeloom.sim.programming.cells import CELL_FIELDS, CellState
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.common.files import writable_folder
 from spikeloom.sw.host.errors import TransportClosed
 from spikeloom.sw.host.transport import READ, WRITE, Frames, Transport
@@ -51,7 +52,7 @@ class CosimTransport(Transport):
 
     Simulated time stands still while the host does nothing, so that results do not depend on the host's speed.
 
-    Raises `sim.cosim.tools.ToolError` or `SimulationError` where the simulator is missing or does not build.
+    Raises `spikeloom.errors.ToolError` or `SimulationError` where the simulator is missing or does not build.
     """
 
     def __init__(
@@ -171,7 +172,7 @@ class CosimTransport(Transport):
         self._exchange(command(CELLS), 1)
         with np.load(self.folder / "cells.npz") as file:
             if not file.files:
-                raise ValueError(
+                raise SpikeLoomError(
                     "The simulated chip has arrays that were loaded fast, and no cells; load it with method 'pulses'"
                 )
             return tuple(CellState(*(file[f"{name}_{index}"] for name in CELL_FIELDS)) for index in range(self._layers))

@@ -19,6 +19,7 @@ from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.arguments import check_ids, check_progress, check_switch, check_whole
 from spikeloom.sim.images.brightness import CalibrationFacts
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.datasets.pixels import as_pixels
 from spikeloom.sw.host.errors import BuildError, HostError, ImageCountError, RefusedError
@@ -53,7 +54,7 @@ class Host:
     transport : the way to the chip; closed with the host
     timeout_cycles : pause after which the chip gives up a load session or an image that was broken off; 0 never
 
-    Errors are `sw.host.errors.HostError` in one sentence; the chip shows what it has noticed itself in its register
+    Errors are `spikeloom.errors.HostError` in one sentence; the chip shows what it has noticed itself in its register
     `errors`, which `status` reads, and which the next `load`, `infer` or `reset` clears.
     """
 
@@ -126,7 +127,7 @@ class Host:
         image, calibration = _as_image(chip)
         method = method or ("pulses" if image.programming.method == "verify" else "fast")
         if method not in ("pulses", "fast"):
-            raise ValueError(f"The method of a load must be 'pulses' or 'fast', not {method!r}")
+            raise SpikeLoomError(f"The method of a load must be 'pulses' or 'fast', not {method!r}")
         devices = self.transport.devices
         if method == "fast" and devices is None:
             raise HostError("A fast load needs simulated devices: real cells are programmed by pulses")

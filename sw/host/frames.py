@@ -36,7 +36,7 @@ def image_frames(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.in
 
 
 def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any]:
-    """Fields of `sim.chip.result.Result`, from the words of result frames; `HostError` for a frame that is too short.
+    """Fields of `spikeloom.Result`, from the words of result frames; `HostError` for a frame that is too short.
 
     A frame that was cut by a reset may have left a word before the next one, which is not looked at.
     """

@@ -15,6 +15,7 @@ from spikeloom.hw.host.register_map import (
     unit_byte_address,
 )
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.host.errors import BusError, ForeignChipError
 from spikeloom.sw.host.transport import Transport
 
@@ -83,7 +84,7 @@ def identify(transport: Transport) -> tuple[int, int, int]:
 def _plan_words(transport: Transport, length: int) -> list[int]:
     """Words of the chip's plan, one after another."""
     if length > _MOST_PLAN_WORDS:
-        raise ValueError(f"a plan of {length} words is longer than any that fits")
+        raise SpikeLoomError(f"a plan of {length} words is longer than any that fits")
     words = []
     for index in range(length):
         write_unit(transport, "plan_index", index)
@@ -104,7 +105,7 @@ def read_parameters(transport: Transport) -> NpuParameters:
         parameters = NpuParameters(layers=tuple(layers), plan=plan_of(_plan_words(transport, length)), **unit)
     except BusError:
         raise
-    except ValueError as error:
+    except SpikeLoomError as error:
         raise ForeignChipError(f"The chip's build registers make no sense: {error}") from None
     if build_id(parameters) != build:
         raise ForeignChipError(

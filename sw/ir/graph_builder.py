@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import MapShape, Window
 from spikeloom.sim.images.layout import CHANNELS_LAST
-from spikeloom.sw.common.errors import UnsupportedError, WeightError
+from spikeloom.sw.common.errors import SpikeLoomError, UnsupportedError, WeightError
 from spikeloom.sw.ir.graph import (
     Add,
     Affine,
@@ -308,7 +308,7 @@ class GraphBuilder:
     def _outputs(self, place: str, shape: MapShape, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
         try:
             return Window(source=0, kernel=kernel, stride=stride, padding=padding).outputs(shape)
-        except ValueError as error:
+        except SpikeLoomError as error:
             raise UnsupportedError(f"{place} cannot be mapped: {error}") from error
 
 

@@ -5,12 +5,13 @@ operations give.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["count_shifts", "fire", "pool_max"]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def fire(v, sums, biases, gain, clip, theta, subtract, zero, fired):  # type: ignore[no-untyped-def]
     """Integrate, clip, fire and reset: one step of all neurons.
 
@@ -34,7 +35,7 @@ def fire(v, sums, biases, gain, clip, theta, subtract, zero, fired):  # type: ig
             fired[b, i] = 1.0 if spike else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def count_shifts(currents, high, low, needed):  # type: ignore[no-untyped-def]
     """Count the currents by the smallest gain shift g with -low 2^g <= current < high 2^g; the last takes the rest.
 
@@ -53,7 +54,7 @@ def count_shifts(currents, high, low, needed):  # type: ignore[no-untyped-def]
             needed[shift] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def pool_max(state, spikes, gain, height, width, kernel_height, kernel_width, fired):  # type: ignore[no-untyped-def]
     """One step of a MAX pooling unit: each window passes on what its most active input fires, the first of equals.
 

@@ -12,12 +12,13 @@ rectified activations are sparse, and nothing is ever copied window by window.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["add_windows", "list_values"]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def list_values(maps, channels, first, where, values):  # type: ignore[no-untyped-def]
     """List the values of maps that are not 0, position by position.
 
@@ -37,7 +38,7 @@ def list_values(maps, channels, first, where, values):  # type: ignore[no-untype
         first[b, positions] = count
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def add_windows(first, where, values, runs, weight, start, stop, block, sums, driven):  # type: ignore[no-untyped-def]
     """Add up the windows of all images at all positions: value times row of weights, for rows start .. stop - 1.
 

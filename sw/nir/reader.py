@@ -19,7 +19,7 @@ import numpy as np
 
 from spikeloom.sim.common.arguments import is_number
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sw.common.errors import UnsupportedError
+from spikeloom.sw.common.errors import SpikeLoomError, UnsupportedError
 from spikeloom.sw.common.files import as_path
 from spikeloom.sw.ir.graph import Graph, Neurons
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value
@@ -95,16 +95,16 @@ def read_nir(
     values |= {name: value for name, value in given.items() if value is not None}
     for name, allowed in (("reset", ("zero", "subtract")), ("threshold", ("above", "at"))):
         if values[name] not in allowed:
-            raise ValueError(f"{name} must be '{allowed[0]}' or '{allowed[1]}', not {values[name]!r}")
+            raise SpikeLoomError(f"{name} must be '{allowed[0]}' or '{allowed[1]}', not {values[name]!r}")
     if not 0.0 < _number(values["dt"]) < float("inf"):
-        raise ValueError(f"dt must be a positive number of seconds, not {values['dt']!r}")
+        raise SpikeLoomError(f"dt must be a positive number of seconds, not {values['dt']!r}")
     if not 0.0 <= _number(values["start"]) <= 1.0:
-        raise ValueError(f"start must be 0 .. 1 thresholds, not {values['start']!r}")
+        raise SpikeLoomError(f"start must be 0 .. 1 thresholds, not {values['start']!r}")
     importer = _Importer(graph, _number(values["dt"]))
     found = importer.run()
     model = NirModel(found, values["reset"], values["threshold"], importer.ends, _number(values["start"]), notes)
     if dt is not None and not model.integrates:
-        raise ValueError(f"dt must be left out for this network, {UNTIMED}, not {dt!r}")
+        raise SpikeLoomError(f"dt must be left out for this network, {UNTIMED}, not {dt!r}")
     return model
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.parameters import Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Pooling, PoolStage, Window
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
-from spikeloom.sw.common.errors import UnsupportedError
+from spikeloom.sw.common.errors import ArgumentTypeError, UnsupportedError
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.ir.graph import Add, Affine, AveragePool, Convolution, Flatten, Graph, Linear, Neurons, Node
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value
@@ -103,7 +103,7 @@ def write_nir(network: NirModel | ChipImage, path: str | os.PathLike[str], start
     elif isinstance(network, ChipImage):
         graph = chip_to_nir(network, start)
     else:
-        raise TypeError(f"A NIR file is written of a chip or a NirModel, not of {type(network).__name__}")
+        raise ArgumentTypeError(f"A NIR file is written of a chip or a NirModel, not of {type(network).__name__}")
     buffer = io.BytesIO()
     nir.write(buffer, graph)
     write_atomic(place, buffer.getvalue())

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.arguments import is_whole
 from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.ir.graph import Rectifier
 from spikeloom.sw.ir.network import Layer, Network, Pool
 
@@ -57,16 +58,16 @@ class Tuning:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.beta < 1.0:
-            raise ValueError(f"beta must be above 0 and below 1, not {self.beta!r}")
+            raise SpikeLoomError(f"beta must be above 0 and below 1, not {self.beta!r}")
         if not 0.0 < self.alpha <= 1.0:
-            raise ValueError(f"alpha must be above 0 and at most 1, not {self.alpha!r}")
+            raise SpikeLoomError(f"alpha must be above 0 and at most 1, not {self.alpha!r}")
         for name, count in (("reductions", self.reductions), ("repeats", self.repeats)):
             if not is_whole(count) or count < 1:
-                raise ValueError(f"{name} must be a positive integer, not {count!r}")
+                raise SpikeLoomError(f"{name} must be a positive integer, not {count!r}")
         if not 1.0 < self.limit < float("inf"):
-            raise ValueError(f"limit must be a finite number above 1, not {self.limit!r}")
+            raise SpikeLoomError(f"limit must be a finite number above 1, not {self.limit!r}")
         if self.accuracy_drop is not None and not 0.0 <= self.accuracy_drop <= 1.0:
-            raise ValueError(f"accuracy_drop must be None or in 0 .. 1, not {self.accuracy_drop!r}")
+            raise SpikeLoomError(f"accuracy_drop must be None or in 0 .. 1, not {self.accuracy_drop!r}")
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,12 @@ def tune(
     """
     settings = Tuning() if settings is None else settings
     if layers < 1:
-        raise ValueError(f"There must be at least one layer to tune, not {layers}")
+        raise SpikeLoomError(f"There must be at least one layer to tune, not {layers}")
     search = _Search(measure, settings)
     factors: Factors = (1.0,) * layers
     before = search.cost(factors)
     if settings.accuracy_drop is not None and before.accuracy != before.accuracy:
-        raise ValueError("accuracy_drop needs labels: the accuracy before tuning is not known")
+        raise SpikeLoomError("accuracy_drop needs labels: the accuracy before tuning is not known")
     history = []
     total = settings.reductions * settings.repeats * layers
     for turn in range(settings.reductions * settings.repeats):
@@ -217,7 +218,7 @@ def _scaled(layer: Layer, factor: float) -> Layer:
 
 def _check(factors: Factors, layers: int) -> None:
     if len(factors) != layers:
-        raise ValueError(f"There are {layers} layers, but {len(factors)} tuning factors are given")
+        raise SpikeLoomError(f"There are {layers} layers, but {len(factors)} tuning factors are given")
     for factor in factors:
         if not 0.0 < factor < float("inf"):
-            raise ValueError(f"Tuning factors must be positive finite numbers, not {factor!r}")
+            raise SpikeLoomError(f"Tuning factors must be positive finite numbers, not {factor!r}")

@@ -116,7 +116,7 @@ def write_report(
     measured_on : what the images are
     provenance : where the chip comes from; settings that had no part in it are not shown
 
-    Raises `sw.common.errors.FileError` where the folder cannot be written.
+    Raises `spikeloom.errors.FileError` where the folder cannot be written.
     """
     if by_steps is None and images is not None and labels is not None:
         by_steps = accuracy_by_steps(image, images, labels)

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.cosim.wave_reading import Wave, find_dump, read_waves
 from spikeloom.sw.common.files import write_atomic
 
@@ -49,14 +50,14 @@ def wave_picture(
     """
     named = dict(signals) if isinstance(signals, Mapping) else {name.removeprefix("bench."): name for name in signals}
     if isinstance(signals, str) or not named:
-        raise ValueError(f"signals are names, or a dictionary of labels to names, not {signals!r}")
+        raise SpikeLoomError(f"signals are names, or a dictionary of labels to names, not {signals!r}")
     for name, value, least in (("start", start, 0), ("cycles", cycles, 1)):
         if isinstance(value, str) and name == "start":
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} is a whole number of at least {least}, not {value!r}")
+            raise SpikeLoomError(f"{name} is a whole number of at least {least}, not {value!r}")
     if cycles > _MOST_CYCLES:
-        raise ValueError(f"cycles is at most {_MOST_CYCLES}, what a picture can show, not {cycles}")
+        raise SpikeLoomError(f"cycles is at most {_MOST_CYCLES}, what a picture can show, not {cycles}")
     found = read_waves(find_dump(Path(waves)), list(named.values()), start, cycles)
     write_atomic(path, wave_svg(dict(zip(named, found, strict=True))))
     return Path(path)

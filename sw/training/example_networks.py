@@ -11,6 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.layer_string import LayerToken, parse_layers, shapes_of
 from spikeloom.sw.config.sections import TrainSection
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
@@ -65,7 +66,7 @@ def _layers(
 ) -> nn.Sequential:
     shapes = [image, *shapes_of(tokens, image)]
     if tokens[-1].outputs != classes:
-        raise ValueError(f"it ends with {tokens[-1].outputs} neurons, but there are {classes} classes")
+        raise SpikeLoomError(f"it ends with {tokens[-1].outputs} neurons, but there are {classes} classes")
     spatial = tokens[0].kind != "dense"
     parts: Parts = [("image", nn.Unflatten(1, image))] if spatial else []
     for index, (token, before) in enumerate(zip(tokens, shapes[:-1], strict=True)):

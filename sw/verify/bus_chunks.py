@@ -49,7 +49,7 @@ def cosimulate_through_bus(
     held to `sim.programming.write_verify`; any other is loaded fast. The comparison has `through_bus` besides, a
     mapping of `load_facts` and `gap_facts`.
 
-    Raises what `cosimulate` raises, and `sw.host.errors.HostError` where the chip refuses what it should take.
+    Raises what `cosimulate` raises, and `spikeloom.errors.HostError` where the chip refuses what it should take.
     """
     from spikeloom.sim.crossbar.array import build_arrays
     from spikeloom.sim.reference.run import run_reference

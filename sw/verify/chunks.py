@@ -57,7 +57,8 @@ def cosimulate(
     The Verilog's result and {"images", "values_compared", "mismatches" (always 0), "traced_images", "simulator",
     "through_bus" (None, or what the host found)}
 
-    Raises `sim.chip.result.Mismatch` at the first difference, and `sim.cosim.tools.ToolError` if a program is missing.
+    Raises `spikeloom.errors.Mismatch` at the first difference, and `spikeloom.errors.ToolError` if a program is
+    missing.
     """
     if through_bus:
         return cosimulate_through_bus(

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import ArgumentTypeError
 from spikeloom.sim.chip.origin import Origin, image_digests
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result
+from spikeloom.sw.common.errors import SpikeLoomError
 
 __all__ = ["check_measured", "check_result", "compared", "measured"]
 
@@ -48,13 +50,13 @@ def check_measured(image: ChipImage, pixels: NDArray[np.uint8], reference: Resul
             continue
         origin = _origin(name, result, method)
         if origin.chip != digest:
-            raise ValueError(
+            raise SpikeLoomError(
                 f"The result given as {name} is of another chip, or of this one before it was changed; run "
                 f"chip.{method} on these images"
             )
         _check_images(name, result, origin, digests, image.device.drifts)
     if reference is not None and len(reference) != len(pixels):
-        raise ValueError(
+        raise SpikeLoomError(
             f"The result given as reference has {len(reference)} images, but the report is about {len(pixels)}; run "
             "chip.predict on all of them, or leave it out"
         )
@@ -68,22 +70,22 @@ def check_result(image: ChipImage, result: Any, pixels: NDArray[np.uint8] | None
     from spikeloom.sw.weight_image.file import chip_digest
 
     if not isinstance(result, Result):
-        raise TypeError(f"result must be a result of chip.predict or chip.cosim, not {type(result).__name__}")
+        raise ArgumentTypeError(f"result must be a result of chip.predict or chip.cosim, not {type(result).__name__}")
     origin = result.origin
     other = result.spikes.shape[1] != len(image.layers) if origin is None else origin.chip != chip_digest(image)
     if other:
-        raise ValueError(
+        raise SpikeLoomError(
             "The result is of another chip, or of this one before it was changed; give what this chip's predict or "
             "cosim has returned"
         )
     if pixels is None:
         return
     if len(pixels) != len(result):
-        raise ValueError(f"There are {len(pixels)} images, but the result has {len(result)}; give those it is of")
+        raise SpikeLoomError(f"There are {len(pixels)} images, but the result has {len(result)}; give those it is of")
     if origin is not None:
         rows = np.flatnonzero((origin.images != image_digests(pixels)).any(axis=1))
         if len(rows):
-            raise ValueError(
+            raise SpikeLoomError(
                 f"The result is of other images: its row {rows[0]} is not image {rows[0]} of those given; give the "
                 "images it is of, in their order"
             )
@@ -92,14 +94,14 @@ def check_result(image: ChipImage, result: Any, pixels: NDArray[np.uint8] | None
 def _origin(name: str, result: Any, method: str) -> Origin:
     """What the result was measured on, if it is one of `method`."""
     if not isinstance(result, Result):
-        raise TypeError(f"{name} must be a result of chip.{method}, not {type(result).__name__}")
+        raise ArgumentTypeError(f"{name} must be a result of chip.{method}, not {type(result).__name__}")
     if result.origin is None:
-        raise ValueError(
+        raise SpikeLoomError(
             f"The result given as {name} does not say which images and chip it is of; give what chip.{method} returned"
         )
     if (result.origin.simulator is None) != (name == "reference"):
         kinds = ("the Verilog", "rtl") if name == "reference" else ("the integer reference", "reference")
-        raise ValueError(f"The result given as {name} is of {kinds[0]}; give it as {kinds[1]}")
+        raise SpikeLoomError(f"The result given as {name} is of {kinds[0]}; give it as {kinds[1]}")
     return result.origin
 
 
@@ -109,23 +111,23 @@ def _check_images(name: str, result: Result, origin: Origin, digests: NDArray[np
     rule = "images of a report have the numbers 0, 1, 2, ...; run a part of them with ids=range(first, last + 1)"
     outside = np.flatnonzero((ids < 0) | (ids >= count))
     if len(outside):
-        raise ValueError(
+        raise SpikeLoomError(
             f"The result given as {name} has an image number {ids[outside[0]]}, but the report has {count} images; "
             f"{rule}"
         )
     if len(np.unique(ids)) < len(ids):
-        raise ValueError(f"The result given as {name} has an image number twice; {rule}")
+        raise SpikeLoomError(f"The result given as {name} has an image number twice; {rule}")
     other = np.flatnonzero((origin.images != digests[ids]).any(axis=1))
     if len(other):
-        raise ValueError(
+        raise SpikeLoomError(
             f"The result given as {name} is of other images: its image number {ids[other[0]]} is not image "
             f"{ids[other[0]]} of the report; {rule}"
         )
     in_order = bool(np.array_equal(ids, np.arange(len(ids))))
     if name == "reference" and not in_order:
-        raise ValueError(f"The result given as {name} must have the images in order; {rule}")
+        raise SpikeLoomError(f"The result given as {name} must have the images in order; {rule}")
     if drifts and not (in_order and result.drift is not None and result.drift.images == len(ids)):
-        raise ValueError(
+        raise SpikeLoomError(
             f"The result given as {name} must be one run of the report's first images: cells drift, so what an image "
             "gives depends on those before it"
         )
@@ -135,7 +137,7 @@ def compared(reference: Result, rtl: Result) -> tuple[int, int]:
     """Hold the Verilog's images to the reference's; how many values were compared, and of how many images every
     membrane.
 
-    Raises `sim.chip.result.Mismatch` at the first difference.
+    Raises `spikeloom.errors.Mismatch` at the first difference.
     """
     whole = len(rtl) == len(reference) and bool(np.array_equal(rtl.ids, reference.ids))
     # Where cells have drifted is known at the end of each run only.

@@ -12,7 +12,7 @@ from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sim.common.arguments import is_number
-from spikeloom.sw.common.errors import warn
+from spikeloom.sw.common.errors import SpikeLoomError, warn
 from spikeloom.sw.common.findings import Diagnosis
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.compiler.provenance import Provenance
@@ -94,7 +94,7 @@ def _part(build: Callable[[Any], T], values: Any, what: str) -> T:
     try:
         return build(values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"it does not say in the right form {what}") from error
+        raise SpikeLoomError(f"it does not say in the right form {what}") from error
 
 
 def _table(values: dict[str, Any], name: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _table(values: dict[str, Any], name: str) -> dict[str, Any]:
 def _array(tensors: dict[str, NDArray[Any]], name: str, kind: Any) -> NDArray[Any]:
     if name not in tensors or tensors[name].dtype != kind:
         there = "is not there" if name not in tensors else f"is {tensors[name].dtype}"
-        raise ValueError(f"the array '{name}' must be {np.dtype(kind)}, but {there}")
+        raise SpikeLoomError(f"the array '{name}' must be {np.dtype(kind)}, but {there}")
     return tensors[name]
 
 

@@ -14,6 +14,7 @@ from spikeloom.hw.params.kinds import Kind, Kinds
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.arguments import is_number, is_whole
 from spikeloom.sim.common.units import fields_of
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.field_rules import value_of
 from spikeloom.sw.config.messages import sentences
@@ -38,18 +39,18 @@ def entry(values: Mapping[str, Any], name: str, kind: Any, where: str) -> Any:
     kind: a type of `_KINDS`, or an enumeration or a registered kind, a member of which it becomes.
     """
     if name not in values:
-        raise ValueError(f"{where} lacks '{name}'")
+        raise SpikeLoomError(f"{where} lacks '{name}'")
     value = values[name]
     if isinstance(kind, type) and issubclass(kind, enum.IntEnum):
         known = [int(member) for member in kind]
         if not (is_whole(value) and value in known):
-            raise ValueError(f"{name} of {where} must be one of {', '.join(map(str, known))}, not {value!r:.60}")
+            raise SpikeLoomError(f"{name} of {where} must be one of {', '.join(map(str, known))}, not {value!r:.60}")
         return kind(value)
     if isinstance(kind, type) and issubclass(kind, Kind):
         return _registered(kind.kinds, value, f"{name} of {where}")
     fits, what = _KINDS[kind]
     if not fits(value):
-        raise ValueError(f"{name} of {where} must be {what}, not {value!r:.60}")
+        raise SpikeLoomError(f"{name} of {where} must be {what}, not {value!r:.60}")
     return value
 
 
@@ -64,7 +65,7 @@ def _registered(kinds: Kinds[Any], value: Any, what: str) -> Kind:
         return kinds[value]
     known = [int(kind) for kind in kinds if kind.code is not None and kinds[kind.code] is kind]
     if not (is_whole(value) and value in known):
-        raise ValueError(f"{what} must be one of {', '.join(map(str, known))}, not {value!r:.60}")
+        raise SpikeLoomError(f"{what} must be one of {', '.join(map(str, known))}, not {value!r:.60}")
     found: Kind = kinds[value]
     return found
 
@@ -75,11 +76,11 @@ def built(cls: type[T], values: Any, where: str, **ready: Any) -> T:
     Raises `ValueError` for an entry that is missing, unknown or of another kind, and what the class itself raises.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{where} must be a table, not {values!r:.60}")
+        raise SpikeLoomError(f"{where} must be a table, not {values!r:.60}")
     fields: dict[str, Any] = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(fields))
     if unknown:
-        raise ValueError(f"{where} has '{unknown[0]}', which is no entry of it")
+        raise SpikeLoomError(f"{where} has '{unknown[0]}', which is no entry of it")
     hints, found = get_type_hints(cls), dict(ready)
     for name, field in fields.items():
         optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
@@ -97,11 +98,11 @@ M = TypeVar("M", bound=BaseModel)
 def table(cls: type[M], values: Any, name: str) -> M:
     """A table of the configuration. Raises `ValueError` with the sentences of `Config` for what is wrong in it."""
     if not isinstance(values, dict):
-        raise ValueError(f"[{name}] must be a table, not {values!r:.60}")
+        raise SpikeLoomError(f"[{name}] must be a table, not {values!r:.60}")
     try:
         return cls(**values)
     except ValidationError as error:
-        raise ValueError("; ".join(sentences(error, Config.model_fields, name))) from error
+        raise SpikeLoomError("; ".join(sentences(error, Config.model_fields, name))) from error
 
 
 def disagreement(image: ChipImage, config: Config) -> str | None:

@@ -23,7 +23,7 @@ from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
-from spikeloom.sw.common.errors import ConfigError, FileError, WeightImageError
+from spikeloom.sw.common.errors import ArgumentTypeError, ConfigError, FileError, SpikeLoomError, WeightImageError
 from spikeloom.sw.common.files import as_path, readable_error, write_atomic
 from spikeloom.sw.common.findings import Diagnosis
 from spikeloom.sw.compiler.compiled import Compiled
@@ -145,7 +145,7 @@ def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> 
 def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None = None) -> Compiled:
     """The chip in a .loom file; `spikeloom.load` makes a `Chip` of it."""
     if expected_parameters is not None and not isinstance(expected_parameters, NpuParameters):
-        raise TypeError(f"expected_parameters must be NpuParameters, not {type(expected_parameters).__name__}")
+        raise ArgumentTypeError(f"expected_parameters must be NpuParameters, not {type(expected_parameters).__name__}")
     place = as_path(path, "weight image")
     try:
         if place.exists() and not (place.is_file() or place.is_dir()):
@@ -194,7 +194,7 @@ def unpack(content: bytes, source: str) -> Compiled:
             raise WeightImageError(f"{damaged}: its content does not fit its checksum; {_REMEDY}")
         chip = json.loads(metadata["chip"])
         if not isinstance(chip, dict):
-            raise ValueError(f"its chip must be a table, not {chip!r:.60}")
+            raise SpikeLoomError(f"its chip must be a table, not {chip!r:.60}")
         if number < 7:
             renew_energy(chip)
         for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES)):
@@ -216,9 +216,9 @@ def unpack(content: bytes, source: str) -> Compiled:
         ) from error
     except (SafetensorError, json.JSONDecodeError) as error:
         raise WeightImageError(f"{damaged}: its arrays or its text cannot be read; {_REMEDY}") from error
-    except ValueError as error:
+    except SpikeLoomError as error:
         raise WeightImageError(f"{damaged}: {' '.join(str(error).split())}; {_REMEDY}") from error
-    except (KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # Python's texts
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # Python's
         raise WeightImageError(f"{damaged}: a part of it is missing, or of another form; {_REMEDY}") from error
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Stage, Window
 from spikeloom.sim.common.arguments import is_whole
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.weight_image.fields import built, entry
 
 __all__ = ["plan_difference", "plan_from_json", "plan_to_json"]
@@ -46,10 +47,10 @@ def _window_to_json(window: Window) -> dict[str, Any]:
 def plan_from_json(values: dict[str, Any]) -> Plan:
     """The plan that `plan_to_json` gave. Raises `ValueError`, or what the plan itself raises, for anything else."""
     if not isinstance(values, dict):
-        raise ValueError(f"{_PLAN} must be a table, not {values!r:.60}")
+        raise SpikeLoomError(f"{_PLAN} must be a table, not {values!r:.60}")
     channels = tuple(entry(values, "channels", list, _PLAN))
     if not all(is_whole(count) for count in channels):
-        raise ValueError(f"channels of {_PLAN} must be whole numbers, not {list(channels)!r:.60}")
+        raise SpikeLoomError(f"channels of {_PLAN} must be whole numbers, not {list(channels)!r:.60}")
     image = built(MapShape, entry(values, "image", dict, _PLAN), f"the image of {_PLAN}")
     stages = tuple(
         _stage_from_json(stage, f"stage {number} of {_PLAN}")
@@ -60,7 +61,7 @@ def plan_from_json(values: dict[str, Any]) -> Plan:
 
 def _stage_from_json(values: Any, where: str) -> Stage:
     if not isinstance(values, dict):
-        raise ValueError(f"{where} must be a table, not {values!r:.60}")
+        raise SpikeLoomError(f"{where} must be a table, not {values!r:.60}")
     kind = entry(values, "kind", str, where)
     rest = {name: value for name, value in values.items() if name != "kind"}
     if kind == _CROSSBAR:
@@ -68,19 +69,19 @@ def _stage_from_json(values: Any, where: str) -> Stage:
         return built(CrossbarStage, rest, where, windows=tuple(_window_from_json(w, where) for w in windows))
     kinds = {each.name.lower(): each for each in Pooling}
     if kind not in kinds:
-        raise ValueError(f"kind of {where} must be one of {_CROSSBAR}, {', '.join(kinds)}, not {kind!r:.60}")
+        raise SpikeLoomError(f"kind of {where} must be one of {_CROSSBAR}, {', '.join(kinds)}, not {kind!r:.60}")
     window = _window_from_json(entry(rest, "window", dict, where), where)
     return built(PoolStage, rest, where, kind=kinds[kind], window=window)
 
 
 def _window_from_json(values: Any, where: str) -> Window:
     if not isinstance(values, dict):
-        raise ValueError(f"a window of {where} must be a table, not {values!r:.60}")
+        raise SpikeLoomError(f"a window of {where} must be a table, not {values!r:.60}")
     pairs: dict[str, Any] = {}
     for name, value in values.items():
         pairs[name] = tuple(value) if isinstance(value, list) else value
         if name != "source" and not (isinstance(value, list) and all(is_whole(n) for n in value)):
-            raise ValueError(f"{name} of a window of {where} must be whole numbers, not {value!r:.60}")
+            raise SpikeLoomError(f"{name} of a window of {where} must be whole numbers, not {value!r:.60}")
     return built(Window, pairs, f"a window of {where}")
 
 

@@ -25,7 +25,7 @@ from spikeloom.sim.lifetime.search import lifetime, stream_lifetime
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.cli.main import app
-from spikeloom.sw.common.errors import FileError, SpikeLoomWarning
+from spikeloom.sw.common.errors import ArgumentTypeError, FileError, SpikeLoomError, SpikeLoomWarning
 from spikeloom.sw.common.files import writable_file, writable_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.decision.q_learning import learn_strategy
@@ -269,6 +269,7 @@ def test_a_bad_value_is_refused_alike_everywhere(parameter: str, number: int, tm
     for name, door in doors.items():
         with pytest.raises(kind) as raised:
             door(value)
+        assert isinstance(raised.value, SpikeLoomError), name
         found[name] = _plain(str(raised.value))
     assert set(found.values()) == {next(iter(found.values()))}
     assert next(iter(found.values())).startswith(sentence)
@@ -289,7 +290,7 @@ SWITCHES: dict[str, Door] = {
 @pytest.mark.parametrize("name", SWITCHES)
 @pytest.mark.parametrize("value", [1, 0, "yes", "False", np.ones(2)])
 def test_switches_are_true_or_false_and_nothing_else(name: str, value: Any) -> None:
-    with pytest.raises(TypeError, match=rf"^{name} must be True(, False or None| or False), not "):
+    with pytest.raises(ArgumentTypeError, match=rf"^{name} must be True(, False or None| or False), not "):
         SWITCHES[name](value)
 
 
@@ -301,6 +302,7 @@ PATHS: dict[str, Door] = {
     "report folder": CHIP.report,
     "NIR file": CHIP.write_nir,
     "NIR file, read": spikeloom.read_nir,
+    "data folder": lambda x: spikeloom.load_data("mnist", x),
     "simulation folder": lambda x: CHIP.cosim(IMAGES, folder=x),
     "simulation folder of a transport": lambda x: CosimTransport(CHIP.image, folder=x),
 }
@@ -309,10 +311,10 @@ PATHS: dict[str, Door] = {
 @pytest.mark.parametrize("name", PATHS)
 def test_paths_are_paths(name: str) -> None:
     what = re.split(", | of a ", name)[0]
-    with pytest.raises(TypeError, match=rf"^The {what} must be a path \(text or pathlib.Path\), not int$"):
+    with pytest.raises(ArgumentTypeError, match=rf"^The {what} must be a path \(text or pathlib.Path\), not int$"):
         PATHS[name](5)
     for text in ("", "a\0b"):
-        with pytest.raises(ValueError, match=rf"^The {what} must be a path that is not empty and has no NUL character"):
+        with pytest.raises(SpikeLoomError, match=rf"^The {what} must be a path that is not empty and has no NUL char"):
             PATHS[name](text)
 
 

@@ -20,9 +20,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, flattened, log_rate
 
 __all__ = ["AgeCurve", "ReadPulse"]
@@ -56,19 +57,19 @@ class ReadPulse:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.v_V) and self.v_V != 0.0):
-            raise ValueError(f"v_V must be a voltage other than 0, not {self.v_V!r}")
+            raise SpikeLoomError(f"v_V must be a voltage other than 0, not {self.v_V!r}")
         for name, value in (("t_s", self.t_s), ("acceleration", self.acceleration)):
             if not (math.isfinite(value) and value > 0.0):
-                raise ValueError(f"{name} must be a positive number, not {value!r}")
+                raise SpikeLoomError(f"{name} must be a positive number, not {value!r}")
 
 
-@njit(cache=True)
+@kernel()
 def _slowness(u, v, log_t, p):  # type: ignore[no-untyped-def]
     """Pulses a unit of u, at u, held between e^-700 and e^700."""
     return math.exp(min(max(-log_rate(u if v > 0.0 else 1.0 - u, v, p) - log_t, -700.0), 700.0))
 
 
-@njit(cache=True)
+@kernel()
 def pulses_between(low, high, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-def]
     """Pulses from u = low to u = high, which are at most a knot apart."""
     total, half = 0.0, 0.5 * (high - low)
@@ -77,7 +78,7 @@ def pulses_between(low, high, v, log_t, p, nodes, weights):  # type: ignore[no-u
     return total * half
 
 
-@njit(cache=True)
+@kernel()
 def way_after(start, end, pulses, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-def]
     """The u that pulses lead to from u = start, if it lies before u = end: Newton's method inside a bracket."""
     low, high, u = start, end, start
@@ -94,7 +95,7 @@ def way_after(start, end, pulses, v, log_t, p, nodes, weights):  # type: ignore[
     return u
 
 
-@njit(cache=True)
+@kernel()
 def _knot_ages(v, log_t, p, nodes, weights, ages):  # type: ignore[no-untyped-def]
     """Ages at u = k / KNOTS."""
     ages[0] = 0.0
@@ -102,7 +103,7 @@ def _knot_ages(v, log_t, p, nodes, weights, ages):  # type: ignore[no-untyped-de
         ages[k + 1] = ages[k] + pulses_between(k / KNOTS, (k + 1) / KNOTS, v, log_t, p, nodes, weights)
 
 
-@njit(cache=True)
+@kernel()
 def _ways(ages, knots, v, log_t, p, nodes, weights, ways, slopes):  # type: ignore[no-untyped-def]
     """U of ages and its slopes, without the spline."""
     for i in range(len(ages)):
@@ -111,7 +112,7 @@ def _ways(ages, knots, v, log_t, p, nodes, weights, ways, slopes):  # type: igno
         slopes[i] = 1.0 / _slowness(ways[i], v, log_t, p)
 
 
-@njit(cache=True)
+@kernel()
 def way_of(age, first, per_octave, table):  # type: ignore[no-untyped-def]
     """U(age) by the spline; additions and multiplications only, so that a table gives the same bits everywhere."""
     mantissa, exponent = math.frexp(age)
@@ -125,13 +126,13 @@ def way_of(age, first, per_octave, table):  # type: ignore[no-untyped-def]
     return min(u, table[segment + 1, 0])
 
 
-@njit(cache=True)
+@kernel()
 def _splined(ages, first, per_octave, table, ways):  # type: ignore[no-untyped-def]
     for i in range(len(ages)):
         ways[i] = 1.0 if ages[i] == math.inf else way_of(ages[i], first, per_octave, table)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _age_cells(w, age, pulses, sign, first, per_octave, table, result):  # type: ignore[no-untyped-def]
     for i in range(len(w)):
         if pulses[i] == 0 or age[i] >= FROZEN:
@@ -141,7 +142,7 @@ def _age_cells(w, age, pulses, sign, first, per_octave, table, result):  # type:
             result[i] = min(max(w[i] + sign * way, 0.0), 1.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _locate(w, v, log_t, p, knots, nodes, weights, result):  # type: ignore[no-untyped-def]
     for i in range(len(w)):
         u = w[i] if v > 0.0 else 1.0 - w[i]
@@ -174,7 +175,7 @@ class AgeCurve:
             self.error = self._spline_error()
             if self.error <= TOLERANCE:
                 return
-        raise ValueError(
+        raise SpikeLoomError(
             f"Cells run away under pulses of {pulse.v_V!r} V: an age curve needs a read voltage, "
             f"not one that programs (error {self.error:.1e})"
         )
@@ -183,7 +184,7 @@ class AgeCurve:
         """Ages of cells in the states w, float64 of any shape in 0 .. 1, in pulses; inf if nothing moves them."""
         w = np.asarray(w, np.float64)
         if w.size and not (w.min() >= 0.0 and w.max() <= 1.0):
-            raise ValueError(f"States must lie in 0 .. 1, not {w.min()!r} .. {w.max()!r}")
+            raise SpikeLoomError(f"States must lie in 0 .. 1, not {w.min()!r} .. {w.max()!r}")
         result = np.empty(w.size)
         _locate(w.ravel(), *self._rate, self._knots, *GAUSS, result)
         return result.reshape(w.shape)
@@ -196,9 +197,9 @@ class AgeCurve:
         """
         pulses = np.asarray(pulses)
         if pulses.dtype.kind not in "iu":
-            raise TypeError(f"Pulses must be integers, not {pulses.dtype}")
+            raise ArgumentTypeError(f"Pulses must be integers, not {pulses.dtype}")
         if pulses.size and not 0 <= int(pulses.min()) <= int(pulses.max()) <= 1 << 62:
-            raise ValueError(f"Pulses must lie in 0 .. 2^62, not {pulses.min()} .. {pulses.max()}")
+            raise SpikeLoomError(f"Pulses must lie in 0 .. 2^62, not {pulses.min()} .. {pulses.max()}")
         shape, cells = flattened(np.asarray(w, np.float64), np.asarray(age, np.float64), pulses.astype(np.int64))
         result = np.empty(math.prod(shape))
         _age_cells(*cells, self._sign, self._first, self.per_octave, self._table, result)

@@ -16,22 +16,23 @@ import math
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.common.arguments import is_number
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.range import A_S, B_PER_SQRT_V, GM_S, off_conductance_S
 
 __all__ = ["TantalumOxide", "flattened", "level_conductances", "log_rate"]
 
 
-@njit(cache=True)
+@kernel()
 def _conductance(w, v, p):  # type: ignore[no-untyped-def]
     """G(w, v), siemens; p are the device's parameters in the order of their fields."""
     return w * p[0] + (1.0 - w) * p[1] * math.exp(min(p[2] * math.sqrt(abs(v)), 300.0))
 
 
-@njit(cache=True)
+@kernel()
 def log_rate(w, v, p):  # type: ignore[no-untyped-def]
     """Natural logarithm of |dw/dt| in 1/s at state w and voltage v; -inf where nothing moves (v = 0; w = 0, v < 0)."""
     if v == 0.0 or (v < 0.0 and w <= 0.0):
@@ -51,7 +52,7 @@ def flattened(*arrays: ArrayLike) -> tuple[tuple[int, ...], tuple[NDArray, ...]]
     return shape, tuple(x.ravel() if x.shape == shape else np.broadcast_to(x, shape).flatten() for x in given)
 
 
-@njit(cache=True)
+@kernel()
 def _log_rates(w, v, p, result):  # type: ignore[no-untyped-def]
     for i in range(len(w)):
         result[i] = log_rate(w[i], v[i], p)
@@ -91,7 +92,7 @@ class TantalumOxide:
         for field in fields(self):
             value = getattr(self, field.name)
             if not (is_number(value) and math.isfinite(value) and value > 0):
-                raise ValueError(f"{field.name} must be a positive number, not {value!r}")
+                raise SpikeLoomError(f"{field.name} must be a positive number, not {value!r}")
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -119,7 +120,7 @@ class TantalumOxide:
         g_S, off = np.asarray(g_S, np.float64), float(self.off_conductance_S(v_V))
         w = (g_S - off) / (self.gm_S - off)
         if not bool(np.all((w >= -1e-9) & (w <= 1.0 + 1e-9))):
-            raise ValueError(
+            raise SpikeLoomError(
                 f"Conductances must lie between {off:.4g} S and {self.gm_S:.4g} S at {v_V!r} V, "
                 f"not {float(g_S.min()):.4g} .. {float(g_S.max()):.4g} S"
             )
@@ -142,8 +143,8 @@ def level_conductances(g_min_S: float, g_max_S: float, bits: int = 4) -> NDArray
     which conductances, are assumptions: the WINNER-K paper says "four bit quantization" and no more.
     """
     if not 0.0 < g_min_S < g_max_S:
-        raise ValueError(f"g_min_S ({g_min_S!r}) must be positive and below g_max_S ({g_max_S!r})")
+        raise SpikeLoomError(f"g_min_S ({g_min_S!r}) must be positive and below g_max_S ({g_max_S!r})")
     if not 1 <= bits <= 6:
-        raise ValueError(f"bits must be 1 .. 6, not {bits!r}")
+        raise SpikeLoomError(f"bits must be 1 .. 6, not {bits!r}")
     top = (1 << bits) - 1
     return np.asarray(g_min_S + np.arange(top + 1) * ((g_max_S - g_min_S) / top), np.float64)

@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.age_curve import GAUSS, pulses_between, way_after
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, flattened
 
@@ -24,7 +25,7 @@ KNOTS = 128
 """Knots of the walk over w = 0 .. 1."""
 
 
-@njit(cache=True)
+@kernel()
 def _walk(u, v, log_t, p, nodes, weights, pulses):  # type: ignore[no-untyped-def]
     """The u after `pulses` (a real number) pulses from u."""
     while u < 1.0 and pulses > 0.0:
@@ -37,7 +38,7 @@ def _walk(u, v, log_t, p, nodes, weights, pulses):  # type: ignore[no-untyped-de
     return u
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _pulse_cells(w, v, stretch, log_t, p, nodes, weights, result):  # type: ignore[no-untyped-def]
     for i in range(len(w)):
         result[i] = w[i]
@@ -48,7 +49,7 @@ def _pulse_cells(w, v, stretch, log_t, p, nodes, weights, result):  # type: igno
             result[i] = min(max(w[i] + sign * way, 0.0), 1.0)
 
 
-@njit(cache=True)
+@kernel()
 def _duration(u, goal, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-def]
     """Pulses from u to goal, given up above 1."""
     total = 0.0
@@ -59,7 +60,7 @@ def _duration(u, goal, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _voltages(w, goal, highest, log_t, p, nodes, weights, result):  # type: ignore[no-untyped-def]
     for i in range(len(w)):
         sign = 1.0 if goal[i] > w[i] else -1.0
@@ -78,14 +79,14 @@ def _states(name: str, w: ArrayLike) -> NDArray[np.float64]:
     """w as float64; ValueError outside 0 .. 1."""
     w = np.asarray(w, np.float64)
     if w.size and not (w.min() >= 0.0 and w.max() <= 1.0):
-        raise ValueError(f"{name} must lie in 0 .. 1, not {w.min()!r} .. {w.max()!r}")
+        raise SpikeLoomError(f"{name} must lie in 0 .. 1, not {w.min()!r} .. {w.max()!r}")
     return w
 
 
 def _length(t_s: float) -> float:
     """ln t_s; ValueError unless it is a positive number."""
     if not (math.isfinite(t_s) and t_s > 0.0):
-        raise ValueError(f"t_s must be a positive number, not {t_s!r}")
+        raise SpikeLoomError(f"t_s must be a positive number, not {t_s!r}")
     return math.log(t_s)
 
 
@@ -106,7 +107,7 @@ def pulse(
     w, amplitude_V, stretch = _states("States", w), np.asarray(amplitude_V, float), np.asarray(stretch, float)
     for name, values in (("Amplitudes", amplitude_V), ("Stretches", stretch)):
         if values.size and not (values.min() >= 0.0 and np.isfinite(values).all()):
-            raise ValueError(f"{name} must not be negative, and finite, not {values.min()!r} .. {values.max()!r}")
+            raise SpikeLoomError(f"{name} must not be negative, and finite, not {values.min()!r} .. {values.max()!r}")
     v = np.where(np.asarray(up, bool), amplitude_V, -amplitude_V)
     shape, cells = flattened(w, v, stretch)
     result = np.empty(math.prod(shape))

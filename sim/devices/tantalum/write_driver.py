@@ -18,11 +18,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.units import CODE, CURRENT_BITS, TOP_CODE
+from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.age_curve import GAUSS, pulses_between
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, log_rate
 
@@ -62,7 +63,7 @@ class WriteDriver(NamedTuple):
     constants: NDArray[np.float64]
 
 
-@njit(cache=True)
+@kernel()
 def _tabulate(voltages, log_t, p, nodes, weights, times, bends):  # type: ignore[no-untyped-def]
     """Times and bends of the trajectories of voltages, float64 [n] with their sign, into [n, KNOTS] each."""
     for i in range(len(voltages)):
@@ -76,19 +77,19 @@ def _tabulate(voltages, log_t, p, nodes, weights, times, bends):  # type: ignore
             before = slow
 
 
-@njit(cache=True)
+@kernel()
 def _share(x, bend):  # type: ignore[no-untyped-def]
     """Share of a knot's time that the share x of its way takes."""
     return math.expm1(bend * x) / math.expm1(bend) if abs(bend) > 1e-9 else x
 
 
-@njit(cache=True)
+@kernel()
 def _place(share, bend):  # type: ignore[no-untyped-def]
     """The inverse of `_share`."""
     return math.log1p(share * math.expm1(bend)) / bend if abs(bend) > 1e-9 else share
 
 
-@njit(cache=True)
+@kernel()
 def _way(u, pulses, times, bends):  # type: ignore[no-untyped-def]
     """The u = 0 .. 1 after `pulses` > 0 pulses from u, and the mean of u over their time (of the ends, in a knot)."""
     knot = min(int(u * KNOTS), KNOTS - 1)
@@ -107,7 +108,7 @@ def _way(u, pulses, times, bends):  # type: ignore[no-untyped-def]
     return 1.0, (total + left) / pulses
 
 
-@njit(cache=True)
+@kernel()
 def _ends(states, pulses, times, bends, ends):  # type: ignore[no-untyped-def]
     """u after `pulses` nominal pulses: states float64 [n] are u, ends float64 [n, voltages]."""
     for i in range(ends.shape[0]):
@@ -115,7 +116,7 @@ def _ends(states, pulses, times, bends, ends):  # type: ignore[no-untyped-def]
             ends[i, index] = _way(states[i], pulses, times[index], bends[index])[0]
 
 
-@njit(cache=True)
+@kernel()
 def pulsed(g, code, up, amplitude, stretch, driver):  # type: ignore[no-untyped-def]
     """Conductance after a pulse, and its load: rint((V / v_program_V)^2 G / dG 2^10), G its mean during the pulse.
 
@@ -178,5 +179,5 @@ def write_driver(device: Device, pulse_s: float) -> WriteDriver:
     Raises ValueError unless pulse_s is a positive number.
     """
     if not (math.isfinite(pulse_s) and pulse_s > 0.0):
-        raise ValueError(f"pulse_s must be a positive number, not {pulse_s!r}")
+        raise SpikeLoomError(f"pulse_s must be a positive number, not {pulse_s!r}")
     return _driver(device.v_program_V, pulse_s, device.v_read_V, device.g_min_S, device.step_S)

@@ -27,7 +27,7 @@ _COSIMULATE = (source_of(cosimulate),)
 
 
 def run_verilog(experiment: Experiment, flow: Flow) -> list[Path]:
-    """Run the Verilog; raises `sim.chip.result.Mismatch` at the first difference."""
+    """Run the Verilog; raises `spikeloom.errors.Mismatch` at the first difference."""
     tests, seed = experiment.tests(), experiment.seeds[0]
     tests = tests.first(experiment.scale.verilog_images or len(tests))
     found = {}

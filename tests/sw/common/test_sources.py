@@ -284,3 +284,11 @@ def test_imports_of_everything_are_refused(package: Write) -> None:
     package(a="from sourced.b import *\n\ndef entry(): return x\n", b="x = 1\n")
     with pytest.raises(SourceError, match=r"^'from sourced.b import \*' cannot be followed"):
         sources_digest(("sourced.a:entry",))
+
+
+def test_names_of_other_packages_may_be_handed_on(package: Write) -> None:
+    package(a="from math import floor as down\n", b="from sourced.a import down\ndef f(x): return down(x)\n")
+    assert closure(("sourced.b:f",)).definitions == {("sourced.b", "f")}
+    package(a="from math import floor\n", b="from sourced.a import down\ndef f(x): return down(x)\n")
+    with pytest.raises(SourceError, match=r"no 'down' in the module 'sourced\.a'"):
+        closure(("sourced.b:f",))

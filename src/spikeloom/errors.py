@@ -1,0 +1,66 @@
+"""Every error and every warning that a user of SpikeLoom meets: `spikeloom.errors.FileError`.
+
+Errors are `SpikeLoomError`, and with it `ValueError`, in one sentence; what concerns the type of an argument is a
+`TypeError`, too. Warnings are `SpikeLoomWarning`: legal, and surely a slip. Any other exception is a fault of
+SpikeLoom.
+"""
+
+from __future__ import annotations
+
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
+from spikeloom.hw.export.synthesis import SynthesisError
+from spikeloom.sim.chip.result import Mismatch
+from spikeloom.sim.common.lock import Busy
+from spikeloom.sim.common.plain_paths import PathError
+from spikeloom.sim.common.slips import SpikeLoomWarning
+from spikeloom.sim.cosim.tools import SimulationError, ToolError
+from spikeloom.sw.common.errors import (
+    ArrayWarning,
+    CalibrationError,
+    ConfigError,
+    DataError,
+    DiagnosticWarning,
+    FileError,
+    UnsupportedError,
+    WeightError,
+    WeightImageError,
+)
+from spikeloom.sw.host.errors import (
+    BuildError,
+    BusError,
+    ChecksumError,
+    ForeignChipError,
+    HostError,
+    ImageCountError,
+    RefusedError,
+    TransportClosed,
+)
+
+__all__ = [
+    "ArgumentTypeError",
+    "ArrayWarning",
+    "BuildError",
+    "BusError",
+    "Busy",
+    "CalibrationError",
+    "ChecksumError",
+    "ConfigError",
+    "DataError",
+    "DiagnosticWarning",
+    "FileError",
+    "ForeignChipError",
+    "HostError",
+    "ImageCountError",
+    "Mismatch",
+    "PathError",
+    "RefusedError",
+    "SimulationError",
+    "SpikeLoomError",
+    "SpikeLoomWarning",
+    "SynthesisError",
+    "ToolError",
+    "TransportClosed",
+    "UnsupportedError",
+    "WeightError",
+    "WeightImageError",
+]
