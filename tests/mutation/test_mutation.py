@@ -242,11 +242,8 @@ def test_a_run(tmp_path: Path) -> None:
     assert [line for line in again if line.startswith("|")] == [line for line in lines if line.startswith("|")]
 
 
-def test_the_page_has_the_blocks_and_their_shares() -> None:
-    """Every block with its number of mutants, as a run of today would choose them."""
-    rows = re.findall(
-        r"^\| `(\w+)` \| (\d+) \|", PAGE.read_text(encoding="utf-8").split(MARKS[0])[1].split(MARKS[1])[0], re.M
-    )
-    assert {block: int(number) for block, number in rows} == Counter(
-        mutant.block for mutant in chosen(seed=1, count=300)
-    )
+def test_the_page_has_the_blocks_that_there_are() -> None:
+    """And as many mutants as it says; how they are shared out follows the sources from run to run."""
+    text = PAGE.read_text(encoding="utf-8").split(MARKS[0])[1].split(MARKS[1])[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.M))
+    assert list(rows) == list(BLOCKS) and sum(map(int, rows.values())) == 300

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import spikeloom
+from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.crossbar.array_limits import array_loads, array_problems, half_selected_levels
@@ -25,7 +26,9 @@ PULSES = {"method": "verify"}
 
 def a_chip(device: Device, seed: int = 0) -> ChipImage:
     rng = np.random.default_rng(seed)
-    return random_chip(rng, sizes=[30, 20, 5], tile_rows=8, tile_columns=7, device=device, row_bits=1, coding=1)
+    return random_chip(
+        rng, sizes=[30, 20, 5], tile_rows=8, tile_columns=7, device=device, row_bits=1, coding=Coding.RATE
+    )
 
 
 @pytest.mark.parametrize("wire_ohm", [0.0, 0.3])
