@@ -17,7 +17,8 @@ import pytest
 from numba import config
 
 from spikeloom.sim import CELL_KINDS
-from spikeloom.sim.common import kernels
+from spikeloom.sim.common import kernels, random_numbers
+from spikeloom.sim.common.random_numbers import fill_words
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sw.common.sources import closure
 from tests.conftest import SIMULATORS
@@ -152,6 +153,9 @@ def test_a_simulators_process_keeps_its_kernels_in_the_same_way(
     assert here is not None and folder.name == here.name and list(folder.rglob("*.nbi"))
 
 
-def test_kernels_of_others_stay_where_they_were() -> None:
-    assert config.CACHE_DIR == os.environ["NUMBA_CACHE_DIR"]
+def test_kernels_of_others_stay_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", "mine")
+    ours = kernels.kernel()(fill_words.py_func)
+    assert config.CACHE_DIR == "mine"
+    assert Path(ours.stats.cache_path).parent == kernels._folder(random_numbers.__file__)
     assert kernels._folder(__file__) is None
