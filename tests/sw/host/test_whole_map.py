@@ -55,7 +55,14 @@ def exchange(host: Host, rows: list[tuple[int, int, int]]) -> list[list[int]]:
     return answers
 
 
-@pytest.mark.parametrize(("name", "stalls"), [("dense", True), ("wide", False), ("maps", True)])
+@pytest.mark.parametrize(
+    ("name", "stalls"),
+    [
+        ("maps", True),
+        pytest.param("dense", True, marks=pytest.mark.slow),
+        pytest.param("wide", False, marks=pytest.mark.slow),
+    ],
+)
 def test_every_register(name: str, stalls: bool) -> None:
     """No image in work, no load session: what can be written holds the bits that it has, and all else keeps its value.
     A soft reset brings the values after a reset back, and then the chip does what it should.

@@ -18,6 +18,8 @@ from spikeloom.sw.experiments.winner_k.page import render
 from spikeloom.sw.experiments.winner_k.pictures import FIGURES
 from spikeloom.sw.flow.flow import Flow
 
+pytestmark = pytest.mark.slow  # minutes; test_parts and the flow's own tests are quick
+
 KEYS = {"name", "accuracy", "steps_mean", "lifetime_images", "crossbar_energy_J", "paper", "k", "tuning_factors"}
 
 

@@ -55,7 +55,16 @@ def test_every_assumption_is_a_configuration_and_changes_something() -> None:
     assert {each.name for each in ASSUMPTIONS} >= set(quick().assumptions or ())
 
 
-@pytest.mark.parametrize("assumption", [each for each in ASSUMPTIONS if each.both], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "assumption",
+    [
+        pytest.param(
+            each, id=each.name, marks=[pytest.mark.slow] if each.both.get("device", {}).get("wire_ohm") else []
+        )
+        for each in ASSUMPTIONS
+        if each.both
+    ],
+)
 def test_an_assumption_about_the_chip_makes_another_chip(assumption: Assumption) -> None:
     """A setting that the network's own rounding undoes would be the row above once more."""
     scale = quick()
