@@ -12,6 +12,7 @@ from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.common.choices import listed
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.device_rules import (
@@ -174,10 +175,9 @@ def _eighths(config: Tables) -> Iterator[str]:
 
 def _analog_drift(config: Tables) -> Iterator[str]:
     if config.device.drifts and config.coding.input in _ANALOG:
-        *first, last = (shown(name) for name in _SPIKES)
         yield (
             f"[coding] input must not be {config.coding.input!r} with [device] cell {config.device.cell!r}: there is "
-            f"no drift model of analog rows; set input {', '.join(first)} or {last}, or [device] cell {CELLS.steady()}"
+            f"no drift model of analog rows; set input {listed(_SPIKES)}, or [device] cell {CELLS.steady()}"
         )
 
 

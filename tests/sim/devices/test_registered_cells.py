@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import subprocess
@@ -26,29 +25,19 @@ from spikeloom.sw.analysis.waterfall import waterfall
 from spikeloom.sw.common.errors import ConfigError, WeightImageError
 from spikeloom.sw.common.registered import registered_sources
 from spikeloom.sw.config.manual_page import configuration_page
+from tests.fixtures.guide import guide_blocks, module_in
 from tests.fixtures.models import make_images, make_model
 
-GUIDE = Path(__file__).parents[3] / "docs" / "extending.md"
 MODEL, IMAGES = make_model(20, 12, 5), make_images(40, 20)
 LABELS = np.arange(40) % 5
-CODE, ENTRY_POINT = re.findall(
-    r"^```(?:python|toml)\n(.*?)^```$",
-    GUIDE.read_text(encoding="utf-8").split("## A cell kind")[1].split("\n## ")[0],
-    re.M | re.S,
-)
+CODE, ENTRY_POINT = guide_blocks("A cell kind")
 
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """The guide's module, which can be imported."""
-    folder = tmp_path_factory.mktemp("outside")
-    (folder / "my_cells.py").write_text(CODE, encoding="utf-8")
-    sys.path.insert(0, str(folder))
-    try:
-        yield importlib.import_module("my_cells")
-    finally:
-        sys.path.remove(str(folder))
-        sys.modules.pop("my_cells", None)
+    with module_in(tmp_path_factory.mktemp("outside"), "my_cells", CODE) as module:
+        yield module
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import subprocess
@@ -24,28 +23,18 @@ from spikeloom.sim.devices.effects import EFFECTS, EffectEntry, ideal_device, re
 from spikeloom.sw.analysis.waterfall import waterfall
 from spikeloom.sw.common.errors import ConfigError, WeightImageError
 from spikeloom.sw.config.manual_page import configuration_page
+from tests.fixtures.guide import guide_blocks, module_in
 from tests.fixtures.models import make_images, make_model
 
-GUIDE = Path(__file__).parents[3] / "docs" / "extending.md"
 MODEL, IMAGES = make_model(20, 12, 5), make_images(60, 20)
-CODE, ENTRY_POINT = re.findall(
-    r"^```(?:python|toml)\n(.*?)^```$",
-    GUIDE.read_text(encoding="utf-8").split("## A device effect")[1].split("\n## ")[0],
-    re.M | re.S,
-)
+CODE, ENTRY_POINT = guide_blocks("A device effect")
 
 
 @pytest.fixture(scope="module")
 def effect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """The guide's module, which can be imported."""
-    folder = tmp_path_factory.mktemp("outside")
-    (folder / "my_effects.py").write_text(CODE, encoding="utf-8")
-    sys.path.insert(0, str(folder))
-    try:
-        yield importlib.import_module("my_effects")
-    finally:
-        sys.path.remove(str(folder))
-        sys.modules.pop("my_effects", None)
+    with module_in(tmp_path_factory.mktemp("outside"), "my_effects", CODE) as module:
+        yield module
 
 
 @pytest.fixture
