@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.network import Mnist
 from spikeloom.sim.chip.device_config import Device, Programming
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.devices.tantalum.age_curve import AgeCurve, ReadPulse
@@ -61,7 +61,7 @@ def programming(rows: int = 784, columns: int = 1000, repeats: int = 5) -> dict[
     """
     rng = np.random.default_rng(0)
     shape = (2, rows, columns)
-    targets = (CODE * rng.integers(0, 16, shape) * (rng.random(shape) < 0.5)).astype(np.uint16)
+    targets = (CODES_PER_LEVEL * rng.integers(0, 16, shape) * (rng.random(shape) < 0.5)).astype(np.uint16)
     device = Device(cell="tantalum", g_min_S=1e-4, g_max_S=0.025, device_sigma=0.1, pulse_sigma=0.1)
     settings = Programming(method="verify", amplitude_max=15.0)
     times: dict[str, list[float]] = {"driver_tables_s": [], "verify_s": []}

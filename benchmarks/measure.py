@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.network import Mnist
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.job import read_record, write_job
 from spikeloom.sim.cosim.macro_model import programmed_models
 from spikeloom.sim.cosim.run import run_cosim
@@ -62,7 +62,7 @@ def _median(work: Callable[[], Any], runs: int) -> float:
     return statistics.median(times)
 
 
-def _ideal(chip: ChipImage) -> ChipImage:
+def _ideal(chip: ProgrammedChip) -> ProgrammedChip:
     device = chip.device.model_copy(update={"device_sigma": 0.0, "program_sigma": 0.0, "read_sigma": 0.0})
     return chip.with_device(device)
 
@@ -109,7 +109,7 @@ def rtl(mnist: Mnist, images: int = 2_000, runs: int = 3) -> dict[str, float]:
     return out
 
 
-def bus(chip: ChipImage, pixels: NDArray[np.uint8], runs: int = 3) -> dict[str, float]:
+def bus(chip: ProgrammedChip, pixels: NDArray[np.uint8], runs: int = 3) -> dict[str, float]:
     """The same images with one worker each through the unit's own ports and through its buses, side by side.
 
     Seconds are of whole runs, the simulator's start and the load of the registers in them, builds not; the cells are

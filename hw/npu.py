@@ -183,7 +183,7 @@ class Npu(wiring.Component):
             self.gap.eq(controller.gap),
         ]
 
-        if parameters.stages.plain:
+        if parameters.plan.is_dense_chain:
             self._join_chain(m, encoder, controller, cores)
         else:
             join_maps(m, parameters, encoder, controller, cores)

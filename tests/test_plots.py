@@ -41,7 +41,7 @@ def test_they_are_there_without_slowing_the_import() -> None:
 
 def test_steps_histogram() -> None:
     ax = plots.steps_histogram(CHIP, RESULT)
-    counts = [int(np.sum(RESULT.steps == step)) for step in range(1, CHIP.image.t_max + 1)]
+    counts = [int(np.sum(RESULT.steps == step)) for step in range(1, CHIP.programmed.t_max + 1)]
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([100 * count / 30 for count in counts])  # type: ignore[attr-defined]
     assert pyplot.get_fignums()  # notebooks show it
 
@@ -49,7 +49,7 @@ def test_steps_histogram() -> None:
 def test_accuracy_over_steps() -> None:
     ax = plots.accuracy_over_steps(CHIP, IMAGES, LABELS, RESULT)
     line, rule = ax.get_lines()
-    known = [np.nan if value is None else 100 * value for value in accuracy_by_steps(CHIP.image, IMAGES, LABELS)]
+    known = [np.nan if value is None else 100 * value for value in accuracy_by_steps(CHIP.programmed, IMAGES, LABELS)]
     np.testing.assert_allclose(np.asarray(line.get_ydata(), float), known)
     assert (rule.get_xdata()[0], rule.get_ydata()[0]) == (RESULT.steps.mean(), 100 * RESULT.accuracy(LABELS))  # type: ignore[index]
     assert len(plots.accuracy_over_steps(CHIP, IMAGES, LABELS).get_lines()) == 1
@@ -88,7 +88,7 @@ def test_membranes() -> None:
     assert RESULT.trace is not None and RESULT.trace.membranes is not None and panels.shape == (3,)
     for layer, (ax, values) in enumerate(zip(panels, RESULT.trace.membranes, strict=True)):
         lines = {line.get_label(): line.get_ydata().tolist() for line in ax.get_lines()}
-        assert lines.pop("threshold") == [CHIP.image.layers[layer].theta] * steps
+        assert lines.pop("threshold") == [CHIP.programmed.layers[layer].theta] * steps
         assert lines and all(values[3, :steps, int(neuron)].tolist() == line for neuron, line in lines.items())
 
 
@@ -96,8 +96,8 @@ def test_conductance_maps() -> None:
     panels = plots.conductance_maps(CHIP, layer=2)
     assert [ax.get_title() for ax in panels] == ["target", "programmed", "programmed - target"]
     shown = panels[0].images[0].get_array()
-    levels = CHIP.image.layers[2].weights[: shown.shape[0], : shown.shape[1]]
-    np.testing.assert_allclose(shown, levels * CHIP.image.device.step_S * 1e6, rtol=1e-12)
+    levels = CHIP.programmed.layers[2].weights[: shown.shape[0], : shown.shape[1]]
+    np.testing.assert_allclose(shown, levels * CHIP.programmed.device.step_S * 1e6, rtol=1e-12)
 
 
 def test_into_axes_that_are_there() -> None:

@@ -87,7 +87,7 @@ class Controller(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         parameters = self._parameters
-        apart = len(parameters.layers) > 1 or not parameters.stages.plain
+        apart = len(parameters.layers) > 1 or not parameters.plan.is_dense_chain
         admit_open = Signal()
         final_open = Signal()
         phase = Signal(parameters.phase_bits)

@@ -71,7 +71,7 @@ class PoolUnit(wiring.Component):
     """
 
     def __init__(self, *, parameters: NpuParameters, stage: int) -> None:
-        plan = parameters.stages
+        plan = parameters.plan
         pool = plan.stages[stage]
         if not isinstance(pool, PoolStage):
             raise ArgumentTypeError(f"Stage {stage} must be a PoolStage to be pooled, not {pool!r}")

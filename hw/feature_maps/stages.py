@@ -46,7 +46,7 @@ def join_maps(
     `pool_<s>`, stage s; of a stage whose copies are layers l and following, `windows_<l>`, `distributor_<l>`,
     `collector_<l>`, `collector_<l + 1>`, ... and `join_<l>`.
     """
-    plan = parameters.stages
+    plan = parameters.plan
     maps = []
     for number, shape in enumerate(plan.maps[:-1]):
         bits = parameters.encoded.row_bits if number == 0 else 1

@@ -25,16 +25,16 @@ def _pair(values: tuple[int, int]) -> int:
     return values[0] << 16 | values[1]
 
 
-def words_of(plan: Plan | None) -> tuple[int, ...]:
-    """Words of a plan, each 0 .. 2^32 - 1.
+def words_of(plan: Plan) -> tuple[int, ...]:
+    """Words of a plan, each 0 .. 2^32 - 1; none for a chain of dense layers, which the layers' sizes tell.
 
     Raises
     ------
     ValueError : a kernel, stride or padding of 65,536 and more, or more than 255 windows or 65,536 copies of a stage
     """
-    if plan is None:
+    if plan.is_dense_chain:
         return ()
-    words = [plan.image.channels, plan.image.height, plan.image.width]
+    words = [plan.input.channels, plan.input.height, plan.input.width]
     for stage in plan.stages:
         if isinstance(stage, CrossbarStage):
             kind, number, copies = _CROSSBAR, plan.channels[stage.layer], stage.copies
@@ -64,7 +64,7 @@ def _windows(words: Iterator[int], count: int) -> Iterator[Window]:
 
 
 def plan_of(words: Sequence[int]) -> Plan | None:
-    """The plan that `words_of` gives these words for.
+    """The plan that `words_of` gives these words for; None, a chain of dense layers, for no words.
 
     Raises
     ------
@@ -92,4 +92,4 @@ def plan_of(words: Sequence[int]) -> Plan | None:
                 )
     except (StopIteration, RuntimeError):  # a generator turns the first into the second
         raise SpikeLoomError(f"The {len(words)} words of a plan end in the middle of a stage") from None
-    return Plan(image=image, stages=tuple(stages), channels=tuple(channels))
+    return Plan(input=image, stages=tuple(stages), channels=tuple(channels))

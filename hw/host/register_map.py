@@ -80,7 +80,7 @@ def build_id(parameters: NpuParameters) -> int:
     Dense layers in a row have no plan, and one position each: neither is in their text.
     """
     values = asdict(parameters)
-    if parameters.plan is None:
+    if parameters.plan.is_dense_chain:
         del values["plan"]
         for layer in values["layers"]:
             del layer["positions"]

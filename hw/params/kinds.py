@@ -22,7 +22,7 @@ __all__ = ["Kind", "KindRegister", "Kinds", "Names"]
 class KindRegister:
     """A register of the unit that belongs to a kind; unsigned. As `hw.interfaces.registers.Register`, which it becomes.
 
-    name : also of the hardware's port, and of the chip's field (`sim.chip.programmed_chip.ChipImage`)
+    name : also of the hardware's port, and of the chip's field (`sim.chip.programmed_chip.ProgrammedChip`)
     """
 
     name: str

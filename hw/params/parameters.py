@@ -218,7 +218,8 @@ class NpuParameters:
     Parameters
     ----------
     layers : LayerParameters of every layer, first to last
-    plan : what every layer reads; None is a chain of dense layers, inputs of one equal outputs of the one before
+    plan : what every layer reads; if not given, that of a chain of dense layers, inputs of one equal outputs of the one
+        before
     phases : K, phases a period; 1 is rate coding [WS 4.1]
     max_steps : largest T_max the widths allow for
     encoder_lanes : pixels encoded in one cycle
@@ -226,7 +227,7 @@ class NpuParameters:
     """
 
     layers: tuple[LayerParameters, ...]
-    plan: Plan | None = None
+    plan: Plan = None  # type: ignore[assignment]
     phases: int = 1
     max_steps: int = 32
     encoder_lanes: int = 16
@@ -237,11 +238,15 @@ class NpuParameters:
             raise SpikeLoomError("NPU parameter layers must name at least one layer")
         for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles"):
             _positive(f"NPU parameter {name}", getattr(self, name))
-        first = self.stages.crossbars[0][1].layers
+        dense = self.plan is None
+        if dense:
+            sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
+            object.__setattr__(self, "plan", Plan.dense(sizes))
+        first = self.plan.crossbar_stages[0].stage.layers
         for index, layer in enumerate(self.layers):
             if layer.phases != self.phases or layer.max_steps != self.max_steps:
                 raise SpikeLoomError(f"Layer {index}: phases and max_steps must equal the unit's")
-            if self.plan is None and index > 0 and layer.inputs != self.layers[index - 1].outputs:
+            if dense and index > 0 and layer.inputs != self.layers[index - 1].outputs:
                 raise SpikeLoomError(
                     f"Layer {index} has {layer.inputs} inputs, but layer {index - 1} has "
                     f"{self.layers[index - 1].outputs} outputs"
@@ -258,8 +263,8 @@ class NpuParameters:
         """Layers have the plan's rows, channels and positions, copies are equal but for their positions; row codes of 8
         bits belong to the image alone.
         """
-        plan = self.stages
-        for index, (layer, place) in enumerate(zip(self.layers, plan.places, strict=False)):
+        plan = self.plan
+        for index, (layer, place) in enumerate(zip(self.layers, plan.placements, strict=False)):
             stage = place.stage
             for name, given, planned in (
                 ("inputs", layer.inputs, plan.rows(stage)),
@@ -275,7 +280,7 @@ class NpuParameters:
             if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
                 raise SpikeLoomError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
         readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
-        if self.layers[0].row_bits != 1 and readers != [plan.crossbars[0][0]]:
+        if self.layers[0].row_bits != 1 and readers != [plan.crossbar_stages[0].number]:
             raise SpikeLoomError(
                 f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only"
             )
@@ -283,21 +288,14 @@ class NpuParameters:
             raise SpikeLoomError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
 
     @property
-    def stages(self) -> Plan:
-        """The plan, that of the dense chain if none was given."""
-        if self.plan is not None:
-            return self.plan
-        return Plan.dense((self.layers[0].inputs, *(layer.outputs for layer in self.layers)))
-
-    @property
     def inputs(self) -> int:
         """Pixels of an image."""
-        return self.layers[0].inputs if self.plan is None else self.plan.image.size
+        return self.plan.input.size
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Pixels, then channels of every crossbar stage; copies are not told apart."""
-        return (self.inputs, *(self.layers[stage.layer].outputs for _, stage in self.stages.crossbars))
+        return (self.inputs, *(self.layers[stage.layer].outputs for _, stage in self.plan.crossbar_stages))
 
     @property
     def encoded(self) -> LayerParameters:

@@ -20,12 +20,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from spikeloom.hw.errors import SpikeLoomError
 
 __all__ = [
-    "CrossbarStage", "MapShape", "Place", "Plan", "PoolStage", "Pooling", "Stage", "Window", "kept_columns",
-    "window_words",
+    "CrossbarStage", "IndexedStage", "LayerPlacement", "MapShape", "Plan", "PoolStage", "Pooling", "Stage", "Window",
+    "kept_columns", "window_words",
 ]  # fmt: skip
 
 Pair = tuple[int, int]
@@ -163,8 +164,15 @@ class PoolStage:
 Stage = CrossbarStage | PoolStage
 
 
+class IndexedStage(NamedTuple):
+    """A crossbar stage, and its number among all stages of the plan."""
+
+    number: int
+    stage: CrossbarStage
+
+
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class LayerPlacement:
     """What a layer of the unit is in the plan: copy `copy` of stage `number`, with `positions` positions of its own."""
 
     number: int
@@ -179,19 +187,19 @@ class Plan:
 
     Parameters
     ----------
-    image : shape of the image
+    input : shape of the input map, the image
     stages : each reads maps made before it; every map but the last is read
     channels : output channels of every layer; those of copies are equal
 
     Raises `ValueError`, with the stage's number, for a plan that is not of this kind.
     """
 
-    image: MapShape
+    input: MapShape
     stages: tuple[Stage, ...]
     channels: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        maps = [self.image]
+        maps = [self.input]
         read: set[int] = set()
         layers = 0
         for number, stage in enumerate(self.stages):
@@ -234,21 +242,21 @@ class Plan:
         return self._maps  # type: ignore[attr-defined,no-any-return]
 
     @property
-    def crossbars(self) -> tuple[tuple[int, CrossbarStage], ...]:
-        """(number of the stage, stage) of every crossbar stage, first to last."""
-        return tuple((n, stage) for n, stage in enumerate(self.stages) if isinstance(stage, CrossbarStage))
+    def crossbar_stages(self) -> tuple[IndexedStage, ...]:
+        """Every crossbar stage, first to last."""
+        return tuple(IndexedStage(n, stage) for n, stage in enumerate(self.stages) if isinstance(stage, CrossbarStage))
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def placements(self) -> tuple[LayerPlacement, ...]:
         """Where every layer of the unit is in the plan, copies one by one."""
         return tuple(
-            Place(
+            LayerPlacement(
                 number=number,
                 stage=stage,
                 copy=copy,
                 positions=len(range(copy, self.maps[number + 1].positions, stage.copies)),
             )
-            for number, stage in self.crossbars
+            for number, stage in self.crossbar_stages
             for copy in range(stage.copies)
         )
 
@@ -256,8 +264,10 @@ class Plan:
         """The plan with so many copies of every crossbar stage, whatever it had before; `ValueError` if they do not
         fit.
         """
-        if len(copies) != len(self.crossbars):
-            raise SpikeLoomError(f"{len(copies)} numbers of copies are given for {len(self.crossbars)} crossbar stages")
+        if len(copies) != len(self.crossbar_stages):
+            raise SpikeLoomError(
+                f"{len(copies)} numbers of copies are given for {len(self.crossbar_stages)} crossbar stages"
+            )
         counts = iter(copies)
         stages: list[Stage] = []
         channels: list[int] = []
@@ -267,10 +277,10 @@ class Plan:
                 stage = replace(stage, layer=len(channels), copies=next(counts))
                 channels += [made] * stage.copies
             stages.append(stage)
-        return Plan(image=self.image, stages=tuple(stages), channels=tuple(channels))
+        return Plan(input=self.input, stages=tuple(stages), channels=tuple(channels))
 
     @property
-    def plain(self) -> bool:
+    def is_dense_chain(self) -> bool:
         """Whether the network is a chain of dense layers on single positions, which needs no map memory."""
         return all(shape.positions == 1 for shape in self.maps) and all(
             isinstance(stage, CrossbarStage) and stage.windows == (Window(source=n),)
@@ -289,7 +299,7 @@ class Plan:
     def dense(cls, sizes: tuple[int, ...]) -> Plan:
         """A chain of dense layers; sizes: inputs, then outputs of every layer."""
         stages = tuple(CrossbarStage(layer=n, windows=(Window(source=n),)) for n in range(len(sizes) - 1))
-        return cls(image=MapShape(channels=sizes[0]), stages=stages, channels=tuple(sizes[1:]))
+        return cls(input=MapShape(channels=sizes[0]), stages=stages, channels=tuple(sizes[1:]))
 
 
 def _check_copies(where: str, stage: CrossbarStage, positions: int, channels: tuple[int, ...]) -> None:

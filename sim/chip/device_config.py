@@ -23,7 +23,7 @@ from pydantic_core import InitErrorDetails
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.cell_kinds import CELL_CHOICES, CELLS, CellKind
 from spikeloom.sim.chip.parameters import parameter_classes, registered_fields
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.arguments import is_number, plain_numbers
 from spikeloom.sim.common.units import (
     CAPACITANCE,
@@ -249,12 +249,12 @@ class Programming(Table):
     @property
     def window_code(self) -> int:
         """Register program_window: the window in eighths of a level, 0 .. 255."""
-        return round(self.window * CODE)
+        return round(self.window * CODES_PER_LEVEL)
 
     @property
     def amplitude_codes(self) -> tuple[int, int]:
         """Registers program_amplitude_min and _max: amplitudes in eighths of a level, 1 .. 255."""
-        return round(self.amplitude_min * CODE), round(self.amplitude_max * CODE)
+        return round(self.amplitude_min * CODES_PER_LEVEL), round(self.amplitude_max * CODES_PER_LEVEL)
 
     @property
     def registers(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.interfaces.activity import COUNTERS
-from spikeloom.sim.chip.drift_state import DriftState
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.label_shift import shift_in_words, shift_of
 from spikeloom.sim.chip.origin import Origin
 from spikeloom.sim.chip.result_view import result_columns, result_frame, result_line, result_rows
@@ -121,7 +121,7 @@ class Result:
     cycles: NDArray[np.int64] | None = None
     gaps: NDArray[np.int64] | None = None
     trace: Trace | None = field(default=None, repr=False)
-    drift: DriftState | None = field(default=None, repr=False)
+    drift: DriftSnapshot | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, repr=False)
     class_count: int | None = None
 

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.plan import MapShape, Window
 from spikeloom.sim.common.kernels import kernel
 
-__all__ = ["Spread", "spread_rows"]
+__all__ = ["WindowScatter", "scatter_rows"]
 
 
-class Spread:
+class WindowScatter:
     """Where the values of the maps go that a stage's windows read.
 
     Parameters
@@ -139,7 +139,7 @@ def _of_copy(
 
 @kernel(nogil=True)
 def _fill_loads(windows, bounds, segments, conductance, out):  # type: ignore[no-untyped-def]
-    """See `Spread.loads`; conductance : int64 [rows], in the row order."""
+    """See `WindowScatter.loads`; conductance : int64 [rows], in the row order."""
     for w in range(windows.shape[0]):
         channels, weights = windows[w, 2], windows[w, 3]
         for position in range(windows[w, 1]):
@@ -153,18 +153,18 @@ def _fill_loads(windows, bounds, segments, conductance, out):  # type: ignore[no
 
 
 @kernel(nogil=True)
-def spread_rows(  # type: ignore[no-untyped-def]
+def scatter_rows(  # type: ignore[no-untyped-def]
     windows, bounds, segments, order, tile_of, first, where, factors, loads, w, q, u, v, units, rows, tiles,
     conductance, pulses,
 ):  # fmt: skip
     """Sums of all reads of a batch of images, as `sim.crossbar.row_sums.list_rows` and `add_rows` make them with unit
     1.
 
-    windows, bounds, segments, order : of the `Spread`
+    windows, bounds, segments, order : of the `WindowScatter`
     tile_of : int32 [rows], the row tile at each place of the row order
     first, where, factors : as `sim.crossbar.row_sums.list_driven` leaves them; factors of no columns say that all
         values are 1
-    loads : int64 [values], see `Spread.loads`
+    loads : int64 [values], see `WindowScatter.loads`
     w, q : the grids, integers [rows, columns], in the row order; q is not looked at unless v has as many values as u
     u, v : int32 or int64 [images * positions * row tiles * columns], written
     units : int64 [images * positions, row tiles], written: 1 where a tile is driven, else 0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.row_sums import list_driven
-from spikeloom.sim.crossbar.window_sums import Spread
+from spikeloom.sim.crossbar.window_sums import WindowScatter
 
 __all__ = ["Driven", "LayerWindows", "MapLists", "map_of_copies", "map_of_pixels", "whole_vectors", "window_runs"]
 
@@ -78,7 +78,7 @@ class Driven:
     first: NDArray[np.int32]
     where: NDArray[np.int32]
     factors: NDArray[np.uint8]
-    spread: Spread | None = None
+    spread: WindowScatter | None = None
 
     __repr__ = short_repr
 
@@ -124,13 +124,13 @@ class LayerWindows:
         begins = [starts[window.source] for window in stage.windows]
         self.spread = None
         if self.positions > 1:
-            self.spread = Spread(stage.windows, plan.sources(stage), begins, stage.copies, number)
+            self.spread = WindowScatter(stage.windows, plan.sources(stage), begins, stage.copies, number)
 
     @staticmethod
     @functools.lru_cache(maxsize=8)
     def of(plan: Plan) -> tuple[LayerWindows, ...]:
         """The windows of every layer, kept for the next run of the same plan."""
-        return tuple(LayerWindows(plan, place.stage, place.copy) for place in plan.places)
+        return tuple(LayerWindows(plan, place.stage, place.copy) for place in plan.placements)
 
 
 class MapLists:
@@ -145,12 +145,12 @@ class MapLists:
 
     def __init__(self, plan: Plan, images: int, coded: bool) -> None:
         self._shapes, self._starts = plan.maps, _starts(plan)
-        stages = (stage for _, stage in plan.crossbars)
+        stages = (stage for _, stage in plan.crossbar_stages)
         self._read = {window.source for stage in stages for window in stage.windows}
         values = 1 + sum(plan.maps[source].size for source in self._read)
         self._first = np.zeros((images, self._starts[-1]), np.int32)
         self._where = np.empty((images, values), np.int32)
-        self._factors = np.empty((images, 1 + plan.image.size if coded else 0), np.uint8)
+        self._factors = np.empty((images, 1 + plan.input.size if coded else 0), np.uint8)
         self._counts = np.zeros(images, np.int32)
 
     def clear(self) -> None:

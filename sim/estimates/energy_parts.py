@@ -59,8 +59,8 @@ def coefficient(part: Part, energy: Energy) -> Interval:
 
 def _load(events: Events, bits: int) -> list[float]:
     """Joules of dG / 2^bits at V_read for a read pulse, in every layer."""
-    device = events.image.device
-    joules = device.v_read_V**2 * events.image.read_s * device.step_S * 2.0**-bits
+    device = events.chip.device
+    joules = device.v_read_V**2 * events.chip.read_s * device.step_S * 2.0**-bits
     return [joules / full_scale(shape) ** 2 for shape in events.shapes]
 
 
@@ -69,14 +69,14 @@ def _crossbar(events: Events) -> list[Count]:
 
 
 def _stray(events: Events) -> list[Count]:
-    if events.image.device.wire_ohm == 0.0:
+    if events.chip.device.wire_ohm == 0.0:
         return []
     return events.by_layer(events.activity("stray"), _load(events, STRAY_BITS))
 
 
 def _wires(events: Events, activity: str) -> list[Count]:
     """Cells along the row wires of the pulses, or along the column wires of the tiles read; a pair has two cells."""
-    square_V = events.image.device.v_read_V**2
+    square_V = events.chip.device.v_read_V**2
     counted = []
     for shape, found in zip(events.shapes, events.activity(activity), strict=True):
         rows = 1 if activity == "row_pulses" else min(shape.tile_rows, shape.inputs)

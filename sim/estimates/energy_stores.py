@@ -87,7 +87,7 @@ def _encoder(events: Events) -> list[Store]:
 
 def _neurons(events: Events) -> list[Store]:
     found = []
-    for index, (layer, shape) in enumerate(zip(events.image.layers, events.shapes, strict=True)):
+    for index, (layer, shape) in enumerate(zip(events.chip.layers, events.shapes, strict=True)):
         words, place = events.words(index), f"layer_{index}.neuron_array"
         depth = shape.positions * shape.groups
         lanes = shape.lanes
@@ -106,8 +106,8 @@ def _neurons(events: Events) -> list[Store]:
 def _maps(events: Events) -> list[Store]:
     """A word a position: written once a step, read as the windows of all stages go over it."""
     p = events.parameters
-    plan = p.stages
-    if plan.plain:
+    plan = p.plan
+    if plan.is_dense_chain:
         return []
     found = []
     for number, shape in enumerate(plan.maps[:-1]):
@@ -135,7 +135,7 @@ def _pools(events: Events) -> list[Store]:
     """MAX reads and writes a word's sums for every word of its source, AVERAGE for every window."""
     found = []
     for number, stage, made, read in events.pools():
-        source = events.parameters.stages.maps[stage.window.source]
+        source = events.parameters.plan.maps[stage.window.source]
         largest = stage.kind == Pooling.MAX
         depth, words = (source.positions, read) if largest else (made.positions, made.positions)
         width = made.channels * events.pool_bits(stage)

@@ -30,7 +30,7 @@ def image_shape(parameters: NpuParameters, calibrated: Sequence[int] = ()) -> Sh
 
     calibrated : shape of the calibration images, where it is known: a chip of dense layers takes images of that shape
     """
-    image = parameters.stages.image
+    image = parameters.plan.input
     mapped = (image.channels, image.height, image.width) if image.positions > 1 else (image.size,)
     known = tuple(calibrated)
     return known if math.prod(known) == image.size and len(_long(known)) > 1 else mapped

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.slips import warn
 from spikeloom.sim.images.brightness import CalibrationFacts, doubt
 from spikeloom.sim.images.layout import check_shape, image_shape
@@ -40,7 +40,7 @@ def check_images(images: Any, shape: int | Sequence[int], what: str = "Images") 
 
 def take_images(
     images: Any,
-    chip: ChipImage | int | Sequence[int],
+    chip: ProgrammedChip | int | Sequence[int],
     facts: CalibrationFacts | None = None,
     what: str = "Images",
     single: bool = False,
@@ -53,7 +53,7 @@ def take_images(
     chip : that the images are for, or the shape of an image
     facts : what the chip's calibration images looked like, if that is known
     """
-    if isinstance(chip, ChipImage):
+    if isinstance(chip, ProgrammedChip):
         chip = image_shape(chip.parameters, () if facts is None else facts.shape)
     pixels, largest, floating = _taken(images, chip, what)
     sentence = doubt(pixels, largest, floating, facts, what, single)

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.units import CODE, CURRENT_BITS, TOP_CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL, CURRENT_BITS, MAX_VERIFY_CODE
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_numbers import normal_table, philox4x32
 from spikeloom.sim.common.random_words import Purpose, key
@@ -42,7 +42,7 @@ _PURPOSES = (Purpose.DEVICE, Purpose.STUCK, Purpose.PULSE, Purpose.VERIFY)
 _DEVICE, _STUCK, _PULSE, _VERIFY = range(4)
 _G_MIN, _G_MAX, _STEP, _UP, _DOWN, _SOFT, _DEVICE_SIGMA, _PULSE_SIGMA, _READ_SIGMA, _STUCK_SHARE = range(10)
 
-_CODES = float(CODE)
+_CODES = float(CODES_PER_LEVEL)
 _LOAD = 2.0**CURRENT_BITS
 _MASK = np.uint64(0xFFFFFFFF)
 
@@ -112,10 +112,10 @@ def _pulse(g, code, up, amplitude, stuck, spread, row, column, side, k, keys, de
 
 @kernel()
 def _verify(g, row, column, side, k, keys, device, table):  # type: ignore[no-untyped-def]
-    """Code of the k-th verify read of a cell, 0 .. TOP_CODE."""
+    """Code of the k-th verify read of a cell, 0 .. MAX_VERIFY_CODE."""
     if device[_READ_SIGMA] > 0.0:
         g = g * (1.0 + device[_READ_SIGMA] * _normal(row, column, side, k, keys, _VERIFY, table))
-    return np.int64(min(max(np.rint((g - device[_G_MIN]) / device[_STEP] * _CODES), 0.0), float(TOP_CODE)))
+    return np.int64(min(max(np.rint((g - device[_G_MIN]) / device[_STEP] * _CODES), 0.0), float(MAX_VERIFY_CODE)))
 
 
 @kernel()

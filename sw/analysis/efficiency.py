@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.energy_sums import ENDS, summed
 from spikeloom.sim.estimates.energy_events import Events
@@ -56,14 +56,16 @@ PUBLISHED = (
 """
 
 
-def efficiency(image: ChipImage, result: Result, energies_J: Mapping[str, dict[str, float] | None]) -> dict[str, Any]:
+def efficiency(
+    chip: ProgrammedChip, result: Result, energies_J: Mapping[str, dict[str, float] | None]
+) -> dict[str, Any]:
     """`operations` an image (means), `analog_J`, the energy of `ANALOG`, and `TOPS_per_W` of `network`, `steps`,
     `events` and `analog`, {"low", "typical", "high"} each.
 
     energies_J : of the components and the `total`, as of `sw.analysis.energy_counts.energy_table`; what has none has no
         TOPS/W
     """
-    events = Events(image, result)
+    events = Events(chip, result)
     count = len(result)
     whole = [2 * shape.inputs * shape.outputs * shape.positions for shape in events.shapes]
     operations = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.cycles import Macro, StepCycles, image_cycles, window_cycles, words_of
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.params.plan import CrossbarStage, PoolStage
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.estimates.window_activity import macro_of, steps_of, window_activity
 from spikeloom.sim.images.pixels import check_images
@@ -57,17 +57,19 @@ class _Stage:
 
 def with_copies(parameters: NpuParameters, most: int) -> NpuParameters:
     """The unit with min(most, positions) copies of every crossbar stage."""
-    plan = parameters.stages
-    counts = [min(most, plan.maps[number + 1].positions) for number, _ in plan.crossbars]
+    plan = parameters.plan
+    counts = [min(most, plan.maps[number + 1].positions) for number, _ in plan.crossbar_stages]
     copied = plan.with_copies(counts)
-    firsts = [parameters.layers[stage.layer] for _, stage in plan.crossbars]
+    firsts = [parameters.layers[stage.layer] for _, stage in plan.crossbar_stages]
     kinds = [layer for layer, copies in zip(firsts, counts, strict=True) for _ in range(copies)]
-    layers = tuple(replace(layer, positions=place.positions) for layer, place in zip(kinds, copied.places, strict=True))
+    layers = tuple(
+        replace(layer, positions=place.positions) for layer, place in zip(kinds, copied.placements, strict=True)
+    )
     return replace(parameters, plan=copied, layers=layers)
 
 
 def data_path(
-    image: ChipImage, images: NDArray[np.uint8], run: Result | None, measured: Result | None = None
+    chip: ProgrammedChip, images: NDArray[np.uint8], run: Result | None, measured: Result | None = None
 ) -> dict[str, Any] | None:
     """Plain values for `summary.json`; None for a chain of dense layers, where nothing is gathered.
 
@@ -79,22 +81,22 @@ def data_path(
 
     Raises `AssertionError` where the Verilog took fewer cycles than the formula says (a mistake of ours).
     """
-    if image.parameters.stages.plain or run is None or not len(run):
+    if chip.parameters.plan.is_dense_chain or run is None or not len(run):
         return None
-    parameters, plan = image.parameters, image.parameters.stages
+    parameters, plan = chip.parameters, chip.parameters.plan
     windows = sum(shape.positions for shape in plan.maps[1:]) * float(np.mean(run.steps)) * (1 + len(COPIES))
     count = int(np.clip(_WINDOWS // windows, 1, min(_MOST_IMAGES, len(run))))
     pixels = check_images(images[:count], parameters.inputs)
-    traced = run_reference(image, pixels, ids=run.ids[:count], trace="spikes")
-    active = window_activity(image, pixels, traced)
+    traced = run_reference(chip, pixels, ids=run.ids[:count], trace="spikes")
+    active = window_activity(chip, pixels, traced)
     totals = [_Stage() for _ in plan.stages]
     cycles, between = np.zeros(count, np.int64), 0
     for number in range(count):
-        steps = steps_of(image, active, number, int(traced.steps[number]))
-        _add_image(totals, image, steps, active, number)
+        steps = steps_of(chip, active, number, int(traced.steps[number]))
+        _add_image(totals, chip, steps, active, number)
         cycles[number] = image_cycles(parameters, steps, 1)
         between += int(cycles[number]) - sum(step.ends[-1] for step in steps)
-    stages = [_means(image, number, total, count) for number, total in enumerate(totals)]
+    stages = [_means(chip, number, total, count) for number, total in enumerate(totals)]
     several = [stage["cycles"] for stage, shape in zip(stages, plan.maps[1:], strict=True) if shape.positions > 1]
     return {
         "images": count,
@@ -103,26 +105,26 @@ def data_path(
         "between_steps": between / count,
         "share_of_windows": sum(several) / float(cycles.mean()),
         "stages": stages,
-        "copies": [_predicted(image, active, traced.steps, most) for most in COPIES],
+        "copies": [_predicted(chip, active, traced.steps, most) for most in COPIES],
     }
 
 
 def _add_image(
     totals: Sequence[_Stage],
-    image: ChipImage,
+    chip: ProgrammedChip,
     steps: Sequence[StepCycles],
     active: Sequence[NDArray[np.bool_]],
     number: int,
 ) -> None:
     """Add what the stages did in every step of image `number`."""
-    parameters, macro = image.parameters, macro_of(image)
+    parameters, macro = chip.parameters, macro_of(chip)
     for step, taken in enumerate(steps):
         windows, before = iter(active), 0
         for stage, (total, end) in enumerate(zip(totals, taken.ends, strict=True)):
             total.cycles += end - before
             total.gathers += sum(words_of(parameters, stage))
-            if isinstance(parameters.stages.stages[stage], CrossbarStage):
-                skipped = stage == len(totals) - 1 and step // parameters.phases < image.skip
+            if isinstance(parameters.plan.stages[stage], CrossbarStage):
+                skipped = stage == len(totals) - 1 and step // parameters.phases < chip.skip
                 _add(total, parameters, stage, next(windows)[number, step].tolist(), macro, end - before, skipped)
             before = end
 
@@ -137,7 +139,7 @@ def _add(
     skipped: bool,
 ) -> None:
     """Add one step of a crossbar stage that takes so many cycles; spikes : of every window, whether it has some."""
-    stage = parameters.stages.stages[number]
+    stage = parameters.plan.stages[number]
     assert isinstance(stage, CrossbarStage)
     if skipped:
         total.waits += cycles
@@ -157,13 +159,13 @@ def _add(
     total.gather_waits += sum(window.handed - window.gathered for window in windows)
 
 
-def _means(image: ChipImage, number: int, total: _Stage, count: int) -> dict[str, Any]:
+def _means(chip: ProgrammedChip, number: int, total: _Stage, count: int) -> dict[str, Any]:
     """A stage's mean cycles of an image, and what sets its pace."""
-    stage = image.parameters.stages.stages[number]
+    stage = chip.parameters.plan.stages[number]
     pool = isinstance(stage, PoolStage)
     values = {field.name: getattr(total, field.name) / count for field in fields(_Stage)}
     pace = "gathering" if pool or values["waits"] > values["gather_waits"] else "crossbar"
-    return {"stage": number, "name": stage_name(image, number), **values, "pace": pace}
+    return {"stage": number, "name": stage_name(chip, number), **values, "pace": pace}
 
 
 def _measured(cycles: NDArray[np.int64], measured: Result | None, count: int) -> dict[str, Any]:
@@ -185,12 +187,12 @@ def _measured(cycles: NDArray[np.int64], measured: Result | None, count: int) ->
 
 
 def _predicted(
-    image: ChipImage, active: Sequence[NDArray[np.bool_]], steps: NDArray[np.int32], most: int
+    chip: ProgrammedChip, active: Sequence[NDArray[np.bool_]], steps: NDArray[np.int32], most: int
 ) -> dict[str, Any]:
     """What `most` copies of every crossbar with several positions would take, with the same spikes."""
-    parameters = with_copies(image.parameters, most)
+    parameters = with_copies(chip.parameters, most)
     found = [
-        image_cycles(parameters, steps_of(image, active, number, taken, parameters), 1)
+        image_cycles(parameters, steps_of(chip, active, number, taken, parameters), 1)
         for number, taken in enumerate(steps.tolist())
     ]
     tiles = sum(layer.row_tiles * layer.column_tiles for layer in parameters.layers)

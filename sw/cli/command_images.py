@@ -141,9 +141,9 @@ def images_for(
 
 def run_images(flow: Flow) -> TestImages:
     """The test images of a run whose step `data` is done."""
-    from spikeloom.sw.flow.run_folder import load_test_set, run_image_set
+    from spikeloom.sw.flow.run_folder import load_run_images, run_image_set
 
-    known = load_test_set(flow)
+    known = load_run_images(flow)
     return TestImages(known.images, known.labels, run_image_set(flow))
 
 
@@ -171,7 +171,7 @@ def _from_file(chip: Chip, path: Path) -> TestImages:
         raise FileError(
             f"'{path}' has no array 'images' (its arrays: {names}); numpy.savez(FILE, images=...) writes one"
         )
-    pixels = as_pixels(arrays["images"], chip.image, chip.calibration, f"Images of '{path}'")
+    pixels = as_pixels(arrays["images"], chip.programmed, chip.calibration, f"Images of '{path}'")
     labels = None
     if "labels" in arrays:
         labels = as_labels(arrays["labels"], len(pixels), chip.parameters.classes, f"Labels of '{path}'")

@@ -70,7 +70,7 @@ def lifetime(
     if not is_chip(source):
         _check_drift(source, changed(Config.load(source), others).device)  # before the training, not after it
     chip, tests = chip_and_images(source, data, as_json, data_set, file, others)
-    _check_drift(source, chip.image.device)
+    _check_drift(source, chip.programmed.device)
     if tests.labels is None:
         raise SpikeLoomError(
             f"A lifetime needs labelled images, but '{file}' has no array 'labels'; add it to the file"
@@ -80,7 +80,7 @@ def lifetime(
     given_to_search = chip.config.updated({"lifetime": {**own, "measure": True, **changes}}, "command line")
     with bar(as_json) as advance:
         found = measure_lifetime(
-            chip.image,
+            chip.programmed,
             tests.images,
             tests.labels,
             given_to_search.lifetime,

@@ -232,7 +232,7 @@ def firmware(
     pixels = tests.images.reshape(len(tests.images), -1)[:count]
     taken = tests.measured_on.facts(len(pixels))
     comment = f"{chip.provenance.in_words()} Images: {images_in_words(taken)}."
-    files: dict[str, bytes | str] = {**driver_files(), **firmware_files(chip.image, pixels, programming, comment)}
+    files: dict[str, bytes | str] = {**driver_files(), **firmware_files(chip.programmed, pixels, programming, comment)}
     write_folder(output, files, changed="refuse")
     if as_json:
         print_json({"folder": str(output), "files": sorted(files), "images": len(pixels), "measured_on": taken})
@@ -263,9 +263,9 @@ def nir(
     chip = chip_only(source, data, as_json, settings)
     chip.write_nir(output)
     if as_json:
-        print_json({"file": str(output), "layers": [layer.name for layer in chip.image.layers]})
+        print_json({"file": str(output), "layers": [layer.name for layer in chip.programmed.layers]})
     else:
-        Console().print(f"{len(chip.image.layers)} layers in {output}", soft_wrap=True, highlight=False)
+        Console().print(f"{len(chip.programmed.layers)} layers in {output}", soft_wrap=True, highlight=False)
 
 
 @app.command(
@@ -334,7 +334,7 @@ def cosim(
         warn(f"--trace-images {trace_images} is more than the images that are run: all {count} are traced")
     with bar(as_json) as advance:
         result, comparison = cosimulate(
-            chip.image,
+            chip.programmed,
             tests.images[:count],
             simulator=settings.cosim.simulator,
             trace_images=settings.cosim.traced,

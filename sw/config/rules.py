@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.choices import listed
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sw.common.errors import SpikeLoomError
@@ -166,10 +166,10 @@ def _traced(config: Tables) -> Iterator[str]:
 def _eighths(config: Tables) -> Iterator[str]:
     for name in ("window", "amplitude_min", "amplitude_max"):
         value = getattr(config.programming, name)
-        if value * CODE != round(value * CODE):
+        if value * CODES_PER_LEVEL != round(value * CODES_PER_LEVEL):
             yield (
                 f"[programming] {name} must be a whole number of eighths of a level, as the registers hold it "
-                f"(the nearest is {round(value * CODE) / CODE!r}), not {value!r}"
+                f"(the nearest is {round(value * CODES_PER_LEVEL) / CODES_PER_LEVEL!r}), not {value!r}"
             )
 
 

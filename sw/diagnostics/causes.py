@@ -99,7 +99,7 @@ def zero_weights(measures: Measures) -> Iterator[Sign]:
         used = int(np.count_nonzero(layer.levels))
         wanted = None if layer.source is None else int(np.count_nonzero(layer.source.weight))
         lost = None if not wanted else 1.0 - used / wanted
-        size = {"zeros": layer.zeros, "weights": layer.levels.size, "theta": layer.image.theta}
+        size = {"zeros": layer.zeros, "weights": layer.levels.size, "theta": layer.programmed.theta}
         if used == 0 and not wanted:
             yield Sign(
                 f"all {layer.levels.size} weights of layer '{layer.name}' are 0"
@@ -145,7 +145,7 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
             continue  # currents that the devices took away are no fault of the biases
         if not (stuck or falls or (layer.source is None and layer.bias_ratio > BIAS_ALONE)):
             continue
-        bias = layer.image.bias.astype(np.float64)
+        bias = layer.programmed.bias.astype(np.float64)
         share = float(np.mean(bias < 0.0))
         most = "negative" if share > 0.5 else "positive"
         ratio = layer.bias_ratio
@@ -158,7 +158,7 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
             {
                 "ratio": ratio if np.isfinite(ratio) else "infinite",
                 "largest_bias": int(np.abs(bias).max()),
-                "theta": layer.image.theta,
+                "theta": layer.programmed.theta,
                 "rate": layer.rate,
             },
             "check the layer's bias in the model (an offset common to all outputs changes nothing there) and its batch "
@@ -187,7 +187,7 @@ def theta_at_limit(measures: Measures) -> Iterator[Sign]:
             continue
         used = len(np.unique(layer.levels))
         error = layer.weight_error
-        size: dict[str, float | int | str] = {"theta": layer.image.theta, "levels": used, "of": layer.top + 1}
+        size: dict[str, float | int | str] = {"theta": layer.programmed.theta, "levels": used, "of": layer.top + 1}
         remedy = "scale the input or the layer's weights up"
         if measures.nir:
             remedy = (
@@ -203,7 +203,7 @@ def theta_at_limit(measures: Measures) -> Iterator[Sign]:
 
 
 def _theta_at_limit(layer: LayerMeasures) -> bool:
-    if layer.image.theta < MAX_THETA or int(layer.levels.max()) > layer.top // 2:
+    if layer.programmed.theta < MAX_THETA or int(layer.levels.max()) > layer.top // 2:
         return False
     return layer.weight_error is None or layer.weight_error >= THETA_ERROR
 

@@ -100,7 +100,7 @@ def coarse_weights(measures: Measures) -> Iterator[Sign]:
 )
 def adc_rounds(measures: Measures) -> Iterator[Sign]:
     for layer, fall in _converters(measures):
-        c, g = layer.counts, layer.image.gain_shift
+        c, g = layer.counts, layer.programmed.gain_shift
         if c.rounding < c.clipping:
             continue
         share = c.to_zero / max(1, c.nonzero)
@@ -140,7 +140,7 @@ def adc_clips(measures: Measures) -> Iterator[Sign]:
             automatic(measures, "adc_quantile", "give typical calibration images", "raise [crossbar] adc_bits"),
             layer,
             saturated=share,
-            gain_shift=layer.image.gain_shift,
+            gain_shift=layer.programmed.gain_shift,
             error=layer.converter_error,
         )
 
@@ -161,7 +161,7 @@ def device_loss(measures: Measures) -> Iterator[Sign]:
                 measures,
                 fall,
                 f"the network does not bear the effect '{effect}'",
-                _remedy(effect, measures.image.programming.method == "verify"),
+                _remedy(effect, measures.programmed.programming.method == "verify"),
             )
 
 
@@ -231,4 +231,4 @@ def _worst(measures: Measures, errors: list[float], limit: float) -> list[LayerM
 def _clipped(layer: LayerMeasures) -> float:
     if layer.source is None:
         return 0.0
-    return float(np.mean(np.abs(layer.source.weight) > (layer.top + 0.5) * layer.image.scale))
+    return float(np.mean(np.abs(layer.source.weight) > (layer.top + 0.5) * layer.programmed.scale))

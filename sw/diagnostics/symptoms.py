@@ -34,19 +34,19 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
     for layer in measures.layers:
         if not layer.silent.all() or not measures.spikes_count(layer):
             continue
-        size: dict[str, float | int | str] = {"theta": layer.image.theta, "t_max": measures.image.t_max}
+        size: dict[str, float | int | str] = {"theta": layer.programmed.theta, "t_max": measures.programmed.t_max}
         text = f"layer '{layer.name}' never fires"
         remedy = automatic(measures, "normalisation", "raise [decision] t_max")
-        skipped = measures.image.skip and layer is measures.layers[-1]
+        skipped = measures.programmed.skip and layer is measures.layers[-1]
         activation = measures.activation(layer)
         if activation is not None:
             largest = float(activation.largest.max())
             size["largest_activation"] = largest
-            text += f": its largest activation is {largest:.3g} thresholds a step, in {measures.image.t_max} steps"
+            text += f": its largest activation is {largest:.3g} thresholds a step, in {measures.programmed.t_max} steps"
             if largest <= 0.0:
                 remedy = "check the layer's weights and biases in the model, which is silent there too"
             elif skipped:
-                text += f", the first {measures.image.skip} periods of which it skips"
+                text += f", the first {measures.programmed.skip} periods of which it skips"
                 remedy = f"lower [decision] skip, or {remedy}"
         elif measures.nir:
             remedy = (
@@ -67,11 +67,11 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
 )
 def always_fires(measures: Measures) -> Iterator[Sign]:
     for layer in measures.layers:
-        if layer.rate < ALWAYS or layer.image.reset == Reset.NONE or not measures.spikes_count(layer):
+        if layer.rate < ALWAYS or layer.programmed.reset == Reset.NONE or not measures.spikes_count(layer):
             continue
         yield Sign(
             f"layer '{layer.name}' always fires: {layer.rate:.3g} spikes a neuron and step",
-            {"rate": layer.rate, "theta": layer.image.theta},
+            {"rate": layer.rate, "theta": layer.programmed.theta},
             automatic(measures, "normalisation", "check the layer's biases"),
             layer.index,
         )
@@ -132,7 +132,7 @@ def network_of_one_class(measures: Measures) -> Iterator[Sign]:
         measures.labels is None
         and len(first) >= MANY
         and (first == first[0]).all()
-        and measures.image.parameters.classes > 1
+        and measures.programmed.parameters.classes > 1
     ):
         yield Sign(
             f"the network itself gives class {first[0]} for all {len(first)} images",
@@ -149,14 +149,14 @@ def network_of_one_class(measures: Measures) -> Iterator[Sign]:
     remedy='A lower `[decision] k`, a higher `t_max`, or `rule = "fixed"` if that is meant.',
 )
 def never_decides(measures: Measures) -> Iterator[Sign]:
-    result, image = measures.result, measures.image
+    result, chip = measures.result, measures.programmed
     share = float(np.mean(result.reasons == 0))
-    if K in image.rule.registers and len(result) >= FEW and share >= ENDLESS:
-        lower = "k or skip" if image.skip else "k"
+    if K in chip.rule.registers and len(result) >= FEW and share >= ENDLESS:
+        lower = "k or skip" if chip.skip else "k"
         yield Sign(
-            f"{share:.0%} of the images run to T_max = {image.t_max} without the lead of k = {image.k}; their median "
+            f"{share:.0%} of the images run to T_max = {chip.t_max} without the lead of k = {chip.k}; their median "
             "lead "
             f"at the end is {int(np.median(result.margins))}",
-            {"share": share, "k": image.k, "t_max": image.t_max, "median_lead": float(np.median(result.margins))},
+            {"share": share, "k": chip.k, "t_max": chip.t_max, "median_lead": float(np.median(result.margins))},
             f'lower [decision] {lower}, raise t_max, or set rule = "fixed"',
         )

@@ -90,7 +90,7 @@ class Importer:
                         f"The model has a second input, '{node.name}'; only one, the images, is supported"
                     )
                 self._input = node
-                self.given[node] = self.build.image
+                self.given[node] = self.build.input
             elif node.op == "get_attr":
                 continue  # a parameter, looked at where it is used
             elif node.op == "output":

@@ -184,7 +184,7 @@ class Graph:
     input_shape : of an image as the model takes it, without the batch; flat if not given
     """
 
-    image: MapShape
+    input: MapShape
     nodes: tuple[Node, ...]
     sources: tuple[tuple[int, ...], ...]
     input_shape: tuple[int, ...] = ()
@@ -198,7 +198,7 @@ class Graph:
             if len(sources) != (2 if isinstance(node, Add) else 1) or not all(0 <= s <= number for s in sources):
                 raise ValueError(f"Node '{node.name}' (number {number + 1}) cannot read {sources}")
         if not self.input_shape:
-            object.__setattr__(self, "input_shape", (self.image.size,))
+            object.__setattr__(self, "input_shape", (self.input.size,))
 
     @classmethod
     def chain(cls, image: MapShape, nodes: tuple[Node, ...]) -> Graph:
@@ -208,7 +208,7 @@ class Graph:
     @property
     def inputs(self) -> int:
         """Pixels of an image."""
-        return self.image.size
+        return self.input.size
 
     def readers(self, number: int) -> list[str]:
         """Names of the nodes that read the image (0) or node `number` - 1."""

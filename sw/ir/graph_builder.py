@@ -54,7 +54,7 @@ class GraphBuilder:
     """
 
     def __init__(self, given: tuple[int, ...] | None) -> None:
-        self.image = Value(0, None if given is None or len(given) < 2 else given)
+        self.input = Value(0, None if given is None or len(given) < 2 else given)
         self._input_shape: tuple[int, ...] | None = None  # that the model needs, if it needs one
         self._maps: list[MapShape | None] = [None]
         self._nodes: list[Node] = []
@@ -213,7 +213,7 @@ class GraphBuilder:
         if name is not None:
             assert x.shape is not None
             return self._add(Flatten(name), (x,), (math.prod(x.shape),), self._map(x))
-        return Value(x.number, None if x.shape is None or x == self.image else (math.prod(x.shape),))
+        return Value(x.number, None if x.shape is None or x == self.input else (math.prod(x.shape),))
 
     def unflatten(self, place: str, x: Value, shape: tuple[int, ...]) -> Value:
         """Flat images, in any shape that there are, to maps."""
@@ -279,7 +279,7 @@ class GraphBuilder:
 
     def _spatial(self, place: str, x: Value) -> tuple[Value, MapShape]:
         """The value where maps are wanted, and their shape."""
-        own = x == self.image
+        own = x == self.input
         if x.number == 0 and x.shape is not None and len(x.shape) == 2:  # images without channels have one
             x = Value(0, (1, *x.shape))
         if x.shape is None or len(x.shape) != 3:
@@ -297,7 +297,7 @@ class GraphBuilder:
 
     def _turned(self, shape: MapShape, channels: int) -> str:
         """What the axes of the images seem to be, where a layer of so many channels gets the images' first axis."""
-        given = self.image.shape
+        given = self.input.shape
         if given is not None and len(given) == 2 and (1, *given) == (shape.channels, shape.height, shape.width):
             return f", since the images have shape [images, {given[0]}, {given[1]}], without an axis of channels"
         if given is None or shape.channels != given[0]:

@@ -67,7 +67,7 @@ class Network:
     image, input_shape : as in `sw.ir.graph.Graph`
     """
 
-    image: MapShape
+    input: MapShape
     stages: tuple[Layer | Pool, ...]
     input_shape: tuple[int, ...] = field(default=())
 
@@ -75,7 +75,7 @@ class Network:
 
     def __post_init__(self) -> None:
         if not self.input_shape:
-            object.__setattr__(self, "input_shape", (self.image.size,))
+            object.__setattr__(self, "input_shape", (self.input.size,))
 
     @classmethod
     def dense(cls, *layers: tuple[str, Floats, Floats, Rectifier | None]) -> Network:
@@ -98,12 +98,12 @@ class Network:
             else:
                 number = sum(isinstance(earlier, CrossbarStage) for earlier in stages)
                 stages.append(CrossbarStage(layer=number, windows=stage.windows))
-        return Plan(image=self.image, stages=tuple(stages), channels=tuple(layer.outputs for layer in self.layers))
+        return Plan(input=self.input, stages=tuple(stages), channels=tuple(layer.outputs for layer in self.layers))
 
     @property
     def inputs(self) -> int:
         """Pixels of an image."""
-        return self.image.size
+        return self.input.size
 
     def activations(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.floating]]:
         """What every stage makes, [images, values], for uint8 images [images, inputs]; input is pixel / 255.
@@ -111,7 +111,7 @@ class Network:
         float64; float32 from the first window that is not a whole map on.
         """
         plan = self.plan
-        x: NDArray[np.floating] = map_order(images, self.image).astype(np.float64) / 255.0
+        x: NDArray[np.floating] = map_order(images, self.input).astype(np.float64) / 255.0
         last_use = {s: n for n, stage in enumerate(plan.stages) for s in _sources(stage)}
         maps: list[NDArray[np.floating] | None] = [x]
         for number, (stage, made) in enumerate(zip(self.stages, plan.stages, strict=True)):

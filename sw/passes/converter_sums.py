@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.ir.graph import Floats
 from spikeloom.sw.passes.calibrate import TileCurrents, row_codes
@@ -58,7 +58,7 @@ class Converters:
 
 
 def run_sums(
-    network: SpikingNetwork, wide: ChipImage, pixels: NDArray[np.uint8], sums: dict[int, ConverterSums]
+    network: SpikingNetwork, wide: ProgrammedChip, pixels: NDArray[np.uint8], sums: dict[int, ConverterSums]
 ) -> None:
     """Run the images, and add up what the converters of some layers get and give."""
     phases = network.phases

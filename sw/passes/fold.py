@@ -29,7 +29,15 @@ from spikeloom.sw.ir.graph import (
     Subsample,
 )
 from spikeloom.sw.ir.network import Layer, Network, Pool
-from spikeloom.sw.passes.currents import Currents, Spikes, composed, convolved, identity, per_value, weighted
+from spikeloom.sw.passes.merge_branches import (
+    PendingLayer,
+    SpikeSource,
+    composed,
+    convolved,
+    identity,
+    per_value,
+    weighted,
+)
 
 __all__ = ["fold"]
 
@@ -60,25 +68,25 @@ class _Folder:
 
     def __init__(self, graph: Graph, average: AverageKind) -> None:
         self.graph, self.average = graph, average
-        image = graph.image
+        image = graph.input
         if self._only_dense():
             image = MapShape(channels=image.size)
-        self.image = image
-        self.values: list[Spikes | Currents] = [Spikes(0, image)]
+        self.input = image
+        self.values: list[SpikeSource | PendingLayer] = [SpikeSource(0, image)]
         self.stages: list[Layer | Pool] = []
 
     def run(self) -> Network:
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
             value = self._node(node, tuple(self.values[source] for source in sources))
             readers = self.graph.readers(number)
-            if isinstance(value, Currents) and len(readers) > 1:
+            if isinstance(value, PendingLayer) and len(readers) > 1:
                 raise UnsupportedError(
                     f"What '{node.name}' gives goes to {_names(readers)} before a ReLU; only what a ReLU has made "
                     "spikes of can branch"
                 )
             self.values.append(value)
         self._finish(self.values[-1])
-        return Network(self.image, tuple(self.stages), self.graph.input_shape)
+        return Network(self.input, tuple(self.stages), self.graph.input_shape)
 
     def _only_dense(self) -> bool:
         """Whether images go nowhere but into dense layers, so that their pixels need no order."""
@@ -91,41 +99,41 @@ class _Folder:
             flat.add(number)
         return True
 
-    def _node(self, node: Node, given: tuple[Spikes | Currents, ...]) -> Spikes | Currents:
+    def _node(self, node: Node, given: tuple[SpikeSource | PendingLayer, ...]) -> SpikeSource | PendingLayer:
         x = given[0]
         if isinstance(node, Linear | Convolution):
-            if isinstance(x, Currents):
+            if isinstance(x, PendingLayer):
                 raise UnsupportedError(
                     f"Layers '{_name(x)}' and '{node.name}' follow one another without a ReLU between them; a layer of "
                     "spiking neurons needs one: put a ReLU between the two, or merge them into one layer"
                 )
             return weighted(node, x) if isinstance(node, Linear) else convolved(node, x)
         if isinstance(node, Affine):
-            if isinstance(x, Spikes) and x.map == 0 and self.image != self.graph.image:
-                node = per_value(node, self.graph.image)  # a number a channel, of images that are flat by now
-            if isinstance(x, Currents):
+            if isinstance(x, SpikeSource) and x.map == 0 and self.input != self.graph.input:
+                node = per_value(node, self.graph.input)  # a number a channel, of images that are flat by now
+            if isinstance(x, PendingLayer):
                 return x.scaled(node)
             return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
         if isinstance(node, Rectifier):
             return self._rectified(node, x)
         if isinstance(node, Add):
-            a, b = (v if isinstance(v, Currents) else identity(v, node.name) for v in given)
+            a, b = (v if isinstance(v, PendingLayer) else identity(v, node.name) for v in given)
             return a.joined(b, node.name)
         if isinstance(node, Flatten):
             return x
         if isinstance(node, Neurons):
-            currents = x if isinstance(x, Currents) else identity(x, node.name)
+            currents = x if isinstance(x, PendingLayer) else identity(x, node.name)
             gains = node.gains(x.shape)
             return self._fire(currents.scaled(Affine(node.name, gains, np.zeros_like(gains))), Rectifier(node.name))
         if isinstance(node, Subsample):
-            currents = x if isinstance(x, Currents) else identity(x, node.name)
+            currents = x if isinstance(x, PendingLayer) else identity(x, node.name)
             height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
             channels = x.shape.channels + node.before + node.after
             return currents.subsampled(node, MapShape(channels=channels, height=height, width=width))
         return self._pooled(node, x)
 
-    def _rectified(self, node: Rectifier, x: Spikes | Currents) -> Spikes:
-        if isinstance(x, Currents):
+    def _rectified(self, node: Rectifier, x: SpikeSource | PendingLayer) -> SpikeSource:
+        if isinstance(x, PendingLayer):
             return self._fire(x, node)
         if x.affine is not None:
             raise UnsupportedError(
@@ -142,7 +150,7 @@ class _Folder:
             )
         return x
 
-    def _fire(self, currents: Currents, rectifier: Rectifier | None) -> Spikes:
+    def _fire(self, currents: PendingLayer, rectifier: Rectifier | None) -> SpikeSource:
         """A layer of neurons for the currents, and the max poolings that wait behind it."""
         weight = np.concatenate([part.weight for part in currents.parts], axis=1)
         windows = tuple(part.window for part in currents.parts)
@@ -150,14 +158,14 @@ class _Folder:
         height, width = windows[0].outputs(currents.parts[0].source)
         shape = MapShape(channels=len(currents.bias), height=height, width=width)
         relu, clip = (None, math.inf) if rectifier is None else (rectifier.name, rectifier.clip)
-        spikes = Spikes(len(self.stages), shape, None, _name(currents), relu, clip)
+        spikes = SpikeSource(len(self.stages), shape, None, _name(currents), relu, clip)
         for name, kernel in currents.pools:
             spikes = self._pool(name, Pooling.MAX, kernel, spikes)
         return spikes
 
-    def _pooled(self, node: AveragePool | MaxPool, x: Spikes | Currents) -> Spikes | Currents:
+    def _pooled(self, node: AveragePool | MaxPool, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
         shape = _pooled_shape(x.shape, node.kernel)
-        if isinstance(x, Currents):
+        if isinstance(x, PendingLayer):
             if isinstance(node, AveragePool):
                 return x.averaged(node, shape)
             return replace(x, pools=(*x.pools, (node.name, node.kernel)), shape=shape)
@@ -171,18 +179,18 @@ class _Folder:
             )
         return self._pool(node.name, Pooling.AVERAGE if isinstance(node, AveragePool) else Pooling.MAX, node.kernel, x)
 
-    def _pool(self, name: str, kind: Pooling, kernel: Pair, x: Spikes) -> Spikes:
+    def _pool(self, name: str, kind: Pooling, kernel: Pair, x: SpikeSource) -> SpikeSource:
         self.stages.append(Pool(name, kind, Window(source=x.map, kernel=kernel, stride=kernel)))
         return replace(x, map=len(self.stages), shape=_pooled_shape(x.shape, kernel))
 
-    def _finish(self, last: Spikes | Currents) -> None:
+    def _finish(self, last: SpikeSource | PendingLayer) -> None:
         """The output must be that of a layer with one position."""
         if last.shape.positions > 1:
             raise UnsupportedError(
                 f"The model gives {last.shape.channels} channels at {last.shape.height} x {last.shape.width} "
                 "positions; it must give one number a class, from a Linear layer or global average pooling"
             )
-        if isinstance(last, Currents):
+        if isinstance(last, PendingLayer):
             if last.pools:
                 raise UnsupportedError(
                     f"The model ends with max pooling '{last.pools[-1][0]}'; it must end with a layer"
@@ -197,7 +205,7 @@ class _Folder:
             self._fire(identity(last, "output"), None)
 
 
-def _check_norm_before_pool(x: Spikes, node: AveragePool | MaxPool) -> None:
+def _check_norm_before_pool(x: SpikeSource, node: AveragePool | MaxPool) -> None:
     """A batch norm may wait until after a pooling if it treats all values of a window alike, and keeps their order."""
     if x.affine is None:
         return
@@ -217,7 +225,7 @@ def _pooled_shape(shape: MapShape, kernel: Pair) -> MapShape:
     return MapShape(channels=shape.channels, height=shape.height // kernel[0], width=shape.width // kernel[1])
 
 
-def _name(currents: Currents) -> str:
+def _name(currents: PendingLayer) -> str:
     return currents.name or "output"
 
 

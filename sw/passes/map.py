@@ -1,4 +1,4 @@
-"""Integer levels onto tiles and registers: the hardware's parameters and the programmed chip image."""
+"""Integer levels onto tiles and registers: the hardware's parameters and the programmed chip."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.passes.limits import check_layer
+from spikeloom.sw.passes.check_ranges import check_layer
 from spikeloom.sw.passes.quantise import Levels
 
 __all__ = ["copies_of", "map_to_chip"]
@@ -31,8 +31,8 @@ def map_to_chip(
     gains: Sequence[int] | None = None,
     adc_bits: int | None = None,
     plan: Plan | None = None,
-) -> ChipImage:
-    """The chip image of quantised layers.
+) -> ProgrammedChip:
+    """The programmed chip of quantised layers.
 
     Registers are made just wide enough: their maximum is the next 2^n - 1 of the largest value.
 
@@ -55,8 +55,8 @@ def map_to_chip(
     _check_analog(plan, layers, config)
     plan = plan.with_copies(copies_of(plan, layers, config))
     shapes = []
-    for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbars, strict=True)):
-        positions = plan.places[stage.layer].positions  # of the first copy, which has most
+    for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbar_stages, strict=True)):
+        positions = plan.placements[stage.layer].positions  # of the first copy, which has most
         inputs, outputs = layer.positive.shape
         check_layer(layer.name, outputs, positions, config)
         shapes.append(
@@ -108,22 +108,22 @@ def map_to_chip(
             )
     parts = [  # of every layer of the unit: the network's layer that it is a copy of
         (number, replace(shapes[number], positions=place.positions), place.copy)
-        for number, (_, stage) in enumerate(plan.crossbars)
-        for place in plan.places[stage.layer : stage.layer + stage.copies]
+        for number, (_, stage) in enumerate(plan.crossbar_stages)
+        for place in plan.placements[stage.layer : stage.layer + stage.copies]
     ]
     parameters = NpuParameters(
         layers=tuple(shape for _, shape, _ in parts),
-        plan=None if plan.plain else plan,
+        plan=plan,
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
-        encoder_lanes=min(config.hardware.encoder_lanes, plan.image.size),
+        encoder_lanes=min(config.hardware.encoder_lanes, plan.input.size),
         pulse_cycles=config.hardware.pulse_cycles,
     )
     programmed = [
         _programmed(layers[number], shape, config, gains[number], number == len(layers) - 1, copy)
         for number, shape, copy in parts
     ]
-    return ChipImage(
+    return ProgrammedChip(
         name=config.name,
         layers=tuple(programmed),
         parameters=parameters,
@@ -159,7 +159,7 @@ def _started(plan: Plan, config: Config) -> Plan:
 def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]:
     """Copies of every crossbar stage, as [crossbar] copies says; `ConfigError` where they do not fit the network."""
     wanted = config.crossbar.copies
-    positions = [plan.maps[number + 1].positions for number, _ in plan.crossbars]
+    positions = [plan.maps[number + 1].positions for number, _ in plan.crossbar_stages]
     if isinstance(wanted, int):
         if wanted > 1 and max(positions) == 1:
             raise ConfigError(
@@ -219,9 +219,11 @@ def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
             )
 
 
-def _programmed(layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool, copy: int) -> LayerImage:
+def _programmed(
+    layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool, copy: int
+) -> ProgrammedLayer:
     neuron = config.neuron
-    return LayerImage(
+    return ProgrammedLayer(
         name=layer.name if copy == 0 else f"{layer.name} copy {copy}",
         positive=layer.positive,
         negative=layer.negative,

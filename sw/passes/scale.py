@@ -157,7 +157,7 @@ def layer_fits(network: Network, rates: Sequence[float], pixels: NDArray[np.uint
     pixels : uint8 [images, inputs]
     """
     plan, found = network.plan, {}
-    image = map_order(pixels, network.image).astype(np.float64) / 255.0
+    image = map_order(pixels, network.input).astype(np.float64) / 255.0
     exact: list[NDArray[np.floating]] = [image]
     given: list[NDArray[np.floating]] = [image]
     made = zip(network.stages, plan.stages, network.activations(pixels), rates[1:], strict=True)

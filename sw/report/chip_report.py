@@ -44,7 +44,7 @@ def report(
         stages = waterfall(chip, pixels, labels)
     return write_report(
         folder,
-        image=chip.image,
+        chip=chip.programmed,
         images=pixels,
         labels=labels,
         reference=reference,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.common.errors import ArgumentTypeError, ConfigError, FileError, SpikeLoomError, WeightImageError
 from spikeloom.sw.common.files import as_path, readable_error, write_atomic
 from spikeloom.sw.common.findings import Diagnosis
@@ -57,14 +57,14 @@ _REMEDY = "take a copy that is whole, or compile the chip again"
 
 
 def pack(
-    image: ChipImage,
+    programmed: ProgrammedChip,
     config: Config,
     provenance: Provenance | None = None,
     findings: Diagnosis | None = None,
     notes: tuple[str, ...] = (),
 ) -> bytes:
     """The content of a .loom file; the same bytes for the same chip. Without `provenance` its origin is unknown."""
-    tensors, chip = _content(image)
+    tensors, chip = _content(programmed)
     origin = Provenance() if provenance is None else provenance
     chip |= {
         "config": config.model_dump(mode="json"),
@@ -80,48 +80,48 @@ def pack(
 
 def save(chip: Compiled, path: Path) -> Path:
     """Write the weight image, whole or not at all; see `Chip.save`."""
-    check_agreement(chip.image, chip.config)
-    write_atomic(path, pack(chip.image, chip.config, chip.provenance, chip.findings, chip.notes))
+    check_agreement(chip.programmed, chip.config)
+    write_atomic(path, pack(chip.programmed, chip.config, chip.provenance, chip.findings, chip.notes))
     return path
 
 
-def check_agreement(image: ChipImage, config: Config) -> None:
+def check_agreement(programmed: ProgrammedChip, config: Config) -> None:
     """Raise `ConfigError` for a configuration that is not the chip's, so that `load` would refuse the file."""
-    difference = disagreement(image, config)
+    difference = disagreement(programmed, config)
     if difference is not None:
         raise ConfigError(config.name, [f"{difference}; save a chip with the configuration that it was compiled with"])
 
 
-def chip_digest(image: ChipImage) -> str:
+def chip_digest(programmed: ProgrammedChip) -> str:
     """SHA-256 of all that a chip is, hexadecimal; its name is not part of it."""
-    tensors, chip = _content(image)
+    tensors, chip = _content(programmed)
     return _checksum("chip", json.dumps({**chip, "name": None}, sort_keys=True), tensors)
 
 
-def _content(image: ChipImage) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def _content(programmed: ProgrammedChip) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Tensors, and the rest as plain values."""
     tensors: dict[str, NDArray[Any]] = {
         f"layers.{index}.{name}": np.ascontiguousarray(getattr(layer, name), dtype=dtype)
-        for index, layer in enumerate(image.layers)
+        for index, layer in enumerate(programmed.layers)
         for name, dtype in ARRAYS.items()
     }
-    scalars = [field.name for field in dataclasses.fields(LayerImage) if field.name not in ARRAYS]
-    chip = {field.name: getattr(image, field.name) for field in dataclasses.fields(ChipImage)}
+    scalars = [field.name for field in dataclasses.fields(ProgrammedLayer) if field.name not in ARRAYS]
+    chip = {field.name: getattr(programmed, field.name) for field in dataclasses.fields(ProgrammedChip)}
     chip |= {
-        "coding": number_or_name(image.coding),
-        "rule": number_or_name(image.rule),
-        "layers": [{name: getattr(layer, name) for name in scalars} for layer in image.layers],
-        "parameters": _parameters_to_json(image.parameters),
-        "device": image.device.model_dump(mode="json"),
-        "energy": image.energy.model_dump(mode="json"),
-        "programming": image.programming.model_dump(mode="json"),
+        "coding": number_or_name(programmed.coding),
+        "rule": number_or_name(programmed.rule),
+        "layers": [{name: getattr(layer, name) for name in scalars} for layer in programmed.layers],
+        "parameters": _parameters_to_json(programmed.parameters),
+        "device": programmed.device.model_dump(mode="json"),
+        "energy": programmed.energy.model_dump(mode="json"),
+        "programming": programmed.programming.model_dump(mode="json"),
     }
     return tensors, chip
 
 
 def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
     values = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
-    plan = None if parameters.plan is None else plan_to_json(parameters.plan)
+    plan = None if parameters.plan.is_dense_chain else plan_to_json(parameters.plan)
     return {**values, "layers": [dataclasses.asdict(layer) for layer in parameters.layers], "plan": plan}
 
 
@@ -156,13 +156,13 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
     except OSError as error:
         raise FileError(readable_error(path, error, "read")) from error
     found = unpack(content, os.fspath(path))
-    difference = disagreement(found.image, found.config)
+    difference = disagreement(found.programmed, found.config)
     if difference is not None:
         raise WeightImageError(
             f"The weight image '{os.fspath(path)}' contradicts itself: {difference}; compile the chip again"
         )
     if expected_parameters is not None:
-        _check_parameters(found.image.parameters, expected_parameters, os.fspath(path))
+        _check_parameters(found.programmed.parameters, expected_parameters, os.fspath(path))
     return found
 
 
@@ -246,7 +246,7 @@ def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
 
 
 def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str) -> None:
-    """Raise, naming the first difference, if the image was made for other hardware."""
+    """Raise, naming the first difference, if the chip was made for other hardware."""
     difference = first_difference(found, expected)
     if difference is not None:
         what, a, b = difference
@@ -261,8 +261,8 @@ def first_difference(found: NpuParameters, expected: NpuParameters) -> tuple[str
         a, b = getattr(found, field.name), getattr(expected, field.name)
         if field.name not in ("layers", "plan") and a != b:
             return field.name, a, b
-    if found.plan is not None or expected.plan is not None:
-        difference = plan_difference(found.stages, expected.stages)
+    if not (found.plan.is_dense_chain and expected.plan.is_dense_chain):
+        difference = plan_difference(found.plan, expected.plan)
         if difference is not None:
             return difference
     if len(found.layers) != len(expected.layers):

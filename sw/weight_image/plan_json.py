@@ -27,7 +27,7 @@ _PLAN = "the plan"
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """The plan as plain lists, texts and numbers."""
     return {
-        "image": dataclasses.asdict(plan.image),
+        "image": dataclasses.asdict(plan.input),
         "channels": list(plan.channels),
         "stages": [_stage_to_json(stage) for stage in plan.stages],
     }
@@ -56,7 +56,7 @@ def plan_from_json(values: dict[str, Any]) -> Plan:
         _stage_from_json(stage, f"stage {number} of {_PLAN}")
         for number, stage in enumerate(entry(values, "stages", list, _PLAN))
     )
-    return built(Plan, values, _PLAN, image=image, stages=stages, channels=channels)
+    return built(Plan, values, _PLAN, input=image, stages=stages, channels=channels)
 
 
 def _stage_from_json(values: Any, where: str) -> Stage:
@@ -87,7 +87,7 @@ def _window_from_json(values: Any, where: str) -> Window:
 
 def plan_difference(found: Plan, expected: Plan) -> tuple[str, Any, Any] | None:
     """The first difference of two plans: what it is, and its two values; None for equal ones."""
-    for name, a, b in (("image", found.image, expected.image), ("stages", len(found.stages), len(expected.stages))):
+    for name, a, b in (("image", found.input, expected.input), ("stages", len(found.stages), len(expected.stages))):
         if a != b:
             return f"{'number of ' * (name == 'stages')}{name} of the plan", a, b
     for number, (one, other) in enumerate(zip(found.stages, expected.stages, strict=True)):

@@ -37,7 +37,7 @@ STAGES = (
     PoolStage(kind=Pooling.AVERAGE, window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
-PLAN = Plan(image=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3))
+PLAN = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3))
 UNIT = unit_of(PLAN.with_copies((2, 1)), phases=2)
 """1 x 4 x 4 -> two copies of a 3x3 convolution -> max pooling, joined with the image's average -> 3 classes."""
 FRAME_WORDS = 1 + 1 + 3 * len(UNIT.layers)
@@ -47,7 +47,7 @@ def network() -> list[GoldenLayer]:
     """Layers with the weights that the cells keep; their biases and thresholds are each load's own."""
     rng = random.Random(11)
     layers = [random_layer(p, rng) for p in UNIT.layers]
-    for place, layer in zip(UNIT.stages.places, layers, strict=True):
+    for place, layer in zip(UNIT.plan.placements, layers, strict=True):
         layer.weights = layers[place.stage.layer].weights
     return layers
 

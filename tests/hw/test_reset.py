@@ -21,7 +21,7 @@ from tests.hw.test_reset_maps import exported as maps_and_buses
 
 WINDOW = Window(source=0, kernel=(2, 2), stride=(1, 2))
 ANALOG_MAPS = Plan(
-    image=MapShape(channels=2, height=3, width=4),
+    input=MapShape(channels=2, height=3, width=4),
     stages=(
         CrossbarStage(layer=0, windows=(WINDOW,)),
         CrossbarStage(layer=1, windows=(Window(source=1, kernel=(2, 2)),)),

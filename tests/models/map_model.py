@@ -74,7 +74,7 @@ def run_golden_maps(
     `Outcome.inputs` has a list of the windows' row codes, an own position each, for every step and layer; None where
     the last layer was not run.
     """
-    plan: Plan = parameters.stages
+    plan: Plan = parameters.plan
     pools = {
         number: GoldenPool(stage, plan.maps[stage.window.source], parameters.phases)
         for number, stage in enumerate(plan.stages)
@@ -82,7 +82,7 @@ def run_golden_maps(
     }
 
     def hidden(step: int, phase: int) -> tuple[list[Any], Any, list[int]]:
-        maps, seen = [image_map(plan.image, encoded[step - 1])], []
+        maps, seen = [image_map(plan.input, encoded[step - 1])], []
         for number, stage in enumerate(plan.stages):
             if not isinstance(stage, CrossbarStage):
                 maps.append(pools[number].step(maps[stage.window.source], phase, step == 1))

@@ -52,7 +52,7 @@ def _model() -> nn.Module:
 
 MODEL = _model()
 CHIP = spikeloom.compile(MODEL, IMAGES, "tiny")
-AGING = CHIP.image.with_device(drifting_device())
+AGING = CHIP.programmed.with_device(drifting_device())
 LEARNING = Config.load("tiny").updated({"decision": {"strategy": "learned"}})
 
 
@@ -64,7 +64,7 @@ class _Closed:
 
 def _host(chip: Chip = CHIP) -> Host:
     host = Host(_Closed())  # type: ignore[arg-type]
-    host._image, host._calibration = chip.image, chip.calibration
+    host._programmed, host._calibration = chip.programmed, chip.calibration
     return host
 
 
@@ -77,47 +77,47 @@ FUNCTIONS: dict[str, dict[str, Door]] = {
     "images": {
         "compile": _compile,
         "compile, validation": lambda x: _compile(config=LEARNING, validation=(x, LABELS)),
-        "run_reference": lambda x: run_reference(CHIP.image, x),
-        "run_cosim": lambda x: run_cosim(CHIP.image, x),
-        "through_bus": lambda x: through_bus(CHIP.image, x),
-        "record_trajectories": lambda x: record_trajectories(CHIP.image, x, LABELS),
+        "run_reference": lambda x: run_reference(CHIP.programmed, x),
+        "run_cosim": lambda x: run_cosim(CHIP.programmed, x),
+        "through_bus": lambda x: through_bus(CHIP.programmed, x),
+        "record_trajectories": lambda x: record_trajectories(CHIP.programmed, x, LABELS),
         "lifetime": lambda x: lifetime(AGING, x, LABELS),
         "stream_lifetime": lambda x: stream_lifetime(AGING, IMAGES, x, LABELS),
         "stream_lifetime, stream": lambda x: stream_lifetime(AGING, x, IMAGES, LABELS),
         "refresh_interval": lambda x: refresh_interval(AGING, x, LABELS),
-        "tune_chip": lambda x: tune_chip(CHIP.image, x),
-        "firmware_files": lambda x: firmware_files(CHIP.image, x),
+        "tune_chip": lambda x: tune_chip(CHIP.programmed, x),
+        "firmware_files": lambda x: firmware_files(CHIP.programmed, x),
     },
     "labels": {
         "compile, validation": lambda x: _compile(config=LEARNING, validation=(IMAGES, x)),
-        "record_trajectories": lambda x: record_trajectories(CHIP.image, IMAGES, x),
+        "record_trajectories": lambda x: record_trajectories(CHIP.programmed, IMAGES, x),
         "lifetime": lambda x: lifetime(AGING, IMAGES, x),
         "stream_lifetime": lambda x: stream_lifetime(AGING, IMAGES, IMAGES, x),
         "refresh_interval": lambda x: refresh_interval(AGING, IMAGES, x),
-        "tune_chip": lambda x: tune_chip(CHIP.image, IMAGES, x),
+        "tune_chip": lambda x: tune_chip(CHIP.programmed, IMAGES, x),
     },
     "ids": {
-        "run_reference": lambda x: run_reference(CHIP.image, IMAGES, ids=x),
-        "run_cosim": lambda x: run_cosim(CHIP.image, IMAGES, ids=x),
-        "through_bus": lambda x: through_bus(CHIP.image, IMAGES, ids=x),
-        "record_trajectories": lambda x: record_trajectories(CHIP.image, IMAGES, LABELS, ids=x),
+        "run_reference": lambda x: run_reference(CHIP.programmed, IMAGES, ids=x),
+        "run_cosim": lambda x: run_cosim(CHIP.programmed, IMAGES, ids=x),
+        "through_bus": lambda x: through_bus(CHIP.programmed, IMAGES, ids=x),
+        "record_trajectories": lambda x: record_trajectories(CHIP.programmed, IMAGES, LABELS, ids=x),
     },
     "trace": {
-        "run_reference": lambda x: run_reference(CHIP.image, IMAGES, trace=x),
-        "run_cosim": lambda x: run_cosim(CHIP.image, IMAGES, trace=x),
-        "through_bus": lambda x: through_bus(CHIP.image, IMAGES, trace=x),
-        "CosimTransport": lambda x: CosimTransport(CHIP.image, trace=x),
+        "run_reference": lambda x: run_reference(CHIP.programmed, IMAGES, trace=x),
+        "run_cosim": lambda x: run_cosim(CHIP.programmed, IMAGES, trace=x),
+        "through_bus": lambda x: through_bus(CHIP.programmed, IMAGES, trace=x),
+        "CosimTransport": lambda x: CosimTransport(CHIP.programmed, trace=x),
     },
     "progress": {
         "compile": lambda x: _compile(progress=x),
-        "run_reference": lambda x: run_reference(CHIP.image, IMAGES, progress=x),
-        "run_cosim": lambda x: run_cosim(CHIP.image, IMAGES, progress=x),
-        "through_bus": lambda x: through_bus(CHIP.image, IMAGES, progress=x),
-        "record_trajectories": lambda x: record_trajectories(CHIP.image, IMAGES, LABELS, progress=x),
+        "run_reference": lambda x: run_reference(CHIP.programmed, IMAGES, progress=x),
+        "run_cosim": lambda x: run_cosim(CHIP.programmed, IMAGES, progress=x),
+        "through_bus": lambda x: through_bus(CHIP.programmed, IMAGES, progress=x),
+        "record_trajectories": lambda x: record_trajectories(CHIP.programmed, IMAGES, LABELS, progress=x),
         "lifetime": lambda x: lifetime(AGING, IMAGES, LABELS, progress=x),
         "stream_lifetime": lambda x: stream_lifetime(AGING, IMAGES, IMAGES, LABELS, progress=x),
         "refresh_interval": lambda x: refresh_interval(AGING, IMAGES, LABELS, progress=x),
-        "tune_chip": lambda x: tune_chip(CHIP.image, IMAGES, progress=x),
+        "tune_chip": lambda x: tune_chip(CHIP.programmed, IMAGES, progress=x),
         "learn_strategy": lambda x: learn_strategy(
             Trajectories(np.ones((3, 2), int), np.ones((3, 2), bool)), progress=x
         ),
@@ -281,9 +281,9 @@ SWITCHES: dict[str, Door] = {
     "through_bus": lambda x: CHIP.cosim(IMAGES, through_bus=x),
     "bus": lambda x: CHIP.write_verilog("never", bus=x),
     "fault_aware": lambda x: _host().load(CHIP, fault_aware=x),
-    "stalls": lambda x: run_cosim(CHIP.image, IMAGES, stalls=x),
-    "netlist": lambda x: run_cosim(CHIP.image, IMAGES, netlist=x),
-    "quick": lambda x: run_cosim(CHIP.image, IMAGES, quick=x),
+    "stalls": lambda x: run_cosim(CHIP.programmed, IMAGES, stalls=x),
+    "netlist": lambda x: run_cosim(CHIP.programmed, IMAGES, netlist=x),
+    "quick": lambda x: run_cosim(CHIP.programmed, IMAGES, quick=x),
 }
 
 
@@ -304,7 +304,7 @@ PATHS: dict[str, Door] = {
     "NIR file, read": spikeloom.read_nir,
     "data folder": lambda x: spikeloom.load_data("mnist", x),
     "simulation folder": lambda x: CHIP.cosim(IMAGES, folder=x),
-    "simulation folder of a transport": lambda x: CosimTransport(CHIP.image, folder=x),
+    "simulation folder of a transport": lambda x: CosimTransport(CHIP.programmed, folder=x),
 }
 
 

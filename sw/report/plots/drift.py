@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.analysis.drift import DriftedCells
 from spikeloom.sw.common.labels import layer_label
 from spikeloom.sw.report.plots.style import (
@@ -38,11 +38,13 @@ DRIFT_PICTURES = ("row_pulses", "level_drift", "lifetime")
 _COLUMNS = 3
 
 
-def drift_figures(image: ChipImage, cells: DriftedCells | None, found: Mapping[str, Any] | None) -> dict[str, Figure]:
+def drift_figures(
+    chip: ProgrammedChip, cells: DriftedCells | None, found: Mapping[str, Any] | None
+) -> dict[str, Figure]:
     """The pictures that can be drawn from what is known."""
     figures: dict[str, Figure] = {}
     if cells is not None:
-        names = [layer_label(layer.name) for layer in image.layers]
+        names = [layer_label(layer.name) for layer in chip.layers]
         figures["row_pulses"] = row_pulses(cells.drift.row_pulses, names)
         figures["level_drift"] = level_drift(cells.levels, cells.before, cells.after)
     if found is not None:

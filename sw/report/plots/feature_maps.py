@@ -28,7 +28,7 @@ def stage_spikes(plan: Plan, fired: Sequence[NDArray[np.bool_]]) -> dict[int, ND
     Returns float64 [channels, height, width] for each stage, 0 .. 1.
     """
     found = {}
-    for number, stage in plan.crossbars:
+    for number, stage in plan.crossbar_stages:
         shape = plan.maps[number + 1]
         if shape.positions == 1:
             continue

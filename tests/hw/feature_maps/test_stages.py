@@ -32,9 +32,9 @@ def unit_of(plan: Plan, phases: int = 1, row_bits: int = 1, lanes: int = 3) -> N
             max_steps=12,
             **COMMON,
         )
-        for place in plan.places
+        for place in plan.placements
     )
-    lanes = min(4, plan.image.size)
+    lanes = min(4, plan.input.size)
     return NpuParameters(layers=layers, plan=plan, phases=phases, max_steps=12, encoder_lanes=lanes, pulse_cycles=2)
 
 
@@ -45,7 +45,7 @@ def convolution() -> Plan:
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
         CrossbarStage(layer=1, windows=(Window.whole(1, MapShape(channels=4, height=5, width=4)),)),
     )
-    return Plan(image=image, stages=stages, channels=(4, 3))
+    return Plan(input=image, stages=stages, channels=(4, 3))
 
 
 def pooled(kind: Pooling) -> Plan:
@@ -60,7 +60,7 @@ def pooled(kind: Pooling) -> Plan:
         PoolStage(kind=kind, window=Window(source=3, kernel=(2, 1), stride=(2, 1))),
         CrossbarStage(layer=2, windows=(Window(source=4, kernel=(1, 2)),)),
     )
-    return Plan(image=MapShape(channels=1, height=6, width=7), stages=stages, channels=(4, 5, 3))
+    return Plan(input=MapShape(channels=1, height=6, width=7), stages=stages, channels=(4, 5, 3))
 
 
 def residual() -> Plan:
@@ -78,7 +78,7 @@ def residual() -> Plan:
         ),
         CrossbarStage(layer=3, windows=(Window(source=3, kernel=(2, 2)),)),
     )
-    return Plan(image=MapShape(channels=2, height=4, width=4), stages=stages, channels=(2, 3, 3, 4))
+    return Plan(input=MapShape(channels=2, height=4, width=4), stages=stages, channels=(2, 3, 3, 4))
 
 
 def hidden() -> Plan:
@@ -89,12 +89,12 @@ def hidden() -> Plan:
         CrossbarStage(layer=1, windows=(Window.whole(1, shape),)),
         CrossbarStage(layer=2, windows=(Window(source=2),)),
     )
-    return Plan(image=MapShape(channels=1, height=3, width=3), stages=stages, channels=(2, 5, 3))
+    return Plan(input=MapShape(channels=1, height=3, width=3), stages=stages, channels=(2, 5, 3))
 
 
 def single(shape: MapShape) -> Plan:
     """One dense layer on the image's map."""
-    return Plan(image=shape, stages=(CrossbarStage(layer=0, windows=(Window.whole(0, shape),)),), channels=(3,))
+    return Plan(input=shape, stages=(CrossbarStage(layer=0, windows=(Window.whole(0, shape),)),), channels=(3,))
 
 
 def check(
@@ -108,7 +108,7 @@ def check(
     """Images through the unit, every one held to the golden model; `how` is for `Run`."""
     rng = random.Random(len(parameters.layers) + parameters.phases)
     layers = [random_layer(p, rng, **(registers or {"theta": 12})) for p in parameters.layers]
-    for place, layer in zip(parameters.stages.places, layers, strict=True):  # biases of its own show whose word it is
+    for place, layer in zip(parameters.plan.placements, layers, strict=True):  # biases of its own show whose word it is
         layer.weights = layers[place.stage.layer].weights
     images = [[rng.choice([0, 0, 255, rng.randrange(256)]) for _ in range(parameters.inputs)] for _ in range(count - 1)]
     images.insert(rng.randrange(count), [0] * parameters.inputs)
@@ -232,7 +232,7 @@ def test_analog_image() -> None:
         CrossbarStage(layer=0, windows=(window, Window(source=0, kernel=(2, 1), stride=(1, 2)))),
         CrossbarStage(layer=1, windows=(Window(source=1, kernel=(3, 2)),)),
     )
-    plan = Plan(image=MapShape(channels=2, height=4, width=4), stages=stages, channels=(3, 3))
+    plan = Plan(input=MapShape(channels=2, height=4, width=4), stages=stages, channels=(3, 3))
     for copies in ((1, 1), (3, 1)):
         check(unit_of(plan.with_copies(copies), row_bits=8), {"coding": Coding.ANALOG, "t_max": 3})
 

@@ -26,7 +26,7 @@ def _residual() -> Plan:
         PoolStage(kind=Pooling.MAX, window=Window(source=2, kernel=(2, 1), stride=(2, 1))),
         CrossbarStage(layer=2, windows=(Window(source=3, kernel=(2, 3)),)),
     )
-    return Plan(image=IMAGE, stages=stages, channels=(4, 5, 10))
+    return Plan(input=IMAGE, stages=stages, channels=(4, 5, 10))
 
 
 def test_maps_follow_from_windows() -> None:
@@ -38,15 +38,15 @@ def test_maps_follow_from_windows() -> None:
         (5, 2, 3),
         (10, 1, 1),
     ]
-    assert [plan.rows(stage) for _, stage in plan.crossbars] == [27, 36 + 3, 30]
-    assert not plan.plain and Plan.dense((7, 5, 2)).plain
+    assert [plan.rows(stage) for _, stage in plan.crossbar_stages] == [27, 36 + 3, 30]
+    assert not plan.is_dense_chain and Plan.dense((7, 5, 2)).plain
 
 
 def test_unit_checks_its_layers_against_the_plan() -> None:
     plan = _residual()
     layers = tuple(
         LayerParameters(inputs=plan.rows(stage), outputs=channels, positions=plan.maps[number + 1].positions, lanes=2)
-        for (number, stage), channels in zip(plan.crossbars, plan.channels, strict=True)
+        for (number, stage), channels in zip(plan.crossbar_stages, plan.channels, strict=True)
     )
     unit = NpuParameters(layers=layers, plan=plan, encoder_lanes=4)
     assert unit.inputs == 144 and unit.classes == 10 and layers[1].neurons == 60
@@ -85,14 +85,14 @@ def test_unit_checks_its_layers_against_the_plan() -> None:
 )
 def test_plans_that_cannot_be(stages: tuple, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        Plan(image=IMAGE, stages=stages, channels=(10,))
+        Plan(input=IMAGE, stages=stages, channels=(10,))
 
 
 def test_copies_are_layers_that_take_positions_in_turn() -> None:
     plan = _residual().with_copies((5, 12, 1))
-    assert [stage.layers for _, stage in plan.crossbars] == [range(5), range(5, 17), range(17, 18)]
+    assert [stage.layers for _, stage in plan.crossbar_stages] == [range(5), range(5, 17), range(17, 18)]
     assert plan.channels == (4,) * 5 + (5,) * 12 + (10,) and plan.maps == _residual().maps
-    places = plan.places
+    places = plan.placements
     assert [place.positions for place in places] == [10, 10, 10, 9, 9, *[1] * 13]
     assert [place.number for place in places] == [0] * 5 + [1] * 12 + [3]
     assert [place.copy for place in places] == [*range(5), *range(12), 0]
@@ -112,7 +112,7 @@ def test_copies_that_cannot_be() -> None:
     stage = CrossbarStage(layer=0, windows=(Window(source=0),), copies=2)
     with pytest.raises(ValueError, match=r"copies with different numbers of channels, \[4, 5\]"):
         Plan(
-            image=IMAGE,
+            input=IMAGE,
             stages=(stage, CrossbarStage(layer=2, windows=(Window(source=1, kernel=(8, 6)),))),
             channels=(4, 5, 10),
         )
@@ -122,7 +122,7 @@ def test_copies_have_equal_parameters_but_for_positions() -> None:
     plan = _residual().with_copies((1, 5, 1))
     layers = [
         LayerParameters(inputs=plan.rows(p.stage), outputs=channels, positions=p.positions, lanes=2)
-        for p, channels in zip(plan.places, plan.channels, strict=True)
+        for p, channels in zip(plan.placements, plan.channels, strict=True)
     ]
     assert [layer.positions for layer in layers] == [48, 3, 3, 2, 2, 2, 1]
     NpuParameters(layers=tuple(layers), plan=plan, encoder_lanes=4)

@@ -11,7 +11,7 @@ import pytest
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.lifetime.refresh import programming_cost
-from spikeloom.sim.lifetime.search import held, lifetime
+from spikeloom.sim.lifetime.search import frozen, lifetime
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.lifetime import measure_lifetime
 from spikeloom.sw.cli.lifetime_rows import lifetime_rows
@@ -31,7 +31,7 @@ def test_values_are_those_of_the_search() -> None:
     assert (found["reads_max"], found["reads_mean"]) == (end.reads_max, end.reads_mean)
     assert found["refresh"]["interval"] == expected.last_good and found["refresh"]["every"] == 0
     assert len(told) == len(found["points"]) == len(expected.points) and told[0] == "accuracy 100.00% after 0 images"
-    fresh = run_reference(held(CHIP), IMAGES[:100], trace="spikes")
+    fresh = run_reference(frozen(CHIP), IMAGES[:100], trace="spikes")
     cycles = timing(CHIP, IMAGES[:100], fresh).per_image
     assert found["cycles_an_image"] == cycles and found["images_per_s"] is None and found["test_images"] == 100
     assert found["seconds"] == pytest.approx(expected.images * cycles / CHIP.clock_Hz)
@@ -73,7 +73,7 @@ def test_every_programming_is_told() -> None:
 def test_pulses_have_a_cost() -> None:
     """Programming by pulses: its time and energy, in the share that the refresh interval leaves them."""
     chip = replace(CHIP, programming=Programming(method="verify", tries=30))
-    labels = run_reference(held(chip), IMAGES).classes
+    labels = run_reference(frozen(chip), IMAGES).classes
     found = measure_lifetime(chip, IMAGES, labels, SECTION)
     cost, refresh = programming_cost(chip), found["refresh"]
     assert cost is not None and (refresh["programming_s"], refresh["programming_J"]) == (cost.time_s, cost.energy_J)

@@ -9,8 +9,8 @@ import pytest
 
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide
-from spikeloom.sim.lifetime.search import held
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.lifetime.search import frozen
+from spikeloom.sim.programming.write_verify import program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.accuracy import conductance_maps
 from spikeloom.sw.analysis.programming import cells_reached, programmed, programming_accuracies, programming_summary
@@ -18,7 +18,7 @@ from tests.fixtures.drifting import DRIFT
 from tests.fixtures.synthetic import make_chip, make_programmed_chip
 
 CHIP = make_programmed_chip()
-OUTCOME = program_image(CHIP)
+OUTCOME = program_chip(CHIP)
 
 
 def test_there_is_nothing_to_tell_of_levels_put_straight_in() -> None:
@@ -95,7 +95,7 @@ def test_accuracies_are_those_of_three_chips() -> None:
 def test_tantalum_cells_are_told_in_levels_of_the_read_conductance() -> None:
     """Everything as of linear cells; the accuracies are those of cells that do not drift."""
     oxide = CHIP.with_device(CHIP.device.model_copy(update={**DRIFT, "read_polarity": "negative"}))
-    outcome = program_image(oxide)
+    outcome = program_chip(oxide)
     cells = cells_reached(oxide, outcome)
     fine = np.abs(cells.reached - cells.target)[~cells.failed]
     assert fine.max() < oxide.programming.window + 1.0 and np.median(fine) <= oxide.programming.window
@@ -103,7 +103,7 @@ def test_tantalum_cells_are_told_in_levels_of_the_read_conductance() -> None:
     at_read_S = w.ravel() * 0.025 + (1 - w.ravel()) * 5.89085e-5
     np.testing.assert_allclose(at_read_S, 1e-4 + cells.reached[: w.size] * 0.00166, rtol=1e-6)
     images = np.random.default_rng(3).integers(0, 256, (80, 64)).astype(np.uint8)
-    labels = run_reference(held(oxide), images).classes
+    labels = run_reference(frozen(oxide), images).classes
     found = programming_accuracies(oxide, images, labels)
     assert found["fault_aware"] == 1.0 > run_reference(oxide, images).accuracy(labels)
     summary = programming_summary(oxide, outcome, found)

@@ -12,7 +12,7 @@ import pytest
 from spikeloom.hw.params.parameters import Coding, Rule
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
@@ -29,10 +29,10 @@ STAGES = (
     CrossbarStage(layer=2, windows=(Window(source=3, kernel=(3, 2)),)),
     CrossbarStage(layer=3, windows=(Window(source=4),)),
 )
-PLAN = Plan(image=MapShape(channels=2, height=6, width=5), stages=STAGES, channels=(3, 4, 6, 4))
+PLAN = Plan(input=MapShape(channels=2, height=6, width=5), stages=STAGES, channels=(3, 4, 6, 4))
 
 
-def chip_of(plan: Plan = PLAN, **others: object) -> ChipImage:
+def chip_of(plan: Plan = PLAN, **others: object) -> ProgrammedChip:
     options = {
         "plan": plan, "coding": Coding.EVEN, "row_bits": 1, "phases": 1, "max_steps": 5, "t_max": 5, "skip": 1,
         "rule": Rule.WINNER_K, "k": 3, "tile_rows": 8, "tile_columns": 3, "lanes": 3, "theta": 40,
@@ -119,15 +119,15 @@ def test_tile_reads_that_are_saved(runs: tuple[Result, Result]) -> None:
 
 
 def test_pages(runs: tuple[Result, Result], tmp_path: Path) -> None:
-    page = write_report(tmp_path, image=CHIP, images=PIXELS, reference=runs[0], rtl=runs[1], maps=[])
+    page = write_report(tmp_path, chip=CHIP, images=PIXELS, reference=runs[0], rtl=runs[1], maps=[])
     text = " ".join(page.read_text().split())
     assert "5 of 6 agree with the formula to the cycle" in text and "What copies of the crossbars would change" in text
     assert json.loads((tmp_path / "summary.json").read_text())["data_path"]["measured_equal"] == 5
-    text = write_report(tmp_path, image=CHIP, maps=[]).read_text()
+    text = write_report(tmp_path, chip=CHIP, maps=[]).read_text()
     assert "Where the clock cycles go (needs images and a run of the reference or the Verilog)" in text
     assert "<h3>Where the clock cycles go" not in text
     dense = make_chip()
-    text = write_report(tmp_path, image=dense, rtl=make_result(dense, cycles=True), maps=[]).read_text()
+    text = write_report(tmp_path, chip=dense, rtl=make_result(dense, cycles=True), maps=[]).read_text()
     assert "A chain of dense layers" in text and "Where the clock cycles go" not in text and "tile reads" in text
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["data_path"] is None and summary["mapping"]["network"] == "64-40-10"

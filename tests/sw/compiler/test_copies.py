@@ -14,7 +14,7 @@ from torch import nn
 import spikeloom
 from spikeloom.sim.chip.result import ACTIVITIES
 from spikeloom.sim.cosim.run import run_cosim
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.programming.write_verify import program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.decision import tuning_summary
 from spikeloom.sw.chip import Chip
@@ -47,12 +47,12 @@ def chip(copies: Any = 1, **tables: dict[str, Any]) -> Chip:
     [(1, (1, 1, 1)), (3, (3, 3, 1)), (36, (36, 4, 1)), ([5, 1, 1], (5, 1, 1)), ((1, 4, 1), (1, 4, 1))],
 )
 def test_layers_and_positions(copies: Any, expected: tuple[int, ...]) -> None:
-    image = chip(copies).image
-    plan = image.parameters.stages
-    assert tuple(stage.copies for _, stage in plan.crossbars) == expected
-    assert [layer.positions for layer in image.parameters.layers] == [place.positions for place in plan.places]
-    assert image.parameters.sizes == (128, 6, 5, 4)
-    names = [layer.name for layer in image.layers]
+    programmed = chip(copies).programmed
+    plan = programmed.parameters.plan
+    assert tuple(stage.copies for _, stage in plan.crossbar_stages) == expected
+    assert [layer.positions for layer in programmed.parameters.layers] == [place.positions for place in plan.placements]
+    assert programmed.parameters.sizes == (128, 6, 5, 4)
+    names = [layer.name for layer in programmed.layers]
     assert len(set(names)) == len(names) and names[0] == "0"
     assert names[1] == ("0 copy 1" if expected[0] > 1 else "3")
 
@@ -60,8 +60,8 @@ def test_layers_and_positions(copies: Any, expected: tuple[int, ...]) -> None:
 def test_copies_are_equal_but_for_their_cells() -> None:
     """Without device effects they answer like one crossbar and share its reads; with them each has cells of its own."""
     one, many = chip(), chip([4, 2, 1])
-    for place, layer in zip(many.image.parameters.stages.places, many.image.layers, strict=True):
-        first = many.image.layers[place.stage.layer]
+    for place, layer in zip(many.programmed.parameters.plan.placements, many.programmed.layers, strict=True):
+        first = many.programmed.layers[place.stage.layer]
         assert (layer.theta, layer.gain_shift, layer.v0) == (first.theta, first.gain_shift, first.v0)
         assert np.array_equal(layer.positive, first.positive) and np.array_equal(layer.bias, first.bias)
     a, b = one.predict(PIXELS), many.predict(PIXELS)
@@ -83,7 +83,7 @@ def test_fewer_cycles_and_the_same_bits_in_verilog(copies: Any) -> None:
     one, many = chip(hardware=slow, device=device), chip(copies, hardware=slow, device=device)
     cycles = []
     for made in (one, many):
-        got = run_cosim(made.image, PIXELS[:4], trace="full", stalls=False)
+        got = run_cosim(made.programmed, PIXELS[:4], trace="full", stalls=False)
         assert made.predict(PIXELS[:4], trace=True).compare(got) > 0
         assert got.cycles is not None
         cycles.append(float((got.cycles / got.steps).mean()))
@@ -93,29 +93,31 @@ def test_fewer_cycles_and_the_same_bits_in_verilog(copies: Any) -> None:
 def test_copies_are_tuned_together() -> None:
     """One factor for all copies of a crossbar, in the loss as in the chip."""
     made = chip([3, 2, 1])
-    scaled = scale_chip(made.image, (2.0, 0.5, 1.0))
-    ratios = [a.theta / b.theta for a, b in zip(made.image.layers, scaled.layers, strict=True)]
+    scaled = scale_chip(made.programmed, (2.0, 0.5, 1.0))
+    ratios = [a.theta / b.theta for a, b in zip(made.programmed.layers, scaled.layers, strict=True)]
     assert ratios == pytest.approx([2.0] * 3 + [0.5] * 2 + [1.0], rel=0.1)
     with pytest.raises(ValueError, match="There are 3 layers, but 6 tuning factors are given"):
-        scale_chip(made.image, (1.0,) * 6)
+        scale_chip(made.programmed, (1.0,) * 6)
     one = chip()
     factors = (1.25, 0.8, 1.0)
-    assert ChipLoss(made.image, PIXELS)(factors).loss == pytest.approx(ChipLoss(one.image, PIXELS)(factors).loss)
+    assert ChipLoss(made.programmed, PIXELS)(factors).loss == pytest.approx(
+        ChipLoss(one.programmed, PIXELS)(factors).loss
+    )
     assert made.stages is not None and one.stages is not None
-    losses = [FloatLoss(c.stages.normalised, c.image, PIXELS)(factors).loss for c in (made, one) if c.stages]
+    losses = [FloatLoss(c.stages.normalised, c.programmed, PIXELS)(factors).loss for c in (made, one) if c.stages]
     assert losses[0] == pytest.approx(losses[1])
-    image, tuned = tune_chip(made.image, PIXELS, settings=Tuning(reductions=1, repeats=1), batch=20)
-    summary = tuning_summary(image, tuned)
+    programmed, tuned = tune_chip(made.programmed, PIXELS, settings=Tuning(reductions=1, repeats=1), batch=20)
+    summary = tuning_summary(programmed, tuned)
     assert summary is not None and [row["name"] for row in summary["layers"]] == ["0", "3", "6"]
 
 
 def test_saved_and_loaded(tmp_path: Path) -> None:
     made = chip([4, 2, 1], device={"device_sigma": 0.1})
     made.save(tmp_path / "chip.loom")
-    loaded = spikeloom.load(tmp_path / "chip.loom", made.image.parameters)
+    loaded = spikeloom.load(tmp_path / "chip.loom", made.programmed.parameters)
     assert made.predict(PIXELS, trace=True).compare(loaded.predict(PIXELS, trace=True)) > 0
     with pytest.raises(WeightImageError, match=r"stage 0 of the plan is CrossbarStage\(.*copies=4\), but the design"):
-        spikeloom.load(tmp_path / "chip.loom", chip([3, 2, 1]).image.parameters)
+        spikeloom.load(tmp_path / "chip.loom", chip([3, 2, 1]).programmed.parameters)
 
 
 @pytest.mark.parametrize("method", [pytest.param("pulses", marks=pytest.mark.slow), "fast"])
@@ -124,9 +126,9 @@ def test_through_the_buses(method: Any) -> None:
     tables: dict[str, dict[str, Any]] = {"device": {"read_sigma": 0.05}, "hardware": {"lanes": 6}}
     if method == "pulses":
         tables |= {"programming": {"method": "verify"}, "device": {"pulse_sigma": 0.2, "read_sigma": 0.02}}
-    image = chip([3, 2, 1], **tables).image
-    result, load = through_bus(image, PIXELS[:3], method=method, trace="full", stalls=method == "fast")
-    assert run_reference(image, PIXELS[:3], trace="full").compare(result) > 0
+    programmed = chip([3, 2, 1], **tables).programmed
+    result, load = through_bus(programmed, PIXELS[:3], method=method, trace="full", stalls=method == "fast")
+    assert run_reference(programmed, PIXELS[:3], trace="full").compare(result) > 0
     if method == "pulses":
         assert len(load.layers) == 6
 
@@ -135,13 +137,13 @@ def test_through_the_buses(method: Any) -> None:
 def test_cells_that_drift_each_for_itself(seed: int) -> None:
     """Pulses of the rows of every copy, and the cells that they leave, in reference and Verilog."""
     drift = {"cell": "tantalum", "g_min_S": 1e-4, "g_max_S": 0.025, "acceleration": 1e9, "drift_every": 2}
-    image = replace(chip([3, 2, 1], device=drift).image, seed=seed)
-    expected = run_reference(image, PIXELS[:5], trace="full")
-    assert expected.compare(run_cosim(image, PIXELS[:5], trace="full", workers=1)) > 0
+    programmed = replace(chip([3, 2, 1], device=drift).programmed, seed=seed)
+    expected = run_reference(programmed, PIXELS[:5], trace="full")
+    assert expected.compare(run_cosim(programmed, PIXELS[:5], trace="full", workers=1)) > 0
     assert expected.drift is not None
     pulses = expected.drift.row_pulses
-    one = run_reference(replace(chip(device=drift).image, seed=seed), PIXELS[:2]).drift
-    many = run_reference(image, PIXELS[:2]).drift
+    one = run_reference(replace(chip(device=drift).programmed, seed=seed), PIXELS[:2]).drift
+    many = run_reference(programmed, PIXELS[:2]).drift
     assert one is not None and many is not None
     assert np.array_equal(sum(many.row_pulses[:3]), one.row_pulses[0])
     assert all(layer.any() for layer in pulses) and not np.array_equal(pulses[0], pulses[1])
@@ -177,5 +179,5 @@ def test_more_crossbars_than_addresses() -> None:
 
 def test_programmed_by_pulses_each_for_itself() -> None:
     made = chip([2, 1, 1], programming={"method": "verify"}, device={"pulse_sigma": 0.2})
-    cells = [layer.state.g_S for layer in program_image(made.image).layers]
+    cells = [layer.state.g_S for layer in program_chip(made.programmed).layers]
     assert len(cells) == 4 and not np.array_equal(cells[0], cells[1])

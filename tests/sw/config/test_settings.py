@@ -122,7 +122,7 @@ def unchecked() -> dict[str, tuple[Config, str]]:
 DOORS = {
     "Config.load": Config.load,
     "spikeloom.compile": lambda config: spikeloom.compile(make_model(20, 6, 3), IMAGES, config),
-    "Chip": lambda config: Chip(make_chip().image, config),
+    "Chip": lambda config: Chip(make_chip().programmed, config),
     "Flow": lambda config: Flow(config, Path("build"), STEPS),
     "make_flow": make_flow,
     "updated": lambda config: config.updated({"cosim": {"images": 0}}),
@@ -357,4 +357,4 @@ def test_settings_of_the_command_line_make_the_chip(tmp_path: Path, monkeypatch:
     )
     assert CliRunner().invoke(app, list(words)).exit_code == 0
     chip = spikeloom.load(tmp_path / "build/three/convert/chip.loom")
-    assert chip.image.device.bits == 3 and chip.config.name == "three" and chip.config.train.epochs == 1
+    assert chip.programmed.device.bits == 3 and chip.config.name == "three" and chip.config.train.epochs == 1

@@ -178,8 +178,8 @@ def test_no_image_ever_leads():
 
 
 def test_one_class_stops_at_the_first_lead():
-    image = make_chip(20, 8, 1).image
-    found = record_trajectories(image, make_images(60, 20), np.zeros(60, int))
+    chip = make_chip(20, 8, 1).programmed
+    found = record_trajectories(chip, make_images(60, 20), np.zeros(60, int))
     assert found.levels > 1
     assert learn_strategy(found, seed=0).k == search_k(found).best == 1
 

@@ -33,7 +33,7 @@ SANE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 PIXELS = make_images(3, 20)
-CHIP = make_chip().image
+CHIP = make_chip().programmed
 
 
 def compiled(folder: Path, files: dict[str, str]) -> Path:
@@ -56,33 +56,33 @@ def firmware(tmp_path_factory):
     return compiled(tmp_path_factory.mktemp("firmware"), firmware_files(CHIP, PIXELS))
 
 
-def answers(image, pixels) -> dict[int, tuple[int, list[int]]]:
+def answers(programmed, pixels) -> dict[int, tuple[int, list[int]]]:
     """Words of the result frames, from the reference."""
-    result = run_reference(image, pixels)
+    result = run_reference(programmed, pixels)
     counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
     found = {}
     for i in range(len(result)):
         first = int(result.classes[i]) | int(result.steps[i]) << 16 | int(result.reasons[i]) << 31
         more = [1000 + i | 7 << 32]
-        for layer in range(len(image.layers)):
+        for layer in range(len(programmed.layers)):
             row, tile, adc, over, spikes = (int(counters[name][i, layer]) for name in COUNTERS)
             more += [row | tile << 32, adc | over << 32, spikes]
         found[i] = first | (int(result.margins[i]) & 0xFFFFFFFF) << 32, more
     return found
 
 
-def last_counters(chip: FakeChip, image, pixels) -> FakeChip:
+def last_counters(chip: FakeChip, programmed, pixels) -> FakeChip:
     """The chip with its counter registers as after the last image."""
-    result = run_reference(image, pixels)
+    result = run_reference(programmed, pixels)
     counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
-    for layer in range(len(image.layers)):
+    for layer in range(len(programmed.layers)):
         for name in COUNTERS:
             chip.values[layer_byte_address(layer, name)] = int(counters[name][-1, layer])
     return chip
 
 
-def fake(image=CHIP, pixels=PIXELS, **options) -> FakeChip:
-    return last_counters(FakeChip(image.parameters, answers(image, pixels), **options), image, pixels)
+def fake(programmed=CHIP, pixels=PIXELS, **options) -> FakeChip:
+    return last_counters(FakeChip(programmed.parameters, answers(programmed, pixels), **options), programmed, pixels)
 
 
 def run(program: Path, chip: FakeChip, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -250,13 +250,13 @@ def test_words_without_an_end_before_a_frame_are_passed_over(firmware, tmp_path)
 
 
 def test_rate_coding_sends_a_seed_before_every_image(tmp_path):
-    image = random_chip(np.random.default_rng(5), sizes=(13, 4, 3), coding=Coding.RATE, encoder_lanes=5)
+    programmed = random_chip(np.random.default_rng(5), sizes=(13, 4, 3), coding=Coding.RATE, encoder_lanes=5)
     pixels = make_images(3, 13)
-    chip = fake(image, pixels)
-    done = run(compiled(tmp_path, firmware_files(image, pixels)), chip, tmp_path)
+    chip = fake(programmed, pixels)
+    done = run(compiled(tmp_path, firmware_files(programmed, pixels)), chip, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for number, frame in chip.frames:
-        seed = image_seed(image.seed, number).to_bytes(16, "little")
+        seed = image_seed(programmed.seed, number).to_bytes(16, "little")
         assert frame == seed + bytes(4) + pixels[number].tobytes() + bytes(2)
     assert chip.unit("control") & 0x18 == 0x18
 

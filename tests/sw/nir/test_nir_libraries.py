@@ -101,7 +101,7 @@ def _live(written: Written, library: str, name: str, folder: Path) -> None:
 
 def test_input_spikes_are_those_of_the_chip() -> None:
     path, pixels, _ = saved("snntorch", "dense")
-    codes = row_codes(chip_of(spikeloom.read_nir(path, reset="subtract"), pixels).image, pixels)
+    codes = row_codes(chip_of(spikeloom.read_nir(path, reset="subtract"), pixels).programmed, pixels)
     for t, expected in enumerate(even_spikes(pixels), 1):
         np.testing.assert_array_equal(codes(np.arange(len(pixels)), t), expected)
 

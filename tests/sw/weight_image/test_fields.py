@@ -23,7 +23,7 @@ FOREIGN = re.compile(
     r"Value error|another form"
 )
 CONTENTS = {
-    "dense": pack(CHIP.image, CHIP.config, CHIP.provenance, CHIP.findings, CHIP.notes),
+    "dense": pack(CHIP.programmed, CHIP.config, CHIP.provenance, CHIP.findings, CHIP.notes),
     "maps": pack(convolutional(), CHIP.config),
 }
 
@@ -100,7 +100,7 @@ def test_a_version_that_is_none_is_named(version: str) -> None:
         (lambda chip: chip["device"].update(bits=9), "[device] bits must be at most 6, not 9"),
         (lambda chip: chip["device"].update(bitz=9), "Unknown key 'bitz' in [device]; did you mean 'bits'?"),
         (lambda chip: chip["device"].update(g_min_S=1.0), "[device] g_max_S (1e-05) must be above g_min_S (1.0)"),
-        (lambda chip: chip.update(clock_Hz=-1), "Chip image: clock_Hz must be a positive number, not -1"),
+        (lambda chip: chip.update(clock_Hz=-1), "Programmed chip: clock_Hz must be a positive number, not -1"),
         (lambda chip: chip.update(coding=9), "coding of the chip must be one of 0, 1, 2, 3, not 9"),
         (lambda chip: chip.update(rows=3), "the chip has 'rows', which is no entry of it"),
         (lambda chip: chip["layers"].append(chip["layers"][0]), "the array 'layers.3.positive' must be uint8, but is"),
@@ -142,7 +142,7 @@ def test_a_file_that_contradicts_itself_is_refused(
 
 
 def test_a_chip_with_the_configuration_of_another_is_not_saved(tmp_path: Path) -> None:
-    chip = Chip(CHIP.image, CHIP.config.updated({"device": {"bits": 3}}))
+    chip = Chip(CHIP.programmed, CHIP.config.updated({"device": {"bits": 3}}))
     with pytest.raises(
         ConfigError, match=r"^tiny: \[device\] bits is 3 in its configuration, but 4 in its chip; save a"
     ):
@@ -152,5 +152,5 @@ def test_a_chip_with_the_configuration_of_another_is_not_saved(tmp_path: Path) -
 
 def test_settings_that_do_nothing_are_no_contradiction(tmp_path: Path) -> None:
     """Such as the pulses of a chip whose levels are set at once, in a file of an older version."""
-    image = replace(CHIP.image, programming=CHIP.image.programming.model_copy(update={"tries": 9}))
-    assert spikeloom.load(Chip(image, CHIP.config).save(tmp_path / "a.loom")).image.programming.tries == 9
+    programmed = replace(CHIP.programmed, programming=CHIP.programmed.programming.model_copy(update={"tries": 9}))
+    assert spikeloom.load(Chip(programmed, CHIP.config).save(tmp_path / "a.loom")).programmed.programming.tries == 9

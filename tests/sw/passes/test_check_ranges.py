@@ -12,7 +12,7 @@ from torch import nn
 
 import spikeloom
 from spikeloom.sw.common.errors import ConfigError
-from spikeloom.sw.passes.limits import MAX_ROW_BITS
+from spikeloom.sw.passes.check_ranges import MAX_ROW_BITS
 from tests.fixtures.models import make_config
 
 
@@ -119,4 +119,4 @@ def test_the_widest_rows_are_compiled(inputs: int, coding: str) -> None:
 def test_what_just_fits_is_compiled() -> None:
     chip = spikeloom.compile(wide(4096), image(1, 2, 2), make_config(hardware={"lanes": 1}))
     assert chip.parameters.layers[0].outputs == 4096
-    assert spikeloom.compile(pooled(256), image(1, 256, 256), "tiny").parameters.stages.maps[1].size == 65536
+    assert spikeloom.compile(pooled(256), image(1, 256, 256), "tiny").parameters.plan.maps[1].size == 65536

@@ -41,7 +41,7 @@ def check_sizes(network: Network, config: Config) -> None:
             check_layer(stage.name, shape.channels, shape.positions, config)
     row_bits = CODINGS[config.coding.input].row_bits
     _check_rows("an image", maps[0].size, row_bits, config)
-    for number, crossbar in network.plan.crossbars:
+    for number, crossbar in network.plan.crossbar_stages:
         name = f"layer '{network.stages[number].name}'"
         _check_rows(name, network.plan.rows(crossbar), row_bits if crossbar.layer == 0 else 1, config)
 
