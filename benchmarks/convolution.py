@@ -78,7 +78,7 @@ def convolution(network: Network) -> dict[str, Any]:
     out["activity"] = float(result.spikes.sum() / (result.steps.sum() * sum(layer.neurons for layer in layers)))
     rows = result.activity["row_pulses"].mean(axis=0) / [layer.column_tiles for layer in layers]
     out["additions"] = float(rows @ [layer.outputs for layer in layers])
-    out["conversions"] = float(result.activity["adc_conversions"].sum() / len(result))
+    out["conversions"] = float(result.activity["conversions"].sum() / len(result))
     return {**out, **_verilog(programmed, images[: network.rtl_images])}
 
 

@@ -55,7 +55,7 @@ def pulses(rows: int = 784, columns: int = 1000, repeats: int = 5) -> dict[str, 
 
 
 def programming(rows: int = 784, columns: int = 1000, repeats: int = 5) -> dict[str, float]:
-    """Best of `repeats`, in seconds: the write driver's tables, and program and verify of 2 * rows * columns cells.
+    """Best of `repeats`, in seconds: the write driver's tables, and write-verify of 2 * rows * columns cells.
 
     Half of the cells stay at level 0, the others go to a level of 0 .. 15; 10 % of spread in cells and in pulses.
     """
@@ -63,7 +63,7 @@ def programming(rows: int = 784, columns: int = 1000, repeats: int = 5) -> dict[
     shape = (2, rows, columns)
     targets = (CODES_PER_LEVEL * rng.integers(0, 16, shape) * (rng.random(shape) < 0.5)).astype(np.uint16)
     device = Device(cell="tantalum", g_min_S=1e-4, g_max_S=0.025, device_sigma=0.1, pulse_sigma=0.1)
-    settings = Programming(method="verify", amplitude_max=15.0)
+    settings = Programming(method="write-verify", amplitude_max=15.0)
     times: dict[str, list[float]] = {"driver_tables_s": [], "verify_s": []}
     for number in range(repeats + 1):  # the first round compiles
         model = CellModel(device, rows, columns, 0, 0, 1e-7 + number * 1e-12)

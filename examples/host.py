@@ -36,7 +36,7 @@ def compiled(images: np.ndarray, labels: np.ndarray) -> ProgrammedChip:
     device = Device(
         device_sigma=0.05, pulse_sigma=0.1, read_sigma=0.01, stuck_on=0.005, stuck_off=0.005, soft_bounds=0.3
     )
-    return replace(chip, device=device, programming=Programming(method="verify", fault_aware=True))
+    return replace(chip, device=device, programming=Programming(method="write-verify", fault_aware=True))
 
 
 def main() -> None:

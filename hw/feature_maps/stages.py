@@ -38,12 +38,12 @@ def join_maps(
     is one word a step, "all maps so far are complete" (`step_layout`): a stage that gets it reads its maps, writes its
     own, and hands it on. So a map is read only when it is complete, and written only when its readers are done with it,
     but for map 0, of which the loader writes the next step when its last reader says `released`. The last stage's
-    vector passes the final gate. Of a stage with copies, one scheduler gathers for all of them, a distributor gives the
-    vectors to the cores in turn, every core's collector writes a bank of the map, and the step is handed on when all
-    of them are done.
+    vector passes the final gate. Of a stage with replicas, one scheduler gathers for all of them, a distributor gives
+    the vectors to the cores in turn, every core's collector writes a bank of the map, and the step is handed on when
+    all of them are done.
 
     Submodules: `loader`; `map_<k>`, map k of the plan; `windows_<l>` and `collector_<l>`, before and after layer l;
-    `pool_<s>`, stage s; of a stage whose copies are layers l and following, `windows_<l>`, `distributor_<l>`,
+    `pool_<s>`, stage s; of a stage whose replicas are layers l and following, `windows_<l>`, `distributor_<l>`,
     `collector_<l>`, `collector_<l + 1>`, ... and `join_<l>`.
     """
     plan = parameters.plan
@@ -51,7 +51,7 @@ def join_maps(
     for number, shape in enumerate(plan.maps[:-1]):
         bits = parameters.encoded.row_bits if number == 0 else 1
         made_by = plan.stages[number - 1] if number > 0 else None
-        banks = made_by.copies if isinstance(made_by, CrossbarStage) else 1
+        banks = made_by.replicas if isinstance(made_by, CrossbarStage) else 1
         maps.append(_add(m, f"map_{number}", SpikeMap(shape=shape, value_bits=bits, banks=banks)))
 
     loader = _add(m, "loader", MapLoader(parameters=parameters))
@@ -72,7 +72,7 @@ def join_maps(
                 layer=layer,
                 windows=stage.windows,
                 shapes=plan.sources(stage),
-                held=None if stage.copies == 1 else False,
+                held=None if stage.replicas == 1 else False,
             )
             units.append(_add(m, f"windows_{stage.layer}", unit))
         else:
@@ -110,23 +110,23 @@ def join_maps(
 
 
 def _join_cores(m: Module, stage: CrossbarStage, vectors: Any, cores: Sequence[LayerCore], made: SpikeMap) -> Any:
-    """From a scheduler's vectors through the stage's copies into its map; the stream of the step that is complete."""
+    """From a scheduler's vectors through the stage's replicas into its map; the stream of the step that is complete."""
     collectors = []
     for layer, core in zip(stage.layers, cores, strict=True):
         collectors.append(_add(m, f"collector_{layer}", MapCollector(layer=core.parameters)))
         wiring.connect(m, core.o, collectors[-1].i)
-    if stage.copies == 1:
+    if stage.replicas == 1:
         wiring.connect(m, vectors, cores[0].i)
         wiring.connect(m, collectors[0].write, made.write)
         return collectors[0].o
     name = f"distributor_{stage.layer}"
-    distributor = _add(m, name, WindowDistributor(copies=[core.parameters for core in cores]))
-    join = _add(m, f"join_{stage.layer}", StepJoin(layer=cores[0].parameters, copies=stage.copies))
+    distributor = _add(m, name, WindowDistributor(replicas=[core.parameters for core in cores]))
+    join = _add(m, f"join_{stage.layer}", StepJoin(layer=cores[0].parameters, replicas=stage.replicas))
     wiring.connect(m, vectors, distributor.i)
-    for copy, (core, collector) in enumerate(zip(cores, collectors, strict=True)):
-        wiring.connect(m, getattr(distributor, f"o_{copy}"), core.i)
-        wiring.connect(m, collector.write, getattr(made, f"write_{copy}"))
-        wiring.connect(m, collector.o, getattr(join, f"i_{copy}"))
+    for replica, (core, collector) in enumerate(zip(cores, collectors, strict=True)):
+        wiring.connect(m, getattr(distributor, f"o_{replica}"), core.i)
+        wiring.connect(m, collector.write, getattr(made, f"write_{replica}"))
+        wiring.connect(m, collector.o, getattr(join, f"i_{replica}"))
     return join.o
 
 

@@ -1,7 +1,7 @@
 """A plan as words of 32 bits, which a chip shows to its host.
 
     image       channels, height, width
-    a stage     kind (0 crossbar, 1 max, 2 average) | number of windows << 8 | (copies - 1) << 16
+    a stage     kind (0 crossbar, 1 max, 2 average) | number of windows << 8 | (replicas - 1) << 16
                 crossbar: output channels; pooling: start
                 a window: source, then kernel, stride and padding, each vertical << 16 | horizontal
 
@@ -30,22 +30,22 @@ def words_of(plan: Plan) -> tuple[int, ...]:
 
     Raises
     ------
-    ValueError : a kernel, stride or padding of 65,536 and more, or more than 255 windows or 65,536 copies of a stage
+    ValueError : a kernel, stride or padding of 65,536 and more, or more than 255 windows or 65,536 replicas of a stage
     """
     if plan.is_dense_chain:
         return ()
     words = [plan.input.channels, plan.input.height, plan.input.width]
     for stage in plan.stages:
         if isinstance(stage, CrossbarStage):
-            kind, number, copies = _CROSSBAR, plan.channels[stage.layer], stage.copies
+            kind, number, replicas = _CROSSBAR, plan.channels[stage.layer], stage.replicas
         else:
-            kind, number, copies = _KINDS[stage.kind], stage.start, 1
-        if len(stage.windows) >= 1 << 8 or copies > 1 << 16:
+            kind, number, replicas = _KINDS[stage.kind], stage.start, 1
+        if len(stage.windows) >= 1 << 8 or replicas > 1 << 16:
             raise SpikeLoomError(
-                f"A stage must have at most 255 windows and 65,536 copies to be told, not {len(stage.windows)} and "
-                f"{copies}"
+                f"A stage must have at most 255 windows and 65,536 replicas to be told, not {len(stage.windows)} and "
+                f"{replicas}"
             )
-        words += [kind | len(stage.windows) << 8 | copies - 1 << 16, number]
+        words += [kind | len(stage.windows) << 8 | replicas - 1 << 16, number]
         for window in stage.windows:
             pairs = (window.kernel, window.stride, window.padding)
             if max(max(pair) for pair in pairs) >= 1 << 16:
@@ -79,16 +79,16 @@ def plan_of(words: Sequence[int]) -> Plan | None:
     try:
         image = MapShape(channels=next(rest), height=next(rest), width=next(rest))
         for head in rest:
-            kind, number, copies = head & 0xFF, next(rest), (head >> 16) + 1
+            kind, number, replicas = head & 0xFF, next(rest), (head >> 16) + 1
             windows = tuple(_windows(rest, head >> 8 & 0xFF))
             if kind == _CROSSBAR:
-                stages.append(CrossbarStage(layer=len(channels), windows=windows, copies=copies))
-                channels += [number] * copies
-            elif kind in kinds and len(windows) == 1 and copies == 1:
+                stages.append(CrossbarStage(layer=len(channels), windows=windows, replicas=replicas))
+                channels += [number] * replicas
+            elif kind in kinds and len(windows) == 1 and replicas == 1:
                 stages.append(PoolStage(kind=kinds[kind], window=windows[0], start=number))
             else:
                 raise SpikeLoomError(
-                    f"A stage of kind {kind} with {len(windows)} windows and {copies} copies is none that is known"
+                    f"A stage of kind {kind} with {len(windows)} windows and {replicas} replicas is none that is known"
                 )
     except (StopIteration, RuntimeError):  # a generator turns the first into the second
         raise SpikeLoomError(f"The {len(words)} words of a plan end in the middle of a stage") from None

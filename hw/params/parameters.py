@@ -66,7 +66,7 @@ class LayerParameters:
     ----------
     inputs, outputs : rows and columns of the layer's weight matrix, >= 1
     positions : output positions, each a read of the crossbar and `outputs` neurons of its own; 1 for a dense layer. Of
-        a copy, those that it does
+        a replica, those that it does
     row_bits : bits of a row code: 1 (spike) or 8 (the first layer's DAC; full scale is 255)
     tile_rows, tile_columns : most rows and columns of a tile; at most 65,536 rows, the 16 bits of a row's number when
         cells are programmed
@@ -260,8 +260,8 @@ class NpuParameters:
             )
 
     def _check_plan(self) -> None:
-        """Layers have the plan's rows, channels and positions, copies are equal but for their positions; row codes of 8
-        bits belong to the image alone.
+        """Layers have the plan's rows, channels and positions, replicas are equal but for their positions; row codes of
+        8 bits belong to the image alone.
         """
         plan = self.plan
         for index, (layer, place) in enumerate(zip(self.layers, plan.placements, strict=False)):
@@ -275,7 +275,7 @@ class NpuParameters:
                     raise SpikeLoomError(f"Layer {index} has {name} {given}, but the plan says {planned}")
             if replace(layer, positions=1) != replace(self.layers[stage.layer], positions=1):
                 raise SpikeLoomError(
-                    f"Layer {index} is a copy of layer {stage.layer}, and differs from it in more than positions"
+                    f"Layer {index} is a replica of layer {stage.layer}, and differs from it in more than positions"
                 )
             if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
                 raise SpikeLoomError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
@@ -294,7 +294,7 @@ class NpuParameters:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Pixels, then channels of every crossbar stage; copies are not told apart."""
+        """Pixels, then channels of every crossbar stage; replicas are not told apart."""
         return (self.inputs, *(self.layers[stage.layer].outputs for _, stage in self.plan.crossbar_stages))
 
     @property

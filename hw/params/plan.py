@@ -10,9 +10,9 @@ and 0 outside the map. A dense layer's window is the whole map, at one position.
 within a window dy slowest, then dx, then c. Two windows of one crossbar are a join: a residual connection's rows lie
 beneath those of the layer that it joins [WS 4.5, Fig. 6]. A pixel of the image is number (c * height + y) * width + x.
 
-A crossbar stage may have n copies: n layers of the unit that follow one another, with equal weights, each on cells of
-its own. Position p of the stage is done by copy p % n, as that copy's own position p // n. For everything that is
-addressed by layer (weights, registers, programming, noise, activity) a copy is a layer.
+A crossbar stage may have n replicas: n layers of the unit that follow one another, with equal weights, each on cells of
+its own. Position p of the stage is done by replica p % n, as that replica's own position p // n. For everything that is
+addressed by layer (weights, registers, programming, noise, activity) a replica is a layer.
 """
 
 from __future__ import annotations
@@ -126,23 +126,23 @@ def window_words(windows: Sequence[Window], shapes: Sequence[MapShape]) -> tuple
 class CrossbarStage:
     """A crossbar, read once an output position.
 
-    layer : number in the unit; that of the first copy
+    layer : number in the unit; that of the first replica
     windows : what it reads
-    copies : crossbars with these weights, layers `layer` .. `layer + copies - 1`, which take positions in turn
+    replicas : crossbars with these weights, layers `layer` .. `layer + replicas - 1`, which take positions in turn
     """
 
     layer: int
     windows: tuple[Window, ...]
-    copies: int = 1
+    replicas: int = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.copies, bool) or not isinstance(self.copies, int) or self.copies < 1:
-            raise SpikeLoomError(f"Copies of a crossbar stage must be a positive integer, not {self.copies!r}")
+        if isinstance(self.replicas, bool) or not isinstance(self.replicas, int) or self.replicas < 1:
+            raise SpikeLoomError(f"Replicas of a crossbar stage must be a positive integer, not {self.replicas!r}")
 
     @property
     def layers(self) -> range:
-        """Layers of its copies."""
-        return range(self.layer, self.layer + self.copies)
+        """Layers of its replicas."""
+        return range(self.layer, self.layer + self.replicas)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,11 +173,12 @@ class IndexedStage(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class LayerPlacement:
-    """What a layer of the unit is in the plan: copy `copy` of stage `number`, with `positions` positions of its own."""
+    """What a layer of the unit is in the plan: replica `replica` of stage `number`, with `positions` positions of its
+    own."""
 
     number: int
     stage: CrossbarStage
-    copy: int
+    replica: int
     positions: int
 
 
@@ -189,7 +190,7 @@ class Plan:
     ----------
     input : shape of the input map, the image
     stages : each reads maps made before it; every map but the last is read
-    channels : output channels of every layer; those of copies are equal
+    channels : output channels of every layer; those of replicas are equal
 
     Raises `ValueError`, with the stage's number, for a plan that is not of this kind.
     """
@@ -221,8 +222,8 @@ class Plan:
                 if stage.layer != layers or layers >= len(self.channels):
                     raise SpikeLoomError(f"{where} is layer {stage.layer}; layers must come in order, each once")
                 channels = self.channels[layers]
-                _check_copies(where, stage, height * width, self.channels)
-                layers += stage.copies
+                _check_replicas(where, stage, height * width, self.channels)
+                layers += stage.replicas
             else:
                 channels = maps[stage.window.source].channels
                 _check_pool(where, stage)
@@ -248,34 +249,34 @@ class Plan:
 
     @property
     def placements(self) -> tuple[LayerPlacement, ...]:
-        """Where every layer of the unit is in the plan, copies one by one."""
+        """Where every layer of the unit is in the plan, replicas one by one."""
         return tuple(
             LayerPlacement(
                 number=number,
                 stage=stage,
-                copy=copy,
-                positions=len(range(copy, self.maps[number + 1].positions, stage.copies)),
+                replica=replica,
+                positions=len(range(replica, self.maps[number + 1].positions, stage.replicas)),
             )
             for number, stage in self.crossbar_stages
-            for copy in range(stage.copies)
+            for replica in range(stage.replicas)
         )
 
-    def with_copies(self, copies: Sequence[int]) -> Plan:
-        """The plan with so many copies of every crossbar stage, whatever it had before; `ValueError` if they do not
+    def with_replicas(self, replicas: Sequence[int]) -> Plan:
+        """The plan with so many replicas of every crossbar stage, whatever it had before; `ValueError` if they do not
         fit.
         """
-        if len(copies) != len(self.crossbar_stages):
+        if len(replicas) != len(self.crossbar_stages):
             raise SpikeLoomError(
-                f"{len(copies)} numbers of copies are given for {len(self.crossbar_stages)} crossbar stages"
+                f"{len(replicas)} numbers of replicas are given for {len(self.crossbar_stages)} crossbar stages"
             )
-        counts = iter(copies)
+        counts = iter(replicas)
         stages: list[Stage] = []
         channels: list[int] = []
         for stage in self.stages:
             if isinstance(stage, CrossbarStage):
                 made = self.channels[stage.layer]
-                stage = replace(stage, layer=len(channels), copies=next(counts))
-                channels += [made] * stage.copies
+                stage = replace(stage, layer=len(channels), replicas=next(counts))
+                channels += [made] * stage.replicas
             stages.append(stage)
         return Plan(input=self.input, stages=tuple(stages), channels=tuple(channels))
 
@@ -302,12 +303,12 @@ class Plan:
         return cls(input=MapShape(channels=sizes[0]), stages=stages, channels=tuple(sizes[1:]))
 
 
-def _check_copies(where: str, stage: CrossbarStage, positions: int, channels: tuple[int, ...]) -> None:
-    if stage.copies > positions:
-        raise SpikeLoomError(f"{where} has {stage.copies} copies, and only {positions} positions for them")
-    made = channels[stage.layer : stage.layer + stage.copies]
+def _check_replicas(where: str, stage: CrossbarStage, positions: int, channels: tuple[int, ...]) -> None:
+    if stage.replicas > positions:
+        raise SpikeLoomError(f"{where} has {stage.replicas} replicas, and only {positions} positions for them")
+    made = channels[stage.layer : stage.layer + stage.replicas]
     if len(set(made)) > 1:
-        raise SpikeLoomError(f"{where} has copies with different numbers of channels, {list(made)}")
+        raise SpikeLoomError(f"{where} has replicas with different numbers of channels, {list(made)}")
 
 
 def _check_pool(where: str, stage: PoolStage) -> None:

@@ -27,8 +27,8 @@ def chip_facts(chip: ProgrammedChip) -> dict[str, Any]:
     """Plain values for `chip` of `summary.json`.
 
     `sizes` are the pixels and the channels of every crossbar stage; `cells` are those that hold weights, two a pair,
-    copies of crossbars counted; `effects` are the settings of [device] that make cells differ from their levels, where
-    they are not 0. `k` is None with rules that have none.
+    replicas of crossbars counted; `effects` are the settings of [device] that make cells differ from their levels,
+    where they are not 0. `k` is None with rules that have none.
     """
     p = chip.parameters
     return {

@@ -59,8 +59,8 @@ class Device(Table):
     device_sigma: Annotated[
         Sigma,
         Field(
-            description="device-to-device spread, relative, fixed: of a cell's conductance; with method 'verify' of "
-            "its steps (linear cell) or its speed (tantalum cell)"
+            description="device-to-device spread, relative, fixed: of a cell's conductance; with method 'write-verify' "
+            "of its steps (linear cell) or its speed (tantalum cell)"
         ),
     ] = 0.0
     program_sigma: Annotated[
@@ -219,12 +219,13 @@ class Programming(Table):
     """How levels get into the cells: at once, or by pulses and verify reads. Lengths are in levels (dG)."""
 
     method: Annotated[
-        Literal["direct", "verify"],
+        Literal["direct", "write-verify"],
         Field(
-            description="direct: conductances are set to the levels; verify: pulses and reads until inside the window"
+            description="direct: conductances are set to the levels; write-verify: pulses and reads until within the "
+            "tolerance"
         ),
     ] = "direct"
-    window: Annotated[
+    tolerance: Annotated[
         float, Field(ge=0.0, le=31.875, description="largest distance from the target that passes, levels, in eighths")
     ] = 0.25
     tries: Annotated[int, Field(ge=1, le=255, description="most pulses a cell gets in a pass")] = 60
@@ -247,9 +248,9 @@ class Programming(Table):
         return self
 
     @property
-    def window_code(self) -> int:
-        """Register program_window: the window in eighths of a level, 0 .. 255."""
-        return round(self.window * CODES_PER_LEVEL)
+    def tolerance_code(self) -> int:
+        """Register program_window: the tolerance in eighths of a level, 0 .. 255."""
+        return round(self.tolerance * CODES_PER_LEVEL)
 
     @property
     def amplitude_codes(self) -> tuple[int, int]:
@@ -261,7 +262,7 @@ class Programming(Table):
         """The host registers that hold these settings, by name, with their values."""
         smallest, largest = self.amplitude_codes
         return {
-            "program_window": self.window_code,
+            "program_window": self.tolerance_code,
             "program_tries": self.tries,
             "program_amplitude_min": smallest,
             "program_amplitude_max": largest,

@@ -63,7 +63,7 @@ class ProgrammedChip:
     Parameters
     ----------
     name : of the run
-    layers : programming of every layer; copies have equal weights
+    layers : programming of every layer; replicas have equal weights
     parameters : structural parameters of the unit
     coding, even_start : input coding; start value of the error diffusion, 0 .. 254
     rule, k, t_max, skip, readout : decision; k is the register value (margin), t_max in steps, skip in periods
@@ -125,7 +125,7 @@ class ProgrammedChip:
             first = self.layers[firsts[index]]
             if not (np.array_equal(layer.positive, first.positive) and np.array_equal(layer.negative, first.negative)):
                 raise SpikeLoomError(
-                    f"{where} is a copy of layer {firsts[index]} ({first.name}), and has other weights"
+                    f"{where} is a replica of layer {firsts[index]} ({first.name}), and has other weights"
                 )
             held = {register.name: register.range(shape) for register in LAYER_REGISTERS}
             for name, value, low, high in (
@@ -140,8 +140,10 @@ class ProgrammedChip:
                     raise SpikeLoomError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
         if not 0.0 < self.clock_Hz < float("inf"):
             raise SpikeLoomError(f"Programmed chip: clock_Hz must be a positive number, not {self.clock_Hz!r}")
-        if self.device.refresh_every and self.programming.method == "verify":
-            raise SpikeLoomError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
+        if self.device.refresh_every and self.programming.method == "write-verify":
+            raise SpikeLoomError(
+                "Refreshing (refresh_every) is not supported yet with programming method 'write-verify'"
+            )
         if p.layers[0].row_bits < self.coding.row_bits:
             raise SpikeLoomError(
                 f"{self.coding.name.capitalize()} input needs a first layer with row_bits {self.coding.row_bits}, not "

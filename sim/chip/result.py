@@ -22,10 +22,7 @@ from spikeloom.sim.common.slips import warn
 
 __all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace", "from_counters"]
 
-_KEYS = {"conversions": "adc_conversions"}
-"""Counters of the hardware that have another name in `Result.activity`."""
-
-ACTIVITIES = (*(_KEYS.get(name, name) for name in COUNTERS if name != "spikes"), "conductance", "stray")
+ACTIVITIES = (*(name for name in COUNTERS if name != "spikes"), "conductance", "stray")
 """Keys of `Result.activity`. The first four are hardware counters; `conductance` is the sum over row pulses of the
 row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 8-bit row codes): crossbar energy.
 `stray` is what wires let go astray between rows beyond that, in units of dG / 2^20 (`sim.crossbar.stray`); 0 without
@@ -147,7 +144,7 @@ class Result:
         """What the hardware counts, int64 [images, layers, counters], in the order of
         `hw.interfaces.activity.COUNTERS`."""
         known = {**self.activity, "spikes": self.spikes}
-        return np.stack([known[_KEYS.get(name, name)] for name in COUNTERS], axis=2)
+        return np.stack([known[name] for name in COUNTERS], axis=2)
 
     @classmethod
     def concatenate(cls, results: Sequence[Result]) -> Result:
@@ -289,7 +286,7 @@ class Result:
 
 def from_counters(counters: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
     """`Result.spikes`, and what of `Result.activity` the hardware counts, from what `Result.counters` gives."""
-    known = {_KEYS.get(name, name): counters[:, :, place] for place, name in enumerate(COUNTERS)}
+    known = {name: counters[:, :, place] for place, name in enumerate(COUNTERS)}
     return known.pop("spikes"), known
 
 

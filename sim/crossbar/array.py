@@ -410,10 +410,10 @@ def _without_wires(device: Device) -> Device:
 def build_arrays(chip: ProgrammedChip, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:
     """Programmed crossbars of every layer; `progress(done, total)` counts the tiles of a layer with IR drop.
 
-    With programming method "verify", fresh cells are programmed by pulses as the hardware does it.
+    With programming method "write-verify", fresh cells are programmed by pulses as the hardware does it.
     """
     programmed: list[NDArray[np.float64] | None] = [None] * len(chip.layers)
-    if chip.programming.method == "verify":
+    if chip.programming.method == "write-verify":
         programmed = [layer.state.g_S for layer in program_chip(chip).layers]
     return tuple(
         CrossbarArray(index, layer, shape, chip.device, chip.seed, progress, g_S, chip.read_s)

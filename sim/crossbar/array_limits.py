@@ -110,7 +110,7 @@ def array_problems(chip: ProgrammedChip) -> Iterator[str]:
             f"layer '{far.layer}' would lose {share} of the read voltage; set wire_ohm to see what that does, or lower "
             f"g_max_S ({device.g_max_S:g}) or [crossbar] tile_columns"
         )
-    moved = half_selected_levels(chip) if chip.programming.method == "verify" else None
+    moved = half_selected_levels(chip) if chip.programming.method == "write-verify" else None
     if moved is not None and moved > _HALF_SELECTED:
         beyond = moved > device.levels - 1
         how_far = "through its whole range" if beyond else f"by up to {moved:.2g} levels"

@@ -128,7 +128,7 @@ class Observer:
         self._parts.append((layer, counted, len(codes), fired))
 
     def counts(self, layers: Sequence[int]) -> ConverterCounts:
-        """Sums over layers of the unit that are copies of each other."""
+        """Sums over layers of the unit that are replicas of each other."""
         parts = [part for part in self._parts if part[0] in layers]
         outputs = self._chip.parameters.layers[layers[0]].outputs
         numbers = sum((counted[0] for _, counted, _, _ in parts), np.zeros(4, np.int64))

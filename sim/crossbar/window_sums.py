@@ -31,7 +31,7 @@ class WindowScatter:
     ----------
     windows, shapes : the windows, and the map that each reads
     starts : where the positions of each window's map begin in the list of `sim.crossbar.windows.MapLists`
-    copies, copy : crossbars that share the positions, and which of them this is (`hw.params.plan`)
+    replicas, replica : crossbars that share the positions, and which of them this is (`hw.params.plan`)
 
     Attributes
     ----------
@@ -49,8 +49,8 @@ class WindowScatter:
         windows: Sequence[Window],
         shapes: Sequence[MapShape],
         starts: Sequence[int],
-        copies: int = 1,
-        copy: int = 0,
+        replicas: int = 1,
+        replica: int = 0,
     ) -> None:
         orders, table, bounds, segments = [], [], [], []
         rows = values = places = before = 0
@@ -58,8 +58,8 @@ class WindowScatter:
             weights = window.kernel[0] * window.kernel[1]
             table.append((start, shape.positions, shape.channels, weights, places, values))
             counts, found = _segments(window, shape, rows)
-            if copies > 1:
-                counts, found = _of_copy(counts, found, copies, copy)
+            if replicas > 1:
+                counts, found = _of_replica(counts, found, replicas, replica)
             bounds.append(before + np.concatenate([[0], np.cumsum(counts)]))
             segments.append(found)
             orders.append(rows + _order(window, shape))
@@ -124,16 +124,16 @@ def _segments(window: Window, shape: MapShape, rows: int) -> tuple[NDArray[np.in
     return np.array(counts), np.concatenate(found) if found else np.empty((0, 3), np.int64)
 
 
-def _of_copy(
-    counts: NDArray[np.int64], segments: NDArray[np.int64], copies: int, copy: int
+def _of_replica(
+    counts: NDArray[np.int64], segments: NDArray[np.int64], replicas: int, replica: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Segments of a copy, of one read each: its own reads are those whose number is `copy` modulo `copies`."""
+    """Segments of a replica, of one read each: its own reads are those whose number is `replica` modulo `replicas`."""
     each = np.repeat(np.arange(len(segments)), segments[:, 1])
     offset = np.arange(len(each)) - np.repeat(np.cumsum(segments[:, 1]) - segments[:, 1], segments[:, 1])
     read = segments[each, 0] + offset
-    own = read % copies == copy
+    own = read % replicas == replica
     position = np.repeat(np.arange(len(counts)), counts)[each]
-    found = np.stack([read // copies, np.ones_like(read), segments[each, 2] + offset], axis=1)
+    found = np.stack([read // replicas, np.ones_like(read), segments[each, 2] + offset], axis=1)
     return np.bincount(position[own], minlength=len(counts)), found[own]
 
 

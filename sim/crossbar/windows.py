@@ -19,7 +19,7 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.row_sums import list_driven
 from spikeloom.sim.crossbar.window_sums import WindowScatter
 
-__all__ = ["Driven", "LayerWindows", "MapLists", "map_of_copies", "map_of_pixels", "whole_vectors", "window_runs"]
+__all__ = ["Driven", "LayerWindows", "MapLists", "map_of_pixels", "map_of_replicas", "whole_vectors", "window_runs"]
 
 
 def map_of_pixels(pixels: NDArray[np.uint8], shape: MapShape) -> NDArray[np.uint8]:
@@ -31,16 +31,16 @@ def map_of_pixels(pixels: NDArray[np.uint8], shape: MapShape) -> NDArray[np.uint
     )
 
 
-def map_of_copies(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
-    """Values of a stage's copies, each [..., own positions * channels], as those of the stage: position p is copy
-    p % copies' own position p // copies. Of a single copy, its array itself.
+def map_of_replicas(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
+    """Values of a stage's replicas, each [..., own positions * channels], as those of the stage: position p is replica
+    p % replicas' own position p // replicas. Of a single replica, its array itself.
     """
     if len(parts) == 1:
         return parts[0]
     shape = parts[0].shape[:-1]
     joined = np.empty((*shape, sum(part.shape[-1] for part in parts) // channels, channels), parts[0].dtype)
-    for copy, part in enumerate(parts):
-        joined[..., copy :: len(parts), :] = part.reshape(*shape, -1, channels)
+    for replica, part in enumerate(parts):
+        joined[..., replica :: len(parts), :] = part.reshape(*shape, -1, channels)
     return joined.reshape(*shape, -1)
 
 
@@ -98,7 +98,7 @@ def _starts(plan: Plan) -> list[int]:
 
 
 class LayerWindows:
-    """The windows of one layer: of a crossbar stage, or of one of its copies. `of` has those of a plan.
+    """The windows of one layer: of a crossbar stage, or of one of its replicas. `of` has those of a plan.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class LayerWindows:
     """
 
     def __init__(self, plan: Plan, stage: CrossbarStage, number: int = 0) -> None:
-        """`number` is that of the copy, 0 .. stage.copies - 1."""
+        """`number` is that of the replica, 0 .. stage.replicas - 1."""
         starts = _starts(plan)
         parts, rows = [], 0
         for window in stage.windows:
@@ -119,18 +119,18 @@ class LayerWindows:
             runs[..., 2] += rows
             parts.append(runs)
             rows += window.rows(shape)
-        self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1)[number :: stage.copies], np.int32)
+        self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1)[number :: stage.replicas], np.int32)
         self.positions = len(self.runs)
         begins = [starts[window.source] for window in stage.windows]
         self.spread = None
         if self.positions > 1:
-            self.spread = WindowScatter(stage.windows, plan.sources(stage), begins, stage.copies, number)
+            self.spread = WindowScatter(stage.windows, plan.sources(stage), begins, stage.replicas, number)
 
     @staticmethod
     @functools.lru_cache(maxsize=8)
     def of(plan: Plan) -> tuple[LayerWindows, ...]:
         """The windows of every layer, kept for the next run of the same plan."""
-        return tuple(LayerWindows(plan, place.stage, place.copy) for place in plan.placements)
+        return tuple(LayerWindows(plan, place.stage, place.replica) for place in plan.placements)
 
 
 class MapLists:

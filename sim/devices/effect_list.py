@@ -62,8 +62,8 @@ class EffectEntry:
         apply, and the fields have to keep their defaults
     make : the effect for a device and a layer's hardware; None for what is no change of conductances
     where : "cells", to the conductances that programming leaves, whichever its method; "pulses", so with method
-        "direct", while with "verify" the pulses have it in them (`sim.programming.cells`); "array", to what reads see
-        of the cells; "reads", drawn at each read (`sim.crossbar.adc`)
+        "direct", while with "write-verify" the pulses have it in them (`sim.programming.cells`); "array", to what reads
+        see of the cells; "reads", drawn at each read (`sim.crossbar.adc`)
     unused : why the fields do nothing where the effect does not apply, a clause
     remedy : what to do where its stage loses accuracy, for the diagnosis; if not given, to lower the fields
     """

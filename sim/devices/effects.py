@@ -51,7 +51,7 @@ class DeviceVariation:
 
 @dataclass(frozen=True)
 class ProgrammingError:
-    """What program-and-verify leaves, drawn at each programming: G <- max(0, G + sigma * (G_max - G_min) * N).
+    """What write-verify leaves, drawn at each programming: G <- max(0, G + sigma * (G_max - G_min) * N).
 
     Additive and independent of the level, in a fraction of the conductance range, as verify windows are set.
     """
@@ -121,7 +121,8 @@ EFFECTS = EffectList(
         "stuck cells",
         lambda d, p, _: StuckCells(d.stuck_on, d.stuck_off, d.g_min_S, d.g_max_S),
         "pulses",
-        remedy='lower [device] stuck_on and stuck_off, or set [programming] method = "verify", fault_aware = true',
+        remedy="lower [device] stuck_on and stuck_off, or set [programming] "
+        'method = "write-verify", fault_aware = true',
     ),
     EffectEntry(
         ("read_sigma",),

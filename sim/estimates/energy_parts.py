@@ -85,7 +85,7 @@ def _wires(events: Events, activity: str) -> list[Count]:
 
 
 def _conversions(events: Events) -> list[Count]:
-    return events.by_layer(events.activity("adc_conversions"), [2.0 ** (s.adc_bits - 8) for s in events.shapes])
+    return events.by_layer(events.activity("conversions"), [2.0 ** (s.adc_bits - 8) for s in events.shapes])
 
 
 def _pulses(events: Events, row_bits: int) -> list[Count]:
@@ -100,7 +100,7 @@ def _rows(events: Events) -> list[Count]:
 
 def _codes(events: Events) -> list[Count]:
     """A code, and whether it was clipped."""
-    found = events.activity("adc_conversions")
+    found = events.activity("conversions")
     return events.by_layer([each * (s.code_bits + 1) for s, each in zip(events.shapes, found, strict=True)])
 
 
@@ -169,14 +169,14 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         "sample and hold", "sampling", "columns sampled, two a pair", "sample_J",
-        lambda events: events.by_layer([2 * found for found in events.activity("adc_conversions")]),
+        lambda events: events.by_layer([2 * found for found in events.activity("conversions")]),
         "ISAAC [A. Shafiee et al., ISCA 2016]: 10 uW for 1,024 at 100 ns, 1 fJ each; high: 50 fF at 1 V, an estimate",
     ),
     Part(
         "converters", "adc", "conversions", "adc_J_per_conversion", _conversions,
         "ISAAC: an 8-bit SAR ADC of 1.28 GS/s at 2 mW, 1.6 pJ; range: 2 to 40 fJ a step of the Walden figure of merit "
         "[B. Murmann, ADC performance survey]; 2^bits understates converters above some 10 bits",
-        "adc_conversions",
+        "conversions",
     ),
     Part(
         "row drivers", "dac", "row pulses of 1-bit drivers", "dac_J_per_pulse", lambda events: _pulses(events, 1),

@@ -112,7 +112,7 @@ def _maps(events: Events) -> list[Store]:
     found = []
     for number, shape in enumerate(plan.maps[:-1]):
         made_by = plan.stages[number - 1] if number else None
-        banks = made_by.copies if isinstance(made_by, CrossbarStage) else 1
+        banks = made_by.replicas if isinstance(made_by, CrossbarStage) else 1
         read = sum(
             words_inside(window, shape) for stage in plan.stages for window in stage.windows if window.source == number
         )

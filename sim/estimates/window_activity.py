@@ -14,7 +14,7 @@ from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.params.plan import MapShape, PoolStage, Window
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
-from spikeloom.sim.crossbar.windows import map_of_copies, map_of_pixels
+from spikeloom.sim.crossbar.windows import map_of_pixels, map_of_replicas
 from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.pooling import pool_of
 
@@ -35,16 +35,16 @@ def steps_of(
 ) -> list[StepCycles]:
     """Cycles of the `steps` steps of image `number` of a run, whose windows are `active`, see `window_activity`.
 
-    parameters : of a unit that differs in its copies; the chip's if not given
+    parameters : of a unit that differs in its replicas; the chip's if not given
     """
     parameters = chip.parameters if parameters is None else parameters
     crossbars = parameters.plan.crossbar_stages
     found = []
     for step in range(steps):
         layers = [
-            windows[number, step, copy :: stage.copies].tolist()
+            windows[number, step, replica :: stage.replicas].tolist()
             for windows, (_, stage) in zip(active, crossbars, strict=True)
-            for copy in range(stage.copies)
+            for replica in range(stage.replicas)
         ]
         skipped = step // parameters.phases < chip.skip
         found.append(step_cycles(parameters, layers, macro_of(chip), skipped=skipped))
@@ -87,7 +87,7 @@ def window_activity(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Res
             for window in stage.windows:
                 found[number][live, step] |= _active(maps[window.source], plan.maps[window.source], window)
             parts = [spikes[layer][live, step] for layer in stage.layers]
-            maps.append(map_of_copies(parts, plan.channels[stage.layer]))
+            maps.append(map_of_replicas(parts, plan.channels[stage.layer]))
     return tuple(found.values())
 
 

@@ -54,13 +54,13 @@ class Refresh:
 
     __repr__ = short_repr
 
-    def time_share(self, seconds_an_image: float) -> float | None:
+    def time_share(self, seconds_per_image: float) -> float | None:
         """Share of its time, 0 .. 1, that the chip is programmed instead of at work; None where it is not known."""
         if self.cost is None or not self.interval:
             return None
-        return self.cost.time_s / (self.cost.time_s + self.interval * seconds_an_image)
+        return self.cost.time_s / (self.cost.time_s + self.interval * seconds_per_image)
 
-    def energy_an_image_J(self) -> dict[str, float] | None:
+    def energy_per_image_J(self) -> dict[str, float] | None:
         """Joules of programming, an image: low, typical and high; None where they are not known."""
         if self.cost is None or not self.interval:
             return None
@@ -72,7 +72,7 @@ def programming_cost(chip: ProgrammedChip) -> ProgrammingCost | None:
 
     Cells that have drifted are nearer to their levels than fresh ones, and should need less.
     """
-    if chip.programming.method != "verify":
+    if chip.programming.method != "write-verify":
         return None
     programming = program_chip(chip)
     return ProgrammingCost(programming.cycles / chip.clock_Hz, programming.energy_J["total"])

@@ -154,7 +154,7 @@ def program_rows(  # type: ignore[no-untyped-def]
     start, stop, targets, mask, window, tries, smallest, largest, keys, device, table, driver,
     g_S, pulses, reads, load, read_load, seen, codes, given, failed,
 ):  # fmt: skip
-    """Program and verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
+    """Write-verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
 
     targets : uint16; codes (uint16), given (uint8, pulses of the pass) and failed (bool) are written; all arrays are
     [2, inputs, outputs]

@@ -1,4 +1,4 @@
-"""Program and verify of whole layers: what the hardware's Programmer does to the cells, without the hardware.
+"""Write-verify of whole layers: what the hardware's Programmer does to the cells, without the hardware.
 
 A cell is read; while its code is further than the window from its target, and it has tries left, it gets a pulse
 towards the target and is read again. Cells do not disturb one another and have draws of their own, so programming a
@@ -163,7 +163,7 @@ def program_cells(
 
     def rows(start: int) -> None:
         program_rows(
-            start, min(start + _ROWS, model.inputs), targets, chosen, programming.window_code, programming.tries,
+            start, min(start + _ROWS, model.inputs), targets, chosen, programming.tolerance_code, programming.tries,
             smallest, largest, model.keys, model.constants, normal_table(), driver, *after.arrays,
             outcome.codes, outcome.pulses, outcome.failed,
         )  # fmt: skip
@@ -216,7 +216,7 @@ def program_layer(
         verify_reads=reads,
         cycles=cycles,
         energy_J=programming_energy(chip, load, read_load, reads),
-        window=programming.window_code,
+        window=programming.tolerance_code,
     )
 
 

@@ -16,7 +16,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import ACTIVITIES, Result, Trace
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import CrossbarArray, RowSums
-from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_copies, map_of_pixels
+from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_pixels, map_of_replicas
 from spikeloom.sim.reference.decision import Decision
 from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.layer import LayerRun, Observe
@@ -146,7 +146,7 @@ def run_chunk(
                     out.trace.spikes[index][where, step - 1] = np.packbits(layer_step.spikes, axis=1)
                     if out.trace.membranes is not None:
                         out.trace.membranes[index][where, step - 1] = layers[index].membranes(live)
-            maps.append(map_of_copies(parts, plan.channels[stage.layer]))
+            maps.append(map_of_replicas(parts, plan.channels[stage.layer]))
         if period < chip.skip:
             continue
         if chip.readout == Readout.SPIKES:

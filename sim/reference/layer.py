@@ -121,7 +121,7 @@ class LayerRun:
         activity = {
             "row_pulses": sums["rows"] * p.column_tiles,
             "tile_reads": sums["tiles"] * p.column_tiles,
-            "adc_conversions": sums["tiles"] * p.outputs,
+            "conversions": sums["tiles"] * p.outputs,
             "saturations": sums["saturations"],
             "conductance": sums["conductance"],
             "stray": sums["stray"],

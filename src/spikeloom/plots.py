@@ -103,7 +103,8 @@ def raster(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | No
 
 
 def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
-    """Membranes of one image after the reset until its decision, and the threshold, a panel a layer, first copies only.
+    """Membranes of one image after the reset until its decision, and the threshold, a panel a layer, first replicas
+    only.
 
     result : with a full trace, of `predict(..., trace=True)`
     image : row of the result
@@ -111,7 +112,7 @@ def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] |
     trace, steps = _traced(chip, result, image, "trace=True")
     if trace.membranes is None:
         raise SpikeLoomError("The result's trace has spikes only, and no membranes: run with trace=True")
-    own = [layer for layer, place in enumerate(chip.parameters.plan.placements) if place.copy == 0]
+    own = [layer for layer, place in enumerate(chip.parameters.plan.placements) if place.replica == 0]
     panels = _many(axes, "membranes, one a layer", 9.4, 0.9 + 1.9 * len(own), rows=len(own))
     overview.membranes(
         [trace.membranes[layer][image, :steps] for layer in own],

@@ -113,14 +113,14 @@ def conductance_maps(chip: ProgrammedChip, most: int = 4, programming: ChipProgr
 
     `programming` is the chip's, if it is known; of a chip that is programmed by pulses it is found otherwise.
     """
-    if programming is None and chip.programming.method == "verify":
+    if programming is None and chip.programming.method == "write-verify":
         programming = program_chip(chip)
     return [conductance_map(chip, index, programming) for index in range(min(most, len(chip.layers)))]
 
 
 def conductance_map(chip: ProgrammedChip, index: int, programming: ChipProgramming | None = None) -> TileMap:
     """That of layer `index`, see `conductance_maps`."""
-    if programming is None and chip.programming.method == "verify":
+    if programming is None and chip.programming.method == "write-verify":
         programming = program_chip(chip)
     layer, shape, device = chip.layers[index], chip.parameters.layers[index], chip.device
     held_S = None if programming is None else programming.layers[index].state.g_S

@@ -14,7 +14,7 @@ from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE
 from spikeloom.sw.passes.tune import Cost, Tuned
 
-__all__ = ["first_copies", "learning_summaries", "strategy_summary", "tuning_summary"]
+__all__ = ["first_replicas", "learning_summaries", "strategy_summary", "tuning_summary"]
 
 
 def learning_summaries(
@@ -79,15 +79,15 @@ def tuning_summary(chip: ProgrammedChip, tuned: Tuned | None) -> dict[str, Any] 
         "after": _cost(tuned.after),
         "layers": [
             {"name": layer.name, "factor": factor, "theta": layer.theta}
-            for layer, factor in zip(first_copies(chip), tuned.factors, strict=True)
+            for layer, factor in zip(first_replicas(chip), tuned.factors, strict=True)
         ],
         "moves": len(tuned.history),
         "evaluations": tuned.evaluations,
     }
 
 
-def first_copies(chip: ProgrammedChip) -> list[ProgrammedLayer]:
-    """The network's layers: of a crossbar with copies the first, since all have the same factor."""
+def first_replicas(chip: ProgrammedChip) -> list[ProgrammedLayer]:
+    """The network's layers: of a crossbar with replicas the first, since all have the same factor."""
     return [chip.layers[stage.layer] for _, stage in chip.parameters.plan.crossbar_stages]
 
 

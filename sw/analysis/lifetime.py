@@ -68,9 +68,9 @@ def measure_lifetime(
         "reads_max": None if end is None else end.reads_max,
         "reads_mean": None if end is None else end.reads_mean,
         "seconds": None if first.images is None else first.images * seconds,
-        "seconds_an_image": seconds,
+        "seconds_per_image": seconds,
         "images_per_s": section.images_per_s or None,
-        "cycles_an_image": cycles,
+        "cycles_per_image": cycles,
         "test_images": count,
         "acceleration": chip.device.acceleration,
         "points": [dataclasses.asdict(point) for point in first.points],
@@ -82,7 +82,7 @@ def measure_lifetime(
             "programming_s": None if refresh.cost is None else refresh.cost.time_s,
             "programming_J": None if refresh.cost is None else refresh.cost.energy_J,
             "time_share": refresh.time_share(seconds),
-            "energy_an_image_J": refresh.energy_an_image_J(),
+            "energy_per_image_J": refresh.energy_per_image_J(),
         },
     }
 

@@ -26,7 +26,7 @@ def mapping_summary(chip: ProgrammedChip, result: Result | None) -> dict[str, An
         "network": _network(chip),
         "image": _shape(plan.input),
         "tiles": sum(stage["tiles"] or 0 for stage in stages),
-        "windows_a_step": sum(stage["positions"] for stage in stages),
+        "windows_per_step": sum(stage["positions"] for stage in stages),
         "stages": stages,
     }
 
@@ -60,7 +60,7 @@ def _stage(chip: ProgrammedChip, number: int, result: Result | None) -> dict[str
         "positions": made.positions,
     }
     known: dict[str, Any] = dict.fromkeys(
-        ("rows", "columns", "copies", "row_tiles", "column_tiles", "tiles", "utilisation", "tile_reads", "silent")
+        ("rows", "columns", "replicas", "row_tiles", "column_tiles", "tiles", "utilisation", "tile_reads", "silent")
     )
     if not isinstance(stage, PoolStage):
         layer = parameters.layers[stage.layer]
@@ -68,10 +68,10 @@ def _stage(chip: ProgrammedChip, number: int, result: Result | None) -> dict[str
         known |= {
             "rows": layer.inputs,
             "columns": layer.outputs,
-            "copies": stage.copies,
+            "replicas": stage.replicas,
             "row_tiles": layer.row_tiles,
             "column_tiles": layer.column_tiles,
-            "tiles": tiles * stage.copies,
+            "tiles": tiles * stage.replicas,
             "utilisation": layer.inputs * layer.outputs / (tiles * layer.tile_rows * layer.tile_columns),
         }
         if result is not None and len(result):

@@ -46,7 +46,7 @@ class CellsReached:
 
 def programmed(programmed: ProgrammedChip) -> ChipProgramming | None:
     """The chip's programming; None where levels are put straight into the cells."""
-    return program_chip(programmed) if programmed.programming.method == "verify" else None
+    return program_chip(programmed) if programmed.programming.method == "write-verify" else None
 
 
 def cells_reached(programmed: ProgrammedChip, programming: ChipProgramming) -> CellsReached:

@@ -25,10 +25,10 @@ from spikeloom.sim.images.pixels import check_images
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.mapping import stage_name
 
-__all__ = ["COPIES", "data_path", "with_copies"]
+__all__ = ["REPLICAS", "data_path", "with_replicas"]
 
-COPIES = (1, 2, 4, 8)
-"""Copies of every crossbar with several positions that cycles are predicted for."""
+REPLICAS = (1, 2, 4, 8)
+"""Replicas of every crossbar with several positions that cycles are predicted for."""
 _WINDOWS = 400_000
 """Windows that are worked out for a report; at least those of one image."""
 _MOST_IMAGES = 20
@@ -40,7 +40,7 @@ class _Stage:
 
     cycles : from getting a step to handing it on
     works, works_silent : a crossbar and its neurons work on windows with spikes, and on those without, which are not
-        read; with copies the mean of a copy
+        read; with replicas the mean of a replica
     waits : they wait for a window, or for the step's first one; likewise
     closes : all the windows are through: the map's last word is written, classes are compared; likewise
     gathers, gather_waits : words are gathered, and a gathered window waits for a crossbar
@@ -55,13 +55,13 @@ class _Stage:
     gather_waits: float = 0.0
 
 
-def with_copies(parameters: NpuParameters, most: int) -> NpuParameters:
-    """The unit with min(most, positions) copies of every crossbar stage."""
+def with_replicas(parameters: NpuParameters, most: int) -> NpuParameters:
+    """The unit with min(most, positions) replicas of every crossbar stage."""
     plan = parameters.plan
     counts = [min(most, plan.maps[number + 1].positions) for number, _ in plan.crossbar_stages]
-    copied = plan.with_copies(counts)
+    copied = plan.with_replicas(counts)
     firsts = [parameters.layers[stage.layer] for _, stage in plan.crossbar_stages]
-    kinds = [layer for layer, copies in zip(firsts, counts, strict=True) for _ in range(copies)]
+    kinds = [layer for layer, replicas in zip(firsts, counts, strict=True) for _ in range(replicas)]
     layers = tuple(
         replace(layer, positions=place.positions) for layer, place in zip(kinds, copied.placements, strict=True)
     )
@@ -84,7 +84,7 @@ def data_path(
     if chip.parameters.plan.is_dense_chain or run is None or not len(run):
         return None
     parameters, plan = chip.parameters, chip.parameters.plan
-    windows = sum(shape.positions for shape in plan.maps[1:]) * float(np.mean(run.steps)) * (1 + len(COPIES))
+    windows = sum(shape.positions for shape in plan.maps[1:]) * float(np.mean(run.steps)) * (1 + len(REPLICAS))
     count = int(np.clip(_WINDOWS // windows, 1, min(_MOST_IMAGES, len(run))))
     pixels = check_images(images[:count], parameters.inputs)
     traced = run_reference(chip, pixels, ids=run.ids[:count], trace="spikes")
@@ -105,7 +105,7 @@ def data_path(
         "between_steps": between / count,
         "share_of_windows": sum(several) / float(cycles.mean()),
         "stages": stages,
-        "copies": [_predicted(chip, active, traced.steps, most) for most in COPIES],
+        "replicas": [_predicted(chip, active, traced.steps, most) for most in REPLICAS],
     }
 
 
@@ -144,18 +144,18 @@ def _add(
     if skipped:
         total.waits += cycles
         return
-    layer, copies = parameters.layers[stage.layer], stage.copies
-    windows = list(window_cycles(layer, words_of(parameters, number), spikes, macro, copies))
+    layer, replicas = parameters.layers[stage.layer], stage.replicas
+    windows = list(window_cycles(layer, words_of(parameters, number), spikes, macro, replicas))
     work = [0, 0]
     for spike in spikes:
         drive, conversion = macro.of(spike)
         work[spike] += drive + 2 + layer.groups * conversion
-    through = [max(window.done for window in windows[copy::copies]) for copy in range(copies)]
-    closes = cycles - sum(through) / copies
-    total.works += work[True] / copies
-    total.works_silent += work[False] / copies
+    through = [max(window.done for window in windows[replica::replicas]) for replica in range(replicas)]
+    closes = cycles - sum(through) / replicas
+    total.works += work[True] / replicas
+    total.works_silent += work[False] / replicas
     total.closes += closes
-    total.waits += cycles - sum(work) / copies - closes
+    total.waits += cycles - sum(work) / replicas - closes
     total.gather_waits += sum(window.handed - window.gathered for window in windows)
 
 
@@ -189,11 +189,11 @@ def _measured(cycles: NDArray[np.int64], measured: Result | None, count: int) ->
 def _predicted(
     chip: ProgrammedChip, active: Sequence[NDArray[np.bool_]], steps: NDArray[np.int32], most: int
 ) -> dict[str, Any]:
-    """What `most` copies of every crossbar with several positions would take, with the same spikes."""
-    parameters = with_copies(chip.parameters, most)
+    """What `most` replicas of every crossbar with several positions would take, with the same spikes."""
+    parameters = with_replicas(chip.parameters, most)
     found = [
         image_cycles(parameters, steps_of(chip, active, number, taken, parameters), 1)
         for number, taken in enumerate(steps.tolist())
     ]
     tiles = sum(layer.row_tiles * layer.column_tiles for layer in parameters.layers)
-    return {"copies": most, "cycles": float(np.mean(found)), "tiles": tiles}
+    return {"replicas": most, "cycles": float(np.mean(found)), "tiles": tiles}

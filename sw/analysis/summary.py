@@ -62,7 +62,7 @@ def _steps(result: Result | None) -> dict[str, float | int | None]:
 
 
 _ACTIVITY = (
-    "spikes", "row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance", "stray", "neuron_updates",
+    "spikes", "row_pulses", "tile_reads", "conversions", "saturations", "conductance", "stray", "neuron_updates",
 )  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def ideal_cells(programmed: ProgrammedChip) -> ProgrammedChip:
 def device_stages(programmed: ProgrammedChip) -> list[tuple[str, ProgrammedChip]]:
     """The effects that are on, one added after the other; the last is the chip itself.
 
-    Stages and their order are those of `sim.devices.effects.EFFECTS`. With program and verify, "programming" is
+    Stages and their order are those of `sim.devices.effects.EFFECTS`. With write-verify, "programming" is
     everything about pulses, cells that differ included, before there are stuck cells and noise; "fault-aware mapping"
     is what the second pass gives back, and effects that pulses do not have in them come after it. Cells that drift are
     held until the last stage, "drift"; others that are not linear ones come first, as "cells".
@@ -120,7 +120,7 @@ def device_stages(programmed: ProgrammedChip) -> list[tuple[str, ProgrammedChip]
             stages.append((stage, now))
 
     programming = programmed.programming
-    verify = programming.method == "verify"
+    verify = programming.method == "write-verify"
     by_stage: dict[str, tuple[str, ...]] = {}
     in_pulses: list[str] = []
     for entry in EFFECTS:

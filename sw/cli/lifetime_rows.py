@@ -27,7 +27,7 @@ def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
         rows["lifetime, reads of a row, mean"] = decimal(found["reads_mean"], 1)
         pace = "back to back" if found["images_per_s"] is None else f"{found['images_per_s']:g} images a second"
         rows[f"lifetime, {pace}"] = duration(found["seconds"])
-    rows["clock cycles from image to image, fresh cells"] = decimal(found["cycles_an_image"], 1)
+    rows["clock cycles from image to image, fresh cells"] = decimal(found["cycles_per_image"], 1)
     if refresh["interval"] is None:
         rows["refresh every"] = "never: " + never
     elif refresh["interval"] == 0:
@@ -39,5 +39,5 @@ def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
         rows["programming, energy (modelled)"] = span(refresh["programming_J"], "J") if known else "not counted"
         if known:
             rows["time spent programming"] = f"{refresh['time_share']:.3g} of 1"
-            rows["programming, energy an image"] = span(refresh["energy_an_image_J"], "J")
+            rows["programming, energy an image"] = span(refresh["energy_per_image_J"], "J")
     return rows

@@ -78,7 +78,7 @@ Checked where the data or the network is known:
 
 - `data.calibration_images` + `data.validation_images` is at most the number of training images.
 - `convert.average_pooling = "weights"` needs a network with average pooling.
-- `crossbar.copies` above 1 needs a layer with several positions; in a list there is a number for every layer with
+- `crossbar.replicas` above 1 needs a layer with several positions; in a list there is a number for every layer with
   weights, at most its number of positions (so 1 for a dense layer).
 - With `nir.file`, `[neuron]`, `coding.phases` and `decision.readout` are what the file's neurons are
   ([NIR](nir.md#neurons)).

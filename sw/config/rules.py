@@ -164,7 +164,7 @@ def _traced(config: Tables) -> Iterator[str]:
 
 
 def _eighths(config: Tables) -> Iterator[str]:
-    for name in ("window", "amplitude_min", "amplitude_max"):
+    for name in ("tolerance", "amplitude_min", "amplitude_max"):
         value = getattr(config.programming, name)
         if value * CODES_PER_LEVEL != round(value * CODES_PER_LEVEL):
             yield (
@@ -316,7 +316,7 @@ RULES: tuple[Rule, ...] = (
     # devices and programming
     Needs(
         _eighths,
-        "`programming.window`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, "
+        "`programming.tolerance`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, "
         "as the registers hold them",
     ),
     Unused(
@@ -325,7 +325,7 @@ RULES: tuple[Rule, ...] = (
             "device.pulse_down",
             "device.soft_bounds",
             "device.v_program_V",
-            "programming.window",
+            "programming.tolerance",
             "programming.tries",
             "programming.amplitude_min",
             "programming.amplitude_max",

@@ -324,12 +324,12 @@ class LearningSection(Section):
     ] = 400_000
 
 
-def _copies(value: Any) -> Any:
+def _replicas(value: Any) -> Any:
     """A list as a tuple; one sentence for what is neither a number nor a list of numbers of at least 1."""
     numbers = list(value) if isinstance(value, list | tuple) else [value]
     if not numbers or not all(is_whole(n) and n >= 1 for n in numbers):
         raise SpikeLoomError(
-            f"copies must be a whole number of at least 1, or a list of such numbers, one a layer, not {value!r}"
+            f"replicas must be a whole number of at least 1, or a list of such numbers, one a layer, not {value!r}"
         )
     return tuple(numbers) if isinstance(value, list | tuple) else value
 
@@ -342,9 +342,9 @@ class CrossbarSection(Section):
     adc_bits: Annotated[
         int, Field(ge=1, le=16, description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits")
     ] = 8
-    copies: Annotated[
+    replicas: Annotated[
         int | tuple[int, ...],
-        BeforeValidator(_copies),
+        BeforeValidator(_replicas),
         Field(
             description="crossbars with the weights of one layer, which take its output positions in turn; one number "
             "for all layers with several positions (at most as many as it has), or a number a layer, crossbars"

@@ -1,6 +1,6 @@
 """What a diagnosis looks at: one run of the integer reference over some images, counted layer by layer.
 
-Layers are those of the network: copies of a crossbar count as one. Columns are a layer's outputs: neurons of a dense
+Layers are those of the network: replicas of a crossbar count as one. Columns are a layer's outputs: neurons of a dense
 layer, channels of a convolution.
 """
 

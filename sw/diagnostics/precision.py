@@ -161,7 +161,7 @@ def device_loss(measures: Measures) -> Iterator[Sign]:
                 measures,
                 fall,
                 f"the network does not bear the effect '{effect}'",
-                _remedy(effect, measures.programmed.programming.method == "verify"),
+                _remedy(effect, measures.programmed.programming.method == "write-verify"),
             )
 
 

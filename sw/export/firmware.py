@@ -108,7 +108,7 @@ def network_header(
     chip : the chip
     pixels : images to try, see `sim.images.pixels.check_images`, 1 .. 65,536; image i has the tag i, and the draws of
         number i
-    programming : whether the list programs the cells; default: if [programming] has the method "verify"
+    programming : whether the list programs the cells; default: if [programming] has the method "write-verify"
     expected : what the images give; default: what the reference says
     comment : where the chip and the images come from, a sentence or two
 
@@ -118,11 +118,12 @@ def network_header(
         "direct"
     TypeError : images of another type
     """
-    verify = chip.programming.method == "verify"
+    verify = chip.programming.method == "write-verify"
     programming = verify if programming is None else programming
     if programming and not verify:
         raise SpikeLoomError(
-            'A list that programs the cells needs [programming] method = "verify", not "direct"; leave programming out'
+            'A list that programs the cells needs [programming] method = "write-verify", not "direct"; leave '
+            "programming out"
         )
     pixels = check_images(pixels, image_shape(chip.parameters))
     if len(pixels) > _MOST_TAGS:

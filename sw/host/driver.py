@@ -125,7 +125,7 @@ class Host:
         check_switch("fault_aware", fault_aware, optional=True)
         check_progress(progress)
         programmed, calibration = _as_programmed(chip)
-        method = method or ("pulses" if programmed.programming.method == "verify" else "fast")
+        method = method or ("pulses" if programmed.programming.method == "write-verify" else "fast")
         if method not in ("pulses", "fast"):
             raise SpikeLoomError(f"The method of a load must be 'pulses' or 'fast', not {method!r}")
         devices = self.transport.devices

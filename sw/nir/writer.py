@@ -39,7 +39,7 @@ _ABSENT = {
     "clip": ("limits of the membrane", "[neuron] clip 0.0"),
     "no_reset": ("neurons without a reset", "[neuron] reset and output_reset 'subtract', or both 'zero'"),
     "resets": ("layers with different resets", "[neuron] reset and output_reset 'subtract', or both 'zero'"),
-    "copies": ("copies of a crossbar whose neurons differ", "[crossbar] copies 1"),
+    "replicas": ("replicas of a crossbar whose neurons differ", "[crossbar] replicas 1"),
 }
 """What a chip may have and NIR does not, and how to make a chip without."""
 
@@ -124,7 +124,7 @@ def chip_to_nir(chip: ProgrammedChip, start: float = 0.0) -> Any:
         clip=any(layer.clip for layer in chip.layers),
         no_reset=any(layer.reset == Reset.NONE for layer in chip.layers),
         resets=any(layer.reset != first.reset for layer in chip.layers),
-        copies=_copies_differ(chip),
+        replicas=_replicas_differ(chip),
     )
     threshold = _threshold(chip, start)
     shape = (plan.input.channels, plan.input.height, plan.input.width)
@@ -158,8 +158,8 @@ def _check(**found: bool) -> None:
             raise UnsupportedError(f"The chip has {what}, which NIR does not have; compile it with {remedy}")
 
 
-def _copies_differ(chip: ProgrammedChip) -> bool:
-    """Whether copies have biases, thresholds or starts of their own, so that they are not one layer of NIR."""
+def _replicas_differ(chip: ProgrammedChip) -> bool:
+    """Whether replicas have biases, thresholds or starts of their own, so that they are not one layer of NIR."""
     firsts = (chip.layers[place.stage.layer] for place in chip.parameters.plan.placements)
     return any(
         (layer.theta, layer.v0) != (first.theta, first.v0) or bool(np.any(layer.bias != first.bias))

@@ -19,7 +19,7 @@ MAX_GAIN_SHIFT = 15
 
 
 def calibrate_adc(wide: ProgrammedChip, images: NDArray[np.uint8], adc_bits: int, quantile: float) -> tuple[int, ...]:
-    """Gain shift of every layer of the network: copies of a crossbar have the same.
+    """Gain shift of every layer of the network: replicas of a crossbar have the same.
 
     The images run through ideal cells with converters that neither saturate nor round. A current I fits shift g if
     round(I / 2^g) is a code; at least the share `quantile` of all tile-column currents of tiles that are read must fit.

@@ -41,7 +41,7 @@ _SHIFTS = 6
 def choose_converters(
     wide: ProgrammedChip, images: NDArray[np.uint8], adc_bits: int, share: float | None = None
 ) -> tuple[Converters, ...]:
-    """For every layer of the network; copies of a crossbar have the same.
+    """For every layer of the network; replicas of a crossbar have the same.
 
     Parameters
     ----------

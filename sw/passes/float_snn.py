@@ -263,12 +263,12 @@ class SpikingNetwork:
 def spiking_network(programmed: ProgrammedChip, network: Network | None = None) -> SpikingNetwork:
     """The dynamics of a chip: with its integers, or with a normalised network's real weights and thresholds of 1.
 
-    Its layers are the network's: copies of a crossbar, which compute the same, are one.
+    Its layers are the network's: replicas of a crossbar, which compute the same, are one.
     """
     layers = []
     shared = programmed.parameters.plan
     numbers = [stage.layer for _, stage in shared.crossbar_stages]
-    plan = shared.with_copies([1] * len(numbers))
+    plan = shared.with_replicas([1] * len(numbers))
     full = full_rate(programmed.coding, programmed.parameters.phases)
     for index, (number, (_, stage)) in enumerate(zip(numbers, plan.crossbar_stages, strict=True)):
         chip, shape = programmed.layers[number], programmed.parameters.layers[number]

@@ -19,7 +19,7 @@ from spikeloom.sw.config.config import Config
 from spikeloom.sw.passes.check_ranges import check_layer
 from spikeloom.sw.passes.quantise import Levels
 
-__all__ = ["copies_of", "map_to_chip"]
+__all__ = ["map_to_chip", "replicas_of"]
 
 _MAX_MEMBRANE_BITS = 48
 _MAX_REGISTER = 2**31 - 1
@@ -38,25 +38,25 @@ def map_to_chip(
 
     Parameters
     ----------
-    layers : of the network, one a crossbar stage; a layer with copies becomes as many of the chip
+    layers : of the network, one a crossbar stage; a layer with replicas becomes as many of the chip
     gains : gain shift of every layer's ADC; 0 if not given
     adc_bits : instead of the configuration's (calibration looks through wide ADCs)
-    plan : what every layer reads, without copies; a chain of dense layers if not given
+    plan : what every layer reads, without replicas; a chain of dense layers if not given
 
     Raises
     ------
     ConfigError : a layer is larger than its load addresses or its programmer's buffer, membranes would be wider than 48
-        bits, k is out of reach, more than the first layer reads analog inputs, or copies do not fit
+        bits, k is out of reach, more than the first layer reads analog inputs, or replicas do not fit
     """
     gains = list(gains) if gains is not None else [0] * len(layers)
     if plan is None:
         plan = Plan.dense((layers[0].positive.shape[0], *(layer.positive.shape[1] for layer in layers)))
     plan = _started(plan, config)
     _check_analog(plan, layers, config)
-    plan = plan.with_copies(copies_of(plan, layers, config))
+    plan = plan.with_replicas(replicas_of(plan, layers, config))
     shapes = []
     for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbar_stages, strict=True)):
-        positions = plan.placements[stage.layer].positions  # of the first copy, which has most
+        positions = plan.placements[stage.layer].positions  # of the first replica, which has most
         inputs, outputs = layer.positive.shape
         check_layer(layer.name, outputs, positions, config)
         shapes.append(
@@ -106,10 +106,10 @@ def map_to_chip(
                     "one scale, or lower clip"
                 ],
             )
-    parts = [  # of every layer of the unit: the network's layer that it is a copy of
-        (number, replace(shapes[number], positions=place.positions), place.copy)
+    parts = [  # of every layer of the unit: the network's layer that it is a replica of
+        (number, replace(shapes[number], positions=place.positions), place.replica)
         for number, (_, stage) in enumerate(plan.crossbar_stages)
-        for place in plan.placements[stage.layer : stage.layer + stage.copies]
+        for place in plan.placements[stage.layer : stage.layer + stage.replicas]
     ]
     parameters = NpuParameters(
         layers=tuple(shape for _, shape, _ in parts),
@@ -120,8 +120,8 @@ def map_to_chip(
         pulse_cycles=config.hardware.pulse_cycles,
     )
     programmed = [
-        _programmed(layers[number], shape, config, gains[number], number == len(layers) - 1, copy)
-        for number, shape, copy in parts
+        _programmed(layers[number], shape, config, gains[number], number == len(layers) - 1, replica)
+        for number, shape, replica in parts
     ]
     return ProgrammedChip(
         name=config.name,
@@ -156,48 +156,49 @@ def _started(plan: Plan, config: Config) -> Plan:
     return replace(plan, stages=tuple(stages))
 
 
-def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]:
-    """Copies of every crossbar stage, as [crossbar] copies says; `ConfigError` where they do not fit the network."""
-    wanted = config.crossbar.copies
+def replicas_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]:
+    """Replicas of every crossbar stage, as [crossbar] replicas says; `ConfigError` where they do not fit the
+    network."""
+    wanted = config.crossbar.replicas
     positions = [plan.maps[number + 1].positions for number, _ in plan.crossbar_stages]
     if isinstance(wanted, int):
         if wanted > 1 and max(positions) == 1:
             raise ConfigError(
                 config.name,
                 [
-                    f"[crossbar] copies must be 1 for this network, whose layers have one position each, not {wanted}; "
-                    "leave copies out"
+                    f"[crossbar] replicas must be 1 for this network, whose layers have one position each, not "
+                    f"{wanted}; leave replicas out"
                 ],
             )
-        copies = [min(wanted, count) for count in positions]
+        replicas = [min(wanted, count) for count in positions]
     else:
         if len(wanted) != len(positions):
             raise ConfigError(
                 config.name,
                 [
-                    f"[crossbar] copies must be one number, or {len(positions)} for the {len(positions)} layers of "
+                    f"[crossbar] replicas must be one number, or {len(positions)} for the {len(positions)} layers of "
                     f"this network, not {len(wanted)}"
                 ],
             )
-        copies = list(wanted)
+        replicas = list(wanted)
         for layer, given, most in zip(layers, wanted, positions, strict=True):
             if given > most:
                 raise ConfigError(
                     config.name,
                     [
-                        f"[crossbar] copies must be at most {most} for layer '{layer.name}', its number of positions, "
-                        f"not {given}"
+                        f"[crossbar] replicas must be at most {most} for layer '{layer.name}', its number of "
+                        f"positions, not {given}"
                     ],
                 )
-    if sum(copies) > MAX_LAYERS:
+    if sum(replicas) > MAX_LAYERS:
         raise ConfigError(
             config.name,
             [
-                f"the network has {sum(copies)} crossbars with all their copies, and at most {MAX_LAYERS} fit; lower "
-                "[crossbar] copies, or use fewer layers"
+                f"the network has {sum(replicas)} crossbars with all their replicas, and at most {MAX_LAYERS} fit; "
+                "lower [crossbar] replicas, or use fewer layers"
             ],
         )
-    return copies
+    return replicas
 
 
 def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
@@ -220,11 +221,11 @@ def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
 
 
 def _programmed(
-    layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool, copy: int
+    layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool, replica: int
 ) -> ProgrammedLayer:
     neuron = config.neuron
     return ProgrammedLayer(
-        name=layer.name if copy == 0 else f"{layer.name} copy {copy}",
+        name=layer.name if replica == 0 else f"{layer.name} replica {replica}",
         positive=layer.positive,
         negative=layer.negative,
         bias=layer.bias.astype(np.int32),

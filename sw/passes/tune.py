@@ -191,7 +191,7 @@ def scale_network(network: Network, factors: Factors) -> Network:
 
 def scale_chip(chip: ProgrammedChip, factors: Factors) -> ProgrammedChip:
     """Equation 5 on a chip: thresholds, start values and clips divided by the factors, one for every layer of the
-    network, and so for all copies of a crossbar; levels and biases stay.
+    network, and so for all replicas of a crossbar; levels and biases stay.
 
     Thresholds are rounded to whole conductance steps, at least 1. Where one outgrows its register, the register grows.
     Raises `ValueError` if factors do not fit.

@@ -125,7 +125,7 @@ class FloatLoss:
 
     def __call__(self, factors: Factors) -> Cost:
         spiking: SpikingNetwork = spiking_network(self.chip, scale_network(self.network, factors))
-        spikes = np.zeros(len(self.chip.layers))  # those of all copies at the first
+        spikes = np.zeros(len(self.chip.layers))  # those of all replicas at the first
         firsts = [stage.layer for _, stage in self.chip.parameters.plan.crossbar_stages]
         classes, steps = [], []
 

@@ -281,7 +281,7 @@ def _pictures(
             labels = [f"{number}: {layer_label(stage_name(chip, number))}" for number in rates]
             figures["feature_maps"] = plots.feature_maps(list(rates.values()), labels, example.pixels, plan.input)
         if trace.membranes is not None:
-            own = [layer for layer, place in enumerate(plan.placements) if place.copy == 0]
+            own = [layer for layer, place in enumerate(plan.placements) if place.replica == 0]
             figures["membranes"] = plots.membranes(
                 [trace.membranes[layer][0, :steps] for layer in own],
                 [names[layer] for layer in own],
@@ -311,7 +311,7 @@ def _programming_pictures(chip: ProgrammedChip, programming: ChipProgramming | N
         return dict.fromkeys(_PROGRAMMING_PICTURES)
     cells = cells_reached(chip, programming)
     second = any(layer.second.any() for layer in programming.layers)
-    window = chip.programming.window_code / CODES_PER_LEVEL
+    window = chip.programming.tolerance_code / CODES_PER_LEVEL
     shapes = [(layer.tile_rows, layer.tile_columns) for layer in chip.parameters.layers]
     kinds = [layer.compensated + 2 * layer.lost for layer in programming.layers]
     names = [layer_label(layer.name) for layer in chip.layers]

@@ -77,8 +77,8 @@ def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: P
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=section.learning_rate, weight_decay=section.weight_decay, fused=True
     )
-    steps_an_epoch = math.ceil(len(images) / section.batch)
-    total = section.epochs * steps_an_epoch
+    steps_per_epoch = math.ceil(len(images) / section.batch)
+    total = section.epochs * steps_per_epoch
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, total))
     cells = CellWeights(model, section)
     model.train()

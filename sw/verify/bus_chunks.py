@@ -56,7 +56,7 @@ def cosimulate_through_bus(
     from spikeloom.sw.verify.bus_run import through_bus
 
     arrays = build_arrays(chip)
-    pulses = chip.programming.method == "verify"
+    pulses = chip.programming.method == "write-verify"
 
     def part(count: int, full: bool) -> tuple[Result, int, dict[str, Any]]:
         recorded = waves if full else None

@@ -80,7 +80,7 @@ def through_bus(
         workers = 1
     quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
     parts = [part for part in np.array_split(np.arange(len(pixels)), 1 if waves else workers) if len(part)]
-    if arrays is None and (method or ("pulses" if chip.programming.method == "verify" else "fast")) == "fast":
+    if arrays is None and (method or ("pulses" if chip.programming.method == "write-verify" else "fast")) == "fast":
         arrays = build_arrays(chip)
     check_kinds(chip)
     build_host_simulator(chip, simulator, waves=waves, quick=quick)  # here, where an interruption ends it

@@ -31,6 +31,7 @@ from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.weight_image.content import ARRAYS, rebuilt, renew_energy
 from spikeloom.sw.weight_image.fields import disagreement, number_or_name
+from spikeloom.sw.weight_image.old_names import renew_names
 from spikeloom.sw.weight_image.plan_json import plan_difference, plan_to_json
 
 __all__ = [
@@ -46,12 +47,13 @@ __all__ = [
 ]
 
 FORMAT = "spikeloom weight image"
-VERSION = 7
+VERSION = 8
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
-`program_cycles`, version 2 the plan of maps and the layers' positions, version 3 copies of crossbars, version 4 where
+`program_cycles`, version 2 the plan of maps and the layers' positions, version 3 replicas of crossbars, version 4 where
 the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
 read pulse had a length of its own, `t_pulse_s`, which is not used any more. Up to version 6 energy coefficients were
-single numbers, other ones: what was not a default then is kept, if it is there still.
+single numbers, other ones: what was not a default then is kept, if it is there still. Up to version 7 some names were
+other ones (`sw.weight_image.old_names`).
 """
 _REMEDY = "take a copy that is whole, or compile the chip again"
 
@@ -197,6 +199,8 @@ def unpack(content: bytes, source: str) -> Compiled:
             raise SpikeLoomError(f"its chip must be a table, not {chip!r:.60}")
         if number < 7:
             renew_energy(chip)
+        if number < 8:
+            renew_names(chip)
         for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES)):
             if isinstance(chip.get(name), str) and chip[name] not in [kind.name for kind in kinds]:
                 raise WeightImageError(

@@ -1,6 +1,6 @@
 """The cocotb bench of a small unit with maps that is reset, hard and soft, in the middle of images.
 
-The unit has copies of a convolution, pooling of both kinds and a join; its cells keep the weights of `network`.
+The unit has replicas of a convolution, pooling of both kinds and a join; its cells keep the weights of `network`.
 `registers.json` in the folder names the registers of `unreset`. +resets=<n> is the number of random resets, +seed=<n>
 the random seed, +compare=0 leaves the registers to what the images show of them.
 """
@@ -38,8 +38,8 @@ STAGES = (
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
 PLAN = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3))
-UNIT = unit_of(PLAN.with_copies((2, 1)), phases=2)
-"""1 x 4 x 4 -> two copies of a 3x3 convolution -> max pooling, joined with the image's average -> 3 classes."""
+UNIT = unit_of(PLAN.with_replicas((2, 1)), phases=2)
+"""1 x 4 x 4 -> two replicas of a 3x3 convolution -> max pooling, joined with the image's average -> 3 classes."""
 FRAME_WORDS = 1 + 1 + 3 * len(UNIT.layers)
 
 

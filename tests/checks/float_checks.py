@@ -64,7 +64,7 @@ class Beside:
                 stages.append(stage)
                 neurons.append(None)
                 continue
-            assert isinstance(made, CrossbarStage) and made.copies == 1
+            assert isinstance(made, CrossbarStage) and made.replicas == 1
             layer = self.programmed.layers[made.layer]
             bits = self.config.crossbar.adc_bits
             codes = (-1, 1) if bits == 1 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

@@ -87,7 +87,7 @@ def run_golden_maps(
             if not isinstance(stage, CrossbarStage):
                 maps.append(pools[number].step(maps[stage.window.source], phase, step == 1))
                 continue
-            shape, copies = plan.maps[number + 1], stage.copies
+            shape, replicas = plan.maps[number + 1], stage.replicas
             windows = [
                 [code for w in stage.windows for code in gather(w, plan.maps[w.source], maps[w.source], y, x)]
                 for y in range(shape.height)
@@ -95,10 +95,10 @@ def run_golden_maps(
             ]
             if number == len(plan.stages) - 1:
                 break
-            seen += [windows[copy::copies] for copy in range(copies)]
+            seen += [windows[replica::replicas] for replica in range(replicas)]
             maps.append(
                 [
-                    layers[stage.layer + p % copies].step(rows, phase, step == 1, p // copies)
+                    layers[stage.layer + p % replicas].step(rows, phase, step == 1, p // replicas)
                     for p, rows in enumerate(windows)
                 ]
             )

@@ -147,7 +147,7 @@ def plain_run(
     membranes = [[layer.v0] * shape.neurons for layer, shape in zip(chip.layers, p.layers, strict=True)]
     kept: list[Map] = [{} for _ in plan.stages]
     trace: dict[str, Any] = {"spikes": defaultdict(dict), "membranes": defaultdict(dict)}
-    activity = {name: [0] * len(arrays) for name in ("row_pulses", "tile_reads", "adc_conversions", "saturations")}
+    activity = {name: [0] * len(arrays) for name in ("row_pulses", "tile_reads", "conversions", "saturations")}
     activity |= {name: [0] * len(arrays) for name in ("conductance", "stray")}
     counts = [0] * p.classes
     pulses = [[0] * shape.inputs for shape in p.layers]
@@ -170,8 +170,8 @@ def plain_run(
             fired: dict[int, list[int]] = {index: [] for index in stage.layers}
             for y in range(made.height):
                 for x in range(made.width):
-                    index = stage.layer + (y * made.width + x) % stage.copies
-                    position = (y * made.width + x) // stage.copies
+                    index = stage.layer + (y * made.width + x) % stage.replicas
+                    position = (y * made.width + x) // stage.replicas
                     layer, array = chip.layers[index], arrays[index]
                     shape = array.parameters
                     rows = []
@@ -184,7 +184,7 @@ def plain_run(
                         pulses[index][j] += 1
                     activity["row_pulses"][index] += len(driven) * shape.column_tiles
                     activity["tile_reads"][index] += tiles * shape.column_tiles
-                    activity["adc_conversions"][index] += tiles * shape.outputs
+                    activity["conversions"][index] += tiles * shape.outputs
                     activity["saturations"][index] += sum(map(sum, over))
                     load = array.g_S.sum(axis=0) / array.device.step_S
                     activity["conductance"][index] += sum(

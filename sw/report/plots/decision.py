@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
-from spikeloom.sw.analysis.decision import first_copies
+from spikeloom.sw.analysis.decision import first_replicas
 from spikeloom.sw.common.labels import layer_label
 from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE, Strategy
@@ -36,7 +36,7 @@ def strategy_figures(chip: ProgrammedChip, learnt: LearntRule | None, tuned: Tun
         figures["q_values"] = q_convergence(learnt.strategy, states=3)
         figures["k_search"] = k_search(learnt.search, learnt.k)
     if tuned is not None:
-        figures["tuning"] = tuning(tuned, [layer_label(layer.name) for layer in first_copies(chip)])
+        figures["tuning"] = tuning(tuned, [layer_label(layer.name) for layer in first_replicas(chip)])
     return figures
 
 

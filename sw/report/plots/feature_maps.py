@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import MapShape, Plan
-from spikeloom.sim.crossbar.windows import map_of_copies
+from spikeloom.sim.crossbar.windows import map_of_replicas
 from spikeloom.sw.report.plots.style import STYLE
 
 __all__ = ["feature_maps", "stage_spikes"]
@@ -23,7 +23,7 @@ def stage_spikes(plan: Plan, fired: Sequence[NDArray[np.bool_]]) -> dict[int, ND
 
     Parameters
     ----------
-    fired : a layer each, bool [steps, own positions * channels]; the layers of a stage's copies are put together
+    fired : a layer each, bool [steps, own positions * channels]; the layers of a stage's replicas are put together
 
     Returns float64 [channels, height, width] for each stage, 0 .. 1.
     """
@@ -32,7 +32,7 @@ def stage_spikes(plan: Plan, fired: Sequence[NDArray[np.bool_]]) -> dict[int, ND
         shape = plan.maps[number + 1]
         if shape.positions == 1:
             continue
-        rates = map_of_copies([fired[layer].mean(axis=0) for layer in stage.layers], shape.channels)
+        rates = map_of_replicas([fired[layer].mean(axis=0) for layer in stage.layers], shape.channels)
         found[number] = rates.reshape(shape.positions, -1).T.reshape(shape.channels, shape.height, shape.width)
     return found
 

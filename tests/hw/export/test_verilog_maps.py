@@ -33,7 +33,8 @@ from tests.models.network_model import random_layer
 
 
 def plan() -> Plan:
-    """2 x 4 x 4 -> conv -> max pool; -> conv joined with the image's average -> dense; the unit has copies of both."""
+    """2 x 4 x 4 -> conv -> max pool; -> conv joined with the image's average -> dense; the unit has replicas of
+    both."""
     stages = (
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
         PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
@@ -44,7 +45,7 @@ def plan() -> Plan:
     return Plan(input=MapShape(channels=2, height=4, width=4), stages=stages, channels=(4, 3, 3))
 
 
-UNIT = unit_of(plan().with_copies((3, 2, 1)), phases=2)
+UNIT = unit_of(plan().with_replicas((3, 2, 1)), phases=2)
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +81,15 @@ def test_ports_of_the_modules_are_the_members_in_order(exported: dict[str, str])
         **{f"npu_collector_{index}": MapCollector(layer=layer) for index, layer in enumerate(UNIT.layers[:-1])},
     }
     for _, stage in p.crossbar_stages:
-        copies = [UNIT.layers[n] for n in stage.layers]
-        layer = stage_layer(copies)
+        replicas = [UNIT.layers[n] for n in stage.layers]
+        layer = stage_layer(replicas)
         scheduler = WindowScheduler(
-            layer=layer, windows=stage.windows, shapes=p.sources(stage), held=None if len(copies) == 1 else False
+            layer=layer, windows=stage.windows, shapes=p.sources(stage), held=None if len(replicas) == 1 else False
         )
         components[f"npu_windows_{stage.layer}"] = scheduler
-        if len(copies) > 1:
-            components[f"npu_distributor_{stage.layer}"] = WindowDistributor(copies=copies)
-            components[f"npu_join_{stage.layer}"] = StepJoin(layer=layer, copies=len(copies))
+        if len(replicas) > 1:
+            components[f"npu_distributor_{stage.layer}"] = WindowDistributor(replicas=replicas)
+            components[f"npu_join_{stage.layer}"] = StepJoin(layer=layer, replicas=len(replicas))
     for name, component in components.items():
         wanted = members(component)
         if isinstance(component, StepJoin):  # no register in it
@@ -119,7 +120,7 @@ def test_yosys_finds_every_module(folder: Path) -> None:
 
 def test_sizes(exported: dict[str, str]) -> None:
     """Maps and sums are memories of the planned size, banks or not; rows are held once where they are gathered, and
-    once for every copy, and there is no wide adder.
+    once for every replica, and there is no wide adder.
     """
     counts, p = cell_counts(exported), UNIT.plan
     for number, shape in enumerate(p.maps[:-1]):

@@ -163,25 +163,25 @@ def test_plans(name: str, phases: int, stall: float) -> None:
     check(unit_of(PLANS[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)
 
 
-COPIES = {
-    "two": convolution().with_copies((2, 1)),
-    "three": convolution().with_copies((3, 1)),
-    "seven": convolution().with_copies((7, 1)),
-    "a position each": convolution().with_copies((20, 1)),
-    "pooled": pooled(Pooling.MAX).with_copies((4, 5, 1)),
-    "joined": residual().with_copies((2, 3, 4, 1)),
-    "one of three": residual().with_copies((1, 5, 1, 1)),
+REPLICAS = {
+    "two": convolution().with_replicas((2, 1)),
+    "three": convolution().with_replicas((3, 1)),
+    "seven": convolution().with_replicas((7, 1)),
+    "a position each": convolution().with_replicas((20, 1)),
+    "pooled": pooled(Pooling.MAX).with_replicas((4, 5, 1)),
+    "joined": residual().with_replicas((2, 3, 4, 1)),
+    "one of three": residual().with_replicas((1, 5, 1, 1)),
 }
 LONG_COPIES = ("two", "seven", "a position each", "one of three")
 
 
 @pytest.mark.parametrize(("phases", "stall"), [(1, 0.0), (2, 0.4)])
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG_COPIES else []) for name in COPIES]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG_COPIES else []) for name in REPLICAS]
 )
-def test_copies(name: str, phases: int, stall: float) -> None:
-    """Every window by its copy, with its registers, its own reads and counters; cycles as the formula says."""
-    check(unit_of(COPIES[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)
+def test_replicas(name: str, phases: int, stall: float) -> None:
+    """Every window by its replica, with its registers, its own reads and counters; cycles as the formula says."""
+    check(unit_of(REPLICAS[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def test_copies(name: str, phases: int, stall: float) -> None:
 )
 def test_cycles_of_copies(lanes: int, settle: int, wait: int) -> None:
     """Crossbars that are slower than the gathering, or faster; several groups and slow converters."""
-    for copies in ((3, 1), (4, 1)):
-        parameters = unit_of(convolution().with_copies(copies), lanes=lanes)
+    for replicas in ((3, 1), (4, 1)):
+        parameters = unit_of(convolution().with_replicas(replicas), lanes=lanes)
         check(parameters, {"coding": Coding.EVEN, "t_max": 3}, count=2, settle=settle, wait=wait)
 
 
@@ -233,8 +233,8 @@ def test_analog_image() -> None:
         CrossbarStage(layer=1, windows=(Window(source=1, kernel=(3, 2)),)),
     )
     plan = Plan(input=MapShape(channels=2, height=4, width=4), stages=stages, channels=(3, 3))
-    for copies in ((1, 1), (3, 1)):
-        check(unit_of(plan.with_copies(copies), row_bits=8), {"coding": Coding.ANALOG, "t_max": 3})
+    for replicas in ((1, 1), (3, 1)):
+        check(unit_of(plan.with_replicas(replicas), row_bits=8), {"coding": Coding.ANALOG, "t_max": 3})
 
 
 @pytest.mark.parametrize("name", ["residual", "dense"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikeloom.hw.host.plan_words import plan_of, words_of
-from spikeloom.hw.params.plan import MapShape, Plan, Pooling, Window
+from spikeloom.hw.params.plan import MapShape, Plan, Pooling, RegisterBlock
 from tests.hw.feature_maps.test_stages import convolution, pooled, residual, single
 
 PLANS = [
@@ -14,8 +14,8 @@ PLANS = [
     pooled(Pooling.AVERAGE),
     residual(),
     single(MapShape(channels=7)),
-    convolution().with_copies((20, 1)),
-    residual().with_copies((2, 3, 4, 1)),
+    convolution().with_replicas((20, 1)),
+    residual().with_replicas((2, 3, 4, 1)),
 ]
 
 
@@ -34,7 +34,7 @@ def test_words_of_a_convolution() -> None:
     window = [0, 0x30003, 0x10001, 0x10001]
     whole = [1, 0x50004, 0x10001, 0]
     assert list(words_of(convolution())) == [2, 5, 4, 0x100, 4, *window, 0x100, 3, *whole]
-    assert list(words_of(convolution().with_copies((3, 1)))) == [2, 5, 4, 0x20100, 4, *window, 0x100, 3, *whole]
+    assert list(words_of(convolution().with_replicas((3, 1)))) == [2, 5, 4, 0x20100, 4, *window, 0x100, 3, *whole]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_words_of_a_convolution() -> None:
         ([1, 1, 1, 0x100, 3, 0, 0x10001], r"^The 7 words of a plan end in the middle of a stage$"),
         ([1, 1, 1, 0x103, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 3 with 1 windows"),
         ([1, 1, 1, 0x201, 0, 0, 0x10001, 0x10001, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 1 with 2 windows"),
-        ([1, 1, 1, 0x10101, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 1 with 1 windows and 2 copies"),
+        ([1, 1, 1, 0x10101, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 1 with 1 windows and 2 replicas"),
         ([0, 1, 1], r"^Map channels must be"),
     ],
 )
@@ -57,6 +57,6 @@ def test_words_that_are_no_plan(words: list[int], message: str) -> None:
 def test_windows_that_cannot_be_told() -> None:
     shape = MapShape(channels=1, height=70_000)
     plan = single(shape)
-    assert plan.stages[0].windows == (Window(source=0, kernel=(70_000, 1)),)
+    assert plan.stages[0].windows == (RegisterBlock(source=0, kernel=(70_000, 1)),)
     with pytest.raises(ValueError, match=r"must be below 65,536 to be told"):
         words_of(plan)

@@ -30,7 +30,7 @@ def test_columns_are_the_arrays_of_the_result() -> None:
     assert columns["class"].tolist() == RESULT.classes.tolist() and columns["cycles"] is RESULT.cycles
     assert columns["reason"].tolist() == ["rule" if steps < 8 else "t_max" for steps in RESULT.steps]
     assert columns["layer1_spikes"].tolist() == RESULT.spikes[:, 1].tolist()
-    assert columns["layer0_conversions"].tolist() == RESULT.activity["adc_conversions"][:, 0].tolist()
+    assert columns["layer0_conversions"].tolist() == RESULT.activity["conversions"][:, 0].tolist()
     without = replace(RESULT, cycles=None).columns()
     assert "cycles" not in without and len(without) == len(columns) - 1
 

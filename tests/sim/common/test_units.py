@@ -49,7 +49,7 @@ def test_a_legal_slip_is_a_warning_at_the_users_line(table: str, name: str, valu
 @pytest.mark.parametrize("name", ["pulse_cycles", "settle_cycles", "program_cycles"])
 def test_a_pulse_that_no_cell_bears_is_warned_of(name: str) -> None:
     with pytest.warns(SpikeLoomWarning) as seen:
-        Config.load({"programming": {"method": "verify"}, "hardware": {name: 50_000, "clock_Hz": 5e4}})
+        Config.load({"programming": {"method": "write-verify"}, "hardware": {name: 50_000, "clock_Hz": 5e4}})
     assert f"[hardware] {name} is 50000, 1 s at clock_Hz 50000: usual are 1e-11 .. 0.0001 seconds" in [
         str(item.message) for item in seen
     ]

@@ -25,7 +25,7 @@ DEVICE = Device(pulse_sigma=0.1, device_sigma=0.05, read_sigma=0.02, stuck_on=0.
 
 
 def verified_chip(seed: int, **overrides) -> ProgrammedChip:
-    programming = Programming(method="verify", tries=12, fault_aware=True)
+    programming = Programming(method="write-verify", tries=12, fault_aware=True)
     overrides = {"device": DEVICE, "programming": programming, "coding": Coding.EVEN, "row_bits": 1} | overrides
     return random_chip(np.random.default_rng(seed), **overrides)
 
@@ -148,7 +148,7 @@ def test_reads_see_every_pulse() -> None:
     assert model.array.convert_one(rows, 0, 1)[0].tolist() == [[0, -2, 0, 2]]
 
 
-@pytest.mark.parametrize("method", ["direct", "verify"])
+@pytest.mark.parametrize("method", ["direct", "write-verify"])
 def test_a_programmed_array_can_be_programmed_on(method: str, tmp_path) -> None:
     """A fast load, then pulses: the cells begin where the load put them, wires come in after the cells."""
     device = DEVICE.model_copy(update={"wire_ohm": 5.0, "stuck_on": 0.0, "stuck_off": 0.0, "pulse_sigma": 0.0})

@@ -21,7 +21,7 @@ from tests.fixtures.models import make_chip
 from tests.fixtures.networks import random_chip
 
 FULL: dict[str, Any] = {"cell": "tantalum", "g_min_S": 1e-4, "g_max_S": 0.025}
-PULSES = {"method": "verify"}
+PULSES = {"method": "write-verify"}
 
 
 def a_chip(device: Device, seed: int = 0) -> ProgrammedChip:

@@ -32,7 +32,7 @@ def test_counters_are_those_of_the_result(adc_bits: int, threads: int) -> None:
     for layer in range(3):
         counts = observer.counts([layer])
         assert counts.fired.sum() == result.spikes[:, layer].sum()
-        assert counts.conversions == result.activity["adc_conversions"][:, layer].sum()
+        assert counts.conversions == result.activity["conversions"][:, layer].sum()
         assert counts.reads == result.steps.sum()
         assert 1 <= counts.codes <= (1 << adc_bits) + (adc_bits == 1)
     again = run_reference(programmed, IMAGES)

@@ -57,7 +57,7 @@ def compiled(device: dict[str, Any], method: str = "direct") -> spikeloom.Chip:
 FADING = {"cell": "fading", "fading_reads": 40.0, "read_sigma": 0.02}
 
 
-@pytest.mark.parametrize("method", ["direct", "verify"])
+@pytest.mark.parametrize("method", ["direct", "write-verify"])
 def test_cells_fade_in_the_reference(registered: ModuleType, method: str, tmp_path: Path) -> None:
     chip = compiled({**FADING, "device_sigma": 0.1}, method)
     result = chip.predict(IMAGES)

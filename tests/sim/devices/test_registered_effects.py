@@ -54,7 +54,7 @@ def compiled(sigma: float | None, method: str = "direct", **device: Any) -> spik
     )
 
 
-@pytest.mark.parametrize("method", ["direct", "verify"])
+@pytest.mark.parametrize("method", ["direct", "write-verify"])
 def test_the_effect_acts_and_is_a_stage(registered: ModuleType, method: str, tmp_path: Path) -> None:
     plain, chip = compiled(None, method), compiled(0.4, method)
     without, with_it = build_arrays(plain.programmed)[0], build_arrays(chip.programmed)[0]
@@ -118,9 +118,11 @@ def test_where_it_does_not_apply_its_option_is_refused(effect: ModuleType) -> No
     entry = EffectEntry(("relaxation_sigma",), "relaxation", None, effect.make)
     register_effect(entry, effect.RelaxationOptions)
     try:
-        said = r"\[device\] relaxation_sigma must be 0.0 with \[programming\] method 'verify', with which the effect"
+        said = (
+            r"\[device\] relaxation_sigma must be 0.0 with \[programming\] method 'write-verify', with which the effect"
+        )
         with pytest.raises(ConfigError, match=said):
-            spikeloom.Config.load({"device": {"relaxation_sigma": 0.1}, "programming": {"method": "verify"}})
+            spikeloom.Config.load({"device": {"relaxation_sigma": 0.1}, "programming": {"method": "write-verify"}})
     finally:
         EFFECTS.unregister(entry)
 

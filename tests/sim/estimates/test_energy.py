@@ -60,7 +60,7 @@ def test_periphery_counts_events() -> None:
     result = run_reference(chip, random_pixels(rng, 4, 30))
     joules, (first, second) = energy(chip, result), chip.parameters.layers
     row_pulses, tile_reads, conversions = (
-        result.activity[name] for name in ("row_pulses", "tile_reads", "adc_conversions")
+        result.activity[name] for name in ("row_pulses", "tile_reads", "conversions")
     )
     np.testing.assert_allclose(joules["adc"], conversions.sum(axis=1) * 1e-12 / 4)
     np.testing.assert_allclose(joules["sampling"], conversions.sum(axis=1) * 2 * 5e-15)
@@ -153,9 +153,9 @@ def test_another_networks_result_is_refused() -> None:
 
 
 def conv_parameters() -> tuple[NpuParameters, Plan]:
-    """Two convolutions, the first with 3 copies, both poolings, a join."""
+    """Two convolutions, the first with 3 replicas, both poolings, a join."""
     stages = (
-        CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),), copies=3),
+        CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),), replicas=3),
         PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
         CrossbarStage(
             layer=3,

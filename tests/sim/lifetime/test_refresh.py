@@ -75,9 +75,9 @@ def test_cost() -> None:
     assert cost == ProgrammingCost(programming.cycles / chip.clock_Hz, programming.energy_J["total"])
     policy = Refresh(0.9, 300, (), ProgrammingCost(2.0, {"low": 3.0, "typical": 6.0, "high": 9.0}))
     assert policy.time_share(0.01) == pytest.approx(0.4)
-    assert policy.energy_an_image_J() == pytest.approx({"low": 0.01, "typical": 0.02, "high": 0.03})
+    assert policy.energy_per_image_J() == pytest.approx({"low": 0.01, "typical": 0.02, "high": 0.03})
     for unknown in (Refresh(0.9, 300, (), None), Refresh(0.9, None, (), cost), Refresh(0.9, 0, (), cost)):
-        assert unknown.time_share(0.01) is None and unknown.energy_an_image_J() is None
+        assert unknown.time_share(0.01) is None and unknown.energy_per_image_J() is None
 
 
 def test_refreshes_and_pulses_do_not_go_together() -> None:

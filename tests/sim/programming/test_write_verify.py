@@ -1,4 +1,4 @@
-"""Program and verify of layers: the Programmer in plain Python to the bit, targets, compensation, totals."""
+"""Write-verify of layers: the Programmer in plain Python to the bit, targets, compensation, totals."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.models.plain_programming import LockstepProgrammer, PlainCells
 FAULTY = Device(pulse_sigma=0.1, stuck_on=0.02, stuck_off=0.03, read_sigma=0.01, device_sigma=0.05, soft_bounds=0.3)
 PROGRAMMINGS = st.builds(
     Programming,
-    method=st.just("verify"),
-    window=st.sampled_from([0.0, 0.25, 1.0]),
+    method=st.just("write-verify"),
+    tolerance=st.sampled_from([0.0, 0.25, 1.0]),
     tries=st.sampled_from([1, 5, 20]),
     amplitude_min=st.sampled_from([0.125, 0.25]),
     amplitude_max=st.sampled_from([0.25, 1.0, 4.0, 15.0]),
@@ -44,7 +44,7 @@ KINDS = st.fixed_dictionaries(
 
 
 def chip_of(seed: int, **overrides) -> ProgrammedChip:
-    overrides = {"device": FAULTY, "programming": Programming(method="verify", fault_aware=True)} | overrides
+    overrides = {"device": FAULTY, "programming": Programming(method="write-verify", fault_aware=True)} | overrides
     return random_chip(np.random.default_rng(seed), **overrides)
 
 
@@ -146,13 +146,13 @@ def test_cells_reach_the_window_unless_they_fail() -> None:
 
 def test_ideal_cells_take_a_pulse_a_level() -> None:
     """No spread, no noise, amplitude 1: level q takes q pulses and q + 1 reads, and lies at its conductance."""
-    programmed = chip_of(2, sizes=[20, 10], device=Device(), programming=Programming(method="verify"))
+    programmed = chip_of(2, sizes=[20, 10], device=Device(), programming=Programming(method="write-verify"))
     done = program_layer(programmed, 0)
     levels = np.stack([programmed.layers[0].positive, programmed.layers[0].negative])
     assert np.array_equal(done.first.pulses, levels) and np.array_equal(done.first.codes, levels * 8)
     assert np.array_equal(done.state.reads, levels.astype(int) + 1)
     np.testing.assert_allclose(done.state.g_S, ideal_conductance(programmed.device, levels), rtol=1e-12)
-    coarse = replace(programmed, programming=Programming(method="verify", amplitude_max=4.0))
+    coarse = replace(programmed, programming=Programming(method="write-verify", amplitude_max=4.0))
     assert np.array_equal(program_layer(coarse, 0).first.pulses, -(-levels.astype(int) // 4))
 
 
@@ -324,7 +324,7 @@ def test_wrong_arguments_are_named() -> None:
 
 def test_layers_and_seeds_have_draws_of_their_own() -> None:
     targets = np.full((2, 20, 20), 60, np.uint16)
-    device, programming = Device(pulse_sigma=0.2, device_sigma=0.1), Programming(method="verify")
+    device, programming = Device(pulse_sigma=0.2, device_sigma=0.1), Programming(method="write-verify")
     ends = []
     for seed, layer in ((0, 0), (1, 0), (0, 1)):
         model = CellModel(device, 20, 20, seed, layer)
@@ -334,18 +334,18 @@ def test_layers_and_seeds_have_draws_of_their_own() -> None:
 
 def test_register_values_of_programming() -> None:
     """Eighths of a level, rounded; what does not fit a register of 8 bits, or is no range, is refused."""
-    assert (Programming().window_code, Programming().amplitude_codes, Programming().tries) == (2, (2, 8), 60)
-    wide = Programming(window=31.875, amplitude_min=0.125, amplitude_max=31.875)
-    assert (wide.window_code, wide.amplitude_codes) == (255, (1, 255))
-    assert Programming(window=0.3).window_code == 2 and Programming(window=0.0).window_code == 0
+    assert (Programming().tolerance_code, Programming().amplitude_codes, Programming().tries) == (2, (2, 8), 60)
+    wide = Programming(tolerance=31.875, amplitude_min=0.125, amplitude_max=31.875)
+    assert (wide.tolerance_code, wide.amplitude_codes) == (255, (1, 255))
+    assert Programming(tolerance=0.3).tolerance_code == 2 and Programming(tolerance=0.0).tolerance_code == 0
     for values, message in (
-        ({"window": 32.0}, "less than or equal to 31.875"),
-        ({"window": -0.1}, "greater than or equal to 0"),
+        ({"tolerance": 32.0}, "less than or equal to 31.875"),
+        ({"tolerance": -0.1}, "greater than or equal to 0"),
         ({"amplitude_min": 0.1}, "greater than or equal to 0.125"),
         ({"amplitude_max": 32.0}, "less than or equal to 31.875"),
         ({"tries": 0}, "greater than or equal to 1"),
         ({"tries": 256}, "less than or equal to 255"),
-        ({"method": "pulses"}, "'direct' or 'verify'"),
+        ({"method": "pulses"}, "'direct' or 'write-verify'"),
         ({"amplitude_min": 2.0}, r"amplitude_min \(2.0\) must be at most amplitude_max \(1.0\)"),
         ({"pulses": 3}, "Extra inputs"),
     ):

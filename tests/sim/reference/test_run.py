@@ -132,7 +132,7 @@ def test_zero_weights() -> None:
         pixels = random_pixels(rng, 3, programmed.parameters.inputs)
         assert_plain(programmed, pixels, np.arange(3))
         black = run_reference(programmed, np.zeros_like(pixels))
-        assert not black.activity["adc_conversions"][:, 0].any()
+        assert not black.activity["conversions"][:, 0].any()
 
 
 def test_lowest_index_wins_a_tie_and_one_class_has_no_second() -> None:

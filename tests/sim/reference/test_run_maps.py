@@ -15,7 +15,7 @@ from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, Poo
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.result import ACTIVITIES
 from spikeloom.sim.crossbar.array import build_arrays
-from spikeloom.sim.crossbar.windows import map_of_copies
+from spikeloom.sim.crossbar.windows import map_of_replicas
 from spikeloom.sim.reference.run import chunk_images, run_reference
 from tests.fixtures.drifting import drifting_device
 from tests.fixtures.networks import random_chip, random_pixels
@@ -110,43 +110,43 @@ def test_blocks_do_not_change_the_bits(monkeypatch: pytest.MonkeyPatch) -> None:
         run_reference(chip, pixels, trace="full", threads=1).compare(whole)
 
 
-@pytest.mark.parametrize("copies", [(1, 4, 1), (5, 12, 1), (48, 1, 1)])
-def test_copies_without_device_effects_change_nothing(copies: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("replicas", [(1, 4, 1), (5, 12, 1), (48, 1, 1)])
+def test_copies_without_device_effects_change_nothing(replicas: tuple[int, ...]) -> None:
     """Perfect cells and equal registers: the answers are those of one crossbar; reads are shared out."""
     plan, options = small(device=Device())
     one = random_chip(np.random.default_rng(3), **options)
-    shared = plan.with_copies(copies)
+    shared = plan.with_replicas(replicas)
     many = replace(
         one,
-        layers=tuple(layer for layer, n in zip(one.layers, copies, strict=True) for _ in range(n)),
+        layers=tuple(layer for layer, n in zip(one.layers, replicas, strict=True) for _ in range(n)),
         parameters=replace(
             one.parameters,
             plan=shared,
             layers=tuple(
                 replace(one.parameters.layers[layer], positions=place.positions)
-                for layer, place in zip(np.repeat(range(3), copies), shared.placements, strict=True)
+                for layer, place in zip(np.repeat(range(3), replicas), shared.placements, strict=True)
             ),
         ),
     )
     pixels = random_pixels(np.random.default_rng(4), 5, one.parameters.inputs)
     expected, found = run_reference(one, pixels, trace="full"), run_reference(many, pixels, trace="full")
     assert np.array_equal(found.classes, expected.classes) and np.array_equal(found.margins, expected.margins)
-    starts = np.cumsum([0, *copies[:-1]])
+    starts = np.cumsum([0, *replicas[:-1]])
     for name in ACTIVITIES:
         assert np.array_equal(np.add.reduceat(found.activity[name], starts, axis=1), expected.activity[name])
     assert found.trace is not None and found.trace.membranes is not None
     assert expected.trace is not None and expected.trace.membranes is not None
-    for layer, (start, count) in enumerate(zip(starts.tolist(), copies, strict=True)):
+    for layer, (start, count) in enumerate(zip(starts.tolist(), replicas, strict=True)):
         parts = found.trace.membranes[start : start + count]
-        assert np.array_equal(map_of_copies(parts, plan.channels[layer]), expected.trace.membranes[layer])
+        assert np.array_equal(map_of_replicas(parts, plan.channels[layer]), expected.trace.membranes[layer])
 
 
 def test_copies_have_weights_of_one_layer() -> None:
     plan, options = small()
-    chip = random_chip(np.random.default_rng(3), **{**options, "plan": plan.with_copies((1, 2, 1))})
+    chip = random_chip(np.random.default_rng(3), **{**options, "plan": plan.with_replicas((1, 2, 1))})
     other = replace(chip.layers[2], positive=chip.layers[2].positive[::-1], negative=chip.layers[2].negative[::-1])
     with pytest.raises(
-        ValueError, match=r"^Layer 2 \(dense2\) is a copy of layer 1 \(dense1\), and has other weights$"
+        ValueError, match=r"^Layer 2 \(dense2\) is a replica of layer 1 \(dense1\), and has other weights$"
     ):
         replace(chip, layers=(*chip.layers[:2], other, chip.layers[3]))
 
@@ -193,7 +193,7 @@ def test_silent_windows_are_not_read() -> None:
             assert np.array_equal(values[y, x], z + chip.layers[0].bias)
     assert result.activity["row_pulses"][0, 0] == 4
     assert result.activity["tile_reads"][0, 0] == 4
-    assert result.activity["adc_conversions"][0, 0] == 4 * 2
+    assert result.activity["conversions"][0, 0] == 4 * 2
 
 
 def test_row_pulses_count_every_window() -> None:

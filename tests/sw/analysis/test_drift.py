@@ -43,7 +43,7 @@ def test_cells_are_those_of_the_end() -> None:
 
 
 def test_cells_that_were_programmed_by_pulses_start_there() -> None:
-    chip = replace(CHIP, programming=Programming(method="verify", tries=30))
+    chip = replace(CHIP, programming=Programming(method="write-verify", tries=30))
     cells = drifted_cells(chip, run_reference(chip, IMAGES[:20]), program_chip(chip))
     assert cells is not None
     reached = np.concatenate([layer.state.g_S.ravel() for layer in program_chip(chip).layers])

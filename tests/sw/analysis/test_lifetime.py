@@ -33,7 +33,7 @@ def test_values_are_those_of_the_search() -> None:
     assert len(told) == len(found["points"]) == len(expected.points) and told[0] == "accuracy 100.00% after 0 images"
     fresh = run_reference(frozen(CHIP), IMAGES[:100], trace="spikes")
     cycles = timing(CHIP, IMAGES[:100], fresh).per_image
-    assert found["cycles_an_image"] == cycles and found["images_per_s"] is None and found["test_images"] == 100
+    assert found["cycles_per_image"] == cycles and found["images_per_s"] is None and found["test_images"] == 100
     assert found["seconds"] == pytest.approx(expected.images * cycles / CHIP.clock_Hz)
     assert found["refresh"]["programming_s"] is None and found["refresh"]["time_share"] is None
     rows = lifetime_rows(found)
@@ -72,14 +72,14 @@ def test_every_programming_is_told() -> None:
 
 def test_pulses_have_a_cost() -> None:
     """Programming by pulses: its time and energy, in the share that the refresh interval leaves them."""
-    chip = replace(CHIP, programming=Programming(method="verify", tries=30))
+    chip = replace(CHIP, programming=Programming(method="write-verify", tries=30))
     labels = run_reference(frozen(chip), IMAGES).classes
     found = measure_lifetime(chip, IMAGES, labels, SECTION)
     cost, refresh = programming_cost(chip), found["refresh"]
     assert cost is not None and (refresh["programming_s"], refresh["programming_J"]) == (cost.time_s, cost.energy_J)
-    work_s = refresh["interval"] * found["seconds_an_image"]
+    work_s = refresh["interval"] * found["seconds_per_image"]
     assert refresh["time_share"] == pytest.approx(cost.time_s / (cost.time_s + work_s)) and refresh["time_share"] > 0.0
-    assert refresh["energy_an_image_J"] == pytest.approx(
+    assert refresh["energy_per_image_J"] == pytest.approx(
         {end: joules / refresh["interval"] for end, joules in cost.energy_J.items()}
     )
     assert "time spent programming" in lifetime_rows(found) and np.isfinite(refresh["time_share"])

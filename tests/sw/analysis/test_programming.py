@@ -55,7 +55,7 @@ def test_the_error_that_is_left_is_that_of_the_pairs_without_a_failed_cell() -> 
         error = (codes[0] - codes[1]) / 8 - (layer.wanted[0].astype(int) - layer.wanted[1]) / 8
         failed = (layer.first.failed | layer.final.failed).any(axis=0)
         assert row["error_levels"] == pytest.approx(np.sqrt(np.mean(error[~failed] ** 2)))
-        assert 0.0 < row["error_levels"] <= 2 * CHIP.programming.window
+        assert 0.0 < row["error_levels"] <= 2 * CHIP.programming.tolerance
 
 
 def test_every_cell_is_shown_once() -> None:
@@ -64,7 +64,7 @@ def test_every_cell_is_shown_once() -> None:
     assert all(len(values) == count for values in (cells.target, cells.reached, cells.pulses, cells.failed))
     assert len(cells.first_error) == len(cells.final_error) == count // 2
     fine = np.abs(cells.reached - cells.target)[~cells.failed]
-    assert fine.max() < CHIP.programming.window + 1.0 and np.median(fine) <= CHIP.programming.window
+    assert fine.max() < CHIP.programming.tolerance + 1.0 and np.median(fine) <= CHIP.programming.tolerance
     assert cells.pulses[cells.failed].min() >= CHIP.programming.tries
     stuck = np.abs(cells.reached - cells.target)[cells.failed]
     assert stuck.max() > 10  # a failed cell stands over the level that its weight asked for, not over a new target
@@ -98,7 +98,7 @@ def test_tantalum_cells_are_told_in_levels_of_the_read_conductance() -> None:
     outcome = program_chip(oxide)
     cells = cells_reached(oxide, outcome)
     fine = np.abs(cells.reached - cells.target)[~cells.failed]
-    assert fine.max() < oxide.programming.window + 1.0 and np.median(fine) <= oxide.programming.window
+    assert fine.max() < oxide.programming.tolerance + 1.0 and np.median(fine) <= oxide.programming.tolerance
     w = TantalumOxide().state(outcome.layers[0].state.g_S, 0.2)
     at_read_S = w.ravel() * 0.025 + (1 - w.ravel()) * 5.89085e-5
     np.testing.assert_allclose(at_read_S, 1e-4 + cells.reached[: w.size] * 0.00166, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Cycles of the stages add up to the image's and are the Verilog's; what copies are predicted to take, they take."""
+"""Cycles of the stages add up to the image's and are the Verilog's; what replicas are predicted to take, they take."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spikeloom.sim.chip.result import Result
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.mapping import mapping_summary
-from spikeloom.sw.analysis.stage_cycles import COPIES, data_path, with_copies
+from spikeloom.sw.analysis.stage_cycles import REPLICAS, data_path, with_replicas
 from spikeloom.sw.report.report import write_report
 from tests.fixtures.networks import random_chip, random_pixels
 from tests.fixtures.synthetic import make_chip, make_result
@@ -83,21 +83,21 @@ def test_a_wrong_count_is_not_passed_over(runs: tuple[Result, Result]) -> None:
 
 
 def test_copies_take_what_was_predicted(runs: tuple[Result, Result]) -> None:
-    """Ideal cells, so that copies give the same spikes: the Verilog with two copies needs the cycles predicted."""
+    """Ideal cells, so that replicas give the same spikes: the Verilog with two replicas needs the cycles predicted."""
     found = data_path(CHIP, PIXELS, runs[0])
     assert found is not None
-    parameters = with_copies(CHIP.parameters, 2)
+    parameters = with_replicas(CHIP.parameters, 2)
     chip = replace(CHIP, parameters=parameters, layers=tuple(CHIP.layers[n] for n in (0, 0, 1, 1, 2, 3)))
     rtl = run_cosim(chip, PIXELS, workers=1)
     assert rtl.cycles is not None and np.array_equal(rtl.steps, runs[0].steps)
     late = 2 * CHIP.parameters.pixel_words / len(PIXELS)
-    assert found["copies"][1]["cycles"] == float(rtl.cycles.mean()) - late
-    tiles = [row["tiles"] for row in found["copies"]]
-    assert [row["copies"] for row in found["copies"]] == list(COPIES) and tiles == sorted(tiles)
-    cycles = [row["cycles"] for row in found["copies"]]
+    assert found["replicas"][1]["cycles"] == float(rtl.cycles.mean()) - late
+    tiles = [row["tiles"] for row in found["replicas"]]
+    assert [row["replicas"] for row in found["replicas"]] == list(REPLICAS) and tiles == sorted(tiles)
+    cycles = [row["cycles"] for row in found["replicas"]]
     assert cycles == sorted(cycles, reverse=True) and cycles[0] == found["cycles"]
     again = data_path(chip, PIXELS, rtl, rtl)
-    assert again is not None and again["copies"] == found["copies"] and again["measured_equal"] == 5
+    assert again is not None and again["replicas"] == found["replicas"] and again["measured_equal"] == 5
 
 
 def test_tile_reads_that_are_saved(runs: tuple[Result, Result]) -> None:
@@ -121,7 +121,9 @@ def test_tile_reads_that_are_saved(runs: tuple[Result, Result]) -> None:
 def test_pages(runs: tuple[Result, Result], tmp_path: Path) -> None:
     page = write_report(tmp_path, chip=CHIP, images=PIXELS, reference=runs[0], rtl=runs[1], maps=[])
     text = " ".join(page.read_text().split())
-    assert "5 of 6 agree with the formula to the cycle" in text and "What copies of the crossbars would change" in text
+    assert (
+        "5 of 6 agree with the formula to the cycle" in text and "What replicas of the crossbars would change" in text
+    )
     assert json.loads((tmp_path / "summary.json").read_text())["data_path"]["measured_equal"] == 5
     text = write_report(tmp_path, chip=CHIP, maps=[]).read_text()
     assert "Where the clock cycles go (needs images and a run of the reference or the Verilog)" in text

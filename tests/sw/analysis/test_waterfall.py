@@ -75,7 +75,7 @@ def test_device_stages_add_up_to_the_device(chip):
 @pytest.mark.parametrize("fault_aware", [False, True])
 def test_pulses_are_a_stage_before_stuck_cells_and_their_compensation(chip, fault_aware):
     device = Device(device_sigma=0.1, pulse_sigma=0.2, pulse_up=0.8, stuck_on=0.01, read_sigma=0.05)
-    programming = Programming(method="verify", tries=9, fault_aware=fault_aware)
+    programming = Programming(method="write-verify", tries=9, fault_aware=fault_aware)
     programmed = replace(chip.programmed, device=device, programming=programming)
     stages = device_stages(programmed)
     names = ["programming", "stuck cells", *(["fault-aware mapping"] if fault_aware else []), "read noise"]
@@ -91,7 +91,7 @@ def test_pulses_are_a_stage_before_stuck_cells_and_their_compensation(chip, faul
 def test_cells_that_drift_are_held_until_the_last_stage(chip):
     """Pulses are those of tantalum cells from the stage "programming" on."""
     device = Device(**DRIFT, device_sigma=0.1, pulse_sigma=0.2, stuck_on=0.01, read_sigma=0.05, drift_every=3)
-    programming = Programming(method="verify", fault_aware=True)
+    programming = Programming(method="write-verify", fault_aware=True)
     programmed = replace(chip.programmed, device=device, programming=programming)
     stages = device_stages(programmed)
     names = ["programming", "stuck cells", "fault-aware mapping", "read noise", "drift"]
@@ -103,7 +103,7 @@ def test_cells_that_drift_are_held_until_the_last_stage(chip):
 
 
 def test_the_last_stage_is_the_chip_that_was_programmed():
-    chip = make_chip(device=PULSED, programming={"method": "verify", "fault_aware": True}, decision={"t_max": 15})
+    chip = make_chip(device=PULSED, programming={"method": "write-verify", "fault_aware": True}, decision={"t_max": 15})
     labels = chip.stages.folded.classes(IMAGES)
     stages = dict(waterfall(chip, IMAGES, labels))
     assert list(stages)[-4:] == ["programming", "stuck cells", "fault-aware mapping", "read noise"]

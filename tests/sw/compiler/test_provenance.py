@@ -123,7 +123,7 @@ def test_settings_of_a_run_are_those_in_use():
     assert set(config) - set(settings_in_effect(config, run)) == {"nir", "learning", "tuning", "lifetime"}
     assert settings_in_effect(config, None) == settings_in_effect(config, run)
     assert "train" not in settings_in_effect(config, Provenance("nir", data_set="digits"))
-    verify = {**config, "programming": Programming(method="verify").model_dump(mode="json")}
+    verify = {**config, "programming": Programming(method="write-verify").model_dump(mode="json")}
     assert settings_in_effect(verify, run)["programming"] == verify["programming"]
     assert "pulse_sigma" in settings_in_effect(verify, run)["device"]
     fixed = Config.load("digits").updated({"decision": {"rule": "fixed"}}).model_dump(mode="json")

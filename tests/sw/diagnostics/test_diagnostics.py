@@ -33,7 +33,7 @@ from spikeloom.sw.report.report import write_report
 from tests.fixtures.healthy import blobs, dense, fit
 from tests.fixtures.models import make_config, make_images
 from tests.fixtures.nir_graphs import ends, graph, neurons
-from tests.sw.compiler.test_copies import chip as copied
+from tests.sw.compiler.test_replicas import chip as copied
 
 IMAGES, LABELS = blobs(0, (40,), 5, 800)
 TESTS, EXPECTED = IMAGES[400:], LABELS[400:]
@@ -526,7 +526,7 @@ def test_tuning_that_loses_classes(healthy: Chip) -> None:
 
 def test_copies_of_a_crossbar_are_one_layer() -> None:
     """On ideal cells they compute what one crossbar computes, position by position."""
-    one, many = (copied(copies, device={"device_sigma": 0.0, "read_sigma": 0.0}) for copies in (1, [3, 4, 1]))
+    one, many = (copied(replicas, device={"device_sigma": 0.0, "read_sigma": 0.0}) for replicas in (1, [3, 4, 1]))
     images = make_images(20, one.parameters.inputs)
     a, b = (measure(chip, chip.programmed, images, None) for chip in (one, many))
     assert len(a.layers) == len(b.layers) == 3 and len(many.programmed.layers) == 8

@@ -25,7 +25,7 @@ CHIPS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
         (),
         {
             "device": {"pulse_up": 0.7, "pulse_sigma": 0.2, "stuck_on": 0.05},
-            "programming": {"method": "verify", "window": 0.75},
+            "programming": {"method": "write-verify", "tolerance": 0.75},
         },
     ),
     "analog": ((), {"coding": {"input": "analog"}}),

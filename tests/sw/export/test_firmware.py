@@ -59,7 +59,7 @@ def firmware(tmp_path_factory):
 def answers(programmed, pixels) -> dict[int, tuple[int, list[int]]]:
     """Words of the result frames, from the reference."""
     result = run_reference(programmed, pixels)
-    counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
+    counters = {**result.activity, "conversions": result.activity["conversions"], "spikes": result.spikes}
     found = {}
     for i in range(len(result)):
         first = int(result.classes[i]) | int(result.steps[i]) << 16 | int(result.reasons[i]) << 31
@@ -74,7 +74,7 @@ def answers(programmed, pixels) -> dict[int, tuple[int, list[int]]]:
 def last_counters(chip: FakeChip, programmed, pixels) -> FakeChip:
     """The chip with its counter registers as after the last image."""
     result = run_reference(programmed, pixels)
-    counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
+    counters = {**result.activity, "conversions": result.activity["conversions"], "spikes": result.spikes}
     for layer in range(len(programmed.layers)):
         for name in COUNTERS:
             chip.values[layer_byte_address(layer, name)] = int(counters[name][-1, layer])
@@ -98,7 +98,8 @@ def run(program: Path, chip: FakeChip, folder: Path, *options: str) -> subproces
 
 def test_the_list_holds_registers_then_targets_and_starts():
     chip = dataclasses.replace(
-        CHIP, programming=Programming(method="verify", window=0.5, tries=9, amplitude_min=0.5, amplitude_max=2.0)
+        CHIP,
+        programming=Programming(method="write-verify", tolerance=0.5, tries=9, amplitude_min=0.5, amplitude_max=2.0),
     )
     writes = load_writes(chip, programming=True)
     table = dict(writes)
@@ -131,7 +132,9 @@ def test_the_checksum_is_zlibs_over_little_endian_words():
 
 
 def test_wrong_requests_are_refused():
-    with pytest.raises(ValueError, match=r'^A list that programs the cells needs \[programming\] method = "verify"'):
+    with pytest.raises(
+        ValueError, match=r'^A list that programs the cells needs \[programming\] method = "write-verify"'
+    ):
         network_header(CHIP, PIXELS, programming=True)
     with pytest.raises(ValueError, match=r"^Images must be at least one, but the batch is empty$"):
         network_header(CHIP, PIXELS[:0])
@@ -262,7 +265,7 @@ def test_rate_coding_sends_a_seed_before_every_image(tmp_path):
 
 
 def test_partners_make_up_for_stuck_cells(tmp_path):
-    chip = dataclasses.replace(CHIP, programming=Programming(method="verify", fault_aware=True))
+    chip = dataclasses.replace(CHIP, programming=Programming(method="write-verify", fault_aware=True))
     top = 8 * (chip.device.levels - 1)
     weights = chip.layers[0].weights
     pairs = [(int(row), int(column)) for row, column in np.argwhere((weights > 1) & (weights < 8))][:5]

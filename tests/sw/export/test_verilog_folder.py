@@ -15,7 +15,7 @@ from spikeloom.sw.export.firmware import load_checksum, load_writes
 from tests.fixtures.models import make_chip
 
 CYCLES = {"settle_cycles": 3, "adc_cycles": 4, "program_cycles": 17}
-CHIP = make_chip(coding={"input": "analog"}, hardware=CYCLES, programming={"method": "verify"})
+CHIP = make_chip(coding={"input": "analog"}, hardware=CYCLES, programming={"method": "write-verify"})
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def test_the_quantile_is_held():
         narrow = chip(3)
         layers = (replace(narrow.layers[0], gain_shift=gain), *narrow.layers[1:])
         activity = run_reference(replace(narrow, layers=layers), IMAGES[:, :]).activity
-        share = activity["saturations"][:, 0].sum() / activity["adc_conversions"][:, 0].sum()
+        share = activity["saturations"][:, 0].sum() / activity["conversions"][:, 0].sum()
         assert share <= 1 - quantile
 
 

@@ -70,7 +70,7 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         deep(256),
         (4,),
         {},
-        "the network has 256 crossbars with all their copies, and at most 255 fit; lower [crossbar] copies, or",
+        "the network has 256 crossbars with all their replicas, and at most 255 fit; lower [crossbar] replicas, or",
     ),
     (
         chain(nn.Linear(70000, 10)),

@@ -37,7 +37,7 @@ def test_every_value_arrives():
             "clock_Hz": 1e7,
         },
         device={"bits": 3},
-        programming={"method": "verify", "tries": 12},
+        programming={"method": "write-verify", "tries": 12},
     )
     chip = map_to_chip(LAYERS, config, (2, 4))
     first, last = chip.parameters.layers

@@ -106,8 +106,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "8", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 8, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "9", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 9, but this program reads versions"):
         spikeloom.load(path)
 
 
@@ -138,10 +138,34 @@ def as_version_3(content: bytes) -> bytes:
     """The same chip as a program of version 3 wrote it: every crossbar once."""
     metadata, chip = parts_of(content)
     del chip["provenance"]
+    name_as_before(chip)
     for stage in chip["parameters"]["plan"]["stages"]:
         assert stage.pop("copies", 1) == 1
     assert chip["config"]["crossbar"].pop("copies") == 1
     return joined(content, metadata, chip, "3")
+
+
+def as_version_7(content: bytes) -> bytes:
+    """The same chip as a program of version 7 wrote it: some names were other ones."""
+    metadata, chip = parts_of(content)
+    name_as_before(chip)
+    return joined(content, metadata, chip, "7")
+
+
+def name_as_before(chip: dict) -> None:
+    """Names up to version 7, in place."""
+    plan = chip["parameters"]["plan"]
+    if plan is not None:
+        plan["image"] = plan.pop("input")
+        for stage in plan["stages"]:
+            if "replicas" in stage:
+                stage["copies"] = stage.pop("replicas")
+    crossbar = chip["config"]["crossbar"]
+    crossbar["copies"] = crossbar.pop("replicas")
+    for table in (chip["programming"], chip["config"]["programming"]):
+        table["window"] = table.pop("tolerance")
+        assert table["method"] in ("direct", "write-verify")
+        table["method"] = table["method"].removeprefix("write-")
 
 
 def drop_plan(chip: dict) -> None:
@@ -189,6 +213,22 @@ def test_version_3_is_read():
     programmed = convolutional()
     found = unpack(as_version_3(pack(programmed, CHIP.config)), "x")
     assert found.provenance == Provenance() and packed(found) == pack(programmed, CHIP.config)
+
+
+def test_version_7_is_read():
+    """Every name that was another one, in a file that a program of version 7 could have written."""
+    programming = Programming(method="write-verify", tolerance=0.5, tries=9)
+    config = CHIP.config.updated({"programming": programming.model_dump()})
+    plan = convolutional((4, 2, 1))
+    for programmed, settings in (
+        (replace(CHIP.programmed, programming=programming), config),
+        (plan, CHIP.config.updated({"crossbar": {"replicas": [4, 2, 1]}})),
+    ):
+        content = pack(programmed, settings)
+        assert b"copies" not in content and b"replicas" in content
+        old = as_version_7(content)
+        assert b"copies" in old and b"replicas" not in old and b"tolerance" not in old
+        assert packed(unpack(old, "x")) == content
 
 
 def test_version_4_is_read_and_knows_no_origin(path):
@@ -291,7 +331,7 @@ def test_an_origin_that_is_none_is_damage(change):
         unpack(joined(content, metadata, chip, "5"), "x")
 
 
-def convolutional(copies=(1, 1, 1)):
+def convolutional(replicas=(1, 1, 1)):
     plan = Plan(
         input=MapShape(channels=2, height=5, width=6),
         stages=(
@@ -303,12 +343,12 @@ def convolutional(copies=(1, 1, 1)):
         ),
         channels=(4, 3, 5),
     )
-    return random_chip(np.random.default_rng(3), plan=plan.with_copies(copies), coding=Coding.EVEN, row_bits=1)
+    return random_chip(np.random.default_rng(3), plan=plan.with_replicas(replicas), coding=Coding.EVEN, row_bits=1)
 
 
-@pytest.mark.parametrize("copies", [(1, 1, 1), (4, 2, 1)])
-def test_a_plan_comes_back(copies):
-    programmed = convolutional(copies)
+@pytest.mark.parametrize("replicas", [(1, 1, 1), (4, 2, 1)])
+def test_a_plan_comes_back(replicas):
+    programmed = convolutional(replicas)
     found = unpack(pack(programmed, CHIP.config), "x")
     loaded, config = found.programmed, found.config
     assert loaded.parameters == programmed.parameters and loaded.parameters.plan == programmed.parameters.plan
@@ -333,12 +373,12 @@ def test_a_plan_comes_back(copies):
         ),
         (lambda plan: plan["image"].update(channels=3), "Layer 0 has inputs 18, but the plan says 27"),
         (lambda plan: plan.update(version=2), "the plan has 'version', which is no entry of it"),
-        (lambda plan: plan["stages"][0].update(copies=31), "Stage 0 has 31 copies, and only 30 positions for them"),
+        (lambda plan: plan["stages"][0].update(replicas=31), "Stage 0 has 31 replicas, and only 30 positions for them"),
         (
-            lambda plan: plan["stages"][0].update(copies=2),
-            "Stage 0 has copies with different numbers of channels, \\[4, 3\\]",
+            lambda plan: plan["stages"][0].update(replicas=2),
+            "Stage 0 has replicas with different numbers of channels, \\[4, 3\\]",
         ),
-        (lambda plan: plan["stages"][0].update(copies=0), "must be a positive integer, not 0"),
+        (lambda plan: plan["stages"][0].update(replicas=0), "must be a positive integer, not 0"),
     ],
 )
 def test_a_plan_is_checked(change, sentence):
@@ -372,7 +412,7 @@ def test_another_plan_is_named(tmp_path, monkeypatch):
 
 
 def test_programming_comes_back(path):
-    programming = Programming(method="verify", window=0.5, tries=9, amplitude_min=0.125, fault_aware=True)
+    programming = Programming(method="write-verify", tolerance=0.5, tries=9, amplitude_min=0.125, fault_aware=True)
     device = CHIP.programmed.device.model_copy(update={"pulse_sigma": 0.1, "soft_bounds": 0.4, "v_program_V": 1.5})
     programmed = replace(CHIP.programmed, programming=programming, program_cycles=77, device=device)
     loaded = unpack(pack(programmed, CHIP.config), "x").programmed

@@ -138,8 +138,8 @@ def test_a_failed_pair_of_a_large_layer_is_not_lost_in_its_map() -> None:
 
 
 def test_maps_are_put_together_from_the_copies() -> None:
-    """Every neuron's spikes stand where it is: channel, row and column, of whichever copy."""
-    conv = CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),), copies=2)
+    """Every neuron's spikes stand where it is: channel, row and column, of whichever replica."""
+    conv = CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),), replicas=2)
     dense = CrossbarStage(layer=2, windows=(Window(source=1, kernel=(2, 3)),))
     plan = Plan(input=MapShape(channels=1, height=3, width=4), stages=(conv, dense), channels=(5, 5, 2))
     whole = np.random.default_rng(1).random((8, 6, 5)) < 0.5  # steps, positions, channels

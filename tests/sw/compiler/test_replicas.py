@@ -1,4 +1,4 @@
-"""[crossbar] copies from the configuration down to the Verilog: layers of their own that compute one layer."""
+"""[crossbar] replicas from the configuration down to the Verilog: layers of their own that compute one layer."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ IMAGES = make_images(60, 128, 1).reshape(60, 2, 8, 8)
 PIXELS = IMAGES.reshape(60, 128)
 
 
-def chip(copies: Any = 1, **tables: dict[str, Any]) -> Chip:
+def chip(replicas: Any = 1, **tables: dict[str, Any]) -> Chip:
     model = settled(network, 2, 8, 8)
-    config = make_config(crossbar={"tile_rows": 16, "copies": copies}, **tables)
+    config = make_config(crossbar={"tile_rows": 16, "replicas": replicas}, **tables)
     return spikeloom.compile(model, IMAGES, config)
 
 
 @pytest.mark.parametrize(
-    ("copies", "expected"),
+    ("replicas", "expected"),
     [(1, (1, 1, 1)), (3, (3, 3, 1)), (36, (36, 4, 1)), ([5, 1, 1], (5, 1, 1)), ((1, 4, 1), (1, 4, 1))],
 )
-def test_layers_and_positions(copies: Any, expected: tuple[int, ...]) -> None:
-    programmed = chip(copies).programmed
+def test_layers_and_positions(replicas: Any, expected: tuple[int, ...]) -> None:
+    programmed = chip(replicas).programmed
     plan = programmed.parameters.plan
-    assert tuple(stage.copies for _, stage in plan.crossbar_stages) == expected
+    assert tuple(stage.replicas for _, stage in plan.crossbar_stages) == expected
     assert [layer.positions for layer in programmed.parameters.layers] == [place.positions for place in plan.placements]
     assert programmed.parameters.sizes == (128, 6, 5, 4)
     names = [layer.name for layer in programmed.layers]
     assert len(set(names)) == len(names) and names[0] == "0"
-    assert names[1] == ("0 copy 1" if expected[0] > 1 else "3")
+    assert names[1] == ("0 replica 1" if expected[0] > 1 else "3")
 
 
 def test_copies_are_equal_but_for_their_cells() -> None:
@@ -75,12 +75,12 @@ def test_copies_are_equal_but_for_their_cells() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("copies", [2, [3, 4, 1]])
-def test_fewer_cycles_and_the_same_bits_in_verilog(copies: Any) -> None:
-    """Slow crossbars: with copies the gathering goes on while they work."""
+@pytest.mark.parametrize("replicas", [2, [3, 4, 1]])
+def test_fewer_cycles_and_the_same_bits_in_verilog(replicas: Any) -> None:
+    """Slow crossbars: with replicas the gathering goes on while they work."""
     slow = {"pulse_cycles": 12, "lanes": 16, "encoder_lanes": 16}
     device = {"device_sigma": 0.05, "read_sigma": 0.05}
-    one, many = chip(hardware=slow, device=device), chip(copies, hardware=slow, device=device)
+    one, many = chip(hardware=slow, device=device), chip(replicas, hardware=slow, device=device)
     cycles = []
     for made in (one, many):
         got = run_cosim(made.programmed, PIXELS[:4], trace="full", stalls=False)
@@ -91,7 +91,7 @@ def test_fewer_cycles_and_the_same_bits_in_verilog(copies: Any) -> None:
 
 
 def test_copies_are_tuned_together() -> None:
-    """One factor for all copies of a crossbar, in the loss as in the chip."""
+    """One factor for all replicas of a crossbar, in the loss as in the chip."""
     made = chip([3, 2, 1])
     scaled = scale_chip(made.programmed, (2.0, 0.5, 1.0))
     ratios = [a.theta / b.theta for a, b in zip(made.programmed.layers, scaled.layers, strict=True)]
@@ -116,16 +116,17 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     made.save(tmp_path / "chip.loom")
     loaded = spikeloom.load(tmp_path / "chip.loom", made.programmed.parameters)
     assert made.predict(PIXELS, trace=True).compare(loaded.predict(PIXELS, trace=True)) > 0
-    with pytest.raises(WeightImageError, match=r"stage 0 of the plan is CrossbarStage\(.*copies=4\), but the design"):
+    with pytest.raises(WeightImageError, match=r"stage 0 of the plan is CrossbarStage\(.*replicas=4\), but the design"):
         spikeloom.load(tmp_path / "chip.loom", chip([3, 2, 1]).programmed.parameters)
 
 
 @pytest.mark.parametrize("method", [pytest.param("pulses", marks=pytest.mark.slow), "fast"])
 def test_through_the_buses(method: Any) -> None:
-    """The host reads the plan and its copies from the chip, programs every copy for itself, and gets the same bits."""
+    """The host reads the plan and its replicas from the chip, programs every replica for itself, and gets the same
+    bits."""
     tables: dict[str, dict[str, Any]] = {"device": {"read_sigma": 0.05}, "hardware": {"lanes": 6}}
     if method == "pulses":
-        tables |= {"programming": {"method": "verify"}, "device": {"pulse_sigma": 0.2, "read_sigma": 0.02}}
+        tables |= {"programming": {"method": "write-verify"}, "device": {"pulse_sigma": 0.2, "read_sigma": 0.02}}
     programmed = chip([3, 2, 1], **tables).programmed
     result, load = through_bus(programmed, PIXELS[:3], method=method, trace="full", stalls=method == "fast")
     assert run_reference(programmed, PIXELS[:3], trace="full").compare(result) > 0
@@ -135,7 +136,7 @@ def test_through_the_buses(method: Any) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_cells_that_drift_each_for_itself(seed: int) -> None:
-    """Pulses of the rows of every copy, and the cells that they leave, in reference and Verilog."""
+    """Pulses of the rows of every replica, and the cells that they leave, in reference and Verilog."""
     drift = {"cell": "tantalum", "g_min_S": 1e-4, "g_max_S": 0.025, "acceleration": 1e9, "drift_every": 2}
     programmed = replace(chip([3, 2, 1], device=drift).programmed, seed=seed)
     expected = run_reference(programmed, PIXELS[:5], trace="full")
@@ -150,34 +151,37 @@ def test_cells_that_drift_each_for_itself(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("copies", "sentence"),
+    ("replicas", "sentence"),
     [
-        ([2, 2], "copies must be one number, or 3 for the 3 layers of this network, not 2"),
-        ([1, 5, 1], "copies must be at most 4 for layer '3', its number of positions, not 5"),
-        ([1, 1, 2], "copies must be at most 1 for layer '6', its number of positions, not 2"),
+        ([2, 2], "replicas must be one number, or 3 for the 3 layers of this network, not 2"),
+        ([1, 5, 1], "replicas must be at most 4 for layer '3', its number of positions, not 5"),
+        ([1, 1, 2], "replicas must be at most 1 for layer '6', its number of positions, not 2"),
     ],
 )
-def test_copies_that_do_not_fit(copies: list[int], sentence: str) -> None:
+def test_copies_that_do_not_fit(replicas: list[int], sentence: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(f"[crossbar] {sentence}") + "$"):
-        chip(copies)
+        chip(replicas)
 
 
 def test_dense_layers_have_no_use_for_copies() -> None:
     sentence = (
-        r"\[crossbar\] copies must be 1 for this network, whose layers have one position each, not 2; leave copies out$"
+        r"\[crossbar\] replicas must be 1 for this network, whose layers have one position each, not 2; leave "
+        "replicas out$"
     )
     with pytest.raises(ConfigError, match=sentence):
-        spikeloom.compile(make_model(20, 7, 5), make_images(50, 20), make_config(crossbar={"copies": 2}))
-    spikeloom.compile(make_model(20, 7, 5), make_images(50, 20), make_config(crossbar={"copies": [1, 1]}))
+        spikeloom.compile(make_model(20, 7, 5), make_images(50, 20), make_config(crossbar={"replicas": 2}))
+    spikeloom.compile(make_model(20, 7, 5), make_images(50, 20), make_config(crossbar={"replicas": [1, 1]}))
 
 
 def test_more_crossbars_than_addresses() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 324, 2))
-    with pytest.raises(ConfigError, match=r"the network has 257 crossbars with .* copies, and at most 255 fit; lower"):
-        spikeloom.compile(model, make_images(20, 324).reshape(20, 1, 18, 18), make_config(crossbar={"copies": 256}))
+    with pytest.raises(
+        ConfigError, match=r"the network has 257 crossbars with .* replicas, and at most 255 fit; lower"
+    ):
+        spikeloom.compile(model, make_images(20, 324).reshape(20, 1, 18, 18), make_config(crossbar={"replicas": 256}))
 
 
 def test_programmed_by_pulses_each_for_itself() -> None:
-    made = chip([2, 1, 1], programming={"method": "verify"}, device={"pulse_sigma": 0.2})
+    made = chip([2, 1, 1], programming={"method": "write-verify"}, device={"pulse_sigma": 0.2})
     cells = [layer.state.g_S for layer in program_chip(made.programmed).layers]
     assert len(cells) == 4 and not np.array_equal(cells[0], cells[1])
