@@ -84,7 +84,7 @@ class Beside:
             starts.append(0.0)
         return plain.Net(self.case.net.size, tuple(stages)), neurons, starts
 
-    def crossbars(self) -> list[tuple[int, plain.Crossbar, plain.Crossbar, Any]]:
+    def crossbar_stages(self) -> list[tuple[int, plain.Crossbar, plain.Crossbar, Any]]:
         """(stage, as wanted, as on the chip, the chip's layer) of every crossbar stage."""
         out: list[tuple[int, plain.Crossbar, plain.Crossbar, Any]] = []
         for number, (wanted, chip) in enumerate(zip(self.wanted.stages, self.chip_net.stages, strict=True)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikeloom.hw.host.plan_words import plan_of, words_of
-from spikeloom.hw.params.plan import MapShape, Plan, Pooling, RegisterBlock
+from spikeloom.hw.params.plan import MapShape, Plan, Pooling, Window
 from tests.hw.feature_maps.test_stages import convolution, pooled, residual, single
 
 PLANS = [
@@ -23,11 +23,11 @@ PLANS = [
 def test_there_and_back(plan: Plan) -> None:
     words = words_of(plan)
     assert all(0 <= word < 1 << 32 for word in words)
-    assert plan_of(words) == plan
+    assert plan_of(words) == (None if plan.is_dense_chain else plan)
 
 
-def test_no_plan() -> None:
-    assert words_of(None) == () and plan_of(()) is None
+def test_dense_layers_need_no_words() -> None:
+    assert words_of(Plan.dense((7, 5, 2))) == () and plan_of(()) is None
 
 
 def test_words_of_a_convolution() -> None:
@@ -57,6 +57,6 @@ def test_words_that_are_no_plan(words: list[int], message: str) -> None:
 def test_windows_that_cannot_be_told() -> None:
     shape = MapShape(channels=1, height=70_000)
     plan = single(shape)
-    assert plan.stages[0].windows == (RegisterBlock(source=0, kernel=(70_000, 1)),)
+    assert plan.stages[0].windows == (Window(source=0, kernel=(70_000, 1)),)
     with pytest.raises(ValueError, match=r"must be below 65,536 to be told"):
         words_of(plan)

@@ -83,7 +83,7 @@ def test_any_batch_gives_the_same_bits(coding: Coding) -> None:
     if coding == Coding.ANALOG:
         single = CrossbarStage(layer=1, windows=plan.stages[1].windows[:1])  # type: ignore[union-attr]
         options["plan"] = Plan(
-            chip=plan.input, stages=(plan.stages[0], single, *plan.stages[2:]), channels=plan.channels
+            input=plan.input, stages=(plan.stages[0], single, *plan.stages[2:]), channels=plan.channels
         )
     rng = np.random.default_rng(3)
     chip = random_chip(rng, **options)

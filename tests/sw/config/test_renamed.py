@@ -11,7 +11,7 @@ from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.renamed import KEYS, VALUES, renew
 from spikeloom.sw.config.tables import Tables
 
-REFUSED = [
+REFUSED: list[tuple[dict[str, dict[str, Any]], str]] = [
     ({"crossbar": {"copies": 2}}, "[crossbar] copies is called replicas now; rename it"),
     ({"programming": {"window": 0.5}}, "[programming] window is called tolerance now; rename it"),
     (
@@ -25,7 +25,7 @@ REFUSED = [
 def test_a_name_of_before_is_refused_with_that_of_now(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Config.load(given)
-    assert caught.value.problems == [sentence]
+    assert list(caught.value.problems) == [sentence]
 
 
 def test_every_renamed_name_is_among_them_and_those_of_now_are_there() -> None:

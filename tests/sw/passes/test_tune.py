@@ -179,4 +179,4 @@ def test_factors_that_do_not_fit():
         scale_chip(chip.programmed, (1.0, 1.0))
     for bad in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match=r"^Tuning factors must be positive finite numbers"):
-            scale_network(Network(chip.stages.normalised.programmed, chip.stages.normalised.layers[:1]), (bad,))
+            scale_network(Network(chip.stages.normalised.input, chip.stages.normalised.layers[:1]), (bad,))

@@ -227,7 +227,7 @@ def test_version_7_is_read():
         content = pack(programmed, settings)
         assert b"copies" not in content and b"replicas" in content
         old = as_version_7(content)
-        assert b"copies" in old and b"replicas" not in old and b"tolerance" not in old
+        assert b"copies" in old and b"replicas" not in old
         assert packed(unpack(old, "x")) == content
 
 
