@@ -72,7 +72,7 @@ def test_cosim_passes_everything_on(monkeypatch, tmp_path):
     monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", fake)
     CHIP.cosim(IMAGES)
     assert seen == {
-        **{"image": CHIP.programmed, "ids": None, "trace": False, "simulator": "verilator", "waves": False},
+        **{"programmed": CHIP.programmed, "ids": None, "trace": False, "simulator": "verilator", "waves": False},
         **{"folder": None, "progress": None},
     }
     CHIP.cosim(IMAGES, trace=True, simulator="icarus", waves=True, folder=str(tmp_path))

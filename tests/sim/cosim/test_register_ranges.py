@@ -151,6 +151,6 @@ def test_each_end_agrees(name: str, end: int, simulator: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("image", [*lively().values(), biased(TOP), biased(-TOP)])
+@pytest.mark.parametrize("programmed", [*lively().values(), biased(TOP), biased(-TOP)])
 def test_ends_together_agree(programmed: ProgrammedChip) -> None:
     agrees(programmed)

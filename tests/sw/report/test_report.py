@@ -29,7 +29,7 @@ def everything() -> dict[str, Any]:
     chip = make_chip()
     reference = make_result(chip)
     return {
-        "image": chip,
+        "chip": chip,
         "labels": reference.classes,
         "reference": reference,
         "rtl": make_result(chip, cycles=True),

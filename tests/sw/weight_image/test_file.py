@@ -371,7 +371,7 @@ def test_a_plan_comes_back(replicas):
             lambda plan: plan["stages"][0]["windows"][0].update(dilation=[1, 1]),
             "a window of stage 0 of the plan has 'dilation', which",
         ),
-        (lambda plan: plan["image"].update(channels=3), "Layer 0 has inputs 18, but the plan says 27"),
+        (lambda plan: plan["input"].update(channels=3), "Layer 0 has inputs 18, but the plan says 27"),
         (lambda plan: plan.update(version=2), "the plan has 'version', which is no entry of it"),
         (lambda plan: plan["stages"][0].update(replicas=31), "Stage 0 has 31 replicas, and only 30 positions for them"),
         (
