@@ -51,17 +51,17 @@ class RowSums:
 
     Parameters
     ----------
-    u, v : exact sums of x * W and x^2 * Q, integers [reads, row tiles, outputs]; v is [reads, 1, 1] without noise
-        both undefined where a tile is not read
-    units : int64 [reads, row tiles], factor common to a tile's row codes and left out of its sums; 0 if it is not read
+    current, noise_variance : exact sums of x * W and x^2 * Q, integers [reads, row tiles, outputs]; the second is [reads,
+        1, 1] without noise; both undefined where a tile is not read
+    unit : int64 [reads, row tiles], factor common to a tile's row codes and left out of its sums; 0 if it is not read
     rows, tiles : int64 [images], driven rows and row tiles that are read, in all reads of an image
     conductance : int64 [images], sum of x^2 * R likewise
     stray : int64 [images], see `sim.crossbar.stray`, likewise; 0 without wires
     """
 
-    u: NDArray
-    v: NDArray
-    units: NDArray[np.int64]
+    current: NDArray
+    noise_variance: NDArray
+    unit: NDArray[np.int64]
     rows: NDArray[np.int64]
     tiles: NDArray[np.int64]
     conductance: NDArray[np.int64]
@@ -231,14 +231,14 @@ class CrossbarArray:
         count_rows(driven.runs, driven.first, out.rows)
         total = int(out.rows.sum())
         rows, codes = np.empty(total, np.int32), np.empty(total if self.parameters.row_bits == 8 else 0, np.uint8)
-        ends = np.empty_like(out.units)
+        ends = np.empty_like(out.unit)
         list_rows(
             driven.runs, driven.first, driven.where, driven.factors, self.parameters.tile_rows, self.row_conductance,
-            rows, codes, ends, out.units, out.tiles, out.conductance, pulses,
+            rows, codes, ends, out.unit, out.tiles, out.conductance, pulses,
         )  # fmt: skip
-        add_rows(rows, codes, ends, 1, self._w, out.u)
+        add_rows(rows, codes, ends, 1, self._w, out.current)
         if self.noisy:
-            add_rows(rows, codes, ends, 2, self._q, out.v)
+            add_rows(rows, codes, ends, 2, self._q, out.noise_variance)
         self._add_stray(rows, codes, ends, out, len(driven.runs))
         return out
 
@@ -248,9 +248,7 @@ class CrossbarArray:
         """Add what goes astray in the listed reads, `positions` of them an image."""
         if self.stray_grid is not None:
             p = self.parameters
-            add_stray(
-                rows, codes, ends, out.units, p.tile_rows, self.stray_grid, self._stray_sums, positions, out.stray
-            )
+            add_stray(rows, codes, ends, out.unit, p.tile_rows, self.stray_grid, self._stray_sums, positions, out.stray)
 
     def _spread(self, driven: Driven, spread: WindowScatter, out: RowSums, pulses: NDArray[np.int64]) -> None:
         """Write the sums of windows that overlap, see `sim.crossbar.window_sums`."""
@@ -262,8 +260,8 @@ class CrossbarArray:
         factors = driven.factors if self.parameters.row_bits == 8 else driven.factors[:, :0]
         scatter_rows(
             spread.windows, spread.bounds, spread.segments, spread.order, grids.tile_of, driven.first, driven.where,
-            factors, grids.loads, grids.w, grids.q, out.u.reshape(-1), out.v.reshape(-1),
-            out.units, out.rows, out.tiles, out.conductance, pulses,
+            factors, grids.loads, grids.w, grids.q, out.current.reshape(-1), out.noise_variance.reshape(-1),
+            out.unit, out.rows, out.tiles, out.conductance, pulses,
         )  # fmt: skip
 
     def sample(
@@ -283,10 +281,11 @@ class CrossbarArray:
         if source is None:
             source = np.arange(len(products.rows))
         p = self.parameters
-        shape = (len(source) * (len(products.units) // len(products.rows)), p.row_tiles, p.outputs)
+        shape = (len(source) * (len(products.unit) // len(products.rows)), p.row_tiles, p.outputs)
         codes, over, overs = np.empty(shape, np.int16), np.empty(shape, bool), np.empty(len(source), np.int64)
         digitise(
-            products.units, products.u, products.v, source, np.asarray(image_ids).astype(np.uint32), first, *self._key,
+            products.unit, products.current, products.noise_variance, source,
+            np.asarray(image_ids).astype(np.uint32), first, *self._key,
             normal_table(), self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb,
             *self._limits, codes, over, overs,
         )  # fmt: skip
@@ -313,7 +312,8 @@ class CrossbarArray:
         codes, over = np.empty(shape, np.int16), np.empty(shape, np.bool_)
         convert_single(
             row_codes[None], self._last, self.parameters.tile_rows, self.row_conductance, self._w, self._q, self.noisy,
-            kept.units, kept.u, kept.v, kept.tiles, kept.conductance, image_id, read, *self._key, normal_table(),
+            kept.unit, kept.current, kept.noise_variance, kept.tiles, kept.conductance,
+            image_id, read, *self._key, normal_table(),
             self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb, *self._limits, codes,
             over,
         )  # fmt: skip
@@ -391,9 +391,9 @@ class CrossbarArray:
         shape = (reads, self.parameters.row_tiles, self.parameters.outputs)
         u_type, v_type = self._types
         return RowSums(
-            u=np.empty(shape, u_type),
-            v=np.empty(shape if self.noisy else (reads, 1, 1), v_type),
-            units=np.zeros(shape[:2], np.int64),
+            current=np.empty(shape, u_type),
+            noise_variance=np.empty(shape if self.noisy else (reads, 1, 1), v_type),
+            unit=np.zeros(shape[:2], np.int64),
             rows=np.zeros(images, np.int64),
             tiles=np.zeros(images, np.int64),
             conductance=np.zeros(images, np.int64),

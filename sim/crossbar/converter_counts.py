@@ -121,8 +121,8 @@ class Observer:
         full_scale = 255.0 if shape.row_bits == 8 else 1.0
         lsb = 2.0 ** self._chip.layers[layer].gain_shift
         _count(
-            products.units, products.u, source, codes, full_scale, lsb, float(shape.code_min), float(shape.code_max),
-            *counted,
+            products.unit, products.current, source, codes, full_scale, lsb,
+            float(shape.code_min), float(shape.code_max), *counted,
         )  # fmt: skip
         fired = spikes.reshape(-1, shape.outputs).sum(axis=0, dtype=np.int64)
         self._parts.append((layer, counted, len(codes), fired))

@@ -52,9 +52,9 @@ def test_every_window_of_a_plan(plan: Plan) -> None:
         for position, rows in enumerate(expected):
             total += rows
             one = array.products(rows[None].astype(np.uint8))
-            assert np.array_equal(products.units[position], one.units[0])
-            read = one.units[0] > 0
-            assert np.array_equal(products.u[position][read], one.u[0][read])
+            assert np.array_equal(products.unit[position], one.unit[0])
+            read = one.unit[0] > 0
+            assert np.array_equal(products.current[position][read], one.current[0][read])
         assert np.array_equal(pulses, total) and products.rows.tolist() == [int(total.sum())]
 
 
