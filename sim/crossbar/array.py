@@ -51,8 +51,8 @@ class RowSums:
 
     Parameters
     ----------
-    current, noise_variance : exact sums of x * W and x^2 * Q, integers [reads, row tiles, outputs]; the second is [reads,
-        1, 1] without noise; both undefined where a tile is not read
+    current, noise_variance : exact sums of x * W and x^2 * Q, integers [reads, row tiles, outputs]; the second is
+        [reads, 1, 1] without noise; both undefined where a tile is not read
     unit : int64 [reads, row tiles], factor common to a tile's row codes and left out of its sums; 0 if it is not read
     rows, tiles : int64 [images], driven rows and row tiles that are read, in all reads of an image
     conductance : int64 [images], sum of x^2 * R likewise
