@@ -14,7 +14,7 @@ import pytest
 import spikeloom
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.common.errors import ConfigError, WeightImageError
-from spikeloom.sw.weight_image.file import pack, unpack
+from spikeloom.sw.weight_image.file import VERSION, pack, unpack
 from tests.sw.weight_image.test_file import CHIP, convolutional, joined, parts_of
 
 REMEDY = "; take a copy that is whole, or compile the chip again"
@@ -28,7 +28,7 @@ CONTENTS = {
 }
 
 
-def crafted(content: bytes, change: Callable[[dict[str, Any]], Any], version: str = "7") -> bytes:
+def crafted(content: bytes, change: Callable[[dict[str, Any]], Any], version: str = str(VERSION)) -> bytes:
     """The file with another JSON text and the checksum that fits it."""
     metadata, chip = parts_of(content)
     change(chip)
@@ -89,7 +89,10 @@ def test_every_entry_that_is_none_is_a_sentence(which: str, bad: Any) -> None:
 def test_a_version_that_is_none_is_named(version: str) -> None:
     with pytest.raises(WeightImageError) as caught:
         unpack(crafted(CONTENTS["dense"], lambda chip: None, version), "x")
-    assert str(caught.value) == f"The weight image 'x' is damaged: its version must be 1 .. 7, not {version!r}{REMEDY}"
+    assert (
+        str(caught.value)
+        == f"The weight image 'x' is damaged: its version must be 1 .. {VERSION}, not {version!r}{REMEDY}"
+    )
 
 
 @pytest.mark.parametrize(

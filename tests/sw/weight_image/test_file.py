@@ -407,7 +407,7 @@ def test_another_plan_is_named(tmp_path, monkeypatch):
         name: getattr(programmed.parameters, name) for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles")
     }
     dense = replace(dense, phases=shared["phases"], max_steps=shared["max_steps"])
-    with pytest.raises(WeightImageError, match=r"image of the plan is MapShape.*, but the design has MapShape"):
+    with pytest.raises(WeightImageError, match=r"input of the plan is MapShape.*, but the design has MapShape"):
         spikeloom.load(path, NpuParameters(layers=(dense,), **shared))
 
 
@@ -436,7 +436,7 @@ def test_other_hardware_is_named(path):
     for expected, difference in (
         (replace(parameters, pulse_cycles=9), "pulse_cycles is 4, but the design has 9"),
         (replace(parameters, layers=layers), "tile_rows of layer 0 is 32, but the design has 99"),
-        (replace(parameters, layers=parameters.layers[:2]), "number of layers is 3, but the design has 2"),
+        (replace(parameters, layers=parameters.layers[:2], plan=None), "number of layers is 3, but the design has 2"),
     ):
         with pytest.raises(WeightImageError, match=f"was made for other hardware: {difference}$"):
             spikeloom.load(path, expected)
