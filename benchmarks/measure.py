@@ -104,7 +104,7 @@ def rtl(mnist: Mnist, images: int = 2_000, runs: int = 3) -> dict[str, float]:
             start = time.perf_counter()
             chip.run(job)
             alone = time.perf_counter() - start
-        read_record(job, mnist.chip, ids, False)
+        read_record(job, mnist.chip, ids, "none")
     out["one_worker_images_per_s"] = len(pixels) / alone
     return out
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
-from spikeloom.sim.common.arguments import check_progress, check_switch
+from spikeloom.sim.common.arguments import TraceKind, check_progress, check_switch
 from spikeloom.sim.images.brightness import CalibrationFacts
 from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.reference.run import run_reference
@@ -119,14 +119,14 @@ class Chip(Compiled):
         return as_pixels(images, self.programmed, self.calibration)
 
     def predict(
-        self, images: Any, trace: bool | str = False, ids: Any = None, progress: Progress | None = None
+        self, images: Any, trace: TraceKind = "none", ids: Any = None, progress: Progress | None = None
     ) -> Result:
         """Run the integer reference.
 
         Parameters
         ----------
         images : NumPy or torch, in the shape `image_shape` or flat; uint8, or float in 0 .. 1: see `pixels`
-        trace : "spikes" records every spike, True or "full" every membrane as well
+        trace : "spikes" records every spike, "full" every membrane as well
         ids : numbers that address each image's random draws; 0, 1, 2, ... if not given, in every call. Batches of one
             set need numbers of their own, or they get the same noise, which is warned of
         progress : called with images done and images in all
@@ -148,7 +148,7 @@ class Chip(Compiled):
     def cosim(
         self,
         images: Any,
-        trace: bool | str = False,
+        trace: TraceKind = "none",
         ids: Any = None,
         simulator: str | None = None,
         waves: bool | None = None,

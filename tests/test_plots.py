@@ -19,7 +19,7 @@ from tests.fixtures.models import make_chip, make_images
 CHIP = make_chip(device={"device_sigma": 0.05})
 IMAGES = make_images(30, 20, seed=5)
 LABELS = np.arange(30) % 5
-RESULT = CHIP.predict(IMAGES, trace=True)
+RESULT = CHIP.predict(IMAGES, trace="full")
 
 
 @pytest.fixture(autouse=True)

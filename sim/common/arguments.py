@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 
 __all__ = [
+    "TraceKind",
     "check_fraction",
     "check_ids",
     "check_labels",
@@ -22,6 +23,9 @@ __all__ = [
     "is_whole",
     "plain_numbers",
 ]
+
+TraceKind = Literal["none", "spikes", "full"]
+"""What a run records of every step: nothing, every spike, or every membrane as well."""
 
 
 def check_labels(labels: Any, count: int, classes: int | None = None, what: str = "Labels") -> NDArray[np.int64]:
@@ -74,10 +78,10 @@ def check_ids(ids: Any, count: int) -> NDArray[np.int64]:
     return numbers.astype(np.int64)
 
 
-def check_trace(trace: Any) -> Literal[False, True, "spikes", "full"]:
-    """What to record. Raises `ValueError` for anything but False, True, "spikes" or "full"."""
-    if not (isinstance(trace, bool) or (isinstance(trace, str) and trace in ("spikes", "full"))):
-        raise SpikeLoomError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
+def check_trace(trace: Any) -> TraceKind:
+    """What to record. Raises `ValueError` for anything but "none", "spikes" or "full"."""
+    if not isinstance(trace, str) or trace not in get_args(TraceKind):
+        raise SpikeLoomError(f"trace must be 'none', 'spikes' or 'full', not {trace!r}")
     return trace  # type: ignore[return-value]
 
 

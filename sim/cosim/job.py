@@ -14,6 +14,7 @@ from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import register_writes
 from spikeloom.sim.chip.result import Result, Trace, from_counters
+from spikeloom.sim.common.arguments import TraceKind
 from spikeloom.sim.cosim.macro_model import MacroModel, read_drift, save_models
 from spikeloom.sim.cosim.tools import SimulationError
 from spikeloom.sim.images.pixels import pixel_words
@@ -45,14 +46,14 @@ def image_stream(chip: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[n
     return np.concatenate([head.view(np.uint8).reshape(len(pixels), 20), words], axis=1)
 
 
-def read_record(folder: Path, chip: ProgrammedChip, ids: NDArray[np.int64], trace: bool | str) -> Result:
+def read_record(folder: Path, chip: ProgrammedChip, ids: NDArray[np.int64], trace: TraceKind) -> Result:
     """The result that a bench recorded.
 
     Raises `SimulationError` where images are missing or the bench hung.
     """
     p = chip.parameters
     results: dict[int, list[str]] = {}
-    recorder = _Recorder(p, len(ids), chip.t_max, trace) if trace else None
+    recorder = _Recorder(p, len(ids), chip.t_max, trace) if trace != "none" else None
     lines = (folder / "record.txt").read_text().splitlines()
     order: list[int] = []
     for line in lines:
@@ -79,7 +80,7 @@ def read_record(folder: Path, chip: ProgrammedChip, ids: NDArray[np.int64], trac
     return replace(result, drift=read_drift(folder / "drift.npz", len(chip.layers)))
 
 
-def read_trace(path: Path, chip: ProgrammedChip, count: int, trace: bool | str) -> Trace:
+def read_trace(path: Path, chip: ProgrammedChip, count: int, trace: TraceKind) -> Trace:
     """Spikes, and with a full trace membranes, of a record whose lines name images by their places 0 .. count - 1."""
     recorder = _Recorder(chip.parameters, count, chip.t_max, trace)
     for line in path.read_text().splitlines():
@@ -146,10 +147,10 @@ def _bits(text: str, count: int) -> NDArray[np.uint8]:
 class _Recorder:
     """Spikes and membranes from the lines of a record: step, layer, values, and position where there are several."""
 
-    def __init__(self, parameters: NpuParameters, count: int, steps: int, trace: bool | str) -> None:
+    def __init__(self, parameters: NpuParameters, count: int, steps: int, trace: TraceKind) -> None:
         self._layers = parameters.layers
         self._spikes = [np.zeros((count, steps, -(-p.neurons // 8)), np.uint8) for p in self._layers]
-        full = trace in (True, "full")
+        full = trace == "full"
         widest = max(p.membrane_bits for p in self._layers)
         dtype = np.int32 if widest <= 32 else np.int64
         self._membranes = [np.zeros((count, steps, p.neurons), dtype) for p in self._layers] if full else None

@@ -24,7 +24,7 @@ from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import check_kinds
 from spikeloom.sim.chip.result import Mismatch, Result
-from spikeloom.sim.common.arguments import check_ids, check_progress, check_switch, check_trace, check_whole
+from spikeloom.sim.common.arguments import TraceKind, check_ids, check_progress, check_switch, check_trace, check_whole
 from spikeloom.sim.common.threads import processors
 from spikeloom.sim.cosim.job import read_record, write_job
 from spikeloom.sim.cosim.macro_model import programmed_models
@@ -46,7 +46,7 @@ def run_cosim(
     programmed: ProgrammedChip,
     images: ArrayLike,
     ids: ArrayLike | None = None,
-    trace: bool | str = False,
+    trace: TraceKind = "none",
     simulator: str = "verilator",
     waves: bool = False,
     folder: Path | str | None = None,
@@ -66,7 +66,7 @@ def run_cosim(
     programmed : the programmed chip
     images : uint8 [images, inputs], or float in 0..1
     ids : number of each image, which addresses its random draws; 0, 1, 2, ... if not given
-    trace : "spikes" adds every spike, "full" or True every membrane too
+    trace : "spikes" adds every spike, "full" every membrane too
     simulator : `verilator` or `icarus`
     waves : leave `job_0/waves.vcd` (Icarus: `waves.fst`) and a grouped `waves.gtkw` in `folder`; one worker
     folder : where jobs run; a temporary folder if not given, which waves cannot be left in
@@ -128,7 +128,7 @@ def run_cosim(
                 write_job(job, programmed, devices, pixels[part], numbers[part])
             if waves:
                 (jobs[0] / "waves.gtkw").write_text(gtkw_text(programmed.parameters, wave_file(simulator)))
-            full = trace in (True, "full")
+            full = trace == "full"
             stop = threading.Event()
             futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls, stop=stop) for job in jobs]
             try:

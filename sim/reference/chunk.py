@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from spikeloom.hw.params.plan import PoolStage
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import ACTIVITIES, Result, Trace
+from spikeloom.sim.common.arguments import TraceKind
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import CrossbarArray, RowSums
 from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_pixels, map_of_replicas
@@ -22,9 +22,7 @@ from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.layer import LayerRun, Observe
 from spikeloom.sim.reference.pooling import pool_of
 
-__all__ = ["ChunkResult", "TraceKind", "run_chunk"]
-
-TraceKind = Literal[False, True, "spikes", "full"]
+__all__ = ["ChunkResult", "run_chunk"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,7 +45,7 @@ class ChunkResult:
         shapes = chip.parameters.layers
         neurons = tuple(shape.neurons for shape in shapes)
         kept = None
-        if trace:
+        if trace != "none":
             packed = tuple(np.zeros((count, chip.t_max, -(-n // 8)), np.uint8) for n in neurons)
             membranes = None
             if trace != "spikes":

@@ -21,14 +21,14 @@ from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
-from spikeloom.sim.common.arguments import check_ids, check_progress, check_trace, check_whole
+from spikeloom.sim.common.arguments import TraceKind, check_ids, check_progress, check_trace, check_whole
 from spikeloom.sim.common.threads import in_order, processors
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays, check_arrays
 from spikeloom.sim.crossbar.drift_schedule import DriftSchedule, check_drift
 from spikeloom.sim.crossbar.windows import LayerWindows
 from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.images.pixels import check_images
-from spikeloom.sim.reference.chunk import ChunkResult, TraceKind, run_chunk
+from spikeloom.sim.reference.chunk import ChunkResult, run_chunk
 from spikeloom.sim.reference.layer import Observe
 
 __all__ = ["chunk_images", "run_reference"]
@@ -42,7 +42,7 @@ def run_reference(
     chip: ProgrammedChip,
     images: Any,
     ids: Any = None,
-    trace: TraceKind = False,
+    trace: TraceKind = "none",
     arrays: tuple[CrossbarArray, ...] | None = None,
     progress: Callable[[int, int], None] | None = None,
     chunk: int | None = None,
@@ -58,7 +58,7 @@ def run_reference(
     images : pixels, see `sim.images.pixels.check_images`; no warning of doubtful ones, which
         `sim.images.pixels.take_images` gives
     ids : numbers that address the images' random draws, integers 0 .. 2^32 - 1; default 0, 1, 2, ...
-    trace : "spikes" records every spike, "full" (or True) every membrane as well
+    trace : "spikes" records every spike, "full" every membrane as well
     arrays : programmed crossbars to use again, `build_arrays(chip)`; never changed
     progress : called as progress(images done, images in all)
     chunk : images taken together, which bounds the memory and never changes the result; if not given, as many as fit

@@ -106,12 +106,12 @@ def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] |
     """Membranes of one image after the reset until its decision, and the threshold, a panel a layer, first replicas
     only.
 
-    result : with a full trace, of `predict(..., trace=True)`
+    result : with a full trace, of `predict(..., trace="full")`
     image : row of the result
     """
-    trace, steps = _traced(chip, result, image, "trace=True")
+    trace, steps = _traced(chip, result, image, 'trace="full"')
     if trace.membranes is None:
-        raise SpikeLoomError("The result's trace has spikes only, and no membranes: run with trace=True")
+        raise SpikeLoomError("The result's trace has spikes only, and no membranes: run with trace='full'")
     own = [layer for layer, place in enumerate(chip.parameters.plan.placements) if place.replica == 0]
     panels = _many(axes, "membranes, one a layer", 9.4, 0.9 + 1.9 * len(own), rows=len(own))
     overview.membranes(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
-from spikeloom.sim.common.arguments import check_switch, check_trace
+from spikeloom.sim.common.arguments import TraceKind, check_switch, check_trace
 from spikeloom.sim.cosim.host.bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
 from spikeloom.sim.cosim.host.link import HostLink, command
 from spikeloom.sim.cosim.host.simulator import build_host_simulator
@@ -43,7 +43,7 @@ class CosimTransport(Transport):
         parameters of the simulated arrays
     simulator : `verilator` or `icarus`
     stalls : random pauses on every channel; the same in every run
-    trace : False, "spikes" or "full": what `record.txt` keeps of every image
+    trace : "none", "spikes" or "full": what `record.txt` keeps of every image
     waves : record waveforms, beside a grouped `waves.gtkw`; needs `folder`
     folder : where the simulation runs, emptied first; a temporary one if not given
     quick : build without the C++ compiler's optimisation
@@ -61,7 +61,7 @@ class CosimTransport(Transport):
         *,
         simulator: str = "verilator",
         stalls: bool = False,
-        trace: bool | str = False,
+        trace: TraceKind = "none",
         waves: bool = False,
         folder: Path | str | None = None,
         quick: bool = False,
@@ -82,7 +82,7 @@ class CosimTransport(Transport):
             save = gtkw_text(chip.parameters, wave_file(simulator), through_bus=True)
             (self.folder / "waves.gtkw").write_text(save)
         save_models(self.folder, fresh_models(chip))
-        plusargs = ["+stalls"] * stalls + ["+record"] * (trace == "spikes") + ["+membranes"] * (trace in (True, "full"))
+        plusargs = ["+stalls"] * stalls + ["+record"] * (trace == "spikes") + ["+membranes"] * (trace == "full")
         self._link: HostLink | None = HostLink(built, self.folder, plusargs, patience_s=patience_s, stop=stop)
         self._layers = len(chip.layers)
         self._chip = chip

@@ -15,7 +15,7 @@ from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import check_kinds
 from spikeloom.sim.chip.result import Result
-from spikeloom.sim.common.arguments import check_ids, check_progress, check_switch, check_trace, check_whole
+from spikeloom.sim.common.arguments import TraceKind, check_ids, check_progress, check_switch, check_trace, check_whole
 from spikeloom.sim.cosim.host.simulator import build_host_simulator
 from spikeloom.sim.cosim.job import read_trace
 from spikeloom.sim.cosim.run import workplace
@@ -40,7 +40,7 @@ def through_bus(
     *,
     workers: int = 1,
     fault_aware: bool | None = None,
-    trace: bool | str = False,
+    trace: TraceKind = "none",
     simulator: str = "verilator",
     stalls: bool = False,
     waves: bool = False,
@@ -104,7 +104,7 @@ def through_bus(
             host.connect()
             report = host.load(chip, method, fault_aware=fault_aware, arrays=arrays, drift=drift)
             result = host.infer(pixels[part], numbers[part], shown)
-        if trace:
+        if trace != "none":
             result = replace(result, trace=read_trace(transport.record, chip, len(part), trace))
         return result, report
 

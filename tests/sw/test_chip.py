@@ -43,7 +43,7 @@ def test_predict_traces_and_ids():
     result = CHIP.predict(IMAGES[:3], trace="spikes", ids=np.array([7, 8, 9]))
     assert result.trace is not None and result.trace.membranes is None
     assert result.ids.tolist() == [7, 8, 9]
-    full = CHIP.predict(IMAGES[:3], trace=True).trace
+    full = CHIP.predict(IMAGES[:3], trace="full").trace
     assert full is not None and full.membranes is not None
 
 
@@ -72,10 +72,10 @@ def test_cosim_passes_everything_on(monkeypatch, tmp_path):
     monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", fake)
     CHIP.cosim(IMAGES)
     assert seen == {
-        **{"programmed": CHIP.programmed, "ids": None, "trace": False, "simulator": "verilator", "waves": False},
+        **{"programmed": CHIP.programmed, "ids": None, "trace": "none", "simulator": "verilator", "waves": False},
         **{"folder": None, "progress": None},
     }
-    CHIP.cosim(IMAGES, trace=True, simulator="icarus", waves=True, folder=str(tmp_path))
+    CHIP.cosim(IMAGES, trace="full", simulator="icarus", waves=True, folder=str(tmp_path))
     assert (seen["trace"], seen["simulator"], seen["waves"], seen["folder"]) == (True, "icarus", True, tmp_path)
     changed = Chip(CHIP.programmed, CHIP.config.updated({"cosim": {"simulator": "icarus", "waves": True}}))
     changed.cosim(IMAGES, folder=tmp_path)
@@ -143,7 +143,7 @@ def test_report_names_the_simulator_and_the_traced_images(tmp_path, monkeypatch)
         lambda programmed, images, **o: run_reference(programmed, images, trace=o["trace"]),
     )
     chip = make_chip()
-    result, rtl = chip.predict(IMAGES, trace=True), chip.cosim(IMAGES, trace=True, simulator="icarus")
+    result, rtl = chip.predict(IMAGES, trace="full"), chip.cosim(IMAGES, trace="full", simulator="icarus")
     chip.report(tmp_path, IMAGES, reference=result, rtl=rtl)
     found = json.loads((tmp_path / "summary.json").read_text())["bit_exact"]
     assert (found["simulator"], found["traced_images"]) == ("icarus", 30)
@@ -284,7 +284,7 @@ def test_cosim_refuses_what_does_not_fit_before_it_builds(monkeypatch):
         ({"simulator": "vcs"}, r"^The simulator must be 'verilator' or 'icarus', not 'vcs'$"),
         ({"simulator": ""}, r"^The simulator must be 'verilator' or 'icarus', not ''$"),
         ({"waves": "yes"}, r"^waves must be True, False or None, not 'yes'$"),
-        ({"trace": "all"}, r"^trace must be False, True, 'spikes' or 'full', not 'all'$"),
+        ({"trace": "all"}, r"^trace must be 'none', 'spikes' or 'full', not 'all'$"),
         ({"ids": [1]}, r"^Image numbers have shape \(1,\), but there are 30 images$"),
     ):
         with pytest.raises((ValueError, TypeError), match=sentence):

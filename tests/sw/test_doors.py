@@ -231,10 +231,10 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
         ("0123012", TypeError, "Image numbers must be integers, not <U7"),
     ],
     "trace": [
-        (1, ValueError, "trace must be False, True, 'spikes' or 'full', not 1"),
-        (None, ValueError, "trace must be False, True, 'spikes' or 'full', not None"),
-        ("all", ValueError, "trace must be False, True, 'spikes' or 'full', not 'all'"),
-        (np.zeros(3), ValueError, "trace must be False, True, 'spikes' or 'full', not array([0., 0., 0.])"),
+        (True, ValueError, "trace must be 'none', 'spikes' or 'full', not True"),
+        (None, ValueError, "trace must be 'none', 'spikes' or 'full', not None"),
+        ("all", ValueError, "trace must be 'none', 'spikes' or 'full', not 'all'"),
+        (np.zeros(3), ValueError, "trace must be 'none', 'spikes' or 'full', not array([0., 0., 0.])"),
     ],
     "progress": [
         (True, TypeError, "progress must be a function, which is told how far it is, or None, not True"),

@@ -72,7 +72,7 @@ def test_rows_of_a_result() -> None:
     assert rows["origin"] == "not known" and rows["traced"] == "no"
     assert rows["clock cycles"].endswith(f"{RESULT.cycles.max():,} at most")  # type: ignore[union-attr]
     assert rows["accuracy"] == "not known without labels: result.accuracy(labels)"
-    traced = make_result(make_chip(), 2, trace=True)
+    traced = make_result(make_chip(), 2, trace="full")
     assert dict(result_rows(traced))["traced"] == "spikes and membranes" and "clock cycles" not in dict(
         result_rows(traced)
     )

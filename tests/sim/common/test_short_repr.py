@@ -55,7 +55,7 @@ def test_short_texts():
 
 def test_a_result_says_what_came_of_the_images():
     chip = make_chip()
-    result = chip.predict(make_images(30, 20), trace=True)
+    result = chip.predict(make_images(30, 20), trace="full")
     text = repr(result)
     for number in np.unique(result.classes):
         assert f"{number}: {np.sum(result.classes == number)}" in text
@@ -79,7 +79,7 @@ def test_what_users_print_is_a_line_or_two(sizes):
     chip = make_chip(*sizes)
     graph = import_torch(make_model(*sizes))
     network = fold(graph)
-    result = chip.predict(make_images(300, sizes[0]), trace=True)
+    result = chip.predict(make_images(300, sizes[0]), trace="full")
     things = [
         chip,
         chip.programmed,

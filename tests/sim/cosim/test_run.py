@@ -219,7 +219,7 @@ def test_waves_without_a_folder_are_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"trace": "all"}, r"^trace must be False, True, 'spikes' or 'full', not 'all'$"),
+        ({"trace": "all"}, r"^trace must be 'none', 'spikes' or 'full', not 'all'$"),
         ({"simulator": "questa"}, r"^The simulator must be 'verilator' or 'icarus', not 'questa'$"),
         ({"ids": [1]}, r"^Image numbers have shape \(1,\), but there are 40 images$"),
         ({"workers": 0}, r"^workers must be a positive integer, not 0$"),

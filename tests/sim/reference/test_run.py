@@ -181,7 +181,7 @@ def test_trace_kinds_and_progress() -> None:
     assert calls == [(4, 10), (8, 10), (10, 10)]
     assert result.trace is not None and result.trace.membranes is None
     assert run_reference(programmed, pixels).trace is None
-    full = run_reference(programmed, pixels, trace=True)
+    full = run_reference(programmed, pixels, trace="full")
     assert full.trace is not None and full.trace.membranes is not None and full.trace.membranes[0].dtype == np.int32
     assert result.compare(full) > 0
 
@@ -261,7 +261,7 @@ def test_check_images_refuses(images: object, error: type[Exception], message: s
         ({"ids": [0.5, 1.0]}, TypeError, r"^Image numbers must be integers, not float64$"),
         ({"ids": [0]}, ValueError, r"^Image numbers have shape \(1,\), but there are 2 images$"),
         ({"ids": [0, 1 << 32]}, ValueError, r"^Image numbers must be in 0 \.\. 4294967295, not 0 \.\. 4294967296$"),
-        ({"trace": "all"}, ValueError, r"^trace must be False, True, 'spikes' or 'full', not 'all'$"),
+        ({"trace": "all"}, ValueError, r"^trace must be 'none', 'spikes' or 'full', not 'all'$"),
         ({"chunk": 0}, ValueError, r"^chunk must be a positive integer, not 0$"),
         ({"threads": 0}, ValueError, r"^threads must be a positive integer, not 0$"),
     ],

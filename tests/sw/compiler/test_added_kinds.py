@@ -101,7 +101,7 @@ def test_what_the_host_sends_makes_a_coding(tmp_path: Path) -> None:
     """The reference is that of `even` with other pixels, and the Verilog gives the same bits, on both of its doors."""
     chip = make_chip(coding={"input": "negative", "even_start": 100})
     assert chip.programmed.coding is Negative() and "negative coding" in repr(chip.programmed)
-    result = chip.predict(IMAGES, trace=True)
+    result = chip.predict(IMAGES, trace="full")
     even = make_chip(coding={"input": "even", "even_start": 100})
     assert (result.spikes != even.predict(IMAGES).spikes).any()
     plain = encoder_of(even.programmed, 255 - IMAGES, LIVE)
@@ -133,7 +133,7 @@ def test_a_file_of_an_unknown_coding_says_what_is_missing(tmp_path: Path) -> Non
 
 def test_a_coding_of_the_reference_alone(tmp_path: Path) -> None:
     chip = make_chip(coding={"input": "latency"}, decision={"t_max": 12})
-    result = chip.predict(IMAGES, trace=True)
+    result = chip.predict(IMAGES, trace="full")
     assert result.spikes.sum() > 0
     codes = np.array([encoder_of(chip.programmed, IMAGES, LIVE).step(LIVE, step) for step in range(1, 13)])
     assert np.array_equal(np.argmax(codes, axis=0), 7 - IMAGES // 32) and (codes.sum(axis=0) == 1).all()

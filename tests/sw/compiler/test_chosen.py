@@ -166,8 +166,8 @@ def test_the_verilog_runs_what_was_found(through_bus: bool) -> None:
     chip = compiled(device=device, decision=LEARNED, convert={"tune": True}, tuning=QUICK)
     assert chip.tuned is not None and chip.tuned.factors != (1.0, 1.0)
     images = digits()[1].test_images[:10]
-    reference = chip.predict(images, trace=True)
-    assert reference.compare(chip.cosim(images, trace=True, through_bus=through_bus)) > 0
+    reference = chip.predict(images, trace="full")
+    assert reference.compare(chip.cosim(images, trace="full", through_bus=through_bus)) > 0
     assert set(reference.reasons.tolist()) >= {1}
 
 

@@ -84,7 +84,7 @@ def test_fewer_cycles_and_the_same_bits_in_verilog(replicas: Any) -> None:
     cycles = []
     for made in (one, many):
         got = run_cosim(made.programmed, PIXELS[:4], trace="full", stalls=False)
-        assert made.predict(PIXELS[:4], trace=True).compare(got) > 0
+        assert made.predict(PIXELS[:4], trace="full").compare(got) > 0
         assert got.cycles is not None
         cycles.append(float((got.cycles / got.steps).mean()))
     assert cycles[1] < 0.75 * cycles[0]
@@ -115,7 +115,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     made = chip([4, 2, 1], device={"device_sigma": 0.1})
     made.save(tmp_path / "chip.loom")
     loaded = spikeloom.load(tmp_path / "chip.loom", made.programmed.parameters)
-    assert made.predict(PIXELS, trace=True).compare(loaded.predict(PIXELS, trace=True)) > 0
+    assert made.predict(PIXELS, trace="full").compare(loaded.predict(PIXELS, trace="full")) > 0
     with pytest.raises(WeightImageError, match=r"stage 0 of the plan is CrossbarStage\(.*replicas=4\), but the design"):
         spikeloom.load(tmp_path / "chip.loom", chip([3, 2, 1]).programmed.parameters)
 

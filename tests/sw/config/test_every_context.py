@@ -150,7 +150,7 @@ def measured(settings: Config) -> Iterator[tuple[str, bytes]]:
             _network(settings), calibration, settings, validation if needs_validation(settings) else None
         )
     pixels, labels = data.test_images[:_IMAGES], data.test_labels[:_IMAGES]
-    result = chip.predict(pixels, trace=True)
+    result = chip.predict(pixels, trace="full")
     yield "decisions", _digest(result.classes, result.steps, result.margins, result.reasons, result.spikes)
     assert result.trace is not None and result.trace.membranes is not None
     yield "trace", _digest(*result.trace.spikes, *result.trace.membranes)

@@ -127,8 +127,8 @@ def test_bad_image_numbers_are_refused(ids, kind, sentence) -> None:
         as_ids(ids, 3)
 
 
-@pytest.mark.parametrize("trace", ["all", 1, None, [], np.zeros(3)])
+@pytest.mark.parametrize("trace", ["all", True, False, 1, None, [], np.zeros(3)])
 def test_unknown_traces_are_refused(trace) -> None:
-    assert [as_trace(known) for known in (False, True, "spikes", "full")] == [False, True, "spikes", "full"]
-    with pytest.raises(ValueError, match=r"^trace must be False, True, 'spikes' or 'full', not "):
+    assert [as_trace(known) for known in ("none", "spikes", "full")] == ["none", "spikes", "full"]
+    with pytest.raises(ValueError, match=r"^trace must be 'none', 'spikes' or 'full', not "):
         as_trace(trace)

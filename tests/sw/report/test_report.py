@@ -37,7 +37,7 @@ def everything() -> dict[str, Any]:
         "accuracy_ann": 0.9812,
         "waterfall": [("ANN", 0.9812), ("quantised & rounded", 0.97)],
         "by_steps": [None, 0.8, 0.9],
-        "example": Example(np.zeros(64, np.uint8), 3, make_result(chip, 1, trace=True)),
+        "example": Example(np.zeros(64, np.uint8), 3, make_result(chip, 1, trace="full")),
         "maps": [TileMap("layer0", np.ones((4, 3)), np.zeros((4, 3)))],
         "cells": {"npu": {"$add": 5}},
         "diagnosis": Diagnosis((), 60, "calibration images"),
