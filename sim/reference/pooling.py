@@ -11,15 +11,15 @@ a starts an image at 0, v at the stage's `start`.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage
+from spikeloom.hw.params.plan import MapShape, PoolStage
 from spikeloom.sim.common.kernels import kernel
 
-__all__ = ["AveragePool", "MaxPool", "Pool", "pool_of"]
+__all__ = ["AveragePool", "MaxPool"]
 
 
 @kernel(nogil=True)
@@ -66,14 +66,6 @@ def _average_step(codes, live, sums, height, width, channels, kernel_y, kernel_x
                     out[b, at + c] = np.uint8(fires)
 
 
-class Pool(Protocol):
-    """Pooling units of one stage for a batch of images."""
-
-    def step(self, codes: NDArray[np.uint8], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
-        """One step of the images numbered `live`: their maps of 0 and 1, uint8 [live, inputs] -> [live, outputs]."""
-        ...
-
-
 class _Windows:
     """What both kinds know: shapes, and sums of a batch of images."""
 
@@ -85,30 +77,27 @@ class _Windows:
 
 
 class MaxPool(_Windows):
-    """MAX pooling of a batch of images."""
+    """MAX pooling of a batch of images: `sim.reference.stages.StageRun`."""
 
-    def __init__(self, stage: PoolStage, source: MapShape, images: int) -> None:
+    def __init__(self, stage: PoolStage, sources: Sequence[MapShape], images: int) -> None:
+        (source,) = sources
         super().__init__(stage, source, np.zeros((images, source.size), np.int32))
 
-    def step(self, codes: NDArray[np.uint8], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
+    def step(self, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
         out = np.empty((len(live), self._size), np.uint8)
-        _max_step(codes, live, self._sums, *self._shape, shift, out)
+        _max_step(maps[0], live, self._sums, *self._shape, shift, out)
         return out
 
 
 class AveragePool(_Windows):
-    """AVERAGE pooling of a batch of images."""
+    """AVERAGE pooling of a batch of images: `sim.reference.stages.StageRun`."""
 
-    def __init__(self, stage: PoolStage, source: MapShape, images: int) -> None:
+    def __init__(self, stage: PoolStage, sources: Sequence[MapShape], images: int) -> None:
+        (source,) = sources
         height, width = stage.window.outputs(source)
         super().__init__(stage, source, np.full((images, height * width * source.channels), stage.start, np.int32))
 
-    def step(self, codes: NDArray[np.uint8], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
+    def step(self, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
         out = np.empty((len(live), self._size), np.uint8)
-        _average_step(codes, live, self._sums, *self._shape, shift, out)
+        _average_step(maps[0], live, self._sums, *self._shape, shift, out)
         return out
-
-
-def pool_of(stage: PoolStage, source: MapShape, images: int) -> Pool:
-    """The pooling units of a stage that reads a map of shape `source`, for `images` images."""
-    return MaxPool(stage, source, images) if stage.kind == Pooling.MAX else AveragePool(stage, source, images)

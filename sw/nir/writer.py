@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Reset
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, Window
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sw.common.errors import ArgumentTypeError, UnsupportedError
 from spikeloom.sw.common.files import write_atomic
@@ -131,10 +131,15 @@ def chip_to_nir(image: ChipImage, start: float = 0.0) -> Any:
     build = GraphBuilder(shape)
     maps = [Value(0, shape if plan.image.positions > 1 else (plan.image.channels,))]
     for number, stage in enumerate(plan.stages):
-        if isinstance(stage, PoolStage):
+        if isinstance(stage, CrossbarStage):
+            maps.append(_layer(build, stage, image.layers[stage.layer], maps, plan.maps))
+        elif isinstance(stage, AveragePoolStage):
             maps.append(_pool(build, stage, number, first.reset, maps, start, threshold))
         else:
-            maps.append(_layer(build, stage, image.layers[stage.layer], maps, plan.maps))
+            raise UnsupportedError(
+                f"Stage {number} of the chip is {stage.title}, which NIR does not have; a network with average "
+                "pooling, or with strides, can be written"
+            )
     reset: Literal["zero", "subtract"] = "subtract" if first.reset == Reset.SUBTRACT else "zero"
     return to_nir(NirModel(build.graph(maps[-1]), reset, threshold, start=start))
 
@@ -217,12 +222,17 @@ def _window(
 
 
 def _pool(
-    build: GraphBuilder, stage: PoolStage, number: int, reset: Reset, maps: list[Value], start: float, threshold: str
+    build: GraphBuilder,
+    stage: AveragePoolStage,
+    number: int,
+    reset: Reset,
+    maps: list[Value],
+    start: float,
+    threshold: str,
 ) -> Value:
     """Average pooling on spikes is a sum, and a neuron whose threshold is the number of values."""
-    size = stage.window.kernel[0] * stage.window.kernel[1]
+    size = stage.window.size
     for what, found, remedy in (
-        ("max pooling", stage.kind == Pooling.MAX, "a network with average pooling, or with strides, can be written"),
         (
             f"average pooling whose sums start at {stage.start} of {size}",
             stage.start != round(start * size),

@@ -166,7 +166,7 @@ def _behind(x: Spikes, layer: Currents, name: str) -> Currents:
     if x.affine is None:
         return replace(layer, parts=tuple(_over_windows(part, x, name) for part in layer.parts))
     (part,) = layer.parts
-    size, positions = len(x.affine.scale), part.window.kernel[0] * part.window.kernel[1]
+    size, positions = len(x.affine.scale), part.window.size
     if size == x.shape.channels:
         scale, shift = np.tile(x.affine.scale, positions), np.tile(x.affine.shift, positions)
     elif size == part.weight.shape[1]:

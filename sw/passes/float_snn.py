@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.decision_rules import DECISION_RULES, SCORES, K, Rule
 from spikeloom.hw.params.parameters import Readout, Reset
-from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
+from spikeloom.hw.params.plan import CrossbarStage, Plan, Stage
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.crossbar.windows import map_of_pixels
 from spikeloom.sim.reference.decision import Decision
 from spikeloom.sw.ir.network import Network
-from spikeloom.sw.ir.neuron_steps import fire, pool_max
-from spikeloom.sw.ir.window_reader import WindowReader, map_order, pool_blocks
+from spikeloom.sw.ir.neuron_steps import fire
+from spikeloom.sw.ir.stages import REAL
+from spikeloom.sw.ir.window_reader import WindowReader
 from spikeloom.sw.passes.quantise import full_rate
 
 __all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
@@ -132,10 +134,10 @@ class SpikingNetwork:
         for step in range(1, self.t_max + 1):
             gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
             skipped = (step - 1) // self.phases < self.skip
-            maps = [map_order(codes(alive, step), self.plan.image)]
+            maps = [map_of_pixels(codes(alive, step), self.plan.image)]
             for stage, state in zip(self.plan.stages[: len(states) - skipped], states, strict=False):
-                if isinstance(stage, PoolStage):
-                    maps.append(self._pool(stage, state, maps[stage.window.source], gain))
+                if not isinstance(stage, CrossbarStage):
+                    maps.append(self._step(stage, state, maps, gain))
                     continue
                 layer = self.layers[stage.layer]
                 sums = kept.get(stage.layer)
@@ -210,33 +212,22 @@ class SpikingNetwork:
                 break
         return FloatResult(classes, ended)
 
-    def _start(self, stage: CrossbarStage | PoolStage, count: int) -> NDArray[Any]:
-        """Membranes of a layer [images, neurons], or the sums of a pooling unit: a MAX's are those of its inputs."""
+    def _start(self, stage: Stage, count: int) -> NDArray[Any]:
+        """Membranes of a layer [images, neurons], or what another stage keeps."""
         if isinstance(stage, CrossbarStage):
             layer = self.layers[stage.layer]
             return np.full((count, len(layer.biases)), layer.v0, layer.dtype)
-        source = self.plan.maps[stage.window.source]
-        if stage.kind == Pooling.MAX:
-            return np.zeros((count, source.size), np.float32)
-        height, width = stage.window.outputs(source)
-        return np.full((count, height * width * source.channels), stage.start, np.float32)
+        real = REAL[type(stage)]
+        assert real is not None
+        return real.start(stage, self.plan.sources(stage), count)
 
-    def _pool(
-        self, stage: PoolStage, state: NDArray[np.float32], spikes: NDArray[np.float32], gain: np.float32
-    ) -> NDArray[np.float32]:
-        """One step of a pooling unit, in place; spikes as 0 and 1."""
-        source, kernel = self.plan.maps[stage.window.source], stage.window.kernel
-        if stage.kind == Pooling.MAX:
-            height, width = stage.window.outputs(source)
-            fired = np.empty((len(spikes), height * width * source.channels), np.float32)
-            pool_max(state, np.ascontiguousarray(spikes), gain, source.height, source.width, *kernel, fired)
-            return fired
-        inputs = pool_blocks(spikes, source, kernel)
-        size = kernel[0] * kernel[1]
-        state += inputs.sum(axis=3).reshape(len(spikes), -1) * gain
-        over = state >= size * gain
-        state -= over * (size * gain)
-        return over.astype(np.float32)
+    def _step(self, stage: Stage, state: NDArray[np.float32], maps: Maps, gain: np.float32) -> NDArray[np.float32]:
+        """One step of a stage that is no crossbar, in place; spikes as 0 and 1."""
+        real = REAL[type(stage)]
+        assert real is not None
+        return real.step(
+            stage, self.plan.sources(stage), state, [maps[window.source] for window in stage.windows], gain
+        )
 
     def _fire(
         self, layer: SpikingLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from spikeloom.hw.params.plan import MapShape, Pooling, Window
+from spikeloom.hw.params.plan import AveragePoolStage, MapShape, MaxPoolStage, PoolStage, Window
 from spikeloom.sw.common.errors import UnsupportedError
 from spikeloom.sw.ir.graph import (
     Add,
@@ -28,7 +28,7 @@ from spikeloom.sw.ir.graph import (
     Rectifier,
     Subsample,
 )
-from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.ir.network import Layer, MapUnit, Network
 from spikeloom.sw.passes.currents import Currents, Spikes, composed, convolved, identity, per_value, weighted
 
 __all__ = ["fold"]
@@ -65,7 +65,7 @@ class _Folder:
             image = MapShape(channels=image.size)
         self.image = image
         self.values: list[Spikes | Currents] = [Spikes(0, image)]
-        self.stages: list[Layer | Pool] = []
+        self.stages: list[Layer | MapUnit] = []
 
     def run(self) -> Network:
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
@@ -152,7 +152,7 @@ class _Folder:
         relu, clip = (None, math.inf) if rectifier is None else (rectifier.name, rectifier.clip)
         spikes = Spikes(len(self.stages), shape, None, _name(currents), relu, clip)
         for name, kernel in currents.pools:
-            spikes = self._pool(name, Pooling.MAX, kernel, spikes)
+            spikes = self._pool(name, MaxPoolStage, kernel, spikes)
         return spikes
 
     def _pooled(self, node: AveragePool | MaxPool, x: Spikes | Currents) -> Spikes | Currents:
@@ -169,10 +169,11 @@ class _Folder:
                 f"'{node.name}' pools sums that the weights of the next layer should take in; set "
                 '[convert] average_pooling = "spikes"'
             )
-        return self._pool(node.name, Pooling.AVERAGE if isinstance(node, AveragePool) else Pooling.MAX, node.kernel, x)
+        kind = AveragePoolStage if isinstance(node, AveragePool) else MaxPoolStage
+        return self._pool(node.name, kind, node.kernel, x)
 
-    def _pool(self, name: str, kind: Pooling, kernel: Pair, x: Spikes) -> Spikes:
-        self.stages.append(Pool(name, kind, Window(source=x.map, kernel=kernel, stride=kernel)))
+    def _pool(self, name: str, kind: type[PoolStage], kernel: Pair, x: Spikes) -> Spikes:
+        self.stages.append(MapUnit(name, kind(window=Window(source=x.map, kernel=kernel, stride=kernel))))
         return replace(x, map=len(self.stages), shape=_pooled_shape(x.shape, kernel))
 
     def _finish(self, last: Spikes | Currents) -> None:
@@ -193,7 +194,7 @@ class _Folder:
                 f"Batch norm '{last.affine.name}' has no Linear layer next to it that it could be folded into; put "
                 "it next to one, or take it out"
             )
-        elif last.map != len(self.stages) or last.source is not None or isinstance(self.stages[-1], Pool):
+        elif last.map != len(self.stages) or last.source is not None or isinstance(self.stages[-1], MapUnit):
             self._fire(identity(last, "output"), None)
 
 

@@ -12,7 +12,7 @@ from spikeloom.hw.interfaces.registers import MAX_LAYERS
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
-from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
+from spikeloom.hw.params.plan import Plan
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
@@ -146,14 +146,8 @@ def map_to_chip(
 
 
 def _started(plan: Plan, config: Config) -> Plan:
-    """The plan with average pooling that starts where neurons do: at `neuron.v0` of its threshold, the window."""
-    stages: list[CrossbarStage | PoolStage] = []
-    for stage in plan.stages:
-        if isinstance(stage, PoolStage) and stage.kind == Pooling.AVERAGE:
-            size = stage.window.kernel[0] * stage.window.kernel[1]
-            stage = replace(stage, start=min(size - 1, round(config.neuron.v0 * size)))
-        stages.append(stage)
-    return replace(plan, stages=tuple(stages))
+    """The plan with stages that start where neurons do: at `neuron.v0` of their threshold."""
+    return replace(plan, stages=tuple(stage.started(config.neuron.v0) for stage in plan.stages))
 
 
 def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]:
@@ -205,11 +199,9 @@ def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
     if CODINGS[config.coding.input].row_bits == 1:
         return
     for stage in plan.stages:
-        windows = (stage.window,) if isinstance(stage, PoolStage) else stage.windows
-        sources = {window.source for window in windows}
-        layer = None if isinstance(stage, PoolStage) else stage.layer
-        if 0 in sources and (layer != 0 or sources != {0}):
-            what = "pooling" if layer is None else f"layer '{layers[layer].name}'"
+        sources = {window.source for window in stage.windows}
+        if 0 in sources and (0 not in stage.layers or sources != {0}):
+            what = f"layer '{layers[stage.layers[0]].name}'" if stage.layers else stage.title
             raise ConfigError(
                 config.name,
                 [

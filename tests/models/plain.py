@@ -10,7 +10,7 @@ import numpy as np
 
 from spikeloom.hw.encoder.random_source import taps, xorshift128
 from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
-from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import MapShape, PoolStage, Window
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.random_words import Purpose
@@ -108,7 +108,7 @@ def plain_pool(stage: PoolStage, shape: MapShape, values: Map, kept: Map, shift:
         for x in range(shape.width // kernel_x):
             for c in range(shape.channels):
                 inputs = [(c, y * kernel_y + dy, x * kernel_x + dx) for dy in range(kernel_y) for dx in range(kernel_x)]
-                if stage.kind == Pooling.MAX:
+                if stage.largest:
                     for place in inputs:
                         kept[place] = kept.get(place, 0) + values[place] * 2**shift
                     best = inputs[0]

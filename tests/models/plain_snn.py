@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from spikeloom.hw.params.parameters import Readout, Reset, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Pooling, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Window
 from spikeloom.sim.chip.programmed_chip import ChipImage
 
 Map = dict[tuple[int, int, int], int]
@@ -71,7 +71,7 @@ def run_plain(image: ChipImage, pixels: Callable[[int], np.ndarray]) -> tuple[in
                         for dy in range(window.kernel[0])
                         for dx in range(window.kernel[1])
                     ]
-                    if stage.kind == Pooling.MAX:
+                    if stage.largest:
                         for place in inside:
                             key = (number, *place)
                             sums[key] = sums.get(key, 0) + source[place] * weight_of_spike

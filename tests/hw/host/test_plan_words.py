@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from spikeloom.hw.host.plan_words import plan_of, words_of
-from spikeloom.hw.params.plan import MapShape, Plan, Pooling, Window
+from spikeloom.hw.params.plan import AveragePoolStage, MapShape, MaxPoolStage, Plan, Window
 from tests.hw.feature_maps.test_stages import convolution, pooled, residual, single
 
 PLANS = [
     convolution(),
-    pooled(Pooling.MAX),
-    pooled(Pooling.AVERAGE),
+    pooled(MaxPoolStage),
+    pooled(AveragePoolStage),
     residual(),
     single(MapShape(channels=7)),
     convolution().with_copies((20, 1)),
