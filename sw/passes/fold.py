@@ -7,6 +7,7 @@ for their ReLU. Spikes may be read by several; currents by one.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -25,13 +26,14 @@ from spikeloom.sw.ir.graph import (
     MaxPool,
     Neurons,
     Node,
+    Pooled,
     Rectifier,
     Subsample,
 )
 from spikeloom.sw.ir.network import Layer, MapUnit, Network
 from spikeloom.sw.passes.currents import Currents, Spikes, composed, convolved, identity, per_value, weighted
 
-__all__ = ["fold"]
+__all__ = ["FOLDS", "Folder", "fold"]
 
 AverageKind = Literal["spikes", "weights"]
 Pair = tuple[int, int]
@@ -52,14 +54,14 @@ def fold(graph: Graph, average: AverageKind = "spikes") -> Network:
     Raises `UnsupportedError`, with the names, if two layers follow one another without a ReLU, if currents are read by
     two, if a ReLU or a batch norm has no layer that it could go into, or if the output has more than one position.
     """
-    return _Folder(graph, average).run()
+    return Folder(graph, average).run()
 
 
-class _Folder:
+class Folder:
     """`values` has what the image and every node give; `stages` are the chip's so far."""
 
     def __init__(self, graph: Graph, average: AverageKind) -> None:
-        self.graph, self.average = graph, average
+        self.graph, self.averages = graph, average
         image = graph.image
         if self._only_dense():
             image = MapShape(channels=image.size)
@@ -69,7 +71,7 @@ class _Folder:
 
     def run(self) -> Network:
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
-            value = self._node(node, tuple(self.values[source] for source in sources))
+            value = self._value(node, tuple(self.values[source] for source in sources))
             readers = self.graph.readers(number)
             if isinstance(value, Currents) and len(readers) > 1:
                 raise UnsupportedError(
@@ -80,51 +82,64 @@ class _Folder:
         self._finish(self.values[-1])
         return Network(self.image, tuple(self.stages), self.graph.input_shape)
 
+    def _value(self, node: Node, given: tuple[Spikes | Currents, ...]) -> Spikes | Currents:
+        if type(node) not in FOLDS:
+            raise UnsupportedError(
+                f"'{node.name}' is a {type(node).__name__}, which has no rule of folding; add one to "
+                "sw.passes.fold.FOLDS"
+            )
+        return FOLDS[type(node)](self, node, *given)
+
     def _only_dense(self) -> bool:
         """Whether images go nowhere but into dense layers, so that their pixels need no order."""
         flat = {0}
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
             if not flat & set(sources) or isinstance(node, Linear):
                 continue
-            if not isinstance(node, Affine | Flatten):
+            if not node.in_order:
                 return False
             flat.add(number)
         return True
 
-    def _node(self, node: Node, given: tuple[Spikes | Currents, ...]) -> Spikes | Currents:
-        x = given[0]
-        if isinstance(node, Linear | Convolution):
-            if isinstance(x, Currents):
-                raise UnsupportedError(
-                    f"Layers '{_name(x)}' and '{node.name}' follow one another without a ReLU between them; a layer of "
-                    "spiking neurons needs one: put a ReLU between the two, or merge them into one layer"
-                )
-            return weighted(node, x) if isinstance(node, Linear) else convolved(node, x)
-        if isinstance(node, Affine):
-            if isinstance(x, Spikes) and x.map == 0 and self.image != self.graph.image:
-                node = per_value(node, self.graph.image)  # a number a channel, of images that are flat by now
-            if isinstance(x, Currents):
-                return x.scaled(node)
-            return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
-        if isinstance(node, Rectifier):
-            return self._rectified(node, x)
-        if isinstance(node, Add):
-            a, b = (v if isinstance(v, Currents) else identity(v, node.name) for v in given)
-            return a.joined(b, node.name)
-        if isinstance(node, Flatten):
-            return x
-        if isinstance(node, Neurons):
-            currents = x if isinstance(x, Currents) else identity(x, node.name)
-            gains = node.gains(x.shape)
-            return self._fire(currents.scaled(Affine(node.name, gains, np.zeros_like(gains))), Rectifier(node.name))
-        if isinstance(node, Subsample):
-            currents = x if isinstance(x, Currents) else identity(x, node.name)
-            height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
-            channels = x.shape.channels + node.before + node.after
-            return currents.subsampled(node, MapShape(channels=channels, height=height, width=width))
-        return self._pooled(node, x)
+    def linear(self, node: Linear, x: Spikes | Currents) -> Currents:
+        return weighted(node, self._unweighted(node, x))
 
-    def _rectified(self, node: Rectifier, x: Spikes | Currents) -> Spikes:
+    def convolution(self, node: Convolution, x: Spikes | Currents) -> Currents:
+        return convolved(node, self._unweighted(node, x))
+
+    def affine(self, node: Affine, x: Spikes | Currents) -> Spikes | Currents:
+        if isinstance(x, Currents):
+            return x.scaled(node)
+        if x.map == 0 and self.image != self.graph.image:
+            node = per_value(node, self.graph.image)  # a number a channel, of images that are flat by now
+        return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
+
+    def add(self, node: Add, *given: Spikes | Currents) -> Currents:
+        a, b = (_currents(x, node.name) for x in given)
+        return a.joined(b, node.name)
+
+    def flatten(self, node: Flatten, x: Spikes | Currents) -> Spikes | Currents:
+        return x
+
+    def neurons(self, node: Neurons, x: Spikes | Currents) -> Spikes:
+        gains = node.gains(x.shape)
+        scaled = _currents(x, node.name).scaled(Affine(node.name, gains, np.zeros_like(gains)))
+        return self._fire(scaled, Rectifier(node.name))
+
+    def subsample(self, node: Subsample, x: Spikes | Currents) -> Currents:
+        height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
+        channels = x.shape.channels + node.before + node.after
+        return _currents(x, node.name).subsampled(node, MapShape(channels=channels, height=height, width=width))
+
+    def _unweighted(self, node: Linear | Convolution, x: Spikes | Currents) -> Spikes:
+        if isinstance(x, Currents):
+            raise UnsupportedError(
+                f"Layers '{_name(x)}' and '{node.name}' follow one another without a ReLU between them; a layer of "
+                "spiking neurons needs one: put a ReLU between the two, or merge them into one layer"
+            )
+        return x
+
+    def rectifier(self, node: Rectifier, x: Spikes | Currents) -> Spikes:
         if isinstance(x, Currents):
             return self._fire(x, node)
         if x.affine is not None:
@@ -155,21 +170,34 @@ class _Folder:
             spikes = self._pool(name, MaxPoolStage, kernel, spikes)
         return spikes
 
-    def _pooled(self, node: AveragePool | MaxPool, x: Spikes | Currents) -> Spikes | Currents:
+    def average(self, node: AveragePool, x: Spikes | Currents) -> Spikes | Currents:
         shape = _pooled_shape(x.shape, node.kernel)
         if isinstance(x, Currents):
-            if isinstance(node, AveragePool):
-                return x.averaged(node, shape)
-            return replace(x, pools=(*x.pools, (node.name, node.kernel)), shape=shape)
-        _check_norm_before_pool(x, node)
-        if isinstance(node, AveragePool) and (self.average == "weights" or node.total):
             return x.averaged(node, shape)
+        _check_norm_before_pool(x, node)
+        if self.averages == "weights" or node.total:
+            return x.averaged(node, shape)
+        return self._pool_unit(node, AveragePoolStage, x)
+
+    def largest(self, node: MaxPool, x: Spikes | Currents) -> Spikes | Currents:
+        if isinstance(x, Currents):
+            pools = (*x.pools, (node.name, node.kernel))
+            return replace(x, pools=pools, shape=_pooled_shape(x.shape, node.kernel))
+        _check_norm_before_pool(x, node)
+        if x.affine is not None and (x.affine.scale < 0.0).any():
+            raise UnsupportedError(
+                f"Batch norm '{x.affine.name}' has negative factors before max pooling '{node.name}', which turn the "
+                "largest into the smallest; put it behind the pooling"
+            )
+        return self._pool_unit(node, MaxPoolStage, x)
+
+    def _pool_unit(self, node: Pooled, kind: type[PoolStage], x: Spikes) -> Spikes:
+        """Pooling of spikes, which must not be sums that the next layer's weights take in."""
         if x.source is not None:
             raise UnsupportedError(
                 f"'{node.name}' pools sums that the weights of the next layer should take in; set "
                 '[convert] average_pooling = "spikes"'
             )
-        kind = AveragePoolStage if isinstance(node, AveragePool) else MaxPoolStage
         return self._pool(node.name, kind, node.kernel, x)
 
     def _pool(self, name: str, kind: type[PoolStage], kernel: Pair, x: Spikes) -> Spikes:
@@ -198,8 +226,8 @@ class _Folder:
             self._fire(identity(last, "output"), None)
 
 
-def _check_norm_before_pool(x: Spikes, node: AveragePool | MaxPool) -> None:
-    """A batch norm may wait until after a pooling if it treats all values of a window alike, and keeps their order."""
+def _check_norm_before_pool(x: Spikes, node: Pooled) -> None:
+    """A batch norm may wait until after a pooling if it treats all values of a window alike."""
     if x.affine is None:
         return
     if len(x.affine.scale) != x.shape.channels:
@@ -207,15 +235,15 @@ def _check_norm_before_pool(x: Spikes, node: AveragePool | MaxPool) -> None:
             f"Batch norm '{x.affine.name}' scales every position differently before '{node.name}'; put it behind the "
             "pooling, or give it one number a channel (BatchNorm2d)"
         )
-    if isinstance(node, MaxPool) and (x.affine.scale < 0.0).any():
-        raise UnsupportedError(
-            f"Batch norm '{x.affine.name}' has negative factors before max pooling '{node.name}', which turn the "
-            "largest into the smallest; put it behind the pooling"
-        )
 
 
 def _pooled_shape(shape: MapShape, kernel: Pair) -> MapShape:
     return MapShape(channels=shape.channels, height=shape.height // kernel[0], width=shape.width // kernel[1])
+
+
+def _currents(x: Spikes | Currents, name: str) -> Currents:
+    """Spikes as the currents of a shortcut."""
+    return x if isinstance(x, Currents) else identity(x, name)
 
 
 def _name(currents: Currents) -> str:
@@ -225,3 +253,18 @@ def _name(currents: Currents) -> str:
 def _names(names: list[str]) -> str:
     quoted = [f"'{name}'" for name in names]
     return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+
+
+FOLDS: dict[type[Node], Callable[..., Spikes | Currents]] = {
+    Linear: Folder.linear,
+    Convolution: Folder.convolution,
+    Affine: Folder.affine,
+    Rectifier: Folder.rectifier,
+    AveragePool: Folder.average,
+    MaxPool: Folder.largest,
+    Subsample: Folder.subsample,
+    Flatten: Folder.flatten,
+    Neurons: Folder.neurons,
+    Add: Folder.add,
+}
+"""What becomes of each kind of node, called with the `Folder`, the node, and the values it reads."""

@@ -460,7 +460,7 @@ def test_analog_images_belong_to_the_first_layer() -> None:
     images = make_images(5, 64).reshape(5, 1, 8, 8)
     assert spikeloom.compile(small(*tail()), images, config).parameters.layers[0].row_bits == 8
     with pytest.raises(
-        ConfigError, match=r"^tiny: \[coding\] input must not be 'analog' for this network, .*: pooling too"
+        ConfigError, match=r"^tiny: \[coding\] input must not be 'analog' for this network, .*: max pooling too"
     ):
         spikeloom.compile(nn.Sequential(nn.MaxPool2d(2), *tail(16)), images, config)
     skip = Calls(lambda m, x: m.l(torch.flatten(F.relu(m.d(F.relu(m.c(x))) + F.pad(x, (0, 0, 0, 0, 0, 3))), 1)))
