@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.parameters import parameter_classes
@@ -16,13 +18,16 @@ from spikeloom.sim.devices.effects import EFFECTS
 __all__ = ["missing_parts", "registered_parts", "registered_sources"]
 
 
-def registered_sources() -> dict[str, str]:
-    """Module -> checksum of its file, of every cell kind and effect that is registered; the file alone, not what it
-    imports. Modules without a file have the checksum of nothing.
+def registered_sources(*others: object) -> dict[str, str]:
+    """Module -> checksum of its file, of every cell kind, effect, coding and decision rule that is registered, and of
+    the `others`, instances of kinds; the file alone, not what it imports. Modules without a file have the checksum of
+    nothing.
     """
     load_plugins()
     names = [type(kind).__module__ for kind in CELLS.registered()]
     names += [str(entry.make.__module__) for entry in EFFECTS.registered()]
+    kinds = (*CODINGS, *DECISION_RULES, *others)
+    names += [name for kind in kinds if not (name := type(kind).__module__).startswith("spikeloom.")]
     found = {}
     for name in sorted(set(names)):
         file = getattr(sys.modules.get(name), "__file__", None)

@@ -20,6 +20,8 @@ __all__ = ["MLP", "Residual", "build"]
 
 MLP = "mlp"
 """The value of [train] network that stands for dense layers of the sizes of [train] hidden."""
+_POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+"""What the values of [train] pooling are."""
 Parts = list[tuple[str, nn.Module]]
 
 
@@ -75,7 +77,7 @@ def _layers(
         elif token.kind == "residual":
             parts.append((f"block{index}", _residual(section, token, before[0])))
         elif token.kind == "pool":
-            kind = nn.MaxPool2d if section.pooling == "max" else nn.AvgPool2d
+            kind = _POOLINGS[section.pooling]
             parts.append((f"pool{index}", kind(token.kernel)))
         elif token.kind == "global":
             parts.append((f"pool{index}", nn.AdaptiveAvgPool2d(1)))
