@@ -14,6 +14,7 @@ from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.decision_rules import Rule
 from spikeloom.hw.params.plan import Plan
+from spikeloom.hw.params.readouts import READOUT_BITS, Codes, readout_of
 
 __all__ = ["Coding", "LayerParameters", "NpuParameters", "Readout", "Reset", "Rule", "ceil_div"]
 
@@ -106,8 +107,10 @@ class LayerParameters:
             _positive(f"Layer parameter {name}", getattr(self, name))
         if self.row_bits not in (1, 8):
             raise SpikeLoomError(f"Layer parameter row_bits must be 1 or 8, not {self.row_bits!r}")
-        if not 1 <= self.adc_bits <= 16:
-            raise SpikeLoomError(f"Layer parameter adc_bits must be in 1 .. 16, not {self.adc_bits!r}")
+        if not READOUT_BITS[0] <= self.adc_bits <= READOUT_BITS[-1]:
+            raise SpikeLoomError(
+                f"Layer parameter adc_bits must be in {READOUT_BITS[0]} .. {READOUT_BITS[-1]}, not {self.adc_bits!r}"
+            )
         if not 0 <= self.max_gain_shift <= 15:
             raise SpikeLoomError(f"Layer parameter max_gain_shift must be in 0 .. 15, not {self.max_gain_shift!r}")
         for name, low, high in (
@@ -158,22 +161,27 @@ class LayerParameters:
         return _unsigned_bits(self.inputs)
 
     @property
+    def codes(self) -> Codes:
+        """The codes of its converters."""
+        return readout_of(self.adc_bits).codes(self.adc_bits)
+
+    @property
     def code_min(self) -> int:
-        return -(1 << (self.adc_bits - 1))
+        return self.codes.low
 
     @property
     def code_max(self) -> int:
-        return 1 if self.adc_bits == 1 else (1 << (self.adc_bits - 1)) - 1
+        return self.codes.high
 
     @property
     def code_bits(self) -> int:
         """Bits of a signed ADC code (2 for the sense amplifier)."""
-        return max(2, self.adc_bits)
+        return self.codes.width
 
     @property
     def max_sum(self) -> int:
         """Largest magnitude of (sum over row tiles of code) << gain shift."""
-        return (self.row_tiles << (self.adc_bits - 1)) << self.max_gain_shift
+        return (self.row_tiles * self.codes.magnitude) << self.max_gain_shift
 
     @property
     def sum_bits(self) -> int:

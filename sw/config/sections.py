@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.readouts import READOUT_BITS
 from spikeloom.hw.params.stage_kinds import STAGES, PoolStage
 from spikeloom.sim.common.arguments import is_number, is_whole
 from spikeloom.sim.common.choices import Choices
@@ -344,7 +345,12 @@ class CrossbarSection(Section):
     tile_rows: Annotated[int, Field(ge=1, le=65536, description="rows of a crossbar tile, rows")] = 256
     tile_columns: Annotated[int, Field(ge=1, le=65536, description="columns of a crossbar tile, columns")] = 64
     adc_bits: Annotated[
-        int, Field(ge=1, le=16, description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits")
+        int,
+        Field(
+            ge=READOUT_BITS[0],
+            le=READOUT_BITS[-1],
+            description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits",
+        ),
     ] = 8
     copies: Annotated[
         int | tuple[int, ...],
