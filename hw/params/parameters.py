@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.decision_rules import Rule
-from spikeloom.hw.params.plan import Plan
+from spikeloom.hw.params.plan import Place, Plan
 from spikeloom.hw.params.readouts import READOUT_BITS, Codes, readout_of
 
 __all__ = ["Coding", "LayerParameters", "NpuParameters", "Readout", "Reset", "Rule", "ceil_div"]
@@ -245,8 +246,11 @@ class NpuParameters:
             raise SpikeLoomError("NPU parameter layers must name at least one layer")
         for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles"):
             _positive(f"NPU parameter {name}", getattr(self, name))
-        first = self.stages.crossbars[0][1].layers
-        for index, layer in enumerate(self.layers):
+        plan = self.stages
+        if len(self.layers) != len(plan.channels):
+            raise SpikeLoomError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
+        first = plan.crossbars[0].stage.layers
+        for index, (layer, place) in enumerate(zip(self.layers, plan.places, strict=True)):
             if layer.phases != self.phases or layer.max_steps != self.max_steps:
                 raise SpikeLoomError(f"Layer {index}: phases and max_steps must equal the unit's")
             if self.plan is None and index > 0 and layer.inputs != self.layers[index - 1].outputs:
@@ -256,41 +260,37 @@ class NpuParameters:
                 )
             if index not in first and layer.row_bits != 1:
                 raise SpikeLoomError(f"Layer {index}: only the first layer may have row codes of {layer.row_bits} bits")
-        self._check_plan()
+            self._check_layer(index, layer, place)
+        readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
+        if self.layers[0].row_bits != 1 and readers != [plan.crossbars[0].index]:
+            raise SpikeLoomError(
+                f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only"
+            )
         if self.encoder_lanes > self.inputs:
             raise SpikeLoomError(
                 f"NPU parameter encoder_lanes ({self.encoder_lanes}) must not exceed the inputs ({self.inputs})"
             )
 
-    def _check_plan(self) -> None:
-        """Layers have the plan's rows, channels and positions, copies are equal but for their positions; row codes of 8
+    def _check_layer(self, index: int, layer: LayerParameters, place: Place) -> None:
+        """A layer has the plan's rows, channels and positions, copies are equal but for their positions; row codes of 8
         bits belong to the image alone.
         """
-        plan = self.stages
-        for index, (layer, place) in enumerate(zip(self.layers, plan.places, strict=False)):
-            stage = place.stage
-            for name, given, planned in (
-                ("inputs", layer.inputs, plan.rows(stage)),
-                ("outputs", layer.outputs, plan.channels[index]),
-                ("positions", layer.positions, place.positions),
-            ):
-                if given != planned:
-                    raise SpikeLoomError(f"Layer {index} has {name} {given}, but the plan says {planned}")
-            if replace(layer, positions=1) != replace(self.layers[stage.layer], positions=1):
-                raise SpikeLoomError(
-                    f"Layer {index} is a copy of layer {stage.layer}, and differs from it in more than positions"
-                )
-            if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
-                raise SpikeLoomError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
-        readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
-        if self.layers[0].row_bits != 1 and readers != [plan.crossbars[0][0]]:
+        plan, stage = self.stages, place.stage
+        for name, given, planned in (
+            ("inputs", layer.inputs, plan.rows(stage)),
+            ("outputs", layer.outputs, plan.channels[index]),
+            ("positions", layer.positions, place.positions),
+        ):
+            if given != planned:
+                raise SpikeLoomError(f"Layer {index} has {name} {given}, but the plan says {planned}")
+        if replace(layer, positions=1) != replace(self.layers[stage.layer], positions=1):
             raise SpikeLoomError(
-                f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only"
+                f"Layer {index} is a copy of layer {stage.layer}, and differs from it in more than positions"
             )
-        if len(self.layers) != len(plan.channels):
-            raise SpikeLoomError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
+        if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
+            raise SpikeLoomError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
 
-    @property
+    @cached_property
     def stages(self) -> Plan:
         """The plan, that of the dense chain if none was given."""
         if self.plan is not None:

@@ -43,6 +43,7 @@ has made them, so that they are not made twice.
 class SpikingLayer:
     """Weights float64 [rows, outputs], bias [outputs]; theta, v0 and clip in the same unit, last phase's.
 
+    leak : the shift lambda, 0 is off
     dtype : of membranes and bias: float64 where whole numbers could be too large for float32, which holds them to 2^24
     full : row code that counts as 1; above 1 the layer reads the image only
     converted : makes the sums [images, neurons] of the maps behind converters, in the place of the exact ones
@@ -54,6 +55,7 @@ class SpikingLayer:
     theta: float
     v0: float
     clip: float
+    leak: int
     reset: Reset
     dtype: type[np.float32] | type[np.float64]
     full: float
@@ -96,14 +98,12 @@ class FloatResult:
 class SpikingNetwork:
     """Layers, what they and pooling units read, and decision; `settings` are the rule's registers, in the scores' unit.
 
-    `leak` is the shift lambda (0 off), `whole` rounds the leak down as integer hardware does, and with `fixed` the
-    image's codes are the same in every step.
+    `whole` rounds leaks down as integer hardware does, and with `fixed` the image's codes are the same in every step.
     """
 
     layers: tuple[SpikingLayer, ...]
     plan: Plan
     phases: int
-    leak: int
     whole: bool
     rule: Rule
     settings: Mapping[str, float]
@@ -233,8 +233,8 @@ class SpikingNetwork:
         self, layer: SpikingLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32
     ) -> NDArray[np.float32]:
         """One neuron update, in place; spikes as 0 and 1."""
-        if self.leak:
-            share = v * layer.dtype(2.0**-self.leak)
+        if layer.leak:
+            share = v * layer.dtype(2.0**-layer.leak)
             v -= np.floor(share) if self.whole else share
         fired = np.empty(v.shape, np.float32)
         fire(
@@ -275,18 +275,17 @@ def spiking_network(image: ChipImage, network: Network | None = None) -> Spiking
                 chip.theta / unit,
                 chip.v0 / unit,
                 chip.clip / unit,
+                chip.leak,
                 chip.reset,
                 dtype,
                 255.0 if shape.row_bits == 8 else 1.0,
             )
         )
     unit = float(image.layers[-1].theta) if network is not None and image.readout == Readout.MEMBRANE else 1.0
-    leak = image.layers[0].leak
     return SpikingNetwork(
         tuple(layers),
         plan,
         image.parameters.phases,
-        leak,
         network is None,
         image.rule,
         {own.name: image.setting(own.name) / (unit if own.unit == SCORES else 1.0) for own in DECISION_RULES.registers},

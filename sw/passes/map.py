@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -57,75 +58,102 @@ def map_to_chip(
     shapes = []
     for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbars, strict=True)):
         positions = plan.places[stage.layer].positions  # of the first copy, which has most
-        inputs, outputs = layer.positive.shape
-        check_layer(layer.name, outputs, positions, config)
-        shapes.append(
-            LayerParameters(
-                inputs=inputs,
-                outputs=outputs,
-                positions=positions,
-                row_bits=CODINGS[config.coding.input].row_bits if index == 0 else 1,
-                tile_rows=config.crossbar.tile_rows,
-                tile_columns=config.crossbar.tile_columns,
-                lanes=min(config.hardware.lanes, outputs),
-                adc_bits=config.crossbar.adc_bits if adc_bits is None else adc_bits,
-                max_gain_shift=_all_ones(gain),
-                max_theta=_all_ones(layer.theta),
-                max_bias=min(_all_ones(int(np.abs(layer.bias).max(initial=0))), _MAX_REGISTER),  # larger: see below
-                phases=config.coding.phases,
-                max_steps=config.decision.t_max,
-            )
-        )
-        pairs = shapes[-1].lanes * shapes[-1].row_tiles
-        if pairs > MAX_TARGETS:
-            raise ConfigError(
-                config.name,
-                [
-                    f"layer '{layer.name}' has {shapes[-1].row_tiles} row tiles of {shapes[-1].lanes} lanes, {pairs} "
-                    f"cell pairs a column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] "
-                    "tile_rows or lower [hardware] lanes"
-                ],
-            )
-        if shapes[-1].membrane_bits > _MAX_MEMBRANE_BITS:
-            raise ConfigError(
-                config.name,
-                [
-                    f"membranes of layer '{layer.name}' would need {shapes[-1].membrane_bits} bits, and at most "
-                    f"{_MAX_MEMBRANE_BITS} are supported; reduce [decision] t_max or [coding] phases"
-                ],
-            )
-        largest = max(int(np.abs(layer.bias).max(initial=0)), _clip(config, layer, shapes[-1]))
-        if largest > _MAX_REGISTER:
-            weight = layer.scale * max(layer.positive.max(initial=0), layer.negative.max(initial=0))
-            raise ConfigError(
-                config.name,
-                [
-                    f"layer '{layer.name}' needs a bias or clip of {largest} conductance steps, and registers end at "
-                    f"{_MAX_REGISTER}; its biases are out of proportion to its weights, the largest of which is "
-                    f"{weight:.3g} thresholds, or [neuron] clip is too large; bring the model's weights and biases to "
-                    "one scale, or lower clip"
-                ],
-            )
-    parts = [  # of every layer of the unit: the network's layer that it is a copy of
-        (number, replace(shapes[number], positions=place.positions), place.copy)
-        for number, (_, stage) in enumerate(plan.crossbars)
-        for place in plan.places[stage.layer : stage.layer + stage.copies]
-    ]
+        check_layer(layer.name, layer.positive.shape[1], positions, config)
+        row_bits = CODINGS[config.coding.input].row_bits if index == 0 else 1
+        shapes.append(_shape(layer, config, gain, positions, row_bits, adc_bits))
+        _check_shape(layer, shapes[-1], config)
+    copies = _copies(plan, shapes)
     parameters = NpuParameters(
-        layers=tuple(shape for _, shape, _ in parts),
+        layers=tuple(copy.shape for copy in copies),
         plan=None if plan.plain else plan,
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
         encoder_lanes=min(config.hardware.encoder_lanes, plan.image.size),
         pulse_cycles=config.hardware.pulse_cycles,
     )
-    programmed = [
-        _programmed(layers[number], shape, config, gains[number], number == len(layers) - 1, copy)
-        for number, shape, copy in parts
+    last = len(layers) - 1
+    programmed = (_programmed(layers[c.layer], c, config, gains[c.layer], c.layer == last) for c in copies)
+    return _chip(tuple(programmed), parameters, config)
+
+
+class _Copy(NamedTuple):
+    """A layer of the unit: the network's layer that it is a copy of, the number of the copy, its hardware."""
+
+    layer: int
+    number: int
+    shape: LayerParameters
+
+
+def _copies(plan: Plan, shapes: Sequence[LayerParameters]) -> list[_Copy]:
+    """Every layer of the unit; shapes : of the network's layers."""
+    return [
+        _Copy(layer, place.copy, replace(shapes[layer], positions=place.positions))
+        for layer, (_, stage) in enumerate(plan.crossbars)
+        for place in plan.places[stage.layer : stage.layer + stage.copies]
     ]
+
+
+def _shape(
+    layer: Levels, config: Config, gain: int, positions: int, row_bits: int, adc_bits: int | None
+) -> LayerParameters:
+    """The hardware of a layer with so many positions; registers just as wide as its values need."""
+    inputs, outputs = layer.positive.shape
+    return LayerParameters(
+        inputs=inputs,
+        outputs=outputs,
+        positions=positions,
+        row_bits=row_bits,
+        tile_rows=config.crossbar.tile_rows,
+        tile_columns=config.crossbar.tile_columns,
+        lanes=min(config.hardware.lanes, outputs),
+        adc_bits=config.crossbar.adc_bits if adc_bits is None else adc_bits,
+        max_gain_shift=_all_ones(gain),
+        max_theta=_all_ones(layer.theta),
+        max_bias=min(_all_ones(_largest_bias(layer)), _MAX_REGISTER),  # larger ones are refused
+        phases=config.coding.phases,
+        max_steps=config.decision.t_max,
+    )
+
+
+def _check_shape(layer: Levels, shape: LayerParameters, config: Config) -> None:
+    """Raise `ConfigError` for a layer that its programmer, its membranes or its registers do not hold."""
+    pairs = shape.lanes * shape.row_tiles
+    if pairs > MAX_TARGETS:
+        raise ConfigError(
+            config.name,
+            [
+                f"layer '{layer.name}' has {shape.row_tiles} row tiles of {shape.lanes} lanes, {pairs} cell pairs a "
+                f"column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] tile_rows or lower "
+                "[hardware] lanes"
+            ],
+        )
+    if shape.membrane_bits > _MAX_MEMBRANE_BITS:
+        raise ConfigError(
+            config.name,
+            [
+                f"membranes of layer '{layer.name}' would need {shape.membrane_bits} bits, and at most "
+                f"{_MAX_MEMBRANE_BITS} are supported; reduce [decision] t_max or [coding] phases"
+            ],
+        )
+    largest = max(_largest_bias(layer), _clip(config, layer, shape))
+    if largest > _MAX_REGISTER:
+        weight = layer.scale * max(layer.positive.max(initial=0), layer.negative.max(initial=0))
+        raise ConfigError(
+            config.name,
+            [
+                f"layer '{layer.name}' needs a bias or clip of {largest} conductance steps, and registers end at "
+                f"{_MAX_REGISTER}; its biases are out of proportion to its weights, the largest of which is "
+                f"{weight:.3g} thresholds, or [neuron] clip is too large; bring the model's weights and biases to "
+                "one scale, or lower clip"
+            ],
+        )
+
+
+def _chip(layers: tuple[LayerImage, ...], parameters: NpuParameters, config: Config) -> ChipImage:
+    """The chip of programmed layers, with all that the configuration says of the rest."""
     return ChipImage(
         name=config.name,
-        layers=tuple(programmed),
+        layers=layers,
         parameters=parameters,
         coding=CODINGS[config.coding.input],
         even_start=config.coding.even_start,
@@ -211,21 +239,26 @@ def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
             )
 
 
-def _programmed(layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool, copy: int) -> LayerImage:
+def _programmed(layer: Levels, copy: _Copy, config: Config, gain: int, last: bool) -> LayerImage:
     neuron = config.neuron
     return LayerImage(
-        name=layer.name if copy == 0 else f"{layer.name} copy {copy}",
+        name=layer.name if copy.number == 0 else f"{layer.name} copy {copy.number}",
         positive=layer.positive,
         negative=layer.negative,
         bias=layer.bias.astype(np.int32),
         theta=layer.theta,
         v0=round(neuron.v0 * layer.theta),
-        clip=_clip(config, layer, shape),
+        clip=_clip(config, layer, copy.shape),
         leak=neuron.leak,
         reset=Reset[(neuron.output_reset if last else neuron.reset).upper()],
         gain_shift=gain,
         scale=layer.scale,
     )
+
+
+def _largest_bias(layer: Levels) -> int:
+    """The largest magnitude of a bias."""
+    return int(np.abs(layer.bias).max(initial=0))
 
 
 def _clip(config: Config, layer: Levels, shape: LayerParameters) -> int:
