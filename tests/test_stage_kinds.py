@@ -17,8 +17,8 @@ from spikeloom.hw.feature_maps.stages import UNITS
 from spikeloom.hw.host.plan_words import plan_of, words_of
 from spikeloom.hw.params.parameters import Coding
 from spikeloom.hw.params.parts import ALL_PARTS, Parts
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, PoolStage, Window
-from spikeloom.hw.params.stage_kinds import STAGES
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import STAGES, AveragePoolStage, MaxPoolStage, PoolStage
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.estimates.stages import ENERGY
 from spikeloom.sim.reference.run import run_reference

@@ -13,7 +13,8 @@ from spikeloom.hw.feature_maps.map_memory import MapReadSignature, MapWriteSigna
 from spikeloom.hw.feature_maps.window_walk import WindowWalk
 from spikeloom.hw.interfaces.streams import copy_marks, step_layout
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import MapShape, PoolStage
+from spikeloom.hw.params.plan import MapShape
+from spikeloom.hw.params.stage_kinds import PoolStage
 
 __all__ = ["PoolUnit"]
 

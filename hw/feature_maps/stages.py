@@ -21,7 +21,8 @@ from spikeloom.hw.feature_maps.window_scheduler import WindowScheduler
 from spikeloom.hw.layer.layer_core import LayerCore
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.params.parts import Parts
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MaxPoolStage, Stage
+from spikeloom.hw.params.plan import CrossbarStage, Stage
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 
 __all__ = ["UNITS", "Surroundings", "join_maps"]
 

@@ -22,12 +22,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.hw.params.stage_kinds import AveragePoolStage, CrossbarStage, MaxPoolStage, PoolStage, Stage
+from spikeloom.hw.params.stage_kinds import CrossbarStage, Stage
 from spikeloom.hw.params.windows import MapShape, Window, kept_columns, window_words
 
 __all__ = [
-    "AveragePoolStage", "CrossbarStage", "IndexedStage", "MapShape", "MaxPoolStage", "Place", "Plan", "PoolStage",
-    "Stage", "Window", "kept_columns", "window_words",
+    "CrossbarStage", "IndexedStage", "MapShape", "Place", "Plan", "Stage", "Window", "kept_columns", "window_words",
 ]  # fmt: skip
 
 

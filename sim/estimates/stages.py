@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from spikeloom.hw.params.parts import Parts
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MaxPoolStage, PoolStage
+from spikeloom.hw.params.plan import CrossbarStage
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from spikeloom.sim.estimates.energy_events import Events, words_inside
 
 __all__ = ["ENERGY", "Kept", "kept_by_stages"]

@@ -1,4 +1,14 @@
-"""The reference of every kind of stage that makes a map of maps alone; that of crossbars is `sim.reference.layer`."""
+"""The reference of every kind of stage that makes a map of maps alone; that of crossbars is `sim.reference.layer`.
+
+Pooling takes each channel on its own. In the phase that shifts by s = K - 1 - p, for a window of n inputs in the order
+dy, dx:
+
+    MAX       a_i <- a_i + (spike_i << s) for every input; the spike of the input with the largest a passes, the first
+              of equals [WS 4.5]
+    AVERAGE   v <- v + (number of spikes << s); a spike where v >= n << s, then v <- v - (n << s)
+
+a starts an image at 0, v at the stage's `start`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parts import Parts
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan
-from spikeloom.sim.reference.pooling import AveragePool, MaxPool
+from spikeloom.hw.params.plan import MapShape, Plan
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, CrossbarStage, MaxPoolStage, PoolStage
+from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["REFERENCES", "StageRun", "StageRuns"]
 
@@ -26,6 +37,87 @@ class StageRun(Protocol):
         Returns its map, uint8 [live, outputs].
         """
         ...
+
+
+@kernel(nogil=True)
+def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, line, shift, out):  # type: ignore[no-untyped-def]
+    """One step; codes uint8 [live, inputs], sums int32 [images, inputs], out uint8 [live, outputs]."""
+    best, length = np.empty(channels, np.int32), np.uint64(channels)
+    for b in range(codes.shape[0]):
+        image = live[b]
+        for y in range(height):
+            for x in range(width):
+                at = np.uint64((y * width + x) * channels)
+                best[:] = -1
+                for dy in range(kernel_y):
+                    for dx in range(kernel_x):
+                        place = np.uint64(((y * kernel_y + dy) * line + x * kernel_x + dx) * channels)
+                        for c in range(length):
+                            spike = codes[b, place + c]
+                            total = np.int32(sums[image, place + c] + (np.int32(spike) << shift))
+                            sums[image, place + c] = total
+                            out[b, at + c] = spike if total > best[c] else out[b, at + c]
+                            best[c] = max(total, best[c])
+
+
+@kernel(nogil=True)
+def _average_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, line, shift, out):  # type: ignore[no-untyped-def]
+    """One step; codes uint8 [live, inputs], sums int32 [images, outputs], out uint8 [live, outputs]."""
+    threshold = np.int32((kernel_y * kernel_x) << shift)
+    count = np.empty(channels, np.int32)
+    for b in range(codes.shape[0]):
+        image = live[b]
+        for y in range(height):
+            for x in range(width):
+                at = (y * width + x) * channels
+                count[:] = 0
+                for dy in range(kernel_y):
+                    for dx in range(kernel_x):
+                        place = ((y * kernel_y + dy) * line + x * kernel_x + dx) * channels
+                        for c in range(channels):
+                            count[c] += codes[b, place + c]
+                for c in range(channels):
+                    total = np.int32(sums[image, at + c] + (count[c] << shift))
+                    fires = total >= threshold
+                    sums[image, at + c] = total - threshold if fires else total
+                    out[b, at + c] = np.uint8(fires)
+
+
+class _Windows:
+    """What both kinds know: shapes, and sums of a batch of images."""
+
+    def __init__(self, stage: PoolStage, source: MapShape, sums: NDArray[np.int32]) -> None:
+        height, width = stage.window.outputs(source)
+        self._sums = sums
+        self._shape = (height, width, source.channels, *stage.window.kernel, source.width)
+        self._size = height * width * source.channels
+
+
+class MaxPool(_Windows):
+    """MAX pooling of a batch of images."""
+
+    def __init__(self, stage: PoolStage, sources: Sequence[MapShape], images: int) -> None:
+        (source,) = sources
+        super().__init__(stage, source, np.zeros((images, source.size), np.int32))
+
+    def step(self, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
+        out = np.empty((len(live), self._size), np.uint8)
+        _max_step(maps[0], live, self._sums, *self._shape, shift, out)
+        return out
+
+
+class AveragePool(_Windows):
+    """AVERAGE pooling of a batch of images."""
+
+    def __init__(self, stage: PoolStage, sources: Sequence[MapShape], images: int) -> None:
+        (source,) = sources
+        height, width = stage.window.outputs(source)
+        super().__init__(stage, source, np.full((images, height * width * source.channels), stage.start, np.int32))
+
+    def step(self, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
+        out = np.empty((len(live), self._size), np.uint8)
+        _average_step(maps[0], live, self._sums, *self._shape, shift, out)
+        return out
 
 
 REFERENCES: Parts[Callable[[Any, Sequence[MapShape], int], StageRun] | None] = Parts(

@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
+from spikeloom.sw.frontend import pooling_layers, shape_layers, weighted_layers
 from spikeloom.sw.frontend.layer_kinds import LayerKind, LayerKinds
-from spikeloom.sw.frontend.pooling_layers import AdaptiveAverage, AveragePooling, MaxPooling
-from spikeloom.sw.frontend.shape_layers import (
-    Addition,
-    ChannelPad,
-    Dropped,
-    Flattening,
-    Same,
-    Unflattening,
-    View,
-)
-from spikeloom.sw.frontend.weighted_layers import (
-    BatchNorm,
-    ClippedRectifier,
-    ConvolutionLayer,
-    LinearLayer,
-    PlainRectifier,
-)
 
 __all__ = ["LAYERS", "register_layer"]
 
-LAYERS = LayerKinds(
-    LinearLayer(),
-    ConvolutionLayer(),
-    PlainRectifier(),
-    ClippedRectifier(),
-    BatchNorm(),
-    AveragePooling(),
-    MaxPooling(),
-    AdaptiveAverage(),
-    Flattening(),
-    Unflattening(),
-    View(),
-    Dropped(),
-    Same(),
-    Addition(),
-    ChannelPad(),
-)
+LAYERS = LayerKinds(*weighted_layers.KINDS, *pooling_layers.KINDS, *shape_layers.KINDS)
+"""All of them; each module lists its own."""
 
 
 def register_layer(kind: LayerKind) -> None:

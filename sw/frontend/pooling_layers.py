@@ -15,16 +15,18 @@ from spikeloom.sw.frontend.torch_options import adaptive_sizes, check_pool
 from spikeloom.sw.ir.graph import AveragePool, MaxPool
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value
 
-__all__ = ["AdaptiveAverage", "AveragePooling", "MaxPooling"]
+__all__ = ["KINDS", "pooling_module"]
 
 
 class _Pooling(LayerKind):
     """Windows that do not overlap.
 
+    word : in [train] pooling
     node : of the graph
     options : arguments of the functions after the first
     """
 
+    word: ClassVar[str]
     node: ClassVar[type[AveragePool] | type[MaxPool]]
     options: ClassVar[tuple[str, ...]]
 
@@ -41,6 +43,7 @@ class _Pooling(LayerKind):
 class AveragePooling(_Pooling):
     modules = (nn.AvgPool2d,)
     functions = (F.avg_pool2d,)
+    word = "average"
     node = AveragePool
     options = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 
@@ -48,6 +51,7 @@ class AveragePooling(_Pooling):
 class MaxPooling(_Pooling):
     modules = (nn.MaxPool2d,)
     functions = (F.max_pool2d, torch.max_pool2d)
+    word = "max"
     node = MaxPool
     options = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 
@@ -73,6 +77,15 @@ class AdaptiveAverage(LayerKind):
         return x if importer.argument(node, 2, "keepdim", False) else importer.build.flatten(x)
 
 
+def pooling_module(word: str) -> type[nn.Module]:
+    """The module that a value of [train] pooling stands for."""
+    return next(kind.modules[0] for kind in KINDS if isinstance(kind, _Pooling) and kind.word == word)
+
+
 def _adaptive(build: GraphBuilder, name: str, where: str, x: Value, sizes: Any) -> Value:
     x, kernel = build.adaptive_kernel(where, x, adaptive_sizes(sizes))
     return build.pool(where, x, AveragePool(name, kernel))
+
+
+KINDS = (AveragePooling(), MaxPooling(), AdaptiveAverage())
+"""In the order in which they are listed for users."""

@@ -16,7 +16,7 @@ from spikeloom.sw.frontend.torch_options import check_flatten
 from spikeloom.sw.frontend.traced_sizes import BATCH
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value
 
-__all__ = ["Addition", "ChannelPad", "Dropped", "Flattening", "Same", "Unflattening", "View"]
+__all__ = ["KINDS"]
 
 
 class Flattening(LayerKind):
@@ -151,3 +151,7 @@ def _squeeze(importer: Operands, node: torch.fx.Node, where: str) -> Value:
         raise UnsupportedError(f"{where} must take height or width away, as in x.squeeze(3)")
     place = dim % (len(shape) + 1) - 1
     return Value(x.number, shape[:place] + shape[place + 1 :]) if shape[place] == 1 else x
+
+
+KINDS = (Flattening(), Unflattening(), View(), Dropped(), Same(), Addition(), ChannelPad())
+"""In the order in which they are listed for users."""

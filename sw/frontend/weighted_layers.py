@@ -17,7 +17,7 @@ from spikeloom.sw.frontend.torch_options import array, conv_padding, optional
 from spikeloom.sw.ir.graph import Rectifier
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value
 
-__all__ = ["BatchNorm", "ClippedRectifier", "ConvolutionLayer", "LinearLayer", "PlainRectifier"]
+__all__ = ["KINDS"]
 
 
 class LinearLayer(LayerKind):
@@ -107,3 +107,7 @@ class BatchNorm(LayerKind):
         eps = float(importer.argument(node, 7, "eps", 1e-5))
         x = importer.activation(node, 0, where)
         return importer.build.batch_norm(node.name, where, x, (mean, variance), gamma, beta, eps)
+
+
+KINDS = (LinearLayer(), ConvolutionLayer(), PlainRectifier(), ClippedRectifier(), BatchNorm())
+"""In the order in which they are listed for users."""

@@ -134,6 +134,11 @@ class Pooled(Node):
     name: str
     kernel: Pair
 
+    @property
+    def size(self) -> int:
+        """Values of a window."""
+        return self.kernel[0] * self.kernel[1]
+
     def makes(self, shape: Shape) -> Shape:
         channels, *_ = (1, *shape)[-3:]
         return (channels, *_positions(Window(source=0, kernel=self.kernel, stride=self.kernel), shape))

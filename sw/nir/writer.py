@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Reset
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage
 from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
 from spikeloom.sw.common.errors import ArgumentTypeError, UnsupportedError
 from spikeloom.sw.common.files import write_atomic

@@ -46,7 +46,7 @@ class Spikes:
     def averaged(self, node: AveragePool, shape: MapShape) -> Spikes:
         """Average pooling that the next layer's weights take in."""
         (down, right), (rows, columns) = self.pooled, node.kernel
-        gain = self.gain if node.total else self.gain / (rows * columns)
+        gain = self.gain if node.total else self.gain / node.size
         return replace(
             self, shape=shape, pooled=(down * rows, right * columns), gain=gain, source=self.source or self.shape
         )
@@ -105,9 +105,8 @@ class Currents:
                 f"Average pooling '{node.name}' follows max pooling '{self.pools[-1][0]}' without a ReLU between them; "
                 "put the ReLU between the two"
             )
-        size = node.kernel[0] * node.kernel[1]
-        parts = tuple(_averaged(part, node.kernel, 1.0 if node.total else 1.0 / size) for part in self.parts)
-        return replace(self, parts=parts, bias=self.bias * (size if node.total else 1), shape=shape)
+        parts = tuple(_averaged(part, node.kernel, 1.0 if node.total else 1.0 / node.size) for part in self.parts)
+        return replace(self, parts=parts, bias=self.bias * (node.size if node.total else 1), shape=shape)
 
     def subsampled(self, node: Subsample, shape: MapShape) -> Currents:
         """Positions left out behind the layer are a larger stride; channels of zeros are columns without weights."""

@@ -13,7 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from spikeloom.hw.params.plan import AveragePoolStage, MapShape, MaxPoolStage, PoolStage, Window
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from spikeloom.sw.common.errors import UnsupportedError
 from spikeloom.sw.ir.graph import (
     Add,

@@ -23,7 +23,8 @@ from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from tests.benches.npu_axi_host import LASTING, LIMIT_US
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.feature_maps.test_stages import unit_of

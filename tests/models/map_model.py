@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import PoolStage
 from tests.models.network_model import GoldenLayer, Outcome, decide
 
 __all__ = ["GoldenPool", "Map", "gather", "image_map", "run_golden_maps"]

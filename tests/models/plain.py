@@ -10,7 +10,8 @@ import numpy as np
 
 from spikeloom.hw.encoder.random_source import taps, xorshift128
 from spikeloom.hw.params.parameters import Coding, Readout, Rule
-from spikeloom.hw.params.plan import MapShape, PoolStage, Window
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.hw.params.stage_kinds import PoolStage
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.random_words import Purpose

@@ -13,7 +13,7 @@ def _units() -> Iterator[tuple[str, Callable[[], Any]]]:
     """Components by name. Imports are inside: a mutant must be installed before."""
     from spikeloom.hw.npu import Npu
     from spikeloom.hw.npu_axi import NpuAxi
-    from spikeloom.hw.params.plan import AveragePoolStage, MaxPoolStage
+    from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
     from tests.hw import test_npu
     from tests.hw.feature_maps import test_stages as test_npu_maps
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from spikeloom.hw.params.cycles import Macro, step_cycles
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, Stage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Stage, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from tests.hw.feature_maps.test_stages import unit_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "hardware" / "npu.md").read_text(encoding="utf-8")

@@ -23,7 +23,8 @@ from spikeloom.hw.feature_maps.window_scheduler import WindowScheduler
 from spikeloom.hw.host.register_map import build_id
 from spikeloom.hw.params.cycles import Macro, image_cycles, step_cycles
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.checks.lint import slang, unwaived, waived
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.export.test_verilog import answer_of, header, members, run, sources, tool, under_icarus

@@ -11,7 +11,8 @@ from amaranth.hdl import Array, Assert, Assume, Module, Mux, Signal, Value
 
 from spikeloom.hw.feature_maps.pool_unit import PoolUnit
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.benches.proof_bench import inside, mutant, past, with_junk
 from tests.benches.stream_bench import collect, send, simulate
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract

@@ -10,7 +10,8 @@ import pytest
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.cycles import Macro, image_cycles, step_cycles
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.test_npu import Run
 from tests.models.map_model import run_golden_maps

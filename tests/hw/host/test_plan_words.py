@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spikeloom.hw.host.plan_words import plan_of, words_of
-from spikeloom.hw.params.plan import AveragePoolStage, MapShape, MaxPoolStage, Plan, Window
+from spikeloom.hw.params.plan import MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from tests.hw.feature_maps.test_stages import convolution, pooled, residual, single
 
 PLANS = [

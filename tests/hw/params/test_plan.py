@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 
 IMAGE = MapShape(channels=3, height=8, width=6)
 

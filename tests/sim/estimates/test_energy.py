@@ -11,7 +11,8 @@ import pytest
 
 from spikeloom.hw.export.structure import structure
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Rule
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Device, Energy
 from spikeloom.sim.common.energy_sums import ENDS
 from spikeloom.sim.crossbar.array import build_arrays

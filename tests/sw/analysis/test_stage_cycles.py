@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.parameters import Coding, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, MaxPoolStage, Plan, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import MaxPoolStage, PoolStage
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.chip.result import Result

@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import spikeloom
-from spikeloom.hw.params.plan import AveragePoolStage, Window
+from spikeloom.hw.params.plan import Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage
 from spikeloom.sw.analysis.waterfall import ideal_cells, wide_adc
 from spikeloom.sw.common.errors import ConfigError, UnsupportedError
 from spikeloom.sw.frontend.plain_torch import torch_accuracy

@@ -12,7 +12,8 @@ from spikeloom.hw.host.plan_words import words_of
 from spikeloom.hw.host.register_map import MapEntry, bias_byte_address, host_map
 from spikeloom.hw.interfaces.registers import Register
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.programmed_chip import ChipImage
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.host.cosim_transport import CosimTransport

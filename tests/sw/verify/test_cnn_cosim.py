@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import spikeloom
-from spikeloom.hw.params.plan import AveragePoolStage, MaxPoolStage, PoolStage
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.flow.run_folder import load_chip

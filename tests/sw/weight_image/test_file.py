@@ -11,7 +11,8 @@ from safetensors.numpy import save
 
 import spikeloom
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
-from spikeloom.hw.params.plan import AveragePoolStage, CrossbarStage, MapShape, MaxPoolStage, Plan, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.errors import FileError, SpikeLoomWarning, WeightImageError

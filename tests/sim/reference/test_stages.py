@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.plan import AveragePoolStage, MapShape, MaxPoolStage, PoolStage, Window
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from spikeloom.sim.reference.stages import REFERENCES, StageRun
 from tests.models.plain import Map, plain_pool
 
