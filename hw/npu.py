@@ -14,7 +14,7 @@ from spikeloom.hw.decision.spike_counter import SpikeCounter
 from spikeloom.hw.decision.terminator import Terminator
 from spikeloom.hw.encoder.encoder_pair import EncoderPair
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.hw.feature_maps.stages import UNITS, join_maps
+from spikeloom.hw.feature_maps.stages import join_maps
 from spikeloom.hw.interfaces.activity import ActivitySignature
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
 from spikeloom.hw.interfaces.programming_port import ProgrammerHostSignature, ProgramSettingsSignature
@@ -115,8 +115,6 @@ class Npu(wiring.Component):
             members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
             members[f"crossbar_{index}"] = Out(CrossbarSignature(layer))
         super().__init__(members)
-        for stage in parameters.stages.stages:
-            UNITS[type(stage)]  # raises here, and not halfway through elaboration
 
     @property
     def parameters(self) -> NpuParameters:

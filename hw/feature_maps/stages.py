@@ -24,7 +24,7 @@ from spikeloom.hw.params.parts import Parts
 from spikeloom.hw.params.plan import CrossbarStage, Stage
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 
-__all__ = ["UNITS", "Surroundings", "join_maps"]
+__all__ = ["UNITS", "Surroundings", "check_units", "join_maps"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ Close = Callable[[Surroundings, int, Any, SpikeMap], Any]
 """Joins that component with the stage's map; the stream of the step that is complete. Not of the last stage."""
 UNITS: Parts[tuple[Build, Close]] = Parts("hardware unit", "hw.feature_maps.stages.UNITS")
 """The hardware of every kind of stage."""
+
+
+def check_units(parameters: NpuParameters) -> None:
+    """Raise `ValueError` for a stage of a kind without hardware, before anything is built."""
+    for stage in parameters.stages.stages:
+        UNITS[type(stage)]
 
 
 def _add(m: Module, name: str, component: Any) -> Any:
