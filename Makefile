@@ -47,11 +47,14 @@ lint: $(STAMP)  ## ruff, mypy, and the contract of imports
 	$(BIN)/python -m mypy
 	PYTHONPATH='$(TREE)' $(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-cache
 
+# Tests that failed the last time come first, then the files that take minutes; python -m tests.checks.times says which.
+SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder --failed-first
+
 test: $(STAMP) lint  ## lint, then the tests (under 25 minutes on 2 cores)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest $(SPREAD) --junitxml=build/tests.xml -m "not slow"
 
 test-all: $(STAMP) lint  ## every test, the long ones too
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(SPREAD)
 
 mutate: $(STAMP)  ## mutants of the hardware against its tests (an hour; MUTATE="--only npu" for one block)
 	$(BIN)/python -m tests.mutation $(MUTATE)

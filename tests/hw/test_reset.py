@@ -85,7 +85,7 @@ def test_what_is_not_reset_is_memory(exported: dict[str, str]) -> None:
         ("maps of 8-bit rows", "npu_loader.sv", "state"),
     ],
 )
-def test_a_register_without_a_reset_is_noticed(export: str, file: str, register: str) -> None:
+def test_mutants_without_a_reset_fail(export: str, file: str, register: str) -> None:
     with pytest.raises(AssertionError, match=register):
         paths_of(without_reset(modules(export), file, register))
 

@@ -370,7 +370,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     kind, old, new = BROKEN[name]
     dut = proven(kind, mutant(PoolUnit, old, new), start=0 if kind == MAX else 2)
     assert_fails(Pooled(dut), f"pool_{name}", depth=24)

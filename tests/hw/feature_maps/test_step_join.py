@@ -169,7 +169,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     dut = parts(3, 2, mutant(StepJoin, *BROKEN[name]))
     assert_fails(Complete(dut), f"step_join_{name}", depth=14)
 

@@ -160,7 +160,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     old, new, shape = BROKEN[name]
     assert_fails(Dealt(distributor(shape, mutant(WindowDistributor, old, new))), f"distributor_{name}", depth=16)
 

@@ -125,7 +125,7 @@ def test_proof() -> None:
         "old position",
     ],
 )
-def test_broken_twins(old: str, new: str) -> None:
+def test_mutants_fail(old: str, new: str) -> None:
     assert_fails(Frames(mutant(ResultStream, old, new)(further=FURTHER)), "result_stream_twin", depth=9)
 
 

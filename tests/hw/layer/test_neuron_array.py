@@ -214,7 +214,7 @@ def test_positions(outputs, lanes, positions, stalls):
     ],
     ids=["no-forwarding", "padding-spikes", "padding-overflows", "logical-leak", "fires-late", "fires-unclipped"],
 )
-def test_bites(old, new, overrides):
+def test_mutants_fail(old, new, overrides):
     """Typical mistakes are found: the tests' scenarios reach them."""
     overrides = dict(overrides)
     parameters = layer(overrides.pop("outputs", 3), 3, phases=2, max_theta=20)
@@ -360,7 +360,7 @@ def test_biases_are_0_until_they_are_written() -> None:
     ],
     ids=["kept", "own lane alone"],
 )
-def test_biases_after_a_reset_bite(old: str, new: str) -> None:
+def test_mutants_fail_biases_after_a_reset(old: str, new: str) -> None:
     with pytest.raises(AssertionError):
         biases_after_reset(mutant(NeuronArray, old, new))
 
@@ -396,7 +396,7 @@ def test_contract():
     prove(Contract(with_junk(NeuronArray(parameters=SMALL))), "neurons", depth=4, mode="prove")
 
 
-def test_contract_bites():
+def test_mutants_fail_the_contract():
     assert_fails(Contract(Overrunning(parameters=SMALL)), "neurons", depth=8)
 
 
@@ -518,6 +518,6 @@ def test_never_saturates(outputs, phases, max_steps):
     )
 
 
-def test_never_saturates_bites():
+def test_mutants_fail_never_saturates():
     parameters = saturating(Narrow, 1, 1, 2)
     assert_fails(NeverSaturates(NeuronArray(parameters=parameters)), "saturation", depth=8)

@@ -369,6 +369,6 @@ def test_comparison_passes() -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_comparison_catches(name: str) -> None:
+def test_mutants_fail_the_comparison(name: str) -> None:
     with pytest.raises(AssertionError):
         check(layer(), 0.4, CROSSED, mutant(Programmer, *WRONG[name])(parameters=layer()))
