@@ -33,6 +33,7 @@ from spikeloom.hw.export.processes import run as run_program
 from spikeloom.hw.export.readable_verilog import TIMESCALE, readable_modules
 from spikeloom.hw.export.rtlil_modules import rtlil_modules
 from spikeloom.hw.export.wide_signals import wide_signals
+from spikeloom.hw.feature_maps.stages import check_units
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
@@ -242,6 +243,7 @@ def export_verilog(parameters: NpuParameters, name: str = "npu") -> dict[str, st
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in (CHIP_NAME, MACRO_NAME):
         raise SpikeLoomError(f"Name of the exported unit must consist of a-z, 0-9 and _, and be its own, not {name!r}")
+    check_units(parameters)
     npu = Npu(parameters=parameters)
     npu_ports = ports(npu)
     modules = {**export_component(npu, name), "chip.sv": chip_text(parameters, name, npu_ports)}

@@ -13,7 +13,8 @@ from spikeloom.hw.feature_maps.map_memory import MapReadSignature, MapWriteSigna
 from spikeloom.hw.feature_maps.window_walk import WindowWalk
 from spikeloom.hw.interfaces.streams import copy_marks, step_layout
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage
+from spikeloom.hw.params.plan import MapShape
+from spikeloom.hw.params.stage_kinds import PoolStage
 
 __all__ = ["PoolUnit"]
 
@@ -78,7 +79,7 @@ class PoolUnit(wiring.Component):
         self._parameters = parameters
         self._stage = pool
         self._source, self._shape = plan.maps[pool.window.source], plan.maps[stage + 1]
-        depth = self._source.positions if pool.kind == Pooling.MAX else self._shape.positions
+        depth = pool.sums(self._source, self._shape)
         self._sums = memory.MemoryData(shape=unsigned(self._shape.channels * self.sum_bits), depth=depth, init=[])
         super().__init__(
             {
@@ -106,21 +107,19 @@ class PoolUnit(wiring.Component):
     @property
     def size(self) -> int:
         """Inputs of a window."""
-        return self._stage.window.kernel[0] * self._stage.window.kernel[1]
+        return self._stage.window.size
 
     @property
     def sum_bits(self) -> int:
         """Bits of a sum, or of V after a step."""
-        if self._stage.kind == Pooling.MAX:
-            return self._parameters.count_bits
-        return (self.size << (self._parameters.phases - 1)).bit_length()
+        return self._stage.sum_bits(self._parameters.count_bits, self._parameters.phases)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walk = walk = WindowWalk(windows=self._stage.windows, shapes=(self._source,))
         m.submodules.sums = sums = memory.Memory(self._sums)
         read, write = sums.read_port(), sums.write_port()
-        largest = self._stage.kind == Pooling.MAX
+        largest = self._stage.largest
 
         # A word and its sums are fetched in one cycle and used in the next.
         fetched, arrived = Signal(), Signal()

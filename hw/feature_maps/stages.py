@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
@@ -19,9 +20,41 @@ from spikeloom.hw.feature_maps.window_distributor import WindowDistributor, stag
 from spikeloom.hw.feature_maps.window_scheduler import WindowScheduler
 from spikeloom.hw.layer.layer_core import LayerCore
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage
+from spikeloom.hw.params.parts import Parts
+from spikeloom.hw.params.plan import CrossbarStage, Stage
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 
-__all__ = ["join_maps"]
+__all__ = ["UNITS", "Surroundings", "check_units", "join_maps"]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a stage's hardware is added to and joined with.
+
+    m, parameters : of the unit
+    cores : of every layer
+    """
+
+    m: Module
+    parameters: NpuParameters
+    cores: Sequence[LayerCore]
+
+
+S = TypeVar("S", bound=Stage)
+Build = Callable[[Surroundings, int], Any]
+"""Adds the component that reads the maps of a stage, by its number: `i`, the stream of the step (`step_layout`) from
+the stage before, `map_0`, ... its read ports in the order of its windows, and `released`.
+"""
+Close = Callable[[Surroundings, int, Any, SpikeMap], Any]
+"""Joins that component with the stage's map; the stream of the step that is complete. Not of the last stage."""
+UNITS: Parts[tuple[Build, Close]] = Parts("hardware unit", "hw.feature_maps.stages.UNITS")
+"""The hardware of every kind of stage."""
+
+
+def check_units(parameters: NpuParameters) -> None:
+    """Raise `ValueError` for a stage of a kind without hardware, before anything is built."""
+    for stage in parameters.plan.stages:
+        UNITS[type(stage)]
 
 
 def _add(m: Module, name: str, component: Any) -> Any:
@@ -51,7 +84,7 @@ def join_maps(
     for number, shape in enumerate(plan.maps[:-1]):
         bits = parameters.encoded.row_bits if number == 0 else 1
         made_by = plan.stages[number - 1] if number > 0 else None
-        banks = made_by.replicas if isinstance(made_by, CrossbarStage) else 1
+        banks = made_by.replicas if made_by is not None else 1
         maps.append(_add(m, f"map_{number}", SpikeMap(shape=shape, value_bits=bits, banks=banks)))
 
     loader = _add(m, "loader", MapLoader(parameters=parameters))
@@ -64,27 +97,15 @@ def join_maps(
     ]
 
     units: list[Any] = []
+    around = Surroundings(m, parameters, cores)
     payload, valid, ready = loader.o.p, controller.admit_valid, controller.admit_ready
     for number, stage in enumerate(plan.stages):
-        if isinstance(stage, CrossbarStage):
-            layer = stage_layer([cores[n].parameters for n in stage.layers])
-            unit = WindowScheduler(
-                layer=layer,
-                windows=stage.windows,
-                shapes=plan.sources(stage),
-                held=None if stage.replicas == 1 else False,
-            )
-            units.append(_add(m, f"windows_{stage.layer}", unit))
-        else:
-            units.append(_add(m, f"pool_{number}", PoolUnit(parameters=parameters, stage=number)))
+        build, close = UNITS[type(stage)]
+        units.append(build(around, number))
         m.d.comb += [units[number].i.p.eq(payload), units[number].i.valid.eq(valid), ready.eq(units[number].i.ready)]
         if number == len(plan.stages) - 1:
             break
-        step = units[number].o
-        if isinstance(stage, CrossbarStage):
-            step = _join_cores(m, stage, units[number].o, [cores[n] for n in stage.layers], maps[number + 1])
-        else:
-            wiring.connect(m, units[number].write, maps[number + 1].write)
+        step = close(around, number, units[number], maps[number + 1])
         payload, valid, ready = step.p, step.valid, step.ready
 
     vector, last = units[-1].o, cores[-1].i
@@ -109,8 +130,22 @@ def join_maps(
     m.d.comb += loader.released.eq(units[reader].released)
 
 
-def _join_cores(m: Module, stage: CrossbarStage, vectors: Any, cores: Sequence[LayerCore], made: SpikeMap) -> Any:
-    """From a scheduler's vectors through the stage's replicas into its map; the stream of the step that is complete."""
+def _add_windows(around: Surroundings, number: int) -> WindowScheduler:
+    """The scheduler of a crossbar stage."""
+    stage = _stage_of(around, number, CrossbarStage)
+    unit = WindowScheduler(
+        layer=stage_layer([around.cores[n].parameters for n in stage.layers]),
+        windows=stage.windows,
+        shapes=around.parameters.plan.sources(stage),
+        held=None if stage.replicas == 1 else False,
+    )
+    return _add(around.m, f"windows_{stage.layer}", unit)  # type: ignore[no-any-return]
+
+
+def _join_cores(around: Surroundings, number: int, unit: Any, made: SpikeMap) -> Any:
+    """From a scheduler's vectors through the stage's replicas into its map."""
+    m, stage, vectors = around.m, _stage_of(around, number, CrossbarStage), unit.o
+    cores = [around.cores[n] for n in stage.layers]
     collectors = []
     for layer, core in zip(stage.layers, cores, strict=True):
         collectors.append(_add(m, f"collector_{layer}", MapCollector(layer=core.parameters)))
@@ -130,6 +165,22 @@ def _join_cores(m: Module, stage: CrossbarStage, vectors: Any, cores: Sequence[L
     return join.o
 
 
+def _add_pool(around: Surroundings, number: int) -> PoolUnit:
+    return _add(around.m, f"pool_{number}", PoolUnit(parameters=around.parameters, stage=number))  # type: ignore[no-any-return]
+
+
+def _write_map(around: Surroundings, number: int, unit: Any, made: SpikeMap) -> Any:
+    """A unit that writes its map itself."""
+    wiring.connect(around.m, unit.write, made.write)
+    return unit.o
+
+
+def _stage_of(around: Surroundings, number: int, kind: type[S]) -> S:
+    stage = around.parameters.plan.stages[number]
+    assert isinstance(stage, kind)
+    return stage
+
+
 def _share(m: Module, memory: SpikeMap, ports: Sequence[Any]) -> None:
     """Read ports of one map; at most one reads in a cycle, since stages go one after another."""
     m.d.comb += [port.data.eq(memory.read.data) for port in ports]
@@ -137,3 +188,8 @@ def _share(m: Module, memory: SpikeMap, ports: Sequence[Any]) -> None:
     for port in ports[1:]:
         with m.If(port.enable):
             m.d.comb += [memory.read.address.eq(port.address), memory.read.enable.eq(1)]
+
+
+UNITS.add(CrossbarStage, (_add_windows, _join_cores))
+UNITS.add(MaxPoolStage, (_add_pool, _write_map))
+UNITS.add(AveragePoolStage, (_add_pool, _write_map))

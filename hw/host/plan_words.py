@@ -2,7 +2,7 @@
 
     image       channels, height, width
     a stage     kind (0 crossbar, 1 max, 2 average) | number of windows << 8 | (replicas - 1) << 16
-                crossbar: output channels; pooling: start
+                crossbar: output channels; pooling: start (`hw.params.stage_kinds.Stage.number`)
                 a window: source, then kernel, stride and padding, each vertical << 16 | horizontal
 
 No words stand for dense layers in a row, which have no plan.
@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Stage, Window
+from spikeloom.hw.params.plan import MapShape, Plan, Stage, Window
+from spikeloom.hw.params.stage_kinds import STAGES
 
 __all__ = ["plan_of", "words_of"]
-
-_CROSSBAR = 0
-_KINDS = {Pooling.MAX: 1, Pooling.AVERAGE: 2}
 
 
 def _pair(values: tuple[int, int]) -> int:
@@ -36,16 +34,13 @@ def words_of(plan: Plan) -> tuple[int, ...]:
         return ()
     words = [plan.input.channels, plan.input.height, plan.input.width]
     for stage in plan.stages:
-        if isinstance(stage, CrossbarStage):
-            kind, number, replicas = _CROSSBAR, plan.channels[stage.layer], stage.replicas
-        else:
-            kind, number, replicas = _KINDS[stage.kind], stage.start, 1
+        replicas = stage.replicas
         if len(stage.windows) >= 1 << 8 or replicas > 1 << 16:
             raise SpikeLoomError(
                 f"A stage must have at most 255 windows and 65,536 replicas to be told, not {len(stage.windows)} and "
                 f"{replicas}"
             )
-        words += [kind | len(stage.windows) << 8 | replicas - 1 << 16, number]
+        words += [stage.code | len(stage.windows) << 8 | replicas - 1 << 16, stage.number(plan.channels)]
         for window in stage.windows:
             pairs = (window.kernel, window.stride, window.padding)
             if max(max(pair) for pair in pairs) >= 1 << 16:
@@ -73,7 +68,7 @@ def plan_of(words: Sequence[int]) -> Plan | None:
     if not words:
         return None
     rest = iter(words)
-    kinds = {number: kind for kind, number in _KINDS.items()}
+    kinds = {kind.code: kind for kind in STAGES}
     stages: list[Stage] = []
     channels: list[int] = []
     try:
@@ -81,15 +76,14 @@ def plan_of(words: Sequence[int]) -> Plan | None:
         for head in rest:
             kind, number, replicas = head & 0xFF, next(rest), (head >> 16) + 1
             windows = tuple(_windows(rest, head >> 8 & 0xFF))
-            if kind == _CROSSBAR:
-                stages.append(CrossbarStage(layer=len(channels), windows=windows, replicas=replicas))
-                channels += [number] * replicas
-            elif kind in kinds and len(windows) == 1 and replicas == 1:
-                stages.append(PoolStage(kind=kinds[kind], window=windows[0], start=number))
-            else:
+            known = kinds.get(kind)
+            stage = None if known is None else known.of_words(number, windows, replicas, len(channels))
+            if stage is None:
                 raise SpikeLoomError(
                     f"A stage of kind {kind} with {len(windows)} windows and {replicas} replicas is none that is known"
                 )
+            stages.append(stage)
+            channels += [number] * len(stage.layers)
     except (StopIteration, RuntimeError):  # a generator turns the first into the second
         raise SpikeLoomError(f"The {len(words)} words of a plan end in the middle of a stage") from None
     return Plan(input=image, stages=tuple(stages), channels=tuple(channels))

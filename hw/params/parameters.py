@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.decision_rules import Rule
-from spikeloom.hw.params.plan import Plan
+from spikeloom.hw.params.plan import LayerPlacement, Plan
+from spikeloom.hw.params.readouts import READOUT_BITS, Codes, readout_of
 
 __all__ = ["Coding", "LayerParameters", "NpuParameters", "Readout", "Reset", "Rule", "ceil_div"]
 
@@ -106,8 +107,10 @@ class LayerParameters:
             _positive(f"Layer parameter {name}", getattr(self, name))
         if self.row_bits not in (1, 8):
             raise SpikeLoomError(f"Layer parameter row_bits must be 1 or 8, not {self.row_bits!r}")
-        if not 1 <= self.adc_bits <= 16:
-            raise SpikeLoomError(f"Layer parameter adc_bits must be in 1 .. 16, not {self.adc_bits!r}")
+        if not READOUT_BITS[0] <= self.adc_bits <= READOUT_BITS[-1]:
+            raise SpikeLoomError(
+                f"Layer parameter adc_bits must be in {READOUT_BITS[0]} .. {READOUT_BITS[-1]}, not {self.adc_bits!r}"
+            )
         if not 0 <= self.max_gain_shift <= 15:
             raise SpikeLoomError(f"Layer parameter max_gain_shift must be in 0 .. 15, not {self.max_gain_shift!r}")
         for name, low, high in (
@@ -158,22 +161,27 @@ class LayerParameters:
         return _unsigned_bits(self.inputs)
 
     @property
+    def codes(self) -> Codes:
+        """The codes of its converters."""
+        return readout_of(self.adc_bits).codes(self.adc_bits)
+
+    @property
     def code_min(self) -> int:
-        return -(1 << (self.adc_bits - 1))
+        return self.codes.low
 
     @property
     def code_max(self) -> int:
-        return 1 if self.adc_bits == 1 else (1 << (self.adc_bits - 1)) - 1
+        return self.codes.high
 
     @property
     def code_bits(self) -> int:
         """Bits of a signed ADC code (2 for the sense amplifier)."""
-        return max(2, self.adc_bits)
+        return self.codes.width
 
     @property
     def max_sum(self) -> int:
         """Largest magnitude of (sum over row tiles of code) << gain shift."""
-        return (self.row_tiles << (self.adc_bits - 1)) << self.max_gain_shift
+        return (self.row_tiles * self.codes.magnitude) << self.max_gain_shift
 
     @property
     def sum_bits(self) -> int:
@@ -227,7 +235,7 @@ class NpuParameters:
     """
 
     layers: tuple[LayerParameters, ...]
-    plan: Plan = None  # type: ignore[assignment]
+    plan: Plan = None  # type: ignore[assignment]  # the chain of dense layers where none is given
     phases: int = 1
     max_steps: int = 32
     encoder_lanes: int = 16
@@ -242,8 +250,11 @@ class NpuParameters:
         if dense:
             sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
             object.__setattr__(self, "plan", Plan.dense(sizes))
-        first = self.plan.crossbar_stages[0].stage.layers
-        for index, layer in enumerate(self.layers):
+        plan = self.plan
+        if len(self.layers) != len(plan.channels):
+            raise SpikeLoomError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
+        first = plan.crossbar_stages[0].stage.layers
+        for index, (layer, placement) in enumerate(zip(self.layers, plan.placements, strict=True)):
             if layer.phases != self.phases or layer.max_steps != self.max_steps:
                 raise SpikeLoomError(f"Layer {index}: phases and max_steps must equal the unit's")
             if dense and index > 0 and layer.inputs != self.layers[index - 1].outputs:
@@ -253,39 +264,35 @@ class NpuParameters:
                 )
             if index not in first and layer.row_bits != 1:
                 raise SpikeLoomError(f"Layer {index}: only the first layer may have row codes of {layer.row_bits} bits")
-        self._check_plan()
-        if self.encoder_lanes > self.inputs:
-            raise SpikeLoomError(
-                f"NPU parameter encoder_lanes ({self.encoder_lanes}) must not exceed the inputs ({self.inputs})"
-            )
-
-    def _check_plan(self) -> None:
-        """Layers have the plan's rows, channels and positions, replicas are equal but for their positions; row codes of
-        8 bits belong to the image alone.
-        """
-        plan = self.plan
-        for index, (layer, place) in enumerate(zip(self.layers, plan.placements, strict=False)):
-            stage = place.stage
-            for name, given, planned in (
-                ("inputs", layer.inputs, plan.rows(stage)),
-                ("outputs", layer.outputs, plan.channels[index]),
-                ("positions", layer.positions, place.positions),
-            ):
-                if given != planned:
-                    raise SpikeLoomError(f"Layer {index} has {name} {given}, but the plan says {planned}")
-            if replace(layer, positions=1) != replace(self.layers[stage.layer], positions=1):
-                raise SpikeLoomError(
-                    f"Layer {index} is a replica of layer {stage.layer}, and differs from it in more than positions"
-                )
-            if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
-                raise SpikeLoomError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
+            self._check_layer(index, layer, placement)
         readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
         if self.layers[0].row_bits != 1 and readers != [plan.crossbar_stages[0].number]:
             raise SpikeLoomError(
                 f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only"
             )
-        if len(self.layers) != len(plan.channels):
-            raise SpikeLoomError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
+        if self.encoder_lanes > self.inputs:
+            raise SpikeLoomError(
+                f"NPU parameter encoder_lanes ({self.encoder_lanes}) must not exceed the inputs ({self.inputs})"
+            )
+
+    def _check_layer(self, index: int, layer: LayerParameters, placement: LayerPlacement) -> None:
+        """A layer has the plan's rows, channels and positions, replicas are equal but for their positions; row codes of
+        8 bits belong to the image alone.
+        """
+        plan, stage = self.plan, placement.stage
+        for name, given, planned in (
+            ("inputs", layer.inputs, plan.rows(stage)),
+            ("outputs", layer.outputs, plan.channels[index]),
+            ("positions", layer.positions, placement.positions),
+        ):
+            if given != planned:
+                raise SpikeLoomError(f"Layer {index} has {name} {given}, but the plan says {planned}")
+        if replace(layer, positions=1) != replace(self.layers[stage.layer], positions=1):
+            raise SpikeLoomError(
+                f"Layer {index} is a replica of layer {stage.layer}, and differs from it in more than positions"
+            )
+        if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
+            raise SpikeLoomError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
 
     @property
     def inputs(self) -> int:

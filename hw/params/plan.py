@@ -17,151 +17,18 @@ addressed by layer (weights, registers, programming, noise, activity) a replica 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.params.stage_kinds import CrossbarStage, Stage
+from spikeloom.hw.params.windows import MapShape, Window, kept_columns, window_words
 
 __all__ = [
-    "CrossbarStage", "IndexedStage", "LayerPlacement", "MapShape", "Plan", "PoolStage", "Pooling", "Stage", "Window",
-    "kept_columns", "window_words",
+    "CrossbarStage", "IndexedStage", "LayerPlacement", "MapShape", "Plan", "Stage", "Window", "kept_columns",
+    "window_words",
 ]  # fmt: skip
-
-Pair = tuple[int, int]
-
-
-class Pooling(enum.IntEnum):
-    """MAX passes the spikes of the input with the largest weighted count so far, that of this step included, the first
-    of equals [WS 4.5]; AVERAGE integrates the weighted spikes of its window and fires at the window's size, which is
-    subtracted.
-    """
-
-    MAX = 0
-    AVERAGE = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class MapShape:
-    """Channels at height x width positions."""
-
-    channels: int
-    height: int = 1
-    width: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("channels", "height", "width"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SpikeLoomError(f"Map {name} must be a positive integer, not {value!r}")
-
-    @property
-    def positions(self) -> int:
-        return self.height * self.width
-
-    @property
-    def size(self) -> int:
-        """Values of the map."""
-        return self.channels * self.positions
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """What of map `source` is read at an output position; pairs are (vertical, horizontal)."""
-
-    source: int
-    kernel: Pair = (1, 1)
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-
-    def __post_init__(self) -> None:
-        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
-            pair = getattr(self, name)
-            if (
-                not isinstance(pair, tuple)
-                or len(pair) != 2
-                or not all(isinstance(v, int) and v >= least for v in pair)
-            ):
-                raise SpikeLoomError(f"Window {name} must be two integers of at least {least}, not {pair!r}")
-        if any(p >= k for p, k in zip(self.padding, self.kernel, strict=True)):
-            raise SpikeLoomError(f"Window padding {self.padding} must be below the kernel {self.kernel}")
-
-    def rows(self, shape: MapShape) -> int:
-        """Crossbar rows that the window takes."""
-        return shape.channels * self.kernel[0] * self.kernel[1]
-
-    def outputs(self, shape: MapShape) -> Pair:
-        """Output positions, (height, width). Raises `ValueError` where the kernel is larger than the padded map."""
-        sizes = (shape.height, shape.width)
-        places = tuple(
-            (size + 2 * padding - kernel) // stride + 1
-            for size, kernel, stride, padding in zip(sizes, self.kernel, self.stride, self.padding, strict=True)
-        )
-        if min(places) < 1:
-            raise SpikeLoomError(
-                f"A window of {self.kernel} does not fit into a map of {sizes} with padding {self.padding}"
-            )
-        return places[0], places[1]
-
-    @classmethod
-    def whole(cls, source: int, shape: MapShape) -> Window:
-        """The window of a dense layer."""
-        return cls(source=source, kernel=(shape.height, shape.width))
-
-
-def kept_columns(window: Window, shape: MapShape) -> int:
-    """Columns that a window shares with the one on its left, if there is one: they are not read again."""
-    return max(0, window.kernel[1] - window.stride[1]) if window.outputs(shape)[1] > 1 else 0
-
-
-def window_words(windows: Sequence[Window], shapes: Sequence[MapShape]) -> tuple[int, int]:
-    """Words read for the first position of a line, and for each of the others."""
-    first = sum(window.kernel[0] * window.kernel[1] for window in windows)
-    kept = (window.kernel[0] * kept_columns(window, shape) for window, shape in zip(windows, shapes, strict=True))
-    return first, first - sum(kept)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CrossbarStage:
-    """A crossbar, read once an output position.
-
-    layer : number in the unit; that of the first replica
-    windows : what it reads
-    replicas : crossbars with these weights, layers `layer` .. `layer + replicas - 1`, which take positions in turn
-    """
-
-    layer: int
-    windows: tuple[Window, ...]
-    replicas: int = 1
-
-    def __post_init__(self) -> None:
-        if isinstance(self.replicas, bool) or not isinstance(self.replicas, int) or self.replicas < 1:
-            raise SpikeLoomError(f"Replicas of a crossbar stage must be a positive integer, not {self.replicas!r}")
-
-    @property
-    def layers(self) -> range:
-        """Layers of its replicas."""
-        return range(self.layer, self.layer + self.replicas)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PoolStage:
-    """Pooling of each channel on its own; the window's stride is its kernel, and it has no padding.
-
-    start : AVERAGE's sums at an image's start, 0 .. window size - 1, in units of the last phase
-    """
-
-    kind: Pooling
-    window: Window
-    start: int = 0
-
-    @property
-    def windows(self) -> tuple[Window, ...]:
-        return (self.window,)
-
-
-Stage = CrossbarStage | PoolStage
 
 
 class IndexedStage(NamedTuple):
@@ -205,32 +72,15 @@ class Plan:
         layers = 0
         for number, stage in enumerate(self.stages):
             where = f"Stage {number}"
-            windows = stage.windows
-            if not windows:
-                raise SpikeLoomError(f"{where} has no window")
-            for window in windows:
-                if not 0 <= window.source <= number:
-                    raise SpikeLoomError(
-                        f"{where} reads map {window.source}, and only maps 0 .. {number} are made before it"
-                    )
-            read.update(window.source for window in windows)
-            sizes = {window.outputs(maps[window.source]) for window in windows}
-            if len(sizes) > 1:
-                raise SpikeLoomError(f"{where} joins windows with different numbers of positions, {sorted(sizes)}")
-            height, width = sizes.pop()
-            if isinstance(stage, CrossbarStage):
-                if stage.layer != layers or layers >= len(self.channels):
-                    raise SpikeLoomError(f"{where} is layer {stage.layer}; layers must come in order, each once")
-                channels = self.channels[layers]
-                _check_replicas(where, stage, height * width, self.channels)
-                layers += stage.replicas
-            else:
-                channels = maps[stage.window.source].channels
-                _check_pool(where, stage)
-            maps.append(MapShape(channels=channels, height=height, width=width))
+            height, width = _outputs(where, number, stage, maps)
+            read.update(window.source for window in stage.windows)
+            sources = tuple(maps[window.source] for window in stage.windows)
+            stage.check(where, layers, height * width, self.channels)
+            layers += len(stage.layers)
+            maps.append(MapShape(channels=stage.makes(sources, self.channels), height=height, width=width))
         if layers != len(self.channels) or not self.stages:
             raise SpikeLoomError(f"The plan's crossbar stages make {layers} layers, but there are {len(self.channels)}")
-        if not isinstance(self.stages[-1], CrossbarStage) or maps[-1].positions != 1:
+        if not self.stages[-1].layers or maps[-1].positions != 1:
             raise SpikeLoomError("The last stage must be a crossbar with a single position")
         unread = sorted(set(range(len(maps) - 1)) - read)
         if unread:
@@ -244,7 +94,7 @@ class Plan:
 
     @property
     def crossbar_stages(self) -> tuple[IndexedStage, ...]:
-        """Every crossbar stage, first to last."""
+        """Every crossbar stage with its number, first to last."""
         return tuple(IndexedStage(n, stage) for n, stage in enumerate(self.stages) if isinstance(stage, CrossbarStage))
 
     @property
@@ -269,23 +119,18 @@ class Plan:
             raise SpikeLoomError(
                 f"{len(replicas)} numbers of replicas are given for {len(self.crossbar_stages)} crossbar stages"
             )
-        counts = iter(replicas)
-        stages: list[Stage] = []
+        stages = list(self.stages)
         channels: list[int] = []
-        for stage in self.stages:
-            if isinstance(stage, CrossbarStage):
-                made = self.channels[stage.layer]
-                stage = replace(stage, layer=len(channels), replicas=next(counts))
-                channels += [made] * stage.replicas
-            stages.append(stage)
+        for count, (number, stage) in zip(replicas, self.crossbar_stages, strict=True):
+            stages[number] = replace(stage, layer=len(channels), replicas=count)
+            channels += [self.channels[stage.layer]] * count
         return Plan(input=self.input, stages=tuple(stages), channels=tuple(channels))
 
     @property
     def is_dense_chain(self) -> bool:
         """Whether the network is a chain of dense layers on single positions, which needs no map memory."""
         return all(shape.positions == 1 for shape in self.maps) and all(
-            isinstance(stage, CrossbarStage) and stage.windows == (Window(source=n),)
-            for n, stage in enumerate(self.stages)
+            stage.layers and stage.windows == (Window(source=n),) for n, stage in enumerate(self.stages)
         )
 
     def sources(self, stage: Stage) -> tuple[MapShape, ...]:
@@ -303,21 +148,14 @@ class Plan:
         return cls(input=MapShape(channels=sizes[0]), stages=stages, channels=tuple(sizes[1:]))
 
 
-def _check_replicas(where: str, stage: CrossbarStage, positions: int, channels: tuple[int, ...]) -> None:
-    if stage.replicas > positions:
-        raise SpikeLoomError(f"{where} has {stage.replicas} replicas, and only {positions} positions for them")
-    made = channels[stage.layer : stage.layer + stage.replicas]
-    if len(set(made)) > 1:
-        raise SpikeLoomError(f"{where} has replicas with different numbers of channels, {list(made)}")
-
-
-def _check_pool(where: str, stage: PoolStage) -> None:
-    window = stage.window
-    if window.stride != window.kernel or window.padding != (0, 0):
-        raise SpikeLoomError(
-            f"{where} pools windows of {window.kernel} with stride {window.stride} and padding {window.padding}; the "
-            "stride must be the window and the padding 0"
-        )
-    size = window.kernel[0] * window.kernel[1]
-    if not 0 <= stage.start < size:
-        raise SpikeLoomError(f"{where} starts at {stage.start}, which must be in 0 .. {size - 1}")
+def _outputs(where: str, number: int, stage: Stage, maps: Sequence[MapShape]) -> tuple[int, int]:
+    """Output positions of a stage that can read `maps`, (height, width)."""
+    if not stage.windows:
+        raise SpikeLoomError(f"{where} has no window")
+    for window in stage.windows:
+        if not 0 <= window.source <= number:
+            raise SpikeLoomError(f"{where} reads map {window.source}, and only maps 0 .. {number} are made before it")
+    sizes = {window.outputs(maps[window.source]) for window in stage.windows}
+    if len(sizes) > 1:
+        raise SpikeLoomError(f"{where} joins windows with different numbers of positions, {sorted(sizes)}")
+    return sizes.pop()

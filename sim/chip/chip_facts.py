@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from spikeloom.hw.params.decision_rules import K
+from spikeloom.sim.common.units import SHARE, SIGMA, unit_of
 
 if TYPE_CHECKING:
+    from spikeloom.sim.chip.device_config import Device
     from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 
 __all__ = ["chip_facts", "chip_line", "chip_rows"]
 
-_EFFECTS = ("device_sigma", "program_sigma", "read_sigma", "stuck_on", "stuck_off", "pulse_sigma")
-"""Shares and spreads of [device] that make cells differ from their levels; 0 is off."""
 _MOST_LAYERS = 8
 
 
@@ -46,11 +46,16 @@ def chip_facts(chip: ProgrammedChip) -> dict[str, Any]:
         "cell_bits": chip.device.bits,
         "cells": sum(2 * layer.inputs * layer.outputs for layer in p.layers),
         "tiles": sum(layer.row_tiles * layer.column_tiles for layer in p.layers),
-        "effects": {name: getattr(chip.device, name) for name in _EFFECTS if getattr(chip.device, name)},
+        "effects": {name: value for name in _effects(chip.device) if (value := getattr(chip.device, name))},
         "wire_ohm": chip.device.wire_ohm,
         "programming": chip.programming.method,
         "clock_Hz": chip.clock_Hz,
     }
+
+
+def _effects(device: Device) -> list[str]:
+    """Spreads and shares of [device] that make cells differ from their levels, those of registered effects included."""
+    return [name for name, field in device.all_fields().items() if unit_of(field) in (SIGMA, SHARE)]
 
 
 def chip_rows(chip: ProgrammedChip) -> list[tuple[str, str]]:

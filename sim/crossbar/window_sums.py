@@ -55,7 +55,7 @@ class WindowScatter:
         orders, table, bounds, segments = [], [], [], []
         rows = values = places = before = 0
         for window, shape, start in zip(windows, shapes, starts, strict=True):
-            weights = window.kernel[0] * window.kernel[1]
+            weights = window.size
             table.append((start, shape.positions, shape.channels, weights, places, values))
             counts, found = _segments(window, shape, rows)
             if replicas > 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,15 @@ from spikeloom.sim.crossbar.window_sums import WindowScatter
 
 __all__ = ["Driven", "LayerWindows", "MapLists", "map_of_pixels", "map_of_replicas", "whole_vectors", "window_runs"]
 
+T = TypeVar("T", bound=np.generic)
 
-def map_of_pixels(pixels: NDArray[np.uint8], shape: MapShape) -> NDArray[np.uint8]:
-    """Pixels or their row codes, [images, channels * positions] with channels slowest, as a map."""
+
+def map_of_pixels(pixels: NDArray[T], shape: MapShape) -> NDArray[T]:
+    """Pixels or their row codes, [images, channels * positions] with channels slowest as PyTorch has them, as a map."""
     if shape.channels == 1 or shape.positions == 1:
         return pixels
     return np.ascontiguousarray(
-        pixels.reshape(-1, shape.channels, shape.positions).transpose(0, 2, 1).reshape(len(pixels), shape.size)
+        pixels.reshape(len(pixels), shape.channels, shape.positions).transpose(0, 2, 1).reshape(len(pixels), shape.size)
     )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage, Window, kept_columns
+from spikeloom.hw.params.plan import MapShape, Window, kept_columns
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
@@ -97,22 +97,6 @@ class Events:
     def activity(self, name: str) -> list[Counts]:
         """What the result has counted in each layer."""
         return list(self.result.activity[name].T)
-
-    def pools(self) -> list[tuple[int, PoolStage, MapShape, int]]:
-        """Pooling stages: number, stage, shape of the map they make, words that they read in a step."""
-        plan = self.parameters.plan
-        return [
-            (number, stage, plan.maps[number + 1], words_inside(stage.window, plan.maps[stage.window.source]))
-            for number, stage in enumerate(plan.stages)
-            if isinstance(stage, PoolStage)
-        ]
-
-    def pool_bits(self, stage: PoolStage) -> int:
-        """Bits of a pooling stage's sum, as in `hw.feature_maps.pool_unit`."""
-        if stage.kind == Pooling.MAX:
-            return self.parameters.count_bits
-        height, width = stage.window.kernel
-        return (height * width << (self.parameters.phases - 1)).bit_length()
 
 
 def words_inside(window: Window, shape: MapShape) -> int:

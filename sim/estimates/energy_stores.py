@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikeloom.hw.params.plan import CrossbarStage, Pooling
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.estimates.energy_events import Count, Counts, Events, words_inside
+from spikeloom.sim.estimates.stages import kept_by_stages
 
 __all__ = ["NOT_BOOKED", "Store", "counts_of", "stores"]
 
@@ -112,7 +112,7 @@ def _maps(events: Events) -> list[Store]:
     found = []
     for number, shape in enumerate(plan.maps[:-1]):
         made_by = plan.stages[number - 1] if number else None
-        banks = made_by.replicas if isinstance(made_by, CrossbarStage) else 1
+        banks = made_by.replicas if made_by is not None else 1
         read = sum(
             words_inside(window, shape) for stage in plan.stages for window in stage.windows if window.source == number
         )
@@ -132,13 +132,8 @@ def _maps(events: Events) -> list[Store]:
 
 
 def _pools(events: Events) -> list[Store]:
-    """MAX reads and writes a word's sums for every word of its source, AVERAGE for every window."""
-    found = []
-    for number, stage, made, read in events.pools():
-        source = events.parameters.plan.maps[stage.window.source]
-        largest = stage.kind == Pooling.MAX
-        depth, words = (source.positions, read) if largest else (made.positions, made.positions)
-        width = made.channels * events.pool_bits(stage)
-        place = f"stage {number}"
-        found.append(Store("pooling sums", place, (f"pool_{number}.sums",), (depth,), width, 2 * words * events.steps))
-    return found
+    """Sums of the stages that are no crossbars."""
+    return [
+        Store("pooling sums", f"stage {number}", (kept.path,), (kept.depth,), kept.width, kept.accesses * events.steps)
+        for number, kept in kept_by_stages(events)
+    ]

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.cycles import Macro, StepCycles, step_cycles
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import MapShape, PoolStage, Window
+from spikeloom.hw.params.plan import MapShape, Window
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.crossbar.windows import map_of_pixels, map_of_replicas
 from spikeloom.sim.reference.encoder import encoder_of
-from spikeloom.sim.reference.pooling import pool_of
+from spikeloom.sim.reference.stages import StageRuns
 
 __all__ = ["macro_of", "steps_of", "window_activity"]
 
@@ -67,11 +67,7 @@ def window_activity(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Res
     plan, phases = chip.parameters.plan, chip.parameters.phases
     count, steps = len(pixels), int(result.steps.max())
     encoder = encoder_of(chip, pixels, result.ids)
-    pools = {
-        number: pool_of(stage, plan.maps[stage.window.source], count)
-        for number, stage in enumerate(plan.stages)
-        if isinstance(stage, PoolStage)
-    }
+    units = StageRuns(plan, count)
     spikes = [trace.unpacked(layer).astype(np.uint8) for layer in range(len(trace.outputs))]
     found = {
         number: np.zeros((count, steps, plan.maps[number + 1].positions), np.bool_)
@@ -81,13 +77,13 @@ def window_activity(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Res
         live = np.flatnonzero(result.steps > step)
         maps = [map_of_pixels(encoder.step(live, step + 1), plan.input)]
         for number, stage in enumerate(plan.stages):
-            if isinstance(stage, PoolStage):
-                maps.append(pools[number].step(maps[stage.window.source], live, phases - 1 - step % phases))
+            if number in units:
+                maps.append(units.step(number, maps, live, phases - 1 - step % phases))
                 continue
             for window in stage.windows:
                 found[number][live, step] |= _active(maps[window.source], plan.maps[window.source], window)
             parts = [spikes[layer][live, step] for layer in stage.layers]
-            maps.append(map_of_replicas(parts, plan.channels[stage.layer]))
+            maps.append(map_of_replicas(parts, plan.maps[number + 1].channels))
     return tuple(found.values())
 
 

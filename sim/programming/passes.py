@@ -16,7 +16,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.short_repr import short_repr
 
-__all__ = ["Outcome", "compensate", "second_pass", "signed_weight", "starts_mask", "targets_of"]
+__all__ = ["Outcome", "ProgrammedCells", "compensate", "second_pass", "signed_weight", "starts_mask", "targets_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,30 @@ class Outcome:
             np.where(mask, later.pulses, self.pulses),
             np.where(mask, later.failed, self.failed),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class ProgrammedCells:
+    """The cells of a layer after programming, whoever drove the Programmer.
+
+    Parameters
+    ----------
+    wanted, targets : uint16 [2, inputs, outputs], codes of the levels; and those of the last pass of each cell
+    first, final : outcome of the first pass; and that of the last pass of each cell
+    second : bool [tile_rows, groups], row in the tile and column group of the starts of the second pass; all false
+        without one
+    pulses, verify_reads : events of both passes
+    """
+
+    wanted: NDArray[np.uint16]
+    targets: NDArray[np.uint16]
+    first: Outcome
+    final: Outcome
+    second: NDArray[np.bool_]
+    pulses: int
+    verify_reads: int
+
+    __repr__ = short_repr
 
 
 def targets_of(chip: ProgrammedChip, index: int) -> NDArray[np.uint16]:

@@ -25,7 +25,15 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.common.threads import in_order, processors
 from spikeloom.sim.programming.cells import CellModel, CellState, program_rows
 from spikeloom.sim.programming.energy import programming_energy
-from spikeloom.sim.programming.passes import Outcome, compensate, second_pass, signed_weight, starts_mask, targets_of
+from spikeloom.sim.programming.passes import (
+    Outcome,
+    ProgrammedCells,
+    compensate,
+    second_pass,
+    signed_weight,
+    starts_mask,
+    targets_of,
+)
 
 __all__ = [
     "ChipProgramming",
@@ -37,31 +45,19 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class LayerProgramming:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerProgramming(ProgrammedCells):
     """A layer after programming.
 
     Parameters
     ----------
-    wanted, targets : uint16 [2, inputs, outputs], codes of the levels; and those of the last pass of each cell
-    first, final : outcome of the first pass; and that of the last pass of each cell
     state : the cells afterwards
-    second : bool [tile_rows, groups], row in the tile and column group of the starts of the second pass; all false
-        without one
-    pulses, verify_reads : events of both passes
     cycles : clock cycles that the layer's Programmer is busy
     energy_J : joules, `pulses`, `reads` and `adc`, each low, typical and high (`sim.programming.energy`)
     window : codes
     """
 
-    wanted: NDArray[np.uint16]
-    targets: NDArray[np.uint16]
-    first: Outcome
-    final: Outcome
     state: CellState
-    second: NDArray[np.bool_]
-    pulses: int
-    verify_reads: int
     cycles: int
     energy_J: dict[str, dict[str, float]]
     window: int

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Readout
-from spikeloom.hw.params.plan import PoolStage
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import ACTIVITIES, Result, Trace
@@ -20,7 +19,7 @@ from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_pixels
 from spikeloom.sim.reference.decision import Decision
 from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.layer import LayerRun, Observe
-from spikeloom.sim.reference.pooling import pool_of
+from spikeloom.sim.reference.stages import StageRuns
 
 __all__ = ["ChunkResult", "run_chunk"]
 
@@ -112,11 +111,7 @@ def run_chunk(
         LayerRun(chip.layers[index], array, layer_windows, count, fixed.get(index), observe)
         for index, (array, layer_windows) in enumerate(zip(arrays, windows, strict=True))
     ]
-    pools = {
-        number: pool_of(stage, plan.maps[stage.window.source], count)
-        for number, stage in enumerate(plan.stages)
-        if isinstance(stage, PoolStage)
-    }
+    units = StageRuns(plan, count)
     scores = np.zeros((count, parameters.classes), np.int64)
     decision = Decision(chip, count)
     for step in range(1, chip.t_max + 1):
@@ -126,10 +121,10 @@ def run_chunk(
         maps = [map_of_pixels(encoder.step(live, step), plan.input) if not fixed else pixels[:0]]
         for number, stage in enumerate(plan.stages):
             lists.add(number, maps[number])
-            if isinstance(stage, PoolStage):
-                maps.append(pools[number].step(maps[stage.window.source], live, shift))
+            if number in units:
+                maps.append(units.step(number, maps, live, shift))
                 continue
-            if stage.layer == last and period < chip.skip:
+            if last in stage.layers and period < chip.skip:
                 break
             parts = []
             for index in stage.layers:
@@ -144,7 +139,7 @@ def run_chunk(
                     out.trace.spikes[index][where, step - 1] = np.packbits(layer_step.spikes, axis=1)
                     if out.trace.membranes is not None:
                         out.trace.membranes[index][where, step - 1] = layers[index].membranes(live)
-            maps.append(map_of_replicas(parts, plan.channels[stage.layer]))
+            maps.append(map_of_replicas(parts, plan.maps[number + 1].channels))
         if period < chip.skip:
             continue
         if chip.readout == Readout.SPIKES:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from spikeloom.hw.params.plan import MapShape, PoolStage, Stage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 
@@ -32,11 +32,9 @@ def mapping_summary(chip: ProgrammedChip, result: Result | None) -> dict[str, An
 
 
 def stage_name(chip: ProgrammedChip, number: int) -> str:
-    """The name of a stage: its layer's, or the kind of pooling."""
+    """The name of a stage: its layer's, or that of its kind."""
     stage = chip.parameters.plan.stages[number]
-    if isinstance(stage, PoolStage):
-        return f"{stage.kind.name.lower()} pooling"
-    return chip.layers[stage.layer].name
+    return stage.title or chip.layers[stage.layers[0]].name
 
 
 def _stage(chip: ProgrammedChip, number: int, result: Result | None) -> dict[str, Any]:
@@ -45,7 +43,7 @@ def _stage(chip: ProgrammedChip, number: int, result: Result | None) -> dict[str
     row: dict[str, Any] = {
         "stage": number,
         "name": stage_name(chip, number),
-        "pooling": stage.kind.name.lower() if isinstance(stage, PoolStage) else None,
+        "pooling": None if stage.layers else stage.name,
         "windows": [
             {
                 "source": "image" if window.source == 0 else stage_name(chip, window.source - 1),
@@ -62,7 +60,7 @@ def _stage(chip: ProgrammedChip, number: int, result: Result | None) -> dict[str
     known: dict[str, Any] = dict.fromkeys(
         ("rows", "columns", "replicas", "row_tiles", "column_tiles", "tiles", "utilisation", "tile_reads", "silent")
     )
-    if not isinstance(stage, PoolStage):
+    if isinstance(stage, CrossbarStage):
         layer = parameters.layers[stage.layer]
         tiles = layer.row_tiles * layer.column_tiles
         known |= {
@@ -94,19 +92,6 @@ def _network(chip: ProgrammedChip) -> str:
     if plan.is_dense_chain:
         return "-".join(str(shape.channels) for shape in plan.maps)
     parts = ["x".join(str(size) for size in _shape(plan.input))]
-    return "-".join([*parts, *(_token(chip, number, stage) for number, stage in enumerate(plan.stages))])
-
-
-def _token(chip: ProgrammedChip, number: int, stage: Stage) -> str:
-    plan = chip.parameters.plan
-    if isinstance(stage, PoolStage):
-        return f"{_size(stage.window)}s"
-    if all(window == Window.whole(window.source, plan.maps[window.source]) for window in stage.windows):
-        return str(plan.maps[number + 1].channels)
-    sizes = "+".join(_size(window) for window in stage.windows)
-    return f"{plan.maps[number + 1].channels}c{sizes}"
-
-
-def _size(window: Window) -> str:
-    height, width = window.kernel
-    return str(height) if height == width else f"{height}x{width}"
+    return "-".join(
+        [*parts, *(stage.token(plan.maps[n + 1], plan.sources(stage)) for n, stage in enumerate(plan.stages))]
+    )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.cycles import Macro, StepCycles, image_cycles, window_cycles, words_of
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage, PoolStage
+from spikeloom.hw.params.plan import CrossbarStage
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.estimates.window_activity import macro_of, steps_of, window_activity
@@ -118,34 +118,39 @@ def _add_image(
 ) -> None:
     """Add what the stages did in every step of image `number`."""
     parameters, macro = chip.parameters, macro_of(chip)
+    crossbars = dict(parameters.plan.crossbar_stages)
     for step, taken in enumerate(steps):
         windows, before = iter(active), 0
         for stage, (total, end) in enumerate(zip(totals, taken.ends, strict=True)):
             total.cycles += end - before
             total.gathers += sum(words_of(parameters, stage))
-            if isinstance(parameters.plan.stages[stage], CrossbarStage):
+            if stage in crossbars:
                 skipped = stage == len(totals) - 1 and step // parameters.phases < chip.skip
-                _add(total, parameters, stage, next(windows)[number, step].tolist(), macro, end - before, skipped)
+                spikes = next(windows)[number, step].tolist()
+                words = words_of(parameters, stage)
+                _add(total, parameters, crossbars[stage], words, spikes, macro, end - before, skipped)
             before = end
 
 
 def _add(
     total: _Stage,
     parameters: NpuParameters,
-    number: int,
+    stage: CrossbarStage,
+    words: Sequence[int],
     spikes: list[bool],
     macro: Macro,
     cycles: int,
     skipped: bool,
 ) -> None:
-    """Add one step of a crossbar stage that takes so many cycles; spikes : of every window, whether it has some."""
-    stage = parameters.plan.stages[number]
-    assert isinstance(stage, CrossbarStage)
+    """Add one step of a crossbar stage that takes so many cycles.
+
+    words, spikes : of every window, how many it reads, and whether it has some
+    """
     if skipped:
         total.waits += cycles
         return
     layer, replicas = parameters.layers[stage.layer], stage.replicas
-    windows = list(window_cycles(layer, words_of(parameters, number), spikes, macro, replicas))
+    windows = list(window_cycles(layer, words, spikes, macro, replicas))
     work = [0, 0]
     for spike in spikes:
         drive, conversion = macro.of(spike)
@@ -162,9 +167,8 @@ def _add(
 def _means(chip: ProgrammedChip, number: int, total: _Stage, count: int) -> dict[str, Any]:
     """A stage's mean cycles of an image, and what sets its pace."""
     stage = chip.parameters.plan.stages[number]
-    pool = isinstance(stage, PoolStage)
     values = {field.name: getattr(total, field.name) / count for field in fields(_Stage)}
-    pace = "gathering" if pool or values["waits"] > values["gather_waits"] else "crossbar"
+    pace = "gathering" if not stage.layers or values["waits"] > values["gather_waits"] else "crossbar"
     return {"stage": number, "name": stage_name(chip, number), **values, "pace": pace}
 
 

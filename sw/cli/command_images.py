@@ -18,7 +18,7 @@ from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, w
 from spikeloom.sw.common.files import as_path, readable_error
 from spikeloom.sw.config.messages import nearest_name
 from spikeloom.sw.config.settings import check_settings
-from spikeloom.sw.datasets.datasets import SHAPES, load_data
+from spikeloom.sw.datasets.datasets import DATA_SETS, load_data
 from spikeloom.sw.datasets.image_set import ImageSet, images_in_words
 from spikeloom.sw.datasets.pixels import as_labels, as_pixels
 
@@ -37,16 +37,19 @@ Images = Annotated[
         "it twice for both.",
     ),
 ]
+BUILT_IN = tuple(kind.name for kind in DATA_SETS.built_in())
 DataSet = Annotated[
-    str | None, typer.Option("--data-set", metavar="NAME", help=f"Test images of a data set: {', '.join(SHAPES)}.")
+    str | None, typer.Option("--data-set", metavar="NAME", help=f"Test images of a data set: {', '.join(BUILT_IN)}.")
 ]
 
 
 def check_data(data_set: str | None, data: Path | None) -> None:
     """Raise `ConfigError` for a folder of data sets that nothing would be read from; `data_set` None reads a file."""
-    if data is None or data_set not in (None, "digits"):
+    if data is None or (data_set is not None and not DATA_SETS[data_set].origin):
         return
-    what = "--images names the file" if data_set is None else "data set 'digits' comes with scikit-learn"
+    what = "--images names the file"
+    if data_set is not None:
+        what = f"data set '{data_set}' {DATA_SETS[data_set].origin}"
     raise ConfigError("--data", [f"it would do nothing: {what}; leave --data out"])
 
 
@@ -83,8 +86,8 @@ def images_asked(
             raise SpikeLoomError(f"--images takes a number of images or a file that ends in .npz, not '{value}'")
     if len(numbers) > 1 or len(files) > 1:
         raise SpikeLoomError("--images may be given twice for a number and a file, not for two of a kind")
-    if data_set is not None and data_set not in SHAPES:
-        raise SpikeLoomError(f"There is no data set '{data_set}'; --data-set takes {', '.join(SHAPES)}")
+    if data_set is not None and data_set not in DATA_SETS.names():
+        raise SpikeLoomError(f"There is no data set '{data_set}'; --data-set takes {', '.join(DATA_SETS.names())}")
     if data_set is not None and files:
         raise SpikeLoomError(f"--data-set {data_set} and --images {files[0]} name different images; give one of them")
     if files and not files[0].is_file():
@@ -132,7 +135,8 @@ def images_for(
     if name is None:
         raise SpikeLoomError(
             f"'{source}' does not say which images it is for, since no run of SpikeLoom made it; name a data set with "
-            f"--data-set NAME ({', '.join(SHAPES)}) or a file with --images FILE.npz (arrays images and labels)"
+            f"--data-set NAME ({', '.join(DATA_SETS.names())}) or a file with --images FILE.npz (arrays images and "
+            "labels)"
         )
     if flow is None:
         check_data(name, data)
@@ -149,8 +153,8 @@ def run_images(flow: Flow) -> TestImages:
 
 def _from_data_set(chip: Chip, name: str, data: Path | None, limit: int) -> TestImages:
     """The first `limit` test images of a data set (0: all)."""
-    shape, classes = SHAPES[name]
-    pixels = int(np.prod(shape))
+    kind = DATA_SETS[name]
+    pixels, classes = int(np.prod(kind.shape)), kind.classes
     parameters = chip.parameters
     if pixels != parameters.inputs or classes > parameters.classes:
         raise SpikeLoomError(

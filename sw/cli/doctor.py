@@ -17,10 +17,9 @@ from typing import Any
 
 from spikeloom.sim.common.plain_paths import PathError
 from spikeloom.sim.cosim.tools import VERILATOR_MINIMUM, check_paths, verilator_folder
+from spikeloom.sw.datasets.datasets import DATA_SETS
 
 __all__ = ["Check", "examine", "healthy", "report"]
-
-_DATA_SETS = ("mnist", "fashion-mnist", "cifar-10")
 
 
 @dataclass(frozen=True)
@@ -156,14 +155,15 @@ def _command(prefix: Path) -> Check:
 
 
 def _data_folder(exists: Callable[[Path], bool] = Path.is_dir) -> Check:
-    """Where MNIST and the like are read from; digits comes with scikit-learn, so the folder is not required."""
-    purpose = "original files of " + ", ".join(_DATA_SETS)
+    """Where MNIST and the like are read from; some data sets need no files, so the folder is not required."""
+    names = [kind.name for kind in DATA_SETS if not kind.origin]
+    purpose = "original files of " + ", ".join(names)
     value = os.environ.get("SPIKELOOM_DATA")
     if not value:
         remedy = "Set SPIKELOOM_DATA to a folder with the data sets, or they are downloaded when needed."
         return Check("data folder", None, False, purpose, remedy)
-    found = [name for name in _DATA_SETS if exists(Path(value) / name)]
+    found = [name for name in names if exists(Path(value) / name)]
     if not found:
-        remedy = f"SPIKELOOM_DATA names {value}, which has none of the subfolders {', '.join(_DATA_SETS)}."
+        remedy = f"SPIKELOOM_DATA names {value}, which has none of the subfolders {', '.join(names)}."
         return Check("data folder", None, False, purpose, remedy)
     return Check("data folder", ", ".join(found), False, purpose)

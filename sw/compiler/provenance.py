@@ -20,7 +20,7 @@ from spikeloom.sw.common.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sw.common.versions import version_of
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.rules import unused_fields
-from spikeloom.sw.ir.graph import Flatten, Graph
+from spikeloom.sw.ir.graph import Graph
 
 __all__ = ["Provenance", "Source", "chip_name", "described", "from_run", "settings_in_effect"]
 
@@ -100,7 +100,7 @@ def described(
     return Provenance(
         source,
         model,
-        tuple(_layer(node) for node in graph.nodes if not isinstance(node, Flatten)),
+        tuple(_layer(node) for node in graph.nodes if node.listed),
         calibration_images=len(calibration),
         calibration_sha256=digest.hexdigest(),
         calibration=facts,

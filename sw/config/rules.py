@@ -28,7 +28,7 @@ from spikeloom.sw.config.kind_fields import KindNeeds, unused_by_others
 from spikeloom.sw.config.layer_string import parse_layers, shapes_of
 from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
 from spikeloom.sw.config.tables import Tables
-from spikeloom.sw.datasets.datasets import SHAPES
+from spikeloom.sw.datasets.datasets import DATA_SETS
 
 __all__ = ["ONE_LAYER_RULES", "RULES", "all_rules", "broken_rules", "unused_fields"]
 
@@ -91,7 +91,7 @@ def _network(config: Tables) -> Iterator[str]:
     train, data = config.train, config.data.set
     if train.network == "mlp":
         return
-    image, classes = SHAPES[data]
+    image, classes = DATA_SETS[data].shape, DATA_SETS[data].classes
     try:
         tokens = parse_layers(train.network)
         shapes_of(tokens, image)
@@ -147,11 +147,18 @@ def _hidden_layers(config: Tables) -> Iterator[str]:
 
 
 def _augment(config: Tables) -> Iterator[str]:
-    if config.train.augment and config.data.set == "digits":
+    data = DATA_SETS[config.data.set]
+    if config.train.augment and not data.shifts:
+        _, height, width = data.shape
         yield (
-            "[train] augment must be false for the 8 x 8 images of data set 'digits', not true; or choose another "
-            "[data] set"
+            f"[train] augment must be false for the {height} x {width} images of data set '{data.name}', not true; or "
+            "choose another [data] set"
         )
+
+
+def _augment_text() -> str:
+    small = [f"`{data.name}`" for data in DATA_SETS if not data.shifts]
+    return f"`train.augment` is false for data set {' or '.join(small)}, whose images are too small to shift"
 
 
 def _traced(config: Tables) -> Iterator[str]:
@@ -299,7 +306,7 @@ RULES: tuple[Rule, ...] = (
         _hidden_layers,
         "`train.activation`, `activation_levels` and `dropout` keep their defaults for a network without hidden layers",
     ),
-    Needs(_augment, "`train.augment` is false for data set `digits`, whose images are too small to shift"),
+    Needs(_augment, _augment_text),
     Needs(_exact_sums, '`train.exact_sums` needs `train.network = "mlp"` and `train.augment = false`'),
     # conversion
     Unused(

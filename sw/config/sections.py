@@ -13,10 +13,14 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.readouts import READOUT_BITS
+from spikeloom.hw.params.stage_kinds import STAGES, PoolStage
 from spikeloom.sim.common.arguments import is_number, is_whole
+from spikeloom.sim.common.choices import Choices
 from spikeloom.sim.common.units import FRACTION, FREQUENCY, PULSE_TIME, Table
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.kind_fields import KindOf
+from spikeloom.sw.datasets.datasets import DATA_SETS
 
 __all__ = [
     "CodingSection",
@@ -48,8 +52,7 @@ class DataSection(Section):
     """Which images the run trains on, calibrates with and tests."""
 
     set: Annotated[
-        Literal["digits", "mnist", "fashion-mnist", "cifar-10"],
-        Field(description="data set; digits comes with scikit-learn, the others from SPIKELOOM_DATA or a download"),
+        str, Choices(DATA_SETS.names, DATA_SETS.meanings), Field(description="data set, see `sw.datasets.datasets`")
     ] = "digits"
     test_limit: Annotated[int, Field(ge=0, description="test images used, first ones first, images; 0 is all")] = 0
     calibration_images: Annotated[
@@ -82,7 +85,9 @@ class TrainSection(Section):
         Field(strict=False, description="sizes of the hidden layers, first to last, neurons"),
     ] = (128, 64)
     pooling: Annotated[
-        Literal["max", "average"], Field(description="pooling of the layers such as 2s, after the activation")
+        str,
+        Choices(lambda: STAGES.where(lambda kind: issubclass(kind, PoolStage))),
+        Field(description="pooling of the layers such as 2s, after the activation"),
     ] = "max"
     batch_norm: Annotated[bool, Field(description="whether a batch norm follows each convolution")] = False
     epochs: Annotated[int, Field(ge=1, description="passes over the training images, epochs")] = 40
@@ -340,7 +345,12 @@ class CrossbarSection(Section):
     tile_rows: Annotated[int, Field(ge=1, le=65536, description="rows of a crossbar tile, rows")] = 256
     tile_columns: Annotated[int, Field(ge=1, le=65536, description="columns of a crossbar tile, columns")] = 64
     adc_bits: Annotated[
-        int, Field(ge=1, le=16, description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits")
+        int,
+        Field(
+            ge=READOUT_BITS[0],
+            le=READOUT_BITS[-1],
+            description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits",
+        ),
     ] = 8
     replicas: Annotated[
         int | tuple[int, ...],

@@ -191,7 +191,9 @@ def _without_clip(network: SpikingNetwork) -> SpikingNetwork | None:
 
 
 def _without_leak(network: SpikingNetwork) -> SpikingNetwork | None:
-    return replace(network, leak=0) if network.leak else None
+    if not any(layer.leak for layer in network.layers):
+        return None
+    return replace(network, layers=tuple(replace(layer, leak=0) for layer in network.layers))
 
 
 def _subtracting(network: SpikingNetwork) -> SpikingNetwork | None:

@@ -21,7 +21,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import register_writes
 from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.programming.passes import Outcome, compensate, second_pass, starts_mask, targets_of
+from spikeloom.sim.programming.passes import Outcome, ProgrammedCells, compensate, second_pass, starts_mask, targets_of
 from spikeloom.sw.host.errors import BusError, ChecksumError, HostError, RefusedError
 from spikeloom.sw.host.registers import bit, flags, read_layer, read_unit, write_unit
 from spikeloom.sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
@@ -33,25 +33,14 @@ _BATCH = 8192
 
 
 @dataclass(frozen=True, eq=False)
-class LayerLoad:
-    """A layer after programming over the bus, as the host saw it; the arrays are those of
-    `sim.programming.write_verify`.
+class LayerLoad(ProgrammedCells):
+    """A layer after programming over the bus, as the host saw it; events are the chip's counters.
 
     Parameters
     ----------
-    wanted, targets : uint16 [2, inputs, outputs], codes of the levels; and those of the last pass of each cell
-    first, final : outcome of the first pass; and that of the last pass of each cell
-    second : bool [tile_rows, groups], starts of the second pass; all false without one
-    pulses, verify_reads, failed_cells : the chip's counters, over both passes
+    failed_cells : counted by the chip over both passes
     """
 
-    wanted: NDArray[np.uint16]
-    targets: NDArray[np.uint16]
-    first: Outcome
-    final: Outcome
-    second: NDArray[np.bool_]
-    pulses: int
-    verify_reads: int
     failed_cells: int
 
     __repr__ = short_repr

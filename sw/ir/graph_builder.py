@@ -19,14 +19,13 @@ from spikeloom.sw.common.errors import SpikeLoomError, UnsupportedError, WeightE
 from spikeloom.sw.ir.graph import (
     Add,
     Affine,
-    AveragePool,
     Convolution,
     Flatten,
     Graph,
     Linear,
-    MaxPool,
     Neurons,
     Node,
+    Pooled,
     Rectifier,
     Subsample,
 )
@@ -62,7 +61,7 @@ class GraphBuilder:
 
     def graph(self, output: Value) -> Graph:
         """The finished graph. Raises `UnsupportedError` if there is no layer, or something leads nowhere."""
-        if not any(isinstance(node, Linear | Convolution) for node in self._nodes):
+        if not any(node.weighted for node in self._nodes):
             raise UnsupportedError(
                 "The model has no Linear or Conv2d layer; it needs one at least, whose outputs are the classes"
             )
@@ -163,19 +162,16 @@ class GraphBuilder:
         node.gains(self._map(x))  # which refuses what does not fit
         return self._add(node, (x,), x.shape, self._map(x))
 
-    def pool(
-        self, name: str, place: str, x: Value, average: bool, kernel: Pair, total: bool = False, keep: bool = False
-    ) -> Value:
+    def pool(self, place: str, x: Value, node: Pooled, keep: bool = False) -> Value:
         """Pooling; of single values it is nothing, and a node only if that is to be kept."""
         x, shape = self._spatial(place, x)
-        height, width = self._outputs(place, shape, kernel, kernel, (0, 0))
-        if kernel == (1, 1) and not keep:
+        height, width = self._outputs(place, shape, node.kernel, node.kernel, (0, 0))
+        if node.kernel == (1, 1) and not keep:
             return x
-        node = AveragePool(name, kernel, total) if average else MaxPool(name, kernel)
         return self._add_map(node, (x,), MapShape(channels=shape.channels, height=height, width=width))
 
-    def adaptive_average(self, name: str, place: str, x: Value, outputs: tuple[int | None, int | None]) -> Value:
-        """Average pooling to so many positions; None keeps those there are."""
+    def adaptive_kernel(self, place: str, x: Value, outputs: tuple[int | None, int | None]) -> tuple[Value, Pair]:
+        """The window of a pooling to so many positions, None keeps those there are; and its value as maps."""
         x, shape = self._spatial(place, x)
         sizes = (shape.height, shape.width)
         kept = tuple(size if wanted is None else wanted for wanted, size in zip(outputs, sizes, strict=True))
@@ -184,7 +180,7 @@ class GraphBuilder:
                 f"{place} makes {kept} of {sizes} positions, which are no windows of one size; supported are sizes "
                 "that divide those of the map, such as 1"
             )
-        return self.pool(name, place, x, True, (sizes[0] // kept[0], sizes[1] // kept[1]))
+        return x, (sizes[0] // kept[0], sizes[1] // kept[1])
 
     def subsample(self, name: str, place: str, x: Value, stride: Pair, before: int = 0, after: int = 0) -> Value:
         """Every stride-th position, with channels of zeros around."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.hw.params.readouts import readout_of
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sw.ir.neuron_steps import count_shifts
@@ -95,10 +96,8 @@ class Misfits:
 
     def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
         self.currents = TileCurrents(shape, layer)
-        top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
-        # half-even rounding: top + 1/2 goes up to an even code, out of range; -(top + 1) - 1/2 goes up, into it
-        self.high = top + 0.5
-        self.low = 1.5 if adc_bits == 1 else top + 1.5
+        readout = readout_of(adc_bits)
+        self.high, self.low = readout.clips_above(adc_bits), readout.clips_below(adc_bits)
         self.needed = np.zeros(MAX_GAIN_SHIFT + 1, np.int64)
 
     def add(self, maps: Maps) -> NDArray[np.floating]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.ir.graph import Floats
-from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.ir.network import Layer, MapUnit, Network
 from spikeloom.sw.passes.calibrate import evenly
 from spikeloom.sw.passes.normalise import activation_scales, normalise, scaled
 from spikeloom.sw.passes.quantise import (
@@ -102,9 +102,8 @@ class Candidates:
         """Layer by layer, since a rate that moves changes the next."""
         scales, rounded, levels = list(rates), [], []
         for number, stage in enumerate(self.network.stages):
-            if isinstance(stage, Pool):
-                source = stage.window.source
-                scales[number] = scales[source - 1] if source else 1.0
+            if isinstance(stage, MapUnit):
+                scales[number] = scales[stage.source - 1] if stage.source else 1.0
                 continue
             last = number == len(self.network.stages) - 1
             found = self._rounded(number, stage, (1.0, *scales), scales[number], rule, last)

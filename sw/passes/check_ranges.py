@@ -8,7 +8,7 @@ from spikeloom.hw.params.plan import MapShape
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.rules import ONE_LAYER_RULES
-from spikeloom.sw.ir.network import Network, Pool
+from spikeloom.sw.ir.network import MapUnit, Network
 
 __all__ = ["MAX_NEURONS", "MAX_ROW_BITS", "check_layer", "check_network", "check_sizes"]
 
@@ -35,7 +35,7 @@ def check_sizes(network: Network, config: Config) -> None:
     maps = network.plan.maps
     _check_map("an image", maps[0], config)
     for stage, shape in zip(network.stages, maps[1:], strict=True):
-        if isinstance(stage, Pool):
+        if isinstance(stage, MapUnit):
             _check_map(f"what '{stage.name}' pools", shape, config)
         else:
             check_layer(stage.name, shape.channels, shape.positions, config)

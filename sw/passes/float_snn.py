@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.decision_rules import DECISION_RULES, SCORES, K, Rule
 from spikeloom.hw.params.parameters import Readout, Reset
-from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
+from spikeloom.hw.params.plan import CrossbarStage, Plan, Stage
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.crossbar.windows import map_of_pixels
 from spikeloom.sim.reference.decision import Decision
 from spikeloom.sw.ir.network import Network
-from spikeloom.sw.ir.neuron_steps import fire, pool_max
-from spikeloom.sw.ir.window_reader import WindowReader, map_order, pool_blocks
+from spikeloom.sw.ir.neuron_steps import fire
+from spikeloom.sw.ir.stages import REAL
+from spikeloom.sw.ir.window_reader import WindowReader
 from spikeloom.sw.passes.quantise import full_rate
 
 __all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
@@ -41,6 +43,7 @@ has made them, so that they are not made twice.
 class SpikingLayer:
     """Weights float64 [rows, outputs], bias [outputs]; theta, v0 and clip in the same unit, last phase's.
 
+    leak : the shift lambda, 0 is off
     dtype : of membranes and bias: float64 where whole numbers could be too large for float32, which holds them to 2^24
     full : row code that counts as 1; above 1 the layer reads the image only
     converted : makes the sums [images, neurons] of the maps behind converters, in the place of the exact ones
@@ -52,6 +55,7 @@ class SpikingLayer:
     theta: float
     v0: float
     clip: float
+    leak: int
     reset: Reset
     dtype: type[np.float32] | type[np.float64]
     full: float
@@ -94,14 +98,12 @@ class FloatResult:
 class SpikingNetwork:
     """Layers, what they and pooling units read, and decision; `settings` are the rule's registers, in the scores' unit.
 
-    `leak` is the shift lambda (0 off), `whole` rounds the leak down as integer hardware does, and with `fixed` the
-    image's codes are the same in every step.
+    `whole` rounds leaks down as integer hardware does, and with `fixed` the image's codes are the same in every step.
     """
 
     layers: tuple[SpikingLayer, ...]
     plan: Plan
     phases: int
-    leak: int
     whole: bool
     rule: Rule
     settings: Mapping[str, float]
@@ -132,10 +134,10 @@ class SpikingNetwork:
         for step in range(1, self.t_max + 1):
             gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
             skipped = (step - 1) // self.phases < self.skip
-            maps = [map_order(codes(alive, step), self.plan.input)]
+            maps = [map_of_pixels(codes(alive, step), self.plan.input)]
             for stage, state in zip(self.plan.stages[: len(states) - skipped], states, strict=False):
-                if isinstance(stage, PoolStage):
-                    maps.append(self._pool(stage, state, maps[stage.window.source], gain))
+                if not isinstance(stage, CrossbarStage):
+                    maps.append(self._step(stage, state, maps, gain))
                     continue
                 layer = self.layers[stage.layer]
                 sums = kept.get(stage.layer)
@@ -210,40 +212,29 @@ class SpikingNetwork:
                 break
         return FloatResult(classes, ended)
 
-    def _start(self, stage: CrossbarStage | PoolStage, count: int) -> NDArray[Any]:
-        """Membranes of a layer [images, neurons], or the sums of a pooling unit: a MAX's are those of its inputs."""
+    def _start(self, stage: Stage, count: int) -> NDArray[Any]:
+        """Membranes of a layer [images, neurons], or what another stage keeps."""
         if isinstance(stage, CrossbarStage):
             layer = self.layers[stage.layer]
             return np.full((count, len(layer.biases)), layer.v0, layer.dtype)
-        source = self.plan.maps[stage.window.source]
-        if stage.kind == Pooling.MAX:
-            return np.zeros((count, source.size), np.float32)
-        height, width = stage.window.outputs(source)
-        return np.full((count, height * width * source.channels), stage.start, np.float32)
+        real = REAL[type(stage)]
+        assert real is not None
+        return real.start(stage, self.plan.sources(stage), count)
 
-    def _pool(
-        self, stage: PoolStage, state: NDArray[np.float32], spikes: NDArray[np.float32], gain: np.float32
-    ) -> NDArray[np.float32]:
-        """One step of a pooling unit, in place; spikes as 0 and 1."""
-        source, kernel = self.plan.maps[stage.window.source], stage.window.kernel
-        if stage.kind == Pooling.MAX:
-            height, width = stage.window.outputs(source)
-            fired = np.empty((len(spikes), height * width * source.channels), np.float32)
-            pool_max(state, np.ascontiguousarray(spikes), gain, source.height, source.width, *kernel, fired)
-            return fired
-        inputs = pool_blocks(spikes, source, kernel)
-        size = kernel[0] * kernel[1]
-        state += inputs.sum(axis=3).reshape(len(spikes), -1) * gain
-        over = state >= size * gain
-        state -= over * (size * gain)
-        return over.astype(np.float32)
+    def _step(self, stage: Stage, state: NDArray[np.float32], maps: Maps, gain: np.float32) -> NDArray[np.float32]:
+        """One step of a stage that is no crossbar, in place; spikes as 0 and 1."""
+        real = REAL[type(stage)]
+        assert real is not None
+        return real.step(
+            stage, self.plan.sources(stage), state, [maps[window.source] for window in stage.windows], gain
+        )
 
     def _fire(
         self, layer: SpikingLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32
     ) -> NDArray[np.float32]:
         """One neuron update, in place; spikes as 0 and 1."""
-        if self.leak:
-            share = v * layer.dtype(2.0**-self.leak)
+        if layer.leak:
+            share = v * layer.dtype(2.0**-layer.leak)
             v -= np.floor(share) if self.whole else share
         fired = np.empty(v.shape, np.float32)
         fire(
@@ -284,18 +275,17 @@ def spiking_network(programmed: ProgrammedChip, network: Network | None = None) 
                 chip.theta / unit,
                 chip.v0 / unit,
                 chip.clip / unit,
+                chip.leak,
                 chip.reset,
                 dtype,
                 255.0 if shape.row_bits == 8 else 1.0,
             )
         )
     unit = float(programmed.layers[-1].theta) if network is not None and programmed.readout == Readout.MEMBRANE else 1.0
-    leak = programmed.layers[0].leak
     return SpikingNetwork(
         tuple(layers),
         plan,
         programmed.parameters.phases,
-        leak,
         network is None,
         programmed.rule,
         {

@@ -7,12 +7,14 @@ for their ReLU. Spikes may be read by several; currents by one.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from spikeloom.hw.params.plan import MapShape, Pooling, Window
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from spikeloom.sw.common.errors import UnsupportedError
 from spikeloom.sw.ir.graph import (
     Add,
@@ -25,10 +27,11 @@ from spikeloom.sw.ir.graph import (
     MaxPool,
     Neurons,
     Node,
+    Pooled,
     Rectifier,
     Subsample,
 )
-from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.ir.network import Layer, MapUnit, Network
 from spikeloom.sw.passes.merge_branches import (
     PendingLayer,
     SpikeSource,
@@ -39,7 +42,7 @@ from spikeloom.sw.passes.merge_branches import (
     weighted,
 )
 
-__all__ = ["fold"]
+__all__ = ["FOLDS", "Folder", "fold"]
 
 AverageKind = Literal["spikes", "weights"]
 Pair = tuple[int, int]
@@ -60,24 +63,24 @@ def fold(graph: Graph, average: AverageKind = "spikes") -> Network:
     Raises `UnsupportedError`, with the names, if two layers follow one another without a ReLU, if currents are read by
     two, if a ReLU or a batch norm has no layer that it could go into, or if the output has more than one position.
     """
-    return _Folder(graph, average).run()
+    return Folder(graph, average).run()
 
 
-class _Folder:
+class Folder:
     """`values` has what the image and every node give; `stages` are the chip's so far."""
 
     def __init__(self, graph: Graph, average: AverageKind) -> None:
-        self.graph, self.average = graph, average
+        self.graph, self.averages = graph, average
         image = graph.input
         if self._only_dense():
             image = MapShape(channels=image.size)
         self.input = image
         self.values: list[SpikeSource | PendingLayer] = [SpikeSource(0, image)]
-        self.stages: list[Layer | Pool] = []
+        self.stages: list[Layer | MapUnit] = []
 
     def run(self) -> Network:
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
-            value = self._node(node, tuple(self.values[source] for source in sources))
+            value = self._value(node, tuple(self.values[source] for source in sources))
             readers = self.graph.readers(number)
             if isinstance(value, PendingLayer) and len(readers) > 1:
                 raise UnsupportedError(
@@ -88,51 +91,64 @@ class _Folder:
         self._finish(self.values[-1])
         return Network(self.input, tuple(self.stages), self.graph.input_shape)
 
+    def _value(self, node: Node, given: tuple[SpikeSource | PendingLayer, ...]) -> SpikeSource | PendingLayer:
+        if type(node) not in FOLDS:
+            raise UnsupportedError(
+                f"'{node.name}' is a {type(node).__name__}, which has no rule of folding; add one to "
+                "sw.passes.fold.FOLDS"
+            )
+        return FOLDS[type(node)](self, node, *given)
+
     def _only_dense(self) -> bool:
         """Whether images go nowhere but into dense layers, so that their pixels need no order."""
         flat = {0}
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
             if not flat & set(sources) or isinstance(node, Linear):
                 continue
-            if not isinstance(node, Affine | Flatten):
+            if not node.in_order:
                 return False
             flat.add(number)
         return True
 
-    def _node(self, node: Node, given: tuple[SpikeSource | PendingLayer, ...]) -> SpikeSource | PendingLayer:
-        x = given[0]
-        if isinstance(node, Linear | Convolution):
-            if isinstance(x, PendingLayer):
-                raise UnsupportedError(
-                    f"Layers '{_name(x)}' and '{node.name}' follow one another without a ReLU between them; a layer of "
-                    "spiking neurons needs one: put a ReLU between the two, or merge them into one layer"
-                )
-            return weighted(node, x) if isinstance(node, Linear) else convolved(node, x)
-        if isinstance(node, Affine):
-            if isinstance(x, SpikeSource) and x.map == 0 and self.input != self.graph.input:
-                node = per_value(node, self.graph.input)  # a number a channel, of images that are flat by now
-            if isinstance(x, PendingLayer):
-                return x.scaled(node)
-            return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
-        if isinstance(node, Rectifier):
-            return self._rectified(node, x)
-        if isinstance(node, Add):
-            a, b = (v if isinstance(v, PendingLayer) else identity(v, node.name) for v in given)
-            return a.joined(b, node.name)
-        if isinstance(node, Flatten):
-            return x
-        if isinstance(node, Neurons):
-            currents = x if isinstance(x, PendingLayer) else identity(x, node.name)
-            gains = node.gains(x.shape)
-            return self._fire(currents.scaled(Affine(node.name, gains, np.zeros_like(gains))), Rectifier(node.name))
-        if isinstance(node, Subsample):
-            currents = x if isinstance(x, PendingLayer) else identity(x, node.name)
-            height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
-            channels = x.shape.channels + node.before + node.after
-            return currents.subsampled(node, MapShape(channels=channels, height=height, width=width))
-        return self._pooled(node, x)
+    def linear(self, node: Linear, x: SpikeSource | PendingLayer) -> PendingLayer:
+        return weighted(node, self._unweighted(node, x))
 
-    def _rectified(self, node: Rectifier, x: SpikeSource | PendingLayer) -> SpikeSource:
+    def convolution(self, node: Convolution, x: SpikeSource | PendingLayer) -> PendingLayer:
+        return convolved(node, self._unweighted(node, x))
+
+    def affine(self, node: Affine, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+        if isinstance(x, PendingLayer):
+            return x.scaled(node)
+        if x.map == 0 and self.input != self.graph.input:
+            node = per_value(node, self.graph.input)  # a number a channel, of images that are flat by now
+        return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
+
+    def add(self, node: Add, *given: SpikeSource | PendingLayer) -> PendingLayer:
+        a, b = (_currents(x, node.name) for x in given)
+        return a.joined(b, node.name)
+
+    def flatten(self, node: Flatten, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+        return x
+
+    def neurons(self, node: Neurons, x: SpikeSource | PendingLayer) -> SpikeSource:
+        gains = node.gains(x.shape)
+        scaled = _currents(x, node.name).scaled(Affine(node.name, gains, np.zeros_like(gains)))
+        return self._fire(scaled, Rectifier(node.name))
+
+    def subsample(self, node: Subsample, x: SpikeSource | PendingLayer) -> PendingLayer:
+        height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
+        channels = x.shape.channels + node.before + node.after
+        return _currents(x, node.name).subsampled(node, MapShape(channels=channels, height=height, width=width))
+
+    def _unweighted(self, node: Linear | Convolution, x: SpikeSource | PendingLayer) -> SpikeSource:
+        if isinstance(x, PendingLayer):
+            raise UnsupportedError(
+                f"Layers '{_name(x)}' and '{node.name}' follow one another without a ReLU between them; a layer of "
+                "spiking neurons needs one: put a ReLU between the two, or merge them into one layer"
+            )
+        return x
+
+    def rectifier(self, node: Rectifier, x: SpikeSource | PendingLayer) -> SpikeSource:
         if isinstance(x, PendingLayer):
             return self._fire(x, node)
         if x.affine is not None:
@@ -160,27 +176,41 @@ class _Folder:
         relu, clip = (None, math.inf) if rectifier is None else (rectifier.name, rectifier.clip)
         spikes = SpikeSource(len(self.stages), shape, None, _name(currents), relu, clip)
         for name, kernel in currents.pools:
-            spikes = self._pool(name, Pooling.MAX, kernel, spikes)
+            spikes = self._pool(name, MaxPoolStage, kernel, spikes)
         return spikes
 
-    def _pooled(self, node: AveragePool | MaxPool, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+    def average(self, node: AveragePool, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
         shape = _pooled_shape(x.shape, node.kernel)
         if isinstance(x, PendingLayer):
-            if isinstance(node, AveragePool):
-                return x.averaged(node, shape)
-            return replace(x, pools=(*x.pools, (node.name, node.kernel)), shape=shape)
-        _check_norm_before_pool(x, node)
-        if isinstance(node, AveragePool) and (self.average == "weights" or node.total):
             return x.averaged(node, shape)
+        _check_norm_before_pool(x, node)
+        if self.averages == "weights" or node.total:
+            return x.averaged(node, shape)
+        return self._pool_unit(node, AveragePoolStage, x)
+
+    def largest(self, node: MaxPool, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+        if isinstance(x, PendingLayer):
+            pools = (*x.pools, (node.name, node.kernel))
+            return replace(x, pools=pools, shape=_pooled_shape(x.shape, node.kernel))
+        _check_norm_before_pool(x, node)
+        if x.affine is not None and (x.affine.scale < 0.0).any():
+            raise UnsupportedError(
+                f"Batch norm '{x.affine.name}' has negative factors before max pooling '{node.name}', which turn the "
+                "largest into the smallest; put it behind the pooling"
+            )
+        return self._pool_unit(node, MaxPoolStage, x)
+
+    def _pool_unit(self, node: Pooled, kind: type[PoolStage], x: SpikeSource) -> SpikeSource:
+        """Pooling of spikes, which must not be sums that the next layer's weights take in."""
         if x.source is not None:
             raise UnsupportedError(
                 f"'{node.name}' pools sums that the weights of the next layer should take in; set "
                 '[convert] average_pooling = "spikes"'
             )
-        return self._pool(node.name, Pooling.AVERAGE if isinstance(node, AveragePool) else Pooling.MAX, node.kernel, x)
+        return self._pool(node.name, kind, node.kernel, x)
 
-    def _pool(self, name: str, kind: Pooling, kernel: Pair, x: SpikeSource) -> SpikeSource:
-        self.stages.append(Pool(name, kind, Window(source=x.map, kernel=kernel, stride=kernel)))
+    def _pool(self, name: str, kind: type[PoolStage], kernel: Pair, x: SpikeSource) -> SpikeSource:
+        self.stages.append(MapUnit(name, kind(window=Window(source=x.map, kernel=kernel, stride=kernel))))
         return replace(x, map=len(self.stages), shape=_pooled_shape(x.shape, kernel))
 
     def _finish(self, last: SpikeSource | PendingLayer) -> None:
@@ -201,12 +231,12 @@ class _Folder:
                 f"Batch norm '{last.affine.name}' has no Linear layer next to it that it could be folded into; put "
                 "it next to one, or take it out"
             )
-        elif last.map != len(self.stages) or last.source is not None or isinstance(self.stages[-1], Pool):
+        elif last.map != len(self.stages) or last.source is not None or isinstance(self.stages[-1], MapUnit):
             self._fire(identity(last, "output"), None)
 
 
-def _check_norm_before_pool(x: SpikeSource, node: AveragePool | MaxPool) -> None:
-    """A batch norm may wait until after a pooling if it treats all values of a window alike, and keeps their order."""
+def _check_norm_before_pool(x: SpikeSource, node: Pooled) -> None:
+    """A batch norm may wait until after a pooling if it treats all values of a window alike."""
     if x.affine is None:
         return
     if len(x.affine.scale) != x.shape.channels:
@@ -214,15 +244,15 @@ def _check_norm_before_pool(x: SpikeSource, node: AveragePool | MaxPool) -> None
             f"Batch norm '{x.affine.name}' scales every position differently before '{node.name}'; put it behind the "
             "pooling, or give it one number a channel (BatchNorm2d)"
         )
-    if isinstance(node, MaxPool) and (x.affine.scale < 0.0).any():
-        raise UnsupportedError(
-            f"Batch norm '{x.affine.name}' has negative factors before max pooling '{node.name}', which turn the "
-            "largest into the smallest; put it behind the pooling"
-        )
 
 
 def _pooled_shape(shape: MapShape, kernel: Pair) -> MapShape:
     return MapShape(channels=shape.channels, height=shape.height // kernel[0], width=shape.width // kernel[1])
+
+
+def _currents(x: SpikeSource | PendingLayer, name: str) -> PendingLayer:
+    """Spikes as the currents of a shortcut."""
+    return x if isinstance(x, PendingLayer) else identity(x, name)
 
 
 def _name(currents: PendingLayer) -> str:
@@ -232,3 +262,18 @@ def _name(currents: PendingLayer) -> str:
 def _names(names: list[str]) -> str:
     quoted = [f"'{name}'" for name in names]
     return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+
+
+FOLDS: dict[type[Node], Callable[..., SpikeSource | PendingLayer]] = {
+    Linear: Folder.linear,
+    Convolution: Folder.convolution,
+    Affine: Folder.affine,
+    Rectifier: Folder.rectifier,
+    AveragePool: Folder.average,
+    MaxPool: Folder.largest,
+    Subsample: Folder.subsample,
+    Flatten: Folder.flatten,
+    Neurons: Folder.neurons,
+    Add: Folder.add,
+}
+"""What becomes of each kind of node, called with the `Folder`, the node, and the values it reads."""

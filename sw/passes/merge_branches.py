@@ -46,7 +46,7 @@ class SpikeSource:
     def averaged(self, node: AveragePool, shape: MapShape) -> SpikeSource:
         """Average pooling that the next layer's weights take in."""
         (down, right), (rows, columns) = self.pooled, node.kernel
-        gain = self.gain if node.total else self.gain / (rows * columns)
+        gain = self.gain if node.total else self.gain / node.size
         return replace(
             self, shape=shape, pooled=(down * rows, right * columns), gain=gain, source=self.source or self.shape
         )
@@ -105,9 +105,8 @@ class PendingLayer:
                 f"Average pooling '{node.name}' follows max pooling '{self.pools[-1][0]}' without a ReLU between them; "
                 "put the ReLU between the two"
             )
-        size = node.kernel[0] * node.kernel[1]
-        parts = tuple(_averaged(part, node.kernel, 1.0 if node.total else 1.0 / size) for part in self.parts)
-        return replace(self, parts=parts, bias=self.bias * (size if node.total else 1), shape=shape)
+        parts = tuple(_averaged(part, node.kernel, 1.0 if node.total else 1.0 / node.size) for part in self.parts)
+        return replace(self, parts=parts, bias=self.bias * (node.size if node.total else 1), shape=shape)
 
     def subsampled(self, node: Subsample, shape: MapShape) -> PendingLayer:
         """Positions left out behind the layer are a larger stride; channels of zeros are columns without weights."""
@@ -166,7 +165,7 @@ def _behind(x: SpikeSource, layer: PendingLayer, name: str) -> PendingLayer:
     if x.affine is None:
         return replace(layer, parts=tuple(_over_windows(part, x, name) for part in layer.parts))
     (part,) = layer.parts
-    size, positions = len(x.affine.scale), part.window.kernel[0] * part.window.kernel[1]
+    size, positions = len(x.affine.scale), part.window.size
     if size == x.shape.channels:
         scale, shift = np.tile(x.affine.scale, positions), np.tile(x.affine.shift, positions)
     elif size == part.weight.shape[1]:

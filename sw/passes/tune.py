@@ -16,7 +16,7 @@ from spikeloom.sim.common.arguments import is_whole
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.ir.graph import Rectifier
-from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.ir.network import Layer, Network
 
 __all__ = ["Cost", "Factors", "Move", "Tuned", "Tuning", "scale_chip", "scale_network", "tune"]
 
@@ -184,9 +184,7 @@ def scale_network(network: Network, factors: Factors) -> Network:
     """Equation 5 on a normalised network, whose thresholds stay 1. Raises `ValueError` if factors do not fit."""
     _check(factors, len(network.layers))
     of_layer = iter(factors)
-    return replace(
-        network, stages=tuple(s if isinstance(s, Pool) else _scaled(s, next(of_layer)) for s in network.stages)
-    )
+    return network.with_layers(lambda _, layer: _scaled(layer, next(of_layer)))
 
 
 def scale_chip(chip: ProgrammedChip, factors: Factors) -> ProgrammedChip:

@@ -30,7 +30,7 @@ _ENERGY_BEFORE = {
     "control_J_per_cycle": 1e-12,
 }
 """Energy coefficients up to version 6, with their defaults."""
-_BESIDE = ("config", "provenance", "findings", "notes")
+_BESIDE = ("config", "provenance", "findings", "notes", "registered")
 """Entries of the file beside the chip."""
 T = TypeVar("T")
 ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}

@@ -26,6 +26,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.common.errors import ArgumentTypeError, ConfigError, FileError, SpikeLoomError, WeightImageError
 from spikeloom.sw.common.files import as_path, readable_error, write_atomic
 from spikeloom.sw.common.findings import Diagnosis
+from spikeloom.sw.common.registered import missing_parts, registered_parts
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.config.config import Config
@@ -74,6 +75,9 @@ def pack(
         "findings": None if findings is None else findings.to_json(),
         "notes": list(notes),
     }
+    parts = registered_parts(programmed.device)
+    if parts:
+        chip["registered"] = parts
     text = json.dumps(chip, sort_keys=True)
     metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
     metadata["sha256"] = _checksum(metadata["version"], text, tensors)
@@ -201,12 +205,17 @@ def unpack(content: bytes, source: str) -> Compiled:
             renew_energy(chip)
         if number < 8:
             renew_names(chip)
-        for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES)):
-            if isinstance(chip.get(name), str) and chip[name] not in [kind.name for kind in kinds]:
-                raise WeightImageError(
-                    f"'{source}' has the {kinds.what} '{chip[name]:.60}', which is not registered; import the "
-                    "module, or install the package, that registers it"
-                )
+        missing = [
+            f"the {kinds.what} '{chip[name]:.60}'"
+            for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES))
+            if isinstance(chip.get(name), str) and chip[name] not in [kind.name for kind in kinds]
+        ] + missing_parts(chip.get("registered"))
+        if missing:
+            one = len(missing) == 1
+            raise WeightImageError(
+                f"'{source}' has {' and '.join(missing)}, which {'is' if one else 'are'} not registered; import the "
+                f"module, or install the package, that registers {'it' if one else 'them'}"
+            )
         return rebuilt(chip, tensors)
     except WeightImageError:
         raise

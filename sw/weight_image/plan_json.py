@@ -13,14 +13,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Stage, Window
+from spikeloom.hw.params.plan import MapShape, Plan, Stage, Window
+from spikeloom.hw.params.stage_kinds import STAGES
 from spikeloom.sim.common.arguments import is_whole
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.weight_image.fields import built, entry
 
 __all__ = ["plan_difference", "plan_from_json", "plan_to_json"]
 
-_CROSSBAR = "crossbar"
 _PLAN = "the plan"
 
 
@@ -34,10 +34,15 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
 
 
 def _stage_to_json(stage: Stage) -> dict[str, Any]:
-    if isinstance(stage, CrossbarStage):
-        windows = [_window_to_json(w) for w in stage.windows]
-        return {"kind": _CROSSBAR, "layer": stage.layer, "replicas": stage.replicas, "windows": windows}
-    return {"kind": stage.kind.name.lower(), "window": _window_to_json(stage.window), "start": stage.start}
+    """Its kind, and its fields as they are; windows are tables."""
+    fields = {field.name: getattr(stage, field.name) for field in dataclasses.fields(stage)}  # type: ignore[arg-type]
+    return {"kind": stage.name, **{name: _plain(value) for name, value in fields.items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return _window_to_json(value) if isinstance(value, Window) else value
 
 
 def _window_to_json(window: Window) -> dict[str, Any]:
@@ -64,14 +69,17 @@ def _stage_from_json(values: Any, where: str) -> Stage:
         raise SpikeLoomError(f"{where} must be a table, not {values!r:.60}")
     kind = entry(values, "kind", str, where)
     rest = {name: value for name, value in values.items() if name != "kind"}
-    if kind == _CROSSBAR:
-        windows = entry(rest, "windows", list, where)
-        return built(CrossbarStage, rest, where, windows=tuple(_window_from_json(w, where) for w in windows))
-    kinds = {each.name.lower(): each for each in Pooling}
-    if kind not in kinds:
-        raise SpikeLoomError(f"kind of {where} must be one of {_CROSSBAR}, {', '.join(kinds)}, not {kind!r:.60}")
-    window = _window_from_json(entry(rest, "window", dict, where), where)
-    return built(PoolStage, rest, where, kind=kinds[kind], window=window)
+    names = STAGES.where(lambda known: True)
+    if kind not in names:
+        raise SpikeLoomError(f"kind of {where} must be one of {', '.join(names)}, not {kind!r:.60}")
+    cls = STAGES[kind]
+    ready: dict[str, Any] = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.name == "windows":
+            ready["windows"] = tuple(_window_from_json(w, where) for w in entry(rest, "windows", list, where))
+        elif field.name == "window":
+            ready["window"] = _window_from_json(entry(rest, "window", dict, where), where)
+    return built(cls, rest, where, **ready)
 
 
 def _window_from_json(values: Any, where: str) -> Window:

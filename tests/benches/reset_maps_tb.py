@@ -23,7 +23,8 @@ from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from tests.benches.npu_axi_host import LASTING, LIMIT_US
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.feature_maps.test_stages import unit_of
@@ -33,8 +34,8 @@ from tests.models.network_model import GoldenLayer, Outcome, random_layer
 
 STAGES = (
     CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
-    PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
-    PoolStage(kind=Pooling.AVERAGE, window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
+    MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+    AveragePoolStage(window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
 PLAN = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3))

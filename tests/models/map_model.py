@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import PoolStage
 from tests.models.network_model import GoldenLayer, Outcome, decide
 
 __all__ = ["GoldenPool", "Map", "gather", "image_map", "run_golden_maps"]
@@ -53,7 +54,7 @@ class GoldenPool:
             word = []
             for c in range(self.shape.channels):
                 spikes = [values[p][c] for p in places]
-                if self.stage.kind == Pooling.MAX:
+                if self.stage.largest:
                     for p, spike in zip(places, spikes, strict=True):
                         self.sums[p, c] = self.sums.get((p, c), 0) + spike * weight
                     sums = [self.sums[p, c] for p in places]

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from spikeloom.hw.encoder.random_source import taps, xorshift128
-from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
-from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage, Window
+from spikeloom.hw.params.parameters import Coding, Readout, Rule
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.hw.params.stage_kinds import PoolStage
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.random_words import Purpose
 from spikeloom.sim.crossbar.array import CrossbarArray
+from tests.models.neuron import update
 from tests.sim.common.test_random_numbers import plain_philox
 
 
@@ -108,7 +110,7 @@ def plain_pool(stage: PoolStage, shape: MapShape, values: Map, kept: Map, shift:
         for x in range(shape.width // kernel_x):
             for c in range(shape.channels):
                 inputs = [(c, y * kernel_y + dy, x * kernel_x + dx) for dy in range(kernel_y) for dx in range(kernel_x)]
-                if stage.kind == Pooling.MAX:
+                if stage.largest:
                     for place in inputs:
                         kept[place] = kept.get(place, 0) + values[place] * 2**shift
                     best = inputs[0]
@@ -196,19 +198,12 @@ def plain_run(
                         neuron = position * shape.outputs + i
                         z = sum(codes[tile][i] for tile in range(shape.row_tiles)) << layer.gain_shift
                         z += int(layer.bias[i])
-                        v, theta = membranes[index][neuron], layer.theta << shift
-                        if layer.leak:
-                            v -= v >> layer.leak
-                        v += z << shift
-                        assert abs(v) < 1 << (shape.membrane_bits - 1)
-                        if layer.clip:
-                            v = min(max(v, -layer.clip), layer.clip)
-                        out[i, y, x] = int(v >= theta)
-                        spikes.append(int(v >= theta))
+                        after = update(layer, membranes[index][neuron], z, 1 << shift, shape.membrane_bits)
+                        assert not after.overflow
+                        out[i, y, x] = int(after.spike)
+                        spikes.append(int(after.spike))
                         fired[index].append(spikes[-1])
-                        if v >= theta:
-                            v = {Reset.SUBTRACT: v - theta, Reset.ZERO: 0, Reset.NONE: v}[layer.reset]
-                        membranes[index][neuron] = v
+                        membranes[index][neuron] = after.v
             for index in stage.layers:
                 trace["spikes"][index][t] = fired[index]
                 trace["membranes"][index][t] = list(membranes[index])

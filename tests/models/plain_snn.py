@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spikeloom.hw.params.parameters import Readout, Reset, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Pooling, Window
+from spikeloom.hw.params.parameters import Readout, Rule
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Window
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from tests.models.neuron import update
 
 Map = dict[tuple[int, int, int], int]
 """Values by (y, x, channel)."""
@@ -50,19 +51,13 @@ def run_plain(chip: ProgrammedChip, pixels: Callable[[int], np.ndarray]) -> tupl
             for y, x in np.ndindex(made.height, made.width):
                 if isinstance(stage, CrossbarStage):
                     rows = [r for w in stage.windows for r in rows_of(w, maps[w.source], plan.maps[w.source], y, x)]
-                    layer = chip.layers[stage.layer]
+                    layer, bits = chip.layers[stage.layer], chip.parameters.layers[stage.layer].membrane_bits
                     z = [sum(r * w for r, w in zip(rows, column, strict=True) if r) for column in layers[stage.layer].T]
                     for c, total in enumerate(z):
-                        v = membranes.get((number, y, x, c), layer.v0)
-                        v -= (v >> layer.leak) if layer.leak else 0
-                        v += (total + int(layer.bias[c])) * weight_of_spike
-                        v = max(-layer.clip, min(layer.clip, v)) if layer.clip else v
-                        theta = layer.theta * weight_of_spike
-                        fired = v >= theta
-                        if fired and layer.reset != Reset.NONE:
-                            v = v - theta if layer.reset == Reset.SUBTRACT else 0
-                        membranes[number, y, x, c] = v
-                        out[y, x, c] = int(fired)
+                        v, z = membranes.get((number, y, x, c), layer.v0), total + int(layer.bias[c])
+                        after = update(layer, v, z, weight_of_spike, bits)
+                        membranes[number, y, x, c] = after.v
+                        out[y, x, c] = int(after.spike)
                     continue
                 window, source = stage.window, maps[stage.window.source]
                 for c in range(made.channels):
@@ -71,7 +66,7 @@ def run_plain(chip: ProgrammedChip, pixels: Callable[[int], np.ndarray]) -> tupl
                         for dy in range(window.kernel[0])
                         for dx in range(window.kernel[1])
                     ]
-                    if stage.kind == Pooling.MAX:
+                    if stage.largest:
                         for place in inside:
                             key = (number, *place)
                             sums[key] = sums.get(key, 0) + source[place] * weight_of_spike

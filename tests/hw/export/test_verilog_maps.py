@@ -23,7 +23,8 @@ from spikeloom.hw.feature_maps.window_scheduler import WindowScheduler
 from spikeloom.hw.host.register_map import build_id
 from spikeloom.hw.params.cycles import Macro, image_cycles, step_cycles
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.checks.lint import slang, unwaived, waived
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.export.test_verilog import answer_of, header, members, run, sources, tool, under_icarus
@@ -37,8 +38,8 @@ def plan() -> Plan:
     both."""
     stages = (
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
-        PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
-        PoolStage(kind=Pooling.AVERAGE, window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
+        MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+        AveragePoolStage(window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
         CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2), padding=(1, 1)) for n in (2, 3))),
         CrossbarStage(layer=2, windows=(Window(source=4, kernel=(3, 3)),)),
     )  # fmt: skip

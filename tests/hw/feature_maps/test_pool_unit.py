@@ -11,20 +11,21 @@ from amaranth.hdl import Array, Assert, Assume, Module, Mux, Signal, Value
 
 from spikeloom.hw.feature_maps.pool_unit import PoolUnit
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.benches.proof_bench import inside, mutant, past, with_junk
 from tests.benches.stream_bench import collect, send, simulate
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.models.map_model import GoldenPool
 
-MAX, AVERAGE = Pooling.MAX, Pooling.AVERAGE
+MAX, AVERAGE = MaxPoolStage, AveragePoolStage
 
 
 def unit(
-    kind: Pooling, shape: MapShape, kernel: tuple[int, int], start: int = 0, phases: int = 1, max_steps: int = 9
+    kind: type[PoolStage], shape: MapShape, kernel: tuple[int, int], start: int = 0, phases: int = 1, max_steps: int = 9
 ) -> NpuParameters:
     """The image pooled, then a dense layer."""
-    pool = PoolStage(kind=kind, window=Window(source=0, kernel=kernel, stride=kernel), start=start)
+    pool = kind(window=Window(source=0, kernel=kernel, stride=kernel), start=start)
     height, width = pool.window.outputs(shape)
     pooled = MapShape(channels=shape.channels, height=height, width=width)
     plan = Plan(input=shape, stages=(pool, CrossbarStage(layer=0, windows=(Window.whole(1, pooled),))), channels=(1,))
@@ -142,7 +143,7 @@ class Pooled(Harness):
         variables = inside(self.dut) if self.invariants else None
         m = super().elaborate(platform)
         dut, p = self.dut, self.dut.parameters
-        largest = dut.stage.kind == MAX
+        largest = dut.stage.largest
         stream_contract(m, dut.i, Assume)
         stream_contract(m, dut.o, Assert)
         order = [place for window in self.windows for place in window]
@@ -226,7 +227,7 @@ class Pooled(Harness):
     def _invariants(self, m, variables, kept, mark, data, read, due, index, steps, sums, before) -> None:
         """The walk and what has arrived are at word `read`; the memory holds the sums that have been written."""
         dut, p, size = self.dut, self.dut.parameters, self.dut.size
-        largest = dut.stage.kind == MAX
+        largest = dut.stage.largest
         order = [place for window in self.windows for place in window]
         arrived, here, walk = variables.arrived, variables.here, variables.walk
         done = Signal(range(len(order) + 1))  # words that have been used
@@ -298,7 +299,7 @@ class Pooled(Harness):
         for number, output in enumerate(outputs):
             inputs = range(number * size, (number + 1) * size)
             spikes = [kept[order[n]] for n in inputs]
-            if dut.stage.kind == MAX:
+            if dut.stage.largest:
                 first = [Mux(mark.first, 0, before[n]) for n in inputs]
                 m.d.comb += [
                     Assert(~due | (sums[n] == old + (spike << shift)))
@@ -321,7 +322,7 @@ class Pooled(Harness):
                     m.d.comb += Assert(~seen | (variables._average.before == sum(spikes[:count])))
 
 
-def proven(kind: Pooling, component: Any = PoolUnit, **how: Any) -> PoolUnit:
+def proven(kind: type[PoolStage], component: Any = PoolUnit, **how: Any) -> PoolUnit:
     how = {"shape": shape_of(1, 2, 5), "kernel": (2, 2), "phases": 2, "max_steps": 3} | how
     return with_junk(component(parameters=unit(kind, **how), stage=0))
 

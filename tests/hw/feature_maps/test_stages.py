@@ -10,7 +10,8 @@ import pytest
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.cycles import Macro, image_cycles, step_cycles
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.test_npu import Run
 from tests.models.map_model import run_golden_maps
@@ -48,16 +49,14 @@ def convolution() -> Plan:
     return Plan(input=image, stages=stages, channels=(4, 3))
 
 
-def pooled(kind: Pooling) -> Plan:
+def pooled(kind: type[PoolStage]) -> Plan:
     """1 x 6 x 7 -> conv 2x2 -> pool 2x3, a line left over -> conv 2x1, padded -> pool -> dense."""
-    pool = PoolStage(
-        kind=kind, window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3 * (kind == Pooling.AVERAGE)
-    )
+    pool = kind(window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3 * (kind == AveragePoolStage))
     stages = (
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),)),
         pool,
         CrossbarStage(layer=1, windows=(Window(source=2, kernel=(2, 1), padding=(1, 0)),)),
-        PoolStage(kind=kind, window=Window(source=3, kernel=(2, 1), stride=(2, 1))),
+        kind(window=Window(source=3, kernel=(2, 1), stride=(2, 1))),
         CrossbarStage(layer=2, windows=(Window(source=4, kernel=(1, 2)),)),
     )
     return Plan(input=MapShape(channels=1, height=6, width=7), stages=stages, channels=(4, 5, 3))
@@ -149,8 +148,8 @@ def check(
 
 PLANS = {
     "convolution": convolution(),
-    "max": pooled(Pooling.MAX),
-    "average": pooled(Pooling.AVERAGE),
+    "max": pooled(MaxPoolStage),
+    "average": pooled(AveragePoolStage),
     "residual": residual(),
     "dense": single(MapShape(channels=2, height=2, width=3)),
     "hidden": hidden(),
@@ -168,7 +167,7 @@ REPLICAS = {
     "three": convolution().with_replicas((3, 1)),
     "seven": convolution().with_replicas((7, 1)),
     "a position each": convolution().with_replicas((20, 1)),
-    "pooled": pooled(Pooling.MAX).with_replicas((4, 5, 1)),
+    "pooled": pooled(MaxPoolStage).with_replicas((4, 5, 1)),
     "joined": residual().with_replicas((2, 3, 4, 1)),
     "one of three": residual().with_replicas((1, 5, 1, 1)),
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from spikeloom.hw.host.plan_words import plan_of, words_of
-from spikeloom.hw.params.plan import MapShape, Plan, Pooling, Window
+from spikeloom.hw.params.plan import MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from tests.hw.feature_maps.test_stages import convolution, pooled, residual, single
 
 PLANS = [
     convolution(),
-    pooled(Pooling.MAX),
-    pooled(Pooling.AVERAGE),
+    pooled(MaxPoolStage),
+    pooled(AveragePoolStage),
     residual(),
     single(MapShape(channels=7)),
     convolution().with_replicas((20, 1)),

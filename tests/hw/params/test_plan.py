@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 
 IMAGE = MapShape(channels=3, height=8, width=6)
 
@@ -23,7 +24,7 @@ def _residual() -> Plan:
                 Window(source=0, stride=(2, 2)),
             ),
         ),
-        PoolStage(kind=Pooling.MAX, window=Window(source=2, kernel=(2, 1), stride=(2, 1))),
+        MaxPoolStage(window=Window(source=2, kernel=(2, 1), stride=(2, 1))),
         CrossbarStage(layer=2, windows=(Window(source=3, kernel=(2, 3)),)),
     )
     return Plan(input=IMAGE, stages=stages, channels=(4, 5, 10))
@@ -67,16 +68,16 @@ def test_unit_checks_its_layers_against_the_plan() -> None:
             "different numbers of positions",
         ),
         (
-            (PoolStage(kind=Pooling.MAX, window=Window(source=0, kernel=(2, 2), stride=(1, 1))),),
+            (MaxPoolStage(window=Window(source=0, kernel=(2, 2), stride=(1, 1))),),
             "the stride must be the window",
         ),
         (
-            (PoolStage(kind=Pooling.AVERAGE, window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=4),),
+            (AveragePoolStage(window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=4),),
             "must be in 0 .. 3",
         ),
         (
             (
-                PoolStage(kind=Pooling.MAX, window=Window(source=0, kernel=(2, 2), stride=(2, 2))),
+                MaxPoolStage(window=Window(source=0, kernel=(2, 2), stride=(2, 2))),
                 CrossbarStage(layer=0, windows=(Window.whole(0, IMAGE),)),
             ),
             "Map 1 is not read",

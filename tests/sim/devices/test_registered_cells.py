@@ -122,7 +122,11 @@ def test_without_the_kind_its_name_is_an_error(cells: ModuleType, tmp_path: Path
     said = r"\[device\] cell must be 'linear' or 'tantalum', not 'fading'"
     with pytest.raises(ConfigError, match=said):
         spikeloom.Config.load({"device": {"cell": "fading"}})
-    with pytest.raises(WeightImageError, match=said):
+    missing = (
+        r"^'\S*chip.loom' has the cell kind 'fading' \(of module my_cells\) and the option of \[device\] "
+        r"'fading_reads' \(of module my_cells\), which are not registered; import the module, or install the package, "
+    )
+    with pytest.raises(WeightImageError, match=missing):
         spikeloom.load(tmp_path / "chip.loom")
     with pytest.raises(ValueError, match=said):
         Device().model_copy(update={"cell": "fading"}).drifts  # noqa: B018

@@ -109,7 +109,11 @@ def test_without_the_effect_its_option_is_an_error(effect: ModuleType, tmp_path:
     EFFECTS.unregister(entry)
     with pytest.raises(ConfigError, match=r"Unknown key 'relaxation_sigma' in \[device\]"):
         spikeloom.Config.load({"device": {"relaxation_sigma": 0.1}})
-    with pytest.raises(WeightImageError, match=r"Unknown key 'relaxation_sigma' in \[device\]"):
+    missing = (
+        r"has the option of \[device\] 'relaxation_sigma' \(of module my_effects\), which is not registered; import "
+        r"the module, or install the package, that registers it$"
+    )
+    with pytest.raises(WeightImageError, match=missing):
         spikeloom.load(tmp_path / "chip.loom")
     assert "relaxation_sigma" not in configuration_page()
 

@@ -11,7 +11,8 @@ import pytest
 
 from spikeloom.hw.export.structure import structure
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Device, Energy
 from spikeloom.sim.common.energy_sums import ENDS
 from spikeloom.sim.crossbar.array import build_arrays
@@ -156,12 +157,12 @@ def conv_parameters() -> tuple[NpuParameters, Plan]:
     """Two convolutions, the first with 3 replicas, both poolings, a join."""
     stages = (
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),), replicas=3),
-        PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+        MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
         CrossbarStage(
             layer=3,
             windows=(Window(source=2, kernel=(1, 1)), Window(source=1, kernel=(2, 2), stride=(2, 2))),
         ),
-        PoolStage(kind=Pooling.AVERAGE, window=Window(source=3, kernel=(2, 2), stride=(2, 2)), start=1),
+        AveragePoolStage(window=Window(source=3, kernel=(2, 2), stride=(2, 2)), start=1),
         CrossbarStage(layer=4, windows=(Window(source=4, kernel=(2, 2)),)),
     )
     plan = Plan(input=MapShape(channels=2, height=8, width=8), stages=stages, channels=(3, 3, 3, 4, 5))

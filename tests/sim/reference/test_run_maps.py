@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.result import ACTIVITIES
 from spikeloom.sim.crossbar.array import build_arrays
@@ -62,8 +63,8 @@ def small(seed: int = 1, **overrides: object) -> tuple[Plan, dict[str, object]]:
                 Window(source=0, stride=(2, 2)),
             ),
         ),
-        PoolStage(kind=Pooling.MAX, window=Window(source=2, kernel=(2, 1), stride=(2, 1))),
-        PoolStage(kind=Pooling.AVERAGE, window=Window(source=3, kernel=(1, 3), stride=(1, 3)), start=1),
+        MaxPoolStage(window=Window(source=2, kernel=(2, 1), stride=(2, 1))),
+        AveragePoolStage(window=Window(source=3, kernel=(1, 3), stride=(1, 3)), start=1),
         CrossbarStage(layer=2, windows=(Window(source=4, kernel=(2, 1)),)),
     )
     plan = Plan(input=MapShape(channels=3, height=8, width=6), stages=stages, channels=(4, 5, 4))

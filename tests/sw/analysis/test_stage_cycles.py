@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.parameters import Coding, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import MaxPoolStage, PoolStage
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
@@ -25,7 +26,7 @@ from tests.fixtures.synthetic import make_chip, make_result
 STAGES = (
     CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
     CrossbarStage(layer=1, windows=(Window(source=1, kernel=(3, 3), padding=(1, 1)), Window(source=0))),
-    PoolStage(kind=Pooling.MAX, window=Window(source=2, kernel=(2, 2), stride=(2, 2))),
+    MaxPoolStage(window=Window(source=2, kernel=(2, 2), stride=(2, 2))),
     CrossbarStage(layer=2, windows=(Window(source=3, kernel=(3, 2)),)),
     CrossbarStage(layer=3, windows=(Window(source=4),)),
 )

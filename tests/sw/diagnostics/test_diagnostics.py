@@ -393,7 +393,8 @@ def test_one_thing_is_changed_at_a_time() -> None:
     network = spiking_network(made.programmed)
     changed = {name: change(network) for name, change in CHANGES.items()}
     assert None not in changed.values() and list(changed) == ["clip", "leak", "reset", "rule", "skip", "steps"]
-    assert {layer.clip for layer in changed["clip"].layers} == {0.0} and changed["leak"].leak == 0
+    assert {layer.clip for layer in changed["clip"].layers} == {0.0}
+    assert {layer.leak for layer in changed["leak"].layers} == {0}
     assert [layer.reset for layer in changed["reset"].layers] == [Reset.SUBTRACT] * 3
     assert changed["rule"].rule == Rule.FIXED and changed["steps"].t_max == 4 * network.t_max
     plain = spiking_network(compiled(decision={"rule": "fixed"}).programmed)

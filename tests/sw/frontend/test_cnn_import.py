@@ -12,13 +12,14 @@ from torch import nn
 from torch.nn import functional as F
 
 import spikeloom
-from spikeloom.hw.params.plan import Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage
 from spikeloom.sw.analysis.waterfall import ideal_cells, wide_adc
 from spikeloom.sw.common.errors import ConfigError, UnsupportedError
 from spikeloom.sw.frontend.plain_torch import torch_accuracy
 from spikeloom.sw.frontend.torch_modules import import_torch
 from spikeloom.sw.ir.graph import Graph
-from spikeloom.sw.ir.network import Network, Pool
+from spikeloom.sw.ir.network import MapUnit, Network
 from spikeloom.sw.passes.calibrate import row_codes
 from spikeloom.sw.passes.float_snn import spiking_network
 from spikeloom.sw.passes.fold import fold
@@ -43,7 +44,7 @@ def fold_in_weights(graph: Graph) -> Network | None:
     except UnsupportedError as error:
         assert re.search("pools sums that the weights of the next layer|weights cannot take the pooling in", str(error))
         return None
-    assert not any(isinstance(stage, Pool) and stage.kind == Pooling.AVERAGE for stage in network.stages)
+    assert not any(isinstance(stage, MapUnit) and isinstance(stage.stage, AveragePoolStage) for stage in network.stages)
     return network
 
 
@@ -430,9 +431,7 @@ def test_the_plan_of_a_network_with_everything() -> None:
     chip = spikeloom.compile(model, make_images(5, 3072).reshape(5, 3, 32, 32), config)
     plan = chip.parameters.plan
     assert [shape.size for shape in plan.maps] == [3072, 4096, 4096, 4096, 1536, 1536, 6, 10]
-    assert plan.stages[5] == PoolStage(
-        kind=Pooling.AVERAGE, window=Window(source=5, kernel=(16, 16), stride=(16, 16)), start=128
-    )
+    assert plan.stages[5] == AveragePoolStage(window=Window(source=5, kernel=(16, 16), stride=(16, 16)), start=128)
     layer = chip.parameters.layers[4]
     assert (layer.inputs, layer.outputs, layer.positions, layer.row_tiles) == (9 * 6 + 4, 6, 256, 4)
 
@@ -462,7 +461,7 @@ def test_analog_images_belong_to_the_first_layer() -> None:
     images = make_images(5, 64).reshape(5, 1, 8, 8)
     assert spikeloom.compile(small(*tail()), images, config).parameters.layers[0].row_bits == 8
     with pytest.raises(
-        ConfigError, match=r"^tiny: \[coding\] input must not be 'analog' for this network, .*: pooling too"
+        ConfigError, match=r"^tiny: \[coding\] input must not be 'analog' for this network, .*: max pooling too"
     ):
         spikeloom.compile(nn.Sequential(nn.MaxPool2d(2), *tail(16)), images, config)
     skip = Calls(lambda m, x: m.l(torch.flatten(F.relu(m.d(F.relu(m.c(x))) + F.pad(x, (0, 0, 0, 0, 0, 3))), 1)))

@@ -12,7 +12,8 @@ from spikeloom.hw.host.plan_words import words_of
 from spikeloom.hw.host.register_map import MapEntry, bias_byte_address, host_map
 from spikeloom.hw.interfaces.registers import Register
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.host.cosim_transport import CosimTransport
@@ -22,8 +23,8 @@ from tests.fixtures.networks import random_chip, random_pixels
 
 STAGES = (
     CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
-    PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
-    PoolStage(kind=Pooling.AVERAGE, window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
+    MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+    AveragePoolStage(window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
 MAPS = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3)).with_replicas((2, 1))

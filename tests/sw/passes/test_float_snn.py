@@ -1,5 +1,7 @@
 """The float simulation with integer weights is the reference with ideal cells and wide converters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,19 @@ def test_integers_agree_with_the_reference(tables):
     np.testing.assert_array_equal(found.classes, expected.classes)
     np.testing.assert_array_equal(found.steps, expected.steps)
     assert len(np.unique(expected.classes)) > 1
+
+
+@pytest.mark.parametrize("leaks", [(3, 1, 0), (0, 2, 4)])
+def test_every_layer_leaks_on_its_own(leaks):
+    """The registers hold a leak a layer, though a configuration has one for all."""
+    programmed = wide_adc(make_chip(20, 16, 12, 5, decision={"t_max": 16, "k": 4}).programmed)
+    layers = tuple(replace(layer, leak=leak) for layer, leak in zip(programmed.layers, leaks, strict=True))
+    programmed, plain = replace(programmed, layers=layers), programmed
+    expected, others = run_reference(programmed, IMAGES), run_reference(plain, IMAGES)
+    assert (expected.classes != others.classes).any()
+    found = spiking_network(programmed).run(len(IMAGES), row_codes(programmed, IMAGES))
+    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_array_equal(found.steps, expected.steps)
 
 
 def test_many_steps_of_the_float_network_approach_the_ann():

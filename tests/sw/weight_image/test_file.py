@@ -11,7 +11,8 @@ from safetensors.numpy import save
 
 import spikeloom
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.errors import FileError, SpikeLoomWarning, WeightImageError
@@ -336,8 +337,8 @@ def convolutional(replicas=(1, 1, 1)):
         input=MapShape(channels=2, height=5, width=6),
         stages=(
             CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
-            PoolStage(kind=Pooling.AVERAGE, window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3),
-            PoolStage(kind=Pooling.MAX, window=Window(source=2, kernel=(1, 2), stride=(1, 2))),
+            AveragePoolStage(window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3),
+            MaxPoolStage(window=Window(source=2, kernel=(1, 2), stride=(1, 2))),
             CrossbarStage(layer=1, windows=(Window(source=3, stride=(1, 1)), Window(source=2, stride=(1, 2)))),
             CrossbarStage(layer=2, windows=(Window(source=4, kernel=(2, 1)),)),
         ),

@@ -1,6 +1,7 @@
-"""The reference's pooling units: spikes of a map in, spikes of a smaller map out, each channel on its own.
+"""The reference of every kind of stage that makes a map of maps alone; that of crossbars is `sim.reference.layer`.
 
-In the phase that shifts by s = K - 1 - p, for a window of n inputs in the order dy, dx:
+Pooling takes each channel on its own. In the phase that shifts by s = K - 1 - p, for a window of n inputs in the order
+dy, dx:
 
     MAX       a_i <- a_i + (spike_i << s) for every input; the spike of the input with the largest a passes, the first
               of equals [WS 4.5]
@@ -11,15 +12,31 @@ a starts an image at 0, v at the stage's `start`.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage
+from spikeloom.hw.params.parts import Parts
+from spikeloom.hw.params.plan import MapShape, Plan
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, CrossbarStage, MaxPoolStage, PoolStage
 from spikeloom.sim.common.kernels import kernel
 
-__all__ = ["AveragePool", "MaxPool", "Pool", "pool_of"]
+__all__ = ["REFERENCES", "StageRun", "StageRuns"]
+
+
+class StageRun(Protocol):
+    """One stage for a batch of images."""
+
+    def step(self, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
+        """One step of the images numbered `live`, in the phase that shifts by so much.
+
+        maps : uint8 [live, inputs], 0 and 1, what each of its windows reads
+
+        Returns its map, uint8 [live, outputs].
+        """
+        ...
 
 
 @kernel(nogil=True)
@@ -27,7 +44,7 @@ def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, li
     """One step; codes uint8 [live, inputs], sums int32 [images, inputs], out uint8 [live, outputs]."""
     best, length = np.empty(channels, np.int32), np.uint64(channels)
     for b in range(codes.shape[0]):
-        image = live[b]
+        chip = live[b]
         for y in range(height):
             for x in range(width):
                 at = np.uint64((y * width + x) * channels)
@@ -37,8 +54,8 @@ def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, li
                         place = np.uint64(((y * kernel_y + dy) * line + x * kernel_x + dx) * channels)
                         for c in range(length):
                             spike = codes[b, place + c]
-                            total = np.int32(sums[image, place + c] + (np.int32(spike) << shift))
-                            sums[image, place + c] = total
+                            total = np.int32(sums[chip, place + c] + (np.int32(spike) << shift))
+                            sums[chip, place + c] = total
                             out[b, at + c] = spike if total > best[c] else out[b, at + c]
                             best[c] = max(total, best[c])
 
@@ -49,7 +66,7 @@ def _average_step(codes, live, sums, height, width, channels, kernel_y, kernel_x
     threshold = np.int32((kernel_y * kernel_x) << shift)
     count = np.empty(channels, np.int32)
     for b in range(codes.shape[0]):
-        image = live[b]
+        chip = live[b]
         for y in range(height):
             for x in range(width):
                 at = (y * width + x) * channels
@@ -60,18 +77,10 @@ def _average_step(codes, live, sums, height, width, channels, kernel_y, kernel_x
                         for c in range(channels):
                             count[c] += codes[b, place + c]
                 for c in range(channels):
-                    total = np.int32(sums[image, at + c] + (count[c] << shift))
+                    total = np.int32(sums[chip, at + c] + (count[c] << shift))
                     fires = total >= threshold
-                    sums[image, at + c] = total - threshold if fires else total
+                    sums[chip, at + c] = total - threshold if fires else total
                     out[b, at + c] = np.uint8(fires)
-
-
-class Pool(Protocol):
-    """Pooling units of one stage for a batch of images."""
-
-    def step(self, codes: NDArray[np.uint8], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
-        """One step of the images numbered `live`: their maps of 0 and 1, uint8 [live, inputs] -> [live, outputs]."""
-        ...
 
 
 class _Windows:
@@ -87,28 +96,59 @@ class _Windows:
 class MaxPool(_Windows):
     """MAX pooling of a batch of images."""
 
-    def __init__(self, stage: PoolStage, source: MapShape, images: int) -> None:
+    def __init__(self, stage: PoolStage, sources: Sequence[MapShape], images: int) -> None:
+        (source,) = sources
         super().__init__(stage, source, np.zeros((images, source.size), np.int32))
 
-    def step(self, codes: NDArray[np.uint8], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
+    def step(self, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
         out = np.empty((len(live), self._size), np.uint8)
-        _max_step(codes, live, self._sums, *self._shape, shift, out)
+        _max_step(maps[0], live, self._sums, *self._shape, shift, out)
         return out
 
 
 class AveragePool(_Windows):
     """AVERAGE pooling of a batch of images."""
 
-    def __init__(self, stage: PoolStage, source: MapShape, images: int) -> None:
+    def __init__(self, stage: PoolStage, sources: Sequence[MapShape], images: int) -> None:
+        (source,) = sources
         height, width = stage.window.outputs(source)
         super().__init__(stage, source, np.full((images, height * width * source.channels), stage.start, np.int32))
 
-    def step(self, codes: NDArray[np.uint8], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
+    def step(self, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
         out = np.empty((len(live), self._size), np.uint8)
-        _average_step(codes, live, self._sums, *self._shape, shift, out)
+        _average_step(maps[0], live, self._sums, *self._shape, shift, out)
         return out
 
 
-def pool_of(stage: PoolStage, source: MapShape, images: int) -> Pool:
-    """The pooling units of a stage that reads a map of shape `source`, for `images` images."""
-    return MaxPool(stage, source, images) if stage.kind == Pooling.MAX else AveragePool(stage, source, images)
+REFERENCES: Parts[Callable[[Any, Sequence[MapShape], int], StageRun] | None] = Parts(
+    "reference", "sim.reference.stages.REFERENCES"
+)
+"""The reference of every kind of stage, called with the stage, the maps that its windows read and the number of images;
+None for crossbars, whose layers run on arrays.
+"""
+REFERENCES.add(CrossbarStage, None)
+REFERENCES.add(MaxPoolStage, MaxPool)
+REFERENCES.add(AveragePoolStage, AveragePool)
+
+
+class StageRuns:
+    """The stages of a plan that are no crossbars, for a batch of so many images."""
+
+    def __init__(self, plan: Plan, images: int) -> None:
+        self._plan = plan
+        made = {number: REFERENCES[type(stage)] for number, stage in enumerate(plan.stages)}
+        self._runs = {
+            number: make(plan.stages[number], plan.sources(plan.stages[number]), images)
+            for number, make in made.items()
+            if make is not None
+        }
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._runs
+
+    def step(
+        self, number: int, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int
+    ) -> NDArray[np.uint8]:
+        """One step of stage `number`, of the maps made so far; see `StageRun`."""
+        read = [maps[window.source] for window in self._plan.stages[number].windows]
+        return self._runs[number].step(read, live, shift)
