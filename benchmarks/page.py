@@ -57,7 +57,7 @@ def _speed(figures: Mapping[str, Any]) -> str:
             f"{bus['bus_images_per_s']:,.0f} images/s | at most 10 % fewer |",
             f"| idle cycles from image to image through the buses | {bus['idle_cycles_mean']:.1f} mean, "
             f"{bus['idle_cycles_most']} most, of {bus['cycles_per_image']:,.0f} an image | 8 at most |",
-            f"| Python a read of the first layer | {macro['noisy_us_per_read']:.0f} us "
+            f"| Python per read of the first layer | {macro['noisy_us_per_read']:.0f} us "
             f"({macro['ideal_us_per_read']:.0f} us without noise) | |",
         ]
     wide = figures["export_128_lanes"]
@@ -78,11 +78,11 @@ def _convolution(networks: list[Mapping[str, Any]]) -> str:
         ("rtl_cycles_per_s", "clock cycles/s", 0),
         ("rtl_build_s", "building the simulator, Verilog included, s (0 if kept)", 0),
         ("compile_s", "`spikeloom.compile`, 32 calibration images, s", 1),
-        ("cycles_per_image", "clock cycles an image, counted by the Verilog", 1),
+        ("cycles_per_image", "clock cycles per image, counted by the Verilog", 1),
         ("formula_cycles_per_image", "the same by the formula", 1),
         ("activity", "share of neurons that fire in a step", 3),
         ("additions", "additions of a weight an image, in the reference", 0),
-        ("conversions", "ADC conversions an image", 0),
+        ("conversions", "ADC conversions per image", 0),
     ):
         values = " | ".join(f"{network[name]:,.{digits}f}" for network in networks)
         rows.append(f"| {text} | {values} |")
@@ -99,10 +99,10 @@ def _drift(figures: Mapping[str, Any]) -> str:
     pulses, programming, drifting = figures["pulses"], figures["programming"], figures.get("drifting")
     rows = [
         f"| a million read pulses of a layer of 784 x 1000 cell pairs | {1e3 * pulses['million_pulses_s']:.0f} ms | |",
-        f"| placing its cells on the age curve, once a programming | {1e3 * pulses['locate_s']:.0f} ms | |",
-        f"| tabulating the curve, once a device | {1e3 * pulses['tabulate_s']:.0f} ms | |",
+        f"| placing its cells on the age curve, once per programming | {1e3 * pulses['locate_s']:.0f} ms | |",
+        f"| tabulating the curve, once per device | {1e3 * pulses['tabulate_s']:.0f} ms | |",
         f"| programming its cells by pulses and verify reads | {programming['verify_s']:.2f} s | |",
-        f"| the write driver's tables for that, once a device | {1e3 * programming['driver_tables_s']:.0f} ms | |",
+        f"| the write driver's tables for that, once per device | {1e3 * programming['driver_tables_s']:.0f} ms | |",
     ]
     if drifting is not None:
         rows += [

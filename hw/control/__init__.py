@@ -1,1 +1,1 @@
-"""What steps a run: the controller and the register file."""
+"""What steps per run: the controller and the register file."""

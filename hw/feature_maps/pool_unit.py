@@ -48,7 +48,7 @@ class PoolUnit(wiring.Component):
     Sums start at 0 and V at `stage.start` in an image's first step; neither is ever cleared before. V never exceeds
     size * 2^(K-1) after a step, and a sum is at most max_steps * 2^(K-1).
 
-    Cycles: a word a cycle. With `i` taken in cycle 0, the N = (output positions) * size words are read in cycles 1 ..
+    Cycles: a word per cycle. With `i` taken in cycle 0, the N = (output positions) * size words are read in cycles 1 ..
     N; a window's output is written in the cycle after its last word is read, and the step is on offer in cycle N + 2.
     Nothing stalls.
 

@@ -28,7 +28,7 @@ class WindowDistributor(wiring.Component):
     theirs. Vectors go on in order: one whose copy has not yet taken the one before waits, and all behind it.
 
     Cycles: a vector is taken in the cycle in which it is offered if its copy's register is empty, or its vector is
-    taken in that cycle; the copy sees it in the next one. A vector a cycle.
+    taken in that cycle; the copy sees it in the next one. A vector per cycle.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class WindowDistributor(wiring.Component):
     Members
     -------
     i : In(stream of vector_layout of all positions), positions 0 .. of a step in order
-    o_<c> : Out(stream of vector_layout of copy c), `positions` vectors a step, in order
+    o_<c> : Out(stream of vector_layout of copy c), `positions` vectors per step, in order
 
     Raises
     ------

@@ -41,7 +41,7 @@ class ResultStream(wiring.Component):
     clear : In(1), soft reset
     o : Out(stream of result_word_layout), registers
 
-    Cycles: an answer that is taken in cycle c is offered from cycle c + 1 on; a word a cycle.
+    Cycles: an answer that is taken in cycle c is offered from cycle c + 1 on; a word per cycle.
     """
 
     def __init__(self, *, further: int) -> None:

@@ -152,5 +152,5 @@ def seed_words(parameters: NpuParameters) -> int:
 
 
 def frame_words(parameters: NpuParameters) -> int:
-    """Words of a result frame that carries the activity: the answer, cycles and gap, three a layer."""
+    """Words of a result frame that carries the activity: the answer, cycles and gap, three per layer."""
     return 2 + 3 * len(parameters.layers)

@@ -175,7 +175,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All stages, first to last; the last is a crossbar with a single position: one output a class.
+    """All stages, first to last; the last is a crossbar with a single position: one output per class.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ def chip_line(image: ChipImage) -> str:
 def chip_facts(image: ChipImage) -> dict[str, Any]:
     """Plain values for `chip` of `summary.json`.
 
-    `sizes` are the pixels and the channels of every crossbar stage; `cells` are those that hold weights, two a pair,
+    `sizes` are the pixels and the channels of every crossbar stage; `cells` are those that hold weights, two per pair,
     copies of crossbars counted; `effects` are the settings of [device] that make cells differ from their levels, where
     they are not 0. `k` is None with rules that have none.
     """

@@ -64,7 +64,7 @@ class Device(Table):
         ),
     ] = 0.0
     program_sigma: Annotated[
-        Sigma, Field(description="error left by programming, relative to g_max - g_min, drawn once a programming")
+        Sigma, Field(description="error left by programming, relative to g_max - g_min, drawn once per programming")
     ] = 0.0
     read_sigma: Annotated[
         Sigma, Field(description="read noise of a cell, relative to its conductance, drawn anew at each read")

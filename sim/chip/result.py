@@ -92,7 +92,7 @@ class Trace:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One row an image.
+    """One row per image.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Result:
         return html_table("Result", result_rows(self))
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The result as a table: NumPy arrays by column, a row an image; see `sim.chip.result_view.result_columns`."""
+        """The result as a table: NumPy arrays by column, a row per image; see `sim.chip.result_view.result_columns`."""
         return result_columns(self)
 
     def to_dataframe(self) -> Any:

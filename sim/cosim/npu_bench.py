@@ -5,7 +5,7 @@ The bench works from files in the folder it runs in, so that Python is needed fo
 - `loads.bin`: register writes, 8 bytes each: address, data (big-endian)
 - `images.bin`: an image each: 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
 - `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest;
-  of a layer with several positions a line a position, which is the last field),
+  of a layer with several positions per line a position, which is the last field),
   `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing went
   on for far longer than a step can take
 

@@ -35,11 +35,11 @@ class Draws(Protocol):
         ...
 
     def normals(self, purpose: Purpose | int, shape: tuple[int, ...], programming: int = 0) -> Conductance:
-        """One standard Gaussian a cell."""
+        """One standard Gaussian per cell."""
         ...
 
     def uniforms(self, purpose: Purpose | int, shape: tuple[int, ...]) -> Conductance:
-        """One number in 0 <= x < 1 a cell."""
+        """One number in 0 <= x < 1 per cell."""
         ...
 
 

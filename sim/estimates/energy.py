@@ -40,7 +40,7 @@ def neuron_updates(image: ChipImage, result: Result) -> NDArray[np.int64]:
 def energy(
     image: ChipImage, result: Result, end: Literal["low", "typical", "high"] = "typical"
 ) -> dict[str, NDArray[np.float64]]:
-    """Joules an image, float64 [images], for each of `sim.estimates.energy_parts.COMPONENTS`, with all coefficients at
+    """Joules per image, float64 [images], for each of `sim.estimates.energy_parts.COMPONENTS`, with all coefficients at
     one end.
 
     `control` is there only where the result counts clock cycles: that of the Verilog does, the reference's does not.

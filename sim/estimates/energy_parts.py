@@ -140,8 +140,8 @@ _SRAM = (
 )
 _ADDER = f"{_HOROWITZ}: 0.1 pJ for an addition of 32 bits at 45 nm; range: an estimate for other processes"
 _WAY = (
-    "S. Keckler et al., IEEE Micro 31(5), 2011: 310 pJ for 256 bits over 10 mm at 40 nm, 0.12 pJ a bit and mm, 0.24 if "
-    "it switches; a way of 1 mm is assumed, low: 0.2 mm"
+    "S. Keckler et al., IEEE Micro 31(5), 2011: 310 pJ for 256 bits over 10 mm at 40 nm, 0.12 pJ per bit and mm, 0.24 "
+    "if it switches; a way of 1 mm is assumed, low: 0.2 mm"
 )
 _WIRE = "an estimate: some 0.2 fF of wire a um, cells 0.5 to 2.5 um apart; times V_read^2"
 
@@ -168,14 +168,14 @@ PARTS: tuple[Part, ...] = (
         "as for row wires, as if columns swung by V_read: an upper end, since converters hold them at 0 V",
     ),
     Part(
-        "sample and hold", "sampling", "columns sampled, two a pair", "sample_J",
+        "sample and hold", "sampling", "columns sampled, two per pair", "sample_J",
         lambda events: events.by_layer([2 * found for found in events.activity("adc_conversions")]),
         "ISAAC [A. Shafiee et al., ISCA 2016]: 10 uW for 1,024 at 100 ns, 1 fJ each; high: 50 fF at 1 V, an estimate",
     ),
     Part(
         "converters", "adc", "conversions", "adc_J_per_conversion", _conversions,
-        "ISAAC: an 8-bit SAR ADC of 1.28 GS/s at 2 mW, 1.6 pJ; range: 2 to 40 fJ a step of the Walden figure of merit "
-        "[B. Murmann, ADC performance survey]; 2^bits understates converters above some 10 bits",
+        "ISAAC: an 8-bit SAR ADC of 1.28 GS/s at 2 mW, 1.6 pJ; range: 2 to 40 fJ per step of the Walden figure of "
+        "merit [B. Murmann, ADC performance survey]; 2^bits understates converters above some 10 bits",
         "adc_conversions",
     ),
     Part(

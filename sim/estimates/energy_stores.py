@@ -104,7 +104,7 @@ def _neurons(events: Events) -> list[Store]:
 
 
 def _maps(events: Events) -> list[Store]:
-    """A word a position: written once a step, read as the windows of all stages go over it."""
+    """A word per position: written once per step, read as the windows of all stages go over it."""
     p = events.parameters
     plan = p.stages
     if plan.plain:

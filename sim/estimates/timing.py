@@ -2,7 +2,7 @@
 
 Assumed: pixels and results never wait for the host, and the crossbars answer in the cycles of the chip image. Then the
 words of image i come from the cycle after the result of image i - 2 on, since there are two encoders, and with W words
-an image, first word in cycle F_i and result in cycle R_i (0 before the first image):
+per image, first word in cycle F_i and result in cycle R_i (0 before the first image):
 
     F_i = max(R_(i-2), F_(i-1) + W - 1) + 1        O_i(1) = max(F_i + 2 W + 1, R_(i-1) + 1)
     R_i = E_i(last step) + 1                       cycles = R_i - max(F_i, R_(i-1))

@@ -50,7 +50,7 @@ def check_shape(given: Sequence[int], shape: Sequence[int], what: str = "Images"
     if len(_long(shape)) > 1:
         wanted = f"[images, {', '.join(map(str, shape))}], or flat [images, {size}]"
     else:
-        wanted = f"[images, {size}] or as many pixels an image"
+        wanted = f"[images, {size}] or as many pixels per image"
     remedy = _remedy(given, shape)
     raise SpikeLoomError(f"{what} must have shape {wanted}, not {given}{': ' if remedy else ''}{remedy}")
 

@@ -106,6 +106,6 @@ def _pace(image: ChipImage, pixels: NDArray[np.uint8], images_per_s: float) -> t
     if images_per_s * seconds > 1.0:
         raise SpikeLoomError(
             f"[lifetime] images_per_s must be at most {1.0 / seconds:,.0f}, the rate of images back to back "
-            f"({cycles:,.1f} clock cycles an image at {image.clock_Hz:g} Hz), not {images_per_s:g}"
+            f"({cycles:,.1f} clock cycles per image at {image.clock_Hz:g} Hz), not {images_per_s:g}"
         )
     return 1.0 / images_per_s, cycles

@@ -137,7 +137,7 @@ def summarise(
     the activity it is made of, clock cycles and latency are those of the Verilog's images where it was run, else
     energy and activity are those of the reference's; steps, tile reads and drift those of the result with more images.
 
-    Accuracies are 0 .. 1, energies joules an image (means; {"low", "typical", "high"}), latencies seconds. The
+    Accuracies are 0 .. 1, energies joules per image (means; {"low", "typical", "high"}), latencies seconds. The
     parameters are those of
     `sw.report.report.write_report`; `programming` is that of `sw.analysis.programming.programming_summary`, `strategy`
     and `tuning` are those of `sw.analysis.decision`, `drift` is that of `sw.analysis.drift.drift_summary`, `data_path`

@@ -38,8 +38,8 @@ def shown(flow: Flow, as_json: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def bar(as_json: bool) -> Iterator[Advance]:
-    """A function (step, done, total, text) that draws a bar a step on stderr; off a terminal it prints a line when a
-    step begins and one a minute, and nothing with `--json`.
+    """A function (step, done, total, text) that draws a bar per step on stderr; off a terminal it prints a line when a
+    step begins and one per minute, and nothing with `--json`.
     """
     console = Console(stderr=True)
     columns = (

@@ -25,7 +25,7 @@ def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
     if found["images"] is not None:
         rows["lifetime, reads of the row driven most"] = number(found["reads_max"])
         rows["lifetime, reads of a row, mean"] = decimal(found["reads_mean"], 1)
-        pace = "back to back" if found["images_per_s"] is None else f"{found['images_per_s']:g} images a second"
+        pace = "back to back" if found["images_per_s"] is None else f"{found['images_per_s']:g} images per second"
         rows[f"lifetime, {pace}"] = duration(found["seconds"])
     rows["clock cycles from image to image, fresh cells"] = decimal(found["cycles_an_image"], 1)
     if refresh["interval"] is None:
@@ -39,5 +39,5 @@ def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
         rows["programming, energy (modelled)"] = span(refresh["programming_J"], "J") if known else "not counted"
         if known:
             rows["time spent programming"] = f"{refresh['time_share']:.3g} of 1"
-            rows["programming, energy an image"] = span(refresh["energy_an_image_J"], "J")
+            rows["programming, energy per image"] = span(refresh["energy_an_image_J"], "J")
     return rows

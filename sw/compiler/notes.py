@@ -40,7 +40,7 @@ def range_notes(network: Network, ranges: Sequence[Converters]) -> tuple[str, ..
     return tuple(
         f"Converters of layer '{layer.name}' read in units of {1 << each.shift} conductance steps; its threshold was "
         f"divided by {each.gain:.3g} and its biases were moved, to make up for what they lose on average. What is left "
-        f"is an error of {each.error:.2g} thresholds an image."
+        f"is an error of {each.error:.2g} thresholds per image."
         for layer, each in zip(network.layers, ranges, strict=False)
         if each.compensates
     )

@@ -34,7 +34,7 @@ class LifetimeSection(Section):
         float, FRACTION, Field(gt=0.0, lt=1.0, description="share of a lifetime that it is known to, fraction")
     ] = 0.02
     images_per_s: Annotated[
-        float, Field(ge=0.0, description="rate at which images come, images a second; 0 is back to back")
+        float, Field(ge=0.0, description="rate at which images come, images per second; 0 is back to back")
     ] = 0.0
     programmings: Annotated[
         int,

@@ -260,7 +260,7 @@ class NeuronSection(Section):
         float, Field(ge=0.0, le=1.0, description="membrane at an image's start, thresholds of the last phase")
     ] = 0.5
     leak: Annotated[
-        int, Field(ge=0, le=15, description="V loses V >> leak a step; 0 is no leak, bits of the shift")
+        int, Field(ge=0, le=15, description="V loses V >> leak per step; 0 is no leak, bits of the shift")
     ] = 0
     clip: Annotated[float, Field(ge=0.0, description="limit of |V|; 0 is no limit, thresholds of the first phase")] = (
         0.0
@@ -329,7 +329,7 @@ def _copies(value: Any) -> Any:
     numbers = list(value) if isinstance(value, list | tuple) else [value]
     if not numbers or not all(is_whole(n) and n >= 1 for n in numbers):
         raise SpikeLoomError(
-            f"copies must be a whole number of at least 1, or a list of such numbers, one a layer, not {value!r}"
+            f"copies must be a whole number of at least 1, or a list of such numbers, one per layer, not {value!r}"
         )
     return tuple(numbers) if isinstance(value, list | tuple) else value
 
@@ -347,7 +347,7 @@ class CrossbarSection(Section):
         BeforeValidator(_copies),
         Field(
             description="crossbars with the weights of one layer, which take its output positions in turn; one number "
-            "for all layers with several positions (at most as many as it has), or a number a layer, crossbars"
+            "for all layers with several positions (at most as many as it has), or a number per layer, crossbars"
         ),
     ] = 1
 
@@ -356,7 +356,8 @@ class HardwareSection(Section):
     """Structure and timing of the digital part."""
 
     lanes: Annotated[
-        int, Field(ge=1, description="ADCs a row tile and neuron circuits a layer; at most a layer's outputs, lanes")
+        int,
+        Field(ge=1, description="ADCs per row tile and neuron circuits per layer; at most a layer's outputs, lanes"),
     ] = 16
     encoder_lanes: Annotated[
         int, Field(ge=1, description="pixels encoded in a clock cycle; at most the number of pixels, lanes")

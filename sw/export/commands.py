@@ -53,6 +53,6 @@ def commands_text(what: str, chip: str) -> str:
 
 
 def file_list(names: Iterable[str]) -> str:
-    """Sources of the unit and its wrapper for the option -f of simulators, a name a line; no macro, no bench."""
+    """Sources of the unit and its wrapper for the option -f of simulators, a name per line; no macro, no bench."""
     sources = sorted(name for name in names if name.endswith(".sv"))
     return "// The unit and its wrapper; besides, one of the crossbar_macro_*.v files.\n" + "\n".join(sources) + "\n"

@@ -97,7 +97,8 @@ class Importer:
                 output = self.given.get(node.args[0]) if isinstance(node.args[0], torch.fx.Node) else None
                 if not isinstance(output, Value):
                     raise UnsupportedError(
-                        "The model's output must be the one result of its last layer, a number a class; return it alone"
+                        "The model's output must be the one result of its last layer, a number per class; return it "
+                        "alone"
                     )
                 self._check_all_used()
                 return self.build.graph(output)

@@ -70,7 +70,7 @@ class Convolution:
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """y = scale * x + shift: a batch norm in evaluation; both float64, one a channel, or one a value in PyTorch's
+    """y = scale * x + shift: a batch norm in evaluation; both float64, one per channel, or one per value in PyTorch's
     order.
     """
 
@@ -129,10 +129,10 @@ class Flatten:
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """Integrate-and-fire neurons: V grows by resistance * dt * current a step, and fires at the threshold.
+    """Integrate-and-fire neurons: V grows by resistance * dt * current per step, and fires at the threshold.
 
-    resistance, threshold : float64, one a value in PyTorch's order, or one for all
-    dt : seconds a step
+    resistance, threshold : float64, one per value in PyTorch's order, or one for all
+    dt : seconds per step
     form : "IF", or "LIF" for a leaky neuron whose time constant is infinite, so that it does not leak
     """
 

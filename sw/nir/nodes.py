@@ -98,7 +98,7 @@ NODES: dict[str, Callable[[GraphBuilder, str, str, Value, Any, float], Value]] =
     "Flatten": _flatten,
     **dict.fromkeys(("IF", "LIF"), _neurons),
 }
-"""Each takes (graph, name, place for messages, what it reads, node, seconds a step), and gives what it makes."""
+"""Each takes (graph, name, place for messages, what it reads, node, seconds per step), and gives what it makes."""
 
 
 def _numbers(where: str, what: str, values: Any, rank: int | None = None) -> NDArray[np.float64]:

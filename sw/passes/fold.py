@@ -102,7 +102,7 @@ class _Folder:
             return weighted(node, x) if isinstance(node, Linear) else convolved(node, x)
         if isinstance(node, Affine):
             if isinstance(x, Spikes) and x.map == 0 and self.image != self.graph.image:
-                node = per_value(node, self.graph.image)  # a number a channel, of images that are flat by now
+                node = per_value(node, self.graph.image)  # a number per channel, of images that are flat by now
             if isinstance(x, Currents):
                 return x.scaled(node)
             return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
@@ -180,7 +180,7 @@ class _Folder:
         if last.shape.positions > 1:
             raise UnsupportedError(
                 f"The model gives {last.shape.channels} channels at {last.shape.height} x {last.shape.width} "
-                "positions; it must give one number a class, from a Linear layer or global average pooling"
+                "positions; it must give one number per class, from a Linear layer or global average pooling"
             )
         if isinstance(last, Currents):
             if last.pools:
@@ -204,7 +204,7 @@ def _check_norm_before_pool(x: Spikes, node: AveragePool | MaxPool) -> None:
     if len(x.affine.scale) != x.shape.channels:
         raise UnsupportedError(
             f"Batch norm '{x.affine.name}' scales every position differently before '{node.name}'; put it behind the "
-            "pooling, or give it one number a channel (BatchNorm2d)"
+            "pooling, or give it one number per channel (BatchNorm2d)"
         )
     if isinstance(node, MaxPool) and (x.affine.scale < 0.0).any():
         raise UnsupportedError(

@@ -38,7 +38,7 @@ def map_to_chip(
 
     Parameters
     ----------
-    layers : of the network, one a crossbar stage; a layer with copies becomes as many of the chip
+    layers : of the network, one per crossbar stage; a layer with copies becomes as many of the chip
     gains : gain shift of every layer's ADC; 0 if not given
     adc_bits : instead of the configuration's (calibration looks through wide ADCs)
     plan : what every layer reads, without copies; a chain of dense layers if not given
@@ -82,7 +82,7 @@ def map_to_chip(
                 config.name,
                 [
                     f"layer '{layer.name}' has {shapes[-1].row_tiles} row tiles of {shapes[-1].lanes} lanes, {pairs} "
-                    f"cell pairs a column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] "
+                    f"cell pairs per column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] "
                     "tile_rows or lower [hardware] lanes"
                 ],
             )

@@ -243,14 +243,14 @@ def test_a_tiny_chip_reports_end_to_end(tmp_path):
 @pytest.mark.parametrize(
     ("images", "labels", "kind", "sentence"),
     [
-        (IMAGES, [1, 2], ValueError, r"^Labels must have shape \(30,\), one an image, not \(2,\)$"),
+        (IMAGES, [1, 2], ValueError, r"^Labels must have shape \(30,\), one per image, not \(2,\)$"),
         (
             IMAGES,
             LABELS + 1,
             ValueError,
             r"^Labels must lie in 0 .. 4, the chip's classes, but that of image 4 is 5: .* start at 0",
         ),
-        (IMAGES, LABELS / 1.0, TypeError, r"^Labels must be integers, one an image, not float64"),
+        (IMAGES, LABELS / 1.0, TypeError, r"^Labels must be integers, one per image, not float64"),
         (None, LABELS, ValueError, r"^Labels need the images they belong to: give chip.report the images too$"),
         (IMAGES[:, :3], LABELS, ValueError, r"^Images must have shape"),
     ],
@@ -302,7 +302,7 @@ def test_results_of_other_kinds_are_not_compared():
             result.compare(other)
     with pytest.raises(Mismatch, match=r"^this has 30 images of 3 layers, other has 10 images of 3 layers$"):
         result.compare(CHIP.predict(IMAGES[:10]))
-    with pytest.raises(TypeError, match=r"^Labels must be integers, one an image, not float64"):
+    with pytest.raises(TypeError, match=r"^Labels must be integers, one per image, not float64"):
         result.accuracy(LABELS / 1.0)
 
 

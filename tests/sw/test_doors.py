@@ -177,9 +177,9 @@ LAST = "images.permute(0, 3, 1, 2), or images.transpose(0, 3, 1, 2) in NumPy, pu
 SIZED = f"Images must have shape {WIDE}, not"
 KIND = "Images must be uint8 (0 .. 255) or floating point (0 .. 1), not"
 RANGE = "Floating-point images must lie in 0 .. 1, but pixel 0 of image 0 is"
-COUNTED = "Labels must have shape (7,), one an image, not"
+COUNTED = "Labels must have shape (7,), one per image, not"
 LISTED = "Labels must lie in 0 .. 3, the chip's classes, but that of image"
-WHOLE = "Labels must be integers, one an image, not"
+WHOLE = "Labels must be integers, one per image, not"
 BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
     "images": [
         (IMAGES.transpose(0, 2, 3, 1), ValueError, f"{SIZED} (7, 5, 6, 3): {LAST}"),
@@ -221,13 +221,13 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
         (LABELS > 1, TypeError, f"{WHOLE} bool: use labels.astype(int)"),
         ([str(label) for label in LABELS], TypeError, f"{WHOLE} <U1"),
         ("0123012", TypeError, f"{WHOLE} <U7"),
-        ([[0], [1, 2]], TypeError, "Labels must be a list or array of integers, one an image, not [[0], [1, 2]]"),
+        ([[0], [1, 2]], TypeError, "Labels must be a list or array of integers, one per image, not [[0], [1, 2]]"),
     ],
     "ids": [
         (LABELS[:6], ValueError, "Image numbers have shape (6,), but there are 7 images"),
         (LABELS - 1, ValueError, "Image numbers must be in 0 .. 4294967295, not -1 .. 2"),
         (torch.arange(7.0), TypeError, "Image numbers must be integers, not float32"),
-        ([[0], [1, 2]], TypeError, "Image numbers must be a list or array of integers, one an image, not [[0]"),
+        ([[0], [1, 2]], TypeError, "Image numbers must be a list or array of integers, one per image, not [[0]"),
         ("0123012", TypeError, "Image numbers must be integers, not <U7"),
     ],
     "trace": [

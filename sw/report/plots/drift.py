@@ -51,7 +51,7 @@ def drift_figures(image: ChipImage, cells: DriftedCells | None, found: Mapping[s
 
 
 def row_pulses(pulses: Sequence[NDArray[np.integer]], names: Sequence[str]) -> Figure:
-    """How many rows of a layer have had how many read pulses, int [rows] of every layer; a panel a layer."""
+    """How many rows of a layer have had how many read pulses, int [rows] of every layer; a panel per layer."""
     with matplotlib.rc_context(STYLE):
         columns = min(_COLUMNS, len(pulses))
         rows = -(-len(pulses) // columns)

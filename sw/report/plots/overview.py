@@ -183,7 +183,7 @@ def energy(components_J: Mapping[str, Mapping[str, float] | None], axes: Axes | 
         ax.tick_params(axis="y", colors=INK, length=0)
         ax.set_ylim(len(known) - 0.5, -0.5)
         ax.set_xlim(0, max(float(high.max(initial=0.0)), 1e-12) * 1.4)
-        ax.set_xlabel(f"energy an image ({unit})")
+        ax.set_xlabel(f"energy per image ({unit})")
         ax.grid(axis="x")
     return figure
 

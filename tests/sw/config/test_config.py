@@ -264,7 +264,7 @@ BAD = [
     *(
         (
             {"crossbar": {"copies": given}},
-            "[crossbar] copies must be a whole number of at least 1, or a list of such numbers, one a layer, not "
+            "[crossbar] copies must be a whole number of at least 1, or a list of such numbers, one per layer, not "
             + repr(given),
         )
         for given in (0, -1, 2.0, True, "2", [], [2, 0], [1, True], None, {"conv": 2})
