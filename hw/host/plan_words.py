@@ -88,7 +88,7 @@ def plan_of(words: Sequence[int]) -> Plan | None:
                 stages.append(PoolStage(kind=kinds[kind], window=windows[0], start=number))
             else:
                 raise SpikeLoomError(
-                    f"A stage of kind {kind} with {len(windows)} windows and {copies} copies is none that is known"
+                    f"A stage of kind {kind} with {len(windows)} windows and {copies} copies is not known"
                 )
     except (StopIteration, RuntimeError):  # a generator turns the first into the second
         raise SpikeLoomError(f"The {len(words)} words of a plan end in the middle of a stage") from None

@@ -99,7 +99,7 @@ class Analog(Coding):
 
     name = "analog"
     code = 3
-    sentence = "the first layer's DAC driving the pixel itself"
+    sentence = "the first layer's DAC drives the pixel itself"
     row_bits = 8
     steady = True
 

@@ -219,7 +219,7 @@ class NpuParameters:
     ----------
     layers : LayerParameters of every layer, first to last
     plan : what every layer reads; None is a chain of dense layers, inputs of one equal outputs of the one before
-    phases : K, phases a period; 1 is rate coding [WS 4.1]
+    phases : K, phases per period; 1 is rate coding [WS 4.1]
     max_steps : largest T_max the widths allow for
     encoder_lanes : pixels encoded in one cycle
     pulse_cycles : clock cycles a read pulse drives the rows, >= 1

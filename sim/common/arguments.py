@@ -84,9 +84,7 @@ def check_trace(trace: Any) -> Literal[False, True, "spikes", "full"]:
 def check_progress(progress: Any) -> None:
     """Raise `TypeError` for what can neither be called nor is None."""
     if progress is not None and not callable(progress):
-        raise ArgumentTypeError(
-            f"progress must be a function, which is told how far it is, or None, not {progress!r:.60}"
-        )
+        raise ArgumentTypeError(f"progress must be a function or None, not {progress!r:.60}")
 
 
 def check_switch(name: str, value: Any, optional: bool = False) -> None:

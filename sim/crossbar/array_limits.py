@@ -117,5 +117,5 @@ def array_problems(image: ChipImage) -> Iterator[str]:
         how_far = "through its whole range" if beyond else f"by up to {moved:.2g} levels"
         yield (
             f"A programming pulse at half of v_program_V ({device.v_program_V:g} V) moves a cell {how_far}: "
-            "the chip needs a transistor at every cell, which this model takes for granted, or a lower v_program_V"
+            "the chip needs a transistor at every cell, which this model assumes, or a lower v_program_V"
         )

@@ -196,7 +196,7 @@ def lifetime(
     threshold : accuracy, 0 .. 1
     first, growth : points are worked out after `first` images, then `growth` times as many, and so on
     tolerance : the end is known when the last good and the first bad point are this share apart, or one image
-    limit : images at which the search gives up, at most 10^12
+    limit : largest number of images to search, at most 10^12
     progress : told every point as it is worked out
     programmings : how often the cells have been programmed when it begins; each time leaves an error of its own
     arrays : crossbars of `held(image)`, if they are there already

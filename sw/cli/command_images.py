@@ -33,8 +33,8 @@ Images = Annotated[
     typer.Option(
         "--images",
         metavar="N|FILE.npz",
-        help="How many test images, first ones first; or a file with the arrays images and, where known, labels. Give "
-        "it twice for both.",
+        help="Number of test images, from the first on; or a file with the arrays images and, optionally, labels. "
+        "Can be given twice, for both.",
     ),
 ]
 DataSet = Annotated[
@@ -46,8 +46,8 @@ def check_data(data_set: str | None, data: Path | None) -> None:
     """Raise `ConfigError` for a folder of data sets that nothing would be read from; `data_set` None reads a file."""
     if data is None or data_set not in (None, "digits"):
         return
-    what = "--images names the file" if data_set is None else "data set 'digits' comes with scikit-learn"
-    raise ConfigError("--data", [f"it would do nothing: {what}; leave --data out"])
+    what = "--images names the file" if data_set is None else "data set 'digits' is part of scikit-learn"
+    raise ConfigError("--data", [f"it would have no effect: {what}; leave --data out"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def images_asked(
 ) -> tuple[int | None, Path | None]:
     """The number and the file that `--images` names; None for what it does not.
 
-    settings : of `--set`, in which `data.test_limit` would do nothing beside a file or a `data_set`
+    settings : of `--set`, in which `data.test_limit` would have no effect beside a file or a `data_set`
 
     Raises `SpikeLoomError` for what is neither, for two of a kind, for a `data_set` that is none or that is named
     beside a file; `FileError` for a file that is not there.
@@ -82,7 +82,7 @@ def images_asked(
         else:
             raise SpikeLoomError(f"--images takes a number of images or a file that ends in .npz, not '{value}'")
     if len(numbers) > 1 or len(files) > 1:
-        raise SpikeLoomError("--images may be given twice for a number and a file, not for two of a kind")
+        raise SpikeLoomError("--images may be given twice, for a number and a file, but not for two of the same kind")
     if data_set is not None and data_set not in SHAPES:
         raise SpikeLoomError(f"There is no data set '{data_set}'; --data-set takes {', '.join(SHAPES)}")
     if data_set is not None and files:
@@ -103,7 +103,7 @@ def how_many(tests: TestImages, asked: int | None, name: str = "--images") -> in
     there = len(tests.images)
     if asked is not None and asked > there:
         known = images_in_words(tests.measured_on.facts(there))
-        warn(f"{name} {asked} is more than there are, {known}: all {there} are taken; give a smaller number")
+        warn(f"{name} {asked} is more than there are, {known}: all {there} are used; give a smaller number")
     return there if not asked else min(asked, there)
 
 
@@ -155,7 +155,8 @@ def _from_data_set(chip: Chip, name: str, data: Path | None, limit: int) -> Test
     if pixels != parameters.inputs or classes > parameters.classes:
         raise SpikeLoomError(
             f"Data set '{name}' has images of {pixels} pixels and {classes} classes, but the chip takes "
-            f"{parameters.inputs} pixels and has {parameters.classes} classes; name images that fit with --data-set or "
+            f"{parameters.inputs} pixels and has {parameters.classes} classes; name images of that size with "
+            f"--data-set or "
             "--images FILE.npz"
         )
     tests = load_data(name, data)

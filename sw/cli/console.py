@@ -130,7 +130,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         rows["idle cycles between images, most"] = number(bus["gap_max"])
     if summary["diagnosis"] is not None:
         names = [finding["name"] for finding in summary["diagnosis"]["findings"]]
-        rows["diagnosis"] = f"{', '.join(names)}: see the report" if names else "nothing conspicuous"
+        rows["diagnosis"] = f"{', '.join(names)}: see the report" if names else "no findings"
     print_table(summary["name"], rows)
     Console().print(f"Report: {page}", soft_wrap=True, highlight=False)
 

@@ -90,7 +90,7 @@ class Diagnosis(Sequence[Finding]):
         lines = []
         source = self.source.replace("images", "image", 1) if self.images == 1 else self.source
         if not self.findings:
-            lines.append(f"Nothing conspicuous, measured on {self.images} {source}.")
+            lines.append(f"No findings, measured on {self.images} {source}.")
         else:
             number = "1 finding" if len(self) == 1 else f"{len(self)} findings"
             lines.append(f"{number}, measured on {self.images} {source}:")

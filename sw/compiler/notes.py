@@ -18,8 +18,8 @@ def conversion_notes(chosen: Conversion, config: Config) -> tuple[str, ...]:
     notes = []
     if chosen.offset:
         notes.append(
-            f"{chosen.offset:+.4g} was added to every output of the model, so that output neurons can fire; this "
-            "changes none of its classes."
+            f"{chosen.offset:+.4g} was added to every output of the model, so that output neurons can fire; this does "
+            f"not change its classes."
         )
     if config.convert.normalisation == "auto":
         what = (
@@ -52,6 +52,6 @@ def chip_notes(found: Diagnosis) -> tuple[str, ...]:
         return ()
     agreement = found.stages[-1][1]
     return (
-        f"The chip as configured gives {agreement:.1%} of {found.images} calibration images the class of the network "
-        "as given (see docs/poor-accuracy.md).",
+        f"The chip as configured gives {agreement:.1%} of {found.images} calibration images the class of the original "
+        f"network (see docs/poor-accuracy.md).",
     )

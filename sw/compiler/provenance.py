@@ -78,7 +78,7 @@ class Provenance:
         """One sentence on the network, its data set and its calibration images."""
         network = {
             "unknown": "A network of unknown origin",
-            "own": f"A PyTorch model of the user's own, class {self.model}",
+            "own": f"A user's PyTorch model, class {self.model}",
             "nir": "A network from a NIR file",
             "trained": "A network trained by SpikeLoom",
         }[self.source]

@@ -55,7 +55,7 @@ def _unknown_key(where: list[str], known: Mapping[str, FieldInfo]) -> str:
     *tables, key = where
     gone = _GONE.get(".".join(where))
     if gone is not None:
-        return f"[{tables[0]}] {key} is not a setting any more; {gone}"
+        return f"[{tables[0]}] {key} is no longer a setting; {gone}"
     fields: Any = known
     for table in tables:
         fields = fields_of(fields[table].annotation)

@@ -311,7 +311,7 @@ RULES: tuple[Rule, ...] = (
     # NIR
     Unused(("train.*",), (_NIR,), "whose network is not trained here"),
     Unused(tuple(f"convert.{name}" for name in NOT_NORMALISED), (_NIR,), "whose network is not normalised"),
-    Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learnt or tuned"),
+    Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learned or tuned"),
     Unused(("nir.*",), (Choice("nir.file", ("",)),), "from which the network would come"),
     # devices and programming
     Needs(

@@ -131,8 +131,8 @@ def load_data(name: str, folder: str | os.PathLike[str] | None = None) -> Datase
     named = as_path(folder, "data folder") if folder is not None else os.environ.get(ENVIRONMENT)
     if named is not None and not Path(named).is_dir():
         raise DataError(
-            f"The data folder '{named}' (--data or {ENVIRONMENT}) is not there; name a folder that holds "
-            "the data sets, or none to have them downloaded"
+            f"The data folder '{named}' (--data or {ENVIRONMENT}) is not there; name an existing folder, or omit it "
+            f"to download the data sets"
         )
     place = Path(named) / name if named is not None else None
     if place is None or not _complete(name, place):
@@ -219,13 +219,13 @@ def _idx(path: Path) -> NDArray[np.uint8]:
     """An array from a gzipped IDX file of unsigned bytes: magic 0, 0, 8, dimensions; sizes big-endian; values."""
     raw = _read(path, gzip.decompress)
     if len(raw) < 4 or raw[:3] != b"\0\0\x08":
-        raise DataError(f"'{path}' is not an IDX file of unsigned bytes; put the original file there")
+        raise DataError(f"'{path}' is not an IDX file of unsigned bytes; replace it by the original file")
     header = 4 + 4 * raw[3]
     shape = struct.unpack(f">{raw[3]}I", raw[4:header]) if len(raw) >= header else ()
     if not shape or len(raw) - header != int(np.prod(shape)):
         raise DataError(
-            f"'{path}' is cut off or damaged: it has {len(raw)} bytes, which do not fit its header; "
-            "put the original file there"
+            f"'{path}' is truncated or damaged: it has {len(raw)} bytes, which do not fit its header; "
+            "replace it by the original file"
         )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
@@ -253,13 +253,14 @@ def _cifar_batch(raw: bytes, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.
     """Records of one label byte and 3,072 pixel bytes, planes red, green, blue."""
     if not raw or len(raw) % 3073:
         raise DataError(
-            f"'{path}' is cut off or damaged: {len(raw)} bytes are not a multiple of 3,073; put the original file there"
+            f"'{path}' is truncated or damaged: {len(raw)} bytes are not a multiple of 3,073; replace it by the "
+            f"original file"
         )
     records = np.frombuffer(raw, np.uint8).reshape(-1, 3073)
     if records[:, 0].max() > 9:
         raise DataError(
-            f"'{path}' is damaged: it has a label of {records[:, 0].max()}, and the largest is 9; put the "
-            "original file there"
+            f"'{path}' is damaged: it has a label of {records[:, 0].max()}, and the largest is 9; replace it by the "
+            f"original file"
         )
     return records[:, 1:], records[:, 0].astype(np.int64)
 
@@ -268,6 +269,6 @@ def _read(path: Path, decode: Callable[[bytes], T]) -> T:
     try:
         return decode(path.read_bytes())
     except (gzip.BadGzipFile, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
-        raise DataError(f"'{path}' is cut off or damaged; put the original file there") from error
+        raise DataError(f"'{path}' is truncated or damaged; replace it by the original file") from error
     except OSError as error:
-        raise DataError(f"{readable_error(path, error, 'read')}; put the original file there") from error
+        raise DataError(f"{readable_error(path, error, 'read')}; replace it by the original file") from error

@@ -31,7 +31,7 @@ THETA_ERROR = 0.05
 @kind(
     "dark-input",
     "fault",
-    meaning="The images are nearly black, so inputs fire in few steps or none, and the network as given sees next to "
+    meaning="The images are nearly black, so inputs fire in few steps or none, and the original network sees next to "
     "nothing either.",
     measured=f"The brightest pixel of all images is at most {DARK} of 255. `spikeloom.compile` and `chip.diagnose` "
     "warn of it where they take the images, with the factor that is missing.",

@@ -121,7 +121,7 @@ def one_class(measures: Measures) -> Iterator[Sign]:
 @kind(
     "network-of-one-class",
     "warning",
-    meaning="The network as given has one class for all images, so nothing can be said about the others.",
+    meaning="The original network has one class for all images, so nothing can be said about the others.",
     measured=f"All of {MANY} images or more get one class from the network (from the labels, if there are some, they "
     "would not be "
     "told).",

@@ -119,7 +119,7 @@ class Importer:
         """A result that is thrown away may stand for a change in place, which the trace does not show."""
         for node, value in self.given.items():
             if isinstance(value, Value) and not node.users and node.op != "placeholder":
-                raise UnsupportedError(f"{place(node)} gives what nothing uses; assign it, or take it out")
+                raise UnsupportedError(f"{place(node)} computes a result that is not used; assign it, or remove it")
 
     def _module(self, node: torch.fx.Node, module: nn.Module, where: str) -> Value:
         name = clean_name(str(node.target))

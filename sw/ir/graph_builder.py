@@ -155,7 +155,7 @@ class GraphBuilder:
     def rectifier(self, x: Value, rectifier: Rectifier) -> Value:
         if x.number == 0:
             raise UnsupportedError(
-                f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, take it out"
+                f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, so remove it"
             )
         return self._add(rectifier, (x,), x.shape, self._map(x))
 

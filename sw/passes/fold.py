@@ -134,7 +134,7 @@ class _Folder:
             )
         if x.relu is None:
             raise UnsupportedError(
-                f"ReLU '{node.name}' comes before the first layer; pixels are never negative, take it out"
+                f"ReLU '{node.name}' comes before the first layer; pixels are never negative, so remove it"
             )
         if node.clip < x.clip or node.levels:
             raise UnsupportedError(

@@ -237,8 +237,8 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
         (np.zeros(3), ValueError, "trace must be False, True, 'spikes' or 'full', not array([0., 0., 0.])"),
     ],
     "progress": [
-        (True, TypeError, "progress must be a function, which is told how far it is, or None, not True"),
-        ("bar", TypeError, "progress must be a function, which is told how far it is, or None, not 'bar'"),
+        (True, TypeError, "progress must be a function or None, not True"),
+        ("bar", TypeError, "progress must be a function or None, not 'bar'"),
     ],
 }  # fmt: skip
 KNOWN = {
@@ -397,7 +397,7 @@ def test_a_nir_file_is_written_over_no_file_of_another_kind(tmp_path: Path, monk
     CHIP.save(tmp_path / "mine.loom")
     for name in ("notes.nir", "notes"):
         (tmp_path / name).write_text("mine")
-    lost = "a file that is no NIR file (HDF5) is there and would be lost; choose another name, or remove it"
+    lost = "a file that is no NIR file (HDF5) exists and would be overwritten; choose another name, or remove it"
     for name, sentence in (
         ("notes.nir", lost),
         ("notes", lost),
@@ -447,7 +447,7 @@ WARNING = {
     "multiply by 255 / 15, or give images / 15 in floating point": IMAGES // 17,
     "multiply by 255 / 1, or give images / 1 in floating point": (IMAGES > 99).astype(np.uint8),
     "multiply by 255, since they seem to have been divided by 255 twice": IMAGES / 255 / 255,
-    "every pixel of 7 is 0; give images that show something": IMAGES * np.uint8(0),
+    "every pixel of 7 is 0; give images with content": IMAGES * np.uint8(0),
     "the largest pixel of 7 is 51 of 255, and that of the calibration images 255; scale both alike": IMAGES // 5,
 }
 ONE = {"compile", "compile, validation", "Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Host.infer"}
