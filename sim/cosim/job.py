@@ -58,9 +58,7 @@ def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: b
     for line in lines:
         kind, *fields = line.split()
         if kind == "hang":
-            raise SimulationError(
-                f"The simulation stood still at image {fields[0]}; its record is {folder / 'record.txt'}"
-            )
+            raise SimulationError(f"The simulation stalled at image {fields[0]}; its record is {folder / 'record.txt'}")
         row = len(order)
         if kind == "r":
             order.append(int(fields[0]))

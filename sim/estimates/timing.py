@@ -53,7 +53,7 @@ class Timing:
 def timing(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> Timing:
     """Cycles of images uint8 [images, inputs] that were run one after another, from a result with a trace of spikes."""
     if result.trace is None:
-        raise SpikeLoomError('The result has no trace, which says what vectors were silent: run with trace="spikes"')
+        raise SpikeLoomError('The result has no trace, which shows the all-zero vectors: run with trace="spikes"')
     if len(pixels) != len(result):
         raise SpikeLoomError(f"There are {len(pixels)} images, but {len(result)} results")
     words = image.parameters.pixel_words

@@ -107,7 +107,7 @@ Take one of the two macro files (both define `crossbar_macro`), and give the mac
 
 A macro's `sampled`, `done` and `program_done` must be synchronous to `clk`: the unit has no synchroniser.
 
-All streams are valid/ready: a rising edge of `clk` with both up transfers the payload, which stands still while it
+All streams are valid/ready: a rising edge of `clk` with both up transfers the payload, which is stable while it
 waits.
 
 1. Hold `rst` for a cycle; it is synchronous and active high. Nothing has a value before: there are no `initial` values.

@@ -57,7 +57,7 @@ def test_no_end_and_no_start() -> None:
     assert lifetime_rows(endless)["refresh every"] == "never: not within 40 images"
     wrong = measure_lifetime(CHIP, IMAGES, (LABELS + 2) % 10, SECTION)
     assert wrong["images"] == 0 and wrong["last_good"] is None and wrong["seconds"] == 0.0
-    assert "of no use" in lifetime_rows(wrong)["refresh every"]
+    assert "not possible" in lifetime_rows(wrong)["refresh every"]
     linear = CHIP.with_device(CHIP.device.model_copy(update={"cell": "linear"}))
     with pytest.raises(ValueError, match="A lifetime needs cells that drift"):
         measure_lifetime(linear, IMAGES, LABELS, SECTION)
