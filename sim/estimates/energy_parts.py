@@ -216,11 +216,13 @@ PARTS: tuple[Part, ...] = (
 
 LEFT_OUT: tuple[tuple[str, str], ...] = (
     ("leakage", "of transistors and idle cells: no process is assumed"),
-    ("logic between registers", "multiplexers, addresses and state machines, and data that switch in flip-flops; " "the adders above are the only logic that is counted"),
+    ("logic between registers", "multiplexers, addresses and state machines, and data that switch in flip-flops; "
+     "the adders above are the only logic that is counted"),
     ("clock tree", "trunk and buffers above the flip-flops"),
     ("references", "of converters and drivers, bias currents, regulators and their losses"),
     ("amplifiers at the columns", "that hold columns at 0 V, if they are separate from the converters"),
-    ("programmers and write drivers", "idle during an image; programming has its own table, with its pulses, reads " "and conversions, but without the programmer's memories and logic"),
+    ("programmers and write drivers", "idle during an image; programming has its own table, with its pulses, reads "
+     "and conversions, but without the programmer's memories and logic"),
     ("registers and loading", "writes of settings, biases and thresholds"),
     ("the buses to the host", "AXI interfaces, pads, and the host with its memory"),
 )  # fmt: skip

@@ -52,7 +52,7 @@ class HostLink:
     ----------
     frames : result frames since they were last taken, lines of the bench without `f`
 
-    Raises `SimulationError` where the simulator ends, is stable or does not answer; then it is gone.
+    Raises `SimulationError` if the simulator ends, stalls or does not answer; then it is gone.
     """
 
     def __init__(
