@@ -1,4 +1,4 @@
-"""The page `benchmarks/results.md`: a section a part, so that one can be measured without the others."""
+"""The page `benchmarks/results.md`, section by section, so that each can be measured separately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step controller: lets one vector per step into the first layer, and none after the decision."""
+"""Step controller: admits one vector per step to the first layer, and none after the decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decision of an image's class, and of whether to go on: WINNER-K and the fixed number of steps."""
+"""Decision rule: the class of an image, and whether to stop. WINNER-K, or a fixed number of steps."""
 
 from __future__ import annotations
 

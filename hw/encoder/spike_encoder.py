@@ -1,4 +1,4 @@
-"""From an image's pixels to the first layer's row codes, step by step."""
+"""Encodes an image's pixels as the first layer's row codes, step by step."""
 
 from __future__ import annotations
 

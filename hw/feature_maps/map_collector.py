@@ -1,4 +1,4 @@
-"""From a layer's neuron groups to its map: a word per position."""
+"""Assembles a layer's neuron groups into its feature map, one word per position."""
 
 from __future__ import annotations
 

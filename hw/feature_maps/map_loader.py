@@ -1,4 +1,4 @@
-"""From the encoder's vector to the image's map: channel planes become words of all channels, a position per cycle."""
+"""Writes the encoder's vector to the image's map: channel planes become words of all channels, position by position."""
 
 from __future__ import annotations
 

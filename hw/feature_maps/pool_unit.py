@@ -1,4 +1,4 @@
-"""Pooling of one map into another: the spikes of the busiest input of a window, or the average of its spikes."""
+"""Max and average pooling of a feature map: the spike of the most active input of a window, or the average."""
 
 from __future__ import annotations
 

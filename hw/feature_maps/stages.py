@@ -1,4 +1,4 @@
-"""How the stages of a unit with maps are joined: one after another in every step, each from maps to a map."""
+"""Connects the stages of an accelerator with feature maps: they run one after another in every step."""
 
 from __future__ import annotations
 

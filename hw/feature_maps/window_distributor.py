@@ -1,4 +1,4 @@
-"""From a stage's vectors to the copies of its crossbar, which take them in turn."""
+"""Distributes a stage's vectors to the replicas of its crossbar, in turn."""
 
 from __future__ import annotations
 

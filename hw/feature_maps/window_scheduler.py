@@ -1,4 +1,4 @@
-"""From the maps of a step to a crossbar layer's vectors: the rows of one output position after another."""
+"""Gathers a crossbar layer's input vectors from the feature maps (im2col), one output position after another."""
 
 from __future__ import annotations
 

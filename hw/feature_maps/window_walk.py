@@ -1,4 +1,4 @@
-"""The order in which the words of windows are read: every window once, in order, nothing outside the map."""
+"""Order in which the words of windows are read: every window once, in order, with addresses inside the map."""
 
 from __future__ import annotations
 

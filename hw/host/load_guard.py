@@ -1,4 +1,4 @@
-"""Load session: the unit takes images only after everything in it was loaded for this build, whole and undamaged."""
+"""Load session: images are accepted only after a complete and undamaged load for this build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan as words of 32 bits, which a chip shows to its host.
+"""The plan of stages as words of 32 bits, which a chip presents to its host.
 
     image       channels, height, width
     a stage     kind (0 crossbar, 1 max, 2 average) | number of windows << 8 | (copies - 1) << 16

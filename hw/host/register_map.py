@@ -1,4 +1,4 @@
-"""What a host sees over a bus: every register with its byte address, declared once.
+"""The host's view of the bus: every register with its byte address, declared once.
 
 A byte address is four times a load address of `hw.interfaces.registers`, so that the run-time registers and biases keep
 their place: bits 25 .. 18 select the scope (0 the unit, l + 1 layer l), bits 17 .. 2 the offset in it. The host's own

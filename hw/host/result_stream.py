@@ -1,4 +1,4 @@
-"""Result frames: an answer, and what it cost, as words of 64 bits that stay until they are taken."""
+"""Result frames: a result and its counters, as words of 64 bits that are stable until accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payload layouts of the streams between the blocks and of the unit's frames, in one place."""
+"""Payload layouts of the streams between the blocks and of the frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write and verify: brings the cells of a layer to their target conductances."""
+"""Write-verify programming: brings the cells of a layer to their target conductances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a layer's neuron groups to the next layer's input vector."""
+"""Assembles a layer's neuron groups into the next layer's input vector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Input codings: how a pixel becomes row codes, step by step. A class per kind; `CODINGS` has them all.
+"""Input codings: how a pixel becomes row codes, step by step. One class per kind; all of them are in `CODINGS`.
 
 The hardware is `hw.encoder.spike_encoder`, the reference `sim.reference.encoder`. docs/extending.md says how to add
 one.

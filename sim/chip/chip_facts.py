@@ -1,4 +1,4 @@
-"""What a chip is, in a line, in rows and as plain values: network, cells, input coding, decision rule, devices."""
+"""Description of a chip as one line, as rows and as plain values: network, cells, coding, decision rule, devices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run over images returns, at every level, and the comparison that holds the levels to the same bits."""
+"""Results of a run, and bit-exact comparison between reference, Verilog and host."""
 
 from __future__ import annotations
 

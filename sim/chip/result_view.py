@@ -1,4 +1,4 @@
-"""A result as people and programs look at it: in a line, in rows, as columns and as a pandas data frame."""
+"""Views of a result: as one line, as rows, as columns and as a pandas data frame."""
 
 from __future__ import annotations
 

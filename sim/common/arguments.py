@@ -1,4 +1,4 @@
-"""What users hand to functions besides images, checked alike everywhere: labels, numbers, switches, functions."""
+"""Checks of user arguments other than images, the same everywhere: labels, numbers, switches, functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short tables of (name, value) rows, as text and as HTML that stands alone in any page.
+"""Short tables of (name, value) rows, as text and as self-contained HTML.
 
 What notebooks and interpreters show of a chip, a result or a summary. Texts are escaped, styles are written into the
 elements, and nothing is loaded.

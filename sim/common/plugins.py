@@ -1,4 +1,4 @@
-"""What is registered from outside of the source tree: packages name a function in an entry point, which registers it.
+"""Registration from outside the source tree: packages name a function in an entry point, which is called.
 
 An entry point of a group in `GROUPS` names a function without arguments, such as `my_package.cells:register`, which
 calls `sim.devices.effects.register_effect` and the like. All are called once a process, when a registry is first asked

@@ -1,4 +1,4 @@
-"""The addressed random numbers of `sim.common.random_words`, compiled: words, and Gaussians.
+"""The addressed random numbers of `sim.common.random_words`, compiled: words and Gaussians.
 
 A Gaussian is a quantile read from a table of 65,536 entries, indexed by a half word: no transcendental function is
 evaluated at draw time, so scalar and vectorised code give the same bits.

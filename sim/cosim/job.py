@@ -1,4 +1,4 @@
-"""Files of one co-simulation job: what the bench reads, and the record it leaves."""
+"""Files of one co-simulation job: the inputs of the bench, and its record."""
 
 from __future__ import annotations
 

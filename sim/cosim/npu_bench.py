@@ -1,4 +1,4 @@
-"""Text of the Verilog test bench around a generated chip: it feeds images, plays registers, and records the run.
+"""Text of the Verilog test bench around a generated chip: it sends images and register writes, and records the run.
 
 The bench works from files in the folder it runs in, so that Python is needed for the analog array only:
 

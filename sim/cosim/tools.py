@@ -1,4 +1,4 @@
-"""Where the simulators are, and the environment they need."""
+"""Finds the simulators and sets the environment that they need."""
 
 from __future__ import annotations
 

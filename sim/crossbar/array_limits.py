@@ -1,4 +1,4 @@
-"""Currents of the arrays, and what is asked of wires, drivers and half-selected cells that they do not bear.
+"""Currents in the arrays, and demands on wires, drivers and half-selected cells that exceed their limits.
 
 The device model computes any conductance and any tile. Whether drivers and wires of a chip could carry the currents is
 another question, answered here from the programmed levels, to first order:

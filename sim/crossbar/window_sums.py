@@ -1,4 +1,4 @@
-"""Sums of windows that overlap: every value of a map is added to all the reads that have it among their rows.
+"""Sums over overlapping windows: every value of a map is added to all reads that have it among their rows.
 
 A 3 x 3 convolution reads each spike nine times. Instead of nine lists of rows (`sim.crossbar.row_sums`), each spike is
 taken once: the reads of one line of output positions that have it are neighbours, and so are the weights that it meets

@@ -1,4 +1,4 @@
-"""The effects of the devices, one small class each, and the list of them all.
+"""The device effects, one small class each, and the list of all of them.
 
     levels -> device variation -> programming error -> stuck cells -> IR drop
 

@@ -1,4 +1,4 @@
-"""IR drop: the resistance of the wires between the cells, exactly, as effective conductances.
+"""IR drop: the exact effect of the wires' resistance, as effective conductances.
 
 A tile of R rows and M physical columns (the p and n columns of a weight side by side: p0 n0 p1 n1 ...):
 

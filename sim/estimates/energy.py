@@ -1,4 +1,4 @@
-"""Energy of every image: events times coefficients.
+"""Energy per image: events times coefficients.
 
 An image's energy is the sum over the parts of `sim.estimates.energy_parts` of events * scale * coefficient.
 Coefficients are intervals [low, typical, high] of `sim.chip.device_config.Energy`: figures of the literature for other

@@ -1,4 +1,4 @@
-"""What an image's energy is made of: one list of parts, from which tables, report, summary and documentation come.
+"""Parts of the energy per image: one list, from which tables, report, summary and documentation are generated.
 
 A part counts an event (`sim.estimates.energy_events`), says which coefficient of `sim.chip.device_config.Energy` it
 costs, and where the default comes from. The energy of a part is the sum over its places of events * scale *

@@ -1,4 +1,4 @@
-"""The memories of a unit, and how many words of each are read and written for an image.
+"""The memories of the accelerator, and the number of words of each that are read and written per image.
 
 Every memory of the elaborated hardware (`hw.export.structure`) is here or in `NOT_BOOKED`, with its size: the tests
 hold the list to it, so that none can be forgotten.

@@ -1,4 +1,4 @@
-"""Clock cycles of images by the formulas of `hw.npu`, without the Verilog: what its counters say of a row of images.
+"""Clock cycles per image by the formulas of `hw.npu`, without the Verilog, as its counters report them.
 
 Assumed: pixels and results never wait for the host, and the crossbars answer in the cycles of the chip image. Then the
 words of image i come from the cycle after the result of image i - 2 on, since there are two encoders, and with W words

@@ -1,4 +1,4 @@
-"""Images that are legal and surely a slip: nearly black, all alike, or unlike those that the chip was calibrated with.
+"""Images that are valid but almost certainly a mistake: nearly black, all alike, or unlike the calibration images.
 
 The bounds rest on all 151,797 images of digits, MNIST, Fashion-MNIST and the first batch of CIFAR-10: the largest pixel
 of the darkest one is 111 of 255. A single image may be dark, a set of them is not.

@@ -1,4 +1,4 @@
-"""Images of users as pixels, with the one check behind every function that takes images; pixels as words of frames."""
+"""User images as pixels, with the check used by every function that takes images; pixels as words of frames."""
 
 from __future__ import annotations
 

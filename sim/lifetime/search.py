@@ -1,4 +1,4 @@
-"""Images that a chip whose cells drift classifies before its accuracy falls under a threshold.
+"""Number of images that a chip with drifting cells classifies before its accuracy falls below a threshold.
 
 Accuracy after N images is that of a set of test images on the chip as it is then, its cells held where they are. There
 are two ways to N:

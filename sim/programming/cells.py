@@ -1,4 +1,4 @@
-"""Memristor cells that answer programming pulses and verify reads: one compiled function for each.
+"""Response of memristor cells to programming pulses and verify reads: one compiled function for each.
 
 A cell has a conductance G that an up pulse raises and a down pulse lowers; nothing sets it at once. Of a linear cell:
 

@@ -1,4 +1,4 @@
-"""The reference's pooling units: spikes of a map in, spikes of a smaller map out, each channel on its own.
+"""The reference's pooling units: spikes of a feature map in, spikes of a smaller map out, channel by channel.
 
 In the phase that shifts by s = K - 1 - p, for a window of n inputs in the order dy, dx:
 

@@ -1,4 +1,4 @@
-"""Pictures of chips and results, as matplotlib axes: the report's, for notebooks and scripts.
+"""Plots of chips and results, as matplotlib axes: those of the report, for notebooks and scripts.
 
     from spikeloom import plots
     axes = plots.energy(chip, chip.cosim(images[:20]))

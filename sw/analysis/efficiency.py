@@ -1,4 +1,4 @@
-"""Operations per image and operations per joule, beside published chips.
+"""Operations per image and operations per joule, compared with published chips.
 
 A multiplication and an addition are two operations, as is usual. Which of them count is a choice, so there are three:
 

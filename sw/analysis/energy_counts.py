@@ -1,4 +1,4 @@
-"""Energy as a table: events per image, joules per event, and their products, which add up to the energies shown.
+"""Energy as a table: events per image, joules per event, and their products, which sum to the energies shown.
 
 Every number of a table comes from one result, and each is computed from those before it, so that whoever multiplies the
 events of the report with the coefficients gets its energies to the last digit. Sums are exact (`math.fsum`).

@@ -1,4 +1,4 @@
-"""Lifetime and refresh interval of a chip whose cells drift, as the plain values that a report and a command show."""
+"""Lifetime and refresh interval of a chip with drifting cells, as plain values for a report and a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the clock cycles of a network with windows go: crossbars that work, that wait for windows, windows that wait.
+"""Clock cycles of a network with windows: crossbars that work or wait for windows, windows that wait for crossbars.
 
 A crossbar is read once per window, so a convolution's windows go through it one after another: the data path stalls
 while each is applied to the weights, unless the weights are there more than once [J. K. Eshraghian et al.,

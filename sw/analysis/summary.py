@@ -1,4 +1,4 @@
-"""The numbers of a run as one nested dictionary: what `summary.json` holds and the report's page prints.
+"""The numbers of a run as one nested dictionary: the contents of `summary.json`, shown by the report.
 
 A number that is not known is None (null in the file): nothing is estimated in the place of a step that did not run.
 """

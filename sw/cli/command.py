@@ -1,4 +1,4 @@
-"""What every command of `spikeloom` shares: its options, and errors that are one sentence and an exit code."""
+"""Shared by every command of `spikeloom`: options, and errors as one sentence and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images a command takes: those of a run, of a weight image's own data set, of `--data-set`, or of a file."""
+"""The images used by a command: those of a run, of a weight image's data set, of `--data-set`, or of a file."""
 
 from __future__ import annotations
 

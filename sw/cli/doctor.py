@@ -1,4 +1,4 @@
-"""Which tools are there, in which version, what is missing and how to get it."""
+"""Required tools, their versions, and how to install missing ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`spikeloom paper NAME`: a paper's experiments again."""
+"""`spikeloom paper NAME`: reproduces a paper's experiments."""
 
 from __future__ import annotations
 

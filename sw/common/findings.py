@@ -1,4 +1,4 @@
-"""What a diagnosis says: findings, each with cause, size and remedy, and what they were measured on."""
+"""Findings of a diagnosis, each with cause, size and remedy, and the images they were measured on."""
 
 from __future__ import annotations
 

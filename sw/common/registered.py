@@ -1,4 +1,4 @@
-"""The modules of what is registered from outside of the source tree, as a part of what results depend on."""
+"""The modules of extensions registered from outside the source tree, as a part of what results depend on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that come along with the program: the examples, and among them the driver in C.
+"""Files included in the package: the examples, among them the C driver.
 
 In a checkout they lie in its folder `examples`; the wheel has the same files as `spikeloom/examples`.
 """

@@ -1,4 +1,4 @@
-"""What conversion chose, in sentences: for `Chip.notes`, the report and `summary.json`."""
+"""Choices of the conversion, as sentences for `Chip.notes`, the report and `summary.json`."""
 
 from __future__ import annotations
 

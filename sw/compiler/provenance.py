@@ -1,4 +1,4 @@
-"""Where a chip comes from: its network, its calibration images, its data set if it has one, and versions.
+"""Origin of a chip: its network, its calibration images, its data set if it has one, and versions.
 
 It stands in the weight image, so that a chip that is loaded still knows what it is. There are no dates and no paths in
 it: the same network, images and programs give the same bytes.

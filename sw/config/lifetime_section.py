@@ -1,4 +1,4 @@
-"""The table [lifetime]: whether and how it is measured how long cells that drift last."""
+"""The table [lifetime]: whether and how the lifetime of cells that drift is measured."""
 
 from __future__ import annotations
 

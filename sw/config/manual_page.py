@@ -1,4 +1,4 @@
-"""docs/configuration.md, made from the configuration's own classes, so that the page cannot go out of date.
+"""docs/configuration.md, generated from the configuration's classes so that it is always up to date.
 
 Write it anew with `python -m spikeloom.sw.config.manual_page > docs/configuration.md`.
 """

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a configuration, in sentences: the key, what is allowed, what was given."""
+"""Configuration errors found by pydantic, as sentences: the key, what is allowed, what was given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table [nir]: a network from a NIR file in the place of a trained one, and what the file leaves open."""
+"""The table [nir]: a network from a NIR file instead of a trained one, and properties that the file does not define."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every rule that concerns more than one field of a configuration, in one list.
+"""All rules that concern more than one field of a configuration, in one list.
 
 `sw.config.config.Config` checks the list, `sw.config.manual_page` writes it on docs/configuration.md, and the tests
 walk it: a field that is not at its default changes what a run gives, or breaks one of these rules.

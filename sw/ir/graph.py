@@ -1,4 +1,4 @@
-"""A model as a handful of frozen dataclasses, as importers make it: operations, and which reads which.
+"""A model as frozen dataclasses, as made by importers: operations, and which reads which.
 
 `sw.passes.fold` turns a `Graph` into a `sw.ir.network.Network` of crossbar layers and pooling units, and everything
 after works on that. Values are in PyTorch's order: (channel * height + y) * width + x.

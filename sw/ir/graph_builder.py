@@ -1,4 +1,4 @@
-"""Puts a `Graph` together, node by node, and refuses what does not fit, with the operation's name and place.
+"""Builds a `Graph`, node by node, and refuses what does not fit, with the operation's name and position.
 
 Every importer works through it. A `Value` is what an operation of the model gives: the map that carries it, and its
 shape as the model knows it, (channels, height, width) or, once flattened, (values,).

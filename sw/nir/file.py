@@ -1,4 +1,4 @@
-"""A NIR file as a graph, or a sentence on what of the file is not one; and where one may be written."""
+"""A NIR file as a graph, or a message on what is not valid in it; and where one may be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NIR's nodes, one function each: what is made of them in our graph, and what of them is refused."""
+"""NIR's nodes, one function each: their conversion to our graph, and what is refused."""
 
 from __future__ import annotations
 

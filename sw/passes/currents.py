@@ -1,4 +1,4 @@
-"""What a layer's columns add up before its ReLU, and the operations that fold into it exactly.
+"""Sums of a layer's columns before its ReLU, and the operations that fold into them exactly.
 
 `Currents` has a part for every window; a part is a matrix [outputs, rows] whose rows are in the order of
 `hw.params.plan`. Batch norms, biases, average pooling and joins change the matrices; nothing of them is left on the

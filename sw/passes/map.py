@@ -1,4 +1,4 @@
-"""Integer levels onto tiles and registers: the hardware's parameters and the programmed chip image."""
+"""Maps integer levels to tiles and registers: the hardware's parameters and the programmed chip image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the output neurons work: an offset that all classes have in common, and the threshold.
+"""Operating point of the output neurons: an offset common to all classes, and the threshold.
 
 A number added to all logits changes no class of the model, but output neurons fire only above 0 and only once per step:
 logits that are all negative give no spikes, and all large ones a spike of every class in every step. So the offset and

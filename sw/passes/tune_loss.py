@@ -1,4 +1,4 @@
-"""The loss that tuning makes small, measured on calibration images; and tuning as a pass.
+"""The loss minimised by tuning, measured on calibration images; and tuning as a pass.
 
     loss = sum over layers of C_l S_l(P) / R_l                                                          [WK eq. 6]
 

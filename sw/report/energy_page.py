@@ -1,4 +1,4 @@
-"""The tables of docs/energy.md, made from the list of parts, so that the page cannot go out of date.
+"""The tables of docs/energy.md, generated from the list of parts so that the page is always up to date.
 
 Between `<!-- NAME: begin -->` and `<!-- NAME: end -->` stands the table NAME. They are written
 anew by `python -m spikeloom.sw.report.energy_page docs/energy.md`.

@@ -1,4 +1,4 @@
-"""The text and arrays of a weight image, of this version or an earlier one, as the chip they are of."""
+"""Text and arrays of a weight image, of this or an earlier version, converted to the chip they describe."""
 
 from __future__ import annotations
 

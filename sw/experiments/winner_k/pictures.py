@@ -1,4 +1,4 @@
-"""Pictures of the paper again, with our numbers: Figures 3, 4, 7 and 8, from `results.json` alone.
+"""The paper's pictures with our numbers: Figures 3, 4, 7 and 8, from `results.json` alone.
 
 Where the paper's text or tables give a number, it is drawn beside ours. The same numbers give the same bytes.
 """

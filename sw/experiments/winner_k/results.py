@@ -1,4 +1,4 @@
-"""`results.json`: means over the seeds, with spreads, beside the paper's numbers."""
+"""`results.json`: means over the seeds, with standard deviations, and the paper's numbers."""
 
 from __future__ import annotations
 

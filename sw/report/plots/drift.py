@@ -1,4 +1,4 @@
-"""Pictures of drift: read pulses of the rows, what they do to every level, and accuracy against images."""
+"""Plots of drift: read pulses of the rows, their effect on every level, and accuracy against images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of feature maps: how often every neuron of one image's layers fired, where it is in its map."""
+"""Plots of feature maps: how often every neuron of one image's layers fired, at its position in the map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report's pictures: one function each, numbers in, `matplotlib` figure out, one style.
+"""Plots of the report: one function each, numbers in, `matplotlib` figure out, one style.
 
 Where a function has `axes`, it draws into those that it is given, and returns their figure.
 

@@ -1,4 +1,4 @@
-"""Pictures of programming by pulses: where the cells ended, how many pulses it took, and where cells failed."""
+"""Plots of programming by pulses: final conductances, number of pulses, and failed cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of where a network's clock cycles go, stage by stage."""
+"""Plot of a network's clock cycles, stage by stage."""
 
 from __future__ import annotations
 

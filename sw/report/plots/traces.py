@@ -1,4 +1,4 @@
-"""Pictures of what happens inside the chip: spikes and membranes of one image, conductances of one tile."""
+"""Plots of the chip's internals: spikes and membranes of one image, conductances of one tile."""
 
 from __future__ import annotations
 
