@@ -58,7 +58,7 @@ NETWORKS = (
 
 
 def convolution(network: Network) -> dict[str, Any]:
-    """Images a second of the ANN, the reference and the Verilog; clock cycles counted and by the formula."""
+    """Images per second of the ANN, the reference and the Verilog; clock cycles counted and by the formula."""
     model, images = _model(network)
     start = time.perf_counter()
     chip = spikeloom.compile(
@@ -109,7 +109,7 @@ def _median(work: Callable[[], Any], runs: int = 3) -> float:
 
 
 def _ann(model: nn.Module, images: NDArray[np.uint8]) -> float:
-    """Images a second of the network in floating point, all images in a batch."""
+    """Images per second of the network in floating point, all images in a batch."""
     x = torch.from_numpy(images.astype(np.float32) / 255.0)
     with torch.no_grad():
         model(x)

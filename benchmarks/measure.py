@@ -68,7 +68,7 @@ def _ideal(chip: ProgrammedChip) -> ProgrammedChip:
 
 
 def reference(mnist: Mnist, images: int = 10_000, runs: int = 3) -> dict[str, float]:
-    """Images a second of the integer reference, with noisy and with ideal devices; arrays programmed before."""
+    """Images per second of the integer reference, with noisy and with ideal devices; arrays programmed before."""
     pixels = mnist.images[:images]
     out: dict[str, float] = {}
     for name, chip in (("noisy", mnist.chip), ("ideal", _ideal(mnist.chip))):
@@ -81,7 +81,7 @@ def reference(mnist: Mnist, images: int = 10_000, runs: int = 3) -> dict[str, fl
 
 
 def rtl(mnist: Mnist, images: int = 2_000, runs: int = 3) -> dict[str, float]:
-    """Images and clock cycles a second of the Verilog under Verilator, all workers, without the build."""
+    """Images and clock cycles per second of the Verilog under Verilator, all workers, without the build."""
     pixels = mnist.images[:images]
     start = time.perf_counter()
     chip = Simulator.build(mnist.chip)
@@ -140,7 +140,7 @@ def bus(chip: ProgrammedChip, pixels: NDArray[np.uint8], runs: int = 3) -> dict[
 
 
 def macro(mnist: Mnist, reads: int = 300) -> dict[str, float]:
-    """Microseconds of Python a layer read of the first layer (a fifth of the rows driven), noise on and off."""
+    """Microseconds of Python per layer read of the first layer (a fifth of the rows driven), noise on and off."""
     rng = np.random.default_rng(0)
     rows = ["".join(rng.choice(["0", "1"], 784, p=[0.8, 0.2])) for _ in range(reads)]
     out = {}

@@ -55,7 +55,7 @@ def main() -> None:
         for index, layer in enumerate(report.layers):
             cells = layer.wanted.size
             print(
-                f"Layer {index}: {cells} cells, {layer.pulses / cells:.1f} pulses a cell, "
+                f"Layer {index}: {cells} cells, {layer.pulses / cells:.1f} pulses per cell, "
                 f"{int(layer.first.failed.sum())} failed, second pass over {int(layer.second.sum())} starts"
             )
 

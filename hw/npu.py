@@ -39,7 +39,7 @@ class Npu(wiring.Component):
 
     Members
     -------
-    pixels : In(stream of pixels_layout), `pixel_words` words an image; ready unless the unit holds two whole images
+    pixels : In(stream of pixels_layout), `pixel_words` words per image; ready unless the unit holds two whole images
     seed : In(128), seed of the rate coding, taken with the image's first word
     tag : In(16), any number to tell images apart, taken with the image's first word
     drop : In(1), forget the image whose words are still coming; it gives no result. No effect if there is none; no

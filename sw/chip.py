@@ -72,7 +72,7 @@ class Chip(Compiled):
     def config(self) -> Config:
         """The run's configuration. Another one can be set, as far as it concerns what is done with a finished chip:
         the tables [cosim] and [lifetime], and `data.test_limit`. It is checked; `spikeloom.errors.ConfigError` says
-        what is wrong, or would do nothing.
+        what is wrong, or would have no effect.
         """
         return self._config
 
@@ -80,7 +80,7 @@ class Chip(Compiled):
     def config(self, config: Config) -> None:
         given = Config.load(config)
         unused = [
-            f"{name} would do nothing: a chip is finished; compile it again" for name in fixed(self._config, given)
+            f"{name} would have no effect: a chip is finished; compile it again" for name in fixed(self._config, given)
         ]
         if unused:
             raise ConfigError("chip.config", unused)
@@ -216,7 +216,7 @@ class Chip(Compiled):
         Parameters
         ----------
         images : typical ones, as for `predict`; more than 2,000 are thinned out to as many
-        labels : their classes, integers [images]; without them classes are held to those of the network as given, and
+        labels : their classes, integers [images]; without them classes are held to those of the original network, and
             for a chip that was loaded, which does not know it, to those of its integers on ideal devices
 
         Raises `TypeError` or `ValueError` for images or labels that do not fit.

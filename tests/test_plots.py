@@ -59,7 +59,7 @@ def test_energy() -> None:
     found = CHIP.energy(RESULT, IMAGES)
     ax = plots.energy(CHIP, RESULT, IMAGES)
     widths = [bar.get_width() for bar in ax.patches]  # type: ignore[attr-defined]
-    unit = {"energy an image (pJ)": 1e-12, "energy an image (nJ)": 1e-9}[ax.get_xlabel()]
+    unit = {"energy per image (pJ)": 1e-12, "energy per image (nJ)": 1e-9}[ax.get_xlabel()]
     assert widths == pytest.approx([found[name]["typical"] / unit for name in plots.COMPONENTS])
     assert len(plots.energy(CHIP, RESULT).patches) == len(widths) - 1  # without the clock's part
 
@@ -126,7 +126,7 @@ WRONG = [
     (
         lambda: plots.raster(CHIP, SPIKES, axes=[1, 2]),
         ValueError,
-        "^axes must be 3 matplotlib axes for raster, one a layer",
+        "^axes must be 3 matplotlib axes for raster, one per layer",
     ),
     (lambda: plots.energy(CHIP, PLAIN, axes=3), TypeError, "^axes must be matplotlib axes, .* not int$"),
     (lambda: plots.steps_histogram(make_chip(20, 5), PLAIN), ValueError, "^The result is of another chip"),

@@ -1,4 +1,4 @@
-"""The host's registers as a C header, the same for every build: what differs between builds is read from the chip."""
+"""The host registers as a C header, the same for every build: differences between builds are read from the chip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manual's page of the host's registers, `docs/hardware/host/register_map.md`, from their declaration."""
+"""The manual page of the host registers, `docs/hardware/host/register_map.md`, from their declaration."""
 
 from __future__ import annotations
 

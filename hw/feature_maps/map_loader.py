@@ -1,4 +1,4 @@
-"""From the encoder's vector to the image's map: channel planes become words of all channels, a position a cycle."""
+"""Writes the encoder's vector to the image's map: channel planes become words of all channels, position by position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["MapLoader"]
 
 class _State(enum.IntEnum):
     EMPTY = 0  # the map may be written, and is not
-    WRITE = 1  # a position a cycle
+    WRITE = 1  # a position per cycle
     OFFER = 2  # the map is complete; until the step is let in
     READ = 3  # until the step's last reader is done with it
 

@@ -1,4 +1,4 @@
-"""How the stages of a unit with maps are joined: one after another in every step, each from maps to a map."""
+"""Connects the stages of an accelerator with feature maps: they run one after another in every step."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def join_maps(
     """Join encoder, gates and layers by maps, as the plan says.
 
     encoder -> loader -> map_0; admission gate -> stage 0 -> stage 1 -> ... -> last stage. What goes from stage to stage
-    is one word a step, "all maps so far are complete" (`step_layout`): a stage that gets it reads its maps, writes its
-    own, and hands it on. So a map is read only when it is complete, and written only when its readers are done with it,
-    but for map 0, of which the loader writes the next step when its last reader says `released`. The last stage's
+    is one word per step, "all maps so far are complete" (`step_layout`): a stage that gets it reads its maps, writes
+    its own, and hands it on. So a map is read only when it is complete, and written only when its readers are done with
+    it, but for map 0, of which the loader writes the next step when its last reader says `released`. The last stage's
     vector passes the final gate. Of a stage with replicas, one scheduler gathers for all of them, a distributor gives
     the vectors to the cores in turn, every core's collector writes a bank of the map, and the step is handed on when
     all of them are done.

@@ -1,4 +1,4 @@
-"""From the collectors of a stage's replicas to the stage: its map is complete when all their parts are."""
+"""Combines the collectors of a stage's replicas: the map is complete when all parts are."""
 
 from __future__ import annotations
 

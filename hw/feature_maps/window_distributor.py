@@ -1,4 +1,4 @@
-"""From a stage's vectors to the replicas of its crossbar, which take them in turn."""
+"""Distributes a stage's vectors to the replicas of its crossbar, in turn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class WindowDistributor(wiring.Component):
     theirs. Vectors go on in order: one whose replica has not yet taken the one before waits, and all behind it.
 
     Cycles: a vector is taken in the cycle in which it is offered if its replica's register is empty, or its vector is
-    taken in that cycle; the replica sees it in the next one. A vector a cycle.
+    taken in that cycle; the replica sees it in the next one. A vector per cycle.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class WindowDistributor(wiring.Component):
     Members
     -------
     i : In(stream of vector_layout of all positions), positions 0 .. of a step in order
-    o_<c> : Out(stream of vector_layout of replica c), `positions` vectors a step, in order
+    o_<c> : Out(stream of vector_layout of replica c), `positions` vectors per step, in order
 
     Raises
     ------

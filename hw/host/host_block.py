@@ -1,4 +1,4 @@
-"""The host's registers in hardware: decodes accesses, guards what they may change, keeps errors and events."""
+"""The host registers in hardware: decodes and checks accesses, stores errors and events."""
 
 from __future__ import annotations
 

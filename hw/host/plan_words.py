@@ -1,4 +1,4 @@
-"""A plan as words of 32 bits, which a chip shows to its host.
+"""The plan of stages as words of 32 bits, which a chip presents to its host.
 
     image       channels, height, width
     a stage     kind (0 crossbar, 1 max, 2 average) | number of windows << 8 | (replicas - 1) << 16
@@ -80,7 +80,7 @@ def plan_of(words: Sequence[int]) -> Plan | None:
             stage = None if known is None else known.of_words(number, windows, replicas, len(channels))
             if stage is None:
                 raise SpikeLoomError(
-                    f"A stage of kind {kind} with {len(windows)} windows and {replicas} replicas is none that is known"
+                    f"A stage of kind {kind} with {len(windows)} windows and {replicas} replicas is not known"
                 )
             stages.append(stage)
             channels += [number] * len(stage.layers)

@@ -1,4 +1,4 @@
-"""What a host sees over a bus: every register with its byte address, declared once.
+"""The host's view of the bus: every register with its byte address, declared once.
 
 A byte address is four times a load address of `hw.interfaces.registers`, so that the run-time registers and biases keep
 their place: bits 25 .. 18 select the scope (0 the unit, l + 1 layer l), bits 17 .. 2 the offset in it. The host's own
@@ -220,7 +220,7 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("row_bits", 2, "ro", "bits of a row code", "bits", value=lambda p: p.row_bits),
     HostRegister("tile_rows", 3, "ro", "most rows of a tile", value=lambda p: p.tile_rows),
     HostRegister("tile_columns", 4, "ro", "most columns of a tile", value=lambda p: p.tile_columns),
-    HostRegister("lanes", 5, "ro", "ADCs a row tile", value=lambda p: p.lanes),
+    HostRegister("lanes", 5, "ro", "ADCs per row tile", value=lambda p: p.lanes),
     HostRegister("adc_bits", 6, "ro", "bits of an ADC", "bits", value=lambda p: p.adc_bits),
     HostRegister("max_gain_shift", 7, "ro", "largest gain", "bits", value=lambda p: p.max_gain_shift),
     HostRegister("max_theta", 8, "ro", "largest theta", "conductance steps", value=lambda p: p.max_theta),

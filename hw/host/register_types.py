@@ -1,4 +1,4 @@
-"""What a declaration of a host's register is made of; the declarations are in `hw.host.register_map`."""
+"""Types for the declarations of host registers in `hw.host.register_map`."""
 
 from __future__ import annotations
 

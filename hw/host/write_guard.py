@@ -1,4 +1,4 @@
-"""Judges a host's write by its address, its strobes and the unit's state, before anything happens."""
+"""Checks a host's write by its address, its strobes and the accelerator's state, before it takes effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clock cycles: the formulas of `Npu` with maps and of `Programmer`, and bounds for whoever waits for an answer."""
+"""Clock cycles: the formulas of `Npu` with feature maps and of `Programmer`, and upper bounds for timeouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of which a chip has one: input codings and decision rules, each kind a class, all of them in a registry.
+"""Kinds of which a chip has one, input codings and decision rules: each is a class, all of them in a registry.
 
 A registry (`Kinds`) holds the kinds that the unit has in hardware, and those that a program adds: by a call of
 `register`, which an entry point of the registry's group may do (`hw.params.plugins`). The words of the

@@ -71,7 +71,7 @@ class LayerParameters:
     row_bits : bits of a row code: 1 (spike) or 8 (the first layer's DAC; full scale is 255)
     tile_rows, tile_columns : most rows and columns of a tile; at most 65,536 rows, the 16 bits of a row's number when
         cells are programmed
-    lanes : ADCs a row tile, and neuron circuits; column i is converted by lane i % lanes in group i // lanes
+    lanes : ADCs per row tile, and neuron circuits; column i is converted by lane i % lanes in group i // lanes
     adc_bits : bits of an ADC, 1 .. 16; 1 is the sense amplifier with codes -1, 0, +1 [BS]
     max_gain_shift, max_theta, max_bias : largest values the run-time registers may take (bias: largest magnitude), at
         most 15, 2^31 - 1 and 2^31 - 1, since a register write has 32 bits
@@ -228,7 +228,7 @@ class NpuParameters:
     layers : LayerParameters of every layer, first to last
     plan : what every layer reads; if not given, that of a chain of dense layers, inputs of one equal outputs of the one
         before
-    phases : K, phases a period; 1 is rate coding [WS 4.1]
+    phases : K, phases per period; 1 is rate coding [WS 4.1]
     max_steps : largest T_max the widths allow for
     encoder_lanes : pixels encoded in one cycle
     pulse_cycles : clock cycles a read pulse drives the rows, >= 1
@@ -319,7 +319,7 @@ class NpuParameters:
 
     @property
     def pixel_words(self) -> int:
-        """Words of encoder_lanes pixels an image."""
+        """Words of encoder_lanes pixels per image."""
         return ceil_div(self.inputs, self.encoder_lanes)
 
     @property

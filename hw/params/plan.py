@@ -1,4 +1,4 @@
-"""Feature maps and windows: what every layer of a unit reads, and from where.
+"""Feature maps and windows: what every stage reads, and from where.
 
 A map is what a stage makes in one step: channels at positions, height x width of them; position y * width + x. Map 0 is
 the image, map s + 1 what stage s makes. A stage is a crossbar that is read once for every position of its output map,
@@ -51,7 +51,7 @@ class LayerPlacement:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All stages, first to last; the last is a crossbar with a single position: one output a class.
+    """All stages, first to last; the last is a crossbar with a single position: one output per class.
 
     Parameters
     ----------

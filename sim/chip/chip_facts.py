@@ -1,4 +1,4 @@
-"""What a chip is, in a line, in rows and as plain values: network, cells, input coding, decision rule, devices."""
+"""Description of a chip as one line, as rows and as plain values: network, cells, coding, decision rule, devices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def chip_line(chip: ProgrammedChip) -> str:
 def chip_facts(chip: ProgrammedChip) -> dict[str, Any]:
     """Plain values for `chip` of `summary.json`.
 
-    `sizes` are the pixels and the channels of every crossbar stage; `cells` are those that hold weights, two a pair,
+    `sizes` are the pixels and the channels of every crossbar stage; `cells` are those that hold weights, two per pair,
     replicas of crossbars counted; `effects` are the settings of [device] that make cells differ from their levels,
     where they are not 0. `k` is None with rules that have none.
     """

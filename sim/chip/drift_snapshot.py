@@ -1,4 +1,4 @@
-"""How far the cells of a chip have drifted, between two images of a stream."""
+"""State of a chip's drifting cells between two images of a stream."""
 
 from __future__ import annotations
 

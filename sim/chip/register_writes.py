@@ -1,4 +1,4 @@
-"""The register writes that make a chip of a unit."""
+"""The register writes that configure an accelerator for a chip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run over images returns, at every level, and the comparison that holds the levels to the same bits."""
+"""Results of a run, and bit-exact comparison between reference, Verilog and host."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Trace:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One row an image.
+    """One row per image.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class Result:
         return html_table("Result", result_rows(self))
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The result as a table: NumPy arrays by column, a row an image; see `sim.chip.result_view.result_columns`."""
+        """The result as a table: NumPy arrays by column, a row per image; see `sim.chip.result_view.result_columns`."""
         return result_columns(self)
 
     def to_dataframe(self) -> Any:

@@ -1,4 +1,4 @@
-"""The grids of whole numbers that a chip is counted in: currents, noise powers, codes of cells."""
+"""The integer grids on which a chip is computed: currents, noise powers, codes of cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users hand to functions besides images, checked alike everywhere: labels, numbers, switches, functions."""
+"""Checks of user arguments other than images, the same everywhere: labels, numbers, switches, functions."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def check_labels(labels: Any, count: int, classes: int | None = None, what: str 
     if array.dtype.kind not in "iu" and not one_hot:
         whole = array.dtype.kind == "b" or (array.dtype.kind == "f" and bool(np.all(array == np.rint(array))))
         hint = ": use labels.astype(int), or .long()" if whole else ""
-        raise ArgumentTypeError(f"{what} must be integers, one an image, not {array.dtype}{hint}")
+        raise ArgumentTypeError(f"{what} must be integers, one per image, not {array.dtype}{hint}")
     if array.shape != (count,):
         hint = ""
         if one_hot:
             hint = ": use labels.argmax(1) of one-hot rows"
         elif array.size == count:
             hint = ": use labels.reshape(-1)"
-        raise SpikeLoomError(f"{what} must have shape ({count},), one an image, not {array.shape}{hint}")
+        raise SpikeLoomError(f"{what} must have shape ({count},), one per image, not {array.shape}{hint}")
     wrong = np.flatnonzero(array < 0 if classes is None else (array < 0) | (array >= classes))
     if len(wrong):
         first = f"that of image {wrong[0]} is {array[wrong[0]]}"
@@ -88,9 +88,7 @@ def check_trace(trace: Any) -> TraceKind:
 def check_progress(progress: Any) -> None:
     """Raise `TypeError` for what can neither be called nor is None."""
     if progress is not None and not callable(progress):
-        raise ArgumentTypeError(
-            f"progress must be a function, which is told how far it is, or None, not {progress!r:.60}"
-        )
+        raise ArgumentTypeError(f"progress must be a function or None, not {progress!r:.60}")
 
 
 def check_switch(name: str, value: Any, optional: bool = False) -> None:
@@ -147,5 +145,5 @@ def _array(values: Any, what: str) -> NDArray[Any]:
         return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
     except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
         raise ArgumentTypeError(
-            f"{what} must be a list or array of integers, one an image, not {values!r:.60}"
+            f"{what} must be a list or array of integers, one per image, not {values!r:.60}"
         ) from error

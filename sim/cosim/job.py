@@ -1,4 +1,4 @@
-"""Files of one co-simulation job: what the bench reads, and the record it leaves."""
+"""Files of one co-simulation job: the inputs of the bench, and its record."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ def read_record(folder: Path, chip: ProgrammedChip, ids: NDArray[np.int64], trac
     for line in lines:
         kind, *fields = line.split()
         if kind == "hang":
-            raise SimulationError(
-                f"The simulation stood still at image {fields[0]}; its record is {folder / 'record.txt'}"
-            )
+            raise SimulationError(f"The simulation stalled at image {fields[0]}; its record is {folder / 'record.txt'}")
         row = len(order)
         if kind == "r":
             order.append(int(fields[0]))

@@ -1,4 +1,4 @@
-"""Co-simulation: the generated Verilog under Verilator or Icarus, the analog array played by the device model.
+"""Co-simulation: the generated Verilog in Verilator or Icarus, with the device model in place of the analog array.
 
 The images of a run are independent (every random draw is addressed by image number), so they are split over worker
 processes, each a simulator of its own. Where cells drift they are not: one simulator takes them all in order, or each

@@ -1,4 +1,4 @@
-"""A built simulator of one chip's Verilog: made with Verilator or Icarus, kept by what determines it, run on jobs."""
+"""A built simulator of one chip's Verilog: made with Verilator or Icarus, cached by what determines it, run on jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Currents of the arrays, and what is asked of wires, drivers and half-selected cells that they do not bear.
+"""Currents in the arrays, and demands on wires, drivers and half-selected cells that exceed their limits.
 
 The device model computes any conductance and any tile. Whether drivers and wires of a chip could carry the currents is
 another question, answered here from the programmed levels, to first order:
@@ -6,11 +6,12 @@ another question, answered here from the programmed levels, to first order:
     row current     V_read * sum over the row's cells in a tile (p and n) of G
     tile current    the sum of its rows' currents, all driven at once
     loss            R * sum over the row's cells of j G_j, j = 1, 2, ... from the driver on: the share of V_read that is
-                    lost along the row at its last cell, for R ohm a segment (superposition of the undisturbed currents)
+                    lost along the row at its last cell, for R ohm per segment (superposition of the undisturbed
+                    currents)
 
 Limits. A wire of 1 um x 0.5 um at 2 MA / cm^2, the order of what interconnect bears against electromigration [ITRS
-2011, Interconnect], carries 10 mA; row drivers are sized for no more. With 1 ohm a segment, the order of narrow copper
-at the pitch of such cells, a loss of a third is far beyond what calibration takes up.
+2011, Interconnect], carries 10 mA; row drivers are sized for no more. With 1 ohm per segment, the order of narrow
+copper at the pitch of such cells, a loss of a third is far beyond what calibration takes up.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def array_problems(chip: ProgrammedChip) -> Iterator[str]:
     if device.wire_ohm == 0.0 and far.loss > _LOSS:
         share = "all" if far.loss >= 1.0 else f"{far.loss:.0%}"
         yield (
-            f"Wires are ideal ([device] wire_ohm 0), but with {far.ohm:g} ohm a segment the last cells of a row of "
+            f"Wires are ideal ([device] wire_ohm 0), but with {far.ohm:g} ohm per segment the last cells of a row of "
             f"layer '{far.layer}' would lose {share} of the read voltage; set wire_ohm to see what that does, or lower "
             f"g_max_S ({device.g_max_S:g}) or [crossbar] tile_columns"
         )
@@ -116,5 +117,5 @@ def array_problems(chip: ProgrammedChip) -> Iterator[str]:
         how_far = "through its whole range" if beyond else f"by up to {moved:.2g} levels"
         yield (
             f"A programming pulse at half of v_program_V ({device.v_program_V:g} V) moves a cell {how_far}: "
-            "the chip needs a transistor at every cell, which this model takes for granted, or a lower v_program_V"
+            "the chip needs a transistor at every cell, which this model assumes, or a lower v_program_V"
         )

@@ -1,4 +1,4 @@
-"""A chip whose cells drift, as a run over a stream of images uses it: its own crossbars, and counts of row pulses.
+"""A chip with drifting cells during a stream of images: its own crossbars, and counts of row pulses.
 
 Places in the stream are numbers of images since the cells were programmed first. Conductances are renewed at every
 multiple of `drift_every`. Before the image at every multiple of `refresh_every` but 0 all cells are programmed anew;

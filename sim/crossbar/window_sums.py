@@ -1,4 +1,4 @@
-"""Sums of windows that overlap: every value of a map is added to all the reads that have it among their rows.
+"""Sums over overlapping windows: every value of a map is added to all reads that have it among their rows.
 
 A 3 x 3 convolution reads each spike nine times. Instead of nine lists of rows (`sim.crossbar.row_sums`), each spike is
 taken once: the reads of one line of output positions that have it are neighbours, and so are the weights that it meets
@@ -36,7 +36,7 @@ class WindowScatter:
     Attributes
     ----------
     order : int32 [rows], the crossbar's row at each place of the row order above
-    windows : int32 [windows, 6]: where the map's positions begin in the list, positions, channels, weights a channel
+    windows : int32 [windows, 6]: where the map's positions begin in the list, positions, channels, weights per channel
         (kernel height x width), where its positions begin in `bounds`, where its values begin in `loads`
     bounds : int32, segments of position p of window w: bounds[windows[w, 4] + p] .. bounds[windows[w, 4] + p + 1] - 1
     segments : int32 [segments, 3]: first read, reads, and place in the row order that channel 0 meets the first one at;

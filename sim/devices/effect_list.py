@@ -1,4 +1,4 @@
-"""What an effect of the devices is, and the list of them: built-in ones, and those registered from outside.
+"""Definition of a device effect, and the list of effects: built-in ones, and those registered from outside.
 
 Programming, drift, the accuracy breakdown, the diagnosis, the example bench's ideal chip and the checks of a
 configuration go by the list; the entries themselves are in `sim.devices.effects`.
@@ -35,11 +35,11 @@ class Draws(Protocol):
         ...
 
     def normals(self, purpose: Purpose | int, shape: tuple[int, ...], programming: int = 0) -> Conductance:
-        """One standard Gaussian a cell."""
+        """One standard Gaussian per cell."""
         ...
 
     def uniforms(self, purpose: Purpose | int, shape: tuple[int, ...]) -> Conductance:
-        """One number in 0 <= x < 1 a cell."""
+        """One number in 0 <= x < 1 per cell."""
         ...
 
 

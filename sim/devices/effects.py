@@ -1,4 +1,4 @@
-"""The effects of the devices, one small class each, and the list of them all.
+"""The device effects, one small class each, and the list of all of them.
 
     levels -> device variation -> programming error -> stuck cells -> IR drop
 
@@ -38,7 +38,7 @@ __all__ = [
 class DeviceVariation:
     """Spread from cell to cell, fixed for a chip: G <- max(0, G * (1 + sigma * N)).
 
-    N is a standard Gaussian a cell that never changes, not even on reprogramming. A relative, normal spread is the
+    N is a standard Gaussian per cell that never changes, not even on reprogramming. A relative, normal spread is the
     common first-order model (for example in IBM's analog AI hardware kit and Sandia's CrossSim); valid up to some 30 %,
     beyond that measured distributions are closer to log-normal, and truncation at 0 shifts the mean.
     """

@@ -1,4 +1,4 @@
-"""Energy of every image: events times coefficients.
+"""Energy per image: events times coefficients.
 
 An image's energy is the sum over the parts of `sim.estimates.energy_parts` of events * scale * coefficient.
 Coefficients are intervals [low, typical, high] of `sim.chip.device_config.Energy`: figures of the literature for other
@@ -40,7 +40,7 @@ def neuron_updates(chip: ProgrammedChip, result: Result) -> NDArray[np.int64]:
 def energy(
     chip: ProgrammedChip, result: Result, end: Literal["low", "typical", "high"] = "typical"
 ) -> dict[str, NDArray[np.float64]]:
-    """Joules an image, float64 [images], for each of `sim.estimates.energy_parts.COMPONENTS`, with all coefficients at
+    """Joules per image, float64 [images], for each of `sim.estimates.energy_parts.COMPONENTS`, with all coefficients at
     one end.
 
     `control` is there only where the result counts clock cycles: that of the Verilog does, the reference's does not.

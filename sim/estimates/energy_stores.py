@@ -1,4 +1,4 @@
-"""The memories of a unit, and how many words of each are read and written for an image.
+"""The memories of the accelerator, and the number of words of each that are read and written per image.
 
 Every memory of the elaborated hardware (`hw.export.structure`) is here or in `NOT_BOOKED`, with its size: the tests
 hold the list to it, so that none can be forgotten.
@@ -104,7 +104,7 @@ def _neurons(events: Events) -> list[Store]:
 
 
 def _maps(events: Events) -> list[Store]:
-    """A word a position: written once a step, read as the windows of all stages go over it."""
+    """A word per position: written once per step, read as the windows of all stages go over it."""
     p = events.parameters
     plan = p.plan
     if plan.is_dense_chain:

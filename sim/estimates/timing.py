@@ -1,8 +1,8 @@
-"""Clock cycles of images by the formulas of `hw.npu`, without the Verilog: what its counters say of a row of images.
+"""Clock cycles per image by the formulas of `hw.npu`, without the Verilog, as its counters report them.
 
 Assumed: pixels and results never wait for the host, and the crossbars answer in the cycles of the programmed chip. Then
 the words of image i come from the cycle after the result of image i - 2 on, since there are two encoders, and with W
-words an image, first word in cycle F_i and result in cycle R_i (0 before the first image):
+words per image, first word in cycle F_i and result in cycle R_i (0 before the first image):
 
     F_i = max(R_(i-2), F_(i-1) + W - 1) + 1        O_i(1) = max(F_i + 2 W + 1, R_(i-1) + 1)
     R_i = E_i(last step) + 1                       cycles = R_i - max(F_i, R_(i-1))
@@ -53,7 +53,7 @@ class Timing:
 def timing(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> Timing:
     """Cycles of images uint8 [images, inputs] that were run one after another, from a result with a trace of spikes."""
     if result.trace is None:
-        raise SpikeLoomError('The result has no trace, which says what vectors were silent: run with trace="spikes"')
+        raise SpikeLoomError('The result has no trace, which shows the all-zero vectors: run with trace="spikes"')
     if len(pixels) != len(result):
         raise SpikeLoomError(f"There are {len(pixels)} images, but {len(result)} results")
     words = chip.parameters.pixel_words

@@ -63,7 +63,7 @@ def window_activity(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Res
     """
     trace = result.trace
     if trace is None:
-        raise SpikeLoomError('Windows that had spikes are known of a traced result only (trace="spikes")')
+        raise SpikeLoomError('Windows with spikes are known only for a traced result (trace="spikes")')
     plan, phases = chip.parameters.plan, chip.parameters.phases
     count, steps = len(pixels), int(result.steps.max())
     encoder = encoder_of(chip, pixels, result.ids)

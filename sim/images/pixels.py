@@ -1,4 +1,4 @@
-"""Images of users as pixels, with the one check behind every function that takes images; pixels as words of frames."""
+"""User images as pixels, with the check used by every function that takes images; pixels as words of frames."""
 
 from __future__ import annotations
 
@@ -123,15 +123,14 @@ def _as_kind(array: NDArray[Any]) -> str:
 
 
 _NORMALISED = (
-    "they seem to be normalised, so give them as they were before, and put mean and deviation into the model's first "
-    "layer"
+    "they seem to be normalised: give the original pixels, and fold mean and deviation into the model's first layer"
 )
 
 
 def _in_range(pixels: NDArray[Any]) -> str:
     """How values outside 0 .. 1 come into it."""
     if not np.isfinite(pixels).all():
-        return "replace what is NaN or infinite"
+        return "replace values that are NaN or infinite"
     low, high = float(pixels.min()), float(pixels.max())
     if low < 0.0:
         return "use .clip(0, 1)" if low > -1e-3 and high < 1.001 else _NORMALISED

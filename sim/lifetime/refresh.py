@@ -1,4 +1,4 @@
-"""Refreshing a chip whose cells drift: how many images at most until they must be programmed anew, and what that costs.
+"""Refreshing a chip with drifting cells: the longest interval between programmings, and its cost.
 
 An interval of N images keeps the accuracy if it is not under the threshold N images after a programming, when the
 cells are worst. Programming without an error gives the same cells each time, so that one lifetime says it. Programming

@@ -1,4 +1,4 @@
-"""Images that a chip whose cells drift classifies before its accuracy falls under a threshold.
+"""Number of images that a chip with drifting cells classifies before its accuracy falls below a threshold.
 
 Accuracy after N images is that of a set of test images on the chip as it is then, its cells held where they are. There
 are two ways to N:
@@ -196,7 +196,7 @@ def lifetime(
     threshold : accuracy, 0 .. 1
     first, growth : points are worked out after `first` images, then `growth` times as many, and so on
     tolerance : the end is known when the last good and the first bad point are this share apart, or one image
-    limit : images at which the search gives up, at most 10^12
+    limit : largest number of images to search, at most 10^12
     progress : told every point as it is worked out
     programmings : how often the cells have been programmed when it begins; each time leaves an error of its own
     arrays : crossbars of `frozen(chip)`, if they are there already

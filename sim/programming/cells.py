@@ -1,11 +1,11 @@
-"""Memristor cells that answer programming pulses and verify reads: one compiled function for each.
+"""Response of memristor cells to programming pulses and verify reads: one compiled function for each.
 
 A cell has a conductance G that an up pulse raises and a down pulse lowers; nothing sets it at once. Of a linear cell:
 
     up    G <- min(G_max, G + a dG pulse_up   (1 - soft_bounds x)       D P)     x = (G - G_min) / (G_max - G_min)
     down  G <- max(G_min, G - a dG pulse_down (1 - soft_bounds (1 - x)) D P)
-    D = max(0, 1 + device_sigma Nd), one Nd a cell for life        P = max(0, 1 + pulse_sigma N), one N a pulse
-    verify read: code = clip(rint((G (1 + read_sigma N) - G_min) / dG * 8), 0, 1023), one N a read
+    D = max(0, 1 + device_sigma Nd), one Nd per cell for life        P = max(0, 1 + pulse_sigma N), one N per pulse
+    verify read: code = clip(rint((G (1 + read_sigma N) - G_min) / dG * 8), 0, 1023), one N per read
 
 with amplitude a in levels (a whole number of eighths). A driven cell gets the voltage that its write driver has for
 the code of its last verify read and the step asked for, and D P is a factor on the pulse's time

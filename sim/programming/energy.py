@@ -1,4 +1,4 @@
-"""Energy of programming: pulses, verify reads, and the converters that the reads go through.
+"""Energy of programming: pulses, verify reads, and the converters used by the reads.
 
 With L the sum of (V / V_program)^2 G / dG * 1024 over the pulses, L' that of G / dG * 1024 over the verify
 reads (`sim.programming.cells`). A linear cell's pulse has V = V_program and the conductance before it, at any

@@ -1,4 +1,4 @@
-"""The passes of write-verify as whoever drives the Programmers plans them: targets, outcomes, second starts.
+"""The passes of write-verify as planned by a host: targets, results, second starts.
 
 pass 1    every cell, to the code of its level, 8 a level
 pass 2    (fault-aware) partners of failed cells, and whatever else the Programmer does at the same starts

@@ -1,4 +1,4 @@
-"""Write-verify of whole layers: what the hardware's Programmer does to the cells, without the hardware.
+"""Write-verify of whole layers: the effect of the hardware's Programmer on the cells, without the hardware.
 
 A cell is read; while its code is further than the window from its target, and it has tries left, it gets a pulse
 towards the target and is read again. Cells do not disturb one another and have draws of their own, so programming a

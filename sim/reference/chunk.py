@@ -1,4 +1,4 @@
-"""A chunk of images through the reference, all together: step by step, stage by stage, until they are decided."""
+"""A chunk of images through the reference, in parallel: step by step, stage by stage, until they are decided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference of the decision: which class leads, by how much, and whether the rule ends the image.
+"""The decision in the reference: which class leads, by how much, and whether the rule ends the image.
 
 Every level in Python decides here: the integer reference, the network in real numbers, learning and evidence. A class
 per rule of `hw.params.decision_rules`; the hardware is `hw.decision.terminator`.

@@ -8,7 +8,7 @@ With pixel x = 0 .. 255 of an image, in step t = 1, 2, ... with phase p = (t - 1
     RATE     spike where u < x + (x >> 7), u = 8 random bits of the pixel's lane
     ANALOG   the row code is x itself
 
-A spike is code 1 on 1-bit rows, 255 on 8-bit rows. RATE: one xorshift128 generator an image, whose state moves on by
+A spike is code 1 on 1-bit rows, 255 on 8-bit rows. RATE: one xorshift128 generator per image, whose state moves on by
 one step a word of E = encoder_lanes pixels; the lanes read it through `hw.encoder.random_source`. Both are linear over
 GF(2), so the E random bytes of a state are the XOR of 32 table rows, one for each 4 bits of the state.
 """

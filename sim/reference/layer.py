@@ -1,4 +1,4 @@
-"""One layer of the reference, for a chunk of images: its windows are read, digitised and given to its neurons.
+"""One layer of the reference, for a chunk of images: its windows are read, digitised and passed to its neurons.
 
 The reads of an image in a step are taken position by position. Sums, codes and flags of the reads live only within a
 block of images that fits into a processor's cache, so memory does not grow with the number of positions.

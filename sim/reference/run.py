@@ -2,7 +2,7 @@
 
 Images are taken in chunks, a chunk a thread; within a chunk all images go through a step together, stage by stage, and
 leave when they are decided. Random draws are addressed by the image's number, so results depend neither on chunks nor
-on the company an image is in. Analog inputs drive the same rows in every step: the first layer's sums are made once an
+on the company an image is in. Analog inputs drive the same rows in every step: the first layer's sums are made once per
 image.
 
 Cells that drift make the stream's order count. Images are then taken in blocks of `drift_every`, counted from

@@ -1,4 +1,4 @@
-"""The reference of every kind of stage that makes a map of maps alone; that of crossbars is `sim.reference.layer`.
+"""The reference of every stage kind except crossbars (`sim.reference.layer`): feature maps in, feature maps out.
 
 Pooling takes each channel on its own. In the phase that shifts by s = K - 1 - p, for a window of n inputs in the order
 dy, dx:

@@ -1,4 +1,4 @@
-"""Pictures of chips and results, as matplotlib axes: the report's, for notebooks and scripts.
+"""Plots of chips and results, as matplotlib axes: those of the report, for notebooks and scripts.
 
     from spikeloom import plots
     axes = plots.energy(chip, chip.cosim(images[:20]))
@@ -89,21 +89,21 @@ def confusion_matrix(chip: Chip, result: Result, labels: Any, axes: Axes | None 
 
 
 def raster(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
-    """Every spike of one image until its decision, a panel a layer.
+    """Every spike of one image until its decision, a panel per layer.
 
     result : with a trace, of `predict(..., trace="spikes")`
     image : row of the result
     """
     trace, steps = _traced(chip, result, image, 'trace="spikes"')
     names = [layer_label(layer.name) for layer in chip.programmed.layers]
-    panels = _many(axes, "raster, one a layer", 9.4, 1.4 + 1.45 * len(names), rows=len(names))
+    panels = _many(axes, "raster, one per layer", 9.4, 1.4 + 1.45 * len(names), rows=len(names))
     part = trace.part(np.array([image]))
     overview.raster([part.unpacked(layer)[0, :steps] for layer in range(len(names))], names, axes=panels.tolist())
     return panels
 
 
 def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
-    """Membranes of one image after the reset until its decision, and the threshold, a panel a layer, first replicas
+    """Membranes of one image after the reset until its decision, and the threshold, a panel per layer, first replicas
     only.
 
     result : with a full trace, of `predict(..., trace="full")`
@@ -113,7 +113,7 @@ def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] |
     if trace.membranes is None:
         raise SpikeLoomError("The result's trace has spikes only, and no membranes: run with trace='full'")
     own = [layer for layer, place in enumerate(chip.parameters.plan.placements) if place.replica == 0]
-    panels = _many(axes, "membranes, one a layer", 9.4, 0.9 + 1.9 * len(own), rows=len(own))
+    panels = _many(axes, "membranes, one per layer", 9.4, 0.9 + 1.9 * len(own), rows=len(own))
     overview.membranes(
         [trace.membranes[layer][image, :steps] for layer in own],
         [layer_label(chip.programmed.layers[layer].name) for layer in own],

@@ -1,4 +1,4 @@
-"""What the report shows beyond a run's results: curves, one traced image and conductance maps, computed on demand."""
+"""Data of the report beyond a run's results: curves, one traced image and conductance maps, computed on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a chip without running an image: the parts of `summary.json` that are about the chip alone."""
+"""Facts about a chip that need no images: the parts of `summary.json` that describe only the chip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations an image and operations a joule, beside published chips.
+"""Operations per image and operations per joule, compared with published chips.
 
 A multiplication and an addition are two operations, as is usual. Which of them count is a choice, so there are three:
 
@@ -88,7 +88,7 @@ def efficiency(
 
 
 def _tops_per_W(operations: float, joules: dict[str, float] | None) -> dict[str, float] | None:
-    """Most operations a joule at the lowest energy; None without an energy."""
+    """Most operations per joule at the lowest energy; None without an energy."""
     if joules is None or joules["low"] <= 0.0:
         return None
     return {end: operations / joules[cost] * 1e-12 for end, cost in zip(ENDS, reversed(ENDS), strict=True)}

@@ -1,4 +1,4 @@
-"""Energy as a table: events an image, joules an event, and their products, which add up to the energies shown.
+"""Energy as a table: events per image, joules per event, and their products, which sum to the energies shown.
 
 Every number of a table comes from one result, and each is computed from those before it, so that whoever multiplies the
 events of the report with the coefficients gets its energies to the last digit. Sums are exact (`math.fsum`).
@@ -29,7 +29,7 @@ def activity_means(chip: ProgrammedChip, result: Result) -> dict[str, list[float
 
 
 def energy_table(chip: ProgrammedChip, result: Result | None) -> dict[str, Any]:
-    """`COMPONENTS` and `total`, each {"low", "typical", "high"} joules an image; `events`, the rows that they are made
+    """`COMPONENTS` and `total`, each {"low", "typical", "high"} joules per image; `events`, the rows that they are made
     of; and `left_out`, what is in none of them.
 
     A row has `component`, `part`, `event` in words, `activity` (the key of `activity_means`, or None), `places` (where,

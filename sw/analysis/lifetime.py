@@ -1,4 +1,4 @@
-"""Lifetime and refresh interval of a chip whose cells drift, as the plain values that a report and a command show."""
+"""Lifetime and refresh interval of a chip with drifting cells, as plain values for a report and a command."""
 
 from __future__ import annotations
 
@@ -106,6 +106,6 @@ def _pace(chip: ProgrammedChip, pixels: NDArray[np.uint8], images_per_s: float) 
     if images_per_s * seconds > 1.0:
         raise SpikeLoomError(
             f"[lifetime] images_per_s must be at most {1.0 / seconds:,.0f}, the rate of images back to back "
-            f"({cycles:,.1f} clock cycles an image at {chip.clock_Hz:g} Hz), not {images_per_s:g}"
+            f"({cycles:,.1f} clock cycles per image at {chip.clock_Hz:g} Hz), not {images_per_s:g}"
         )
     return 1.0 / images_per_s, cycles

@@ -1,4 +1,4 @@
-"""What the report shows of the mapping: maps, windows and tiles of every stage, and the tile reads that were saved."""
+"""Mapping data of the report: maps, windows and tiles of every stage, and the tile reads that were saved."""
 
 from __future__ import annotations
 

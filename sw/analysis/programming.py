@@ -1,4 +1,4 @@
-"""What the report shows of programming by pulses: numbers, what the cells hold, and the accuracy that was left."""
+"""Programming data of the report: numbers, conductances of the cells, and the resulting accuracy."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Where the clock cycles of a network with windows go: crossbars that work, that wait for windows, windows that wait.
+"""Clock cycles of a network with windows: crossbars that work or wait for windows, windows that wait for crossbars.
 
-A crossbar is read once a window, so a convolution's windows go through it one after another: the data path stalls while
-each is applied to the weights, unless the weights are there more than once [J. K. Eshraghian et al., "Memristor-based
-binarized spiking neural networks", IEEE Nanotechnology Magazine 16, 2022]. The numbers are those of the formula that
-the Verilog is held to (`hw.params.cycles`), with the spikes of the first images of a run.
+A crossbar is read once per window, so a convolution's windows go through it one after another: the data path stalls
+while each is applied to the weights, unless the weights are there more than once [J. K. Eshraghian et al.,
+"Memristor-based binarized spiking neural networks", IEEE Nanotechnology Magazine 16, 2022]. The numbers are those of
+the formula that the Verilog is held to (`hw.params.cycles`), with the spikes of the first images of a run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The numbers of a run as one nested dictionary: what `summary.json` holds and the report's page prints.
+"""The numbers of a run as one nested dictionary: the contents of `summary.json`, shown by the report.
 
 A number that is not known is None (null in the file): nothing is estimated in the place of a step that did not run.
 """
@@ -137,7 +137,7 @@ def summarise(
     the activity it is made of, clock cycles and latency are those of the Verilog's images where it was run, else
     energy and activity are those of the reference's; steps, tile reads and drift those of the result with more images.
 
-    Accuracies are 0 .. 1, energies joules an image (means; {"low", "typical", "high"}), latencies seconds. The
+    Accuracies are 0 .. 1, energies joules per image (means; {"low", "typical", "high"}), latencies seconds. The
     parameters are those of
     `sw.report.report.write_report`; `programming` is that of `sw.analysis.programming.programming_summary`, `strategy`
     and `tuning` are those of `sw.analysis.decision`, `drift` is that of `sw.analysis.drift.drift_summary`, `data_path`

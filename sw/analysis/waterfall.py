@@ -1,4 +1,4 @@
-"""Where did the accuracy go? The network after every stage of conversion, on the same images."""
+"""Accuracy breakdown: the network after every stage of the conversion, on the same images."""
 
 from __future__ import annotations
 

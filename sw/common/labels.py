@@ -1,4 +1,4 @@
-"""Names as titles and tables show them."""
+"""Names as shown in titles and tables."""
 
 from __future__ import annotations
 

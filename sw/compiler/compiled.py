@@ -1,4 +1,4 @@
-"""What `compile_model` makes and a weight image holds: a programmed chip, and what is known of how it came about.
+"""Result of `compile_model` and content of a weight image: a programmed chip, and information about its compilation.
 
 Plain data: `sw.chip.Chip` adds what a user does with it, and analysis, diagnosis, export and report read it without
 knowing `Chip`.

@@ -1,4 +1,4 @@
-"""All passes in a row, from a PyTorch model to a programmed chip; `spikeloom.compile` diagnoses it too."""
+"""All passes in order, from a PyTorch model to a programmed chip; `spikeloom.compile` also diagnoses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields of the chip's answers that a configuration can outgrow: what the result frames of its buses hold."""
+"""Fields of the chip's results that a configuration can exceed: the contents of result frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules that effects of devices and kinds of cells bring along: options of [device] that do nothing, where and why."""
+"""Rules of device effects and cell kinds: options of [device] that have no effect, when and why."""
 
 from __future__ import annotations
 

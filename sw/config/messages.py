@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a configuration, in sentences: the key, what is allowed, what was given."""
+"""Configuration errors found by pydantic, as sentences: the key, what is allowed, what was given."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _unknown_key(where: list[str], known: Mapping[str, FieldInfo]) -> str:
         return renamed
     gone = _GONE.get(".".join(where))
     if gone is not None:
-        return f"[{tables[0]}] {key} is not a setting any more; {gone}"
+        return f"[{tables[0]}] {key} is no longer a setting; {gone}"
     fields: Any = known
     for table in tables:
         fields = fields_of(fields[table].annotation)

@@ -1,4 +1,4 @@
-"""Every rule that concerns more than one field of a configuration, in one list.
+"""All rules that concern more than one field of a configuration, in one list.
 
 `sw.config.config.Config` checks the list, `sw.config.manual_page` writes it on docs/configuration.md, and the tests
 walk it: a field that is not at its default changes what a run gives, or breaks one of these rules.
@@ -318,7 +318,7 @@ RULES: tuple[Rule, ...] = (
     # NIR
     Unused(("train.*",), (_NIR,), "whose network is not trained here"),
     Unused(tuple(f"convert.{name}" for name in NOT_NORMALISED), (_NIR,), "whose network is not normalised"),
-    Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learnt or tuned"),
+    Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learned or tuned"),
     Unused(("nir.*",), (Choice("nir.file", ("",)),), "from which the network would come"),
     # devices and programming
     Needs(

@@ -1,4 +1,4 @@
-"""Numbers of images, which address their random draws: a warning where they are used again for other images."""
+"""Image numbers, which address random draws: a warning if they are reused for other images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision rule learnt from validation images, as a pass: trajectories, Q-learning, and the direct search.
+"""Learning the decision rule from validation images, as a pass: trajectories, Q-learning, and the direct search.
 
 Learnt on the chip's own devices, with cells that drift held where programming left them: the rule must not depend on
 the order of the images.

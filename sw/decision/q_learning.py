@@ -1,4 +1,4 @@
-"""The termination strategy learnt by Q-learning: Ma and Zhou, ASPDAC 2021, Algorithm 1 and Figure 5 [WK 4.1].
+"""Learning the stopping threshold k by Q-learning: Ma and Zhou, ASPDAC 2021, Algorithm 1 and Figure 5 [WK 4.1].
 
 States: START before the first step; WIN_n when an image first leads by n; TER_n where it is stopped there; END where
 T_max stops it. In START the only way is on. In WIN_n there are two actions, go on and terminate. With every image

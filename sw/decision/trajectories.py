@@ -1,4 +1,4 @@
-"""Score trajectories of labelled images, and what every WINNER-K rule would have made of them.
+"""Score trajectories of labelled images, and the outcome of every WINNER-K rule on them.
 
 One run with the fixed rule tells all rules apart: until an image stops, its draws and scores are the same whatever the
 rule. So the lead of the best class after every step, and whether that class is the right one, give the exact decision

@@ -1,4 +1,4 @@
-"""Kinds of findings that are causes: the images, and what the registers and cells of a layer hold."""
+"""Kinds of findings that are causes: the images, and the contents of a layer's registers and cells."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ THETA_ERROR = 0.05
 @kind(
     "dark-input",
     "fault",
-    meaning="The images are nearly black, so inputs fire in few steps or none, and the network as given sees next to "
+    meaning="The images are nearly black, so inputs fire in few steps or none, and the original network sees next to "
     "nothing either.",
     measured=f"The brightest pixel of all images is at most {DARK} of 255. `spikeloom.compile` and `chip.diagnose` "
     "warn of it where they take the images, with the factor that is missing.",
@@ -177,8 +177,8 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
     f"{THETA_ERROR:.0%} of their power or more (not asked of a chip that was loaded).",
     remedy="Scale the input, or the layer's weights, so that a spike moves a membrane by a thousandth of its "
     "threshold or "
-    "more. Of a NIR file of IF neurons: give `spikeloom.read_nir(..., dt=...)` the seconds a step that it was trained "
-    "with.",
+    "more. Of a NIR file of IF neurons: give `spikeloom.read_nir(..., dt=...)` the seconds per step that it was "
+    "trained with.",
     group="registers",
 )
 def theta_at_limit(measures: Measures) -> Iterator[Sign]:
@@ -191,7 +191,7 @@ def theta_at_limit(measures: Measures) -> Iterator[Sign]:
         remedy = "scale the input or the layer's weights up"
         if measures.nir:
             remedy = (
-                "give spikeloom.read_nir the seconds a step, such as dt=1.0 (if it has IF), or scale its weights up"
+                "give spikeloom.read_nir the seconds per step, such as dt=1.0 (if it has IF), or scale its weights up"
             )
         yield Sign(
             f"theta of layer '{layer.name}' is at its limit of {MAX_THETA}, which leaves its weights {used} of "
@@ -220,5 +220,6 @@ def _fires(layer: LayerMeasures) -> str:
     if silent == len(layer.silent):
         return "it never fires"
     return (
-        f"{silent} of {len(layer.silent)} outputs never fire, and the rate is {layer.rate:.3g} spikes a neuron and step"
+        f"{silent} of {len(layer.silent)} outputs never fire, and the rate is {layer.rate:.3g} spikes per neuron "
+        "and step"
     )

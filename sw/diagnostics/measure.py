@@ -1,4 +1,4 @@
-"""What a diagnosis looks at: one run of the integer reference over some images, counted layer by layer.
+"""Measurements of a diagnosis: one run of the integer reference over some images, counted layer by layer.
 
 Layers are those of the network: replicas of a crossbar count as one. Columns are a layer's outputs: neurons of a dense
 layer, channels of a convolution.

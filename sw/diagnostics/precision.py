@@ -21,7 +21,7 @@ FINE = 0.02
 CONVERTED = 0.25
 """Error of a layer's codes, as a share of the power of its currents, that it is named with."""
 _FALLS = (
-    f"The stage loses {LARGE_FALL:.0%} of the images or more against the network as given, or {LARGE_LOSS:.0%} of "
+    f"The stage loses {LARGE_FALL:.0%} of the images or more against the original network, or {LARGE_LOSS:.0%} of "
     "accuracy "
     "where labels are given, and more than chance explains."
 )
@@ -38,7 +38,7 @@ _REMEDIES = {
     "fault",
     meaning="Folding or normalising changed the classes, which it must not.",
     measured=_FALLS,
-    remedy="This is a mistake of SpikeLoom: report it with the model.",
+    remedy="This is a bug in SpikeLoom: please report it with the model.",
     group="stages",
 )
 def conversion_fault(measures: Measures) -> Iterator[Sign]:
@@ -160,7 +160,7 @@ def device_loss(measures: Measures) -> Iterator[Sign]:
             yield _sign(
                 measures,
                 fall,
-                f"the network does not bear the effect '{effect}'",
+                f"the network does not tolerate the effect '{effect}'",
                 _remedy(effect, measures.programmed.programming.method == "write-verify"),
             )
 

@@ -1,4 +1,4 @@
-"""At which stage of the conversion classes are lost: from the network as given to the chip with its devices.
+"""The stage of the conversion at which classes are lost: from the original network to the chip with its devices.
 
 Without labels the truth is what the first stage says (the ANN; the spiking network in real numbers of a NIR file; the
 integers of a chip that was loaded), with labels they are. A stage loses if it turns right answers into wrong ones by a

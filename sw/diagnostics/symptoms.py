@@ -1,4 +1,4 @@
-"""Kinds of findings that are symptoms: who fires, what comes out, when images end. Causes explain them."""
+"""Kinds of findings that are symptoms: which neurons fire, outputs, when images end. Causes explain them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
         if activation is not None:
             largest = float(activation.largest.max())
             size["largest_activation"] = largest
-            text += f": its largest activation is {largest:.3g} thresholds a step, in {measures.programmed.t_max} steps"
+            text += (
+                f": its largest activation is {largest:.3g} thresholds per step, in {measures.programmed.t_max} steps"
+            )
             if largest <= 0.0:
                 remedy = "check the layer's weights and biases in the model, which is silent there too"
             elif skipped:
@@ -50,7 +52,8 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
                 remedy = f"lower [decision] skip, or {remedy}"
         elif measures.nir:
             remedy = (
-                "check the seconds a step that the file is read with (spikeloom.read_nir(..., dt=...)), or raise t_max"
+                "check the seconds per step with which the file is read (spikeloom.read_nir(..., dt=...)), or raise "
+                "t_max"
             )
         yield Sign(text, size, remedy, layer.index)
         return
@@ -60,7 +63,7 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
     "always-fires",
     "fault",
     meaning="The neurons of a layer fire in nearly every step, so it says the same of every image.",
-    measured=f"Mean firing rate of the layer: {ALWAYS} spikes a neuron and step, or more. Not asked of neurons "
+    measured=f"Mean firing rate of the layer: {ALWAYS} spikes per neuron and step, or more. Not asked of neurons "
     "without reset.",
     remedy="Look at the layer's biases, and at a fixed `[convert] percentile`, which sets the activation that is a "
     'rate of 1; `[convert] normalisation = "auto"` chooses it.',
@@ -70,7 +73,7 @@ def always_fires(measures: Measures) -> Iterator[Sign]:
         if layer.rate < ALWAYS or layer.programmed.reset == Reset.NONE or not measures.spikes_count(layer):
             continue
         yield Sign(
-            f"layer '{layer.name}' always fires: {layer.rate:.3g} spikes a neuron and step",
+            f"layer '{layer.name}' always fires: {layer.rate:.3g} spikes per neuron and step",
             {"rate": layer.rate, "theta": layer.programmed.theta},
             automatic(measures, "normalisation", "check the layer's biases"),
             layer.index,
@@ -120,7 +123,7 @@ def one_class(measures: Measures) -> Iterator[Sign]:
 @kind(
     "network-of-one-class",
     "warning",
-    meaning="The network as given has one class for all images, so nothing can be said about the others.",
+    meaning="The original network has one class for all images, so nothing can be said about the others.",
     measured=f"All of {MANY} images or more get one class from the network (from the labels, if there are some, they "
     "would not be "
     "told).",

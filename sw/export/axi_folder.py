@@ -1,4 +1,4 @@
-"""What `Chip.write_verilog` puts into a folder for the chip with its buses: an IP block for a system."""
+"""Contents of a folder written by `Chip.write_verilog` for the chip with buses: an IP block for a system."""
 
 from __future__ import annotations
 

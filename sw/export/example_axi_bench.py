@@ -1,4 +1,4 @@
-"""A self-checking example for the exported folder with buses: a plain Verilog bench that is the chip's host.
+"""A self-checking example for the exported folder with buses: a plain Verilog bench that acts as the host.
 
 It loads the chip over AXI4-Lite with the writes of a load session, sends images over AXI4-Stream, and holds every word
 of the result frames to the reference, but for `cycles` and `gap`, which the reference does not know. Images, macro and

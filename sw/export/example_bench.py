@@ -184,7 +184,7 @@ def macro_settings(chip: ProgrammedChip) -> list[str]:
 
 
 def _image_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
-    """A line an image: its seed, then its pixels, pixel 0 in the last two digits."""
+    """A line per image: its seed, then its pixels, pixel 0 in the last two digits."""
     p = chip.parameters
     padded = np.zeros((len(pixels), p.pixel_words * p.encoder_lanes), np.uint8)
     padded[:, : p.inputs] = chip.coding.sent(pixels)
@@ -193,7 +193,7 @@ def _image_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
 
 
 def _result_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
-    """A line an image: class, steps, margin, reason, and five counters a layer, 16 digits each."""
+    """A line per image: class, steps, margin, reason, and five counters per layer, 16 digits each."""
     result = ideal_result(chip, pixels)
     counters = result.counters
     lines = []

@@ -1,4 +1,4 @@
-"""A network as a C header for `examples/firmware`: the writes of a load session, their checksum, images to try.
+"""A network as a C header for `examples/firmware`: the writes of a load session, their checksum, example images.
 
 The list is what a host writes between `load_begin` and `load_end`, in order: run-time registers and biases, then, where
 cells are to be programmed, for every column group and row the target codes of its cells and a start of the layer's

@@ -1,4 +1,4 @@
-"""The step `lifetime` of a run, which is there only where [lifetime] measure is true."""
+"""The step `lifetime` of a run, which exists only if [lifetime] measure is true."""
 
 from __future__ import annotations
 

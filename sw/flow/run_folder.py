@@ -1,4 +1,4 @@
-"""What the steps of a run have left in its folder, read back."""
+"""Reads the outputs of the steps of a run from its folder."""
 
 from __future__ import annotations
 

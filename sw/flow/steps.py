@@ -1,4 +1,4 @@
-"""What the steps of a run do: data, train, convert, reference, verilog, cosim, report."""
+"""The steps of a run: data, train, convert, reference, verilog, cosim, report."""
 
 from __future__ import annotations
 

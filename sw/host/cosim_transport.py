@@ -1,4 +1,4 @@
-"""The way to a chip that is simulated: its Verilog in a simulator, its devices played by the device model."""
+"""Transport to a simulated chip: its Verilog in a simulator, with the device model in place of its devices."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CosimTransport(Transport):
     patience_s : longest time without an answer
     stop : set by another thread, it ends the simulation
 
-    Simulated time stands still while the host does nothing, so that results do not depend on the host's speed.
+    Simulated time does not advance while the host is idle, so that results do not depend on the host's speed.
 
     Raises `spikeloom.errors.ToolError` or `SimulationError` where the simulator is missing or does not build.
     """

@@ -1,4 +1,4 @@
-"""The host's driver: load a weight image into a chip, run images through it, read its counters, whatever is between."""
+"""The host driver: load a weight image into a chip, run images, and read its counters over any transport."""
 
 from __future__ import annotations
 

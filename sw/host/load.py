@@ -192,7 +192,7 @@ def _starts(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]]:
     """For every start: rows and columns of its cell pairs, int64 [pairs], and the accesses that carry it out.
 
-    These are: the targets, the start, waiting for the interrupt, clearing it, and two results a pair.
+    These are: the targets, the start, waiting for the interrupt, clearing it, and two results per pair.
     """
     p = chip.parameters.layers[index]
     target, result = program_target_byte_address(index, 0), program_result_byte_address(index, 0)

@@ -1,4 +1,4 @@
-"""The chip's registers as the driver reads and writes them: by name, with their fields."""
+"""The chip's registers as accessed by the driver: by name, with their fields."""
 
 from __future__ import annotations
 

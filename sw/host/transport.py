@@ -1,4 +1,4 @@
-"""What a driver needs of the way to a chip: register accesses, image frames out, result frames in."""
+"""Interface of a transport: register accesses, image frames out, result frames in."""
 
 from __future__ import annotations
 

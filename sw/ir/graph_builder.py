@@ -1,4 +1,4 @@
-"""Puts a `Graph` together, node by node, and refuses what does not fit, with the operation's name and place.
+"""Builds a `Graph`, node by node, and refuses what does not fit, with the operation's name and position.
 
 Every importer works through it. A `Value` is what an operation of the model gives: the map that carries it, and its
 shape as the model knows it, (channels, height, width) or, once flattened, (values,).
@@ -71,7 +71,7 @@ class GraphBuilder:
                 raise UnsupportedError(f"What '{node.name}' computes is not used; take it out of the model")
         if output.number != len(self._nodes):
             raise UnsupportedError(
-                "The model's output must be the one result of its last layer, a number a class; return it alone"
+                "The model's output must be the one result of its last layer, a number per class; return it alone"
             )
         image = self._maps[0]
         assert image is not None
@@ -113,7 +113,7 @@ class GraphBuilder:
         return self._add_map(node, (x,), MapShape(channels=outputs, height=height, width=width))
 
     def affine(self, name: str, place: str, x: Value, scale: Floats, shift: Floats, maps: bool | None = None) -> Value:
-        """scale x + shift, one number a channel of maps or one a flat value; `maps` says which is expected."""
+        """scale x + shift, one number per channel of maps or one a flat value; `maps` says which is expected."""
         if maps or (maps is None and x.shape is not None and len(x.shape) == 3):
             x, shape = self._spatial(place, x)
             expected, what = shape.channels, "channels"
@@ -154,7 +154,7 @@ class GraphBuilder:
     def rectifier(self, x: Value, rectifier: Rectifier) -> Value:
         if x.number == 0:
             raise UnsupportedError(
-                f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, take it out"
+                f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, so remove it"
             )
         return self._add(rectifier, (x,), x.shape, self._map(x))
 
@@ -225,7 +225,7 @@ class GraphBuilder:
         return Value(0, (1, *x.shape))
 
     def reshape(self, place: str, x: Value, shape: tuple[int, ...]) -> Value:
-        """To one flat vector an image, to the shape there is, or the image itself to maps; -1 is what is left."""
+        """To one flat vector per image, to the shape there is, or the image itself to maps; -1 is what is left."""
         if shape == (-1,):
             return self.flatten(x)
         size = None if x.shape is None else math.prod(x.shape)

@@ -1,4 +1,4 @@
-"""A network of crossbar layers and pooling units, which the passes hand on, and what it computes in real numbers.
+"""A network of crossbar layers and pooling units, which the passes transform, and its floating-point computation.
 
 Values of a map are in the order of the hardware (`hw.params.plan`): position * channels + channel, position = y * width
 + x. Pixels of an image are in PyTorch's: (channel * height + y) * width + x.

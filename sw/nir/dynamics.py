@@ -1,4 +1,4 @@
-"""What NIR says of its neurons and the configuration must agree in, and how a neuron fires above its threshold."""
+"""Agreement of the neurons in NIR with the configuration, and neurons that fire above their threshold."""
 
 from __future__ import annotations
 

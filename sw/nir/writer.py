@@ -1,6 +1,6 @@
 """A network as a NIR graph: one that came from NIR, as it was, or a chip's, with its integer weights.
 
-What NIR leaves open (reset, threshold, seconds a step) is written as metadata of the graph, which `sw.nir.reader`
+What NIR leaves open (reset, threshold, seconds per step) is written as metadata of the graph, which `sw.nir.reader`
 reads; where membranes start is written there too, which other programs do not read. What NIR does not have raises
 `UnsupportedError`: max pooling, phases, leaks by shifts, limits of the membrane.
 """

@@ -1,4 +1,4 @@
-"""What converters of some range make of a layer's currents, and what threshold and biases can make up for.
+"""Effect of a converter range on a layer's currents, and its compensation by threshold and biases.
 
 Of a converter's errors a membrane sees the sum over an image's time steps: see `sw.passes.converters`.
 """

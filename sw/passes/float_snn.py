@@ -1,4 +1,4 @@
-"""A spiking network in real numbers: the stage of the waterfall between the ANN and the integers, and ADC calibration.
+"""A spiking network in floating point: the stage between the ANN and the integers, and ADC calibration.
 
 The dynamics are those of the number contract (leak, integrate, clip, fire, reset; decision), without any array or
 converter between the weights and the membranes. Given integer weights it computes the very integers of ideal cells with

@@ -158,7 +158,7 @@ class Folder:
             )
         if x.relu is None:
             raise UnsupportedError(
-                f"ReLU '{node.name}' comes before the first layer; pixels are never negative, take it out"
+                f"ReLU '{node.name}' comes before the first layer; pixels are never negative, so remove it"
             )
         if node.clip < x.clip or node.levels:
             raise UnsupportedError(
@@ -218,7 +218,7 @@ class Folder:
         if last.shape.positions > 1:
             raise UnsupportedError(
                 f"The model gives {last.shape.channels} channels at {last.shape.height} x {last.shape.width} "
-                "positions; it must give one number a class, from a Linear layer or global average pooling"
+                "positions; it must give one number per class, from a Linear layer or global average pooling"
             )
         if isinstance(last, PendingLayer):
             if last.pools:
@@ -242,7 +242,7 @@ def _check_norm_before_pool(x: SpikeSource, node: Pooled) -> None:
     if len(x.affine.scale) != x.shape.channels:
         raise UnsupportedError(
             f"Batch norm '{x.affine.name}' scales every position differently before '{node.name}'; put it behind the "
-            "pooling, or give it one number a channel (BatchNorm2d)"
+            "pooling, or give it one number per channel (BatchNorm2d)"
         )
 
 

@@ -1,4 +1,4 @@
-"""Integer levels onto tiles and registers: the hardware's parameters and the programmed chip."""
+"""Maps integer levels to tiles and registers: the hardware's parameters and the programmed chip."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def map_to_chip(
 
     Parameters
     ----------
-    layers : of the network, one a crossbar stage; a layer with replicas becomes as many of the chip
+    layers : of the network, one per crossbar stage; a layer with replicas becomes as many of the chip
     gains : gain shift of every layer's ADC; 0 if not given
     adc_bits : instead of the configuration's (calibration looks through wide ADCs)
     plan : what every layer reads, without replicas; a chain of dense layers if not given

@@ -1,4 +1,4 @@
-"""What a layer's columns add up before its ReLU, and the operations that fold into it exactly.
+"""Sums of a layer's columns before its ReLU, and the operations that fold into them exactly.
 
 `PendingLayer` has a part for every window; a part is a matrix [outputs, rows] whose rows are in the order of
 `hw.params.plan`. Batch norms, biases, average pooling and joins change the matrices; nothing of them is left on the
@@ -172,7 +172,7 @@ def _behind(x: SpikeSource, layer: PendingLayer, name: str) -> PendingLayer:
         scale, shift = (_map_rows(v[None], x.shape)[0] for v in (x.affine.scale, x.affine.shift))
     else:
         values = x.shape.size
-        maps = f" or {x.shape.channels}, one a channel," if x.shape.positions > 1 else ""
+        maps = f" or {x.shape.channels}, one per channel," if x.shape.positions > 1 else ""
         raise UnsupportedError(
             f"Batch norm '{x.affine.name}' of {size} features comes before '{name}', which takes {values} values; it "
             f"must have {values}{maps} features"
@@ -238,7 +238,7 @@ def composed(first: Affine, second: Affine, shape: MapShape) -> Affine:
     if len(first.scale) != len(second.scale):
         raise UnsupportedError(
             f"Batch norm '{second.name}' of {len(second.scale)} features follows batch norm '{first.name}' of "
-            f"{len(first.scale)} on {shape.size} values; both must have as many, or one a channel"
+            f"{len(first.scale)} on {shape.size} values; both must have as many, or one per channel"
         )
     return Affine(second.name, second.scale * first.scale, second.scale * first.shift + second.shift)
 

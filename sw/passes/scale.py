@@ -1,4 +1,4 @@
-"""The step of a layer's cells, the real weight of one conductance level, chosen by the error of the layer's output.
+"""The step of a layer's cells, the weight of one conductance level, chosen by the error of the layer's output.
 
 Rounding and clipping change weights W to levels w. What counts is what that does to the neurons on typical inputs,
 where the rectifier lets it pass (for a last layer without one: where classes differ). For some steps s, w = W / s is

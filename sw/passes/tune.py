@@ -1,4 +1,4 @@
-"""Tuning factors a layer that make the network cheaper: Ma and Zhou, ASPDAC 2021, Algorithm 2 [WK 4.2].
+"""Tuning factors per layer that reduce the cost of the network: Ma and Zhou, ASPDAC 2021, Algorithm 2 [WK 4.2].
 
 W_l <- P_l W_l and b_l <- P_l b_l [WK eq. 5], which in an integrate-and-fire layer is a threshold divided by P_l. The
 factors are changed one after the other by 1 + beta or 1 - beta as long as the loss falls; the loss of P is the median
@@ -21,7 +21,7 @@ from spikeloom.sw.ir.network import Layer, Network
 __all__ = ["Cost", "Factors", "Move", "Tuned", "Tuning", "scale_chip", "scale_network", "tune"]
 
 Factors = tuple[float, ...]
-"""P, one factor a layer."""
+"""P, one factor per layer."""
 Progress = Callable[[int, int, str], None]
 """Called with (factors tuned, factors to tune in all, a text such as "loss 123.4")."""
 

@@ -1,8 +1,8 @@
-"""The loss that tuning makes small, measured on calibration images; and tuning as a pass.
+"""The loss minimised by tuning, measured on calibration images; and tuning as a pass.
 
     loss = sum over layers of C_l S_l(P) / R_l                                                          [WK eq. 6]
 
-with R_l rows, C_l columns, and S_l spikes into layer l until the decision, mean an image. Each spike drives a row of
+with R_l rows, C_l columns, and S_l spikes into layer l until the decision, mean per image. Each spike drives a row of
 C_l cells, and reaches the share 1 / R_l of a neuron's inputs. Measured with the integer reference, on the chip's own
 devices, or with the spiking network in real numbers.
 """

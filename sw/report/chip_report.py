@@ -1,4 +1,4 @@
-"""What `Chip.report` writes: results are compared, the rest is measured."""
+"""`Chip.report`: given results are checked, everything else is measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that needs nothing else, and `summary.json` with its numbers.
+"""The report of a run: one self-contained HTML page, and `summary.json` with its numbers.
 
 `write_report` takes what is known; of figures that are not it says "not run", and sections in which there would be
 nothing are left out, and named at the end. The same inputs give the same bytes: no dates, no

@@ -1,4 +1,4 @@
-"""Training of the example networks, which already know cells, levels and spikes.
+"""Training of the example networks with the cells' levels and spiking activations taken into account.
 
 What decides whether a few time steps are enough is training: activations that are clipped and rounded to a few levels
 (`sw.frontend.clipped_relu.ClippedReLU`) and weights that are rounded to the cells' levels by the very rule of

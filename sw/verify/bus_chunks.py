@@ -1,4 +1,4 @@
-"""Co-simulation through the host buses: loaded as a host loads it, images back to back, everything held to the models.
+"""Co-simulation through the host buses: loaded as by a host, images back to back, everything compared with the models.
 
 All images go through one simulated chip in one run, so that the clock cycles between images are those of a busy chip;
 then the traced images once more through a second chip, loaded fast, with every membrane recorded. Each of the two is

@@ -1,4 +1,4 @@
-"""A whole run over the chip's buses: load a weight image, run images, as a host would; simulated."""
+"""A complete simulated run over the chip's buses: load a weight image and run images, as a host would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Co-simulation in chunks, each held to the reference's bits, and each kept so that a stopped run goes on."""
+"""Co-simulation in chunks, each compared with the reference bit for bit and stored so that a run can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results that say what they were measured on, and the check that they belong to a chip and to images."""
+"""Results that record what they were measured on, and the check that they belong to a chip and to images."""
 
 from __future__ import annotations
 

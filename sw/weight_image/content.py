@@ -1,4 +1,4 @@
-"""The text and arrays of a weight image, of this version or an earlier one, as the chip they are of."""
+"""Text and arrays of a weight image, of this or an earlier version, converted to the chip they describe."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def renew_energy(chip: dict[str, Any]) -> None:
     given = {name: value for name, value in _table(chip, "energy").items() if value != _ENERGY_BEFORE.get(name)}
     gone = sorted(name for name in given if name not in Energy.model_fields)
     if gone:
-        warn(f"The chip '{chip['name']}' was made with {', '.join(gone)} of [energy], which do nothing any more")
+        warn(f"The chip '{chip['name']}' was made with {', '.join(gone)} of [energy], which no longer have an effect")
     for place in (chip, _table(chip, "config")):
         if "energy" in place:
             place["energy"] = {name: value for name, value in given.items() if name not in gone}

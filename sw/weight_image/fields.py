@@ -1,4 +1,4 @@
-"""What a weight image says as JSON, back into the program's own classes: a sentence for every value that is none."""
+"""Converts the JSON of a weight image to the program's classes, with a message for every invalid value."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ read pulse had a length of its own, `t_pulse_s`, which is not used any more. Up 
 single numbers, other ones: what was not a default then is kept, if it is there still. Up to version 7 some names were
 other ones (`sw.weight_image.old_names`).
 """
-_REMEDY = "take a copy that is whole, or compile the chip again"
+_REMEDY = "take a complete copy, or compile the chip again"
 
 
 def pack(
@@ -224,7 +224,8 @@ def unpack(content: bytes, source: str) -> Compiled:
         if number == VERSION:
             raise WeightImageError(f"{damaged}: in its configuration {problems}; {_REMEDY}") from error
         raise WeightImageError(
-            f"The chip in '{source}' was made by an earlier version, with settings that are refused now; compile it "
+            f"The chip in '{source}' was made by an earlier version, with settings that are no longer allowed; "
+            f"compile it "
             f"again: {problems}"
         ) from error
     except (SafetensorError, json.JSONDecodeError) as error:
@@ -245,7 +246,7 @@ def _metadata(content: bytes, source: str) -> dict[str, str]:
         return {str(key): str(value) for key, value in metadata.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         if FORMAT.encode() in content[:65536]:
-            raise WeightImageError(f"The weight image '{source}' is damaged: it is cut off; {_REMEDY}") from None
+            raise WeightImageError(f"The weight image '{source}' is damaged: it is truncated; {_REMEDY}") from None
         raise WeightImageError(f"'{source}' is not a SpikeLoom weight image") from None
 
 

@@ -253,14 +253,14 @@ def test_a_tiny_chip_reports_end_to_end(tmp_path):
 @pytest.mark.parametrize(
     ("images", "labels", "kind", "sentence"),
     [
-        (IMAGES, [1, 2], ValueError, r"^Labels must have shape \(30,\), one an image, not \(2,\)$"),
+        (IMAGES, [1, 2], ValueError, r"^Labels must have shape \(30,\), one per image, not \(2,\)$"),
         (
             IMAGES,
             LABELS + 1,
             ValueError,
             r"^Labels must lie in 0 .. 4, the chip's classes, but that of image 4 is 5: .* start at 0",
         ),
-        (IMAGES, LABELS / 1.0, TypeError, r"^Labels must be integers, one an image, not float64"),
+        (IMAGES, LABELS / 1.0, TypeError, r"^Labels must be integers, one per image, not float64"),
         (None, LABELS, ValueError, r"^Labels need the images they belong to: give chip.report the images too$"),
         (IMAGES[:, :3], LABELS, ValueError, r"^Images must have shape"),
     ],
@@ -312,7 +312,7 @@ def test_results_of_other_kinds_are_not_compared():
             result.compare(other)
     with pytest.raises(Mismatch, match=r"^this has 30 images of 3 layers, other has 10 images of 3 layers$"):
         result.compare(CHIP.predict(IMAGES[:10]))
-    with pytest.raises(TypeError, match=r"^Labels must be integers, one an image, not float64"):
+    with pytest.raises(TypeError, match=r"^Labels must be integers, one per image, not float64"):
         result.accuracy(LABELS / 1.0)
 
 
@@ -321,9 +321,9 @@ def test_the_configuration_of_a_finished_chip_is_checked_and_changes_only_what_i
     config = chip.config
     chip.config = config.updated({"cosim": {"simulator": "icarus"}, "data": {"test_limit": 3}})
     assert chip.config.cosim.simulator == "icarus" and chip.config.data.test_limit == 3
-    with pytest.raises(ConfigError, match=r"chip\.config: .*device\.bits would do nothing: a chip is finished"):
+    with pytest.raises(ConfigError, match=r"chip\.config: .*device\.bits would have no effect: a chip is finished"):
         chip.config = chip.config.updated({"device": {"bits": 3}, "seed": 5})
-    with pytest.raises(ConfigError, match="seed would do nothing"):
+    with pytest.raises(ConfigError, match="seed would have no effect"):
         chip.config = chip.config.updated({"seed": 5})
     for bad in ({"device": config.device.model_copy(update={"bits": 99})}, {"seed": -1}):
         with pytest.raises(ConfigError, match="must be at"):

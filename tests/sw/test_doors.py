@@ -177,9 +177,9 @@ LAST = "images.permute(0, 3, 1, 2), or images.transpose(0, 3, 1, 2) in NumPy, pu
 SIZED = f"Images must have shape {WIDE}, not"
 KIND = "Images must be uint8 (0 .. 255) or floating point (0 .. 1), not"
 RANGE = "Floating-point images must lie in 0 .. 1, but pixel 0 of image 0 is"
-COUNTED = "Labels must have shape (7,), one an image, not"
+COUNTED = "Labels must have shape (7,), one per image, not"
 LISTED = "Labels must lie in 0 .. 3, the chip's classes, but that of image"
-WHOLE = "Labels must be integers, one an image, not"
+WHOLE = "Labels must be integers, one per image, not"
 BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
     "images": [
         (IMAGES.transpose(0, 2, 3, 1), ValueError, f"{SIZED} (7, 5, 6, 3): {LAST}"),
@@ -221,13 +221,13 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
         (LABELS > 1, TypeError, f"{WHOLE} bool: use labels.astype(int)"),
         ([str(label) for label in LABELS], TypeError, f"{WHOLE} <U1"),
         ("0123012", TypeError, f"{WHOLE} <U7"),
-        ([[0], [1, 2]], TypeError, "Labels must be a list or array of integers, one an image, not [[0], [1, 2]]"),
+        ([[0], [1, 2]], TypeError, "Labels must be a list or array of integers, one per image, not [[0], [1, 2]]"),
     ],
     "ids": [
         (LABELS[:6], ValueError, "Image numbers have shape (6,), but there are 7 images"),
         (LABELS - 1, ValueError, "Image numbers must be in 0 .. 4294967295, not -1 .. 2"),
         (torch.arange(7.0), TypeError, "Image numbers must be integers, not float32"),
-        ([[0], [1, 2]], TypeError, "Image numbers must be a list or array of integers, one an image, not [[0]"),
+        ([[0], [1, 2]], TypeError, "Image numbers must be a list or array of integers, one per image, not [[0]"),
         ("0123012", TypeError, "Image numbers must be integers, not <U7"),
     ],
     "trace": [
@@ -237,8 +237,8 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
         (np.zeros(3), ValueError, "trace must be 'none', 'spikes' or 'full', not array([0., 0., 0.])"),
     ],
     "progress": [
-        (True, TypeError, "progress must be a function, which is told how far it is, or None, not True"),
-        ("bar", TypeError, "progress must be a function, which is told how far it is, or None, not 'bar'"),
+        (True, TypeError, "progress must be a function or None, not True"),
+        ("bar", TypeError, "progress must be a function or None, not 'bar'"),
     ],
 }  # fmt: skip
 KNOWN = {
@@ -397,7 +397,7 @@ def test_a_nir_file_is_written_over_no_file_of_another_kind(tmp_path: Path, monk
     CHIP.save(tmp_path / "mine.loom")
     for name in ("notes.nir", "notes"):
         (tmp_path / name).write_text("mine")
-    lost = "a file that is no NIR file (HDF5) is there and would be lost; choose another name, or remove it"
+    lost = "a file that is no NIR file (HDF5) exists and would be overwritten; choose another name, or remove it"
     for name, sentence in (
         ("notes.nir", lost),
         ("notes", lost),
@@ -447,7 +447,7 @@ WARNING = {
     "multiply by 255 / 15, or give images / 15 in floating point": IMAGES // 17,
     "multiply by 255 / 1, or give images / 1 in floating point": (IMAGES > 99).astype(np.uint8),
     "multiply by 255, since they seem to have been divided by 255 twice": IMAGES / 255 / 255,
-    "every pixel of 7 is 0; give images that show something": IMAGES * np.uint8(0),
+    "every pixel of 7 is 0; give images with content": IMAGES * np.uint8(0),
     "the largest pixel of 7 is 51 of 255, and that of the calibration images 255; scale both alike": IMAGES // 5,
 }
 ONE = {"compile", "compile, validation", "Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Host.infer"}

@@ -1,4 +1,4 @@
-"""The simulator of a chip with buses, to be driven by a host."""
+"""The simulator of a chip with buses, driven by a host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programming pulses of tantalum-oxide cells by tables: the write driver's voltages, and where a pulse takes a cell.
+"""Programming pulses of tantalum-oxide cells by tables: the write driver's voltages, and the state after a pulse.
 
 A pulse of constant voltage moves a cell along the trajectory of that voltage (`sim.devices.tantalum.pulse`) for the
 length of a pulse. For every voltage that the driver has, the time from knot to knot of the trajectory is tabulated;

@@ -1,4 +1,4 @@
-"""Step `lifetime`: images that a chip classifies before the accuracy of test images falls under 85 % [WK 5.2.2].
+"""Step `lifetime`: images that a chip classifies before the accuracy on test images falls below 85 % [WK 5.2.2].
 
 First an estimate with scaled row pulses (`sim.lifetime.search.lifetime`), then the exact run of every image
 (`stream_lifetime`), with `points` looks at test images until the estimate. Then the images of the lifetime once more,

@@ -1,4 +1,4 @@
-"""Step `sensitivity`: what the paper leaves open, changed one thing at a time, and what becomes of OT against 99N.
+"""Step `sensitivity`: assumptions about the paper, changed one at a time, and their effect on OT compared with 99N.
 
 One seed, fewer images than elsewhere, lifetimes by the estimate: for the ratios, not for the values. Every row has a
 99N of its own, changed in the same way.

@@ -1,4 +1,4 @@
-"""Step `static`: all test images on every chip as it was programmed, without drift; and Figures 3 and 4.
+"""Step `static`: all test images on every chip as programmed, without drift; Figures 3 and 4.
 
 Figure 3 is the network normalised by its largest activations [8 of the paper], with a fixed number of steps T. A step
 is wasted if the image was right already after an earlier one: T less the first step after which the class is right, of

@@ -1,4 +1,4 @@
-"""Step `verilog`: all test images in one sequence, with drift, through the Verilog of OT and of our best.
+"""Step `verilog`: all test images in one sequence, with drift, through the Verilog of OT and of our best chip.
 
 Every spike, decision, step and counter is held to the integer reference, and at the end of every chunk the row pulses
 and the conductance of every cell. Several simulators share a chunk; each begins where the reference says that the one

@@ -1,4 +1,4 @@
-"""Pictures of termination and tuning: convergence of the Q values, the search over k, the course of the factors."""
+"""Plots of early termination and tuning: convergence of the Q values, the search over k, progress of the factors."""
 
 from __future__ import annotations
 

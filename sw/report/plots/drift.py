@@ -1,4 +1,4 @@
-"""Pictures of drift: read pulses of the rows, what they do to every level, and accuracy against images."""
+"""Plots of drift: read pulses of the rows, their effect on every level, and accuracy against images."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def drift_figures(
 
 
 def row_pulses(pulses: Sequence[NDArray[np.integer]], names: Sequence[str]) -> Figure:
-    """How many rows of a layer have had how many read pulses, int [rows] of every layer; a panel a layer."""
+    """How many rows of a layer have had how many read pulses, int [rows] of every layer; a panel per layer."""
     with matplotlib.rc_context(STYLE):
         columns = min(_COLUMNS, len(pulses))
         rows = -(-len(pulses) // columns)

@@ -116,7 +116,7 @@ def test_accuracy(result: Result) -> None:
     labels = result.classes.copy()
     labels[0] += 1
     assert result.accuracy(labels) == 0.8
-    with pytest.raises(ValueError, match=r"^Labels must have shape \(5,\), one an image, not \(4,\)$"):
+    with pytest.raises(ValueError, match=r"^Labels must have shape \(5,\), one per image, not \(4,\)$"):
         result.accuracy(labels[:4])
 
 

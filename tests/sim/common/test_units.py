@@ -89,7 +89,7 @@ def _tables() -> dict[str, Any]:
 def test_every_field_that_names_a_unit_bears_one() -> None:
     """Fields whose names end in a unit, and those said to be fractions, shares or relative; [convert] has its own."""
     endings = ("_S", "_V", "_s", "_Hz", "_ohm", "_J", "_sigma", "_per_conversion", "_per_pulse", "_per_bit")
-    rates = {"images_per_s"}  # images a second: no two units are in use
+    rates = {"images_per_s"}  # images per second: no two units are in use
     for table, kind in _tables().items():
         assert issubclass(kind, Table)
         for name, field in kind.model_fields.items():

@@ -58,7 +58,7 @@ def test_loads_are_big_endian_pairs_in_twos_complement(tmp_path: Path) -> None:
 
 def test_a_hang_is_named(tmp_path: Path) -> None:
     (tmp_path / "record.txt").write_text("s 4 1 0 1f\nhang 4\n")
-    with pytest.raises(SimulationError, match=r"^The simulation stood still at image 4; its record is "):
+    with pytest.raises(SimulationError, match=r"^The simulation stalled at image 4; its record is "):
         read_record(tmp_path, CHIP, np.array([4]), "spikes")
 
 

@@ -74,7 +74,7 @@ def test_what_no_array_bears_is_warned_of_and_noted() -> None:
     assert len(said) == 3 and seen[0].filename.startswith(str(Path(__file__).parents[2]))
     for sentence, (first, *rest) in zip(said, [
         ("Rows of layer '", "draw up to", "wires and drivers of a row bear some 10 mA; lower [device] g_max_S (0.025)"),
-        ("Wires are ideal ([device] wire_ohm 0), but with 1 ohm a segment ", "would lose all of the read voltage"),
+        ("Wires are ideal ([device] wire_ohm 0), but with 1 ohm per segment ", "would lose all of the read voltage"),
         ("A programming pulse at half of v_program_V (1 V) moves a cell by up to 4 levels: ", "a lower v_program_V"),
     ], strict=True):  # fmt: skip
         assert sentence.startswith(first) and all(part in sentence for part in rest)

@@ -17,7 +17,7 @@ from tests.fixtures.plans import random_plan
 IMAGES = 20
 
 
-@pytest.mark.parametrize("seed", [0, 3, 6, 7])  # one step an image, several; waiting for pixels, and not
+@pytest.mark.parametrize("seed", [0, 3, 6, 7])  # one step per image, several; waiting for pixels, and not
 def test_cycles_are_those_of_the_verilog(seed: int) -> None:
     rng = np.random.default_rng(seed)
     chip = random_chip(rng)

@@ -43,5 +43,5 @@ def test_formula_and_verilog(plan: Plan, coding: Coding, phases: int, seed: int)
 def test_a_trace_is_needed() -> None:
     chip = random_chip(np.random.default_rng(1))
     pixels = random_pixels(np.random.default_rng(1), 2, chip.parameters.inputs)
-    with pytest.raises(ValueError, match=r"^Windows that had spikes are known of a traced result only"):
+    with pytest.raises(ValueError, match=r"^Windows with spikes are known only for a traced result"):
         window_activity(chip, pixels, run_reference(chip, pixels))

@@ -246,8 +246,12 @@ def test_check_images_accepts_pixels_and_fractions() -> None:
             ValueError,
             r"pixel 0 of image 1 is -0\.1: they seem to be normalised, .* into the model's first layer$",
         ),
-        (np.array([[np.nan, 0]]), ValueError, r"pixel 0 of image 0 is nan: replace what is NaN or infinite$"),
-        (torch.tensor([[0, torch.inf]]), ValueError, r"pixel 1 of image 0 is inf: replace what is NaN or infinite$"),
+        (np.array([[np.nan, 0]]), ValueError, r"pixel 0 of image 0 is nan: replace values that are NaN or infinite$"),
+        (
+            torch.tensor([[0, torch.inf]]),
+            ValueError,
+            r"pixel 1 of image 0 is inf: replace values that are NaN or infinite$",
+        ),
     ],
 )
 def test_check_images_refuses(images: object, error: type[Exception], message: str) -> None:

@@ -71,7 +71,7 @@ def test_the_page_shows_both(tmp_path):
     on = [{**told, "count": count, "of": count} for count in (learnt.images, 400)]
     assert summary["strategy"] == {**strategy_summary(chip, learnt), "measured_on": on[0]}
     assert summary["tuning"] == {**tuning_summary(chip, tuned), "measured_on": on[1]}
-    for title in ("Q values against images shown", "Accuracy, steps and reward of every k", "Course of the tuning"):
+    for title in ("Q values against images shown", "Accuracy, steps and reward of every k", "Progress of the tuning"):
         assert f'alt="{title}"' in text
     assert f"<b>k = {learnt.k}</b>" in text and f"winner_k, k {learnt.k}</b>" in text
     assert f"before tuning k = {learnt.before.k}" in text and "<b>not converged</b>" in text
@@ -91,7 +91,7 @@ def test_the_page_of_a_rule_that_never_stops(tmp_path):
 
 def test_the_page_says_that_nothing_was_learnt_or_tuned(tmp_path):
     text = write_report(tmp_path, chip=make_chip(), maps=[]).read_text()
-    assert "nothing was learnt" in text and "thresholds are those of the conversion" in text
+    assert "nothing was learned" in text and "thresholds are those of the conversion" in text
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -43,7 +43,7 @@ def test_values_are_those_of_the_search() -> None:
 def test_a_rate_gives_another_time_and_must_be_possible() -> None:
     slow = measure_lifetime(CHIP, IMAGES, LABELS, SECTION.model_copy(update={"images_per_s": 30.0}))
     assert slow["seconds"] == pytest.approx(slow["images"] / 30.0) and slow["images_per_s"] == 30.0
-    assert "lifetime, 30 images a second" in lifetime_rows(slow)
+    assert "lifetime, 30 images per second" in lifetime_rows(slow)
     with pytest.raises(ValueError, match=r"^\[lifetime\] images_per_s must be at most [\d,]+, the rate of images back"):
         measure_lifetime(CHIP, IMAGES, LABELS, SECTION.model_copy(update={"images_per_s": 1e9}))
 
@@ -57,7 +57,7 @@ def test_no_end_and_no_start() -> None:
     assert lifetime_rows(endless)["refresh every"] == "never: not within 40 images"
     wrong = measure_lifetime(CHIP, IMAGES, (LABELS + 2) % 10, SECTION)
     assert wrong["images"] == 0 and wrong["last_good"] is None and wrong["seconds"] == 0.0
-    assert "of no use" in lifetime_rows(wrong)["refresh every"]
+    assert "not possible" in lifetime_rows(wrong)["refresh every"]
     linear = CHIP.with_device(CHIP.device.model_copy(update={"cell": "linear"}))
     with pytest.raises(ValueError, match="A lifetime needs cells that drift"):
         measure_lifetime(linear, IMAGES, LABELS, SECTION)

@@ -122,9 +122,7 @@ def test_tile_reads_that_are_saved(runs: tuple[Result, Result]) -> None:
 def test_pages(runs: tuple[Result, Result], tmp_path: Path) -> None:
     page = write_report(tmp_path, chip=CHIP, images=PIXELS, reference=runs[0], rtl=runs[1], maps=[])
     text = " ".join(page.read_text().split())
-    assert (
-        "5 of 6 agree with the formula to the cycle" in text and "What replicas of the crossbars would change" in text
-    )
+    assert "5 of 6 agree with the formula to the cycle" in text and "Effect of replicas of the crossbars" in text
     assert json.loads((tmp_path / "summary.json").read_text())["data_path"]["measured_equal"] == 5
     text = write_report(tmp_path, chip=CHIP, maps=[]).read_text()
     assert "Where the clock cycles go (needs images and a run of the reference or the Verilog)" in text

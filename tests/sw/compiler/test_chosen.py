@@ -185,7 +185,7 @@ def test_a_model_that_was_not_trained_here(tmp_path: Path) -> None:
     assert any(text.startswith("images shown, learning k: k ") for text in texts)
     assert all(0 < done <= total for done, total, _ in seen)
     text = chip.report(tmp_path, images[:5], labels[:5]).read_text()
-    assert "60 validation images" in " ".join(text.split()) and 'alt="Course of the tuning"' in text
+    assert "60 validation images" in " ".join(text.split()) and 'alt="Progress of the tuning"' in text
 
 
 def test_learning_is_the_same_every_time() -> None:

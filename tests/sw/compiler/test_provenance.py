@@ -54,7 +54,7 @@ def test_a_model_of_ones_own_is_not_the_presets(chip, tmp_path):
         assert "FashionNet" in text and "mnist" not in text.lower()
     for text in (page, *readmes, header):
         plain = " ".join(text.replace("\n *", "\n").replace("&#39;", "'").split())
-        assert "A PyTorch model of the user's own, class FashionNet, calibrated with 30 images." in plain
+        assert "A user's PyTorch model, class FashionNet, calibrated with 30 images." in plain
     for table in ("[train]", "[data]", "[nir]", "[cosim]", "[learning]", "[tuning]", "[lifetime]"):
         assert table not in page
     assert "calibration_images</td>" not in page and "<h3>[decision]</h3>" in page

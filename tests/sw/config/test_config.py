@@ -27,7 +27,7 @@ BAD = [
     ),
     (
         {"device": {"t_pulse_s": 1e-7}},
-        "[device] t_pulse_s is not a setting any more; a read pulse lasts as long as the hardware drives the rows",
+        "[device] t_pulse_s is no longer a setting; a read pulse lasts as long as the hardware drives the rows",
     ),
     ({"decision": {"k": 1.5}}, "[decision] k must be a whole number of spikes with readout 'spikes', not 1.5"),
     ({"decision": {"k": 21}}, "[decision] k must be at most t_max * 2^(phases - 1) = 20 spikes"),
@@ -157,7 +157,7 @@ BAD = [
     ),
     (
         {"energy": {"control_J_per_cycle": 1e-12}},
-        "[energy] control_J_per_cycle is not a setting any more; clocked flip-flops are counted: set flip",
+        "[energy] control_J_per_cycle is no longer a setting; clocked flip-flops are counted: set flip",
     ),
     ({"decision": {"k": {"a": list(range(99))}}}, "[decision] k must be a number, not {'a': [0, 1, 2"),
     ({"programming": {"method": "pulse"}}, "[programming] method must be 'direct' or 'write-verify', not 'pulse'"),
@@ -264,7 +264,7 @@ BAD = [
     *(
         (
             {"crossbar": {"replicas": given}},
-            "[crossbar] replicas must be a whole number of at least 1, or a list of such numbers, one a layer, not "
+            "[crossbar] replicas must be a whole number of at least 1, or a list of such numbers, one per layer, not "
             + repr(given),
         )
         for given in (0, -1, 2.0, True, "2", [], [2, 0], [1, True], None, {"conv": 2})

@@ -87,7 +87,7 @@ def healthy() -> Chip:
 
 def test_a_healthy_chip_has_no_findings(healthy: Chip) -> None:
     assert healthy.findings is not None and len(healthy.findings) == 0 and healthy.findings.images == 128
-    assert str(healthy.findings) == "Nothing conspicuous, measured on 128 calibration images."
+    assert str(healthy.findings) == "No findings, measured on 128 calibration images."
     assert healthy.predict(TESTS).accuracy(EXPECTED) > 0.95
     assert names(healthy.diagnose(TESTS)) == names(healthy.diagnose(TESTS, EXPECTED)) == []
     assert healthy.diagnose(TESTS, EXPECTED).images == len(TESTS)
@@ -545,7 +545,7 @@ def report(chip: Chip, folder: Path) -> tuple[str, dict[str, Any]]:
 
 def test_the_report_says_it(healthy: Chip, tmp_path: Path) -> None:
     page = write_report(tmp_path / "healthy", chip=healthy.programmed, maps=[], diagnosis=healthy.findings).read_text()
-    assert "Nothing conspicuous, measured on 128 calibration images" in page
+    assert "No findings, measured on 128 calibration images" in page
     chip = zeroed(3)()
     text, summary = report(chip, tmp_path / "zeroed")
     assert "1 finding, measured on 128 calibration images" in text and "fault: zero-weights" in text
@@ -570,5 +570,5 @@ def test_a_finding_is_a_clause_and_its_remedy() -> None:
 
 
 def test_one_image_is_one_image() -> None:
-    assert str(Diagnosis((), 1, "calibration images")) == "Nothing conspicuous, measured on 1 calibration image."
-    assert str(Diagnosis((), 2, "images")) == "Nothing conspicuous, measured on 2 images."
+    assert str(Diagnosis((), 1, "calibration images")) == "No findings, measured on 1 calibration image."
+    assert str(Diagnosis((), 2, "images")) == "No findings, measured on 2 images."

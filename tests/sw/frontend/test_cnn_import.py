@@ -282,7 +282,7 @@ BAD = [
         "Layers '2' and '3' follow one another without",
     ),
     (small(nn.Conv2d(4, 4, 1), *tail()), "Layers '2' and '4' follow one another without a ReLU between them"),
-    (small(nn.Conv2d(4, 3, 1)), "The model gives 3 channels at 8 x 8 positions; it must give one number a class"),
+    (small(nn.Conv2d(4, 3, 1)), "The model gives 3 channels at 8 x 8 positions; it must give one number per class"),
     (small(nn.Conv2d(4, 3, 8), nn.MaxPool2d(1)), None),
     (small(nn.Conv2d(4, 3, 7), nn.MaxPool2d(2)), "The model ends with max pooling '3'; it must end with a layer"),
     (

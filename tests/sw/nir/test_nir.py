@@ -210,7 +210,7 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     whole = spikeloom.write_nir(spikeloom.read_nir(dense()), tmp_path / "whole.nir").read_bytes()
     (tmp_path / "half.nir").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(
-        FileError, match=r"half.nir' is not a NIR file: it is an HDF5 file that is cut off or damaged; t"
+        FileError, match=r"half.nir' is not a NIR file: it is an HDF5 file that is truncated or damaged; t"
     ):
         spikeloom.read_nir(tmp_path / "half.nir")
     for name, change, sentence in (

@@ -44,7 +44,7 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         pooled(512),
         (1, 512, 512),
         {"decision": {"t_max": 32767, "rule": "fixed"}},
-        "layer '0' may be read 8589672448 times an image, 32767 steps at 262144 positions, and at most 4294967296",
+        "layer '0' may be read 8589672448 times per image, 32767 steps at 262144 positions, and at most 4294967296",
     ),
     (
         chain(nn.Linear(262145, 2)),
@@ -58,7 +58,8 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         (32769,),
         {"crossbar": {"tile_rows": 65536}, "coding": {"input": "analog"}},
         "an image has 32769 values of 8 bits as inputs of a step, and at most 32768 fit into the Verilog; use smaller "
-        "images, or a stride or pooling before it, or another [coding] input than 'analog', which takes 1 bit a value",
+        "images, or a stride or pooling before it, or another [coding] input than 'analog', which takes 1 bit per "
+        "value",
     ),
     (
         chain(nn.Conv2d(1, 5, 1), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 256 * 256, 2)),
@@ -76,7 +77,7 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         chain(nn.Linear(70000, 10)),
         (70000,),
         {},
-        "layer '0' has 2188 row tiles of 4 lanes, 8752 cell pairs a column group, and its programmer",
+        "layer '0' has 2188 row tiles of 4 lanes, 8752 cell pairs per column group, and its programmer",
     ),
     (
         chain(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)),

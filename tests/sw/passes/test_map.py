@@ -91,7 +91,7 @@ def test_more_pairs_than_a_programmer_holds_are_refused():
     config = make_config(crossbar={"tile_rows": 1}, hardware={"lanes": 4})
     map_to_chip((layer("a", 1024, 8),), config)
     sentence = (
-        "layer 'a' has 1025 row tiles of 4 lanes, 4100 cell pairs a column group, and its programmer holds at most"
+        "layer 'a' has 1025 row tiles of 4 lanes, 4100 cell pairs per column group, and its programmer holds at most"
     )
     with pytest.raises(ConfigError, match=f"^tiny: {re.escape(sentence)} 4096; raise"):
         map_to_chip((layer("a", 1025, 8),), config)

@@ -90,8 +90,9 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     assert "The Verilog was not run for this report" in text
     (note,) = re.findall(r'<p class="note" id="left-out">(.*)</p>', text)
     for part in (
-        "Accuracy by class (needs labels and a result); Diagnosis (not run); Where accuracy goes (not run); ",
-        "nothing was learnt); Model tuning (thresholds are those of the conversion, [convert] tune is false)",
+        "Accuracy by class (needs labels and a result); Diagnosis (not run); Accuracy breakdown (not run); ",
+        "nothing was learned); Tuning of firing thresholds (thresholds are those of the conversion, [convert] tune is "
+        "false)",
         "One image (not run); Programming (levels were put straight into the cells",
         "Devices (not run); Drift and lifetime (cells of kind &#34;linear&#34; do not drift); ",
         "Energy and latency (not run); Cells by component (not run).",
@@ -128,7 +129,7 @@ def test_accuracy_by_class(folder: Path, tmp_path: Path) -> None:
     chip = make_chip((64, 40, 30))
     result = make_result(chip, 300)
     text = write_report(tmp_path, chip=chip, labels=(result.classes + 2) % 30, reference=result, maps=[]).read_text()
-    assert "The table has the 20 classes recognised worst." in text and text.count("<td>0.0 %</td>") == 20
+    assert "The table lists the 20 classes with the lowest accuracy." in text and text.count("<td>0.0 %</td>") == 20
     number = int(np.sum(result.classes == 3))
     assert f"<td>5</td><td>{number}</td><td>0</td><td>0.0 %</td><td>3 ({number})</td>" in text
 
@@ -179,7 +180,7 @@ def test_programming_is_told_without_a_co_simulation(tmp_path: Path, fault_aware
     assert si(summary["time_s"], "s") in text and si(summary["energy_J"]["total"]["typical"], "J") in text
     for title in ("Target against reached conductance", "Histogram of weight errors", "Map of failed cells"):
         assert f'alt="{title}"' in text
-    assert ("a second pass moved its partner" in text) is fault_aware
+    assert ("a second pass reprogrammed its partner" in text) is fault_aware
     assert ("fault-aware mapping is off" in text) is not fault_aware
     row = "with" if fault_aware else "without"
     assert re.search(rf"{row} fault-aware mapping</td><td>[\d.]+ %</td><td class=\"text\">this chip", text)
@@ -190,7 +191,7 @@ def test_accuracies_of_programming_need_labels(tmp_path: Path) -> None:
     text = write_report(tmp_path, chip=make_programmed_chip(stuck=0.0)).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())["programming"]
     assert set(summary["accuracy"].values()) == {None} and summary["failed_cells"] == 0
-    assert "ideal levels</td><td>not run" in text and "No cell was given up." in text and "Map of failed" not in text
+    assert "ideal levels</td><td>not run" in text and "No cell failed." in text and "Map of failed" not in text
 
 
 @pytest.mark.parametrize("pulses", [False, True])
@@ -204,7 +205,7 @@ def test_what_the_host_found_is_told(tmp_path: Path, pulses: bool) -> None:
     assert "over its AXI buses" in text
     told = "22,842 register writes in 1,051,955 clock cycles (10.5 ms)" in text, "34,048 cells" in text
     assert told == (pulses, pulses) and ("loaded fast" in text) is not pulses
-    assert ("without work for at most 4 clock cycles, 3.2 on average" in text) is pulses
+    assert ("idle for at most 4 clock cycles, 3.2 on average" in text) is pulses
     assert json.loads((tmp_path / "summary.json").read_text())["bit_exact"]["through_bus"] == bus
 
 

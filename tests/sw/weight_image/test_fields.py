@@ -17,7 +17,7 @@ from spikeloom.sw.common.errors import ConfigError, WeightImageError
 from spikeloom.sw.weight_image.file import VERSION, pack, unpack
 from tests.sw.weight_image.test_file import CHIP, convolutional, joined, parts_of
 
-REMEDY = "; take a copy that is whole, or compile the chip again"
+REMEDY = "; take a complete copy, or compile the chip again"
 FOREIGN = re.compile(
     r"object|subscript|argument|not supported|invalid literal|validation error|Input should|pydantic|indices|"
     r"Value error|another form"

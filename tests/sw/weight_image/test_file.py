@@ -284,7 +284,7 @@ def test_energy_coefficients_of_an_older_version(path):
         table["energy"] |= {"adc_J_per_conversion": 3e-12, "control_J_per_cycle": 5e-12}
     path.write_bytes(joined(content, metadata, chip, "6"))
     with pytest.warns(
-        SpikeLoomWarning, match=r"made with control_J_per_cycle of \[energy\], which do nothing any more"
+        SpikeLoomWarning, match=r"made with control_J_per_cycle of \[energy\], which no longer have an effect"
     ):
         energy = spikeloom.load(path).programmed.energy
     assert (
@@ -298,7 +298,9 @@ def test_a_chip_whose_settings_are_refused_now_is_not_called_damaged():
     chip["config"]["coding"] |= {"input": "even", "phases": 4}
     with pytest.raises(WeightImageError) as caught:
         unpack(joined(content, metadata, chip, "4"), "x")
-    said = "The chip in 'x' was made by an earlier version, with settings that are refused now; compile it again: "
+    said = (
+        "The chip in 'x' was made by an earlier version, with settings that are no longer allowed; compile it again: "
+    )
     assert str(caught.value).startswith(said)
     assert "phases must be 1 with input 'even'" in str(caught.value)
 

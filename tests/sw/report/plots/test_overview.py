@@ -59,7 +59,7 @@ def test_every_picture_has_labelled_axes_and_is_the_same_every_time() -> None:
 def test_units_stand_on_the_axes() -> None:
     figures = some_figures()
     assert figures["latency"].axes[0].get_xlabel() == "latency (µs)"
-    assert figures["energy"].axes[0].get_xlabel() == "energy an image (nJ)"
+    assert figures["energy"].axes[0].get_xlabel() == "energy per image (nJ)"
     assert figures["waterfall"].axes[0].get_xlabel() == "accuracy (%)"
     assert any("µS" in ax.get_ylabel() for ax in figures["conductance"].axes)
 
