@@ -376,7 +376,7 @@ def test_a_folder_that_leads_nowhere_or_makes_no_files_is_named(
         with pytest.raises(FileError, match=re.escape(f"Cannot write '{place}': ") + told):
             check(place, "place")
     said = CliRunner().invoke(app, ["run", "tiny", "-o", str(tmp_path / "link")])
-    assert said.exit_code == 2 and "is a link to 'gone', which is not there" in " ".join(said.stderr.split())
+    assert said.exit_code == 2 and "is a link to 'gone', which does not exist" in " ".join(said.stderr.split())
     assert writable_file(tmp_path / "link", "file") == tmp_path / "link"  # the link is replaced
 
     def refuse(dir: Path) -> Any:  # as /proc does
