@@ -100,7 +100,7 @@ def test_an_array_that_is_not_used_is_named() -> None:
 @pytest.mark.parametrize("command", [("cosim",), ("firmware", "-o", "c"), ("diagnose",)])
 def test_more_images_than_there_are_is_said(command: tuple[str, ...]) -> None:
     name, *options = command
-    few = "300 is more than there are, 30 images of 'mine.npz': all 30 are taken; give a smaller number"
+    few = "300 is more than there are, 30 images of 'mine.npz': all 30 are used; give a smaller number"
     result = call(name, "mine.loom", *options, "--images", "mine.npz", "--images", "300")
     assert f"Warning: --images {few}" in result.stderr
     assert "Warning" not in call(name, "mine.loom", *options, "--images", "mine.npz", "--images", "30").stderr
@@ -177,8 +177,8 @@ def test_a_file_of_another_kind_is_one_sentence(place: Path) -> None:
     ):
         assert error("cosim", "mine.loom", "--images", value).startswith(sentence), value
     for options, sentence in (
-        (("--images", "3", "--images", "4"), "--images may be given twice for a number and a file"),
-        (("--images", "mine.npz", "--images", "bare.npz"), "--images may be given twice for a number and a file"),
+        (("--images", "3", "--images", "4"), "--images may be given twice, for a number and a file"),
+        (("--images", "mine.npz", "--images", "bare.npz"), "--images may be given twice, for a number and a file"),
         (("--images", "mine.npz", "--data-set", "digits"), "--data-set digits and --images mine.npz name different"),
         (("--data-set", "emnist"), "There is no data set 'emnist'; --data-set takes digits, mnist"),
         (
