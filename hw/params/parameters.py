@@ -264,12 +264,12 @@ class NpuParameters:
         8 bits belong to the image alone.
         """
         plan = self.plan
-        for index, (layer, place) in enumerate(zip(self.layers, plan.placements, strict=False)):
-            stage = place.stage
+        for index, (layer, placement) in enumerate(zip(self.layers, plan.placements, strict=False)):
+            stage = placement.stage
             for name, given, planned in (
                 ("inputs", layer.inputs, plan.rows(stage)),
                 ("outputs", layer.outputs, plan.channels[index]),
-                ("positions", layer.positions, place.positions),
+                ("positions", layer.positions, placement.positions),
             ):
                 if given != planned:
                     raise SpikeLoomError(f"Layer {index} has {name} {given}, but the plan says {planned}")

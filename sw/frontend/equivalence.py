@@ -15,7 +15,7 @@ from torch import nn
 from spikeloom.sw.common.errors import UnsupportedError
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
 from spikeloom.sw.frontend.plain_torch import double_outputs
-from spikeloom.sw.ir.network import Layer, Network
+from spikeloom.sw.ir.network import Network, SpikingLayer
 
 __all__ = ["check_same"]
 
@@ -34,7 +34,7 @@ def check_same(model: nn.Module, network: Network, images: NDArray[np.uint8]) ->
             module.levels = 0
     stages = tuple(
         replace(stage, rectifier=replace(stage.rectifier, levels=0))
-        if isinstance(stage, Layer) and stage.rectifier is not None
+        if isinstance(stage, SpikingLayer) and stage.rectifier is not None
         else stage
         for stage in network.stages
     )

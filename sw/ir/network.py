@@ -18,11 +18,11 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.ir.graph import Floats, Rectifier
 from spikeloom.sw.ir.window_reader import WindowReader, map_order, pool_blocks
 
-__all__ = ["Layer", "Network", "Pool", "rectified"]
+__all__ = ["Network", "Pool", "SpikingLayer", "rectified"]
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class SpikingLayer:
     """A crossbar and its neurons.
 
     Parameters
@@ -68,7 +68,7 @@ class Network:
     """
 
     input: MapShape
-    stages: tuple[Layer | Pool, ...]
+    stages: tuple[SpikingLayer | Pool, ...]
     input_shape: tuple[int, ...] = field(default=())
 
     __repr__ = short_repr
@@ -80,13 +80,13 @@ class Network:
     @classmethod
     def dense(cls, *layers: tuple[str, Floats, Floats, Rectifier | None]) -> Network:
         """Layers of (name, weight, bias, rectifier) that each read all outputs of the one before."""
-        stages = tuple(Layer(*layer, (Window(source=number),)) for number, layer in enumerate(layers))
+        stages = tuple(SpikingLayer(*layer, (Window(source=number),)) for number, layer in enumerate(layers))
         return cls(MapShape(channels=stages[0].inputs), stages)
 
     @property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[SpikingLayer, ...]:
         """The crossbar layers alone."""
-        return tuple(stage for stage in self.stages if isinstance(stage, Layer))
+        return tuple(stage for stage in self.stages if isinstance(stage, SpikingLayer))
 
     @cached_property
     def plan(self) -> Plan:

@@ -11,7 +11,7 @@ from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sw.ir.neuron_steps import count_shifts
-from spikeloom.sw.passes.float_snn import Codes, Maps, SpikingLayer, spiking_network
+from spikeloom.sw.passes.float_snn import Codes, FloatLayer, Maps, spiking_network
 
 __all__ = ["MAX_GAIN_SHIFT", "Misfits", "TileCurrents", "calibrate_adc", "evenly", "misfits", "row_codes"]
 
@@ -70,7 +70,7 @@ def evenly(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
 class TileCurrents:
     """The currents that a layer's converters read: of all images, positions and columns, tile by tile of rows."""
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer) -> None:
+    def __init__(self, shape: LayerParameters, layer: FloatLayer) -> None:
         self.layer = layer
         self.tiles = [
             slice(start, min(start + shape.tile_rows, shape.inputs))
@@ -93,7 +93,7 @@ class TileCurrents:
 class Misfits:
     """Counts, for one layer, the currents that need each gain shift."""
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
+    def __init__(self, shape: LayerParameters, layer: FloatLayer, adc_bits: int) -> None:
         self.currents = TileCurrents(shape, layer)
         top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
         # half-even rounding: top + 1/2 goes up to an even code, out of range; -(top + 1) - 1/2 goes up, into it

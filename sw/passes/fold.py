@@ -28,7 +28,7 @@ from spikeloom.sw.ir.graph import (
     Rectifier,
     Subsample,
 )
-from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.ir.network import Network, Pool, SpikingLayer
 from spikeloom.sw.passes.merge_branches import (
     PendingLayer,
     SpikeSource,
@@ -73,7 +73,7 @@ class _Folder:
             image = MapShape(channels=image.size)
         self.input = image
         self.values: list[SpikeSource | PendingLayer] = [SpikeSource(0, image)]
-        self.stages: list[Layer | Pool] = []
+        self.stages: list[SpikingLayer | Pool] = []
 
     def run(self) -> Network:
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
@@ -154,7 +154,9 @@ class _Folder:
         """A layer of neurons for the currents, and the max poolings that wait behind it."""
         weight = np.concatenate([part.weight for part in currents.parts], axis=1)
         windows = tuple(part.window for part in currents.parts)
-        self.stages.append(Layer(_name(currents), np.ascontiguousarray(weight), currents.bias, rectifier, windows))
+        self.stages.append(
+            SpikingLayer(_name(currents), np.ascontiguousarray(weight), currents.bias, rectifier, windows)
+        )
         height, width = windows[0].outputs(currents.parts[0].source)
         shape = MapShape(channels=len(currents.bias), height=height, width=width)
         relu, clip = (None, math.inf) if rectifier is None else (rectifier.name, rectifier.clip)

@@ -107,9 +107,9 @@ def map_to_chip(
                 ],
             )
     parts = [  # of every layer of the unit: the network's layer that it is a replica of
-        (number, replace(shapes[number], positions=place.positions), place.replica)
+        (number, replace(shapes[number], positions=placement.positions), placement.replica)
         for number, (_, stage) in enumerate(plan.crossbar_stages)
-        for place in plan.placements[stage.layer : stage.layer + stage.replicas]
+        for placement in plan.placements[stage.layer : stage.layer + stage.replicas]
     ]
     parameters = NpuParameters(
         layers=tuple(shape for _, shape, _ in parts),
@@ -202,7 +202,7 @@ def replicas_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[in
 
 
 def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
-    """Analog rows belong to the first layer, and to no others: pooling and joins know spikes."""
+    """Analog rows belong to the first layer, and to no others: pooling and residual additions know spikes."""
     if CODINGS[config.coding.input].row_bits == 1:
         return
     for stage in plan.stages:

@@ -1,4 +1,4 @@
-"""Convolutions, pooling and joins: the chip's layers compute what the model computes."""
+"""Convolutions, pooling and residual additions: the chip's layers compute what the model computes."""
 
 from __future__ import annotations
 

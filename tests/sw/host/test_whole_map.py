@@ -27,7 +27,7 @@ STAGES = (
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
 MAPS = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3)).with_replicas((2, 1))
-"""A convolution by two replicas, both poolings, a join."""
+"""A convolution by two replicas, both poolings, a residual addition."""
 CHIPS = {"dense": {"sizes": [9, 8, 6, 5]}, "wide": {"sizes": [9, 6, 3]}, "maps": {"plan": MAPS}}
 OKAY, SLVERR = 0, 2
 TOP = 2**26 - 1
