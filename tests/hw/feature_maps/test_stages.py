@@ -107,9 +107,7 @@ def check(
     """Images through the unit, every one held to the golden model; `how` is for `Run`."""
     rng = random.Random(len(parameters.layers) + parameters.phases)
     layers = [random_layer(p, rng, **(registers or {"theta": 12})) for p in parameters.layers]
-    for placement, layer in zip(
-        parameters.plan.placements, layers, strict=True
-    ):  # biases of its own show whose word it is
+    for placement, layer in zip(parameters.plan.placements, layers, strict=True):  # biases show whose word it is
         layer.weights = layers[placement.stage.layer].weights
     images = [[rng.choice([0, 0, 255, rng.randrange(256)]) for _ in range(parameters.inputs)] for _ in range(count - 1)]
     images.insert(rng.randrange(count), [0] * parameters.inputs)
