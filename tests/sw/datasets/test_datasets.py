@@ -165,7 +165,8 @@ def test_without_files_and_network_the_error_says_both_ways(offline, tmp_path):
 
 def test_a_folder_that_is_not_there_is_named():
     with pytest.raises(
-        DataError, match=r"^The data folder '/no/where' \(--data or SPIKELOOM_DATA\) is not there; name an existing folder"
+        DataError,
+        match=r"^The data folder '/no/where' \(--data or SPIKELOOM_DATA\) is not there; name an existing folder",
     ):
         load_data("mnist", "/no/where")
 
