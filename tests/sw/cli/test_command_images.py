@@ -127,7 +127,7 @@ def test_more_images_than_there_are_is_said_wherever_the_number_comes_from(place
         assert "is more than" not in call(command, "all.toml").stderr
     assert "is more than" not in call("run", "more.toml", "--to", "train").stderr
     said = call("cosim", "mine.loom", "--data-set", "digits", "--set", "cosim.images=501").stderr
-    assert "[cosim] images 501 is more than there are, 500 test images of 'digits': all 500 are taken" in said
+    assert "[cosim] images 501 is more than there are, 500 test images of 'digits': all 500 are used" in said
 
 
 def test_headers_say_whose_images_they_hold(place: Path) -> None:
