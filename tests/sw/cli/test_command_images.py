@@ -112,7 +112,7 @@ def test_more_images_than_there_are_is_said(command: tuple[str, ...]) -> None:
 def test_a_run_says_so_too() -> None:
     set_up = ("run", "tiny", "--set", "data.test_limit=3", "--set", "train.epochs=1")
     said = call(*set_up, "--images", "4").stderr
-    assert "--images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are taken" in said
+    assert "--images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are used" in said
 
 
 @pytest.mark.filterwarnings("ignore:.* images have the numbers")
@@ -120,14 +120,14 @@ def test_more_images_than_there_are_is_said_wherever_the_number_comes_from(place
     small = 'preset = "tiny"\n[data]\ntest_limit = 3\n[train]\nepochs = 1\n[cosim]\nimages = '
     (place / "more.toml").write_text(f"{small} 4\n")
     (place / "all.toml").write_text(f"{small} 3\n")
-    few = "Warning: [cosim] images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are taken"
+    few = "Warning: [cosim] images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are used"
     for command in ("cosim", "run"):
         assert few in call(command, "more.toml").stderr
         assert few in call(command, "all.toml", "--set", "cosim.images=4").stderr
         assert "is more than" not in call(command, "all.toml").stderr
     assert "is more than" not in call("run", "more.toml", "--to", "train").stderr
     said = call("cosim", "mine.loom", "--data-set", "digits", "--set", "cosim.images=501").stderr
-    assert "[cosim] images 501 is more than there are, 500 test images of 'digits': all 500 are taken" in said
+    assert "[cosim] images 501 is more than there are, 500 test images of 'digits': all 500 are used" in said
 
 
 def test_headers_say_whose_images_they_hold(place: Path) -> None:
