@@ -1,6 +1,6 @@
 """`python -m benchmarks.defaults [NETWORK ...]`: are the defaults of [convert] as good as the best that a search finds?
 
-Plain ReLU networks, trained in floating point, go onto chips with 1 to 6 bits a cell (converters of 8 bits) and onto
+Plain ReLU networks, trained in floating point, go onto chips with 1 to 6 bits per cell (converters of 8 bits) and onto
 chips with converters of 1 to 8 bits (cells of 6 bits). Each is converted with fixed settings (the largest activation is
 a rate of 1, the largest weight the top level, no converter saturates), with the defaults, and with every setting of a
 grid; the best of the grid is chosen by looking at the test images, so it is a bound for any such choice. The tables of
@@ -44,7 +44,7 @@ FIXED: dict[str, Any] = {
     "normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network",
 }  # fmt: skip
 CELL_BITS, ADC_BITS = (1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5, 6, 7, 8)
-"""Bits a cell, with converters of 8 bits; bits of the converters, with cells of `_CELLS` bits."""
+"""Bits per cell, with converters of 8 bits; bits of the converters, with cells of `_CELLS` bits."""
 _CELLS = 6
 _PASSES = Path(str(passes.__file__)).parent
 _CONSOLE = Console(stderr=True)

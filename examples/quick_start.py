@@ -1,4 +1,4 @@
-"""The quick start: a PyTorch model of one's own on the accelerator.
+"""The quick start: your own PyTorch model on the accelerator.
 
     python examples/quick_start.py [FOLDER]
 

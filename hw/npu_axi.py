@@ -1,4 +1,4 @@
-"""The unit with standard buses: AXI4-Lite for registers, AXI4-Stream for image frames and result frames."""
+"""The accelerator with standard buses: AXI4-Lite for registers, AXI4-Stream for image frames and result frames."""
 
 from __future__ import annotations
 

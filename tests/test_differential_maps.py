@@ -1,4 +1,4 @@
-"""Windows, pooling, joins and copies: the reference against the Verilog, on random networks that nobody chose."""
+"""Windows, pooling, joins and replicas: the reference against the Verilog, on random networks that nobody chose."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from spikeloom.hw.params.parameters import Coding
 from spikeloom.hw.params.parts import ALL_PARTS, Parts
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import STAGES, AveragePoolStage, MaxPoolStage, PoolStage
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.estimates.stages import ENERGY
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sim.reference.stages import REFERENCES
@@ -82,7 +82,7 @@ def any_kind() -> Iterator[None]:
 def plan_with(kind: type[PoolStage]) -> Plan:
     """3 x 6 x 6 -> convolution -> the kind -> dense."""
     return Plan(
-        image=MapShape(channels=3, height=6, width=6),
+        input=MapShape(channels=3, height=6, width=6),
         stages=(
             CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
             kind(window=Window(source=1, kernel=(2, 3), stride=(2, 3))),
@@ -92,7 +92,7 @@ def plan_with(kind: type[PoolStage]) -> Plan:
     )
 
 
-def chip_with(kind: type[PoolStage]) -> ChipImage:
+def chip_with(kind: type[PoolStage]) -> ProgrammedChip:
     return random_chip(np.random.default_rng(3), plan=plan_with(kind), row_bits=1, coding=Coding.EVEN, skip=0)
 
 
@@ -132,9 +132,9 @@ def test_what_cannot_be_registered() -> None:
 
 def test_a_kind_from_outside_runs_wherever_it_has_parts(any_kind: None) -> None:
     chip = chip_with(AnyStage)
-    plan = chip.parameters.stages
+    plan = chip.parameters.plan
     assert plan_of(words_of(plan)) == plan and plan_from_json(plan_to_json(plan)) == plan
-    pixels = random_pixels(np.random.default_rng(4), 6, plan.image.size)
+    pixels = random_pixels(np.random.default_rng(4), 6, plan.input.size)
     result = run_reference(chip, pixels, trace="spikes")
     assert result.trace is not None
     spikes = result.trace.unpacked(0)[0, 0].astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Step controller: lets one vector a step into the first layer, and none after the decision."""
+"""Step controller: admits one vector per step to the first layer, and none after the decision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Controller(wiring.Component):
     """Sequence of an image: admit a vector, wait for the step's end, go on or answer; then the next image.
 
     Two gates stand in the vectors' way; a gate joins the handshakes around it and leaves the payload alone. `admit`
-    lies before layer 0 and opens for one vector a step; the vector of step t + 1 passes only after step t has ended.
+    lies before layer 0 and opens for one vector per step; the vector of step t + 1 passes only after step t has ended.
     `final` lies before the last layer (behind `admit` if the unit has a single layer): in the first `skip` periods it
     drops the vector, and the step ends there; later it passes the vector, and the step ends with the verdict.
     No gate opens between a verdict that says stop and the next image, so no layer reads: no speculation.
@@ -87,7 +87,7 @@ class Controller(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         parameters = self._parameters
-        apart = len(parameters.layers) > 1 or not parameters.stages.plain
+        apart = len(parameters.layers) > 1 or not parameters.plan.is_dense_chain
         admit_open = Signal()
         final_open = Signal()
         phase = Signal(parameters.phase_bits)

@@ -20,8 +20,8 @@ class SpikeCounter(wiring.Component):
 
     A count cannot wrap: at most max_steps steps follow a `first`, each adding at most 2^(K-1).
 
-    Cycles: a score is valid in the same cycle as its group; a score a cycle, so a group takes as many cycles as it has
-    classes and is taken together with its last class.
+    Cycles: a score is valid in the same cycle as its group; a score per cycle, so a group takes as many cycles as it
+    has classes and is taken together with its last class.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Decision of an image's class, and of whether to go on: WINNER-K and the fixed number of steps."""
+"""Decision rule: the class of an image, and whether to stop. WINNER-K, or a fixed number of steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Terminator(wiring.Component):
     stops if `rule` is WINNER_K and margin >= k (reason 1), else if step >= t_max (reason 0). While it goes on, reason
     is 0.
 
-    Cycles: takes a score a cycle; the verdict is valid two cycles after the last score was taken. The next step's
+    Cycles: takes a score per cycle; the verdict is valid two cycles after the last score was taken. The next step's
     scores are taken from the cycle after the verdict on. `rule`, `k`, `t_max` and `step` are looked at in the cycle
     after the last score.
 
@@ -32,7 +32,7 @@ class Terminator(wiring.Component):
     Members
     -------
     i : In(stream of score_layout), the classes' scores in index order
-    o : Out(stream of verdict_layout), one a step
+    o : Out(stream of verdict_layout), one per step
     rule : In(1), see `hw.params.decision_rules`
     k : In(margin_bits - 1), smallest margin that stops
     t_max : In(step_bits), step that stops in any case

@@ -1,4 +1,4 @@
-"""Two spike encoders that take turns: the next image is stored and prepared while one is in work."""
+"""Two spike encoders that alternate: one stores and prepares the next image while the other encodes the current one."""
 
 from __future__ import annotations
 

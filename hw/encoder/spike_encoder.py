@@ -1,4 +1,4 @@
-"""From an image's pixels to the first layer's row codes, step by step."""
+"""Encodes an image's pixels as the first layer's row codes, step by step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["SpikeEncoder"]
 class _State(enum.IntEnum):
     LOAD = 0  # store the image's words
     FETCH = 1  # read the first word
-    ENCODE = 2  # a word a cycle
+    ENCODE = 2  # a word per cycle
     OFFER = 3  # until the vector is taken
 
 
@@ -35,7 +35,7 @@ class SpikeEncoder(wiring.Component):
     - ANALOG: x itself, for the DACs of row_bits 8; with row_bits 1 nothing (0)
 
     With row_bits 8, a spike of the first three is the code 255. The random numbers of RATE come from one xorshift128
-    and a phase shifter (`hw.encoder.random_source`); the generator starts at `seed` and moves on once a word.
+    and a phase shifter (`hw.encoder.random_source`); the generator starts at `seed` and moves on once per word.
 
     Pixel j is lane j % encoder_lanes of word j // encoder_lanes. The lanes past the last pixel are ignored.
 

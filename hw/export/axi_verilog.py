@@ -1,4 +1,4 @@
-"""Export of the unit behind its buses: Verilog, the wrapper with the macros, C header, SystemRDL, list of ports.
+"""Export of the accelerator with its buses: Verilog, wrapper with macros, C header, SystemRDL, list of ports.
 
 Files of an export:
 

@@ -1,4 +1,4 @@
-"""The manual's page of the host's registers, `docs/hardware/host/register_map.md`, from their declaration."""
+"""The manual page of the host registers, `docs/hardware/host/register_map.md`, from their declaration."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 
 from spikeloom.hw.host.register_map import (
     ADDRESS_BITS,
+    LAYER_BLOCKS,
     LAYER_HOST_REGISTERS,
     LAYER_OFFSETS,
     LAYER_STRIDE,
-    LAYER_WINDOWS,
     MAP_VERSION,
     UNIT_HOST_REGISTERS,
     UNIT_OFFSETS,
     Field,
     HostRegister,
-    Window,
+    RegisterBlock,
 )
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
 
@@ -97,17 +97,17 @@ def _bits(field: Field) -> str:
     return str(field.low) if field.bits == 1 else f"{field.low + field.bits - 1} .. {field.low}"
 
 
-def _window(window: Window) -> str:
-    access = f"{window.access}, idle" if window.idle_only else window.access
-    init = "kept" if window.init is None else window.init
+def _block(block: RegisterBlock) -> str:
+    access = f"{block.access}, idle" if block.idle_only else block.access
+    init = "kept" if block.init is None else block.init
     words = {"program_target": "lanes * row_tiles", "program_result": "2 * lanes * row_tiles", "bias": "outputs"}
     return (
-        f"| {window.offset:#x} + 4 i | `{window.name}`, i < {words[window.name]} | {access} | {init} | {window.unit} "
-        f"| {window.meaning} |"
+        f"| {block.offset:#x} + 4 i | `{block.name}`, i < {words[block.name]} | {access} | {init} | {block.unit} "
+        f"| {block.meaning} |"
     )
 
 
-def _details(register: HostRegister | Window) -> Iterator[str]:
+def _details(register: HostRegister | RegisterBlock) -> Iterator[str]:
     yield f"### `{register.name}`\n"
     yield bit_picture(((f.name, f.low, f.bits) for f in register.fields), 32) + "\n"
     rows = "\n".join(f"| {_bits(field)} | `{field.name}` | {field.meaning} |" for field in register.fields)
@@ -119,13 +119,13 @@ def _scope(
     run_time: tuple[Register, ...],
     own: tuple[HostRegister, ...],
     offsets: dict[str, int],
-    windows: tuple[Window, ...],
+    windows: tuple[RegisterBlock, ...],
 ) -> Iterator[str]:
     registers: tuple[Register | HostRegister, ...] = (*run_time, *own)
     rows = [_row(register, offsets[register.name]) for register in registers]
-    rows += [_window(window) for window in windows]
+    rows += [_block(block) for block in windows]
     yield "\n".join([f"## {title}\n", _TABLE, *rows]) + "\n"
-    detailed: tuple[HostRegister | Window, ...] = (*own, *windows)
+    detailed: tuple[HostRegister | RegisterBlock, ...] = (*own, *windows)
     for register in detailed:
         if register.fields:
             yield from _details(register)
@@ -136,7 +136,7 @@ def manual() -> str:
     parts = [
         _HEAD.format(version=".".join(map(str, MAP_VERSION)), bits=ADDRESS_BITS, stride=LAYER_STRIDE),
         *_scope("The unit", GLOBAL_REGISTERS, UNIT_HOST_REGISTERS, UNIT_OFFSETS, ()),
-        *_scope("A layer (offsets in its scope)", LAYER_REGISTERS, LAYER_HOST_REGISTERS, LAYER_OFFSETS, LAYER_WINDOWS),
+        *_scope("A layer (offsets in its scope)", LAYER_REGISTERS, LAYER_HOST_REGISTERS, LAYER_OFFSETS, LAYER_BLOCKS),
         _NAMES,
     ]
     return "\n".join(parts)

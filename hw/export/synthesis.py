@@ -1,4 +1,4 @@
-"""Synthesis of an exported unit by Yosys: the size of every module, and a netlist of gates.
+"""Synthesis of an exported design by Yosys: the size of every module, and a netlist of gates.
 
 Sizes are counts of word-level cells after elaboration and constant folding, each weighted with its width in bits: an
 adder of 12 bits counts as 12 of `add`. That is a measure to compare designs and components with, not an area in a

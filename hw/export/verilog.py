@@ -1,4 +1,4 @@
-"""Export of the unit as readable SystemVerilog, with a wrapper that adds the crossbar macros.
+"""Export of the accelerator as readable SystemVerilog, with a wrapper that adds the crossbar macros.
 
 Files of an export:
 

@@ -1,7 +1,7 @@
-"""Memory of one feature map: what a stage made in this step, a word a position.
+"""Memory of one feature map, the output of a stage in the current step, with one word per position.
 
-The map of a stage with n copies has n banks: position p is word p // n of bank p % n. So every copy writes a bank of
-its own, whenever it has a word, and none waits for another.
+The map of a stage with n replicas has n banks: position p is word p // n of bank p % n. So every replica writes a bank
+of its own, whenever it has a word, and none waits for another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pooling of one map into another: the spikes of the busiest input of a window, or the average of its spikes."""
+"""Max and average pooling of a feature map: the spike of the most active input of a window, or the average."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class PoolUnit(wiring.Component):
     Sums start at 0 and V at `stage.start` in an image's first step; neither is ever cleared before. V never exceeds
     size * 2^(K-1) after a step, and a sum is at most max_steps * 2^(K-1).
 
-    Cycles: a word a cycle. With `i` taken in cycle 0, the N = (output positions) * size words are read in cycles 1 ..
+    Cycles: a word per cycle. With `i` taken in cycle 0, the N = (output positions) * size words are read in cycles 1 ..
     N; a window's output is written in the cycle after its last word is read, and the step is on offer in cycle N + 2.
     Nothing stalls.
 
@@ -72,7 +72,7 @@ class PoolUnit(wiring.Component):
     """
 
     def __init__(self, *, parameters: NpuParameters, stage: int) -> None:
-        plan = parameters.stages
+        plan = parameters.plan
         pool = plan.stages[stage]
         if not isinstance(pool, PoolStage):
             raise ArgumentTypeError(f"Stage {stage} must be a PoolStage to be pooled, not {pool!r}")

@@ -1,4 +1,4 @@
-"""How the stages of a unit with maps are joined: one after another in every step, each from maps to a map."""
+"""Connects the stages of an accelerator with feature maps: they run one after another in every step."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ UNITS: Parts[tuple[Build, Close]] = Parts("hardware unit", "hw.feature_maps.stag
 
 def check_units(parameters: NpuParameters) -> None:
     """Raise `ValueError` for a stage of a kind without hardware, before anything is built."""
-    for stage in parameters.stages.stages:
+    for stage in parameters.plan.stages:
         UNITS[type(stage)]
 
 
@@ -68,23 +68,23 @@ def join_maps(
     """Join encoder, gates and layers by maps, as the plan says.
 
     encoder -> loader -> map_0; admission gate -> stage 0 -> stage 1 -> ... -> last stage. What goes from stage to stage
-    is one word a step, "all maps so far are complete" (`step_layout`): a stage that gets it reads its maps, writes its
-    own, and hands it on. So a map is read only when it is complete, and written only when its readers are done with it,
-    but for map 0, of which the loader writes the next step when its last reader says `released`. The last stage's
-    vector passes the final gate. Of a stage with copies, one scheduler gathers for all of them, a distributor gives the
-    vectors to the cores in turn, every core's collector writes a bank of the map, and the step is handed on when all
-    of them are done.
+    is one word per step, "all maps so far are complete" (`step_layout`): a stage that gets it reads its maps, writes
+    its own, and hands it on. So a map is read only when it is complete, and written only when its readers are done with
+    it, but for map 0, of which the loader writes the next step when its last reader says `released`. The last stage's
+    vector passes the final gate. Of a stage with replicas, one scheduler gathers for all of them, a distributor gives
+    the vectors to the cores in turn, every core's collector writes a bank of the map, and the step is handed on when
+    all of them are done.
 
     Submodules: `loader`; `map_<k>`, map k of the plan; `windows_<l>` and `collector_<l>`, before and after layer l;
-    `pool_<s>`, stage s; of a stage whose copies are layers l and following, `windows_<l>`, `distributor_<l>`,
+    `pool_<s>`, stage s; of a stage whose replicas are layers l and following, `windows_<l>`, `distributor_<l>`,
     `collector_<l>`, `collector_<l + 1>`, ... and `join_<l>`.
     """
-    plan = parameters.stages
+    plan = parameters.plan
     maps = []
     for number, shape in enumerate(plan.maps[:-1]):
         bits = parameters.encoded.row_bits if number == 0 else 1
         made_by = plan.stages[number - 1] if number > 0 else None
-        banks = made_by.copies if made_by is not None else 1
+        banks = made_by.replicas if made_by is not None else 1
         maps.append(_add(m, f"map_{number}", SpikeMap(shape=shape, value_bits=bits, banks=banks)))
 
     loader = _add(m, "loader", MapLoader(parameters=parameters))
@@ -136,32 +136,32 @@ def _add_windows(around: Surroundings, number: int) -> WindowScheduler:
     unit = WindowScheduler(
         layer=stage_layer([around.cores[n].parameters for n in stage.layers]),
         windows=stage.windows,
-        shapes=around.parameters.stages.sources(stage),
-        held=None if stage.copies == 1 else False,
+        shapes=around.parameters.plan.sources(stage),
+        held=None if stage.replicas == 1 else False,
     )
     return _add(around.m, f"windows_{stage.layer}", unit)  # type: ignore[no-any-return]
 
 
 def _join_cores(around: Surroundings, number: int, unit: Any, made: SpikeMap) -> Any:
-    """From a scheduler's vectors through the stage's copies into its map."""
+    """From a scheduler's vectors through the stage's replicas into its map."""
     m, stage, vectors = around.m, _stage_of(around, number, CrossbarStage), unit.o
     cores = [around.cores[n] for n in stage.layers]
     collectors = []
     for layer, core in zip(stage.layers, cores, strict=True):
         collectors.append(_add(m, f"collector_{layer}", MapCollector(layer=core.parameters)))
         wiring.connect(m, core.o, collectors[-1].i)
-    if stage.copies == 1:
+    if stage.replicas == 1:
         wiring.connect(m, vectors, cores[0].i)
         wiring.connect(m, collectors[0].write, made.write)
         return collectors[0].o
     name = f"distributor_{stage.layer}"
-    distributor = _add(m, name, WindowDistributor(copies=[core.parameters for core in cores]))
-    join = _add(m, f"join_{stage.layer}", StepJoin(layer=cores[0].parameters, copies=stage.copies))
+    distributor = _add(m, name, WindowDistributor(replicas=[core.parameters for core in cores]))
+    join = _add(m, f"join_{stage.layer}", StepJoin(layer=cores[0].parameters, replicas=stage.replicas))
     wiring.connect(m, vectors, distributor.i)
-    for copy, (core, collector) in enumerate(zip(cores, collectors, strict=True)):
-        wiring.connect(m, getattr(distributor, f"o_{copy}"), core.i)
-        wiring.connect(m, collector.write, getattr(made, f"write_{copy}"))
-        wiring.connect(m, collector.o, getattr(join, f"i_{copy}"))
+    for replica, (core, collector) in enumerate(zip(cores, collectors, strict=True)):
+        wiring.connect(m, getattr(distributor, f"o_{replica}"), core.i)
+        wiring.connect(m, collector.write, getattr(made, f"write_{replica}"))
+        wiring.connect(m, collector.o, getattr(join, f"i_{replica}"))
     return join.o
 
 
@@ -176,7 +176,7 @@ def _write_map(around: Surroundings, number: int, unit: Any, made: SpikeMap) -> 
 
 
 def _stage_of(around: Surroundings, number: int, kind: type[S]) -> S:
-    stage = around.parameters.stages.stages[number]
+    stage = around.parameters.plan.stages[number]
     assert isinstance(stage, kind)
     return stage
 

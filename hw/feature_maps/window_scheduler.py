@@ -1,4 +1,4 @@
-"""From the maps of a step to a crossbar layer's vectors: the rows of one output position after another."""
+"""Gathers a crossbar layer's input vectors from the feature maps (im2col), one output position after another."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class WindowScheduler(wiring.Component):
     """Gathers the rows of every output position, once and in order, and counts those that are active.
 
     Rows of the crossbar: first window first, within a window dy slowest, then dx, then channel (`hw.params.plan`).
-    Words outside of a map are 0 and are not read. The words come one a cycle, in the order of `WindowWalk`, each into a
-    register of its own; a window that slides keeps the columns that it shares with the one before, moved to their new
+    Words outside of a map are 0 and are not read. The words come one per cycle, in the order of `WindowWalk`, each into
+    a register of its own; a window that slides keeps the columns that it shares with the one before, moved to their new
     places. While the layer drives one vector, the next is gathered: a layer with several positions has its rows twice.
 
     Parameters
@@ -41,7 +41,7 @@ class WindowScheduler(wiring.Component):
         all vectors of the one before have been
     map_<n> : Out(MapReadSignature), the map of window n
     released : Out(1), the step's last word is read in this cycle
-    o : Out(stream of vector_layout), `positions` vectors a step
+    o : Out(stream of vector_layout), `positions` vectors per step
 
     Cycles
     ------

@@ -1,4 +1,4 @@
-"""AXI4-Lite subordinate: turns the five channels of the bus into plain register accesses."""
+"""AXI4-Lite subordinate: converts the five channels of the bus to plain register accesses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The host's registers in hardware: decodes accesses, guards what they may change, keeps errors and events."""
+"""The host registers in hardware: decodes and checks accesses, stores errors and events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spikeloom.hw.host.register_map import (
     layer_byte_address,
     unit_byte_address,
 )
-from spikeloom.hw.host.write_guard import WriteGuard, window_hits
+from spikeloom.hw.host.write_guard import WriteGuard, block_hits
 from spikeloom.hw.interfaces.activity import COUNTERS, ActivitySignature
 from spikeloom.hw.interfaces.programming_port import ProgrammerHostSignature, ProgramSettingsSignature
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
@@ -194,7 +194,7 @@ class HostBlock(wiring.Component):
                     m.d.comb += bus.read_data.eq(value)
             with m.Default():
                 m.d.comb += bus.read_error.eq(1)
-        for index, inside in window_hits(p, "program_result", bus.read_address):
+        for index, inside in block_hits(p, "program_result", bus.read_address):
             m.d.comb += programmers[index].result_index.eq(bus.read_address[2:])
             with m.If(inside):
                 m.d.comb += [bus.read_error.eq(0), bus.read_data.eq(programmers[index].result)]
@@ -232,7 +232,7 @@ class HostBlock(wiring.Component):
             if e.access == "rw" and not isinstance(e.register, Register):
                 with m.If(judge.accepted & written(e.name, e.layer) & (judge.complete | (not e.whole))):
                     m.d.sync += values[e.layer, e.name].eq(merged)
-        for index, inside in window_hits(p, "program_target", bus.write_address):
+        for index, inside in block_hits(p, "program_target", bus.write_address):
             programmer = programmers[index]
             m.d.comb += [
                 programmer.target_write.enable.eq(judge.accepted & judge.complete & inside),

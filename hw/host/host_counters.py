@@ -1,4 +1,4 @@
-"""What the last answer cost, kept until the next one: for the registers, and for the result frame."""
+"""Counters of the last result, stored until the next one, for the registers and the result frame."""
 
 from __future__ import annotations
 

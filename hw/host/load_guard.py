@@ -1,4 +1,4 @@
-"""Load session: the unit takes images only after everything in it was loaded for this build, whole and undamaged."""
+"""Load session: images are accepted only after a complete and undamaged load for this build."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LoadGuard(wiring.Component):
     programmer works, is given up. `load_begin` is refused while an image is in work, `load_end` outside of a session,
     and both while a programmer is busy: nothing changes.
 
-    The checksum is the CRC-32 of 8 bytes a write, in the order of the bus: address, then data, lowest byte first.
+    The checksum is the CRC-32 of 8 bytes per write, in the order of the bus: address, then data, lowest byte first.
 
     Parameters
     ----------

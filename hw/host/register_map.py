@@ -1,4 +1,4 @@
-"""What a host sees over a bus: every register with its byte address, declared once.
+"""The host's view of the bus: every register with its byte address, declared once.
 
 A byte address is four times a load address of `hw.interfaces.registers`, so that the run-time registers and biases keep
 their place: bits 25 .. 18 select the scope (0 the unit, l + 1 layer l), bits 17 .. 2 the offset in it. The host's own
@@ -18,7 +18,7 @@ from typing import Any
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.host.plan_words import words_of
-from spikeloom.hw.host.register_types import Access, Field, HostRegister, Window
+from spikeloom.hw.host.register_types import Access, Field, HostRegister, RegisterBlock
 from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
 from spikeloom.hw.interfaces.registers import (
     GLOBAL_REGISTERS,
@@ -36,10 +36,10 @@ __all__ = [
     "BIAS_BYTES",
     "HOST_OFFSET",
     "IDENTIFICATION",
+    "LAYER_BLOCKS",
     "LAYER_HOST_REGISTERS",
     "LAYER_OFFSETS",
     "LAYER_STRIDE",
-    "LAYER_WINDOWS",
     "MAP_VERSION",
     "PROGRAM_RESULT_BYTES",
     "PROGRAM_TARGET_BYTES",
@@ -48,15 +48,15 @@ __all__ = [
     "Field",
     "HostRegister",
     "MapEntry",
-    "Window",
+    "RegisterBlock",
     "bias_byte_address",
+    "block_byte_address",
     "build_id",
     "host_map",
     "layer_byte_address",
     "program_result_byte_address",
     "program_target_byte_address",
     "unit_byte_address",
-    "window_byte_address",
 ]
 
 ADDRESS_BITS = 26
@@ -77,13 +77,19 @@ MAP_VERSION = (0, 3, 1)
 def build_id(parameters: NpuParameters) -> int:
     """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
 
-    Dense layers in a row have no plan, and one position each: neither is in their text.
+    Dense layers in a row have no plan, and one position each: neither is in their text. Names in the text are those of
+    the first version of the map, or equal hardware would have another number.
     """
     values = asdict(parameters)
-    if parameters.plan is None:
+    if parameters.plan.is_dense_chain:
         del values["plan"]
         for layer in values["layers"]:
             del layer["positions"]
+    else:
+        values["plan"]["image"] = values["plan"].pop("input")
+        for stage in values["plan"]["stages"]:
+            if "replicas" in stage:
+                stage["copies"] = stage.pop("replicas")
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return zlib.crc32(text.encode())
 
@@ -214,7 +220,7 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("row_bits", 2, "ro", "bits of a row code", "bits", value=lambda p: p.row_bits),
     HostRegister("tile_rows", 3, "ro", "most rows of a tile", value=lambda p: p.tile_rows),
     HostRegister("tile_columns", 4, "ro", "most columns of a tile", value=lambda p: p.tile_columns),
-    HostRegister("lanes", 5, "ro", "ADCs a row tile", value=lambda p: p.lanes),
+    HostRegister("lanes", 5, "ro", "ADCs per row tile", value=lambda p: p.lanes),
     HostRegister("adc_bits", 6, "ro", "bits of an ADC", "bits", value=lambda p: p.adc_bits),
     HostRegister("max_gain_shift", 7, "ro", "largest gain", "bits", value=lambda p: p.max_gain_shift),
     HostRegister("max_theta", 8, "ro", "largest theta", "conductance steps", value=lambda p: p.max_theta),
@@ -252,8 +258,8 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("failed_cells", 28, "ro", "cells given up since load_begin; stops at 2^32 - 1", "cells"),
 )
 
-LAYER_WINDOWS: tuple[Window, ...] = (
-    Window(
+LAYER_BLOCKS: tuple[RegisterBlock, ...] = (
+    RegisterBlock(
         "program_target",
         PROGRAM_TARGET_BYTES,
         "wo",
@@ -263,7 +269,7 @@ LAYER_WINDOWS: tuple[Window, ...] = (
         "1/8 level",
         fields=(Field("p", 0, 10, "of the positive cell"), Field("n", 16, 10, "of the negative cell")),
     ),
-    Window(
+    RegisterBlock(
         "program_result",
         PROGRAM_RESULT_BYTES,
         "ro",
@@ -277,7 +283,7 @@ LAYER_WINDOWS: tuple[Window, ...] = (
         ),
         init=0,
     ),
-    Window(
+    RegisterBlock(
         "bias",
         BIAS_BYTES,
         "wo",
@@ -330,24 +336,22 @@ def bias_byte_address(layer: int, neuron: int) -> int:
 _MOST_WORDS = {"program_target": MAX_TARGETS, "program_result": 2 * MAX_TARGETS, "bias": MAX_BIASES}
 
 
-def window_byte_address(window: Window, layer: int, index: int) -> int:
+def block_byte_address(block: RegisterBlock, layer: int, index: int) -> int:
     """Byte address of word `index` of a layer's window; ValueError for a layer or a word that no build has."""
-    most = _MOST_WORDS[window.name]
+    most = _MOST_WORDS[block.name]
     if not 0 <= index < most:
-        raise SpikeLoomError(f"Index of a {window.name} must be in 0 .. {most - 1}, not {index!r}")
-    return (
-        layer_byte_address(layer, LAYER_REGISTERS[0].name) - 4 * LAYER_REGISTERS[0].offset + window.offset + 4 * index
-    )
+        raise SpikeLoomError(f"Index of a {block.name} must be in 0 .. {most - 1}, not {index!r}")
+    return layer_byte_address(layer, LAYER_REGISTERS[0].name) - 4 * LAYER_REGISTERS[0].offset + block.offset + 4 * index
 
 
 def program_target_byte_address(layer: int, index: int) -> int:
     """Byte address of target word `index` = lane * row_tiles + tile; ValueError outside 0 .. 4095."""
-    return window_byte_address(LAYER_WINDOWS[0], layer, index)
+    return block_byte_address(LAYER_BLOCKS[0], layer, index)
 
 
 def program_result_byte_address(layer: int, index: int) -> int:
     """Byte address of result `index` = (lane * row_tiles + tile) * 2 + side; ValueError outside 0 .. 8191."""
-    return window_byte_address(LAYER_WINDOWS[1], layer, index)
+    return block_byte_address(LAYER_BLOCKS[1], layer, index)
 
 
 @dataclass(frozen=True)

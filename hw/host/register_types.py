@@ -1,4 +1,4 @@
-"""What a declaration of a host's register is made of; the declarations are in `hw.host.register_map`."""
+"""Types for the declarations of host registers in `hw.host.register_map`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from spikeloom.hw.params.parameters import LayerParameters
 
-__all__ = ["Access", "Field", "HostRegister", "Window"]
+__all__ = ["Access", "Field", "HostRegister", "RegisterBlock"]
 
 Access = Literal["ro", "rw", "w1c", "wo"]
 
@@ -61,7 +61,7 @@ class HostRegister:
 
 
 @dataclass(frozen=True)
-class Window:
+class RegisterBlock:
     """Words of a layer that follow each other from a byte offset in its scope on.
 
     Parameters

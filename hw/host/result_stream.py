@@ -1,4 +1,4 @@
-"""Result frames: an answer, and what it cost, as words of 64 bits that stay until they are taken."""
+"""Result frames: a result and its counters, as words of 64 bits that are stable until accepted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ResultStream(wiring.Component):
     clear : In(1), soft reset
     o : Out(stream of result_word_layout), registers
 
-    Cycles: an answer that is taken in cycle c is offered from cycle c + 1 on; a word a cycle.
+    Cycles: an answer that is taken in cycle c is offered from cycle c + 1 on; a word per cycle.
     """
 
     def __init__(self, *, further: int) -> None:

@@ -1,4 +1,4 @@
-"""The one interface between the digital unit and the analog array."""
+"""The only interface between the accelerator and the analog array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A layer's programmer as the host sees it: targets, results, start, counts, and the settings of all programmers."""
+"""Host side of a layer's programmer: targets, results, start, counts, and the settings of all programmers."""
 
 from __future__ import annotations
 

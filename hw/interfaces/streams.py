@@ -1,4 +1,4 @@
-"""Payload layouts of the streams between the blocks and of the unit's frames, in one place."""
+"""Payload layouts of the streams between the blocks and of the frames."""
 
 from __future__ import annotations
 
@@ -152,5 +152,5 @@ def seed_words(parameters: NpuParameters) -> int:
 
 
 def frame_words(parameters: NpuParameters) -> int:
-    """Words of a result frame that carries the activity: the answer, cycles and gap, three a layer."""
+    """Words of a result frame that carries the activity: the answer, cycles and gap, three per layer."""
     return 2 + 3 * len(parameters.layers)

@@ -1,4 +1,4 @@
-"""Column side of one layer's crossbar: lanes of ADCs, and the sums over its row tiles."""
+"""Column side of one layer's crossbar: ADC lanes, and the sums over its row tiles."""
 
 from __future__ import annotations
 

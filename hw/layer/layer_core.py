@@ -34,7 +34,7 @@ class LayerCore(wiring.Component):
     Members
     -------
     i : In(stream of vector_layout), the layer's input of one read: of a step, or of one of its positions
-    o : Out(stream of fired_layout), `groups` transfers a vector
+    o : Out(stream of fired_layout), `groups` transfers per vector
     crossbar : Out(CrossbarSignature)
     theta, v0, clip, leak, reset, gain : In, registers (`hw.interfaces.registers`), stable while a vector is in work
     bias_write : In(BiasWriteSignature), only while no vector is in work

@@ -48,7 +48,7 @@ class NeuronArray(wiring.Component):
     The membrane in memory and in `o` is the one after the reset. At most max_steps steps after a `first`,
     membrane_bits are wide enough for V never to saturate.
 
-    Cycles: takes a group a cycle; a group taken in cycle t is valid at `o` in cycle t + 2 (later only under
+    Cycles: takes a group per cycle; a group taken in cycle t is valid at `o` in cycle t + 2 (later only under
     back-pressure). A group may be followed by the same group at once: its new membrane is forwarded.
 
     Parameters

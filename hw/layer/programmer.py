@@ -1,4 +1,4 @@
-"""Write and verify: brings the cells of a layer to their target conductances."""
+"""Write-verify programming: brings the cells of a layer to their target conductances."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Programmer(wiring.Component):
     Cycles
     ------
     `start` in cycle 0; `program_request` is up from cycle 2 on, and `program_grant` is first seen in cycle g (3 for an
-    idle DacDriver). With n columns in the group, T row tiles, a macro that takes P cycles a pulse and V a verify read,
-    and R rounds (the sum over the n columns and both sides of the most pulses that one tile's cell got), the
+    idle DacDriver). With n columns in the group, T row tiles, a macro that takes P cycles per pulse and V a verify
+    read, and R rounds (the sum over the n columns and both sides of the most pulses that one tile's cell got), the
     programmer is busy in cycles 1 .. g + n (T + 1) + 2 n (V + 1 + T) + R (P + V + 1), and requests the crossbar until
     then (`hw.params.cycles.programming_cycles`). The first operation starts in cycle g + T + 2. A start out of range:
     busy in cycle 1.
@@ -203,7 +203,7 @@ class Programmer(wiring.Component):
         return m
 
     def _judge(self, m: Module, codes: list[Value], wanted: list[Value]) -> tuple[Value, Value, Value]:
-        """A bit a tile: is it outside of the window, does a pulse go up; and the pulses' amplitudes."""
+        """A bit per tile: is it outside of the window, does a pulse go up; and the pulses' amplitudes."""
         settings, bits = self.settings, CELL_CODE_BITS
         far = Signal(len(codes))
         up = Signal(len(codes))

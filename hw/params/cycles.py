@@ -1,4 +1,4 @@
-"""Clock cycles: the formulas of `Npu` with maps and of `Programmer`, and bounds for whoever waits for an answer."""
+"""Clock cycles: the formulas of `Npu` with feature maps and of `Programmer`, and upper bounds for timeouts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StepCycles:
 
 def words_of(parameters: NpuParameters, stage: int) -> list[int]:
     """Words that a stage reads for each of its positions."""
-    plan = parameters.stages
+    plan = parameters.plan
     first, other = window_words(plan.stages[stage].windows, plan.sources(plan.stages[stage]))
     shape = plan.maps[stage + 1]
     return [first if position % shape.width == 0 else other for position in range(shape.positions)]
@@ -50,7 +50,7 @@ def step_cycles(
     macro : what the crossbars take
     skipped : the last layer is not run
     """
-    plan = parameters.stages
+    plan = parameters.plan
     now, released, ends = 0, 0, []
     for number, stage in enumerate(plan.stages):
         words, last = words_of(parameters, number), number == len(plan.stages) - 1
@@ -67,7 +67,7 @@ def image_cycles(parameters: NpuParameters, steps: Sequence[StepCycles], vector:
 
     vector : cycle, from the image's start, in which the encoder offers step 1's vector to the loader
     """
-    positions = parameters.stages.image.positions
+    positions = parameters.plan.input.positions
     offered = vector + positions + 1
     end = released = 0
     for number, step in enumerate(steps):
@@ -85,8 +85,8 @@ def step_bound(parameters: NpuParameters, settle_cycles: int, adc_cycles: int) -
     for layer in p.layers:
         read = p.pulse_cycles + settle_cycles + layer.groups * (adc_cycles + STALL) + STALL
         step += layer.positions * read
-    if not p.stages.plain:
-        step += p.stages.image.positions + sum(sum(words_of(p, stage)) + STALL for stage in range(len(p.stages.stages)))
+    if not p.plan.is_dense_chain:
+        step += p.plan.input.positions + sum(sum(words_of(p, stage)) + STALL for stage in range(len(p.plan.stages)))
     return step
 
 

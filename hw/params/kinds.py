@@ -1,4 +1,4 @@
-"""Kinds of which a chip has one: input codings and decision rules, each kind a class, all of them in a registry.
+"""Kinds of which a chip has one, input codings and decision rules: each is a class, all of them in a registry.
 
 A registry (`Kinds`) holds the kinds that the unit has in hardware, and those that a program adds: by a call of
 `register`, which an entry point of the registry's group may do (`hw.params.plugins`). The words of the
@@ -22,7 +22,7 @@ __all__ = ["Kind", "KindRegister", "Kinds", "Names"]
 class KindRegister:
     """A register of the unit that belongs to a kind; unsigned. As `hw.interfaces.registers.Register`, which it becomes.
 
-    name : also of the hardware's port, and of the chip's field (`sim.chip.programmed_chip.ChipImage`)
+    name : also of the hardware's port, and of the chip's field (`sim.chip.programmed_chip.ProgrammedChip`)
     """
 
     name: str

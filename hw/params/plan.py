@@ -1,4 +1,4 @@
-"""Feature maps and windows: what every layer of a unit reads, and from where.
+"""Feature maps and windows: what every stage reads, and from where.
 
 A map is what a stage makes in one step: channels at positions, height x width of them; position y * width + x. Map 0 is
 the image, map s + 1 what stage s makes. A stage is a crossbar that is read once for every position of its output map,
@@ -10,9 +10,9 @@ and 0 outside the map. A dense layer's window is the whole map, at one position.
 within a window dy slowest, then dx, then c. Two windows of one crossbar are a join: a residual connection's rows lie
 beneath those of the layer that it joins [WS 4.5, Fig. 6]. A pixel of the image is number (c * height + y) * width + x.
 
-A crossbar stage may have n copies: n layers of the unit that follow one another, with equal weights, each on cells of
-its own. Position p of the stage is done by copy p % n, as that copy's own position p // n. For everything that is
-addressed by layer (weights, registers, programming, noise, activity) a copy is a layer.
+A crossbar stage may have n replicas: n layers of the unit that follow one another, with equal weights, each on cells of
+its own. Position p of the stage is done by replica p % n, as that replica's own position p // n. For everything that is
+addressed by layer (weights, registers, programming, noise, activity) a replica is a layer.
 """
 
 from __future__ import annotations
@@ -26,46 +26,48 @@ from spikeloom.hw.params.stage_kinds import CrossbarStage, Stage
 from spikeloom.hw.params.windows import MapShape, Window, kept_columns, window_words
 
 __all__ = [
-    "CrossbarStage", "IndexedStage", "MapShape", "Place", "Plan", "Stage", "Window", "kept_columns", "window_words",
+    "CrossbarStage", "IndexedStage", "LayerPlacement", "MapShape", "Plan", "Stage", "Window", "kept_columns",
+    "window_words",
 ]  # fmt: skip
 
 
 class IndexedStage(NamedTuple):
-    """A crossbar stage and its number in the plan."""
+    """A crossbar stage, and its number among all stages of the plan."""
 
-    index: int  # type: ignore[assignment]  # the tuple's own method of the name is of no use here
+    number: int
     stage: CrossbarStage
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """What a layer of the unit is in the plan: copy `copy` of stage `number`, with `positions` positions of its own."""
+class LayerPlacement:
+    """What a layer of the unit is in the plan: replica `replica` of stage `number`, with `positions` positions of its
+    own."""
 
     number: int
     stage: CrossbarStage
-    copy: int
+    replica: int
     positions: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All stages, first to last; the last is a crossbar with a single position: one output a class.
+    """All stages, first to last; the last is a crossbar with a single position: one output per class.
 
     Parameters
     ----------
-    image : shape of the image
+    input : shape of the input map, the image
     stages : each reads maps made before it; every map but the last is read
-    channels : output channels of every layer; those of copies are equal
+    channels : output channels of every layer; those of replicas are equal
 
     Raises `ValueError`, with the stage's number, for a plan that is not of this kind.
     """
 
-    image: MapShape
+    input: MapShape
     stages: tuple[Stage, ...]
     channels: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        maps = [self.image]
+        maps = [self.input]
         read: set[int] = set()
         layers = 0
         for number, stage in enumerate(self.stages):
@@ -91,39 +93,41 @@ class Plan:
         return self._maps  # type: ignore[attr-defined,no-any-return]
 
     @property
-    def crossbars(self) -> tuple[IndexedStage, ...]:
+    def crossbar_stages(self) -> tuple[IndexedStage, ...]:
         """Every crossbar stage with its number, first to last."""
         return tuple(IndexedStage(n, stage) for n, stage in enumerate(self.stages) if isinstance(stage, CrossbarStage))
 
     @property
-    def places(self) -> tuple[Place, ...]:
-        """Where every layer of the unit is in the plan, copies one by one."""
+    def placements(self) -> tuple[LayerPlacement, ...]:
+        """Where every layer of the unit is in the plan, replicas one by one."""
         return tuple(
-            Place(
+            LayerPlacement(
                 number=number,
                 stage=stage,
-                copy=copy,
-                positions=len(range(copy, self.maps[number + 1].positions, stage.copies)),
+                replica=replica,
+                positions=len(range(replica, self.maps[number + 1].positions, stage.replicas)),
             )
-            for number, stage in self.crossbars
-            for copy in range(stage.copies)
+            for number, stage in self.crossbar_stages
+            for replica in range(stage.replicas)
         )
 
-    def with_copies(self, copies: Sequence[int]) -> Plan:
-        """The plan with so many copies of every crossbar stage, whatever it had before; `ValueError` if they do not
+    def with_replicas(self, replicas: Sequence[int]) -> Plan:
+        """The plan with so many replicas of every crossbar stage, whatever it had before; `ValueError` if they do not
         fit.
         """
-        if len(copies) != len(self.crossbars):
-            raise SpikeLoomError(f"{len(copies)} numbers of copies are given for {len(self.crossbars)} crossbar stages")
+        if len(replicas) != len(self.crossbar_stages):
+            raise SpikeLoomError(
+                f"{len(replicas)} numbers of replicas are given for {len(self.crossbar_stages)} crossbar stages"
+            )
         stages = list(self.stages)
         channels: list[int] = []
-        for count, (number, stage) in zip(copies, self.crossbars, strict=True):
-            stages[number] = replace(stage, layer=len(channels), copies=count)
+        for count, (number, stage) in zip(replicas, self.crossbar_stages, strict=True):
+            stages[number] = replace(stage, layer=len(channels), replicas=count)
             channels += [self.channels[stage.layer]] * count
-        return Plan(image=self.image, stages=tuple(stages), channels=tuple(channels))
+        return Plan(input=self.input, stages=tuple(stages), channels=tuple(channels))
 
     @property
-    def plain(self) -> bool:
+    def is_dense_chain(self) -> bool:
         """Whether the network is a chain of dense layers on single positions, which needs no map memory."""
         return all(shape.positions == 1 for shape in self.maps) and all(
             stage.layers and stage.windows == (Window(source=n),) for n, stage in enumerate(self.stages)
@@ -141,7 +145,7 @@ class Plan:
     def dense(cls, sizes: tuple[int, ...]) -> Plan:
         """A chain of dense layers; sizes: inputs, then outputs of every layer."""
         stages = tuple(CrossbarStage(layer=n, windows=(Window(source=n),)) for n in range(len(sizes) - 1))
-        return cls(image=MapShape(channels=sizes[0]), stages=stages, channels=tuple(sizes[1:]))
+        return cls(input=MapShape(channels=sizes[0]), stages=stages, channels=tuple(sizes[1:]))
 
 
 def _outputs(where: str, number: int, stage: Stage, maps: Sequence[MapShape]) -> tuple[int, int]:

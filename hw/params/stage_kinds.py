@@ -29,7 +29,7 @@ class Stage:
     code : in the plan's words, 0 .. 255 (`hw.host.plan_words`)
     title : in reports, "" for stages that have their layer's name
     windows : what it reads
-    copies : crossbars that take its positions in turn, and banks of its map; 1 for what is no crossbar
+    replicas : crossbars that take its positions in turn, and banks of its map; 1 for what is no crossbar
     """
 
     name: ClassVar[str]
@@ -41,9 +41,9 @@ class Stage:
         @property
         def windows(self) -> tuple[Window, ...]: ...
         @property
-        def copies(self) -> int: ...
+        def replicas(self) -> int: ...
     else:
-        copies = 1
+        replicas = 1
 
     @property
     def layers(self) -> range:
@@ -71,8 +71,8 @@ class Stage:
         raise NotImplementedError
 
     @classmethod
-    def of_words(cls, number: int, windows: tuple[Window, ...], copies: int, layer: int) -> Self | None:
-        """The stage of these words, None for windows or copies that it cannot have; layer : the next one's number."""
+    def of_words(cls, number: int, windows: tuple[Window, ...], replicas: int, layer: int) -> Self | None:
+        """The stage of these words, None for windows or replicas that it cannot have; layer : the next one's number."""
         raise NotImplementedError
 
     def cycles(
@@ -159,9 +159,9 @@ STAGES = StageKinds()
 class CrossbarStage(Stage):
     """A crossbar, read once an output position.
 
-    layer : number in the unit; that of the first copy
+    layer : number in the unit; that of the first replica
     windows : what it reads
-    copies : crossbars with these weights, layers `layer` .. `layer + copies - 1`, which take positions in turn
+    replicas : crossbars with these weights, layers `layer` .. `layer + replicas - 1`, which take positions in turn
     """
 
     name = "crossbar"
@@ -169,25 +169,25 @@ class CrossbarStage(Stage):
 
     layer: int
     windows: tuple[Window, ...]
-    copies: int = 1
+    replicas: int = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.copies, bool) or not isinstance(self.copies, int) or self.copies < 1:
-            raise SpikeLoomError(f"Copies of a crossbar stage must be a positive integer, not {self.copies!r}")
+        if isinstance(self.replicas, bool) or not isinstance(self.replicas, int) or self.replicas < 1:
+            raise SpikeLoomError(f"Replicas of a crossbar stage must be a positive integer, not {self.replicas!r}")
 
     @property
     def layers(self) -> range:
-        """Layers of its copies."""
-        return range(self.layer, self.layer + self.copies)
+        """Layers of its replicas."""
+        return range(self.layer, self.layer + self.replicas)
 
     def check(self, where: str, layers: int, positions: int, channels: tuple[int, ...]) -> None:
         if self.layer != layers or layers >= len(channels):
             raise SpikeLoomError(f"{where} is layer {self.layer}; layers must come in order, each once")
-        if self.copies > positions:
-            raise SpikeLoomError(f"{where} has {self.copies} copies, and only {positions} positions for them")
-        made = channels[self.layer : self.layer + self.copies]
+        if self.replicas > positions:
+            raise SpikeLoomError(f"{where} has {self.replicas} replicas, and only {positions} positions for them")
+        made = channels[self.layer : self.layer + self.replicas]
         if len(set(made)) > 1:
-            raise SpikeLoomError(f"{where} has copies with different numbers of channels, {list(made)}")
+            raise SpikeLoomError(f"{where} has replicas with different numbers of channels, {list(made)}")
 
     def makes(self, sources: Sequence[MapShape], channels: tuple[int, ...]) -> int:
         return channels[self.layer]
@@ -197,8 +197,8 @@ class CrossbarStage(Stage):
         return channels[self.layer]
 
     @classmethod
-    def of_words(cls, number: int, windows: tuple[Window, ...], copies: int, layer: int) -> Self | None:
-        return cls(layer=layer, windows=windows, copies=copies)
+    def of_words(cls, number: int, windows: tuple[Window, ...], replicas: int, layer: int) -> Self | None:
+        return cls(layer=layer, windows=windows, replicas=replicas)
 
     def cycles(
         self,
@@ -215,8 +215,8 @@ class CrossbarStage(Stage):
         if last:
             end = words[0] + 2
             return words[0], end if skipped else end + output_cycles(layer, active[-1][0], macro)
-        spikes = [active[self.layer + p % self.copies][p // self.copies] for p in range(len(words))]
-        return layer_cycles(layer, words, spikes, macro, self.copies)
+        spikes = [active[self.layer + p % self.replicas][p // self.replicas] for p in range(len(words))]
+        return layer_cycles(layer, words, spikes, macro, self.replicas)
 
     def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
         """Channels; of a convolution, with its kernels: a join has a + a further window."""
@@ -263,8 +263,8 @@ class PoolStage(Stage):
         return self.start
 
     @classmethod
-    def of_words(cls, number: int, windows: tuple[Window, ...], copies: int, layer: int) -> Self | None:
-        return cls(window=windows[0], start=number) if len(windows) == 1 and copies == 1 else None
+    def of_words(cls, number: int, windows: tuple[Window, ...], replicas: int, layer: int) -> Self | None:
+        return cls(window=windows[0], start=number) if len(windows) == 1 and replicas == 1 else None
 
     def cycles(
         self,

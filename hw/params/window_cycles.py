@@ -54,42 +54,42 @@ class WindowCycles(NamedTuple):
 
 
 def window_cycles(
-    layer: Columns, words: Sequence[int], active: Sequence[bool], macro: Macro, copies: int = 1
+    layer: Columns, words: Sequence[int], active: Sequence[bool], macro: Macro, replicas: int = 1
 ) -> Iterator[WindowCycles]:
     """The windows of a stage, one after another; parameters as for `layer_cycles`."""
     several = int(len(words) > 1)  # vectors wait in a register of their own
     handed = accepted = 0
-    taken, idle = [0] * copies, [0] * copies  # of each copy, after its latest vector
+    taken, idle = [0] * replicas, [0] * replicas  # of each replica, after its latest vector
     for position, (number, spikes) in enumerate(zip(words, active, strict=True)):
-        copy = position % copies
+        replica = position % replicas
         if position == 0:
             read, accepted, gathered = number, number + 1, number + 2
         else:
             read = accepted if number == 1 else handed + number - 2
             accepted, gathered = handed + number - 1, handed + number
-        handed = max(gathered, taken[copy])
+        handed = max(gathered, taken[replica])
         drive, conversion = macro.of(spikes)
-        seen = max(handed + several, idle[copy])
-        taken[copy] = seen + drive
-        idle[copy] = seen + drive + 2 + layer.groups * conversion
-        yield WindowCycles(read, gathered, handed, seen, idle[copy])
+        seen = max(handed + several, idle[replica])
+        taken[replica] = seen + drive
+        idle[replica] = seen + drive + 2 + layer.groups * conversion
+        yield WindowCycles(read, gathered, handed, seen, idle[replica])
 
 
 def layer_cycles(
-    layer: Columns, words: Sequence[int], active: Sequence[bool], macro: Macro, copies: int = 1
+    layer: Columns, words: Sequence[int], active: Sequence[bool], macro: Macro, replicas: int = 1
 ) -> tuple[int, int]:
     """A stage but the last, from the cycle in which it gets the step.
 
     Parameters
     ----------
-    layer : the stage's layer, or any of its copies
+    layer : the stage's layer, or any of its replicas
     words, active : for every position of the stage: words read, and whether the window has a spike
     macro : what the crossbars take
-    copies : crossbars that take the positions in turn
+    replicas : crossbars that take the positions in turn
 
     Returns the cycle in which its last word is read, and that in which the step is handed on: its map is complete.
     """
-    windows = list(window_cycles(layer, words, active, macro, copies))
+    windows = list(window_cycles(layer, words, active, macro, replicas))
     return windows[-1].read, max(window.done for window in windows) + 2
 
 

@@ -1,4 +1,4 @@
-"""Counter of what a block does, for the energy model."""
+"""Event counter of a block, for the energy model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeds of the rate encoder: one an image."""
+"""Seeds of the rate encoder: one per image."""
 
 from __future__ import annotations
 

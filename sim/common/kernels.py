@@ -1,4 +1,4 @@
-"""Compiled kernels that are kept on disk, and are never those of an older source.
+"""Compiled kernels cached on disk, never those of an older source.
 
 Numba compiles functions and constants of other files into a kernel, but looks at the kernel's own file alone when it
 takes compiled code from its cache. So here the code is kept in a folder named by the checksum of that file and of

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.cell_kinds import CELLS
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.cosim.tools import SimulationError
-from spikeloom.sim.crossbar.aging import Aging
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
+from spikeloom.sim.crossbar.drift_schedule import DriftSchedule
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sim.programming.cells import CellModel, CellState
 from spikeloom.sim.programming.write_verify import model_of
@@ -78,7 +78,7 @@ class LayerCells:
     read_s : length of a read pulse, seconds; as for `CrossbarArray`
     """
 
-    layer: LayerImage
+    layer: ProgrammedLayer
     parameters: LayerParameters
     model: CellModel
     state: CellState
@@ -256,8 +256,8 @@ class MacroModel:
             self.array.age(self._pulses)
 
     def drift(self, position: int) -> dict[str, NDArray]:
-        """Before the image at `position` of the stream: fields of a layer of `sim.chip.drift_state.DriftState`; nothing
-        if the cells do not drift.
+        """Before the image at `position` of the stream: fields of a layer of `sim.chip.drift_snapshot.DriftSnapshot`;
+        nothing if the cells do not drift.
         """
         if not self._every:
             return {}
@@ -287,7 +287,10 @@ class MacroModel:
 
 
 def programmed_models(
-    image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None, position: int = 0
+    chip: ProgrammedChip,
+    arrays: Sequence[CrossbarArray] | None = None,
+    drift: DriftSnapshot | None = None,
+    position: int = 0,
 ) -> list[MacroModel]:
     """Program the crossbars of every layer: the same devices as the reference's.
 
@@ -297,13 +300,13 @@ def programmed_models(
     drift : where cells that drift are; None for freshly programmed ones
     position : the position in the stream of the image that comes next
     """
-    arrays = build_arrays(image) if arrays is None else arrays
-    if not image.device.drifts:
-        return [MacroModel(array, pulse_s=image.pulse_s) for array in arrays]
-    state = Aging(image, arrays, drift)
+    arrays = build_arrays(chip) if arrays is None else arrays
+    if not chip.device.drifts:
+        return [MacroModel(array, pulse_s=chip.pulse_s) for array in arrays]
+    state = DriftSchedule(chip, arrays, drift)
     layers = zip(state.arrays, state.row_pulses, state.earlier, strict=True)
     return [
-        MacroModel(array, state.images, position, pulses, earlier, image.pulse_s) for array, pulses, earlier in layers
+        MacroModel(array, state.images, position, pulses, earlier, chip.pulse_s) for array, pulses, earlier in layers
     ]
 
 
@@ -314,7 +317,7 @@ def drift_file(models: Sequence[MacroModel], position: int) -> dict[str, NDArray
     return {"images": np.array(models[0].images_since(position)), **arrays}
 
 
-def read_drift(path: Path, layers: int) -> DriftState:
+def read_drift(path: Path, layers: int) -> DriftSnapshot:
     """What the models of a simulator wrote as `drift_file`."""
     with np.load(path) as file:
         parts = {
@@ -325,15 +328,15 @@ def read_drift(path: Path, layers: int) -> DriftState:
         images = int(file["images"])
     if len(programmings) != 1:
         raise SimulationError(f"Layers were programmed {sorted(programmings)} times in one chip; see {path}")
-    return DriftState(images, **parts, programmings=programmings.pop())
+    return DriftSnapshot(images, **parts, programmings=programmings.pop())
 
 
-def fresh_models(image: ChipImage) -> list[MacroModel]:
+def fresh_models(chip: ProgrammedChip) -> list[MacroModel]:
     """Crossbars of every layer with fresh cells, to be programmed over their programming ports."""
     models = []
-    for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True)):
-        model = model_of(image, index)
-        models.append(MacroModel(LayerCells(layer, shape, model, model.fresh(), image.read_s)))
+    for index, (layer, shape) in enumerate(zip(chip.layers, chip.parameters.layers, strict=True)):
+        model = model_of(chip, index)
+        models.append(MacroModel(LayerCells(layer, shape, model, model.fresh(), chip.read_s)))
     return models
 
 

@@ -1,11 +1,11 @@
-"""Text of the Verilog test bench around a generated chip: it feeds images, plays registers, and records the run.
+"""Text of the Verilog test bench around a generated chip: it sends images and register writes, and records the run.
 
 The bench works from files in the folder it runs in, so that Python is needed for the analog array only:
 
 - `loads.bin`: register writes, 8 bytes each: address, data (big-endian)
 - `images.bin`: an image each: 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
 - `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest;
-  of a layer with several positions a line a position, which is the last field),
+  for a layer with several positions one line per position, which is the last field),
   `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing went
   on for far longer than a step can take
 

@@ -4,7 +4,7 @@ One function turns sums into codes, for a batch and for a single read alike; all
 float64, so both give the same bits. Floating-point shortcuts (fastmath) are off.
 
 With u = sum x * W and v = sum x^2 * Q over the driven rows of a tile (`sim.crossbar.row_sums`), full scale S = 255 for
-8-bit row codes and 1 else, read noise sigma and one Gaussian N a column:
+8-bit row codes and 1 else, read noise sigma and one Gaussian N per column:
 
     I    = u * 2^-10 / S + sigma * sqrt(v * 2^-4) / S * N          in units of V_read * dG
     code = clip(round_half_even(I / 2^g), low, high)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.units import CURRENT_BITS
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.crossbar.array import Products
+from spikeloom.sim.crossbar.array import RowSums
 
 __all__ = ["ConverterCounts", "Observer"]
 
@@ -99,19 +99,19 @@ class ConverterCounts:
 class Observer:
     """Counts what `sim.reference.run.run_reference` tells it; several threads may do so at a time."""
 
-    def __init__(self, image: ChipImage) -> None:
-        self._image = image
+    def __init__(self, chip: ProgrammedChip) -> None:
+        self._chip = chip
         self._parts: list[tuple[int, tuple[NDArray, ...], int, NDArray[np.int64]]] = []
 
     def __call__(
         self,
         layer: int,
-        products: Products,
+        products: RowSums,
         source: NDArray[np.int64],
         codes: NDArray[np.int16],
         spikes: NDArray[np.uint8],
     ) -> None:
-        shape = self._image.parameters.layers[layer]
+        shape = self._chip.parameters.layers[layer]
         counted = (
             np.zeros(4, np.int64),
             np.zeros(3, np.float64),
@@ -119,18 +119,18 @@ class Observer:
             np.zeros(shape.code_max - shape.code_min + 1, bool),
         )
         full_scale = 255.0 if shape.row_bits == 8 else 1.0
-        lsb = 2.0 ** self._image.layers[layer].gain_shift
+        lsb = 2.0 ** self._chip.layers[layer].gain_shift
         _count(
-            products.units, products.u, source, codes, full_scale, lsb, float(shape.code_min), float(shape.code_max),
-            *counted,
+            products.unit, products.current, source, codes, full_scale, lsb,
+            float(shape.code_min), float(shape.code_max), *counted,
         )  # fmt: skip
         fired = spikes.reshape(-1, shape.outputs).sum(axis=0, dtype=np.int64)
         self._parts.append((layer, counted, len(codes), fired))
 
     def counts(self, layers: Sequence[int]) -> ConverterCounts:
-        """Sums over layers of the unit that are copies of each other."""
+        """Sums over layers of the unit that are replicas of each other."""
         parts = [part for part in self._parts if part[0] in layers]
-        outputs = self._image.parameters.layers[layers[0]].outputs
+        outputs = self._chip.parameters.layers[layers[0]].outputs
         numbers = sum((counted[0] for _, counted, _, _ in parts), np.zeros(4, np.int64))
         powers = sum((counted[1] for _, counted, _, _ in parts), np.zeros(3, np.float64))
         used = [counted[3] for _, counted, _, _ in parts]

@@ -1,4 +1,4 @@
-"""Current that wires let go astray: from driven rows into silent ones, or from rows of larger codes into smaller ones.
+"""Currents diverted by wires: from driven rows into undriven ones, or from rows with larger codes into smaller ones.
 
 With K of `sim.devices.ir_drop` on an integer grid, C = rint(K / dG * 2^20), and row codes x of a read of a row tile,
 

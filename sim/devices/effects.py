@@ -1,4 +1,4 @@
-"""The effects of the devices, one small class each, and the list of them all.
+"""The device effects, one small class each, and the list of all of them.
 
     levels -> device variation -> programming error -> stuck cells -> IR drop
 
@@ -38,7 +38,7 @@ __all__ = [
 class DeviceVariation:
     """Spread from cell to cell, fixed for a chip: G <- max(0, G * (1 + sigma * N)).
 
-    N is a standard Gaussian a cell that never changes, not even on reprogramming. A relative, normal spread is the
+    N is a standard Gaussian per cell that never changes, not even on reprogramming. A relative, normal spread is the
     common first-order model (for example in IBM's analog AI hardware kit and Sandia's CrossSim); valid up to some 30 %,
     beyond that measured distributions are closer to log-normal, and truncation at 0 shifts the mean.
     """
@@ -51,7 +51,7 @@ class DeviceVariation:
 
 @dataclass(frozen=True)
 class ProgrammingError:
-    """What program-and-verify leaves, drawn at each programming: G <- max(0, G + sigma * (G_max - G_min) * N).
+    """What write-verify leaves, drawn at each programming: G <- max(0, G + sigma * (G_max - G_min) * N).
 
     Additive and independent of the level, in a fraction of the conductance range, as verify windows are set.
     """
@@ -121,7 +121,8 @@ EFFECTS = EffectList(
         "stuck cells",
         lambda d, p, _: StuckCells(d.stuck_on, d.stuck_off, d.g_min_S, d.g_max_S),
         "pulses",
-        remedy='lower [device] stuck_on and stuck_off, or set [programming] method = "verify", fault_aware = true',
+        remedy="lower [device] stuck_on and stuck_off, or set [programming] "
+        'method = "write-verify", fault_aware = true',
     ),
     EffectEntry(
         ("read_sigma",),

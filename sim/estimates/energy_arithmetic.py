@@ -1,4 +1,4 @@
-"""Bits of additions, subtractions and comparisons that an image takes, read off the components of `hw`.
+"""Bits of additions, subtractions and comparisons per image, derived from the components of `hw`.
 
 Adders work whether or not their sum is used: the clip of a neuron is computed with `clip` 0, the error diffusion of a
 pixel with any coding. Each is counted once for every word that passes, as if all of its bits switched.

@@ -42,7 +42,7 @@ energy is that of their layers.
 def kept_by_stages(events: Events) -> list[tuple[int, Kept]]:
     """What the stages of a chip keep that are no crossbars, by their numbers."""
     found = []
-    for number, stage in enumerate(events.parameters.stages.stages):
+    for number, stage in enumerate(events.parameters.plan.stages):
         kept = ENERGY[type(stage)]
         if kept is not None:
             found.append((number, kept(events, number, stage)))
@@ -54,7 +54,7 @@ def _pool(events: Events, number: int, stage: PoolStage) -> Kept:
     every window. Of a channel and word, MAX adds and compares, AVERAGE adds, compares and subtracts.
     """
     p = events.parameters
-    source, made = p.stages.maps[stage.window.source], p.stages.maps[number + 1]
+    source, made = p.plan.maps[stage.window.source], p.plan.maps[number + 1]
     read = words_inside(stage.window, source)
     width = made.channels * stage.sum_bits(p.count_bits, p.phases)
     return Kept(

@@ -1,11 +1,11 @@
-"""Memristor cells that answer programming pulses and verify reads: one compiled function for each.
+"""Response of memristor cells to programming pulses and verify reads: one compiled function for each.
 
 A cell has a conductance G that an up pulse raises and a down pulse lowers; nothing sets it at once. Of a linear cell:
 
     up    G <- min(G_max, G + a dG pulse_up   (1 - soft_bounds x)       D P)     x = (G - G_min) / (G_max - G_min)
     down  G <- max(G_min, G - a dG pulse_down (1 - soft_bounds (1 - x)) D P)
-    D = max(0, 1 + device_sigma Nd), one Nd a cell for life        P = max(0, 1 + pulse_sigma N), one N a pulse
-    verify read: code = clip(rint((G (1 + read_sigma N) - G_min) / dG * 8), 0, 1023), one N a read
+    D = max(0, 1 + device_sigma Nd), one Nd per cell for life        P = max(0, 1 + pulse_sigma N), one N per pulse
+    verify read: code = clip(rint((G (1 + read_sigma N) - G_min) / dG * 8), 0, 1023), one N per read
 
 with amplitude a in levels (a whole number of eighths). A driven cell gets the voltage that its write driver has for
 the code of its last verify read and the step asked for, and D P is a factor on the pulse's time
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.units import CODE, CURRENT_BITS, TOP_CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL, CURRENT_BITS, MAX_VERIFY_CODE
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_numbers import normal_table, philox4x32
 from spikeloom.sim.common.random_words import Purpose, key
@@ -42,7 +42,7 @@ _PURPOSES = (Purpose.DEVICE, Purpose.STUCK, Purpose.PULSE, Purpose.VERIFY)
 _DEVICE, _STUCK, _PULSE, _VERIFY = range(4)
 _G_MIN, _G_MAX, _STEP, _UP, _DOWN, _SOFT, _DEVICE_SIGMA, _PULSE_SIGMA, _READ_SIGMA, _STUCK_SHARE = range(10)
 
-_CODES = float(CODE)
+_CODES = float(CODES_PER_LEVEL)
 _LOAD = 2.0**CURRENT_BITS
 _MASK = np.uint64(0xFFFFFFFF)
 
@@ -112,10 +112,10 @@ def _pulse(g, code, up, amplitude, stuck, spread, row, column, side, k, keys, de
 
 @kernel()
 def _verify(g, row, column, side, k, keys, device, table):  # type: ignore[no-untyped-def]
-    """Code of the k-th verify read of a cell, 0 .. TOP_CODE."""
+    """Code of the k-th verify read of a cell, 0 .. MAX_VERIFY_CODE."""
     if device[_READ_SIGMA] > 0.0:
         g = g * (1.0 + device[_READ_SIGMA] * _normal(row, column, side, k, keys, _VERIFY, table))
-    return np.int64(min(max(np.rint((g - device[_G_MIN]) / device[_STEP] * _CODES), 0.0), float(TOP_CODE)))
+    return np.int64(min(max(np.rint((g - device[_G_MIN]) / device[_STEP] * _CODES), 0.0), float(MAX_VERIFY_CODE)))
 
 
 @kernel()
@@ -154,7 +154,7 @@ def program_rows(  # type: ignore[no-untyped-def]
     start, stop, targets, mask, window, tries, smallest, largest, keys, device, table, driver,
     g_S, pulses, reads, load, read_load, seen, codes, given, failed,
 ):  # fmt: skip
-    """Program and verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
+    """Write-verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
 
     targets : uint16; codes (uint16), given (uint8, pulses of the pass) and failed (bool) are written; all arrays are
     [2, inputs, outputs]

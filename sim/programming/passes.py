@@ -1,4 +1,4 @@
-"""The passes of program and verify as whoever drives the Programmers plans them: targets, outcomes, second starts.
+"""The passes of write-verify as planned by a host: targets, results, second starts.
 
 pass 1    every cell, to the code of its level, 8 a level
 pass 2    (fault-aware) partners of failed cells, and whatever else the Programmer does at the same starts
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.short_repr import short_repr
 
 __all__ = ["Outcome", "ProgrammedCells", "compensate", "second_pass", "signed_weight", "starts_mask", "targets_of"]
@@ -69,10 +69,10 @@ class ProgrammedCells:
     __repr__ = short_repr
 
 
-def targets_of(image: ChipImage, index: int) -> NDArray[np.uint16]:
+def targets_of(chip: ProgrammedChip, index: int) -> NDArray[np.uint16]:
     """Target codes of layer `index`, uint16 [2, inputs, outputs]: 8 a level."""
-    layer = image.layers[index]
-    return np.stack([layer.positive, layer.negative]).astype(np.uint16) * np.uint16(CODE)
+    layer = chip.layers[index]
+    return np.stack([layer.positive, layer.negative]).astype(np.uint16) * np.uint16(CODES_PER_LEVEL)
 
 
 def compensate(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters, Reset
-from spikeloom.sim.chip.programmed_chip import LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedLayer
 from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["NeuronLayer"]
@@ -78,7 +78,7 @@ class NeuronLayer:
     membranes : int64 [images, positions * outputs], values after the latest step
     """
 
-    def __init__(self, layer: LayerImage, parameters: LayerParameters, images: int) -> None:
+    def __init__(self, layer: ProgrammedLayer, parameters: LayerParameters, images: int) -> None:
         self.membranes = np.full((images, parameters.neurons), layer.v0, np.int64)
         self._bias = layer.bias.astype(np.int64)
         self._numbers = (layer.theta, layer.leak, layer.clip, int(layer.reset))

@@ -1,4 +1,4 @@
-"""The reference of every kind of stage that makes a map of maps alone; that of crossbars is `sim.reference.layer`.
+"""The reference of every stage kind except crossbars (`sim.reference.layer`): feature maps in, feature maps out.
 
 Pooling takes each channel on its own. In the phase that shifts by s = K - 1 - p, for a window of n inputs in the order
 dy, dx:
@@ -44,7 +44,7 @@ def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, li
     """One step; codes uint8 [live, inputs], sums int32 [images, inputs], out uint8 [live, outputs]."""
     best, length = np.empty(channels, np.int32), np.uint64(channels)
     for b in range(codes.shape[0]):
-        image = live[b]
+        chip = live[b]
         for y in range(height):
             for x in range(width):
                 at = np.uint64((y * width + x) * channels)
@@ -54,8 +54,8 @@ def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, li
                         place = np.uint64(((y * kernel_y + dy) * line + x * kernel_x + dx) * channels)
                         for c in range(length):
                             spike = codes[b, place + c]
-                            total = np.int32(sums[image, place + c] + (np.int32(spike) << shift))
-                            sums[image, place + c] = total
+                            total = np.int32(sums[chip, place + c] + (np.int32(spike) << shift))
+                            sums[chip, place + c] = total
                             out[b, at + c] = spike if total > best[c] else out[b, at + c]
                             best[c] = max(total, best[c])
 
@@ -66,7 +66,7 @@ def _average_step(codes, live, sums, height, width, channels, kernel_y, kernel_x
     threshold = np.int32((kernel_y * kernel_x) << shift)
     count = np.empty(channels, np.int32)
     for b in range(codes.shape[0]):
-        image = live[b]
+        chip = live[b]
         for y in range(height):
             for x in range(width):
                 at = (y * width + x) * channels
@@ -77,9 +77,9 @@ def _average_step(codes, live, sums, height, width, channels, kernel_y, kernel_x
                         for c in range(channels):
                             count[c] += codes[b, place + c]
                 for c in range(channels):
-                    total = np.int32(sums[image, at + c] + (count[c] << shift))
+                    total = np.int32(sums[chip, at + c] + (count[c] << shift))
                     fires = total >= threshold
-                    sums[image, at + c] = total - threshold if fires else total
+                    sums[chip, at + c] = total - threshold if fires else total
                     out[b, at + c] = np.uint8(fires)
 
 

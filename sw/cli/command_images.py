@@ -1,4 +1,4 @@
-"""Which images a command takes: those of a run, of a weight image's own data set, of `--data-set`, or of a file."""
+"""The images used by a command: those of a run, of a weight image's data set, of `--data-set`, or of a file."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ Images = Annotated[
     typer.Option(
         "--images",
         metavar="N|FILE.npz",
-        help="How many test images, first ones first; or a file with the arrays images and, where known, labels. Give "
-        "it twice for both.",
+        help="Number of test images, from the first on; or a file with the arrays images and, optionally, labels. "
+        "Can be given twice, for both.",
     ),
 ]
 BUILT_IN = tuple(kind.name for kind in DATA_SETS.built_in())
@@ -50,7 +50,7 @@ def check_data(data_set: str | None, data: Path | None) -> None:
     what = "--images names the file"
     if data_set is not None:
         what = f"data set '{data_set}' {DATA_SETS[data_set].origin}"
-    raise ConfigError("--data", [f"it would do nothing: {what}; leave --data out"])
+    raise ConfigError("--data", [f"it would have no effect: {what}; leave --data out"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def images_asked(
 ) -> tuple[int | None, Path | None]:
     """The number and the file that `--images` names; None for what it does not.
 
-    settings : of `--set`, in which `data.test_limit` would do nothing beside a file or a `data_set`
+    settings : of `--set`, in which `data.test_limit` would have no effect beside a file or a `data_set`
 
     Raises `SpikeLoomError` for what is neither, for two of a kind, for a `data_set` that is none or that is named
     beside a file; `FileError` for a file that is not there.
@@ -85,7 +85,7 @@ def images_asked(
         else:
             raise SpikeLoomError(f"--images takes a number of images or a file that ends in .npz, not '{value}'")
     if len(numbers) > 1 or len(files) > 1:
-        raise SpikeLoomError("--images may be given twice for a number and a file, not for two of a kind")
+        raise SpikeLoomError("--images may be given twice, for a number and a file, but not for two of the same kind")
     if data_set is not None and data_set not in DATA_SETS.names():
         raise SpikeLoomError(f"There is no data set '{data_set}'; --data-set takes {', '.join(DATA_SETS.names())}")
     if data_set is not None and files:
@@ -106,7 +106,7 @@ def how_many(tests: TestImages, asked: int | None, name: str = "--images") -> in
     there = len(tests.images)
     if asked is not None and asked > there:
         known = images_in_words(tests.measured_on.facts(there))
-        warn(f"{name} {asked} is more than there are, {known}: all {there} are taken; give a smaller number")
+        warn(f"{name} {asked} is more than there are, {known}: all {there} are used; give a smaller number")
     return there if not asked else min(asked, there)
 
 
@@ -145,9 +145,9 @@ def images_for(
 
 def run_images(flow: Flow) -> TestImages:
     """The test images of a run whose step `data` is done."""
-    from spikeloom.sw.flow.run_folder import load_test_set, run_image_set
+    from spikeloom.sw.flow.run_folder import load_run_images, run_image_set
 
-    known = load_test_set(flow)
+    known = load_run_images(flow)
     return TestImages(known.images, known.labels, run_image_set(flow))
 
 
@@ -159,7 +159,8 @@ def _from_data_set(chip: Chip, name: str, data: Path | None, limit: int) -> Test
     if pixels != parameters.inputs or classes > parameters.classes:
         raise SpikeLoomError(
             f"Data set '{name}' has images of {pixels} pixels and {classes} classes, but the chip takes "
-            f"{parameters.inputs} pixels and has {parameters.classes} classes; name images that fit with --data-set or "
+            f"{parameters.inputs} pixels and has {parameters.classes} classes; name images of that size with "
+            f"--data-set or "
             "--images FILE.npz"
         )
     tests = load_data(name, data)
@@ -175,7 +176,7 @@ def _from_file(chip: Chip, path: Path) -> TestImages:
         raise FileError(
             f"'{path}' has no array 'images' (its arrays: {names}); numpy.savez(FILE, images=...) writes one"
         )
-    pixels = as_pixels(arrays["images"], chip.image, chip.calibration, f"Images of '{path}'")
+    pixels = as_pixels(arrays["images"], chip.programmed, chip.calibration, f"Images of '{path}'")
     labels = None
     if "labels" in arrays:
         labels = as_labels(arrays["labels"], len(pixels), chip.parameters.classes, f"Labels of '{path}'")

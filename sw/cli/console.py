@@ -1,4 +1,4 @@
-"""What the command line shows: progress bars, tables, JSON."""
+"""Output of the command line: progress bars, tables, JSON."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def shown(flow: Flow, as_json: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def bar(as_json: bool) -> Iterator[Advance]:
-    """A function (step, done, total, text) that draws a bar a step on stderr; off a terminal it prints a line when a
-    step begins and one a minute, and nothing with `--json`.
+    """A function (step, done, total, text) that draws a bar per step on stderr; off a terminal it prints a line when a
+    step begins and one per minute, and nothing with `--json`.
     """
     console = Console(stderr=True)
     columns = (
@@ -130,7 +130,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         rows["idle cycles between images, most"] = number(bus["gap_max"])
     if summary["diagnosis"] is not None:
         names = [finding["name"] for finding in summary["diagnosis"]["findings"]]
-        rows["diagnosis"] = f"{', '.join(names)}: see the report" if names else "nothing conspicuous"
+        rows["diagnosis"] = f"{', '.join(names)}: see the report" if names else "no findings"
     print_table(summary["name"], rows)
     Console().print(f"Report: {page}", soft_wrap=True, highlight=False)
 

@@ -1,4 +1,4 @@
-"""Which tools are there, in which version, what is missing and how to get it."""
+"""Required tools, their versions, and how to install missing ones."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def examine() -> list[Check]:
         ("z3-solver", False, "solves the formal proofs of the tests"),
     ):
         checks.append(_package(package, required, purpose))
-    remedy = "Install it if you want it (Debian and Ubuntu: apt-get install iverilog)."
+    remedy = "Optional. To install it (Debian and Ubuntu: apt-get install iverilog)."
     checks.append(_program("iverilog", ["-V"], False, "the second simulator", remedy))
     checks += [_paths(), _command(Path(sys.prefix)), _data_folder()]
     return checks
@@ -136,7 +136,7 @@ def _package(name: str, required: bool, purpose: str) -> Check:
 
 def _paths() -> Check:
     """Whether the tools can be told where things are."""
-    purpose = "names of folders that the simulators' tools take"
+    purpose = "folder names that the simulators' tools accept"
     try:
         linked = check_paths()
     except PathError as error:
@@ -146,7 +146,7 @@ def _paths() -> Check:
 
 def _command(prefix: Path) -> Check:
     """The command's start script names its Python in quotes, in which the shell still reads some characters."""
-    purpose = "starts SpikeLoom by its name"
+    purpose = "the command spikeloom"
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         if not set(str(prefix)) & set('$`"\\'):
             return Check("spikeloom", importlib.metadata.version("spikeloom"), False, purpose)
@@ -160,7 +160,7 @@ def _data_folder(exists: Callable[[Path], bool] = Path.is_dir) -> Check:
     purpose = "original files of " + ", ".join(names)
     value = os.environ.get("SPIKELOOM_DATA")
     if not value:
-        remedy = "Set SPIKELOOM_DATA to a folder with the data sets, or they are downloaded when needed."
+        remedy = "Set SPIKELOOM_DATA to a folder with the data sets; otherwise they are downloaded when needed."
         return Check("data folder", None, False, purpose, remedy)
     found = [name for name in names if exists(Path(value) / name)]
     if not found:

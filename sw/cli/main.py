@@ -92,7 +92,7 @@ def _common(debug: Debug = False) -> None:
 
 @app.command(epilog="Example: spikeloom doctor --json")
 def doctor(as_json: Json = False, debug: Debug = False) -> None:
-    """Say which tools are there, which versions, what is missing and how to get it."""
+    """List the required tools, their versions, and how to install missing ones."""
     from spikeloom.sw.cli.doctor import examine, healthy, report
 
     checks = examine()
@@ -111,7 +111,7 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
         for check in checks:
             if check.remedy:
                 console.print(f"[bold]{check.name}[/]: {escape(check.remedy)}", soft_wrap=True)
-        console.print("Everything required is there." if healthy(checks) else "Something required is missing.")
+        console.print("All required tools are installed." if healthy(checks) else "A required tool is missing.")
     if not healthy(checks):
         raise typer.Exit(WRONG)
 
@@ -123,7 +123,7 @@ def demo(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Run everything once, small: real digits, trained, converted, and every test image through the Verilog."""
+    """Run a small example: train a network on digits, convert it, and run every test image through the Verilog."""
     _run_flow(Config.load("digits"), output, fresh=fresh, as_json=as_json)
 
 
@@ -135,14 +135,15 @@ def run(
     config: Run,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="STEP", help="Run this step and the later ones again, even if they are done."),
+        typer.Option("--from", metavar="STEP", help="Repeat this step and all later ones, even if they are finished."),
     ] = None,
     stop: Annotated[str | None, typer.Option("--to", metavar="STEP", help="Stop after this step.")] = None,
     data: Data = None,
     output: Output = None,
     fresh: Fresh = False,
     images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Test images to run through the Verilog; 0 is all.")
+        int | None,
+        typer.Option("--images", metavar="N", help="Number of test images to run through the Verilog; 0 for all."),
     ] = None,
     settings: Set = None,
     as_json: Json = False,
@@ -150,18 +151,17 @@ def run(
 ) -> None:
     """Run a configuration: data, train, convert, reference, verilog, cosim, report.
 
-    Outputs lie in build/NAME. A step that is done, with the same settings, is not done again; a run that was stopped
-    goes on where it was.
+    Outputs are written to build/NAME. Finished steps with the same settings are skipped, so a stopped run resumes.
     """
     given = changed(Config.load(config), settings)
     if fresh and start is not None:
         raise ConfigError(
-            "--from", [f"{start} would do nothing with --fresh, which runs every step; leave one of them out"]
+            "--from", [f"{start} would have no effect with --fresh, which runs every step; leave one of them out"]
         )
     before = ("data", "train", "convert", "reference", "lifetime", "verilog")
     if images is not None and stop in before:
         raise ConfigError(
-            "--images", [f"{images} would do nothing with --to {stop}, before the Verilog runs; leave one out"]
+            "--images", [f"{images} would have no effect with --to {stop}, before the Verilog runs; leave one out"]
         )
     check_data(given.data.set, data)
     given = with_cosim(given, images=images, settings=settings)
@@ -175,14 +175,14 @@ def verilog(
     source: RunOrChip,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder to write.")],
     bus: Annotated[
-        bool, typer.Option("--bus", help="The chip with its host buses: AXI4-Lite, AXI4-Stream, interrupt.")
+        bool, typer.Option("--bus", help="Include the host buses: AXI4-Lite, AXI4-Stream, interrupt.")
     ] = False,
     data: Data = None,
     settings: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the Verilog of a chip: readable sources, memory files, weight image, port list, a bench that runs."""
+    """Write the Verilog of a chip: readable sources, memory files, weight image, port list, example bench."""
     writable_folder(output, "Verilog folder")  # before the training, not after it
     chip = chip_only(source, data, as_json, settings)
     chip.write_verilog(output, bus)
@@ -204,7 +204,7 @@ def firmware(
         bool | None,
         typer.Option(
             "--programming/--no-programming",
-            help="Whether the list programs the cells; else as CONFIG says.",
+            help="Whether the list programs the cells (default: according to CONFIG).",
         ),
     ] = None,
     data: Data = None,
@@ -213,9 +213,9 @@ def firmware(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a chip as C headers, load list, registers and test images, and the driver in C that compiles with them.
+    """Write a chip as C headers (load list, registers, test images), together with the C driver.
 
-    Ten images go in, unless --images says how many. A weight image takes those of the data set it was made for.
+    Ten images are included, unless --images gives a number. A weight image uses the data set it was made for.
     """
     from spikeloom.sw.common.shipped import driver_files
     from spikeloom.sw.export.firmware import firmware_files
@@ -232,7 +232,7 @@ def firmware(
     pixels = tests.images.reshape(len(tests.images), -1)[:count]
     taken = tests.measured_on.facts(len(pixels))
     comment = f"{chip.provenance.in_words()} Images: {images_in_words(taken)}."
-    files: dict[str, bytes | str] = {**driver_files(), **firmware_files(chip.image, pixels, programming, comment)}
+    files: dict[str, bytes | str] = {**driver_files(), **firmware_files(chip.programmed, pixels, programming, comment)}
     write_folder(output, files, changed="refuse")
     if as_json:
         print_json({"folder": str(output), "files": sorted(files), "images": len(pixels), "measured_on": taken})
@@ -253,7 +253,7 @@ def nir(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a chip's network as a NIR file for other spiking programs: integers, without what cells do to them."""
+    """Write a chip's network as a NIR file for other spiking frameworks: integers, with ideal cells."""
     from spikeloom.sw.nir.file import writable_nir
     from spikeloom.sw.nir.writer import check_expressible
 
@@ -263,9 +263,9 @@ def nir(
     chip = chip_only(source, data, as_json, settings)
     chip.write_nir(output)
     if as_json:
-        print_json({"file": str(output), "layers": [layer.name for layer in chip.image.layers]})
+        print_json({"file": str(output), "layers": [layer.name for layer in chip.programmed.layers]})
     else:
-        Console().print(f"{len(chip.image.layers)} layers in {output}", soft_wrap=True, highlight=False)
+        Console().print(f"{len(chip.programmed.layers)} layers in {output}", soft_wrap=True, highlight=False)
 
 
 @app.command(
@@ -278,7 +278,8 @@ def cosim(
     simulator: Annotated[Simulator | None, typer.Option("--simulator", help="Which simulator.")] = None,
     waves: Annotated[bool, typer.Option("--waves", help="Record waveforms of the traced images.")] = False,
     trace_images: Annotated[
-        int | None, typer.Option("--trace-images", metavar="N", help="Images of which every membrane is compared.")
+        int | None,
+        typer.Option("--trace-images", metavar="N", help="Number of images of which every membrane is compared."),
     ] = None,
     through_bus: Annotated[
         bool,
@@ -291,7 +292,7 @@ def cosim(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Run test images through the Verilog and hold them to the reference's bits.
+    """Run test images through the Verilog and compare them with the reference, bit for bit.
 
     A weight image is tested on the data set that it was made for; one that was made for none needs --data-set or
     --images FILE.npz.
@@ -312,7 +313,10 @@ def cosim(
         if output is not None and not settings.cosim.waves:
             raise ConfigError(
                 "--output",
-                ["it would do nothing: only the waves of a weight image are written; give --waves, or leave it out"],
+                [
+                    "it would have no effect: only the waves of a weight image are written; give --waves, or leave "
+                    "it out"
+                ],
             )
         place = output if output is not None else Path("build") / Path(source).stem
         if settings.cosim.waves:
@@ -334,7 +338,7 @@ def cosim(
         warn(f"--trace-images {trace_images} is more than the images that are run: all {count} are traced")
     with bar(as_json) as advance:
         result, comparison = cosimulate(
-            chip.image,
+            chip.programmed,
             tests.images[:count],
             simulator=settings.cosim.simulator,
             trace_images=settings.cosim.traced,
@@ -371,7 +375,7 @@ def report(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the report again from what a run left; what has not been run is said so."""
+    """Write the report again from the outputs of a run."""
     from spikeloom.sw.flow.steps import make_flow
 
     given = changed(Config.load(config), settings)
@@ -381,8 +385,8 @@ def report(
         raise FileError(f"There is no run in '{flow.folder}': start `spikeloom run {config}` first")
     if flow.recorded("convert") and not flow.current("convert"):
         raise FileError(
-            f"The run in '{flow.folder}' was made with other settings, or by another version: a report would be about "
-            f"another chip. Give the settings of that run (--set), or make it anew with `spikeloom run {config}`"
+            f"The run in '{flow.folder}' was made with other settings, or by another version: a report would describe "
+            f"another chip. Give the settings of that run (--set), or repeat it with `spikeloom run {config}`"
         )
     writable_folder(flow.folder / "report", "report folder")
     with shown(flow, as_json):

@@ -1,4 +1,4 @@
-"""What is registered from outside of the source tree: what of it a device has, and modules that results depend on."""
+"""What is registered outside the source tree: the kinds that a device uses, and the modules that results depend on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the result of a function depends on of the program itself: its definitions, and their digest.
+"""The definitions of the program on which the result of a function depends, and their digest.
 
 From named functions, classes or modules on, imports are followed through the syntax trees, without running anything:
 the names that a definition uses lead to other definitions, in its module or in those it imports, at the top or inside

@@ -1,4 +1,4 @@
-"""Where a chip comes from: its network, its calibration images, its data set if it has one, and versions.
+"""Origin of a chip: its network, its calibration images, its data set if it has one, and versions.
 
 It stands in the weight image, so that a chip that is loaded still knows what it is. There are no dates and no paths in
 it: the same network, images and programs give the same bytes.
@@ -78,7 +78,7 @@ class Provenance:
         """One sentence on the network, its data set and its calibration images."""
         network = {
             "unknown": "A network of unknown origin",
-            "own": f"A PyTorch model of the user's own, class {self.model}",
+            "own": f"A user's PyTorch model, class {self.model}",
             "nir": "A network from a NIR file",
             "trained": "A network trained by SpikeLoom",
         }[self.source]

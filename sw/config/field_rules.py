@@ -1,4 +1,4 @@
-"""Rules of a configuration as objects: each checks, says what is wrong in a sentence, and says itself on the page.
+"""Rules of a configuration as objects: each checks, explains an error in a sentence, and describes itself on the page.
 
 `Unused` names fields that do nothing under certain choices, and so have to keep their defaults there. `Needs` is a
 check of any other kind with its text. The list of them all is `sw.config.rules.RULES`; `Config` checks it, and

@@ -1,4 +1,4 @@
-"""Every rule that concerns more than one field of a configuration, in one list.
+"""All rules that concern more than one field of a configuration, in one list.
 
 `sw.config.config.Config` checks the list, `sw.config.manual_page` writes it on docs/configuration.md, and the tests
 walk it: a field that is not at its default changes what a run gives, or breaks one of these rules.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.choices import listed
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sw.common.errors import SpikeLoomError
@@ -171,12 +171,12 @@ def _traced(config: Tables) -> Iterator[str]:
 
 
 def _eighths(config: Tables) -> Iterator[str]:
-    for name in ("window", "amplitude_min", "amplitude_max"):
+    for name in ("tolerance", "amplitude_min", "amplitude_max"):
         value = getattr(config.programming, name)
-        if value * CODE != round(value * CODE):
+        if value * CODES_PER_LEVEL != round(value * CODES_PER_LEVEL):
             yield (
                 f"[programming] {name} must be a whole number of eighths of a level, as the registers hold it "
-                f"(the nearest is {round(value * CODE) / CODE!r}), not {value!r}"
+                f"(the nearest is {round(value * CODES_PER_LEVEL) / CODES_PER_LEVEL!r}), not {value!r}"
             )
 
 
@@ -318,12 +318,12 @@ RULES: tuple[Rule, ...] = (
     # NIR
     Unused(("train.*",), (_NIR,), "whose network is not trained here"),
     Unused(tuple(f"convert.{name}" for name in NOT_NORMALISED), (_NIR,), "whose network is not normalised"),
-    Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learnt or tuned"),
+    Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learned or tuned"),
     Unused(("nir.*",), (Choice("nir.file", ("",)),), "from which the network would come"),
     # devices and programming
     Needs(
         _eighths,
-        "`programming.window`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, "
+        "`programming.tolerance`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, "
         "as the registers hold them",
     ),
     Unused(
@@ -332,7 +332,7 @@ RULES: tuple[Rule, ...] = (
             "device.pulse_down",
             "device.soft_bounds",
             "device.v_program_V",
-            "programming.window",
+            "programming.tolerance",
             "programming.tries",
             "programming.amplitude_min",
             "programming.amplitude_max",

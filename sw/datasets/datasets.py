@@ -35,8 +35,8 @@ def load_data(name: str, folder: str | os.PathLike[str] | None = None) -> Datase
     named = as_path(folder, "data folder") if folder is not None else os.environ.get(ENVIRONMENT)
     if named is not None and not Path(named).is_dir():
         raise DataError(
-            f"The data folder '{named}' (--data or {ENVIRONMENT}) is not there; name a folder that holds "
-            "the data sets, or none to have them downloaded"
+            f"The data folder '{named}' (--data or {ENVIRONMENT}) is not there; name an existing folder, or omit it "
+            f"to download the data sets"
         )
     return kind.load(None if named is None else Path(named))
 

@@ -1,4 +1,4 @@
-"""The termination strategy learnt by Q-learning: Ma and Zhou, ASPDAC 2021, Algorithm 1 and Figure 5 [WK 4.1].
+"""Learning the stopping threshold k by Q-learning: Ma and Zhou, ASPDAC 2021, Algorithm 1 and Figure 5 [WK 4.1].
 
 States: START before the first step; WIN_n when an image first leads by n; TER_n where it is stopped there; END where
 T_max stops it. In START the only way is on. In WIN_n there are two actions, go on and terminate. With every image
@@ -48,7 +48,7 @@ class Learning:
         Dayan, "Q-learning", Machine Learning 8, 1992)
     epsilon, epsilon_factor, epsilon_min : probability of a random action, after every image multiplied by the factor
         down to the least; not stated in the paper
-    window : images between two looks at the table
+    report_interval : images between two looks at the table
     patience : windows over which the table is averaged; converged when two such averages that follow one another agree
     tolerance : in k, and to this in all values that lead to it, unit of the rewards
     max_images : end of learning if it does not converge
@@ -60,7 +60,7 @@ class Learning:
     epsilon: float = 1.0
     epsilon_factor: float = 0.9998
     epsilon_min: float = 0.4
-    window: int = 2000
+    report_interval: int = 2000
     patience: int = 10
     tolerance: float = 0.5
     max_images: int = 400_000
@@ -76,7 +76,11 @@ class Learning:
             )
         if not self.tolerance > 0.0:
             raise SpikeLoomError(f"tolerance must be above 0, not {self.tolerance!r}")
-        for name, count in (("window", self.window), ("patience", self.patience), ("max_images", self.max_images)):
+        for name, count in (
+            ("report_interval", self.report_interval),
+            ("patience", self.patience),
+            ("max_images", self.max_images),
+        ):
             if not is_whole(count) or count < 1:
                 raise SpikeLoomError(f"{name} must be a positive integer, not {count!r}")
         halves = self.rate_halves_at
@@ -159,7 +163,7 @@ def learn_strategy(
     waiting = np.empty(0, np.int64)
     converged = False
     while shown < learning.max_images and not converged:
-        count = min(learning.window, learning.max_images - shown)
+        count = min(learning.report_interval, learning.max_images - shown)
         while len(waiting) < count:
             waiting = np.concatenate([waiting, rng.permutation(len(trajectories))])
         total = np.zeros(table.shape)

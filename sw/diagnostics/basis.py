@@ -1,4 +1,4 @@
-"""Kinds of findings about what the chip is judged by: labels that are shifted, a network that wants other images."""
+"""Kinds of findings about the basis of a diagnosis: shifted labels, images in another unit than the network's."""
 
 from __future__ import annotations
 

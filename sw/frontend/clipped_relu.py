@@ -1,4 +1,4 @@
-"""The one layer PyTorch does not have: a rectifier with an upper end and, if wanted, a few levels."""
+"""The one layer that PyTorch does not have: a ReLU with an upper limit and optional quantisation levels."""
 
 from __future__ import annotations
 

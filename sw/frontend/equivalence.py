@@ -1,4 +1,4 @@
-"""Is what was imported the model? Both compute the same on some images, or the import is refused.
+"""Checks that the imported network equals the model: both must compute the same on some images.
 
 torch.fx records what a model's code asks for, not what it does: changes in place and patched methods can escape it.
 """

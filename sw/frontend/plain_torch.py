@@ -1,4 +1,4 @@
-"""A user's model run so that its answers depend on nothing but the model and the image.
+"""Runs a user's model so that its outputs depend on nothing but the model and the image.
 
 In single precision PyTorch takes kernels of oneDNN and NNPACK, whose last digits change with the processor, the number
 of threads and the number of images, and which have been seen to be wrong where a map is one column wide. In double

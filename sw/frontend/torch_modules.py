@@ -81,14 +81,15 @@ class Importer:
                         f"The model has a second input, '{node.name}'; only one, the images, is supported"
                     )
                 self._input = node
-                self.given[node] = self.build.image
+                self.given[node] = self.build.input
             elif node.op == "get_attr":
                 continue  # a parameter, looked at where it is used
             elif node.op == "output":
                 output = self.given.get(node.args[0]) if isinstance(node.args[0], torch.fx.Node) else None
                 if not isinstance(output, Value):
                     raise UnsupportedError(
-                        "The model's output must be the one result of its last layer, a number a class; return it alone"
+                        "The model's output must be the one result of its last layer, a number per class; return it "
+                        "alone"
                     )
                 self._check_all_used()
                 return self.build.graph(output)
@@ -104,7 +105,7 @@ class Importer:
         """A result that is thrown away may stand for a change in place, which the trace does not show."""
         for node, value in self.given.items():
             if isinstance(value, Value) and not node.users and node.op != "placeholder":
-                raise UnsupportedError(f"{place(node)} gives what nothing uses; assign it, or take it out")
+                raise UnsupportedError(f"{place(node)} computes a result that is not used; assign it, or remove it")
 
     def _module(self, node: torch.fx.Node, module: nn.Module, where: str) -> Value:
         kind = LAYERS.of_module(module)

@@ -1,4 +1,4 @@
-"""The way to a chip that is simulated: its Verilog in a simulator, its devices played by the device model."""
+"""Transport to a simulated chip: its Verilog in a simulator, with the device model in place of its devices."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.common.arguments import check_switch, check_trace
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.common.arguments import TraceKind, check_switch, check_trace
 from spikeloom.sim.cosim.host.bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
 from spikeloom.sim.cosim.host.link import HostLink, command
 from spikeloom.sim.cosim.host.simulator import build_host_simulator
@@ -39,29 +39,29 @@ class CosimTransport(Transport):
 
     Parameters
     ----------
-    image : its hardware and devices; weights and registers are not looked at, but for the gain shifts, which are
+    chip : its hardware and devices; weights and registers are not looked at, but for the gain shifts, which are
         parameters of the simulated arrays
     simulator : `verilator` or `icarus`
     stalls : random pauses on every channel; the same in every run
-    trace : False, "spikes" or "full": what `record.txt` keeps of every image
+    trace : "none", "spikes" or "full": what `record.txt` keeps of every image
     waves : record waveforms, beside a grouped `waves.gtkw`; needs `folder`
     folder : where the simulation runs, emptied first; a temporary one if not given
     quick : build without the C++ compiler's optimisation
     patience_s : longest time without an answer
     stop : set by another thread, it ends the simulation
 
-    Simulated time stands still while the host does nothing, so that results do not depend on the host's speed.
+    Simulated time does not advance while the host is idle, so that results do not depend on the host's speed.
 
     Raises `spikeloom.errors.ToolError` or `SimulationError` where the simulator is missing or does not build.
     """
 
     def __init__(
         self,
-        image: ChipImage,
+        chip: ProgrammedChip,
         *,
         simulator: str = "verilator",
         stalls: bool = False,
-        trace: bool | str = False,
+        trace: TraceKind = "none",
         waves: bool = False,
         folder: Path | str | None = None,
         quick: bool = False,
@@ -73,19 +73,19 @@ class CosimTransport(Transport):
             check_switch(name, value)
         check_folder(waves, folder)
         place = None if folder is None else writable_folder(folder, "simulation folder")
-        built = build_host_simulator(image, simulator, waves=waves, quick=quick)
+        built = build_host_simulator(chip, simulator, waves=waves, quick=quick)
         self._temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="spikeloom-host-")) if place is None else place.resolve()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         if waves:
-            save = gtkw_text(image.parameters, wave_file(simulator), through_bus=True)
+            save = gtkw_text(chip.parameters, wave_file(simulator), through_bus=True)
             (self.folder / "waves.gtkw").write_text(save)
-        save_models(self.folder, fresh_models(image))
-        plusargs = ["+stalls"] * stalls + ["+record"] * (trace == "spikes") + ["+membranes"] * (trace in (True, "full"))
+        save_models(self.folder, fresh_models(chip))
+        plusargs = ["+stalls"] * stalls + ["+record"] * (trace == "spikes") + ["+membranes"] * (trace == "full")
         self._link: HostLink | None = HostLink(built, self.folder, plusargs, patience_s=patience_s, stop=stop)
-        self._layers = len(image.layers)
-        self._image = image
+        self._layers = len(chip.layers)
+        self._chip = chip
         self.frames_sent = 0
         self.devices = self
 
@@ -154,16 +154,16 @@ class CosimTransport(Transport):
         return int(line.split()[1])
 
     def reload(
-        self, image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None
+        self, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None, drift: DriftSnapshot | None = None
     ) -> None:
-        """Put the image's programmed arrays in the place of the chip's; see `Devices`."""
-        arrays = build_arrays(image) if arrays is None else arrays
-        save_models(self.folder, programmed_models(self._image, arrays, drift, self.frames_sent))
+        """Put the programmed arrays in the place of the chip's; see `Devices`."""
+        arrays = build_arrays(chip) if arrays is None else arrays
+        save_models(self.folder, programmed_models(self._chip, arrays, drift, self.frames_sent))
         self._exchange(command(RELOAD), 1)
 
-    def drift(self) -> DriftState | None:
+    def drift(self) -> DriftSnapshot | None:
         """Where the cells have drifted; see `Devices`."""
-        if not self._image.device.drifts:
+        if not self._chip.device.drifts:
             return None
         self._exchange(command(CELLS), 1)
         return read_drift(self.folder / "drift.npz", self._layers)

@@ -11,7 +11,7 @@ from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.interfaces.streams import SEED_BYTES, frame_words, seed_words
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.image_seeds import image_seeds
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import from_counters
 from spikeloom.sim.images.pixels import pixel_words
 from spikeloom.sw.host.errors import HostError
@@ -20,16 +20,16 @@ from spikeloom.sw.host.transport import Frames
 __all__ = ["decoded", "image_frames"]
 
 
-def image_frames(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64], first_tag: int) -> Frames:
+def image_frames(chip: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[np.int64], first_tag: int) -> Frames:
     """Frames of images, uint8 [images, inputs], with tags that count up from `first_tag`, modulo 2^16.
 
     With rate coding each begins with its image's seed, so the register `control` must have `seeds`.
     """
-    words = pixel_words(image.parameters, image.coding.sent(pixels))
-    if image.coding.draws_seeds:
-        lanes = image.parameters.encoder_lanes
-        head = np.zeros((len(pixels), seed_words(image.parameters) * lanes), np.uint8)
-        head[:, :SEED_BYTES] = image_seeds(image.seed, ids).astype("<u4").view(np.uint8).reshape(len(pixels), -1)
+    words = pixel_words(chip.parameters, chip.coding.sent(pixels))
+    if chip.coding.draws_seeds:
+        lanes = chip.parameters.encoder_lanes
+        head = np.zeros((len(pixels), seed_words(chip.parameters) * lanes), np.uint8)
+        head[:, :SEED_BYTES] = image_seeds(chip.seed, ids).astype("<u4").view(np.uint8).reshape(len(pixels), -1)
         words = np.concatenate([head.reshape(len(pixels), -1, lanes), words], axis=1)
     tags = (first_tag + np.arange(len(pixels))).astype(np.uint16)
     return Frames(words, tags, ids)

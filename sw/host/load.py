@@ -17,9 +17,9 @@ from spikeloom.hw.host.register_map import (
 )
 from spikeloom.hw.params.cycles import STALL
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import register_writes
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.programming.passes import Outcome, ProgrammedCells, compensate, second_pass, starts_mask, targets_of
 from spikeloom.sw.host.errors import BusError, ChecksumError, HostError, RefusedError
@@ -89,26 +89,26 @@ class LoadSession:
             return self._errors()
         return ()
 
-    def registers(self, image: ChipImage) -> None:
+    def registers(self, chip: ProgrammedChip) -> None:
         """Write the run-time registers, biases and settings of programming."""
-        writes = [(4 * address, value) for address, value in register_writes(image)]
-        writes += [(unit_byte_address(name), value) for name, value in image.programming.registers.items()]
+        writes = [(4 * address, value) for address, value in register_writes(chip)]
+        writes += [(unit_byte_address(name), value) for name, value in chip.programming.registers.items()]
         table = np.array([(address, value & 0xFFFFFFFF) for address, value in writes], np.int64)
         self._execute(accesses(WRITE, table[:, 0], table[:, 1]))
 
-    def program(self, image: ChipImage, index: int, fault_aware: bool) -> LayerLoad:
+    def program(self, chip: ProgrammedChip, index: int, fault_aware: bool) -> LayerLoad:
         """Program the cells of a layer by pulses, with a second pass for pairs with a failed cell if `fault_aware`."""
-        p = image.parameters.layers[index]
-        wanted = targets = targets_of(image, index)
+        p = chip.parameters.layers[index]
+        wanted = targets = targets_of(chip, index)
         starts = np.ones((p.tile_rows, p.groups), np.bool_)
         starts[p.inputs :] = False
-        first = final = self._pass(image, index, wanted, starts)
+        first = final = self._pass(chip, index, wanted, starts)
         second = np.zeros_like(starts)
         if fault_aware:
-            targets = compensate(wanted, first.failed, first.codes, (image.device.levels - 1) * CODE)
+            targets = compensate(wanted, first.failed, first.codes, (chip.device.levels - 1) * CODES_PER_LEVEL)
             second = second_pass(wanted, targets, p)
             if second.any():
-                final = first.updated(self._pass(image, index, targets, second), starts_mask(second, p))
+                final = first.updated(self._pass(chip, index, targets, second), starts_mask(second, p))
         counts = read_layer(self._transport, index, "pulses", "verify_reads", "failed_cells")
         return LayerLoad(wanted, targets, first, final, second, *counts)
 
@@ -144,14 +144,16 @@ class LoadSession:
         self.writes += len(counted)
         return data
 
-    def _pass(self, image: ChipImage, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]) -> Outcome:
+    def _pass(
+        self, chip: ProgrammedChip, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]
+    ) -> Outcome:
         """Program the cells of `starts`, bool [tile_rows, groups]; the others' outcome is 0."""
         outcome = Outcome(
             np.zeros(targets.shape, np.uint16), np.zeros(targets.shape, np.uint8), np.zeros(targets.shape, np.bool_)
         )
         tables: list[Accesses] = []
         places: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        for rows, columns, table in _starts(image, index, targets, starts):
+        for rows, columns, table in _starts(chip, index, targets, starts):
             tables.append(table)
             places.append((rows, columns))
             if sum(map(len, tables)) >= _BATCH:
@@ -187,17 +189,17 @@ class LoadSession:
 
 
 def _starts(
-    image: ChipImage, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]
+    chip: ProgrammedChip, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Accesses]]:
     """For every start: rows and columns of its cell pairs, int64 [pairs], and the accesses that carry it out.
 
-    These are: the targets, the start, waiting for the interrupt, clearing it, and two results a pair.
+    These are: the targets, the start, waiting for the interrupt, clearing it, and two results per pair.
     """
-    p = image.parameters.layers[index]
+    p = chip.parameters.layers[index]
     target, result = program_target_byte_address(index, 0), program_result_byte_address(index, 0)
     start, events = layer_byte_address(index, "program_start"), unit_byte_address("events")
     programmed = bit("events", "programmed")
-    cycles = 1000 + 2 * _longest(image, p)
+    cycles = 1000 + 2 * _longest(chip, p)
     for row, group in np.argwhere(starts).tolist():
         lanes = np.arange(min(p.lanes, p.outputs - group * p.lanes))
         tiles = np.arange(-(-(p.inputs - row) // p.tile_rows))
@@ -219,8 +221,8 @@ def _starts(
         )
 
 
-def _longest(image: ChipImage, p: LayerParameters) -> int:
+def _longest(chip: ProgrammedChip, p: LayerParameters) -> int:
     """Bound on the clock cycles of a start: every cell of every lane takes all its tries, stalls in them."""
-    tries = image.programming.tries
-    reads = (tries + 1) * (image.settle_cycles + image.adc_cycles + STALL)
-    return 2 * p.lanes * (reads + tries * (image.program_cycles + STALL))
+    tries = chip.programming.tries
+    reads = (tries + 1) * (chip.settle_cycles + chip.adc_cycles + STALL)
+    return 2 * p.lanes * (reads + tries * (chip.program_cycles + STALL))

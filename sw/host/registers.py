@@ -1,4 +1,4 @@
-"""The chip's registers as the driver reads and writes them: by name, with their fields."""
+"""The chip's registers as accessed by the driver: by name, with their fields."""
 
 from __future__ import annotations
 
@@ -102,7 +102,10 @@ def read_parameters(transport: Transport) -> NpuParameters:
         for index in range(count):
             own: dict[str, Any] = dict(zip(_LAYER_BUILD, read_layer(transport, index, *_LAYER_BUILD), strict=True))
             layers.append(LayerParameters(**own, **shared))
-        parameters = NpuParameters(layers=tuple(layers), plan=plan_of(_plan_words(transport, length)), **unit)
+        plan = plan_of(_plan_words(transport, length))
+        if plan is not None:
+            unit["plan"] = plan
+        parameters = NpuParameters(layers=tuple(layers), **unit)
     except BusError:
         raise
     except SpikeLoomError as error:

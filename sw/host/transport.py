@@ -1,4 +1,4 @@
-"""What a driver needs of the way to a chip: register accesses, image frames out, result frames in."""
+"""Interface of a transport: register accesses, image frames out, result frames in."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.host.errors import BusError
 
@@ -63,16 +63,16 @@ class Devices(Protocol):
     """Image frames that were sent since the start: the place of the next one."""
 
     def reload(
-        self, image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None
+        self, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None, drift: DriftSnapshot | None = None
     ) -> None:
-        """Put the image's programmed arrays, made here if not given, in the place of the chip's: the fast load; `drift`
+        """Put the programmed arrays, made here if not given, in the place of the chip's: the fast load; `drift`
         is where their cells are.
         """
 
     def cells(self) -> tuple[CellState, ...]:
         """The cells of every layer as they are now."""
 
-    def drift(self) -> DriftState | None:
+    def drift(self) -> DriftSnapshot | None:
         """Where the cells that were loaded fast have drifted since; None if they do not drift."""
 
     def totals(self, first: int, count: int) -> NDArray[np.int64]:

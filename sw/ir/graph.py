@@ -1,4 +1,4 @@
-"""A model as a handful of frozen dataclasses, as importers make it: operations, and which reads which.
+"""A model as frozen dataclasses, as made by importers: operations, and which reads which.
 
 `sw.passes.fold` turns a `Graph` into a `sw.ir.network.Network` of crossbar layers and pooling units, and everything
 after works on that. Values are in PyTorch's order: (channel * height + y) * width + x.
@@ -103,7 +103,7 @@ class Convolution(Node):
 
 @dataclass(frozen=True, eq=False)
 class Affine(Node):
-    """y = scale * x + shift: a batch norm in evaluation; both float64, one a channel, or one a value in PyTorch's
+    """y = scale * x + shift: a batch norm in evaluation; both float64, one per channel, or one per value in PyTorch's
     order.
     """
 
@@ -184,10 +184,10 @@ class Flatten(Node):
 
 @dataclass(frozen=True, eq=False)
 class Neurons(Node):
-    """Integrate-and-fire neurons: V grows by resistance * dt * current a step, and fires at the threshold.
+    """Integrate-and-fire neurons: V grows by resistance * dt * current per step, and fires at the threshold.
 
-    resistance, threshold : float64, one a value in PyTorch's order, or one for all
-    dt : seconds a step
+    resistance, threshold : float64, one per value in PyTorch's order, or one for all
+    dt : seconds per step
     form : "IF", or "LIF" for a leaky neuron whose time constant is infinite, so that it does not leak
     """
 
@@ -244,7 +244,7 @@ class Graph:
     input_shape : of an image as the model takes it, without the batch; flat if not given
     """
 
-    image: MapShape
+    input: MapShape
     nodes: tuple[Node, ...]
     sources: tuple[tuple[int, ...], ...]
     input_shape: tuple[int, ...] = ()
@@ -258,7 +258,7 @@ class Graph:
             if len(sources) != node.reads or not all(0 <= s <= number for s in sources):
                 raise ValueError(f"Node '{node.name}' (number {number + 1}) cannot read {sources}")
         if not self.input_shape:
-            object.__setattr__(self, "input_shape", (self.image.size,))
+            object.__setattr__(self, "input_shape", (self.input.size,))
 
     @classmethod
     def chain(cls, image: MapShape, nodes: tuple[Node, ...]) -> Graph:
@@ -268,7 +268,7 @@ class Graph:
     @property
     def inputs(self) -> int:
         """Pixels of an image."""
-        return self.image.size
+        return self.input.size
 
     def readers(self, number: int) -> list[str]:
         """Names of the nodes that read the image (0) or node `number` - 1."""

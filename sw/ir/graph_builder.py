@@ -1,4 +1,4 @@
-"""Puts a `Graph` together, node by node, and refuses what does not fit, with the operation's name and place.
+"""Builds a `Graph`, node by node, and refuses what does not fit, with the operation's name and position.
 
 Every importer works through it. A `Value` is what an operation of the model gives: the map that carries it, and its
 shape as the model knows it, (channels, height, width) or, once flattened, (values,).
@@ -53,7 +53,7 @@ class GraphBuilder:
     """
 
     def __init__(self, given: tuple[int, ...] | None) -> None:
-        self.image = Value(0, None if given is None or len(given) < 2 else given)
+        self.input = Value(0, None if given is None or len(given) < 2 else given)
         self._input_shape: tuple[int, ...] | None = None  # that the model needs, if it needs one
         self._maps: list[MapShape | None] = [None]
         self._nodes: list[Node] = []
@@ -71,7 +71,7 @@ class GraphBuilder:
                 raise UnsupportedError(f"What '{node.name}' computes is not used; take it out of the model")
         if output.number != len(self._nodes):
             raise UnsupportedError(
-                "The model's output must be the one result of its last layer, a number a class; return it alone"
+                "The model's output must be the one result of its last layer, a number per class; return it alone"
             )
         image = self._maps[0]
         assert image is not None
@@ -113,7 +113,7 @@ class GraphBuilder:
         return self._add_map(node, (x,), MapShape(channels=outputs, height=height, width=width))
 
     def affine(self, name: str, place: str, x: Value, scale: Floats, shift: Floats, maps: bool | None = None) -> Value:
-        """scale x + shift, one number a channel of maps or one a flat value; `maps` says which is expected."""
+        """scale x + shift, one number per channel of maps or one a flat value; `maps` says which is expected."""
         if maps or (maps is None and x.shape is not None and len(x.shape) == 3):
             x, shape = self._spatial(place, x)
             expected, what = shape.channels, "channels"
@@ -154,7 +154,7 @@ class GraphBuilder:
     def rectifier(self, x: Value, rectifier: Rectifier) -> Value:
         if x.number == 0:
             raise UnsupportedError(
-                f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, take it out"
+                f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, so remove it"
             )
         return self._add(rectifier, (x,), x.shape, self._map(x))
 
@@ -209,7 +209,7 @@ class GraphBuilder:
         if name is not None:
             assert x.shape is not None
             return self._add(Flatten(name), (x,), (math.prod(x.shape),), self._map(x))
-        return Value(x.number, None if x.shape is None or x == self.image else (math.prod(x.shape),))
+        return Value(x.number, None if x.shape is None or x == self.input else (math.prod(x.shape),))
 
     def unflatten(self, place: str, x: Value, shape: tuple[int, ...]) -> Value:
         """Flat images, in any shape that there are, to maps."""
@@ -225,7 +225,7 @@ class GraphBuilder:
         return Value(0, (1, *x.shape))
 
     def reshape(self, place: str, x: Value, shape: tuple[int, ...]) -> Value:
-        """To one flat vector an image, to the shape there is, or the image itself to maps; -1 is what is left."""
+        """To one flat vector per image, to the shape there is, or the image itself to maps; -1 is what is left."""
         if shape == (-1,):
             return self.flatten(x)
         size = None if x.shape is None else math.prod(x.shape)
@@ -275,7 +275,7 @@ class GraphBuilder:
 
     def _spatial(self, place: str, x: Value) -> tuple[Value, MapShape]:
         """The value where maps are wanted, and their shape."""
-        own = x == self.image
+        own = x == self.input
         if x.number == 0 and x.shape is not None and len(x.shape) == 2:  # images without channels have one
             x = Value(0, (1, *x.shape))
         if x.shape is None or len(x.shape) != 3:
@@ -293,7 +293,7 @@ class GraphBuilder:
 
     def _turned(self, shape: MapShape, channels: int) -> str:
         """What the axes of the images seem to be, where a layer of so many channels gets the images' first axis."""
-        given = self.image.shape
+        given = self.input.shape
         if given is not None and len(given) == 2 and (1, *given) == (shape.channels, shape.height, shape.width):
             return f", since the images have shape [images, {given[0]}, {given[1]}], without an axis of channels"
         if given is None or shape.channels != given[0]:

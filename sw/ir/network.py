@@ -1,4 +1,4 @@
-"""A network of crossbar layers and pooling units, which the passes hand on, and what it computes in real numbers.
+"""A network of crossbar layers and pooling units, which the passes transform, and its floating-point computation.
 
 Values of a map are in the order of the hardware (`hw.params.plan`): position * channels + channel, position = y * width
 + x. Pixels of an image are in PyTorch's: (channel * height + y) * width + x.
@@ -98,7 +98,7 @@ class Network:
     image, input_shape : as in `sw.ir.graph.Graph`
     """
 
-    image: MapShape
+    input: MapShape
     stages: tuple[Layer | MapUnit, ...]
     input_shape: tuple[int, ...] = field(default=())
 
@@ -106,7 +106,7 @@ class Network:
 
     def __post_init__(self) -> None:
         if not self.input_shape:
-            object.__setattr__(self, "input_shape", (self.image.size,))
+            object.__setattr__(self, "input_shape", (self.input.size,))
 
     @classmethod
     def dense(cls, *layers: tuple[str, Floats, Floats, Rectifier | None]) -> Network:
@@ -125,12 +125,12 @@ class Network:
         stages: list[Stage] = []
         for stage in self.stages:
             stages.append(stage.planned(sum(len(earlier.layers) for earlier in stages)))
-        return Plan(image=self.image, stages=tuple(stages), channels=tuple(layer.outputs for layer in self.layers))
+        return Plan(input=self.input, stages=tuple(stages), channels=tuple(layer.outputs for layer in self.layers))
 
     @property
     def inputs(self) -> int:
         """Pixels of an image."""
-        return self.image.size
+        return self.input.size
 
     def activations(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.floating]]:
         """What every stage makes, [images, values], for uint8 images [images, inputs]; input is pixel / 255.
@@ -138,10 +138,10 @@ class Network:
         float64; float32 from the first window that is not a whole map on.
         """
         plan = self.plan
-        x: NDArray[np.floating] = map_of_pixels(images, self.image).astype(np.float64) / 255.0
+        x: NDArray[np.floating] = map_of_pixels(images, self.input).astype(np.float64) / 255.0
         last_use = {window.source: n for n, stage in enumerate(plan.stages) for window in stage.windows}
         maps: list[NDArray[np.floating] | None] = [x]
-        crossbars = dict(plan.crossbars)
+        crossbars = dict(plan.crossbar_stages)
         for number, stage in enumerate(self.stages):
             if isinstance(stage, Layer):
                 x = stage.values(maps, WindowReader(plan, crossbars[number]))

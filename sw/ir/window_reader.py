@@ -1,4 +1,4 @@
-"""Sums over windows in real numbers, whole batches at once: what a crossbar's columns carry at every position.
+"""Floating-point sums over windows, for whole batches: the values on a crossbar's columns at every position.
 
 Maps are arrays [images, values] in the hardware's order (`hw.params.plan`), which is PyTorch's channels-last. An
 image's sums are a function of that image and the layer: not of the images beside it, of how they are shared by threads,

@@ -1,4 +1,4 @@
-"""NIR's nodes, a function each way: what is made of them in our graph, what of them is refused, and ours as theirs."""
+"""NIR's nodes, one function each way: their conversion to our graph, what is refused, and ours as NIR's."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ NODES: dict[str, Callable[[GraphBuilder, str, str, Value, Any, float], Value]] =
     "Flatten": _flatten,
     **dict.fromkeys(("IF", "LIF"), _neurons),
 }
-"""Each takes (graph, name, place for messages, what it reads, node, seconds a step), and gives what it makes."""
+"""Each takes (graph, name, place for messages, what it reads, node, seconds per step), and gives what it makes."""
 
 
 def _linear_out(node: Linear, shape: Shape) -> Any:

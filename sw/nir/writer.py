@@ -1,6 +1,6 @@
 """A network as a NIR graph: one that came from NIR, as it was, or a chip's, with its integer weights.
 
-What NIR leaves open (reset, threshold, seconds a step) is written as metadata of the graph, which `sw.nir.reader`
+What NIR leaves open (reset, threshold, seconds per step) is written as metadata of the graph, which `sw.nir.reader`
 reads; where membranes start is written there too, which other programs do not read. What NIR does not have raises
 `UnsupportedError`: max pooling, phases, leaks by shifts, limits of the membrane.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.parameters import Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.common.errors import ArgumentTypeError, UnsupportedError
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.ir.graph import Add, AveragePool, Convolution, Graph, Neurons
@@ -40,7 +40,7 @@ _ABSENT = {
     "clip": ("limits of the membrane", "[neuron] clip 0.0"),
     "no_reset": ("neurons without a reset", "[neuron] reset and output_reset 'subtract', or both 'zero'"),
     "resets": ("layers with different resets", "[neuron] reset and output_reset 'subtract', or both 'zero'"),
-    "copies": ("copies of a crossbar whose neurons differ", "[crossbar] copies 1"),
+    "replicas": ("replicas of a crossbar whose neurons differ", "[crossbar] replicas 1"),
 }
 """What a chip may have and NIR does not, and how to make a chip without."""
 
@@ -87,7 +87,7 @@ def _checkable(graph: Graph) -> bool:
     return square and all(node.threshold.ndim in (1, 3) for node in graph.nodes if isinstance(node, Neurons))
 
 
-def write_nir(network: NirModel | ChipImage, path: str | os.PathLike[str], start: float = 0.0) -> Path:
+def write_nir(network: NirModel | ProgrammedChip, path: str | os.PathLike[str], start: float = 0.0) -> Path:
     """Write a network as a NIR file, whole or not at all; `spikeloom.write_nir` takes a `Chip`.
 
     network : one from `read_nir`, as it was; or a chip, as integers without what cells and converters do to them
@@ -101,7 +101,7 @@ def write_nir(network: NirModel | ChipImage, path: str | os.PathLike[str], start
     place = writable_nir(path)
     if isinstance(network, NirModel):
         graph = to_nir(network)
-    elif isinstance(network, ChipImage):
+    elif isinstance(network, ProgrammedChip):
         graph = chip_to_nir(network, start)
     else:
         raise ArgumentTypeError(f"A NIR file is written of a chip or a NirModel, not of {type(network).__name__}")
@@ -111,29 +111,29 @@ def write_nir(network: NirModel | ChipImage, path: str | os.PathLike[str], start
     return place
 
 
-def chip_to_nir(image: ChipImage, start: float = 0.0) -> Any:
+def chip_to_nir(chip: ProgrammedChip, start: float = 0.0) -> Any:
     """The `nir.NIRGraph` of a chip with ideal cells and converters: integer weights, thresholds in conductance steps.
 
     start : where the configuration has membranes start, thresholds
 
     Raises `UnsupportedError`, with the field or stage, for what NIR does not have.
     """
-    plan, first = image.parameters.stages, image.layers[0]
+    plan, first = chip.parameters.plan, chip.layers[0]
     _check(
-        phases=image.parameters.phases != 1,
-        leak=any(layer.leak for layer in image.layers),
-        clip=any(layer.clip for layer in image.layers),
-        no_reset=any(layer.reset == Reset.NONE for layer in image.layers),
-        resets=any(layer.reset != first.reset for layer in image.layers),
-        copies=_copies_differ(image),
+        phases=chip.parameters.phases != 1,
+        leak=any(layer.leak for layer in chip.layers),
+        clip=any(layer.clip for layer in chip.layers),
+        no_reset=any(layer.reset == Reset.NONE for layer in chip.layers),
+        resets=any(layer.reset != first.reset for layer in chip.layers),
+        replicas=_replicas_differ(chip),
     )
-    threshold = _threshold(image, start)
-    shape = (plan.image.channels, plan.image.height, plan.image.width)
+    threshold = _threshold(chip, start)
+    shape = (plan.input.channels, plan.input.height, plan.input.width)
     build = GraphBuilder(shape)
-    maps = [Value(0, shape if plan.image.positions > 1 else (plan.image.channels,))]
+    maps = [Value(0, shape if plan.input.positions > 1 else (plan.input.channels,))]
     for number, stage in enumerate(plan.stages):
         if isinstance(stage, CrossbarStage):
-            maps.append(_layer(build, stage, image.layers[stage.layer], maps, plan.maps))
+            maps.append(_layer(build, stage, chip.layers[stage.layer], maps, plan.maps))
         elif isinstance(stage, AveragePoolStage):
             maps.append(_pool(build, stage, number, first.reset, maps, start, threshold))
         else:
@@ -164,26 +164,26 @@ def _check(**found: bool) -> None:
             raise UnsupportedError(f"The chip has {what}, which NIR does not have; compile it with {remedy}")
 
 
-def _copies_differ(image: ChipImage) -> bool:
-    """Whether copies have biases, thresholds or starts of their own, so that they are not one layer of NIR."""
-    firsts = (image.layers[place.stage.layer] for place in image.parameters.stages.places)
+def _replicas_differ(chip: ProgrammedChip) -> bool:
+    """Whether replicas have biases, thresholds or starts of their own, so that they are not one layer of NIR."""
+    firsts = (chip.layers[place.stage.layer] for place in chip.parameters.plan.placements)
     return any(
         (layer.theta, layer.v0) != (first.theta, first.v0) or bool(np.any(layer.bias != first.bias))
-        for layer, first in zip(image.layers, firsts, strict=True)
+        for layer, first in zip(chip.layers, firsts, strict=True)
     )
 
 
-def _threshold(image: ChipImage, start: float) -> Literal["above", "at"]:
+def _threshold(chip: ProgrammedChip, start: float) -> Literal["above", "at"]:
     """Whether neurons fire at their threshold, or above it, which they do if all membranes start one step lower.
 
     Raises `UnsupportedError` for layers that start anywhere else, as after the tuning of thresholds.
     """
-    late = {round(start * layer.theta) - layer.v0 for layer in image.layers}
+    late = {round(start * layer.theta) - layer.v0 for layer in chip.layers}
     if late == {0}:
         return "at"
-    if late == {1} and all(layer.reset == Reset.SUBTRACT for layer in image.layers):
+    if late == {1} and all(layer.reset == Reset.SUBTRACT for layer in chip.layers):
         return "above"
-    odd = next(layer for layer in image.layers if layer.v0 != round(start * layer.theta))
+    odd = next(layer for layer in chip.layers if layer.v0 != round(start * layer.theta))
     raise UnsupportedError(
         f"Layer '{odd.name}' starts at {odd.v0} conductance steps, which is not {start!r} of its threshold of "
         f"{odd.theta} like the other layers' starts; NIR has no membranes that start elsewhere, so compile the chip "
@@ -192,7 +192,7 @@ def _threshold(image: ChipImage, start: float) -> Literal["above", "at"]:
 
 
 def _layer(
-    build: GraphBuilder, stage: CrossbarStage, layer: LayerImage, maps: list[Value], shapes: tuple[MapShape, ...]
+    build: GraphBuilder, stage: CrossbarStage, layer: ProgrammedLayer, maps: list[Value], shapes: tuple[MapShape, ...]
 ) -> Value:
     """The windows of a crossbar as layers that are added up, and its neurons."""
     rows, total = 0, None

@@ -1,4 +1,4 @@
-"""Candidates of a conversion: which activation is a rate of 1, and how weights become levels.
+"""Candidates of the conversion: which activation is a rate of 1, and how weights become levels.
 
 All candidates of a rule for the weights share the levels of all layers, where rates of 1 are free: a rate moves by less
 than half a level, so that the threshold is a whole number of levels without any change of these.

@@ -1,4 +1,4 @@
-"""What converters of some range make of a layer's currents, and what threshold and biases can make up for.
+"""Effect of a converter range on a layer's currents, and its compensation by threshold and biases.
 
 Of a converter's errors a membrane sees the sum over an image's time steps: see `sw.passes.converters`.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.ir.graph import Floats
 from spikeloom.sw.passes.calibrate import TileCurrents, row_codes
@@ -58,7 +58,7 @@ class Converters:
 
 
 def run_sums(
-    network: SpikingNetwork, wide: ChipImage, pixels: NDArray[np.uint8], sums: dict[int, ConverterSums]
+    network: SpikingNetwork, wide: ProgrammedChip, pixels: NDArray[np.uint8], sums: dict[int, ConverterSums]
 ) -> None:
     """Run the images, and add up what the converters of some layers get and give."""
     phases = network.phases

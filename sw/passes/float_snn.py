@@ -1,4 +1,4 @@
-"""A spiking network in real numbers: the stage of the waterfall between the ANN and the integers, and ADC calibration.
+"""A spiking network in floating point: the stage between the ANN and the integers, and ADC calibration.
 
 The dynamics are those of the number contract (leak, integrate, clip, fire, reset; decision), without any array or
 converter between the weights and the membranes. Given integer weights it computes the very integers of ideal cells with
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.decision_rules import DECISION_RULES, SCORES, K, Rule
 from spikeloom.hw.params.parameters import Readout, Reset
 from spikeloom.hw.params.plan import CrossbarStage, Plan, Stage
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.windows import map_of_pixels
 from spikeloom.sim.reference.decision import Decision
@@ -134,7 +134,7 @@ class SpikingNetwork:
         for step in range(1, self.t_max + 1):
             gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
             skipped = (step - 1) // self.phases < self.skip
-            maps = [map_of_pixels(codes(alive, step), self.plan.image)]
+            maps = [map_of_pixels(codes(alive, step), self.plan.input)]
             for stage, state in zip(self.plan.stages[: len(states) - skipped], states, strict=False):
                 if not isinstance(stage, CrossbarStage):
                     maps.append(self._step(stage, state, maps, gain))
@@ -251,18 +251,18 @@ class SpikingNetwork:
         return fired
 
 
-def spiking_network(image: ChipImage, network: Network | None = None) -> SpikingNetwork:
+def spiking_network(programmed: ProgrammedChip, network: Network | None = None) -> SpikingNetwork:
     """The dynamics of a chip: with its integers, or with a normalised network's real weights and thresholds of 1.
 
-    Its layers are the network's: copies of a crossbar, which compute the same, are one.
+    Its layers are the network's: replicas of a crossbar, which compute the same, are one.
     """
     layers = []
-    shared = image.parameters.stages
-    numbers = [stage.layer for _, stage in shared.crossbars]
-    plan = shared.with_copies([1] * len(numbers))
-    full = full_rate(image.coding, image.parameters.phases)
-    for index, (number, (_, stage)) in enumerate(zip(numbers, plan.crossbars, strict=True)):
-        chip, shape = image.layers[number], image.parameters.layers[number]
+    shared = programmed.parameters.plan
+    numbers = [stage.layer for _, stage in shared.crossbar_stages]
+    plan = shared.with_replicas([1] * len(numbers))
+    full = full_rate(programmed.coding, programmed.parameters.phases)
+    for index, (number, (_, stage)) in enumerate(zip(numbers, plan.crossbar_stages, strict=True)):
+        chip, shape = programmed.layers[number], programmed.parameters.layers[number]
         unit = 1.0 if network is None else float(chip.theta)
         weight = chip.weights if network is None else network.layers[index].weight.T
         bias = chip.bias if network is None else network.layers[index].bias * full
@@ -281,16 +281,19 @@ def spiking_network(image: ChipImage, network: Network | None = None) -> Spiking
                 255.0 if shape.row_bits == 8 else 1.0,
             )
         )
-    unit = float(image.layers[-1].theta) if network is not None and image.readout == Readout.MEMBRANE else 1.0
+    unit = float(programmed.layers[-1].theta) if network is not None and programmed.readout == Readout.MEMBRANE else 1.0
     return SpikingNetwork(
         tuple(layers),
         plan,
-        image.parameters.phases,
+        programmed.parameters.phases,
         network is None,
-        image.rule,
-        {own.name: image.setting(own.name) / (unit if own.unit == SCORES else 1.0) for own in DECISION_RULES.registers},
-        image.t_max,
-        image.skip,
-        image.readout,
-        image.coding.steady,
+        programmed.rule,
+        {
+            own.name: programmed.setting(own.name) / (unit if own.unit == SCORES else 1.0)
+            for own in DECISION_RULES.registers
+        },
+        programmed.t_max,
+        programmed.skip,
+        programmed.readout,
+        programmed.coding.steady,
     )

@@ -32,7 +32,15 @@ from spikeloom.sw.ir.graph import (
     Subsample,
 )
 from spikeloom.sw.ir.network import Layer, MapUnit, Network
-from spikeloom.sw.passes.currents import Currents, Spikes, composed, convolved, identity, per_value, weighted
+from spikeloom.sw.passes.merge_branches import (
+    PendingLayer,
+    SpikeSource,
+    composed,
+    convolved,
+    identity,
+    per_value,
+    weighted,
+)
 
 __all__ = ["FOLDS", "Folder", "fold"]
 
@@ -63,27 +71,27 @@ class Folder:
 
     def __init__(self, graph: Graph, average: AverageKind) -> None:
         self.graph, self.averages = graph, average
-        image = graph.image
+        image = graph.input
         if self._only_dense():
             image = MapShape(channels=image.size)
-        self.image = image
-        self.values: list[Spikes | Currents] = [Spikes(0, image)]
+        self.input = image
+        self.values: list[SpikeSource | PendingLayer] = [SpikeSource(0, image)]
         self.stages: list[Layer | MapUnit] = []
 
     def run(self) -> Network:
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
             value = self._value(node, tuple(self.values[source] for source in sources))
             readers = self.graph.readers(number)
-            if isinstance(value, Currents) and len(readers) > 1:
+            if isinstance(value, PendingLayer) and len(readers) > 1:
                 raise UnsupportedError(
                     f"What '{node.name}' gives goes to {_names(readers)} before a ReLU; only what a ReLU has made "
                     "spikes of can branch"
                 )
             self.values.append(value)
         self._finish(self.values[-1])
-        return Network(self.image, tuple(self.stages), self.graph.input_shape)
+        return Network(self.input, tuple(self.stages), self.graph.input_shape)
 
-    def _value(self, node: Node, given: tuple[Spikes | Currents, ...]) -> Spikes | Currents:
+    def _value(self, node: Node, given: tuple[SpikeSource | PendingLayer, ...]) -> SpikeSource | PendingLayer:
         if type(node) not in FOLDS:
             raise UnsupportedError(
                 f"'{node.name}' is a {type(node).__name__}, which has no rule of folding; add one to "
@@ -102,46 +110,46 @@ class Folder:
             flat.add(number)
         return True
 
-    def linear(self, node: Linear, x: Spikes | Currents) -> Currents:
+    def linear(self, node: Linear, x: SpikeSource | PendingLayer) -> PendingLayer:
         return weighted(node, self._unweighted(node, x))
 
-    def convolution(self, node: Convolution, x: Spikes | Currents) -> Currents:
+    def convolution(self, node: Convolution, x: SpikeSource | PendingLayer) -> PendingLayer:
         return convolved(node, self._unweighted(node, x))
 
-    def affine(self, node: Affine, x: Spikes | Currents) -> Spikes | Currents:
-        if isinstance(x, Currents):
+    def affine(self, node: Affine, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+        if isinstance(x, PendingLayer):
             return x.scaled(node)
-        if x.map == 0 and self.image != self.graph.image:
-            node = per_value(node, self.graph.image)  # a number a channel, of images that are flat by now
+        if x.map == 0 and self.input != self.graph.input:
+            node = per_value(node, self.graph.input)  # a number a channel, of images that are flat by now
         return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
 
-    def add(self, node: Add, *given: Spikes | Currents) -> Currents:
+    def add(self, node: Add, *given: SpikeSource | PendingLayer) -> PendingLayer:
         a, b = (_currents(x, node.name) for x in given)
         return a.joined(b, node.name)
 
-    def flatten(self, node: Flatten, x: Spikes | Currents) -> Spikes | Currents:
+    def flatten(self, node: Flatten, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
         return x
 
-    def neurons(self, node: Neurons, x: Spikes | Currents) -> Spikes:
+    def neurons(self, node: Neurons, x: SpikeSource | PendingLayer) -> SpikeSource:
         gains = node.gains(x.shape)
         scaled = _currents(x, node.name).scaled(Affine(node.name, gains, np.zeros_like(gains)))
         return self._fire(scaled, Rectifier(node.name))
 
-    def subsample(self, node: Subsample, x: Spikes | Currents) -> Currents:
+    def subsample(self, node: Subsample, x: SpikeSource | PendingLayer) -> PendingLayer:
         height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
         channels = x.shape.channels + node.before + node.after
         return _currents(x, node.name).subsampled(node, MapShape(channels=channels, height=height, width=width))
 
-    def _unweighted(self, node: Linear | Convolution, x: Spikes | Currents) -> Spikes:
-        if isinstance(x, Currents):
+    def _unweighted(self, node: Linear | Convolution, x: SpikeSource | PendingLayer) -> SpikeSource:
+        if isinstance(x, PendingLayer):
             raise UnsupportedError(
                 f"Layers '{_name(x)}' and '{node.name}' follow one another without a ReLU between them; a layer of "
                 "spiking neurons needs one: put a ReLU between the two, or merge them into one layer"
             )
         return x
 
-    def rectifier(self, node: Rectifier, x: Spikes | Currents) -> Spikes:
-        if isinstance(x, Currents):
+    def rectifier(self, node: Rectifier, x: SpikeSource | PendingLayer) -> SpikeSource:
+        if isinstance(x, PendingLayer):
             return self._fire(x, node)
         if x.affine is not None:
             raise UnsupportedError(
@@ -150,7 +158,7 @@ class Folder:
             )
         if x.relu is None:
             raise UnsupportedError(
-                f"ReLU '{node.name}' comes before the first layer; pixels are never negative, take it out"
+                f"ReLU '{node.name}' comes before the first layer; pixels are never negative, so remove it"
             )
         if node.clip < x.clip or node.levels:
             raise UnsupportedError(
@@ -158,7 +166,7 @@ class Folder:
             )
         return x
 
-    def _fire(self, currents: Currents, rectifier: Rectifier | None) -> Spikes:
+    def _fire(self, currents: PendingLayer, rectifier: Rectifier | None) -> SpikeSource:
         """A layer of neurons for the currents, and the max poolings that wait behind it."""
         weight = np.concatenate([part.weight for part in currents.parts], axis=1)
         windows = tuple(part.window for part in currents.parts)
@@ -166,22 +174,22 @@ class Folder:
         height, width = windows[0].outputs(currents.parts[0].source)
         shape = MapShape(channels=len(currents.bias), height=height, width=width)
         relu, clip = (None, math.inf) if rectifier is None else (rectifier.name, rectifier.clip)
-        spikes = Spikes(len(self.stages), shape, None, _name(currents), relu, clip)
+        spikes = SpikeSource(len(self.stages), shape, None, _name(currents), relu, clip)
         for name, kernel in currents.pools:
             spikes = self._pool(name, MaxPoolStage, kernel, spikes)
         return spikes
 
-    def average(self, node: AveragePool, x: Spikes | Currents) -> Spikes | Currents:
+    def average(self, node: AveragePool, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
         shape = _pooled_shape(x.shape, node.kernel)
-        if isinstance(x, Currents):
+        if isinstance(x, PendingLayer):
             return x.averaged(node, shape)
         _check_norm_before_pool(x, node)
         if self.averages == "weights" or node.total:
             return x.averaged(node, shape)
         return self._pool_unit(node, AveragePoolStage, x)
 
-    def largest(self, node: MaxPool, x: Spikes | Currents) -> Spikes | Currents:
-        if isinstance(x, Currents):
+    def largest(self, node: MaxPool, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+        if isinstance(x, PendingLayer):
             pools = (*x.pools, (node.name, node.kernel))
             return replace(x, pools=pools, shape=_pooled_shape(x.shape, node.kernel))
         _check_norm_before_pool(x, node)
@@ -192,7 +200,7 @@ class Folder:
             )
         return self._pool_unit(node, MaxPoolStage, x)
 
-    def _pool_unit(self, node: Pooled, kind: type[PoolStage], x: Spikes) -> Spikes:
+    def _pool_unit(self, node: Pooled, kind: type[PoolStage], x: SpikeSource) -> SpikeSource:
         """Pooling of spikes, which must not be sums that the next layer's weights take in."""
         if x.source is not None:
             raise UnsupportedError(
@@ -201,18 +209,18 @@ class Folder:
             )
         return self._pool(node.name, kind, node.kernel, x)
 
-    def _pool(self, name: str, kind: type[PoolStage], kernel: Pair, x: Spikes) -> Spikes:
+    def _pool(self, name: str, kind: type[PoolStage], kernel: Pair, x: SpikeSource) -> SpikeSource:
         self.stages.append(MapUnit(name, kind(window=Window(source=x.map, kernel=kernel, stride=kernel))))
         return replace(x, map=len(self.stages), shape=_pooled_shape(x.shape, kernel))
 
-    def _finish(self, last: Spikes | Currents) -> None:
+    def _finish(self, last: SpikeSource | PendingLayer) -> None:
         """The output must be that of a layer with one position."""
         if last.shape.positions > 1:
             raise UnsupportedError(
                 f"The model gives {last.shape.channels} channels at {last.shape.height} x {last.shape.width} "
-                "positions; it must give one number a class, from a Linear layer or global average pooling"
+                "positions; it must give one number per class, from a Linear layer or global average pooling"
             )
-        if isinstance(last, Currents):
+        if isinstance(last, PendingLayer):
             if last.pools:
                 raise UnsupportedError(
                     f"The model ends with max pooling '{last.pools[-1][0]}'; it must end with a layer"
@@ -227,14 +235,14 @@ class Folder:
             self._fire(identity(last, "output"), None)
 
 
-def _check_norm_before_pool(x: Spikes, node: Pooled) -> None:
+def _check_norm_before_pool(x: SpikeSource, node: Pooled) -> None:
     """A batch norm may wait until after a pooling if it treats all values of a window alike."""
     if x.affine is None:
         return
     if len(x.affine.scale) != x.shape.channels:
         raise UnsupportedError(
             f"Batch norm '{x.affine.name}' scales every position differently before '{node.name}'; put it behind the "
-            "pooling, or give it one number a channel (BatchNorm2d)"
+            "pooling, or give it one number per channel (BatchNorm2d)"
         )
 
 
@@ -242,12 +250,12 @@ def _pooled_shape(shape: MapShape, kernel: Pair) -> MapShape:
     return MapShape(channels=shape.channels, height=shape.height // kernel[0], width=shape.width // kernel[1])
 
 
-def _currents(x: Spikes | Currents, name: str) -> Currents:
+def _currents(x: SpikeSource | PendingLayer, name: str) -> PendingLayer:
     """Spikes as the currents of a shortcut."""
-    return x if isinstance(x, Currents) else identity(x, name)
+    return x if isinstance(x, PendingLayer) else identity(x, name)
 
 
-def _name(currents: Currents) -> str:
+def _name(currents: PendingLayer) -> str:
     return currents.name or "output"
 
 
@@ -256,7 +264,7 @@ def _names(names: list[str]) -> str:
     return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
-FOLDS: dict[type[Node], Callable[..., Spikes | Currents]] = {
+FOLDS: dict[type[Node], Callable[..., SpikeSource | PendingLayer]] = {
     Linear: Folder.linear,
     Convolution: Folder.convolution,
     Affine: Folder.affine,

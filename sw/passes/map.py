@@ -1,4 +1,4 @@
-"""Integer levels onto tiles and registers: the hardware's parameters and the programmed chip image."""
+"""Maps integer levels to tiles and registers: the hardware's parameters and the programmed chip."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import Plan
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.passes.limits import check_layer
+from spikeloom.sw.passes.check_ranges import check_layer
 from spikeloom.sw.passes.quantise import Levels
 
-__all__ = ["copies_of", "map_to_chip"]
+__all__ = ["map_to_chip", "replicas_of"]
 
 _MAX_MEMBRANE_BITS = 48
 _MAX_REGISTER = 2**31 - 1
@@ -32,64 +32,64 @@ def map_to_chip(
     gains: Sequence[int] | None = None,
     adc_bits: int | None = None,
     plan: Plan | None = None,
-) -> ChipImage:
-    """The chip image of quantised layers.
+) -> ProgrammedChip:
+    """The programmed chip of quantised layers.
 
     Registers are made just wide enough: their maximum is the next 2^n - 1 of the largest value.
 
     Parameters
     ----------
-    layers : of the network, one a crossbar stage; a layer with copies becomes as many of the chip
+    layers : of the network, one per crossbar stage; a layer with replicas becomes as many of the chip
     gains : gain shift of every layer's ADC; 0 if not given
     adc_bits : instead of the configuration's (calibration looks through wide ADCs)
-    plan : what every layer reads, without copies; a chain of dense layers if not given
+    plan : what every layer reads, without replicas; a chain of dense layers if not given
 
     Raises
     ------
     ConfigError : a layer is larger than its load addresses or its programmer's buffer, membranes would be wider than 48
-        bits, k is out of reach, more than the first layer reads analog inputs, or copies do not fit
+        bits, k is out of reach, more than the first layer reads analog inputs, or replicas do not fit
     """
     gains = list(gains) if gains is not None else [0] * len(layers)
     if plan is None:
         plan = Plan.dense((layers[0].positive.shape[0], *(layer.positive.shape[1] for layer in layers)))
     plan = _started(plan, config)
     _check_analog(plan, layers, config)
-    plan = plan.with_copies(copies_of(plan, layers, config))
+    plan = plan.with_replicas(replicas_of(plan, layers, config))
     shapes = []
-    for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbars, strict=True)):
-        positions = plan.places[stage.layer].positions  # of the first copy, which has most
+    for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbar_stages, strict=True)):
+        positions = plan.placements[stage.layer].positions  # of the first replica, which has most
         check_layer(layer.name, layer.positive.shape[1], positions, config)
         row_bits = CODINGS[config.coding.input].row_bits if index == 0 else 1
         shapes.append(_shape(layer, config, gain, positions, row_bits, adc_bits))
         _check_shape(layer, shapes[-1], config)
-    copies = _copies(plan, shapes)
+    replicas = _replicas(plan, shapes)
     parameters = NpuParameters(
-        layers=tuple(copy.shape for copy in copies),
-        plan=None if plan.plain else plan,
+        layers=tuple(replica.shape for replica in replicas),
+        plan=plan,
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
-        encoder_lanes=min(config.hardware.encoder_lanes, plan.image.size),
+        encoder_lanes=min(config.hardware.encoder_lanes, plan.input.size),
         pulse_cycles=config.hardware.pulse_cycles,
     )
     last = len(layers) - 1
-    programmed = (_programmed(layers[c.layer], c, config, gains[c.layer], c.layer == last) for c in copies)
+    programmed = (_programmed(layers[c.layer], c, config, gains[c.layer], c.layer == last) for c in replicas)
     return _chip(tuple(programmed), parameters, config)
 
 
-class _Copy(NamedTuple):
-    """A layer of the unit: the network's layer that it is a copy of, the number of the copy, its hardware."""
+class _Replica(NamedTuple):
+    """A layer of the unit: the network's layer that it is a replica of, the number of the replica, its hardware."""
 
     layer: int
     number: int
     shape: LayerParameters
 
 
-def _copies(plan: Plan, shapes: Sequence[LayerParameters]) -> list[_Copy]:
+def _replicas(plan: Plan, shapes: Sequence[LayerParameters]) -> list[_Replica]:
     """Every layer of the unit; shapes : of the network's layers."""
     return [
-        _Copy(layer, place.copy, replace(shapes[layer], positions=place.positions))
-        for layer, (_, stage) in enumerate(plan.crossbars)
-        for place in plan.places[stage.layer : stage.layer + stage.copies]
+        _Replica(layer, place.replica, replace(shapes[layer], positions=place.positions))
+        for layer, (_, stage) in enumerate(plan.crossbar_stages)
+        for place in plan.placements[stage.layer : stage.layer + stage.replicas]
     ]
 
 
@@ -149,9 +149,9 @@ def _check_shape(layer: Levels, shape: LayerParameters, config: Config) -> None:
         )
 
 
-def _chip(layers: tuple[LayerImage, ...], parameters: NpuParameters, config: Config) -> ChipImage:
+def _chip(layers: tuple[ProgrammedLayer, ...], parameters: NpuParameters, config: Config) -> ProgrammedChip:
     """The chip of programmed layers, with all that the configuration says of the rest."""
-    return ChipImage(
+    return ProgrammedChip(
         name=config.name,
         layers=layers,
         parameters=parameters,
@@ -178,48 +178,49 @@ def _started(plan: Plan, config: Config) -> Plan:
     return replace(plan, stages=tuple(stage.started(config.neuron.v0) for stage in plan.stages))
 
 
-def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]:
-    """Copies of every crossbar stage, as [crossbar] copies says; `ConfigError` where they do not fit the network."""
-    wanted = config.crossbar.copies
-    positions = [plan.maps[number + 1].positions for number, _ in plan.crossbars]
+def replicas_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]:
+    """Replicas of every crossbar stage, as [crossbar] replicas says; `ConfigError` where they do not fit the
+    network."""
+    wanted = config.crossbar.replicas
+    positions = [plan.maps[number + 1].positions for number, _ in plan.crossbar_stages]
     if isinstance(wanted, int):
         if wanted > 1 and max(positions) == 1:
             raise ConfigError(
                 config.name,
                 [
-                    f"[crossbar] copies must be 1 for this network, whose layers have one position each, not {wanted}; "
-                    "leave copies out"
+                    f"[crossbar] replicas must be 1 for this network, whose layers have one position each, not {wanted}"
+                    "; leave replicas out"
                 ],
             )
-        copies = [min(wanted, count) for count in positions]
+        replicas = [min(wanted, count) for count in positions]
     else:
         if len(wanted) != len(positions):
             raise ConfigError(
                 config.name,
                 [
-                    f"[crossbar] copies must be one number, or {len(positions)} for the {len(positions)} layers of "
+                    f"[crossbar] replicas must be one number, or {len(positions)} for the {len(positions)} layers of "
                     f"this network, not {len(wanted)}"
                 ],
             )
-        copies = list(wanted)
+        replicas = list(wanted)
         for layer, given, most in zip(layers, wanted, positions, strict=True):
             if given > most:
                 raise ConfigError(
                     config.name,
                     [
-                        f"[crossbar] copies must be at most {most} for layer '{layer.name}', its number of positions, "
-                        f"not {given}"
+                        f"[crossbar] replicas must be at most {most} for layer '{layer.name}', its number of "
+                        f"positions, not {given}"
                     ],
                 )
-    if sum(copies) > MAX_LAYERS:
+    if sum(replicas) > MAX_LAYERS:
         raise ConfigError(
             config.name,
             [
-                f"the network has {sum(copies)} crossbars with all their copies, and at most {MAX_LAYERS} fit; lower "
-                "[crossbar] copies, or use fewer layers"
+                f"the network has {sum(replicas)} crossbars with all their replicas, and at most {MAX_LAYERS} fit; "
+                "lower [crossbar] replicas, or use fewer layers"
             ],
         )
-    return copies
+    return replicas
 
 
 def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
@@ -239,16 +240,16 @@ def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
             )
 
 
-def _programmed(layer: Levels, copy: _Copy, config: Config, gain: int, last: bool) -> LayerImage:
+def _programmed(layer: Levels, replica: _Replica, config: Config, gain: int, last: bool) -> ProgrammedLayer:
     neuron = config.neuron
-    return LayerImage(
-        name=layer.name if copy.number == 0 else f"{layer.name} copy {copy.number}",
+    return ProgrammedLayer(
+        name=layer.name if replica.number == 0 else f"{layer.name} replica {replica.number}",
         positive=layer.positive,
         negative=layer.negative,
         bias=layer.bias.astype(np.int32),
         theta=layer.theta,
         v0=round(neuron.v0 * layer.theta),
-        clip=_clip(config, layer, copy.shape),
+        clip=_clip(config, layer, replica.shape),
         leak=neuron.leak,
         reset=Reset[(neuron.output_reset if last else neuron.reset).upper()],
         gain_shift=gain,

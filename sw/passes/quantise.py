@@ -1,4 +1,4 @@
-"""Real weights become pairs of conductance levels, thresholds and biases become integers."""
+"""Weights become pairs of conductance levels, thresholds and biases become integers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step of a layer's cells, the real weight of one conductance level, chosen by the error of the layer's output.
+"""The step of a layer's cells, the weight of one conductance level, chosen by the error of the layer's output.
 
 Rounding and clipping change weights W to levels w. What counts is what that does to the neurons on typical inputs,
 where the rectifier lets it pass (for a last layer without one: where classes differ). For some steps s, w = W / s is
@@ -157,8 +157,8 @@ def layer_fits(network: Network, rates: Sequence[float], pixels: NDArray[np.uint
     pixels : uint8 [images, inputs]
     """
     plan, found = network.plan, {}
-    crossbars = dict(plan.crossbars)
-    image = map_of_pixels(pixels, network.image).astype(np.float64) / 255.0
+    crossbars = dict(plan.crossbar_stages)
+    image = map_of_pixels(pixels, network.input).astype(np.float64) / 255.0
     exact: list[NDArray[np.floating]] = [image]
     given: list[NDArray[np.floating]] = [image]
     made = zip(network.stages, network.activations(pixels), rates[1:], strict=True)

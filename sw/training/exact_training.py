@@ -1,4 +1,4 @@
-"""Training whose result is the same on every processor: multilayer perceptrons, in double precision.
+"""Training with the same result on every processor: multilayer perceptrons, in double precision.
 
 Libraries add up in an order that depends on the processor, and round differently with it; training amplifies a last
 digit until the networks are two. Here nothing depends on an order: the operands of every matrix product are rounded to

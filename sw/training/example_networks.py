@@ -1,4 +1,4 @@
-"""The example networks, untrained: multilayer perceptrons, and whatever a layer string says.
+"""The example networks, untrained: multilayer perceptrons, and networks given by a layer string.
 
 All take flat images, as the data sets have them.
 """

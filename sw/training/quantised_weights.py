@@ -1,4 +1,4 @@
-"""Weights in training as the cells will have them: rounded to levels, and with an error.
+"""Weights in training as the cells will have them: quantised to levels, and with an error.
 
 The weights of a layer of neurons share one grid, that which `sw.passes.quantise` will choose. They are those after
 folding: with a batch norm, the convolution's times gamma / sigma (of the running statistics); where branches join, all

@@ -1,4 +1,4 @@
-"""Co-simulation in chunks, each held to the reference's bits, and each kept so that a stopped run goes on."""
+"""Co-simulation in chunks, each compared with the reference bit for bit and stored so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.threads import processors
 from spikeloom.sw.common.errors import FileError
@@ -29,7 +29,7 @@ QUICK = 100
 
 
 def cosimulate(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: NDArray[np.uint8],
     *,
     simulator: str = "verilator",
@@ -43,7 +43,7 @@ def cosimulate(
 
     Parameters
     ----------
-    image : the programmed chip
+    chip : the programmed chip
     images : uint8 [images, inputs]; image i has number i
     simulator : `verilator` or `icarus`
     trace_images : first images of which every membrane is compared too; of the others every spike is
@@ -62,7 +62,7 @@ def cosimulate(
     """
     if through_bus:
         return cosimulate_through_bus(
-            image,
+            chip,
             images,
             simulator=simulator,
             trace_images=trace_images,
@@ -75,10 +75,10 @@ def cosimulate(
     from spikeloom.sim.crossbar.array import build_arrays
     from spikeloom.sim.reference.run import run_reference
 
-    arrays = build_arrays(image)
+    arrays = build_arrays(chip)
     traced = min(len(images), max(trace_images, 1) if waves is not None else trace_images)
     parts, values = [], 0
-    drift: DriftState | None = None
+    drift: DriftSnapshot | None = None
     for start, stop in _ranges(traced, len(images)):
         full = stop <= traced
         path = None if chunks is None else chunks / f"{'traced' if full else 'images'}_{start:06d}_{stop:06d}.npz"
@@ -86,19 +86,19 @@ def cosimulate(
         if known is None:
             ids = np.arange(start, stop, dtype=np.int64)
             kind: Literal["spikes", "full"] = "full" if full else "spikes"
-            splits = processors() if image.device.drifts and not full else 1
+            splits = processors() if chip.device.drifts and not full else 1
             pieces = np.array_split(ids, max(1, min(splits, len(ids) // SPLIT)))
             expected_parts: list[Result] = []
             for piece in pieces:
                 before = expected_parts[-1].drift if expected_parts else drift
                 place = slice(int(piece[0]), int(piece[-1]) + 1)
                 expected_parts.append(
-                    run_reference(image, images[place], ids=piece, trace=kind, arrays=arrays, drift=before)
+                    run_reference(chip, images[place], ids=piece, trace=kind, arrays=arrays, drift=before)
                 )
             expected = Result.concatenate(expected_parts)
             starts = [part.drift for part in expected_parts[:-1] if part.drift is not None]
             result = run_cosim(
-                image,
+                chip,
                 images[start:stop],
                 ids=ids,
                 trace=kind,

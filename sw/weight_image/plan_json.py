@@ -1,11 +1,11 @@
 """A plan of maps, windows and stages as JSON, for the weight image.
 
-{"image": {"channels": 1, "height": 28, "width": 28}, "channels": [12, 10], "stages": [
-    {"kind": "crossbar", "layer": 0, "copies": 1, "windows": [
+{"input": {"channels": 1, "height": 28, "width": 28}, "channels": [12, 10], "stages": [
+    {"kind": "crossbar", "layer": 0, "replicas": 1, "windows": [
         {"source": 0, "kernel": [5, 5], "stride": [1, 1], "padding": [0, 0]}]},
     {"kind": "max", "window": {"source": 1, ...}, "start": 0}, ...]}
 
-`channels` has a number for every copy. A crossbar without "copies" has one (images of version 3).
+`channels` has a number for every replica. A crossbar without "replicas" has one (images of version 3).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PLAN = "the plan"
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """The plan as plain lists, texts and numbers."""
     return {
-        "image": dataclasses.asdict(plan.image),
+        "input": dataclasses.asdict(plan.input),
         "channels": list(plan.channels),
         "stages": [_stage_to_json(stage) for stage in plan.stages],
     }
@@ -56,12 +56,12 @@ def plan_from_json(values: dict[str, Any]) -> Plan:
     channels = tuple(entry(values, "channels", list, _PLAN))
     if not all(is_whole(count) for count in channels):
         raise SpikeLoomError(f"channels of {_PLAN} must be whole numbers, not {list(channels)!r:.60}")
-    image = built(MapShape, entry(values, "image", dict, _PLAN), f"the image of {_PLAN}")
+    image = built(MapShape, entry(values, "input", dict, _PLAN), f"the input of {_PLAN}")
     stages = tuple(
         _stage_from_json(stage, f"stage {number} of {_PLAN}")
         for number, stage in enumerate(entry(values, "stages", list, _PLAN))
     )
-    return built(Plan, values, _PLAN, image=image, stages=stages, channels=channels)
+    return built(Plan, values, _PLAN, input=image, stages=stages, channels=channels)
 
 
 def _stage_from_json(values: Any, where: str) -> Stage:
@@ -95,7 +95,7 @@ def _window_from_json(values: Any, where: str) -> Window:
 
 def plan_difference(found: Plan, expected: Plan) -> tuple[str, Any, Any] | None:
     """The first difference of two plans: what it is, and its two values; None for equal ones."""
-    for name, a, b in (("image", found.image, expected.image), ("stages", len(found.stages), len(expected.stages))):
+    for name, a, b in (("input", found.input, expected.input), ("stages", len(found.stages), len(expected.stages))):
         if a != b:
             return f"{'number of ' * (name == 'stages')}{name} of the plan", a, b
     for number, (one, other) in enumerate(zip(found.stages, expected.stages, strict=True)):

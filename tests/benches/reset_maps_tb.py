@@ -1,6 +1,6 @@
 """The cocotb bench of a small unit with maps that is reset, hard and soft, in the middle of images.
 
-The unit has copies of a convolution, pooling of both kinds and a join; its cells keep the weights of `network`.
+The unit has replicas of a convolution, pooling of both kinds and a join; its cells keep the weights of `network`.
 `registers.json` in the folder names the registers of `unreset`. +resets=<n> is the number of random resets, +seed=<n>
 the random seed, +compare=0 leaves the registers to what the images show of them.
 """
@@ -38,9 +38,9 @@ STAGES = (
     AveragePoolStage(window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
-PLAN = Plan(image=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3))
-UNIT = unit_of(PLAN.with_copies((2, 1)), phases=2)
-"""1 x 4 x 4 -> two copies of a 3x3 convolution -> max pooling, joined with the image's average -> 3 classes."""
+PLAN = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3))
+UNIT = unit_of(PLAN.with_replicas((2, 1)), phases=2)
+"""1 x 4 x 4 -> two replicas of a 3x3 convolution -> max pooling, joined with the image's average -> 3 classes."""
 FRAME_WORDS = 1 + 1 + 3 * len(UNIT.layers)
 
 
@@ -48,7 +48,7 @@ def network() -> list[GoldenLayer]:
     """Layers with the weights that the cells keep; their biases and thresholds are each load's own."""
     rng = random.Random(11)
     layers = [random_layer(p, rng) for p in UNIT.layers]
-    for place, layer in zip(UNIT.stages.places, layers, strict=True):
+    for place, layer in zip(UNIT.plan.placements, layers, strict=True):
         layer.weights = layers[place.stage.layer].weights
     return layers
 

@@ -85,13 +85,13 @@ class Network:
         return config.updated({name: dict(values) for name, values in self.changes.items()})
 
     def run(self, send: Send, folder: Path) -> None:
-        from spikeloom.sw.flow.steps import load_chip, load_test_set, make_flow
+        from spikeloom.sw.flow.steps import load_chip, load_run_images, make_flow
         from spikeloom.sw.verify.chunks import cosimulate
 
         flow = make_flow(self.configuration(), folder)
         flow.run(stop="convert")
-        images = load_test_set(flow).images[: self.images]
-        chip = load_chip(flow).image
+        images = load_run_images(flow).images[: self.images]
+        chip = load_chip(flow).programmed
         _, facts = cosimulate(chip, images, trace_images=min(2, self.images), through_bus=self.through_bus)
         send({"compared": facts["values_compared"], "mismatches": facts["mismatches"]})
 

@@ -1,4 +1,4 @@
-"""A unit with maps, pooling, copies and a join, reset in the middle of images: from random values, and from X."""
+"""A unit with maps, pooling, replicas and a join, reset in the middle of images: from random values, and from X."""
 
 from __future__ import annotations
 

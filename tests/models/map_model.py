@@ -75,7 +75,7 @@ def run_golden_maps(
     `Outcome.inputs` has a list of the windows' row codes, an own position each, for every step and layer; None where
     the last layer was not run.
     """
-    plan: Plan = parameters.stages
+    plan: Plan = parameters.plan
     pools = {
         number: GoldenPool(stage, plan.maps[stage.window.source], parameters.phases)
         for number, stage in enumerate(plan.stages)
@@ -83,12 +83,12 @@ def run_golden_maps(
     }
 
     def hidden(step: int, phase: int) -> tuple[list[Any], Any, list[int]]:
-        maps, seen = [image_map(plan.image, encoded[step - 1])], []
+        maps, seen = [image_map(plan.input, encoded[step - 1])], []
         for number, stage in enumerate(plan.stages):
             if not isinstance(stage, CrossbarStage):
                 maps.append(pools[number].step(maps[stage.window.source], phase, step == 1))
                 continue
-            shape, copies = plan.maps[number + 1], stage.copies
+            shape, replicas = plan.maps[number + 1], stage.replicas
             windows = [
                 [code for w in stage.windows for code in gather(w, plan.maps[w.source], maps[w.source], y, x)]
                 for y in range(shape.height)
@@ -96,10 +96,10 @@ def run_golden_maps(
             ]
             if number == len(plan.stages) - 1:
                 break
-            seen += [windows[copy::copies] for copy in range(copies)]
+            seen += [windows[replica::replicas] for replica in range(replicas)]
             maps.append(
                 [
-                    layers[stage.layer + p % copies].step(rows, phase, step == 1, p // copies)
+                    layers[stage.layer + p % replicas].step(rows, phase, step == 1, p // replicas)
                     for p, rows in enumerate(windows)
                 ]
             )

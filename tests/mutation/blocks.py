@@ -14,7 +14,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "constant_division": ("reciprocal", "divided"),
     "random_source": ("advance", "random_lanes"),
     "stages": ("_add", "join_maps", "_add_windows", "_join_cores", "_add_pool", "_write_map", "_share"),
-    "write_guard": ("window_hits",),
+    "write_guard": ("block_hits",),
 }
 """Functions outside of a component that make hardware. The others of these modules are for software, or models."""
 

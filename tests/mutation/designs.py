@@ -32,7 +32,7 @@ def _units() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "pooled, maximum", maps(lambda: test_npu_maps.pooled(MaxPoolStage), lanes=2)
     yield "residual", maps(test_npu_maps.residual)
     for name in ("two", "three"):
-        yield f"{name} copies", maps(lambda name=name: test_npu_maps.COPIES[name])
+        yield f"{name} replicas", maps(lambda name=name: test_npu_maps.REPLICAS[name])
     yield "buses", lambda: NpuAxi(parameters=test_npu.unit())
     yield "buses, maps", lambda: NpuAxi(parameters=test_npu_maps.unit_of(test_npu_maps.residual()))
 

@@ -1,7 +1,7 @@
-"""The cocotb bench that plays the analog array of a chip with buses, and serves the host's calls to the device model.
+"""The cocotb bench in place of the analog array of a chip with buses; it also serves the host's device-model calls.
 
-It runs inside the simulator, in a job's folder; `sim.cosim.host.link` starts it. Python runs once a layer read, once a
-programming operation, and once a call.
+It runs inside the simulator, in a job's folder; `sim.cosim.host.link` starts it. Python runs once per layer read, once
+per programming operation, and once a call.
 """
 
 from __future__ import annotations

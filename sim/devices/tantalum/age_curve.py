@@ -217,7 +217,7 @@ class AgeCurve:
         return result.reshape(age.shape)
 
     def exact(self, ages: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """U of ages, float64 [n], and its slopes a pulse, by inverting the integral, without the spline."""
+        """U of ages, float64 [n], and its slopes per pulse, by inverting the integral, without the spline."""
         ways, slopes = np.empty(len(ages)), np.empty(len(ages))
         _ways(ages, self._knots, *self._rate, *GAUSS, ways, slopes)
         return ways, slopes

@@ -1,4 +1,4 @@
-"""Tantalum-oxide cells as a kind of cell: reads move them, and a write driver chooses the voltage of their pulses.
+"""Tantalum-oxide cells as a cell kind: they drift with reads, and a write driver chooses their pulse voltages.
 
 The physics are in the modules beside this one, and imported when they are asked for: they are compiled. Equations,
 sources and range of validity: docs/tantalum-oxide.md.

@@ -1,4 +1,4 @@
-"""What the paper leaves open, and what is assumed here."""
+"""Details that the paper does not give, and the assumptions made here."""
 
 from __future__ import annotations
 

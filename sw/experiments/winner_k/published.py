@@ -1,4 +1,4 @@
-"""What the WINNER-K paper reports: Y. Ma and P. Zhou, ASPDAC 2021 [WK].
+"""Numbers reported by the WINNER-K paper: Y. Ma and P. Zhou, ASPDAC 2021 [WK].
 
 Only numbers that its text and tables give; its figures are pictures, and nothing is read off them.
 """

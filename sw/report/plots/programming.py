@@ -1,4 +1,4 @@
-"""Pictures of programming by pulses: where the cells ended, how many pulses it took, and where cells failed."""
+"""Plots of programming by pulses: final conductances, number of pulses, and failed cells."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def pulses_histogram(pulses: NDArray[np.integer], failed: NDArray[np.bool_]) -> 
 
 
 def failed_pairs(maps: Sequence[NDArray[np.integer]], names: Sequence[str], tiles: Sequence[tuple[int, int]]) -> Figure:
-    """Where cells failed: a panel a layer, integers [inputs, outputs], 0 fine, 1 weight reached nevertheless, 2 lost.
+    """Where cells failed: a panel per layer, integers [inputs, outputs], 0 fine, 1 weight reached nevertheless, 2 lost.
 
     tiles : rows and columns of a crossbar tile in each layer, whose borders are drawn where there is room
     """

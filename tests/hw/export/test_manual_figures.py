@@ -24,7 +24,7 @@ def small() -> Plan:
         MaxPoolStage(window=Window(source=3, kernel=(2, 2), stride=(2, 2))),
         CrossbarStage(layer=2, windows=(Window(source=4, kernel=(4, 4)),)),
     )
-    return Plan(image=MapShape(channels=1, height=28, width=28), stages=stages, channels=(12, 64, 10))
+    return Plan(input=MapShape(channels=1, height=28, width=28), stages=stages, channels=(12, 64, 10))
 
 
 def resnet_20() -> Plan:
@@ -45,7 +45,7 @@ def resnet_20() -> Plan:
     whole = Window(source=len(stages), kernel=(8, 8), stride=(8, 8))
     stages.append(AveragePoolStage(window=whole))
     stages.append(CrossbarStage(layer=len(channels), windows=(Window(source=len(stages), kernel=(1, 1)),)))
-    return Plan(image=MapShape(channels=3, height=32, width=32), stages=tuple(stages), channels=(*channels, 10))
+    return Plan(input=MapShape(channels=3, height=32, width=32), stages=tuple(stages), channels=(*channels, 10))
 
 
 @pytest.mark.parametrize(

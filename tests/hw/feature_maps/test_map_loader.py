@@ -30,7 +30,7 @@ def unit(shape: tuple[int, int, int], row_bits: int = 1, phases: int = 3) -> Npu
         LayerParameters(inputs=inputs, outputs=2, lanes=1, row_bits=bits, phases=phases)
         for inputs, bits in ((2 * image.size, row_bits), (2, 1))
     )
-    plan = Plan(image=image, stages=stages, channels=(2, 2))
+    plan = Plan(input=image, stages=stages, channels=(2, 2))
     return NpuParameters(layers=layers, plan=plan, phases=phases, encoder_lanes=1)
 
 
@@ -39,7 +39,7 @@ def unit(shape: tuple[int, int, int], row_bits: int = 1, phases: int = 3) -> Npu
 def test_maps(shape: tuple[int, int, int], row_bits: int) -> None:
     """Whole maps, word by word, while no one reads; `restart` at random takes back whatever there is."""
     parameters, rng = unit(shape, row_bits), random.Random(2)
-    dut, image, positions = MapLoader(parameters=parameters), parameters.stages.image, shape[1] * shape[2]
+    dut, image, positions = MapLoader(parameters=parameters), parameters.plan.input, shape[1] * shape[2]
     sent: list[int] = []
     vectors = []
     for step in range(30):
@@ -96,7 +96,7 @@ class Words(Harness):
     def elaborate(self, platform: Any) -> Module:
         variables = inside(self.dut) if self.invariants else None
         m = super().elaborate(platform)
-        dut, shape, bits = self.dut, self.dut.parameters.stages.image, self.dut.parameters.encoded.row_bits
+        dut, shape, bits = self.dut, self.dut.parameters.plan.input, self.dut.parameters.encoded.row_bits
         stream_contract(m, dut.i, Assume)
         held, first, phase = Signal.like(dut.i.payload.rows), Signal(), Signal.like(dut.i.payload.phase)
         writing, offered, reading = Signal(), Signal(), Signal()

@@ -28,7 +28,7 @@ def unit(
     pool = kind(window=Window(source=0, kernel=kernel, stride=kernel), start=start)
     height, width = pool.window.outputs(shape)
     pooled = MapShape(channels=shape.channels, height=height, width=width)
-    plan = Plan(image=shape, stages=(pool, CrossbarStage(layer=0, windows=(Window.whole(1, pooled),))), channels=(1,))
+    plan = Plan(input=shape, stages=(pool, CrossbarStage(layer=0, windows=(Window.whole(1, pooled),))), channels=(1,))
     layer = LayerParameters(inputs=pooled.size, outputs=1, lanes=1, phases=phases, max_steps=max_steps)
     return NpuParameters(layers=(layer,), plan=plan, phases=phases, max_steps=max_steps, encoder_lanes=1)
 
@@ -53,9 +53,9 @@ UNITS = [
 @pytest.mark.parametrize("number", range(len(UNITS)))
 def test_images(number: int, late: int) -> None:
     parameters, rng = UNITS[number], random.Random(number)
-    dut, plan = PoolUnit(parameters=parameters, stage=0), parameters.stages
-    golden = GoldenPool(plan.stages[0], plan.image, parameters.phases)
-    positions, source = plan.maps[1].positions, plan.image
+    dut, plan = PoolUnit(parameters=parameters, stage=0), parameters.plan
+    golden = GoldenPool(plan.stages[0], plan.input, parameters.phases)
+    positions, source = plan.maps[1].positions, plan.input
     words = positions * dut.size
     content: list[list[int]] = []
     written: list[tuple[int, int]] = []
@@ -129,7 +129,7 @@ class Pooled(Harness):
     """
 
     def __init__(self, dut: PoolUnit, *, invariants: bool = False) -> None:
-        self.source = dut.parameters.stages.image
+        self.source = dut.parameters.plan.input
         super().__init__(dut, content=self.source.positions)
         self.invariants = invariants
         kh, kw = dut.stage.window.kernel

@@ -241,7 +241,7 @@ def test_vectors(case: str) -> None:
 
 @pytest.mark.parametrize("case", [pytest.param("padded", marks=pytest.mark.slow), "strided", "join"])
 def test_vectors_that_are_not_held(case: str) -> None:
-    """Before copies, each of which holds its own."""
+    """Before replicas, each of which holds its own."""
     spec = Vectors(scheduler(case, held=False), invariants=True)
     prove(spec, f"scheduler_free_{case}", depth=2, mode="prove", reach=reach(case), skip=reach(case) - 1)
 

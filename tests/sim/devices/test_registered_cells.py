@@ -57,22 +57,22 @@ def compiled(device: dict[str, Any], method: str = "direct") -> spikeloom.Chip:
 FADING = {"cell": "fading", "fading_reads": 40.0, "read_sigma": 0.02}
 
 
-@pytest.mark.parametrize("method", ["direct", "verify"])
+@pytest.mark.parametrize("method", ["direct", "write-verify"])
 def test_cells_fade_in_the_reference(registered: ModuleType, method: str, tmp_path: Path) -> None:
     chip = compiled({**FADING, "device_sigma": 0.1}, method)
     result = chip.predict(IMAGES)
     assert result.drift is not None
-    fresh = build_arrays(chip.image)
+    fresh = build_arrays(chip.programmed)
     for array, pulses, cells_S in zip(fresh, result.drift.row_pulses, result.drift.cells_S, strict=True):
         assert pulses.any()
         lost = pulses / (pulses + 40.0)
-        expected = array.cells_S - (array.cells_S - chip.image.device.g_min_S) * lost[None, :, None]
+        expected = array.cells_S - (array.cells_S - chip.programmed.device.g_min_S) * lost[None, :, None]
         np.testing.assert_array_equal(cells_S, expected)
     steady = compiled({"read_sigma": 0.02, "device_sigma": 0.1}, method).predict(IMAGES)
     assert (steady.margins != result.margins).any()
     stages = waterfall(chip, IMAGES, LABELS)
     assert stages[-1] == ("drift", result.accuracy(LABELS))
-    assert half_selected_levels(chip.image) is None
+    assert half_selected_levels(chip.programmed) is None
     chip.save(tmp_path / "chip.loom")
     again = spikeloom.load(tmp_path / "chip.loom")
     np.testing.assert_array_equal(again.predict(IMAGES).margins, result.margins)
@@ -144,7 +144,7 @@ def test_cells_of_another_kind_that_do_not_drift_are_a_stage(cells: ModuleType) 
         chip = compiled({"cell": "narrow"})
         stages = dict(waterfall(chip, IMAGES, LABELS))
         assert list(stages)[-1] == "cells" and stages["cells"] == chip.predict(IMAGES).accuracy(LABELS)
-        g_S = build_arrays(chip.image)[0].cells_S
+        g_S = build_arrays(chip.programmed)[0].cells_S
         assert g_S.min() == 2e-6 and g_S.max() == 8e-6
     finally:
         CELLS.unregister("narrow")

@@ -71,9 +71,9 @@ def test_against_plain_integers(kind: type[PoolStage], seed: int) -> None:
         live = np.flatnonzero(rng.random(3) < 0.8)
         codes = (rng.random((len(live), shape.size)) < 0.4).astype(np.uint8)
         out = pool.step([codes], live, shift)
-        for row, image in enumerate(live):
+        for row, chip in enumerate(live):
             values = codes[row].reshape(shape.height, shape.width, shape.channels)
             given = {(c, y, x): int(values[y, x, c]) for y, x, c in np.ndindex(values.shape)}
-            expected = plain_pool(stage, shape, given, kept[image], shift)
+            expected = plain_pool(stage, shape, given, kept[chip], shift)
             found = out[row].reshape(height, width, shape.channels)
             assert {(c, y, x): int(found[y, x, c]) for y, x, c in np.ndindex(found.shape)} == expected

@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(
         spikeloom.sim.cosim.run,
         "run_cosim",
-        lambda image, images, ids, trace, **_: run_reference(image, images, ids, trace),
+        lambda programmed, images, ids, trace, **_: run_reference(programmed, images, ids, trace),
     )
     spikeloom.compile(make_model(64, 12, 10), DIGITS.train_images[:50], "digits").save("mine.loom")
     np.savez("mine.npz", images=TESTS[100:130].reshape(30, 8, 8) / np.float32(255), labels=LABELS[100:130])
@@ -169,7 +169,7 @@ def test_a_file_of_another_kind_is_one_sentence(place: Path) -> None:
         ("objects.npz", "'objects.npz' is not an .npz file of arrays, or damaged: "),
         ("other.npz", "'other.npz' has no array 'images' (its arrays: 'pixels', 'y')"),
         ("small.npz", "Images of 'small.npz' must have shape [images, 64]"),
-        ("late.npz", "Labels of 'late.npz' must have shape (3,), one an image, not (2,)"),
+        ("late.npz", "Labels of 'late.npz' must have shape (3,), one per image, not (2,)"),
         ("ten.npz", "Labels of 'ten.npz' must lie in 0 .. 9, the chip's classes, but that of image 2 is 10"),
         ("whole.npz", "Images of 'whole.npz' must be uint8"),
         ("many", "--images takes a number of images or a file that ends in .npz, not 'many'"),

@@ -76,7 +76,7 @@ def test_a_weight_image_is_judged_by_its_data_set(tmp_path: Path) -> None:
     assert told.exit_code == 0, told.output
     accuracy = chip.predict(data.test_images).accuracy(data.test_labels)
     assert told.output == (
-        f"Nothing conspicuous, measured on {len(data.test_images)} test images of 'digits'.\n"
+        f"No findings, measured on {len(data.test_images)} test images of 'digits'.\n"
         f"Accuracy: {accuracy:.2%} at stage 'quantised', {accuracy:.2%} at stage 'chip'.\n"
     )
     found = json.loads(command("diagnose", path, "--data-set", "digits", "--images", "50", "--json").stdout)
@@ -110,4 +110,4 @@ def test_settings_of_the_command_line_are_those_of_the_chip(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     mended = command("diagnose", str(broken), "--set", "device.stuck_on=0.0")
-    assert mended.exit_code == 0 and mended.stdout == "Nothing conspicuous, measured on 100 calibration images.\n"
+    assert mended.exit_code == 0 and mended.stdout == "No findings, measured on 100 calibration images.\n"

@@ -25,9 +25,9 @@ from spikeloom.sw.flow.steps import STEPS
 ARTIFACTS = ("report/summary.json", "report/report.html", "convert/chip.loom", "verilog/files.json")
 
 
-def verilog(image: Any, images: Any, ids: Any, trace: Any, **_: Any) -> Result:
+def verilog(chip: Any, images: Any, ids: Any, trace: Any, **_: Any) -> Result:
     """The reference in the Verilog's place."""
-    return replace(run_reference(image, images, ids=ids, trace=trace), cycles=np.full(len(images), 100, np.int64))
+    return replace(run_reference(chip, images, ids=ids, trace=trace), cycles=np.full(len(images), 100, np.int64))
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ pulse_sigma = 0.1
 stuck_on = 0.02
 stuck_off = 0.01
 [programming]
-method = "verify"
+method = "write-verify"
 fault_aware = true
 [hardware]
 lanes = 4
@@ -220,7 +220,7 @@ def test_firmware_writes_the_headers(place: Path) -> None:
     call("run", "tiny", "--to", "convert")
     call("firmware", "build/tiny/convert/chip.loom", "--output", "again", "--images", "2")
     assert (place / "again/network.h").read_text() == text
-    assert 'needs [programming] method = "verify"' in error("firmware", "tiny", "-o", "c", "--programming")
+    assert 'needs [programming] method = "write-verify"' in error("firmware", "tiny", "-o", "c", "--programming")
     for number in ("0", "-3", "65537"):
         assert f"1 .. 65536 images, not {number}" in error("firmware", "tiny", "-o", "c", "--images", number)
     values = json.loads(call("verilog", "tiny", "-o", "ip", "--bus", "--json").stdout)

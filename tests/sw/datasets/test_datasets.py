@@ -114,12 +114,12 @@ def test_cut_off_files_are_named(tmp_path):
     path = tmp_path / "mnist" / "train-images-idx3-ubyte.gz"
     whole = path.read_bytes()
     for content, sentence in (
-        (whole[:1000], "cut off or damaged; put the original file there$"),
+        (whole[:1000], "cut off or damaged; replace it by the original file$"),
         (gzip.compress(gzip.decompress(whole)[:-5]), "cut off or damaged"),
         (gzip.compress(b"hello"), "not an IDX file of unsigned bytes"),
-        (b"hello", "cut off or damaged; put the original file there$"),
+        (b"hello", "cut off or damaged; replace it by the original file$"),
         (b"", "(cut off or damaged|not an IDX)"),
-        (whole[:-8] + b"\0" * 8, "cut off or damaged; put the original file there$"),
+        (whole[:-8] + b"\0" * 8, "cut off or damaged; replace it by the original file$"),
         (gzip.compress(gzip.decompress(whole) + b"more"), "cut off or damaged"),
         (gzip.compress(b"\0\0\x0d\x03" + b"\0" * 100), "not an IDX file of unsigned bytes"),
         (gzip.compress(b"\0\0\x08\xff" + b"\xff" * 100), "cut off or damaged"),

@@ -100,12 +100,12 @@ def test_spiking_networks_of_integers_are_the_plain_ones(seed: int) -> None:
         decision={"t_max": 6, "readout": readout, "skip": int(rng.choice([0, 1])), "k": float(rng.choice([1.0, 3.0]))},
     )
     chip = spikeloom.compile(model, pixels, config, input_shape=shape)
-    image = wide_adc(ideal_cells(chip.image))
-    found = spiking_network(image).run(len(pixels), row_codes(image, pixels))
-    codes = row_codes(image, pixels)
-    steps = {t: codes(np.arange(len(pixels)), t) for t in range(1, image.t_max + 1)}
+    programmed = wide_adc(ideal_cells(chip.programmed))
+    found = spiking_network(programmed).run(len(pixels), row_codes(programmed, pixels))
+    codes = row_codes(programmed, pixels)
+    steps = {t: codes(np.arange(len(pixels)), t) for t in range(1, programmed.t_max + 1)}
     for b in range(6):
-        expected = run_plain(image, lambda t, b=b: steps[t][b])
+        expected = run_plain(programmed, lambda t, b=b: steps[t][b])
         assert (found.classes[b], found.steps[b]) == expected[:2], b
 
 
@@ -282,7 +282,7 @@ BAD = [
         "Layers '2' and '3' follow one another without",
     ),
     (small(nn.Conv2d(4, 4, 1), *tail()), "Layers '2' and '4' follow one another without a ReLU between them"),
-    (small(nn.Conv2d(4, 3, 1)), "The model gives 3 channels at 8 x 8 positions; it must give one number a class"),
+    (small(nn.Conv2d(4, 3, 1)), "The model gives 3 channels at 8 x 8 positions; it must give one number per class"),
     (small(nn.Conv2d(4, 3, 8), nn.MaxPool2d(1)), None),
     (small(nn.Conv2d(4, 3, 7), nn.MaxPool2d(2)), "The model ends with max pooling '3'; it must end with a layer"),
     (
@@ -394,7 +394,7 @@ def test_a_convolution_needs_the_shape_of_the_images() -> None:
     ]
     for chip in chips:
         assert chip.parameters == chips[0].parameters
-        np.testing.assert_array_equal(chip.image.layers[0].weights, chips[0].image.layers[0].weights)
+        np.testing.assert_array_equal(chip.programmed.layers[0].weights, chips[0].programmed.layers[0].weights)
     shapes = [chip.stages.folded.input_shape for chip in chips if chip.stages is not None]
     assert shapes == [(1, 8, 8)] * 3 + [(64,), (64,), (8, 8)]
 
@@ -429,7 +429,7 @@ def test_the_plan_of_a_network_with_everything() -> None:
     config = make_config(neuron={"v0": 0.5}, crossbar={"tile_rows": 16})
     model = settled(lambda: ResNet(n=1, widths=(4, 6)), 3, 32, 32)
     chip = spikeloom.compile(model, make_images(5, 3072).reshape(5, 3, 32, 32), config)
-    plan = chip.parameters.stages
+    plan = chip.parameters.plan
     assert [shape.size for shape in plan.maps] == [3072, 4096, 4096, 4096, 1536, 1536, 6, 10]
     assert plan.stages[5] == AveragePoolStage(window=Window(source=5, kernel=(16, 16), stride=(16, 16)), start=128)
     layer = chip.parameters.layers[4]
@@ -441,7 +441,7 @@ def test_dense_networks_have_no_plan() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(60, 8), nn.ReLU(), nn.Linear(8, 3))
     chip = spikeloom.compile(model, images, "tiny")
     assert (
-        chip.parameters.plan is None
+        chip.parameters.plan.is_dense_chain
         and chip.parameters == spikeloom.compile(model, images.reshape(20, 60), "tiny").parameters
     )
 

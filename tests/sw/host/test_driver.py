@@ -113,7 +113,7 @@ def test_images_and_counters(host: Host) -> None:
     for index, layer in enumerate(counters["layers"]):
         assert layer["spikes"] == result.spikes[-1, index]
         assert layer["row_pulses"] == result.activity["row_pulses"][-1, index]
-        assert layer["conversions"] == result.activity["adc_conversions"][-1, index]
+        assert layer["conversions"] == result.activity["conversions"][-1, index]
 
 
 def test_images_in_chunks(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ class Case:
         self.tile = int(rng.integers(1, len(self.weight) + 1))
         stage = CrossbarStage(layer=0, windows=(self.window,))
         last = CrossbarStage(layer=1, windows=(Window(source=1, kernel=self.window.outputs(self.shape)),))
-        self.reader = WindowReader(Plan(image=self.shape, stages=(stage, last), channels=(columns, 1)), stage)
+        self.reader = WindowReader(Plan(input=self.shape, stages=(stage, last), channels=(columns, 1)), stage)
 
     def check(self) -> None:
         x = self.x.astype(np.float32)
@@ -126,7 +126,7 @@ def test_whole_numbers_are_exact_beyond_single_precision() -> None:
     """A dense layer of many rows, whose weights fit into several blocks, and whose sums do not fit into 24 bits."""
     rng = np.random.default_rng(0)
     stage = CrossbarStage(layer=0, windows=(Window(source=0),))
-    reader = WindowReader(Plan(image=MapShape(channels=70_000), stages=(stage,), channels=(3,)), stage)
+    reader = WindowReader(Plan(input=MapShape(channels=70_000), stages=(stage,), channels=(3,)), stage)
     x = rng.integers(0, 256, (5, 70_000))
     weight = rng.integers(-63, 64, (70_000, 3)) + 40
     expected = x @ weight
@@ -151,11 +151,11 @@ def test_threads_and_blocks_of_images_change_nothing(monkeypatch: pytest.MonkeyP
 def test_products_and_sums_are_not_contracted() -> None:
     """A product that is rounded before it is added: with a fused multiply-add this sum would be 2^-60."""
     stage = CrossbarStage(layer=0, windows=(Window(source=0),))
-    reader = WindowReader(Plan(image=MapShape(channels=2), stages=(stage,), channels=(9,)), stage)
+    reader = WindowReader(Plan(input=MapShape(channels=2), stages=(stage,), channels=(9,)), stage)
     x = np.array([[1.0, 1.0 + 2.0**-30]])
     weight = np.array([[-(1.0 + 2.0**-29)], [1.0 + 2.0**-30]]).repeat(9, axis=1)
     np.testing.assert_array_equal(reader.sums([x], weight, np.float64), 0.0)
-    wide = WindowReader(Plan(image=MapShape(channels=4), stages=(stage,), channels=(9,)), stage)
+    wide = WindowReader(Plan(input=MapShape(channels=4), stages=(stage,), channels=(9,)), stage)
     np.testing.assert_array_equal(wide.sums([np.tile(x, 2)], np.tile(weight, (2, 1)), np.float64), 0.0)
 
 
@@ -182,7 +182,7 @@ def test_a_map_one_column_wide(seed: int) -> None:
         assert chip.stages is not None
         normalised = chip.stages.normalised.layers[0]
         np.testing.assert_allclose(normalised.bias, bias / hidden.max(), rtol=1e-6)
-        for layer, other in zip(chip.image.layers, chips[0].image.layers, strict=True):
+        for layer, other in zip(chip.programmed.layers, chips[0].programmed.layers, strict=True):
             np.testing.assert_array_equal(layer.weights, other.weights)
             assert (layer.theta, layer.gain_shift) == (other.theta, other.gain_shift)
     expected = double_outputs(model, np.rint(images * 255.0).astype(np.uint8)).argmax(1)

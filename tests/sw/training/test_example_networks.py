@@ -59,8 +59,8 @@ def test_trained_weights_are_the_cells_levels_after_folding(data: Dataset, tmp_p
     chip = spikeloom.compile(model, data.train_images[:300], config)
     assert chip.stages is not None
     joined = 0
-    for layer, real in zip(chip.image.layers, chip.stages.normalised.layers, strict=True):
-        last = layer is chip.image.layers[-1]
+    for layer, real in zip(chip.programmed.layers, chip.stages.normalised.layers, strict=True):
+        last = layer is chip.programmed.layers[-1]
         worst = np.abs(layer.weights.T * layer.scale - real.weight).max()
         assert worst < (0.3 if last else 2e-3) * layer.scale, layer.name
         joined += len(real.windows) == 2

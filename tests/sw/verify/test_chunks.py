@@ -23,11 +23,11 @@ class FakeVerilog:
         self.stop_at = -1
         self.wrong = -1
 
-    def __call__(self, image: Any, images: Any, ids: Any, trace: Any, progress: Any, **_: Any) -> Result:
+    def __call__(self, programmed: Any, images: Any, ids: Any, trace: Any, progress: Any, **_: Any) -> Result:
         if int(ids[0]) == self.stop_at:
             raise KeyboardInterrupt
         self.calls.append((int(ids[0]), int(ids[-1]) + 1, trace))
-        result = run_reference(image, images, ids=ids, trace=trace)
+        result = run_reference(programmed, images, ids=ids, trace=trace)
         if progress is not None:
             progress(len(images), len(images))
         classes = np.where(result.ids == self.wrong, (result.classes + 1) % 10, result.classes).astype(np.int32)
