@@ -18,7 +18,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.host.cosim_transport import CosimTransport
 from spikeloom.sw.host.driver import Host
-from spikeloom.sw.host.transport import READ, WRITE
+from spikeloom.sw.host.transport import ACCESS, READ, WRITE
 from tests.fixtures.networks import random_chip, random_pixels
 
 STAGES = (
@@ -52,8 +52,7 @@ def held(entry: MapEntry, word: int) -> int:
 
 def exchange(host: Host, rows: list[tuple[int, int, int]]) -> list[list[int]]:
     """Response and word of each access: op, address, word."""
-    answers: list[list[int]] = host.transport.execute(np.array(rows, np.uint32)).tolist()
-    return answers
+    return [list(answer) for answer in host.transport.execute(np.array(rows, ACCESS)).tolist()]
 
 
 @pytest.mark.parametrize(
