@@ -6,8 +6,6 @@ of its own, whenever it has a word, and none waits for another.
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -151,7 +149,7 @@ class SpikeMap(wiring.Component):
                     m.d.comb += self.read.data.eq(read.data)
         return m
 
-    def _bank(self, m: Module, name: str, words: memory.MemoryData, port: Any) -> Any:
+    def _bank(self, m: Module, name: str, words: memory.MemoryData, port: wiring.PureInterface) -> memory.ReadPort:
         """One memory, written by `port`; its read port."""
         m.submodules[name] = made = memory.Memory(words)
         write = made.write_port()

@@ -147,7 +147,7 @@ class ConverterSums:
     def _code(self, current: NDArray[np.floating], shift: int) -> NDArray[np.floating]:
         """What the converter makes of a current, in the current's unit."""
         scale = np.float32(1 << shift)
-        code = np.rint(current / scale)
+        code: NDArray[np.floating] = np.rint(current / scale)
         np.clip(code, self.bottom, self.top, out=code)
         code *= scale
         return code
