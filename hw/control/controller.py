@@ -82,9 +82,11 @@ class Controller(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         parameters = self._parameters
         apart = len(parameters.layers) > 1 or not parameters.plan.is_dense_chain

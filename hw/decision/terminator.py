@@ -54,6 +54,7 @@ class Terminator(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     # The three comparisons on which the decision rests; the tests replace them one by one with wrong ones.
@@ -68,6 +69,7 @@ class Terminator(wiring.Component):
         return self.step >= self.t_max
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         parameters = self._parameters
         lowest = -(1 << (parameters.score_bits - 1))
         m = Module()

@@ -81,9 +81,11 @@ class SpikeEncoder(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         lanes, words = self._parameters.encoder_lanes, self._parameters.pixel_words
         layer = self._parameters.encoded

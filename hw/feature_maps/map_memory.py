@@ -116,17 +116,21 @@ class SpikeMap(wiring.Component):
 
     @property
     def shape(self) -> MapShape:
+        """Shape of the map."""
         return self._shape
 
     @property
     def value_bits(self) -> int:
+        """Bits of a value."""
         return self._value_bits
 
     @property
     def banks(self) -> int:
+        """Memories that share the positions."""
         return self._banks
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         if self._banks == 1:
             read = self._bank(m, "words", self._words[0], self.write)

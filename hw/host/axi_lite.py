@@ -108,9 +108,11 @@ class AxiLite(wiring.Component):
 
     @property
     def address_bits(self) -> int:
+        """Bits of a byte address."""
         return self._address_bits
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         registers = self.registers
         aw_held = Signal()

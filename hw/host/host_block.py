@@ -106,6 +106,7 @@ class HostBlock(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def _values(self, m: Module, entries: tuple[MapEntry, ...]) -> Values:
@@ -161,6 +162,7 @@ class HostBlock(wiring.Component):
             values |= {(index, "flags"): self.overflow[index], (index, "program_status"): programmer.busy}
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         p, bus = self._parameters, self.bus
         m.submodules.guard = guard = LoadGuard(build=build_id(p))

@@ -74,9 +74,11 @@ class WriteGuard(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         writable = Signal()
         whole = Signal()  # written as a whole word

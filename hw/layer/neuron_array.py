@@ -94,9 +94,11 @@ class NeuronArray(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         parameters = self._parameters
         lanes, bits = parameters.lanes, parameters.membrane_bits
         m = Module()

@@ -103,9 +103,11 @@ class Programmer(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         p, host, xbar = self._parameters, self.host, self.xbar
         tiles = p.row_tiles

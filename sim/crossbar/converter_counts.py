@@ -127,6 +127,7 @@ class Observer:
         codes: NDArray[np.int16],
         spikes: NDArray[np.uint8],
     ) -> None:
+        """Count the reads of a layer in one step; the arguments are those of `sim.reference.layer.Observe`."""
         shape = self._chip.parameters.layers[layer]
         counted = _Counted(
             np.zeros(4, np.int64),

@@ -95,10 +95,12 @@ class ChipProgramming:
 
     @property
     def pulses(self) -> int:
+        """Programming pulses of all layers."""
         return sum(layer.pulses for layer in self.layers)
 
     @property
     def verify_reads(self) -> int:
+        """Verify reads of all layers."""
         return sum(layer.verify_reads for layer in self.layers)
 
     @property
@@ -108,10 +110,12 @@ class ChipProgramming:
 
     @property
     def compensated(self) -> int:
+        """Pairs with a failed cell whose weight was reached all the same."""
         return sum(int(layer.compensated.sum()) for layer in self.layers)
 
     @property
     def lost(self) -> int:
+        """Pairs with a failed cell whose weight was not reached."""
         return sum(int(layer.lost.sum()) for layer in self.layers)
 
     @property

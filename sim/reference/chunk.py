@@ -42,6 +42,7 @@ class ChunkResult:
 
     @classmethod
     def empty(cls, chip: ProgrammedChip, count: int, trace: TraceKind) -> ChunkResult:
+        """Zeros for `count` images, with a trace of this kind."""
         shapes = chip.parameters.layers
         neurons = tuple(shape.neurons for shape in shapes)
         kept = None
@@ -66,6 +67,7 @@ class ChunkResult:
         )
 
     def result(self, ids: NDArray[np.int64], drift: DriftSnapshot | None) -> Result:
+        """The result of these images, whose numbers are `ids`, int64 [images]."""
         return Result(
             classes=self.classes,
             steps=self.steps,

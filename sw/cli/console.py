@@ -136,6 +136,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
 
 
 def print_table(title: str, rows: dict[str, Any]) -> None:
+    """Print a table of two columns, names and values."""
     table = Table(title=title, box=None, show_header=False, title_justify="left", title_style="bold")
     table.add_column(style="dim")
     table.add_column(justify="right", overflow="fold")
@@ -145,4 +146,5 @@ def print_table(title: str, rows: dict[str, Any]) -> None:
 
 
 def print_json(values: Any) -> None:
+    """Print values as JSON; NaN and infinity are refused."""
     typer.echo(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))

@@ -51,6 +51,8 @@ class Statement:
 
 @dataclass(eq=False)
 class Module:
+    """A module as it is written."""
+
     name: str
     path: Path
     lines: list[str]
@@ -65,6 +67,7 @@ class Module:
 
 
 def is_own(module: str) -> bool:
+    """Whether a module, by its name, is one of the program's."""
     return any(module == package or module.startswith(f"{package}.") for package in _OWN)
 
 
@@ -86,11 +89,13 @@ def found_module(name: str) -> ModuleSpec | None:
 
 
 def is_module(name: str) -> bool:
+    """Whether there is a module of the program of this name."""
     return is_own(name) and found_module(name) is not None
 
 
 @functools.cache
 def module_of(name: str) -> Module:
+    """A module of the program; raises `SourceError` where there is none."""
     spec = found_module(name)
     if spec is None:
         raise SourceError(f"There is no module '{name}', though a source imports it")

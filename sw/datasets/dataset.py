@@ -36,6 +36,7 @@ class Dataset:
 
     @property
     def inputs(self) -> int:
+        """Pixels of an image, all channels."""
         return int(self.train_images.shape[1])
 
     def split(self, validation: int) -> tuple[Dataset, tuple[NDArray[np.uint8], NDArray[np.int64]]]:

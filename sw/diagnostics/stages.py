@@ -44,6 +44,7 @@ class Fall:
 
     @property
     def loss(self) -> float:
+        """Accuracy lost at the stage, 0 .. 1; negative for a gain."""
         return self.before - self.after
 
 

@@ -101,6 +101,7 @@ class CosimTransport(Transport):
             raise TransportClosed(str(error)) from None
 
     def execute(self, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """Carry out accesses over the simulated bus."""
         answers = np.zeros((len(table), 2), np.uint32)
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
@@ -117,6 +118,7 @@ class CosimTransport(Transport):
         return answers
 
     def send(self, frames: Frames) -> None:
+        """Send frames of images into the simulated stream."""
         count, words = frames.words.shape[:2]
         heads = np.zeros((count, 4), ">u4")
         heads[:, 0] = FRAME
@@ -128,6 +130,7 @@ class CosimTransport(Transport):
         self.frames_sent += count
 
     def receive(self, count: int, idle_cycles: int) -> list[tuple[int, list[int]]]:
+        """Up to `count` result frames; it gives up after so many idle cycles."""
         (line,) = self._exchange(command(RECEIVE, count, idle_cycles), 1)
         come = int(line.split()[1])
         frames = self.link.frames
@@ -135,12 +138,15 @@ class CosimTransport(Transport):
         return [(int(tag), [int(word, 16) for word in words]) for tag, *words in map(bytes.split, taken)]
 
     def wait(self, cycles: int) -> None:
+        """Let the simulated chip run for so many clock cycles."""
         self._exchange(command(WAIT, cycles), 1)
 
     def hardware_reset(self, cycles: int = 8) -> None:
+        """Hold the reset for so many clock cycles."""
         self._exchange(command(RESET, cycles), 1)
 
     def clock(self) -> int:
+        """Clock cycles since the simulation began."""
         (line,) = self._exchange(command(TIME), 1)
         return int(line.split()[1])
 

@@ -50,6 +50,7 @@ class Layer:
 
     @property
     def outputs(self) -> int:
+        """Crossbar columns."""
         return int(self.weight.shape[0])
 
     def planned(self, layer: int) -> CrossbarStage:
@@ -73,6 +74,7 @@ class MapUnit:
 
     @property
     def windows(self) -> tuple[Window, ...]:
+        """The windows that it reads."""
         return self.stage.windows
 
     @property

@@ -92,6 +92,7 @@ class ConverterSums:
         return np.concatenate(self.parts, axis=1).reshape(len(self.parts[0]), -1, self.outputs)
 
     def begin(self, count: int) -> None:
+        """Begin the sums of `count` further images."""
         self.parts.append(np.zeros((max(1, len(self.shifts)), count, self.neurons), np.float32))
         self.weight = 0.0
 
