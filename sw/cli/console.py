@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -146,5 +147,10 @@ def print_table(title: str, rows: dict[str, Any]) -> None:
 
 
 def print_json(values: Any) -> None:
-    """Print values as JSON; NaN and infinity are refused."""
-    typer.echo(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print values as JSON; characters that standard output does not have are escapes, NaN and infinity are refused."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(values, indent=2, allow_nan=False)
+    typer.echo(text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,7 +71,13 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point of the command. After a signal the process ends without unloading its libraries, which takes time."""
+    """Entry point of the command. After a signal the process ends without unloading its libraries, which takes time.
+
+    Characters that the terminal does not have are printed as question marks.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except SystemExit as ended:
