@@ -118,6 +118,7 @@ class Npu(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def _configure(self, m: Module, registers: RegisterFile, index: int, core: LayerCore) -> None:
@@ -138,6 +139,7 @@ class Npu(wiring.Component):
         ]
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         parameters = self._parameters
 

@@ -80,9 +80,11 @@ class NpuAxi(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         p = self._parameters
         npu, host, pixels = Npu(parameters=p), HostBlock(parameters=p), PixelStream(parameters=p)

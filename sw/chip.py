@@ -170,6 +170,7 @@ class Chip(Compiled):
         Raises `spikeloom.errors.ToolError` if a tool is missing, `spikeloom.errors.FileError` if files cannot be
         written.
         """
+        from spikeloom.sim.cosim.options import CosimOptions
         from spikeloom.sim.cosim.run import run_cosim
 
         check_progress(progress)
@@ -183,24 +184,17 @@ class Chip(Compiled):
         if record and place is None:
             asked = "waves=True" if waves else "[cosim] waves = true of the configuration"
             raise SpikeLoomError(f"{asked} needs a folder for the waveforms: give cosim folder=..., or waves=False")
-        options: dict[str, Any] = {
-            "ids": numbers,
-            "trace": as_trace(trace),
-            "simulator": simulator,
-            "waves": record,
-            "folder": place,
-            "progress": progress,
-        }
+        options = CosimOptions(as_trace(trace), simulator, record, place, progress)
         bus: dict[str, Any] | None = None
         try:
             if self.config.cosim.through_bus if through_bus is None else through_bus:
                 from spikeloom.sw.verify.bus_chunks import gap_facts, load_facts
                 from spikeloom.sw.verify.bus_run import through_bus as run_through_bus
 
-                result, load = run_through_bus(self.programmed, pixels, **options)
+                result, load = run_through_bus(self.programmed, pixels, ids=numbers, options=options)
                 bus = {**load_facts(self.programmed, load), **gap_facts(result)}
             else:
-                result = run_cosim(self.programmed, pixels, **options)
+                result = run_cosim(self.programmed, pixels, ids=numbers, options=options)
         except OSError as error:
             raise FileError(readable_error(error.filename or place or "the simulator's folder", error)) from error
         return self._counted(measured(result, self.programmed, pixels, simulator, bus), numbers)

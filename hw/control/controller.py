@@ -82,9 +82,11 @@ class Controller(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         parameters = self._parameters
         apart = len(parameters.layers) > 1 or not parameters.plan.is_dense_chain
@@ -148,9 +150,23 @@ class Controller(wiring.Component):
                     with m.Else():
                         m.next = "IDLE"
 
+        self._count(m, phase, period, last_has_run, offered, advance, start)
+        return m
+
+    def _count(
+        self,
+        m: Module,
+        phase: Signal,
+        period: Signal,
+        last_has_run: Signal,
+        offered: Signal,
+        advance: Signal,
+        start: Signal,
+    ) -> None:
+        """Steps, phases and periods of the image, and its clock cycles; all begin anew with the next image."""
         with m.If(advance):
             m.d.sync += self.step.eq(self.step + 1)
-            with m.If(phase == parameters.phases - 1):
+            with m.If(phase == self._parameters.phases - 1):
                 m.d.sync += [phase.eq(0), period.eq(period + 1)]
             with m.Else():
                 m.d.sync += phase.eq(phase + 1)
@@ -164,7 +180,6 @@ class Controller(wiring.Component):
             m.d.sync += [self.step.eq(0), phase.eq(0), period.eq(0), last_has_run.eq(0), offered.eq(0), self.gap.eq(0)]
         with m.If(start):
             m.d.sync += [self.step.eq(1), self.cycles.eq(1)]
-        return m
 
     def _final_gate(
         self, m: Module, final_open: Signal, skipped: Signal, last_has_run: Signal, advance: Signal

@@ -47,9 +47,11 @@ class SpikeCounter(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         parameters = self._parameters
         layer = parameters.layers[-1]
         fired = self.i.payload

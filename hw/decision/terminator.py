@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -54,20 +54,22 @@ class Terminator(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     # The three comparisons on which the decision rests; the tests replace them one by one with wrong ones.
 
-    def _better(self, score, best):
+    def _better(self, score: Value, best: Value) -> Value:
         return score > best
 
-    def _clear(self, margin):
+    def _clear(self, margin: Value) -> Value:
         return margin >= self.k
 
-    def _out_of_steps(self):
+    def _out_of_steps(self) -> Value:
         return self.step >= self.t_max
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         parameters = self._parameters
         lowest = -(1 << (parameters.score_bits - 1))
         m = Module()

@@ -69,9 +69,11 @@ class EncoderPair(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         m.submodules.even = even = SpikeEncoder(parameters=self._parameters)
         m.submodules.odd = odd = SpikeEncoder(parameters=self._parameters)

@@ -81,9 +81,11 @@ class SpikeEncoder(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         lanes, words = self._parameters.encoder_lanes, self._parameters.pixel_words
         layer = self._parameters.encoded
@@ -144,6 +146,13 @@ class SpikeEncoder(wiring.Component):
             self.o.payload.phase.eq(phase),
         ]
 
+        self._follow(m, state, word, last, first, phase, random)
+        return m
+
+    def _follow(
+        self, m: Module, state: Signal, word: Signal, last: Signal, first: Signal, phase: Signal, random: Signal
+    ) -> None:
+        """From state to state: words are stored, then encoded step by step, until `restart`."""
         with m.Switch(state):
             with m.Case(_State.LOAD):
                 with m.If(self.pixels.valid):
@@ -164,7 +173,6 @@ class SpikeEncoder(wiring.Component):
                     m.d.sync += [state.eq(_State.ENCODE), first.eq(0), phase.eq(next_phase)]
         with m.If(self.restart):
             m.d.sync += [state.eq(_State.LOAD), word.eq(0)]
-        return m
 
     def _encode(
         self, m: Module, pixels: list[Value], sums: Value, phase: Value, random: Value

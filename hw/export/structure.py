@@ -34,6 +34,7 @@ class MemoryBits:
 
     @property
     def bits(self) -> int:
+        """Bits of the memory."""
         return self.width * self.depth
 
 

@@ -17,6 +17,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.processes import run as run_program
@@ -59,7 +60,7 @@ class SynthesisError(SpikeLoomError):
     """Yosys did not accept the design."""
 
 
-def _module_counts(statistics: dict) -> dict[str, int]:
+def _module_counts(statistics: Mapping[str, Any]) -> dict[str, int]:
     """Bits by kind of cell of one module, without those of the modules inside it."""
     counts: Counter[str] = Counter()
     for name, number in statistics["num_cells_by_type"].items():

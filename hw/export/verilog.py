@@ -49,6 +49,9 @@ __all__ = [
     "write_folder",
 ]
 
+Port = dict[str, Any]
+"""What `ports.json` says of a port, see `ports`."""
+
 CHIP_NAME = "spikeloom_chip"
 MACRO_NAME = "crossbar_macro"
 
@@ -113,7 +116,7 @@ def export_component(component: Component, name: str) -> dict[str, str]:
     return files
 
 
-def _fields(shape: object) -> list[dict]:
+def _fields(shape: object) -> list[Port]:
     """Fields of a struct port: name, lowest bit, width, signed; array fields also have a length."""
     if not isinstance(shape, data.StructLayout):
         return []
@@ -128,7 +131,7 @@ def _fields(shape: object) -> list[dict]:
     return fields
 
 
-def ports(component: Component, meanings: Mapping[str, str] = _MEANINGS) -> list[dict]:
+def ports(component: Component, meanings: Mapping[str, str] = _MEANINGS) -> list[Port]:
     """Ports of a component as they appear in its Verilog module, in the order of the signature.
 
     `meanings` has a sentence for `clk`, `rst` and every member's name, without the number of a layer at its end.
@@ -184,7 +187,7 @@ def _macro(index: int, layer: LayerParameters, reset: str) -> str:
 
 
 def chip_text(
-    parameters: NpuParameters, name: str, npu_ports: list[dict], chip: str = CHIP_NAME, reset: str = "rst"
+    parameters: NpuParameters, name: str, npu_ports: list[Port], chip: str = CHIP_NAME, reset: str = "rst"
 ) -> str:
     """The wrapper: the unit's ports but for the crossbars', which it joins to the macros, and those of programming.
 
@@ -199,7 +202,7 @@ def chip_text(
     inside = [p for p in npu_ports if p["name"].startswith("crossbar_")] + programming
     outside = [p for p in npu_ports if p not in inside]
 
-    def bits(port: dict) -> str:
+    def bits(port: Port) -> str:
         return f"[{port['width'] - 1}:0] " if port["width"] > 1 else ""
 
     settings = ["  parameter SETTLE_CYCLES = 1", "  parameter ADC_CYCLES = 1", "  parameter PROGRAM_CYCLES = 10"]

@@ -44,9 +44,11 @@ class MapCollector(wiring.Component):
 
     @property
     def layer(self) -> LayerParameters:
+        """Parameters of the layer whose spikes it collects."""
         return self._layer
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         layer, fired = self._layer, self.i.payload
         before = Signal((layer.groups - 1) * layer.lanes)  # spikes of the position's groups but the last

@@ -58,9 +58,11 @@ class MapLoader(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         shape, bits = self._parameters.plan.input, self._parameters.encoded.row_bits
         state = Signal(_State)

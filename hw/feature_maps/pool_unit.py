@@ -93,10 +93,12 @@ class PoolUnit(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     @property
     def stage(self) -> PoolStage:
+        """The pooling stage of the plan."""
         return self._stage
 
     @property
@@ -115,6 +117,7 @@ class PoolUnit(wiring.Component):
         return self._stage.sum_bits(self._parameters.count_bits, self._parameters.phases)
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         m.submodules.walk = walk = WindowWalk(windows=self._stage.windows, shapes=(self._source,))
         m.submodules.sums = sums = memory.Memory(self._sums)

@@ -57,7 +57,10 @@ def check_units(parameters: NpuParameters) -> None:
         UNITS[type(stage)]
 
 
-def _add(m: Module, name: str, component: Any) -> Any:
+Part = TypeVar("Part")
+
+
+def _add(m: Module, name: str, component: Part) -> Part:
     m.submodules[name] = component
     return component
 
@@ -139,7 +142,7 @@ def _add_windows(around: Surroundings, number: int) -> WindowScheduler:
         shapes=around.parameters.plan.sources(stage),
         held=None if stage.replicas == 1 else False,
     )
-    return _add(around.m, f"windows_{stage.layer}", unit)  # type: ignore[no-any-return]
+    return _add(around.m, f"windows_{stage.layer}", unit)
 
 
 def _join_cores(around: Surroundings, number: int, unit: Any, made: SpikeMap) -> Any:
@@ -166,7 +169,7 @@ def _join_cores(around: Surroundings, number: int, unit: Any, made: SpikeMap) ->
 
 
 def _add_pool(around: Surroundings, number: int) -> PoolUnit:
-    return _add(around.m, f"pool_{number}", PoolUnit(parameters=around.parameters, stage=number))  # type: ignore[no-any-return]
+    return _add(around.m, f"pool_{number}", PoolUnit(parameters=around.parameters, stage=number))
 
 
 def _write_map(around: Surroundings, number: int, unit: Any, made: SpikeMap) -> Any:
@@ -181,7 +184,7 @@ def _stage_of(around: Surroundings, number: int, kind: type[S]) -> S:
     return stage
 
 
-def _share(m: Module, memory: SpikeMap, ports: Sequence[Any]) -> None:
+def _share(m: Module, memory: SpikeMap, ports: Sequence[wiring.PureInterface]) -> None:
     """Read ports of one map; at most one reads in a cycle, since stages go one after another."""
     m.d.comb += [port.data.eq(memory.read.data) for port in ports]
     m.d.comb += [memory.read.address.eq(ports[0].address), memory.read.enable.eq(ports[0].enable)]

@@ -47,13 +47,16 @@ class StepJoin(wiring.Component):
 
     @property
     def layer(self) -> LayerParameters:
+        """Parameters of the replicas' layer."""
         return self._layer
 
     @property
     def replicas(self) -> int:
+        """Number of the streams that are joined."""
         return self._replicas
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         inputs = [getattr(self, f"i_{n}") for n in range(self._replicas)]
         m.d.comb += [

@@ -63,6 +63,7 @@ class WindowDistributor(wiring.Component):
 
     @property
     def replicas(self) -> tuple[LayerParameters, ...]:
+        """Parameters of every replica's layer."""
         return self._replicas
 
     @property
@@ -71,6 +72,7 @@ class WindowDistributor(wiring.Component):
         return self._layer
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         count = len(self._replicas)
         turn = Signal(range(count))  # the replica of the vector on offer

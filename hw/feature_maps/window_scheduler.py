@@ -89,21 +89,26 @@ class WindowScheduler(wiring.Component):
 
     @property
     def layer(self) -> LayerParameters:
+        """Parameters of the layer that the vectors are for."""
         return self._layer
 
     @property
     def windows(self) -> tuple[Window, ...]:
+        """The windows that are gathered."""
         return self._windows
 
     @property
     def shapes(self) -> tuple[MapShape, ...]:
+        """Shapes of the maps that the windows read."""
         return self._shapes
 
     @property
     def held(self) -> bool:
+        """Whether an offered vector stays until the core takes it, while the next is gathered."""
         return self._held
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         m.submodules.walk = walk = WindowWalk(windows=self._windows, shapes=self._shapes)
 

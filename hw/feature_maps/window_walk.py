@@ -77,10 +77,12 @@ class WindowWalk(wiring.Component):
 
     @property
     def windows(self) -> tuple[Window, ...]:
+        """The windows that are walked."""
         return self._windows
 
     @property
     def shapes(self) -> tuple[MapShape, ...]:
+        """Shapes of the maps that the windows read."""
         return self._shapes
 
     @property
@@ -94,6 +96,7 @@ class WindowWalk(wiring.Component):
         return self._width
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         word = self.o.payload
         y = Signal(range(max(2, self._height)))

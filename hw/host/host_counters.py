@@ -49,9 +49,11 @@ class HostCounters(wiring.Component):
 
     @property
     def layers(self) -> int:
+        """Number of layers."""
         return self._layers
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         halves = [self.kept_cycles, self.kept_gap]
         with m.If(self.taken):

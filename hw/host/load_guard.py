@@ -33,6 +33,7 @@ class Checksum(wiring.Component):
         super().__init__({"start": In(1), "valid": In(1), "data": In(64), "crc": Out(32)})
 
     def elaborate(self, platform: object) -> Elaboratable:
+        """The circuit."""
         processor = catalog.CRC32_ISO_HDLC(data_width=64).create()
         processor.start, processor.valid, processor.data, processor.crc = self.start, self.valid, self.data, self.crc
         return processor
@@ -100,9 +101,11 @@ class LoadGuard(wiring.Component):
 
     @property
     def build(self) -> int:
+        """Number of the build."""
         return self._build
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         m.submodules.crc32 = crc = Checksum()
         state = Signal(_State)

@@ -74,9 +74,11 @@ class PixelStream(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         p = self._parameters
         before = seed_words(p)

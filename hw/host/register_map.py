@@ -11,15 +11,14 @@ the manual (`hw.export.register_manual`) all follow from here.
 
 from __future__ import annotations
 
-import json
-import zlib
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.host.build_id import build_id
 from spikeloom.hw.host.plan_words import words_of
-from spikeloom.hw.host.register_types import Access, Field, HostRegister, RegisterBlock
-from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
+from spikeloom.hw.host.register_types import Access, Field, HostRegister, RegisterBlock, fields_of
+from spikeloom.hw.interfaces.layouts import pack, word_layout
+from spikeloom.hw.interfaces.programming_port import MAX_TARGETS, RESULT_WORD, START_WORD, TARGET_WORD
 from spikeloom.hw.interfaces.registers import (
     GLOBAL_REGISTERS,
     LAYER_REGISTERS,
@@ -29,7 +28,7 @@ from spikeloom.hw.interfaces.registers import (
     bias_address,
     layer_address,
 )
-from spikeloom.hw.params.parameters import NpuParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
 __all__ = [
     "ADDRESS_BITS",
@@ -45,6 +44,7 @@ __all__ = [
     "PROGRAM_TARGET_BYTES",
     "UNIT_HOST_REGISTERS",
     "UNIT_OFFSETS",
+    "VERSION_WORD",
     "Field",
     "HostRegister",
     "MapEntry",
@@ -72,37 +72,25 @@ IDENTIFICATION = 0x4C4F4F4D
 """The letters LOOM."""
 MAP_VERSION = (0, 3, 1)
 """Major, minor, patch; the major number changes when a register moves or changes its meaning."""
+VERSION_WORD = word_layout([("patch", 0, 8), ("minor", 8, 8), ("major", 16, 8)])
 
 
-def build_id(parameters: NpuParameters) -> int:
-    """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
-
-    Dense layers in a row have no plan, and one position each: neither is in their text. Names in the text are those of
-    the first version of the map, or equal hardware would have another number.
-    """
-    values = asdict(parameters)
-    if parameters.plan.is_dense_chain:
-        del values["plan"]
-        for layer in values["layers"]:
-            del layer["positions"]
-    else:
-        values["plan"]["image"] = values["plan"].pop("input")
-        for stage in values["plan"]["stages"]:
-            if "replicas" in stage:
-                stage["copies"] = stage.pop("replicas")
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return zlib.crc32(text.encode())
-
-
-def _version(_: Any) -> int:
-    major, minor, patch = MAP_VERSION
-    return major << 16 | minor << 8 | patch
+def _version(_: object) -> int:
+    return pack(VERSION_WORD, dict(zip(("major", "minor", "patch"), MAP_VERSION, strict=True)))
 
 
 def _byte(name: str, offset: int, init: int, meaning: str, unit: str) -> HostRegister:
     """One of the programmers' settings, 8 bits."""
     return HostRegister(
-        name, offset, "rw", meaning, unit, fields=(Field("value", 0, 8, meaning),), idle_only=True, init=init
+        name,
+        offset,
+        "rw",
+        meaning,
+        unit,
+        (Field("value", 0, 8, meaning),),
+        idle_only=True,
+        init=init,
+        group="programming",
     )
 
 
@@ -113,10 +101,8 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         1,
         "ro",
         "version of this map",
-        fields=(
-            Field("patch", 0, 8, "correction"),
-            Field("minor", 8, 8, "registers were added"),
-            Field("major", 16, 8, "registers moved or changed"),
+        fields=fields_of(
+            VERSION_WORD, patch="correction", minor="registers were added", major="registers moved or changed"
         ),
         value=_version,
     ),
@@ -245,7 +231,7 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
         24,
         "rw",
         "programs the cells of a row of every row tile and a column group; only in a load session; reads the last",
-        fields=(Field("row", 0, 16, "row in the tiles"), Field("group", 16, 16, "column group")),
+        fields=fields_of(START_WORD, row="row in the tiles", group="column group"),
         whole=True,
     ),
     HostRegister(
@@ -269,7 +255,7 @@ LAYER_BLOCKS: tuple[RegisterBlock, ...] = (
         lambda p: 26,
         "target codes of a cell pair, word lane * row_tiles + tile; only in a load session",
         "1/8 level",
-        fields=(Field("p", 0, 10, "of the positive cell"), Field("n", 16, 10, "of the negative cell")),
+        fields=fields_of(TARGET_WORD, p="of the positive cell", n="of the negative cell"),
     ),
     RegisterBlock(
         "program_result",
@@ -278,10 +264,11 @@ LAYER_BLOCKS: tuple[RegisterBlock, ...] = (
         lambda p: 2 * p.lanes * p.row_tiles,
         lambda p: 32,
         "result of a cell, word (lane * row_tiles + tile) * 2 + side; side 0 the positive cell",
-        fields=(
-            Field("code", 0, 10, "last verify read [1/8 level]"),
-            Field("pulses", 16, 8, "pulses given"),
-            Field("failed", 31, 1, "failed: not within the tolerance"),
+        fields=fields_of(
+            RESULT_WORD,
+            code="last verify read [1/8 level]",
+            pulses="pulses given",
+            failed="failed: not within the tolerance",
         ),
         init=0,
     ),
@@ -387,8 +374,8 @@ class MapEntry:
 def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
     """Every register of a build but the windows' words, by address."""
     entries = []
-    scopes: list[tuple[int | None, Any]] = [(None, parameters), *enumerate(parameters.layers)]
-    for layer, p in scopes:
+    scopes: list[tuple[int | None, NpuParameters | LayerParameters]] = [(None, parameters)]
+    for layer, p in [*scopes, *enumerate(parameters.layers)]:
         run_time = GLOBAL_REGISTERS if layer is None else LAYER_REGISTERS
         own = UNIT_HOST_REGISTERS if layer is None else LAYER_HOST_REGISTERS
         for r in run_time:

@@ -58,9 +58,11 @@ class ResultStream(wiring.Component):
 
     @property
     def further(self) -> int:
+        """Words of a frame after the first, where it carries the activity."""
         return self._further
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         sending = Signal()  # further words of the frame are to be offered
         number = Signal(range(self._further + 1))  # of the next one

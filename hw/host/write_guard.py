@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.host.register_map import ADDRESS_BITS, LAYER_BLOCKS, block_byte_address, host_map
+from spikeloom.hw.host.register_types import HostRegister
 from spikeloom.hw.interfaces.registers import Register
 from spikeloom.hw.params.parameters import NpuParameters
 
@@ -73,9 +74,11 @@ class WriteGuard(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         writable = Signal()
         whole = Signal()  # written as a whole word
@@ -89,14 +92,14 @@ class WriteGuard(wiring.Component):
 
         with m.Switch(self.address):
             for e in host_map(self._parameters):
-                own = not isinstance(e.register, Register)
+                r = e.register
                 with m.Case(e.address):
                     m.d.comb += [
                         writable.eq(e.access != "ro"),
                         whole.eq(e.whole),
                         in_image.eq(e.idle_only),
-                        run_time.eq(not own),
-                        setting.eq(own and e.layer is None and e.name.startswith("program_")),
+                        run_time.eq(isinstance(r, Register)),
+                        setting.eq(isinstance(r, HostRegister) and r.group == "programming"),
                     ]
                     if e.name == "program_start":
                         m.d.comb += [in_session.eq(1), programmer_busy.eq(self.programming[e.layer or 0])]

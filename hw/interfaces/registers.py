@@ -66,6 +66,7 @@ class Register:
         return min(LOAD_BITS, self.bits(parameters))
 
     def shape(self, parameters: NpuParameters | LayerParameters) -> Shape:
+        """Shape of the register's signal."""
         return Shape(self.width(parameters), self.signed)
 
     def range(self, parameters: NpuParameters | LayerParameters) -> tuple[int, int]:

@@ -52,7 +52,7 @@ def _marks(parameters: LayerParameters) -> dict[str, Shape]:
     return marks
 
 
-def copy_marks(target: Any, source: Any) -> list[Any]:
+def copy_marks(target: data.View, source: data.View) -> list[Any]:
     """Assignments of the marks that both payloads have."""
     names = [name for name in _MARKS if name in target.shape().members and name in source.shape().members]
     return [getattr(target, name).eq(getattr(source, name)) for name in names]

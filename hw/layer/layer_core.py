@@ -77,13 +77,16 @@ class LayerCore(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     @property
     def pulse_cycles(self) -> int:
+        """Shortest read pulse, clock cycles."""
         return self._pulse_cycles
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         parameters = self._parameters
         m.submodules.dac_driver = driver = DacDriver(parameters=parameters, pulse_cycles=self._pulse_cycles)

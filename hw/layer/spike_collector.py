@@ -45,9 +45,11 @@ class SpikeCollector(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         parameters = self._parameters
         group = self.i.payload.group
         spikes = self.i.payload.spikes

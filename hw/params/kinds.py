@@ -57,6 +57,7 @@ class Kind:
     kinds: ClassVar[Kinds[Any]]
 
     def __new__(cls) -> Self:
+        """The only object of the class."""
         if "_instance" not in cls.__dict__:
             cls._instance = super().__new__(cls)
         instance: Self = cls.__dict__["_instance"]

@@ -132,14 +132,17 @@ class LayerParameters:
 
     @property
     def position_bits(self) -> int:
+        """Bits of the number of a position."""
         return _unsigned_bits(self.positions - 1)
 
     @property
     def row_tiles(self) -> int:
+        """Tiles that share the rows."""
         return ceil_div(self.inputs, self.tile_rows)
 
     @property
     def column_tiles(self) -> int:
+        """Tiles that share the columns."""
         return ceil_div(self.outputs, self.tile_columns)
 
     @property
@@ -149,10 +152,12 @@ class LayerParameters:
 
     @property
     def group_bits(self) -> int:
+        """Bits of the number of a column group."""
         return _unsigned_bits(self.groups - 1)
 
     @property
     def phase_bits(self) -> int:
+        """Bits of the number of a phase."""
         return _unsigned_bits(self.phases - 1)
 
     @property
@@ -167,10 +172,12 @@ class LayerParameters:
 
     @property
     def code_min(self) -> int:
+        """Smallest code of a converter."""
         return self.codes.low
 
     @property
     def code_max(self) -> int:
+        """Largest code of a converter."""
         return self.codes.high
 
     @property
@@ -185,18 +192,22 @@ class LayerParameters:
 
     @property
     def sum_bits(self) -> int:
+        """Bits of a sum over the row tiles, shifted by the gain; signed."""
         return _signed_bits(self.max_sum)
 
     @property
     def gain_bits(self) -> int:
+        """Bits of the gain shift."""
         return _unsigned_bits(self.max_gain_shift)
 
     @property
     def theta_bits(self) -> int:
+        """Bits of the threshold."""
         return _unsigned_bits(self.max_theta)
 
     @property
     def bias_bits(self) -> int:
+        """Bits of a bias; signed."""
         return _signed_bits(self.max_bias)
 
     @property
@@ -206,6 +217,7 @@ class LayerParameters:
 
     @property
     def v0_bits(self) -> int:
+        """Bits of the start membrane; signed."""
         return _signed_bits(self.max_v0)
 
     @property
@@ -311,10 +323,12 @@ class NpuParameters:
 
     @property
     def classes(self) -> int:
+        """Outputs of the last layer."""
         return self.layers[-1].outputs
 
     @property
     def class_bits(self) -> int:
+        """Bits of the number of a class."""
         return _unsigned_bits(self.classes - 1)
 
     @property
@@ -329,6 +343,7 @@ class NpuParameters:
 
     @property
     def phase_bits(self) -> int:
+        """Bits of the number of a phase."""
         return _unsigned_bits(self.phases - 1)
 
     @property
@@ -338,6 +353,7 @@ class NpuParameters:
 
     @property
     def count_bits(self) -> int:
+        """Bits of a weighted spike count."""
         return _unsigned_bits(self.max_count)
 
     @property

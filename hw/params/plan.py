@@ -18,6 +18,7 @@ addressed by layer (weights, registers, programming, noise, activity) a replica 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -68,6 +69,11 @@ class Plan:
     channels: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        _ = self.maps  # which checks them
+
+    @functools.cached_property
+    def maps(self) -> tuple[MapShape, ...]:
+        """Shape of every map: the image, then that of each stage."""
         maps = [self.input]
         read: set[int] = set()
         layers = 0
@@ -86,12 +92,7 @@ class Plan:
         unread = sorted(set(range(len(maps) - 1)) - read)
         if unread:
             raise SpikeLoomError(f"Map {unread[0]} is not read by any stage")
-        object.__setattr__(self, "_maps", tuple(maps))
-
-    @property
-    def maps(self) -> tuple[MapShape, ...]:
-        """Shape of every map: the image, then that of each stage."""
-        return self._maps  # type: ignore[attr-defined,no-any-return]
+        return tuple(maps)
 
     @property
     def crossbar_stages(self) -> tuple[IndexedStage, ...]:

@@ -39,9 +39,14 @@ class Stage:
     if TYPE_CHECKING:  # fields or properties, as a kind has them
 
         @property
-        def windows(self) -> tuple[Window, ...]: ...
+        def windows(self) -> tuple[Window, ...]:
+            """The windows that it reads."""
+            ...
+
         @property
-        def replicas(self) -> int: ...
+        def replicas(self) -> int:
+            """Crossbars that share its positions."""
+            ...
     else:
         replicas = 1
 
@@ -181,6 +186,7 @@ class CrossbarStage(Stage):
         return range(self.layer, self.layer + self.replicas)
 
     def check(self, where: str, layers: int, positions: int, channels: tuple[int, ...]) -> None:
+        """Refuse another order of layers, more replicas than positions, and replicas of different sizes."""
         if self.layer != layers or layers >= len(channels):
             raise SpikeLoomError(f"{where} is layer {self.layer}; layers must come in order, each once")
         if self.replicas > positions:
@@ -190,6 +196,7 @@ class CrossbarStage(Stage):
             raise SpikeLoomError(f"{where} has replicas with different numbers of channels, {list(made)}")
 
     def makes(self, sources: Sequence[MapShape], channels: tuple[int, ...]) -> int:
+        """Channels of its layer."""
         return channels[self.layer]
 
     def number(self, channels: tuple[int, ...]) -> int:
@@ -198,6 +205,7 @@ class CrossbarStage(Stage):
 
     @classmethod
     def of_words(cls, number: int, windows: tuple[Window, ...], replicas: int, layer: int) -> Self | None:
+        """A crossbar stage; its number is not needed."""
         return cls(layer=layer, windows=windows, replicas=replicas)
 
     def cycles(
@@ -243,9 +251,11 @@ class PoolStage(Stage):
 
     @property
     def windows(self) -> tuple[Window, ...]:
+        """The windows that it reads."""
         return (self.window,)
 
     def check(self, where: str, layers: int, positions: int, channels: tuple[int, ...]) -> None:
+        """Refuse windows that overlap or have padding, and a start out of range."""
         window = self.window
         if window.stride != window.kernel or window.padding != (0, 0):
             raise SpikeLoomError(
@@ -256,6 +266,7 @@ class PoolStage(Stage):
             raise SpikeLoomError(f"{where} starts at {self.start}, which must be in 0 .. {window.size - 1}")
 
     def makes(self, sources: Sequence[MapShape], channels: tuple[int, ...]) -> int:
+        """As many channels as it reads."""
         return sources[0].channels
 
     def number(self, channels: tuple[int, ...]) -> int:
@@ -264,6 +275,7 @@ class PoolStage(Stage):
 
     @classmethod
     def of_words(cls, number: int, windows: tuple[Window, ...], replicas: int, layer: int) -> Self | None:
+        """A pooling stage that starts at `number`; None for several windows or replicas."""
         return cls(window=windows[0], start=number) if len(windows) == 1 and replicas == 1 else None
 
     def cycles(
@@ -280,6 +292,7 @@ class PoolStage(Stage):
         return sum(words), sum(words) + 2
 
     def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
+        """Its window, in the notation of layer strings."""
         return f"{self.window.token}s"
 
     def sums(self, source: MapShape, made: MapShape) -> int:
@@ -301,6 +314,7 @@ class MaxPoolStage(PoolStage):
     largest = True
 
     def sum_bits(self, count_bits: int, phases: int) -> int:
+        """As many as those of a weighted spike count."""
         return count_bits
 
 

@@ -13,11 +13,19 @@ class Columns(Protocol):
     """What of a layer's parameters its cycles depend on (`hw.params.parameters.LayerParameters`)."""
 
     @property
-    def outputs(self) -> int: ...
+    def outputs(self) -> int:
+        """Columns."""
+        ...
+
     @property
-    def lanes(self) -> int: ...
+    def lanes(self) -> int:
+        """Converters per row tile."""
+        ...
+
     @property
-    def groups(self) -> int: ...
+    def groups(self) -> int:
+        """Column groups, read one after another."""
+        ...
 
 
 @dataclass(frozen=True)

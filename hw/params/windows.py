@@ -28,6 +28,7 @@ class MapShape:
 
     @property
     def positions(self) -> int:
+        """Positions of the map, height times width."""
         return self.height * self.width
 
     @property

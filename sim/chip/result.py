@@ -296,7 +296,7 @@ def _earlier(
     return (place, text) if first is None or place < first[0] else first
 
 
-def _padded(array: NDArray, steps: int) -> NDArray:
+def _padded(array: NDArray[Any], steps: int) -> NDArray[Any]:
     """The array with its step axis (1) extended by zeros to `steps`."""
     missing = steps - array.shape[1]
     if missing <= 0:
@@ -304,7 +304,7 @@ def _padded(array: NDArray, steps: int) -> NDArray:
     return np.concatenate([array, np.zeros((array.shape[0], missing, *array.shape[2:]), array.dtype)], axis=1)
 
 
-def _compare_array(a: NDArray, b: NDArray, what: str, ids: NDArray, names: tuple[str, str]) -> int:
+def _compare_array(a: NDArray[Any], b: NDArray[Any], what: str, ids: NDArray[np.int64], names: tuple[str, str]) -> int:
     if np.shape(a) != np.shape(b):
         raise Mismatch(f"{what} has shape {np.shape(a)} in {names[0]} and {np.shape(b)} in {names[1]}")
     where = np.argwhere(np.asarray(a) != np.asarray(b))

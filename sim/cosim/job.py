@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.activity import COUNTERS
+from spikeloom.hw.interfaces.layouts import layout_fields, unpack
+from spikeloom.hw.interfaces.streams import result_layout
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -98,15 +100,11 @@ def _decoded(
     margins, reasons = np.zeros(count, np.int64), np.zeros(count, np.uint8)
     cycles = np.zeros(count, np.int64)
     counters = np.zeros((count, layers, len(COUNTERS)), np.int64)
+    layout = layout_fields(result_layout(p))
     for row, fields in results.items():
-        payload = int(fields[1], 16)
-        classes[row] = payload & ((1 << p.class_bits) - 1)
-        payload >>= p.class_bits
-        steps[row] = payload & ((1 << p.step_bits) - 1)
-        payload >>= p.step_bits
-        margin = payload & ((1 << p.margin_bits) - 1)
-        margins[row] = margin - (1 << p.margin_bits) if margin >> (p.margin_bits - 1) else margin
-        reasons[row] = payload >> p.margin_bits
+        answer = unpack(layout, int(fields[1], 16))
+        classes[row], steps[row] = answer["winner"], answer["steps"]
+        margins[row], reasons[row] = answer["margin"], answer["reason"]
         cycles[row] = int(fields[2])
         if int(fields[3]):
             raise SimulationError(f"A membrane of image {int(ids[row])} overflowed (layer flags {int(fields[3]):b})")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.crossbar.row_sums import list_driven
+from spikeloom.sim.crossbar.row_sums import ListedValues, list_driven
 from spikeloom.sim.crossbar.window_sums import WindowScatter
 
 __all__ = ["Driven", "LayerWindows", "MapLists", "map_of_pixels", "map_of_replicas", "whole_vectors", "window_runs"]
@@ -72,14 +72,12 @@ class Driven:
     Parameters
     ----------
     runs : int32 [positions, runs, 3], see `sim.crossbar.row_sums.list_rows`
-    first, where, factors : the listed values, see `sim.crossbar.row_sums.list_driven`
+    values : the listed values
     spread : where each value goes, for windows at several positions
     """
 
     runs: NDArray[np.int32]
-    first: NDArray[np.int32]
-    where: NDArray[np.int32]
-    factors: NDArray[np.uint8]
+    values: ListedValues
     spread: WindowScatter | None = None
 
     __repr__ = short_repr
@@ -91,7 +89,7 @@ def whole_vectors(codes: NDArray[np.uint8]) -> Driven:
     first, counts = np.empty((images, 2), np.int32), np.zeros(images, np.int32)
     where, factors = np.empty((images, rows + 1), np.int32), np.empty((images, rows + 1), np.uint8)
     list_driven(np.ascontiguousarray(codes, np.uint8), rows, 0, counts, first, where, factors)
-    return Driven(_WHOLE, first, where, factors)
+    return Driven(_WHOLE, ListedValues(first, where, factors))
 
 
 def _starts(plan: Plan) -> list[int]:
@@ -170,7 +168,8 @@ class MapLists:
 
     def driven(self, windows: LayerWindows, part: slice) -> Driven:
         """The reads of a layer for a part of the images."""
-        return Driven(windows.runs, self._first[part], self._where[part], self._factors[part], windows.spread)
+        values = ListedValues(self._first[part], self._where[part], self._factors[part])
+        return Driven(windows.runs, values, windows.spread)
 
 
 _WHOLE = np.array([[[0, 1, 0]]], np.int32)

@@ -46,6 +46,7 @@ class DeviceVariation:
     sigma: float
 
     def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
+        """Conductances with the spread of the cells, siemens."""
         return np.maximum(0.0, g_S * (1.0 + self.sigma * cells.normals(Purpose.DEVICE, g_S.shape)))
 
 
@@ -60,6 +61,7 @@ class ProgrammingError:
     range_S: float
 
     def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
+        """Conductances with the error of this programming, siemens."""
         normals = cells.normals(Purpose.PROGRAM, g_S.shape, cells.programming)
         return np.maximum(0.0, g_S + self.sigma * self.range_S * normals)
 
@@ -72,6 +74,7 @@ class Reachable:
     high_S: float
 
     def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
+        """Conductances in the range of the cells, siemens."""
         return np.clip(g_S, self.low_S, self.high_S)
 
 
@@ -85,6 +88,7 @@ class StuckCells:
     g_max_S: float
 
     def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
+        """Conductances with the stuck cells, siemens."""
         x = cells.uniforms(Purpose.STUCK, g_S.shape)
         return np.where(x < self.on, self.g_max_S, np.where(x < self.on + self.off, self.g_min_S, g_S))
 

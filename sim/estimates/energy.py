@@ -34,7 +34,9 @@ __all__ = ["energy", "neuron_updates"]
 
 def neuron_updates(chip: ProgrammedChip, result: Result) -> NDArray[np.int64]:
     """Updates of neurons, int64 [images, layers]: outputs of a layer at all its positions, in each step it ran."""
-    return Events(chip, result).runs * np.array([shape.neurons for shape in chip.parameters.layers])
+    neurons = np.array([shape.neurons for shape in chip.parameters.layers], np.int64)
+    updates: NDArray[np.int64] = Events(chip, result).runs * neurons
+    return updates
 
 
 def energy(

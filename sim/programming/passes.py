@@ -112,4 +112,5 @@ def starts_mask(starts: NDArray[np.bool_], parameters: LayerParameters) -> NDArr
 
 def signed_weight(codes: NDArray[np.uint16]) -> NDArray[np.int64]:
     """p - n, int64 [inputs, outputs]."""
-    return codes[0].astype(np.int64) - codes[1].astype(np.int64)
+    weight: NDArray[np.int64] = codes[0].astype(np.int64) - codes[1].astype(np.int64)
+    return weight

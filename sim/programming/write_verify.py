@@ -20,10 +20,9 @@ from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.units import CODES_PER_LEVEL, MAX_VERIFY_CODE
 from spikeloom.sim.common.energy_sums import summed
-from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.common.threads import in_order, processors
-from spikeloom.sim.programming.cells import CellModel, CellState, program_rows
+from spikeloom.sim.programming.cells import CellModel, CellState, WriteRule, Written, program_rows
 from spikeloom.sim.programming.energy import programming_energy
 from spikeloom.sim.programming.passes import (
     Outcome,
@@ -72,7 +71,8 @@ class LayerProgramming(ProgrammedCells):
     @property
     def faulty(self) -> NDArray[np.bool_]:
         """Pairs with a cell that failed in a pass, bool [inputs, outputs]."""
-        return np.any(self.first.failed | self.final.failed, axis=0)
+        pairs: NDArray[np.bool_] = np.any(self.first.failed | self.final.failed, axis=0)
+        return pairs
 
     @property
     def lost(self) -> NDArray[np.bool_]:
@@ -95,10 +95,12 @@ class ChipProgramming:
 
     @property
     def pulses(self) -> int:
+        """Programming pulses of all layers."""
         return sum(layer.pulses for layer in self.layers)
 
     @property
     def verify_reads(self) -> int:
+        """Verify reads of all layers."""
         return sum(layer.verify_reads for layer in self.layers)
 
     @property
@@ -108,10 +110,12 @@ class ChipProgramming:
 
     @property
     def compensated(self) -> int:
+        """Pairs with a failed cell whose weight was reached all the same."""
         return sum(int(layer.compensated.sum()) for layer in self.layers)
 
     @property
     def lost(self) -> int:
+        """Pairs with a failed cell whose weight was not reached."""
         return sum(int(layer.lost.sum()) for layer in self.layers)
 
     @property
@@ -154,15 +158,13 @@ def program_cells(
     after = state.copy()
     chosen = np.ones(shape, np.bool_) if mask is None else mask
     outcome = Outcome(np.zeros(shape, np.uint16), np.zeros(shape, np.uint8), np.zeros(shape, np.bool_))
-    smallest, largest = programming.amplitude_codes
-    driver = model.driver
+    written = tuple(Written(outcome.codes, outcome.pulses, outcome.failed))
+    rule = tuple(WriteRule(programming.tolerance_code, programming.tries, *programming.amplitude_codes))
+    driver, cells = model.driver, tuple(after.arrays)
 
     def rows(start: int) -> None:
-        program_rows(
-            start, min(start + _ROWS, model.inputs), targets, chosen, programming.tolerance_code, programming.tries,
-            smallest, largest, model.keys, model.constants, normal_table(), driver, *after.arrays,
-            outcome.codes, outcome.pulses, outcome.failed,
-        )  # fmt: skip
+        stop = min(start + _ROWS, model.inputs)
+        program_rows(start, stop, targets, chosen, rule, model.constants, driver, cells, written)
 
     for _ in in_order(rows, range(0, model.inputs, _ROWS), processors()):
         pass

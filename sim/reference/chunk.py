@@ -14,7 +14,8 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import ACTIVITIES, Result, Trace
 from spikeloom.sim.common.arguments import TraceKind
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.crossbar.array import CrossbarArray, RowSums
+from spikeloom.sim.crossbar.array import CrossbarArray
+from spikeloom.sim.crossbar.sums import RowSums
 from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_pixels, map_of_replicas
 from spikeloom.sim.reference.decision import Decision
 from spikeloom.sim.reference.encoder import encoder_of
@@ -41,6 +42,7 @@ class ChunkResult:
 
     @classmethod
     def empty(cls, chip: ProgrammedChip, count: int, trace: TraceKind) -> ChunkResult:
+        """Zeros for `count` images, with a trace of this kind."""
         shapes = chip.parameters.layers
         neurons = tuple(shape.neurons for shape in shapes)
         kept = None
@@ -65,6 +67,7 @@ class ChunkResult:
         )
 
     def result(self, ids: NDArray[np.int64], drift: DriftSnapshot | None) -> Result:
+        """The result of these images, whose numbers are `ids`, int64 [images]."""
         return Result(
             classes=self.classes,
             steps=self.steps,

@@ -37,9 +37,15 @@ class Settings(Protocol):
     """What a decision depends on: a `sim.chip.programmed_chip.ProgrammedChip`, or a network in real numbers."""
 
     @property
-    def rule(self) -> Rule: ...
+    def rule(self) -> Rule:
+        """The decision rule."""
+        ...
+
     @property
-    def t_max(self) -> int: ...
+    def t_max(self) -> int:
+        """Most steps of an image."""
+        ...
+
     def setting(self, name: str) -> float:
         """A register of the rule, in the unit of the scores."""
         ...
@@ -92,6 +98,7 @@ class Fixed(Decider):
     """Ends none before t_max."""
 
     def ends(self, standing: Standing, live: NDArray[np.intp], step: int) -> NDArray[np.bool_]:
+        """None, bool [live]."""
         return np.zeros(len(live), bool)
 
 
@@ -99,6 +106,7 @@ class WinnerK(Decider):
     """Ends an image at a margin of k."""
 
     def ends(self, standing: Standing, live: NDArray[np.intp], step: int) -> NDArray[np.bool_]:
+        """Those whose margin is at least k, bool [live]."""
         return leads_by(standing.margins, self.settings.setting(K.name))
 
 

@@ -110,6 +110,7 @@ class PhaseEncoder(Encoder):
     """A bit of the pixel a phase, MSB first."""
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        """The bit of this phase of every pixel; 0 in phases past the eighth."""
         phase = (step - 1) % self.phases
         if phase >= 8:
             return np.zeros((len(live), self.pixels.shape[1]), np.uint8)
@@ -126,6 +127,7 @@ class RateEncoder(Encoder):
         self._table = _lane_table(chip.parameters.encoder_lanes)
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        """One random spike per pixel, with probability (pixel + its top bit) / 256."""
         out = np.empty((len(live), self.pixels.shape[1]), np.uint8)
         _rate_step(self.pixels, live, self._state, self._table, self.spike, out)
         return out
@@ -139,6 +141,7 @@ class EvenEncoder(Encoder):
         self._accumulators = np.full(self.pixels.shape, chip.even_start, np.int16)
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        """A spike where the sum of the pixel so far reaches 255."""
         out = np.empty((len(live), self.pixels.shape[1]), np.uint8)
         _even_step(self.pixels, live, self._accumulators, self.spike, out)
         return out
@@ -148,6 +151,7 @@ class AnalogEncoder(Encoder):
     """The pixels themselves."""
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        """The pixels, in every step."""
         return self.pixels[live]
 
 

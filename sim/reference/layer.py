@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from spikeloom.sim.chip.programmed_chip import ProgrammedLayer
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.crossbar.array import CrossbarArray, RowSums
+from spikeloom.sim.crossbar.array import CrossbarArray
+from spikeloom.sim.crossbar.sums import RowSums
 from spikeloom.sim.crossbar.windows import LayerWindows, MapLists
 from spikeloom.sim.reference.neuron import NeuronLayer
 

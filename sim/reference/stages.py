@@ -13,7 +13,7 @@ a starts an image at 0, v at the stage's `start`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,21 @@ class StageRun(Protocol):
         ...
 
 
+class _Shape(NamedTuple):
+    """Windows in each direction, channels, a window's inputs in each direction, and inputs of a line of the map."""
+
+    height: int
+    width: int
+    channels: int
+    kernel_y: int
+    kernel_x: int
+    line: int
+
+
 @kernel(nogil=True)
-def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, line, shift, out):  # type: ignore[no-untyped-def]
+def _max_step(codes, live, sums, windows, shift, out):  # type: ignore[no-untyped-def]
     """One step; codes uint8 [live, inputs], sums int32 [images, inputs], out uint8 [live, outputs]."""
+    height, width, channels, kernel_y, kernel_x, line = windows
     best, length = np.empty(channels, np.int32), np.uint64(channels)
     for b in range(codes.shape[0]):
         chip = live[b]
@@ -61,8 +73,9 @@ def _max_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, li
 
 
 @kernel(nogil=True)
-def _average_step(codes, live, sums, height, width, channels, kernel_y, kernel_x, line, shift, out):  # type: ignore[no-untyped-def]
+def _average_step(codes, live, sums, windows, shift, out):  # type: ignore[no-untyped-def]
     """One step; codes uint8 [live, inputs], sums int32 [images, outputs], out uint8 [live, outputs]."""
+    height, width, channels, kernel_y, kernel_x, line = windows
     threshold = np.int32((kernel_y * kernel_x) << shift)
     count = np.empty(channels, np.int32)
     for b in range(codes.shape[0]):
@@ -89,7 +102,7 @@ class _Windows:
     def __init__(self, stage: PoolStage, source: MapShape, sums: NDArray[np.int32]) -> None:
         height, width = stage.window.outputs(source)
         self._sums = sums
-        self._shape = (height, width, source.channels, *stage.window.kernel, source.width)
+        self._shape = tuple(_Shape(height, width, source.channels, *stage.window.kernel, source.width))
         self._size = height * width * source.channels
 
 
@@ -102,7 +115,7 @@ class MaxPool(_Windows):
 
     def step(self, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
         out = np.empty((len(live), self._size), np.uint8)
-        _max_step(maps[0], live, self._sums, *self._shape, shift, out)
+        _max_step(maps[0], live, self._sums, self._shape, shift, out)
         return out
 
 
@@ -116,7 +129,7 @@ class AveragePool(_Windows):
 
     def step(self, maps: Sequence[NDArray[np.uint8]], live: NDArray[np.int64], shift: int) -> NDArray[np.uint8]:
         out = np.empty((len(live), self._size), np.uint8)
-        _average_step(maps[0], live, self._sums, *self._shape, shift, out)
+        _average_step(maps[0], live, self._sums, self._shape, shift, out)
         return out
 
 

@@ -158,7 +158,8 @@ def _check_number(name: str, value: Any, count: int, what: str) -> None:
 def _one(axes: Axes | None, width: float, height: float) -> Axes:
     """The axes to draw into: those given, or those of a new figure of this size, inches."""
     if axes is None:
-        return _new(width, height, 1, 1)[0]
+        drawn: Axes = _new(width, height, 1, 1)[0]
+        return drawn
     if not isinstance(axes, Axes):
         raise ArgumentTypeError(f"axes must be matplotlib axes, as plt.subplots() gives, not {type(axes).__name__}")
     return axes

@@ -91,6 +91,7 @@ class Commands(TyperGroup):
     """
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command; warnings are lines, and signals end it in order."""
         try:
             with ends_in_order(), _warnings_as_lines():
                 return super().invoke(ctx)

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.flow.flow import Flow
 
-__all__ = ["DataSet", "Images", "TestImages", "check_data", "how_many", "images_asked", "images_for", "run_images"]
+__all__ = [
+    "ASKED",
+    "DataSet",
+    "Images",
+    "TestImages",
+    "check_data",
+    "how_many",
+    "images_asked",
+    "images_for",
+    "run_images",
+]
 
 Images = Annotated[
     list[str] | None,
@@ -41,6 +51,9 @@ BUILT_IN = tuple(kind.name for kind in DATA_SETS.built_in())
 DataSet = Annotated[
     str | None, typer.Option("--data-set", metavar="NAME", help=f"Test images of a data set: {', '.join(BUILT_IN)}.")
 ]
+
+ASKED = "[cosim] images"
+"""Where the number of images comes from that no option gives."""
 
 
 def check_data(data_set: str | None, data: Path | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -136,6 +137,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
 
 
 def print_table(title: str, rows: dict[str, Any]) -> None:
+    """Print a table of two columns, names and values."""
     table = Table(title=title, box=None, show_header=False, title_justify="left", title_style="bold")
     table.add_column(style="dim")
     table.add_column(justify="right", overflow="fold")
@@ -145,4 +147,10 @@ def print_table(title: str, rows: dict[str, Any]) -> None:
 
 
 def print_json(values: Any) -> None:
-    typer.echo(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print values as JSON; characters that standard output does not have are escapes, NaN and infinity are refused."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(values, indent=2, allow_nan=False)
+    typer.echo(text)

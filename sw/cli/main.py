@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,20 +25,19 @@ from spikeloom.sw.cli.command import (
     Run,
     RunOrChip,
     Set,
-    Simulator,
     check_data,
     check_no_energy,
     chip_and_images,
     chip_only,
     folder,
     is_chip,
-    settings_of_chip,
     settings_of_nir,
-    settings_of_run,
     with_cosim,
 )
-from spikeloom.sw.cli.command_images import DataSet, Images, how_many, images_asked, images_for, run_images
-from spikeloom.sw.cli.console import bar, print_json, print_summary, print_table, shown
+from spikeloom.sw.cli.command_images import ASKED, DataSet, Images, how_many, images_asked, run_images
+from spikeloom.sw.cli.console import print_json, print_summary, shown
+from spikeloom.sw.cli.cosim import EPILOG as COSIM_EPILOG
+from spikeloom.sw.cli.cosim import cosim
 from spikeloom.sw.cli.diagnose import EPILOG as DIAGNOSE_EPILOG
 from spikeloom.sw.cli.diagnose import diagnose
 from spikeloom.sw.cli.examples import EPILOG as EXAMPLES_EPILOG
@@ -46,7 +47,7 @@ from spikeloom.sw.cli.lifetime import lifetime
 from spikeloom.sw.cli.paper import EPILOG as PAPER_EPILOG
 from spikeloom.sw.cli.paper import paper
 from spikeloom.sw.common.ending import leave
-from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
+from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError
 from spikeloom.sw.common.files import writable_folder, write_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import changed
@@ -56,12 +57,6 @@ if TYPE_CHECKING:
     from spikeloom.sw.flow.flow import Flow
 
 __all__ = ["app", "main"]
-
-_WAVES = "waves"
-"""Folder of waveforms, in that of the run."""
-
-_ASKED = "[cosim] images"
-"""Where the number of images comes from that no option gives."""
 
 app = typer.Typer(
     cls=Commands,
@@ -76,7 +71,13 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point of the command. After a signal the process ends without unloading its libraries, which takes time."""
+    """Entry point of the command. After a signal the process ends without unloading its libraries, which takes time.
+
+    Characters that the terminal does not have are printed as question marks.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except SystemExit as ended:
@@ -167,7 +168,7 @@ def run(
     given = with_cosim(given, images=images, settings=settings)
     flow = _run_flow(given, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
     if stop not in before:
-        how_many(run_images(flow), given.cosim.images, _ASKED if images is None else "--images")
+        how_many(run_images(flow), given.cosim.images, ASKED if images is None else "--images")
 
 
 @app.command(epilog="Examples: spikeloom verilog digits -o build/rtl · spikeloom verilog mine.loom -o build/rtl")
@@ -268,102 +269,7 @@ def nir(
         Console().print(f"{len(chip.programmed.layers)} layers in {output}", soft_wrap=True, highlight=False)
 
 
-@app.command(
-    epilog="Examples: spikeloom cosim digits --images 50 · spikeloom cosim mine.loom --images mine.npz --images 20 · "
-    "spikeloom cosim tiny --images 2 --waves · spikeloom cosim programming --through-bus"
-)
-def cosim(
-    source: RunOrChip,
-    images: Images = None,
-    simulator: Annotated[Simulator | None, typer.Option("--simulator", help="Which simulator.")] = None,
-    waves: Annotated[bool, typer.Option("--waves", help="Record waveforms of the traced images.")] = False,
-    trace_images: Annotated[
-        int | None,
-        typer.Option("--trace-images", metavar="N", help="Number of images of which every membrane is compared."),
-    ] = None,
-    through_bus: Annotated[
-        bool,
-        typer.Option("--through-bus", help="Load, program and read the chip over its host buses, images back to back."),
-    ] = False,
-    data: Data = None,
-    data_set: DataSet = None,
-    output: Output = None,
-    changes: Set = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Run test images through the Verilog and compare them with the reference, bit for bit.
-
-    A weight image is tested on the data set that it was made for; one that was made for none needs --data-set or
-    --images FILE.npz.
-    """
-    from spikeloom.sim.cosim.tools import check_simulator
-    from spikeloom.sw.flow.run_folder import load_chip
-    from spikeloom.sw.flow.steps import make_flow
-    from spikeloom.sw.verify.chunks import cosimulate
-
-    asked, file = images_asked(images, data_set, changes)
-    check_no_energy(source, changes)
-    if is_chip(source):
-        import spikeloom
-
-        chip, flow = spikeloom.load(source), None
-        chip.config = settings_of_chip(chip.config, changes, ("cosim",))
-        settings = with_cosim(chip.config, asked, simulator, waves, trace_images, through_bus, changes, file)
-        if output is not None and not settings.cosim.waves:
-            raise ConfigError(
-                "--output",
-                [
-                    "it would have no effect: only the waves of a weight image are written; give --waves, or leave "
-                    "it out"
-                ],
-            )
-        place = output if output is not None else Path("build") / Path(source).stem
-        if settings.cosim.waves:
-            writable_folder(place / _WAVES, "folder of the waves")
-    else:
-        config = settings_of_run(Config.load(source), changes, ("cosim", "data"))
-        check_data(config.data.set, data)
-        settings = with_cosim(config, asked, simulator, waves, trace_images, through_bus, changes, file)
-        check_simulator(settings.cosim.simulator)  # before the training, not after it
-        flow = make_flow(settings, output, data=data)
-        if settings.cosim.waves:
-            writable_folder(flow.folder / _WAVES, "folder of the waves")
-        with shown(flow, as_json):
-            flow.run(stop="convert")
-        chip, place = load_chip(flow), flow.folder
-    tests = images_for(chip, source, flow, data, data_set, file)
-    count = how_many(tests, settings.cosim.images, _ASKED if asked is None else "--images")
-    if trace_images is not None and trace_images > count:
-        warn(f"--trace-images {trace_images} is more than the images that are run: all {count} are traced")
-    with bar(as_json) as advance:
-        result, comparison = cosimulate(
-            chip.programmed,
-            tests.images[:count],
-            simulator=settings.cosim.simulator,
-            trace_images=settings.cosim.traced,
-            waves=place / _WAVES if settings.cosim.waves else None,
-            through_bus=settings.cosim.through_bus,
-            progress=lambda done, total: advance("cosim", done, total, "images"),
-        )
-    cycles = None if result.cycles is None else float(result.cycles.mean())
-    summary = {
-        **comparison,
-        "measured_on": tests.measured_on.facts(len(result)),
-        "accuracy": None if tests.labels is None else result.accuracy(tests.labels[: len(result)]),
-        "steps_mean": float(result.steps.mean()),
-        "cycles_mean": cycles,
-        "waves": str(place / _WAVES) if settings.cosim.waves else None,
-    }
-    if as_json:
-        print_json(summary)
-    else:
-        known = summary["accuracy"]
-        shares = {"measured_on": images_in_words(summary["measured_on"])}
-        shares["accuracy"] = "not known without labels" if known is None else f"{100 * known:.2f} %"
-        bus = summary.pop("through_bus") or {}
-        rows = {**summary, **shares, **{f"bus, {name}": value for name, value in bus.items()}}
-        print_table("co-simulation", {key: value for key, value in rows.items() if value is not None})
+app.command(epilog=COSIM_EPILOG)(cosim)
 
 
 @app.command(epilog="Example: spikeloom report digits")

@@ -146,14 +146,15 @@ def _cell(text: str) -> str:
 def _allowed(field: FieldInfo) -> str:
     if field.annotation is not bool and choices_of(field):
         return ", ".join(f'`"{value}"`' for value in choices_of(field))
-    if field.annotation == float | Literal["auto"]:
+    annotation: Any = field.annotation
+    if annotation == float | Literal["auto"]:
         return '`"auto"`, or number > 0, <= 1'
-    if field.annotation == int | Literal["auto"]:
+    if annotation == int | Literal["auto"]:
         return '`"auto"`, or whole number >= 0'
     if get_origin(field.annotation) is UnionType:
         return "whole number >= 1, or list of them"
     unit = unit_of(field)
-    if field.annotation == Interval and unit is not None:
+    if annotation == Interval and unit is not None:
         return f"number >= 0, or list [low, typical, high]; usual {unit.usual}"
     if get_origin(field.annotation) is tuple:
         return "list of whole numbers >= 1, <= 32768"

@@ -29,9 +29,11 @@ class Cifar10(DataSetKind):
     files = (SourceFile(_ARCHIVE, "c32a1d4ab5d03f1284b67883e8d87530"),)
 
     def complete(self, folder: Path) -> bool:
+        """Whether the archive, or what it holds, is in the folder."""
         return (folder / _ARCHIVE).exists() or _unpacked(folder) is not None
 
     def read(self, folder: Path) -> Dataset:
+        """The data set, from the archive or what it holds."""
         place = _unpacked(folder)
         if place is not None:
             parts = [read_file(place / file, bytes) for file in _FILES]

@@ -36,7 +36,8 @@ class Dataset:
 
     @property
     def inputs(self) -> int:
-        return self.train_images.shape[1]
+        """Pixels of an image, all channels."""
+        return int(self.train_images.shape[1])
 
     def split(self, validation: int) -> tuple[Dataset, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
         """The data set without its last `validation` training images, and those images with their labels.

@@ -42,6 +42,7 @@ class Mnist(DataSetKind):
     )
 
     def read(self, folder: Path) -> Dataset:
+        """The data set, from the four IDX files."""
         arrays = [_idx(folder / file) for file in _FILES]
         for images, labels, file in ((arrays[0], arrays[1], _FILES[1]), (arrays[2], arrays[3], _FILES[3])):
             if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):

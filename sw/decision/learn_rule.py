@@ -16,7 +16,7 @@ from spikeloom.hw.params.parameters import Rule
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.lifetime.search import frozen
-from spikeloom.sw.config.sections import LearningSection
+from spikeloom.sw.config.search_sections import LearningSection
 from spikeloom.sw.decision.q_learning import Learning, Strategy, learn_strategy
 from spikeloom.sw.decision.trajectories import Rewards, Search, record_trajectories, search_k
 

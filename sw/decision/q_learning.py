@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,6 +161,16 @@ def learn_strategy(
     counts: list[int] = []
     epsilons: list[float] = []
     epsilon, shown, settled = learning.epsilon, 0, 0
+    rule = _Rule(
+        factor=learning.epsilon_factor,
+        least=learning.epsilon_min,
+        rate=learning.rate,
+        halves_at=learning.rate_halves_at,
+        discount=rewards.discount,
+        correct=rewards.correct,
+        wrong=rewards.wrong,
+        step=rewards.step,
+    )
     waiting = np.empty(0, np.int64)
     converged = False
     while shown < learning.max_images and not converged:
@@ -167,11 +178,7 @@ def learn_strategy(
         while len(waiting) < count:
             waiting = np.concatenate([waiting, rng.permutation(len(trajectories))])
         total = np.zeros(table.shape)
-        epsilon = _show(
-            waiting[:count], first, right, table, visits, total, rng, epsilon,
-            learning.epsilon_factor, learning.epsilon_min, learning.rate, learning.rate_halves_at,
-            rewards.discount, rewards.correct, rewards.wrong, rewards.step,
-        )  # fmt: skip
+        epsilon = _show(waiting[:count], first, right, table, visits, total, rng, epsilon, rule)
         waiting = waiting[count:]
         shown += count
         history.append(total / count)
@@ -218,6 +225,19 @@ def _agree(now: NDArray[np.float64], before: NDArray[np.float64], tolerance: flo
     return bool(np.abs(now[rows] - before[rows]).max() <= tolerance)
 
 
+class _Rule(NamedTuple):
+    """What learning goes by: how epsilon falls and its least, the rate and how it falls, and the rewards."""
+
+    factor: float
+    least: float
+    rate: float
+    halves_at: int
+    discount: float
+    correct: float
+    wrong: float
+    step: float
+
+
 @kernel(nogil=True)
 def _update(table, visits, state, action, target, rate, halves_at):  # type: ignore[no-untyped-def]
     """Equation 4 for one state and action, in place."""
@@ -229,10 +249,13 @@ def _update(table, visits, state, action, target, rate, halves_at):  # type: ign
 
 @kernel(nogil=True)
 def _show(  # type: ignore[no-untyped-def]
-    order, first, right, table, visits, total, rng, epsilon, factor, least, rate, halves_at, discount, correct, wrong,
-    step,
-):  # fmt: skip
-    """Show images in this order; table, visits and total (sum of the table after every image) in place; epsilon."""
+    order, first, right, table, visits, total, rng, epsilon, rule
+):
+    """Show images in this order; table, visits and total (sum of the table after every image) in place; epsilon.
+
+    rule : a `_Rule`
+    """
+    factor, least, rate, halves_at, discount, correct, wrong, step = rule
     t_max, levels = right.shape[1], first.shape[1]
     for image in order:
         state, now, stopped = 0, 0, False

@@ -90,7 +90,7 @@ class Trajectories:
     @property
     def t_max(self) -> int:
         """Steps recorded."""
-        return self.leads.shape[1]
+        return int(self.leads.shape[1])
 
     @property
     def levels(self) -> int:

@@ -79,7 +79,8 @@ class LayerMeasures:
     @property
     def silent(self) -> NDArray[np.bool_]:
         """Columns that never fired, bool [columns]."""
-        return self.counts.fired == 0
+        silent: NDArray[np.bool_] = self.counts.fired == 0
+        return silent
 
     @cached_property
     def bias_ratio(self) -> float:

@@ -31,7 +31,7 @@ _SIGMAS = 3.0
 
 def explained_by_chance(fewer: int, more: int) -> bool:
     """Whether `more` images of one kind than of the other, such as lost and won, may be chance (McNemar's test)."""
-    return more - fewer <= _SIGMAS * np.sqrt(fewer + more)
+    return bool(more - fewer <= _SIGMAS * np.sqrt(fewer + more))
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Fall:
 
     @property
     def loss(self) -> float:
+        """Accuracy lost at the stage, 0 .. 1; negative for a gain."""
         return self.before - self.after
 
 
@@ -110,7 +111,8 @@ class Stages:
 
     def right(self, classes: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Images of which these classes, [images], are the true ones, bool [images]."""
-        return classes == self.truth
+        right: NDArray[np.bool_] = classes == self.truth
+        return right
 
     def table(self) -> tuple[tuple[str, float, float | None], ...]:
         """(stage, agreement with the first stage, accuracy or None) of the stages that were run; the last is "chip" if

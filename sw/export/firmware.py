@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.host.register_map import build_id, layer_byte_address, program_target_byte_address, unit_byte_address
 from spikeloom.hw.interfaces.activity import COUNTERS
+from spikeloom.hw.interfaces.layouts import pack
+from spikeloom.hw.interfaces.programming_port import START_WORD, TARGET_WORD
 from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import register_writes
@@ -60,7 +62,13 @@ def programming_writes(chip: ProgrammedChip) -> list[Write]:
 
 def _layer_programming(chip: ProgrammedChip, index: int) -> Iterator[Write]:
     p, layer = chip.parameters.layers[index], chip.layers[index]
-    targets = (layer.positive.astype(np.int64) | layer.negative.astype(np.int64) << 16) * CODES_PER_LEVEL
+    targets = pack(
+        TARGET_WORD,
+        {
+            "p": layer.positive.astype(np.int64) * CODES_PER_LEVEL,
+            "n": layer.negative.astype(np.int64) * CODES_PER_LEVEL,
+        },
+    )
     start = layer_byte_address(index, "program_start")
     for group in range(p.groups):
         columns = range(group * p.lanes, min((group + 1) * p.lanes, p.outputs))
@@ -69,7 +77,7 @@ def _layer_programming(chip: ProgrammedChip, index: int) -> Iterator[Write]:
                 for tile, place in enumerate(range(row, p.inputs, p.tile_rows)):
                     address = program_target_byte_address(index, lane * p.row_tiles + tile)
                     yield address, int(targets[place, column])
-            yield start, group << 16 | row
+            yield start, pack(START_WORD, {"row": row, "group": group})
 
 
 def load_writes(chip: ProgrammedChip, programming: bool = False) -> list[Write]:

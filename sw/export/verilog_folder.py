@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.export.verilog import CHIP_NAME, export_verilog
+from spikeloom.hw.interfaces.layouts import pack
+from spikeloom.hw.interfaces.streams import load_layout
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import check_kinds, register_writes
 from spikeloom.sw.compiler.compiled import Compiled
@@ -53,7 +55,10 @@ def level_lines(levels: NDArray[np.uint8]) -> str:
 
 def load_lines(programmed: ProgrammedChip) -> str:
     """Register writes for $readmemh, in order: 14 hex digits per line, data (32 bits) above address (24 bits)."""
-    return "".join(f"{(value & 0xFFFFFFFF) << 24 | address:014x}\n" for address, value in register_writes(programmed))
+    layout = load_layout()
+    digits = layout.size // 4
+    words = (pack(layout, {"address": address, "data": value}) for address, value in register_writes(programmed))
+    return "".join(f"{word:0{digits}x}\n" for word in words)
 
 
 def _readme(programmed: ProgrammedChip, names: list[str], origin: str) -> str:

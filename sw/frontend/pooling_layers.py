@@ -79,7 +79,8 @@ class AdaptiveAverage(LayerKind):
 
 def pooling_module(word: str) -> type[nn.Module]:
     """The module that a value of [train] pooling stands for."""
-    return next(kind.modules[0] for kind in KINDS if isinstance(kind, _Pooling) and kind.word == word)
+    module: type[nn.Module] = next(k.modules[0] for k in KINDS if isinstance(k, _Pooling) and k.word == word)
+    return module
 
 
 def _adaptive(build: GraphBuilder, name: str, where: str, x: Value, sizes: Any) -> Value:

@@ -74,6 +74,7 @@ class Importer:
         self._input: torch.fx.Node | None = None
 
     def run(self) -> Graph:
+        """The graph of the traced model; raises `UnsupportedError` for what the chip cannot do."""
         for node in self.graph.nodes:
             if node.op == "placeholder":
                 if self._input is not None:

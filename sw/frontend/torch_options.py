@@ -17,7 +17,8 @@ __all__ = ["adaptive_sizes", "array", "check_flatten", "check_pool", "conv_paddi
 
 def array(tensor: torch.Tensor) -> NDArray[np.float64]:
     """A parameter's numbers."""
-    return tensor.detach().to(torch.float64).cpu().numpy()
+    numbers: NDArray[np.float64] = tensor.detach().to(torch.float64).cpu().numpy()
+    return numbers
 
 
 def optional(tensor: torch.Tensor | None) -> NDArray[np.float64] | None:

@@ -8,19 +8,20 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
-from spikeloom.sim.common.arguments import TraceKind, check_switch, check_trace
 from spikeloom.sim.cosim.host.bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
 from spikeloom.sim.cosim.host.link import HostLink, command
 from spikeloom.sim.cosim.host.simulator import build_host_simulator
 from spikeloom.sim.cosim.macro_model import fresh_models, programmed_models, read_drift, save_models
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.cosim.tools import SimulationError
-from spikeloom.sim.cosim.waves import check_folder, gtkw_text, wave_file
+from spikeloom.sim.cosim.waves import gtkw_text, wave_file
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
 from spikeloom.sim.programming.cells import CELL_FIELDS, CellState
 from spikeloom.sw.common.errors import SpikeLoomError
@@ -41,12 +42,9 @@ class CosimTransport(Transport):
     ----------
     chip : its hardware and devices; weights and registers are not looked at, but for the gain shifts, which are
         parameters of the simulated arrays
-    simulator : `verilator` or `icarus`
-    stalls : random pauses on every channel; the same in every run
-    trace : "none", "spikes" or "full": what `record.txt` keeps of every image
-    waves : record waveforms, beside a grouped `waves.gtkw`; needs `folder`
-    folder : where the simulation runs, emptied first; a temporary one if not given
-    quick : build without the C++ compiler's optimisation
+    options, changes : a `CosimOptions`, of which fields may be given by name: `simulator`; `stalls`, the same in every
+        run; `trace`, what `record.txt` keeps of every image; `waves`, which needs `folder`; `folder`, where the
+        simulation runs, emptied first; `quick`
     patience_s : longest time without an answer
     stop : set by another thread, it ends the simulation
 
@@ -58,31 +56,25 @@ class CosimTransport(Transport):
     def __init__(
         self,
         chip: ProgrammedChip,
+        options: CosimOptions | None = None,
         *,
-        simulator: str = "verilator",
-        stalls: bool = False,
-        trace: TraceKind = "none",
-        waves: bool = False,
-        folder: Path | str | None = None,
-        quick: bool = False,
         patience_s: float = 600.0,
         stop: threading.Event | None = None,
+        **changes: Any,
     ) -> None:
-        check_trace(trace)
-        for name, value in (("stalls", stalls), ("waves", waves), ("quick", quick)):
-            check_switch(name, value)
-        check_folder(waves, folder)
-        place = None if folder is None else writable_folder(folder, "simulation folder")
-        built = build_host_simulator(chip, simulator, waves=waves, quick=quick)
-        self._temporary = folder is None
+        options = CosimOptions.of(options, changes)
+        place = None if options.folder is None else writable_folder(options.folder, "simulation folder")
+        built = build_host_simulator(chip, options.simulator, waves=options.waves, quick=bool(options.quick))
+        self._temporary = place is None
         self.folder = Path(tempfile.mkdtemp(prefix="spikeloom-host-")) if place is None else place.resolve()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        if waves:
-            save = gtkw_text(chip.parameters, wave_file(simulator), through_bus=True)
+        if options.waves:
+            save = gtkw_text(chip.parameters, wave_file(options.simulator), through_bus=True)
             (self.folder / "waves.gtkw").write_text(save)
         save_models(self.folder, fresh_models(chip))
-        plusargs = ["+stalls"] * stalls + ["+record"] * (trace == "spikes") + ["+membranes"] * (trace == "full")
+        recorded = ["+membranes" if options.membranes else "+record"] if options.trace != "none" else []
+        plusargs = ["+stalls"] * options.stalls + recorded
         self._link: HostLink | None = HostLink(built, self.folder, plusargs, patience_s=patience_s, stop=stop)
         self._layers = len(chip.layers)
         self._chip = chip
@@ -109,6 +101,7 @@ class CosimTransport(Transport):
             raise TransportClosed(str(error)) from None
 
     def execute(self, table: Accesses) -> Answers:
+        """Carry out accesses over the simulated bus."""
         answers = np.zeros(len(table), ANSWER)
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
@@ -126,6 +119,7 @@ class CosimTransport(Transport):
         return answers
 
     def send(self, frames: Frames) -> None:
+        """Send frames of images into the simulated stream."""
         count, words = frames.words.shape[:2]
         heads = np.zeros((count, 4), ">u4")
         heads[:, 0] = FRAME
@@ -137,6 +131,7 @@ class CosimTransport(Transport):
         self.frames_sent += count
 
     def receive(self, count: int, idle_cycles: int) -> list[tuple[int, list[int]]]:
+        """Up to `count` result frames; it gives up after so many idle cycles."""
         (line,) = self._exchange(command(RECEIVE, count, idle_cycles), 1)
         come = int(line.split()[1])
         frames = self.link.frames
@@ -144,12 +139,15 @@ class CosimTransport(Transport):
         return [(int(tag), [int(word, 16) for word in words]) for tag, *words in map(bytes.split, taken)]
 
     def wait(self, cycles: int) -> None:
+        """Let the simulated chip run for so many clock cycles."""
         self._exchange(command(WAIT, cycles), 1)
 
     def hardware_reset(self, cycles: int = 8) -> None:
+        """Hold the reset for so many clock cycles."""
         self._exchange(command(RESET, cycles), 1)
 
     def clock(self) -> int:
+        """Clock cycles since the simulation began."""
         (line,) = self._exchange(command(TIME), 1)
         return int(line.split()[1])
 

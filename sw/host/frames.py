@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.activity import COUNTERS
-from spikeloom.hw.interfaces.streams import SEED_BYTES, frame_words, seed_words
+from spikeloom.hw.interfaces.layouts import unpack
+from spikeloom.hw.interfaces.streams import RESULT_LAYOUT, SEED_BYTES, frame_words, seed_words
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -46,23 +47,20 @@ def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any
         raise HostError(f"The chip gave a result frame of {short[0]} words, but {length} are due")
     table = np.array([words[-length:] for words in frames], np.uint64).reshape(-1, length)
 
-    def part(words: NDArray[np.uint64], low: int, bits: int) -> NDArray[np.int64]:
-        return (words >> np.uint64(low) & np.uint64((1 << bits) - 1)).astype(np.int64)
-
     def halves(words: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return part(words, 0, 32), part(words, 32, 32)
+        low = words & np.uint64((1 << 32) - 1)
+        return low.astype(np.int64), (words >> np.uint64(32)).astype(np.int64)
 
-    answer = table[:, 0]
+    answer = unpack(RESULT_LAYOUT, table[:, 0].view(np.int64))
     cycles, gaps = halves(table[:, 1])
     counted = np.stack(halves(table[:, 2:]), axis=2).reshape(len(table), len(parameters.layers), 6)
     spikes, activity = from_counters(counted[:, :, : len(COUNTERS)])  # the last half of a layer's words is 0
-    margins = part(answer, 32, 32)
     return {
-        "classes": part(answer, 0, 15).astype(np.int32),
-        "overflow": part(answer, 15, 1).astype(bool),
-        "steps": part(answer, 16, 15).astype(np.int32),
-        "reasons": part(answer, 31, 1).astype(np.uint8),
-        "margins": margins - ((margins >> 31) << 32),
+        "classes": answer["winner"].astype(np.int32),
+        "overflow": answer["overflow"].astype(bool),
+        "steps": answer["steps"].astype(np.int32),
+        "reasons": answer["reason"].astype(np.uint8),
+        "margins": answer["margin"],
         "cycles": cycles,
         "gaps": gaps,
         "spikes": spikes,

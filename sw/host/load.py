@@ -15,6 +15,8 @@ from spikeloom.hw.host.register_map import (
     program_target_byte_address,
     unit_byte_address,
 )
+from spikeloom.hw.interfaces.layouts import pack, unpack
+from spikeloom.hw.interfaces.programming_port import RESULT_WORD, START_WORD, TARGET_WORD
 from spikeloom.hw.params.cycles import STALL
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -180,10 +182,10 @@ class LoadSession:
         rows = np.concatenate([rows for rows, _ in places])
         columns = np.concatenate([columns for _, columns in places])
         for side in range(2):
-            of_side = words[side::2]
-            outcome.codes[side, rows, columns] = of_side & 0x3FF
-            outcome.pulses[side, rows, columns] = of_side >> 16 & 0xFF
-            outcome.failed[side, rows, columns] = of_side >> 31
+            left = unpack(RESULT_WORD, words[side::2].astype(np.int64))
+            outcome.codes[side, rows, columns] = left["code"]
+            outcome.pulses[side, rows, columns] = left["pulses"]
+            outcome.failed[side, rows, columns] = left["failed"]
         tables.clear()
         places.clear()
 
@@ -205,14 +207,14 @@ def _starts(
         tiles = np.arange(-(-(p.inputs - row) // p.tile_rows))
         words = (lanes[:, None] * p.row_tiles + tiles).reshape(-1)
         rows, columns = np.tile(row + tiles * p.tile_rows, len(lanes)), np.repeat(group * p.lanes + lanes, len(tiles))
-        codes = targets[0, rows, columns].astype(np.int64) | targets[1, rows, columns].astype(np.int64) << 16
+        p_codes, n_codes = targets[:, rows, columns].astype(np.int64)
         yield (
             rows,
             columns,
             np.concatenate(
                 [
-                    accesses(WRITE, target + 4 * words, codes),
-                    accesses(WRITE, start, row | group << 16),
+                    accesses(WRITE, target + 4 * words, pack(TARGET_WORD, {"p": p_codes, "n": n_codes})),
+                    accesses(WRITE, start, pack(START_WORD, {"row": row, "group": group})),
                     accesses(INTERRUPT, cycles),
                     accesses(WRITE, events, programmed),
                     accesses(READ, (result + 8 * words[:, None] + [0, 4]).reshape(-1)),

@@ -9,11 +9,13 @@ from spikeloom.hw.host.register_map import (
     IDENTIFICATION,
     MAP_VERSION,
     UNIT_HOST_REGISTERS,
+    VERSION_WORD,
     HostRegister,
     build_id,
     layer_byte_address,
     unit_byte_address,
 )
+from spikeloom.hw.interfaces.layouts import unpack
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.host.errors import BusError, ForeignChipError
@@ -72,7 +74,8 @@ def identify(transport: Transport) -> tuple[int, int, int]:
             f"What answers is not a SpikeLoom chip: its identification is 0x{identification:08X}, "
             f"not 0x{IDENTIFICATION:08X}"
         )
-    major, minor, patch = version >> 16 & 0xFF, version >> 8 & 0xFF, version & 0xFF
+    parts = unpack(VERSION_WORD, version)
+    major, minor, patch = parts["major"], parts["minor"], parts["patch"]
     if major != MAP_VERSION[0] or minor < MAP_VERSION[1]:
         known = ".".join(map(str, MAP_VERSION))
         raise ForeignChipError(

@@ -76,6 +76,7 @@ class Linear(Node):
     __repr__ = short_repr
 
     def makes(self, shape: Shape) -> Shape:
+        """As many values as outputs."""
         return (len(self.bias),)
 
 
@@ -94,10 +95,12 @@ class Convolution(Node):
     __repr__ = short_repr
 
     def window(self, source: int) -> Window:
+        """The window of its kernel on map `source`."""
         kernel = (self.weight.shape[2], self.weight.shape[3])
         return Window(source=source, kernel=kernel, stride=self.stride, padding=self.padding)
 
     def makes(self, shape: Shape) -> Shape:
+        """Channels and positions of the outputs."""
         return (len(self.bias), *_positions(self.window(0), shape))
 
 
@@ -140,6 +143,7 @@ class Pooled(Node):
         return self.kernel[0] * self.kernel[1]
 
     def makes(self, shape: Shape) -> Shape:
+        """Channels as before, positions of the windows."""
         channels, *_ = (1, *shape)[-3:]
         return (channels, *_positions(Window(source=0, kernel=self.kernel, stride=self.kernel), shape))
 
@@ -179,6 +183,7 @@ class Flatten(Node):
     name: str
 
     def makes(self, shape: Shape) -> Shape:
+        """One axis."""
         return (math.prod(shape),)
 
 

@@ -78,6 +78,7 @@ class GraphBuilder:
         return Graph(image, tuple(self._nodes), tuple(self._sources), self._input_shape or (image.size,))
 
     def linear(self, name: str, place: str, x: Value, weight: Floats, bias: Floats | None) -> Value:
+        """A dense layer on a flat value, or on a map that is flattened."""
         outputs, inputs = weight.shape
         if not outputs or not inputs:
             raise UnsupportedError(f"{place} must have at least one input and one output, not {inputs} and {outputs}")
@@ -99,6 +100,7 @@ class GraphBuilder:
         stride: Pair,
         padding: Pair,
     ) -> Value:
+        """A convolution on maps."""
         x, shape = self._spatial(place, x)
         outputs, channels = weight.shape[:2]
         if not weight.size:
@@ -152,6 +154,7 @@ class GraphBuilder:
         return self.affine(name, place, x, scale, shift, maps)
 
     def rectifier(self, x: Value, rectifier: Rectifier) -> Value:
+        """A ReLU; refused on the pixels themselves."""
         if x.number == 0:
             raise UnsupportedError(
                 f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, so remove it"
@@ -159,6 +162,7 @@ class GraphBuilder:
         return self._add(rectifier, (x,), x.shape, self._map(x))
 
     def neurons(self, x: Value, node: Neurons) -> Value:
+        """Neurons of a NIR file."""
         node.gains(self._map(x))  # which refuses what does not fit
         return self._add(node, (x,), x.shape, self._map(x))
 
@@ -195,6 +199,7 @@ class GraphBuilder:
         return self._add_map(Subsample(name, stride, before, after), (x,), made)
 
     def add(self, name: str, place: str, a: Value, b: Value) -> Value:
+        """The sum of two values of one shape."""
         if a.shape is None or a.shape != b.shape:
             raise UnsupportedError(f"{place} adds {self._text(a)} and {self._text(b)}; both must be alike")
         if self._map(a) != self._map(b):

@@ -46,11 +46,12 @@ class SpikingLayer:
     @property
     def inputs(self) -> int:
         """Crossbar rows."""
-        return self.weight.shape[1]
+        return int(self.weight.shape[1])
 
     @property
     def outputs(self) -> int:
-        return self.weight.shape[0]
+        """Crossbar columns."""
+        return int(self.weight.shape[0])
 
     def planned(self, layer: int) -> CrossbarStage:
         """The stage of the plan, after so many layers."""
@@ -73,6 +74,7 @@ class MapUnit:
 
     @property
     def windows(self) -> tuple[Window, ...]:
+        """The windows that it reads."""
         return self.stage.windows
 
     @property
@@ -165,7 +167,8 @@ class Network:
 
     def classes(self, images: NDArray[np.uint8], batch: int = 0) -> NDArray[np.int64]:
         """Arg max of the last layer, int64 [images]."""
-        return np.argmax(self.outputs(images, batch), axis=1)
+        classes: NDArray[np.int64] = np.argmax(self.outputs(images, batch), axis=1)
+        return classes
 
     @property
     def batch(self) -> int:
@@ -186,4 +189,5 @@ def rectified(x: NDArray[np.floating], rectifier: Rectifier) -> NDArray[np.float
     if rectifier.levels:
         step = rectifier.clip / rectifier.levels
         x = np.floor(x / step + 0.5) * step
-    return np.clip(x, 0.0, rectifier.clip)
+    clipped: NDArray[np.floating] = np.clip(x, 0.0, rectifier.clip)
+    return clipped

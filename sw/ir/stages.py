@@ -120,10 +120,11 @@ def pool_blocks(values: NDArray[T], shape: MapShape, kernel: tuple[int, int]) ->
 
 def _mean(blocks: NDArray[np.floating]) -> NDArray[np.floating]:
     """Means over axis 3, added up one after another: NumPy's own order depends on the array's shape."""
-    total = blocks[:, :, :, 0].copy()
+    total: NDArray[np.floating] = blocks[:, :, :, 0].copy()
     for index in range(1, blocks.shape[3]):
         total += blocks[:, :, :, index]
-    return total / blocks.shape[3]
+    mean: NDArray[np.floating] = total / blocks.shape[3]
+    return mean
 
 
 @kernel(nogil=True)

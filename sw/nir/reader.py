@@ -208,7 +208,7 @@ class _Importer:
         names = [name for name, node in self.graph.nodes.items() if type(node).__name__ == kind]
         if len(names) != 1:
             raise UnsupportedError(f"The NIR graph has {len(names)} {kind} nodes; one is supported")
-        return names[0]
+        return str(names[0])
 
     def _order(self) -> list[str]:
         """Names in an order of work, as near to the file's as it goes; the Output last."""

@@ -92,6 +92,7 @@ class ConverterSums:
         return np.concatenate(self.parts, axis=1).reshape(len(self.parts[0]), -1, self.outputs)
 
     def begin(self, count: int) -> None:
+        """Begin the sums of `count` further images."""
         self.parts.append(np.zeros((max(1, len(self.shifts)), count, self.neurons), np.float32))
         self.weight = 0.0
 
@@ -147,7 +148,7 @@ class ConverterSums:
     def _code(self, current: NDArray[np.floating], shift: int) -> NDArray[np.floating]:
         """What the converter makes of a current, in the current's unit."""
         scale = np.float32(1 << shift)
-        code = np.rint(current / scale)
+        code: NDArray[np.floating] = np.rint(current / scale)
         np.clip(code, self.bottom, self.top, out=code)
         code *= scale
         return code

@@ -65,6 +65,7 @@ class Ranges:
 
     @cached_property
     def misfits(self) -> list[Misfits]:
+        """For each layer, how many currents need which gain shift."""
         return misfits(self.wide, self.images, self.adc_bits)
 
     @cached_property

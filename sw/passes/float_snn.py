@@ -175,12 +175,12 @@ class SpikingNetwork:
         """
         last = len(self.layers) - 1
         layer = self.layers[last]
-        currents = np.zeros((steps, count, len(layer.bias)), layer.dtype)
+        currents: NDArray[np.floating] = np.zeros((steps, count, len(layer.bias)), layer.dtype)
 
         def observe(number: int, step: int, maps: Maps) -> NDArray[np.floating] | None:
             if number == last:
-                currents[step - 1] = layer.sums(maps)
-                return currents[step - 1]
+                currents[step - 1] = last_sums = layer.sums(maps)
+                return last_sums
             if number or first is None:
                 return None
             if len(first) < step:

@@ -79,6 +79,7 @@ class Folder:
         self.stages: list[SpikingLayer | MapUnit] = []
 
     def run(self) -> Network:
+        """The network of layers and poolings that the chip has."""
         for number, (node, sources) in enumerate(zip(self.graph.nodes, self.graph.sources, strict=True), 1):
             value = self._value(node, tuple(self.values[source] for source in sources))
             readers = self.graph.readers(number)
@@ -111,12 +112,15 @@ class Folder:
         return True
 
     def linear(self, node: Linear, x: SpikeSource | PendingLayer) -> PendingLayer:
+        """A layer whose rows are all values of `x`."""
         return weighted(node, self._unweighted(node, x))
 
     def convolution(self, node: Convolution, x: SpikeSource | PendingLayer) -> PendingLayer:
+        """A layer whose rows are windows of `x`."""
         return convolved(node, self._unweighted(node, x))
 
     def affine(self, node: Affine, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+        """Scale and shift of each channel, folded into the layer before, or kept for the one behind."""
         if isinstance(x, PendingLayer):
             return x.scaled(node)
         if x.map == 0 and self.input != self.graph.input:
@@ -124,18 +128,22 @@ class Folder:
         return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
 
     def add(self, node: Add, *given: SpikeSource | PendingLayer) -> PendingLayer:
+        """One layer of the rows of both."""
         a, b = (_currents(x, node.name) for x in given)
         return a.joined(b, node.name)
 
     def flatten(self, node: Flatten, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+        """`x` as it is: rows of dense layers follow the order of its map."""
         return x
 
     def neurons(self, node: Neurons, x: SpikeSource | PendingLayer) -> SpikeSource:
+        """The neurons that are given, as those of the layer."""
         gains = node.gains(x.shape)
         scaled = _currents(x, node.name).scaled(Affine(node.name, gains, np.zeros_like(gains)))
         return self._fire(scaled, Rectifier(node.name))
 
     def subsample(self, node: Subsample, x: SpikeSource | PendingLayer) -> PendingLayer:
+        """Every stride-th position of the layer before, with channels of zeros around."""
         height, width = (-(-n // s) for n, s in zip((x.shape.height, x.shape.width), node.stride, strict=True))
         channels = x.shape.channels + node.before + node.after
         return _currents(x, node.name).subsampled(node, MapShape(channels=channels, height=height, width=width))
@@ -149,6 +157,7 @@ class Folder:
         return x
 
     def rectifier(self, node: Rectifier, x: SpikeSource | PendingLayer) -> SpikeSource:
+        """Neurons behind the sums of a layer; a further ReLU that changes nothing is left out."""
         if isinstance(x, PendingLayer):
             return self._fire(x, node)
         if x.affine is not None:
@@ -182,6 +191,7 @@ class Folder:
         return spikes
 
     def average(self, node: AveragePool, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+        """An average pooling of spikes, or one folded into the weights before or behind it."""
         shape = _pooled_shape(x.shape, node.kernel)
         if isinstance(x, PendingLayer):
             return x.averaged(node, shape)
@@ -191,6 +201,7 @@ class Folder:
         return self._pool_unit(node, AveragePoolStage, x)
 
     def largest(self, node: MaxPool, x: SpikeSource | PendingLayer) -> SpikeSource | PendingLayer:
+        """A max pooling of spikes, or one that waits for the layer's neurons."""
         if isinstance(x, PendingLayer):
             pools = (*x.pools, (node.name, node.kernel))
             return replace(x, pools=pools, shape=_pooled_shape(x.shape, node.kernel))

@@ -144,6 +144,7 @@ def weighted(node: Linear, x: SpikeSource) -> PendingLayer:
 
 
 def convolved(node: Convolution, x: SpikeSource) -> PendingLayer:
+    """The layer that a convolution makes of a map."""
     window = node.window(x.map)
     rows = node.weight.transpose(0, 2, 3, 1).reshape(len(node.bias), -1)
     height, width = window.outputs(x.shape)

@@ -47,6 +47,7 @@ class OutputChoice:
 
     @property
     def cost(self) -> float:
+        """Share of images that differ from the network, and steps, weighed by STEP_COST."""
         return 1.0 - self.agreement + STEP_COST * self.steps
 
 

@@ -93,6 +93,7 @@ class ChipLoss:
         self._arrays: tuple[CrossbarArray, ...] = build_arrays(self._wide)
 
     def __call__(self, factors: Factors) -> Cost:
+        """Cost with these factors, by the integer reference."""
         scaled = scale_chip(self._wide, factors)
         same = scaled.parameters == self._wide.parameters
         result = run_reference(scaled, self.batch.images, self.batch.ids, arrays=self._arrays if same else None)
@@ -124,6 +125,7 @@ class FloatLoss:
         self.batch = _Batch.drawn(chip, images, labels, batch, seed)
 
     def __call__(self, factors: Factors) -> Cost:
+        """Cost with these factors, by the network in real numbers."""
         spiking: SpikingNetwork = spiking_network(self.chip, scale_network(self.network, factors))
         spikes = np.zeros(len(self.chip.layers))  # those of all replicas at the first
         firsts = [stage.layer for _, stage in self.chip.parameters.plan.crossbar_stages]

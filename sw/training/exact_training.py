@@ -76,7 +76,8 @@ class _Random:
 
     def normal(self, *shape: int) -> Floats:
         """Standard Gaussians from the table of the devices."""
-        return normal_table()[self._raw(shape) & np.uint64(0xFFFF)].astype(np.float64)
+        normals: Floats = normal_table()[self._raw(shape) & np.uint64(0xFFFF)].astype(np.float64)
+        return normals
 
     def order(self, count: int) -> NDArray[np.intp]:
         """A permutation."""
@@ -195,7 +196,8 @@ def _whole(x: Floats, bits: int) -> tuple[Floats, int]:
 def _softmax(x: Floats) -> Floats:
     """Rows of shares; terms are multiples of 2^-40, so that their sums are exact."""
     terms = np.rint(decay(x.max(axis=1, keepdims=True) - x) * 2.0**40)
-    return terms / terms.sum(axis=1, keepdims=True)
+    shares: Floats = terms / terms.sum(axis=1, keepdims=True)
+    return shares
 
 
 def decay(x: Floats) -> Floats:

@@ -32,6 +32,7 @@ class Residual(nn.Module):
         self.main, self.shortcut, self.activation = main, shortcut, activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The activation of both branches' sum."""
         return self.activation(self.main(x) + self.shortcut(x))
 
 

@@ -65,7 +65,7 @@ class CellWeights:
         if isinstance(module, nn.AvgPool2d):
             return self._averages(module(x))
         if isinstance(module, nn.Conv2d):
-            return F.conv2d(x, self._weight(module), module.bias, module.stride, module.padding)  # type: ignore[arg-type]
+            return F.conv2d(x, self._weight(module), module.bias, module.stride, module.padding)
         return module(x)
 
     def _averages(self, x: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,8 @@ kept when it is done.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Mismatch, Result
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.programming.passes import Outcome, starts_mask
 from spikeloom.sim.programming.write_verify import ChipProgramming, program_chip
 from spikeloom.sw.common.errors import FileError
@@ -25,6 +27,7 @@ from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.verify.result_file import load_result, save_result
 
 if TYPE_CHECKING:
+    from spikeloom.sw.host.driver import Method
     from spikeloom.sw.host.load import LoadReport
 
 __all__ = ["compare_load", "cosimulate_through_bus", "gap_facts", "load_facts"]
@@ -35,13 +38,11 @@ _NAMES = ("the model", "the chip")
 def cosimulate_through_bus(
     chip: ProgrammedChip,
     images: NDArray[np.uint8],
+    options: CosimOptions,
     *,
-    simulator: str = "verilator",
     trace_images: int = 0,
     waves: Path | None = None,
-    quick: bool = False,
     chunks: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Result, dict[str, Any]]:
     """As `sw.verify.chunks.cosimulate`, but over AXI4-Lite and AXI4-Stream, driven by `sw.host`.
 
@@ -65,20 +66,16 @@ def cosimulate_through_bus(
         known = None if path is None else _known(path)
         if known is None:
             ids = np.arange(count, dtype=np.int64)
-            result, load = through_bus(
-                chip,
-                images[:count],
-                ids=ids,
-                method="pulses" if pulses and not full else "fast",
+            method: Method = "pulses" if pulses and not full else "fast"
+            chunk = replace(
+                options,
                 trace="full" if full else "spikes",
-                simulator=simulator,
                 waves=recorded is not None,
                 folder=recorded,
-                arrays=arrays,
-                quick=quick,
-                progress=None if full else progress,
+                progress=None if full else options.progress,
             )
-            expected = run_reference(chip, images[:count], ids=ids, trace="full" if full else "spikes", arrays=arrays)
+            result, load = through_bus(chip, images[:count], ids=ids, method=method, options=chunk, arrays=arrays)
+            expected = run_reference(chip, images[:count], ids=ids, trace=chunk.trace, arrays=arrays)
             values = expected.compare(result, ("the reference", "the Verilog"))
             facts = load_facts(chip, load)
             known = result, values, facts
@@ -91,14 +88,14 @@ def cosimulate_through_bus(
     traced = min(len(images), trace_images if waves is None else max(trace_images, 1))
     if traced:
         values += part(traced, True)[1]
-    if progress is not None:
-        progress(len(images), len(images))
+    if options.progress is not None:
+        options.progress(len(images), len(images))
     comparison = {
         "images": len(images),
         "values_compared": values,
         "mismatches": 0,
         "traced_images": traced,
-        "simulator": simulator,
+        "simulator": options.simulator,
         "through_bus": {**facts, **gap_facts(result)},
     }
     return result, comparison

@@ -62,7 +62,8 @@ def number_or_name(kind: Kind) -> int | str:
 def _registered(kinds: Kinds[Any], value: Any, what: str) -> Kind:
     """The kind that `number_or_name` has given."""
     if isinstance(value, str):
-        return kinds[value]
+        named: Kind = kinds[value]
+        return named
     known = [int(kind) for kind in kinds if kind.code is not None and kinds[kind.code] is kind]
     if not (is_whole(value) and value in known):
         raise SpikeLoomError(f"{what} must be one of {', '.join(map(str, known))}, not {value!r:.60}")

@@ -12,6 +12,7 @@ import spikeloom
 import spikeloom.sim.cosim.run
 import spikeloom.sim.cosim.simulator
 from spikeloom.sim.chip.result import Mismatch
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.chip_summary import CHIP_KEYS
 from spikeloom.sw.chip import Chip
@@ -71,17 +72,14 @@ def test_cosim_passes_everything_on(monkeypatch, tmp_path):
 
     monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", fake)
     CHIP.cosim(IMAGES)
-    assert seen == {
-        **{"programmed": CHIP.programmed, "ids": None, "trace": "none", "simulator": "verilator", "waves": False},
-        **{"folder": None, "progress": None},
-    }
-    CHIP.cosim(IMAGES, trace="full", simulator="icarus", waves=True, folder=str(tmp_path))
-    assert (seen["trace"], seen["simulator"], seen["waves"], seen["folder"]) == (True, "icarus", True, tmp_path)
+    assert seen == {"programmed": CHIP.programmed, "ids": None, "options": CosimOptions()}
+    CHIP.cosim(IMAGES, trace="full", simulator="icarus", waves=True, folder=str(tmp_path), progress=print)
+    assert seen["options"] == CosimOptions("full", "icarus", True, tmp_path, print)
     changed = Chip(CHIP.programmed, CHIP.config.updated({"cosim": {"simulator": "icarus", "waves": True}}))
     changed.cosim(IMAGES, folder=tmp_path)
-    assert (seen["simulator"], seen["waves"]) == ("icarus", True)
+    assert (seen["options"].simulator, seen["options"].waves) == ("icarus", True)
     changed.cosim(IMAGES, waves=False)
-    assert seen["waves"] is False
+    assert seen["options"].waves is False
 
 
 @pytest.mark.parametrize("through_bus", [False, True])
@@ -108,7 +106,7 @@ def test_cosim_through_the_bus_is_what_the_report_tells_of(monkeypatch, tmp_path
     )
     chip = make_chip(cosim={"through_bus": by_config})
     rtl = chip.cosim(IMAGES, through_bus=None if by_config else True, folder=tmp_path / "files")
-    assert seen[0]["folder"] == tmp_path / "files" and seen[0]["simulator"] == "verilator"
+    assert seen[0]["options"].folder == tmp_path / "files" and seen[0]["options"].simulator == "verilator"
     chip.report(tmp_path / "bus", IMAGES, rtl=rtl)
     found = json.loads((tmp_path / "bus" / "summary.json").read_text())["bit_exact"]["through_bus"]
     assert (found["method"], found["writes"], found["load_cycles"], found["gap_max"]) == ("fast", 70, 900, 2)
@@ -137,11 +135,11 @@ def test_report_uses_what_was_run(tmp_path, monkeypatch):
 
 def test_report_names_the_simulator_and_the_traced_images(tmp_path, monkeypatch):
     """Those of the co-simulation, whatever the configuration would have."""
-    monkeypatch.setattr(
-        spikeloom.sim.cosim.run,
-        "run_cosim",
-        lambda programmed, images, **o: run_reference(programmed, images, trace=o["trace"]),
-    )
+
+    def fake(programmed, images, options, **_):
+        return run_reference(programmed, images, trace=options.trace)
+
+    monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", fake)
     chip = make_chip()
     result, rtl = chip.predict(IMAGES, trace="full"), chip.cosim(IMAGES, trace="full", simulator="icarus")
     chip.report(tmp_path, IMAGES, reference=result, rtl=rtl)

@@ -187,4 +187,5 @@ def _mean_lists(lists: Sequence[Sequence[float]]) -> list[float]:
 
 def read_results(flow: Flow) -> dict[str, Any]:
     """`results.json` of a finished run."""
-    return json.loads((flow.folder / FOLDER / "results.json").read_text(encoding="utf-8"))
+    results: dict[str, Any] = json.loads((flow.folder / FOLDER / "results.json").read_text(encoding="utf-8"))
+    return results

@@ -167,7 +167,8 @@ def until_right(programmed: ProgrammedChip, tests: Images) -> dict[str, Any]:
 
 def _first(hit: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The first step, from 1, that hits; steps + 1 where none does."""
-    return np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, hit.shape[1] + 1)
+    first: NDArray[np.int64] = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, hit.shape[1] + 1)
+    return first
 
 
 def _input_spikes(programmed: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[np.int64]) -> NDArray[np.int64]:

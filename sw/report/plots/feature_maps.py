@@ -73,7 +73,7 @@ def feature_maps(
             panels.append(ax)
         assert picture is not None
         bar = figure.colorbar(picture, ax=panels, shrink=min(1.0, 3.0 / len(panels)), pad=0.01, aspect=12)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.set_label("spikes per step")
     return figure
 

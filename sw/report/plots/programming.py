@@ -50,7 +50,7 @@ def target_against_reached(
                 target[good].ravel(), reached[good].ravel(), bins=(centres, bins), cmap="Blues", norm=LogNorm(vmin=0.5)
             )[3]
             bar = figure.colorbar(picture, ax=ax, shrink=0.9, pad=0.02)
-            bar.outline.set_visible(False)  # type: ignore[operator]
+            bar.outline.set_visible(False)
             bar.set_label("cells")
         ends = np.array([-0.5, top + 0.5])
         for side in (-window, window):

@@ -129,7 +129,7 @@ def conductance(
                 whole_ticks(axis)
             ax.spines[:].set_visible(True)
             bar = figure.colorbar(picture, ax=ax, shrink=0.9, pad=0.02)
-            bar.outline.set_visible(False)  # type: ignore[operator]
+            bar.outline.set_visible(False)
             bar.set_label("G⁺ - G⁻ (µS)" if name != panels[2][1] else "difference (µS)")
         axes[0].set_ylabel("row")
     return figure

@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(
         spikeloom.sim.cosim.run,
         "run_cosim",
-        lambda programmed, images, ids, trace, **_: run_reference(programmed, images, ids, trace),
+        lambda programmed, images, ids, options, **_: run_reference(programmed, images, ids, options.trace),
     )
     spikeloom.compile(make_model(64, 12, 10), DIGITS.train_images[:50], "digits").save("mine.loom")
     np.savez("mine.npz", images=TESTS[100:130].reshape(30, 8, 8) / np.float32(255), labels=LABELS[100:130])

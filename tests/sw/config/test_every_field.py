@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import spikeloom
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.estimates.energy import energy
 from spikeloom.sim.programming.write_verify import program_chip
@@ -307,7 +308,7 @@ def test_the_cosim_step_follows(
         seen.update(images=len(images), **others)
         raise Seen
 
-    assert argument in inspect.signature(steps.cosimulate).parameters
+    assert argument in {*inspect.signature(steps.cosimulate).parameters, *inspect.signature(CosimOptions).parameters}
     flow = steps.make_flow(config(**{field: value}), folder=tmp_path)
     flow.run(stop="verilog")
     monkeypatch.setattr(steps, "cosimulate", fake)

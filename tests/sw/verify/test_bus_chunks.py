@@ -13,6 +13,7 @@ import pytest
 
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Mismatch, Result
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.programming.write_verify import program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.host.load import LayerLoad, LoadReport
@@ -58,14 +59,16 @@ class FakeBus:
         self.calls: list[SimpleNamespace] = []
         self.wrong: Callable[[Result], Result] = lambda result: result
 
-    def __call__(self, chip: ProgrammedChip, images: Any, **options: Any) -> tuple[Result, LoadReport]:
-        self.calls.append(SimpleNamespace(count=len(images), **options))
-        result = run_reference(chip, images, ids=options["ids"], trace=options["trace"], arrays=options["arrays"])
+    def __call__(
+        self, chip: ProgrammedChip, images: Any, ids: Any, method: Any, options: CosimOptions, arrays: Any
+    ) -> tuple[Result, LoadReport]:
+        self.calls.append(SimpleNamespace(count=len(images), method=method, **vars(options)))
+        result = run_reference(chip, images, ids=ids, trace=options.trace, arrays=arrays)
         count = len(images)
         gaps = np.full(count, 3, np.int64)
         gaps[0], gaps[-1] = 99_999, 5
         result = replace(result, cycles=np.full(count, 100, np.int64), gaps=gaps)
-        return self.wrong(result), load_of(chip, options["method"])
+        return self.wrong(result), load_of(chip, method)
 
 
 @pytest.fixture
