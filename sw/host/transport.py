@@ -159,7 +159,7 @@ class Transport(ABC):
             access, answer = table[wrong[0]], answers[wrong[0]]
             kind = "read" if access["kind"] == READ else "write"
             raise BusError(int(access["address"]), int(answer["response"]), kind)
-        return answers["data"]  # type: ignore[no-any-return]
+        return answers["data"]
 
     def __enter__(self) -> Transport:
         return self
