@@ -24,7 +24,7 @@ NOT_THE_USERS = {
     "spikeloom.sw.common.source_modules.SourceError": "a source that the program itself names is not there",
 }
 """Public exceptions that no input causes, and why they are none of the user's."""
-NOT_IMPORTED = ("spikeloom.sim.cosim.npu_tb", "spikeloom.sim.cosim.host.host_tb")
+NOT_IMPORTED = ("spikeloom.sim.cosim.npu_cocotb", "spikeloom.sim.cosim.host.host_cocotb")
 """Benches, which run in a simulator."""
 
 

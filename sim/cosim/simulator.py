@@ -198,7 +198,7 @@ class Simulator:
     def _run(self, job: Path, plusargs: Sequence[str], stop: threading.Event | None) -> None:
         runner = runner_of(self.simulator, self.folder, stop)
         try:
-            self._test(runner, job, "spikeloom.sim.cosim.npu_tb", plusargs)
+            self._test(runner, job, "spikeloom.sim.cosim.npu_cocotb", plusargs)
         except (RuntimeError, SystemExit) as error:
             raise SimulationError(
                 f"The {self.simulator} simulation failed ({error}); its log is {job}/simulation.log"

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from spikeloom.sw.common.errors import UnsupportedError
-from spikeloom.sw.frontend.layer_kinds import LayerKind, Operands
+from spikeloom.sw.frontend.layer_kind import LayerKind, Operands
 from spikeloom.sw.frontend.torch_options import adaptive_sizes, check_pool
 from spikeloom.sw.ir.graph import AveragePool, MaxPool
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from spikeloom.sw.common.errors import UnsupportedError
-from spikeloom.sw.frontend.layer_kinds import LayerKind, Operands
+from spikeloom.sw.frontend.layer_kind import LayerKind, Operands
 from spikeloom.sw.frontend.torch_options import check_flatten
 from spikeloom.sw.frontend.traced_sizes import BATCH
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value

@@ -1,6 +1,6 @@
 """From a `torch.nn.Module` to a `Graph`, through torch.fx.
 
-Supported are the kinds of layers of `sw.frontend.layers.LAYERS`, in modules nested as one likes, the functions and
+Supported are the kinds of layers of `sw.frontend.layer_kinds.LAYERS`, in modules nested as one likes, the functions and
 methods of the same, and sizes (`sw.frontend.traced_sizes`). Anything else raises `UnsupportedError` with the operation
 and its place in the model: nothing is skipped in silence.
 """
@@ -15,7 +15,7 @@ import torch.fx
 from torch import nn
 
 from spikeloom.sw.common.errors import ArgumentTypeError, UnsupportedError
-from spikeloom.sw.frontend.layers import LAYERS
+from spikeloom.sw.frontend.layer_kinds import LAYERS
 from spikeloom.sw.frontend.model_checks import check_model, clean_name
 from spikeloom.sw.frontend.remedies import root_remedy, supported_instead
 from spikeloom.sw.frontend.torch_options import array

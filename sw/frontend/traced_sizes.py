@@ -13,7 +13,7 @@ from typing import Any
 import torch.fx
 
 from spikeloom.sw.common.errors import UnsupportedError
-from spikeloom.sw.frontend.layer_kinds import Operands
+from spikeloom.sw.frontend.layer_kind import Operands
 from spikeloom.sw.frontend.remedies import supported_instead
 from spikeloom.sw.ir.graph_builder import Value
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from spikeloom.sw.common.errors import UnsupportedError
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
-from spikeloom.sw.frontend.layer_kinds import LayerKind, Operands, owner
+from spikeloom.sw.frontend.layer_kind import LayerKind, Operands, owner
 from spikeloom.sw.frontend.torch_options import array, conv_padding, optional
 from spikeloom.sw.ir.graph import Rectifier
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value

@@ -10,7 +10,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
 from spikeloom.sim.cosim.macro_model import MacroModel, load_models
-from spikeloom.sim.cosim.npu_tb import answer_operations
+from spikeloom.sim.cosim.npu_cocotb import answer_operations
 from tests.benches.macro_shell import CYCLES
 
 

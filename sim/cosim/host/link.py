@@ -75,7 +75,7 @@ class HostLink:
             self._using.enter_context(simulator.in_use())
             self._out = self._pipe(COMMANDS)
             self._in = self._pipe(RESPONSES)
-            words, environment = simulator.command(job, "spikeloom.sim.cosim.host.host_tb", plusargs)
+            words, environment = simulator.command(job, "spikeloom.sim.cosim.host.host_cocotb", plusargs)
             log = self._using.enter_context((job / "simulation.log").open("wb"))
             self._process = start(words, cwd=job, env=environment, output=log, errors=subprocess.STDOUT)
             self._using.callback(end, self._process)

@@ -124,10 +124,10 @@ def test_the_command_of_a_run(cache: Path, building: list[str], tmp_path: Path) 
     """It runs the program of the build in the job's folder, with the bench's module; nothing is run by asking."""
     chip = Simulator.of_texts({"bench.sv": BENCH, "bench.vlt": ""})
     before = dict(os.environ)
-    words, environment = chip.command(tmp_path / "job", "spikeloom.sim.cosim.host.host_tb", ["+again"])
+    words, environment = chip.command(tmp_path / "job", "spikeloom.sim.cosim.host.host_cocotb", ["+again"])
     assert words[0] == str(chip.folder / "bench") and "+again" in words
     assert (
-        environment["COCOTB_TEST_MODULES"] == "spikeloom.sim.cosim.host.host_tb"
+        environment["COCOTB_TEST_MODULES"] == "spikeloom.sim.cosim.host.host_cocotb"
         and environment["OMP_NUM_THREADS"] == "1"
     )
     assert dict(os.environ) == before and list((tmp_path / "job").iterdir()) == []

@@ -68,8 +68,8 @@ def test_a_step_depends_on_what_it_does_and_not_on_what_comes_after() -> None:
     assert {"crossbar_macro_blackbox.v", "crossbar_macro_ideal.v"} <= names("verilog")
     assert "crossbar_macro_python.sv" in names("cosim")
     assert {
-        "spikeloom.sim.cosim.npu_tb",
-        "spikeloom.sim.cosim.host.host_tb",
+        "spikeloom.sim.cosim.npu_cocotb",
+        "spikeloom.sim.cosim.host.host_cocotb",
         "spikeloom.sim.cosim.macro_model",
         "spikeloom.hw.layer.neuron_array",
     } <= closure(STEP["cosim"]).modules

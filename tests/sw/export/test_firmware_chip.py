@@ -44,7 +44,7 @@ def run(simulator: Simulator, program: Path, folder: Path, *options: str, plusar
     for name in ("commands", "responses"):
         os.mkfifo(folder / name)
     with simulator.in_use(), (folder / "simulation.log").open("wb") as log:
-        words, environment = simulator.command(folder, "spikeloom.sim.cosim.host.host_tb", plusargs)
+        words, environment = simulator.command(folder, "spikeloom.sim.cosim.host.host_cocotb", plusargs)
         with subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT) as chip:
             try:
                 done = subprocess.run([program, str(folder), *options], capture_output=True, text=True, timeout=120)

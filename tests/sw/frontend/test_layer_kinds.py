@@ -12,8 +12,8 @@ from torch import nn
 
 import spikeloom
 from spikeloom.sw.common.errors import UnsupportedError
-from spikeloom.sw.frontend.layer_kinds import LayerKind
-from spikeloom.sw.frontend.layers import LAYERS, register_layer
+from spikeloom.sw.frontend.layer_kind import LayerKind
+from spikeloom.sw.frontend.layer_kinds import LAYERS, register_layer
 from spikeloom.sw.frontend.torch_modules import import_torch
 from spikeloom.sw.ir.graph import MaxPool, Node
 from spikeloom.sw.passes.fold import FOLDS, fold

@@ -17,7 +17,7 @@ from cocotb.triggers import ValueChange
 from spikeloom.sim.cosim.host.bench import CELLS, RELOAD, TOTALS
 from spikeloom.sim.cosim.macro_model import MacroModel, drift_file, load_models
 from spikeloom.sim.cosim.npu_bench import context_name
-from spikeloom.sim.cosim.npu_tb import CLOCK_NS, answer_operation, answer_read
+from spikeloom.sim.cosim.npu_cocotb import CLOCK_NS, answer_operation, answer_read
 from spikeloom.sim.programming.cells import CELL_FIELDS
 
 
