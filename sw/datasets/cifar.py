@@ -63,12 +63,13 @@ def _batch(raw: bytes, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     """Records of one label byte and 3,072 pixel bytes, planes red, green, blue."""
     if not raw or len(raw) % 3073:
         raise DataError(
-            f"'{path}' is cut off or damaged: {len(raw)} bytes are not a multiple of 3,073; put the original file there"
+            f"'{path}' is truncated or damaged: {len(raw)} bytes are not a multiple of 3,073; replace it by the "
+            "original file"
         )
     records = np.frombuffer(raw, np.uint8).reshape(-1, 3073)
     if records[:, 0].max() > 9:
         raise DataError(
-            f"'{path}' is damaged: it has a label of {records[:, 0].max()}, and the largest is 9; put the "
-            "original file there"
+            f"'{path}' is damaged: it has a label of {records[:, 0].max()}, and the largest is 9; replace it by the "
+            "original file"
         )
     return records[:, 1:], records[:, 0].astype(np.int64)

@@ -79,12 +79,12 @@ def _idx(path: Path) -> NDArray[np.uint8]:
     """An array from a gzipped IDX file of unsigned bytes: magic 0, 0, 8, dimensions; sizes big-endian; values."""
     raw = read_file(path, gzip.decompress)
     if len(raw) < 4 or raw[:3] != b"\0\0\x08":
-        raise DataError(f"'{path}' is not an IDX file of unsigned bytes; put the original file there")
+        raise DataError(f"'{path}' is not an IDX file of unsigned bytes; replace it by the original file")
     header = 4 + 4 * raw[3]
     shape = struct.unpack(f">{raw[3]}I", raw[4:header]) if len(raw) >= header else ()
     if not shape or len(raw) - header != int(np.prod(shape)):
         raise DataError(
-            f"'{path}' is cut off or damaged: it has {len(raw)} bytes, which do not fit its header; "
-            "put the original file there"
+            f"'{path}' is truncated or damaged: it has {len(raw)} bytes, which do not fit its header; "
+            "replace it by the original file"
         )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)

@@ -184,6 +184,6 @@ def read_file(path: Path, decode: Callable[[bytes], T]) -> T:
     try:
         return decode(path.read_bytes())
     except (gzip.BadGzipFile, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
-        raise DataError(f"'{path}' is cut off or damaged; put the original file there") from error
+        raise DataError(f"'{path}' is truncated or damaged; replace it by the original file") from error
     except OSError as error:
-        raise DataError(f"{readable_error(path, error, 'read')}; put the original file there") from error
+        raise DataError(f"{readable_error(path, error, 'read')}; replace it by the original file") from error
