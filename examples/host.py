@@ -2,8 +2,8 @@
 
     python examples/host.py
 
-The chip is simulated: its Verilog in a simulator, its memristors in the device model, with spread, noise and stuck
-cells. With another transport behind it the driver's code stays as it is.
+The chip is simulated: its Verilog in a simulator, its memristors in the device model, with variation, noise and stuck
+cells. With another transport the code that uses the driver stays the same.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ __all__ = ["Npu"]
 class Npu(wiring.Component):
     """A spiking network on crossbars: one image in work, the next one stored and prepared meanwhile.
 
-    Dense layers in a row are joined vector by vector. A plan with windows, pooling or joins has maps between its
-    stages (`hw.feature_maps.stages`).
+    Dense layers in a row are joined vector by vector. A plan with windows, pooling or residual additions has maps
+    between its stages (`hw.feature_maps.stages`).
 
     Parameters
     ----------

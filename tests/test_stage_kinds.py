@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,8 +25,11 @@ from spikeloom.sim.estimates.stages import ENERGY
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sim.reference.stages import REFERENCES
 from spikeloom.sw.analysis.mapping import mapping_summary
+from spikeloom.sw.common.errors import WeightImageError
+from spikeloom.sw.config.config import Config
 from spikeloom.sw.ir.stages import REAL
 from spikeloom.sw.passes.float_snn import spiking_network
+from spikeloom.sw.weight_image.file import pack, unpack
 from spikeloom.sw.weight_image.plan_json import plan_from_json, plan_to_json
 from tests.fixtures.networks import random_chip, random_pixels
 
@@ -145,6 +149,18 @@ def test_a_kind_from_outside_runs_wherever_it_has_parts(any_kind: None) -> None:
     assert [type(stage) for stage in found.plan.stages] == [CrossbarStage, AnyStage, CrossbarStage]
     row = mapping_summary(chip, result)["stages"][1]
     assert (row["name"], row["pooling"]) == ("any-pooling", "any")
+
+
+def test_a_saved_chip_names_the_kind_that_is_missing() -> None:
+    config = Config()
+    STAGES.register(AnyStage)
+    try:
+        content = pack(chip_with(AnyStage), config)
+    finally:
+        STAGES.remove("any")
+    said = rf"'any.loom' has the stage kind 'any' \(of module {re.escape(__name__)}\), which is not registered; import"
+    with pytest.raises(WeightImageError, match=said):
+        unpack(content, "any.loom")
 
 
 def test_a_missing_part_raises_and_names_the_kind(any_kind: None) -> None:

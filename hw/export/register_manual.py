@@ -25,7 +25,7 @@ __all__ = ["bit_picture", "manual"]
 _HEAD = """\
 # Host registers
 
-What a host reads and writes through the [AXI4-Lite bus](axi_lite.md) of [`npu_axi`](../npu_axi.md). Generated from
+The registers that a host accesses over the [AXI4-Lite bus](axi_lite.md) of [`npu_axi`](../npu_axi.md). Generated from
 `hw/host/register_map.py` and `hw/interfaces/registers.py`; a test keeps it up to date. Map version {version}.
 
 Words have 32 bits, addresses are byte addresses of {bits} bits, four times a
@@ -37,20 +37,20 @@ Words have 32 bits, addresses are byte addresses of {bits} bits, four times a
 | 17 .. 2 | word in the scope |
 | 1 .. 0 | 0; anything else is an error |
 
-- Bits that a register does not have read 0 and ignore what is written; a signed register is sign-extended when read.
+- Unused bits of a register read as 0 and ignore writes; a signed register is sign-extended when read.
 - Bytes without a strobe keep their value.
 - An access to an address that is not listed, a misaligned one, a write to a read-only register, a write of a part of a
   window's word or of a register marked *whole*, and a read of a window that is written only answer SLVERR and change
-  nothing. A write of no byte at all is right where one of the whole word is, and does nothing.
-- A write to a register marked *idle* while an image is in work answers SLVERR, changes nothing, and sets the flag
-  `refused` of `errors`. So does one to the programmers' settings while a programmer is busy, and one of a target or of
-  `program_start` outside of a [load session](load_guard.md) or while the layer's programmer is busy.
-- The activity counters, `cycles` and `gap` are those of the last result, and stand still until the next.
-- Flags of `errors` and `events` come up whatever is written in the same cycle.
+  nothing. A write of no byte is accepted where one of the whole word is, and has no effect.
+- A write to a register marked *idle* while an image is being processed answers SLVERR, changes nothing, and sets the
+  flag `refused` of `errors`. So does a write to the programmers' settings while a programmer is busy, and one to a
+  target or to `program_start` outside of a [load session](load_guard.md) or while the layer's programmer is busy.
+- The activity counters, `cycles` and `gap` are those of the last result, and do not change until the next.
+- Flags of `errors` and `events` are set regardless of writes in the same cycle.
 
 Access: ro read only, rw read and write, wo write only (a register reads 0), w1c read, and write 1 to clear. `build` as
-the value after reset: what the hardware was generated with; kept: memory that a reset leaves alone, unknown after
-power-up, see [reset](../reset.md). Widths of the run-time registers are in
+the value after reset: the value with which the hardware was generated; kept: memory that a reset does not change,
+unknown after power-up, see [reset](../reset.md). Widths of the run-time registers are in
 [registers](../interfaces/registers.md).
 """
 
@@ -62,7 +62,7 @@ _NAMES = """\
 |---|---|
 | Python | in `spikeloom.hw.host.register_map`: `UNIT_OFFSETS`, `LAYER_OFFSETS`, `unit_byte_address`, \
 `layer_byte_address`, `bias_byte_address`, `program_target_byte_address`, `program_result_byte_address`, `build_id` |
-| C | `spikeloom.hw.export.c_header.c_header()`: an address macro a register, a mask and a shift a field |
+| C | `spikeloom.hw.export.c_header.c_header()`: an address macro per register, a mask and a shift per field |
 | SystemRDL | `spikeloom.hw.export.system_rdl.system_rdl(parameters)`: widths and constants of one build |
 """
 

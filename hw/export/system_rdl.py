@@ -33,7 +33,7 @@ def _register(entry: MapEntry, base: int) -> Iterator[str]:
     if entry.signed:
         notes.append("(two's complement)")
     if entry.idle_only:
-        notes.append("(not written while an image is in work)")
+        notes.append("(not writable while an image is being processed)")
     yield "reg {"
     yield f'  desc = "{" ".join(notes)}";'
     for name, low, bits, meaning in fields:

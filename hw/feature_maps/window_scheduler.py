@@ -30,7 +30,7 @@ class WindowScheduler(wiring.Component):
     Parameters
     ----------
     layer : LayerParameters of the layer; `inputs` and `positions` are the windows'
-    windows : what the layer reads; several are a join
+    windows : what the layer reads; several are a residual addition
     shapes : MapShape of each window's source
     held : whether a vector has a register, in which it holds still while the next is gathered; by default that of a
         layer with several positions. Without it, whoever takes the vectors needs one (`WindowDistributor`)

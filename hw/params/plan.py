@@ -7,8 +7,9 @@ or a pooling unit. A window says which values of a map a crossbar's rows carry a
     value of channel c at (y * stride_y - padding_y + dy, x * stride_x - padding_x + dx)    dy, dx = 0 .. kernel - 1
 
 and 0 outside the map. A dense layer's window is the whole map, at one position. Rows of a crossbar: first window first,
-within a window dy slowest, then dx, then c. Two windows of one crossbar are a join: a residual connection's rows lie
-beneath those of the layer that it joins [WS 4.5, Fig. 6]. A pixel of the image is number (c * height + y) * width + x.
+within a window dy slowest, then dx, then c. Two windows of one crossbar are a residual addition: the shortcut's rows
+lie beneath those of the layer that it adds to [WS 4.5, Fig. 6]. A pixel of the image is number (c * height + y) * width
++ x.
 
 A crossbar stage may have n replicas: n layers of the unit that follow one another, with equal weights, each on cells of
 its own. Position p of the stage is done by replica p % n, as that replica's own position p // n. For everything that is

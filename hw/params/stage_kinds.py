@@ -227,7 +227,7 @@ class CrossbarStage(Stage):
         return layer_cycles(layer, words, spikes, macro, self.replicas)
 
     def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
-        """Channels; of a convolution, with its kernels: a join has a + a further window."""
+        """Channels; of a convolution, with its kernels: a residual addition has a + a further window."""
         if all(
             window == Window.whole(window.source, shape) for window, shape in zip(self.windows, sources, strict=True)
         ):

@@ -104,7 +104,7 @@ class ProgrammedChip:
         p = self.parameters
         if len(self.layers) != len(p.layers):
             raise SpikeLoomError(f"The programmed chip has {len(self.layers)} layers, its hardware {len(p.layers)}")
-        firsts = [place.stage.layer for place in p.plan.placements]
+        firsts = [placement.stage.layer for placement in p.plan.placements]
         for index, (layer, shape) in enumerate(zip(self.layers, p.layers, strict=True)):
             where = f"Layer {index} ({layer.name})"
             expected = (shape.inputs, shape.outputs)

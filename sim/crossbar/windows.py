@@ -130,7 +130,7 @@ class LayerWindows:
     @functools.lru_cache(maxsize=8)
     def of(plan: Plan) -> tuple[LayerWindows, ...]:
         """The windows of every layer, kept for the next run of the same plan."""
-        return tuple(LayerWindows(plan, place.stage, place.replica) for place in plan.placements)
+        return tuple(LayerWindows(plan, placement.stage, placement.replica) for placement in plan.placements)
 
 
 class MapLists:

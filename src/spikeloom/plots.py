@@ -112,7 +112,7 @@ def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] |
     trace, steps = _traced(chip, result, image, 'trace="full"')
     if trace.membranes is None:
         raise SpikeLoomError("The result's trace has spikes only, and no membranes: run with trace='full'")
-    own = [layer for layer, place in enumerate(chip.parameters.plan.placements) if place.replica == 0]
+    own = [layer for layer, placement in enumerate(chip.parameters.plan.placements) if placement.replica == 0]
     panels = _many(axes, "membranes, one per layer", 9.4, 0.9 + 1.9 * len(own), rows=len(own))
     overview.membranes(
         [trace.membranes[layer][image, :steps] for layer in own],

@@ -87,7 +87,7 @@ def _shape(shape: MapShape) -> list[int]:
 
 
 def _network(chip: ProgrammedChip) -> str:
-    """The network in a line: "1x28x28-12c5-2s-64c5-2s-10"; a join has a + a further window."""
+    """The network in a line: "1x28x28-12c5-2s-64c5-2s-10"; a residual addition has a + a further window."""
     plan = chip.parameters.plan
     if plan.is_dense_chain:
         return "-".join(str(shape.channels) for shape in plan.maps)

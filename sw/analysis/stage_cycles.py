@@ -63,7 +63,7 @@ def with_replicas(parameters: NpuParameters, most: int) -> NpuParameters:
     firsts = [parameters.layers[stage.layer] for _, stage in plan.crossbar_stages]
     kinds = [layer for layer, replicas in zip(firsts, counts, strict=True) for _ in range(replicas)]
     layers = tuple(
-        replace(layer, positions=place.positions) for layer, place in zip(kinds, copied.placements, strict=True)
+        replace(layer, positions=placement.positions) for layer, placement in zip(kinds, copied.placements, strict=True)
     )
     return replace(parameters, plan=copied, layers=layers)
 

@@ -87,7 +87,7 @@ def _try_to_write(path: Path, folder: Path) -> None:
             pass
     except FileNotFoundError as error:  # the folder has a name: it leads nowhere, or makes no files
         link = os.path.islink(folder)
-        nowhere = f"'{folder}' is a link to '{os.readlink(folder)}', which is not there" if link else ""
+        nowhere = f"'{folder}' is a link to '{os.readlink(folder)}', which does not exist" if link else ""
         why = nowhere or f"its file system makes no files in '{folder}'"
         raise FileError(f"Cannot write '{path}': {why}; choose another path") from error
     except OSError as error:

@@ -71,7 +71,7 @@ class DataSection(Section):
 
 
 class TrainSection(Section):
-    """Training of the example network. Not used when a model of one's own is compiled."""
+    """Training of the example network. Not used when your own model is compiled."""
 
     network: Annotated[
         str,

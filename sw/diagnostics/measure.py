@@ -21,7 +21,7 @@ from spikeloom.sim.crossbar.converter_counts import ConverterCounts, Observer
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.diagnostics.stages import Stages
-from spikeloom.sw.ir.network import Layer, Network
+from spikeloom.sw.ir.network import Network, SpikingLayer
 
 __all__ = ["BEYOND", "EXPECTED", "FEW", "LayerMeasures", "Measures", "measure"]
 
@@ -59,7 +59,7 @@ class LayerMeasures:
     saturations: int
     positions: int
     top: int
-    source: Layer | None
+    source: SpikingLayer | None
 
     @cached_property
     def levels(self) -> NDArray[np.uint8]:
@@ -231,7 +231,7 @@ def measure(
 def _activations(network: Network, pixels: NDArray[np.uint8]) -> list[Activation]:
     found = []
     for layer, values in zip(network.stages, network.activations(pixels), strict=True):
-        if isinstance(layer, Layer):
+        if isinstance(layer, SpikingLayer):
             positive = int(np.count_nonzero(values > 0.0))
             above = int(np.count_nonzero(values > 1.0 + 1e-6))
             largest = values.reshape(-1, layer.outputs).max(axis=0).astype(np.float64)

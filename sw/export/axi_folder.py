@@ -53,27 +53,27 @@ Build number 0x{build_id(p):08x} (register `build`). {origin}
 
 | file | what |
 |---|---|
-| `axi_chip.sv` | `{AXI_CHIP_NAME}`: the unit and one `crossbar_macro` a layer; start here |
-| `{AXI_UNIT_NAME}.sv`, `{AXI_UNIT_NAME}_*.sv` | the unit, one file a component ({modules - 1} files) |
+| `axi_chip.sv` | `{AXI_CHIP_NAME}`: the accelerator and one `crossbar_macro` per layer; start here |
+| `{AXI_UNIT_NAME}.sv`, `{AXI_UNIT_NAME}_*.sv` | the accelerator, one file per component ({modules - 1} files) |
 | `{FILE_LIST}` | list of these files for the option `-f` of simulators |
 | `crossbar_macro_blackbox.v` | the crossbar macro's ports, for synthesis; the timing is in its comments |
 | `crossbar_macro_ideal.v` | the same macro as a behavioural model with ideal cells, for simulation |
-| `layer_<l>_p.hex`, `layer_<l>_n.hex` | its cells' levels at the start, for $readmemh |
-| `load.hex` | writes of a load session in order: a line each, byte address, then data |
-| `example_tb.v` | a bench that checks itself, in plain Verilog: it is the chip's host, and shows how |
-| `example_images.hex` | its {EXAMPLE_IMAGES} image frames of arbitrary pixels: a line each, word 0 last |
+| `layer_<l>_p.hex`, `layer_<l>_n.hex` | the initial levels of its cells, for $readmemh |
+| `load.hex` | writes of a load session in order, one per line: byte address, then data |
+| `example_tb.v` | a self-checking bench in plain Verilog, which acts as the host of the chip |
+| `example_images.hex` | its {EXAMPLE_IMAGES} image frames of arbitrary pixels, one per line, word 0 last |
 | `example_results.hex` | the integer reference's result frames, without `cycles` and `gap`, word 0 last |
 | `spikeloom_registers.h` | the registers for C |
 | `registers.rdl` | the registers of this build in SystemRDL 2.0 |
 | `{WEIGHTS}` | the weight image, the programmed chip as one checked file |
-| `ports.json` | every port of the unit, its width, direction and meaning |
+| `ports.json` | every port of the accelerator, its width, direction and meaning |
 | `waivers.vlt` | lint waivers of Verilator with their reasons |
 | `files.json` | SHA-256 of every file |
 
 {commands}
 ## Use
 
-Take one of the two macro files (both define `crossbar_macro`), and give the macros their settings:
+Use one of the two macro files (both define `crossbar_macro`), with these settings:
 
     {AXI_CHIP_NAME} #(
         {settings}
@@ -81,23 +81,23 @@ Take one of the two macro files (both define `crossbar_macro`), and give the mac
 
 | ports | what |
 |---|---|
-| `clk`, `rst` | clock; reset, synchronous, active high, for a cycle at the start: there are no `initial` values |
+| `clk`, `rst` | clock; reset, synchronous, active high, for one cycle at the start: there are no `initial` values |
 | `s_axil_*` | AXI4-Lite, 26 address bits, 32 data bits: registers, biases, programming |
-| `s_axis_pixels_*` | AXI4-Stream: an image a frame, {image_frame}, `tuser` is the tag |
-| `m_axis_result_*` | AXI4-Stream: a result a frame, words of 64 bits, `tuser` is the image's tag |
-| `irq` | interrupt, a level; register `control` says for what |
+| `s_axis_pixels_*` | AXI4-Stream: one image per frame, {image_frame}, `tuser` is the tag |
+| `m_axis_result_*` | AXI4-Stream: one result per frame, words of 64 bits, `tuser` is the image's tag |
+| `irq` | interrupt, level-sensitive; register `control` selects the causes |
 
-A macro's `sampled`, `done` and `program_done` must be synchronous to `clk`: the unit has no synchroniser. During `rst`
+A macro's `sampled`, `done` and `program_done` must be synchronous to `clk`: there is no synchroniser. During `rst`
 ready signals may be 1, as AXI allows; valid signals into the chip must be 0, by the same rule.
 
-A chip that was not loaded takes no images. After `rst`, and after a soft reset, nothing is loaded: registers have their
-values after reset, biases are 0, targets of the programmers are unknown, cells keep what they have. To load it:
+A chip that is not loaded accepts no images. After `rst`, and after a soft reset, nothing is loaded: registers have
+their reset values, biases are 0, targets of the programmers are unknown, cells keep their conductances. To load it:
 
-1. Write to `control` what you want: 0x{bit("control", "activity"):x} for result frames with counters{seeds}.
+1. Write the settings to `control`: 0x{bit("control", "activity"):x} for result frames with counters{seeds}.
 2. Write the build number to `load_begin`.
-3. Write every line of `load.hex`, the run-time registers and biases. To program the cells by pulses, go on with targets
-   and starts: `spikeloom firmware` writes them all for the driver in C, and `spikeloom.sw.host` is a driver in
-   Python. In the example the cells hold their levels from the start.
+3. Write every line of `load.hex`, the run-time registers and biases. To program the cells by pulses, continue with
+   targets and starts: `spikeloom firmware` writes all of them for the C driver, and `spikeloom.sw.host` is a Python
+   driver. In the example the cells have their levels from the start.
 4. Write {checksum:#010x}, the CRC-32 of the writes of `load.hex`, to `load_end`. The chip answers with an error unless
    it has received just these.
 """

@@ -27,7 +27,7 @@ from spikeloom.sim.programming.cells import CELL_FIELDS, CellState
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.common.files import writable_folder
 from spikeloom.sw.host.errors import TransportClosed
-from spikeloom.sw.host.transport import READ, WRITE, Frames, Transport
+from spikeloom.sw.host.transport import ANSWER, READ, WRITE, Accesses, Answers, Frames, Transport
 
 __all__ = ["CosimTransport"]
 
@@ -100,21 +100,22 @@ class CosimTransport(Transport):
             self._link = None
             raise TransportClosed(str(error)) from None
 
-    def execute(self, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    def execute(self, table: Accesses) -> Answers:
         """Carry out accesses over the simulated bus."""
-        answers = np.zeros((len(table), 2), np.uint32)
+        answers = np.zeros(len(table), ANSWER)
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
             commands = np.zeros((len(part), 4), ">u4")
-            commands[:, :3] = part
+            for column, name in enumerate(("kind", "address", "data")):
+                commands[:, column] = part[name]
             commands[:, 3] = 15  # strobes
             lines = self._exchange(commands.tobytes(), len(part))
-            for row, (kind, line) in enumerate(zip(part[:, 0].tolist(), lines, strict=True), start):
+            for row, (kind, line) in enumerate(zip(part["kind"].tolist(), lines, strict=True), start):
                 fields = line.split()
                 if kind == READ:
                     answers[row] = int(fields[1]), int(fields[2], 16)
                 else:
-                    answers[row, 0 if kind == WRITE else 1] = int(fields[1])
+                    answers[row]["response" if kind == WRITE else "data"] = int(fields[1])
         return answers
 
     def send(self, frames: Frames) -> None:

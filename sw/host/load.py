@@ -26,7 +26,7 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.programming.passes import Outcome, ProgrammedCells, compensate, second_pass, starts_mask, targets_of
 from spikeloom.sw.host.errors import BusError, ChecksumError, HostError, RefusedError
 from spikeloom.sw.host.registers import bit, flags, read_layer, read_unit, write_unit
-from spikeloom.sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
+from spikeloom.sw.host.transport import INTERRUPT, READ, WRITE, Accesses, Transport, accesses
 
 __all__ = ["LayerLoad", "LoadReport", "LoadSession"]
 
@@ -134,14 +134,15 @@ class LoadSession:
         flagged = f"its error flags: {', '.join(names)}" if names else "no error flag is up"
         return RefusedError(f"{error} in a load session; {flagged}")
 
-    def _execute(self, table: NDArray[np.uint32], covered: ArrayLike | None = None) -> NDArray[np.uint32]:
+    def _execute(self, table: Accesses, covered: ArrayLike | None = None) -> NDArray[np.uint32]:
         """Do accesses; the checksum goes on over those `covered` by it, all if not given. Returns their data."""
         try:
             data = self._transport.checked(table)
         except BusError as error:
             raise self._refused(error, self._errors()) from None
         counted = table if covered is None else table[np.asarray(covered)]
-        self.checksum = zlib.crc32(np.ascontiguousarray(counted[:, 1:]).astype("<u4").tobytes(), self.checksum)
+        words = np.stack([counted["address"], counted["data"]], axis=1)
+        self.checksum = zlib.crc32(words.astype("<u4").tobytes(), self.checksum)
         self.writes += len(counted)
         return data
 
@@ -152,7 +153,7 @@ class LoadSession:
         outcome = Outcome(
             np.zeros(targets.shape, np.uint16), np.zeros(targets.shape, np.uint8), np.zeros(targets.shape, np.bool_)
         )
-        tables: list[NDArray[np.uint32]] = []
+        tables: list[Accesses] = []
         places: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         for rows, columns, table in _starts(chip, index, targets, starts):
             tables.append(table)
@@ -165,7 +166,7 @@ class LoadSession:
     def _batch(
         self,
         index: int,
-        tables: list[NDArray[np.uint32]],
+        tables: list[Accesses],
         places: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
         outcome: Outcome,
     ) -> None:
@@ -174,10 +175,10 @@ class LoadSession:
             return
         table = np.concatenate(tables)
         events = unit_byte_address("events")
-        data = self._execute(table, (table[:, 0] == WRITE) & (table[:, 1] != events))
-        if not data[table[:, 0] == INTERRUPT].all():
+        data = self._execute(table, (table["kind"] == WRITE) & (table["address"] != events))
+        if not data[table["kind"] == INTERRUPT].all():
             raise HostError(f"The programmer of layer {index} has not finished in time")
-        words = data[table[:, 0] == READ]
+        words = data[table["kind"] == READ]
         rows = np.concatenate([rows for rows, _ in places])
         columns = np.concatenate([columns for _, columns in places])
         for side in range(2):
@@ -191,7 +192,7 @@ class LoadSession:
 
 def _starts(
     chip: ProgrammedChip, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]]:
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Accesses]]:
     """For every start: rows and columns of its cell pairs, int64 [pairs], and the accesses that carry it out.
 
     These are: the targets, the start, waiting for the interrupt, clearing it, and two results per pair.

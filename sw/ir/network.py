@@ -20,11 +20,11 @@ from spikeloom.sw.ir.graph import Floats, Rectifier
 from spikeloom.sw.ir.stages import REAL
 from spikeloom.sw.ir.window_reader import WindowReader
 
-__all__ = ["Layer", "MapUnit", "Network", "rectified"]
+__all__ = ["MapUnit", "Network", "SpikingLayer", "rectified"]
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class SpikingLayer:
     """A crossbar and its neurons.
 
     Parameters
@@ -101,7 +101,7 @@ class Network:
     """
 
     input: MapShape
-    stages: tuple[Layer | MapUnit, ...]
+    stages: tuple[SpikingLayer | MapUnit, ...]
     input_shape: tuple[int, ...] = field(default=())
 
     __repr__ = short_repr
@@ -113,13 +113,13 @@ class Network:
     @classmethod
     def dense(cls, *layers: tuple[str, Floats, Floats, Rectifier | None]) -> Network:
         """Layers of (name, weight, bias, rectifier) that each read all outputs of the one before."""
-        stages = tuple(Layer(*layer, (Window(source=number),)) for number, layer in enumerate(layers))
+        stages = tuple(SpikingLayer(*layer, (Window(source=number),)) for number, layer in enumerate(layers))
         return cls(MapShape(channels=stages[0].inputs), stages)
 
     @property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[SpikingLayer, ...]:
         """The crossbar layers alone."""
-        return tuple(stage for stage in self.stages if isinstance(stage, Layer))
+        return tuple(stage for stage in self.stages if isinstance(stage, SpikingLayer))
 
     @cached_property
     def plan(self) -> Plan:
@@ -145,7 +145,7 @@ class Network:
         maps: list[NDArray[np.floating] | None] = [x]
         crossbars = dict(plan.crossbar_stages)
         for number, stage in enumerate(self.stages):
-            if isinstance(stage, Layer):
+            if isinstance(stage, SpikingLayer):
                 x = stage.values(maps, WindowReader(plan, crossbars[number]))
             else:
                 x = stage.values(maps, plan.maps)
@@ -155,9 +155,9 @@ class Network:
                 if last_use[window.source] == number:
                     maps[window.source] = None
 
-    def with_layers(self, change: Callable[[int, Layer], Layer]) -> Network:
+    def with_layers(self, change: Callable[[int, SpikingLayer], SpikingLayer]) -> Network:
         """The network with other layers, made of the number of each one's stage and the layer, first to last."""
-        stages = (change(n, stage) if isinstance(stage, Layer) else stage for n, stage in enumerate(self.stages))
+        stages = (change(n, stage) if isinstance(stage, SpikingLayer) else stage for n, stage in enumerate(self.stages))
         return replace(self, stages=tuple(stages))
 
     def outputs(self, images: NDArray[np.uint8], batch: int = 0) -> NDArray[np.floating]:

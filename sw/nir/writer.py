@@ -166,7 +166,7 @@ def _check(**found: bool) -> None:
 
 def _replicas_differ(chip: ProgrammedChip) -> bool:
     """Whether replicas have biases, thresholds or starts of their own, so that they are not one layer of NIR."""
-    firsts = (chip.layers[place.stage.layer] for place in chip.parameters.plan.placements)
+    firsts = (chip.layers[placement.stage.layer] for placement in chip.parameters.plan.placements)
     return any(
         (layer.theta, layer.v0) != (first.theta, first.v0) or bool(np.any(layer.bias != first.bias))
         for layer, first in zip(chip.layers, firsts, strict=True)

@@ -12,7 +12,7 @@ from spikeloom.hw.params.readouts import readout_of
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sw.ir.neuron_steps import count_shifts
-from spikeloom.sw.passes.float_snn import Codes, Maps, SpikingLayer, spiking_network
+from spikeloom.sw.passes.float_snn import Codes, FloatLayer, Maps, spiking_network
 
 __all__ = ["MAX_GAIN_SHIFT", "Misfits", "TileCurrents", "calibrate_adc", "evenly", "misfits", "row_codes"]
 
@@ -71,7 +71,7 @@ def evenly(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
 class TileCurrents:
     """The currents that a layer's converters read: of all images, positions and columns, tile by tile of rows."""
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer) -> None:
+    def __init__(self, shape: LayerParameters, layer: FloatLayer) -> None:
         self.layer = layer
         self.tiles = [
             slice(start, min(start + shape.tile_rows, shape.inputs))
@@ -94,7 +94,7 @@ class TileCurrents:
 class Misfits:
     """Counts, for one layer, the currents that need each gain shift."""
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
+    def __init__(self, shape: LayerParameters, layer: FloatLayer, adc_bits: int) -> None:
         self.currents = TileCurrents(shape, layer)
         readout = readout_of(adc_bits)
         self.high, self.low = readout.clips_above(adc_bits), readout.clips_below(adc_bits)

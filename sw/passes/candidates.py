@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.ir.graph import Floats
-from spikeloom.sw.ir.network import Layer, MapUnit, Network
+from spikeloom.sw.ir.network import MapUnit, Network, SpikingLayer
 from spikeloom.sw.passes.calibrate import evenly
 from spikeloom.sw.passes.normalise import activation_scales, normalise, scaled
 from spikeloom.sw.passes.quantise import (
@@ -117,7 +117,7 @@ class Candidates:
         return Candidate(share, scales, rounded, network, tuple(levels))
 
     def _rounded(
-        self, number: int, stage: Layer, rates: tuple[float, ...], scale: float, rule: str, last: bool
+        self, number: int, stage: SpikingLayer, rates: tuple[float, ...], scale: float, rule: str, last: bool
     ) -> Rounded:
         weight = scaled(stage, self.network.plan.maps, rates, scale).weight
         largest = float(np.abs(weight).max(initial=0.0))

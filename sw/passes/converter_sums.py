@@ -15,7 +15,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.ir.graph import Floats
 from spikeloom.sw.passes.calibrate import TileCurrents, row_codes
-from spikeloom.sw.passes.float_snn import Maps, SpikingLayer, SpikingNetwork
+from spikeloom.sw.passes.float_snn import FloatLayer, Maps, SpikingNetwork
 from spikeloom.sw.passes.quantise import MAX_THETA, Levels
 
 __all__ = ["ENOUGH", "ConverterSums", "Converters", "run_sums"]
@@ -78,7 +78,7 @@ def run_sums(
 class ConverterSums:
     """Currents of a layer summed over the steps of each image: with ideal converters, and with some gain shifts."""
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int, shifts: list[int]) -> None:
+    def __init__(self, shape: LayerParameters, layer: FloatLayer, adc_bits: int, shifts: list[int]) -> None:
         self.currents, self.theta, self.outputs = TileCurrents(shape, layer), layer.theta, shape.outputs
         codes = replace(shape, adc_bits=adc_bits)
         self.top, self.bottom = codes.code_max, codes.code_min
@@ -109,7 +109,7 @@ class ConverterSums:
                 read = code if read is None else read + code
         return read if len(self.shifts) == 1 else None
 
-    def converted(self, layer: SpikingLayer, chosen: Converters) -> SpikingLayer:
+    def converted(self, layer: FloatLayer, chosen: Converters) -> FloatLayer:
         """The layer behind such converters."""
 
         def read(maps: Maps) -> NDArray[np.floating]:

@@ -28,7 +28,7 @@ from spikeloom.sw.ir.stages import REAL
 from spikeloom.sw.ir.window_reader import WindowReader
 from spikeloom.sw.passes.quantise import full_rate
 
-__all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
+__all__ = ["Codes", "FloatLayer", "FloatResult", "Maps", "Observer", "SpikingNetwork", "spiking_network"]
 
 Codes = Callable[[NDArray[np.intp], int], NDArray[np.float32]]
 """Row codes of step t (from 1) for the given images, float32 [images, inputs]."""
@@ -40,7 +40,7 @@ has made them, so that they are not made twice.
 
 
 @dataclass(frozen=True, eq=False)
-class SpikingLayer:
+class FloatLayer:
     """Weights float64 [rows, outputs], bias [outputs]; theta, v0 and clip in the same unit, last phase's.
 
     leak : the shift lambda, 0 is off
@@ -101,7 +101,7 @@ class SpikingNetwork:
     `whole` rounds leaks down as integer hardware does, and with `fixed` the image's codes are the same in every step.
     """
 
-    layers: tuple[SpikingLayer, ...]
+    layers: tuple[FloatLayer, ...]
     plan: Plan
     phases: int
     whole: bool
@@ -190,7 +190,7 @@ class SpikingNetwork:
         replace(self, rule=Rule.FIXED, t_max=steps).run(count, codes, observe)
         return currents
 
-    def decide(self, currents: NDArray[np.floating], layer: SpikingLayer, k: float) -> FloatResult:
+    def decide(self, currents: NDArray[np.floating], layer: FloatLayer, k: float) -> FloatResult:
         """Classes and steps of the images that give these currents, with `layer` in the output layer's place."""
         steps, count, outputs = currents.shape
         classes, ended, alive = np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count)
@@ -230,7 +230,7 @@ class SpikingNetwork:
         )
 
     def _fire(
-        self, layer: SpikingLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32
+        self, layer: FloatLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32
     ) -> NDArray[np.float32]:
         """One neuron update, in place; spikes as 0 and 1."""
         if layer.leak:
@@ -268,7 +268,7 @@ def spiking_network(programmed: ProgrammedChip, network: Network | None = None) 
         bias = chip.bias if network is None else network.layers[index].bias * full
         dtype = np.float32 if network is not None or shape.membrane_bits <= 25 else np.float64
         layers.append(
-            SpikingLayer(
+            FloatLayer(
                 WindowReader(plan, stage),
                 np.ascontiguousarray(weight, np.float64),
                 bias.astype(dtype),

@@ -31,7 +31,7 @@ from spikeloom.sw.ir.graph import (
     Rectifier,
     Subsample,
 )
-from spikeloom.sw.ir.network import Layer, MapUnit, Network
+from spikeloom.sw.ir.network import MapUnit, Network, SpikingLayer
 from spikeloom.sw.passes.merge_branches import (
     PendingLayer,
     SpikeSource,
@@ -76,7 +76,7 @@ class Folder:
             image = MapShape(channels=image.size)
         self.input = image
         self.values: list[SpikeSource | PendingLayer] = [SpikeSource(0, image)]
-        self.stages: list[Layer | MapUnit] = []
+        self.stages: list[SpikingLayer | MapUnit] = []
 
     def run(self) -> Network:
         """The network of layers and poolings that the chip has."""
@@ -179,7 +179,9 @@ class Folder:
         """A layer of neurons for the currents, and the max poolings that wait behind it."""
         weight = np.concatenate([part.weight for part in currents.parts], axis=1)
         windows = tuple(part.window for part in currents.parts)
-        self.stages.append(Layer(_name(currents), np.ascontiguousarray(weight), currents.bias, rectifier, windows))
+        self.stages.append(
+            SpikingLayer(_name(currents), np.ascontiguousarray(weight), currents.bias, rectifier, windows)
+        )
         height, width = windows[0].outputs(currents.parts[0].source)
         shape = MapShape(channels=len(currents.bias), height=height, width=width)
         relu, clip = (None, math.inf) if rectifier is None else (rectifier.name, rectifier.clip)

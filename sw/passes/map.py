@@ -87,9 +87,9 @@ class _Replica(NamedTuple):
 def _replicas(plan: Plan, shapes: Sequence[LayerParameters]) -> list[_Replica]:
     """Every layer of the unit; shapes : of the network's layers."""
     return [
-        _Replica(layer, place.replica, replace(shapes[layer], positions=place.positions))
+        _Replica(layer, placement.replica, replace(shapes[layer], positions=placement.positions))
         for layer, (_, stage) in enumerate(plan.crossbar_stages)
-        for place in plan.placements[stage.layer : stage.layer + stage.replicas]
+        for placement in plan.placements[stage.layer : stage.layer + stage.replicas]
     ]
 
 
@@ -224,7 +224,7 @@ def replicas_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[in
 
 
 def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
-    """Analog rows belong to the first layer, and to no others: pooling and joins know spikes."""
+    """Analog rows belong to the first layer, and to no others: pooling and residual additions know spikes."""
     if CODINGS[config.coding.input].row_bits == 1:
         return
     for stage in plan.stages:

@@ -1,8 +1,8 @@
 """Sums of a layer's columns before its ReLU, and the operations that fold into them exactly.
 
 `PendingLayer` has a part for every window; a part is a matrix [outputs, rows] whose rows are in the order of
-`hw.params.plan`. Batch norms, biases, average pooling and joins change the matrices; nothing of them is left on the
-chip.
+`hw.params.plan`. Batch norms, biases, average pooling and residual additions change the matrices; nothing of them is
+left on the chip.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import MapShape
 from spikeloom.sw.common.errors import WeightError
-from spikeloom.sw.ir.network import Layer, MapUnit, Network
+from spikeloom.sw.ir.network import MapUnit, Network, SpikingLayer
 
 __all__ = ["activation_scales", "normalise", "positive_quantiles", "scaled"]
 
@@ -62,7 +62,7 @@ def positive_quantiles(values: NDArray[np.floating], shares: Sequence[float]) ->
     return [float(next(below)) if share < 1.0 else float(positive.max()) for share in shares]
 
 
-def scaled(layer: Layer, maps: tuple[MapShape, ...], rates: Sequence[float], scale: float) -> Layer:
+def scaled(layer: SpikingLayer, maps: tuple[MapShape, ...], rates: Sequence[float], scale: float) -> SpikingLayer:
     """The layer in units of its threshold: `rates` are what a rate of 1 of every map stands for, `scale` its own."""
     factors = np.concatenate(
         [np.full(window.rows(maps[window.source]), rates[window.source] / scale) for window in layer.windows]

@@ -16,7 +16,7 @@ from spikeloom.sim.common.arguments import is_whole
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.ir.graph import Rectifier
-from spikeloom.sw.ir.network import Layer, Network
+from spikeloom.sw.ir.network import Network, SpikingLayer
 
 __all__ = ["Cost", "Factors", "Move", "Tuned", "Tuning", "scale_chip", "scale_network", "tune"]
 
@@ -209,7 +209,7 @@ def scale_chip(chip: ProgrammedChip, factors: Factors) -> ProgrammedChip:
     return replace(chip, layers=tuple(layers), parameters=replace(chip.parameters, layers=tuple(shapes)))
 
 
-def _scaled(layer: Layer, factor: float) -> Layer:
+def _scaled(layer: SpikingLayer, factor: float) -> SpikingLayer:
     rectifier: Rectifier | None = layer.rectifier and replace(layer.rectifier, clip=layer.rectifier.clip * factor)
     return replace(layer, weight=layer.weight * factor, bias=layer.bias * factor, rectifier=rectifier)
 

@@ -273,7 +273,7 @@ def _pictures(
         fired = [trace.unpacked(layer)[0, :steps] for layer in range(len(names))]
         plan = chip.parameters.plan
         rates = stage_spikes(plan, fired)
-        dense = [layer for layer, place in enumerate(plan.placements) if place.number not in rates]
+        dense = [layer for layer, placement in enumerate(plan.placements) if placement.number not in rates]
         figures["raster"] = plots.raster(
             [fired[layer] for layer in dense], [names[layer] for layer in dense], None if rates else example.pixels
         )
@@ -281,7 +281,7 @@ def _pictures(
             labels = [f"{number}: {layer_label(stage_name(chip, number))}" for number in rates]
             figures["feature_maps"] = plots.feature_maps(list(rates.values()), labels, example.pixels, plan.input)
         if trace.membranes is not None:
-            own = [layer for layer, place in enumerate(plan.placements) if place.replica == 0]
+            own = [layer for layer, placement in enumerate(plan.placements) if placement.replica == 0]
             figures["membranes"] = plots.membranes(
                 [trace.membranes[layer][0, :steps] for layer in own],
                 [names[layer] for layer in own],

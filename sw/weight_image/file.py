@@ -75,7 +75,7 @@ def pack(
         "findings": None if findings is None else findings.to_json(),
         "notes": list(notes),
     }
-    parts = registered_parts(programmed.device)
+    parts = registered_parts(programmed)
     if parts:
         chip["registered"] = parts
     text = json.dumps(chip, sort_keys=True)

@@ -1,8 +1,8 @@
 """The cocotb bench of a small unit with maps that is reset, hard and soft, in the middle of images.
 
-The unit has replicas of a convolution, pooling of both kinds and a join; its cells keep the weights of `network`.
-`registers.json` in the folder names the registers of `unreset`. +resets=<n> is the number of random resets, +seed=<n>
-the random seed, +compare=0 leaves the registers to what the images show of them.
+The unit has replicas of a convolution, pooling of both kinds and a residual addition; its cells keep the weights of
+`network`. `registers.json` in the folder names the registers of `unreset`. +resets=<n> is the number of random resets,
++seed=<n> the random seed, +compare=0 leaves the registers to what the images show of them.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def network() -> list[GoldenLayer]:
     """Layers with the weights that the cells keep; their biases and thresholds are each load's own."""
     rng = random.Random(11)
     layers = [random_layer(p, rng) for p in UNIT.layers]
-    for place, layer in zip(UNIT.plan.placements, layers, strict=True):
-        layer.weights = layers[place.stage.layer].weights
+    for placement, layer in zip(UNIT.plan.placements, layers, strict=True):
+        layer.weights = layers[placement.stage.layer].weights
     return layers
 
 

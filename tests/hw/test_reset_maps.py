@@ -1,4 +1,5 @@
-"""A unit with maps, pooling, replicas and a join, reset in the middle of images: from random values, and from X."""
+"""A unit with maps, pooling, replicas and a residual addition, reset in the middle of images: from random values, and
+from X."""
 
 from __future__ import annotations
 

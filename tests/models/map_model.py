@@ -1,4 +1,5 @@
-"""Golden model of units with maps in plain integers: windows, pooling, joins, and the order of a step's reads."""
+"""Golden model of units with maps in plain integers: windows, pooling, residual additions, and the order of a step's
+reads."""
 
 from __future__ import annotations
 

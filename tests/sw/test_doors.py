@@ -201,7 +201,7 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
         (np.full(IMAGES.shape, 255.0), ValueError, f"{RANGE} 255.0: divide by 255"),
         (np.full(IMAGES.shape, 16, np.float16), ValueError, f"{RANGE} 16.0: divide by the largest value that"),
         (np.full(IMAGES.shape, -0.5), ValueError, f"{RANGE} -0.5: they seem to be normalised"),
-        (np.full(IMAGES.shape, np.nan), ValueError, f"{RANGE} nan: replace what is NaN"),
+        (np.full(IMAGES.shape, np.nan), ValueError, f"{RANGE} nan: replace values that are NaN"),
         (np.full(IMAGES.shape, 1.0000001), ValueError, f"{RANGE} 1.0000001: use .clip(0, 1)"),
         (torch.ones(COUNT, *SHAPE).to_sparse(), TypeError, "Images must be an ordinary tensor with values"),
         (np.ma.masked_array(IMAGES, IMAGES > 9), TypeError, "Images must be an array in which every pixel counts"),
@@ -365,7 +365,7 @@ def test_a_folder_that_leads_nowhere_or_makes_no_files_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "link").symlink_to("gone")
-    told = re.escape(f"'{tmp_path / 'link'}' is a link to 'gone', which is not there; choose another path") + "$"
+    told = re.escape(f"'{tmp_path / 'link'}' is a link to 'gone', which does not exist; choose another path") + "$"
     for check, inside in (
         (writable_folder, "."),
         (writable_folder, "a/b"),
@@ -376,7 +376,7 @@ def test_a_folder_that_leads_nowhere_or_makes_no_files_is_named(
         with pytest.raises(FileError, match=re.escape(f"Cannot write '{place}': ") + told):
             check(place, "place")
     said = CliRunner().invoke(app, ["run", "tiny", "-o", str(tmp_path / "link")])
-    assert said.exit_code == 2 and "is a link to 'gone', which is not there" in " ".join(said.stderr.split())
+    assert said.exit_code == 2 and "is a link to 'gone', which does not exist" in " ".join(said.stderr.split())
     assert writable_file(tmp_path / "link", "file") == tmp_path / "link"  # the link is replaced
 
     def refuse(dir: Path) -> Any:  # as /proc does

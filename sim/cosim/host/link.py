@@ -144,7 +144,7 @@ class HostLink:
             if line.startswith(b"f "):
                 self.frames.append(line[2:])
             elif line == b"h":
-                self._fail("stood still")
+                self._fail("stalled")
             else:
                 self._replies.append(line)
 

@@ -89,7 +89,7 @@ def weight_errors(first: NDArray[np.floating], final: NDArray[np.floating] | Non
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.5)
         ax.set_xlim(-most - 0.3, most + 0.3)
-        ax.set_xlabel("weight reached - weight wanted (levels)")
+        ax.set_xlabel("weight reached - target (levels)")
         ax.set_ylabel("cell pairs")
         ax.grid(axis="y")
         legend_above(ax)

@@ -153,8 +153,8 @@ def test_build_number_covers_the_plan() -> None:
 def test_ideal_macro_under_icarus(tmp_path: Path) -> None:
     rng = random.Random(3)
     layers = [random_layer(p, rng, theta=12) for p in UNIT.layers]
-    for place, layer in zip(UNIT.plan.placements, layers, strict=True):
-        layer.weights = layers[place.stage.layer].weights
+    for placement, layer in zip(UNIT.plan.placements, layers, strict=True):
+        layer.weights = layers[placement.stage.layer].weights
     images = [[rng.choice([0, rng.randrange(256)]) for _ in range(UNIT.inputs)] for _ in range(3)]
     seeds = [rng.getrandbits(128) for _ in images]
     settings = {"coding": Coding.RATE, "t_max": 5, "skip": 1}

@@ -24,16 +24,16 @@ def unit_of(plan: Plan, phases: int = 1, row_bits: int = 1, lanes: int = 3) -> N
     """A unit for a plan, small in every respect."""
     layers = tuple(
         LayerParameters(
-            inputs=plan.rows(place.stage),
-            outputs=plan.maps[place.number + 1].channels,
-            positions=place.positions,
-            row_bits=row_bits if place.stage.layer == 0 else 1,
-            lanes=min(lanes, plan.maps[place.number + 1].channels),
+            inputs=plan.rows(placement.stage),
+            outputs=plan.maps[placement.number + 1].channels,
+            positions=placement.positions,
+            row_bits=row_bits if placement.stage.layer == 0 else 1,
+            lanes=min(lanes, plan.maps[placement.number + 1].channels),
             phases=phases,
             max_steps=12,
             **COMMON,
         )
-        for place in plan.placements
+        for placement in plan.placements
     )
     lanes = min(4, plan.input.size)
     return NpuParameters(layers=layers, plan=plan, phases=phases, max_steps=12, encoder_lanes=lanes, pulse_cycles=2)
@@ -107,8 +107,8 @@ def check(
     """Images through the unit, every one held to the golden model; `how` is for `Run`."""
     rng = random.Random(len(parameters.layers) + parameters.phases)
     layers = [random_layer(p, rng, **(registers or {"theta": 12})) for p in parameters.layers]
-    for place, layer in zip(parameters.plan.placements, layers, strict=True):  # biases of its own show whose word it is
-        layer.weights = layers[place.stage.layer].weights
+    for placement, layer in zip(parameters.plan.placements, layers, strict=True):  # biases show whose word it is
+        layer.weights = layers[placement.stage.layer].weights
     images = [[rng.choice([0, 0, 255, rng.randrange(256)]) for _ in range(parameters.inputs)] for _ in range(count - 1)]
     images.insert(rng.randrange(count), [0] * parameters.inputs)
     seeds = [rng.getrandbits(128) for _ in images]

@@ -93,10 +93,10 @@ def test_copies_are_layers_that_take_positions_in_turn() -> None:
     plan = _residual().with_replicas((5, 12, 1))
     assert [stage.layers for _, stage in plan.crossbar_stages] == [range(5), range(5, 17), range(17, 18)]
     assert plan.channels == (4,) * 5 + (5,) * 12 + (10,) and plan.maps == _residual().maps
-    places = plan.placements
-    assert [place.positions for place in places] == [10, 10, 10, 9, 9, *[1] * 13]
-    assert [place.number for place in places] == [0] * 5 + [1] * 12 + [3]
-    assert [place.replica for place in places] == [*range(5), *range(12), 0]
+    placements = plan.placements
+    assert [placement.positions for placement in placements] == [10, 10, 10, 9, 9, *[1] * 13]
+    assert [placement.number for placement in placements] == [0] * 5 + [1] * 12 + [3]
+    assert [placement.replica for placement in placements] == [*range(5), *range(12), 0]
     assert plan.with_replicas((1, 1, 1)) == _residual()
 
 

@@ -40,14 +40,14 @@ def test_every_window_of_a_plan(plan: Plan) -> None:
     lists = MapLists(plan, 2, coded=False)
     for number, codes in enumerate(maps[:-1]):
         lists.add(number, codes)
-    for place, layer, shape in zip(plan.placements, chip.layers, chip.parameters.layers, strict=True):
-        stage, number = place.stage, place.number
-        array = CrossbarArray(stage.layer + place.replica, layer, shape, chip.device, chip.seed)
-        windows = LayerWindows(plan, stage, place.replica)
+    for placement, layer, shape in zip(plan.placements, chip.layers, chip.parameters.layers, strict=True):
+        stage, number = placement.stage, placement.number
+        array = CrossbarArray(stage.layer + placement.replica, layer, shape, chip.device, chip.seed)
+        windows = LayerWindows(plan, stage, placement.replica)
         assert windows.positions == shape.positions
         pulses = np.zeros(shape.inputs, np.int64)
         products = array.window_products(lists.driven(windows, slice(1, 2)), pulses)
-        expected = _rows(plan, stage, maps, 1, plan.maps[number + 1])[place.replica :: stage.replicas]
+        expected = _rows(plan, stage, maps, 1, plan.maps[number + 1])[placement.replica :: stage.replicas]
         total = np.zeros(shape.inputs, np.int64)
         for position, rows in enumerate(expected):
             total += rows

@@ -87,7 +87,7 @@ def test_verilog_and_report_have_them(registered: ModuleType, tmp_path: Path) ->
         np.testing.assert_array_equal(ours, theirs)
     chip.report(tmp_path, IMAGES[:10], LABELS[:10], reference=reference, rtl=rtl)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Every read moves the cells of the rows that it drives" in page
+    assert "Every read changes the conductances of the cells in the rows that it drives" in page
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert summary["drift"] is not None and summary["drift"]["programmings"] == 2
 

@@ -154,7 +154,7 @@ def test_another_networks_result_is_refused() -> None:
 
 
 def conv_parameters() -> tuple[NpuParameters, Plan]:
-    """Two convolutions, the first with 3 replicas, both poolings, a join."""
+    """Two convolutions, the first with 3 replicas, both poolings, a residual addition."""
     stages = (
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),), replicas=3),
         MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
@@ -168,9 +168,13 @@ def conv_parameters() -> tuple[NpuParameters, Plan]:
     plan = Plan(input=MapShape(channels=2, height=8, width=8), stages=stages, channels=(3, 3, 3, 4, 5))
     layers = tuple(
         LayerParameters(
-            inputs=plan.rows(place.stage), outputs=plan.channels[index], positions=place.positions, lanes=2, phases=2
+            inputs=plan.rows(placement.stage),
+            outputs=plan.channels[index],
+            positions=placement.positions,
+            lanes=2,
+            phases=2,
         )
-        for index, place in enumerate(plan.placements)
+        for index, placement in enumerate(plan.placements)
     )
     return NpuParameters(layers=layers, plan=plan, phases=2), plan
 

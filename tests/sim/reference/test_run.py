@@ -244,7 +244,7 @@ def test_check_images_accepts_pixels_and_fractions() -> None:
         (
             np.array([[0, 0], [-0.1, 0]]),
             ValueError,
-            r"pixel 0 of image 1 is -0\.1: they seem to be normalised, .* into the model's first layer$",
+            r"pixel 0 of image 1 is -0\.1: they seem to be normalised: .* into the model's first layer$",
         ),
         (np.array([[np.nan, 0]]), ValueError, r"pixel 0 of image 0 is nan: replace values that are NaN or infinite$"),
         (

@@ -1,4 +1,4 @@
-"""The reference on networks of windows, pooling and joins, against the contract in plain integers."""
+"""The reference on networks of windows, pooling and residual additions, against the contract in plain integers."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ def test_copies_without_device_effects_change_nothing(replicas: tuple[int, ...])
             one.parameters,
             plan=shared,
             layers=tuple(
-                replace(one.parameters.layers[layer], positions=place.positions)
-                for layer, place in zip(np.repeat(range(3), replicas), shared.placements, strict=True)
+                replace(one.parameters.layers[layer], positions=placement.positions)
+                for layer, placement in zip(np.repeat(range(3), replicas), shared.placements, strict=True)
             ),
         ),
     )

@@ -50,7 +50,9 @@ def test_layers_and_positions(replicas: Any, expected: tuple[int, ...]) -> None:
     programmed = chip(replicas).programmed
     plan = programmed.parameters.plan
     assert tuple(stage.replicas for _, stage in plan.crossbar_stages) == expected
-    assert [layer.positions for layer in programmed.parameters.layers] == [place.positions for place in plan.placements]
+    assert [layer.positions for layer in programmed.parameters.layers] == [
+        placement.positions for placement in plan.placements
+    ]
     assert programmed.parameters.sizes == (128, 6, 5, 4)
     names = [layer.name for layer in programmed.layers]
     assert len(set(names)) == len(names) and names[0] == "0"
@@ -60,8 +62,8 @@ def test_layers_and_positions(replicas: Any, expected: tuple[int, ...]) -> None:
 def test_copies_are_equal_but_for_their_cells() -> None:
     """Without device effects they answer like one crossbar and share its reads; with them each has cells of its own."""
     one, many = chip(), chip([4, 2, 1])
-    for place, layer in zip(many.programmed.parameters.plan.placements, many.programmed.layers, strict=True):
-        first = many.programmed.layers[place.stage.layer]
+    for placement, layer in zip(many.programmed.parameters.plan.placements, many.programmed.layers, strict=True):
+        first = many.programmed.layers[placement.stage.layer]
         assert (layer.theta, layer.gain_shift, layer.v0) == (first.theta, first.gain_shift, first.v0)
         assert np.array_equal(layer.positive, first.positive) and np.array_equal(layer.bias, first.bias)
     a, b = one.predict(PIXELS), many.predict(PIXELS)

@@ -308,7 +308,7 @@ def test_an_option_that_would_do_nothing_is_an_error(
 )
 def test_what_is_for_a_run_alone_is_told_of_where_a_model_is_compiled(given: dict[str, Any], named: str) -> None:
     with pytest.warns(
-        SpikeLoomWarning, match="^" + re.escape(f"The dictionary's {named} do nothing: spikeloom.compile")
+        SpikeLoomWarning, match="^" + re.escape(f"The dictionary's {named} have no effect: spikeloom.compile")
     ) as seen:
         spikeloom.compile(make_model(20, 6, 3), IMAGES, given)
     assert len(seen) == 1 and seen[0].filename == __file__

@@ -409,7 +409,9 @@ def test_compile_warns_in_one_sentence_with_cause_size_and_remedy() -> None:
     text = str(warning.message)
     assert warning.filename == __file__
     before, after = (chip.findings[0].size[name] for name in ("before", "after"))  # type: ignore[index]
-    assert text.startswith("The network does not bear the effect 'stuck cells'; agreement with the network falls from ")
+    assert text.startswith(
+        "The network does not tolerate the effect 'stuck cells'; agreement with the network falls from "
+    )
     assert f"from {before:.1%} to {after:.1%} at stage 'stuck cells'" in text and "lower [device] stuck_on" in text
     assert text.endswith("(see docs/poor-accuracy.md).") and "\n" not in text
 

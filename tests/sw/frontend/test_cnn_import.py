@@ -1,4 +1,4 @@
-"""Convolutions, pooling and joins: the chip's layers compute what the model computes."""
+"""Convolutions, pooling and residual additions: the chip's layers compute what the model computes."""
 
 from __future__ import annotations
 
@@ -353,7 +353,7 @@ BAD = [
     ),
     (
         Calls(lambda m, x: (lambda y: (F.relu_(y), m.l(torch.flatten(y, 1)))[1])(m.c(x))),
-        "Operation 'relu_' (node 'relu_', in the model's forward()) gives what nothing uses",
+        "Operation 'relu_' (node 'relu_', in the model's forward()) computes a result that is not used",
     ),
     (
         Calls(lambda m, x: m.l(x.flatten(1)) if x.sum() > 0 else x),

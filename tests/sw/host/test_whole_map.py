@@ -18,7 +18,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.host.cosim_transport import CosimTransport
 from spikeloom.sw.host.driver import Host
-from spikeloom.sw.host.transport import READ, WRITE
+from spikeloom.sw.host.transport import ACCESS, READ, WRITE
 from tests.fixtures.networks import random_chip, random_pixels
 
 STAGES = (
@@ -28,7 +28,7 @@ STAGES = (
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
 MAPS = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3)).with_replicas((2, 1))
-"""A convolution by two replicas, both poolings, a join."""
+"""A convolution by two replicas, both poolings, a residual addition."""
 CHIPS = {"dense": {"sizes": [9, 8, 6, 5]}, "wide": {"sizes": [9, 6, 3]}, "maps": {"plan": MAPS}}
 OKAY, SLVERR = 0, 2
 TOP = 2**26 - 1
@@ -52,8 +52,7 @@ def held(entry: MapEntry, word: int) -> int:
 
 def exchange(host: Host, rows: list[tuple[int, int, int]]) -> list[list[int]]:
     """Response and word of each access: op, address, word."""
-    answers: list[list[int]] = host.transport.execute(np.array(rows, np.uint32)).tolist()
-    return answers
+    return [list(answer) for answer in host.transport.execute(np.array(rows, ACCESS)).tolist()]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from spikeloom.sw.frontend.equivalence import check_same
 from spikeloom.sw.frontend.plain_torch import double_outputs, plain_kernels, torch_accuracy
 from spikeloom.sw.ir import window_reader as windows
 from spikeloom.sw.ir.graph import Rectifier
-from spikeloom.sw.ir.network import Layer, Network
+from spikeloom.sw.ir.network import Network, SpikingLayer
 from spikeloom.sw.ir.window_reader import WindowReader
 
 RELU = Rectifier("relu", np.inf, 0)
@@ -208,9 +208,11 @@ def test_activations_do_not_depend_on_the_images_beside() -> None:
     shape = MapShape(channels=2, height=7, width=5)
     wide = Window(source=0, kernel=(3, 5), stride=(1, 1), padding=(1, 0))
     layers = (
-        Layer("a", rng.standard_normal((3, 30)), rng.standard_normal(3), RELU, (wide,)),
-        Layer("b", rng.standard_normal((3, 33)), rng.standard_normal(3), RELU, (wide, Window(source=1))),
-        Layer("c", rng.standard_normal((4, 21)), rng.standard_normal(4), None, (Window(source=2, kernel=(7, 1)),)),
+        SpikingLayer("a", rng.standard_normal((3, 30)), rng.standard_normal(3), RELU, (wide,)),
+        SpikingLayer("b", rng.standard_normal((3, 33)), rng.standard_normal(3), RELU, (wide, Window(source=1))),
+        SpikingLayer(
+            "c", rng.standard_normal((4, 21)), rng.standard_normal(4), None, (Window(source=2, kernel=(7, 1)),)
+        ),
     )
     network = Network(shape, layers)
     images = rng.integers(0, 256, (23, 70)).astype(np.uint8)

@@ -53,7 +53,7 @@ def test_dense_layers_alone_are_a_perceptron() -> None:
 
 
 def test_trained_weights_are_the_cells_levels_after_folding(data: Dataset, tmp_path) -> None:
-    """Batch norms, joins and shortcuts included: conversion finds every weight on its layer's grid."""
+    """Batch norms, residual additions and shortcuts included: conversion finds every weight on its layer's grid."""
     config = Config.load("tiny").updated({"train": {**RESIDUAL, "epochs": 6, "batch": 128, "learning_rate": 0.01}})
     model = train(config.train, data, 1, cache=tmp_path)
     chip = spikeloom.compile(model, data.train_images[:300], config)

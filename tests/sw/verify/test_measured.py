@@ -54,7 +54,7 @@ def test_a_co_simulation_of_some_images_is_used_for_these(tmp_path, part):
     assert summary["cycles"]["steps_mean"] == float(np.mean(result.steps[list(part)]))
     words = f"{count} of 30 images given to the report"
     assert page.count(words) >= 8 and "30 images given to the report" in page
-    assert f"{words}, of {summary['cycles']['steps_mean']:.2f} steps in the mean" in page
+    assert f"{words}, of {summary['cycles']['steps_mean']:.2f} steps on average" in page
 
 
 def test_what_is_left_out_is_run_or_said_to_be_missing(tmp_path):

@@ -403,7 +403,9 @@ def test_another_plan_is_named(tmp_path, monkeypatch):
     plan = programmed.parameters.plan
     pool = replace(plan.stages[1], start=2)
     other = replace(programmed.parameters, plan=replace(plan, stages=(plan.stages[0], pool, *plan.stages[2:])))
-    with pytest.raises(WeightImageError, match=r"stage 1 of the plan is PoolStage\(.*start=3\), but .*start=2\)$"):
+    with pytest.raises(
+        WeightImageError, match=r"stage 1 of the plan is AveragePoolStage\(.*start=3\), but .*start=2\)$"
+    ):
         spikeloom.load(path, other)
     dense = LayerParameters(inputs=60, outputs=5, lanes=1)
     shared = {
