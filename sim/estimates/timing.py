@@ -7,8 +7,8 @@ words per image, first word in cycle F_i and result in cycle R_i (0 before the f
     F_i = max(R_(i-2), F_(i-1) + W - 1) + 1        O_i(1) = max(F_i + 2 W + 1, R_(i-1) + 1)
     R_i = E_i(last step) + 1                       cycles = R_i - max(F_i, R_(i-1))
 
-with O and E, the cycles in which a step's vector is offered and in which it ends, as in docs/hardware/npu.md: they depend on
-the vectors, or windows, that are silent.
+with O and E, the cycles in which a step's vector is offered and in which it ends, as in docs/hardware/npu.md: they
+depend on the vectors, or windows, that are silent.
 """
 
 from __future__ import annotations
