@@ -59,35 +59,11 @@ class Npu(wiring.Component):
     activity_<l> : Out(ActivitySignature), of the image in work; valid with `result.valid`
     crossbar_<l> : Out(CrossbarSignature)
 
-    Cycles of dense layers in a row
-    -------------------------------
-    Counted from the image's start, with W = pixel_words, and for layer l and a step: G_l groups; D_l =
-    max(pulse_cycles, cycle of the drive in which `sampled` is first up), 0 for a silent vector; c_l = cycles of a
-    conversion (1 if `done` answers at once, and for a silent vector). Step 1's vector is offered to layer 0 in cycle
-    O(1) = max(cycle of the last pixel word + W + 2, cycle of the result before + 1): 2 W + 1 for a lone image whose
-    words come without a gap, 1 for an image that is prepared when the result before it is taken; then `gap` is 0. A
-    step whose vector is offered in cycle O ends in cycle E = O + the sum over all layers but the last of (D_l + G_l c_l
-    + 4), and unless the last layer L is skipped + (D_L + c_L + 4 + max(classes, (G_L - 1) c_L + classes in its last
-    group)). The next step's vector is offered in cycle max(E + 1, O + D_0 + W + 1), D_0 = 0 if layer 0 was skipped:
-    after the decision, and not before it is encoded. After the last step `cycles` = E + 1.
-
-    Cycles with maps
-    ----------------
-    With P positions of the image: the vector of step 1 is there in cycle T(1), which is O(1) above, and step t is
-    offered to stage 0 in cycle O(t) = max(E(t - 1) + 1, T(t) + P + 1), T(t + 1) = max(R(t), T(t) + W) + 1, where R(t)
-    is the cycle in which the step's last reader of the image's map reads its last word. A stage that gets the step in
-    cycle t hands it on
-
-    - a pooling stage with N words: in cycle t + N + 2
-    - a layer with F_n words for position n, which hands the vector of n on in cycle C_n and sees it in cycle S_n: in
-      cycle S_last + D_last + G c_last + 4, with C_0 = t + F_0 + 2, C_n = max(C_(n-1) + F_n, S_(n-1) + D_(n-1)), S_0 =
-      C_0 + 1 (C_0 with a single position), S_n = max(C_n + 1, S_(n-1) + D_(n-1) + 2 + G c_(n-1)); D_n, c_n as above,
-      for the window of n
-    - a stage with n replicas: C_p = max(C_(p-1) + F_p, S_(p-n) + D_(p-n)), S_p = max(C_p + 1, S_(p-n) + D_(p-n) + 2 + G
-      c_(p-n)); in the last of the cycles S + D + G c + 4 of its replicas' last windows
-    - the last layer: E = t + F + 2 if it is skipped, else t + F + 2 + (D_L + c_L + 4 + max(...)) as above
-
-    `hw.params.cycles` computes them.
+    Cycles
+    ------
+    A step of dense layers in a row takes the drives and conversions of its layers, one after another; with maps, each
+    stage overlaps gathering, driving and converting its windows. `hw.params.cycles` computes both, to the cycle;
+    docs/hardware/npu.md has the formulas, and examples worked through.
     """
 
     def __init__(self, *, parameters: NpuParameters) -> None:

@@ -1,4 +1,4 @@
-"""Clock cycles per image by the formulas of `hw.npu`, without the Verilog, as its counters report them.
+"""Clock cycles per image by the formulas of `hw.params.cycles`, without the Verilog, as its counters report them.
 
 Assumed: pixels and results never wait for the host, and the crossbars answer in the cycles of the programmed chip. Then
 the words of image i come from the cycle after the result of image i - 2 on, since there are two encoders, and with W
@@ -7,8 +7,8 @@ words per image, first word in cycle F_i and result in cycle R_i (0 before the f
     F_i = max(R_(i-2), F_(i-1) + W - 1) + 1        O_i(1) = max(F_i + 2 W + 1, R_(i-1) + 1)
     R_i = E_i(last step) + 1                       cycles = R_i - max(F_i, R_(i-1))
 
-with O and E, the cycles in which a step's vector is offered and in which it ends, as in `hw.npu.Npu`: they depend on
-the vectors, or windows, that are silent.
+with O and E, the cycles in which a step's vector is offered and in which it ends, as in docs/hardware/npu.md: they
+depend on the vectors, or windows, that are silent.
 """
 
 from __future__ import annotations

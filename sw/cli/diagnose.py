@@ -18,7 +18,6 @@ from spikeloom.sw.cli.command import (
 from spikeloom.sw.cli.command_images import DataSet, Images, how_many, images_asked
 from spikeloom.sw.cli.console import print_json
 from spikeloom.sw.common.errors import SpikeLoomError
-from spikeloom.sw.diagnostics import diagnose as judge
 
 __all__ = ["EPILOG", "diagnose"]
 
@@ -40,6 +39,8 @@ def diagnose(
     original network; it is diagnosed on the first 2,000 test images of its data set, or on those given by --images
     and --data-set.
     """
+    from spikeloom.sw.diagnostics import diagnose as judge
+
     asked, file = images_asked(images, data_set, settings)
     check_no_energy(source, settings)
     if is_chip(source):

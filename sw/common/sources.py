@@ -18,13 +18,20 @@ Docstrings, those of constants included, and comments between definitions do not
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import json
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spikeloom.sim.common.cache import cache_folder
+from spikeloom.sw.common.errors import SpikeLoomError
+from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.common.source_modules import (
     PURE,
     Module,
@@ -41,6 +48,10 @@ from spikeloom.sw.common.source_uses import DATA, used_by
 __all__ = ["DATA", "PURE", "Closure", "SourceError", "closure", "source_of", "sources_digest"]
 
 
+_SETTLED_ns = 100_000_000
+"""A file that was written so lately may be written again without another time."""
+
+
 @dataclass(frozen=True)
 class Closure:
     """What is used.
@@ -50,11 +61,13 @@ class Closure:
     definitions : (module, name) of every definition that is used, and (module, "") of statements that define nothing
     files : files that are no Python
     digest : checksum of all of it, hexadecimal
+    looked_at : modules and other files that were read for it, and the folders that they lie in
     """
 
     definitions: frozenset[tuple[str, str]]
     files: frozenset[Path]
     digest: str
+    looked_at: frozenset[Path]
 
     @property
     def modules(self) -> frozenset[str]:
@@ -67,9 +80,30 @@ def source_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}:{function.__qualname__}"
 
 
+@functools.cache
 def sources_digest(entries: tuple[str, ...]) -> str:
-    """Checksum of what the entries depend on, see `closure`."""
-    return closure(entries).digest
+    """Checksum of what the entries depend on, see `closure`.
+
+    It is kept in the cache, and holds as long as nothing that was looked at has changed its size or times.
+    """
+    key = json.dumps([str(Path(__file__).parent), sys.version, *entries])
+    path = cache_folder("sources") / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError, LookupError):
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if known["stamps"] and all(_stamp(Path(name)) == stamp for name, stamp in known["stamps"].items()):
+            return str(known["digest"])
+    found = closure(entries)
+    with contextlib.suppress(OSError, SpikeLoomError):
+        stamps = {str(place): _stamp(place) for place in sorted(found.looked_at)}
+        if max(map(max, stamps.values())) < time.time_ns() - _SETTLED_ns:
+            write_atomic(path, json.dumps({"digest": found.digest, "stamps": stamps}))
+    return found.digest
+
+
+def _stamp(path: Path) -> list[int]:
+    """What an edit of a file changes, or a file more or less in a folder."""
+    state = path.stat()
+    return [state.st_mtime_ns] if path.is_dir() else [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
 
 
 @functools.cache
@@ -105,7 +139,9 @@ class _Search:
             if reference not in self._seen:
                 self._seen.add(reference)
                 self._visit(*reference)
-        return Closure(frozenset(self._definitions), frozenset(self._files), self._digest())
+        read = {module_of(name).path for name in self._reached} | set(self._files)
+        looked_at = frozenset(read | {path.parent for path in read}) - {Path()}
+        return Closure(frozenset(self._definitions), frozenset(self._files), self._digest(), looked_at)
 
     def _visit(self, name: str, wanted: str | None) -> None:
         module = module_of(name)

@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 import textwrap
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import FrameType
 
 import pytest
 
-from spikeloom.sw.common import sources
+from spikeloom.sw.common import source_modules, sources
 from spikeloom.sw.common.source_modules import found_module, module_of
 from spikeloom.sw.common.sources import SourceError, closure, source_of, sources_digest
 from spikeloom.sw.config.config import Config
@@ -117,6 +118,27 @@ def test_an_edit_of_a_template_changes_the_report_alone(tmp_path: Path) -> None:
     assert digests()[0] != train_1
 
 
+def test_a_digest_is_kept_until_a_file_changes(package: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPIKELOOM_CACHE", str(tmp_path / "cache"))
+    entry = ("sourced.a:entry",)
+    package(a="from sourced.b import x\ndef entry(): return x\n", b="x = 1\n")
+    time.sleep(0.2)
+    first = sources_digest(entry)
+    sources_digest.cache_clear()
+    with monkeypatch.context() as m:
+        m.setattr(sources, "closure", lambda _: pytest.fail("followed again"))
+        assert sources_digest(entry) == first
+    package(b="x = 2\n")
+    assert sources_digest(entry) != first
+    package(b="x = 1\n")
+    time.sleep(0.2)
+    assert sources_digest(entry) == first
+    (tmp_path / "sourced" / "b.py").unlink()
+    package()
+    with pytest.raises(SourceError):
+        sources_digest(entry)
+
+
 def test_whatever_a_step_executes_is_in_its_closure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every function that is called, and not only while a module is imported, is in a definition of the closure."""
     monkeypatch.setenv("SPIKELOOM_CACHE", str(tmp_path / "cache"))
@@ -155,9 +177,9 @@ def imports(frame: FrameType | None) -> bool:
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Writes modules of a package `sourced`, which counts as the program's own."""
-    for cached in (found_module, module_of, sources.closure):
+    for cached in (found_module, module_of, sources.closure, sources.sources_digest):
         cached.cache_clear()
-    monkeypatch.setattr(sources, "_OWN", ("sourced",))
+    monkeypatch.setattr(source_modules, "_OWN", ("sourced",))
     monkeypatch.syspath_prepend(tmp_path)
 
     def write(**texts: str) -> None:
@@ -165,11 +187,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             path = tmp_path / "sourced" / f"{name.replace('__in__', '/')}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text))
-        for cached in (found_module, module_of, sources.closure):
+        for cached in (found_module, module_of, sources.closure, sources.sources_digest):
             cached.cache_clear()
 
     yield write
-    for cached in (found_module, module_of, sources.closure):
+    for cached in (found_module, module_of, sources.closure, sources.sources_digest):
         cached.cache_clear()
 
 

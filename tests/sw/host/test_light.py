@@ -33,7 +33,7 @@ from spikeloom.sw.weight_image.file import load
 from tests.fixtures.fake_chip import FakeChip
 from tests.fixtures.memory_transport import MemoryTransport
 
-parameters = load(weights).image.parameters
+parameters = load(weights).programmed.parameters
 chip = FakeChip(parameters, {tag: (first, more) for tag, (first, more) in enumerate(answers)})
 with Host(MemoryTransport(chip)) as host:
     assert host.connect() == parameters
