@@ -41,17 +41,21 @@ $(STAMP): requirements.lock pyproject.toml setup.py
 demo: $(STAMP)  ## train on real digits, run every test image through the Verilog, write the report
 	$(BIN)/python -m spikeloom demo
 
-lint: $(STAMP)  ## ruff, mypy, and the contract of imports
+lint: $(STAMP)  ## ruff, mypy, sizes of files and functions, and the contract of imports
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -m tests.checks.sizes
 	PYTHONPATH='$(TREE)' $(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-cache
 
+# Tests that failed the last time come first, then the files that take minutes; python -m tests.checks.times says which.
+SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder --failed-first
+
 test: $(STAMP) lint  ## lint, then the tests (under 25 minutes on 2 cores)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest $(SPREAD) --junitxml=build/tests.xml -m "not slow"
 
 test-all: $(STAMP) lint  ## every test, the long ones too
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(SPREAD)
 
 mutate: $(STAMP)  ## mutants of the hardware against its tests (an hour; MUTATE="--only npu" for one block)
 	$(BIN)/python -m tests.mutation $(MUTATE)

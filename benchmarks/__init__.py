@@ -1,1 +1,1 @@
-"""Speed, measured: `make bench` runs everything here and writes `benchmarks/results.md`."""
+"""Benchmarks: `make bench` runs everything here and writes `benchmarks/results.md`."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import spikeloom
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.cosim.simulator import Simulator
 from spikeloom.sim.crossbar.array import build_arrays
@@ -58,28 +58,28 @@ NETWORKS = (
 
 
 def convolution(network: Network) -> dict[str, Any]:
-    """Images a second of the ANN, the reference and the Verilog; clock cycles counted and by the formula."""
+    """Images per second of the ANN, the reference and the Verilog; clock cycles counted and by the formula."""
     model, images = _model(network)
     start = time.perf_counter()
     chip = spikeloom.compile(
         model, images[:32], {"decision": {"t_max": STEPS, "rule": "fixed"}, "hardware": {"lanes": 64}}
     )
     out: dict[str, Any] = {"title": network.title, "steps": STEPS, "compile_s": time.perf_counter() - start}
-    noisy = chip.image.device.model_copy(update={"device_sigma": 0.05, "read_sigma": 0.01})
+    noisy = chip.programmed.device.model_copy(update={"device_sigma": 0.05, "read_sigma": 0.01})
     ideal = noisy.model_copy(update={"device_sigma": 0.0, "program_sigma": 0.0, "read_sigma": 0.0})
     out["ann_images_per_s"] = _ann(model, images)
     for name, device in (("ideal", ideal), ("noisy", noisy)):
-        image = chip.image.with_device(device)
-        arrays = build_arrays(image)
-        result = run_reference(image, images[:4], arrays=arrays)  # compiles the kernels
-        seconds = _median(functools.partial(run_reference, image, images, arrays=arrays))
+        programmed = chip.programmed.with_device(device)
+        arrays = build_arrays(programmed)
+        result = run_reference(programmed, images[:4], arrays=arrays)  # compiles the kernels
+        seconds = _median(functools.partial(run_reference, programmed, images, arrays=arrays))
         out[f"{name}_images_per_s"] = len(images) / seconds
-    layers = image.parameters.layers
+    layers = programmed.parameters.layers
     out["activity"] = float(result.spikes.sum() / (result.steps.sum() * sum(layer.neurons for layer in layers)))
     rows = result.activity["row_pulses"].mean(axis=0) / [layer.column_tiles for layer in layers]
     out["additions"] = float(rows @ [layer.outputs for layer in layers])
-    out["conversions"] = float(result.activity["adc_conversions"].sum() / len(result))
-    return {**out, **_verilog(image, images[: network.rtl_images])}
+    out["conversions"] = float(result.activity["conversions"].sum() / len(result))
+    return {**out, **_verilog(programmed, images[: network.rtl_images])}
 
 
 def _model(network: Network) -> tuple[nn.Module, NDArray[np.uint8]]:
@@ -109,24 +109,24 @@ def _median(work: Callable[[], Any], runs: int = 3) -> float:
 
 
 def _ann(model: nn.Module, images: NDArray[np.uint8]) -> float:
-    """Images a second of the network in floating point, all images in a batch."""
+    """Images per second of the network in floating point, all images in a batch."""
     x = torch.from_numpy(images.astype(np.float32) / 255.0)
     with torch.no_grad():
         model(x)
         return len(x) / _median(lambda: model(x))
 
 
-def _verilog(image: ChipImage, pixels: NDArray[np.uint8]) -> dict[str, Any]:
+def _verilog(programmed: ProgrammedChip, pixels: NDArray[np.uint8]) -> dict[str, Any]:
     """One simulator, its start included. Raises `AssertionError` if its clock cycles are not the formula's."""
     start = time.perf_counter()
-    Simulator.build(image)
+    Simulator.build(programmed)
     built = time.perf_counter()
-    rtl = run_cosim(image, pixels, workers=1, quick=False)
+    rtl = run_cosim(programmed, pixels, workers=1, quick=False)
     seconds = time.perf_counter() - built
-    reference = run_reference(image, pixels, trace="spikes")
+    reference = run_reference(programmed, pixels, trace="spikes")
     reference.compare(rtl, ("reference", "Verilog"))
     assert rtl.cycles is not None
-    formula = timing(image, pixels, reference).cycles
+    formula = timing(programmed, pixels, reference).cycles
     assert np.array_equal(formula, rtl.cycles), f"the Verilog took {rtl.cycles}, the formula says {formula}"
     return {
         "rtl_images": len(pixels),

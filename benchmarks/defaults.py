@@ -1,6 +1,6 @@
 """`python -m benchmarks.defaults [NETWORK ...]`: are the defaults of [convert] as good as the best that a search finds?
 
-Plain ReLU networks, trained in floating point, go onto chips with 1 to 6 bits a cell (converters of 8 bits) and onto
+Plain ReLU networks, trained in floating point, go onto chips with 1 to 6 bits per cell (converters of 8 bits) and onto
 chips with converters of 1 to 8 bits (cells of 6 bits). Each is converted with fixed settings (the largest activation is
 a rate of 1, the largest weight the top level, no converter saturates), with the defaults, and with every setting of a
 grid; the best of the grid is chosen by looking at the test images, so it is a bound for any such choice. The tables of
@@ -8,7 +8,7 @@ docs/poor-accuracy.md are printed.
 
 Every figure is stored in `build/defaults.json` as soon as it is measured, and networks in `build/defaults`, so that a
 run that was interrupted goes on where it stopped. Figures of chips whose conversion is chosen by error are known for
-the very code of `sw/passes` only, and count as not measured after a change of it. With `--known` nothing is measured.
+the very code of the compiler only, and count as not measured after a change of it. With `--known` nothing is measured.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from rich.console import Console
 from torch import nn
 
 import spikeloom
-from spikeloom.sw import passes
 from spikeloom.sw.common.errors import DiagnosticWarning
 from spikeloom.sw.common.files import write_atomic
+from spikeloom.sw.common.sources import source_of, sources_digest
+from spikeloom.sw.compiler.pipeline import compile_model
 from spikeloom.sw.config.sections import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.frontend.plain_torch import torch_accuracy
@@ -44,9 +45,8 @@ FIXED: dict[str, Any] = {
     "normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network",
 }  # fmt: skip
 CELL_BITS, ADC_BITS = (1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5, 6, 7, 8)
-"""Bits a cell, with converters of 8 bits; bits of the converters, with cells of `_CELLS` bits."""
+"""Bits per cell, with converters of 8 bits; bits of the converters, with cells of `_CELLS` bits."""
 _CELLS = 6
-_PASSES = Path(str(passes.__file__)).parent
 _CONSOLE = Console(stderr=True)
 
 
@@ -97,8 +97,8 @@ def grid(cells: bool) -> Iterator[dict[str, Any]]:
 
 
 def code() -> str:
-    """A checksum of the code that chooses the defaults."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_PASSES.glob("*.py")))).hexdigest()[:12]
+    """A checksum of the code that chooses the defaults: all that the compiler uses."""
+    return sources_digest((source_of(compile_model),))[:12]
 
 
 class Bench:

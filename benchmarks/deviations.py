@@ -76,7 +76,7 @@ def signs(model: nn.Module) -> nn.Module:
 
 
 def row(title: str, model: nn.Module, data: Dataset, changes: dict[str, dict[str, Any]], paper: str = "") -> None:
-    """Print a line of the table: accuracy, mean steps, mean spikes of all neurons an image, on all test images."""
+    """Print a line of the table: accuracy, mean steps, mean spikes of all neurons per image, on all test images."""
     config = spikeloom.Config.load(IDEAL).updated(changes)
     with put_in(paper):
         chip = spikeloom.compile(model, data.train_images[: config.data.calibration_images], config)

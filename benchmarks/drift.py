@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.network import Mnist
 from spikeloom.sim.chip.device_config import Device, Programming
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.devices.tantalum.age_curve import AgeCurve, ReadPulse
@@ -55,15 +55,15 @@ def pulses(rows: int = 784, columns: int = 1000, repeats: int = 5) -> dict[str, 
 
 
 def programming(rows: int = 784, columns: int = 1000, repeats: int = 5) -> dict[str, float]:
-    """Best of `repeats`, in seconds: the write driver's tables, and program and verify of 2 * rows * columns cells.
+    """Best of `repeats`, in seconds: the write driver's tables, and write-verify of 2 * rows * columns cells.
 
     Half of the cells stay at level 0, the others go to a level of 0 .. 15; 10 % of spread in cells and in pulses.
     """
     rng = np.random.default_rng(0)
     shape = (2, rows, columns)
-    targets = (CODE * rng.integers(0, 16, shape) * (rng.random(shape) < 0.5)).astype(np.uint16)
+    targets = (CODES_PER_LEVEL * rng.integers(0, 16, shape) * (rng.random(shape) < 0.5)).astype(np.uint16)
     device = Device(cell="tantalum", g_min_S=1e-4, g_max_S=0.025, device_sigma=0.1, pulse_sigma=0.1)
-    settings = Programming(method="verify", amplitude_max=15.0)
+    settings = Programming(method="write-verify", amplitude_max=15.0)
     times: dict[str, list[float]] = {"driver_tables_s": [], "verify_s": []}
     for number in range(repeats + 1):  # the first round compiles
         model = CellModel(device, rows, columns, 0, 0, 1e-7 + number * 1e-12)
@@ -77,7 +77,7 @@ def programming(rows: int = 784, columns: int = 1000, repeats: int = 5) -> dict[
 
 
 def drifting(mnist: Mnist, images: int = 500, runs: int = 3) -> dict[str, float]:
-    """Images a second of the MNIST example on cells that drift: the reference with `drift_every` 1 and 10 and without
+    """Images per second of the MNIST example on cells that drift: the reference with `drift_every` 1 and 10 and without
     renewing, and the Verilog in one simulator with 1 and without. Also seconds to program all cells anew.
     """
     pixels = mnist.images[:images]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.network import Mnist
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.job import read_record, write_job
 from spikeloom.sim.cosim.macro_model import programmed_models
 from spikeloom.sim.cosim.run import run_cosim
@@ -62,13 +62,13 @@ def _median(work: Callable[[], Any], runs: int) -> float:
     return statistics.median(times)
 
 
-def _ideal(chip: ChipImage) -> ChipImage:
+def _ideal(chip: ProgrammedChip) -> ProgrammedChip:
     device = chip.device.model_copy(update={"device_sigma": 0.0, "program_sigma": 0.0, "read_sigma": 0.0})
     return chip.with_device(device)
 
 
 def reference(mnist: Mnist, images: int = 10_000, runs: int = 3) -> dict[str, float]:
-    """Images a second of the integer reference, with noisy and with ideal devices; arrays programmed before."""
+    """Images per second of the integer reference, with noisy and with ideal devices; arrays programmed before."""
     pixels = mnist.images[:images]
     out: dict[str, float] = {}
     for name, chip in (("noisy", mnist.chip), ("ideal", _ideal(mnist.chip))):
@@ -81,7 +81,7 @@ def reference(mnist: Mnist, images: int = 10_000, runs: int = 3) -> dict[str, fl
 
 
 def rtl(mnist: Mnist, images: int = 2_000, runs: int = 3) -> dict[str, float]:
-    """Images and clock cycles a second of the Verilog under Verilator, all workers, without the build."""
+    """Images and clock cycles per second of the Verilog under Verilator, all workers, without the build."""
     pixels = mnist.images[:images]
     start = time.perf_counter()
     chip = Simulator.build(mnist.chip)
@@ -104,12 +104,12 @@ def rtl(mnist: Mnist, images: int = 2_000, runs: int = 3) -> dict[str, float]:
             start = time.perf_counter()
             chip.run(job)
             alone = time.perf_counter() - start
-        read_record(job, mnist.chip, ids, False)
+        read_record(job, mnist.chip, ids, "none")
     out["one_worker_images_per_s"] = len(pixels) / alone
     return out
 
 
-def bus(chip: ChipImage, pixels: NDArray[np.uint8], runs: int = 3) -> dict[str, float]:
+def bus(chip: ProgrammedChip, pixels: NDArray[np.uint8], runs: int = 3) -> dict[str, float]:
     """The same images with one worker each through the unit's own ports and through its buses, side by side.
 
     Seconds are of whole runs, the simulator's start and the load of the registers in them, builds not; the cells are
@@ -140,7 +140,7 @@ def bus(chip: ChipImage, pixels: NDArray[np.uint8], runs: int = 3) -> dict[str, 
 
 
 def macro(mnist: Mnist, reads: int = 300) -> dict[str, float]:
-    """Microseconds of Python a layer read of the first layer (a fifth of the rows driven), noise on and off."""
+    """Microseconds of Python per layer read of the first layer (a fifth of the rows driven), noise on and off."""
     rng = np.random.default_rng(0)
     rows = ["".join(rng.choice(["0", "1"], 784, p=[0.8, 0.2])) for _ in range(reads)]
     out = {}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import spikeloom
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.datasets import load_data
 from spikeloom.sw.training.training import train
@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "mnist.toml"
 class Mnist:
     """The compiled example and its test images, uint8 [images, 784]."""
 
-    chip: ChipImage
+    chip: ProgrammedChip
     images: NDArray[np.uint8]
 
 
@@ -32,5 +32,5 @@ def load_mnist() -> Mnist:
     config = Config.load(EXAMPLE)
     data = load_data("mnist")
     model = train(config.train, data, config.seed)
-    chip = spikeloom.compile(model, data.train_images[: config.data.calibration_images], config).image
+    chip = spikeloom.compile(model, data.train_images[: config.data.calibration_images], config).programmed
     return Mnist(chip, data.test_images.reshape(len(data.test_images), -1))

@@ -1,4 +1,4 @@
-"""The page `benchmarks/results.md`: a section a part, so that one can be measured without the others."""
+"""The page `benchmarks/results.md`, section by section, so that each can be measured separately."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["page"]
 
-_TITLES = ("Measured speed", "Convolutional networks", "Drift", "Generating Verilog", "What bounds each")
+_TITLES = ("Measured speed", "Convolutional networks", "Drift", "Generating Verilog", "Bottlenecks")
 
 
 def page(figures: Mapping[str, Any], before: str = "") -> str:
@@ -47,17 +47,17 @@ def _speed(figures: Mapping[str, Any]) -> str:
             f"| reference, MNIST 784-1000-30-10, noisy devices | {ref['noisy_images_per_s']:,.0f} images/s | 5,000 |",
             f"| reference, ideal devices | {ref['ideal_images_per_s']:,.0f} images/s | |",
             f"| Verilog under Verilator, noisy devices, all workers | {rtl['images_per_s']:,.0f} images/s | 150 |",
-            f"| the same, one worker, its start included | {rtl['one_worker_images_per_s']:,.0f} images/s | |",
+            f"| the same, one worker, including its start | {rtl['one_worker_images_per_s']:,.0f} images/s | |",
             f"| clock cycles | {rtl['cycles_per_s']:,.0f} cycles/s | |",
             f"| layer reads | {rtl['layer_reads_per_s']:,.0f} reads/s | |",
-            f"| building the simulator, Verilog included | {rtl['build_s']:.1f} s (0 if kept) | |",
-            f"| one worker, the same {bus['images']:,} images: the unit's ports | "
+            f"| building the simulator, including Verilog | {rtl['build_s']:.1f} s (0 if cached) | |",
+            f"| one worker, the same {bus['images']:,} images: the direct ports | "
             f"{bus['direct_images_per_s']:,.0f} images/s | |",
             f"| one worker, the same {bus['images']:,} images: through the buses | "
             f"{bus['bus_images_per_s']:,.0f} images/s | at most 10 % fewer |",
-            f"| idle cycles from image to image through the buses | {bus['idle_cycles_mean']:.1f} mean, "
-            f"{bus['idle_cycles_most']} most, of {bus['cycles_per_image']:,.0f} an image | 8 at most |",
-            f"| Python a read of the first layer | {macro['noisy_us_per_read']:.0f} us "
+            f"| idle cycles between images through the buses | {bus['idle_cycles_mean']:.1f} mean, "
+            f"{bus['idle_cycles_most']} max, of {bus['cycles_per_image']:,.0f} per image | 8 at most |",
+            f"| Python per read of the first layer | {macro['noisy_us_per_read']:.0f} us "
             f"({macro['ideal_us_per_read']:.0f} us without noise) | |",
         ]
     wide = figures["export_128_lanes"]
@@ -74,20 +74,20 @@ def _convolution(networks: list[Mapping[str, Any]]) -> str:
         ("ann_images_per_s", "ANN in floating point, PyTorch, images/s", 0),
         ("ideal_images_per_s", "reference, ideal devices, images/s", 1),
         ("noisy_images_per_s", "reference, noisy devices, images/s", 1),
-        ("rtl_images_per_s", "Verilog under Verilator, noisy devices, one simulator, its start included, images/s", 3),
+        ("rtl_images_per_s", "Verilog under Verilator, noisy devices, one simulator, including its start, images/s", 3),
         ("rtl_cycles_per_s", "clock cycles/s", 0),
-        ("rtl_build_s", "building the simulator, Verilog included, s (0 if kept)", 0),
+        ("rtl_build_s", "building the simulator, including Verilog, s (0 if cached)", 0),
         ("compile_s", "`spikeloom.compile`, 32 calibration images, s", 1),
-        ("cycles_per_image", "clock cycles an image, counted by the Verilog", 1),
+        ("cycles_per_image", "clock cycles per image, counted by the Verilog", 1),
         ("formula_cycles_per_image", "the same by the formula", 1),
-        ("activity", "share of neurons that fire in a step", 3),
-        ("additions", "additions of a weight an image, in the reference", 0),
-        ("conversions", "ADC conversions an image", 0),
+        ("activity", "share of neurons that fire per step", 3),
+        ("additions", "additions of weights per image, in the reference", 0),
+        ("conversions", "ADC conversions per image", 0),
     ):
         values = " | ".join(f"{network[name]:,.{digits}f}" for network in networks)
         rows.append(f"| {text} | {values} |")
     text = (
-        f"Random images and random weights, thresholds as the conversion finds them; every image runs for "
+        f"Random images and random weights, thresholds chosen by the conversion; every image runs for "
         f"{networks[0]['steps']} steps, 64 lanes. Reference and ANN on all processors; the Verilog ran "
         f"{' and '.join(str(network['rtl_images']) for network in networks)} images, and all of its values are the "
         "reference's."
@@ -99,23 +99,23 @@ def _drift(figures: Mapping[str, Any]) -> str:
     pulses, programming, drifting = figures["pulses"], figures["programming"], figures.get("drifting")
     rows = [
         f"| a million read pulses of a layer of 784 x 1000 cell pairs | {1e3 * pulses['million_pulses_s']:.0f} ms | |",
-        f"| placing its cells on the age curve, once a programming | {1e3 * pulses['locate_s']:.0f} ms | |",
-        f"| tabulating the curve, once a device | {1e3 * pulses['tabulate_s']:.0f} ms | |",
+        f"| locating its cells on the age curve, once per programming | {1e3 * pulses['locate_s']:.0f} ms | |",
+        f"| tabulating the curve, once per device | {1e3 * pulses['tabulate_s']:.0f} ms | |",
         f"| programming its cells by pulses and verify reads | {programming['verify_s']:.2f} s | |",
-        f"| the write driver's tables for that, once a device | {1e3 * programming['driver_tables_s']:.0f} ms | |",
+        f"| the write driver's tables for that, once per device | {1e3 * programming['driver_tables_s']:.0f} ms | |",
     ]
     if drifting is not None:
         rows += [
             f"| reference, MNIST, `drift_every = 1` | {drifting['reference_every_1_images_per_s']:,.0f} images/s | |",
             f"| the same, `drift_every = 10` | {drifting['reference_every_10_images_per_s']:,.0f} images/s | |",
-            f"| the same, cells held | {drifting['reference_held_images_per_s']:,.0f} images/s | |",
-            "| Verilog, one simulator, its start included, `drift_every = 1` | "
+            f"| the same, frozen conductances | {drifting['reference_held_images_per_s']:,.0f} images/s | |",
+            "| Verilog, one simulator, including its start, `drift_every = 1` | "
             f"{drifting['rtl_every_1_images_per_s']:,.0f} images/s | |",
-            f"| the same, cells held | {drifting['rtl_held_images_per_s']:,.0f} images/s | |",
-            "| programming the layer anew in the model, with an error, cells placed on the curve again | "
+            f"| the same, frozen conductances | {drifting['rtl_held_images_per_s']:,.0f} images/s | |",
+            "| programming the layer again in the model, with an error, cells located on the curve again | "
             f"{1e3 * drifting['program_s']:.0f} ms | |",
         ]
-    text = "Tantalum-oxide cells that drift with their reads; any number of pulses takes as long as a million."
+    text = "Tantalum-oxide cells that drift with their reads; the time does not depend on the number of pulses."
     return text + "\n\n" + _table(rows)
 
 

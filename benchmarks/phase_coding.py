@@ -48,9 +48,9 @@ def error(chip: Chip, images: NDArray[np.uint8]) -> float:
     """
     assert chip.stages is not None
     pixels = images.reshape(len(images), -1)[:_TRACED]
-    trace = run_reference(chip.image, pixels, trace="full").trace
+    trace = run_reference(chip.programmed, pixels, trace="full").trace
     assert trace is not None and trace.membranes is not None
-    last, phases = chip.image.layers[-1], chip.image.parameters.phases
+    last, phases = chip.programmed.layers[-1], chip.programmed.parameters.phases
     carried = (trace.membranes[-1][:, -1] - last.v0) / (last.theta * (_PERIODS - 1) * (2**phases - 1))
     wanted = chip.stages.normalised.outputs(pixels)
     return float(np.sqrt(np.mean((carried - wanted) ** 2) / np.mean(wanted**2)))

@@ -2,7 +2,7 @@
 
     python examples/nir_digits.py [FOLDER]
 
-reads digits.nir, which snnTorch has trained and written (nir_write.py), compiles it, runs it through the integer
+reads digits.nir, which was trained and written by snnTorch (nir_write.py), compiles it, runs it through the integer
 reference and through the generated Verilog, and writes the chip's integers as a NIR file into FOLDER (default
 build/nir-digits).
 """

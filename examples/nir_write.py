@@ -2,8 +2,8 @@
 
     python examples/nir_write.py [FILE]
 
-needs snnTorch and nirtorch (they come with `make setup`). Its weights are trained on the levels of 4-bit cells, so that
-a chip loses nothing by rounding them.
+needs snnTorch and nirtorch (installed by `make setup`). Its weights are trained on the levels of 4-bit cells, so that
+quantisation on a chip loses nothing.
 """
 
 from __future__ import annotations

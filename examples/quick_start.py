@@ -1,4 +1,4 @@
-"""The quick start: a PyTorch model of one's own on the accelerator.
+"""The quick start: your own PyTorch model on the accelerator.
 
     python examples/quick_start.py [FOLDER]
 
@@ -61,7 +61,7 @@ def main(folder: Path) -> None:
     chip.write_verilog(folder)
     chip.save(folder / "mine.loom")
     assert spikeloom.load(folder / "mine.loom").parameters == chip.parameters
-    chip.report(folder, test, expected, reference=result, rtl=rtl)  # the Verilog is told of for its 20 images
+    chip.report(folder, test, expected, reference=result, rtl=rtl)  # the Verilog covers 20 images
     print(f"Verilog, weight image and report are in {folder}")
 
 

@@ -30,8 +30,8 @@ __all__ = ["Npu"]
 class Npu(wiring.Component):
     """A spiking network on crossbars: one image in work, the next one stored and prepared meanwhile.
 
-    Dense layers in a row are joined vector by vector. A plan with windows, pooling or joins has maps between its
-    stages (`hw.feature_maps.stages`).
+    Dense layers in a row are joined vector by vector. A plan with windows, pooling or residual additions has maps
+    between its stages (`hw.feature_maps.stages`).
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Npu(wiring.Component):
 
     Members
     -------
-    pixels : In(stream of pixels_layout), `pixel_words` words an image; ready unless the unit holds two whole images
+    pixels : In(stream of pixels_layout), `pixel_words` words per image; ready unless the unit holds two whole images
     seed : In(128), seed of the rate coding, taken with the image's first word
     tag : In(16), any number to tell images apart, taken with the image's first word
     drop : In(1), forget the image whose words are still coming; it gives no result. No effect if there is none; no
@@ -83,8 +83,8 @@ class Npu(wiring.Component):
       cycle S_last + D_last + G c_last + 4, with C_0 = t + F_0 + 2, C_n = max(C_(n-1) + F_n, S_(n-1) + D_(n-1)), S_0 =
       C_0 + 1 (C_0 with a single position), S_n = max(C_n + 1, S_(n-1) + D_(n-1) + 2 + G c_(n-1)); D_n, c_n as above,
       for the window of n
-    - a stage with n copies: C_p = max(C_(p-1) + F_p, S_(p-n) + D_(p-n)), S_p = max(C_p + 1, S_(p-n) + D_(p-n) + 2 + G
-      c_(p-n)); in the last of the cycles S + D + G c + 4 of its copies' last windows
+    - a stage with n replicas: C_p = max(C_(p-1) + F_p, S_(p-n) + D_(p-n)), S_p = max(C_p + 1, S_(p-n) + D_(p-n) + 2 + G
+      c_(p-n)); in the last of the cycles S + D + G c + 4 of its replicas' last windows
     - the last layer: E = t + F + 2 if it is skipped, else t + F + 2 + (D_L + c_L + 4 + max(...)) as above
 
     `hw.params.cycles` computes them.
@@ -107,7 +107,7 @@ class Npu(wiring.Component):
             "program": In(ProgramSettingsSignature()),
         }
         if layers > MAX_LAYERS:
-            raise SpikeLoomError(f"A unit must have 1 .. {MAX_LAYERS} layers, copies counted, not {layers}")
+            raise SpikeLoomError(f"A unit must have 1 .. {MAX_LAYERS} layers, replicas counted, not {layers}")
         for index, layer in enumerate(parameters.layers):
             if layer.outputs > MAX_BIASES:
                 raise SpikeLoomError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
@@ -118,6 +118,7 @@ class Npu(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def _configure(self, m: Module, registers: RegisterFile, index: int, core: LayerCore) -> None:
@@ -138,6 +139,7 @@ class Npu(wiring.Component):
         ]
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         parameters = self._parameters
 
@@ -183,7 +185,7 @@ class Npu(wiring.Component):
             self.gap.eq(controller.gap),
         ]
 
-        if parameters.stages.plain:
+        if parameters.plan.is_dense_chain:
             self._join_chain(m, encoder, controller, cores)
         else:
             join_maps(m, parameters, encoder, controller, cores)

@@ -1,4 +1,4 @@
-"""The unit with standard buses: AXI4-Lite for registers, AXI4-Stream for image frames and result frames."""
+"""The accelerator with standard buses: AXI4-Lite for registers, AXI4-Stream for image frames and result frames."""
 
 from __future__ import annotations
 
@@ -80,9 +80,11 @@ class NpuAxi(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         p = self._parameters
         npu, host, pixels = Npu(parameters=p), HostBlock(parameters=p), PixelStream(parameters=p)

@@ -1,1 +1,1 @@
-"""The software: from a PyTorch network to a chip, and all that is done with it."""
+"""The software: from a PyTorch network to a chip, and everything done with it."""

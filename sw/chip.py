@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
-from spikeloom.sim.common.arguments import check_progress, check_switch
+from spikeloom.sim.common.arguments import TraceKind, check_progress, check_switch
 from spikeloom.sim.images.brightness import CalibrationFacts
 from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.reference.run import run_reference
@@ -48,7 +48,7 @@ class Chip(Compiled):
 
     def __init__(
         self,
-        image: ChipImage,
+        programmed: ProgrammedChip,
         config: Config,
         stages: Stages | None = None,
         strategy: LearntRule | None = None,
@@ -60,7 +60,7 @@ class Chip(Compiled):
     ) -> None:
         self._config = Config.load(config)
         origin = Provenance() if provenance is None else provenance
-        super().__init__(image, self._config, stages, strategy, tuned, origin, network, findings, notes)
+        super().__init__(programmed, self._config, stages, strategy, tuned, origin, network, findings, notes)
         self._numbers = ImageNumbers()
 
     @classmethod
@@ -72,7 +72,7 @@ class Chip(Compiled):
     def config(self) -> Config:
         """The run's configuration. Another one can be set, as far as it concerns what is done with a finished chip:
         the tables [cosim] and [lifetime], and `data.test_limit`. It is checked; `spikeloom.errors.ConfigError` says
-        what is wrong, or would do nothing.
+        what is wrong, or would have no effect.
         """
         return self._config
 
@@ -80,7 +80,7 @@ class Chip(Compiled):
     def config(self, config: Config) -> None:
         given = Config.load(config)
         unused = [
-            f"{name} would do nothing: a chip is finished; compile it again" for name in fixed(self._config, given)
+            f"{name} would have no effect: a chip is finished; compile it again" for name in fixed(self._config, given)
         ]
         if unused:
             raise ConfigError("chip.config", unused)
@@ -89,7 +89,7 @@ class Chip(Compiled):
     @property
     def parameters(self) -> NpuParameters:
         """Structural parameters of the hardware."""
-        return self.image.parameters
+        return self.programmed.parameters
 
     @property
     def calibration(self) -> CalibrationFacts | None:
@@ -116,17 +116,17 @@ class Chip(Compiled):
         (`spikeloom.errors.SpikeLoomWarning`) of sets that were surely scaled wrongly: nearly black, inverted, or much
         darker or brighter than the calibration images.
         """
-        return as_pixels(images, self.image, self.calibration)
+        return as_pixels(images, self.programmed, self.calibration)
 
     def predict(
-        self, images: Any, trace: bool | str = False, ids: Any = None, progress: Progress | None = None
+        self, images: Any, trace: TraceKind = "none", ids: Any = None, progress: Progress | None = None
     ) -> Result:
         """Run the integer reference.
 
         Parameters
         ----------
         images : NumPy or torch, in the shape `image_shape` or flat; uint8, or float in 0 .. 1: see `pixels`
-        trace : "spikes" records every spike, True or "full" every membrane as well
+        trace : "spikes" records every spike, "full" every membrane as well
         ids : numbers that address each image's random draws; 0, 1, 2, ... if not given, in every call. Batches of one
             set need numbers of their own, or they get the same noise, which is warned of
         progress : called with images done and images in all
@@ -136,19 +136,19 @@ class Chip(Compiled):
         check_progress(progress)
         pixels = self.pixels(images)
         numbers = as_ids(ids, len(pixels))
-        result = run_reference(self.image, pixels, ids=numbers, trace=as_trace(trace), progress=progress)
-        return self._counted(measured(result, self.image, pixels), numbers)
+        result = run_reference(self.programmed, pixels, ids=numbers, trace=as_trace(trace), progress=progress)
+        return self._counted(measured(result, self.programmed, pixels), numbers)
 
     def _counted(self, result: Result, numbers: Any) -> Result:
         """The result; it is noted which images have had which numbers."""
         if result.origin is not None:
-            self._numbers.used(self.image, result.origin.images, numbers)
+            self._numbers.used(self.programmed, result.origin.images, numbers)
         return result
 
     def cosim(
         self,
         images: Any,
-        trace: bool | str = False,
+        trace: TraceKind = "none",
         ids: Any = None,
         simulator: str | None = None,
         waves: bool | None = None,
@@ -170,6 +170,7 @@ class Chip(Compiled):
         Raises `spikeloom.errors.ToolError` if a tool is missing, `spikeloom.errors.FileError` if files cannot be
         written.
         """
+        from spikeloom.sim.cosim.options import CosimOptions
         from spikeloom.sim.cosim.run import run_cosim
 
         check_progress(progress)
@@ -183,27 +184,20 @@ class Chip(Compiled):
         if record and place is None:
             asked = "waves=True" if waves else "[cosim] waves = true of the configuration"
             raise SpikeLoomError(f"{asked} needs a folder for the waveforms: give cosim folder=..., or waves=False")
-        options: dict[str, Any] = {
-            "ids": numbers,
-            "trace": as_trace(trace),
-            "simulator": simulator,
-            "waves": record,
-            "folder": place,
-            "progress": progress,
-        }
+        options = CosimOptions(as_trace(trace), simulator, record, place, progress)
         bus: dict[str, Any] | None = None
         try:
             if self.config.cosim.through_bus if through_bus is None else through_bus:
                 from spikeloom.sw.verify.bus_chunks import gap_facts, load_facts
                 from spikeloom.sw.verify.bus_run import through_bus as run_through_bus
 
-                result, load = run_through_bus(self.image, pixels, **options)
-                bus = {**load_facts(self.image, load), **gap_facts(result)}
+                result, load = run_through_bus(self.programmed, pixels, ids=numbers, options=options)
+                bus = {**load_facts(self.programmed, load), **gap_facts(result)}
             else:
-                result = run_cosim(self.image, pixels, **options)
+                result = run_cosim(self.programmed, pixels, ids=numbers, options=options)
         except OSError as error:
             raise FileError(readable_error(error.filename or place or "the simulator's folder", error)) from error
-        return self._counted(measured(result, self.image, pixels, simulator, bus), numbers)
+        return self._counted(measured(result, self.programmed, pixels, simulator, bus), numbers)
 
     def diagnose(self, images: Any, labels: Any = None) -> Diagnosis:
         """What is wrong with the chip, judged by these images: silent layers, thresholds at their limit, converters
@@ -216,7 +210,7 @@ class Chip(Compiled):
         Parameters
         ----------
         images : typical ones, as for `predict`; more than 2,000 are thinned out to as many
-        labels : their classes, integers [images]; without them classes are held to those of the network as given, and
+        labels : their classes, integers [images]; without them classes are held to those of the original network, and
             for a chip that was loaded, which does not know it, to those of its integers on ideal devices
 
         Raises `TypeError` or `ValueError` for images or labels that do not fit.
@@ -253,7 +247,7 @@ class Chip(Compiled):
         """
         from spikeloom.sw.analysis.costs import energy_facts
 
-        return energy_facts(self.image, result, self._images_of(result, images))
+        return energy_facts(self.programmed, result, self._images_of(result, images))
 
     def latency(self, result: Result, images: Any = None) -> Facts:
         """Clock cycles and seconds of an image, at the chip's clock, of images that follow one another.
@@ -264,12 +258,12 @@ class Chip(Compiled):
         """
         from spikeloom.sw.analysis.costs import latency_facts
 
-        return latency_facts(self.image, result, self._images_of(result, images))
+        return latency_facts(self.programmed, result, self._images_of(result, images))
 
     def _images_of(self, result: Result, images: Any) -> NDArray[np.uint8] | None:
         """The images of a result as the chip sees them, if they are given; both are checked."""
         pixels = None if images is None else self.pixels(images)
-        check_result(self.image, result, pixels)
+        check_result(self.programmed, result, pixels)
         return pixels
 
     def write_verilog(self, folder: str | os.PathLike[str], bus: bool = False) -> Path:
@@ -294,7 +288,7 @@ class Chip(Compiled):
         """Write the network as a NIR file, whole or not at all; what NIR cannot express raises, see `sw.nir.writer`."""
         from spikeloom.sw.nir.writer import write_nir
 
-        return write_nir(self.image, path, self.config.neuron.v0)
+        return write_nir(self.programmed, path, self.config.neuron.v0)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weight image (.loom), whole or not at all; `spikeloom.load` reads it.
@@ -340,6 +334,6 @@ class Chip(Compiled):
             return report(self, place)
         pixels = self.pixels(images)
         known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)
-        check_measured(self.image, pixels, reference, rtl)
+        check_measured(self.programmed, pixels, reference, rtl)
         reference = self.predict(pixels, ids=range(len(pixels))) if reference is None else reference
         return report(self, place, pixels, known, reference, rtl)

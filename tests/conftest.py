@@ -29,6 +29,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
+class _AtOnce:
+    """Says each failure when it happens: the traceback comes at the end, which may be twenty minutes away."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.plugins = config.pluginmanager
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self.plugins.get_plugin("terminalreporter")  # comes after conftest.py
+        if report.failed and terminal is not None:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = crash.message.splitlines()[0] if crash and crash.message else report.when
+            terminal.ensure_newline()
+            terminal.write_line(f"FAILED {report.nodeid}: {why}", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Failures at once, from the process that the others report to."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_AtOnce(config), "failures-at-once")
+
+
 @pytest.fixture
 def dataset_folder() -> Path:
     """Folder of the original data sets; the test is skipped where $SPIKELOOM_DATA does not name one."""

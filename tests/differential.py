@@ -1,9 +1,9 @@
 """What the randomised differential tests draw and compare: the integer reference against the Verilog.
 
 Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets and rules, and the plan of networks with
-windows, pooling and joins; the case's own seed draws the weights, thresholds, devices and images. Every spike,
-membrane, counter and decision must agree, devices switched on; of cells that drift, and may be programmed anew between
-images, the end of each must as well.
+windows, pooling and residual additions; the case's own seed draws the weights, thresholds, devices and images. Every
+spike, membrane, counter and decision must agree, devices switched on; of cells that drift, and may be programmed anew
+between images, the end of each must as well.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A proof is a wrapper: a component whose inputs are free, whose `elaborate` holds the device under test, `Assume`
 statements for what the environment promises, `Assert` statements for what must follow, and covers: states that must be
 possible under the assumptions (`reaches`). `prove` hands it to SymbiYosys with z3, and looks for a way to every cover;
-`assert_fails` takes a deliberately broken twin, which must break an assertion.
+`assert_fails` takes a mutant, which must break an assertion.
 
 Registers start at their initial values and there is no reset, so that the first cycle is the one after a reset. A
 bounded proof of depth n looks at every input sequence of n cycles; `mode="prove"` (k-induction) looks at all sequences.
@@ -213,7 +213,7 @@ def assert_reaches(spec: wiring.Component, name: str, depth: int = 20, timeout: 
 
 
 def assert_fails(spec: wiring.Component, name: str, depth: int = 20, mode: Mode = "bmc", timeout: int = 120) -> None:
-    """Check that some input sequence breaks an assertion of `spec`, a deliberately broken twin of a proof.
+    """Check that some input sequence breaks an assertion of `spec`, a mutant of a proof.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Runs the formal proofs: SymbiYosys, and its solver front end alone, with packages of the Python index only.
 
-A proof goes through SymbiYosys. A search for one example (a broken twin's counterexample, a covered state) goes through
+A proof goes through SymbiYosys. A search for one example (a mutant's counterexample, a covered state) goes through
 the same steps without it, since it keeps no trace: one run of Yosys instead of three and no files, half the time.
 """
 

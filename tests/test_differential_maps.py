@@ -1,4 +1,5 @@
-"""Windows, pooling, joins and copies: the reference against the Verilog, on random networks that nobody chose."""
+"""Windows, pooling, residual additions and replicas: the reference against the Verilog, on random networks that nobody
+chose."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def test_make_targets_exist():
 
 @each_page
 def test_links_lead_somewhere(page):
-    """Broken twins of these pages: tests/test_site.py."""
+    """Mutants of these pages: tests/test_site.py."""
     assert not faults(page, ROOT, in_repository)
 
 

@@ -21,7 +21,7 @@ from spikeloom.sim.common.slips import SpikeLoomWarning
 NOT_THE_USERS = {
     "spikeloom.hw.export.processes.Stopped": "what asked for the end of a program is told that it has ended",
     "spikeloom.sw.common.ending.Terminated": "a signal, which no `except Exception` may keep from ending a command",
-    "spikeloom.sw.common.sources.SourceError": "a source that the program itself names is not there",
+    "spikeloom.sw.common.source_modules.SourceError": "a source that the program itself names is not there",
 }
 """Public exceptions that no input causes, and why they are none of the user's."""
 NOT_IMPORTED = ("spikeloom.sim.cosim.npu_tb", "spikeloom.sim.cosim.host.host_tb")

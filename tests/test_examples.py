@@ -61,7 +61,7 @@ def test_winner_k_digits(tmp_path):
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert summary["bit_exact"]["images"] == 4 and summary["bit_exact"]["mismatches"] == 0
     strategy, tuning = summary["strategy"], summary["tuning"]
-    assert strategy["converged"] and strategy["k"] == strategy["register"]["k"] == load_chip(flow).image.k
+    assert strategy["converged"] and strategy["k"] == strategy["register"]["k"] == load_chip(flow).programmed.k
     assert tuning["after"]["loss"] < tuning["before"]["loss"]
     assert tuning["after"]["accuracy"] >= tuning["before"]["accuracy"] - 0.002 - 1e-12
     assert summary["accuracy"]["reference"] > summary["accuracy"]["ann"] - 0.03

@@ -19,7 +19,7 @@ from tests.fixtures.models import make_chip, make_images
 CHIP = make_chip(device={"device_sigma": 0.05})
 IMAGES = make_images(30, 20, seed=5)
 LABELS = np.arange(30) % 5
-RESULT = CHIP.predict(IMAGES, trace=True)
+RESULT = CHIP.predict(IMAGES, trace="full")
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_they_are_there_without_slowing_the_import() -> None:
 
 def test_steps_histogram() -> None:
     ax = plots.steps_histogram(CHIP, RESULT)
-    counts = [int(np.sum(RESULT.steps == step)) for step in range(1, CHIP.image.t_max + 1)]
+    counts = [int(np.sum(RESULT.steps == step)) for step in range(1, CHIP.programmed.t_max + 1)]
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([100 * count / 30 for count in counts])  # type: ignore[attr-defined]
     assert pyplot.get_fignums()  # notebooks show it
 
@@ -49,7 +49,7 @@ def test_steps_histogram() -> None:
 def test_accuracy_over_steps() -> None:
     ax = plots.accuracy_over_steps(CHIP, IMAGES, LABELS, RESULT)
     line, rule = ax.get_lines()
-    known = [np.nan if value is None else 100 * value for value in accuracy_by_steps(CHIP.image, IMAGES, LABELS)]
+    known = [np.nan if value is None else 100 * value for value in accuracy_by_steps(CHIP.programmed, IMAGES, LABELS)]
     np.testing.assert_allclose(np.asarray(line.get_ydata(), float), known)
     assert (rule.get_xdata()[0], rule.get_ydata()[0]) == (RESULT.steps.mean(), 100 * RESULT.accuracy(LABELS))  # type: ignore[index]
     assert len(plots.accuracy_over_steps(CHIP, IMAGES, LABELS).get_lines()) == 1
@@ -59,7 +59,7 @@ def test_energy() -> None:
     found = CHIP.energy(RESULT, IMAGES)
     ax = plots.energy(CHIP, RESULT, IMAGES)
     widths = [bar.get_width() for bar in ax.patches]  # type: ignore[attr-defined]
-    unit = {"energy an image (pJ)": 1e-12, "energy an image (nJ)": 1e-9}[ax.get_xlabel()]
+    unit = {"energy per image (pJ)": 1e-12, "energy per image (nJ)": 1e-9}[ax.get_xlabel()]
     assert widths == pytest.approx([found[name]["typical"] / unit for name in plots.COMPONENTS])
     assert len(plots.energy(CHIP, RESULT).patches) == len(widths) - 1  # without the clock's part
 
@@ -88,7 +88,7 @@ def test_membranes() -> None:
     assert RESULT.trace is not None and RESULT.trace.membranes is not None and panels.shape == (3,)
     for layer, (ax, values) in enumerate(zip(panels, RESULT.trace.membranes, strict=True)):
         lines = {line.get_label(): line.get_ydata().tolist() for line in ax.get_lines()}
-        assert lines.pop("threshold") == [CHIP.image.layers[layer].theta] * steps
+        assert lines.pop("threshold") == [CHIP.programmed.layers[layer].theta] * steps
         assert lines and all(values[3, :steps, int(neuron)].tolist() == line for neuron, line in lines.items())
 
 
@@ -96,8 +96,8 @@ def test_conductance_maps() -> None:
     panels = plots.conductance_maps(CHIP, layer=2)
     assert [ax.get_title() for ax in panels] == ["target", "programmed", "programmed - target"]
     shown = panels[0].images[0].get_array()
-    levels = CHIP.image.layers[2].weights[: shown.shape[0], : shown.shape[1]]
-    np.testing.assert_allclose(shown, levels * CHIP.image.device.step_S * 1e6, rtol=1e-12)
+    levels = CHIP.programmed.layers[2].weights[: shown.shape[0], : shown.shape[1]]
+    np.testing.assert_allclose(shown, levels * CHIP.programmed.device.step_S * 1e6, rtol=1e-12)
 
 
 def test_into_axes_that_are_there() -> None:
@@ -126,7 +126,7 @@ WRONG = [
     (
         lambda: plots.raster(CHIP, SPIKES, axes=[1, 2]),
         ValueError,
-        "^axes must be 3 matplotlib axes for raster, one a layer",
+        "^axes must be 3 matplotlib axes for raster, one per layer",
     ),
     (lambda: plots.energy(CHIP, PLAIN, axes=3), TypeError, "^axes must be matplotlib axes, .* not int$"),
     (lambda: plots.steps_histogram(make_chip(20, 5), PLAIN), ValueError, "^The result is of another chip"),

@@ -63,7 +63,7 @@ def test_a_page_whose_links_hold_has_no_faults(tree: Path) -> None:
         ("# A page", '# A page\n\n<img src="p.svg">', "has HTML that no test follows"),
     ],
 )
-def test_a_broken_twin_is_told(tree: Path, right: str, wrong: str, said: str) -> None:
+def test_mutants_are_reported(tree: Path, right: str, wrong: str, said: str) -> None:
     assert GOOD.count(right) == 1
     (tree / "page.md").write_text(GOOD.replace(right, wrong))
     (fault,) = faults(tree / "page.md", tree)

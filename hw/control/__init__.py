@@ -1,1 +1,1 @@
-"""What steps a run: the controller and the register file."""
+"""Control of time steps: the controller and the register file."""

@@ -1,4 +1,4 @@
-"""Step controller: lets one vector a step into the first layer, and none after the decision."""
+"""Step controller: admits one vector per step to the first layer, and none after the decision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Controller(wiring.Component):
     """Sequence of an image: admit a vector, wait for the step's end, go on or answer; then the next image.
 
     Two gates stand in the vectors' way; a gate joins the handshakes around it and leaves the payload alone. `admit`
-    lies before layer 0 and opens for one vector a step; the vector of step t + 1 passes only after step t has ended.
+    lies before layer 0 and opens for one vector per step; the vector of step t + 1 passes only after step t has ended.
     `final` lies before the last layer (behind `admit` if the unit has a single layer): in the first `skip` periods it
     drops the vector, and the step ends there; later it passes the vector, and the step ends with the verdict.
     No gate opens between a verdict that says stop and the next image, so no layer reads: no speculation.
@@ -82,12 +82,14 @@ class Controller(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         parameters = self._parameters
-        apart = len(parameters.layers) > 1 or not parameters.stages.plain
+        apart = len(parameters.layers) > 1 or not parameters.plan.is_dense_chain
         admit_open = Signal()
         final_open = Signal()
         phase = Signal(parameters.phase_bits)
@@ -148,9 +150,23 @@ class Controller(wiring.Component):
                     with m.Else():
                         m.next = "IDLE"
 
+        self._count(m, phase, period, last_has_run, offered, advance, start)
+        return m
+
+    def _count(
+        self,
+        m: Module,
+        phase: Signal,
+        period: Signal,
+        last_has_run: Signal,
+        offered: Signal,
+        advance: Signal,
+        start: Signal,
+    ) -> None:
+        """Steps, phases and periods of the image, and its clock cycles; all begin anew with the next image."""
         with m.If(advance):
             m.d.sync += self.step.eq(self.step + 1)
-            with m.If(phase == parameters.phases - 1):
+            with m.If(phase == self._parameters.phases - 1):
                 m.d.sync += [phase.eq(0), period.eq(period + 1)]
             with m.Else():
                 m.d.sync += phase.eq(phase + 1)
@@ -164,7 +180,6 @@ class Controller(wiring.Component):
             m.d.sync += [self.step.eq(0), phase.eq(0), period.eq(0), last_has_run.eq(0), offered.eq(0), self.gap.eq(0)]
         with m.If(start):
             m.d.sync += [self.step.eq(1), self.cycles.eq(1)]
-        return m
 
     def _final_gate(
         self, m: Module, final_open: Signal, skipped: Signal, last_has_run: Signal, advance: Signal

@@ -44,6 +44,7 @@ class RegisterFile(wiring.Component):
         super().__init__({"load": In(load_layout()), "write": In(1), **ports})
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         for register in self._registers:
             port = getattr(self, register.name)

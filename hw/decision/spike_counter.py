@@ -20,8 +20,8 @@ class SpikeCounter(wiring.Component):
 
     A count cannot wrap: at most max_steps steps follow a `first`, each adding at most 2^(K-1).
 
-    Cycles: a score is valid in the same cycle as its group; a score a cycle, so a group takes as many cycles as it has
-    classes and is taken together with its last class.
+    Cycles: a score is valid in the same cycle as its group; a score per cycle, so a group takes as many cycles as it
+    has classes and is taken together with its last class.
 
     Parameters
     ----------
@@ -47,9 +47,11 @@ class SpikeCounter(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         parameters = self._parameters
         layer = parameters.layers[-1]
         fired = self.i.payload

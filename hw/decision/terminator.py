@@ -1,8 +1,8 @@
-"""Decision of an image's class, and of whether to go on: WINNER-K and the fixed number of steps."""
+"""Decision rule: the class of an image, and whether to stop. WINNER-K, or a fixed number of steps."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,7 +21,7 @@ class Terminator(wiring.Component):
     stops if `rule` is WINNER_K and margin >= k (reason 1), else if step >= t_max (reason 0). While it goes on, reason
     is 0.
 
-    Cycles: takes a score a cycle; the verdict is valid two cycles after the last score was taken. The next step's
+    Cycles: takes a score per cycle; the verdict is valid two cycles after the last score was taken. The next step's
     scores are taken from the cycle after the verdict on. `rule`, `k`, `t_max` and `step` are looked at in the cycle
     after the last score.
 
@@ -32,7 +32,7 @@ class Terminator(wiring.Component):
     Members
     -------
     i : In(stream of score_layout), the classes' scores in index order
-    o : Out(stream of verdict_layout), one a step
+    o : Out(stream of verdict_layout), one per step
     rule : In(1), see `hw.params.decision_rules`
     k : In(margin_bits - 1), smallest margin that stops
     t_max : In(step_bits), step that stops in any case
@@ -54,20 +54,22 @@ class Terminator(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     # The three comparisons on which the decision rests; the tests replace them one by one with wrong ones.
 
-    def _better(self, score, best):
+    def _better(self, score: Value, best: Value) -> Value:
         return score > best
 
-    def _clear(self, margin):
+    def _clear(self, margin: Value) -> Value:
         return margin >= self.k
 
-    def _out_of_steps(self):
+    def _out_of_steps(self) -> Value:
         return self.step >= self.t_max
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         parameters = self._parameters
         lowest = -(1 << (parameters.score_bits - 1))
         m = Module()

@@ -1,4 +1,4 @@
-"""Two spike encoders that take turns: the next image is stored and prepared while one is in work."""
+"""Two spike encoders that alternate: one stores and prepares the next image while the other encodes the current one."""
 
 from __future__ import annotations
 
@@ -69,9 +69,11 @@ class EncoderPair(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         m.submodules.even = even = SpikeEncoder(parameters=self._parameters)
         m.submodules.odd = odd = SpikeEncoder(parameters=self._parameters)

@@ -1,8 +1,8 @@
 """Random numbers of the RATE coding: one xorshift128 generator, and a phase shifter that gives every lane its own bits.
 
 The generator is Marsaglia's xorshift128 ("Xorshift RNGs", J. Stat. Soft. 8(14), 2003): four 32-bit words x, y, z, w,
-period 2^128 - 1, three XORs and shifts a step. The phase shifter is the one of built-in self test: a random bit is the
-XOR of three bits of the present 128-bit state, which is the generator's sequence far away in its period.
+period 2^128 - 1, three XORs and shifts per step. The phase shifter is the one of built-in self test: a random bit is
+the XOR of three bits of the present 128-bit state, which is the generator's sequence far away in its period.
 
 From one step to the next the words move down (x, y, z = y, z, w), so a triple of taps moved by 32 bits would repeat
 another one's sequence a step later. No two triples of `taps` are equal, also when moved by multiples of 32 (round the

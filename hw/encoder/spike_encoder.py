@@ -1,4 +1,4 @@
-"""From an image's pixels to the first layer's row codes, step by step."""
+"""Encodes an image's pixels as the first layer's row codes, step by step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["SpikeEncoder"]
 class _State(enum.IntEnum):
     LOAD = 0  # store the image's words
     FETCH = 1  # read the first word
-    ENCODE = 2  # a word a cycle
+    ENCODE = 2  # a word per cycle
     OFFER = 3  # until the vector is taken
 
 
@@ -35,7 +35,7 @@ class SpikeEncoder(wiring.Component):
     - ANALOG: x itself, for the DACs of row_bits 8; with row_bits 1 nothing (0)
 
     With row_bits 8, a spike of the first three is the code 255. The random numbers of RATE come from one xorshift128
-    and a phase shifter (`hw.encoder.random_source`); the generator starts at `seed` and moves on once a word.
+    and a phase shifter (`hw.encoder.random_source`); the generator starts at `seed` and moves on once per word.
 
     Pixel j is lane j % encoder_lanes of word j // encoder_lanes. The lanes past the last pixel are ignored.
 
@@ -81,9 +81,11 @@ class SpikeEncoder(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         lanes, words = self._parameters.encoder_lanes, self._parameters.pixel_words
         layer = self._parameters.encoded
@@ -144,6 +146,13 @@ class SpikeEncoder(wiring.Component):
             self.o.payload.phase.eq(phase),
         ]
 
+        self._follow(m, state, word, last, first, phase, random)
+        return m
+
+    def _follow(
+        self, m: Module, state: Signal, word: Signal, last: Signal, first: Signal, phase: Signal, random: Signal
+    ) -> None:
+        """From state to state: words are stored, then encoded step by step, until `restart`."""
         with m.Switch(state):
             with m.Case(_State.LOAD):
                 with m.If(self.pixels.valid):
@@ -164,7 +173,6 @@ class SpikeEncoder(wiring.Component):
                     m.d.sync += [state.eq(_State.ENCODE), first.eq(0), phase.eq(next_phase)]
         with m.If(self.restart):
             m.d.sync += [state.eq(_State.LOAD), word.eq(0)]
-        return m
 
     def _encode(
         self, m: Module, pixels: list[Value], sums: Value, phase: Value, random: Value

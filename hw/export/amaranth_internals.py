@@ -1,4 +1,4 @@
-"""What `hw` uses of Amaranth's inside, all of it here: Amaranth does not promise it, and a release may change it.
+"""All uses of Amaranth's internals in `hw`, in one place: a new release may change them.
 
 | used | for |
 |---|---|

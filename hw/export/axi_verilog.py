@@ -1,4 +1,4 @@
-"""Export of the unit behind its buses: Verilog, the wrapper with the macros, C header, SystemRDL, list of ports.
+"""Export of the accelerator with its buses: Verilog, wrapper with macros, C header, SystemRDL, list of ports.
 
 Files of an export:
 
@@ -18,6 +18,7 @@ from spikeloom.hw.export.c_header import c_header
 from spikeloom.hw.export.lint_waivers import waivers
 from spikeloom.hw.export.system_rdl import system_rdl
 from spikeloom.hw.export.verilog import chip_text, export_component, macro_inputs, ports
+from spikeloom.hw.feature_maps.stages import check_units
 from spikeloom.hw.npu_axi import NpuAxi
 from spikeloom.hw.params.parameters import NpuParameters
 
@@ -61,6 +62,7 @@ def export_axi(parameters: NpuParameters) -> dict[str, str]:
     -------
     file name -> text; the same bytes in every run, on every machine
     """
+    check_units(parameters)
     unit = NpuAxi(parameters=parameters)
     unit_ports = ports(unit, _MEANINGS)
     chip = chip_text(parameters, AXI_UNIT_NAME, unit_ports, AXI_CHIP_NAME, "rst | crossbar_reset")

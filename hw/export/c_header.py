@@ -1,4 +1,4 @@
-"""The host's registers as a C header, the same for every build: what differs between builds is read from the chip."""
+"""The host registers as a C header, the same for every build: differences between builds are read from the chip."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 
 from spikeloom.hw.host.register_map import (
     IDENTIFICATION,
+    LAYER_BLOCKS,
     LAYER_HOST_REGISTERS,
     LAYER_OFFSETS,
     LAYER_STRIDE,
-    LAYER_WINDOWS,
     MAP_VERSION,
     UNIT_HOST_REGISTERS,
     UNIT_OFFSETS,
     HostRegister,
-    Window,
+    RegisterBlock,
 )
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
 from spikeloom.hw.interfaces.streams import RESULT_LAYOUT
@@ -48,18 +48,18 @@ def _comment(register: Register | HostRegister) -> str:
     return f"/* {' '.join(notes)} */"
 
 
-def _window(window: Window) -> Iterator[str]:
-    notes = [window.meaning]
-    if window.unit != "-":
-        notes.append(f"[{window.unit}]")
-    if window.signed:
+def _block(block: RegisterBlock) -> Iterator[str]:
+    notes = [block.meaning]
+    if block.unit != "-":
+        notes.append(f"[{block.unit}]")
+    if block.signed:
         notes.append("(two's complement)")
-    notes.append("(read only)" if window.access == "ro" else "(whole words, write only)")
-    notes.append(f"({window.after_reset or f'{window.init} after a reset'})")
+    notes.append("(read only)" if block.access == "ro" else "(whole words, write only)")
+    notes.append(f"({block.after_reset or f'{block.init} after a reset'})")
     yield f"/* {' '.join(notes)} */"
-    address = f"SPIKELOOM_LAYER(l) + UINT32_C({window.offset:#x}) + 4u * (uint32_t)(i)"
-    yield f"#define SPIKELOOM_{window.name.upper()}(l, i) ({address})"
-    yield from _fields(window.name, ((f.name, f.low, f.bits, f.meaning) for f in window.fields), "UINT32_C")
+    address = f"SPIKELOOM_LAYER(l) + UINT32_C({block.offset:#x}) + 4u * (uint32_t)(i)"
+    yield f"#define SPIKELOOM_{block.name.upper()}(l, i) ({address})"
+    yield from _fields(block.name, ((f.name, f.low, f.bits, f.meaning) for f in block.fields), "UINT32_C")
 
 
 def _fields(register: str, fields: Iterable[tuple[str, int, int, str]], suffix: str) -> Iterator[str]:
@@ -99,8 +99,8 @@ def c_header() -> str:
     for register in layer:
         address = f"SPIKELOOM_LAYER(l) + UINT32_C({LAYER_OFFSETS[register.name]:#x})"
         lines += _register(register, f"#define SPIKELOOM_LAYER_{register.name.upper()}(l) ({address})")
-    for window in LAYER_WINDOWS:
-        lines += _window(window)
+    for block in LAYER_BLOCKS:
+        lines += _block(block)
     lines += ["", "/* Bits of the first word of a result frame; margin is two's complement. */", ""]
     result = ((str(name), field.offset, field.width, "") for name, field in RESULT_LAYOUT)
     lines += _fields("result", result, "UINT64_C")

@@ -1,4 +1,4 @@
-"""Writes out the widths that Verilog's own rules would give: no operand is widened, and no value cut, without a word.
+"""Makes the implicit widths of Verilog explicit: no operand is extended, and no value truncated, silently.
 
 Yosys writes `assign total = n_1 + amount` for operands of any width and leaves the rest to the language. The value is
 the right one, but a linter cannot tell such a line from a mistake. Here an operand that is narrower than its expression

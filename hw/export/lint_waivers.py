@@ -1,4 +1,4 @@
-"""Verilator waivers of an export: one for every place, and the reason.
+"""Verilator waivers of an export, one per signal, with the reason.
 
 What is left of Verilator's warnings, after the text says every width and every default (`hw.export.explicit_widths`),
 is of one kind, and meant (UNUSEDSIGNAL):

@@ -1,4 +1,4 @@
-"""Programs that end when this process ends, whatever ends it: `kill -9`, a signal, an error, or its own end.
+"""Child processes that end when this process ends, for any reason: `kill -9`, a signal, an error, or normally.
 
 A program runs in a session and process group of its own, beside a watcher that reads from a pipe whose other end only
 this process has. When the pipe ends, because this process is gone, the watcher kills the whole group: the program, and

@@ -1,4 +1,4 @@
-"""Makes Yosys' Verilog text readable: a file a module, plain identifiers, ports in the header.
+"""Makes Yosys' Verilog readable: one file per module, plain identifiers, ports in the header.
 
 Only spelling changes, never meaning:
 

@@ -1,4 +1,4 @@
-"""The manual's page of the host's registers, `docs/hardware/host/register_map.md`, from their declaration."""
+"""The manual page of the host registers, `docs/hardware/host/register_map.md`, from their declaration."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 
 from spikeloom.hw.host.register_map import (
     ADDRESS_BITS,
+    LAYER_BLOCKS,
     LAYER_HOST_REGISTERS,
     LAYER_OFFSETS,
     LAYER_STRIDE,
-    LAYER_WINDOWS,
     MAP_VERSION,
     UNIT_HOST_REGISTERS,
     UNIT_OFFSETS,
     Field,
     HostRegister,
-    Window,
+    RegisterBlock,
 )
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
 
@@ -25,7 +25,7 @@ __all__ = ["bit_picture", "manual"]
 _HEAD = """\
 # Host registers
 
-What a host reads and writes through the [AXI4-Lite bus](axi_lite.md) of [`npu_axi`](../npu_axi.md). Generated from
+The registers that a host accesses over the [AXI4-Lite bus](axi_lite.md) of [`npu_axi`](../npu_axi.md). Generated from
 `hw/host/register_map.py` and `hw/interfaces/registers.py`; a test keeps it up to date. Map version {version}.
 
 Words have 32 bits, addresses are byte addresses of {bits} bits, four times a
@@ -37,20 +37,20 @@ Words have 32 bits, addresses are byte addresses of {bits} bits, four times a
 | 17 .. 2 | word in the scope |
 | 1 .. 0 | 0; anything else is an error |
 
-- Bits that a register does not have read 0 and ignore what is written; a signed register is sign-extended when read.
+- Unused bits of a register read as 0 and ignore writes; a signed register is sign-extended when read.
 - Bytes without a strobe keep their value.
 - An access to an address that is not listed, a misaligned one, a write to a read-only register, a write of a part of a
   window's word or of a register marked *whole*, and a read of a window that is written only answer SLVERR and change
-  nothing. A write of no byte at all is right where one of the whole word is, and does nothing.
-- A write to a register marked *idle* while an image is in work answers SLVERR, changes nothing, and sets the flag
-  `refused` of `errors`. So does one to the programmers' settings while a programmer is busy, and one of a target or of
-  `program_start` outside of a [load session](load_guard.md) or while the layer's programmer is busy.
-- The activity counters, `cycles` and `gap` are those of the last result, and stand still until the next.
-- Flags of `errors` and `events` come up whatever is written in the same cycle.
+  nothing. A write of no byte is accepted where one of the whole word is, and has no effect.
+- A write to a register marked *idle* while an image is being processed answers SLVERR, changes nothing, and sets the
+  flag `refused` of `errors`. So does a write to the programmers' settings while a programmer is busy, and one to a
+  target or to `program_start` outside of a [load session](load_guard.md) or while the layer's programmer is busy.
+- The activity counters, `cycles` and `gap` are those of the last result, and do not change until the next.
+- Flags of `errors` and `events` are set regardless of writes in the same cycle.
 
 Access: ro read only, rw read and write, wo write only (a register reads 0), w1c read, and write 1 to clear. `build` as
-the value after reset: what the hardware was generated with; kept: memory that a reset leaves alone, unknown after
-power-up, see [reset](../reset.md). Widths of the run-time registers are in
+the value after reset: the value with which the hardware was generated; kept: memory that a reset does not change,
+unknown after power-up, see [reset](../reset.md). Widths of the run-time registers are in
 [registers](../interfaces/registers.md).
 """
 
@@ -62,7 +62,7 @@ _NAMES = """\
 |---|---|
 | Python | in `spikeloom.hw.host.register_map`: `UNIT_OFFSETS`, `LAYER_OFFSETS`, `unit_byte_address`, \
 `layer_byte_address`, `bias_byte_address`, `program_target_byte_address`, `program_result_byte_address`, `build_id` |
-| C | `spikeloom.hw.export.c_header.c_header()`: an address macro a register, a mask and a shift a field |
+| C | `spikeloom.hw.export.c_header.c_header()`: an address macro per register, a mask and a shift per field |
 | SystemRDL | `spikeloom.hw.export.system_rdl.system_rdl(parameters)`: widths and constants of one build |
 """
 
@@ -97,17 +97,17 @@ def _bits(field: Field) -> str:
     return str(field.low) if field.bits == 1 else f"{field.low + field.bits - 1} .. {field.low}"
 
 
-def _window(window: Window) -> str:
-    access = f"{window.access}, idle" if window.idle_only else window.access
-    init = "kept" if window.init is None else window.init
+def _block(block: RegisterBlock) -> str:
+    access = f"{block.access}, idle" if block.idle_only else block.access
+    init = "kept" if block.init is None else block.init
     words = {"program_target": "lanes * row_tiles", "program_result": "2 * lanes * row_tiles", "bias": "outputs"}
     return (
-        f"| {window.offset:#x} + 4 i | `{window.name}`, i < {words[window.name]} | {access} | {init} | {window.unit} "
-        f"| {window.meaning} |"
+        f"| {block.offset:#x} + 4 i | `{block.name}`, i < {words[block.name]} | {access} | {init} | {block.unit} "
+        f"| {block.meaning} |"
     )
 
 
-def _details(register: HostRegister | Window) -> Iterator[str]:
+def _details(register: HostRegister | RegisterBlock) -> Iterator[str]:
     yield f"### `{register.name}`\n"
     yield bit_picture(((f.name, f.low, f.bits) for f in register.fields), 32) + "\n"
     rows = "\n".join(f"| {_bits(field)} | `{field.name}` | {field.meaning} |" for field in register.fields)
@@ -119,13 +119,13 @@ def _scope(
     run_time: tuple[Register, ...],
     own: tuple[HostRegister, ...],
     offsets: dict[str, int],
-    windows: tuple[Window, ...],
+    windows: tuple[RegisterBlock, ...],
 ) -> Iterator[str]:
     registers: tuple[Register | HostRegister, ...] = (*run_time, *own)
     rows = [_row(register, offsets[register.name]) for register in registers]
-    rows += [_window(window) for window in windows]
+    rows += [_block(block) for block in windows]
     yield "\n".join([f"## {title}\n", _TABLE, *rows]) + "\n"
-    detailed: tuple[HostRegister | Window, ...] = (*own, *windows)
+    detailed: tuple[HostRegister | RegisterBlock, ...] = (*own, *windows)
     for register in detailed:
         if register.fields:
             yield from _details(register)
@@ -136,7 +136,7 @@ def manual() -> str:
     parts = [
         _HEAD.format(version=".".join(map(str, MAP_VERSION)), bits=ADDRESS_BITS, stride=LAYER_STRIDE),
         *_scope("The unit", GLOBAL_REGISTERS, UNIT_HOST_REGISTERS, UNIT_OFFSETS, ()),
-        *_scope("A layer (offsets in its scope)", LAYER_REGISTERS, LAYER_HOST_REGISTERS, LAYER_OFFSETS, LAYER_WINDOWS),
+        *_scope("A layer (offsets in its scope)", LAYER_REGISTERS, LAYER_HOST_REGISTERS, LAYER_OFFSETS, LAYER_BLOCKS),
         _NAMES,
     ]
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""What a unit is made of, from its own elaboration: bits of flip-flops, and its memories.
+"""Structure of an elaborated accelerator: bits of flip-flops, and memories.
 
 Counted from what the components elaborate to, so that a count cannot go out of date with a formula. No netlist is made:
 a second at most for thousands of flip-flops. Bits that synthesis would remove, because nothing reads them, are counted
@@ -34,6 +34,7 @@ class MemoryBits:
 
     @property
     def bits(self) -> int:
+        """Bits of the memory."""
         return self.width * self.depth
 
 

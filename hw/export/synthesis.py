@@ -1,4 +1,4 @@
-"""Synthesis of an exported unit by Yosys: the size of every module, and a netlist of gates.
+"""Synthesis of an exported design by Yosys: the size of every module, and a netlist of gates.
 
 Sizes are counts of word-level cells after elaboration and constant folding, each weighted with its width in bits: an
 adder of 12 bits counts as 12 of `add`. That is a measure to compare designs and components with, not an area in a
@@ -17,6 +17,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.processes import run as run_program
@@ -59,7 +60,7 @@ class SynthesisError(SpikeLoomError):
     """Yosys did not accept the design."""
 
 
-def _module_counts(statistics: dict) -> dict[str, int]:
+def _module_counts(statistics: Mapping[str, Any]) -> dict[str, int]:
     """Bits by kind of cell of one module, without those of the modules inside it."""
     counts: Counter[str] = Counter()
     for name, number in statistics["num_cells_by_type"].items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spikeloom.hw.host.register_map import LAYER_STRIDE, LAYER_WINDOWS, HostRegister, MapEntry, Window, host_map
+from spikeloom.hw.host.register_map import LAYER_BLOCKS, LAYER_STRIDE, HostRegister, MapEntry, RegisterBlock, host_map
 from spikeloom.hw.interfaces.registers import Register
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
@@ -33,7 +33,7 @@ def _register(entry: MapEntry, base: int) -> Iterator[str]:
     if entry.signed:
         notes.append("(two's complement)")
     if entry.idle_only:
-        notes.append("(not written while an image is in work)")
+        notes.append("(not writable while an image is being processed)")
     yield "reg {"
     yield f'  desc = "{" ".join(notes)}";'
     for name, low, bits, meaning in fields:
@@ -43,27 +43,27 @@ def _register(entry: MapEntry, base: int) -> Iterator[str]:
     yield f"}} \\{entry.name} @ {entry.address - base:#x};"
 
 
-def _window(window: Window, layer: LayerParameters) -> Iterator[str]:
+def _block(block: RegisterBlock, layer: LayerParameters) -> Iterator[str]:
     """Lines of a window: an array of registers."""
-    notes = [window.meaning]
-    if window.unit != "-":
-        notes.append(f"[{window.unit}]")
-    if window.signed:
+    notes = [block.meaning]
+    if block.unit != "-":
+        notes.append(f"[{block.unit}]")
+    if block.signed:
         notes.append("(two's complement)")
-    if window.access == "wo":
+    if block.access == "wo":
         notes.append("(whole words only)")
-    if window.after_reset:
-        notes.append(f"({window.after_reset})")
+    if block.after_reset:
+        notes.append(f"({block.after_reset})")
     yield "reg {"
     yield f'  desc = "{" ".join(notes)}";'
-    for field in window.fields:
-        text = f'{_ACCESS[window.access]} desc = "{field.meaning}";'
+    for field in block.fields:
+        text = f'{_ACCESS[block.access]} desc = "{field.meaning}";'
         yield f"  field {{ {text} }} {field.name}[{field.low + field.bits - 1}:{field.low}];"
-    if not window.fields:
-        bits = window.bits(layer)
-        reset = "" if window.init is None else f" = {bits}'h{window.init:x}"
-        yield f"  field {{ {_ACCESS[window.access]} }} value[{bits - 1}:0]{reset};"
-    yield f"}} {window.name}[{window.words(layer)}] @ {window.offset:#x} += 4;"
+    if not block.fields:
+        bits = block.bits(layer)
+        reset = "" if block.init is None else f" = {bits}'h{block.init:x}"
+        yield f"  field {{ {_ACCESS[block.access]} }} value[{bits - 1}:0]{reset};"
+    yield f"}} {block.name}[{block.words(layer)}] @ {block.offset:#x} += 4;"
 
 
 def system_rdl(parameters: NpuParameters) -> str:
@@ -75,6 +75,6 @@ def system_rdl(parameters: NpuParameters) -> str:
         base = (index + 1) * LAYER_STRIDE
         lines.append("  regfile {")
         lines += [f"    {line}" for entry in entries if entry.layer == index for line in _register(entry, base)]
-        lines += [f"    {line}" for window in LAYER_WINDOWS for line in _window(window, layer)]
+        lines += [f"    {line}" for block in LAYER_BLOCKS for line in _block(block, layer)]
         lines.append(f"  }} layer_{index} @ {base:#x};")
     return "\n".join(["addrmap npu_axi {", *lines, "};", ""])

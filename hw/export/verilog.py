@@ -1,4 +1,4 @@
-"""Export of the unit as readable SystemVerilog, with a wrapper that adds the crossbar macros.
+"""Export of the accelerator as readable SystemVerilog, with a wrapper that adds the crossbar macros.
 
 Files of an export:
 
@@ -33,6 +33,7 @@ from spikeloom.hw.export.processes import run as run_program
 from spikeloom.hw.export.readable_verilog import TIMESCALE, readable_modules
 from spikeloom.hw.export.rtlil_modules import rtlil_modules
 from spikeloom.hw.export.wide_signals import wide_signals
+from spikeloom.hw.feature_maps.stages import check_units
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
@@ -47,6 +48,9 @@ __all__ = [
     "ports",
     "write_folder",
 ]
+
+Port = dict[str, Any]
+"""What `ports.json` says of a port, see `ports`."""
 
 CHIP_NAME = "spikeloom_chip"
 MACRO_NAME = "crossbar_macro"
@@ -112,7 +116,7 @@ def export_component(component: Component, name: str) -> dict[str, str]:
     return files
 
 
-def _fields(shape: object) -> list[dict]:
+def _fields(shape: object) -> list[Port]:
     """Fields of a struct port: name, lowest bit, width, signed; array fields also have a length."""
     if not isinstance(shape, data.StructLayout):
         return []
@@ -127,7 +131,7 @@ def _fields(shape: object) -> list[dict]:
     return fields
 
 
-def ports(component: Component, meanings: Mapping[str, str] = _MEANINGS) -> list[dict]:
+def ports(component: Component, meanings: Mapping[str, str] = _MEANINGS) -> list[Port]:
     """Ports of a component as they appear in its Verilog module, in the order of the signature.
 
     `meanings` has a sentence for `clk`, `rst` and every member's name, without the number of a layer at its end.
@@ -183,7 +187,7 @@ def _macro(index: int, layer: LayerParameters, reset: str) -> str:
 
 
 def chip_text(
-    parameters: NpuParameters, name: str, npu_ports: list[dict], chip: str = CHIP_NAME, reset: str = "rst"
+    parameters: NpuParameters, name: str, npu_ports: list[Port], chip: str = CHIP_NAME, reset: str = "rst"
 ) -> str:
     """The wrapper: the unit's ports but for the crossbars', which it joins to the macros, and those of programming.
 
@@ -198,7 +202,7 @@ def chip_text(
     inside = [p for p in npu_ports if p["name"].startswith("crossbar_")] + programming
     outside = [p for p in npu_ports if p not in inside]
 
-    def bits(port: dict) -> str:
+    def bits(port: Port) -> str:
         return f"[{port['width'] - 1}:0] " if port["width"] > 1 else ""
 
     settings = ["  parameter SETTLE_CYCLES = 1", "  parameter ADC_CYCLES = 1", "  parameter PROGRAM_CYCLES = 10"]
@@ -242,6 +246,7 @@ def export_verilog(parameters: NpuParameters, name: str = "npu") -> dict[str, st
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in (CHIP_NAME, MACRO_NAME):
         raise SpikeLoomError(f"Name of the exported unit must consist of a-z, 0-9 and _, and be its own, not {name!r}")
+    check_units(parameters)
     npu = Npu(parameters=parameters)
     npu_ports = ports(npu)
     modules = {**export_component(npu, name), "chip.sv": chip_text(parameters, name, npu_ports)}

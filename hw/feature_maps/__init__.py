@@ -1,1 +1,1 @@
-"""Convolution, pooling and residual addition: memories of maps, and the units that walk windows over them."""
+"""Convolution, pooling and residual addition: memories of feature maps, and the blocks that slide windows over them."""

@@ -1,4 +1,4 @@
-"""From a layer's neuron groups to its map: a word a position."""
+"""Assembles a layer's neuron groups into its feature map, one word per position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["MapCollector"]
 class MapCollector(wiring.Component):
     """Puts the groups of a position side by side, writes them, and says when the map is complete.
 
-    Cycles: takes a group a cycle; a position's word is written in the cycle in which its last group is taken, and the
+    Cycles: takes a group per cycle; a position's word is written in the cycle in which its last group is taken, and the
     step is on offer in the cycle after the last position's. No group is taken while it waits.
 
     Parameters
@@ -44,9 +44,11 @@ class MapCollector(wiring.Component):
 
     @property
     def layer(self) -> LayerParameters:
+        """Parameters of the layer whose spikes it collects."""
         return self._layer
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         layer, fired = self._layer, self.i.payload
         before = Signal((layer.groups - 1) * layer.lanes)  # spikes of the position's groups but the last

@@ -1,4 +1,4 @@
-"""From the encoder's vector to the image's map: channel planes become words of all channels, a position a cycle."""
+"""Writes the encoder's vector to the image's map: channel planes become words of all channels, position by position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["MapLoader"]
 
 class _State(enum.IntEnum):
     EMPTY = 0  # the map may be written, and is not
-    WRITE = 1  # a position a cycle
+    WRITE = 1  # a position per cycle
     OFFER = 2  # the map is complete; until the step is let in
     READ = 3  # until the step's last reader is done with it
 
@@ -51,18 +51,20 @@ class MapLoader(wiring.Component):
                 "i": In(stream.Signature(vector_layout(parameters.encoded))),
                 "released": In(1),
                 "restart": In(1),
-                "write": Out(MapWriteSignature(parameters.stages.image, parameters.encoded.row_bits)),
+                "write": Out(MapWriteSignature(parameters.plan.input, parameters.encoded.row_bits)),
                 "o": Out(stream.Signature(step_layout(parameters))),
             }
         )
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
-        shape, bits = self._parameters.stages.image, self._parameters.encoded.row_bits
+        shape, bits = self._parameters.plan.input, self._parameters.encoded.row_bits
         state = Signal(_State)
         position = Signal.like(self.write.address)
         planes = [Signal(shape.positions * bits, name=f"plane_{channel}") for channel in range(shape.channels)]

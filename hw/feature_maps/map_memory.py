@@ -1,12 +1,10 @@
-"""Memory of one feature map: what a stage made in this step, a word a position.
+"""Memory of one feature map, the output of a stage in the current step, with one word per position.
 
-The map of a stage with n copies has n banks: position p is word p // n of bank p % n. So every copy writes a bank of
-its own, whenever it has a word, and none waits for another.
+The map of a stage with n replicas has n banks: position p is word p // n of bank p % n. So every replica writes a bank
+of its own, whenever it has a word, and none waits for another.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import memory, wiring
@@ -118,17 +116,21 @@ class SpikeMap(wiring.Component):
 
     @property
     def shape(self) -> MapShape:
+        """Shape of the map."""
         return self._shape
 
     @property
     def value_bits(self) -> int:
+        """Bits of a value."""
         return self._value_bits
 
     @property
     def banks(self) -> int:
+        """Memories that share the positions."""
         return self._banks
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         if self._banks == 1:
             read = self._bank(m, "words", self._words[0], self.write)
@@ -151,7 +153,7 @@ class SpikeMap(wiring.Component):
                     m.d.comb += self.read.data.eq(read.data)
         return m
 
-    def _bank(self, m: Module, name: str, words: memory.MemoryData, port: Any) -> Any:
+    def _bank(self, m: Module, name: str, words: memory.MemoryData, port: wiring.PureInterface) -> memory.ReadPort:
         """One memory, written by `port`; its read port."""
         m.submodules[name] = made = memory.Memory(words)
         write = made.write_port()

@@ -1,4 +1,4 @@
-"""Pooling of one map into another: the spikes of the busiest input of a window, or the average of its spikes."""
+"""Max and average pooling of a feature map: the spike of the most active input of a window, or the average."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from spikeloom.hw.feature_maps.map_memory import MapReadSignature, MapWriteSigna
 from spikeloom.hw.feature_maps.window_walk import WindowWalk
 from spikeloom.hw.interfaces.streams import copy_marks, step_layout
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage
+from spikeloom.hw.params.plan import MapShape
+from spikeloom.hw.params.stage_kinds import PoolStage
 
 __all__ = ["PoolUnit"]
 
@@ -48,7 +49,7 @@ class PoolUnit(wiring.Component):
     Sums start at 0 and V at `stage.start` in an image's first step; neither is ever cleared before. V never exceeds
     size * 2^(K-1) after a step, and a sum is at most max_steps * 2^(K-1).
 
-    Cycles: a word a cycle. With `i` taken in cycle 0, the N = (output positions) * size words are read in cycles 1 ..
+    Cycles: a word per cycle. With `i` taken in cycle 0, the N = (output positions) * size words are read in cycles 1 ..
     N; a window's output is written in the cycle after its last word is read, and the step is on offer in cycle N + 2.
     Nothing stalls.
 
@@ -71,14 +72,14 @@ class PoolUnit(wiring.Component):
     """
 
     def __init__(self, *, parameters: NpuParameters, stage: int) -> None:
-        plan = parameters.stages
+        plan = parameters.plan
         pool = plan.stages[stage]
         if not isinstance(pool, PoolStage):
             raise ArgumentTypeError(f"Stage {stage} must be a PoolStage to be pooled, not {pool!r}")
         self._parameters = parameters
         self._stage = pool
         self._source, self._shape = plan.maps[pool.window.source], plan.maps[stage + 1]
-        depth = self._source.positions if pool.kind == Pooling.MAX else self._shape.positions
+        depth = pool.sums(self._source, self._shape)
         self._sums = memory.MemoryData(shape=unsigned(self._shape.channels * self.sum_bits), depth=depth, init=[])
         super().__init__(
             {
@@ -92,10 +93,12 @@ class PoolUnit(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     @property
     def stage(self) -> PoolStage:
+        """The pooling stage of the plan."""
         return self._stage
 
     @property
@@ -106,21 +109,20 @@ class PoolUnit(wiring.Component):
     @property
     def size(self) -> int:
         """Inputs of a window."""
-        return self._stage.window.kernel[0] * self._stage.window.kernel[1]
+        return self._stage.window.size
 
     @property
     def sum_bits(self) -> int:
         """Bits of a sum, or of V after a step."""
-        if self._stage.kind == Pooling.MAX:
-            return self._parameters.count_bits
-        return (self.size << (self._parameters.phases - 1)).bit_length()
+        return self._stage.sum_bits(self._parameters.count_bits, self._parameters.phases)
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         m.submodules.walk = walk = WindowWalk(windows=self._stage.windows, shapes=(self._source,))
         m.submodules.sums = sums = memory.Memory(self._sums)
         read, write = sums.read_port(), sums.write_port()
-        largest = self._stage.kind == Pooling.MAX
+        largest = self._stage.largest
 
         # A word and its sums are fetched in one cycle and used in the next.
         fetched, arrived = Signal(), Signal()

@@ -1,4 +1,4 @@
-"""From a stage's vectors to the copies of its crossbar, which take them in turn."""
+"""Distributes a stage's vectors to the replicas of its crossbar, in turn."""
 
 from __future__ import annotations
 
@@ -16,54 +16,55 @@ from spikeloom.hw.params.parameters import LayerParameters
 __all__ = ["WindowDistributor", "stage_layer"]
 
 
-def stage_layer(copies: Sequence[LayerParameters]) -> LayerParameters:
-    """The layer that a stage's copies are together: all their positions."""
-    return replace(copies[0], positions=sum(copy.positions for copy in copies))
+def stage_layer(replicas: Sequence[LayerParameters]) -> LayerParameters:
+    """The layer that a stage's replicas are together: all their positions."""
+    return replace(replicas[0], positions=sum(replica.positions for replica in replicas))
 
 
 class WindowDistributor(wiring.Component):
-    """Hands vector p of a step to copy p % n, as its own position p // n, and holds it still there.
+    """Hands vector p of a step to replica p % n, as its own position p // n, and holds it still there.
 
-    A copy has a register for its vector, since it drives its rows from there: while it does, the other copies get
-    theirs. Vectors go on in order: one whose copy has not yet taken the one before waits, and all behind it.
+    A replica has a register for its vector, since it drives its rows from there: while it does, the other replicas get
+    theirs. Vectors go on in order: one whose replica has not yet taken the one before waits, and all behind it.
 
-    Cycles: a vector is taken in the cycle in which it is offered if its copy's register is empty, or its vector is
-    taken in that cycle; the copy sees it in the next one. A vector a cycle.
+    Cycles: a vector is taken in the cycle in which it is offered if its replica's register is empty, or its vector is
+    taken in that cycle; the replica sees it in the next one. A vector per cycle.
 
     Parameters
     ----------
-    copies : LayerParameters of every copy, n >= 2; their positions are 0, n, 2 n, ... and 1, n + 1, ... and so on
+    replicas : LayerParameters of every replica, n >= 2; their positions are 0, n, 2 n, ... and 1, n + 1, ... and so on
 
     Members
     -------
     i : In(stream of vector_layout of all positions), positions 0 .. of a step in order
-    o_<c> : Out(stream of vector_layout of copy c), `positions` vectors a step, in order
+    o_<c> : Out(stream of vector_layout of replica c), `positions` vectors per step, in order
 
     Raises
     ------
-    ValueError : fewer than two copies, or copies that cannot be those of one stage
+    ValueError : fewer than two replicas, or replicas that cannot be those of one stage
     """
 
-    def __init__(self, *, copies: Sequence[LayerParameters]) -> None:
-        self._copies = tuple(copies)
-        count = len(self._copies)
+    def __init__(self, *, replicas: Sequence[LayerParameters]) -> None:
+        self._replicas = tuple(replicas)
+        count = len(self._replicas)
         if count < 2:
-            raise SpikeLoomError(f"WindowDistributor needs at least two copies, not {count}")
-        self._layer = stage_layer(self._copies)
-        for number, copy in enumerate(self._copies):
+            raise SpikeLoomError(f"WindowDistributor needs at least two replicas, not {count}")
+        self._layer = stage_layer(self._replicas)
+        for number, replica in enumerate(self._replicas):
             own = len(range(number, self._layer.positions, count))
-            if copy != replace(self._layer, positions=own):
-                raise SpikeLoomError(f"WindowDistributor's copy {number} is none of a stage of {self._layer}")
+            if replica != replace(self._layer, positions=own):
+                raise SpikeLoomError(f"WindowDistributor's replica {number} is none of a stage of {self._layer}")
         super().__init__(
             {
                 "i": In(stream.Signature(vector_layout(self._layer))),
-                **{f"o_{n}": Out(stream.Signature(vector_layout(copy))) for n, copy in enumerate(self._copies)},
+                **{f"o_{n}": Out(stream.Signature(vector_layout(replica))) for n, replica in enumerate(self._replicas)},
             }
         )
 
     @property
-    def copies(self) -> tuple[LayerParameters, ...]:
-        return self._copies
+    def replicas(self) -> tuple[LayerParameters, ...]:
+        """Parameters of every replica's layer."""
+        return self._replicas
 
     @property
     def layer(self) -> LayerParameters:
@@ -71,13 +72,14 @@ class WindowDistributor(wiring.Component):
         return self._layer
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
-        count = len(self._copies)
-        turn = Signal(range(count))  # the copy of the vector on offer
-        own = Signal(range(max(2, self._copies[0].positions)))  # its own position
+        count = len(self._replicas)
+        turn = Signal(range(count))  # the replica of the vector on offer
+        own = Signal(range(max(2, self._replicas[0].positions)))  # its own position
         vector, taken = self.i.payload, Signal()
         rooms = []
-        for number, copy in enumerate(self._copies):
+        for number, replica in enumerate(self._replicas):
             o = getattr(self, f"o_{number}")
             room, mine = Signal(name=f"room_{number}"), Signal(name=f"mine_{number}")
             m.d.comb += [
@@ -92,7 +94,7 @@ class WindowDistributor(wiring.Component):
                     o.payload.first.eq(vector.first),
                     o.payload.phase.eq(vector.phase),
                 ]
-                if copy.positions > 1:
+                if replica.positions > 1:
                     m.d.sync += o.payload.position.eq(own)
             with m.Elif(o.ready):
                 m.d.sync += o.valid.eq(0)

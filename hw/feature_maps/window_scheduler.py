@@ -1,4 +1,4 @@
-"""From the maps of a step to a crossbar layer's vectors: the rows of one output position after another."""
+"""Gathers a crossbar layer's input vectors from the feature maps (im2col), one output position after another."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class WindowScheduler(wiring.Component):
     """Gathers the rows of every output position, once and in order, and counts those that are active.
 
     Rows of the crossbar: first window first, within a window dy slowest, then dx, then channel (`hw.params.plan`).
-    Words outside of a map are 0 and are not read. The words come one a cycle, in the order of `WindowWalk`, each into a
-    register of its own; a window that slides keeps the columns that it shares with the one before, moved to their new
+    Words outside of a map are 0 and are not read. The words come one per cycle, in the order of `WindowWalk`, each into
+    a register of its own; a window that slides keeps the columns that it shares with the one before, moved to their new
     places. While the layer drives one vector, the next is gathered: a layer with several positions has its rows twice.
 
     Parameters
     ----------
     layer : LayerParameters of the layer; `inputs` and `positions` are the windows'
-    windows : what the layer reads; several are a join
+    windows : what the layer reads; several are a residual addition
     shapes : MapShape of each window's source
     held : whether a vector has a register, in which it holds still while the next is gathered; by default that of a
         layer with several positions. Without it, whoever takes the vectors needs one (`WindowDistributor`)
@@ -41,7 +41,7 @@ class WindowScheduler(wiring.Component):
         all vectors of the one before have been
     map_<n> : Out(MapReadSignature), the map of window n
     released : Out(1), the step's last word is read in this cycle
-    o : Out(stream of vector_layout), `positions` vectors a step
+    o : Out(stream of vector_layout), `positions` vectors per step
 
     Cycles
     ------
@@ -89,21 +89,26 @@ class WindowScheduler(wiring.Component):
 
     @property
     def layer(self) -> LayerParameters:
+        """Parameters of the layer that the vectors are for."""
         return self._layer
 
     @property
     def windows(self) -> tuple[Window, ...]:
+        """The windows that are gathered."""
         return self._windows
 
     @property
     def shapes(self) -> tuple[MapShape, ...]:
+        """Shapes of the maps that the windows read."""
         return self._shapes
 
     @property
     def held(self) -> bool:
+        """Whether an offered vector stays until the core takes it, while the next is gathered."""
         return self._held
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         m.submodules.walk = walk = WindowWalk(windows=self._windows, shapes=self._shapes)
 

@@ -1,4 +1,4 @@
-"""The order in which the words of windows are read: every window once, in order, nothing outside the map."""
+"""Order in which the words of windows are read: every window once, in order, with addresses inside the map."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class WindowWalk(wiring.Component):
     A window keeps the columns that it shares with the window on its left (`kept_columns`): they are passed over, but
     for the first position of a line. Padding is passed word by word like the rest, and is not `inside`.
 
-    Cycles: a word a cycle; after `start` in cycle 0, the first is on offer in cycle 1. A step has height * (first +
+    Cycles: a word per cycle; after `start` in cycle 0, the first is on offer in cycle 1. A step has height * (first +
     (width - 1) * other) words, with the two numbers of `hw.params.plan.window_words`.
 
     Parameters
@@ -77,10 +77,12 @@ class WindowWalk(wiring.Component):
 
     @property
     def windows(self) -> tuple[Window, ...]:
+        """The windows that are walked."""
         return self._windows
 
     @property
     def shapes(self) -> tuple[MapShape, ...]:
+        """Shapes of the maps that the windows read."""
         return self._shapes
 
     @property
@@ -90,10 +92,11 @@ class WindowWalk(wiring.Component):
 
     @property
     def width(self) -> int:
-        """Output positions a line."""
+        """Output positions per line."""
         return self._width
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         word = self.o.payload
         y = Signal(range(max(2, self._height)))

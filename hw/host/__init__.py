@@ -1,1 +1,1 @@
-"""What a host sees: registers behind AXI4-Lite, images and results as AXI4-Streams."""
+"""The host interface: registers over AXI4-Lite, images and results over AXI4-Stream."""

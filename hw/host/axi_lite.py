@@ -1,12 +1,10 @@
-"""AXI4-Lite subordinate: turns the five channels of the bus into plain register accesses."""
+"""AXI4-Lite subordinate: converts the five channels of the bus to plain register accesses."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 
@@ -16,7 +14,7 @@ OKAY = 0
 SLVERR = 2
 
 
-def axi_lite_members(address_bits: int) -> dict[str, Any]:
+def axi_lite_members(address_bits: int) -> dict[str, Member]:
     """Members of an AXI4-Lite subordinate with 32 data bits, by their standard names."""
     return {
         "awaddr": In(address_bits),
@@ -110,9 +108,11 @@ class AxiLite(wiring.Component):
 
     @property
     def address_bits(self) -> int:
+        """Bits of a byte address."""
         return self._address_bits
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         registers = self.registers
         aw_held = Signal()

@@ -1,9 +1,9 @@
-"""The host's registers in hardware: decodes accesses, guards what they may change, keeps errors and events."""
+"""The host registers in hardware: decodes and checks accesses, stores errors and events."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, flipped
 
 from spikeloom.hw.control.register_file import RegisterFile
@@ -13,22 +13,35 @@ from spikeloom.hw.host.load_guard import LoadGuard
 from spikeloom.hw.host.plan_words import words_of
 from spikeloom.hw.host.register_map import (
     ADDRESS_BITS,
+    UNIT_HOST_REGISTERS,
     MapEntry,
     build_id,
     host_map,
     layer_byte_address,
     unit_byte_address,
 )
-from spikeloom.hw.host.write_guard import WriteGuard, window_hits
+from spikeloom.hw.host.write_guard import WriteGuard, block_hits
 from spikeloom.hw.interfaces.activity import COUNTERS, ActivitySignature
-from spikeloom.hw.interfaces.programming_port import ProgrammerHostSignature, ProgramSettingsSignature
+from spikeloom.hw.interfaces.layouts import word_of
+from spikeloom.hw.interfaces.programming_port import START_WORD, ProgrammerHostSignature, ProgramSettingsSignature
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
 from spikeloom.hw.interfaces.streams import CYCLE_BITS, load_layout
 from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["HostBlock"]
 
-_SETTINGS = ("window", "tries", "amplitude_min", "amplitude_max")
+Values = dict[tuple[int | None, str], Value]
+"""What registers hold, by layer (None for the unit's) and name."""
+
+
+def _layout(name: str) -> data.FlexibleLayout:
+    """Where the fields of one of the unit's registers are."""
+    return next(register.layout for register in UNIT_HOST_REGISTERS if register.name == name)
+
+
+def _keeps_bytes(entry: MapEntry) -> bool:
+    """Whether bytes that a write leaves out stay as they are."""
+    return entry.access == "rw" and not entry.whole
 
 
 class HostBlock(wiring.Component):
@@ -93,12 +106,13 @@ class HostBlock(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
-    def _values(self, m: Module, entries: tuple[MapEntry, ...]) -> dict[tuple[int | None, str], Value]:
+    def _values(self, m: Module, entries: tuple[MapEntry, ...]) -> Values:
         """What the registers hold that are no constants: copies of the run-time ones, and the host's own."""
         p = self._parameters
-        values: dict[tuple[int | None, str], Value] = {}
+        values: Values = {}
         for scope, layer in enumerate([None, *range(len(p.layers))]):
             copy = RegisterFile(
                 registers=GLOBAL_REGISTERS if layer is None else LAYER_REGISTERS,
@@ -116,15 +130,20 @@ class HostBlock(wiring.Component):
             if not isinstance(e.register, Register) and e.access in ("rw", "w1c"):
                 name = e.name if e.layer is None else f"{e.name}_{e.layer}"
                 values[e.layer, e.name] = Signal(e.bits, init=e.init, name=name)
+        control = data.View(_layout("control"), values[None, "control"])
         m.d.comb += [
             self.seed.eq(Cat(values[None, f"seed_{part}"] for part in range(4))),
             self.timeout.eq(values[None, "timeout"]),
-            Cat(self.seeds, self.activity).eq(values[None, "control"][3:5]),
-            *(getattr(self.program, name).eq(values[None, f"program_{name}"]) for name in _SETTINGS),
+            self.seeds.eq(control.seeds),
+            self.activity.eq(control.activity),
+            *(
+                getattr(self.program, name).eq(values[None, f"program_{name}"])
+                for name in self.program.signature.members
+            ),
         ]
         return values
 
-    def _counts(self, m: Module, values: dict[tuple[int | None, str], Value]) -> None:
+    def _counts(self, m: Module, values: Values) -> None:
         """What is only read: counters of the last answer and of the programmers, flags of the layers."""
         layers = len(self._parameters.layers)
         m.submodules.kept = kept = HostCounters(layers=layers)
@@ -143,32 +162,35 @@ class HostBlock(wiring.Component):
             values |= {(index, "flags"): self.overflow[index], (index, "program_status"): programmer.busy}
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         p, bus = self._parameters, self.bus
         m.submodules.guard = guard = LoadGuard(build=build_id(p))
         m.submodules.write_guard = judge = WriteGuard(parameters=p)
         entries = host_map(p)
-        programmers = [getattr(self, f"programmer_{index}") for index in range(len(p.layers))]
         values = self._values(m, entries)
         self._counts(m, values)
-        control, errors, events = (values[None, name] for name in ("control", "errors", "events"))
+        errors, events = values[None, "errors"], values[None, "events"]
+        control = data.View(_layout("control"), values[None, "control"])
         programming = Signal()
         was_programming = Signal()
+        raised = Cat(self.result_waits, errors.any(), events.any())
         m.d.comb += [
-            judge.programming.eq(Cat(programmer.busy for programmer in programmers)),
+            judge.programming.eq(Cat(programmer.busy for programmer in self._programmers)),
             programming.eq(judge.programming.any()),
-            self.irq.eq((Cat(self.result_waits, errors.any(), events.any()) & control[:3]).any()),
+            self.irq.eq((raised & Cat(control.irq_result, control.irq_error, control.irq_program)).any()),
         ]
         m.d.sync += was_programming.eq(programming)
         values[None, "load_checksum"] = guard.checksum
-        values[None, "status"] = Cat(
-            self.busy,
-            self.result_waits,
-            errors.any(),
-            self.overflow.any(),
-            guard.loading,
-            guard.loaded,
-            programming,
+        values[None, "status"] = word_of(
+            _layout("status"),
+            busy=self.busy,
+            result=self.result_waits,
+            error=errors.any(),
+            overflow=self.overflow.any(),
+            loading=guard.loading,
+            loaded=guard.loaded,
+            programming=programming,
         )
         if plan := words_of(p.plan):
             values[None, "plan_word"] = plan_word = Signal(32)
@@ -177,8 +199,36 @@ class HostBlock(wiring.Component):
                     with m.Case(index):
                         m.d.comb += plan_word.eq(number)
 
+        words = self._read(m, entries, values)
+        merged = self._judge(m, judge, guard, {e.address: words[e.address] for e in entries if _keeps_bytes(e)})
+        self._write(m, judge, guard, merged, entries, values)
+        self._session(m, judge, guard, merged, programming)
+        causes = {
+            "errors": word_of(
+                _layout("errors"),
+                refused=judge.refused | guard.refused,
+                frame=self.wrong_frame,
+                build=guard.wrong_build,
+                checksum=guard.wrong_checksum,
+                timeout=guard.timed_out | self.frame_timed_out,
+                unloaded=self.unloaded,
+            ),
+            "events": was_programming & ~programming,
+        }
+        for name, cause in causes.items():
+            flags = values[None, name]
+            cleared = Mux(judge.accepted & (bus.write_address == unit_byte_address(name)), merged, 0)
+            m.d.sync += flags.eq((flags & ~cleared) | cause)
+        return m
+
+    @property
+    def _programmers(self) -> list[wiring.PureInterface]:
+        return [getattr(self, f"programmer_{index}") for index in range(len(self._parameters.layers))]
+
+    def _read(self, m: Module, entries: tuple[MapEntry, ...], values: Values) -> dict[int, Value]:
+        """Answer reads; the registers' values, 32 bits each, by address."""
+
         def word(entry: MapEntry) -> Value:
-            """The register's value, as 32 bits."""
             value = values.get((entry.layer, entry.name))
             if value is None:  # a constant, or one that reads 0
                 return Const(0 if isinstance(entry.register, Register) else entry.init, 32)
@@ -186,7 +236,7 @@ class HostBlock(wiring.Component):
             m.d.comb += extended.eq(value.as_signed() if entry.signed else value)
             return extended
 
-        # Read.
+        bus, programmers = self.bus, self._programmers
         words = {entry.address: word(entry) for entry in entries}
         with m.Switch(bus.read_address):
             for address, value in words.items():
@@ -194,20 +244,22 @@ class HostBlock(wiring.Component):
                     m.d.comb += bus.read_data.eq(value)
             with m.Default():
                 m.d.comb += bus.read_error.eq(1)
-        for index, inside in window_hits(p, "program_result", bus.read_address):
+        for index, inside in block_hits(self._parameters, "program_result", bus.read_address):
             m.d.comb += programmers[index].result_index.eq(bus.read_address[2:])
             with m.If(inside):
                 m.d.comb += [bus.read_error.eq(0), bus.read_data.eq(programmers[index].result)]
+        return words
 
-        # Write: judge, merge with the bytes that stay, let it through.
+    def _judge(self, m: Module, judge: WriteGuard, guard: LoadGuard, words: dict[int, Value]) -> Value:
+        """Judge a write, and let it through to the unit; the word that it makes with the bytes of `words` that stay."""
+        bus = self.bus
         before = Signal(32)
         mask = Signal(32)
         merged = Signal(32)
         with m.Switch(bus.write_address):
-            for e in entries:
-                if e.access == "rw" and not e.whole:
-                    with m.Case(e.address):
-                        m.d.comb += before.eq(words[e.address])
+            for address, word in words.items():
+                with m.Case(address):
+                    m.d.comb += before.eq(word)
         m.d.comb += [
             judge.enable.eq(bus.write_enable),
             judge.address.eq(bus.write_address),
@@ -222,28 +274,46 @@ class HostBlock(wiring.Component):
             self.load.payload.address.eq(bus.write_address[2:]),
             self.load.payload.data.eq(merged),
         ]
+        return merged
 
-        def written(name: str, layer: int | None = None) -> Value:
-            """A write goes to this register; it may still be wrong."""
-            address = unit_byte_address(name) if layer is None else layer_byte_address(layer, name)
-            return bus.write_address == address
-
+    def _write(
+        self,
+        m: Module,
+        judge: WriteGuard,
+        guard: LoadGuard,
+        merged: Value,
+        entries: tuple[MapEntry, ...],
+        values: Values,
+    ) -> None:
+        """Write the host's own registers, and the programmers' targets and starts."""
+        bus = self.bus
         for e in entries:
             if e.access == "rw" and not isinstance(e.register, Register):
-                with m.If(judge.accepted & written(e.name, e.layer) & (judge.complete | (not e.whole))):
+                written = judge.accepted & (bus.write_address == e.address) & (judge.complete | (not e.whole))
+                with m.If(written):
                     m.d.sync += values[e.layer, e.name].eq(merged)
-        for index, inside in window_hits(p, "program_target", bus.write_address):
-            programmer = programmers[index]
+        start = data.View(START_WORD, merged)
+        for index, inside in block_hits(self._parameters, "program_target", bus.write_address):
+            programmer = self._programmers[index]
+            started = bus.write_address == layer_byte_address(index, "program_start")
             m.d.comb += [
                 programmer.target_write.enable.eq(judge.accepted & judge.complete & inside),
                 programmer.target_write.index.eq(bus.write_address[2:]),
                 programmer.target_write.value.eq(merged),
-                programmer.start.eq(judge.accepted & judge.complete & written("program_start", index)),
-                Cat(programmer.start_row, programmer.start_group).eq(merged),
+                programmer.start.eq(judge.accepted & judge.complete & started),
+                programmer.start_row.eq(start.row),
+                programmer.start_group.eq(start.group),
                 programmer.clear_counts.eq(guard.opens),
             ]
 
-        # Load session, soft reset, flags.
+    def _session(self, m: Module, judge: WriteGuard, guard: LoadGuard, merged: Value, programming: Value) -> None:
+        """The load session, and the soft reset."""
+        bus = self.bus
+
+        def written(name: str) -> Value:
+            """A write goes to this register; it may still be wrong."""
+            return bus.write_address == unit_byte_address(name)
+
         m.d.comb += [
             guard.load_begin.eq(judge.complete & written("load_begin")),
             guard.load_end.eq(judge.complete & written("load_end")),
@@ -257,20 +327,5 @@ class HostBlock(wiring.Component):
             guard.timeout.eq(self.timeout),
             self.open.eq(guard.loaded & ~guard.opens & ~guard.wrong_build),
         ]
-        m.d.sync += self.reset.eq(judge.accepted & written("reset") & merged[0])
-        causes = {
-            "errors": Cat(
-                judge.refused | guard.refused,
-                self.wrong_frame,
-                guard.wrong_build,
-                guard.wrong_checksum,
-                guard.timed_out | self.frame_timed_out,
-                self.unloaded,
-            ),
-            "events": was_programming & ~programming,
-        }
-        for name, cause in causes.items():
-            flags = values[None, name]
-            cleared = Mux(judge.accepted & written(name), merged, 0)
-            m.d.sync += flags.eq((flags & ~cleared) | cause)
-        return m
+        soft = data.View(_layout("reset"), merged[: _layout("reset").size]).soft
+        m.d.sync += self.reset.eq(judge.accepted & written("reset") & soft)

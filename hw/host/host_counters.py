@@ -1,4 +1,4 @@
-"""What the last answer cost, kept until the next one: for the registers, and for the result frame."""
+"""Counters of the last result, stored until the next one, for the registers and the result frame."""
 
 from __future__ import annotations
 
@@ -49,9 +49,11 @@ class HostCounters(wiring.Component):
 
     @property
     def layers(self) -> int:
+        """Number of layers."""
         return self._layers
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         halves = [self.kept_cycles, self.kept_gap]
         with m.If(self.taken):

@@ -1,4 +1,4 @@
-"""Load session: the unit takes images only after everything in it was loaded for this build, whole and undamaged."""
+"""Load session: images are accepted only after a complete and undamaged load for this build."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Checksum(wiring.Component):
         super().__init__({"start": In(1), "valid": In(1), "data": In(64), "crc": Out(32)})
 
     def elaborate(self, platform: object) -> Elaboratable:
+        """The circuit."""
         processor = catalog.CRC32_ISO_HDLC(data_width=64).create()
         processor.start, processor.valid, processor.data, processor.crc = self.start, self.valid, self.data, self.crc
         return processor
@@ -47,7 +48,7 @@ class LoadGuard(wiring.Component):
     programmer works, is given up. `load_begin` is refused while an image is in work, `load_end` outside of a session,
     and both while a programmer is busy: nothing changes.
 
-    The checksum is the CRC-32 of 8 bytes a write, in the order of the bus: address, then data, lowest byte first.
+    The checksum is the CRC-32 of 8 bytes per write, in the order of the bus: address, then data, lowest byte first.
 
     Parameters
     ----------
@@ -100,9 +101,11 @@ class LoadGuard(wiring.Component):
 
     @property
     def build(self) -> int:
+        """Number of the build."""
         return self._build
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         m.submodules.crc32 = crc = Checksum()
         state = Signal(_State)

@@ -42,7 +42,7 @@ class PixelStream(wiring.Component):
     seeds : In(1), a frame whose first word is taken in this cycle begins with a seed
     default_seed : In(128), seed of the others
     timeout : In(32), clock cycles, 0 is off
-    pixels : Out(stream of pixels_layout), `pixel_words` words an image, or fewer and then `drop`
+    pixels : Out(stream of pixels_layout), `pixel_words` words per image, or fewer and then `drop`
     seed : Out(128), tag : Out(16), of the image whose words are on `pixels`
     drop : Out(1), the image whose words have come so far is none; no word is passed on in this cycle. May come up also
         before the first word
@@ -74,9 +74,11 @@ class PixelStream(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         p = self._parameters
         before = seed_words(p)

@@ -1,4 +1,4 @@
-"""What a host sees over a bus: every register with its byte address, declared once.
+"""The host's view of the bus: every register with its byte address, declared once.
 
 A byte address is four times a load address of `hw.interfaces.registers`, so that the run-time registers and biases keep
 their place: bits 25 .. 18 select the scope (0 the unit, l + 1 layer l), bits 17 .. 2 the offset in it. The host's own
@@ -11,15 +11,14 @@ the manual (`hw.export.register_manual`) all follow from here.
 
 from __future__ import annotations
 
-import json
-import zlib
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.host.build_id import build_id
 from spikeloom.hw.host.plan_words import words_of
-from spikeloom.hw.host.register_types import Access, Field, HostRegister, Window
-from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
+from spikeloom.hw.host.register_types import Access, Field, HostRegister, RegisterBlock, fields_of
+from spikeloom.hw.interfaces.layouts import pack, word_layout
+from spikeloom.hw.interfaces.programming_port import MAX_TARGETS, RESULT_WORD, START_WORD, TARGET_WORD
 from spikeloom.hw.interfaces.registers import (
     GLOBAL_REGISTERS,
     LAYER_REGISTERS,
@@ -29,34 +28,35 @@ from spikeloom.hw.interfaces.registers import (
     bias_address,
     layer_address,
 )
-from spikeloom.hw.params.parameters import NpuParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
 __all__ = [
     "ADDRESS_BITS",
     "BIAS_BYTES",
     "HOST_OFFSET",
     "IDENTIFICATION",
+    "LAYER_BLOCKS",
     "LAYER_HOST_REGISTERS",
     "LAYER_OFFSETS",
     "LAYER_STRIDE",
-    "LAYER_WINDOWS",
     "MAP_VERSION",
     "PROGRAM_RESULT_BYTES",
     "PROGRAM_TARGET_BYTES",
     "UNIT_HOST_REGISTERS",
     "UNIT_OFFSETS",
+    "VERSION_WORD",
     "Field",
     "HostRegister",
     "MapEntry",
-    "Window",
+    "RegisterBlock",
     "bias_byte_address",
+    "block_byte_address",
     "build_id",
     "host_map",
     "layer_byte_address",
     "program_result_byte_address",
     "program_target_byte_address",
     "unit_byte_address",
-    "window_byte_address",
 ]
 
 ADDRESS_BITS = 26
@@ -72,31 +72,25 @@ IDENTIFICATION = 0x4C4F4F4D
 """The letters LOOM."""
 MAP_VERSION = (0, 3, 1)
 """Major, minor, patch; the major number changes when a register moves or changes its meaning."""
+VERSION_WORD = word_layout([("patch", 0, 8), ("minor", 8, 8), ("major", 16, 8)])
 
 
-def build_id(parameters: NpuParameters) -> int:
-    """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
-
-    Dense layers in a row have no plan, and one position each: neither is in their text.
-    """
-    values = asdict(parameters)
-    if parameters.plan is None:
-        del values["plan"]
-        for layer in values["layers"]:
-            del layer["positions"]
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return zlib.crc32(text.encode())
-
-
-def _version(_: Any) -> int:
-    major, minor, patch = MAP_VERSION
-    return major << 16 | minor << 8 | patch
+def _version(_: object) -> int:
+    return pack(VERSION_WORD, dict(zip(("major", "minor", "patch"), MAP_VERSION, strict=True)))
 
 
 def _byte(name: str, offset: int, init: int, meaning: str, unit: str) -> HostRegister:
     """One of the programmers' settings, 8 bits."""
     return HostRegister(
-        name, offset, "rw", meaning, unit, fields=(Field("value", 0, 8, meaning),), idle_only=True, init=init
+        name,
+        offset,
+        "rw",
+        meaning,
+        unit,
+        (Field("value", 0, 8, meaning),),
+        idle_only=True,
+        init=init,
+        group="programming",
     )
 
 
@@ -107,10 +101,8 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         1,
         "ro",
         "version of this map",
-        fields=(
-            Field("patch", 0, 8, "correction"),
-            Field("minor", 8, 8, "registers were added"),
-            Field("major", 16, 8, "registers moved or changed"),
+        fields=fields_of(
+            VERSION_WORD, patch="correction", minor="registers were added", major="registers moved or changed"
         ),
         value=_version,
     ),
@@ -118,11 +110,11 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         "control",
         2,
         "rw",
-        "what raises the interrupt, and what frames of the streams hold",
+        "causes of the interrupt, and contents of the stream frames",
         fields=(
             Field("irq_result", 0, 1, "interrupt while a word of the result stream waits"),
-            Field("irq_error", 1, 1, "interrupt while an error flag is up"),
-            Field("irq_program", 2, 1, "interrupt while events.programmed is up: the programmers have finished"),
+            Field("irq_error", 1, 1, "interrupt while an error flag is set"),
+            Field("irq_program", 2, 1, "interrupt while events.programmed is set: the programmers have finished"),
             Field("seeds", 3, 1, "image frames begin with a seed of 16 bytes"),
             Field("activity", 4, 1, "result frames carry cycles, gap and the layers' activity"),
         ),
@@ -131,14 +123,14 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         "status",
         3,
         "ro",
-        "what the unit does now",
+        "state of the accelerator",
         fields=(
-            Field("busy", 0, 1, "an image is in work, or comes: from its frame's first word until it is answered"),
+            Field("busy", 0, 1, "an image is received or processed: from the first word of its frame until its result"),
             Field("result", 1, 1, "a word of the result stream waits"),
-            Field("error", 2, 1, "an error flag is up"),
+            Field("error", 2, 1, "an error flag is set"),
             Field("overflow", 3, 1, "a membrane has saturated since clear_flags was written"),
             Field("loading", 4, 1, "a load session is open"),
-            Field("loaded", 5, 1, "a load session was completed: image frames are taken"),
+            Field("loaded", 5, 1, "a load session was completed: image frames are accepted"),
             Field("programming", 6, 1, "a programmer is busy"),
         ),
     ),
@@ -148,18 +140,18 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         "w1c",
         "error flags; they stay until a one is written to them",
         fields=(
-            Field("refused", 0, 1, "a write was refused in the state that the unit was in"),
+            Field("refused", 0, 1, "a write was refused in the current state"),
             Field("frame", 1, 1, "an image frame was too short or too long, and was dropped"),
             Field("build", 2, 1, "load_begin was written with another build's number"),
             Field("checksum", 3, 1, "load_end was written with another checksum"),
-            Field("timeout", 4, 1, "a load session or an image frame was broken off, and was dropped"),
-            Field("unloaded", 5, 1, "an image frame came while nothing was loaded, and was dropped"),
+            Field("timeout", 4, 1, "a load session or an image frame was interrupted, and was dropped"),
+            Field("unloaded", 5, 1, "an image frame was received while nothing was loaded, and was dropped"),
         ),
     ),
     HostRegister("layers", 5, "ro", "layers", value=lambda p: len(p.layers)),
-    HostRegister("phases", 6, "ro", "K, phases of a period", "steps", value=lambda p: p.phases),
+    HostRegister("phases", 6, "ro", "K, phases per period", "steps", value=lambda p: p.phases),
     HostRegister("max_steps", 7, "ro", "largest t_max", "steps", value=lambda p: p.max_steps),
-    HostRegister("encoder_lanes", 8, "ro", "pixels of a word of the stream", "pixels", value=lambda p: p.encoder_lanes),
+    HostRegister("encoder_lanes", 8, "ro", "pixels per word of the stream", "pixels", value=lambda p: p.encoder_lanes),
     HostRegister("pixel_words", 9, "ro", "words of an image", "words", value=lambda p: p.pixel_words),
     HostRegister("pulse_cycles", 10, "ro", "shortest read pulse", "clock cycles", value=lambda p: p.pulse_cycles),
     HostRegister("images", 11, "ro", "images answered since reset; wraps", "images"),
@@ -169,7 +161,9 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         13,
         "wo",
         "soft reset; the cells keep their conductances",
-        fields=(Field("soft", 0, 1, "write 1: everything is as after a reset, but the bus and a waiting result word"),),
+        fields=(
+            Field("soft", 0, 1, "write 1: everything is as after a reset, except the bus and a waiting result word"),
+        ),
     ),
     HostRegister("build", 14, "ro", "number of this build, from its structural parameters", value=build_id),
     HostRegister(
@@ -181,30 +175,30 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     ),
     HostRegister("load_end", 20, "wo", "completes a load session: write the CRC-32 of its writes", whole=True),
     HostRegister("load_checksum", 21, "ro", "CRC-32 of the writes of this session, or the last one, so far"),
-    HostRegister("timeout", 22, "rw", "longest pause in a load session or in an image frame, 0 is off", "clock cycles"),
+    HostRegister("timeout", 22, "rw", "longest pause in a load session or an image frame, 0 is off", "clock cycles"),
     HostRegister(
-        "gap", 23, "ro", "last result: from the result before, or reset, to this image's first vector", "clock cycles"
+        "gap", 23, "ro", "last result: from the previous result, or reset, to this image's first vector", "clock cycles"
     ),
     HostRegister(
         "events",
         25,
         "w1c",
-        "what has happened; the flags stay until a one is written to them",
+        "events; the flags stay until a one is written to them",
         fields=(Field("programmed", 0, 1, "the last busy programmer has finished"),),
     ),
-    _byte("program_window", 26, 2, "largest distance of a cell that counts as reached", "1/8 level"),
-    _byte("program_tries", 27, 60, "most pulses a cell is given", "pulses"),
-    _byte("program_amplitude_min", 28, 2, "smallest step a pulse is asked for, at least 1", "1/8 level"),
-    _byte("program_amplitude_max", 29, 8, "largest step a pulse is asked for, at least 1", "1/8 level"),
+    _byte("program_window", 26, 2, "tolerance: largest accepted distance of a cell from its target", "1/8 level"),
+    _byte("program_tries", 27, 60, "largest number of pulses per cell", "pulses"),
+    _byte("program_amplitude_min", 28, 2, "smallest requested step of a pulse, at least 1", "1/8 level"),
+    _byte("program_amplitude_max", 29, 8, "largest requested step of a pulse, at least 1", "1/8 level"),
     HostRegister(
         "plan_words",
         30,
         "ro",
-        "words of the plan: maps and windows (`spikeloom.hw.host.plan_words`); 0 for dense layers in a row",
+        "number of words of the plan: maps and windows (`spikeloom.hw.host.plan_words`); 0 for dense layers in a row",
         "words",
         value=lambda p: len(words_of(p.plan)),
     ),
-    HostRegister("plan_index", 31, "rw", "which word of the plan plan_word shows"),
+    HostRegister("plan_index", 31, "rw", "index of the word of the plan shown by plan_word"),
     HostRegister("plan_word", 32, "ro", "word plan_index of the plan; 0 past its end"),
 )
 
@@ -212,14 +206,14 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("inputs", 0, "ro", "rows of the weight matrix", value=lambda p: p.inputs),
     HostRegister("outputs", 1, "ro", "columns of the weight matrix, neurons", value=lambda p: p.outputs),
     HostRegister("row_bits", 2, "ro", "bits of a row code", "bits", value=lambda p: p.row_bits),
-    HostRegister("tile_rows", 3, "ro", "most rows of a tile", value=lambda p: p.tile_rows),
-    HostRegister("tile_columns", 4, "ro", "most columns of a tile", value=lambda p: p.tile_columns),
-    HostRegister("lanes", 5, "ro", "ADCs a row tile", value=lambda p: p.lanes),
+    HostRegister("tile_rows", 3, "ro", "rows per tile", value=lambda p: p.tile_rows),
+    HostRegister("tile_columns", 4, "ro", "columns per tile", value=lambda p: p.tile_columns),
+    HostRegister("lanes", 5, "ro", "ADCs per row tile", value=lambda p: p.lanes),
     HostRegister("adc_bits", 6, "ro", "bits of an ADC", "bits", value=lambda p: p.adc_bits),
     HostRegister("max_gain_shift", 7, "ro", "largest gain", "bits", value=lambda p: p.max_gain_shift),
     HostRegister("max_theta", 8, "ro", "largest theta", "conductance steps", value=lambda p: p.max_theta),
     HostRegister("max_bias", 9, "ro", "largest magnitude of a bias", "conductance steps", value=lambda p: p.max_bias),
-    HostRegister("positions", 11, "ro", "output positions, each a read a step", value=lambda p: p.positions),
+    HostRegister("positions", 11, "ro", "output positions, each read once per step", value=lambda p: p.positions),
     HostRegister(
         "flags",
         10,
@@ -237,23 +231,23 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
         24,
         "rw",
         "programs the cells of a row of every row tile and a column group; only in a load session; reads the last",
-        fields=(Field("row", 0, 16, "row in the tiles"), Field("group", 16, 16, "column group")),
+        fields=fields_of(START_WORD, row="row in the tiles", group="column group"),
         whole=True,
     ),
     HostRegister(
         "program_status",
         25,
         "ro",
-        "what the layer's programmer does",
+        "state of the layer's programmer",
         fields=(Field("busy", 0, 1, "cells are being programmed"),),
     ),
     HostRegister("pulses", 26, "ro", "programming pulses since load_begin; stops at 2^32 - 1", "pulses"),
     HostRegister("verify_reads", 27, "ro", "verify reads of cells since load_begin; stops at 2^32 - 1", "reads"),
-    HostRegister("failed_cells", 28, "ro", "cells given up since load_begin; stops at 2^32 - 1", "cells"),
+    HostRegister("failed_cells", 28, "ro", "failed cells since load_begin; stops at 2^32 - 1", "cells"),
 )
 
-LAYER_WINDOWS: tuple[Window, ...] = (
-    Window(
+LAYER_BLOCKS: tuple[RegisterBlock, ...] = (
+    RegisterBlock(
         "program_target",
         PROGRAM_TARGET_BYTES,
         "wo",
@@ -261,23 +255,24 @@ LAYER_WINDOWS: tuple[Window, ...] = (
         lambda p: 26,
         "target codes of a cell pair, word lane * row_tiles + tile; only in a load session",
         "1/8 level",
-        fields=(Field("p", 0, 10, "of the positive cell"), Field("n", 16, 10, "of the negative cell")),
+        fields=fields_of(TARGET_WORD, p="of the positive cell", n="of the negative cell"),
     ),
-    Window(
+    RegisterBlock(
         "program_result",
         PROGRAM_RESULT_BYTES,
         "ro",
         lambda p: 2 * p.lanes * p.row_tiles,
         lambda p: 32,
-        "outcome of a cell, word (lane * row_tiles + tile) * 2 + side; side 0 the positive cell",
-        fields=(
-            Field("code", 0, 10, "last verify read [1/8 level]"),
-            Field("pulses", 16, 8, "pulses given"),
-            Field("failed", 31, 1, "given up outside of the window"),
+        "result of a cell, word (lane * row_tiles + tile) * 2 + side; side 0 the positive cell",
+        fields=fields_of(
+            RESULT_WORD,
+            code="last verify read [1/8 level]",
+            pulses="pulses given",
+            failed="failed: not within the tolerance",
         ),
         init=0,
     ),
-    Window(
+    RegisterBlock(
         "bias",
         BIAS_BYTES,
         "wo",
@@ -330,24 +325,22 @@ def bias_byte_address(layer: int, neuron: int) -> int:
 _MOST_WORDS = {"program_target": MAX_TARGETS, "program_result": 2 * MAX_TARGETS, "bias": MAX_BIASES}
 
 
-def window_byte_address(window: Window, layer: int, index: int) -> int:
+def block_byte_address(block: RegisterBlock, layer: int, index: int) -> int:
     """Byte address of word `index` of a layer's window; ValueError for a layer or a word that no build has."""
-    most = _MOST_WORDS[window.name]
+    most = _MOST_WORDS[block.name]
     if not 0 <= index < most:
-        raise SpikeLoomError(f"Index of a {window.name} must be in 0 .. {most - 1}, not {index!r}")
-    return (
-        layer_byte_address(layer, LAYER_REGISTERS[0].name) - 4 * LAYER_REGISTERS[0].offset + window.offset + 4 * index
-    )
+        raise SpikeLoomError(f"Index of a {block.name} must be in 0 .. {most - 1}, not {index!r}")
+    return layer_byte_address(layer, LAYER_REGISTERS[0].name) - 4 * LAYER_REGISTERS[0].offset + block.offset + 4 * index
 
 
 def program_target_byte_address(layer: int, index: int) -> int:
     """Byte address of target word `index` = lane * row_tiles + tile; ValueError outside 0 .. 4095."""
-    return window_byte_address(LAYER_WINDOWS[0], layer, index)
+    return block_byte_address(LAYER_BLOCKS[0], layer, index)
 
 
 def program_result_byte_address(layer: int, index: int) -> int:
     """Byte address of result `index` = (lane * row_tiles + tile) * 2 + side; ValueError outside 0 .. 8191."""
-    return window_byte_address(LAYER_WINDOWS[1], layer, index)
+    return block_byte_address(LAYER_BLOCKS[1], layer, index)
 
 
 @dataclass(frozen=True)
@@ -381,8 +374,8 @@ class MapEntry:
 def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
     """Every register of a build but the windows' words, by address."""
     entries = []
-    scopes: list[tuple[int | None, Any]] = [(None, parameters), *enumerate(parameters.layers)]
-    for layer, p in scopes:
+    scopes: list[tuple[int | None, NpuParameters | LayerParameters]] = [(None, parameters)]
+    for layer, p in [*scopes, *enumerate(parameters.layers)]:
         run_time = GLOBAL_REGISTERS if layer is None else LAYER_REGISTERS
         own = UNIT_HOST_REGISTERS if layer is None else LAYER_HOST_REGISTERS
         for r in run_time:

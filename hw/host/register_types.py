@@ -1,4 +1,4 @@
-"""What a declaration of a host's register is made of; the declarations are in `hw.host.register_map`."""
+"""Types for the declarations of host registers in `hw.host.register_map`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from amaranth.lib import data
+
+from spikeloom.hw.interfaces.layouts import layout_fields, word_layout
 from spikeloom.hw.params.parameters import LayerParameters
 
-__all__ = ["Access", "Field", "HostRegister", "Window"]
+__all__ = ["Access", "Field", "HostRegister", "RegisterBlock", "fields_of"]
 
 Access = Literal["ro", "rw", "w1c", "wo"]
 
@@ -21,6 +24,13 @@ class Field:
     low: int
     bits: int
     meaning: str
+
+
+def fields_of(layout: data.Layout, **meanings: str) -> tuple[Field, ...]:
+    """The fields of a layout, in its order, with what they mean."""
+    places = layout_fields(layout)
+    assert list(places) == list(meanings), f"fields {list(places)}, but meanings of {list(meanings)}"
+    return tuple(Field(name, low, width, meanings[name]) for name, (low, width, _) in places.items())
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ class HostRegister:
     idle_only : writes are refused while an image is in work
     init : value after a reset, of one that is no constant
     whole : a write is an action: of the whole word, or of no byte at all, which does nothing
+    group : "programming" of the programmers' settings, which are not written while one of them is busy
     """
 
     name: str
@@ -51,6 +62,7 @@ class HostRegister:
     idle_only: bool = False
     init: int = 0
     whole: bool = False
+    group: Literal["", "programming"] = ""
 
     @property
     def mask(self) -> int:
@@ -59,9 +71,14 @@ class HostRegister:
             return (1 << 32) - 1
         return sum(((1 << field.bits) - 1) << field.low for field in self.fields)
 
+    @property
+    def layout(self) -> data.FlexibleLayout:
+        """The fields as a layout, up to the last bit that means something."""
+        return word_layout(((field.name, field.low, field.bits) for field in self.fields), self.mask.bit_length())
+
 
 @dataclass(frozen=True)
-class Window:
+class RegisterBlock:
     """Words of a layer that follow each other from a byte offset in its scope on.
 
     Parameters

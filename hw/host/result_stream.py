@@ -1,4 +1,4 @@
-"""Result frames: an answer, and what it cost, as words of 64 bits that stay until they are taken."""
+"""Result frames: a result and its counters, as words of 64 bits that are stable until accepted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ResultStream(wiring.Component):
     clear : In(1), soft reset
     o : Out(stream of result_word_layout), registers
 
-    Cycles: an answer that is taken in cycle c is offered from cycle c + 1 on; a word a cycle.
+    Cycles: an answer that is taken in cycle c is offered from cycle c + 1 on; a word per cycle.
     """
 
     def __init__(self, *, further: int) -> None:
@@ -58,9 +58,11 @@ class ResultStream(wiring.Component):
 
     @property
     def further(self) -> int:
+        """Words of a frame after the first, where it carries the activity."""
         return self._further
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         sending = Signal()  # further words of the frame are to be offered
         number = Signal(range(self._further + 1))  # of the next one

@@ -1,4 +1,4 @@
-"""Judges a host's write by its address, its strobes and the unit's state, before anything happens."""
+"""Checks a host's write by its address, its strobes and the accelerator's state, before it takes effect."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from spikeloom.hw.host.register_map import ADDRESS_BITS, LAYER_WINDOWS, host_map, window_byte_address
+from spikeloom.hw.host.register_map import ADDRESS_BITS, LAYER_BLOCKS, block_byte_address, host_map
+from spikeloom.hw.host.register_types import HostRegister
 from spikeloom.hw.interfaces.registers import Register
 from spikeloom.hw.params.parameters import NpuParameters
 
-__all__ = ["WriteGuard", "window_hits"]
+__all__ = ["WriteGuard", "block_hits"]
 
 
-def window_hits(parameters: NpuParameters, name: str, address: Value) -> Iterator[tuple[int, Value]]:
+def block_hits(parameters: NpuParameters, name: str, address: Value) -> Iterator[tuple[int, Value]]:
     """Each layer, and whether a byte address is that of a word of its window `name`."""
-    window = next(window for window in LAYER_WINDOWS if window.name == name)
+    block = next(block for block in LAYER_BLOCKS if block.name == name)
     for index, layer in enumerate(parameters.layers):
-        first = window_byte_address(window, index, 0)
-        yield index, (address >= first) & (address < first + 4 * window.words(layer)) & (address[:2] == 0)
+        first = block_byte_address(block, index, 0)
+        yield index, (address >= first) & (address < first + 4 * block.words(layer)) & (address[:2] == 0)
 
 
 class WriteGuard(wiring.Component):
@@ -73,9 +74,11 @@ class WriteGuard(wiring.Component):
 
     @property
     def parameters(self) -> NpuParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         writable = Signal()
         whole = Signal()  # written as a whole word
@@ -89,21 +92,21 @@ class WriteGuard(wiring.Component):
 
         with m.Switch(self.address):
             for e in host_map(self._parameters):
-                own = not isinstance(e.register, Register)
+                r = e.register
                 with m.Case(e.address):
                     m.d.comb += [
                         writable.eq(e.access != "ro"),
                         whole.eq(e.whole),
                         in_image.eq(e.idle_only),
-                        run_time.eq(not own),
-                        setting.eq(own and e.layer is None and e.name.startswith("program_")),
+                        run_time.eq(isinstance(r, Register)),
+                        setting.eq(isinstance(r, HostRegister) and r.group == "programming"),
                     ]
                     if e.name == "program_start":
                         m.d.comb += [in_session.eq(1), programmer_busy.eq(self.programming[e.layer or 0])]
-        for _, inside in window_hits(self._parameters, "bias", self.address):
+        for _, inside in block_hits(self._parameters, "bias", self.address):
             with m.If(inside):
                 m.d.comb += [bias.eq(1), writable.eq(1), whole.eq(1), in_image.eq(1)]
-        for index, inside in window_hits(self._parameters, "program_target", self.address):
+        for index, inside in block_hits(self._parameters, "program_target", self.address):
             with m.If(inside):
                 m.d.comb += [writable.eq(1), whole.eq(1), in_session.eq(1)]
                 m.d.comb += programmer_busy.eq(self.programming[index])

@@ -1,1 +1,1 @@
-"""What blocks agree on: layouts of streams, ports of crossbars and programming, registers."""
+"""Interfaces between blocks: layouts of streams, ports of crossbars and programming, registers."""

@@ -1,4 +1,4 @@
-"""What a layer did, counted: the counters' names, their width, and the port that they leave a layer by."""
+"""Activity counters of a layer: their names, their width, and their port."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The one interface between the digital unit and the analog array."""
+"""The only interface between the accelerator and the analog array."""
 
 from __future__ import annotations
 
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
-from amaranth.lib.wiring import In, Out, Signature
+from amaranth.lib.wiring import In, Member, Out, Signature
 
 from spikeloom.hw.params.parameters import LayerParameters
 
@@ -16,6 +16,8 @@ __all__ = [
     "CrossbarDriveSignature",
     "CrossbarProgramSignature",
     "CrossbarSignature",
+    "answer_layout",
+    "operation_layout",
 ]
 
 CELL_FRACTION_BITS = 3
@@ -28,7 +30,7 @@ AMPLITUDE_BITS = 8
 """Bits of a pulse's amplitude, in 1/8 of a level of nominal change."""
 
 
-def _drive_members(parameters: LayerParameters) -> dict:
+def _drive_members(parameters: LayerParameters) -> dict[str, Member]:
     return {
         "rows": Out(unsigned(parameters.inputs * parameters.row_bits)),
         "tiles": Out(unsigned(parameters.row_tiles)),
@@ -37,7 +39,7 @@ def _drive_members(parameters: LayerParameters) -> dict:
     }
 
 
-def _convert_members(parameters: LayerParameters) -> dict:
+def _convert_members(parameters: LayerParameters) -> dict[str, Member]:
     return {
         "column": Out(unsigned(parameters.group_bits)),
         "convert": Out(1),
@@ -47,7 +49,7 @@ def _convert_members(parameters: LayerParameters) -> dict:
     }
 
 
-def _program_members(parameters: LayerParameters) -> dict:
+def _program_members(parameters: LayerParameters) -> dict[str, Member]:
     tiles = parameters.row_tiles
     return {
         "program_cell": Out(1),
@@ -61,6 +63,19 @@ def _program_members(parameters: LayerParameters) -> dict:
         "program_done": In(1),
         "program_codes": In(data.ArrayLayout(unsigned(CELL_CODE_BITS), tiles)),
     }
+
+
+def answer_layout(parameters: LayerParameters) -> data.StructLayout:
+    """What a conversion answers for a column group: codes and over-range flags of every row tile and lane."""
+    members = _convert_members(parameters)
+    return data.StructLayout({name: members[name].shape for name in ("codes", "over")})
+
+
+def operation_layout(parameters: LayerParameters) -> data.StructLayout:
+    """What a programming operation asks for."""
+    members = _program_members(parameters)
+    names = ("pulse", "side", "row", "column", "tiles", "up", "amplitudes")
+    return data.StructLayout({name: members[f"program_{name}"].shape for name in names})
 
 
 class CrossbarDriveSignature(Signature):

@@ -1,4 +1,4 @@
-"""A layer's programmer as the host sees it: targets, results, start, counts, and the settings of all programmers."""
+"""Host side of a layer's programmer: targets, results, start, counts, and the settings of all programmers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,33 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.hw.interfaces.crossbar_port import AMPLITUDE_BITS
+from spikeloom.hw.interfaces.crossbar_port import AMPLITUDE_BITS, CELL_CODE_BITS
+from spikeloom.hw.interfaces.layouts import word_layout
 from spikeloom.hw.params.parameters import LayerParameters
 
-__all__ = ["MAX_TARGETS", "PROGRAM_COUNT_BITS", "TRIES_BITS", "ProgramSettingsSignature", "ProgrammerHostSignature"]
+__all__ = [
+    "MAX_TARGETS",
+    "PROGRAM_COUNT_BITS",
+    "RESULT_WORD",
+    "START_WORD",
+    "TARGET_WORD",
+    "TRIES_BITS",
+    "ProgramSettingsSignature",
+    "ProgrammerHostSignature",
+]
 
 MAX_TARGETS = 4096
 """Most words of a layer's buffer of targets, a cell pair each: a column group in all row tiles, lanes * row_tiles."""
 
 PROGRAM_COUNT_BITS = 32
 TRIES_BITS = 8
+
+TARGET_WORD = word_layout([("p", 0, CELL_CODE_BITS), ("n", 16, CELL_CODE_BITS)])
+"""A target: codes of the positive and the negative cell of a pair, in 1/8 of a level."""
+RESULT_WORD = word_layout([("code", 0, CELL_CODE_BITS), ("pulses", 16, TRIES_BITS), ("failed", 31, 1)])
+"""What programming left of a cell: code of the last verify read, pulses given, given up."""
+START_WORD = word_layout([("row", 0, 16), ("group", 16, 16)])
+"""A start: row in the tiles, and column group."""
 
 
 class ProgramSettingsSignature(wiring.Signature):
@@ -39,11 +56,9 @@ class ProgrammerHostSignature(wiring.Signature):
     Members
     -------
     target_write : write port of the buffer of targets (index, value, enable); no effect while busy. Index
-        lane * row_tiles + tile; value: bits 9 .. 0 the target of the positive cell, bits 25 .. 16 of the negative one,
-        in 1/8 of a level
+        lane * row_tiles + tile; value: TARGET_WORD
     result_index : Out, (lane * row_tiles + tile) * 2 + side
-    result : In(32), in the same cycle: bits 9 .. 0 last verify code, bits 23 .. 16 pulses given, bit 31 failed; 0 of a
-        lane that no start since the reset has come to
+    result : In(32), in the same cycle: RESULT_WORD; 0 of a lane that no start since the reset has come to
     start : Out(1), program the cells of a row and a column group; no effect while busy
     start_row : Out(16), row in the tile, of all row tiles
     start_group : Out(16), column group. A row or a group that is not there: nothing is done

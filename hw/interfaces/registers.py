@@ -66,6 +66,7 @@ class Register:
         return min(LOAD_BITS, self.bits(parameters))
 
     def shape(self, parameters: NpuParameters | LayerParameters) -> Shape:
+        """Shape of the register's signal."""
         return Shape(self.width(parameters), self.signed)
 
     def range(self, parameters: NpuParameters | LayerParameters) -> tuple[int, int]:
@@ -100,7 +101,7 @@ LAYER_REGISTERS: tuple[Register, ...] = (
     Register("theta", 0, lambda p: p.theta_bits, False, "firing threshold", "conductance steps", 1),
     Register("v0", 1, lambda p: p.v0_bits, True, "membrane at the start of an image", "membrane units"),
     Register("clip", 2, lambda p: p.membrane_bits - 1, False, "bound on |V| before firing, 0 is off", "membrane units"),
-    Register("leak", 3, lambda p: 4, False, "leak shift: V loses V >> leak a step, 0 is off", "bits"),
+    Register("leak", 3, lambda p: 4, False, "leak shift: V loses V >> leak per step, 0 is off", "bits"),
     Register("reset", 4, lambda p: 2, False, "after a spike: 0 subtract theta, 1 zero, 2 nothing", "-"),
     Register("gain", 5, lambda p: p.gain_bits, False, "gain shift: an ADC code is 2^gain conductance steps", "bits"),
 )

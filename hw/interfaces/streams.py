@@ -1,4 +1,4 @@
-"""Payload layouts of the streams between the blocks and of the unit's frames, in one place."""
+"""Payload layouts of the streams between the blocks and of the frames."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _marks(parameters: LayerParameters) -> dict[str, Shape]:
     return marks
 
 
-def copy_marks(target: Any, source: Any) -> list[Any]:
+def copy_marks(target: data.View, source: data.View) -> list[Any]:
     """Assignments of the marks that both payloads have."""
     names = [name for name in _MARKS if name in target.shape().members and name in source.shape().members]
     return [getattr(target, name).eq(getattr(source, name)) for name in names]
@@ -152,5 +152,5 @@ def seed_words(parameters: NpuParameters) -> int:
 
 
 def frame_words(parameters: NpuParameters) -> int:
-    """Words of a result frame that carries the activity: the answer, cycles and gap, three a layer."""
+    """Words of a result frame that carries the activity: the answer, cycles and gap, three per layer."""
     return 2 + 3 * len(parameters.layers)

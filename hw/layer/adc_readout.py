@@ -1,4 +1,4 @@
-"""Column side of one layer's crossbar: lanes of ADCs, and the sums over its row tiles."""
+"""Column side of one layer's crossbar: ADC lanes, and the sums over its row tiles."""
 
 from __future__ import annotations
 
@@ -60,9 +60,11 @@ class ColumnReadout(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         parameters = self._parameters
         lanes, groups, tiles = parameters.lanes, parameters.groups, self.i.payload.tiles

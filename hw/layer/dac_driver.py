@@ -76,13 +76,16 @@ class DacDriver(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     @property
     def pulse_cycles(self) -> int:
+        """Shortest read pulse, clock cycles."""
         return self._pulse_cycles
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         tile_bits = self._parameters.tile_rows * self._parameters.row_bits
         rows = self.i.payload.rows

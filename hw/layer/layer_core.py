@@ -34,7 +34,7 @@ class LayerCore(wiring.Component):
     Members
     -------
     i : In(stream of vector_layout), the layer's input of one read: of a step, or of one of its positions
-    o : Out(stream of fired_layout), `groups` transfers a vector
+    o : Out(stream of fired_layout), `groups` transfers per vector
     crossbar : Out(CrossbarSignature)
     theta, v0, clip, leak, reset, gain : In, registers (`hw.interfaces.registers`), stable while a vector is in work
     bias_write : In(BiasWriteSignature), only while no vector is in work
@@ -77,13 +77,16 @@ class LayerCore(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     @property
     def pulse_cycles(self) -> int:
+        """Shortest read pulse, clock cycles."""
         return self._pulse_cycles
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         parameters = self._parameters
         m.submodules.dac_driver = driver = DacDriver(parameters=parameters, pulse_cycles=self._pulse_cycles)

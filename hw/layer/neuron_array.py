@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.interfaces.streams import copy_marks, fired_layout, sums_layout
@@ -48,7 +48,7 @@ class NeuronArray(wiring.Component):
     The membrane in memory and in `o` is the one after the reset. At most max_steps steps after a `first`,
     membrane_bits are wide enough for V never to saturate.
 
-    Cycles: takes a group a cycle; a group taken in cycle t is valid at `o` in cycle t + 2 (later only under
+    Cycles: takes a group per cycle; a group taken in cycle t is valid at `o` in cycle t + 2 (later only under
     back-pressure). A group may be followed by the same group at once: its new membrane is forwarded.
 
     Parameters
@@ -94,9 +94,11 @@ class NeuronArray(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         parameters = self._parameters
         lanes, bits = parameters.lanes, parameters.membrane_bits
         m = Module()
@@ -175,14 +177,16 @@ class NeuronArray(wiring.Component):
             m.d.comb += self.spiked.eq(adder_tree(list(fired.spikes)))
         return m
 
-    def _place(self, sums):
+    def _place(self, sums: data.View) -> Value:
         """Word of the membranes of a group at a position."""
         groups = self._parameters.groups
         if self._parameters.positions == 1:
             return sums.group
         return sums.position * groups + sums.group if groups > 1 else sums.position
 
-    def _neuron(self, m, lane, start, current, shift, threshold):
+    def _neuron(
+        self, m: Module, lane: int, start: Value, current: Value, shift: Value, threshold: Value
+    ) -> tuple[Value, Value, Value]:
         """One neuron circuit: spike, membrane after the reset, and whether the membrane saturated."""
         bits = self._parameters.membrane_bits
         top = (1 << (bits - 1)) - 1
@@ -217,7 +221,7 @@ class NeuronArray(wiring.Component):
             m.d.comb += after.eq(0)
         return spike, after, over
 
-    def _write_bias(self, m, biases):
+    def _write_bias(self, m: Module, biases: memory.Memory) -> Value:
         """Split a neuron's index into group and lane; the division by `lanes` is a multiplication by 2**n / lanes.
 
         Returns the groups that were written since the reset, a bit each. A memory cannot be reset at once, so these

@@ -1,14 +1,17 @@
-"""Write and verify: brings the cells of a layer to their target conductances."""
+"""Write-verify programming: brings the cells of a layer to their target conductances."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS, CrossbarProgramSignature
+from spikeloom.hw.interfaces.layouts import word_of
 from spikeloom.hw.interfaces.programming_port import (
     PROGRAM_COUNT_BITS,
+    RESULT_WORD,
+    TARGET_WORD,
     TRIES_BITS,
     ProgrammerHostSignature,
     ProgramSettingsSignature,
@@ -21,6 +24,30 @@ __all__ = ["Programmer"]
 
 _TARGETS = data.StructLayout({"p": unsigned(CELL_CODE_BITS), "n": unsigned(CELL_CODE_BITS)})
 _OUTCOME = data.StructLayout({"code": unsigned(CELL_CODE_BITS), "pulses": unsigned(TRIES_BITS), "failed": 1})
+
+
+class _Work:
+    """What a programmer keeps while it is busy."""
+
+    def __init__(self, p: LayerParameters, xbar: wiring.PureInterface) -> None:
+        tiles = p.row_tiles
+        self.start_row = Signal(16)
+        self.start_group = Signal(16)
+        self.there = Signal(tiles)  # row tiles that have the row
+        self.present = Signal(tiles)  # the same, kept
+        self.row = Signal.like(xbar.program_row, name="row")
+        self.column = Signal.like(xbar.program_column, name="column")
+        self.lane = Signal(range(p.lanes))
+        self.base = Signal(range(p.lanes * tiles))  # lane * tiles
+        self.side = Signal()
+        self.tile = Signal(range(tiles + 1))  # whose word is fetched or stored
+        self.stored = Signal(range(2 * p.lanes * tiles + 1))  # results before this one were stored since the reset
+        self.targets = Signal(data.ArrayLayout(_TARGETS, tiles))  # of the lane
+        self.outcomes = Signal(data.ArrayLayout(_OUTCOME, tiles))  # of the cell
+        self.unfinished = Signal(tiles)
+        self.rounds = Signal(TRIES_BITS)  # pulses that every unfinished tile has had
+        self.up = Signal(tiles)
+        self.amplitudes = Signal.like(xbar.program_amplitudes, name="amplitudes")
 
 
 class Programmer(wiring.Component):
@@ -48,8 +75,8 @@ class Programmer(wiring.Component):
     Cycles
     ------
     `start` in cycle 0; `program_request` is up from cycle 2 on, and `program_grant` is first seen in cycle g (3 for an
-    idle DacDriver). With n columns in the group, T row tiles, a macro that takes P cycles a pulse and V a verify read,
-    and R rounds (the sum over the n columns and both sides of the most pulses that one tile's cell got), the
+    idle DacDriver). With n columns in the group, T row tiles, a macro that takes P cycles per pulse and V a verify
+    read, and R rounds (the sum over the n columns and both sides of the most pulses that one tile's cell got), the
     programmer is busy in cycles 1 .. g + n (T + 1) + 2 n (V + 1 + T) + R (P + V + 1), and requests the crossbar until
     then (`hw.params.cycles.programming_cycles`). The first operation starts in cycle g + T + 2. A start out of range:
     busy in cycle 1.
@@ -76,134 +103,130 @@ class Programmer(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         p, host, xbar = self._parameters, self.host, self.xbar
         tiles = p.row_tiles
         m.submodules.target_memory = target_memory = memory.Memory(self._targets)
         m.submodules.result_memory = result_memory = memory.Memory(self._results)
         fetch, store = target_memory.read_port(), result_memory.write_port()
-        fetched = Value.cast(fetch.data)
 
-        start_row = Signal(16)
-        start_group = Signal(16)
-        there = Signal(tiles)  # row tiles that have the row
-        present = Signal(tiles)  # the same, kept
-        row = Signal.like(xbar.program_row)
-        column = Signal.like(xbar.program_column)
-        lane = Signal(range(p.lanes))
-        base = Signal(range(p.lanes * tiles))  # lane * tiles
-        side = Signal()
-        tile = Signal(range(tiles + 1))  # whose word is fetched or stored
-        stored = Signal(range(2 * p.lanes * tiles + 1))  # results before this one were stored since the reset
-        targets = Signal(data.ArrayLayout(_TARGETS, tiles))  # of the lane
-        outcomes = Signal(data.ArrayLayout(_OUTCOME, tiles))  # of the cell
-        unfinished = Signal(tiles)
-        rounds = Signal(TRIES_BITS)  # pulses that every unfinished tile has had
-        up = Signal(tiles)
-        amplitudes = Signal.like(xbar.program_amplitudes)
-
-        wanted = [Mux(side, targets[t].n, targets[t].p) for t in range(tiles)]
-        far, directions, sizes = self._judge(m, [outcomes[t].code for t in range(tiles)], wanted)
+        w = _Work(p, xbar)
+        wanted = [Mux(w.side, w.targets[t].n, w.targets[t].p) for t in range(tiles)]
+        far, directions, sizes = self._judge(m, [w.outcomes[t].code for t in range(tiles)], wanted)
         out_of_tries = Signal()
         remaining = Signal(tiles)
         given_up = Signal(tiles)
         completes = Signal()  # a pulse or a verify read ends
         m.d.comb += [
-            out_of_tries.eq(rounds == self.settings.tries),
-            remaining.eq(Mux(out_of_tries, 0, unfinished & far)),
-            given_up.eq(Mux(out_of_tries, unfinished & far, 0)),
+            out_of_tries.eq(w.rounds == self.settings.tries),
+            remaining.eq(Mux(out_of_tries, 0, w.unfinished & far)),
+            given_up.eq(Mux(out_of_tries, w.unfinished & far, 0)),
             completes.eq(xbar.program_cell & xbar.program_done),
         ]
 
-        def start_cell(next_side: int) -> None:
-            m.d.sync += [side.eq(next_side), unfinished.eq(present), rounds.eq(0)]
-            m.next = "READ"
-
         with m.FSM() as machine:
-            with m.State("IDLE"):
-                m.d.sync += [start_row.eq(host.start_row), start_group.eq(host.start_group)]
-                with m.If(host.start):
-                    m.next = "CHECK"
-
-            with m.State("CHECK"):
-                in_tile = [start_row < min(p.tile_rows, p.inputs - t * p.tile_rows) for t in range(tiles)]
-                m.d.comb += there.eq(Cat(in_tile))
-                m.d.sync += [present.eq(there), row.eq(start_row), column.eq(start_group * p.lanes)]
-                m.d.sync += [lane.eq(0), base.eq(0)]
-                m.next = "IDLE"
-                with m.If(there.any() & (start_group < p.groups)):
-                    m.next = "WAIT"
-
-            with m.State("WAIT"):
-                with m.If(self.program_grant):
-                    m.next = "FETCH"
-
-            with m.State("FETCH"):  # the word of `tile` is there one cycle later, and moves down to its place
-                m.d.sync += [tile.eq(tile + 1), targets.eq(Cat(Value.cast(targets), fetched)[len(fetched) :])]
-                with m.If(tile == tiles):
-                    m.d.sync += tile.eq(0)
-                    start_cell(0)
-
+            self._begin(m, w, Value.cast(fetch.data))
             with m.State("READ"):
                 with m.If(completes):
                     m.next = "JUDGE"
                     for t in range(tiles):
-                        with m.If(unfinished[t]):
-                            m.d.sync += [outcomes[t].code.eq(xbar.program_codes[t]), outcomes[t].pulses.eq(rounds)]
+                        with m.If(w.unfinished[t]):
+                            m.d.sync += [
+                                w.outcomes[t].code.eq(xbar.program_codes[t]),
+                                w.outcomes[t].pulses.eq(w.rounds),
+                            ]
 
             with m.State("JUDGE"):
-                m.d.sync += [unfinished.eq(remaining), up.eq(directions), amplitudes.eq(sizes)]
-                m.d.sync += [outcomes[t].failed.eq(outcomes[t].failed | given_up[t]) for t in range(tiles)]
+                m.d.sync += [w.unfinished.eq(remaining), w.up.eq(directions), w.amplitudes.eq(sizes)]
+                m.d.sync += [w.outcomes[t].failed.eq(w.outcomes[t].failed | given_up[t]) for t in range(tiles)]
                 m.next = "STORE"
                 with m.If(remaining.any()):
                     m.next = "PULSE"
 
             with m.State("PULSE"):
                 with m.If(completes):
-                    m.d.sync += rounds.eq(rounds + 1)
+                    m.d.sync += w.rounds.eq(w.rounds + 1)
                     m.next = "READ"
 
             with m.State("STORE"):  # leaves zeros for the next cell
-                m.d.sync += [tile.eq(tile + 1), outcomes.eq(Value.cast(outcomes)[len(Value.cast(store.data)) :])]
-                with m.If(tile == tiles - 1):
-                    m.d.sync += tile.eq(0)
-                    following = (base + tiles) << 1  # the lane's last result, and one
-                    with m.If(side & (following > stored)):
-                        m.d.sync += stored.eq(following)
-                    with m.If(~side):
-                        start_cell(1)
-                    with m.Elif((lane == p.lanes - 1) | (column == p.outputs - 1)):
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.d.sync += [lane.eq(lane + 1), base.eq(base + tiles), column.eq(column + 1)]
-                        m.next = "FETCH"
+                self._store(m, w, len(Value.cast(store.data)))
 
         m.d.comb += [
             host.busy.eq(~machine.ongoing("IDLE")),
             self.program_request.eq(host.busy & ~machine.ongoing("CHECK")),
-            fetch.addr.eq(base + tile),
+            fetch.addr.eq(w.base + w.tile),
             fetch.en.eq(machine.ongoing("FETCH")),
-            store.addr.eq(Cat(side, (base + tile)[: len(base)])),
-            store.data.eq(outcomes[0]),
+            store.addr.eq(Cat(w.side, (w.base + w.tile)[: len(w.base)])),
+            store.data.eq(w.outcomes[0]),
             store.en.eq(machine.ongoing("STORE")),
             xbar.program_cell.eq(machine.ongoing("READ") | machine.ongoing("PULSE")),
             xbar.program_pulse.eq(machine.ongoing("PULSE")),
-            xbar.program_row.eq(row),
-            xbar.program_column.eq(column),
-            xbar.program_side.eq(side),
-            xbar.program_tiles.eq(unfinished),
-            xbar.program_up.eq(up),
-            xbar.program_amplitudes.eq(amplitudes),
+            xbar.program_row.eq(w.row),
+            xbar.program_column.eq(w.column),
+            xbar.program_side.eq(w.side),
+            xbar.program_tiles.eq(w.unfinished),
+            xbar.program_up.eq(w.up),
+            xbar.program_amplitudes.eq(w.amplitudes),
         ]
-        self._serve_host(m, target_memory, result_memory, stored)
+        self._serve_host(m, target_memory, result_memory, w.stored)
         self._count(m, completes, Mux(machine.ongoing("JUDGE"), given_up, 0))
         return m
 
+    def _begin(self, m: Module, w: _Work, fetched: Value) -> None:
+        """States from a start to the first read: is there such a row and group, the grant, the lane's targets."""
+        p, host, tiles = self._parameters, self.host, self._parameters.row_tiles
+        with m.State("IDLE"):
+            m.d.sync += [w.start_row.eq(host.start_row), w.start_group.eq(host.start_group)]
+            with m.If(host.start):
+                m.next = "CHECK"
+
+        with m.State("CHECK"):
+            in_tile = [w.start_row < min(p.tile_rows, p.inputs - t * p.tile_rows) for t in range(tiles)]
+            m.d.comb += w.there.eq(Cat(in_tile))
+            m.d.sync += [w.present.eq(w.there), w.row.eq(w.start_row), w.column.eq(w.start_group * p.lanes)]
+            m.d.sync += [w.lane.eq(0), w.base.eq(0)]
+            m.next = "IDLE"
+            with m.If(w.there.any() & (w.start_group < p.groups)):
+                m.next = "WAIT"
+
+        with m.State("WAIT"):
+            with m.If(self.program_grant):
+                m.next = "FETCH"
+
+        with m.State("FETCH"):  # the word of `tile` is there one cycle later, and moves down to its place
+            m.d.sync += [w.tile.eq(w.tile + 1), w.targets.eq(Cat(Value.cast(w.targets), fetched)[len(fetched) :])]
+            with m.If(w.tile == tiles):
+                m.d.sync += w.tile.eq(0)
+                self._start_cell(m, w, 0)
+
+    def _start_cell(self, m: Module, w: _Work, side: int) -> None:
+        m.d.sync += [w.side.eq(side), w.unfinished.eq(w.present), w.rounds.eq(0)]
+        m.next = "READ"
+
+    def _store(self, m: Module, w: _Work, bits: int) -> None:
+        """Store the row tiles' outcomes, `bits` each, one per cycle; then comes the pair's other cell, or a lane."""
+        p, tiles = self._parameters, self._parameters.row_tiles
+        m.d.sync += [w.tile.eq(w.tile + 1), w.outcomes.eq(Value.cast(w.outcomes)[bits:])]
+        with m.If(w.tile == tiles - 1):
+            m.d.sync += w.tile.eq(0)
+            following = (w.base + tiles) << 1  # the lane's last result, and one
+            with m.If(w.side & (following > w.stored)):
+                m.d.sync += w.stored.eq(following)
+            with m.If(~w.side):
+                self._start_cell(m, w, 1)
+            with m.Elif((w.lane == p.lanes - 1) | (w.column == p.outputs - 1)):
+                m.next = "IDLE"
+            with m.Else():
+                m.d.sync += [w.lane.eq(w.lane + 1), w.base.eq(w.base + tiles), w.column.eq(w.column + 1)]
+                m.next = "FETCH"
+
     def _judge(self, m: Module, codes: list[Value], wanted: list[Value]) -> tuple[Value, Value, Value]:
-        """A bit a tile: is it outside of the window, does a pulse go up; and the pulses' amplitudes."""
+        """A bit per tile: is it outside of the window, does a pulse go up; and the pulses' amplitudes."""
         settings, bits = self.settings, CELL_CODE_BITS
         far = Signal(len(codes))
         up = Signal(len(codes))
@@ -227,17 +250,18 @@ class Programmer(wiring.Component):
         host, words = self.host, self._parameters.lanes * self._parameters.row_tiles
         write, read = targets.write_port(), results.read_port(domain="comb")
         request = host.target_write
+        target = data.View(TARGET_WORD, request.value)
         m.d.comb += [
             write.addr.eq(request.index),
-            write.data.p.eq(request.value),
-            write.data.n.eq(request.value[16:]),
+            write.data.p.eq(target.p),
+            write.data.n.eq(target.n),
             write.en.eq(request.enable & ~host.busy & (request.index < words)),
             read.addr.eq(host.result_index),
         ]
         with m.If(host.result_index < stored):
             outcome = read.data
-            gaps = Const(0, 16 - CELL_CODE_BITS), Const(0, 15 - TRIES_BITS)
-            m.d.comb += host.result.eq(Cat(outcome.code, gaps[0], outcome.pulses, gaps[1], outcome.failed))
+            word = word_of(RESULT_WORD, code=outcome.code, pulses=outcome.pulses, failed=outcome.failed)
+            m.d.comb += host.result.eq(word)
 
     def _count(self, m: Module, completes: Value, given_up: Value) -> None:
         xbar = self.xbar

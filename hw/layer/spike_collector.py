@@ -1,4 +1,4 @@
-"""From a layer's neuron groups to the next layer's input vector."""
+"""Assembles a layer's neuron groups into the next layer's input vector."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class SpikeCollector(wiring.Component):
 
     Relies on the padding lanes of the last group (columns past the last output) not to spike.
 
-    Cycles: takes a group a cycle; the vector is valid in the cycle after its last group (number groups - 1) was taken.
-    Groups of the next step are taken from the cycle on in which the vector is taken.
+    Cycles: takes a group per cycle; the vector is valid in the cycle after its last group (number groups - 1) was
+    taken. Groups of the next step are taken from the cycle on in which the vector is taken.
 
     Parameters
     ----------
@@ -45,9 +45,11 @@ class SpikeCollector(wiring.Component):
 
     @property
     def parameters(self) -> LayerParameters:
+        """Structural parameters, as they were given."""
         return self._parameters
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         parameters = self._parameters
         group = self.i.payload.group
         spikes = self.i.payload.spikes

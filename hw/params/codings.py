@@ -1,4 +1,4 @@
-"""Input codings: how a pixel becomes row codes, step by step. A class per kind; `CODINGS` has them all.
+"""Input codings: how a pixel becomes row codes, step by step. One class per kind; all of them are in `CODINGS`.
 
 The hardware is `hw.encoder.spike_encoder`, the reference `sim.reference.encoder`. docs/extending.md says how to add
 one.
@@ -99,7 +99,7 @@ class Analog(Coding):
 
     name = "analog"
     code = 3
-    sentence = "the first layer's DAC driving the pixel itself"
+    sentence = "the first layer's DAC drives the pixel itself"
     row_bits = 8
     steady = True
 

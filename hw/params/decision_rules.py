@@ -1,4 +1,4 @@
-"""Decision rules: when inference of an image ends. A class per kind; `DECISION_RULES` has them all.
+"""Decision rules: when inference of an image ends. One class per kind; all of them are in `DECISION_RULES`.
 
 The hardware is `hw.decision.terminator`, the reference `sim.reference.decision`. docs/extending.md says how to add one.
 """

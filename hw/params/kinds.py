@@ -1,7 +1,7 @@
-"""Kinds of which a chip has one: input codings and decision rules, each kind a class, all of them in a registry.
+"""Kinds of which a chip has one, input codings and decision rules: each is a class, all of them in a registry.
 
 A registry (`Kinds`) holds the kinds that the unit has in hardware, and those that a program adds: by a call of
-`register`, or by an entry point of the registry's group in the metadata of an installed package. The words of the
+`register`, which an entry point of the registry's group may do (`hw.params.plugins`). The words of the
 configuration, the width and text of the register, the checks and the reference models come from there.
 docs/extending.md says how to add a kind.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.params.plugins import load_plugins
 
 __all__ = ["Kind", "KindRegister", "Kinds", "Names"]
 
@@ -22,7 +22,7 @@ __all__ = ["Kind", "KindRegister", "Kinds", "Names"]
 class KindRegister:
     """A register of the unit that belongs to a kind; unsigned. As `hw.interfaces.registers.Register`, which it becomes.
 
-    name : also of the hardware's port, and of the chip's field (`sim.chip.programmed_chip.ChipImage`)
+    name : also of the hardware's port, and of the chip's field (`sim.chip.programmed_chip.ProgrammedChip`)
     """
 
     name: str
@@ -57,6 +57,7 @@ class Kind:
     kinds: ClassVar[Kinds[Any]]
 
     def __new__(cls) -> Self:
+        """The only object of the class."""
         if "_instance" not in cls.__dict__:
             cls._instance = super().__new__(cls)
         instance: Self = cls.__dict__["_instance"]
@@ -91,14 +92,13 @@ class Kinds(Generic[K]):
     Parameters
     ----------
     what : such a kind in words, singular
-    group : of the entry points that add kinds; each is a kind's class
+    group : of the entry points that add kinds, see `hw.params.plugins`
     """
 
     def __init__(self, what: str, group: str) -> None:
         self.what, self.group = what, group
         self._kinds: dict[str, K] = {}
         self._hardware: dict[int, K] = {}
-        self._complete = False
 
     def built_in(self, kind: type[K]) -> K:
         """Add a kind that the unit has; its code is its own."""
@@ -136,7 +136,7 @@ class Kinds(Generic[K]):
         del self._kinds[name]
 
     def __iter__(self) -> Iterator[K]:
-        self._load()
+        load_plugins(self.group)
         return iter(tuple(self._kinds.values()))
 
     def __len__(self) -> int:
@@ -145,7 +145,7 @@ class Kinds(Generic[K]):
     def __getitem__(self, key: str | int) -> K:
         """The kind of a name, or the unit's kind with a code. Raises `ValueError` if there is none."""
         if isinstance(key, str):
-            self._load()
+            load_plugins(self.group)
         found = self._kinds.get(key) if isinstance(key, str) else self._hardware.get(key)
         if found is None:
             what = "a name of" if isinstance(key, str) else "the code of"
@@ -187,20 +187,6 @@ class Kinds(Generic[K]):
     @property
     def _a(self) -> str:
         return f"{'an' if self.what[0] in 'aeiou' else 'a'} {self.what}"
-
-    def _load(self) -> None:
-        """Add the kinds of installed packages, once; not on import, when their modules cannot be imported yet."""
-        if self._complete:
-            return
-        self._complete = True
-        for entry in entry_points(group=self.group):
-            try:
-                self.register(entry.load())
-            except Exception as error:
-                raise SpikeLoomError(
-                    f"The {self.what} '{entry.name}' of an installed package ({entry.value}) cannot be used: {error}; "
-                    "repair or remove that package"
-                ) from error
 
 
 class Names(Sequence[str]):

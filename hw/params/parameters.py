@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.decision_rules import Rule
-from spikeloom.hw.params.plan import Plan
+from spikeloom.hw.params.plan import LayerPlacement, Plan
+from spikeloom.hw.params.readouts import READOUT_BITS, Codes, readout_of
 
 __all__ = ["Coding", "LayerParameters", "NpuParameters", "Readout", "Reset", "Rule", "ceil_div"]
 
@@ -66,11 +67,11 @@ class LayerParameters:
     ----------
     inputs, outputs : rows and columns of the layer's weight matrix, >= 1
     positions : output positions, each a read of the crossbar and `outputs` neurons of its own; 1 for a dense layer. Of
-        a copy, those that it does
+        a replica, those that it does
     row_bits : bits of a row code: 1 (spike) or 8 (the first layer's DAC; full scale is 255)
     tile_rows, tile_columns : most rows and columns of a tile; at most 65,536 rows, the 16 bits of a row's number when
         cells are programmed
-    lanes : ADCs a row tile, and neuron circuits; column i is converted by lane i % lanes in group i // lanes
+    lanes : ADCs per row tile, and neuron circuits; column i is converted by lane i % lanes in group i // lanes
     adc_bits : bits of an ADC, 1 .. 16; 1 is the sense amplifier with codes -1, 0, +1 [BS]
     max_gain_shift, max_theta, max_bias : largest values the run-time registers may take (bias: largest magnitude), at
         most 15, 2^31 - 1 and 2^31 - 1, since a register write has 32 bits
@@ -106,8 +107,10 @@ class LayerParameters:
             _positive(f"Layer parameter {name}", getattr(self, name))
         if self.row_bits not in (1, 8):
             raise SpikeLoomError(f"Layer parameter row_bits must be 1 or 8, not {self.row_bits!r}")
-        if not 1 <= self.adc_bits <= 16:
-            raise SpikeLoomError(f"Layer parameter adc_bits must be in 1 .. 16, not {self.adc_bits!r}")
+        if not READOUT_BITS[0] <= self.adc_bits <= READOUT_BITS[-1]:
+            raise SpikeLoomError(
+                f"Layer parameter adc_bits must be in {READOUT_BITS[0]} .. {READOUT_BITS[-1]}, not {self.adc_bits!r}"
+            )
         if not 0 <= self.max_gain_shift <= 15:
             raise SpikeLoomError(f"Layer parameter max_gain_shift must be in 0 .. 15, not {self.max_gain_shift!r}")
         for name, low, high in (
@@ -129,14 +132,17 @@ class LayerParameters:
 
     @property
     def position_bits(self) -> int:
+        """Bits of the number of a position."""
         return _unsigned_bits(self.positions - 1)
 
     @property
     def row_tiles(self) -> int:
+        """Tiles that share the rows."""
         return ceil_div(self.inputs, self.tile_rows)
 
     @property
     def column_tiles(self) -> int:
+        """Tiles that share the columns."""
         return ceil_div(self.outputs, self.tile_columns)
 
     @property
@@ -146,10 +152,12 @@ class LayerParameters:
 
     @property
     def group_bits(self) -> int:
+        """Bits of the number of a column group."""
         return _unsigned_bits(self.groups - 1)
 
     @property
     def phase_bits(self) -> int:
+        """Bits of the number of a phase."""
         return _unsigned_bits(self.phases - 1)
 
     @property
@@ -158,37 +166,48 @@ class LayerParameters:
         return _unsigned_bits(self.inputs)
 
     @property
+    def codes(self) -> Codes:
+        """The codes of its converters."""
+        return readout_of(self.adc_bits).codes(self.adc_bits)
+
+    @property
     def code_min(self) -> int:
-        return -(1 << (self.adc_bits - 1))
+        """Smallest code of a converter."""
+        return self.codes.low
 
     @property
     def code_max(self) -> int:
-        return 1 if self.adc_bits == 1 else (1 << (self.adc_bits - 1)) - 1
+        """Largest code of a converter."""
+        return self.codes.high
 
     @property
     def code_bits(self) -> int:
         """Bits of a signed ADC code (2 for the sense amplifier)."""
-        return max(2, self.adc_bits)
+        return self.codes.width
 
     @property
     def max_sum(self) -> int:
         """Largest magnitude of (sum over row tiles of code) << gain shift."""
-        return (self.row_tiles << (self.adc_bits - 1)) << self.max_gain_shift
+        return (self.row_tiles * self.codes.magnitude) << self.max_gain_shift
 
     @property
     def sum_bits(self) -> int:
+        """Bits of a sum over the row tiles, shifted by the gain; signed."""
         return _signed_bits(self.max_sum)
 
     @property
     def gain_bits(self) -> int:
+        """Bits of the gain shift."""
         return _unsigned_bits(self.max_gain_shift)
 
     @property
     def theta_bits(self) -> int:
+        """Bits of the threshold."""
         return _unsigned_bits(self.max_theta)
 
     @property
     def bias_bits(self) -> int:
+        """Bits of a bias; signed."""
         return _signed_bits(self.max_bias)
 
     @property
@@ -198,6 +217,7 @@ class LayerParameters:
 
     @property
     def v0_bits(self) -> int:
+        """Bits of the start membrane; signed."""
         return _signed_bits(self.max_v0)
 
     @property
@@ -218,15 +238,16 @@ class NpuParameters:
     Parameters
     ----------
     layers : LayerParameters of every layer, first to last
-    plan : what every layer reads; None is a chain of dense layers, inputs of one equal outputs of the one before
-    phases : K, phases a period; 1 is rate coding [WS 4.1]
+    plan : what every layer reads; if not given, that of a chain of dense layers, inputs of one equal outputs of the one
+        before
+    phases : K, phases per period; 1 is rate coding [WS 4.1]
     max_steps : largest T_max the widths allow for
     encoder_lanes : pixels encoded in one cycle
     pulse_cycles : clock cycles a read pulse drives the rows, >= 1
     """
 
     layers: tuple[LayerParameters, ...]
-    plan: Plan | None = None
+    plan: Plan = None  # type: ignore[assignment]  # the chain of dense layers where none is given
     phases: int = 1
     max_steps: int = 32
     encoder_lanes: int = 16
@@ -237,67 +258,63 @@ class NpuParameters:
             raise SpikeLoomError("NPU parameter layers must name at least one layer")
         for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles"):
             _positive(f"NPU parameter {name}", getattr(self, name))
-        first = self.stages.crossbars[0][1].layers
-        for index, layer in enumerate(self.layers):
+        dense = self.plan is None
+        if dense:
+            sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
+            object.__setattr__(self, "plan", Plan.dense(sizes))
+        plan = self.plan
+        if len(self.layers) != len(plan.channels):
+            raise SpikeLoomError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
+        first = plan.crossbar_stages[0].stage.layers
+        for index, (layer, placement) in enumerate(zip(self.layers, plan.placements, strict=True)):
             if layer.phases != self.phases or layer.max_steps != self.max_steps:
                 raise SpikeLoomError(f"Layer {index}: phases and max_steps must equal the unit's")
-            if self.plan is None and index > 0 and layer.inputs != self.layers[index - 1].outputs:
+            if dense and index > 0 and layer.inputs != self.layers[index - 1].outputs:
                 raise SpikeLoomError(
                     f"Layer {index} has {layer.inputs} inputs, but layer {index - 1} has "
                     f"{self.layers[index - 1].outputs} outputs"
                 )
             if index not in first and layer.row_bits != 1:
                 raise SpikeLoomError(f"Layer {index}: only the first layer may have row codes of {layer.row_bits} bits")
-        self._check_plan()
+            self._check_layer(index, layer, placement)
+        readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
+        if self.layers[0].row_bits != 1 and readers != [plan.crossbar_stages[0].number]:
+            raise SpikeLoomError(
+                f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only"
+            )
         if self.encoder_lanes > self.inputs:
             raise SpikeLoomError(
                 f"NPU parameter encoder_lanes ({self.encoder_lanes}) must not exceed the inputs ({self.inputs})"
             )
 
-    def _check_plan(self) -> None:
-        """Layers have the plan's rows, channels and positions, copies are equal but for their positions; row codes of 8
-        bits belong to the image alone.
+    def _check_layer(self, index: int, layer: LayerParameters, placement: LayerPlacement) -> None:
+        """A layer has the plan's rows, channels and positions, replicas are equal but for their positions; row codes of
+        8 bits belong to the image alone.
         """
-        plan = self.stages
-        for index, (layer, place) in enumerate(zip(self.layers, plan.places, strict=False)):
-            stage = place.stage
-            for name, given, planned in (
-                ("inputs", layer.inputs, plan.rows(stage)),
-                ("outputs", layer.outputs, plan.channels[index]),
-                ("positions", layer.positions, place.positions),
-            ):
-                if given != planned:
-                    raise SpikeLoomError(f"Layer {index} has {name} {given}, but the plan says {planned}")
-            if replace(layer, positions=1) != replace(self.layers[stage.layer], positions=1):
-                raise SpikeLoomError(
-                    f"Layer {index} is a copy of layer {stage.layer}, and differs from it in more than positions"
-                )
-            if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
-                raise SpikeLoomError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
-        readers = [n for n, stage in enumerate(plan.stages) if any(w.source == 0 for w in stage.windows)]
-        if self.layers[0].row_bits != 1 and readers != [plan.crossbars[0][0]]:
+        plan, stage = self.plan, placement.stage
+        for name, given, planned in (
+            ("inputs", layer.inputs, plan.rows(stage)),
+            ("outputs", layer.outputs, plan.channels[index]),
+            ("positions", layer.positions, placement.positions),
+        ):
+            if given != planned:
+                raise SpikeLoomError(f"Layer {index} has {name} {given}, but the plan says {planned}")
+        if replace(layer, positions=1) != replace(self.layers[stage.layer], positions=1):
             raise SpikeLoomError(
-                f"An image of {self.layers[0].row_bits}-bit row codes can be read by the first layer only"
+                f"Layer {index} is a replica of layer {stage.layer}, and differs from it in more than positions"
             )
-        if len(self.layers) != len(plan.channels):
-            raise SpikeLoomError(f"There are {len(self.layers)} layers, but the plan has {len(plan.channels)}")
-
-    @property
-    def stages(self) -> Plan:
-        """The plan, that of the dense chain if none was given."""
-        if self.plan is not None:
-            return self.plan
-        return Plan.dense((self.layers[0].inputs, *(layer.outputs for layer in self.layers)))
+        if layer.row_bits != 1 and any(window.source != 0 for window in stage.windows):
+            raise SpikeLoomError(f"Layer {index}: row codes of {layer.row_bits} bits can only come from the image")
 
     @property
     def inputs(self) -> int:
         """Pixels of an image."""
-        return self.layers[0].inputs if self.plan is None else self.plan.image.size
+        return self.plan.input.size
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Pixels, then channels of every crossbar stage; copies are not told apart."""
-        return (self.inputs, *(self.layers[stage.layer].outputs for _, stage in self.stages.crossbars))
+        """Pixels, then channels of every crossbar stage; replicas are not told apart."""
+        return (self.inputs, *(self.layers[stage.layer].outputs for _, stage in self.plan.crossbar_stages))
 
     @property
     def encoded(self) -> LayerParameters:
@@ -306,15 +323,17 @@ class NpuParameters:
 
     @property
     def classes(self) -> int:
+        """Outputs of the last layer."""
         return self.layers[-1].outputs
 
     @property
     def class_bits(self) -> int:
+        """Bits of the number of a class."""
         return _unsigned_bits(self.classes - 1)
 
     @property
     def pixel_words(self) -> int:
-        """Words of encoder_lanes pixels an image."""
+        """Words of encoder_lanes pixels per image."""
         return ceil_div(self.inputs, self.encoder_lanes)
 
     @property
@@ -324,6 +343,7 @@ class NpuParameters:
 
     @property
     def phase_bits(self) -> int:
+        """Bits of the number of a phase."""
         return _unsigned_bits(self.phases - 1)
 
     @property
@@ -333,6 +353,7 @@ class NpuParameters:
 
     @property
     def count_bits(self) -> int:
+        """Bits of a weighted spike count."""
         return _unsigned_bits(self.max_count)
 
     @property

@@ -1,4 +1,4 @@
-"""Counter of what a block does, for the energy model."""
+"""Event counter of a block, for the energy model."""
 
 from __future__ import annotations
 
@@ -49,13 +49,16 @@ class ActivityCounter(wiring.Component):
 
     @property
     def amount_bits(self) -> int:
+        """Bits of what is added per cycle."""
         return self._amount_bits
 
     @property
     def bits(self) -> int:
+        """Bits of the count."""
         return self._bits
 
     def elaborate(self, platform: object) -> Module:
+        """The circuit."""
         m = Module()
         total = Signal(self._bits + 1)
         m.d.comb += total.eq(Mux(self.clear, 0, self.value) + self.amount)

@@ -1,4 +1,4 @@
-"""Division by a constant, as wires, adders and no divider."""
+"""Division by a constant with wires and adders, without a divider."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The programmed chip as data, its devices' description, and results."""
+"""The programmed chip as data, the description of its devices, and results."""

@@ -1,4 +1,4 @@
-"""Kinds of memory cells: what a kind is, and where all of them are registered.
+"""Kinds of memory cells: what defines a kind, and the registry of all kinds.
 
 A kind is one class, which knows its name, what the manual and the report say of it, its options, checks and range, and
 its physics: where drift takes cells, and what pulses do. Everyone asks the kind of a device,

@@ -23,7 +23,7 @@ from pydantic_core import InitErrorDetails
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.cell_kinds import CELL_CHOICES, CELLS, CellKind
 from spikeloom.sim.chip.parameters import parameter_classes, registered_fields
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.arguments import is_number, plain_numbers
 from spikeloom.sim.common.units import (
     CAPACITANCE,
@@ -59,12 +59,12 @@ class Device(Table):
     device_sigma: Annotated[
         Sigma,
         Field(
-            description="device-to-device spread, relative, fixed: of a cell's conductance; with method 'verify' of "
-            "its steps (linear cell) or its speed (tantalum cell)"
+            description="device-to-device variation, relative, fixed: of a cell's conductance; with method "
+            "'write-verify' of its steps (linear cell) or its speed (tantalum cell)"
         ),
     ] = 0.0
     program_sigma: Annotated[
-        Sigma, Field(description="error left by programming, relative to g_max - g_min, drawn once a programming")
+        Sigma, Field(description="residual error of programming, relative to g_max - g_min, drawn once per programming")
     ] = 0.0
     read_sigma: Annotated[
         Sigma, Field(description="read noise of a cell, relative to its conductance, drawn anew at each read")
@@ -79,26 +79,31 @@ class Device(Table):
     pulse_sigma: Annotated[
         Sigma,
         Field(
-            description="cycle-to-cycle spread of a programming pulse's step (linear cell) or length (tantalum cell), "
-            "relative, drawn a pulse"
+            description="cycle-to-cycle variation of a programming pulse's step (linear cell) or length (tantalum "
+            "cell), relative, drawn per pulse"
         ),
     ] = 0.0
     pulse_up: Annotated[
-        Positive, Field(description="levels that an up pulse of amplitude 1 level moves a mean linear cell at g_min")
+        Positive,
+        Field(description="levels by which an up pulse of amplitude 1 level moves an average linear cell at g_min"),
     ] = 1.0
     pulse_down: Annotated[
-        Positive, Field(description="levels that a down pulse of amplitude 1 level moves a mean linear cell at g_max")
+        Positive,
+        Field(description="levels by which a down pulse of amplitude 1 level moves an average linear cell at g_max"),
     ] = 1.0
     soft_bounds: Annotated[
         Fraction,
-        Field(description="share of a linear cell's step that is lost at the bound it moves to, linear between"),
+        Field(
+            description="share of a linear cell's step that is lost at the bound towards which it moves, linear in "
+            "between"
+        ),
     ] = 0.0
     v_program_V: Annotated[
         Positive,
         PROGRAM_VOLTAGE,
         Field(
-            description="voltage of a programming pulse, volts; for the energy of linear cells, and the highest that "
-            "the write driver has for tantalum cells"
+            description="voltage of a programming pulse, volts; for the energy of linear cells, and the highest "
+            "voltage of the write driver for tantalum cells"
         ),
     ] = 1.0
     cell: Annotated[str, CELL_CHOICES, Field(description="kind of the cells, see `sim.chip.cell_kinds.CELLS`")] = (
@@ -109,14 +114,14 @@ class Device(Table):
         Field(description="sign of the read voltage at a tantalum cell: positive drifts up, negative down"),
     ] = "positive"
     acceleration: Annotated[
-        Positive, Field(description="factor on the drift of a tantalum cell; 1 is the measured device")
+        Positive, Field(description="acceleration of the drift of a tantalum cell; 1 is the measured device")
     ] = 1.0
     drift_every: Annotated[
-        int, Field(ge=1, le=2**31 - 1, description="images after which drifted conductances are worked out again")
+        int, Field(ge=1, le=2**31 - 1, description="number of images between updates of drifted conductances")
     ] = 1
     refresh_every: Annotated[
         int,
-        Field(ge=0, le=2**31 - 1, description="images after which tantalum cells are programmed anew; 0 is never"),
+        Field(ge=0, le=2**31 - 1, description="number of images between programmings of tantalum cells; 0 is never"),
     ] = 0
 
     @model_validator(mode="wrap")
@@ -219,15 +224,19 @@ class Programming(Table):
     """How levels get into the cells: at once, or by pulses and verify reads. Lengths are in levels (dG)."""
 
     method: Annotated[
-        Literal["direct", "verify"],
+        Literal["direct", "write-verify"],
         Field(
-            description="direct: conductances are set to the levels; verify: pulses and reads until inside the window"
+            description="direct: conductances are set to the levels; write-verify: pulses and reads until within the "
+            "tolerance"
         ),
     ] = "direct"
-    window: Annotated[
-        float, Field(ge=0.0, le=31.875, description="largest distance from the target that passes, levels, in eighths")
+    tolerance: Annotated[
+        float,
+        Field(
+            ge=0.0, le=31.875, description="tolerance: largest accepted distance from the target, levels, in eighths"
+        ),
     ] = 0.25
-    tries: Annotated[int, Field(ge=1, le=255, description="most pulses a cell gets in a pass")] = 60
+    tries: Annotated[int, Field(ge=1, le=255, description="largest number of pulses per cell and pass")] = 60
     amplitude_min: Annotated[
         float, Field(ge=0.125, le=31.875, description="smallest amplitude of a pulse, levels, in eighths")
     ] = 0.25
@@ -235,7 +244,10 @@ class Programming(Table):
         float, Field(ge=0.125, le=31.875, description="largest amplitude of a pulse, levels, in eighths")
     ] = 1.0
     fault_aware: Annotated[
-        bool, Field(description="a second pass moves the partner of a failed cell so that the pair has its weight")
+        bool,
+        Field(
+            description="a second pass reprograms the partner of a failed cell so that the pair represents its weight"
+        ),
     ] = False
 
     @model_validator(mode="after")
@@ -247,21 +259,21 @@ class Programming(Table):
         return self
 
     @property
-    def window_code(self) -> int:
-        """Register program_window: the window in eighths of a level, 0 .. 255."""
-        return round(self.window * CODE)
+    def tolerance_code(self) -> int:
+        """Register program_window: the tolerance in eighths of a level, 0 .. 255."""
+        return round(self.tolerance * CODES_PER_LEVEL)
 
     @property
     def amplitude_codes(self) -> tuple[int, int]:
         """Registers program_amplitude_min and _max: amplitudes in eighths of a level, 1 .. 255."""
-        return round(self.amplitude_min * CODE), round(self.amplitude_max * CODE)
+        return round(self.amplitude_min * CODES_PER_LEVEL), round(self.amplitude_max * CODES_PER_LEVEL)
 
     @property
     def registers(self) -> dict[str, int]:
         """The host registers that hold these settings, by name, with their values."""
         smallest, largest = self.amplitude_codes
         return {
-            "program_window": self.window_code,
+            "program_window": self.tolerance_code,
             "program_tries": self.tries,
             "program_amplitude_min": smallest,
             "program_amplitude_max": largest,
@@ -318,7 +330,7 @@ class Energy(Table):
         ),
     ] = (5e-14, 1.56e-13, 3e-13)
     transport_J_per_bit: Annotated[
-        Joules, Field(description="one bit from a part of the chip to another, some 1 mm away, joules")
+        Joules, Field(description="one bit transferred between parts of the chip, about 1 mm apart, joules")
     ] = (2.5e-14, 1.2e-13, 2.4e-13)
     flip_flop_J_per_cycle: Annotated[
         Joules, Field(description="clock of one bit of flip-flop for a clock cycle, joules")

@@ -1,4 +1,4 @@
-"""Seeds of the rate encoder: one an image."""
+"""Seeds of the rate encoder: one per image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spikeloom.sim.common.random_words import Purpose, key, philox_blocks
 __all__ = ["image_seed", "image_seeds"]
 
 
-def image_seeds(seed: int, image_ids: NDArray) -> NDArray[np.uint32]:
+def image_seeds(seed: int, image_ids: NDArray[np.integer]) -> NDArray[np.uint32]:
     """Seeds of the rate encoder, uint32 [images, 4], lowest word first; Philox counter (image, 0, 0, 0)."""
     counters = np.zeros((len(image_ids), 4), np.uint32)
     counters[:, 0] = image_ids

@@ -1,4 +1,4 @@
-"""Labels that are legal and surely a slip: the classes, moved by one."""
+"""Labels that are valid but almost certainly a mistake: the classes, shifted by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result was measured on: which chip, which images, and what ran them."""
+"""Origin of a result: which chip, which images, and what ran them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of [device] that effects and cell kinds bring along which are registered from outside of the source tree.
+"""Options of [device] that belong to effects and cell kinds registered outside the source tree.
 
 They are the fields of a `Parameters` class. `sim.chip.device_config.Device` takes them, checks them by that class, and
 keeps those that are not at their defaults; to it and to all that walks over fields they are options like its own.

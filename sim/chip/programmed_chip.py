@@ -15,11 +15,11 @@ from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.common.plain_table import html_table
 from spikeloom.sim.common.short_repr import short_repr
 
-__all__ = ["ChipImage", "LayerImage"]
+__all__ = ["ProgrammedChip", "ProgrammedLayer"]
 
 
 @dataclass(frozen=True, eq=False)
-class LayerImage:
+class ProgrammedLayer:
     """One layer's programming.
 
     Parameters
@@ -57,13 +57,13 @@ class LayerImage:
 
 
 @dataclass(frozen=True, eq=False)
-class ChipImage:
+class ProgrammedChip:
     """A whole network, ready to run: layers, coding, decision, device, and the hardware it was made for.
 
     Parameters
     ----------
     name : of the run
-    layers : programming of every layer; copies have equal weights
+    layers : programming of every layer; replicas have equal weights
     parameters : structural parameters of the unit
     coding, even_start : input coding; start value of the error diffusion, 0 .. 254
     rule, k, t_max, skip, readout : decision; k is the register value (margin), t_max in steps, skip in periods
@@ -76,7 +76,7 @@ class ChipImage:
     """
 
     name: str
-    layers: tuple[LayerImage, ...]
+    layers: tuple[ProgrammedLayer, ...]
     parameters: NpuParameters
     coding: Coding
     even_start: int
@@ -95,7 +95,7 @@ class ChipImage:
     program_cycles: int = 10
 
     def __repr__(self) -> str:
-        return f"ChipImage({chip_line(self)})"
+        return f"ProgrammedChip({chip_line(self)})"
 
     def _repr_html_(self) -> str:
         return html_table(f"Chip {self.name}", chip_rows(self))
@@ -103,8 +103,8 @@ class ChipImage:
     def __post_init__(self) -> None:
         p = self.parameters
         if len(self.layers) != len(p.layers):
-            raise SpikeLoomError(f"The chip image has {len(self.layers)} layers, its hardware {len(p.layers)}")
-        firsts = [place.stage.layer for place in p.stages.places]
+            raise SpikeLoomError(f"The programmed chip has {len(self.layers)} layers, its hardware {len(p.layers)}")
+        firsts = [placement.stage.layer for placement in p.plan.placements]
         for index, (layer, shape) in enumerate(zip(self.layers, p.layers, strict=True)):
             where = f"Layer {index} ({layer.name})"
             expected = (shape.inputs, shape.outputs)
@@ -125,7 +125,7 @@ class ChipImage:
             first = self.layers[firsts[index]]
             if not (np.array_equal(layer.positive, first.positive) and np.array_equal(layer.negative, first.negative)):
                 raise SpikeLoomError(
-                    f"{where} is a copy of layer {firsts[index]} ({first.name}), and has other weights"
+                    f"{where} is a replica of layer {firsts[index]} ({first.name}), and has other weights"
                 )
             held = {register.name: register.range(shape) for register in LAYER_REGISTERS}
             for name, value, low, high in (
@@ -139,9 +139,11 @@ class ChipImage:
                 if not low <= value <= high:
                     raise SpikeLoomError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
         if not 0.0 < self.clock_Hz < float("inf"):
-            raise SpikeLoomError(f"Chip image: clock_Hz must be a positive number, not {self.clock_Hz!r}")
-        if self.device.refresh_every and self.programming.method == "verify":
-            raise SpikeLoomError("Refreshing (refresh_every) is not supported yet with programming method 'verify'")
+            raise SpikeLoomError(f"Programmed chip: clock_Hz must be a positive number, not {self.clock_Hz!r}")
+        if self.device.refresh_every and self.programming.method == "write-verify":
+            raise SpikeLoomError(
+                "Refreshing (refresh_every) is not supported yet with programming method 'write-verify'"
+            )
         if p.layers[0].row_bits < self.coding.row_bits:
             raise SpikeLoomError(
                 f"{self.coding.name.capitalize()} input needs a first layer with row_bits {self.coding.row_bits}, not "
@@ -159,7 +161,7 @@ class ChipImage:
             ("program_cycles", self.program_cycles, 1, 65535),
         ):
             if not low <= value <= high:
-                raise SpikeLoomError(f"Chip image: {name} must be in {low} .. {high}, not {value!r}")
+                raise SpikeLoomError(f"Programmed chip: {name} must be in {low} .. {high}, not {value!r}")
 
     @property
     def pulse_s(self) -> float:
@@ -187,6 +189,6 @@ class ChipImage:
         """The value of a register of the unit, by its name."""
         return int(getattr(self, name))
 
-    def with_device(self, device: Device) -> ChipImage:
+    def with_device(self, device: Device) -> ProgrammedChip:
         """The same chip on other devices."""
         return replace(self, device=device)

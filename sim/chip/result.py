@@ -1,4 +1,4 @@
-"""What a run over images returns, at every level, and the comparison that holds the levels to the same bits."""
+"""Results of a run, and bit-exact comparison between reference, Verilog and host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.interfaces.activity import COUNTERS
-from spikeloom.sim.chip.drift_state import DriftState
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.label_shift import shift_in_words, shift_of
 from spikeloom.sim.chip.origin import Origin
 from spikeloom.sim.chip.result_view import result_columns, result_frame, result_line, result_rows
@@ -22,10 +22,7 @@ from spikeloom.sim.common.slips import warn
 
 __all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace", "from_counters"]
 
-_KEYS = {"conversions": "adc_conversions"}
-"""Counters of the hardware that have another name in `Result.activity`."""
-
-ACTIVITIES = (*(_KEYS.get(name, name) for name in COUNTERS if name != "spikes"), "conductance", "stray")
+ACTIVITIES = (*(name for name in COUNTERS if name != "spikes"), "conductance", "stray")
 """Keys of `Result.activity`. The first four are hardware counters; `conductance` is the sum over row pulses of the
 row's conductance, x^2 * sum (Gp + Gn), in units of dG / 1024 (and 1/255^2 with 8-bit row codes): crossbar energy.
 `stray` is what wires let go astray between rows beyond that, in units of dG / 2^20 (`sim.crossbar.stray`); 0 without
@@ -92,7 +89,7 @@ class Trace:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One row an image.
+    """One row per image.
 
     Parameters
     ----------
@@ -121,7 +118,7 @@ class Result:
     cycles: NDArray[np.int64] | None = None
     gaps: NDArray[np.int64] | None = None
     trace: Trace | None = field(default=None, repr=False)
-    drift: DriftState | None = field(default=None, repr=False)
+    drift: DriftSnapshot | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, repr=False)
     class_count: int | None = None
 
@@ -135,7 +132,7 @@ class Result:
         return html_table("Result", result_rows(self))
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The result as a table: NumPy arrays by column, a row an image; see `sim.chip.result_view.result_columns`."""
+        """The result as a table: NumPy arrays by column, a row per image; see `sim.chip.result_view.result_columns`."""
         return result_columns(self)
 
     def to_dataframe(self) -> Any:
@@ -147,7 +144,7 @@ class Result:
         """What the hardware counts, int64 [images, layers, counters], in the order of
         `hw.interfaces.activity.COUNTERS`."""
         known = {**self.activity, "spikes": self.spikes}
-        return np.stack([known[_KEYS.get(name, name)] for name in COUNTERS], axis=2)
+        return np.stack([known[name] for name in COUNTERS], axis=2)
 
     @classmethod
     def concatenate(cls, results: Sequence[Result]) -> Result:
@@ -289,7 +286,7 @@ class Result:
 
 def from_counters(counters: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
     """`Result.spikes`, and what of `Result.activity` the hardware counts, from what `Result.counters` gives."""
-    known = {_KEYS.get(name, name): counters[:, :, place] for place, name in enumerate(COUNTERS)}
+    known = {name: counters[:, :, place] for place, name in enumerate(COUNTERS)}
     return known.pop("spikes"), known
 
 
@@ -299,7 +296,7 @@ def _earlier(
     return (place, text) if first is None or place < first[0] else first
 
 
-def _padded(array: NDArray, steps: int) -> NDArray:
+def _padded(array: NDArray[Any], steps: int) -> NDArray[Any]:
     """The array with its step axis (1) extended by zeros to `steps`."""
     missing = steps - array.shape[1]
     if missing <= 0:
@@ -307,7 +304,7 @@ def _padded(array: NDArray, steps: int) -> NDArray:
     return np.concatenate([array, np.zeros((array.shape[0], missing, *array.shape[2:]), array.dtype)], axis=1)
 
 
-def _compare_array(a: NDArray, b: NDArray, what: str, ids: NDArray, names: tuple[str, str]) -> int:
+def _compare_array(a: NDArray[Any], b: NDArray[Any], what: str, ids: NDArray[np.int64], names: tuple[str, str]) -> int:
     if np.shape(a) != np.shape(b):
         raise Mismatch(f"{what} has shape {np.shape(a)} in {names[0]} and {np.shape(b)} in {names[1]}")
     where = np.argwhere(np.asarray(a) != np.asarray(b))

@@ -1,4 +1,4 @@
-"""A result as people and programs look at it: in a line, in rows, as columns and as a pandas data frame."""
+"""Views of a result: as one line, as rows, as columns and as a pandas data frame."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
 
 
 def result_columns(result: Result) -> dict[str, NDArray[Any]]:
-    """A column each of a table with a row an image, in this order.
+    """A column each of a table with a row per image, in this order.
 
-    `image` (its number), `class`, `steps`, `margin`, `reason` ("rule" or "t_max"); `cycles` and `gaps` of a result that
+    `chip` (its number), `class`, `steps`, `margin`, `reason` ("rule" or "t_max"); `cycles` and `gaps` of a result that
     has them; and of every layer what the hardware counts, `layer0_row_pulses` and so on, in the order of
     `hw.interfaces.activity.COUNTERS`.
     """

@@ -1,1 +1,1 @@
-"""What every level of the model uses: random numbers, threads, locks, caches, checks of arguments."""
+"""Shared by all levels of the model: random numbers, threads, locks, caches, checks of arguments."""

@@ -1,9 +1,9 @@
-"""What users hand to functions besides images, checked alike everywhere: labels, numbers, switches, functions."""
+"""Checks of user arguments other than images, the same everywhere: labels, numbers, switches, functions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 
 __all__ = [
+    "TraceKind",
     "check_fraction",
     "check_ids",
     "check_labels",
@@ -22,6 +23,9 @@ __all__ = [
     "is_whole",
     "plain_numbers",
 ]
+
+TraceKind = Literal["none", "spikes", "full"]
+"""What a run records of every step: nothing, every spike, or every membrane as well."""
 
 
 def check_labels(labels: Any, count: int, classes: int | None = None, what: str = "Labels") -> NDArray[np.int64]:
@@ -36,14 +40,14 @@ def check_labels(labels: Any, count: int, classes: int | None = None, what: str 
     if array.dtype.kind not in "iu" and not one_hot:
         whole = array.dtype.kind == "b" or (array.dtype.kind == "f" and bool(np.all(array == np.rint(array))))
         hint = ": use labels.astype(int), or .long()" if whole else ""
-        raise ArgumentTypeError(f"{what} must be integers, one an image, not {array.dtype}{hint}")
+        raise ArgumentTypeError(f"{what} must be integers, one per image, not {array.dtype}{hint}")
     if array.shape != (count,):
         hint = ""
         if one_hot:
             hint = ": use labels.argmax(1) of one-hot rows"
         elif array.size == count:
             hint = ": use labels.reshape(-1)"
-        raise SpikeLoomError(f"{what} must have shape ({count},), one an image, not {array.shape}{hint}")
+        raise SpikeLoomError(f"{what} must have shape ({count},), one per image, not {array.shape}{hint}")
     wrong = np.flatnonzero(array < 0 if classes is None else (array < 0) | (array >= classes))
     if len(wrong):
         first = f"that of image {wrong[0]} is {array[wrong[0]]}"
@@ -74,19 +78,17 @@ def check_ids(ids: Any, count: int) -> NDArray[np.int64]:
     return numbers.astype(np.int64)
 
 
-def check_trace(trace: Any) -> Literal[False, True, "spikes", "full"]:
-    """What to record. Raises `ValueError` for anything but False, True, "spikes" or "full"."""
-    if not (isinstance(trace, bool) or (isinstance(trace, str) and trace in ("spikes", "full"))):
-        raise SpikeLoomError(f"trace must be False, True, 'spikes' or 'full', not {trace!r}")
+def check_trace(trace: Any) -> TraceKind:
+    """What to record. Raises `ValueError` for anything but "none", "spikes" or "full"."""
+    if not isinstance(trace, str) or trace not in get_args(TraceKind):
+        raise SpikeLoomError(f"trace must be 'none', 'spikes' or 'full', not {trace!r}")
     return trace  # type: ignore[return-value]
 
 
 def check_progress(progress: Any) -> None:
     """Raise `TypeError` for what can neither be called nor is None."""
     if progress is not None and not callable(progress):
-        raise ArgumentTypeError(
-            f"progress must be a function, which is told how far it is, or None, not {progress!r:.60}"
-        )
+        raise ArgumentTypeError(f"progress must be a function or None, not {progress!r:.60}")
 
 
 def check_switch(name: str, value: Any, optional: bool = False) -> None:
@@ -143,5 +145,5 @@ def _array(values: Any, what: str) -> NDArray[Any]:
         return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
     except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
         raise ArgumentTypeError(
-            f"{what} must be a list or array of integers, one an image, not {values!r:.60}"
+            f"{what} must be a list or array of integers, one per image, not {values!r:.60}"
         ) from error

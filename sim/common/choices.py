@@ -1,4 +1,4 @@
-"""A field of a configuration that takes one of some names, to which others can be added."""
+"""A configuration field that takes one of several names, to which others can be added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Energies with a low, a typical and a high end, and their sums."""
+"""Energies with low, typical and high values, and their sums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled kernels that are kept on disk, and are never those of an older source.
+"""Compiled kernels cached on disk, never those of an older source.
 
 Numba compiles functions and constants of other files into a kernel, but looks at the kernel's own file alone when it
 takes compiled code from its cache. So here the code is kept in a folder named by the checksum of that file and of
@@ -9,6 +9,10 @@ The folders are `numba/MODULE/CHECKSUM` in the program's cache (`sim.common.cach
 $NUMBA_CACHE_DIR where that is set. Numba's setting is changed for our own kernels only, while they are decorated: those
 of a user's program stay where they were. Where a folder cannot be written, and where a source has changed since this
 process began, so that what was imported may be older than the file, kernels are compiled anew, and not kept.
+
+A kernel takes at most ten arguments: what belongs together is a NamedTuple, made by the names of its fields, and the
+kernel unpacks it. Numba takes half a microsecond longer to tell the type of a NamedTuple than that of a plain tuple, so
+kernels that are called step by step are given `tuple(...)` of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Locks between processes: a lock file that the operating system gives back when its holder ends, however it ends."""
+"""Locks between processes: a lock file that the operating system releases when its holder ends, for any reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other names for paths that `make`, the shell scripts of simulators and cocotb's lists do not take.
+"""Alternative names for paths that `make`, the shell scripts of simulators and cocotb do not support.
 
 A space ends a word for make and for Verilator's start script, `$` begins a variable, `;` and `,` separate cocotb's
 libraries, and so on. Such a path gets a symbolic link with a plain name, in a folder of the user's for temporary files:

@@ -1,4 +1,4 @@
-"""Short tables of (name, value) rows, as text and as HTML that stands alone in any page.
+"""Short tables of (name, value) rows, as text and as self-contained HTML.
 
 What notebooks and interpreters show of a chip, a result or a summary. Texts are escaped, styles are written into the
 elements, and nothing is loaded.
@@ -20,7 +20,7 @@ _NAME = "white-space:nowrap;width:1%;font-weight:normal;opacity:0.7"
 
 
 def text_table(title: str, rows: Rows, note: str = "") -> str:
-    """The title, a line a row with the values below one another, and the note."""
+    """The title, a line per row with the values below one another, and the note."""
     widest = max((len(name) for name, _ in rows), default=0)
     lines = [title]
     for name, value in rows:

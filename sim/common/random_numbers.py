@@ -1,4 +1,4 @@
-"""The addressed random numbers of `sim.common.random_words`, compiled: words, and Gaussians.
+"""The addressed random numbers of `sim.common.random_words`, compiled: words and Gaussians.
 
 A Gaussian is a quantile read from a table of 65,536 entries, indexed by a half word: no transcendental function is
 evaluated at draw time, so scalar and vectorised code give the same bits.
@@ -69,13 +69,13 @@ def normal_table() -> NDArray[np.float32]:
 
 
 def cell_words(key_words: tuple[int, int], shape: tuple[int, int, int], programming: int = 0) -> NDArray[np.uint32]:
-    """One random word a cell, uint32 [sides, rows, columns] (the result's shape is `shape`)."""
+    """One random word per cell, uint32 [sides, rows, columns] (the result's shape is `shape`)."""
     sides, rows, columns = shape
     return _cell_blocks(key_words, (sides, rows, -(-columns // 4)), programming)[:, :, :columns]
 
 
 def cell_normals(key_words: tuple[int, int], shape: tuple[int, int, int], programming: int = 0) -> NDArray[np.float64]:
-    """One Gaussian a cell, float64 [sides, rows, columns], from the table's 65,536 quantiles (|x| < 4.33)."""
+    """One Gaussian per cell, float64 [sides, rows, columns], from the table's 65,536 quantiles (|x| < 4.33)."""
     sides, rows, columns = shape
     words = _cell_blocks(key_words, (sides, rows, -(-columns // 8)), programming)
     halves = np.stack([words & np.uint32(0xFFFF), words >> np.uint32(16)], axis=-1).reshape(sides, rows, -1)

@@ -35,6 +35,11 @@ _MASK = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 
 
+Words = np.uint64 | NDArray[np.uint64]
+"""A word of 32 bits, or many."""
+FourWords = tuple[Words, Words, Words, Words]
+
+
 class Purpose(enum.IntEnum):
     """What a draw is for; draws of two purposes never share an address."""
 
@@ -71,7 +76,7 @@ def key(seed: int, purpose: Purpose | int, layer: int = 0) -> tuple[int, int]:
     return seed, int(purpose) << 16 | layer
 
 
-def philox_rounds(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+def philox_rounds(c0: Words, c1: Words, c2: Words, c3: Words, k0: Words, k1: Words) -> FourWords:
     """One block, ten rounds. All arguments and the four results are uint64 holding 32-bit words."""
     for _ in range(10):
         p0 = _M0 * c0

@@ -1,4 +1,4 @@
-"""What `print` shows of objects that hold arrays: types and shapes instead of pages of numbers."""
+"""Short representations of objects that hold arrays: types and shapes instead of all numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings of what is legal but surely a slip: one sentence, at the line of the user's program."""
+"""Warnings about input that is valid but almost certainly a mistake: one sentence, at the line of the user's code."""
 
 from __future__ import annotations
 

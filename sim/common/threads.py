@@ -1,4 +1,4 @@
-"""Work in threads: one item a thread, results in order. For work that leaves Python's interpreter lock."""
+"""Parallel work in threads: one item per thread, results in order. For work that releases Python's interpreter lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units of configuration fields, and the values that are plausible in them: one description for page, check, sentence.
+"""Units of configuration fields and their plausible ranges: one description for page, check and message.
 
 A field that bears a `Unit` refuses what its own bounds refuse, with the remedy that the unit knows, and warns of values
 that are legal and surely a slip, such as percent for a fraction, or 100 for 100 MHz.

@@ -1,4 +1,4 @@
-"""cocotb's runner, as this program uses it: the one place that knows what cocotb keeps to itself.
+"""cocotb's runner as used by this program: the only place that uses cocotb's internals.
 
 The runner makes the commands; here they are executed so that they end with this process, see no path that a tool does
 not take, and can be had without being executed. Of cocotb's private interface that needs `Runner._execute`, called with

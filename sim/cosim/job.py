@@ -1,4 +1,4 @@
-"""Files of one co-simulation job: what the bench reads, and the record it leaves."""
+"""Files of one co-simulation job: the inputs of the bench, and its record."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.activity import COUNTERS
+from spikeloom.hw.interfaces.layouts import layout_fields, unpack
+from spikeloom.hw.interfaces.streams import result_layout
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.image_seeds import image_seeds
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import register_writes
 from spikeloom.sim.chip.result import Result, Trace, from_counters
+from spikeloom.sim.common.arguments import TraceKind
 from spikeloom.sim.cosim.macro_model import MacroModel, read_drift, save_models
 from spikeloom.sim.cosim.tools import SimulationError
 from spikeloom.sim.images.pixels import pixel_words
@@ -22,45 +25,43 @@ __all__ = ["read_record", "read_trace", "write_job"]
 
 
 def write_job(
-    folder: Path, image: ChipImage, models: list[MacroModel], pixels: NDArray[np.uint8], ids: NDArray[np.int64]
+    folder: Path, chip: ProgrammedChip, models: list[MacroModel], pixels: NDArray[np.uint8], ids: NDArray[np.int64]
 ) -> None:
     """Write `loads.bin`, `images.bin` and the programmed arrays into a job's folder.
 
     pixels is uint8 [images, inputs], ids int64 [images].
     """
     folder.mkdir(parents=True, exist_ok=True)
-    writes = np.array([(address, value & 0xFFFFFFFF) for address, value in register_writes(image)], dtype=np.uint64)
+    writes = np.array([(address, value & 0xFFFFFFFF) for address, value in register_writes(chip)], dtype=np.uint64)
     (folder / "loads.bin").write_bytes(writes.astype(">u4").tobytes())
-    (folder / "images.bin").write_bytes(image_stream(image, pixels, ids).tobytes())
+    (folder / "images.bin").write_bytes(image_stream(chip, pixels, ids).tobytes())
     save_models(folder, models)
 
 
-def image_stream(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+def image_stream(chip: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Bytes of `images.bin`, uint8 [images, 20 + words * lanes]: number, seed, pixel words with lane 0 last."""
-    words = pixel_words(image.parameters, image.coding.sent(pixels))[:, :, ::-1].reshape(len(pixels), -1)
+    words = pixel_words(chip.parameters, chip.coding.sent(pixels))[:, :, ::-1].reshape(len(pixels), -1)
     seeds = np.zeros((len(pixels), 4), np.uint32)
-    if image.coding.draws_seeds:
-        seeds = image_seeds(image.seed, ids)
+    if chip.coding.draws_seeds:
+        seeds = image_seeds(chip.seed, ids)
     head = np.concatenate([ids.astype(np.uint32)[:, None], seeds[:, ::-1]], axis=1).astype(">u4")
     return np.concatenate([head.view(np.uint8).reshape(len(pixels), 20), words], axis=1)
 
 
-def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: bool | str) -> Result:
+def read_record(folder: Path, chip: ProgrammedChip, ids: NDArray[np.int64], trace: TraceKind) -> Result:
     """The result that a bench recorded.
 
     Raises `SimulationError` where images are missing or the bench hung.
     """
-    p = image.parameters
+    p = chip.parameters
     results: dict[int, list[str]] = {}
-    recorder = _Recorder(p, len(ids), image.t_max, trace) if trace else None
+    recorder = _Recorder(p, len(ids), chip.t_max, trace) if trace != "none" else None
     lines = (folder / "record.txt").read_text().splitlines()
     order: list[int] = []
     for line in lines:
         kind, *fields = line.split()
         if kind == "hang":
-            raise SimulationError(
-                f"The simulation stood still at image {fields[0]}; its record is {folder / 'record.txt'}"
-            )
+            raise SimulationError(f"The simulation stalled at image {fields[0]}; its record is {folder / 'record.txt'}")
         row = len(order)
         if kind == "r":
             order.append(int(fields[0]))
@@ -74,14 +75,14 @@ def read_record(folder: Path, image: ChipImage, ids: NDArray[np.int64], trace: b
             f"The simulation gave {len(order)} results for {len(ids)} images; see {folder / 'record.txt'}"
         )
     result = _decoded(folder, p, results, ids, recorder.trace() if recorder is not None else None)
-    if not image.device.drifts:
+    if not chip.device.drifts:
         return result
-    return replace(result, drift=read_drift(folder / "drift.npz", len(image.layers)))
+    return replace(result, drift=read_drift(folder / "drift.npz", len(chip.layers)))
 
 
-def read_trace(path: Path, image: ChipImage, count: int, trace: bool | str) -> Trace:
+def read_trace(path: Path, chip: ProgrammedChip, count: int, trace: TraceKind) -> Trace:
     """Spikes, and with a full trace membranes, of a record whose lines name images by their places 0 .. count - 1."""
-    recorder = _Recorder(image.parameters, count, image.t_max, trace)
+    recorder = _Recorder(chip.parameters, count, chip.t_max, trace)
     for line in path.read_text().splitlines():
         kind, place, *fields = line.split()
         if kind == "s":
@@ -99,15 +100,11 @@ def _decoded(
     margins, reasons = np.zeros(count, np.int64), np.zeros(count, np.uint8)
     cycles = np.zeros(count, np.int64)
     counters = np.zeros((count, layers, len(COUNTERS)), np.int64)
+    layout = layout_fields(result_layout(p))
     for row, fields in results.items():
-        payload = int(fields[1], 16)
-        classes[row] = payload & ((1 << p.class_bits) - 1)
-        payload >>= p.class_bits
-        steps[row] = payload & ((1 << p.step_bits) - 1)
-        payload >>= p.step_bits
-        margin = payload & ((1 << p.margin_bits) - 1)
-        margins[row] = margin - (1 << p.margin_bits) if margin >> (p.margin_bits - 1) else margin
-        reasons[row] = payload >> p.margin_bits
+        answer = unpack(layout, int(fields[1], 16))
+        classes[row], steps[row] = answer["winner"], answer["steps"]
+        margins[row], reasons[row] = answer["margin"], answer["reason"]
         cycles[row] = int(fields[2])
         if int(fields[3]):
             raise SimulationError(f"A membrane of image {int(ids[row])} overflowed (layer flags {int(fields[3]):b})")
@@ -146,10 +143,10 @@ def _bits(text: str, count: int) -> NDArray[np.uint8]:
 class _Recorder:
     """Spikes and membranes from the lines of a record: step, layer, values, and position where there are several."""
 
-    def __init__(self, parameters: NpuParameters, count: int, steps: int, trace: bool | str) -> None:
+    def __init__(self, parameters: NpuParameters, count: int, steps: int, trace: TraceKind) -> None:
         self._layers = parameters.layers
         self._spikes = [np.zeros((count, steps, -(-p.neurons // 8)), np.uint8) for p in self._layers]
-        full = trace in (True, "full")
+        full = trace == "full"
         widest = max(p.membrane_bits for p in self._layers)
         dtype = np.int32 if widest <= 32 else np.int64
         self._membranes = [np.zeros((count, steps, p.neurons), dtype) for p in self._layers] if full else None

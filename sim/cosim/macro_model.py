@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS
+from spikeloom.hw.interfaces.crossbar_port import AMPLITUDE_BITS, CELL_CODE_BITS, answer_layout, operation_layout
+from spikeloom.hw.interfaces.layouts import layout_fields, unpack
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.cell_kinds import CELLS
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.cosim.tools import SimulationError
-from spikeloom.sim.crossbar.aging import Aging
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
+from spikeloom.sim.crossbar.drift_schedule import DriftSchedule
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sim.programming.cells import CellModel, CellState
 from spikeloom.sim.programming.write_verify import model_of
@@ -51,11 +52,12 @@ def _put(packed, position, value, bits):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _pack(codes, over, lanes, groups, code_bits, packed):  # type: ignore[no-untyped-def]
-    """Lay out codes int16 [tiles, columns] and flags bool [tiles, columns] as the macro shell's `answer` register."""
+def _pack(codes, over, lanes, code_bits, over_at, word, packed):  # type: ignore[no-untyped-def]
+    """Lay out codes int16 [tiles, columns] and flags bool [tiles, columns] as the shell's `answer` register: a word
+    per column group, in it codes of `code_bits`, and flags from bit `over_at` on.
+    """
     tiles, columns = codes.shape
     packed[:] = 0
-    word = tiles * lanes * (code_bits + 1)
     for tile in range(tiles):
         for column in range(columns):
             group, lane = column // lanes, column % lanes
@@ -64,7 +66,12 @@ def _pack(codes, over, lanes, groups, code_bits, packed):  # type: ignore[no-unt
             if code != 0:
                 _put(packed, group * word + index * code_bits, code, code_bits)
             if over[tile, column]:
-                _put(packed, group * word + tiles * lanes * code_bits + index, 1, 1)
+                _put(packed, group * word + over_at + index, 1, 1)
+
+
+def _numbers(word: int, bits: int, count: int) -> NDArray[np.int64]:
+    """The first `count` numbers of `bits` each in a word, lowest first, int64 [count]."""
+    return np.array([word >> bits * index & (1 << bits) - 1 for index in range(count)], np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +85,7 @@ class LayerCells:
     read_s : length of a read pulse, seconds; as for `CrossbarArray`
     """
 
-    layer: LayerImage
+    layer: ProgrammedLayer
     parameters: LayerParameters
     model: CellModel
     state: CellState
@@ -136,9 +143,10 @@ class MacroModel:
         self._array = source.copy() if isinstance(source, CrossbarArray) else None
         self._index = source.model.layer if isinstance(source, LayerCells) else source.index
         p = self.parameters = source.parameters
-        self._row_bits = max(1, (p.tile_rows - 1).bit_length())
-        self._column_bits = max(1, (p.outputs - 1).bit_length())
-        self._packed = np.zeros(-(-p.groups * p.row_tiles * p.lanes * (p.code_bits + 1) // 8), np.uint8)
+        answer = answer_layout(p)
+        self._over_at, self._word_bits = layout_fields(answer)["over"].low, answer.size
+        self._packed = np.zeros(-(-p.groups * answer.size // 8), np.uint8)
+        self._operation = layout_fields(operation_layout(p))
         self._conductance: defaultdict[int, int] = defaultdict(int)
         self._stray: defaultdict[int, int] = defaultdict(int)
         device = source.model.device if isinstance(source, LayerCells) else source.device
@@ -182,7 +190,7 @@ class MacroModel:
         codes, over = self.array.convert_one(rows, image, read)
         self._conductance[position] += self.array.last_conductance
         self._stray[position] += self.array.last_stray
-        _pack(codes, over, p.lanes, p.groups, p.code_bits, self._packed)
+        _pack(codes, over, p.lanes, p.code_bits, self._over_at, self._word_bits, self._packed)
         return int.from_bytes(self._packed.tobytes(), "little")
 
     def program(self, text: str, position: int = 0) -> int | None:
@@ -196,17 +204,12 @@ class MacroModel:
             self.cells = LayerCells.of(self.array, self._pulse_s)
         if self._every:
             self._begin_programming(self.cells, position)
-        bits = np.frombuffer(text.encode("ascii"), np.uint8)[::-1] - np.uint8(ord("0"))
-        if bits.max() > 1:
+        if text.strip("01"):
             raise AssertionError(f"Layer {self._index}: a programming operation has undefined bits")
-        pulse, side = bool(bits[0]), int(bits[1])
-        end = len(text) - 2
-        row = int(text[end - self._row_bits : end], 2)
-        end -= self._row_bits
-        column = int(text[end - self._column_bits : end], 2)
-        start = len(text) - end + self._column_bits
-        tiles, up = bits[start : start + 2 * p.row_tiles].reshape(2, -1).astype(np.bool_)
-        amplitudes = np.packbits(bits[start + 2 * p.row_tiles :], bitorder="little").astype(np.int64)
+        asked = unpack(self._operation, int(text, 2))
+        pulse, row, column, side = bool(asked["pulse"]), asked["row"], asked["column"], asked["side"]
+        tiles, up = (_numbers(asked[name], 1, p.row_tiles).astype(np.bool_) for name in ("tiles", "up"))
+        amplitudes = _numbers(asked["amplitudes"], AMPLITUDE_BITS, p.row_tiles)
         there = (p.inputs - row + p.tile_rows - 1) // p.tile_rows  # row tiles that have the row
         if row >= p.tile_rows or column >= p.outputs or not tiles.any() or tiles[there:].any():
             raise AssertionError(
@@ -217,7 +220,7 @@ class MacroModel:
         if pulse:
             self._array = None
             return None
-        return sum(code << CELL_CODE_BITS * tile for tile, code in enumerate(codes.tolist()))
+        return int(sum(code << CELL_CODE_BITS * tile for tile, code in enumerate(codes.tolist())))
 
     def _begin_programming(self, cells: LayerCells, position: int) -> None:
         """Leave the cells where drift has brought them; from here on, drift counts anew."""
@@ -255,9 +258,9 @@ class MacroModel:
             self._block = block
             self.array.age(self._pulses)
 
-    def drift(self, position: int) -> dict[str, NDArray]:
-        """Before the image at `position` of the stream: fields of a layer of `sim.chip.drift_state.DriftState`; nothing
-        if the cells do not drift.
+    def drift(self, position: int) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
+        """Before the image at `position` of the stream: fields of a layer of `sim.chip.drift_snapshot.DriftSnapshot`;
+        nothing if the cells do not drift.
         """
         if not self._every:
             return {}
@@ -287,7 +290,10 @@ class MacroModel:
 
 
 def programmed_models(
-    image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None, position: int = 0
+    chip: ProgrammedChip,
+    arrays: Sequence[CrossbarArray] | None = None,
+    drift: DriftSnapshot | None = None,
+    position: int = 0,
 ) -> list[MacroModel]:
     """Program the crossbars of every layer: the same devices as the reference's.
 
@@ -297,24 +303,24 @@ def programmed_models(
     drift : where cells that drift are; None for freshly programmed ones
     position : the position in the stream of the image that comes next
     """
-    arrays = build_arrays(image) if arrays is None else arrays
-    if not image.device.drifts:
-        return [MacroModel(array, pulse_s=image.pulse_s) for array in arrays]
-    state = Aging(image, arrays, drift)
+    arrays = build_arrays(chip) if arrays is None else arrays
+    if not chip.device.drifts:
+        return [MacroModel(array, pulse_s=chip.pulse_s) for array in arrays]
+    state = DriftSchedule(chip, arrays, drift)
     layers = zip(state.arrays, state.row_pulses, state.earlier, strict=True)
     return [
-        MacroModel(array, state.images, position, pulses, earlier, image.pulse_s) for array, pulses, earlier in layers
+        MacroModel(array, state.images, position, pulses, earlier, chip.pulse_s) for array, pulses, earlier in layers
     ]
 
 
-def drift_file(models: Sequence[MacroModel], position: int) -> dict[str, NDArray]:
+def drift_file(models: Sequence[MacroModel], position: int) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
     """Arrays of `drift.npz`, which `read_drift` reads: where the cells are before the image at `position`."""
     parts = [model.drift(position) for model in models]
     arrays = {f"{name}_{index}": array for index, part in enumerate(parts) for name, array in part.items()}
     return {"images": np.array(models[0].images_since(position)), **arrays}
 
 
-def read_drift(path: Path, layers: int) -> DriftState:
+def read_drift(path: Path, layers: int) -> DriftSnapshot:
     """What the models of a simulator wrote as `drift_file`."""
     with np.load(path) as file:
         parts = {
@@ -325,15 +331,15 @@ def read_drift(path: Path, layers: int) -> DriftState:
         images = int(file["images"])
     if len(programmings) != 1:
         raise SimulationError(f"Layers were programmed {sorted(programmings)} times in one chip; see {path}")
-    return DriftState(images, **parts, programmings=programmings.pop())
+    return DriftSnapshot(images, **parts, programmings=programmings.pop())
 
 
-def fresh_models(image: ChipImage) -> list[MacroModel]:
+def fresh_models(chip: ProgrammedChip) -> list[MacroModel]:
     """Crossbars of every layer with fresh cells, to be programmed over their programming ports."""
     models = []
-    for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True)):
-        model = model_of(image, index)
-        models.append(MacroModel(LayerCells(layer, shape, model, model.fresh(), image.read_s)))
+    for index, (layer, shape) in enumerate(zip(chip.layers, chip.parameters.layers, strict=True)):
+        model = model_of(chip, index)
+        models.append(MacroModel(LayerCells(layer, shape, model, model.fresh(), chip.read_s)))
     return models
 
 

@@ -1,11 +1,11 @@
-"""Text of the Verilog test bench around a generated chip: it feeds images, plays registers, and records the run.
+"""Text of the Verilog test bench around a generated chip: it sends images and register writes, and records the run.
 
 The bench works from files in the folder it runs in, so that Python is needed for the analog array only:
 
 - `loads.bin`: register writes, 8 bytes each: address, data (big-endian)
 - `images.bin`: an image each: 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
 - `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest;
-  of a layer with several positions a line a position, which is the last field),
+  for a layer with several positions one line per position, which is the last field),
   `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing went
   on for far longer than a step can take
 
@@ -16,6 +16,8 @@ work, for the record and for the device model, by the tag that the chip shows fo
 from __future__ import annotations
 
 from spikeloom.hw.interfaces.activity import COUNTERS
+from spikeloom.hw.interfaces.layouts import layout_fields
+from spikeloom.hw.interfaces.streams import fired_layout, result_layout, vector_layout
 from spikeloom.hw.params.cycles import step_bound
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
@@ -158,9 +160,9 @@ _LAYER = """
     wire [{gb}-1:0] group_{l} = fired_{l}[{gb}-1:0];
     always @(posedge clk)
         if ({when}{unit}.layer_{l}.neuron_array.o__valid && {unit}.layer_{l}.neuron_array.o__ready) begin
-            fired_spikes_{l}[group_{l}*{lanes} +: {lanes}] = fired_{l}[{gb} +: {lanes}];
+            fired_spikes_{l}[group_{l}*{lanes} +: {lanes}] = fired_{l}[{spikes} +: {lanes}];
             if (record_membranes)
-                fired_membranes_{l}[group_{l}*{lanes}*{mb} +: {lanes}*{mb}] = fired_{l}[{gb}+{lanes} +: {lanes}*{mb}];
+                fired_membranes_{l}[group_{l}*{lanes}*{mb} +: {lanes}*{mb}] = fired_{l}[{membranes} +: {lanes}*{mb}];
             if (group_{l} == {last_group}) begin
                 $fdisplay(record_file, "s %0d %0d {l} %h{format}", image, step, fired_spikes_{l}{place});
                 if (record_membranes)
@@ -193,11 +195,10 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
             values.append(f"{name}_{index}")
     declarations.append(f"    wire [{len(p.layers) - 1}:0] overflow;")
     fields = ["result_payload", "cycles", "overflow"]
-    result_bits = p.class_bits + p.step_bits + p.margin_bits + 1
     text = _HEAD.format(
         encoder_lanes=p.encoder_lanes,
         words=p.pixel_words,
-        result_bits=result_bits,
+        result_bits=result_layout(p).size,
         step_bits=p.step_bits,
         hang_cycles=1_000_000 + 4 * step_bound(p, macro["SETTLE_CYCLES"], macro["ADC_CYCLES"]),
         step_pad=32 - p.step_bits,
@@ -218,20 +219,22 @@ def recorder_text(index: int, layer: LayerParameters, unit: str, when: str = "")
 
     `unit` is the way to the unit inside the bench, `when` a condition in front, with its `&&`.
     """
-    mb = layer.membrane_bits
-    several = layer.positions > 1
-    fired_bits = layer.group_bits + layer.lanes * (1 + mb) + 1 + layer.phase_bits
+    layout = fired_layout(layer)
+    fields = layout_fields(layout)
+    position = fields.get("position")
     return _LAYER.format(
         l=index,
         unit=unit,
         when=when,
         padded=layer.groups * layer.lanes,
-        mb=mb,
+        mb=layer.membrane_bits,
         gb=layer.group_bits,
+        spikes=fields["spikes"].low,
+        membranes=fields["membranes"].low,
         lanes=layer.lanes,
-        fired_bits=fired_bits + (layer.position_bits if several else 0),
-        format=" %0d" if several else "",
-        place=f", fired_{index}[{fired_bits} +: {layer.position_bits}]" if several else "",
+        fired_bits=layout.size,
+        format="" if position is None else " %0d",
+        place="" if position is None else f", fired_{index}[{position.low} +: {position.width}]",
         last_group=layer.groups - 1,
     )
 
@@ -251,7 +254,7 @@ def context_text(index: int, layer: LayerParameters, unit: str) -> str:
         l=index,
         unit=unit,
         bits=layer.position_bits,
-        start=layer.inputs * layer.row_bits + layer.count_bits + 1 + layer.phase_bits,
+        start=layout_fields(vector_layout(layer))["position"].low,
         positions=layer.positions,
         pad=32 - layer.position_bits,
     )

@@ -1,4 +1,4 @@
-"""The cocotb bench that plays the analog array: Python runs once a layer read or programming operation, never once
+"""The cocotb bench that plays the analog array: Python runs once per layer read or programming operation, never once
 a clock cycle.
 
 It runs inside the simulator, in a job's folder; `sim.cosim.run` writes the folder and reads the record afterwards.
@@ -7,6 +7,7 @@ It runs inside the simulator, in a job's folder; `sim.cosim.run` writes the fold
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -19,7 +20,7 @@ from spikeloom.sim.cosim.npu_bench import context_name
 CLOCK_NS = 10
 
 
-def answer_read(handle, context, model: MacroModel) -> None:
+def answer_read(handle: Any, context: Any, model: MacroModel) -> None:
     """Answer a read of a layer's macro: codes and over-range flags of all its tiles at once.
 
     context is a signal of 96 bits: place in the stream, image, number of the read.
@@ -29,7 +30,7 @@ def answer_read(handle, context, model: MacroModel) -> None:
     handle.answer.value = model.answer(str(handle.latched.value), image, read, where >> 64)
 
 
-def answer_operation(handle, model: MacroModel, position: int = 0) -> None:
+def answer_operation(handle: Any, model: MacroModel, position: int = 0) -> None:
     """Carry out a programming operation of a layer's macro: a pulse, or a verify read, of all its row tiles.
 
     position is the place in the stream of the image that comes next.
@@ -39,7 +40,7 @@ def answer_operation(handle, model: MacroModel, position: int = 0) -> None:
         handle.program_answer.value = codes
 
 
-async def answer_reads(handle, context, models: list[MacroModel], index: int) -> None:
+async def answer_reads(handle: Any, context: Any, models: list[MacroModel], index: int) -> None:
     """Answer every read of layer `index`. `models` may be exchanged while this runs."""
     request = ValueChange(handle.request)
     while True:
@@ -47,7 +48,7 @@ async def answer_reads(handle, context, models: list[MacroModel], index: int) ->
         answer_read(handle, context, models[index])
 
 
-async def answer_operations(handle, models: list[MacroModel], index: int) -> None:
+async def answer_operations(handle: Any, models: list[MacroModel], index: int) -> None:
     """Carry out every programming operation of layer `index`."""
     request = ValueChange(handle.program_request)
     while True:
@@ -56,7 +57,7 @@ async def answer_operations(handle, models: list[MacroModel], index: int) -> Non
 
 
 @cocotb.test()
-async def play(dut) -> None:
+async def play(dut: Any) -> None:
     """Run until the bench has no more images, then leave the conductance-weighted pulse sums for the energy, and where
     the cells have drifted.
     """

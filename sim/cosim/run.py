@@ -1,4 +1,4 @@
-"""Co-simulation: the generated Verilog under Verilator or Icarus, the analog array played by the device model.
+"""Co-simulation: the generated Verilog in Verilator or Icarus, with the device model in place of the analog array.
 
 The images of a run are independent (every random draw is addressed by image number), so they are split over worker
 processes, each a simulator of its own. Where cells drift they are not: one simulator takes them all in order, or each
@@ -8,6 +8,7 @@ of several begins where the reference says that the one before ends, and is held
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import tempfile
 import threading
@@ -15,67 +16,54 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import check_kinds
 from spikeloom.sim.chip.result import Mismatch, Result
-from spikeloom.sim.common.arguments import check_ids, check_progress, check_switch, check_trace, check_whole
+from spikeloom.sim.common.arguments import check_ids
 from spikeloom.sim.common.threads import processors
 from spikeloom.sim.cosim.job import read_record, write_job
 from spikeloom.sim.cosim.macro_model import programmed_models
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.cosim.simulator import Simulator
 from spikeloom.sim.cosim.tools import SimulationError, simulator_environment
-from spikeloom.sim.cosim.waves import check_folder, gtkw_text, wave_file
-from spikeloom.sim.crossbar.aging import check_drift
+from spikeloom.sim.cosim.waves import gtkw_text, wave_file
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays, check_arrays
+from spikeloom.sim.crossbar.drift_schedule import check_drift
 from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.images.pixels import check_images
 
 __all__ = ["run_cosim", "workplace"]
 
 _MINIMUM_PER_WORKER = 16
-_OPTIMISE_FROM = 100
 
 
 def run_cosim(
-    image: ChipImage,
+    programmed: ProgrammedChip,
     images: ArrayLike,
     ids: ArrayLike | None = None,
-    trace: bool | str = False,
-    simulator: str = "verilator",
-    waves: bool = False,
-    folder: Path | str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    workers: int | None = None,
-    stalls: bool = False,
-    netlist: bool = False,
+    options: CosimOptions | None = None,
+    *,
     arrays: Sequence[CrossbarArray] | None = None,
-    quick: bool | None = None,
-    drift: DriftState | None = None,
-    starts: Sequence[DriftState] = (),
+    drift: DriftSnapshot | None = None,
+    starts: Sequence[DriftSnapshot] = (),
+    **changes: Any,
 ) -> Result:
     """Run images through the generated Verilog with the device model; the same result object as the reference's.
 
     Parameters
     ----------
-    image : the programmed chip
+    programmed : the programmed chip
     images : uint8 [images, inputs], or float in 0..1
     ids : number of each image, which addresses its random draws; 0, 1, 2, ... if not given
-    trace : "spikes" adds every spike, "full" or True every membrane too
-    simulator : `verilator` or `icarus`
-    waves : leave `job_0/waves.vcd` (Icarus: `waves.fst`) and a grouped `waves.gtkw` in `folder`; one worker
-    folder : where jobs run; a temporary folder if not given, which waves cannot be left in
-    progress : called with images done and images in all
-    workers : simulators at once; the number of processors if not given
-    stalls : random stalls and back-pressure on every interface; results stay the same, cycles do not
-    netlist : simulate the gates that Yosys synthesises from the unit's Verilog; for small designs
+    options, changes : how it is run; fields of `CosimOptions` may be given by name
     arrays : the chip's crossbars, if they are programmed already (`sim.crossbar.array.build_arrays`)
-    quick : build without the C++ compiler's optimisation; for fewer than 100 images if not given
     drift : where cells that drift are before the first image, see `sim.reference.run.run_reference`
     starts : where they are before later images, by the reference: a further simulator at once begins at each
 
@@ -86,62 +74,73 @@ def run_cosim(
     ValueError, TypeError : images or ids of wrong shape, type or range, arrays or drift of another chip, or a coding
         or rule that the unit does not have
     """
-    pixels = check_images(images, image_shape(image.parameters))
+    options = CosimOptions.of(options, changes)
+    pixels = check_images(images, image_shape(programmed.parameters))
     numbers = check_ids(ids, len(pixels))
-    trace = check_trace(trace)
-    check_progress(progress)
-    for name, value in (("waves", waves), ("stalls", stalls), ("netlist", netlist)):
-        check_switch(name, value)
-    check_switch("quick", quick, optional=True)
-    check_folder(waves, folder)
-    if workers is not None:
-        check_whole("workers", workers)
     if arrays is not None:
-        check_arrays(image, arrays)
-    states = [drift, *starts]
-    for state in states:
-        if state is not None:
-            check_drift(image, state)
-    before = [0 if state is None else state.images for state in states]
-    edges = [place - before[0] for place in before] + [len(pixels)]
-    if any(stop <= start for start, stop in pairwise(edges)):
-        raise SpikeLoomError(f"Places where simulators begin and end must rise, not {edges}")
-    quick = len(pixels) < _OPTIMISE_FROM if quick is None else quick
-    check_kinds(image)
-    chip = Simulator.build(image, simulator, waves=waves, quick=quick, netlist=netlist)
-    if waves and starts:
+        check_arrays(programmed, arrays)
+    if options.waves and starts:
         raise SpikeLoomError("Waves are recorded of one simulator: starts must be empty")
-    built = build_arrays(image) if arrays is None else arrays
-    available = workers or processors()
-    count = 1 if waves or image.device.drifts else max(1, min(available, len(pixels) // _MINIMUM_PER_WORKER))
-    with workplace(folder) as base:
-        parts = [part for part in np.array_split(np.arange(len(pixels)), count) if len(part)]
-        if starts:
-            parts = [np.arange(start, stop) for start, stop in pairwise(edges)]
-        begins = states if starts else [drift] * len(parts)
-        models = [programmed_models(image, built, state) for state in begins]
+    parts, begins = _shares(programmed, len(pixels), options, drift, starts)
+    check_kinds(programmed)
+    chip = Simulator.build(
+        programmed, options.simulator, waves=options.waves, quick=options.quickly(len(pixels)), netlist=options.netlist
+    )
+    built = build_arrays(programmed) if arrays is None else arrays
+    with workplace(options.folder) as base:
+        models = [programmed_models(programmed, built, state) for state in begins]
         jobs = [base / f"job_{index}" for index in range(len(parts))]
-        for job in jobs:
+        for job, part, devices in zip(jobs, parts, models, strict=True):
             shutil.rmtree(job, ignore_errors=True)
-        with simulator_environment(), ThreadPoolExecutor(len(jobs)) as pool:
-            for job, part, devices in zip(jobs, parts, models, strict=True):
-                write_job(job, image, devices, pixels[part], numbers[part])
-            if waves:
-                (jobs[0] / "waves.gtkw").write_text(gtkw_text(image.parameters, wave_file(simulator)))
-            full = trace in (True, "full")
-            stop = threading.Event()
-            futures = [pool.submit(chip.run, job, membranes=full, stalls=stalls, stop=stop) for job in jobs]
-            try:
-                _wait(futures, jobs, len(pixels), progress)
-            except BaseException:
-                stop.set()  # or the pool would wait for the other simulators to finish
-                raise
-        results = [read_record(job, image, numbers[part], trace) for job, part in zip(jobs, parts, strict=True)]
+            write_job(job, programmed, devices, pixels[part], numbers[part])
+        if options.waves:
+            (jobs[0] / "waves.gtkw").write_text(gtkw_text(programmed.parameters, wave_file(options.simulator)))
+        _run(chip, jobs, len(pixels), options)
+        results = [
+            read_record(job, programmed, numbers[part], options.trace) for job, part in zip(jobs, parts, strict=True)
+        ]
     for result, start in zip(results, starts, strict=False):
         difference = start.difference(result.drift, ("the reference", "the Verilog")) if result.drift else None
         if difference is not None:
             raise Mismatch(difference)
     return Result.concatenate(results)
+
+
+def _shares(
+    programmed: ProgrammedChip,
+    count: int,
+    options: CosimOptions,
+    drift: DriftSnapshot | None,
+    starts: Sequence[DriftSnapshot],
+) -> tuple[list[NDArray[np.int64]], list[DriftSnapshot | None]]:
+    """The images of each simulator, and where its cells are before them."""
+    states = [drift, *starts]
+    for state in states:
+        if state is not None:
+            check_drift(programmed, state)
+    before = [0 if state is None else state.images for state in states]
+    edges = [place - before[0] for place in before] + [count]
+    if any(stop <= start for start, stop in pairwise(edges)):
+        raise SpikeLoomError(f"Places where simulators begin and end must rise, not {edges}")
+    if starts:
+        return [np.arange(start, stop) for start, stop in pairwise(edges)], states
+    available = options.workers or processors()
+    at_once = 1 if options.waves or programmed.device.drifts else max(1, min(available, count // _MINIMUM_PER_WORKER))
+    parts = [part for part in np.array_split(np.arange(count), at_once) if len(part)]
+    return parts, [drift] * len(parts)
+
+
+def _run(chip: Simulator, jobs: list[Path], total: int, options: CosimOptions) -> None:
+    """Run all jobs at once; the first failure ends the others and is raised."""
+    stop = threading.Event()
+    run = functools.partial(chip.run, membranes=options.membranes, stalls=options.stalls, stop=stop)
+    with simulator_environment(), ThreadPoolExecutor(len(jobs)) as pool:
+        futures = [pool.submit(run, job) for job in jobs]
+        try:
+            _wait(futures, jobs, total, options.progress)
+        except BaseException:
+            stop.set()  # or the pool would wait for the other simulators to finish
+            raise
 
 
 def _wait(

@@ -1,4 +1,4 @@
-"""A built simulator of one chip's Verilog: made with Verilator or Icarus, kept by what determines it, run on jobs."""
+"""A built simulator of one chip's Verilog: made with Verilator or Icarus, cached by what determines it, run on jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from typing import Any
 from spikeloom.hw.export.synthesis import netlist as gates
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.cache import cache_folder
 from spikeloom.sim.common.lock import Busy, locked, shared
 from spikeloom.sim.cosim.cocotb_runner import command_of, libraries, runner_of
@@ -111,7 +111,7 @@ class Simulator:
     @classmethod
     def build(
         cls,
-        image: ChipImage,
+        chip: ProgrammedChip,
         simulator: str = "verilator",
         *,
         waves: bool = False,
@@ -128,7 +128,7 @@ class Simulator:
         """
         check_simulator(simulator)
         texts = _texts(
-            image.parameters, image.settle_cycles, image.adc_cycles, wave_file(simulator) if waves else None, netlist
+            chip.parameters, chip.settle_cycles, chip.adc_cycles, wave_file(simulator) if waves else None, netlist
         )
         return cls.of_texts(texts, simulator, waves=waves, quick=quick)
 

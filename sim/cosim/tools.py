@@ -1,4 +1,4 @@
-"""Where the simulators are, and the environment they need."""
+"""Finds the simulators and sets the environment that they need."""
 
 from __future__ import annotations
 
@@ -167,12 +167,12 @@ def _version(command: list[str], path: str, pattern: str) -> str:
             [executable, *command[1:]], capture_output=True, text=True, check=False, env=environment, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{command[0]} ({executable}) does not start: {error}; install it anew") from None
+        raise ToolError(f"{command[0]} ({executable}) does not start: {error}; reinstall it") from None
     if run.returncode != 0 and not run.stdout.strip():
         lines = run.stderr.strip().splitlines()
         raise ToolError(
             f"{command[0]} ({executable}) does not work: {lines[-1] if lines else f'exit code {run.returncode}'}; "
-            "install it anew"
+            "reinstall it"
         )
     match = re.search(pattern, run.stdout + run.stderr)
     return match.group(1) if match else "unknown"

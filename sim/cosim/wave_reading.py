@@ -1,4 +1,4 @@
-"""Signals of a run's waveforms, a value per clock cycle: what is needed to draw or to check some of them.
+"""Signals of a run's waveforms, one value per clock cycle, for drawing or checking.
 
 Reads the VCD dumps that Verilator writes (`sim.cosim.run` with `waves`): one change per line, times in order.
 """

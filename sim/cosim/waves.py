@@ -1,4 +1,4 @@
-"""A GTKWave save file that groups a chip's signals so that a person can read them."""
+"""A GTKWave save file with the chip's signals in groups."""
 
 from __future__ import annotations
 

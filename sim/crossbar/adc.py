@@ -4,7 +4,7 @@ One function turns sums into codes, for a batch and for a single read alike; all
 float64, so both give the same bits. Floating-point shortcuts (fastmath) are off.
 
 With u = sum x * W and v = sum x^2 * Q over the driven rows of a tile (`sim.crossbar.row_sums`), full scale S = 255 for
-8-bit row codes and 1 else, read noise sigma and one Gaussian N a column:
+8-bit row codes and 1 else, read noise sigma and one Gaussian N per column:
 
     I    = u * 2^-10 / S + sigma * sqrt(v * 2^-4) / S * N          in units of V_read * dG
     code = clip(round_half_even(I / 2^g), low, high)
@@ -12,28 +12,93 @@ With u = sum x * W and v = sum x^2 * Q over the driven rows of a tile (`sim.cros
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from spikeloom.sim.chip.units import CURRENT_BITS
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_numbers import fill_words
+from spikeloom.sim.crossbar.grids import Grid
 from spikeloom.sim.crossbar.row_sums import add_rows, list_driven, list_rows
 
-__all__ = ["convert_single", "digitise"]
+__all__ = ["Converted", "Converter", "ReadGrids", "Sums", "convert_single", "digitise"]
 
 _CURRENT_LSB = 2.0**-CURRENT_BITS
 _TOGETHER = 1024
 """Blocks of random words that are drawn together."""
 
 
+class Converter(NamedTuple):
+    """The converters of a crossbar, and the noise of its reads.
+
+    k0, k1 : key of the noise's random numbers
+    table : float32 [65536], normal quantiles
+    full_scale : S above
+    sigma, noise_lsb : read noise, relative to a cell; unit of v, squared conductance steps
+    inverse_lsb : 2^-g, codes per conductance step
+    low, high : range of the codes
+    """
+
+    k0: np.uint64
+    k1: np.uint64
+    table: NDArray[np.float32]
+    full_scale: float
+    sigma: float
+    noise_lsb: float
+    inverse_lsb: float
+    low: float
+    high: float
+
+
+class Sums(NamedTuple):
+    """Sums of reads, as `list_rows` and `add_rows` leave them: int64 [reads, row tiles], integers [reads, row tiles,
+    columns] twice; v is not looked at unless sigma > 0.
+    """
+
+    units: NDArray[np.int64]
+    u: Grid
+    v: Grid
+
+
+class Converted(NamedTuple):
+    """What is written: codes int16 and over flags bool, both [reads, row tiles, columns], flags int64 [images]."""
+
+    codes: NDArray[np.int16]
+    over: NDArray[np.bool_]
+    overs: NDArray[np.int64]
+
+
+class ReadGrids(NamedTuple):
+    """A crossbar as single reads need it: rows of a tile, R int64 [rows], W and Q integers [rows, columns], and whether
+    Q is looked at.
+    """
+
+    tile_rows: int
+    row_conductance: NDArray[np.int64]
+    w: Grid
+    q: Grid
+    noisy: bool
+
+
+class _Noise(NamedTuple):
+    """Scratch of the noise: counters and words uint32 [4, blocks], Gaussians float32 [8 * blocks of a read]."""
+
+    counters: NDArray[np.uint32]
+    words: NDArray[np.uint32]
+    normals: NDArray[np.float32]
+
+
 @kernel()
 def _digitise_tiles(  # type: ignore[no-untyped-def]
-    which, tiles, count, units, u, v, source, images, first, k0, k1, table, full_scale, sigma, noise_lsb, inverse_lsb,
-    low, high, codes, over, overs, counters, words, normals,
-):  # fmt: skip
-    """Codes and over flags of the row tiles `tiles[e]` of the reads `which[e]`, e < count; the last three are
-    scratch.
-    """
+    which, tiles, count, sums, source, images, first, converter, converted, noise
+):
+    """Codes and over flags of the row tiles `tiles[e]` of the reads `which[e]`, e < count."""
+    units, u, v = sums
+    k0, k1, table, full_scale, sigma, noise_lsb, inverse_lsb, low, high = converter
+    codes, over, overs = converted
+    counters, words, normals = noise
     positions = codes.shape[0] // source.shape[0]
     columns = codes.shape[2]
     blocks = (columns + 7) // 8
@@ -71,26 +136,23 @@ def _digitise_tiles(  # type: ignore[no-untyped-def]
 
 @kernel(nogil=True)
 def digitise(  # type: ignore[no-untyped-def]
-    units, u, v, source, images, first, k0, k1, table, full_scale, sigma, noise_lsb, inverse_lsb, low, high, codes,
-    over, overs,
-):  # fmt: skip
+    sums, source, images, first, converter, converted
+):
     """Noise and ADC of the reads of a batch of images, each with as many reads, one after another.
 
-    units, u, v : as `list_rows` and `add_rows` leave them; v is not looked at unless sigma > 0
-    sigma, noise_lsb : read noise, relative to a cell; unit of v, squared conductance steps
-    source : int64 [images], the image in units, u and v
+    sums, converter, converted : a `Sums`, a `Converter`, a `Converted`
+    source : int64 [images], the image in the sums
     images, first : uint32 [images], and the number of each image's first read here, which address the noise
-    k0, k1 : uint64
-    codes : int16 [reads, row tiles, columns], over : bool likewise, overs : int64 [images]; all are written
 
     Random words are drawn for many row tiles together, so that the compiler can draw them side by side.
     """
+    units, _, _ = sums
+    codes, over, overs = converted
     positions = codes.shape[0] // source.shape[0]
     blocks = (codes.shape[2] + 7) // 8
     most = max(1, _TOGETHER // blocks)
     counters = np.empty((4, most * blocks), np.uint32)
-    words = np.empty_like(counters)
-    normals = np.empty(8 * blocks, np.float32)
+    noise = _Noise(counters, np.empty_like(counters), np.empty(8 * blocks, np.float32))
     which, tiles = np.empty(most, np.int64), np.empty(most, np.int64)
     count = 0
     overs[:] = 0
@@ -106,48 +168,40 @@ def digitise(  # type: ignore[no-untyped-def]
             tiles[count] = tile
             count += 1
             if count == most:
-                _digitise_tiles(
-                    which, tiles, count, units, u, v, source, images, first, k0, k1, table, full_scale, sigma,
-                    noise_lsb, inverse_lsb, low, high, codes, over, overs, counters, words, normals,
-                )  # fmt: skip
+                _digitise_tiles(which, tiles, count, sums, source, images, first, converter, converted, noise)
                 count = 0
-    _digitise_tiles(
-        which, tiles, count, units, u, v, source, images, first, k0, k1, table, full_scale, sigma, noise_lsb,
-        inverse_lsb, low, high, codes, over, overs, counters, words, normals,
-    )  # fmt: skip
+    _digitise_tiles(which, tiles, count, sums, source, images, first, converter, converted, noise)
 
 
 @kernel(nogil=True)
 def convert_single(  # type: ignore[no-untyped-def]
-    row_codes, last, tile_rows, row_conductance, w, q, noisy, units, u, v, tiles, conductance, image, read, k0, k1,
-    table, full_scale, sigma, noise_lsb, inverse_lsb, low, high, codes, over,
-):  # fmt: skip
+    row_codes, last, grids, sums, tiles, conductance, image, read, converter, converted
+):
     """One read: add up the driven rows and digitise.
 
     row_codes : uint8 [1, rows]; image, read : integers, which address the noise
-    last, units, u, v, tiles, conductance : kept from read to read: row codes of the last read, and its sums; a read of
-        the same row codes uses them again
+    grids, sums, converter, converted : a `ReadGrids`, a `Sums`, a `Converter`, a `Converted`
+    last, sums, tiles, conductance : kept from read to read: row codes of the last read, and its sums; a read of the
+        same row codes uses them again
     """
+    tile_rows, row_conductance, w, q, noisy = grids
+    units, u, v = sums
     same = True
     for j in range(row_codes.shape[1]):
         same = same and row_codes[0, j] == last[0, j]
     if not same:
         last[:] = row_codes
+        size = last.shape[1]
         runs = np.zeros((1, 1, 3), np.int32)
         runs[0, 0, 1] = 1
         first = np.empty((1, 2), np.int32)
-        where, factors = np.empty((1, last.shape[1] + 1), np.int32), np.empty((1, last.shape[1] + 1), np.uint8)
-        list_driven(row_codes, last.shape[1], 0, np.zeros(1, np.int32), first, where, factors)
-        rows, factors_left = np.empty(first[0, 1], np.int32), np.empty(first[0, 1], np.uint8)
-        ends = np.empty(units.shape, np.int64)
-        list_rows(
-            runs, first, where, factors, tile_rows, row_conductance, rows, factors_left, ends, units, tiles,
-            conductance, np.empty(0, np.int64),
-        )  # fmt: skip
-        add_rows(rows, factors_left, ends, 1, w, u)
+        where, factors = np.empty((1, size + 1), np.int32), np.empty((1, size + 1), np.uint8)
+        list_driven(row_codes, size, 0, np.zeros(1, np.int32), first, where, factors)
+        values = (first, where, factors)
+        count = first[0, 1]
+        listed = (np.empty(count, np.int32), np.empty(count, np.uint8), np.empty(units.shape, np.int64))
+        list_rows(runs, values, tile_rows, row_conductance, listed, units, tiles, conductance, np.empty(0, np.int64))
+        add_rows(listed, 1, w, u)
         if noisy:
-            add_rows(rows, factors_left, ends, 2, q, v)
-    digitise(
-        units, u, v, np.zeros(1, np.int64), np.full(1, image, np.uint32), read, k0, k1, table, full_scale, sigma,
-        noise_lsb, inverse_lsb, low, high, codes, over, np.empty(1, np.int64),
-    )  # fmt: skip
+            add_rows(listed, 2, q, v)
+    digitise(sums, np.zeros(1, np.int64), np.full(1, image, np.uint32), read, converter, converted)

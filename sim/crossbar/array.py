@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,59 +26,20 @@ from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.cell_kinds import Drift
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sim.chip.units import NOISE_BITS
 from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.random_words import Purpose, key
-from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.crossbar.adc import convert_single, digitise
-from spikeloom.sim.crossbar.grids import Grids, currents, loads, noise_powers
-from spikeloom.sim.crossbar.row_sums import add_rows, count_rows, list_rows
-from spikeloom.sim.crossbar.stray import add_stray, stray_grid
-from spikeloom.sim.crossbar.window_sums import Spread, spread_rows
+from spikeloom.sim.crossbar.adc import Converted, Converter, ReadGrids, Sums, convert_single, digitise
+from spikeloom.sim.crossbar.grids import Grid, Grids, currents, loads, noise_powers
+from spikeloom.sim.crossbar.stray import stray_grid
+from spikeloom.sim.crossbar.sums import GridSums, RowSums
 from spikeloom.sim.crossbar.windows import Driven, whole_vectors
 from spikeloom.sim.devices.conductance import Cells, after_pulses, array_effects, effective_conductance
 from spikeloom.sim.devices.effects import EFFECTS
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.programming.write_verify import program_chip
 
-__all__ = ["CrossbarArray", "Products", "build_arrays", "check_arrays"]
-
-
-@dataclass(frozen=True, eq=False)
-class Products:
-    """What a batch of row vectors gives before noise and ADC; the same for every step that drives the same rows.
-
-    Parameters
-    ----------
-    u, v : exact sums of x * W and x^2 * Q, integers [reads, row tiles, outputs]; v is [reads, 1, 1] without noise
-        both undefined where a tile is not read
-    units : int64 [reads, row tiles], factor common to a tile's row codes and left out of its sums; 0 if it is not read
-    rows, tiles : int64 [images], driven rows and row tiles that are read, in all reads of an image
-    conductance : int64 [images], sum of x^2 * R likewise
-    stray : int64 [images], see `sim.crossbar.stray`, likewise; 0 without wires
-    """
-
-    u: NDArray
-    v: NDArray
-    units: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    tiles: NDArray[np.int64]
-    conductance: NDArray[np.int64]
-    stray: NDArray[np.int64]
-
-    __repr__ = short_repr
-
-
-@dataclass(frozen=True, eq=False)
-class _Sorted:
-    """What `sim.crossbar.window_sums` needs: row tiles, W and Q in the row order of `spread`, and the loads of its
-    values."""
-
-    spread: Spread
-    tile_of: NDArray[np.int32]
-    w: NDArray
-    q: NDArray
-    loads: NDArray[np.int64]
+__all__ = ["CrossbarArray", "build_arrays", "check_arrays"]
 
 
 class CrossbarArray:
@@ -87,7 +47,7 @@ class CrossbarArray:
 
     Cells that were programmed by pulses come as `programmed_S`, float64 [2, inputs, outputs], siemens, without IR drop;
     without it the levels are set at once, with the device's variation, programming error and stuck cells. Cells that
-    drift need `read_s`, the seconds of a read pulse (`sim.chip.programmed_chip.ChipImage.read_s`).
+    drift need `read_s`, the seconds of a read pulse (`sim.chip.programmed_chip.ProgrammedChip.read_s`).
 
     Attributes
     ----------
@@ -107,7 +67,7 @@ class CrossbarArray:
     def __init__(
         self,
         index: int,
-        layer: LayerImage,
+        layer: ProgrammedLayer,
         parameters: LayerParameters,
         device: Device,
         seed: int,
@@ -132,11 +92,7 @@ class CrossbarArray:
             self._set_cells(after_pulses(device, programmed_S, parameters, seed, index), 0)
         self.gain_shift = layer.gain_shift
         self.full_scale = 255.0 if parameters.row_bits == 8 else 1.0
-        self._inverse_lsb = 2.0**-layer.gain_shift
-        self._limits = (float(parameters.code_min), float(parameters.code_max))
-        self._key = tuple(np.uint64(word) for word in key(seed, Purpose.READ, index))
-        self._q: NDArray = np.zeros((1, 1), np.int16)
-        self._sorted: _Sorted | None = None
+        self._q: Grid = np.zeros((1, 1), np.int16)
         self.stray_grid: NDArray[np.int64] | None = None
         self._stray_sums = np.zeros((0, 0), np.int64)
         self._use_cells(progress)
@@ -149,7 +105,8 @@ class CrossbarArray:
     @property
     def current_grid(self) -> NDArray[np.int64]:
         """W, int64 [inputs, outputs]."""
-        return self._w.astype(np.int64)
+        grid: NDArray[np.int64] = self._w.astype(np.int64)
+        return grid
 
     @property
     def noise_grid(self) -> NDArray[np.int64]:
@@ -213,63 +170,22 @@ class CrossbarArray:
         cells_S[:, rows] = self._drift.conductance_S(rows, row_pulses[rows])
         return cells_S
 
-    def products(self, row_codes: NDArray[np.uint8]) -> Products:
+    def products(self, row_codes: NDArray[np.uint8]) -> RowSums:
         """Exact sums of a batch of row vectors, uint8 [reads, inputs]."""
         return self.window_products(whole_vectors(row_codes))
 
-    def window_products(self, driven: Driven, pulses: NDArray[np.int64] | None = None) -> Products:
+    def window_products(self, driven: Driven, pulses: NDArray[np.int64] | None = None) -> RowSums:
         """Exact sums of every window of a batch of images, position fastest: the reads of image b are b * positions
         .. (b + 1) * positions - 1.
 
         pulses : int64 [inputs], the times that each row is driven are added; None counts nothing
         """
-        out = self._empty_products(len(driven.first), len(driven.runs))
-        pulses = np.empty(0, np.int64) if pulses is None else pulses
-        if driven.spread is not None and self.stray_grid is None:  # which does not list the rows of a read together
-            self._spread(driven, driven.spread, out, pulses)
-            return out
-        count_rows(driven.runs, driven.first, out.rows)
-        total = int(out.rows.sum())
-        rows, codes = np.empty(total, np.int32), np.empty(total if self.parameters.row_bits == 8 else 0, np.uint8)
-        ends = np.empty_like(out.units)
-        list_rows(
-            driven.runs, driven.first, driven.where, driven.factors, self.parameters.tile_rows, self.row_conductance,
-            rows, codes, ends, out.units, out.tiles, out.conductance, pulses,
-        )  # fmt: skip
-        add_rows(rows, codes, ends, 1, self._w, out.u)
-        if self.noisy:
-            add_rows(rows, codes, ends, 2, self._q, out.v)
-        self._add_stray(rows, codes, ends, out, len(driven.runs))
-        return out
-
-    def _add_stray(
-        self, rows: NDArray[np.int32], codes: NDArray[np.uint8], ends: NDArray[np.int64], out: Products, positions: int
-    ) -> None:
-        """Add what goes astray in the listed reads, `positions` of them an image."""
-        if self.stray_grid is not None:
-            p = self.parameters
-            add_stray(
-                rows, codes, ends, out.units, p.tile_rows, self.stray_grid, self._stray_sums, positions, out.stray
-            )
-
-    def _spread(self, driven: Driven, spread: Spread, out: Products, pulses: NDArray[np.int64]) -> None:
-        """Write the sums of windows that overlap, see `sim.crossbar.window_sums`."""
-        if self._sorted is None or self._sorted.spread is not spread:
-            q = self._q[spread.order] if self.noisy else self._q
-            tile_of = (spread.order // self.parameters.tile_rows).astype(np.int32)
-            self._sorted = _Sorted(spread, tile_of, self._w[spread.order], q, spread.loads(self.row_conductance))
-        grids = self._sorted
-        factors = driven.factors if self.parameters.row_bits == 8 else driven.factors[:, :0]
-        spread_rows(
-            spread.windows, spread.bounds, spread.segments, spread.order, grids.tile_of, driven.first, driven.where,
-            factors, grids.loads, grids.w, grids.q, out.u.reshape(-1), out.v.reshape(-1),
-            out.units, out.rows, out.tiles, out.conductance, pulses,
-        )  # fmt: skip
+        return self._sums.products(driven, pulses)
 
     def sample(
         self,
-        products: Products,
-        image_ids: NDArray,
+        products: RowSums,
+        image_ids: NDArray[np.integer],
         first: int,
         source: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.int64]]:
@@ -283,17 +199,16 @@ class CrossbarArray:
         if source is None:
             source = np.arange(len(products.rows))
         p = self.parameters
-        shape = (len(source) * (len(products.units) // len(products.rows)), p.row_tiles, p.outputs)
+        shape = (len(source) * (len(products.unit) // len(products.rows)), p.row_tiles, p.outputs)
         codes, over, overs = np.empty(shape, np.int16), np.empty(shape, bool), np.empty(len(source), np.int64)
         digitise(
-            products.units, products.u, products.v, source, np.asarray(image_ids).astype(np.uint32), first, *self._key,
-            normal_table(), self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb,
-            *self._limits, codes, over, overs,
+            tuple(Sums(products.unit, products.current, products.noise_variance)), source,
+            np.asarray(image_ids).astype(np.uint32), first, self._converter, tuple(Converted(codes, over, overs)),
         )  # fmt: skip
         return codes, over, overs
 
     def convert(
-        self, row_codes: NDArray[np.uint8], image_ids: NDArray, read: int
+        self, row_codes: NDArray[np.uint8], image_ids: NDArray[np.integer], read: int
     ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
         """One read of a batch: row codes uint8 [images, inputs] -> codes and flags [images, row tiles, outputs]."""
         codes, over, _ = self.sample(self.products(row_codes), image_ids, read)
@@ -312,10 +227,8 @@ class CrossbarArray:
         shape = (1, self.parameters.row_tiles, self.parameters.outputs)
         codes, over = np.empty(shape, np.int16), np.empty(shape, np.bool_)
         convert_single(
-            row_codes[None], self._last, self.parameters.tile_rows, self.row_conductance, self._w, self._q, self.noisy,
-            kept.units, kept.u, kept.v, kept.tiles, kept.conductance, image_id, read, *self._key, normal_table(),
-            self.full_scale, self.device.read_sigma, 2.0**-self.noise_bits, self._inverse_lsb, *self._limits, codes,
-            over,
+            row_codes[None], self._last, self._grids, self._kept_sums, kept.tiles, kept.conductance, image_id, read,
+            self._converter, tuple(Converted(codes, over, self._overs)),
         )  # fmt: skip
         return codes[0], over[0]
 
@@ -377,28 +290,36 @@ class CrossbarArray:
             if self.stray_grid is None:
                 raise SpikeLoomError(grids.not_exact("row currents"))
             self._stray_sums = self.stray_grid.sum(axis=2)
+        self._converter = tuple(self._converters())
         self._forget_sums()
+
+    def _converters(self) -> Converter:
+        """What the compiled functions know of the converters and of the read noise."""
+        k0, k1 = key(self.seed, Purpose.READ, self.index)
+        return Converter(
+            k0=np.uint64(k0),
+            k1=np.uint64(k1),
+            table=normal_table(),
+            full_scale=self.full_scale,
+            sigma=self.device.read_sigma,
+            noise_lsb=2.0**-self.noise_bits,
+            inverse_lsb=2.0**-self.gain_shift,
+            low=float(self.parameters.code_min),
+            high=float(self.parameters.code_max),
+        )
 
     def _forget_sums(self) -> None:
         """Forget what was made of the cells as they were: the last row vector's sums of `convert_one`, sorted grids."""
-        self._sorted = None
+        self._sums = GridSums(
+            self.parameters, self._w, self._q, self.noisy, self._types, self.row_conductance, self.stray_grid,
+            self._stray_sums,
+        )  # fmt: skip
         self._last = np.zeros((1, self.parameters.inputs), np.uint8)
-        self._kept = self._empty_products(1, 1)
-
-    def _empty_products(self, images: int, positions: int) -> Products:
-        """Products of silent reads, to be written."""
-        reads = images * positions
-        shape = (reads, self.parameters.row_tiles, self.parameters.outputs)
-        u_type, v_type = self._types
-        return Products(
-            u=np.empty(shape, u_type),
-            v=np.empty(shape if self.noisy else (reads, 1, 1), v_type),
-            units=np.zeros(shape[:2], np.int64),
-            rows=np.zeros(images, np.int64),
-            tiles=np.zeros(images, np.int64),
-            conductance=np.zeros(images, np.int64),
-            stray=np.zeros(images, np.int64),
-        )
+        self._kept = kept = self._sums.empty(1, 1)
+        self._kept_sums = tuple(Sums(kept.unit, kept.current, kept.noise_variance))
+        p = self.parameters
+        self._grids = tuple(ReadGrids(p.tile_rows, self.row_conductance, self._w, self._q, self.noisy))
+        self._overs = np.empty(1, np.int64)
 
 
 def _without_wires(device: Device) -> Device:
@@ -407,34 +328,34 @@ def _without_wires(device: Device) -> Device:
     return device.model_copy(update={name: device.all_fields()[name].default for name in array})
 
 
-def build_arrays(image: ChipImage, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:
+def build_arrays(chip: ProgrammedChip, progress: Callable[[int, int], None] | None = None) -> tuple[CrossbarArray, ...]:
     """Programmed crossbars of every layer; `progress(done, total)` counts the tiles of a layer with IR drop.
 
-    With programming method "verify", fresh cells are programmed by pulses as the hardware does it.
+    With programming method "write-verify", fresh cells are programmed by pulses as the hardware does it.
     """
-    programmed: list[NDArray[np.float64] | None] = [None] * len(image.layers)
-    if image.programming.method == "verify":
-        programmed = [layer.state.g_S for layer in program_image(image).layers]
+    programmed: list[NDArray[np.float64] | None] = [None] * len(chip.layers)
+    if chip.programming.method == "write-verify":
+        programmed = [layer.state.g_S for layer in program_chip(chip).layers]
     return tuple(
-        CrossbarArray(index, layer, shape, image.device, image.seed, progress, g_S, image.read_s)
-        for index, (layer, shape, g_S) in enumerate(zip(image.layers, image.parameters.layers, programmed, strict=True))
+        CrossbarArray(index, layer, shape, chip.device, chip.seed, progress, g_S, chip.read_s)
+        for index, (layer, shape, g_S) in enumerate(zip(chip.layers, chip.parameters.layers, programmed, strict=True))
     )
 
 
-def check_arrays(image: ChipImage, arrays: Sequence[CrossbarArray]) -> None:
-    """ValueError unless the arrays have the image's layers, hardware, device, seed and gain shifts.
+def check_arrays(chip: ProgrammedChip, arrays: Sequence[CrossbarArray]) -> None:
+    """ValueError unless the arrays have the chip's layers, hardware, device, seed and gain shifts.
 
     Weights are not looked at: they cannot be told from effective conductances.
     """
-    if len(arrays) != len(image.layers):
-        raise SpikeLoomError(f"The chip has {len(image.layers)} layers, but {len(arrays)} arrays are given")
-    for index, (array, layer, shape) in enumerate(zip(arrays, image.layers, image.parameters.layers, strict=True)):
+    if len(arrays) != len(chip.layers):
+        raise SpikeLoomError(f"The chip has {len(chip.layers)} layers, but {len(arrays)} arrays are given")
+    for index, (array, layer, shape) in enumerate(zip(arrays, chip.layers, chip.parameters.layers, strict=True)):
         for name, given, needed in (
             ("place", array.index, index),
             ("hardware", array.parameters, shape),
-            ("device", array.device, image.device),
-            ("length of a read pulse", array.read_s, image.read_s),
-            ("seed", array.seed, image.seed),
+            ("device", array.device, chip.device),
+            ("length of a read pulse", array.read_s, chip.read_s),
+            ("seed", array.seed, chip.seed),
             ("gain shift", array.gain_shift, layer.gain_shift),
         ):
             if given != needed:

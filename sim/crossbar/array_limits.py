@@ -1,4 +1,4 @@
-"""Currents of the arrays, and what is asked of wires, drivers and half-selected cells that they do not bear.
+"""Currents in the arrays, and demands on wires, drivers and half-selected cells that exceed their limits.
 
 The device model computes any conductance and any tile. Whether drivers and wires of a chip could carry the currents is
 another question, answered here from the programmed levels, to first order:
@@ -6,11 +6,12 @@ another question, answered here from the programmed levels, to first order:
     row current     V_read * sum over the row's cells in a tile (p and n) of G
     tile current    the sum of its rows' currents, all driven at once
     loss            R * sum over the row's cells of j G_j, j = 1, 2, ... from the driver on: the share of V_read that is
-                    lost along the row at its last cell, for R ohm a segment (superposition of the undisturbed currents)
+                    lost along the row at its last cell, for R ohm per segment (superposition of the undisturbed
+                    currents)
 
 Limits. A wire of 1 um x 0.5 um at 2 MA / cm^2, the order of what interconnect bears against electromigration [ITRS
-2011, Interconnect], carries 10 mA; row drivers are sized for no more. With 1 ohm a segment, the order of narrow copper
-at the pitch of such cells, a loss of a third is far beyond what calibration takes up.
+2011, Interconnect], carries 10 mA; row drivers are sized for no more. With 1 ohm per segment, the order of narrow
+copper at the pitch of such cells, a loss of a third is far beyond what calibration takes up.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 
 __all__ = ["ROW_A", "ArrayLoad", "array_loads", "array_problems", "half_selected_levels"]
 
@@ -52,12 +53,12 @@ class ArrayLoad:
     ohm: float
 
 
-def array_loads(image: ChipImage) -> tuple[ArrayLoad, ...]:
+def array_loads(chip: ProgrammedChip) -> tuple[ArrayLoad, ...]:
     """Currents and losses of every layer, by its levels on ideal cells."""
-    device = image.device
+    device = chip.device
     ohm = device.wire_ohm or _SEGMENT_OHM
     found = []
-    for layer, shape in zip(image.layers, image.parameters.layers, strict=True):
+    for layer, shape in zip(chip.layers, chip.parameters.layers, strict=True):
         pairs = layer.positive.astype(np.int64) + layer.negative
         starts = np.arange(0, shape.outputs, shape.tile_columns)
         cells = 2 * np.diff([*starts, shape.outputs])
@@ -78,23 +79,23 @@ def array_loads(image: ChipImage) -> tuple[ArrayLoad, ...]:
     return tuple(found)
 
 
-def half_selected_levels(image: ChipImage) -> float | None:
+def half_selected_levels(chip: ProgrammedChip) -> float | None:
     """Levels that one programming pulse at half the highest voltage moves a nominal cell, at most over all levels and
     both directions; None for cells of which it is not known (linear ones).
 
     A cell in the row or column of the one that is programmed sees half the voltage where no transistor cuts it off.
     """
-    device = image.device
+    device = chip.device
     levels_S = np.asarray(device.g_min_S + np.arange(device.levels) * device.step_S, np.float64)
-    after_S = device.kind.half_selected_S(device, levels_S, image.pulse_s)
+    after_S = device.kind.half_selected_S(device, levels_S, chip.pulse_s)
     if after_S is None:
         return None
     return float(np.abs([each_S - levels_S for each_S in after_S]).max()) / device.step_S
 
 
-def array_problems(image: ChipImage) -> Iterator[str]:
+def array_problems(chip: ProgrammedChip) -> Iterator[str]:
     """A sentence for everything that the arrays of a chip would not bear, with the remedy."""
-    device, loads = image.device, array_loads(image)
+    device, loads = chip.device, array_loads(chip)
     worst = max(loads, key=lambda load: load.row_A)
     if worst.row_A > ROW_A:
         yield (
@@ -106,15 +107,15 @@ def array_problems(image: ChipImage) -> Iterator[str]:
     if device.wire_ohm == 0.0 and far.loss > _LOSS:
         share = "all" if far.loss >= 1.0 else f"{far.loss:.0%}"
         yield (
-            f"Wires are ideal ([device] wire_ohm 0), but with {far.ohm:g} ohm a segment the last cells of a row of "
+            f"Wires are ideal ([device] wire_ohm 0), but with {far.ohm:g} ohm per segment the last cells of a row of "
             f"layer '{far.layer}' would lose {share} of the read voltage; set wire_ohm to see what that does, or lower "
             f"g_max_S ({device.g_max_S:g}) or [crossbar] tile_columns"
         )
-    moved = half_selected_levels(image) if image.programming.method == "verify" else None
+    moved = half_selected_levels(chip) if chip.programming.method == "write-verify" else None
     if moved is not None and moved > _HALF_SELECTED:
         beyond = moved > device.levels - 1
         how_far = "through its whole range" if beyond else f"by up to {moved:.2g} levels"
         yield (
             f"A programming pulse at half of v_program_V ({device.v_program_V:g} V) moves a cell {how_far}: "
-            "the chip needs a transistor at every cell, which this model takes for granted, or a lower v_program_V"
+            "the chip needs a transistor at every cell, which this model assumes, or a lower v_program_V"
         )

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.units import CURRENT_BITS
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.crossbar.array import Products
+from spikeloom.sim.crossbar.sums import RowSums
 
 __all__ = ["ConverterCounts", "Observer"]
 
@@ -26,17 +27,32 @@ _SMALLEST = 0.5
 """Currents below half a conductance step count as none: variation of the cells leaves such rests of sums that are 0."""
 
 
-@kernel(nogil=True)
-def _count(  # type: ignore[no-untyped-def]
-    units, u, source, codes, full_scale, lsb, low, high, numbers, powers, columns, used
-):
-    """Add up the codes int16 [reads, row tiles, columns] of the images `source`, and their currents.
+class _Counted(NamedTuple):
+    """Counts of a layer.
 
     numbers : int64 [4], conversions, currents that are not 0, those of them that round to code 0, driven reads
     powers : float64 [3], sums of the squares of currents, rounding errors, clipping errors
     columns : float64 [columns], sums of the squares of a read's whole column currents
     used : bool [codes], which codes there were
     """
+
+    numbers: NDArray[np.int64]
+    powers: NDArray[np.float64]
+    columns: NDArray[np.float64]
+    used: NDArray[np.bool_]
+
+
+@kernel(nogil=True)
+def _count(  # type: ignore[no-untyped-def]
+    units, u, source, codes, full_scale, lsb, limits, counted
+):
+    """Add up the codes int16 [reads, row tiles, columns] of the images `source`, and their currents.
+
+    limits : lowest and highest code
+    counted : a `_Counted`; added to
+    """
+    low, high = limits
+    numbers, powers, columns, used = counted
     positions = codes.shape[0] // source.shape[0]
     total = np.empty(codes.shape[2], np.float64)
     for read in range(codes.shape[0]):
@@ -99,38 +115,37 @@ class ConverterCounts:
 class Observer:
     """Counts what `sim.reference.run.run_reference` tells it; several threads may do so at a time."""
 
-    def __init__(self, image: ChipImage) -> None:
-        self._image = image
-        self._parts: list[tuple[int, tuple[NDArray, ...], int, NDArray[np.int64]]] = []
+    def __init__(self, chip: ProgrammedChip) -> None:
+        self._chip = chip
+        self._parts: list[tuple[int, _Counted, int, NDArray[np.int64]]] = []
 
     def __call__(
         self,
         layer: int,
-        products: Products,
+        products: RowSums,
         source: NDArray[np.int64],
         codes: NDArray[np.int16],
         spikes: NDArray[np.uint8],
     ) -> None:
-        shape = self._image.parameters.layers[layer]
-        counted = (
+        """Count the reads of a layer in one step; the arguments are those of `sim.reference.layer.Observe`."""
+        shape = self._chip.parameters.layers[layer]
+        counted = _Counted(
             np.zeros(4, np.int64),
             np.zeros(3, np.float64),
             np.zeros(shape.outputs, np.float64),
             np.zeros(shape.code_max - shape.code_min + 1, bool),
         )
         full_scale = 255.0 if shape.row_bits == 8 else 1.0
-        lsb = 2.0 ** self._image.layers[layer].gain_shift
-        _count(
-            products.units, products.u, source, codes, full_scale, lsb, float(shape.code_min), float(shape.code_max),
-            *counted,
-        )  # fmt: skip
+        lsb = 2.0 ** self._chip.layers[layer].gain_shift
+        limits = float(shape.code_min), float(shape.code_max)
+        _count(products.unit, products.current, source, codes, full_scale, lsb, limits, tuple(counted))
         fired = spikes.reshape(-1, shape.outputs).sum(axis=0, dtype=np.int64)
         self._parts.append((layer, counted, len(codes), fired))
 
     def counts(self, layers: Sequence[int]) -> ConverterCounts:
-        """Sums over layers of the unit that are copies of each other."""
+        """Sums over layers of the unit that are replicas of each other."""
         parts = [part for part in self._parts if part[0] in layers]
-        outputs = self._image.parameters.layers[layers[0]].outputs
+        outputs = self._chip.parameters.layers[layers[0]].outputs
         numbers = sum((counted[0] for _, counted, _, _ in parts), np.zeros(4, np.int64))
         powers = sum((counted[1] for _, counted, _, _ in parts), np.zeros(3, np.float64))
         used = [counted[3] for _, counted, _, _ in parts]

@@ -17,6 +17,7 @@ from spikeloom.sim.chip.units import CURRENT_BITS, NOISE_BITS
 
 __all__ = ["Grids", "currents", "loads", "noise_powers"]
 
+Grid = NDArray[np.signedinteger]
 GridOf = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -32,7 +33,8 @@ def noise_powers(p: NDArray[np.float64], n: NDArray[np.float64], bits: int) -> N
 
 def loads(p: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.int64]:
     """R of rows of conductances in steps, [rows, outputs]."""
-    return np.rint((p + n) * 2.0**CURRENT_BITS).astype(np.int64).sum(axis=1)
+    rows: NDArray[np.int64] = np.rint((p + n) * 2.0**CURRENT_BITS).astype(np.int64).sum(axis=1)
+    return rows
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Grids:
     device: Device
     moved_S: float | None
 
-    def narrow(self, values: NDArray[np.float64], largest: int, grid_of: GridOf) -> tuple[NDArray, type]:
+    def narrow(self, values: NDArray[np.float64], largest: int, grid_of: GridOf) -> tuple[Grid, type]:
         """A grid of whole numbers in the narrowest type, and the type of its sums with factors up to `largest`.
 
         The types also hold what cells can move to. `grid_of` is the function that the values come from. Raises
@@ -68,10 +70,10 @@ class Grids:
             bound = top * min(p.tile_rows, p.inputs) * largest
         if bound >= 1 << 53 or top >= 1 << 29:
             raise SpikeLoomError(self.not_exact("column sums" if bound >= 1 << 53 else "cells"))
-        narrow = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
+        narrow: Grid = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
         return narrow, np.int32 if bound < 1 << 31 else np.int64
 
-    def noise(self, p: NDArray[np.float64], n: NDArray[np.float64], largest: int) -> tuple[NDArray, type, int]:
+    def noise(self, p: NDArray[np.float64], n: NDArray[np.float64], largest: int) -> tuple[Grid, type, int]:
         """The noise grid, the type of its sums and its fraction bits: the most that leave sums in 32 bits, or, where
         that would be few, that leave them exact.
         """

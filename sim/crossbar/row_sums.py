@@ -17,11 +17,39 @@ additions, since Numba counts the references to arrays.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from spikeloom.sim.common.kernels import kernel
 
-__all__ = ["add_rows", "count_rows", "list_driven", "list_rows"]
+__all__ = ["ListedRows", "ListedValues", "add_rows", "count_rows", "list_driven", "list_rows"]
+
+
+class ListedValues(NamedTuple):
+    """The values of maps that are not 0, as `list_driven` leaves them.
+
+    first : int32 [images, positions + 1], listed values before each position, and before the end
+    where, factors : int32 and uint8 [images, more than all values]: place in the map, and row code
+    """
+
+    first: NDArray[np.int32]
+    where: NDArray[np.int32]
+    factors: NDArray[np.uint8]
+
+
+class ListedRows(NamedTuple):
+    """The driven rows of all reads, one read after another, as `list_rows` leaves them.
+
+    rows, codes : int32 and uint8 [sum of `count_rows`]: rows, and their codes divided by the unit of their tile; codes
+        of length 0 say that all are 1
+    ends : int64 [reads, row tiles], listed rows up to the end of each tile
+    """
+
+    rows: NDArray[np.int32]
+    codes: NDArray[np.uint8]
+    ends: NDArray[np.int64]
 
 
 @kernel(nogil=True)
@@ -63,21 +91,21 @@ def count_rows(runs, first, driven):  # type: ignore[no-untyped-def]
 
 @kernel(nogil=True)
 def list_rows(  # type: ignore[no-untyped-def]
-    runs, first, where, factors, tile_rows, row_conductance, rows, codes, ends, units, tiles, conductance, pulses
+    runs, values, tile_rows, row_conductance, listed, units, tiles, conductance, pulses
 ):
     """List the driven rows of the reads of every image at every position, position fastest.
 
     runs : int32 [positions, runs, 3], from and to in `first`, and what to add to a place for its row; rows rise
-    first, where, factors : as `list_driven` leaves them
+    values : a `ListedValues`; its factors are not looked at if `listed` has no codes
     row_conductance : int64 [rows]
-    rows, codes : int32 and uint8 [sum of `count_rows`], written: rows of all reads, one after another, and their codes
-        divided by the unit; codes of length 0 say that all are 1, and that the factors are not to be looked at
-    ends : int64 [reads, row tiles], written: listed rows up to the end of each tile
+    listed : a `ListedRows`, written
     units : int64 [reads, row tiles], written: common factor of a tile's row codes, 1 if there is none, 0 where silent
     tiles, conductance : int64 [images], written: row tiles that are driven, and sum of x^2 * row_conductance, of all
         reads of an image
     pulses : int64 [rows], how often a row is driven is added; of length 0 if that is not asked for
     """
+    first, where, factors = values
+    rows, codes, ends = listed
     positions = runs.shape[0]
     weighted = codes.shape[0] > 0
     count = 0
@@ -124,12 +152,13 @@ def list_rows(  # type: ignore[no-untyped-def]
 
 
 @kernel(nogil=True)
-def add_rows(rows, codes, ends, power, grid, totals):  # type: ignore[no-untyped-def]
+def add_rows(listed, power, grid, totals):  # type: ignore[no-untyped-def]
     """Sums of the grid's listed rows, each times its code to the power of 1 or 2.
 
-    rows, codes, ends : as `list_rows` leaves them; grid : integers [rows, columns]
+    listed : a `ListedRows`; grid : integers [rows, columns]
     totals : int32 or int64 [reads, row tiles, columns], written where a tile is not silent
     """
+    rows, codes, ends = listed
     columns = grid.shape[1]
     start = 0
     for read in range(ends.shape[0]):

@@ -1,4 +1,4 @@
-"""Current that wires let go astray: from driven rows into silent ones, or from rows of larger codes into smaller ones.
+"""Currents diverted by wires: from driven rows into undriven ones, or from rows with larger codes into smaller ones.
 
 With K of `sim.devices.ir_drop` on an integer grid, C = rint(K / dG * 2^20), and row codes x of a read of a row tile,
 
@@ -34,14 +34,15 @@ def stray_grid(coupling_S: NDArray[np.float64], step_S: float, largest: int) -> 
 
 
 @kernel(nogil=True)
-def add_stray(rows, codes, ends, units, tile_rows, grid, sums, positions, stray):  # type: ignore[no-untyped-def]
+def add_stray(listed, units, tile_rows, grid, sums, positions, stray):  # type: ignore[no-untyped-def]
     """Stray of all reads of each image.
 
-    rows, codes, ends, units : as `sim.crossbar.row_sums.list_rows` leaves them
+    listed, units : as `sim.crossbar.row_sums.list_rows` leaves them
     grid, sums : C, and A [row tiles, tile rows]
     positions : reads of an image, one after another
     stray : int64 [images], added to
     """
+    rows, codes, ends = listed
     start = 0
     for read in range(ends.shape[0]):
         for tile in range(ends.shape[1]):

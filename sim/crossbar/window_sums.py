@@ -1,4 +1,4 @@
-"""Sums of windows that overlap: every value of a map is added to all the reads that have it among their rows.
+"""Sums over overlapping windows: every value of a map is added to all reads that have it among their rows.
 
 A 3 x 3 convolution reads each spike nine times. Instead of nine lists of rows (`sim.crossbar.row_sums`), each spike is
 taken once: the reads of one line of output positions that have it are neighbours, and so are the weights that it meets
@@ -14,33 +14,61 @@ Sums of integers are the same in any order, so the results are those of `sim.cro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import MapShape, Window
 from spikeloom.sim.common.kernels import kernel
+from spikeloom.sim.crossbar.grids import Grid
 
-__all__ = ["Spread", "spread_rows"]
+__all__ = ["SortedGrids", "SpreadTable", "WindowScatter", "scatter_rows"]
 
 
-class Spread:
+class SpreadTable(NamedTuple):
+    """Where values go.
+
+    windows : int32 [windows, 6]: where the map's positions begin in the list, positions, channels, weights a channel
+        (kernel height x width), where its positions begin in `bounds`, where its values begin in `loads`
+    bounds : int32, segments of position p of window w: bounds[windows[w, 4] + p] .. bounds[windows[w, 4] + p + 1] - 1
+    segments : int32 [segments, 3]: first read, reads, and place in the row order that channel 0 meets the first one at;
+        the next reads meet the next places
+    order : int32 [rows], the crossbar's row at each place of the row order above
+    """
+
+    windows: NDArray[np.int32]
+    bounds: NDArray[np.int32]
+    segments: NDArray[np.int32]
+    order: NDArray[np.int32]
+
+
+class SortedGrids(NamedTuple):
+    """What a crossbar has at each place of the row order.
+
+    tile_of : int32 [rows], the row tile
+    w, q : the grids, integers [rows, columns]
+    loads : int64 [values], see `WindowScatter.loads`
+    """
+
+    tile_of: NDArray[np.int32]
+    w: Grid
+    q: Grid
+    loads: NDArray[np.int64]
+
+
+class WindowScatter:
     """Where the values of the maps go that a stage's windows read.
 
     Parameters
     ----------
     windows, shapes : the windows, and the map that each reads
     starts : where the positions of each window's map begin in the list of `sim.crossbar.windows.MapLists`
-    copies, copy : crossbars that share the positions, and which of them this is (`hw.params.plan`)
+    replicas, replica : crossbars that share the positions, and which of them this is (`hw.params.plan`)
 
     Attributes
     ----------
-    order : int32 [rows], the crossbar's row at each place of the row order above
-    windows : int32 [windows, 6]: where the map's positions begin in the list, positions, channels, weights a channel
-        (kernel height x width), where its positions begin in `bounds`, where its values begin in `loads`
-    bounds : int32, segments of position p of window w: bounds[windows[w, 4] + p] .. bounds[windows[w, 4] + p + 1] - 1
-    segments : int32 [segments, 3]: first read, reads, and place in the row order that channel 0 meets the first one at;
-        the next reads meet the next places
+    table : what the compiled functions take of it
     values : of all the windows' maps
     """
 
@@ -49,17 +77,17 @@ class Spread:
         windows: Sequence[Window],
         shapes: Sequence[MapShape],
         starts: Sequence[int],
-        copies: int = 1,
-        copy: int = 0,
+        replicas: int = 1,
+        replica: int = 0,
     ) -> None:
         orders, table, bounds, segments = [], [], [], []
         rows = values = places = before = 0
         for window, shape, start in zip(windows, shapes, starts, strict=True):
-            weights = window.kernel[0] * window.kernel[1]
+            weights = window.size
             table.append((start, shape.positions, shape.channels, weights, places, values))
             counts, found = _segments(window, shape, rows)
-            if copies > 1:
-                counts, found = _of_copy(counts, found, copies, copy)
+            if replicas > 1:
+                counts, found = _of_replica(counts, found, replicas, replica)
             bounds.append(before + np.concatenate([[0], np.cumsum(counts)]))
             segments.append(found)
             orders.append(rows + _order(window, shape))
@@ -67,10 +95,12 @@ class Spread:
             values += shape.size
             places += shape.positions + 1
             before += len(found)
-        self.order = np.concatenate(orders).astype(np.int32)
-        self.windows = np.array(table, np.int32)
-        self.bounds = np.concatenate(bounds).astype(np.int32)
-        self.segments = np.ascontiguousarray(np.concatenate(segments), np.int32)
+        self.table = SpreadTable(
+            windows=np.array(table, np.int32),
+            bounds=np.concatenate(bounds).astype(np.int32),
+            segments=np.ascontiguousarray(np.concatenate(segments), np.int32),
+            order=np.concatenate(orders).astype(np.int32),
+        )
         self.values = values
 
     def loads(self, row_conductance: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -78,7 +108,7 @@ class Spread:
         of all reads that have it, int64 [values].
         """
         out = np.empty(self.values, np.int64)
-        _fill_loads(self.windows, self.bounds, self.segments, row_conductance[self.order], out)
+        _fill_loads(tuple(self.table), row_conductance[self.table.order], out)
         return out
 
 
@@ -124,22 +154,23 @@ def _segments(window: Window, shape: MapShape, rows: int) -> tuple[NDArray[np.in
     return np.array(counts), np.concatenate(found) if found else np.empty((0, 3), np.int64)
 
 
-def _of_copy(
-    counts: NDArray[np.int64], segments: NDArray[np.int64], copies: int, copy: int
+def _of_replica(
+    counts: NDArray[np.int64], segments: NDArray[np.int64], replicas: int, replica: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Segments of a copy, of one read each: its own reads are those whose number is `copy` modulo `copies`."""
+    """Segments of a replica, of one read each: its own reads are those whose number is `replica` modulo `replicas`."""
     each = np.repeat(np.arange(len(segments)), segments[:, 1])
     offset = np.arange(len(each)) - np.repeat(np.cumsum(segments[:, 1]) - segments[:, 1], segments[:, 1])
     read = segments[each, 0] + offset
-    own = read % copies == copy
+    own = read % replicas == replica
     position = np.repeat(np.arange(len(counts)), counts)[each]
-    found = np.stack([read // copies, np.ones_like(read), segments[each, 2] + offset], axis=1)
+    found = np.stack([read // replicas, np.ones_like(read), segments[each, 2] + offset], axis=1)
     return np.bincount(position[own], minlength=len(counts)), found[own]
 
 
 @kernel(nogil=True)
-def _fill_loads(windows, bounds, segments, conductance, out):  # type: ignore[no-untyped-def]
-    """See `Spread.loads`; conductance : int64 [rows], in the row order."""
+def _fill_loads(table, conductance, out):  # type: ignore[no-untyped-def]
+    """See `WindowScatter.loads`; conductance : int64 [rows], in the row order."""
+    windows, bounds, segments, _ = table
     for w in range(windows.shape[0]):
         channels, weights = windows[w, 2], windows[w, 3]
         for position in range(windows[w, 1]):
@@ -153,24 +184,23 @@ def _fill_loads(windows, bounds, segments, conductance, out):  # type: ignore[no
 
 
 @kernel(nogil=True)
-def spread_rows(  # type: ignore[no-untyped-def]
-    windows, bounds, segments, order, tile_of, first, where, factors, loads, w, q, u, v, units, rows, tiles,
-    conductance, pulses,
-):  # fmt: skip
+def scatter_rows(  # type: ignore[no-untyped-def]
+    table, grids, values, u, v, units, rows, tiles, conductance, pulses
+):
     """Sums of all reads of a batch of images, as `sim.crossbar.row_sums.list_rows` and `add_rows` make them with unit
     1.
 
-    windows, bounds, segments, order : of the `Spread`
-    tile_of : int32 [rows], the row tile at each place of the row order
-    first, where, factors : as `sim.crossbar.row_sums.list_driven` leaves them; factors of no columns say that all
-        values are 1
-    loads : int64 [values], see `Spread.loads`
-    w, q : the grids, integers [rows, columns], in the row order; q is not looked at unless v has as many values as u
+    table : `WindowScatter.table`
+    grids : a `SortedGrids`; q is not looked at unless v has as many values as u
+    values : a `sim.crossbar.row_sums.ListedValues`; factors of no columns say that all values are 1
     u, v : int32 or int64 [images * positions * row tiles * columns], written
     units : int64 [images * positions, row tiles], written: 1 where a tile is driven, else 0
     rows, tiles, conductance : int64 [images], written: driven rows and tiles, and sum of x^2 * row conductance
     pulses : int64 [crossbar rows], how often a row is driven is added; of length 0 if that is not asked for
     """
+    windows, bounds, segments, order = table
+    tile_of, w, q, loads = grids
+    first, where, factors = values
     images, columns, tile_count = first.shape[0], w.shape[1], units.shape[1]
     positions = units.shape[0] // images
     noisy, weighted = v.shape[0] == u.shape[0], factors.shape[1] > 0

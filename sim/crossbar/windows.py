@@ -9,38 +9,40 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.crossbar.row_sums import list_driven
-from spikeloom.sim.crossbar.window_sums import Spread
+from spikeloom.sim.crossbar.row_sums import ListedValues, list_driven
+from spikeloom.sim.crossbar.window_sums import WindowScatter
 
-__all__ = ["Driven", "LayerWindows", "MapLists", "map_of_copies", "map_of_pixels", "whole_vectors", "window_runs"]
+__all__ = ["Driven", "LayerWindows", "MapLists", "map_of_pixels", "map_of_replicas", "whole_vectors", "window_runs"]
+
+T = TypeVar("T", bound=np.generic)
 
 
-def map_of_pixels(pixels: NDArray[np.uint8], shape: MapShape) -> NDArray[np.uint8]:
-    """Pixels or their row codes, [images, channels * positions] with channels slowest, as a map."""
+def map_of_pixels(pixels: NDArray[T], shape: MapShape) -> NDArray[T]:
+    """Pixels or their row codes, [images, channels * positions] with channels slowest as PyTorch has them, as a map."""
     if shape.channels == 1 or shape.positions == 1:
         return pixels
     return np.ascontiguousarray(
-        pixels.reshape(-1, shape.channels, shape.positions).transpose(0, 2, 1).reshape(len(pixels), shape.size)
+        pixels.reshape(len(pixels), shape.channels, shape.positions).transpose(0, 2, 1).reshape(len(pixels), shape.size)
     )
 
 
-def map_of_copies(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
-    """Values of a stage's copies, each [..., own positions * channels], as those of the stage: position p is copy
-    p % copies' own position p // copies. Of a single copy, its array itself.
+def map_of_replicas(parts: Sequence[NDArray[Any]], channels: int) -> NDArray[Any]:
+    """Values of a stage's replicas, each [..., own positions * channels], as those of the stage: position p is replica
+    p % replicas' own position p // replicas. Of a single replica, its array itself.
     """
     if len(parts) == 1:
         return parts[0]
     shape = parts[0].shape[:-1]
     joined = np.empty((*shape, sum(part.shape[-1] for part in parts) // channels, channels), parts[0].dtype)
-    for copy, part in enumerate(parts):
-        joined[..., copy :: len(parts), :] = part.reshape(*shape, -1, channels)
+    for replica, part in enumerate(parts):
+        joined[..., replica :: len(parts), :] = part.reshape(*shape, -1, channels)
     return joined.reshape(*shape, -1)
 
 
@@ -70,15 +72,13 @@ class Driven:
     Parameters
     ----------
     runs : int32 [positions, runs, 3], see `sim.crossbar.row_sums.list_rows`
-    first, where, factors : the listed values, see `sim.crossbar.row_sums.list_driven`
+    values : the listed values
     spread : where each value goes, for windows at several positions
     """
 
     runs: NDArray[np.int32]
-    first: NDArray[np.int32]
-    where: NDArray[np.int32]
-    factors: NDArray[np.uint8]
-    spread: Spread | None = None
+    values: ListedValues
+    spread: WindowScatter | None = None
 
     __repr__ = short_repr
 
@@ -89,7 +89,7 @@ def whole_vectors(codes: NDArray[np.uint8]) -> Driven:
     first, counts = np.empty((images, 2), np.int32), np.zeros(images, np.int32)
     where, factors = np.empty((images, rows + 1), np.int32), np.empty((images, rows + 1), np.uint8)
     list_driven(np.ascontiguousarray(codes, np.uint8), rows, 0, counts, first, where, factors)
-    return Driven(_WHOLE, first, where, factors)
+    return Driven(_WHOLE, ListedValues(first, where, factors))
 
 
 def _starts(plan: Plan) -> list[int]:
@@ -98,7 +98,7 @@ def _starts(plan: Plan) -> list[int]:
 
 
 class LayerWindows:
-    """The windows of one layer: of a crossbar stage, or of one of its copies. `of` has those of a plan.
+    """The windows of one layer: of a crossbar stage, or of one of its replicas. `of` has those of a plan.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class LayerWindows:
     """
 
     def __init__(self, plan: Plan, stage: CrossbarStage, number: int = 0) -> None:
-        """`number` is that of the copy, 0 .. stage.copies - 1."""
+        """`number` is that of the replica, 0 .. stage.replicas - 1."""
         starts = _starts(plan)
         parts, rows = [], 0
         for window in stage.windows:
@@ -119,18 +119,18 @@ class LayerWindows:
             runs[..., 2] += rows
             parts.append(runs)
             rows += window.rows(shape)
-        self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1)[number :: stage.copies], np.int32)
+        self.runs = np.ascontiguousarray(np.concatenate(parts, axis=1)[number :: stage.replicas], np.int32)
         self.positions = len(self.runs)
         begins = [starts[window.source] for window in stage.windows]
         self.spread = None
         if self.positions > 1:
-            self.spread = Spread(stage.windows, plan.sources(stage), begins, stage.copies, number)
+            self.spread = WindowScatter(stage.windows, plan.sources(stage), begins, stage.replicas, number)
 
     @staticmethod
     @functools.lru_cache(maxsize=8)
     def of(plan: Plan) -> tuple[LayerWindows, ...]:
         """The windows of every layer, kept for the next run of the same plan."""
-        return tuple(LayerWindows(plan, place.stage, place.copy) for place in plan.places)
+        return tuple(LayerWindows(plan, placement.stage, placement.replica) for placement in plan.placements)
 
 
 class MapLists:
@@ -145,12 +145,12 @@ class MapLists:
 
     def __init__(self, plan: Plan, images: int, coded: bool) -> None:
         self._shapes, self._starts = plan.maps, _starts(plan)
-        stages = (stage for _, stage in plan.crossbars)
+        stages = (stage for _, stage in plan.crossbar_stages)
         self._read = {window.source for stage in stages for window in stage.windows}
         values = 1 + sum(plan.maps[source].size for source in self._read)
         self._first = np.zeros((images, self._starts[-1]), np.int32)
         self._where = np.empty((images, values), np.int32)
-        self._factors = np.empty((images, 1 + plan.image.size if coded else 0), np.uint8)
+        self._factors = np.empty((images, 1 + plan.input.size if coded else 0), np.uint8)
         self._counts = np.zeros(images, np.int32)
 
     def clear(self) -> None:
@@ -168,7 +168,8 @@ class MapLists:
 
     def driven(self, windows: LayerWindows, part: slice) -> Driven:
         """The reads of a layer for a part of the images."""
-        return Driven(windows.runs, self._first[part], self._where[part], self._factors[part], windows.spread)
+        values = ListedValues(self._first[part], self._where[part], self._factors[part])
+        return Driven(windows.runs, values, windows.spread)
 
 
 _WHOLE = np.array([[[0, 1, 0]]], np.int32)

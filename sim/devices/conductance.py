@@ -32,12 +32,12 @@ class Cells:
     programming: int = 0
 
     def normals(self, purpose: Purpose | int, shape: tuple[int, ...], programming: int = 0) -> Conductance:
-        """One standard Gaussian a cell, float64 [2, inputs, outputs]."""
+        """One standard Gaussian per cell, float64 [2, inputs, outputs]."""
         sides, rows, columns = shape
         return cell_normals(key(self.seed, purpose, self.layer), (sides, rows, columns), programming)
 
     def uniforms(self, purpose: Purpose | int, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """One number in 0 <= x < 1 a cell, a multiple of 2^-32, float64 [2, inputs, outputs]."""
+        """One number in 0 <= x < 1 per cell, a multiple of 2^-32, float64 [2, inputs, outputs]."""
         sides, rows, columns = shape
         words = cell_words(key(self.seed, purpose, self.layer), (sides, rows, columns))
         return words.astype(np.float64) * 2.0**-32

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +45,16 @@ def _curve(v_V: float, t_s: float, acceleration: float) -> AgeCurve:
 
 @kernel(nogil=True)
 def _age_rows(  # type: ignore[no-untyped-def]
-    start, stop, rows, pulses, programmed_S, w, age, way, speed, sign, first, per_octave, table, on_S, off_S, aged_S
+    start, stop, rows, pulses, programmed_S, cells, spline, ends_S, aged_S
 ):
     """Conductances of rows[start .. stop - 1] after their pulses; rows, pulses int64 [n], aged_S [2, n, outputs].
 
-    speed : float64 [2, inputs, outputs], or [1, 1, 1] for one that all cells have
+    cells, spline : a `_Start`, a `sim.devices.tantalum.age_curve.Spline`
+    ends_S : conductances at w = 1 and w = 0, siemens
     """
+    w, age, way, speed = cells
+    sign, first, per_octave, table = spline
+    on_S, off_S = ends_S
     own = 1 if speed.shape[0] == 2 else 0
     for side in range(2):
         for i in range(start, stop):
@@ -66,8 +70,7 @@ def _age_rows(  # type: ignore[no-untyped-def]
                 aged_S[side, i, column] = state * on_S + (1.0 - state) * off_S
 
 
-@dataclass(frozen=True, eq=False)
-class _Start:
+class _Start(NamedTuple):
     """States, ages and ways U(age) after programming, float64 [2, inputs, outputs]; the age of a stuck cell is
     infinite. The cells' speeds, or [1, 1, 1] for that of all.
     """
@@ -124,13 +127,11 @@ class LayerDrift:
         start, oxide = self._start, self._curve.device
         sides, _, outputs = self.programmed_S.shape
         aged_S = np.empty((sides, len(rows), outputs))
+        spline = tuple(self._curve.spline)
         off_S = float(oxide.off_conductance_S(self._v_V))
 
         def part(first: int, last: int) -> None:
-            _age_rows(
-                first, last, rows, pulses, self.programmed_S, start.w, start.age, start.way, start.speed,
-                *self._curve.spline, oxide.gm_S, off_S, aged_S,
-            )  # fmt: skip
+            _age_rows(first, last, rows, pulses, self.programmed_S, tuple(start), spline, (oxide.gm_S, off_S), aged_S)
 
         parts = max(1, min(processors(), aged_S.size // _SHARED))
         edges = np.linspace(0, len(rows), parts + 1).astype(int).tolist()

@@ -1,4 +1,4 @@
-"""What an effect of the devices is, and the list of them: built-in ones, and those registered from outside.
+"""Definition of a device effect, and the list of effects: built-in ones, and those registered from outside.
 
 Programming, drift, the accuracy breakdown, the diagnosis, the example bench's ideal chip and the checks of a
 configuration go by the list; the entries themselves are in `sim.devices.effects`.
@@ -35,11 +35,11 @@ class Draws(Protocol):
         ...
 
     def normals(self, purpose: Purpose | int, shape: tuple[int, ...], programming: int = 0) -> Conductance:
-        """One standard Gaussian a cell."""
+        """One standard Gaussian per cell."""
         ...
 
     def uniforms(self, purpose: Purpose | int, shape: tuple[int, ...]) -> Conductance:
-        """One number in 0 <= x < 1 a cell."""
+        """One number in 0 <= x < 1 per cell."""
         ...
 
 
@@ -62,8 +62,8 @@ class EffectEntry:
         apply, and the fields have to keep their defaults
     make : the effect for a device and a layer's hardware; None for what is no change of conductances
     where : "cells", to the conductances that programming leaves, whichever its method; "pulses", so with method
-        "direct", while with "verify" the pulses have it in them (`sim.programming.cells`); "array", to what reads see
-        of the cells; "reads", drawn at each read (`sim.crossbar.adc`)
+        "direct", while with "write-verify" the pulses have it in them (`sim.programming.cells`); "array", to what reads
+        see of the cells; "reads", drawn at each read (`sim.crossbar.adc`)
     unused : why the fields do nothing where the effect does not apply, a clause
     remedy : what to do where its stage loses accuracy, for the diagnosis; if not given, to lower the fields
     """

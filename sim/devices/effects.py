@@ -1,4 +1,4 @@
-"""The effects of the devices, one small class each, and the list of them all.
+"""The device effects, one small class each, and the list of all of them.
 
     levels -> device variation -> programming error -> stuck cells -> IR drop
 
@@ -38,7 +38,7 @@ __all__ = [
 class DeviceVariation:
     """Spread from cell to cell, fixed for a chip: G <- max(0, G * (1 + sigma * N)).
 
-    N is a standard Gaussian a cell that never changes, not even on reprogramming. A relative, normal spread is the
+    N is a standard Gaussian per cell that never changes, not even on reprogramming. A relative, normal spread is the
     common first-order model (for example in IBM's analog AI hardware kit and Sandia's CrossSim); valid up to some 30 %,
     beyond that measured distributions are closer to log-normal, and truncation at 0 shifts the mean.
     """
@@ -46,12 +46,13 @@ class DeviceVariation:
     sigma: float
 
     def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
+        """Conductances with the spread of the cells, siemens."""
         return np.maximum(0.0, g_S * (1.0 + self.sigma * cells.normals(Purpose.DEVICE, g_S.shape)))
 
 
 @dataclass(frozen=True)
 class ProgrammingError:
-    """What program-and-verify leaves, drawn at each programming: G <- max(0, G + sigma * (G_max - G_min) * N).
+    """What write-verify leaves, drawn at each programming: G <- max(0, G + sigma * (G_max - G_min) * N).
 
     Additive and independent of the level, in a fraction of the conductance range, as verify windows are set.
     """
@@ -60,6 +61,7 @@ class ProgrammingError:
     range_S: float
 
     def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
+        """Conductances with the error of this programming, siemens."""
         normals = cells.normals(Purpose.PROGRAM, g_S.shape, cells.programming)
         return np.maximum(0.0, g_S + self.sigma * self.range_S * normals)
 
@@ -72,6 +74,7 @@ class Reachable:
     high_S: float
 
     def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
+        """Conductances in the range of the cells, siemens."""
         return np.clip(g_S, self.low_S, self.high_S)
 
 
@@ -85,6 +88,7 @@ class StuckCells:
     g_max_S: float
 
     def apply(self, g_S: Conductance, cells: Draws) -> Conductance:
+        """Conductances with the stuck cells, siemens."""
         x = cells.uniforms(Purpose.STUCK, g_S.shape)
         return np.where(x < self.on, self.g_max_S, np.where(x < self.on + self.off, self.g_min_S, g_S))
 
@@ -121,7 +125,8 @@ EFFECTS = EffectList(
         "stuck cells",
         lambda d, p, _: StuckCells(d.stuck_on, d.stuck_off, d.g_min_S, d.g_max_S),
         "pulses",
-        remedy='lower [device] stuck_on and stuck_off, or set [programming] method = "verify", fault_aware = true',
+        remedy="lower [device] stuck_on and stuck_off, or set [programming] "
+        'method = "write-verify", fault_aware = true',
     ),
     EffectEntry(
         ("read_sigma",),

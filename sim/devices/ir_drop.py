@@ -1,4 +1,4 @@
-"""IR drop: the resistance of the wires between the cells, exactly, as effective conductances.
+"""IR drop: the exact effect of the wires' resistance, as effective conductances.
 
 A tile of R rows and M physical columns (the p and n columns of a weight side by side: p0 n0 p1 n1 ...):
 
@@ -20,7 +20,7 @@ driver), n_j the column wires at its nodes (1 or 2), and row j driven with 1 V:
     f_j = w G_j T_j^-1 e_0                                     what its driver sends into the column nodes
     g_eff[j] = w S_(R-1)^-1 (w S_(R-2)^-1) ... (w S_j^-1) f_j
 
-This takes 2 R inversions of [M, M] a tile, once a programming; every later read is an ordinary sum. T and S are
+This takes 2 R inversions of [M, M] a tile, once per programming; every later read is an ordinary sum. T and S are
 symmetric, diagonally dominant and positive, so elimination without pivoting is stable.
 
 Wires also join the rows: driver i sends a current of K[i, j] (V[i] - V[j]) that comes out at driver j, through cells of
@@ -126,7 +126,7 @@ class IrDrop:
             out[:, rows, columns] = effective.reshape(height, width, 2).transpose(2, 0, 1)
             return rows.start // self.tile_rows, coupling
 
-        # A thread a tile; the small inversions lose more than they gain by threads of their own.
+        # A thread per tile; the small inversions lose more than they gain by threads of their own.
         with threadpool_limits(1):
             for done, (number, coupling) in enumerate(in_order(work, tiles), 1):
                 joined[number, : len(coupling), : len(coupling)] += coupling

@@ -1,4 +1,4 @@
-"""Linear cells: reads leave them as they are, pulses move them by steps (`sim.programming.cells`, docs/devices.md)."""
+"""Linear cells: not changed by reads, changed by pulses in steps (`sim.programming.cells`, docs/devices.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Energy of every image: events times coefficients.
+"""Energy per image: events times coefficients.
 
 An image's energy is the sum over the parts of `sim.estimates.energy_parts` of events * scale * coefficient.
 Coefficients are intervals [low, typical, high] of `sim.chip.device_config.Energy`: figures of the literature for other
@@ -11,9 +11,9 @@ Crossbar, with R = sum over columns of (Gp + Gn) of a row in units of dG / 1024,
     E = V_read^2 * t_read * dG * 2^-10 / S^2 * sum over row pulses of x^2 * R
 
 that is V^2 * G * t of every cell of a driven row, with t_read the time that the hardware drives rows,
-`ChipImage.read_s`. With IR drop the conductances are the effective ones, so E is V_read times the charge that reaches
-the ADCs, and what flows off into silent rows comes on top (`sim.crossbar.stray`): together they are what the drivers
-give, all that cells and wires dissipate.
+`ProgrammedChip.read_s`. With IR drop the conductances are the effective ones, so E is V_read times the charge that
+reaches the ADCs, and what flows off into silent rows comes on top (`sim.crossbar.stray`): together they are what the
+drivers give, all that cells and wires dissipate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.energy_sums import ENDS
 from spikeloom.sim.estimates.energy_events import Events
@@ -32,23 +32,25 @@ from spikeloom.sim.estimates.energy_parts import COMPONENTS, PARTS, coefficient
 __all__ = ["energy", "neuron_updates"]
 
 
-def neuron_updates(image: ChipImage, result: Result) -> NDArray[np.int64]:
+def neuron_updates(chip: ProgrammedChip, result: Result) -> NDArray[np.int64]:
     """Updates of neurons, int64 [images, layers]: outputs of a layer at all its positions, in each step it ran."""
-    return Events(image, result).runs * np.array([shape.neurons for shape in image.parameters.layers])
+    neurons = np.array([shape.neurons for shape in chip.parameters.layers], np.int64)
+    updates: NDArray[np.int64] = Events(chip, result).runs * neurons
+    return updates
 
 
 def energy(
-    image: ChipImage, result: Result, end: Literal["low", "typical", "high"] = "typical"
+    chip: ProgrammedChip, result: Result, end: Literal["low", "typical", "high"] = "typical"
 ) -> dict[str, NDArray[np.float64]]:
-    """Joules an image, float64 [images], for each of `sim.estimates.energy_parts.COMPONENTS`, with all coefficients at
+    """Joules per image, float64 [images], for each of `sim.estimates.energy_parts.COMPONENTS`, with all coefficients at
     one end.
 
     `control` is there only where the result counts clock cycles: that of the Verilog does, the reference's does not.
     """
-    events = Events(image, result)
+    events = Events(chip, result)
     found = {name: np.zeros(len(result)) for name in COMPONENTS}
     for part in PARTS:
-        joules = coefficient(part, image.energy)[ENDS.index(end)]
+        joules = coefficient(part, chip.energy)[ENDS.index(end)]
         for count in part.count(events):
             if count.events is None:
                 found.pop(part.component, None)

@@ -1,4 +1,4 @@
-"""Bits of additions, subtractions and comparisons that an image takes, read off the components of `hw`.
+"""Bits of additions, subtractions and comparisons per image, derived from the components of `hw`.
 
 Adders work whether or not their sum is used: the clip of a neuron is computed with `clip` 0, the error diffusion of a
 pixel with any coding. Each is counted once for every word that passes, as if all of its bits switched.
@@ -7,8 +7,8 @@ pixel with any coding. Each is counted once for every word that passes, as if al
 from __future__ import annotations
 
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
-from spikeloom.hw.params.plan import Pooling
 from spikeloom.sim.estimates.energy_events import Count, Events
+from spikeloom.sim.estimates.stages import kept_by_stages
 
 __all__ = ["counting", "decision", "encoding", "neurons", "partial_sums", "pooling"]
 
@@ -43,15 +43,8 @@ def encoding(events: Events) -> list[Count]:
 
 
 def pooling(events: Events) -> list[Count]:
-    """Of a channel and word (`hw.feature_maps.pool_unit`): MAX adds and compares, AVERAGE adds, compares and
-    subtracts."""
-    return [
-        Count(
-            f"stage {number}",
-            events.steps * (read * made.channels * events.pool_bits(stage) * (2 if stage.kind == Pooling.MAX else 3)),
-        )
-        for number, stage, made, read in events.pools()
-    ]
+    """Of the stages that are no crossbars (`sim.estimates.stages`)."""
+    return [Count(f"stage {number}", events.steps * kept.bits) for number, kept in kept_by_stages(events)]
 
 
 def decision(events: Events) -> list[Count]:

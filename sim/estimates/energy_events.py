@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage, Window, kept_columns
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.hw.params.plan import MapShape, Window, kept_columns
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
 
@@ -48,33 +48,33 @@ class Count:
 
 
 class Events:
-    """A result with the chip image that it is of; what both say of every layer.
+    """A result with the programmed chip that it is of; what both say of every layer.
 
     Raises ValueError where they have another number of layers.
     """
 
-    def __init__(self, image: ChipImage, result: Result) -> None:
-        if result.spikes.shape[1] != len(image.layers):
+    def __init__(self, chip: ProgrammedChip, result: Result) -> None:
+        if result.spikes.shape[1] != len(chip.layers):
             raise SpikeLoomError(
-                f"The result has {result.spikes.shape[1]} layers, but the chip image has {len(image.layers)}"
+                f"The result has {result.spikes.shape[1]} layers, but the programmed chip has {len(chip.layers)}"
             )
-        self.image = image
+        self.chip = chip
         self.result = result
-        self.parameters = image.parameters
-        self.shapes = image.parameters.layers
+        self.parameters = chip.parameters
+        self.shapes = chip.parameters.layers
         self.steps: Counts = result.steps.astype(np.int64)
 
     @cached_property
     def runs(self) -> Counts:
         """Steps in which each layer ran, int64 [images, layers]; the last one is not run in skipped periods."""
         runs = np.repeat(self.steps[:, None], len(self.shapes), axis=1)
-        runs[:, -1] -= self.image.skip * self.parameters.phases
+        runs[:, -1] -= self.chip.skip * self.parameters.phases
         return runs
 
     @property
     def vectors(self) -> Counts:
         """Vectors that the encoder makes of an image, int64 [images]: one ahead of the first layer, two of a map."""
-        return self.steps + (1 if self.parameters.stages.plain else 2)
+        return self.steps + (1 if self.parameters.plan.is_dense_chain else 2)
 
     @property
     def images_written(self) -> Counts:
@@ -90,29 +90,13 @@ class Events:
         """Counts of all layers."""
         scales = [1.0] * len(counted) if scales is None else scales
         return [
-            Count(self.image.layers[index].name, events, scale, index)
+            Count(self.chip.layers[index].name, events, scale, index)
             for index, (events, scale) in enumerate(zip(counted, scales, strict=True))
         ]
 
     def activity(self, name: str) -> list[Counts]:
         """What the result has counted in each layer."""
         return list(self.result.activity[name].T)
-
-    def pools(self) -> list[tuple[int, PoolStage, MapShape, int]]:
-        """Pooling stages: number, stage, shape of the map they make, words that they read in a step."""
-        plan = self.parameters.stages
-        return [
-            (number, stage, plan.maps[number + 1], words_inside(stage.window, plan.maps[stage.window.source]))
-            for number, stage in enumerate(plan.stages)
-            if isinstance(stage, PoolStage)
-        ]
-
-    def pool_bits(self, stage: PoolStage) -> int:
-        """Bits of a pooling stage's sum, as in `hw.feature_maps.pool_unit`."""
-        if stage.kind == Pooling.MAX:
-            return self.parameters.count_bits
-        height, width = stage.window.kernel
-        return (height * width << (self.parameters.phases - 1)).bit_length()
 
 
 def words_inside(window: Window, shape: MapShape) -> int:

@@ -1,4 +1,4 @@
-"""What an image's energy is made of: one list of parts, from which tables, report, summary and documentation come.
+"""Parts of the energy per image: one list, from which tables, report, summary and documentation are generated.
 
 A part counts an event (`sim.estimates.energy_events`), says which coefficient of `sim.chip.device_config.Energy` it
 costs, and where the default comes from. The energy of a part is the sum over its places of events * scale *
@@ -59,8 +59,8 @@ def coefficient(part: Part, energy: Energy) -> Interval:
 
 def _load(events: Events, bits: int) -> list[float]:
     """Joules of dG / 2^bits at V_read for a read pulse, in every layer."""
-    device = events.image.device
-    joules = device.v_read_V**2 * events.image.read_s * device.step_S * 2.0**-bits
+    device = events.chip.device
+    joules = device.v_read_V**2 * events.chip.read_s * device.step_S * 2.0**-bits
     return [joules / full_scale(shape) ** 2 for shape in events.shapes]
 
 
@@ -69,14 +69,14 @@ def _crossbar(events: Events) -> list[Count]:
 
 
 def _stray(events: Events) -> list[Count]:
-    if events.image.device.wire_ohm == 0.0:
+    if events.chip.device.wire_ohm == 0.0:
         return []
     return events.by_layer(events.activity("stray"), _load(events, STRAY_BITS))
 
 
 def _wires(events: Events, activity: str) -> list[Count]:
     """Cells along the row wires of the pulses, or along the column wires of the tiles read; a pair has two cells."""
-    square_V = events.image.device.v_read_V**2
+    square_V = events.chip.device.v_read_V**2
     counted = []
     for shape, found in zip(events.shapes, events.activity(activity), strict=True):
         rows = 1 if activity == "row_pulses" else min(shape.tile_rows, shape.inputs)
@@ -85,7 +85,7 @@ def _wires(events: Events, activity: str) -> list[Count]:
 
 
 def _conversions(events: Events) -> list[Count]:
-    return events.by_layer(events.activity("adc_conversions"), [2.0 ** (s.adc_bits - 8) for s in events.shapes])
+    return events.by_layer(events.activity("conversions"), [2.0 ** (s.adc_bits - 8) for s in events.shapes])
 
 
 def _pulses(events: Events, row_bits: int) -> list[Count]:
@@ -100,7 +100,7 @@ def _rows(events: Events) -> list[Count]:
 
 def _codes(events: Events) -> list[Count]:
     """A code, and whether it was clipped."""
-    found = events.activity("adc_conversions")
+    found = events.activity("conversions")
     return events.by_layer([each * (s.code_bits + 1) for s, each in zip(events.shapes, found, strict=True)])
 
 
@@ -135,15 +135,15 @@ def _arithmetic(name: str, event: str, count: Callable[[Events], list[Count]]) -
 
 _HOROWITZ = "M. Horowitz, ISSCC 2014"
 _SRAM = (
-    f"{_HOROWITZ}: 10 pJ for 64 bits of an 8 KiB SRAM at 45 nm (32 KiB 20 pJ, 1 MiB 100 pJ, which the root of the size "
-    "follows); low: registers or small latch arrays, an estimate"
+    f"{_HOROWITZ}: 10 pJ for 64 bits of an 8 KiB SRAM at 45 nm (32 KiB 20 pJ, 1 MiB 100 pJ, consistent with the root "
+    f"of the size); low: registers or small latch arrays, an estimate"
 )
 _ADDER = f"{_HOROWITZ}: 0.1 pJ for an addition of 32 bits at 45 nm; range: an estimate for other processes"
 _WAY = (
-    "S. Keckler et al., IEEE Micro 31(5), 2011: 310 pJ for 256 bits over 10 mm at 40 nm, 0.12 pJ a bit and mm, 0.24 if "
-    "it switches; a way of 1 mm is assumed, low: 0.2 mm"
+    "S. Keckler et al., IEEE Micro 31(5), 2011: 310 pJ for 256 bits over 10 mm at 40 nm, 0.12 pJ per bit and mm, 0.24 "
+    "if it switches; a distance of 1 mm is assumed, low: 0.2 mm"
 )
-_WIRE = "an estimate: some 0.2 fF of wire a um, cells 0.5 to 2.5 um apart; times V_read^2"
+_WIRE = "an estimate: about 0.2 fF of wire per um, cells 0.5 to 2.5 um apart; times V_read^2"
 
 PARTS: tuple[Part, ...] = (
     Part(
@@ -153,8 +153,9 @@ PARTS: tuple[Part, ...] = (
         "conductance",
     ),
     Part(
-        "stray current", "wires", "conductance between driven and silent rows, dG / 2^20", "", _stray,
-        "with wires: what the drivers give beyond the charge that reaches the converters, from the solution of the "
+        "stray current", "wires", "conductance between driven and undriven rows, dG / 2^20", "", _stray,
+        "with wires: the energy of the drivers beyond that of the charge that reaches the converters, from the "
+        "solution of the "
         "array (`spikeloom.sim.devices.ir_drop`)",
         "stray",
     ),
@@ -165,18 +166,18 @@ PARTS: tuple[Part, ...] = (
     Part(
         "column wires", "wires", "cells along the column wires of the tiles read", "wire_F_per_cell",
         lambda events: _wires(events, "tile_reads"),
-        "as for row wires, as if columns swung by V_read: an upper end, since converters hold them at 0 V",
+        "as for row wires, as if columns swung by V_read: an upper bound, since converters hold them at 0 V",
     ),
     Part(
-        "sample and hold", "sampling", "columns sampled, two a pair", "sample_J",
-        lambda events: events.by_layer([2 * found for found in events.activity("adc_conversions")]),
+        "sample and hold", "sampling", "columns sampled, two per pair", "sample_J",
+        lambda events: events.by_layer([2 * found for found in events.activity("conversions")]),
         "ISAAC [A. Shafiee et al., ISCA 2016]: 10 uW for 1,024 at 100 ns, 1 fJ each; high: 50 fF at 1 V, an estimate",
     ),
     Part(
         "converters", "adc", "conversions", "adc_J_per_conversion", _conversions,
-        "ISAAC: an 8-bit SAR ADC of 1.28 GS/s at 2 mW, 1.6 pJ; range: 2 to 40 fJ a step of the Walden figure of merit "
-        "[B. Murmann, ADC performance survey]; 2^bits understates converters above some 10 bits",
-        "adc_conversions",
+        "ISAAC: an 8-bit SAR ADC of 1.28 GS/s at 2 mW, 1.6 pJ; range: 2 to 40 fJ per step of the Walden figure of "
+        "merit [B. Murmann, ADC performance survey]; 2^bits underestimates converters above about 10 bits",
+        "conversions",
     ),
     Part(
         "row drivers", "dac", "row pulses of 1-bit drivers", "dac_J_per_pulse", lambda events: _pulses(events, 1),
@@ -215,13 +216,13 @@ PARTS: tuple[Part, ...] = (
 
 LEFT_OUT: tuple[tuple[str, str], ...] = (
     ("leakage", "of transistors and idle cells: no process is assumed"),
-    ("logic between registers", "multiplexers, addresses and state machines, and data that switch in flip-flops; of "
-     "all logic only the adders above are counted"),
+    ("logic between registers", "multiplexers, addresses and state machines, and data that switch in flip-flops; "
+     "the adders above are the only logic that is counted"),
     ("clock tree", "trunk and buffers above the flip-flops"),
     ("references", "of converters and drivers, bias currents, regulators and their losses"),
-    ("amplifiers at the columns", "that hold 0 V, where converters have them apart"),
-    ("programmers and write drivers", "idle during an image; programming has its own table, with the pulses, reads and "
-     "conversions that it takes, and without the programmer's memories and logic"),
+    ("amplifiers at the columns", "that hold columns at 0 V, if they are separate from the converters"),
+    ("programmers and write drivers", "idle during an image; programming has its own table, with its pulses, reads "
+     "and conversions, but without the programmer's memories and logic"),
     ("registers and loading", "writes of settings, biases and thresholds"),
     ("the buses to the host", "AXI interfaces, pads, and the host with its memory"),
 )  # fmt: skip

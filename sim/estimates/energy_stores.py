@@ -1,4 +1,4 @@
-"""The memories of a unit, and how many words of each are read and written for an image.
+"""The memories of the accelerator, and the number of words of each that are read and written per image.
 
 Every memory of the elaborated hardware (`hw.export.structure`) is here or in `NOT_BOOKED`, with its size: the tests
 hold the list to it, so that none can be forgotten.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikeloom.hw.params.plan import CrossbarStage, Pooling
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.estimates.energy_events import Count, Counts, Events, words_inside
+from spikeloom.sim.estimates.stages import kept_by_stages
 
 __all__ = ["NOT_BOOKED", "Store", "counts_of", "stores"]
 
@@ -87,7 +87,7 @@ def _encoder(events: Events) -> list[Store]:
 
 def _neurons(events: Events) -> list[Store]:
     found = []
-    for index, (layer, shape) in enumerate(zip(events.image.layers, events.shapes, strict=True)):
+    for index, (layer, shape) in enumerate(zip(events.chip.layers, events.shapes, strict=True)):
         words, place = events.words(index), f"layer_{index}.neuron_array"
         depth = shape.positions * shape.groups
         lanes = shape.lanes
@@ -104,15 +104,15 @@ def _neurons(events: Events) -> list[Store]:
 
 
 def _maps(events: Events) -> list[Store]:
-    """A word a position: written once a step, read as the windows of all stages go over it."""
+    """A word per position: written once per step, read as the windows of all stages go over it."""
     p = events.parameters
-    plan = p.stages
-    if plan.plain:
+    plan = p.plan
+    if plan.is_dense_chain:
         return []
     found = []
     for number, shape in enumerate(plan.maps[:-1]):
         made_by = plan.stages[number - 1] if number else None
-        banks = made_by.copies if isinstance(made_by, CrossbarStage) else 1
+        banks = made_by.replicas if made_by is not None else 1
         read = sum(
             words_inside(window, shape) for stage in plan.stages for window in stage.windows if window.source == number
         )
@@ -132,13 +132,8 @@ def _maps(events: Events) -> list[Store]:
 
 
 def _pools(events: Events) -> list[Store]:
-    """MAX reads and writes a word's sums for every word of its source, AVERAGE for every window."""
-    found = []
-    for number, stage, made, read in events.pools():
-        source = events.parameters.stages.maps[stage.window.source]
-        largest = stage.kind == Pooling.MAX
-        depth, words = (source.positions, read) if largest else (made.positions, made.positions)
-        width = made.channels * events.pool_bits(stage)
-        place = f"stage {number}"
-        found.append(Store("pooling sums", place, (f"pool_{number}.sums",), (depth,), width, 2 * words * events.steps))
-    return found
+    """Sums of the stages that are no crossbars."""
+    return [
+        Store("pooling sums", f"stage {number}", (kept.path,), (kept.depth,), kept.width, kept.accesses * events.steps)
+        for number, kept in kept_by_stages(events)
+    ]

@@ -1,8 +1,8 @@
-"""Clock cycles of images by the formulas of `hw.npu`, without the Verilog: what its counters say of a row of images.
+"""Clock cycles per image by the formulas of `hw.npu`, without the Verilog, as its counters report them.
 
-Assumed: pixels and results never wait for the host, and the crossbars answer in the cycles of the chip image. Then the
-words of image i come from the cycle after the result of image i - 2 on, since there are two encoders, and with W words
-an image, first word in cycle F_i and result in cycle R_i (0 before the first image):
+Assumed: pixels and results never wait for the host, and the crossbars answer in the cycles of the programmed chip. Then
+the words of image i come from the cycle after the result of image i - 2 on, since there are two encoders, and with W
+words per image, first word in cycle F_i and result in cycle R_i (0 before the first image):
 
     F_i = max(R_(i-2), F_(i-1) + W - 1) + 1        O_i(1) = max(F_i + 2 W + 1, R_(i-1) + 1)
     R_i = E_i(last step) + 1                       cycles = R_i - max(F_i, R_(i-1))
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.cycles import image_cycles
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.estimates.window_activity import steps_of, window_activity
@@ -50,14 +50,14 @@ class Timing:
         return float(self.results[-1]) / len(self.results)
 
 
-def timing(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> Timing:
+def timing(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> Timing:
     """Cycles of images uint8 [images, inputs] that were run one after another, from a result with a trace of spikes."""
     if result.trace is None:
-        raise SpikeLoomError('The result has no trace, which says what vectors were silent: run with trace="spikes"')
+        raise SpikeLoomError('The result has no trace, which shows the all-zero vectors: run with trace="spikes"')
     if len(pixels) != len(result):
         raise SpikeLoomError(f"There are {len(pixels)} images, but {len(result)} results")
-    words = image.parameters.pixel_words
-    spans = _spans(image, pixels, result) if image.parameters.stages.plain else _map_spans(image, pixels, result)
+    words = chip.parameters.pixel_words
+    spans = _spans(chip, pixels, result) if chip.parameters.plan.is_dense_chain else _map_spans(chip, pixels, result)
     cycles, results = np.empty(len(pixels), np.int64), np.empty(len(pixels), np.int64)
     first, before, before_that = -words, 0, -1
     for index, span in enumerate(spans.tolist()):
@@ -69,19 +69,19 @@ def timing(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> Timin
     return Timing(cycles, results)
 
 
-def _map_spans(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:
+def _map_spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:
     """`_spans` of a unit with maps."""
-    active = window_activity(image, pixels, result)
-    steps = [steps_of(image, active, number, taken) for number, taken in enumerate(result.steps.tolist())]
-    return np.array([image_cycles(image.parameters, taken, 0) for taken in steps])
+    active = window_activity(chip, pixels, result)
+    steps = [steps_of(chip, active, number, taken) for number, taken in enumerate(result.steps.tolist())]
+    return np.array([image_cycles(chip.parameters, taken, 0) for taken in steps])
 
 
-def _spans(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:
+def _spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:
     """Cycles from the first offer of an image's vector to its result, int64 [images]."""
-    p, trace = image.parameters, result.trace
+    p, trace = chip.parameters, result.trace
     assert trace is not None
-    encoder = encoder_of(image, pixels, result.ids)
-    drive, conversion = image.read_cycles, image.adc_cycles
+    encoder = encoder_of(chip, pixels, result.ids)
+    drive, conversion = chip.read_cycles, chip.adc_cycles
     offered, end = np.zeros(len(pixels), np.int64), np.zeros(len(pixels), np.int64)
     for step in range(1, int(result.steps.max(initial=0)) + 1):
         live = np.flatnonzero(result.steps >= step)
@@ -89,7 +89,7 @@ def _spans(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> NDArr
         seen, again = offered[live], np.zeros(len(live), np.int64)
         for index, shape in enumerate(p.layers):
             last = index == len(p.layers) - 1
-            if last and (step - 1) // p.phases < image.skip:
+            if last and (step - 1) // p.phases < chip.skip:
                 break
             long, group = np.where(driven, drive, 0), np.where(driven, conversion, 1)
             if index == 0:

@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.cycles import Macro, StepCycles, step_cycles
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import MapShape, PoolStage, Window
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
-from spikeloom.sim.crossbar.windows import map_of_copies, map_of_pixels
+from spikeloom.sim.crossbar.windows import map_of_pixels, map_of_replicas
 from spikeloom.sim.reference.encoder import encoder_of
-from spikeloom.sim.reference.pooling import pool_of
+from spikeloom.sim.reference.stages import StageRuns
 
 __all__ = ["macro_of", "steps_of", "window_activity"]
 
 
-def macro_of(image: ChipImage) -> Macro:
+def macro_of(chip: ProgrammedChip) -> Macro:
     """The cycles that a chip's crossbars take."""
-    return Macro(image.read_cycles, image.adc_cycles)
+    return Macro(chip.read_cycles, chip.adc_cycles)
 
 
 def steps_of(
-    image: ChipImage,
+    chip: ProgrammedChip,
     active: Sequence[NDArray[np.bool_]],
     number: int,
     steps: int,
@@ -35,23 +35,23 @@ def steps_of(
 ) -> list[StepCycles]:
     """Cycles of the `steps` steps of image `number` of a run, whose windows are `active`, see `window_activity`.
 
-    parameters : of a unit that differs in its copies; the chip's if not given
+    parameters : of a unit that differs in its replicas; the chip's if not given
     """
-    parameters = image.parameters if parameters is None else parameters
-    crossbars = parameters.stages.crossbars
+    parameters = chip.parameters if parameters is None else parameters
+    crossbars = parameters.plan.crossbar_stages
     found = []
     for step in range(steps):
         layers = [
-            windows[number, step, copy :: stage.copies].tolist()
+            windows[number, step, replica :: stage.replicas].tolist()
             for windows, (_, stage) in zip(active, crossbars, strict=True)
-            for copy in range(stage.copies)
+            for replica in range(stage.replicas)
         ]
-        skipped = step // parameters.phases < image.skip
-        found.append(step_cycles(parameters, layers, macro_of(image), skipped=skipped))
+        skipped = step // parameters.phases < chip.skip
+        found.append(step_cycles(parameters, layers, macro_of(chip), skipped=skipped))
     return found
 
 
-def window_activity(image: ChipImage, pixels: NDArray[np.uint8], result: Result) -> tuple[NDArray[np.bool_], ...]:
+def window_activity(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> tuple[NDArray[np.bool_], ...]:
     """Windows that drive a row, of every crossbar stage: bool [images, steps, positions of the stage].
 
     Parameters
@@ -63,30 +63,27 @@ def window_activity(image: ChipImage, pixels: NDArray[np.uint8], result: Result)
     """
     trace = result.trace
     if trace is None:
-        raise SpikeLoomError('Windows that had spikes are known of a traced result only (trace="spikes")')
-    plan, phases = image.parameters.stages, image.parameters.phases
+        raise SpikeLoomError('Windows with spikes are known only for a traced result (trace="spikes")')
+    plan, phases = chip.parameters.plan, chip.parameters.phases
     count, steps = len(pixels), int(result.steps.max())
-    encoder = encoder_of(image, pixels, result.ids)
-    pools = {
-        number: pool_of(stage, plan.maps[stage.window.source], count)
-        for number, stage in enumerate(plan.stages)
-        if isinstance(stage, PoolStage)
-    }
+    encoder = encoder_of(chip, pixels, result.ids)
+    units = StageRuns(plan, count)
     spikes = [trace.unpacked(layer).astype(np.uint8) for layer in range(len(trace.outputs))]
     found = {
-        number: np.zeros((count, steps, plan.maps[number + 1].positions), np.bool_) for number, _ in plan.crossbars
+        number: np.zeros((count, steps, plan.maps[number + 1].positions), np.bool_)
+        for number, _ in plan.crossbar_stages
     }
     for step in range(steps):
         live = np.flatnonzero(result.steps > step)
-        maps = [map_of_pixels(encoder.step(live, step + 1), plan.image)]
+        maps = [map_of_pixels(encoder.step(live, step + 1), plan.input)]
         for number, stage in enumerate(plan.stages):
-            if isinstance(stage, PoolStage):
-                maps.append(pools[number].step(maps[stage.window.source], live, phases - 1 - step % phases))
+            if number in units:
+                maps.append(units.step(number, maps, live, phases - 1 - step % phases))
                 continue
             for window in stage.windows:
                 found[number][live, step] |= _active(maps[window.source], plan.maps[window.source], window)
             parts = [spikes[layer][live, step] for layer in stage.layers]
-            maps.append(map_of_copies(parts, plan.channels[stage.layer]))
+            maps.append(map_of_replicas(parts, plan.maps[number + 1].channels))
     return tuple(found.values())
 
 

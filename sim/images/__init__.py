@@ -1,1 +1,1 @@
-"""Images: their shapes, their brightness, and the check behind every method that takes them."""
+"""Images: shapes, brightness, and the check used by every method that takes images."""

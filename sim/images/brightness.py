@@ -1,4 +1,4 @@
-"""Images that are legal and surely a slip: nearly black, all alike, or unlike those that the chip was calibrated with.
+"""Images that are valid but almost certainly a mistake: nearly black, all alike, or unlike the calibration images.
 
 The bounds rest on all 151,797 images of digits, MNIST, Fashion-MNIST and the first batch of CIFAR-10: the largest pixel
 of the darkest one is 111 of 255. A single image may be dark, a set of them is not.
@@ -129,7 +129,7 @@ def _dark(count: int, top: int, largest: float, floating: bool, what: str) -> st
     scale = "floating-point images reach 1" if floating else "uint8 images reach 255"
     text = f"the largest pixel of {count} is {largest:.3g}, and {scale}"
     if top == 0 and not largest:
-        return f"{what} are black: every pixel of {count} is 0; give images that show something"
+        return f"{what} are black: every pixel of {count} is 0; give images with content"
     if not floating:
         remedy = f"multiply by 255 / {top}, or give images / {top} in floating point"
     elif top == 1 and abs(255.0 * largest - 1.0) < 0.02:

@@ -1,4 +1,4 @@
-"""The shape of images: whether it is the chip's, and how to get there if it is not.
+"""The shape of images: whether it is the chip's, and the remedy if it is not.
 
 Axes of length 1 change neither order nor number of the pixels, so that [n, 28, 28], [n, 1, 28, 28] and [n, 28, 28, 1]
 are the same images. Flat images, [n, pixels], are taken in the order of the chip's shape.
@@ -30,7 +30,7 @@ def image_shape(parameters: NpuParameters, calibrated: Sequence[int] = ()) -> Sh
 
     calibrated : shape of the calibration images, where it is known: a chip of dense layers takes images of that shape
     """
-    image = parameters.stages.image
+    image = parameters.plan.input
     mapped = (image.channels, image.height, image.width) if image.positions > 1 else (image.size,)
     known = tuple(calibrated)
     return known if math.prod(known) == image.size and len(_long(known)) > 1 else mapped
@@ -50,7 +50,7 @@ def check_shape(given: Sequence[int], shape: Sequence[int], what: str = "Images"
     if len(_long(shape)) > 1:
         wanted = f"[images, {', '.join(map(str, shape))}], or flat [images, {size}]"
     else:
-        wanted = f"[images, {size}] or as many pixels an image"
+        wanted = f"[images, {size}] or as many pixels per image"
     remedy = _remedy(given, shape)
     raise SpikeLoomError(f"{what} must have shape {wanted}, not {given}{': ' if remedy else ''}{remedy}")
 

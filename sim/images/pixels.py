@@ -1,4 +1,4 @@
-"""Images of users as pixels, with the one check behind every function that takes images; pixels as words of frames."""
+"""User images as pixels, with the check used by every function that takes images; pixels as words of frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.slips import warn
 from spikeloom.sim.images.brightness import CalibrationFacts, doubt
 from spikeloom.sim.images.layout import check_shape, image_shape
@@ -40,7 +40,7 @@ def check_images(images: Any, shape: int | Sequence[int], what: str = "Images") 
 
 def take_images(
     images: Any,
-    chip: ChipImage | int | Sequence[int],
+    chip: ProgrammedChip | int | Sequence[int],
     facts: CalibrationFacts | None = None,
     what: str = "Images",
     single: bool = False,
@@ -53,7 +53,7 @@ def take_images(
     chip : that the images are for, or the shape of an image
     facts : what the chip's calibration images looked like, if that is known
     """
-    if isinstance(chip, ChipImage):
+    if isinstance(chip, ProgrammedChip):
         chip = image_shape(chip.parameters, () if facts is None else facts.shape)
     pixels, largest, floating = _taken(images, chip, what)
     sentence = doubt(pixels, largest, floating, facts, what, single)
@@ -123,15 +123,14 @@ def _as_kind(array: NDArray[Any]) -> str:
 
 
 _NORMALISED = (
-    "they seem to be normalised, so give them as they were before, and put mean and deviation into the model's first "
-    "layer"
+    "they seem to be normalised: give the original pixels, and fold mean and deviation into the model's first layer"
 )
 
 
 def _in_range(pixels: NDArray[Any]) -> str:
     """How values outside 0 .. 1 come into it."""
     if not np.isfinite(pixels).all():
-        return "replace what is NaN or infinite"
+        return "replace values that are NaN or infinite"
     low, high = float(pixels.min()), float(pixels.max())
     if low < 0.0:
         return "use .clip(0, 1)" if low > -1e-3 and high < 1.001 else _NORMALISED

@@ -1,1 +1,1 @@
-"""How long a chip works: search for its end of life, refresh."""
+"""Lifetime of a chip: search for its end of life, refresh."""

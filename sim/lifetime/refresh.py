@@ -1,4 +1,4 @@
-"""Refreshing a chip whose cells drift: how many images at most until they must be programmed anew, and what that costs.
+"""Refreshing a chip with drifting cells: the longest interval between programmings, and its cost.
 
 An interval of N images keeps the accuracy if it is not under the threshold N images after a programming, when the
 cells are worst. Programming without an error gives the same cells each time, so that one lifetime says it. Programming
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.arguments import check_fraction, check_progress, check_whole
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import build_arrays
-from spikeloom.sim.lifetime.search import LIMIT, Lifetime, Point, held, lifetime
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.lifetime.search import LIMIT, Lifetime, Point, frozen, lifetime
+from spikeloom.sim.programming.write_verify import program_chip
 
 __all__ = ["ProgrammingCost", "Refresh", "programming_cost", "refresh_interval"]
 
@@ -54,32 +54,32 @@ class Refresh:
 
     __repr__ = short_repr
 
-    def time_share(self, seconds_an_image: float) -> float | None:
+    def time_share(self, seconds_per_image: float) -> float | None:
         """Share of its time, 0 .. 1, that the chip is programmed instead of at work; None where it is not known."""
         if self.cost is None or not self.interval:
             return None
-        return self.cost.time_s / (self.cost.time_s + self.interval * seconds_an_image)
+        return self.cost.time_s / (self.cost.time_s + self.interval * seconds_per_image)
 
-    def energy_an_image_J(self) -> dict[str, float] | None:
+    def energy_per_image_J(self) -> dict[str, float] | None:
         """Joules of programming, an image: low, typical and high; None where they are not known."""
         if self.cost is None or not self.interval:
             return None
         return {end: joules / self.interval for end, joules in self.cost.energy_J.items()}
 
 
-def programming_cost(image: ChipImage) -> ProgrammingCost | None:
+def programming_cost(chip: ProgrammedChip) -> ProgrammingCost | None:
     """Time and energy of programming fresh cells; None with method "direct", whose pulses are not modelled.
 
     Cells that have drifted are nearer to their levels than fresh ones, and should need less.
     """
-    if image.programming.method != "verify":
+    if chip.programming.method != "write-verify":
         return None
-    programming = program_image(image)
-    return ProgrammingCost(programming.cycles / image.clock_Hz, programming.energy_J["total"])
+    programming = program_chip(chip)
+    return ProgrammingCost(programming.cycles / chip.clock_Hz, programming.energy_J["total"])
 
 
 def refresh_interval(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: Any,
     labels: Any,
     threshold: float = 0.85,
@@ -102,11 +102,11 @@ def refresh_interval(
     check_progress(progress)
     check_fraction("threshold", threshold)
     check_whole("programmings", programmings)
-    if programmings > 1 and image.device.program_sigma == 0.0:
+    if programmings > 1 and chip.device.program_sigma == 0.0:
         raise SpikeLoomError(
             f"programmings must be 1 without program_sigma, where all are the same, not {programmings!r}"
         )
-    arrays = build_arrays(held(image)) if image.device.drifts else None
+    arrays = build_arrays(frozen(chip)) if chip.device.drifts else None
     found: list[Lifetime] = []
     interval: int | None = None
     for number in range(1, programmings + 1):
@@ -117,10 +117,10 @@ def refresh_interval(
         tell = None if progress is None else functools.partial(progress, number)
         found.append(
             lifetime(
-                image, images, labels, threshold, first=first, tolerance=tolerance, limit=most, progress=tell,
+                chip, images, labels, threshold, first=first, tolerance=tolerance, limit=most, progress=tell,
                 programmings=number, arrays=arrays,
             )
         )  # fmt: skip
         if found[-1].images is not None:
             interval = found[-1].last_good or 0
-    return Refresh(threshold, interval, tuple(found), programming_cost(image))
+    return Refresh(threshold, interval, tuple(found), programming_cost(chip))

@@ -1,4 +1,4 @@
-"""Images that a chip whose cells drift classifies before its accuracy falls under a threshold.
+"""Number of images that a chip with drifting cells classifies before its accuracy falls below a threshold.
 
 Accuracy after N images is that of a set of test images on the chip as it is then, its cells held where they are. There
 are two ways to N:
@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.cell_kinds import CELLS
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.arguments import check_fraction, check_labels, check_progress, check_whole
 from spikeloom.sim.common.short_repr import short_repr
@@ -33,7 +33,7 @@ from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
 from spikeloom.sim.images.pixels import take_images
 from spikeloom.sim.reference.run import run_reference
 
-__all__ = ["LIMIT", "Lifetime", "Point", "held", "lifetime", "run_held", "stream_lifetime"]
+__all__ = ["LIMIT", "Lifetime", "Point", "frozen", "lifetime", "run_frozen", "stream_lifetime"]
 
 Progress = Callable[["Point"], None]
 
@@ -89,15 +89,15 @@ class Lifetime:
         return next((point for point in self.points if point.images == self.images), None)
 
 
-def held(image: ChipImage) -> ChipImage:
+def frozen(chip: ProgrammedChip) -> ProgrammedChip:
     """The same chip with drift only at the end of a run, and without refreshes: its images leave the conductances
     alone.
     """
-    return image.with_device(image.device.model_copy(update={"drift_every": _NEVER, "refresh_every": 0}))
+    return chip.with_device(chip.device.model_copy(update={"drift_every": _NEVER, "refresh_every": 0}))
 
 
-def run_held(
-    image: ChipImage,
+def run_frozen(
+    chip: ProgrammedChip,
     images: Any,
     row_pulses: Sequence[NDArray[np.int64]],
     arrays: tuple[CrossbarArray, ...] | None = None,
@@ -105,12 +105,12 @@ def run_held(
 ) -> Result:
     """Run images on cells that stay where `row_pulses` since programming, int64 [inputs] of every layer, took them.
 
-    `arrays` are those of `held(image)`; `programmings` says how often the cells have been programmed. The result's
+    `arrays` are those of `frozen(chip)`; `programmings` says how often the cells have been programmed. The result's
     `drift` counts the images' own pulses on top.
     """
     counts = tuple(np.asarray(pulses) for pulses in row_pulses)
     return run_reference(
-        held(image), images, arrays=arrays, drift=DriftState(0, counts, counts, programmings=programmings)
+        frozen(chip), images, arrays=arrays, drift=DriftSnapshot(0, counts, counts, programmings=programmings)
     )
 
 
@@ -119,39 +119,39 @@ class _Search:
 
     def __init__(
         self,
-        image: ChipImage,
+        chip: ProgrammedChip,
         images: Any,
         labels: Any,
         threshold: float,
         progress: Progress | None,
         arrays: tuple[CrossbarArray, ...] | None,
     ) -> None:
-        if not image.device.drifts:
+        if not chip.device.drifts:
             raise SpikeLoomError(
                 f"A lifetime needs cells that drift, [device] cell {CELLS.drifting()}; this chip's [device] cell is "
-                f"'{image.device.cell}'"
+                f"'{chip.device.cell}'"
             )
         check_fraction("threshold", threshold)
         check_progress(progress)
-        self.image = image
-        self.pixels = take_images(images, image)
-        self._labels = check_labels(labels, len(self.pixels), image.parameters.classes)
+        self.chip = chip
+        self.pixels = take_images(images, chip)
+        self._labels = check_labels(labels, len(self.pixels), chip.parameters.classes)
         self._threshold = threshold
         self._progress = progress
-        self._arrays = build_arrays(held(image)) if arrays is None else arrays
+        self._arrays = build_arrays(frozen(chip)) if arrays is None else arrays
         self.points: list[Point] = []
 
-    def fresh(self, programmings: int = 1) -> DriftState:
+    def fresh(self, programmings: int = 1) -> DriftSnapshot:
         """Cells that have just been programmed so many times."""
         self._arrays = tuple(array.copy() for array in self._arrays)
         for array in self._arrays:
             array.program(programmings - 1)
-        zeros = tuple(np.zeros(shape.inputs, np.int64) for shape in self.image.parameters.layers)
-        return DriftState(0, zeros, zeros, programmings=programmings)
+        zeros = tuple(np.zeros(shape.inputs, np.int64) for shape in self.chip.parameters.layers)
+        return DriftSnapshot(0, zeros, zeros, programmings=programmings)
 
-    def good(self, images: int, drift: DriftState) -> tuple[bool, list[NDArray[np.int64]]]:
+    def good(self, images: int, drift: DriftSnapshot) -> tuple[bool, list[NDArray[np.int64]]]:
         """Work out a point: whether its accuracy is not under the threshold, and the row pulses of the test images."""
-        result = run_held(self.image, self.pixels, drift.row_pulses, self._arrays, drift.programmings)
+        result = run_frozen(self.chip, self.pixels, drift.row_pulses, self._arrays, drift.programmings)
         pulses, reads = (np.concatenate(counts) for counts in (drift.row_pulses, drift.total_pulses))
         point = Point(
             images,
@@ -174,7 +174,7 @@ class _Search:
 
 
 def lifetime(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: Any,
     labels: Any,
     threshold: float = 0.85,
@@ -191,19 +191,19 @@ def lifetime(
 
     Parameters
     ----------
-    image : the chip; its cells drift, `drift_every` and `refresh_every` have no meaning here
+    chip : the chip; its cells drift, `drift_every` and `refresh_every` have no meaning here
     images, labels : test images (see `sim.images.pixels.take_images`) and their classes, integers [images]
     threshold : accuracy, 0 .. 1
     first, growth : points are worked out after `first` images, then `growth` times as many, and so on
     tolerance : the end is known when the last good and the first bad point are this share apart, or one image
-    limit : images at which the search gives up, at most 10^12
+    limit : largest number of images to search, at most 10^12
     progress : told every point as it is worked out
     programmings : how often the cells have been programmed when it begins; each time leaves an error of its own
-    arrays : crossbars of `held(image)`, if they are there already
+    arrays : crossbars of `frozen(chip)`, if they are there already
 
     Raises `ValueError` for arguments out of range and cells that do not drift.
     """
-    search = _Search(image, images, labels, threshold, progress, arrays)
+    search = _Search(chip, images, labels, threshold, progress, arrays)
     for name, value in (("first", first), ("limit", limit), ("programmings", programmings)):
         check_whole(name, value)
     if not 1 <= first <= limit <= LIMIT:
@@ -212,7 +212,7 @@ def lifetime(
         raise SpikeLoomError(f"growth must be above 1 and tolerance in 0 .. 1, not {growth!r} and {tolerance!r}")
     count = len(search.pixels)
 
-    def later(now: DriftState, own: list[NDArray[np.int64]], more: int) -> DriftState:
+    def later(now: DriftSnapshot, own: list[NDArray[np.int64]], more: int) -> DriftSnapshot:
         """The cells `more` images later; whole numbers of pulses, rounded down, without an overflow."""
         pulses = tuple(
             before + rate // count * more + rate % count * more // count
@@ -243,7 +243,7 @@ def lifetime(
 
 
 def stream_lifetime(
-    image: ChipImage,
+    chip: ProgrammedChip,
     stream: Any,
     images: Any,
     labels: Any,
@@ -257,7 +257,7 @@ def stream_lifetime(
 
     Parameters
     ----------
-    image : the chip; its cells drift, and are programmed anew as its `refresh_every` says
+    chip : the chip; its cells drift, and are programmed anew as its `refresh_every` says
     stream : images that are classified one after another, from the first again after the last; image i of the stream
         has number i
     images, labels, threshold, progress : as for `lifetime`
@@ -266,11 +266,11 @@ def stream_lifetime(
 
     Raises `ValueError` for arguments out of range and cells that do not drift.
     """
-    search = _Search(image, images, labels, threshold, progress, None)
+    search = _Search(chip, images, labels, threshold, progress, None)
     for name, value in (("every", every), ("limit", limit)):
         check_whole(name, value)
-    pixels = take_images(stream, image, what="Images of the stream")
-    arrays = build_arrays(image)
+    pixels = take_images(stream, chip, what="Images of the stream")
+    arrays = build_arrays(chip)
     drift = search.fresh()
     last_good = None
     while True:
@@ -281,6 +281,6 @@ def stream_lifetime(
         if drift.images >= limit:
             return search.found(None, last_good)
         places = np.arange(drift.images, min(drift.images + every, limit))
-        after = run_reference(image, pixels[places % len(pixels)], ids=places, arrays=arrays, drift=drift).drift
+        after = run_reference(chip, pixels[places % len(pixels)], ids=places, arrays=arrays, drift=drift).drift
         assert after is not None
         drift = replace(after, cells_S=None)

@@ -1,11 +1,11 @@
-"""Memristor cells that answer programming pulses and verify reads: one compiled function for each.
+"""Response of memristor cells to programming pulses and verify reads: one compiled function for each.
 
 A cell has a conductance G that an up pulse raises and a down pulse lowers; nothing sets it at once. Of a linear cell:
 
     up    G <- min(G_max, G + a dG pulse_up   (1 - soft_bounds x)       D P)     x = (G - G_min) / (G_max - G_min)
     down  G <- max(G_min, G - a dG pulse_down (1 - soft_bounds (1 - x)) D P)
-    D = max(0, 1 + device_sigma Nd), one Nd a cell for life        P = max(0, 1 + pulse_sigma N), one N a pulse
-    verify read: code = clip(rint((G (1 + read_sigma N) - G_min) / dG * 8), 0, 1023), one N a read
+    D = max(0, 1 + device_sigma Nd), one Nd per cell for life        P = max(0, 1 + pulse_sigma N), one N per pulse
+    verify read: code = clip(rint((G (1 + read_sigma N) - G_min) / dG * 8), 0, 1023), one N per read
 
 with amplitude a in levels (a whole number of eighths). A driven cell gets the voltage that its write driver has for
 the code of its last verify read and the step asked for, and D P is a factor on the pulse's time
@@ -21,13 +21,14 @@ cells, or none, and its cells go by `_moved`: kinds decide outside of these func
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.units import CODE, CURRENT_BITS, TOP_CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL, CURRENT_BITS, MAX_VERIFY_CODE
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_numbers import normal_table, philox4x32
 from spikeloom.sim.common.random_words import Purpose, key
@@ -36,15 +37,89 @@ from spikeloom.sim.devices.conductance import Cells
 from spikeloom.sim.devices.effects import StuckCells
 from spikeloom.sim.devices.tantalum.write_driver import WriteDriver, pulsed
 
-__all__ = ["CELL_FIELDS", "CellModel", "CellState", "program_rows"]
+__all__ = ["CELL_FIELDS", "CellModel", "CellState", "WriteRule", "Written", "program_rows"]
 
 _PURPOSES = (Purpose.DEVICE, Purpose.STUCK, Purpose.PULSE, Purpose.VERIFY)
 _DEVICE, _STUCK, _PULSE, _VERIFY = range(4)
-_G_MIN, _G_MAX, _STEP, _UP, _DOWN, _SOFT, _DEVICE_SIGMA, _PULSE_SIGMA, _READ_SIGMA, _STUCK_SHARE = range(10)
 
-_CODES = float(CODE)
+_CODES = float(CODES_PER_LEVEL)
 _LOAD = 2.0**CURRENT_BITS
 _MASK = np.uint64(0xFFFFFFFF)
+
+
+class CellConstants(NamedTuple):
+    """What all cells of a layer have in common, as the compiled functions take it.
+
+    g_min, g_max, step : conductances of level 0 and of the top level, and of a level, siemens
+    up, down, soft_bounds : of linear cells, see above
+    device_sigma, pulse_sigma, read_sigma, stuck_share : the effects; 0 switches one off
+    keys : uint64 [purposes, 2], keys of the random draws
+    table : float32 [65536], normal quantiles
+    """
+
+    g_min: float
+    g_max: float
+    step: float
+    up: float
+    down: float
+    soft_bounds: float
+    device_sigma: float
+    pulse_sigma: float
+    read_sigma: float
+    stuck_share: float
+    keys: NDArray[np.uint64]
+    table: NDArray[np.float32]
+
+
+class CellArrays(NamedTuple):
+    """The arrays of a `CellState`."""
+
+    g_S: NDArray[np.float64]
+    pulses: NDArray[np.int64]
+    reads: NDArray[np.int64]
+    load: NDArray[np.int64]
+    read_load: NDArray[np.int64]
+    seen: NDArray[np.uint16]
+
+
+class Operation(NamedTuple):
+    """One operation of the programming port, see `CellModel.operate`."""
+
+    pulse: bool
+    row: int
+    column: int
+    side: int
+    tile_rows: int
+    tiles: NDArray[np.bool_]
+    up: NDArray[np.bool_]
+    amplitudes: NDArray[np.int64]
+
+
+class WriteRule(NamedTuple):
+    """When a cell is done, and how it is written: codes that it may be off, most pulses, amplitudes in eighths."""
+
+    window: int
+    tries: int
+    smallest: int
+    largest: int
+
+
+class Written(NamedTuple):
+    """What programming leaves of every cell: code uint16, pulses of the pass uint8, whether it failed bool."""
+
+    codes: NDArray[np.uint16]
+    given: NDArray[np.uint8]
+    failed: NDArray[np.bool_]
+
+
+class _Cell(NamedTuple):
+    """A cell's place, whether it is stuck, and D."""
+
+    row: int
+    column: int
+    side: int
+    stuck: bool
+    spread: float
 
 
 @kernel(inline="always")
@@ -67,43 +142,51 @@ def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-unty
 
 
 @kernel()
-def _stuck(row, column, side, keys, device):  # type: ignore[no-untyped-def]
+def _stuck(row, column, side, device):  # type: ignore[no-untyped-def]
     """Whether the cell is one that `sim.devices.effects.StuckCells` holds."""
-    if device[_STUCK_SHARE] == 0.0:
+    if device.stuck_share == 0.0:
         return False
-    word = _word(row, column >> 2, side, 0, keys, _STUCK, column & 3)
-    return np.float64(word) * 2.0**-32 < device[_STUCK_SHARE]
+    word = _word(row, column >> 2, side, 0, device.keys, _STUCK, column & 3)
+    return np.float64(word) * 2.0**-32 < device.stuck_share
 
 
 @kernel()
-def _spread(row, column, side, keys, device, table):  # type: ignore[no-untyped-def]
+def _spread(row, column, side, device):  # type: ignore[no-untyped-def]
     """D, the factor on every step of the cell."""
-    if device[_DEVICE_SIGMA] == 0.0:
+    if device.device_sigma == 0.0:
         return 1.0
-    return max(0.0, 1.0 + device[_DEVICE_SIGMA] * _normal(row, column, side, 0, keys, _DEVICE, table))
+    return max(0.0, 1.0 + device.device_sigma * _normal(row, column, side, 0, device.keys, _DEVICE, device.table))
+
+
+@kernel()
+def _cell_at(row, column, side, device):  # type: ignore[no-untyped-def]
+    """The `_Cell` at a place."""
+    return _Cell(row, column, side, _stuck(row, column, side, device), _spread(row, column, side, device))
 
 
 @kernel()
 def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
     """The conductance after a pulse of `amplitude` eighths of a level, with the draws' factor D P."""
-    x = (g - device[_G_MIN]) / (device[_G_MAX] - device[_G_MIN])
-    step = amplitude / _CODES * device[_STEP] * factor
+    x = (g - device.g_min) / (device.g_max - device.g_min)
+    step = amplitude / _CODES * device.step * factor
     if up:
-        return min(device[_G_MAX], g + step * device[_UP] * (1.0 - device[_SOFT] * x))
-    return max(device[_G_MIN], g - step * device[_DOWN] * (1.0 - device[_SOFT] * (1.0 - x)))
+        return min(device.g_max, g + step * device.up * (1.0 - device.soft_bounds * x))
+    return max(device.g_min, g - step * device.down * (1.0 - device.soft_bounds * (1.0 - x)))
 
 
 @kernel()
 def _load(g, device):  # type: ignore[no-untyped-def]
-    return np.int64(np.rint(g / device[_STEP] * _LOAD))
+    return np.int64(np.rint(g / device.step * _LOAD))
 
 
 @kernel()
-def _pulse(g, code, up, amplitude, stuck, spread, row, column, side, k, keys, device, table, driver):  # type: ignore[no-untyped-def]
+def _pulse(g, code, up, amplitude, cell, k, device, driver):  # type: ignore[no-untyped-def]
     """The conductance after the k-th pulse of a cell whose last verify read gave `code`, and the pulse's load."""
+    row, column, side, stuck, spread = cell
     factor = 0.0 if stuck else spread
-    if device[_PULSE_SIGMA] > 0.0 and not stuck:
-        factor *= max(0.0, 1.0 + device[_PULSE_SIGMA] * _normal(row, column, side, k, keys, _PULSE, table))
+    if device.pulse_sigma > 0.0 and not stuck:
+        normal = _normal(row, column, side, k, device.keys, _PULSE, device.table)
+        factor *= max(0.0, 1.0 + device.pulse_sigma * normal)
     if driver is None:  # known when this is compiled: once for cells with a driver, once for cells without
         load = _load(g, device)
         return (g if stuck else _moved(g, up, amplitude, factor, device)), load
@@ -111,22 +194,25 @@ def _pulse(g, code, up, amplitude, stuck, spread, row, column, side, k, keys, de
 
 
 @kernel()
-def _verify(g, row, column, side, k, keys, device, table):  # type: ignore[no-untyped-def]
-    """Code of the k-th verify read of a cell, 0 .. TOP_CODE."""
-    if device[_READ_SIGMA] > 0.0:
-        g = g * (1.0 + device[_READ_SIGMA] * _normal(row, column, side, k, keys, _VERIFY, table))
-    return np.int64(min(max(np.rint((g - device[_G_MIN]) / device[_STEP] * _CODES), 0.0), float(TOP_CODE)))
+def _verify(g, cell, k, device):  # type: ignore[no-untyped-def]
+    """Code of the k-th verify read of a cell, 0 .. MAX_VERIFY_CODE."""
+    if device.read_sigma > 0.0:
+        normal = _normal(cell.row, cell.column, cell.side, k, device.keys, _VERIFY, device.table)
+        g = g * (1.0 + device.read_sigma * normal)
+    return np.int64(min(max(np.rint((g - device.g_min) / device.step * _CODES), 0.0), float(MAX_VERIFY_CODE)))
 
 
 @kernel()
-def operate_tiles(  # type: ignore[no-untyped-def]
-    pulse, row, column, side, tile_rows, tiles, up, amplitudes, keys, device, table, driver,
-    g_S, pulses, reads, load, read_load, seen, codes,
-):  # fmt: skip
+def operate_tiles(operation, constants, driver, cells, codes):  # type: ignore[no-untyped-def]
     """One operation of the programming port: the cell at `row` of each row tile of `tiles`, in place.
 
-    tiles, up : bool [row tiles]; amplitudes : int64 [row tiles]; codes : int64 [row tiles], written, 0 where not read
+    operation, constants, cells : an `Operation`, a `CellConstants`, a `CellArrays`
+    driver : a `WriteDriver`, or None
+    codes : int64 [row tiles], written, 0 where not read
     """
+    pulse, row, column, side, tile_rows, tiles, up, amplitudes = operation
+    device = CellConstants(*constants)
+    g_S, pulses, reads, load, read_load, seen = cells
     for tile in range(tiles.shape[0]):
         codes[tile] = 0
         j = tile * tile_rows + row
@@ -134,53 +220,51 @@ def operate_tiles(  # type: ignore[no-untyped-def]
             continue
         g = g_S[side, j, column]
         if pulse:
-            stuck = _stuck(j, column, side, keys, device)
-            spread = _spread(j, column, side, keys, device, table)
+            cell, k = _cell_at(j, column, side, device), pulses[side, j, column]
             g_S[side, j, column], booked = _pulse(
-                g, seen[side, j, column], up[tile], amplitudes[tile], stuck, spread, j, column, side,
-                pulses[side, j, column], keys, device, table, driver,
-            )  # fmt: skip
+                g, seen[side, j, column], up[tile], amplitudes[tile], cell, k, device, driver
+            )
             load[side, j, column] += booked
             pulses[side, j, column] += 1
         else:
             read_load[side, j, column] += _load(g, device)
-            codes[tile] = _verify(g, j, column, side, reads[side, j, column], keys, device, table)
+            cell = _Cell(j, column, side, False, 1.0)  # reads are not changed by what pulses do
+            codes[tile] = _verify(g, cell, reads[side, j, column], device)
             seen[side, j, column] = codes[tile]
             reads[side, j, column] += 1
 
 
 @kernel(nogil=True)
-def program_rows(  # type: ignore[no-untyped-def]
-    start, stop, targets, mask, window, tries, smallest, largest, keys, device, table, driver,
-    g_S, pulses, reads, load, read_load, seen, codes, given, failed,
-):  # fmt: skip
-    """Program and verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
+def program_rows(start, stop, targets, mask, rule, constants, driver, cells, written):  # type: ignore[no-untyped-def]
+    """Write-verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
 
-    targets : uint16; codes (uint16), given (uint8, pulses of the pass) and failed (bool) are written; all arrays are
-    [2, inputs, outputs]
+    targets : uint16; mask : bool; all arrays are [2, inputs, outputs]
+    rule, constants, cells, written : a `WriteRule`, a `CellConstants`, a `CellArrays`, a `Written`
+    driver : a `WriteDriver`, or None
     """
+    window, tries, smallest, largest = rule
+    device = CellConstants(*constants)
+    g_S, pulses, reads, load, read_load, seen = cells
+    codes, given, failed = written
     for side in range(2):
         for j in range(start, stop):
             for column in range(g_S.shape[2]):
                 if not mask[side, j, column]:
                     continue
                 g = g_S[side, j, column]
-                stuck = _stuck(j, column, side, keys, device)
-                spread = _spread(j, column, side, keys, device, table)
+                cell = _cell_at(j, column, side, device)
                 target = np.int64(targets[side, j, column])
                 count = 0
                 while True:
                     read_load[side, j, column] += _load(g, device)
-                    code = _verify(g, j, column, side, reads[side, j, column], keys, device, table)
+                    code = _verify(g, cell, reads[side, j, column], device)
                     reads[side, j, column] += 1
                     distance = abs(code - target)
                     if distance <= window or count == tries:
                         break
                     amplitude = min(max(distance, smallest), largest)
-                    g, booked = _pulse(
-                        g, code, code < target, amplitude, stuck, spread, j, column, side,
-                        pulses[side, j, column], keys, device, table, driver,
-                    )  # fmt: skip
+                    k = pulses[side, j, column]
+                    g, booked = _pulse(g, code, code < target, amplitude, cell, k, device, driver)
                     load[side, j, column] += booked
                     pulses[side, j, column] += 1
                     count += 1
@@ -223,12 +307,12 @@ class CellState:
 
     def copy(self) -> CellState:
         """The same cells, to be changed apart."""
-        return CellState(*(array.copy() for array in self.arrays))
+        return replace(self, **{name: getattr(self, name).copy() for name in CELL_FIELDS})
 
     @property
-    def arrays(self) -> tuple[NDArray, ...]:
+    def arrays(self) -> CellArrays:
         """The arrays, in the order of the fields."""
-        return self.g_S, self.pulses, self.reads, self.load, self.read_load, self.seen
+        return CellArrays(self.g_S, self.pulses, self.reads, self.load, self.read_load, self.seen)
 
 
 CELL_FIELDS = tuple(field.name for field in fields(CellState))
@@ -253,13 +337,21 @@ class CellModel:
         self.seed = seed
         self.layer = layer
         self.pulse_s = pulse_s
-        self.constants = np.array(
-            [
-                device.g_min_S, device.g_max_S, device.step_S, device.pulse_up, device.pulse_down, device.soft_bounds,
-                device.device_sigma, device.pulse_sigma, device.read_sigma, device.stuck_on + device.stuck_off,
-            ]
-        )  # fmt: skip
-        self.keys = np.array([key(seed, purpose, layer) for purpose in _PURPOSES], np.uint64)
+        constants = CellConstants(
+            g_min=device.g_min_S,
+            g_max=device.g_max_S,
+            step=device.step_S,
+            up=device.pulse_up,
+            down=device.pulse_down,
+            soft_bounds=device.soft_bounds,
+            device_sigma=device.device_sigma,
+            pulse_sigma=device.pulse_sigma,
+            read_sigma=device.read_sigma,
+            stuck_share=device.stuck_on + device.stuck_off,
+            keys=np.array([key(seed, purpose, layer) for purpose in _PURPOSES], np.uint64),
+            table=normal_table(),
+        )
+        self.constants = tuple(constants)
 
     @property
     def driver(self) -> WriteDriver | None:
@@ -286,10 +378,8 @@ class CellModel:
         [row tiles]. Returns the codes of a verify read, int64 [row tiles], 0 for tiles that are not read.
         """
         codes = np.empty(len(tiles), np.int64)
-        operate_tiles(
-            pulse, row, column, side, tile_rows, tiles, up, amplitudes, self.keys, self.constants, normal_table(),
-            self.driver, *state.arrays, codes,
-        )  # fmt: skip
+        operation = Operation(pulse, row, column, side, tile_rows, tiles, up, amplitudes)
+        operate_tiles(tuple(operation), self.constants, self.driver, tuple(state.arrays), codes)
         return codes
 
     def pulse(self, state: CellState, side: int, row: int, column: int, up: bool, amplitude: int) -> None:

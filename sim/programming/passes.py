@@ -1,4 +1,4 @@
-"""The passes of program and verify as whoever drives the Programmers plans them: targets, outcomes, second starts.
+"""The passes of write-verify as planned by a host: targets, results, second starts.
 
 pass 1    every cell, to the code of its level, 8 a level
 pass 2    (fault-aware) partners of failed cells, and whatever else the Programmer does at the same starts
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.short_repr import short_repr
 
-__all__ = ["Outcome", "compensate", "second_pass", "signed_weight", "starts_mask", "targets_of"]
+__all__ = ["Outcome", "ProgrammedCells", "compensate", "second_pass", "signed_weight", "starts_mask", "targets_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +45,34 @@ class Outcome:
         )
 
 
-def targets_of(image: ChipImage, index: int) -> NDArray[np.uint16]:
+@dataclass(frozen=True, eq=False)
+class ProgrammedCells:
+    """The cells of a layer after programming, whoever drove the Programmer.
+
+    Parameters
+    ----------
+    wanted, targets : uint16 [2, inputs, outputs], codes of the levels; and those of the last pass of each cell
+    first, final : outcome of the first pass; and that of the last pass of each cell
+    second : bool [tile_rows, groups], row in the tile and column group of the starts of the second pass; all false
+        without one
+    pulses, verify_reads : events of both passes
+    """
+
+    wanted: NDArray[np.uint16]
+    targets: NDArray[np.uint16]
+    first: Outcome
+    final: Outcome
+    second: NDArray[np.bool_]
+    pulses: int
+    verify_reads: int
+
+    __repr__ = short_repr
+
+
+def targets_of(chip: ProgrammedChip, index: int) -> NDArray[np.uint16]:
     """Target codes of layer `index`, uint16 [2, inputs, outputs]: 8 a level."""
-    layer = image.layers[index]
-    return np.stack([layer.positive, layer.negative]).astype(np.uint16) * np.uint16(CODE)
+    layer = chip.layers[index]
+    return np.stack([layer.positive, layer.negative]).astype(np.uint16) * np.uint16(CODES_PER_LEVEL)
 
 
 def compensate(
@@ -88,4 +112,5 @@ def starts_mask(starts: NDArray[np.bool_], parameters: LayerParameters) -> NDArr
 
 def signed_weight(codes: NDArray[np.uint16]) -> NDArray[np.int64]:
     """p - n, int64 [inputs, outputs]."""
-    return codes[0].astype(np.int64) - codes[1].astype(np.int64)
+    weight: NDArray[np.int64] = codes[0].astype(np.int64) - codes[1].astype(np.int64)
+    return weight

@@ -1,4 +1,4 @@
-"""Program and verify of whole layers: what the hardware's Programmer does to the cells, without the hardware.
+"""Write-verify of whole layers: the effect of the hardware's Programmer on the cells, without the hardware.
 
 A cell is read; while its code is further than the window from its target, and it has tries left, it gets a pulse
 towards the target and is read again. Cells do not disturb one another and have draws of their own, so programming a
@@ -17,51 +17,46 @@ from numpy.typing import NDArray
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.cycles import programming_cycles
 from spikeloom.sim.chip.device_config import Programming
-from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.chip.units import CODE, TOP_CODE
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.chip.units import CODES_PER_LEVEL, MAX_VERIFY_CODE
 from spikeloom.sim.common.energy_sums import summed
-from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.common.threads import in_order, processors
-from spikeloom.sim.programming.cells import CellModel, CellState, program_rows
+from spikeloom.sim.programming.cells import CellModel, CellState, WriteRule, Written, program_rows
 from spikeloom.sim.programming.energy import programming_energy
-from spikeloom.sim.programming.passes import Outcome, compensate, second_pass, signed_weight, starts_mask, targets_of
+from spikeloom.sim.programming.passes import (
+    Outcome,
+    ProgrammedCells,
+    compensate,
+    second_pass,
+    signed_weight,
+    starts_mask,
+    targets_of,
+)
 
 __all__ = [
-    "ImageProgramming",
+    "ChipProgramming",
     "LayerProgramming",
     "model_of",
     "program_cells",
-    "program_image",
+    "program_chip",
     "program_layer",
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class LayerProgramming:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerProgramming(ProgrammedCells):
     """A layer after programming.
 
     Parameters
     ----------
-    wanted, targets : uint16 [2, inputs, outputs], codes of the levels; and those of the last pass of each cell
-    first, final : outcome of the first pass; and that of the last pass of each cell
     state : the cells afterwards
-    second : bool [tile_rows, groups], row in the tile and column group of the starts of the second pass; all false
-        without one
-    pulses, verify_reads : events of both passes
     cycles : clock cycles that the layer's Programmer is busy
     energy_J : joules, `pulses`, `reads` and `adc`, each low, typical and high (`sim.programming.energy`)
     window : codes
     """
 
-    wanted: NDArray[np.uint16]
-    targets: NDArray[np.uint16]
-    first: Outcome
-    final: Outcome
     state: CellState
-    second: NDArray[np.bool_]
-    pulses: int
-    verify_reads: int
     cycles: int
     energy_J: dict[str, dict[str, float]]
     window: int
@@ -76,7 +71,8 @@ class LayerProgramming:
     @property
     def faulty(self) -> NDArray[np.bool_]:
         """Pairs with a cell that failed in a pass, bool [inputs, outputs]."""
-        return np.any(self.first.failed | self.final.failed, axis=0)
+        pairs: NDArray[np.bool_] = np.any(self.first.failed | self.final.failed, axis=0)
+        return pairs
 
     @property
     def lost(self) -> NDArray[np.bool_]:
@@ -90,7 +86,7 @@ class LayerProgramming:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageProgramming:
+class ChipProgramming:
     """A chip after programming; totals over its layers, which are programmed one after another."""
 
     layers: tuple[LayerProgramming, ...]
@@ -99,10 +95,12 @@ class ImageProgramming:
 
     @property
     def pulses(self) -> int:
+        """Programming pulses of all layers."""
         return sum(layer.pulses for layer in self.layers)
 
     @property
     def verify_reads(self) -> int:
+        """Verify reads of all layers."""
         return sum(layer.verify_reads for layer in self.layers)
 
     @property
@@ -112,10 +110,12 @@ class ImageProgramming:
 
     @property
     def compensated(self) -> int:
+        """Pairs with a failed cell whose weight was reached all the same."""
         return sum(int(layer.compensated.sum()) for layer in self.layers)
 
     @property
     def lost(self) -> int:
+        """Pairs with a failed cell whose weight was not reached."""
         return sum(int(layer.lost.sum()) for layer in self.layers)
 
     @property
@@ -130,10 +130,10 @@ class ImageProgramming:
         return {**parts, "total": summed(parts.values())}
 
 
-def model_of(image: ChipImage, index: int) -> CellModel:
+def model_of(chip: ProgrammedChip, index: int) -> CellModel:
     """The cells of layer `index`."""
-    shape = image.parameters.layers[index]
-    return CellModel(image.device, shape.inputs, shape.outputs, image.seed, index, image.pulse_s)
+    shape = chip.parameters.layers[index]
+    return CellModel(chip.device, shape.inputs, shape.outputs, chip.seed, index, chip.pulse_s)
 
 
 def program_cells(
@@ -151,20 +151,20 @@ def program_cells(
     for name, array in (("targets", targets), ("conductances", state.g_S), ("flags of the mask", mask)):
         if array is not None and array.shape != shape:
             raise SpikeLoomError(f"Layer {model.layer}: {name} have shape {array.shape}, but the cells have {shape}")
-    if int(targets.max()) > TOP_CODE:
-        raise SpikeLoomError(f"Layer {model.layer}: a target must be in 0 .. {TOP_CODE}, not {int(targets.max())}")
+    if int(targets.max()) > MAX_VERIFY_CODE:
+        raise SpikeLoomError(
+            f"Layer {model.layer}: a target must be in 0 .. {MAX_VERIFY_CODE}, not {int(targets.max())}"
+        )
     after = state.copy()
     chosen = np.ones(shape, np.bool_) if mask is None else mask
     outcome = Outcome(np.zeros(shape, np.uint16), np.zeros(shape, np.uint8), np.zeros(shape, np.bool_))
-    smallest, largest = programming.amplitude_codes
-    driver = model.driver
+    written = tuple(Written(outcome.codes, outcome.pulses, outcome.failed))
+    rule = tuple(WriteRule(programming.tolerance_code, programming.tries, *programming.amplitude_codes))
+    driver, cells = model.driver, tuple(after.arrays)
 
     def rows(start: int) -> None:
-        program_rows(
-            start, min(start + _ROWS, model.inputs), targets, chosen, programming.window_code, programming.tries,
-            smallest, largest, model.keys, model.constants, normal_table(), driver, *after.arrays,
-            outcome.codes, outcome.pulses, outcome.failed,
-        )  # fmt: skip
+        stop = min(start + _ROWS, model.inputs)
+        program_rows(start, stop, targets, chosen, rule, model.constants, driver, cells, written)
 
     for _ in in_order(rows, range(0, model.inputs, _ROWS), processors()):
         pass
@@ -176,30 +176,30 @@ _ROWS = 64
 
 
 def program_layer(
-    image: ChipImage, index: int, fault_aware: bool | None = None, state: CellState | None = None
+    chip: ProgrammedChip, index: int, fault_aware: bool | None = None, state: CellState | None = None
 ) -> LayerProgramming:
-    """Program layer `index` from fresh cells (or from `state`); fault_aware None takes the image's setting.
+    """Program layer `index` from fresh cells (or from `state`); fault_aware None takes the chip's setting.
 
     Pass 1 is over all cells. With fault_aware, pass 2 is over every row in the tile and column group in which a target
     has changed (`compensate`), all its cells: that is what the Programmer does at a start.
     """
-    parameters, programming = image.parameters.layers[index], image.programming
-    model = model_of(image, index)
+    parameters, programming = chip.parameters.layers[index], chip.programming
+    model = model_of(chip, index)
     before = model.fresh() if state is None else state
-    wanted = targets_of(image, index)
+    wanted = targets_of(chip, index)
     after, first = program_cells(model, before, wanted, programming)
     targets, final = wanted, first
     starts = np.zeros((parameters.tile_rows, parameters.groups), np.bool_)
     every = np.broadcast_to((np.arange(parameters.tile_rows) < parameters.inputs)[:, None], starts.shape)
-    cycles = _cycles(image, index, first, every)
+    cycles = _cycles(chip, index, first, every)
     if programming.fault_aware if fault_aware is None else fault_aware:
-        targets = compensate(wanted, first.failed, first.codes, (image.device.levels - 1) * CODE)
+        targets = compensate(wanted, first.failed, first.codes, (chip.device.levels - 1) * CODES_PER_LEVEL)
         starts = second_pass(wanted, targets, parameters)
         if starts.any():
             mask = starts_mask(starts, parameters)
             after, again = program_cells(model, after, targets, programming, mask)
             final = first.updated(again, mask)
-            cycles += _cycles(image, index, again, starts)
+            cycles += _cycles(chip, index, again, starts)
     pulses, reads, load, read_load = (
         int((b - a).sum()) for a, b in zip(before.arrays[1:5], after.arrays[1:5], strict=True)
     )
@@ -213,29 +213,29 @@ def program_layer(
         pulses=pulses,
         verify_reads=reads,
         cycles=cycles,
-        energy_J=programming_energy(image, load, read_load, reads),
-        window=programming.window_code,
+        energy_J=programming_energy(chip, load, read_load, reads),
+        window=programming.tolerance_code,
     )
 
 
-def program_image(
-    image: ChipImage,
+def program_chip(
+    chip: ProgrammedChip,
     fault_aware: bool | None = None,
     states: Sequence[CellState] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> ImageProgramming:
+) -> ChipProgramming:
     """`program_layer` of every layer, from fresh cells or from `states`; `progress(done, total)` counts layers."""
     layers = []
-    for index in range(len(image.layers)):
-        layers.append(program_layer(image, index, fault_aware, None if states is None else states[index]))
+    for index in range(len(chip.layers)):
+        layers.append(program_layer(chip, index, fault_aware, None if states is None else states[index]))
         if progress is not None:
-            progress(index + 1, len(image.layers))
-    return ImageProgramming(tuple(layers))
+            progress(index + 1, len(chip.layers))
+    return ChipProgramming(tuple(layers))
 
 
-def _cycles(image: ChipImage, index: int, outcome: Outcome, starts: NDArray[np.bool_]) -> int:
+def _cycles(chip: ProgrammedChip, index: int, outcome: Outcome, starts: NDArray[np.bool_]) -> int:
     """Cycles of the layer's Programmer in a pass, its starts bool [tile_rows, groups]: row tiles go in lockstep."""
-    parameters = image.parameters.layers[index]
+    parameters = chip.parameters.layers[index]
     tiles, tile_rows = parameters.row_tiles, parameters.tile_rows
     pulses = np.zeros((2, tiles * tile_rows, parameters.outputs), np.uint8)
     pulses[:, : parameters.inputs] = outcome.pulses
@@ -245,7 +245,7 @@ def _cycles(image: ChipImage, index: int, outcome: Outcome, starts: NDArray[np.b
         parameters,
         columns=int((starts * widths).sum()),
         rounds=int(slowest.sum()),
-        pulse_cycles=image.program_cycles,
-        verify_cycles=image.settle_cycles + image.adc_cycles,
+        pulse_cycles=chip.program_cycles,
+        verify_cycles=chip.settle_cycles + chip.adc_cycles,
         starts=int(starts.sum()),
     )

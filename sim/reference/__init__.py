@@ -1,1 +1,1 @@
-"""The integer reference: bit by bit what the Verilog does."""
+"""The integer reference, bit-identical to the Verilog."""

@@ -1,34 +1,32 @@
-"""A chunk of images through the reference, all together: step by step, stage by stage, until they are decided."""
+"""A chunk of images through the reference, in parallel: step by step, stage by stage, until they are decided."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Readout
-from spikeloom.hw.params.plan import PoolStage
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import ACTIVITIES, Result, Trace
+from spikeloom.sim.common.arguments import TraceKind
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.crossbar.array import CrossbarArray, Products
-from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_copies, map_of_pixels
+from spikeloom.sim.crossbar.array import CrossbarArray
+from spikeloom.sim.crossbar.sums import RowSums
+from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_pixels, map_of_replicas
 from spikeloom.sim.reference.decision import Decision
 from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.layer import LayerRun, Observe
-from spikeloom.sim.reference.pooling import pool_of
+from spikeloom.sim.reference.stages import StageRuns
 
-__all__ = ["Records", "TraceKind", "run_chunk"]
-
-TraceKind = Literal[False, True, "spikes", "full"]
+__all__ = ["ChunkResult", "run_chunk"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Records:
+class ChunkResult:
     """Arrays of a result, being filled."""
 
     classes: NDArray[np.int32]
@@ -43,17 +41,18 @@ class Records:
     __repr__ = short_repr
 
     @classmethod
-    def empty(cls, image: ChipImage, count: int, trace: TraceKind) -> Records:
-        shapes = image.parameters.layers
+    def empty(cls, chip: ProgrammedChip, count: int, trace: TraceKind) -> ChunkResult:
+        """Zeros for `count` images, with a trace of this kind."""
+        shapes = chip.parameters.layers
         neurons = tuple(shape.neurons for shape in shapes)
         kept = None
-        if trace:
-            packed = tuple(np.zeros((count, image.t_max, -(-n // 8)), np.uint8) for n in neurons)
+        if trace != "none":
+            packed = tuple(np.zeros((count, chip.t_max, -(-n // 8)), np.uint8) for n in neurons)
             membranes = None
             if trace != "spikes":
                 widest = max(shape.membrane_bits for shape in shapes)
                 dtype = np.int32 if widest <= 32 else np.int64
-                membranes = tuple(np.zeros((count, image.t_max, n), dtype) for n in neurons)
+                membranes = tuple(np.zeros((count, chip.t_max, n), dtype) for n in neurons)
             kept = Trace(packed, membranes, neurons, tuple(shape.outputs for shape in shapes))
         per_layer = (count, len(shapes))
         return cls(
@@ -64,10 +63,11 @@ class Records:
             spikes=np.zeros(per_layer, np.int64),
             activity={name: np.zeros(per_layer, np.int64) for name in ACTIVITIES},
             trace=kept,
-            class_count=image.parameters.classes,
+            class_count=chip.parameters.classes,
         )
 
-    def result(self, ids: NDArray[np.int64], drift: DriftState | None) -> Result:
+    def result(self, ids: NDArray[np.int64], drift: DriftSnapshot | None) -> Result:
+        """The result of these images, whose numbers are `ids`, int64 [images]."""
         return Result(
             classes=self.classes,
             steps=self.steps,
@@ -83,12 +83,12 @@ class Records:
 
 
 def run_chunk(
-    image: ChipImage,
+    chip: ProgrammedChip,
     arrays: tuple[CrossbarArray, ...],
     windows: Sequence[LayerWindows],
     pixels: NDArray[np.uint8],
     ids: NDArray[np.int64],
-    out: Records,
+    out: ChunkResult,
     start: int,
     pulses: list[NDArray[np.int64]] | None,
     observe: Observe | None = None,
@@ -98,39 +98,36 @@ def run_chunk(
     pulses : a layer each, int64 [inputs], the rows that are driven are added; None counts nothing
     observe : told of every block of reads
     """
-    parameters, plan = image.parameters, image.parameters.stages
+    parameters, plan = chip.parameters, chip.parameters.plan
     count, last = len(pixels), len(arrays) - 1
-    encoder = encoder_of(image, pixels, ids)
+    encoder = encoder_of(chip, pixels, ids)
     lists = MapLists(plan, count, parameters.layers[0].row_bits > 1)
-    fixed: dict[int, Products] = {}
+    fixed: dict[int, RowSums] = {}
     live = np.arange(count)
-    if image.coding.steady:
-        lists.add(0, map_of_pixels(encoder.step(live, 1), plan.image))
+    if chip.coding.steady:
+        lists.add(0, map_of_pixels(encoder.step(live, 1), plan.input))
         fixed = {
-            n: arrays[n].window_products(lists.driven(windows[n], slice(count))) for n in plan.places[0].stage.layers
+            n: arrays[n].window_products(lists.driven(windows[n], slice(count)))
+            for n in plan.placements[0].stage.layers
         }
     layers = [
-        LayerRun(image.layers[index], array, layer_windows, count, fixed.get(index), observe)
+        LayerRun(chip.layers[index], array, layer_windows, count, fixed.get(index), observe)
         for index, (array, layer_windows) in enumerate(zip(arrays, windows, strict=True))
     ]
-    pools = {
-        number: pool_of(stage, plan.maps[stage.window.source], count)
-        for number, stage in enumerate(plan.stages)
-        if isinstance(stage, PoolStage)
-    }
+    units = StageRuns(plan, count)
     scores = np.zeros((count, parameters.classes), np.int64)
-    decision = Decision(image, count)
-    for step in range(1, image.t_max + 1):
+    decision = Decision(chip, count)
+    for step in range(1, chip.t_max + 1):
         period, phase = divmod(step - 1, parameters.phases)
         shift = parameters.phases - 1 - phase
         lists.clear()
-        maps = [map_of_pixels(encoder.step(live, step), plan.image) if not fixed else pixels[:0]]
+        maps = [map_of_pixels(encoder.step(live, step), plan.input) if not fixed else pixels[:0]]
         for number, stage in enumerate(plan.stages):
             lists.add(number, maps[number])
-            if isinstance(stage, PoolStage):
-                maps.append(pools[number].step(maps[stage.window.source], live, shift))
+            if number in units:
+                maps.append(units.step(number, maps, live, shift))
                 continue
-            if stage.layer == last and period < image.skip:
+            if last in stage.layers and period < chip.skip:
                 break
             parts = []
             for index in stage.layers:
@@ -145,10 +142,10 @@ def run_chunk(
                     out.trace.spikes[index][where, step - 1] = np.packbits(layer_step.spikes, axis=1)
                     if out.trace.membranes is not None:
                         out.trace.membranes[index][where, step - 1] = layers[index].membranes(live)
-            maps.append(map_of_copies(parts, plan.channels[stage.layer]))
-        if period < image.skip:
+            maps.append(map_of_replicas(parts, plan.maps[number + 1].channels))
+        if period < chip.skip:
             continue
-        if image.readout == Readout.SPIKES:
+        if chip.readout == Readout.SPIKES:
             scores[live] += maps[-1].astype(np.int64) << shift
         else:
             scores[live] = layers[last].membranes(live)

@@ -1,4 +1,4 @@
-"""The reference of the decision: which class leads, by how much, and whether the rule ends the image.
+"""The decision in the reference: which class leads, by how much, and whether the rule ends the image.
 
 Every level in Python decides here: the integer reference, the network in real numbers, learning and evidence. A class
 per rule of `hw.params.decision_rules`; the hardware is `hw.decision.terminator`.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.decision_rules import K, Rule
 from spikeloom.hw.params.parameters import Readout
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Trace
 
 __all__ = [
@@ -34,12 +34,18 @@ Scores = NDArray[Any]
 
 
 class Settings(Protocol):
-    """What a decision depends on: a `sim.chip.programmed_chip.ChipImage`, or a network in real numbers."""
+    """What a decision depends on: a `sim.chip.programmed_chip.ProgrammedChip`, or a network in real numbers."""
 
     @property
-    def rule(self) -> Rule: ...
+    def rule(self) -> Rule:
+        """The decision rule."""
+        ...
+
     @property
-    def t_max(self) -> int: ...
+    def t_max(self) -> int:
+        """Most steps of an image."""
+        ...
+
     def setting(self, name: str) -> float:
         """A register of the rule, in the unit of the scores."""
         ...
@@ -92,6 +98,7 @@ class Fixed(Decider):
     """Ends none before t_max."""
 
     def ends(self, standing: Standing, live: NDArray[np.intp], step: int) -> NDArray[np.bool_]:
+        """None, bool [live]."""
         return np.zeros(len(live), bool)
 
 
@@ -99,6 +106,7 @@ class WinnerK(Decider):
     """Ends an image at a margin of k."""
 
     def ends(self, standing: Standing, live: NDArray[np.intp], step: int) -> NDArray[np.bool_]:
+        """Those whose margin is at least k, bool [live]."""
         return leads_by(standing.margins, self.settings.setting(K.name))
 
 
@@ -137,15 +145,15 @@ def leads_by(margins: Scores, k: float) -> NDArray[np.bool_]:
     return margins >= k
 
 
-def scores_by_step(image: ChipImage, trace: Trace) -> NDArray[np.int64]:
+def scores_by_step(chip: ProgrammedChip, trace: Trace) -> NDArray[np.int64]:
     """Scores of the classes after every step of traced images that ran to t_max, int64 [images, steps, classes].
 
     0 in steps that skip the last layer. With readout MEMBRANE the trace has to hold the membranes.
     """
-    last = len(image.layers) - 1
-    if image.readout == Readout.MEMBRANE:
+    last = len(chip.layers) - 1
+    if chip.readout == Readout.MEMBRANE:
         assert trace.membranes is not None
         return trace.membranes[last].astype(np.int64)
-    phases = image.parameters.phases
-    gains = 1 << (phases - 1 - np.arange(image.t_max) % phases)
+    phases = chip.parameters.phases
+    gains = 1 << (phases - 1 - np.arange(chip.t_max) % phases)
     return np.cumsum(trace.unpacked(last) * gains[None, :, None], axis=1, dtype=np.int64)

@@ -8,7 +8,7 @@ With pixel x = 0 .. 255 of an image, in step t = 1, 2, ... with phase p = (t - 1
     RATE     spike where u < x + (x >> 7), u = 8 random bits of the pixel's lane
     ANALOG   the row code is x itself
 
-A spike is code 1 on 1-bit rows, 255 on 8-bit rows. RATE: one xorshift128 generator an image, whose state moves on by
+A spike is code 1 on 1-bit rows, 255 on 8-bit rows. RATE: one xorshift128 generator per image, whose state moves on by
 one step a word of E = encoder_lanes pixels; the lanes read it through `hw.encoder.random_source`. Both are linear over
 GF(2), so the E random bytes of a state are the XOR of 32 table rows, one for each 4 bits of the state.
 """
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.encoder.random_source import start_state, taps
 from spikeloom.hw.params.codings import Coding
 from spikeloom.sim.chip.image_seeds import image_seeds
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["AnalogEncoder", "Encoder", "EvenEncoder", "PhaseEncoder", "RateEncoder", "encoder_of"]
@@ -90,15 +90,15 @@ class Encoder:
 
     Parameters
     ----------
-    image : coding, even_start, seed and hardware
+    chip : coding, even_start, seed and hardware
     pixels : uint8 [images, inputs], as the encoder gets them (`hw.params.codings.Coding.sent`)
     image_ids : int64 [images], 0 .. 2^32 - 1
     """
 
-    def __init__(self, image: ChipImage, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> None:
+    def __init__(self, chip: ProgrammedChip, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> None:
         self.pixels = np.ascontiguousarray(pixels, np.uint8)
-        self.phases = image.parameters.phases
-        self.spike = np.uint8(255 if image.parameters.layers[0].row_bits == 8 else 1)
+        self.phases = chip.parameters.phases
+        self.spike = np.uint8(255 if chip.parameters.layers[0].row_bits == 8 else 1)
         """Row code of a spike."""
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
@@ -110,6 +110,7 @@ class PhaseEncoder(Encoder):
     """A bit of the pixel a phase, MSB first."""
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        """The bit of this phase of every pixel; 0 in phases past the eighth."""
         phase = (step - 1) % self.phases
         if phase >= 8:
             return np.zeros((len(live), self.pixels.shape[1]), np.uint8)
@@ -119,13 +120,14 @@ class PhaseEncoder(Encoder):
 class RateEncoder(Encoder):
     """Bernoulli spikes, from the seeds of the images."""
 
-    def __init__(self, image: ChipImage, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> None:
-        super().__init__(image, pixels, image_ids)
-        self._state = image_seeds(image.seed, image_ids)
+    def __init__(self, chip: ProgrammedChip, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> None:
+        super().__init__(chip, pixels, image_ids)
+        self._state = image_seeds(chip.seed, image_ids)
         self._state[~self._state.any(axis=1)] = start_state(0)
-        self._table = _lane_table(image.parameters.encoder_lanes)
+        self._table = _lane_table(chip.parameters.encoder_lanes)
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        """One random spike per pixel, with probability (pixel + its top bit) / 256."""
         out = np.empty((len(live), self.pixels.shape[1]), np.uint8)
         _rate_step(self.pixels, live, self._state, self._table, self.spike, out)
         return out
@@ -134,11 +136,12 @@ class RateEncoder(Encoder):
 class EvenEncoder(Encoder):
     """Error diffusion."""
 
-    def __init__(self, image: ChipImage, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> None:
-        super().__init__(image, pixels, image_ids)
-        self._accumulators = np.full(self.pixels.shape, image.even_start, np.int16)
+    def __init__(self, chip: ProgrammedChip, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> None:
+        super().__init__(chip, pixels, image_ids)
+        self._accumulators = np.full(self.pixels.shape, chip.even_start, np.int16)
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        """A spike where the sum of the pixel so far reaches 255."""
         out = np.empty((len(live), self.pixels.shape[1]), np.uint8)
         _even_step(self.pixels, live, self._accumulators, self.spike, out)
         return out
@@ -148,6 +151,7 @@ class AnalogEncoder(Encoder):
     """The pixels themselves."""
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
+        """The pixels, in every step."""
         return self.pixels[live]
 
 
@@ -160,8 +164,8 @@ _BY_CODE: dict[int, type[Encoder]] = {
 """Models of the unit's encoder, by the value of its register."""
 
 
-def encoder_of(image: ChipImage, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> Encoder:
+def encoder_of(chip: ProgrammedChip, pixels: NDArray[np.uint8], image_ids: NDArray[np.int64]) -> Encoder:
     """The encoder of a chip's coding, for a batch of images: `reference` of the coding, or the one of its code."""
-    coding = image.coding
+    coding = chip.coding
     kind: type[Encoder] = _BY_CODE[int(coding)] if coding.reference is None else coding.reference
-    return kind(image, coding.sent(pixels), image_ids)
+    return kind(chip, coding.sent(pixels), image_ids)

@@ -1,4 +1,4 @@
-"""One layer of the reference, for a chunk of images: its windows are read, digitised and given to its neurons.
+"""One layer of the reference, for a chunk of images: its windows are read, digitised and passed to its neurons.
 
 The reads of an image in a step are taken position by position. Sums, codes and flags of the reads live only within a
 block of images that fits into a processor's cache, so memory does not grow with the number of positions.
@@ -12,15 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedLayer
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.crossbar.array import CrossbarArray, Products
+from spikeloom.sim.crossbar.array import CrossbarArray
+from spikeloom.sim.crossbar.sums import RowSums
 from spikeloom.sim.crossbar.windows import LayerWindows, MapLists
 from spikeloom.sim.reference.neuron import NeuronLayer
 
 __all__ = ["LayerRun", "LayerStep", "Observe"]
 
-Observe = Callable[[int, Products, NDArray[np.int64], NDArray[np.int16], NDArray[np.uint8]], None]
+Observe = Callable[[int, RowSums, NDArray[np.int64], NDArray[np.int16], NDArray[np.uint8]], None]
 """Called after every block of reads with (layer, its sums, which of their images are read, codes int16 [reads, row
 tiles, outputs], spikes uint8 [images, positions * outputs]); none of them may be changed or kept.
 """
@@ -62,11 +63,11 @@ class LayerRun:
 
     def __init__(
         self,
-        layer: LayerImage,
+        layer: ProgrammedLayer,
         array: CrossbarArray,
         windows: LayerWindows,
         images: int,
-        fixed: Products | None = None,
+        fixed: RowSums | None = None,
         observe: Observe | None = None,
     ) -> None:
         self._array = array
@@ -121,7 +122,7 @@ class LayerRun:
         activity = {
             "row_pulses": sums["rows"] * p.column_tiles,
             "tile_reads": sums["tiles"] * p.column_tiles,
-            "adc_conversions": sums["tiles"] * p.outputs,
+            "conversions": sums["tiles"] * p.outputs,
             "saturations": sums["saturations"],
             "conductance": sums["conductance"],
             "stray": sums["stray"],

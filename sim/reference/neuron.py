@@ -13,12 +13,14 @@ V starts an image at v0. The stored membrane is the one after the reset.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters, Reset
-from spikeloom.sim.chip.programmed_chip import LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedLayer
 from spikeloom.sim.common.kernels import kernel
 
 __all__ = ["NeuronLayer"]
@@ -27,13 +29,27 @@ _SUBTRACT = int(Reset.SUBTRACT)
 _ZERO = int(Reset.ZERO)
 
 
+class _Settings(NamedTuple):
+    """What the neurons of a layer have in common: numbers of the equations above, and range of a membrane."""
+
+    bias: NDArray[np.int64]
+    gain: int
+    theta: int
+    leak: int
+    clip: int
+    reset: int
+    low: int
+    high: int
+
+
 @kernel(nogil=True)
 def _update(  # type: ignore[no-untyped-def]
-    codes, live, membranes, bias, gain, shift, theta, leak, clip, reset, low, high, spikes, counts, overflows
+    codes, live, membranes, settings, shift, spikes, counts, overflows
 ):
     """One step; codes int16 [live * positions, row tiles, outputs], membranes int64 [images, positions * outputs],
-    spikes uint8 [live, positions * outputs].
+    spikes uint8 [live, positions * outputs], counts and overflows int64 [live]; `settings` are those of a `_Settings`.
     """
+    bias, gain, theta, leak, clip, reset, low, high = settings
     tiles, outputs = codes.shape[1], codes.shape[2]
     positions = membranes.shape[1] // outputs
     threshold = theta << shift
@@ -78,13 +94,20 @@ class NeuronLayer:
     membranes : int64 [images, positions * outputs], values after the latest step
     """
 
-    def __init__(self, layer: LayerImage, parameters: LayerParameters, images: int) -> None:
+    def __init__(self, layer: ProgrammedLayer, parameters: LayerParameters, images: int) -> None:
         self.membranes = np.full((images, parameters.neurons), layer.v0, np.int64)
-        self._bias = layer.bias.astype(np.int64)
-        self._numbers = (layer.theta, layer.leak, layer.clip, int(layer.reset))
-        self._gain = layer.gain_shift
         high = (1 << (parameters.membrane_bits - 1)) - 1
-        self._limits = (-high - 1, high)
+        self._settings = _Settings(
+            bias=layer.bias.astype(np.int64),
+            gain=layer.gain_shift,
+            theta=layer.theta,
+            leak=layer.leak,
+            clip=layer.clip,
+            reset=int(layer.reset),
+            low=-high - 1,
+            high=high,
+        )
+        self._packed = tuple(self._settings)
         if parameters.membrane_bits > 62:
             raise SpikeLoomError(f"Layer {layer.name}: membranes of {parameters.membrane_bits} bits are more than 62")
 
@@ -101,11 +124,7 @@ class NeuronLayer:
         """
         spikes = np.empty((len(live), self.membranes.shape[1]), np.uint8)
         counts, overflows = np.empty(len(live), np.int64), np.empty(len(live), np.int64)
-        theta, leak, clip, reset = self._numbers
-        _update(
-            codes, live, self.membranes, self._bias, self._gain, shift, theta, leak, clip, reset, *self._limits,
-            spikes, counts, overflows,
-        )  # fmt: skip
+        _update(codes, live, self.membranes, self._packed, shift, spikes, counts, overflows)
         if overflows.any():
-            raise AssertionError(f"{int(overflows.sum())} membranes left {self._limits[0]} .. {self._limits[1]}")
+            raise AssertionError(f"{int(overflows.sum())} membranes left {self._settings.low} .. {self._settings.high}")
         return spikes, counts

@@ -2,7 +2,7 @@
 
 Images are taken in chunks, a chunk a thread; within a chunk all images go through a step together, stage by stage, and
 leave when they are decided. Random draws are addressed by the image's number, so results depend neither on chunks nor
-on the company an image is in. Analog inputs drive the same rows in every step: the first layer's sums are made once an
+on the company an image is in. Analog inputs drive the same rows in every step: the first layer's sums are made once per
 image.
 
 Cells that drift make the stream's order count. Images are then taken in blocks of `drift_every`, counted from
@@ -18,17 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
-from spikeloom.sim.common.arguments import check_ids, check_progress, check_trace, check_whole
+from spikeloom.sim.common.arguments import TraceKind, check_ids, check_progress, check_trace, check_whole
 from spikeloom.sim.common.threads import in_order, processors
-from spikeloom.sim.crossbar.aging import Aging, check_drift
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays, check_arrays
+from spikeloom.sim.crossbar.drift_schedule import DriftSchedule, check_drift
 from spikeloom.sim.crossbar.windows import LayerWindows
 from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.images.pixels import check_images
-from spikeloom.sim.reference.chunk import Records, TraceKind, run_chunk
+from spikeloom.sim.reference.chunk import ChunkResult, run_chunk
 from spikeloom.sim.reference.layer import Observe
 
 __all__ = ["chunk_images", "run_reference"]
@@ -39,27 +39,27 @@ _CHUNK_VALUES = 1 << 22
 
 
 def run_reference(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: Any,
     ids: Any = None,
-    trace: TraceKind = False,
+    trace: TraceKind = "none",
     arrays: tuple[CrossbarArray, ...] | None = None,
     progress: Callable[[int, int], None] | None = None,
     chunk: int | None = None,
     threads: int | None = None,
-    drift: DriftState | None = None,
+    drift: DriftSnapshot | None = None,
     observe: Observe | None = None,
 ) -> Result:
     """Run images through the chip.
 
     Parameters
     ----------
-    image : the programmed chip
+    chip : the programmed chip
     images : pixels, see `sim.images.pixels.check_images`; no warning of doubtful ones, which
         `sim.images.pixels.take_images` gives
     ids : numbers that address the images' random draws, integers 0 .. 2^32 - 1; default 0, 1, 2, ...
-    trace : "spikes" records every spike, "full" (or True) every membrane as well
-    arrays : programmed crossbars to use again, `build_arrays(image)`; never changed
+    trace : "spikes" records every spike, "full" every membrane as well
+    arrays : programmed crossbars to use again, `build_arrays(chip)`; never changed
     progress : called as progress(images done, images in all)
     chunk : images taken together, which bounds the memory and never changes the result; if not given, as many as fit
         into a processor's cache, but at most 100
@@ -71,28 +71,28 @@ def run_reference(
     ------
     TypeError, ValueError : images, ids, trace, arrays, chunk, threads or drift are not as above
     """
-    pixels = check_images(images, image_shape(image.parameters))
+    pixels = check_images(images, image_shape(chip.parameters))
     numbers = check_ids(ids, len(pixels))
     trace = check_trace(trace)
     check_progress(progress)
     threads = processors() if threads is None else threads
-    chunk = chunk_images(image.parameters) if chunk is None else chunk
+    chunk = chunk_images(chip.parameters) if chunk is None else chunk
     for name, value in (("chunk", chunk), ("threads", threads)):
         check_whole(name, value)
     if arrays is not None:
-        check_arrays(image, arrays)
-    programmed = build_arrays(image) if arrays is None else arrays
-    plan = image.parameters.stages
+        check_arrays(chip, arrays)
+    programmed = build_arrays(chip) if arrays is None else arrays
+    plan = chip.parameters.plan
     windows = LayerWindows.of(plan)
-    out = Records.empty(image, len(pixels), trace)
+    out = ChunkResult.empty(chip, len(pixels), trace)
     if drift is not None:
-        check_drift(image, drift)
-    aging = Aging(image, programmed, drift) if image.device.drifts else None
+        check_drift(chip, drift)
+    aging = DriftSchedule(chip, programmed, drift) if chip.device.drifts else None
     used = programmed if aging is None else aging.arrays
 
     def work(part: slice) -> tuple[int, list[NDArray[np.int64]] | None]:
-        pulses = None if aging is None else [np.zeros(shape.inputs, np.int64) for shape in image.parameters.layers]
-        run_chunk(image, used, windows, pixels[part], numbers[part], out, part.start, pulses, observe)
+        pulses = None if aging is None else [np.zeros(shape.inputs, np.int64) for shape in chip.parameters.layers]
+        run_chunk(chip, used, windows, pixels[part], numbers[part], out, part.start, pulses, observe)
         return part.stop - part.start, pulses
 
     done = 0
@@ -113,5 +113,5 @@ def run_reference(
 
 def chunk_images(parameters: NpuParameters) -> int:
     """Images whose membranes, pooling sums and maps take some megabytes, 1 .. 100."""
-    values = sum(shape.size for shape in parameters.stages.maps)
+    values = sum(shape.size for shape in parameters.plan.maps)
     return max(1, min(_MOST_IMAGES, _CHUNK_VALUES // values))

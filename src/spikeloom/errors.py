@@ -1,4 +1,4 @@
-"""Every error and every warning that a user of SpikeLoom meets: `spikeloom.errors.FileError`.
+"""All errors and warnings of SpikeLoom: `spikeloom.errors.FileError`.
 
 Errors are `SpikeLoomError`, and with it `ValueError`, in one sentence; what concerns the type of an argument is a
 `TypeError`, too. Warnings are `SpikeLoomWarning`: legal, and surely a slip. Any other exception is a fault of

@@ -1,4 +1,4 @@
-"""Pictures of chips and results, as matplotlib axes: the report's, for notebooks and scripts.
+"""Plots of chips and results, as matplotlib axes: those of the report, for notebooks and scripts.
 
     from spikeloom import plots
     axes = plots.energy(chip, chip.cosim(images[:20]))
@@ -41,9 +41,9 @@ Panels = NDArray[np.object_]
 
 def steps_histogram(chip: Chip, result: Result, axes: Axes | None = None) -> Axes:
     """Share of the images by steps used, and the mean."""
-    check_result(chip.image, result)
+    check_result(chip.programmed, result)
     ax = _one(axes, 5.2, 3.2)
-    overview.steps_histogram(result.steps, chip.image.t_max, ax)
+    overview.steps_histogram(result.steps, chip.programmed.t_max, ax)
     return ax
 
 
@@ -59,9 +59,9 @@ def accuracy_over_steps(
     known = check_labels(labels, len(pixels), chip.parameters.classes)
     decided = None
     if result is not None:
-        check_result(chip.image, result, pixels)
+        check_result(chip.programmed, result, pixels)
         decided = float(np.mean(result.steps)), result.accuracy(known)
-    values = accuracy.accuracy_by_steps(chip.image, pixels, known)
+    values = accuracy.accuracy_by_steps(chip.programmed, pixels, known)
     ax = _one(axes, 5.2, 3.2)
     overview.accuracy_by_steps([np.nan if value is None else value for value in values], decided, axes=ax)
     return ax
@@ -81,7 +81,7 @@ def confusion_matrix(chip: Chip, result: Result, labels: Any, axes: Axes | None 
 
     labels : integers [images], of the result's images
     """
-    check_result(chip.image, result)
+    check_result(chip.programmed, result)
     known = check_labels(labels, len(result), chip.parameters.classes)
     ax = _one(axes, 5.2, 4.6)
     overview.confusion(by_class.confusion_matrix(result.classes, known, chip.parameters.classes), ax)
@@ -89,34 +89,35 @@ def confusion_matrix(chip: Chip, result: Result, labels: Any, axes: Axes | None 
 
 
 def raster(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
-    """Every spike of one image until its decision, a panel a layer.
+    """Every spike of one image until its decision, a panel per layer.
 
     result : with a trace, of `predict(..., trace="spikes")`
     image : row of the result
     """
     trace, steps = _traced(chip, result, image, 'trace="spikes"')
-    names = [layer_label(layer.name) for layer in chip.image.layers]
-    panels = _many(axes, "raster, one a layer", 9.4, 1.4 + 1.45 * len(names), rows=len(names))
+    names = [layer_label(layer.name) for layer in chip.programmed.layers]
+    panels = _many(axes, "raster, one per layer", 9.4, 1.4 + 1.45 * len(names), rows=len(names))
     part = trace.part(np.array([image]))
     overview.raster([part.unpacked(layer)[0, :steps] for layer in range(len(names))], names, axes=panels.tolist())
     return panels
 
 
 def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
-    """Membranes of one image after the reset until its decision, and the threshold, a panel a layer, first copies only.
+    """Membranes of one image after the reset until its decision, and the threshold, a panel per layer, first replicas
+    only.
 
-    result : with a full trace, of `predict(..., trace=True)`
+    result : with a full trace, of `predict(..., trace="full")`
     image : row of the result
     """
-    trace, steps = _traced(chip, result, image, "trace=True")
+    trace, steps = _traced(chip, result, image, 'trace="full"')
     if trace.membranes is None:
-        raise SpikeLoomError("The result's trace has spikes only, and no membranes: run with trace=True")
-    own = [layer for layer, place in enumerate(chip.parameters.stages.places) if place.copy == 0]
-    panels = _many(axes, "membranes, one a layer", 9.4, 0.9 + 1.9 * len(own), rows=len(own))
+        raise SpikeLoomError("The result's trace has spikes only, and no membranes: run with trace='full'")
+    own = [layer for layer, placement in enumerate(chip.parameters.plan.placements) if placement.replica == 0]
+    panels = _many(axes, "membranes, one per layer", 9.4, 0.9 + 1.9 * len(own), rows=len(own))
     overview.membranes(
         [trace.membranes[layer][image, :steps] for layer in own],
-        [layer_label(chip.image.layers[layer].name) for layer in own],
-        [accuracy.step_thresholds(chip.image, layer, steps) for layer in own],
+        [layer_label(chip.programmed.layers[layer].name) for layer in own],
+        [accuracy.step_thresholds(chip.programmed, layer, steps) for layer in own],
         axes=panels.tolist(),
     )
     return panels
@@ -127,8 +128,8 @@ def conductance_maps(chip: Chip, layer: int = 0, axes: Sequence[Axes] | None = N
 
     layer : number of the layer, 0 .. layers - 1
     """
-    _check_number("layer", layer, len(chip.image.layers), "layers")
-    found = accuracy.conductance_map(chip.image, layer)
+    _check_number("layer", layer, len(chip.programmed.layers), "layers")
+    found = accuracy.conductance_map(chip.programmed, layer)
     rows, columns = found.target_S.shape
     height = float(np.clip(2.6 * rows / max(columns, 1), 2.3, 4.4))
     panels = _many(axes, "conductance_maps", 9.4, height + 0.9, columns=3)
@@ -140,7 +141,7 @@ def conductance_maps(chip: Chip, layer: int = 0, axes: Sequence[Axes] | None = N
 
 def _traced(chip: Chip, result: Result, image: int, how: str) -> tuple[Trace, int]:
     """The trace of a result of the chip, and the steps of image `image`."""
-    check_result(chip.image, result)
+    check_result(chip.programmed, result)
     if result.trace is None:
         raise SpikeLoomError(f"The result has no trace: run chip.predict or chip.cosim with {how}")
     _check_number("image", image, len(result), "images")
@@ -157,7 +158,8 @@ def _check_number(name: str, value: Any, count: int, what: str) -> None:
 def _one(axes: Axes | None, width: float, height: float) -> Axes:
     """The axes to draw into: those given, or those of a new figure of this size, inches."""
     if axes is None:
-        return _new(width, height, 1, 1)[0]
+        drawn: Axes = _new(width, height, 1, 1)[0]
+        return drawn
     if not isinstance(axes, Axes):
         raise ArgumentTypeError(f"axes must be matplotlib axes, as plt.subplots() gives, not {type(axes).__name__}")
     return axes

@@ -1,4 +1,4 @@
-"""What the report shows beyond a run's results: curves, one traced image and conductance maps, computed on demand."""
+"""Data of the report beyond a run's results: curves, one traced image and conductance maps, computed on demand."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Readout, Rule
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
-from spikeloom.sim.programming.write_verify import ImageProgramming, program_image
+from spikeloom.sim.programming.write_verify import ChipProgramming, program_chip
 from spikeloom.sim.reference.decision import scores_by_step, top_two
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.labels import layer_label
@@ -57,7 +57,7 @@ class TileMap:
 
 
 def accuracy_by_steps(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
     ids: NDArray[np.int64] | None = None,
@@ -68,11 +68,11 @@ def accuracy_by_steps(
     One run of the reference with the fixed rule, in chunks that bound the memory of the traces; the decision of every
     step is recomputed from the last layer's trace. `progress` is called with images done and images in all.
     """
-    fixed = replace(image, rule=Rule.FIXED)
-    last = image.parameters.layers[-1]
-    phases, t_max = image.parameters.phases, image.t_max
-    kind: Literal["spikes", "full"] = "full" if image.readout == Readout.MEMBRANE else "spikes"
-    neurons = sum(layer.neurons for layer in image.parameters.layers)
+    fixed = replace(chip, rule=Rule.FIXED)
+    last = chip.parameters.layers[-1]
+    phases, t_max = chip.parameters.phases, chip.t_max
+    kind: Literal["spikes", "full"] = "full" if chip.readout == Readout.MEMBRANE else "spikes"
+    neurons = sum(layer.neurons for layer in chip.parameters.layers)
     width = neurons * (4 if kind == "full" else 0) + neurons // 8 + 16 * last.outputs
     chunk = int(np.clip(_CHUNK_BYTES // (width * t_max), 1, 1000))
     arrays = build_arrays(fixed)
@@ -84,47 +84,47 @@ def accuracy_by_steps(
         result = run_reference(fixed, images[part], ids=numbers[part], trace=kind, arrays=arrays, drift=drift)
         trace, drift = result.trace, result.drift
         assert trace is not None
-        winners, _ = top_two(scores_by_step(image, trace))
+        winners, _ = top_two(scores_by_step(chip, trace))
         right += (winners == np.asarray(labels)[part, None]).sum(axis=0)
         if progress is not None:
             progress(min(start + chunk, len(images)), len(images))
-    before = image.skip * phases
+    before = chip.skip * phases
     return [None if step < before else float(right[step]) / len(images) for step in range(t_max)]
 
 
 def trace_example(
-    image: ChipImage, images: NDArray[np.uint8], labels: NDArray[np.integer] | None = None, index: int = 0
+    chip: ProgrammedChip, images: NDArray[np.uint8], labels: NDArray[np.integer] | None = None, index: int = 0
 ) -> Example:
     """Image number `index`, run through the reference with every spike and membrane recorded."""
     result = run_reference(
-        image, np.asarray(images[index : index + 1]), ids=np.array([index], dtype=np.int64), trace="full"
+        chip, np.asarray(images[index : index + 1]), ids=np.array([index], dtype=np.int64), trace="full"
     )
     return Example(images[index], None if labels is None else int(labels[index]), result)
 
 
-def step_thresholds(image: ChipImage, layer: int, steps: int) -> NDArray[np.int64]:
+def step_thresholds(chip: ProgrammedChip, layer: int, steps: int) -> NDArray[np.int64]:
     """Threshold of a layer in each of the first steps, int64 [steps], in units of one conductance step."""
-    phases = image.parameters.phases
-    return image.layers[layer].theta << (phases - 1 - np.arange(steps, dtype=np.int64) % phases)
+    phases = chip.parameters.phases
+    return chip.layers[layer].theta << (phases - 1 - np.arange(steps, dtype=np.int64) % phases)
 
 
-def conductance_maps(image: ChipImage, most: int = 4, programming: ImageProgramming | None = None) -> list[TileMap]:
+def conductance_maps(chip: ProgrammedChip, most: int = 4, programming: ChipProgramming | None = None) -> list[TileMap]:
     """The fullest-used tile of each of the first `most` layers: what was wanted and what the devices hold.
 
     `programming` is the chip's, if it is known; of a chip that is programmed by pulses it is found otherwise.
     """
-    if programming is None and image.programming.method == "verify":
-        programming = program_image(image)
-    return [conductance_map(image, index, programming) for index in range(min(most, len(image.layers)))]
+    if programming is None and chip.programming.method == "write-verify":
+        programming = program_chip(chip)
+    return [conductance_map(chip, index, programming) for index in range(min(most, len(chip.layers)))]
 
 
-def conductance_map(image: ChipImage, index: int, programming: ImageProgramming | None = None) -> TileMap:
+def conductance_map(chip: ProgrammedChip, index: int, programming: ChipProgramming | None = None) -> TileMap:
     """That of layer `index`, see `conductance_maps`."""
-    if programming is None and image.programming.method == "verify":
-        programming = program_image(image)
-    layer, shape, device = image.layers[index], image.parameters.layers[index], image.device
+    if programming is None and chip.programming.method == "write-verify":
+        programming = program_chip(chip)
+    layer, shape, device = chip.layers[index], chip.parameters.layers[index], chip.device
     held_S = None if programming is None else programming.layers[index].state.g_S
-    array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S, read_s=image.read_s)
+    array = CrossbarArray(index, layer, shape, device, chip.seed, programmed_S=held_S, read_s=chip.read_s)
     rows, columns = min(shape.inputs, shape.tile_rows), min(shape.outputs, shape.tile_columns)
     used = layer.weights != 0
     counts = np.add.reduceat(

@@ -1,4 +1,4 @@
-"""What is known of a chip without running an image: the parts of `summary.json` that are about the chip alone."""
+"""Facts about a chip that need no images: the parts of `summary.json` that describe only the chip."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CHIP_KEYS = (
 
 def chip_summary(chip: Compiled) -> Facts:
     """`CHIP_KEYS`, as in the `summary.json` of a report without images; counts of images in them are None."""
-    strategy, tuning = learning_summaries(chip.image, chip.strategy, chip.tuned, chip.provenance)
+    strategy, tuning = learning_summaries(chip.programmed, chip.strategy, chip.tuned, chip.provenance)
     whole: dict[str, Any] = summarise(
-        chip.image,
+        chip.programmed,
         notes=chip.notes,
         strategy=strategy,
         tuning=tuning,
@@ -32,9 +32,9 @@ def chip_summary(chip: Compiled) -> Facts:
         config=settings_in_effect(chip.config.model_dump(mode="json"), chip.provenance),
         provenance=chip.provenance.to_json(),
     )
-    rows = [*chip_rows(chip.image), ("origin", chip.provenance.in_words())]
+    rows = [*chip_rows(chip.programmed), ("origin", chip.provenance.in_words())]
     rows += [("chosen", note) for note in chip.notes]
     if chip.findings is not None:
         names = [finding["name"] for finding in whole["diagnosis"]["findings"]]
         rows.append(("findings", "; ".join(names) or "none"))
-    return Facts({key: whole[key] for key in CHIP_KEYS}, f"Chip {chip.image.name}", rows)
+    return Facts({key: whole[key] for key in CHIP_KEYS}, f"Chip {chip.programmed.name}", rows)

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the confusion matrix, and accuracy class by class."""
+"""The confusion matrix, and accuracy by class."""
 
 from __future__ import annotations
 

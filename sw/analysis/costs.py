@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.reference.run import run_reference
@@ -27,7 +27,7 @@ VERILOG, FORMULA = "measured in the Verilog", "from the formula"
 """Where clock cycles come from."""
 
 
-def latency_table(image: ChipImage, result: Result | None) -> dict[str, dict[str, Any]]:
+def latency_table(chip: ProgrammedChip, result: Result | None) -> dict[str, dict[str, Any]]:
     """`cycles` and `latency_s` (seconds at the chip's clock) of an image: mean, longest; None where none are known."""
     cycles = None if result is None or result.cycles is None or not len(result) else result.cycles
     mean, most = (None, None) if cycles is None else (float(np.mean(cycles)), int(np.max(cycles)))
@@ -38,14 +38,16 @@ def latency_table(image: ChipImage, result: Result | None) -> dict[str, dict[str
             "steps_mean": None if cycles is None or result is None else float(np.mean(result.steps)),
         },
         "latency_s": {
-            "mean": None if mean is None else mean / image.clock_Hz,
-            "max": None if most is None else float(most) / image.clock_Hz,
-            "clock_Hz": image.clock_Hz,
+            "mean": None if mean is None else mean / chip.clock_Hz,
+            "max": None if most is None else float(most) / chip.clock_Hz,
+            "clock_Hz": chip.clock_Hz,
         },
     }
 
 
-def with_cycles(image: ChipImage, result: Result, pixels: NDArray[np.uint8] | None = None) -> tuple[Result, str | None]:
+def with_cycles(
+    chip: ProgrammedChip, result: Result, pixels: NDArray[np.uint8] | None = None
+) -> tuple[Result, str | None]:
     """The result with clock cycles, and where they come from: `VERILOG`, `FORMULA` or, of neither, None.
 
     pixels : uint8 [images, inputs] of the result, row by row; needed for the formula alone. A result without a trace is
@@ -57,19 +59,19 @@ def with_cycles(image: ChipImage, result: Result, pixels: NDArray[np.uint8] | No
         return result, VERILOG
     if pixels is None or not len(result):
         return result, None
-    traced = result if result.trace is not None else run_reference(image, pixels, ids=result.ids, trace="spikes")
+    traced = result if result.trace is not None else run_reference(chip, pixels, ids=result.ids, trace="spikes")
     if not np.array_equal(traced.steps, result.steps):
         raise SpikeLoomError(
             "The result cannot be run again for the formula of its clock cycles, since reads have moved the chip's "
             'cells in between; give a result of chip.predict(..., trace="spikes") or of chip.cosim'
         )
-    return replace(result, cycles=timing(image, pixels, traced).cycles), FORMULA
+    return replace(result, cycles=timing(chip, pixels, traced).cycles), FORMULA
 
 
-def energy_facts(image: ChipImage, result: Result, pixels: NDArray[np.uint8] | None = None) -> Facts:
+def energy_facts(chip: ProgrammedChip, result: Result, pixels: NDArray[np.uint8] | None = None) -> Facts:
     """`sw.analysis.energy_counts.energy_table`, with `images` and `cycles_from` (`VERILOG`, `FORMULA` or None)."""
-    timed, source = with_cycles(image, result, pixels)
-    table = energy_table(image, timed)
+    timed, source = with_cycles(chip, result, pixels)
+    table = energy_table(chip, timed)
     known = {name: table[name] for name in (*COMPONENTS, "total")}
     rows = [
         (name.upper() if name in ("adc", "dac") else name, "not known" if value is None else span(value, "J"))
@@ -85,25 +87,25 @@ def energy_facts(image: ChipImage, result: Result, pixels: NDArray[np.uint8] | N
     return Facts({**table, "images": len(result), "cycles_from": source}, title, rows, note)
 
 
-def latency_facts(image: ChipImage, result: Result, pixels: NDArray[np.uint8] | None = None) -> Facts:
+def latency_facts(chip: ProgrammedChip, result: Result, pixels: NDArray[np.uint8] | None = None) -> Facts:
     """`latency_table`, with `images` and `cycles_from` (`VERILOG` or `FORMULA`).
 
     Raises `ValueError` where neither the Verilog nor the images for the formula are there.
     """
     if not len(result):
         raise SpikeLoomError("The result has no images, so that there is no latency; give one of at least one image")
-    timed, source = with_cycles(image, result, pixels)
+    timed, source = with_cycles(chip, result, pixels)
     if source is None:
         raise SpikeLoomError(
             "This result has no clock cycles, since it is of the integer reference: give chip.latency(result, images) "
             "the images too, for the formula, or a result of chip.cosim, where they are measured"
         )
-    table = latency_table(image, timed)
+    table = latency_table(chip, timed)
     cycles, seconds = table["cycles"], table["latency_s"]
     rows = [
         ("clock cycles", f"{cycles['mean']:,.1f} on average, {cycles['max']:,} at most"),
         ("latency", f"{si(seconds['mean'], 's')} on average, {si(seconds['max'], 's')} at most"),
-        ("clock", si(image.clock_Hz, "Hz")),
+        ("clock", si(chip.clock_Hz, "Hz")),
         ("steps", f"{cycles['steps_mean']:.2f} on average"),
         ("cycles are", source),
     ]

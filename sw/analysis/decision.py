@@ -7,30 +7,30 @@ from __future__ import annotations
 from typing import Any
 
 from spikeloom.hw.params.parameters import Readout
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.datasets.image_set import ImageSet
 from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE
 from spikeloom.sw.passes.tune import Cost, Tuned
 
-__all__ = ["first_copies", "learning_summaries", "strategy_summary", "tuning_summary"]
+__all__ = ["first_replicas", "learning_summaries", "strategy_summary", "tuning_summary"]
 
 
 def learning_summaries(
-    image: ChipImage, learnt: LearntRule | None, tuned: Tuned | None, provenance: Provenance | None
+    chip: ProgrammedChip, learnt: LearntRule | None, tuned: Tuned | None, provenance: Provenance | None
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """`strategy_summary` and `tuning_summary`, each with the validation images that it was `measured_on`."""
     known = None if provenance is None else provenance.data_set
     images = ImageSet("validation images given to compile" if known is None else f"validation images of '{known}'")
-    strategy, tuning = strategy_summary(image, learnt), tuning_summary(image, tuned)
+    strategy, tuning = strategy_summary(chip, learnt), tuning_summary(chip, tuned)
     return (
         None if strategy is None or learnt is None else {**strategy, "measured_on": images.facts(learnt.images)},
         None if tuning is None or tuned is None else {**tuning, "measured_on": images.facts(tuned.images)},
     )
 
 
-def strategy_summary(image: ChipImage, learnt: LearntRule | None) -> dict[str, Any] | None:
+def strategy_summary(chip: ProgrammedChip, learnt: LearntRule | None) -> dict[str, Any] | None:
     """Plain numbers for `summary.json`: what was learnt, what the register holds, and every rule counted; None if k was
     given.
 
@@ -48,11 +48,11 @@ def strategy_summary(image: ChipImage, learnt: LearntRule | None) -> dict[str, A
         for name in ("accuracy", "mean_steps", "reward", "discounted"):
             row[name] = float(getattr(search, name)[index])
         rules.append(row)
-    membrane = image.readout == Readout.MEMBRANE
+    membrane = chip.readout == Readout.MEMBRANE
     return {
         "k": strategy.k,
-        "k_thresholds": strategy.k / image.layers[-1].theta if membrane and strategy.k is not None else None,
-        "register": {"rule": image.rule.name, "k": image.k},
+        "k_thresholds": strategy.k / chip.layers[-1].theta if membrane and strategy.k is not None else None,
+        "register": {"rule": chip.rule.name, "k": chip.k},
         "converged": strategy.converged,
         "images_shown": strategy.images,
         "validation_images": learnt.images,
@@ -67,7 +67,7 @@ def strategy_summary(image: ChipImage, learnt: LearntRule | None) -> dict[str, A
     }
 
 
-def tuning_summary(image: ChipImage, tuned: Tuned | None) -> dict[str, Any] | None:
+def tuning_summary(chip: ProgrammedChip, tuned: Tuned | None) -> dict[str, Any] | None:
     """Plain numbers for `summary.json`: factors and thresholds of the layers, costs before and after; None if nothing
     was tuned. Losses are those of equation 6, accuracies 0 .. 1 (None if not known), steps means.
     """
@@ -79,16 +79,16 @@ def tuning_summary(image: ChipImage, tuned: Tuned | None) -> dict[str, Any] | No
         "after": _cost(tuned.after),
         "layers": [
             {"name": layer.name, "factor": factor, "theta": layer.theta}
-            for layer, factor in zip(first_copies(image), tuned.factors, strict=True)
+            for layer, factor in zip(first_replicas(chip), tuned.factors, strict=True)
         ],
         "moves": len(tuned.history),
         "evaluations": tuned.evaluations,
     }
 
 
-def first_copies(image: ChipImage) -> list[LayerImage]:
-    """The network's layers: of a crossbar with copies the first, since all have the same factor."""
-    return [image.layers[stage.layer] for _, stage in image.parameters.stages.crossbars]
+def first_replicas(chip: ProgrammedChip) -> list[ProgrammedLayer]:
+    """The network's layers: of a crossbar with replicas the first, since all have the same factor."""
+    return [chip.layers[stage.layer] for _, stage in chip.parameters.plan.crossbar_stages]
 
 
 def _cost(cost: Cost) -> dict[str, float | None]:

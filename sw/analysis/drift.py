@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import CrossbarArray
-from spikeloom.sim.programming.write_verify import ImageProgramming
+from spikeloom.sim.programming.write_verify import ChipProgramming
 
 __all__ = ["DriftedCells", "drift_summary", "drifted_cells"]
 
@@ -32,7 +32,7 @@ class DriftedCells:
     before, after : float64 [cells], conductance after the last programming and now, in levels above g_min
     """
 
-    drift: DriftState
+    drift: DriftSnapshot
     levels: NDArray[np.uint8]
     layers: NDArray[np.int64]
     before: NDArray[np.float64]
@@ -47,7 +47,7 @@ class DriftedCells:
 
 
 def drifted_cells(
-    image: ChipImage, result: Result | None, programming: ImageProgramming | None = None
+    chip: ProgrammedChip, result: Result | None, programming: ChipProgramming | None = None
 ) -> DriftedCells | None:
     """The cells after a result's images; None where they do not drift, or nothing has been run.
 
@@ -55,13 +55,13 @@ def drifted_cells(
     """
     if result is None or result.drift is None:
         return None
-    drift, device = result.drift, image.device
+    drift, device = result.drift, chip.device
     levels, layers = [], []
     before: list[NDArray[np.float64]] = []
     after: list[NDArray[np.float64]] = []
-    for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True)):
+    for index, (layer, shape) in enumerate(zip(chip.layers, chip.parameters.layers, strict=True)):
         held_S = None if programming is None else programming.layers[index].state.g_S
-        array = CrossbarArray(index, layer, shape, device, image.seed, programmed_S=held_S, read_s=image.read_s)
+        array = CrossbarArray(index, layer, shape, device, chip.seed, programmed_S=held_S, read_s=chip.read_s)
         array.program(drift.programmings - 1)
         levels.append(np.stack([layer.positive, layer.negative]).ravel())
         layers.append(np.full(levels[-1].size, index))
@@ -70,12 +70,12 @@ def drifted_cells(
     return DriftedCells(drift, *(np.concatenate(parts) for parts in (levels, layers, before, after)))
 
 
-def drift_summary(image: ChipImage, cells: DriftedCells | None) -> dict[str, Any] | None:
+def drift_summary(chip: ProgrammedChip, cells: DriftedCells | None) -> dict[str, Any] | None:
     """Plain values for `summary.json`: of every layer its pulses and change, and of every level its change."""
     if cells is None:
         return None
     drift, change = cells.drift, cells.change
-    rows = zip(image.layers, drift.row_pulses, drift.total_pulses, strict=True)
+    rows = zip(chip.layers, drift.row_pulses, drift.total_pulses, strict=True)
     layers = [
         {
             "name": layer.name,
@@ -96,15 +96,15 @@ def drift_summary(image: ChipImage, cells: DriftedCells | None) -> dict[str, Any
             "before": float(cells.before[held].mean()),
             "after": float(cells.after[held].mean()),
         }
-        for level in range(image.device.levels)
+        for level in range(chip.device.levels)
         if (held := cells.levels == level).any()
     ]
     return {
         "images": drift.images,
         "programmings": drift.programmings,
-        "drift_every": image.device.drift_every,
-        "refresh_every": image.device.refresh_every,
-        "acceleration": image.device.acceleration,
+        "drift_every": chip.device.drift_every,
+        "refresh_every": chip.device.refresh_every,
+        "acceleration": chip.device.acceleration,
         "layers": layers,
         "levels": levels,
     }

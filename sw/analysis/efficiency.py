@@ -1,4 +1,4 @@
-"""Operations an image and operations a joule, beside published chips.
+"""Operations per image and operations per joule, compared with published chips.
 
 A multiplication and an addition are two operations, as is usual. Which of them count is a choice, so there are three:
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.energy_sums import ENDS, summed
 from spikeloom.sim.estimates.energy_events import Events
@@ -56,14 +56,16 @@ PUBLISHED = (
 """
 
 
-def efficiency(image: ChipImage, result: Result, energies_J: Mapping[str, dict[str, float] | None]) -> dict[str, Any]:
+def efficiency(
+    chip: ProgrammedChip, result: Result, energies_J: Mapping[str, dict[str, float] | None]
+) -> dict[str, Any]:
     """`operations` an image (means), `analog_J`, the energy of `ANALOG`, and `TOPS_per_W` of `network`, `steps`,
     `events` and `analog`, {"low", "typical", "high"} each.
 
     energies_J : of the components and the `total`, as of `sw.analysis.energy_counts.energy_table`; what has none has no
         TOPS/W
     """
-    events = Events(image, result)
+    events = Events(chip, result)
     count = len(result)
     whole = [2 * shape.inputs * shape.outputs * shape.positions for shape in events.shapes]
     operations = {
@@ -86,7 +88,7 @@ def efficiency(image: ChipImage, result: Result, energies_J: Mapping[str, dict[s
 
 
 def _tops_per_W(operations: float, joules: dict[str, float] | None) -> dict[str, float] | None:
-    """Most operations a joule at the lowest energy; None without an energy."""
+    """Most operations per joule at the lowest energy; None without an energy."""
     if joules is None or joules["low"] <= 0.0:
         return None
     return {end: operations / joules[cost] * 1e-12 for end, cost in zip(ENDS, reversed(ENDS), strict=True)}

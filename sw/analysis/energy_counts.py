@@ -1,4 +1,4 @@
-"""Energy as a table: events an image, joules an event, and their products, which add up to the energies shown.
+"""Energy as a table: events per image, joules per event, and their products, which sum to the energies shown.
 
 Every number of a table comes from one result, and each is computed from those before it, so that whoever multiplies the
 events of the report with the coefficients gets its energies to the last digit. Sums are exact (`math.fsum`).
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.energy_sums import ENDS, summed
 from spikeloom.sim.estimates.energy import neuron_updates
@@ -22,14 +22,14 @@ from spikeloom.sim.estimates.energy_parts import COMPONENTS, LEFT_OUT, PARTS, Pa
 __all__ = ["COMPONENTS", "activity_means", "energy_table"]
 
 
-def activity_means(image: ChipImage, result: Result) -> dict[str, list[float]]:
+def activity_means(chip: ProgrammedChip, result: Result) -> dict[str, list[float]]:
     """Activity of every layer, mean of an image: what a result counts, `spikes` and `neuron_updates`."""
-    counted = {**result.activity, "spikes": result.spikes, "neuron_updates": neuron_updates(image, result)}
-    return {name: [_mean(values[:, index]) for index in range(len(image.layers))] for name, values in counted.items()}
+    counted = {**result.activity, "spikes": result.spikes, "neuron_updates": neuron_updates(chip, result)}
+    return {name: [_mean(values[:, index]) for index in range(len(chip.layers))] for name, values in counted.items()}
 
 
-def energy_table(image: ChipImage, result: Result | None) -> dict[str, Any]:
-    """`COMPONENTS` and `total`, each {"low", "typical", "high"} joules an image; `events`, the rows that they are made
+def energy_table(chip: ProgrammedChip, result: Result | None) -> dict[str, Any]:
+    """`COMPONENTS` and `total`, each {"low", "typical", "high"} joules per image; `events`, the rows that they are made
     of; and `left_out`, what is in none of them.
 
     A row has `component`, `part`, `event` in words, `activity` (the key of `activity_means`, or None), `places` (where,
@@ -42,14 +42,14 @@ def energy_table(image: ChipImage, result: Result | None) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys((*COMPONENTS, "total"))
     if result is None or len(result) == 0:
         return {**found, "events": [], "left_out": left_out}
-    events, rows, unknown = Events(image, result), [], set()
+    events, rows, unknown = Events(chip, result), [], set()
     for part in PARTS:
         counts = part.count(events)
         if any(count.events is None for count in counts):
             unknown.add(part.component)
             continue
         for scale in dict.fromkeys(count.scale for count in counts):
-            costs = dict(zip(ENDS, (joules * scale for joules in coefficient(part, image.energy)), strict=True))
+            costs = dict(zip(ENDS, (joules * scale for joules in coefficient(part, chip.energy)), strict=True))
             rows.append(_row(part, [count for count in counts if count.scale == scale], costs))
     for name in COMPONENTS:
         if name not in unknown:

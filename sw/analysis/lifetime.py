@@ -1,4 +1,4 @@
-"""Lifetime and refresh interval of a chip whose cells drift, as the plain values that a report and a command show."""
+"""Lifetime and refresh interval of a chip with drifting cells, as plain values for a report and a command."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.sim.chip.cell_kinds import CELLS
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.lifetime.refresh import refresh_interval
-from spikeloom.sim.lifetime.search import Lifetime, Point, held
+from spikeloom.sim.lifetime.search import Lifetime, Point, frozen
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.lifetime_section import LifetimeSection
@@ -22,7 +22,7 @@ __all__ = ["measure_lifetime"]
 
 
 def measure_lifetime(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
     section: LifetimeSection,
@@ -32,7 +32,7 @@ def measure_lifetime(
 
     Parameters
     ----------
-    image : the chip; its cells drift
+    chip : the chip; its cells drift
     images, labels : uint8 [images, inputs] and their classes; of them, the first `section.images` are used
     section : threshold, limit and so on; `measure` is not looked at
     progress : told a sentence for each point
@@ -48,14 +48,14 @@ def measure_lifetime(
             once = "" if section.programmings == 1 else f", programming {number}"
             progress(f"accuracy {point.accuracy:.2%} after {point.images:,} images{once}")
 
-    if not image.device.drifts:
+    if not chip.device.drifts:
         raise SpikeLoomError(
             f"A lifetime needs cells that drift, [device] cell {CELLS.drifting()}; this chip's [device] cell is "
-            f"'{image.device.cell}'"
+            f"'{chip.device.cell}'"
         )
-    seconds, cycles = _pace(image, pixels, section.images_per_s)
+    seconds, cycles = _pace(chip, pixels, section.images_per_s)
     refresh = refresh_interval(
-        image, pixels, classes, section.threshold, programmings=section.programmings, tolerance=section.tolerance,
+        chip, pixels, classes, section.threshold, programmings=section.programmings, tolerance=section.tolerance,
         limit=section.limit, progress=tell,
     )  # fmt: skip
     first = refresh.lifetimes[0]
@@ -68,21 +68,21 @@ def measure_lifetime(
         "reads_max": None if end is None else end.reads_max,
         "reads_mean": None if end is None else end.reads_mean,
         "seconds": None if first.images is None else first.images * seconds,
-        "seconds_an_image": seconds,
+        "seconds_per_image": seconds,
         "images_per_s": section.images_per_s or None,
-        "cycles_an_image": cycles,
+        "cycles_per_image": cycles,
         "test_images": count,
-        "acceleration": image.device.acceleration,
+        "acceleration": chip.device.acceleration,
         "points": [dataclasses.asdict(point) for point in first.points],
         "refresh": {
-            "every": image.device.refresh_every,
+            "every": chip.device.refresh_every,
             "interval": refresh.interval,
             "seconds": None if refresh.interval is None else refresh.interval * seconds,
             "programmings": [_programming(one) for one in refresh.lifetimes],
             "programming_s": None if refresh.cost is None else refresh.cost.time_s,
             "programming_J": None if refresh.cost is None else refresh.cost.energy_J,
             "time_share": refresh.time_share(seconds),
-            "energy_an_image_J": refresh.energy_an_image_J(),
+            "energy_per_image_J": refresh.energy_per_image_J(),
         },
     }
 
@@ -96,16 +96,16 @@ def _programming(found: Lifetime) -> dict[str, Any]:
     }
 
 
-def _pace(image: ChipImage, pixels: NDArray[np.uint8], images_per_s: float) -> tuple[float, float]:
+def _pace(chip: ProgrammedChip, pixels: NDArray[np.uint8], images_per_s: float) -> tuple[float, float]:
     """Seconds from an image to the next, and clock cycles with images back to back, on fresh cells."""
-    fresh = held(image)
+    fresh = frozen(chip)
     cycles = timing(fresh, pixels, run_reference(fresh, pixels, trace="spikes")).per_image
-    seconds = cycles / image.clock_Hz
+    seconds = cycles / chip.clock_Hz
     if images_per_s == 0.0:
         return seconds, cycles
     if images_per_s * seconds > 1.0:
         raise SpikeLoomError(
             f"[lifetime] images_per_s must be at most {1.0 / seconds:,.0f}, the rate of images back to back "
-            f"({cycles:,.1f} clock cycles an image at {image.clock_Hz:g} Hz), not {images_per_s:g}"
+            f"({cycles:,.1f} clock cycles per image at {chip.clock_Hz:g} Hz), not {images_per_s:g}"
         )
     return 1.0 / images_per_s, cycles

@@ -1,4 +1,4 @@
-"""What the report shows of programming by pulses: numbers, what the cells hold, and the accuracy that was left."""
+"""Programming data of the report: numbers, conductances of the cells, and the resulting accuracy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.energy_sums import summed
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.devices.effects import EFFECTS
-from spikeloom.sim.lifetime.search import held
-from spikeloom.sim.programming.write_verify import ImageProgramming, LayerProgramming, program_image
+from spikeloom.sim.lifetime.search import frozen
+from spikeloom.sim.programming.write_verify import ChipProgramming, LayerProgramming, program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.waterfall import ideal_cells
 
@@ -44,49 +44,49 @@ class CellsReached:
     __repr__ = short_repr
 
 
-def programmed(image: ChipImage) -> ImageProgramming | None:
+def programmed(programmed: ProgrammedChip) -> ChipProgramming | None:
     """The chip's programming; None where levels are put straight into the cells."""
-    return program_image(image) if image.programming.method == "verify" else None
+    return program_chip(programmed) if programmed.programming.method == "write-verify" else None
 
 
-def cells_reached(image: ChipImage, programming: ImageProgramming) -> CellsReached:
+def cells_reached(programmed: ProgrammedChip, programming: ChipProgramming) -> CellsReached:
     """Targets, conductances, pulses and errors of all layers."""
-    device = image.device
+    device = programmed.device
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in CellsReached.__dataclass_fields__}
     for layer in programming.layers:
         failed = layer.first.failed | layer.final.failed
         parts["failed"].append(failed)
-        parts["target"].append(np.where(failed, layer.wanted, layer.targets) / CODE)
+        parts["target"].append(np.where(failed, layer.wanted, layer.targets) / CODES_PER_LEVEL)
         parts["reached"].append((layer.state.g_S - device.g_min_S) / device.step_S)
         parts["pulses"].append(layer.state.pulses)
         first = layer.first.codes.astype(np.int64) - layer.wanted
-        parts["first_error"].append((first[0] - first[1]) / CODE)
-        parts["final_error"].append(layer.error / CODE)
+        parts["first_error"].append((first[0] - first[1]) / CODES_PER_LEVEL)
+        parts["final_error"].append(layer.error / CODES_PER_LEVEL)
     return CellsReached(**{name: np.concatenate([a.ravel() for a in arrays]) for name, arrays in parts.items()})
 
 
 def programming_accuracies(
-    image: ChipImage, images: NDArray[np.uint8], labels: NDArray[np.integer]
+    programmed: ProgrammedChip, images: NDArray[np.uint8], labels: NDArray[np.integer]
 ) -> dict[str, float]:
     """Accuracy, 0 .. 1, with levels put exactly into the cells, and programmed without and with fault-aware mapping.
 
     Read noise and wires are on in all three, and drift in none, so that what differs is programming alone. `images` is
     uint8 [images, inputs], `labels` integers [images].
     """
-    device, programming = image.device, image.programming
-    ideal = ideal_cells(image)
+    device, programming = programmed.device, programmed.programming
+    ideal = ideal_cells(programmed)
     names = [name for entry in EFFECTS if entry.where != "pulses" and entry.verify for name in entry.fields]
     kept = ideal.device.model_copy(update={name: getattr(device, name) for name in names})
     chips = {
         "ideal": replace(ideal, device=kept),
-        "programmed": replace(image, programming=programming.model_copy(update={"fault_aware": False})),
-        "fault_aware": replace(image, programming=programming.model_copy(update={"fault_aware": True})),
+        "programmed": replace(programmed, programming=programming.model_copy(update={"fault_aware": False})),
+        "fault_aware": replace(programmed, programming=programming.model_copy(update={"fault_aware": True})),
     }
-    return {name: run_reference(held(chip), images).accuracy(labels) for name, chip in chips.items()}
+    return {name: run_reference(frozen(chip), images).accuracy(labels) for name, chip in chips.items()}
 
 
 def programming_summary(
-    image: ChipImage, programming: ImageProgramming | None, accuracies: Mapping[str, float] | None = None
+    programmed: ProgrammedChip, programming: ChipProgramming | None, accuracies: Mapping[str, float] | None = None
 ) -> dict[str, Any] | None:
     """Plain values for `summary.json`; None where there were no pulses.
 
@@ -97,12 +97,12 @@ def programming_summary(
     known: dict[str, float | None] = dict.fromkeys(("ideal", "programmed", "fault_aware"))
     cells = sum(layer.wanted.size for layer in programming.layers)
     return {
-        "method": image.programming.method,
-        "fault_aware": image.programming.fault_aware,
-        "cell": image.device.cell,
-        "v_read_V": image.device.v_read_V,
-        "v_program_V": image.device.v_program_V,
-        "pulse_s": image.pulse_s,
+        "method": programmed.programming.method,
+        "fault_aware": programmed.programming.fault_aware,
+        "cell": programmed.device.cell,
+        "v_read_V": programmed.device.v_read_V,
+        "v_program_V": programmed.device.v_program_V,
+        "pulse_s": programmed.pulse_s,
         "cells": cells,
         "pulses": programming.pulses,
         "pulses_mean": programming.pulses / cells,
@@ -112,12 +112,12 @@ def programming_summary(
         "compensated_pairs": programming.compensated,
         "lost_pairs": programming.lost,
         "cycles": programming.cycles,
-        "time_s": programming.cycles / image.clock_Hz,
+        "time_s": programming.cycles / programmed.clock_Hz,
         "energy_J": programming.energy_J,
         "accuracy": {**known, **(accuracies or {})},
         "layers": [
-            _layer(layer.name, result, image.clock_Hz)
-            for layer, result in zip(image.layers, programming.layers, strict=True)
+            _layer(layer.name, result, programmed.clock_Hz)
+            for layer, result in zip(programmed.layers, programming.layers, strict=True)
         ],
     }
 
@@ -133,7 +133,7 @@ def _layer(name: str, layer: LayerProgramming, clock_Hz: float) -> dict[str, Any
         "compensated_pairs": int(layer.compensated.sum()),
         "lost_pairs": int(layer.lost.sum()),
         "second_pass_starts": int(layer.second.sum()),
-        "error_levels": float(np.sqrt(np.mean((layer.error[good] / CODE) ** 2))) if good.any() else None,
+        "error_levels": float(np.sqrt(np.mean((layer.error[good] / CODES_PER_LEVEL) ** 2))) if good.any() else None,
         "cycles": layer.cycles,
         "time_s": layer.cycles / clock_Hz,
         "energy_J": summed(layer.energy_J.values()),

@@ -1,4 +1,4 @@
-"""The numbers of a run as one nested dictionary: what `summary.json` holds and the report's page prints.
+"""The numbers of a run as one nested dictionary: the contents of `summary.json`, shown by the report.
 
 A number that is not known is None (null in the file): nothing is estimated in the place of a step that did not run.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.chip_facts import chip_facts
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sw.analysis.classes import class_summary
 from spikeloom.sw.analysis.costs import latency_table
@@ -62,15 +62,15 @@ def _steps(result: Result | None) -> dict[str, float | int | None]:
 
 
 _ACTIVITY = (
-    "spikes", "row_pulses", "tile_reads", "adc_conversions", "saturations", "conductance", "stray", "neuron_updates",
+    "spikes", "row_pulses", "tile_reads", "conversions", "saturations", "conductance", "stray", "neuron_updates",
 )  # fmt: skip
 
 
-def _layers(image: ChipImage, result: Result | None) -> list[dict[str, Any]]:
+def _layers(chip: ProgrammedChip, result: Result | None) -> list[dict[str, Any]]:
     """Sizes, tiles and mean activity (an image) of every layer."""
     rows = []
-    means = None if result is None or len(result) == 0 else activity_means(image, result)
-    for index, (layer, shape) in enumerate(zip(image.layers, image.parameters.layers, strict=True)):
+    means = None if result is None or len(result) == 0 else activity_means(chip, result)
+    for index, (layer, shape) in enumerate(zip(chip.layers, chip.parameters.layers, strict=True)):
         row: dict[str, Any] = {
             "name": layer.name,
             "inputs": shape.inputs,
@@ -85,15 +85,15 @@ def _layers(image: ChipImage, result: Result | None) -> list[dict[str, Any]]:
     return rows
 
 
-def conversion_summary(image: ChipImage, notes: Sequence[str]) -> dict[str, Any]:
+def conversion_summary(chip: ProgrammedChip, notes: Sequence[str]) -> dict[str, Any]:
     """What conversion chose: sentences, and of every layer of the network the real weight of a conductance step in
     thresholds, the threshold, the share of the weights at the top levels (0 .. 1), and the converters' unit and largest
     current, conductance steps.
     """
-    top = (1 << image.device.bits) - 1
+    top = (1 << chip.device.bits) - 1
     layers = []
-    for _, stage in image.parameters.stages.crossbars:
-        layer, shape = image.layers[stage.layer], image.parameters.layers[stage.layer]
+    for _, stage in chip.parameters.plan.crossbar_stages:
+        layer, shape = chip.layers[stage.layer], chip.parameters.layers[stage.layer]
         layers.append(
             {
                 "name": layer.name,
@@ -108,7 +108,7 @@ def conversion_summary(image: ChipImage, notes: Sequence[str]) -> dict[str, Any]
 
 
 def summarise(
-    image: ChipImage,
+    chip: ProgrammedChip,
     *,
     reference: Result | None = None,
     labels: NDArray[Any] | None = None,
@@ -137,7 +137,7 @@ def summarise(
     the activity it is made of, clock cycles and latency are those of the Verilog's images where it was run, else
     energy and activity are those of the reference's; steps, tile reads and drift those of the result with more images.
 
-    Accuracies are 0 .. 1, energies joules an image (means; {"low", "typical", "high"}), latencies seconds. The
+    Accuracies are 0 .. 1, energies joules per image (means; {"low", "typical", "high"}), latencies seconds. The
     parameters are those of
     `sw.report.report.write_report`; `programming` is that of `sw.analysis.programming.programming_summary`, `strategy`
     and `tuning` are those of `sw.analysis.decision`, `drift` is that of `sw.analysis.drift.drift_summary`, `data_path`
@@ -147,7 +147,7 @@ def summarise(
     """
     counted = widest(reference, rtl)
     timed = rtl if rtl is not None else reference
-    energies, latency = energy_table(image, timed), latency_table(image, rtl)
+    energies, latency = energy_table(chip, timed), latency_table(chip, rtl)
 
     def on(number: Any) -> dict[str, Any] | None:
         """The images of a result, or so many of them."""
@@ -156,9 +156,9 @@ def summarise(
     whole = on(count if count is not None else len(labels) if labels is not None else counted)
     cycles_on = None if latency["cycles"]["mean"] is None else on(rtl)
     return {
-        "name": image.name,
+        "name": chip.name,
         "provenance": None if provenance is None else dict(provenance),
-        "chip": chip_facts(image),
+        "chip": chip_facts(chip),
         "images": None if reference is None else len(reference),
         "measured_on": whole,
         "accuracy": {
@@ -174,7 +174,7 @@ def summarise(
         "confusion": None
         if not counted or labels is None
         else {
-            **class_summary(counted.classes, np.asarray(labels)[counted.ids], image.parameters.classes),
+            **class_summary(counted.classes, np.asarray(labels)[counted.ids], chip.parameters.classes),
             "level": "reference" if counted is reference else "rtl",
             "measured_on": on(counted),
         },
@@ -192,24 +192,24 @@ def summarise(
         "cycles": {**latency["cycles"], "measured_on": cycles_on},
         "latency_s": {**latency["latency_s"], "measured_on": cycles_on},
         "energy_J": {**energies, "measured_on": on(timed)},
-        "efficiency": None if not timed else {**efficiency(image, timed, energies), "measured_on": on(timed)},
+        "efficiency": None if not timed else {**efficiency(chip, timed, energies), "measured_on": on(timed)},
         "programming": None if programming is None else dict(programming),
         "strategy": None if strategy is None else dict(strategy),
         "tuning": None if tuning is None else dict(tuning),
         "drift": None if drift is None else dict(drift),
         "lifetime": None if lifetime is None else dict(lifetime),
         "diagnosis": None if diagnosis is None else dict(diagnosis),
-        "conversion": conversion_summary(image, notes),
+        "conversion": conversion_summary(chip, notes),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
         "waterfall_measured_on": whole if waterfall else None,
         "accuracy_by_steps": None if by_steps is None else list(by_steps),
         "accuracy_by_steps_measured_on": None if by_steps is None else whole,
-        "mapping": {**mapping_summary(image, counted), "measured_on": on(counted)},
+        "mapping": {**mapping_summary(chip, counted), "measured_on": on(counted)},
         "data_path": None if data_path is None else {**data_path, "measured_on": on(data_path["images"])},
-        "layers": _layers(image, timed),
+        "layers": _layers(chip, timed),
         "layers_measured_on": on(timed),
         "cells": None if cells is None else {name: dict(counts) for name, counts in cells.items()},
-        "seed": image.seed,
+        "seed": chip.seed,
         "config": None if config is None else dict(config),
         "versions": versions(),
     }

@@ -1,4 +1,4 @@
-"""Where did the accuracy go? The network after every stage of conversion, on the same images."""
+"""Accuracy breakdown: the network after every stage of the conversion, on the same images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.sim.chip.device_config import Programming
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.devices.effects import EFFECTS, ideal_device
-from spikeloom.sim.lifetime.search import held
+from spikeloom.sim.lifetime.search import frozen
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.passes.calibrate import row_codes
@@ -46,10 +46,10 @@ def waterfall(
 
 def stage_classes(chip: Compiled, images: NDArray[np.uint8]) -> list[tuple[str, Callable[[], NDArray[np.integer]]]]:
     """(stage, function that gives its classes [images] of uint8 images [images, inputs]); the stages of `waterfall`."""
-    image = chip.image
+    programmed = chip.programmed
     tuned = chip.stages is not None and chip.stages.untuned is not None
     if chip.stages is not None and chip.stages.untuned is not None:
-        image = chip.stages.untuned
+        programmed = chip.stages.untuned
     stages: list[tuple[str, Callable[[], NDArray[np.integer]]]] = []
     if chip.stages is not None:
         from spikeloom.sw.frontend.plain_torch import torch_classes
@@ -60,63 +60,67 @@ def stage_classes(chip: Compiled, images: NDArray[np.uint8]) -> list[tuple[str, 
             ("ANN", lambda: torch_classes(model, pictures)),
             ("folded", lambda: folded.classes(images)),
             ("normalised", lambda: normalised.classes(images)),
-            ("spiking", lambda: spiking_classes(image, spiking_network(image, normalised), images)),
+            ("spiking", lambda: spiking_classes(programmed, spiking_network(programmed, normalised), images)),
         ]
-    ideal = ideal_cells(image)
+    ideal = ideal_cells(programmed)
     stages += [
         ("quantised", lambda: run_reference(wide_adc(ideal), images).classes),
         ("ADC", lambda: run_reference(ideal, images).classes),
     ]
     if tuned:
-        stages.append(("tuned", lambda: run_reference(ideal_cells(chip.image), images).classes))
-    for stage, chip_so_far in device_stages(chip.image):
+        stages.append(("tuned", lambda: run_reference(ideal_cells(chip.programmed), images).classes))
+    for stage, chip_so_far in device_stages(chip.programmed):
         stages.append((stage, lambda now=chip_so_far: run_reference(now, images).classes))  # type: ignore[misc]
     return stages
 
 
-def spiking_classes(image: ChipImage, network: SpikingNetwork, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+def spiking_classes(
+    programmed: ProgrammedChip, network: SpikingNetwork, images: NDArray[np.uint8]
+) -> NDArray[np.int64]:
     """Classes int64 [images] of a spiking network in real numbers, which sees the rows of the chip's encoder."""
     parts = [slice(start, start + network.batch) for start in range(0, len(images), network.batch)]
-    classes = [network.run(len(images[part]), row_codes(image, images[part], part.start)).classes for part in parts]
+    classes = [
+        network.run(len(images[part]), row_codes(programmed, images[part], part.start)).classes for part in parts
+    ]
     return np.concatenate(classes)
 
 
-def wide_adc(image: ChipImage) -> ChipImage:
+def wide_adc(programmed: ProgrammedChip) -> ProgrammedChip:
     """The same chip with converters of 16 bits and gain shift 0, which do not saturate and round only analog inputs."""
-    shapes = tuple(replace(layer, adc_bits=16, max_gain_shift=0) for layer in image.parameters.layers)
+    shapes = tuple(replace(layer, adc_bits=16, max_gain_shift=0) for layer in programmed.parameters.layers)
     layers = tuple(
         replace(layer, gain_shift=0, clip=min(layer.clip, shape.max_membrane))
-        for layer, shape in zip(image.layers, shapes, strict=True)
+        for layer, shape in zip(programmed.layers, shapes, strict=True)
     )
-    return replace(image, layers=layers, parameters=replace(image.parameters, layers=shapes))
+    return replace(programmed, layers=layers, parameters=replace(programmed.parameters, layers=shapes))
 
 
-def ideal_cells(image: ChipImage) -> ChipImage:
+def ideal_cells(programmed: ProgrammedChip) -> ProgrammedChip:
     """The same chip with its levels put exactly into cells without any effect."""
-    return replace(image, device=ideal_device(image.device), programming=Programming())
+    return replace(programmed, device=ideal_device(programmed.device), programming=Programming())
 
 
-def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
+def device_stages(programmed: ProgrammedChip) -> list[tuple[str, ProgrammedChip]]:
     """The effects that are on, one added after the other; the last is the chip itself.
 
-    Stages and their order are those of `sim.devices.effects.EFFECTS`. With program and verify, "programming" is
+    Stages and their order are those of `sim.devices.effects.EFFECTS`. With write-verify, "programming" is
     everything about pulses, cells that differ included, before there are stuck cells and noise; "fault-aware mapping"
     is what the second pass gives back, and effects that pulses do not have in them come after it. Cells that drift are
     held until the last stage, "drift"; others that are not linear ones come first, as "cells".
     """
-    stages: list[tuple[str, ChipImage]] = []
-    now = ideal_cells(image)
+    stages: list[tuple[str, ProgrammedChip]] = []
+    now = ideal_cells(programmed)
 
     def add(stage: str, names: tuple[str, ...], **changes: Programming) -> None:
         nonlocal now
-        fields = image.device.all_fields()
-        values = {name: getattr(image.device, name) for name in names}
+        fields = programmed.device.all_fields()
+        values = {name: getattr(programmed.device, name) for name in names}
         if any(value != fields[name].default for name, value in values.items()) or changes:
             now = replace(now, device=now.device.model_copy(update=values), **changes)  # type: ignore[arg-type]
             stages.append((stage, now))
 
-    programming = image.programming
-    verify = programming.method == "verify"
+    programming = programmed.programming
+    verify = programming.method == "write-verify"
     by_stage: dict[str, tuple[str, ...]] = {}
     in_pulses: list[str] = []
     for entry in EFFECTS:
@@ -126,7 +130,7 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
             if verify and entry.where == "pulses" and stage not in in_pulses:
                 in_pulses.append(stage)
     if verify:
-        now = held(now) if image.device.drifts else now
+        now = frozen(now) if programmed.device.drifts else now
         first, *others = in_pulses
         blind = programming.model_copy(update={"fault_aware": False})
         add(first, ("cell", *by_stage[first]), programming=blind)
@@ -134,12 +138,12 @@ def device_stages(image: ChipImage) -> list[tuple[str, ChipImage]]:
             add(stage, by_stage[stage])
         if programming.fault_aware:
             add("fault-aware mapping", (), programming=programming)
-    elif not image.device.drifts:
+    elif not programmed.device.drifts:
         add("cells", ("cell",))
     for stage, names in by_stage.items():
         if stage not in in_pulses:
             add(stage, names)
-    if image.device.drifts:
+    if programmed.device.drifts:
         add(_DRIFT, ("cell", "drift_every"))
         add("refresh", ("refresh_every",))
     return stages

@@ -1,4 +1,4 @@
-"""What every command of `spikeloom` shares: its options, and errors that are one sentence and an exit code."""
+"""Shared by every command of `spikeloom`: options, and errors as one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ _NO_MEMORY = (
 )
 """What PyTorch's `RuntimeError` says where there is none, and what the command says."""
 _REPORT = (
-    "Error: This is a fault of SpikeLoom ({}), not of what you gave it: please report it with the traceback above and "
-    "the command."
+    "Error: This is a bug in SpikeLoom ({}), not in your input: please report it with the traceback above and the "
+    "command."
 )
 
 
@@ -91,6 +91,7 @@ class Commands(TyperGroup):
     """
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command; warnings are lines, and signals end it in order."""
         try:
             with ends_in_order(), _warnings_as_lines():
                 return super().invoke(ctx)
@@ -99,10 +100,10 @@ class Commands(TyperGroup):
                 error.message = option_words(error.__cause__)
             raise
         except Terminated as ended:
-            say(f"Terminated ({ended}). Finished steps and chunks are kept: the same command again goes on from there.")
+            say(f"Terminated ({ended}). Finished steps and chunks are kept: run the same command again to resume.")
             raise typer.Exit(SIGNALLED + ended.number) from None
         except KeyboardInterrupt:
-            say("Interrupted. Finished steps and chunks are kept: the same command again goes on from there.")
+            say("Interrupted. Finished steps and chunks are kept: run the same command again to resume.")
             raise typer.Exit(INTERRUPTED) from None
         except Mismatch as error:
             _fail(ctx, f"The Verilog and the reference differ. {error}")
@@ -170,13 +171,18 @@ def _debug(context: typer.Context, value: bool) -> bool:
     return value
 
 
-Debug = Annotated[bool, typer.Option("--debug", callback=_debug, help="Show where an error comes from.")]
+Debug = Annotated[bool, typer.Option("--debug", callback=_debug, help="Show the Python traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run left in the folder.")]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Start over: remove the outputs of an earlier run from the folder.")
+]
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="DIR", parser=folder, help="Folder of the data sets; else $SPIKELOOM_DATA, else a download."
+        "--data",
+        metavar="DIR",
+        parser=folder,
+        help="Folder of the data sets (default: $SPIKELOOM_DATA, else a download).",
     ),
 ]
 Run = Annotated[
@@ -208,7 +214,7 @@ def settings_of_chip(config: Config, settings: list[str] | None, used: tuple[str
     for text in settings or ():
         name = text.partition("=")[0].strip()
         if name in Config.model_fields:
-            raise ConfigError("--set", [f"{name} would do nothing: {what}; leave it out"])
+            raise ConfigError("--set", [f"{name} would have no effect: {what}; leave it out"])
     return changed(config, settings, [*tables, *keys], what)
 
 
@@ -273,7 +279,7 @@ def chip_only(source: str, data: Path | None, as_json: bool, settings: list[str]
     if is_chip(source) and data is not None:
         raise ConfigError(
             "--data",
-            ["it would do nothing: a weight image is a finished chip, and needs no images here; leave --data out"],
+            ["it would have no effect: a weight image is a finished chip, and needs no images here; leave --data out"],
         )
     return chip_and_flow(source, data, as_json, settings)[0]
 

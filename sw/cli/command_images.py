@@ -1,4 +1,4 @@
-"""Which images a command takes: those of a run, of a weight image's own data set, of `--data-set`, or of a file."""
+"""The images used by a command: those of a run, of a weight image's data set, of `--data-set`, or of a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, w
 from spikeloom.sw.common.files import as_path, readable_error
 from spikeloom.sw.config.messages import nearest_name
 from spikeloom.sw.config.settings import check_settings
-from spikeloom.sw.datasets.datasets import SHAPES, load_data
+from spikeloom.sw.datasets.datasets import DATA_SETS, load_data
 from spikeloom.sw.datasets.image_set import ImageSet, images_in_words
 from spikeloom.sw.datasets.pixels import as_labels, as_pixels
 
@@ -26,28 +26,44 @@ if TYPE_CHECKING:
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.flow.flow import Flow
 
-__all__ = ["DataSet", "Images", "TestImages", "check_data", "how_many", "images_asked", "images_for", "run_images"]
+__all__ = [
+    "ASKED",
+    "DataSet",
+    "Images",
+    "TestImages",
+    "check_data",
+    "how_many",
+    "images_asked",
+    "images_for",
+    "run_images",
+]
 
 Images = Annotated[
     list[str] | None,
     typer.Option(
         "--images",
         metavar="N|FILE.npz",
-        help="How many test images, first ones first; or a file with the arrays images and, where known, labels. Give "
-        "it twice for both.",
+        help="Number of test images, from the first on; or a file with the arrays images and, optionally, labels. "
+        "Can be given twice, for both.",
     ),
 ]
+BUILT_IN = tuple(kind.name for kind in DATA_SETS.built_in())
 DataSet = Annotated[
-    str | None, typer.Option("--data-set", metavar="NAME", help=f"Test images of a data set: {', '.join(SHAPES)}.")
+    str | None, typer.Option("--data-set", metavar="NAME", help=f"Test images of a data set: {', '.join(BUILT_IN)}.")
 ]
+
+ASKED = "[cosim] images"
+"""Where the number of images comes from that no option gives."""
 
 
 def check_data(data_set: str | None, data: Path | None) -> None:
     """Raise `ConfigError` for a folder of data sets that nothing would be read from; `data_set` None reads a file."""
-    if data is None or data_set not in (None, "digits"):
+    if data is None or (data_set is not None and not DATA_SETS[data_set].origin):
         return
-    what = "--images names the file" if data_set is None else "data set 'digits' comes with scikit-learn"
-    raise ConfigError("--data", [f"it would do nothing: {what}; leave --data out"])
+    what = "--images names the file"
+    if data_set is not None:
+        what = f"data set '{data_set}' {DATA_SETS[data_set].origin}"
+    raise ConfigError("--data", [f"it would have no effect: {what}; leave --data out"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +83,7 @@ def images_asked(
 ) -> tuple[int | None, Path | None]:
     """The number and the file that `--images` names; None for what it does not.
 
-    settings : of `--set`, in which `data.test_limit` would do nothing beside a file or a `data_set`
+    settings : of `--set`, in which `data.test_limit` would have no effect beside a file or a `data_set`
 
     Raises `SpikeLoomError` for what is neither, for two of a kind, for a `data_set` that is none or that is named
     beside a file; `FileError` for a file that is not there.
@@ -82,9 +98,9 @@ def images_asked(
         else:
             raise SpikeLoomError(f"--images takes a number of images or a file that ends in .npz, not '{value}'")
     if len(numbers) > 1 or len(files) > 1:
-        raise SpikeLoomError("--images may be given twice for a number and a file, not for two of a kind")
-    if data_set is not None and data_set not in SHAPES:
-        raise SpikeLoomError(f"There is no data set '{data_set}'; --data-set takes {', '.join(SHAPES)}")
+        raise SpikeLoomError("--images may be given twice, for a number and a file, but not for two of the same kind")
+    if data_set is not None and data_set not in DATA_SETS.names():
+        raise SpikeLoomError(f"There is no data set '{data_set}'; --data-set takes {', '.join(DATA_SETS.names())}")
     if data_set is not None and files:
         raise SpikeLoomError(f"--data-set {data_set} and --images {files[0]} name different images; give one of them")
     if files and not files[0].is_file():
@@ -103,7 +119,7 @@ def how_many(tests: TestImages, asked: int | None, name: str = "--images") -> in
     there = len(tests.images)
     if asked is not None and asked > there:
         known = images_in_words(tests.measured_on.facts(there))
-        warn(f"{name} {asked} is more than there are, {known}: all {there} are taken; give a smaller number")
+        warn(f"{name} {asked} is more than there are, {known}: all {there} are used; give a smaller number")
     return there if not asked else min(asked, there)
 
 
@@ -132,7 +148,8 @@ def images_for(
     if name is None:
         raise SpikeLoomError(
             f"'{source}' does not say which images it is for, since no run of SpikeLoom made it; name a data set with "
-            f"--data-set NAME ({', '.join(SHAPES)}) or a file with --images FILE.npz (arrays images and labels)"
+            f"--data-set NAME ({', '.join(DATA_SETS.names())}) or a file with --images FILE.npz (arrays images and "
+            "labels)"
         )
     if flow is None:
         check_data(name, data)
@@ -141,21 +158,22 @@ def images_for(
 
 def run_images(flow: Flow) -> TestImages:
     """The test images of a run whose step `data` is done."""
-    from spikeloom.sw.flow.run_folder import load_test_set, run_image_set
+    from spikeloom.sw.flow.run_folder import load_run_images, run_image_set
 
-    known = load_test_set(flow)
+    known = load_run_images(flow)
     return TestImages(known.images, known.labels, run_image_set(flow))
 
 
 def _from_data_set(chip: Chip, name: str, data: Path | None, limit: int) -> TestImages:
     """The first `limit` test images of a data set (0: all)."""
-    shape, classes = SHAPES[name]
-    pixels = int(np.prod(shape))
+    kind = DATA_SETS[name]
+    pixels, classes = int(np.prod(kind.shape)), kind.classes
     parameters = chip.parameters
     if pixels != parameters.inputs or classes > parameters.classes:
         raise SpikeLoomError(
             f"Data set '{name}' has images of {pixels} pixels and {classes} classes, but the chip takes "
-            f"{parameters.inputs} pixels and has {parameters.classes} classes; name images that fit with --data-set or "
+            f"{parameters.inputs} pixels and has {parameters.classes} classes; name images of that size with "
+            f"--data-set or "
             "--images FILE.npz"
         )
     tests = load_data(name, data)
@@ -171,7 +189,7 @@ def _from_file(chip: Chip, path: Path) -> TestImages:
         raise FileError(
             f"'{path}' has no array 'images' (its arrays: {names}); numpy.savez(FILE, images=...) writes one"
         )
-    pixels = as_pixels(arrays["images"], chip.image, chip.calibration, f"Images of '{path}'")
+    pixels = as_pixels(arrays["images"], chip.programmed, chip.calibration, f"Images of '{path}'")
     labels = None
     if "labels" in arrays:
         labels = as_labels(arrays["labels"], len(pixels), chip.parameters.classes, f"Labels of '{path}'")

@@ -1,9 +1,10 @@
-"""What the command line shows: progress bars, tables, JSON."""
+"""Output of the command line: progress bars, tables, JSON."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -38,8 +39,8 @@ def shown(flow: Flow, as_json: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def bar(as_json: bool) -> Iterator[Advance]:
-    """A function (step, done, total, text) that draws a bar a step on stderr; off a terminal it prints a line when a
-    step begins and one a minute, and nothing with `--json`.
+    """A function (step, done, total, text) that draws a bar per step on stderr; off a terminal it prints a line when a
+    step begins and one per minute, and nothing with `--json`.
     """
     console = Console(stderr=True)
     columns = (
@@ -130,12 +131,13 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         rows["idle cycles between images, most"] = number(bus["gap_max"])
     if summary["diagnosis"] is not None:
         names = [finding["name"] for finding in summary["diagnosis"]["findings"]]
-        rows["diagnosis"] = f"{', '.join(names)}: see the report" if names else "nothing conspicuous"
+        rows["diagnosis"] = f"{', '.join(names)}: see the report" if names else "no findings"
     print_table(summary["name"], rows)
     Console().print(f"Report: {page}", soft_wrap=True, highlight=False)
 
 
 def print_table(title: str, rows: dict[str, Any]) -> None:
+    """Print a table of two columns, names and values."""
     table = Table(title=title, box=None, show_header=False, title_justify="left", title_style="bold")
     table.add_column(style="dim")
     table.add_column(justify="right", overflow="fold")
@@ -145,4 +147,10 @@ def print_table(title: str, rows: dict[str, Any]) -> None:
 
 
 def print_json(values: Any) -> None:
-    typer.echo(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print values as JSON; characters that standard output does not have are escapes, NaN and infinity are refused."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(values, indent=2, allow_nan=False)
+    typer.echo(text)

@@ -34,11 +34,11 @@ def diagnose(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Say what is wrong with a chip, layer by layer, or that nothing is.
+    """Report problems of a chip, layer by layer.
 
-    The chip of a CONFIG is judged by its calibration images, while it is made. A FILE.loom does not know the network it
-    was made of; it is judged by the first 2,000 test images of its data set, or by those that --images and --data-set
-    name.
+    For a CONFIG, the chip is compiled and diagnosed on its calibration images. A FILE.loom does not contain the
+    original network; it is diagnosed on the first 2,000 test images of its data set, or on those given by --images
+    and --data-set.
     """
     asked, file = images_asked(images, data_set, settings)
     check_no_energy(source, settings)
@@ -53,7 +53,7 @@ def diagnose(
     else:
         if images is not None or data_set is not None:
             raise SpikeLoomError(
-                "--images and --data-set are for a FILE.loom; set [data] calibration_images for the chip of a "
+                "--images and --data-set are only for a FILE.loom; set [data] calibration_images for the chip of a "
                 "configuration"
             )
         chip, _ = chip_and_flow(source, data, as_json, settings)

@@ -1,4 +1,4 @@
-"""Which tools are there, in which version, what is missing and how to get it."""
+"""Required tools, their versions, and how to install missing ones."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from typing import Any
 
 from spikeloom.sim.common.plain_paths import PathError
 from spikeloom.sim.cosim.tools import VERILATOR_MINIMUM, check_paths, verilator_folder
+from spikeloom.sw.datasets.datasets import DATA_SETS
 
 __all__ = ["Check", "examine", "healthy", "report"]
-
-_DATA_SETS = ("mnist", "fashion-mnist", "cifar-10")
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def examine() -> list[Check]:
         ("z3-solver", False, "solves the formal proofs of the tests"),
     ):
         checks.append(_package(package, required, purpose))
-    remedy = "Install it if you want it (Debian and Ubuntu: apt-get install iverilog)."
+    remedy = "Optional. To install it (Debian and Ubuntu: apt-get install iverilog)."
     checks.append(_program("iverilog", ["-V"], False, "the second simulator", remedy))
     checks += [_paths(), _command(Path(sys.prefix)), _data_folder()]
     return checks
@@ -137,7 +136,7 @@ def _package(name: str, required: bool, purpose: str) -> Check:
 
 def _paths() -> Check:
     """Whether the tools can be told where things are."""
-    purpose = "names of folders that the simulators' tools take"
+    purpose = "folder names that the simulators' tools accept"
     try:
         linked = check_paths()
     except PathError as error:
@@ -147,7 +146,7 @@ def _paths() -> Check:
 
 def _command(prefix: Path) -> Check:
     """The command's start script names its Python in quotes, in which the shell still reads some characters."""
-    purpose = "starts SpikeLoom by its name"
+    purpose = "the command spikeloom"
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         if not set(str(prefix)) & set('$`"\\'):
             return Check("spikeloom", importlib.metadata.version("spikeloom"), False, purpose)
@@ -156,14 +155,15 @@ def _command(prefix: Path) -> Check:
 
 
 def _data_folder(exists: Callable[[Path], bool] = Path.is_dir) -> Check:
-    """Where MNIST and the like are read from; digits comes with scikit-learn, so the folder is not required."""
-    purpose = "original files of " + ", ".join(_DATA_SETS)
+    """Where MNIST and the like are read from; some data sets need no files, so the folder is not required."""
+    names = [kind.name for kind in DATA_SETS if not kind.origin]
+    purpose = "original files of " + ", ".join(names)
     value = os.environ.get("SPIKELOOM_DATA")
     if not value:
-        remedy = "Set SPIKELOOM_DATA to a folder with the data sets, or they are downloaded when needed."
+        remedy = "Set SPIKELOOM_DATA to a folder with the data sets; otherwise they are downloaded when needed."
         return Check("data folder", None, False, purpose, remedy)
-    found = [name for name in _DATA_SETS if exists(Path(value) / name)]
+    found = [name for name in names if exists(Path(value) / name)]
     if not found:
-        remedy = f"SPIKELOOM_DATA names {value}, which has none of the subfolders {', '.join(_DATA_SETS)}."
+        remedy = f"SPIKELOOM_DATA names {value}, which has none of the subfolders {', '.join(names)}."
         return Check("data folder", None, False, purpose, remedy)
     return Check("data folder", ", ".join(found), False, purpose)

@@ -24,7 +24,7 @@ def examples(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the examples that come along, or copy them into a folder: configurations, scripts, the driver in C."""
+    """List the included examples, or copy them into a folder: configurations, scripts, the C driver."""
     from spikeloom.sw.common.files import write_folder
     from spikeloom.sw.common.shipped import example_files, examples_folder
 

@@ -26,21 +26,22 @@ EPILOG = (
 def lifetime(
     source: RunOrChip,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", metavar="X", help="Accuracy, 0 to 1, under which it is worn out.")
+        float | None,
+        typer.Option("--threshold", metavar="X", help="Accuracy, 0 to 1, below which the chip counts as worn out."),
     ] = None,
     images: Images = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Images at which the search gives up.")
+        int | None, typer.Option("--limit", metavar="N", help="Largest number of images to search.")
     ] = None,
     tolerance: Annotated[
-        float | None, typer.Option("--tolerance", metavar="X", help="Share of the lifetime that it is known to.")
+        float | None, typer.Option("--tolerance", metavar="X", help="Relative tolerance of the lifetime.")
     ] = None,
     images_per_s: Annotated[
-        float | None, typer.Option("--images-per-s", metavar="X", help="Rate at which images come; 0 is back to back.")
+        float | None, typer.Option("--images-per-s", metavar="X", help="Image rate per second; 0 is back to back.")
     ] = None,
     programmings: Annotated[
         int | None,
-        typer.Option("--programmings", metavar="N", help="Programmings that the refresh interval must hold for."),
+        typer.Option("--programmings", metavar="N", help="Number of programmings evaluated for the refresh interval."),
     ] = None,
     data: Data = None,
     data_set: DataSet = None,
@@ -48,9 +49,9 @@ def lifetime(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Search how many images a chip whose cells drift classifies before its accuracy falls, and how often to refresh.
+    """Estimate after how many images drift costs a chip its accuracy, and how often to refresh its cells.
 
-    What is not given is taken from the table "lifetime" of the configuration.
+    Options that are not given are taken from the table "lifetime" of the configuration.
     """
     from spikeloom.sw.analysis.lifetime import measure_lifetime
     from spikeloom.sw.cli.lifetime_rows import lifetime_rows
@@ -58,7 +59,9 @@ def lifetime(
     own = parse_settings(settings or []).get("lifetime", {})
     own = own if isinstance(own, dict) else {}
     if "measure" in own:
-        raise ConfigError("--set", ["lifetime.measure would do nothing: this command always measures; leave it out"])
+        raise ConfigError(
+            "--set", ["lifetime.measure would have no effect: this command always measures; leave it out"]
+        )
     others = [text for text in settings or [] if text.partition("=")[0].strip().partition(".")[0] != "lifetime"]
     count, file = images_asked(images, data_set, settings)
     given = {
@@ -70,7 +73,7 @@ def lifetime(
     if not is_chip(source):
         _check_drift(source, changed(Config.load(source), others).device)  # before the training, not after it
     chip, tests = chip_and_images(source, data, as_json, data_set, file, others)
-    _check_drift(source, chip.image.device)
+    _check_drift(source, chip.programmed.device)
     if tests.labels is None:
         raise SpikeLoomError(
             f"A lifetime needs labelled images, but '{file}' has no array 'labels'; add it to the file"
@@ -80,7 +83,7 @@ def lifetime(
     given_to_search = chip.config.updated({"lifetime": {**own, "measure": True, **changes}}, "command line")
     with bar(as_json) as advance:
         found = measure_lifetime(
-            chip.image,
+            chip.programmed,
             tests.images,
             tests.labels,
             given_to_search.lifetime,

@@ -23,15 +23,15 @@ def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
         "lifetime, images": never if found["images"] is None else number(found["images"]),
     }
     if found["images"] is not None:
-        rows["lifetime, reads of the row driven most"] = number(found["reads_max"])
-        rows["lifetime, reads of a row, mean"] = decimal(found["reads_mean"], 1)
-        pace = "back to back" if found["images_per_s"] is None else f"{found['images_per_s']:g} images a second"
+        rows["lifetime, reads of the most driven row"] = number(found["reads_max"])
+        rows["lifetime, mean reads per row"] = decimal(found["reads_mean"], 1)
+        pace = "back to back" if found["images_per_s"] is None else f"{found['images_per_s']:g} images per second"
         rows[f"lifetime, {pace}"] = duration(found["seconds"])
-    rows["clock cycles from image to image, fresh cells"] = decimal(found["cycles_an_image"], 1)
+    rows["clock cycles per image, fresh cells"] = decimal(found["cycles_per_image"], 1)
     if refresh["interval"] is None:
         rows["refresh every"] = "never: " + never
     elif refresh["interval"] == 0:
-        rows["refresh every"] = "of no use: fresh cells are not good enough"
+        rows["refresh every"] = "not possible: fresh cells are not accurate enough"
     else:
         rows["refresh every"] = f"{number(refresh['interval'])} images ({duration(refresh['seconds'])})"
         known = refresh["programming_s"] is not None
@@ -39,5 +39,5 @@ def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
         rows["programming, energy (modelled)"] = span(refresh["programming_J"], "J") if known else "not counted"
         if known:
             rows["time spent programming"] = f"{refresh['time_share']:.3g} of 1"
-            rows["programming, energy an image"] = span(refresh["energy_an_image_J"], "J")
+            rows["programming, energy per image"] = span(refresh["energy_per_image_J"], "J")
     return rows

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,20 +25,19 @@ from spikeloom.sw.cli.command import (
     Run,
     RunOrChip,
     Set,
-    Simulator,
     check_data,
     check_no_energy,
     chip_and_images,
     chip_only,
     folder,
     is_chip,
-    settings_of_chip,
     settings_of_nir,
-    settings_of_run,
     with_cosim,
 )
-from spikeloom.sw.cli.command_images import DataSet, Images, how_many, images_asked, images_for, run_images
-from spikeloom.sw.cli.console import bar, print_json, print_summary, print_table, shown
+from spikeloom.sw.cli.command_images import ASKED, DataSet, Images, how_many, images_asked, run_images
+from spikeloom.sw.cli.console import print_json, print_summary, shown
+from spikeloom.sw.cli.cosim import EPILOG as COSIM_EPILOG
+from spikeloom.sw.cli.cosim import cosim
 from spikeloom.sw.cli.diagnose import EPILOG as DIAGNOSE_EPILOG
 from spikeloom.sw.cli.diagnose import diagnose
 from spikeloom.sw.cli.examples import EPILOG as EXAMPLES_EPILOG
@@ -46,7 +47,7 @@ from spikeloom.sw.cli.lifetime import lifetime
 from spikeloom.sw.cli.paper import EPILOG as PAPER_EPILOG
 from spikeloom.sw.cli.paper import paper
 from spikeloom.sw.common.ending import leave
-from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
+from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError
 from spikeloom.sw.common.files import writable_folder, write_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import changed
@@ -56,12 +57,6 @@ if TYPE_CHECKING:
     from spikeloom.sw.flow.flow import Flow
 
 __all__ = ["app", "main"]
-
-_WAVES = "waves"
-"""Folder of waveforms, in that of the run."""
-
-_ASKED = "[cosim] images"
-"""Where the number of images comes from that no option gives."""
 
 app = typer.Typer(
     cls=Commands,
@@ -76,7 +71,13 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point of the command. After a signal the process ends without unloading its libraries, which takes time."""
+    """Entry point of the command. After a signal the process ends without unloading its libraries, which takes time.
+
+    Characters that the terminal does not have are printed as question marks.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except SystemExit as ended:
@@ -92,7 +93,7 @@ def _common(debug: Debug = False) -> None:
 
 @app.command(epilog="Example: spikeloom doctor --json")
 def doctor(as_json: Json = False, debug: Debug = False) -> None:
-    """Say which tools are there, which versions, what is missing and how to get it."""
+    """List the required tools, their versions, and how to install missing ones."""
     from spikeloom.sw.cli.doctor import examine, healthy, report
 
     checks = examine()
@@ -111,7 +112,7 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
         for check in checks:
             if check.remedy:
                 console.print(f"[bold]{check.name}[/]: {escape(check.remedy)}", soft_wrap=True)
-        console.print("Everything required is there." if healthy(checks) else "Something required is missing.")
+        console.print("All required tools are installed." if healthy(checks) else "A required tool is missing.")
     if not healthy(checks):
         raise typer.Exit(WRONG)
 
@@ -123,7 +124,7 @@ def demo(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Run everything once, small: real digits, trained, converted, and every test image through the Verilog."""
+    """Run a small example: train a network on digits, convert it, and run every test image through the Verilog."""
     _run_flow(Config.load("digits"), output, fresh=fresh, as_json=as_json)
 
 
@@ -135,14 +136,15 @@ def run(
     config: Run,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="STEP", help="Run this step and the later ones again, even if they are done."),
+        typer.Option("--from", metavar="STEP", help="Repeat this step and all later ones, even if they are finished."),
     ] = None,
     stop: Annotated[str | None, typer.Option("--to", metavar="STEP", help="Stop after this step.")] = None,
     data: Data = None,
     output: Output = None,
     fresh: Fresh = False,
     images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Test images to run through the Verilog; 0 is all.")
+        int | None,
+        typer.Option("--images", metavar="N", help="Number of test images to run through the Verilog; 0 for all."),
     ] = None,
     settings: Set = None,
     as_json: Json = False,
@@ -150,24 +152,23 @@ def run(
 ) -> None:
     """Run a configuration: data, train, convert, reference, verilog, cosim, report.
 
-    Outputs lie in build/NAME. A step that is done, with the same settings, is not done again; a run that was stopped
-    goes on where it was.
+    Outputs are written to build/NAME. Finished steps with the same settings are skipped, so a stopped run resumes.
     """
     given = changed(Config.load(config), settings)
     if fresh and start is not None:
         raise ConfigError(
-            "--from", [f"{start} would do nothing with --fresh, which runs every step; leave one of them out"]
+            "--from", [f"{start} would have no effect with --fresh, which runs every step; leave one of them out"]
         )
     before = ("data", "train", "convert", "reference", "lifetime", "verilog")
     if images is not None and stop in before:
         raise ConfigError(
-            "--images", [f"{images} would do nothing with --to {stop}, before the Verilog runs; leave one out"]
+            "--images", [f"{images} would have no effect with --to {stop}, before the Verilog runs; leave one out"]
         )
     check_data(given.data.set, data)
     given = with_cosim(given, images=images, settings=settings)
     flow = _run_flow(given, output, start=start, stop=stop, data=data, fresh=fresh, as_json=as_json)
     if stop not in before:
-        how_many(run_images(flow), given.cosim.images, _ASKED if images is None else "--images")
+        how_many(run_images(flow), given.cosim.images, ASKED if images is None else "--images")
 
 
 @app.command(epilog="Examples: spikeloom verilog digits -o build/rtl · spikeloom verilog mine.loom -o build/rtl")
@@ -175,14 +176,14 @@ def verilog(
     source: RunOrChip,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder to write.")],
     bus: Annotated[
-        bool, typer.Option("--bus", help="The chip with its host buses: AXI4-Lite, AXI4-Stream, interrupt.")
+        bool, typer.Option("--bus", help="Include the host buses: AXI4-Lite, AXI4-Stream, interrupt.")
     ] = False,
     data: Data = None,
     settings: Set = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the Verilog of a chip: readable sources, memory files, weight image, port list, a bench that runs."""
+    """Write the Verilog of a chip: readable sources, memory files, weight image, port list, example bench."""
     writable_folder(output, "Verilog folder")  # before the training, not after it
     chip = chip_only(source, data, as_json, settings)
     chip.write_verilog(output, bus)
@@ -204,7 +205,7 @@ def firmware(
         bool | None,
         typer.Option(
             "--programming/--no-programming",
-            help="Whether the list programs the cells; else as CONFIG says.",
+            help="Whether the list programs the cells (default: according to CONFIG).",
         ),
     ] = None,
     data: Data = None,
@@ -213,9 +214,9 @@ def firmware(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a chip as C headers, load list, registers and test images, and the driver in C that compiles with them.
+    """Write a chip as C headers (load list, registers, test images), together with the C driver.
 
-    Ten images go in, unless --images says how many. A weight image takes those of the data set it was made for.
+    Ten images are included, unless --images gives a number. A weight image uses the data set it was made for.
     """
     from spikeloom.sw.common.shipped import driver_files
     from spikeloom.sw.export.firmware import firmware_files
@@ -232,7 +233,7 @@ def firmware(
     pixels = tests.images.reshape(len(tests.images), -1)[:count]
     taken = tests.measured_on.facts(len(pixels))
     comment = f"{chip.provenance.in_words()} Images: {images_in_words(taken)}."
-    files: dict[str, bytes | str] = {**driver_files(), **firmware_files(chip.image, pixels, programming, comment)}
+    files: dict[str, bytes | str] = {**driver_files(), **firmware_files(chip.programmed, pixels, programming, comment)}
     write_folder(output, files, changed="refuse")
     if as_json:
         print_json({"folder": str(output), "files": sorted(files), "images": len(pixels), "measured_on": taken})
@@ -253,7 +254,7 @@ def nir(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a chip's network as a NIR file for other spiking programs: integers, without what cells do to them."""
+    """Write a chip's network as a NIR file for other spiking frameworks: integers, with ideal cells."""
     from spikeloom.sw.nir.file import writable_nir
     from spikeloom.sw.nir.writer import check_expressible
 
@@ -263,103 +264,12 @@ def nir(
     chip = chip_only(source, data, as_json, settings)
     chip.write_nir(output)
     if as_json:
-        print_json({"file": str(output), "layers": [layer.name for layer in chip.image.layers]})
+        print_json({"file": str(output), "layers": [layer.name for layer in chip.programmed.layers]})
     else:
-        Console().print(f"{len(chip.image.layers)} layers in {output}", soft_wrap=True, highlight=False)
+        Console().print(f"{len(chip.programmed.layers)} layers in {output}", soft_wrap=True, highlight=False)
 
 
-@app.command(
-    epilog="Examples: spikeloom cosim digits --images 50 · spikeloom cosim mine.loom --images mine.npz --images 20 · "
-    "spikeloom cosim tiny --images 2 --waves · spikeloom cosim programming --through-bus"
-)
-def cosim(
-    source: RunOrChip,
-    images: Images = None,
-    simulator: Annotated[Simulator | None, typer.Option("--simulator", help="Which simulator.")] = None,
-    waves: Annotated[bool, typer.Option("--waves", help="Record waveforms of the traced images.")] = False,
-    trace_images: Annotated[
-        int | None, typer.Option("--trace-images", metavar="N", help="Images of which every membrane is compared.")
-    ] = None,
-    through_bus: Annotated[
-        bool,
-        typer.Option("--through-bus", help="Load, program and read the chip over its host buses, images back to back."),
-    ] = False,
-    data: Data = None,
-    data_set: DataSet = None,
-    output: Output = None,
-    changes: Set = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Run test images through the Verilog and hold them to the reference's bits.
-
-    A weight image is tested on the data set that it was made for; one that was made for none needs --data-set or
-    --images FILE.npz.
-    """
-    from spikeloom.sim.cosim.tools import check_simulator
-    from spikeloom.sw.flow.run_folder import load_chip
-    from spikeloom.sw.flow.steps import make_flow
-    from spikeloom.sw.verify.chunks import cosimulate
-
-    asked, file = images_asked(images, data_set, changes)
-    check_no_energy(source, changes)
-    if is_chip(source):
-        import spikeloom
-
-        chip, flow = spikeloom.load(source), None
-        chip.config = settings_of_chip(chip.config, changes, ("cosim",))
-        settings = with_cosim(chip.config, asked, simulator, waves, trace_images, through_bus, changes, file)
-        if output is not None and not settings.cosim.waves:
-            raise ConfigError(
-                "--output",
-                ["it would do nothing: only the waves of a weight image are written; give --waves, or leave it out"],
-            )
-        place = output if output is not None else Path("build") / Path(source).stem
-        if settings.cosim.waves:
-            writable_folder(place / _WAVES, "folder of the waves")
-    else:
-        config = settings_of_run(Config.load(source), changes, ("cosim", "data"))
-        check_data(config.data.set, data)
-        settings = with_cosim(config, asked, simulator, waves, trace_images, through_bus, changes, file)
-        check_simulator(settings.cosim.simulator)  # before the training, not after it
-        flow = make_flow(settings, output, data=data)
-        if settings.cosim.waves:
-            writable_folder(flow.folder / _WAVES, "folder of the waves")
-        with shown(flow, as_json):
-            flow.run(stop="convert")
-        chip, place = load_chip(flow), flow.folder
-    tests = images_for(chip, source, flow, data, data_set, file)
-    count = how_many(tests, settings.cosim.images, _ASKED if asked is None else "--images")
-    if trace_images is not None and trace_images > count:
-        warn(f"--trace-images {trace_images} is more than the images that are run: all {count} are traced")
-    with bar(as_json) as advance:
-        result, comparison = cosimulate(
-            chip.image,
-            tests.images[:count],
-            simulator=settings.cosim.simulator,
-            trace_images=settings.cosim.traced,
-            waves=place / _WAVES if settings.cosim.waves else None,
-            through_bus=settings.cosim.through_bus,
-            progress=lambda done, total: advance("cosim", done, total, "images"),
-        )
-    cycles = None if result.cycles is None else float(result.cycles.mean())
-    summary = {
-        **comparison,
-        "measured_on": tests.measured_on.facts(len(result)),
-        "accuracy": None if tests.labels is None else result.accuracy(tests.labels[: len(result)]),
-        "steps_mean": float(result.steps.mean()),
-        "cycles_mean": cycles,
-        "waves": str(place / _WAVES) if settings.cosim.waves else None,
-    }
-    if as_json:
-        print_json(summary)
-    else:
-        known = summary["accuracy"]
-        shares = {"measured_on": images_in_words(summary["measured_on"])}
-        shares["accuracy"] = "not known without labels" if known is None else f"{100 * known:.2f} %"
-        bus = summary.pop("through_bus") or {}
-        rows = {**summary, **shares, **{f"bus, {name}": value for name, value in bus.items()}}
-        print_table("co-simulation", {key: value for key, value in rows.items() if value is not None})
+app.command(epilog=COSIM_EPILOG)(cosim)
 
 
 @app.command(epilog="Example: spikeloom report digits")
@@ -371,7 +281,7 @@ def report(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the report again from what a run left; what has not been run is said so."""
+    """Write the report again from the outputs of a run."""
     from spikeloom.sw.flow.steps import make_flow
 
     given = changed(Config.load(config), settings)
@@ -381,8 +291,8 @@ def report(
         raise FileError(f"There is no run in '{flow.folder}': start `spikeloom run {config}` first")
     if flow.recorded("convert") and not flow.current("convert"):
         raise FileError(
-            f"The run in '{flow.folder}' was made with other settings, or by another version: a report would be about "
-            f"another chip. Give the settings of that run (--set), or make it anew with `spikeloom run {config}`"
+            f"The run in '{flow.folder}' was made with other settings, or by another version: a report would describe "
+            f"another chip. Give the settings of that run (--set), or repeat it with `spikeloom run {config}`"
         )
     writable_folder(flow.folder / "report", "report folder")
     with shown(flow, as_json):

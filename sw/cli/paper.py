@@ -1,4 +1,4 @@
-"""`spikeloom paper NAME`: a paper's experiments again."""
+"""`spikeloom paper NAME`: reproduces a paper's experiments."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class PaperName(StrEnum):
 
 def paper(
     name: Annotated[PaperName, typer.Argument(metavar="PAPER", help="Which paper: winner-k.")],
-    quick: Annotated[bool, typer.Option("--quick", help="The same in small, on digits that need no download.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version on digits that need no download.")] = False,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", metavar="N", min=1, max=100, help="Seeds; 5 if not given, 2 with --quick.")
+        int | None,
+        typer.Option("--seeds", metavar="N", min=1, max=100, help="Number of seeds (default: 5, with --quick 2)."),
     ] = None,
     data: Data = None,
     output: Output = None,
@@ -35,9 +36,9 @@ def paper(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Work a paper's experiments again: its tables and figures, its numbers beside ours, in one page.
+    """Reproduce a paper's experiments: its tables and figures, with its numbers next to ours, on one page.
 
-    Results lie in build/paper/winner-k: index.html, results.json, figures. A run that was stopped goes on where it was.
+    Results are written to build/paper/winner-k: index.html, results.json, figures. A stopped run resumes.
     """
     from spikeloom.sim.cosim.tools import check_simulator
     from spikeloom.sw.experiments.winner_k.flow import make_flow, publish
@@ -45,7 +46,8 @@ def paper(
 
     if quick and data is not None:
         raise ConfigError(
-            "--data", ["it would do nothing with --quick, whose digits come with scikit-learn; leave one of them out"]
+            "--data",
+            ["it would have no effect with --quick, whose digits are part of scikit-learn; leave one of them out"],
         )
     check_simulator("verilator")  # before the training, not after it
     _, flow = make_flow(output, data, seeds, quick, fresh)

@@ -1,4 +1,4 @@
-"""How far a step is and how long it will take, from the rate measured so far; a line a minute where there is no bar."""
+"""Progress of a step and the time it will take, from the rate so far; one line per minute where there is no bar."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Meter:
         if left < LONG_s or self._clock() - self._base[0] < _HINT_s:
             return None
         self._hinted = True
-        speed = f"{rate:.2g} {self._text} a second" if rate >= 1 else f"{1 / rate:.2g} s an image"
+        speed = f"{rate:.2g} {self._text} a second" if rate >= 1 else f"{1 / rate:.2g} s per image"
         return (
             f"The simulation will take about {duration(left)} more ({speed}): for fewer images use --images N, or "
             "[cosim] images"

@@ -1,1 +1,1 @@
-"""What every part of the software uses: errors, files, findings, labels."""
+"""Shared by all parts of the software: errors, files, findings, labels."""

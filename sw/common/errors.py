@@ -1,4 +1,4 @@
-"""Errors a user can cause, and warnings of what is legal but surely a slip.
+"""Errors that a user can cause, and warnings about input that is valid but almost certainly a mistake.
 
 Each message is one sentence that names what was given, what is allowed, where, and the remedy.
 """

@@ -1,4 +1,4 @@
-"""Plain values that print as a table: a dictionary like any other, for `json.dumps` and for people."""
+"""Dictionaries that print as a table, for `json.dumps` and for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and folders that are written as a whole or not at all."""
+"""Files and folders that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _try_to_write(path: Path, folder: Path) -> None:
             pass
     except FileNotFoundError as error:  # the folder has a name: it leads nowhere, or makes no files
         link = os.path.islink(folder)
-        nowhere = f"'{folder}' is a link to '{os.readlink(folder)}', which is not there" if link else ""
+        nowhere = f"'{folder}' is a link to '{os.readlink(folder)}', which does not exist" if link else ""
         why = nowhere or f"its file system makes no files in '{folder}'"
         raise FileError(f"Cannot write '{path}': {why}; choose another path") from error
     except OSError as error:
@@ -172,14 +172,16 @@ def write_folder(
     for name, content in {**contents, MANIFEST: None}.items():
         if os.path.lexists(path / name) and name not in before and not _holds(path / name, content):
             raise FileError(
-                f"Cannot write '{path}': it has a file '{name}' that is not of an earlier export and would be lost; "
+                f"Cannot write '{path}': it has a file '{name}' that is not from an earlier export and would be "
+                f"overwritten; "
                 "choose another folder"
             )
     edited = [name for name, digest in before.items() if changed == "refuse" and _edited(path / name, digest)]
     for name in edited:
         if not _holds(path / name, contents.get(name)):
             raise FileError(
-                f"Cannot write '{path}': its file '{name}' was changed after an earlier export, which would be lost; "
+                f"Cannot write '{path}': its file '{name}' was edited after an earlier export and would be "
+                f"overwritten; "
                 "choose another folder, or remove the file"
             )
     # The list comes first, with old and new names, so that an export that is stopped half-way is known as one.

@@ -1,4 +1,4 @@
-"""What a diagnosis says: findings, each with cause, size and remedy, and what they were measured on."""
+"""Findings of a diagnosis, each with cause, size and remedy, and the images they were measured on."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Diagnosis(Sequence[Finding]):
         lines = []
         source = self.source.replace("images", "image", 1) if self.images == 1 else self.source
         if not self.findings:
-            lines.append(f"Nothing conspicuous, measured on {self.images} {source}.")
+            lines.append(f"No findings, measured on {self.images} {source}.")
         else:
             number = "1 finding" if len(self) == 1 else f"{len(self)} findings"
             lines.append(f"{number}, measured on {self.images} {source}:")

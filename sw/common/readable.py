@@ -1,4 +1,4 @@
-"""Numbers as people read them: percentages, prefixes, thousands, times."""
+"""Readable numbers: percentages, prefixes, thousands, times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that come along with the program: the examples, and among them the driver in C.
+"""Files included in the package: the examples, among them the C driver.
 
 In a checkout they lie in its folder `examples`; the wheel has the same files as `spikeloom/examples`.
 """
@@ -22,7 +22,9 @@ def examples_folder() -> Path:
     folder = Path(__file__).resolve().parents[2] / "examples"  # in a checkout and in the package alike
     if (folder / _DRIVER / "spikeloom.h").is_file():
         return folder
-    raise FileError("This SpikeLoom has no examples with it: install its wheel, or take them from a checkout")
+    raise FileError(
+        "This installation of SpikeLoom contains no examples: install its wheel, or take them from a checkout"
+    )
 
 
 def example_files() -> dict[str, bytes]:

@@ -1,1 +1,1 @@
-"""From a network to a chip: the passes in order, and what they leave."""
+"""From a network to a chip: the passes in order, and their result."""

@@ -1,4 +1,4 @@
-"""What `compile_model` makes and a weight image holds: a programmed chip, and what is known of how it came about.
+"""Result of `compile_model` and content of a weight image: a programmed chip, and information about its compilation.
 
 Plain data: `sw.chip.Chip` adds what a user does with it, and analysis, diagnosis, export and report read it without
 knowing `Chip`.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spikeloom.sim.chip.chip_facts import chip_line, chip_rows
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.plain_table import html_table
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.compiler.provenance import Provenance
@@ -38,7 +38,7 @@ class Stages:
     model: nn.Module
     folded: Network
     normalised: Network
-    untuned: ChipImage | None = None
+    untuned: ProgrammedChip | None = None
 
     __repr__ = short_repr
 
@@ -49,7 +49,7 @@ class Compiled:
 
     Parameters
     ----------
-    image : everything the hardware is and holds
+    programmed : everything the hardware is and holds
     config : the run's configuration
     stages : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
     strategy : how k was learnt; None if it was given, and for a chip that was loaded
@@ -62,7 +62,7 @@ class Compiled:
     notes : what `spikeloom.compile` chose or changed, in sentences
     """
 
-    image: ChipImage
+    programmed: ProgrammedChip
     config: Config
     stages: Stages | None = None
     strategy: LearntRule | None = None
@@ -77,7 +77,7 @@ class Compiled:
             self.network = self.stages.normalised
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({chip_line(self.image)})"
+        return f"{type(self).__name__}({chip_line(self.programmed)})"
 
     def _repr_html_(self) -> str:
-        return html_table(f"Chip {self.image.name}", chip_rows(self.image), self.provenance.in_words())
+        return html_table(f"Chip {self.programmed.name}", chip_rows(self.programmed), self.provenance.in_words())

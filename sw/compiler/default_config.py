@@ -1,4 +1,4 @@
-"""The configuration of `spikeloom.compile` when none is given: an ideal chip of the network's size."""
+"""The configuration of `spikeloom.compile` by default: an ideal chip sized to the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images that `compile` is given to convert with, checked at the door: for calibration, and for learning and tuning."""
+"""Checks of the images passed to `compile`: for calibration, and for learning and tuning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What conversion chose, in sentences: for `Chip.notes`, the report and `summary.json`."""
+"""Choices of the conversion, as sentences for `Chip.notes`, the report and `summary.json`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def conversion_notes(chosen: Conversion, config: Config) -> tuple[str, ...]:
     notes = []
     if chosen.offset:
         notes.append(
-            f"{chosen.offset:+.4g} was added to every output of the model, so that output neurons can fire; this "
-            "changes none of its classes."
+            f"{chosen.offset:+.4g} was added to every output of the model, so that output neurons can fire; this does "
+            f"not change its classes."
         )
     if config.convert.normalisation == "auto":
         what = (
@@ -40,7 +40,7 @@ def range_notes(network: Network, ranges: Sequence[Converters]) -> tuple[str, ..
     return tuple(
         f"Converters of layer '{layer.name}' read in units of {1 << each.shift} conductance steps; its threshold was "
         f"divided by {each.gain:.3g} and its biases were moved, to make up for what they lose on average. What is left "
-        f"is an error of {each.error:.2g} thresholds an image."
+        f"is an error of {each.error:.2g} thresholds per image."
         for layer, each in zip(network.layers, ranges, strict=False)
         if each.compensates
     )
@@ -52,6 +52,6 @@ def chip_notes(found: Diagnosis) -> tuple[str, ...]:
         return ()
     agreement = found.stages[-1][1]
     return (
-        f"The chip as configured gives {agreement:.1%} of {found.images} calibration images the class of the network "
-        "as given (see docs/poor-accuracy.md).",
+        f"The chip as configured gives {agreement:.1%} of {found.images} calibration images the class of the original "
+        f"network (see docs/poor-accuracy.md).",
     )

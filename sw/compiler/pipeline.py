@@ -1,4 +1,4 @@
-"""All passes in a row, from a PyTorch model to a programmed chip; `spikeloom.compile` diagnoses it too."""
+"""All passes in order, from a PyTorch model to a programmed chip; `spikeloom.compile` also diagnoses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spikeloom.hw.params.codings import CODINGS
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.arguments import check_progress
 from spikeloom.sim.crossbar.array_limits import array_problems
 from spikeloom.sim.images.brightness import CalibrationFacts
@@ -25,7 +25,7 @@ from spikeloom.sw.compiler.provenance import Provenance, chip_name, described
 from spikeloom.sw.compiler.register_ranges import check_result_fields
 from spikeloom.sw.config.config import PRESETS, Config
 from spikeloom.sw.config.settings import idle_in_compile
-from spikeloom.sw.decision.learn_rule import LearntRule, held_still, learn_rule, with_rule
+from spikeloom.sw.decision.learn_rule import LearntRule, learn_rule, with_rule, without_drift
 from spikeloom.sw.frontend.equivalence import check_same
 from spikeloom.sw.frontend.torch_modules import import_torch
 from spikeloom.sw.ir.graph import AveragePool
@@ -33,11 +33,11 @@ from spikeloom.sw.ir.network import Network
 from spikeloom.sw.nir.dynamics import check_dynamics, with_threshold
 from spikeloom.sw.nir.reader import NirModel
 from spikeloom.sw.passes.calibrate import calibrate_adc
+from spikeloom.sw.passes.check_ranges import check_network
 from spikeloom.sw.passes.choose import convert
 from spikeloom.sw.passes.converter_sums import Converters
 from spikeloom.sw.passes.converters import choose_converters
 from spikeloom.sw.passes.fold import fold
-from spikeloom.sw.passes.limits import check_network
 from spikeloom.sw.passes.map import map_to_chip
 from spikeloom.sw.passes.quantise import Levels, full_rate, quantise
 from spikeloom.sw.passes.tune import Factors, Tuned, Tuning, scale_chip
@@ -51,29 +51,31 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, eq=False)
 class _Conversion:
-    """What the chip image is made of whenever rule and factors change: levels, and images to calibrate with."""
+    """What the programmed chip is made of whenever rule and factors change: levels, and images to calibrate with."""
 
     config: Config
     levels: tuple[Levels, ...]
     images: NDArray[np.uint8]
     network: Network
-    finish: Callable[[ChipImage], ChipImage]
+    finish: Callable[[ProgrammedChip], ProgrammedChip]
     """Has the last word on the neurons, whose thresholds are scaled by then."""
     ranges: list[Converters] = field(default_factory=list)
     """Those of the chip that was made last, if they were chosen."""
     range_share: float | None = None
     """Of the currents that fit the converters, if their ranges are chosen; None for the least error."""
 
-    def chip(self, rule: int | Literal["given"] | None = "given", factors: Factors | None = None) -> ChipImage:
-        """The image with converters calibrated for this rule (k, None for T_max alone, or "given") and these factors.
+    def chip(self, rule: int | Literal["given"] | None = "given", factors: Factors | None = None) -> ProgrammedChip:
+        """The chip with converters calibrated for this rule (k, None for T_max alone, or "given") and these factors.
 
         Both change the currents to expect: how long images run, and how often neurons fire.
         """
 
-        def mapped(levels: tuple[Levels, ...], gains: tuple[int, ...] | None, adc_bits: int | None = None) -> ChipImage:
-            image = map_to_chip(levels, self.config, gains, adc_bits, self.network.plan)
-            image = image if isinstance(rule, str) else with_rule(image, rule)
-            return self.finish(image if factors is None else scale_chip(image, factors))
+        def mapped(
+            levels: tuple[Levels, ...], gains: tuple[int, ...] | None, adc_bits: int | None = None
+        ) -> ProgrammedChip:
+            programmed = map_to_chip(levels, self.config, gains, adc_bits, self.network.plan)
+            programmed = programmed if isinstance(rule, str) else with_rule(programmed, rule)
+            return self.finish(programmed if factors is None else scale_chip(programmed, factors))
 
         wide = mapped(self.levels, None, adc_bits=16)
         quantile, bits = self.config.convert.adc_quantile, self.config.crossbar.adc_bits
@@ -124,7 +126,14 @@ def compile_model(
         levels = quantise(network, config.device.bits, rule)
         tell(3)
         chip = _programmed(
-            network, levels, images, facts, config, validation, progress, lambda image: with_threshold(image, model)
+            network,
+            levels,
+            images,
+            facts,
+            config,
+            validation,
+            progress,
+            lambda programmed: with_threshold(programmed, model),
         )
         return _named(chip, name, described("nir", type(model).__name__, model.graph, images, facts)), images
     graph = import_torch(model, shape)
@@ -172,7 +181,7 @@ def _name(given: Any, config: Config, ideal: bool, kind: str) -> str:
 
 
 def _named(chip: Compiled, name: str, provenance: Provenance) -> Compiled:
-    chip.image, chip.provenance = replace(chip.image, name=name), provenance
+    chip.programmed, chip.provenance = replace(chip.programmed, name=name), provenance
     return chip
 
 
@@ -197,7 +206,7 @@ def _programmed(
     config: Config,
     validation: tuple[Any, Any] | None,
     progress: Progress | None,
-    finish: Callable[[ChipImage], ChipImage] = lambda image: image,
+    finish: Callable[[ProgrammedChip], ProgrammedChip] = lambda programmed: programmed,
     stages: Stages | None = None,
     range_share: float | None = None,
 ) -> Compiled:
@@ -208,11 +217,11 @@ def _programmed(
         chip = Compiled(conversion.chip(), config, stages, network=network)
         _passes(progress)(len(_PASSES))
     else:
-        image, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
+        programmed, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
         stages = None if stages is None else replace(stages, untuned=untuned)
-        chip = Compiled(image, config, stages, learnt, tuned, network=network)
-    check_result_fields(chip.image, config)
-    problems = tuple(array_problems(chip.image))
+        chip = Compiled(programmed, config, stages, learnt, tuned, network=network)
+    check_result_fields(chip.programmed, config)
+    problems = tuple(array_problems(chip.programmed))
     for sentence in problems:
         warn(sentence, ArrayWarning)
     chip.notes = (*range_notes(network, conversion.ranges), *problems)
@@ -221,7 +230,7 @@ def _programmed(
 
 def _chosen(
     conversion: _Conversion, held_out: tuple[NDArray[np.uint8], NDArray[np.int64]], progress: Progress | None
-) -> tuple[ChipImage, ChipImage | None, LearntRule | None, Tuned | None]:
+) -> tuple[ProgrammedChip, ProgrammedChip | None, LearntRule | None, Tuned | None]:
     """The chip with what the validation images chose: k, then thresholds, then k again if so configured; and the chip
     before its thresholds were tuned.
     """
@@ -229,18 +238,18 @@ def _chosen(
     learnt: LearntRule | None = None
     rule: int | Literal["given"] | None = "given"
 
-    def learn(image: ChipImage) -> LearntRule:
-        return learn_rule(image, *held_out, config.learning, config.seed, progress)
+    def learn(programmed: ProgrammedChip) -> LearntRule:
+        return learn_rule(programmed, *held_out, config.learning, config.seed, progress)
 
     if config.decision.strategy == "learned":
         learnt = learn(conversion.chip(rule=None))
         rule = learnt.k
-    image = conversion.chip(rule)
+    programmed = conversion.chip(rule)
     if not config.convert.tune:
-        return image, None, learnt, None
-    untuned = image
+        return programmed, None, learnt, None
+    untuned = programmed
     tuned = tune_chip(
-        held_still(image),
+        without_drift(programmed),
         *held_out,
         _tuning(config),
         config.tuning.batch,

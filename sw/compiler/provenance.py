@@ -1,4 +1,4 @@
-"""Where a chip comes from: its network, its calibration images, its data set if it has one, and versions.
+"""Origin of a chip: its network, its calibration images, its data set if it has one, and versions.
 
 It stands in the weight image, so that a chip that is loaded still knows what it is. There are no dates and no paths in
 it: the same network, images and programs give the same bytes.
@@ -20,7 +20,7 @@ from spikeloom.sw.common.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sw.common.versions import version_of
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.rules import unused_fields
-from spikeloom.sw.ir.graph import Flatten, Graph
+from spikeloom.sw.ir.graph import Graph
 
 __all__ = ["Provenance", "Source", "chip_name", "described", "from_run", "settings_in_effect"]
 
@@ -78,7 +78,7 @@ class Provenance:
         """One sentence on the network, its data set and its calibration images."""
         network = {
             "unknown": "A network of unknown origin",
-            "own": f"A PyTorch model of the user's own, class {self.model}",
+            "own": f"A user's PyTorch model, class {self.model}",
             "nir": "A network from a NIR file",
             "trained": "A network trained by SpikeLoom",
         }[self.source]
@@ -100,7 +100,7 @@ def described(
     return Provenance(
         source,
         model,
-        tuple(_layer(node) for node in graph.nodes if not isinstance(node, Flatten)),
+        tuple(_layer(node) for node in graph.nodes if node.listed),
         calibration_images=len(calibration),
         calibration_sha256=digest.hexdigest(),
         calibration=facts,

@@ -1,4 +1,4 @@
-"""One configuration a run: read from TOML, validated as a whole, frozen.
+"""One configuration per run: read from TOML, validated as a whole, frozen.
 
 `Config.load` takes a preset's name, a TOML file, a dictionary or a `Config`. Every mistake becomes one sentence, and
 all of them are reported together in one `ConfigError`.

@@ -1,4 +1,4 @@
-"""Rules that effects of devices and kinds of cells bring along: options of [device] that do nothing, where and why."""
+"""Rules of device effects and cell kinds: options of [device] that have no effect, when and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spikeloom.sw.config.field_rules import Choice, Unused
 __all__ = ["DIRECT", "VERIFY", "drifting_cells", "registered_rules", "unused_effects", "unused_with"]
 
 DIRECT = Choice("programming.method", ("direct",))
-VERIFY = Choice("programming.method", ("verify",))
+VERIFY = Choice("programming.method", ("write-verify",))
 
 
 def registered_rules() -> Iterator[Unused]:

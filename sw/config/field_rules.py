@@ -1,4 +1,4 @@
-"""Rules of a configuration as objects: each checks, says what is wrong in a sentence, and says itself on the page.
+"""Rules of a configuration as objects: each checks, explains an error in a sentence, and describes itself on the page.
 
 `Unused` names fields that do nothing under certain choices, and so have to keep their defaults there. `Needs` is a
 check of any other kind with its text. The list of them all is `sw.config.rules.RULES`; `Config` checks it, and
@@ -145,6 +145,7 @@ class Unused(Rule):
         return all(choice.holds(config) for choice in self.choices)
 
     def problems(self, config: BaseModel) -> Iterator[str]:
+        """A sentence for every field that is not at its default where it has no effect."""
         if not self.holds(config):
             return
         for name in self.names(type(config)):
@@ -166,6 +167,7 @@ class Unused(Rule):
         return _listed([f"leave {_listed([field, *left], 'or')} out", *made], "or")
 
     def text(self) -> str:
+        """The rule as a sentence of the manual."""
         parts = []
         for table, group in groupby(self.fields, lambda name: name.partition(".")[0]):
             first, *others = list(group)
@@ -191,9 +193,11 @@ class Needs(Rule):
     says: str | Callable[[], str]
 
     def problems(self, config: BaseModel) -> Iterable[str]:
+        """The sentences of the check."""
         return self.check(config)
 
     def text(self) -> str:
+        """The rule as a sentence of the manual."""
         return self.says if isinstance(self.says, str) else self.says()
 
 

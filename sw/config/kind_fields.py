@@ -32,10 +32,12 @@ class KindNeeds(Rule):
     field: str
 
     def problems(self, config: Any) -> Any:
+        """What the kind says of the configuration."""
         kind: Kind = KIND_FIELDS[self.field][value_of(config, self.field)]
         return kind.problems(config)
 
     def text(self) -> str:
+        """What all kinds of the unit need, for the manual."""
         return "; ".join(kind.needs for kind in KIND_FIELDS[self.field].unit if kind.needs)
 
 

@@ -1,4 +1,4 @@
-"""The table [lifetime]: whether and how it is measured how long cells that drift last."""
+"""The table [lifetime]: whether and how the lifetime of cells that drift is measured."""
 
 from __future__ import annotations
 
@@ -19,28 +19,26 @@ class LifetimeSection(Section):
 
     measure: Annotated[bool, Field(description="whether a run measures the lifetime")] = False
     threshold: Annotated[
-        float, FRACTION, Field(gt=0.0, le=1.0, description="accuracy under which the chip is worn out, fraction")
+        float, FRACTION, Field(gt=0.0, le=1.0, description="accuracy below which the chip counts as worn out, fraction")
     ] = 0.85
     images: Annotated[
         int,
         Field(
             ge=0,
-            description="test images that say how accurate the chip is and how often its rows are driven, at most so "
-            "many, first ones first, images; 0 is all",
+            description="largest number of test images, from the first on, on which accuracy and row activity are "
+            "measured, images; 0 is all",
         ),
     ] = 1000
-    limit: Annotated[int, Field(ge=1, le=_LIMIT, description="images at which the search gives up, images")] = _LIMIT
+    limit: Annotated[int, Field(ge=1, le=_LIMIT, description="largest number of images to search, images")] = _LIMIT
     tolerance: Annotated[
-        float, FRACTION, Field(gt=0.0, lt=1.0, description="share of a lifetime that it is known to, fraction")
+        float, FRACTION, Field(gt=0.0, lt=1.0, description="relative tolerance of a lifetime, fraction")
     ] = 0.02
-    images_per_s: Annotated[
-        float, Field(ge=0.0, description="rate at which images come, images a second; 0 is back to back")
-    ] = 0.0
+    images_per_s: Annotated[float, Field(ge=0.0, description="image rate, images per second; 0 is back to back")] = 0.0
     programmings: Annotated[
         int,
         Field(
             ge=1,
             le=1000,
-            description="programmings that the refresh interval must hold for; each leaves an error of its own",
+            description="number of programmings evaluated for the refresh interval, each with its own error",
         ),
     ] = 1

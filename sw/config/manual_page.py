@@ -1,4 +1,4 @@
-"""docs/configuration.md, made from the configuration's own classes, so that the page cannot go out of date.
+"""docs/configuration.md, generated from the configuration's classes so that it is always up to date.
 
 Write it anew with `python -m spikeloom.sw.config.manual_page > docs/configuration.md`.
 """
@@ -29,14 +29,14 @@ __all__ = ["configuration_page"]
 _HEAD = """# Configuration
 
 One TOML file describes a run. `spikeloom run FILE`, `spikeloom.compile(model, images, "FILE")` and
-`spikeloom.Config.load("FILE")` read it; a preset's name ({presets}) can stand in a file's place. Everything has a
-default, so a file only says what differs. Unknown keys, values out of range and values that do not go together are
-errors, all reported at once. Shares and spreads are fractions: 0.05 is 5 %. A value that is not usual is a warning: it
-is most likely in another unit.
+`spikeloom.Config.load("FILE")` read it; a preset's name ({presets}) can be given instead of a file. Every setting has a
+default, so a file contains only the differences. Unknown keys, values out of range and contradictory values are
+errors, all reported at once. Shares and variations are fractions: 0.05 is 5 %. An unusual value causes a warning,
+because it is most likely in another unit.
 
 ## A preset with changes
 
-A file or dictionary that begins with a preset changes only what it says; give it a `name`, or its run lies in the
+A file or dictionary that names a preset contains only the changes to it. Give it a `name`, otherwise its run uses the
 preset's folder:
 
 ```toml
@@ -47,7 +47,7 @@ name = "three-bits"
 bits = 3
 ```
 
-From Python the same is a dictionary, or a copy of a configuration. Both are checked as a whole:
+From Python use a dictionary, or a modified copy of a configuration. Both are checked as a whole:
 
 ```python
 import spikeloom
@@ -56,11 +56,12 @@ config = spikeloom.Config.load({{"preset": "digits", "name": "three-bits", "devi
 assert config == spikeloom.Config.load("digits").updated({{"name": "three-bits", "device": {{"bits": 3}}}})
 ```
 
-On the command line, `--set TABLE.KEY=VALUE` changes one value of any configuration, as often as it is given:
+On the command line, `--set TABLE.KEY=VALUE` changes one value of any configuration and can be repeated:
 `spikeloom run digits --set device.bits=3 --set name=three-bits`. VALUE is written as in TOML; a single word needs no
-quotation marks. Pydantic's own `model_copy(update=...)` checks nothing: what takes a configuration checks it again.
+quotation marks. Pydantic's own `model_copy(update=...)` checks nothing, so functions that take a configuration check it
+again.
 
-`spikeloom.compile` without a configuration makes an [ideal chip](software.md#the-ideal-chip) of the network's size.
+`spikeloom.compile` without a configuration makes an [ideal chip](software.md#the-ideal-chip) sized to the network.
 
 This page is generated from `sw/config/config.py`, `sw/config/sections.py`, `sw/config/nir_section.py`,
 `sw/config/lifetime_section.py` and `sim/chip/device_config.py` by `python -m spikeloom.sw.config.manual_page`.
@@ -69,26 +70,26 @@ This page is generated from `sw/config/config.py`, `sw/config/sections.py`, `sw/
 
 _RULES = """## Rules that concern more than one field
 
-These are the rules of `sw/config/rules.py`, which checks them: a field does something, or keeps its default. A field
-that is given at its default value is always fine.
+These rules are checked by `sw/config/rules.py`: a field that would have no effect must keep its default. Giving a field
+its default value is always allowed.
 
 {rules}
 
-Checked where the data or the network is known:
+Checked when the data or the network is known:
 
 - `data.calibration_images` + `data.validation_images` is at most the number of training images.
 - `convert.average_pooling = "weights"` needs a network with average pooling.
-- `crossbar.copies` above 1 needs a layer with several positions; in a list there is a number for every layer with
+- `crossbar.replicas` above 1 needs a layer with several positions; a list has one number for every layer with
   weights, at most its number of positions (so 1 for a dense layer).
-- With `nir.file`, `[neuron]`, `coding.phases` and `decision.readout` are what the file's neurons are
+- With `nir.file`, `[neuron]`, `coding.phases` and `decision.readout` must match the file's neurons
   ([NIR](nir.md#neurons)).
 - `lifetime.images_per_s` is at most the rate of images back to back.
 {one_layer}
 
 {within}
 
-The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are as wide as
-they must be never to overflow; a network whose membranes would need more than 48 bits is refused when it is compiled.
+The first layer has row codes of 8 bits with `coding.input = "analog"`, and of 1 bit otherwise. Membranes are wide
+enough never to overflow; a network whose membranes would need more than 48 bits is refused when it is compiled.
 """
 
 _WITHIN = (
@@ -145,14 +146,15 @@ def _cell(text: str) -> str:
 def _allowed(field: FieldInfo) -> str:
     if field.annotation is not bool and choices_of(field):
         return ", ".join(f'`"{value}"`' for value in choices_of(field))
-    if field.annotation == float | Literal["auto"]:
+    annotation: Any = field.annotation
+    if annotation == float | Literal["auto"]:
         return '`"auto"`, or number > 0, <= 1'
-    if field.annotation == int | Literal["auto"]:
+    if annotation == int | Literal["auto"]:
         return '`"auto"`, or whole number >= 0'
     if get_origin(field.annotation) is UnionType:
         return "whole number >= 1, or list of them"
     unit = unit_of(field)
-    if field.annotation == Interval and unit is not None:
+    if annotation == Interval and unit is not None:
         return f"number >= 0, or list [low, typical, high]; usual {unit.usual}"
     if get_origin(field.annotation) is tuple:
         return "list of whole numbers >= 1, <= 32768"

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a configuration, in sentences: the key, what is allowed, what was given."""
+"""Configuration errors found by pydantic, as sentences: the key, what is allowed, what was given."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from spikeloom.sim.common.units import fields_of, unit_of
 from spikeloom.sw.common.errors import SpikeLoomError
+from spikeloom.sw.config.renamed import key_sentence, value_sentence
 
 __all__ = ["nearest_name", "option_words", "sentences"]
 
@@ -47,15 +48,19 @@ def sentences(error: ValidationError, tables: Mapping[str, FieldInfo], table: st
         elif kind == "extra_forbidden":
             sentences.append(_unknown_key(where, tables))
         else:
-            sentences.append(_bad_value(where, kind, given, problem) + _remedy(where, kind, given, tables))
+            renamed = value_sentence(where, given)
+            sentences.append(renamed or _bad_value(where, kind, given, problem) + _remedy(where, kind, given, tables))
     return sentences
 
 
 def _unknown_key(where: list[str], known: Mapping[str, FieldInfo]) -> str:
     *tables, key = where
+    renamed = key_sentence(where)
+    if renamed is not None:
+        return renamed
     gone = _GONE.get(".".join(where))
     if gone is not None:
-        return f"[{tables[0]}] {key} is not a setting any more; {gone}"
+        return f"[{tables[0]}] {key} is no longer a setting; {gone}"
     fields: Any = known
     for table in tables:
         fields = fields_of(fields[table].annotation)

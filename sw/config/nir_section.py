@@ -1,4 +1,4 @@
-"""The table [nir]: a network from a NIR file in the place of a trained one, and what the file leaves open."""
+"""The table [nir]: a network from a NIR file instead of a trained one, and properties that the file does not define."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ class NirSection(Section):
 
     file: Annotated[
         str,
-        Field(
-            description="the NIR file, from the folder that the command is started in; empty is none", max_length=4096
-        ),
+        Field(description="the NIR file, relative to the current folder; empty is none", max_length=4096),
     ] = ""
     reset: Annotated[
         Literal["file", "zero", "subtract"],
         Field(
-            description="what follows a spike: V is set to 0, or loses the threshold; file is what its metadata "
-            "says, or zero"
+            description="reset after a spike: V is set to 0, or the threshold is subtracted; file is according to "
+            "its metadata, or zero"
         ),
     ] = "file"
     threshold: Annotated[
         Literal["file", "above", "at"],
-        Field(description="whether V fires above its threshold, or at it; file is what its metadata says, or above"),
+        Field(
+            description="whether a neuron fires above its threshold, or at it; file is according to its metadata, "
+            "or above"
+        ),
     ] = "file"
     dt_s: Annotated[
         float,
         STEP_TIME,
-        Field(ge=0.0, description="a time step, for IF neurons; 0 is what the file's metadata says, or 1e-4, seconds"),
+        Field(
+            ge=0.0,
+            description="length of a time step, for IF neurons; 0 is according to the file's metadata, or 1e-4, "
+            "seconds",
+        ),
     ] = 0.0

@@ -1,4 +1,4 @@
-"""Every rule that concerns more than one field of a configuration, in one list.
+"""All rules that concern more than one field of a configuration, in one list.
 
 `sw.config.config.Config` checks the list, `sw.config.manual_page` writes it on docs/configuration.md, and the tests
 walk it: a field that is not at its default changes what a run gives, or breaks one of these rules.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.choices import listed
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sw.common.errors import SpikeLoomError
@@ -28,7 +28,7 @@ from spikeloom.sw.config.kind_fields import KindNeeds, unused_by_others
 from spikeloom.sw.config.layer_string import parse_layers, shapes_of
 from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
 from spikeloom.sw.config.tables import Tables
-from spikeloom.sw.datasets.datasets import SHAPES
+from spikeloom.sw.datasets.datasets import DATA_SETS
 
 __all__ = ["ONE_LAYER_RULES", "RULES", "all_rules", "broken_rules", "unused_fields"]
 
@@ -91,7 +91,7 @@ def _network(config: Tables) -> Iterator[str]:
     train, data = config.train, config.data.set
     if train.network == "mlp":
         return
-    image, classes = SHAPES[data]
+    image, classes = DATA_SETS[data].shape, DATA_SETS[data].classes
     try:
         tokens = parse_layers(train.network)
         shapes_of(tokens, image)
@@ -147,11 +147,18 @@ def _hidden_layers(config: Tables) -> Iterator[str]:
 
 
 def _augment(config: Tables) -> Iterator[str]:
-    if config.train.augment and config.data.set == "digits":
+    data = DATA_SETS[config.data.set]
+    if config.train.augment and not data.shifts:
+        _, height, width = data.shape
         yield (
-            "[train] augment must be false for the 8 x 8 images of data set 'digits', not true; or choose another "
-            "[data] set"
+            f"[train] augment must be false for the {height} x {width} images of data set '{data.name}', not true; or "
+            "choose another [data] set"
         )
+
+
+def _augment_text() -> str:
+    small = [f"`{data.name}`" for data in DATA_SETS if not data.shifts]
+    return f"`train.augment` is false for data set {' or '.join(small)}, whose images are too small to shift"
 
 
 def _traced(config: Tables) -> Iterator[str]:
@@ -164,12 +171,12 @@ def _traced(config: Tables) -> Iterator[str]:
 
 
 def _eighths(config: Tables) -> Iterator[str]:
-    for name in ("window", "amplitude_min", "amplitude_max"):
+    for name in ("tolerance", "amplitude_min", "amplitude_max"):
         value = getattr(config.programming, name)
-        if value * CODE != round(value * CODE):
+        if value * CODES_PER_LEVEL != round(value * CODES_PER_LEVEL):
             yield (
                 f"[programming] {name} must be a whole number of eighths of a level, as the registers hold it "
-                f"(the nearest is {round(value * CODE) / CODE!r}), not {value!r}"
+                f"(the nearest is {round(value * CODES_PER_LEVEL) / CODES_PER_LEVEL!r}), not {value!r}"
             )
 
 
@@ -299,7 +306,7 @@ RULES: tuple[Rule, ...] = (
         _hidden_layers,
         "`train.activation`, `activation_levels` and `dropout` keep their defaults for a network without hidden layers",
     ),
-    Needs(_augment, "`train.augment` is false for data set `digits`, whose images are too small to shift"),
+    Needs(_augment, _augment_text),
     Needs(_exact_sums, '`train.exact_sums` needs `train.network = "mlp"` and `train.augment = false`'),
     # conversion
     Unused(
@@ -311,12 +318,12 @@ RULES: tuple[Rule, ...] = (
     # NIR
     Unused(("train.*",), (_NIR,), "whose network is not trained here"),
     Unused(tuple(f"convert.{name}" for name in NOT_NORMALISED), (_NIR,), "whose network is not normalised"),
-    Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learnt or tuned"),
+    Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learned or tuned"),
     Unused(("nir.*",), (Choice("nir.file", ("",)),), "from which the network would come"),
     # devices and programming
     Needs(
         _eighths,
-        "`programming.window`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, "
+        "`programming.tolerance`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, "
         "as the registers hold them",
     ),
     Unused(
@@ -325,7 +332,7 @@ RULES: tuple[Rule, ...] = (
             "device.pulse_down",
             "device.soft_bounds",
             "device.v_program_V",
-            "programming.window",
+            "programming.tolerance",
             "programming.tries",
             "programming.amplitude_min",
             "programming.amplitude_max",

@@ -13,10 +13,14 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.readouts import READOUT_BITS
+from spikeloom.hw.params.stage_kinds import STAGES, PoolStage
 from spikeloom.sim.common.arguments import is_number, is_whole
+from spikeloom.sim.common.choices import Choices
 from spikeloom.sim.common.units import FRACTION, FREQUENCY, PULSE_TIME, Table
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.kind_fields import KindOf
+from spikeloom.sw.datasets.datasets import DATA_SETS
 
 __all__ = [
     "CodingSection",
@@ -26,10 +30,10 @@ __all__ = [
     "DataSection",
     "DecisionSection",
     "HardwareSection",
-    "LearningSection",
     "NeuronSection",
+    "Section",
+    "Share",
     "TrainSection",
-    "TuningSection",
 ]
 
 
@@ -48,25 +52,26 @@ class DataSection(Section):
     """Which images the run trains on, calibrates with and tests."""
 
     set: Annotated[
-        Literal["digits", "mnist", "fashion-mnist", "cifar-10"],
-        Field(description="data set; digits comes with scikit-learn, the others from SPIKELOOM_DATA or a download"),
+        str, Choices(DATA_SETS.names, DATA_SETS.meanings), Field(description="data set, see `sw.datasets.datasets`")
     ] = "digits"
-    test_limit: Annotated[int, Field(ge=0, description="test images used, first ones first, images; 0 is all")] = 0
+    test_limit: Annotated[
+        int, Field(ge=0, description="number of test images used, from the first on, images; 0 is all")
+    ] = 0
     calibration_images: Annotated[
-        int, Field(ge=1, description="training images that normalisation and ADC calibration look at, images")
+        int, Field(ge=1, description="training images used for normalisation and ADC calibration, images")
     ] = 1000
     validation_images: Annotated[
         int,
         Field(
             ge=0,
-            description="last training images, kept out of training and calibration; a learnt k and tuned thresholds "
-            "are found with them, images",
+            description="last training images, held out of training and calibration; used to learn k and to tune "
+            "thresholds, images",
         ),
     ] = 0
 
 
 class TrainSection(Section):
-    """Training of the example network. Not used when a model of one's own is compiled."""
+    """Training of the example network. Not used when your own model is compiled."""
 
     network: Annotated[
         str,
@@ -82,11 +87,13 @@ class TrainSection(Section):
         Field(strict=False, description="sizes of the hidden layers, first to last, neurons"),
     ] = (128, 64)
     pooling: Annotated[
-        Literal["max", "average"], Field(description="pooling of the layers such as 2s, after the activation")
+        str,
+        Choices(lambda: STAGES.where(lambda kind: issubclass(kind, PoolStage))),
+        Field(description="pooling of the layers such as 2s, after the activation"),
     ] = "max"
     batch_norm: Annotated[bool, Field(description="whether a batch norm follows each convolution")] = False
     epochs: Annotated[int, Field(ge=1, description="passes over the training images, epochs")] = 40
-    batch: Annotated[int, Field(ge=1, description="images a training step, images")] = 64
+    batch: Annotated[int, Field(ge=1, description="images per training step, images")] = 64
     learning_rate: Annotated[
         float, Field(gt=0.0, le=1.0, description="peak learning rate of Adam; follows a cosine to zero, no unit")
     ] = 2e-3
@@ -103,13 +110,18 @@ class TrainSection(Section):
         Field(
             ge=0,
             le=256,
-            description="steps that a clipped activation is rounded to, the spike counts of as many time steps; "
+            description="number of steps to which a clipped activation is rounded, equal to the spike counts of as "
+            "many time steps; "
             "0 is no rounding, levels",
         ),
     ] = 4
     weight_bits: Annotated[
         int,
-        Field(ge=0, le=6, description="bits of a cell that training rounds weights to, as conversion will; 0 is off"),
+        Field(
+            ge=0,
+            le=6,
+            description="bits of a cell to which training quantises weights, as the conversion does; 0 is off",
+        ),
     ] = 4
     weight_noise: Annotated[
         Share,
@@ -155,29 +167,32 @@ class ConvertSection(Section):
     normalisation: Annotated[
         Literal["auto", "max", "percentile"],
         Field(
-            description="activation that becomes a firing rate of 1: the largest, the percentile, or what makes the "
-            "spiking network's classes nearest to the model's on the calibration images"
+            description="activation that becomes a firing rate of 1: the largest, the percentile, or the one with "
+            "which the spiking network's classes agree best with the model's on the calibration images"
         ),
     ] = "auto"
     percentile: Annotated[
         float,
         BeforeValidator(_share),
         Field(
-            gt=0.0, le=1.0, description="share of the positive activations up to a rate of 1, if so chosen, fraction"
+            gt=0.0,
+            le=1.0,
+            description="share of the positive activations up to a rate of 1, for normalisation by percentile, "
+            "fraction",
         ),
     ] = 0.999
     output_offset: Annotated[
         Literal["auto", "network"],
         Field(
-            description="what all outputs have in common, which changes no class: moved to where output neurons decide "
-            "best on the calibration images, or as the network has it"
+            description="offset common to all outputs, which does not change classes: chosen so that output neurons "
+            "decide best on the calibration images, or as in the network"
         ),
     ] = "auto"
     average_pooling: Annotated[
         Literal["spikes", "weights"],
         Field(
-            description="average pooling behind an activation: a unit on spikes, or in the weights of the next layer, "
-            "which then has a row for every value averaged"
+            description="average pooling after an activation: a unit that works on spikes, or in the weights of the "
+            "next layer, which then has a row for every averaged value"
         ),
     ] = "spikes"
     weight_scale: Annotated[
@@ -185,7 +200,7 @@ class ConvertSection(Section):
         Field(
             description="scale of a layer: the largest weight is the top level, least mean square error of the "
             "weights, or least error of the layer's output on the calibration images; with mse and auto, weights that "
-            "training rounded to the cells' levels stay as they are; for a network from NIR, auto is mse"
+            "training has quantised to the cells' levels are not changed; for a network from NIR, auto is mse"
         ),
     ] = "auto"
     adc_quantile: Annotated[
@@ -193,43 +208,12 @@ class ConvertSection(Section):
         BeforeValidator(_quantile),
         Field(
             description="share of the calibration images' column currents that must not saturate an ADC, above 0 and "
-            "at most 1, fraction; auto takes the range with the least error"
+            "at most 1, fraction; auto uses the range with the smallest error"
         ),
     ] = "auto"
     tune: Annotated[
-        bool, Field(description="whether thresholds are tuned with the validation images until images cost less")
+        bool, Field(description="whether thresholds are tuned on the validation images to reduce the cost per image")
     ] = False
-
-
-class TuningSection(Section):
-    """How thresholds are tuned, with `convert.tune` (Ma and Zhou, Algorithm 2; docs/strategy.md)."""
-
-    beta: Annotated[
-        Share,
-        Field(gt=0.0, lt=1.0, description="relative change of a layer's factor in the first rounds, fraction"),
-    ] = 0.5
-    alpha: Annotated[
-        Share,
-        Field(gt=0.0, le=1.0, description="what beta is multiplied by each time it is reduced, fraction"),
-    ] = 0.2
-    reductions: Annotated[int, Field(ge=1, le=100, description="values of beta, one after the other")] = 4
-    repeats: Annotated[int, Field(ge=1, le=100, description="rounds over all layers with each beta, rounds")] = 2
-    limit: Annotated[
-        float, Field(gt=1.0, le=1024.0, description="a layer's factor stays between 1 / limit and limit, no unit")
-    ] = 16.0
-    batch: Annotated[
-        int,
-        Field(ge=1, description="validation images that the loss is measured on, drawn once; all if fewer, images"),
-    ] = 500
-    accuracy_drop: Annotated[
-        Share,
-        Field(
-            ge=0.0,
-            le=1.0,
-            description="largest loss of accuracy on these images; 1 is no bound, the paper's loss alone, fraction",
-        ),
-    ] = 1.0
-    relearn: Annotated[bool, Field(description="whether k is learnt once more on the tuned chip")] = False
 
 
 class CodingSection(Section):
@@ -240,7 +224,7 @@ class CodingSection(Section):
         KindOf(CODINGS),
         Field(description=f"input coding: {CODINGS.sentence}"),
     ] = "even"
-    phases: Annotated[int, Field(ge=1, le=16, description="K, phases a period; 1 is rate coding, time steps")] = 1
+    phases: Annotated[int, Field(ge=1, le=16, description="K, phases per period; 1 is rate coding, time steps")] = 1
     even_start: Annotated[
         int, Field(ge=0, le=254, description="start value of the error diffusion, 1/255 of a spike")
     ] = 127
@@ -250,17 +234,17 @@ class NeuronSection(Section):
     """The integrate-and-fire neuron."""
 
     reset: Annotated[
-        Literal["subtract", "zero", "none"], Field(description="what follows a spike of a hidden neuron")
+        Literal["subtract", "zero", "none"], Field(description="reset after a spike of a hidden neuron")
     ] = "subtract"
     output_reset: Annotated[
         Literal["subtract", "zero", "none"],
-        Field(description="what follows a spike of an output neuron; none only accumulates"),
+        Field(description="reset after a spike of an output neuron; none only accumulates"),
     ] = "subtract"
     v0: Annotated[
-        float, Field(ge=0.0, le=1.0, description="membrane at an image's start, thresholds of the last phase")
+        float, Field(ge=0.0, le=1.0, description="initial membrane of an image, thresholds of the last phase")
     ] = 0.5
     leak: Annotated[
-        int, Field(ge=0, le=15, description="V loses V >> leak a step; 0 is no leak, bits of the shift")
+        int, Field(ge=0, le=15, description="V loses V >> leak per step; 0 is no leak, bits of the shift")
     ] = 0
     clip: Annotated[float, Field(ge=0.0, description="limit of |V|; 0 is no limit, thresholds of the first phase")] = (
         0.0
@@ -283,53 +267,28 @@ class DecisionSection(Section):
             "output layer for readout membrane",
         ),
     ] = 2.0
-    t_max: Annotated[int, Field(ge=1, le=32767, description="most time steps an image may take, time steps")] = 20
+    t_max: Annotated[int, Field(ge=1, le=32767, description="largest number of time steps per image, time steps")] = 20
     skip: Annotated[
-        int, Field(ge=0, description="first periods in which the output layer is not run, periods of K time steps")
+        int,
+        Field(
+            ge=0, description="number of initial periods in which the output layer is not run, periods of K time steps"
+        ),
     ] = 0
     readout: Annotated[
         Literal["spikes", "membrane"], Field(description="what is compared: output spike counts or output membranes")
     ] = "spikes"
     strategy: Annotated[
         Literal["given", "learned"],
-        Field(description="where k comes from: the field k, or learnt from the validation images (table [learning])"),
+        Field(description="origin of k: the field k, or learned from the validation images (table [learning])"),
     ] = "given"
 
 
-class LearningSection(Section):
-    """How k is learnt, with `decision.strategy = "learned"` (Ma and Zhou, Algorithm 1; docs/strategy.md)."""
-
-    reward_correct: Annotated[float, Field(description="reward of stopping at the right class, R_c, points")] = 50.0
-    reward_wrong: Annotated[float, Field(description="reward of stopping at a wrong class, R_p, points")] = -50.0
-    reward_step: Annotated[float, Field(le=0.0, description="reward of every time step, R_t, points")] = -1.0
-    discount: Annotated[
-        Share,
-        Field(gt=0.0, le=1.0, description="gamma, weight of what follows a passage to the next lead, fraction"),
-    ] = 0.9
-    rate: Annotated[Share, Field(gt=0.0, le=1.0, description="alpha, weight of what is new in a Q value, fraction")] = (
-        0.1
-    )
-    rate_halves_at: Annotated[
-        int, Field(ge=0, description="updates of a Q value after which its alpha is half; 0 is constant, updates")
-    ] = 0
-    epsilon: Annotated[
-        Share, Field(gt=0.0, le=1.0, description="probability of a random action at first, fraction")
-    ] = 1.0
-    epsilon_factor: Annotated[
-        Share, Field(gt=0.0, le=1.0, description="what epsilon is multiplied by after every image, fraction")
-    ] = 0.9998
-    epsilon_min: Annotated[Share, Field(gt=0.0, le=1.0, description="epsilon is never below, fraction")] = 0.4
-    max_images: Annotated[
-        int, Field(ge=1, le=10**9, description="end of learning if it does not converge, images shown")
-    ] = 400_000
-
-
-def _copies(value: Any) -> Any:
+def _replicas(value: Any) -> Any:
     """A list as a tuple; one sentence for what is neither a number nor a list of numbers of at least 1."""
     numbers = list(value) if isinstance(value, list | tuple) else [value]
     if not numbers or not all(is_whole(n) and n >= 1 for n in numbers):
         raise SpikeLoomError(
-            f"copies must be a whole number of at least 1, or a list of such numbers, one a layer, not {value!r}"
+            f"replicas must be a whole number of at least 1, or a list of such numbers, one per layer, not {value!r}"
         )
     return tuple(numbers) if isinstance(value, list | tuple) else value
 
@@ -340,14 +299,20 @@ class CrossbarSection(Section):
     tile_rows: Annotated[int, Field(ge=1, le=65536, description="rows of a crossbar tile, rows")] = 256
     tile_columns: Annotated[int, Field(ge=1, le=65536, description="columns of a crossbar tile, columns")] = 64
     adc_bits: Annotated[
-        int, Field(ge=1, le=16, description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits")
-    ] = 8
-    copies: Annotated[
-        int | tuple[int, ...],
-        BeforeValidator(_copies),
+        int,
         Field(
-            description="crossbars with the weights of one layer, which take its output positions in turn; one number "
-            "for all layers with several positions (at most as many as it has), or a number a layer, crossbars"
+            ge=READOUT_BITS[0],
+            le=READOUT_BITS[-1],
+            description="bits of an ADC; 1 is a sense amplifier with codes -1, 0, 1, bits",
+        ),
+    ] = 8
+    replicas: Annotated[
+        int | tuple[int, ...],
+        BeforeValidator(_replicas),
+        Field(
+            description="replicas: crossbars with the same weights, which process a layer's output positions in "
+            "turn; one number "
+            "for all layers with several positions (at most as many as it has), or a number per layer, crossbars"
         ),
     ] = 1
 
@@ -356,7 +321,8 @@ class HardwareSection(Section):
     """Structure and timing of the digital part."""
 
     lanes: Annotated[
-        int, Field(ge=1, description="ADCs a row tile and neuron circuits a layer; at most a layer's outputs, lanes")
+        int,
+        Field(ge=1, description="ADCs per row tile and neuron circuits per layer; at most a layer's outputs, lanes"),
     ] = 16
     encoder_lanes: Annotated[
         int, Field(ge=1, description="pixels encoded in a clock cycle; at most the number of pixels, lanes")
@@ -366,8 +332,7 @@ class HardwareSection(Section):
         Field(
             ge=1,
             le=65535,
-            description="shortest read pulse, clock cycles; rows are driven, and cells conduct, for this or for "
-            "settle_cycles, whichever is longer",
+            description="shortest read pulse, clock cycles; rows are driven for the longer of this and settle_cycles",
         ),
     ] = 4
     settle_cycles: Annotated[
@@ -409,16 +374,16 @@ class CosimSection(Section):
         int | Literal["auto"],
         BeforeValidator(_traced),
         Field(
-            description="images of which every membrane is compared as well, at most `images`; auto is 4, or all where "
-            "fewer are run, images"
+            description="number of images of which every membrane is also compared, at most `images`; auto is 4, or "
+            "all if fewer are run, images"
         ),
     ] = "auto"
     waves: Annotated[bool, Field(description="whether the simulator writes a waveform file")] = False
     through_bus: Annotated[
         bool,
         Field(
-            description="whether the chip is loaded, programmed and read over its host buses, back to back, instead of "
-            "the unit's plain ports"
+            description="whether the chip is loaded, programmed and read over its host buses, back to back, instead "
+            "of the accelerator's direct ports"
         ),
     ] = False
 

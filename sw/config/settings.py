@@ -1,4 +1,4 @@
-"""`--set TABLE.KEY=VALUE`: single values of a configuration from the command line, as a TOML file would have them."""
+"""`--set TABLE.KEY=VALUE`: single values of a configuration from the command line, as in a TOML file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def changed(config: Config, settings: Sequence[str] | None, unused: Sequence[str
 
     Parameters
     ----------
-    unused : tables, or keys such as "data.set", that the command does not use, so that setting them would do nothing
+    unused : tables, or keys such as "data.set", that the command does not use, so that setting them has no effect
     what : what does not use them, for the sentence
 
     Raises `ConfigError` for settings that are not valid or not used; what is not known is named with the nearest.
@@ -59,7 +59,9 @@ def check_settings(settings: Sequence[str] | None, unused: Sequence[str], what: 
     """Raise `ConfigError` for settings of tables or keys that are `unused`; `what` says by what, a clause."""
     names = _names(settings)
     what = what if ";" in what else f"{what}; leave it out"
-    problems = [f"{name} would do nothing: {what}" for name in names if {name, name.partition(".")[0]} & set(unused)]
+    problems = [
+        f"{name} would have no effect: {what}" for name in names if {name, name.partition(".")[0]} & set(unused)
+    ]
     if problems:
         raise ConfigError(_SOURCE, problems)
 
@@ -101,7 +103,7 @@ def idle_in_compile(values: Mapping[str, Any]) -> str | None:
     given += ["chip.cosim is given the images that it runs, and what to trace"] if cosim else []
     run = "a run (`spikeloom run`)" + (" or `spikeloom cosim`" if cosim else "")
     return (
-        f"The dictionary's {' and '.join(named)} would do nothing: {', and '.join(given)}, and these keys are for "
+        f"The dictionary's {' and '.join(named)} would have no effect: {', and '.join(given)}, and these keys are for "
         f"{run}; leave them out, or give spikeloom.Config.load(...) of the dictionary if it is a run's"
     )
 

@@ -11,6 +11,7 @@ from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.common.arguments import plain_numbers
 from spikeloom.sw.config.lifetime_section import LifetimeSection
 from spikeloom.sw.config.nir_section import NirSection
+from spikeloom.sw.config.search_sections import LearningSection, TuningSection
 from spikeloom.sw.config.sections import (
     CodingSection,
     ConvertSection,
@@ -19,10 +20,8 @@ from spikeloom.sw.config.sections import (
     DataSection,
     DecisionSection,
     HardwareSection,
-    LearningSection,
     NeuronSection,
     TrainSection,
-    TuningSection,
 )
 
 __all__ = ["Tables"]

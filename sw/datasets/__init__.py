@@ -1,1 +1,1 @@
-"""Data sets and images that users give."""
+"""Data sets and user images."""

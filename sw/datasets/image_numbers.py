@@ -1,11 +1,11 @@
-"""Numbers of images, which address their random draws: a warning where they are used again for other images."""
+"""Image numbers, which address random draws: a warning if they are reused for other images."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.common.errors import warn
 
 __all__ = ["ImageNumbers"]
@@ -22,7 +22,7 @@ class ImageNumbers:
     def __init__(self) -> None:
         self._seen: dict[int, bytes] = {}
 
-    def used(self, image: ChipImage, digests: NDArray[np.uint8], ids: NDArray[np.int64] | None) -> None:
+    def used(self, chip: ProgrammedChip, digests: NDArray[np.uint8], ids: NDArray[np.int64] | None) -> None:
         """Take down images that were run, by their digests, uint8 [images, bytes], and the numbers that the caller gave
         them.
 
@@ -32,7 +32,7 @@ class ImageNumbers:
         numbers = range(len(digests)) if ids is None else ids.tolist()
         names = [digest.tobytes() for digest in digests]
         others = sum(self._seen.get(number, name) != name for number, name in zip(numbers, names, strict=True))
-        if others and ids is None and (image.device.read_sigma > 0.0 or image.coding.draws_seeds):
+        if others and ids is None and (chip.device.read_sigma > 0.0 or chip.coding.draws_seeds):
             count, start = len(digests), max(self._seen) + 1
             what = "This image has the number, and so the random draws, of another one"
             if count > 1:

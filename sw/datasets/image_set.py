@@ -1,4 +1,4 @@
-"""Which images a figure was measured on: in words for tables, as plain values beside every group of `summary.json`."""
+"""The images that a figure was measured on: in words for tables, as plain values in every group of `summary.json`."""
 
 from __future__ import annotations
 

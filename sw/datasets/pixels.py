@@ -1,4 +1,4 @@
-"""What a user hands to the Python API, checked where it comes in: images, labels, image numbers, kinds of trace."""
+"""Checks of the arguments of the Python API: images, labels, image numbers, kinds of trace."""
 
 from __future__ import annotations
 

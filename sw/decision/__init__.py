@@ -1,1 +1,1 @@
-"""Learning when to stop: trajectories, Q-learning, the rule of a chip."""
+"""Learning early termination: trajectories, Q-learning, the rule of a chip."""

@@ -1,4 +1,4 @@
-"""The decision rule learnt from validation images, as a pass: trajectories, Q-learning, and the direct search.
+"""Learning the decision rule from validation images, as a pass: trajectories, Q-learning, and the direct search.
 
 Learnt on the chip's own devices, with cells that drift held where programming left them: the rule must not depend on
 the order of the images.
@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Rule
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.lifetime.search import held
-from spikeloom.sw.config.sections import LearningSection
+from spikeloom.sim.lifetime.search import frozen
+from spikeloom.sw.config.search_sections import LearningSection
 from spikeloom.sw.decision.q_learning import Learning, Strategy, learn_strategy
 from spikeloom.sw.decision.trajectories import Rewards, Search, record_trajectories, search_k
 
-__all__ = ["LearntRule", "held_still", "learn_rule", "with_rule"]
+__all__ = ["LearntRule", "learn_rule", "with_rule", "without_drift"]
 
 Progress = Callable[[int, int, str], None]
 """Called with (done, in all, what)."""
@@ -52,7 +52,7 @@ class LearntRule:
 
 
 def learn_rule(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     section: LearningSection,
@@ -68,7 +68,7 @@ def learn_rule(
     """
     tell = progress if progress is not None else _silent
     trajectories = record_trajectories(
-        held_still(image), images, labels, progress=lambda done, total: tell(done, total, "images run to learn from")
+        without_drift(chip), images, labels, progress=lambda done, total: tell(done, total, "images run to learn from")
     )
     rewards = Rewards(section.reward_correct, section.reward_wrong, section.reward_step, section.discount)
     names = ("rate", "rate_halves_at", "epsilon", "epsilon_factor", "epsilon_min", "max_images")
@@ -79,14 +79,14 @@ def learn_rule(
     return LearntRule(strategy, search_k(trajectories, rewards), len(trajectories))
 
 
-def with_rule(image: ChipImage, k: int | None) -> ChipImage:
+def with_rule(chip: ProgrammedChip, k: int | None) -> ProgrammedChip:
     """The chip with WINNER-K and this register value, or with the fixed rule for None."""
-    return replace(image, rule=Rule.FIXED) if k is None else replace(image, rule=Rule.WINNER_K, k=k)
+    return replace(chip, rule=Rule.FIXED) if k is None else replace(chip, rule=Rule.WINNER_K, k=k)
 
 
-def held_still(image: ChipImage) -> ChipImage:
+def without_drift(chip: ProgrammedChip) -> ProgrammedChip:
     """The chip as programmed: cells that drift do not."""
-    return held(image) if image.device.drifts else image
+    return frozen(chip) if chip.device.drifts else chip
 
 
 def _silent(done: int, total: int, what: str) -> None:

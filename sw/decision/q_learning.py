@@ -1,4 +1,4 @@
-"""The termination strategy learnt by Q-learning: Ma and Zhou, ASPDAC 2021, Algorithm 1 and Figure 5 [WK 4.1].
+"""Learning the stopping threshold k by Q-learning: Ma and Zhou, ASPDAC 2021, Algorithm 1 and Figure 5 [WK 4.1].
 
 States: START before the first step; WIN_n when an image first leads by n; TER_n where it is stopped there; END where
 T_max stops it. In START the only way is on. In WIN_n there are two actions, go on and terminate. With every image
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Learning:
         Dayan, "Q-learning", Machine Learning 8, 1992)
     epsilon, epsilon_factor, epsilon_min : probability of a random action, after every image multiplied by the factor
         down to the least; not stated in the paper
-    window : images between two looks at the table
+    report_interval : images between two looks at the table
     patience : windows over which the table is averaged; converged when two such averages that follow one another agree
     tolerance : in k, and to this in all values that lead to it, unit of the rewards
     max_images : end of learning if it does not converge
@@ -60,7 +61,7 @@ class Learning:
     epsilon: float = 1.0
     epsilon_factor: float = 0.9998
     epsilon_min: float = 0.4
-    window: int = 2000
+    report_interval: int = 2000
     patience: int = 10
     tolerance: float = 0.5
     max_images: int = 400_000
@@ -76,7 +77,11 @@ class Learning:
             )
         if not self.tolerance > 0.0:
             raise SpikeLoomError(f"tolerance must be above 0, not {self.tolerance!r}")
-        for name, count in (("window", self.window), ("patience", self.patience), ("max_images", self.max_images)):
+        for name, count in (
+            ("report_interval", self.report_interval),
+            ("patience", self.patience),
+            ("max_images", self.max_images),
+        ):
             if not is_whole(count) or count < 1:
                 raise SpikeLoomError(f"{name} must be a positive integer, not {count!r}")
         halves = self.rate_halves_at
@@ -156,18 +161,24 @@ def learn_strategy(
     counts: list[int] = []
     epsilons: list[float] = []
     epsilon, shown, settled = learning.epsilon, 0, 0
+    rule = _Rule(
+        factor=learning.epsilon_factor,
+        least=learning.epsilon_min,
+        rate=learning.rate,
+        halves_at=learning.rate_halves_at,
+        discount=rewards.discount,
+        correct=rewards.correct,
+        wrong=rewards.wrong,
+        step=rewards.step,
+    )
     waiting = np.empty(0, np.int64)
     converged = False
     while shown < learning.max_images and not converged:
-        count = min(learning.window, learning.max_images - shown)
+        count = min(learning.report_interval, learning.max_images - shown)
         while len(waiting) < count:
             waiting = np.concatenate([waiting, rng.permutation(len(trajectories))])
         total = np.zeros(table.shape)
-        epsilon = _show(
-            waiting[:count], first, right, table, visits, total, rng, epsilon,
-            learning.epsilon_factor, learning.epsilon_min, learning.rate, learning.rate_halves_at,
-            rewards.discount, rewards.correct, rewards.wrong, rewards.step,
-        )  # fmt: skip
+        epsilon = _show(waiting[:count], first, right, table, visits, total, rng, epsilon, rule)
         waiting = waiting[count:]
         shown += count
         history.append(total / count)
@@ -214,6 +225,19 @@ def _agree(now: NDArray[np.float64], before: NDArray[np.float64], tolerance: flo
     return bool(np.abs(now[rows] - before[rows]).max() <= tolerance)
 
 
+class _Rule(NamedTuple):
+    """What learning goes by: how epsilon falls and its least, the rate and how it falls, and the rewards."""
+
+    factor: float
+    least: float
+    rate: float
+    halves_at: int
+    discount: float
+    correct: float
+    wrong: float
+    step: float
+
+
 @kernel(nogil=True)
 def _update(table, visits, state, action, target, rate, halves_at):  # type: ignore[no-untyped-def]
     """Equation 4 for one state and action, in place."""
@@ -225,10 +249,13 @@ def _update(table, visits, state, action, target, rate, halves_at):  # type: ign
 
 @kernel(nogil=True)
 def _show(  # type: ignore[no-untyped-def]
-    order, first, right, table, visits, total, rng, epsilon, factor, least, rate, halves_at, discount, correct, wrong,
-    step,
-):  # fmt: skip
-    """Show images in this order; table, visits and total (sum of the table after every image) in place; epsilon."""
+    order, first, right, table, visits, total, rng, epsilon, rule
+):
+    """Show images in this order; table, visits and total (sum of the table after every image) in place; epsilon.
+
+    rule : a `_Rule`
+    """
+    factor, least, rate, halves_at, discount, correct, wrong, step = rule
     t_max, levels = right.shape[1], first.shape[1]
     for image in order:
         state, now, stopped = 0, 0, False

@@ -1,4 +1,4 @@
-"""Score trajectories of labelled images, and what every WINNER-K rule would have made of them.
+"""Score trajectories of labelled images, and the outcome of every WINNER-K rule on them.
 
 One run with the fixed rule tells all rules apart: until an image stops, its draws and scores are the same whatever the
 rule. So the lead of the best class after every step, and whether that class is the right one, give the exact decision
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Readout, Rule
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.arguments import check_ids, check_labels, check_progress, check_whole, is_whole
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
@@ -90,7 +90,7 @@ class Trajectories:
     @property
     def t_max(self) -> int:
         """Steps recorded."""
-        return self.leads.shape[1]
+        return int(self.leads.shape[1])
 
     @property
     def levels(self) -> int:
@@ -182,7 +182,7 @@ def search_k(trajectories: Trajectories, rewards: Rewards | None = None) -> Sear
 
 
 def record_trajectories(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: Any,
     labels: Any,
     ids: Any = None,
@@ -205,19 +205,19 @@ def record_trajectories(
     """
     check_progress(progress)
     check_whole("batch", batch)
-    pixels = check_images(images, image_shape(image.parameters))
+    pixels = check_images(images, image_shape(chip.parameters))
     numbers = check_ids(ids, len(pixels))
-    known = check_labels(labels, len(pixels), image.parameters.classes)
-    fixed = replace(image, rule=Rule.FIXED)
+    known = check_labels(labels, len(pixels), chip.parameters.classes)
+    fixed = replace(chip, rule=Rule.FIXED)
     programmed = build_arrays(fixed) if arrays is None else arrays
-    kind = "spikes" if image.readout == Readout.SPIKES else "full"
-    leads = np.empty((len(pixels), image.t_max), np.int64)
-    right = np.empty((len(pixels), image.t_max), bool)
+    kind = "spikes" if chip.readout == Readout.SPIKES else "full"
+    leads = np.empty((len(pixels), chip.t_max), np.int64)
+    right = np.empty((len(pixels), chip.t_max), bool)
     for start in range(0, len(pixels), batch):
         part = slice(start, start + batch)
         result = run_reference(fixed, pixels[part], numbers[part], kind, programmed)  # type: ignore[arg-type]
         assert result.trace is not None
-        winners, leads[part] = top_two(scores_by_step(image, result.trace))
+        winners, leads[part] = top_two(scores_by_step(chip, result.trace))
         right[part] = winners == known[part, None]
         if progress is not None:
             progress(min(start + batch, len(pixels)), len(pixels))

@@ -1,4 +1,4 @@
-"""Is the chip alive, and does it do what the network does? Findings with cause, size and remedy.
+"""Diagnosis of a chip against its network: findings with cause, size and remedy.
 
 `measure` runs the integer reference over some images and counts; the kinds of findings, each a function registered with
 `sw.diagnostics.registry.kind`, look at what was counted. docs/diagnostics.md has them in a table.

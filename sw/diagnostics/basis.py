@@ -1,4 +1,4 @@
-"""Kinds of findings about what the chip is judged by: labels that are shifted, a network that wants other images."""
+"""Kinds of findings about the basis of a diagnosis: shifted labels, images in another unit than the network's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def _standardised(pixels: Floats) -> Floats:
     """Less the mean of the channel (of all pixels where there is one), over its deviation."""
     axes = (0, 2, 3) if pixels.ndim == 4 else None
     deviation = pixels.std(axis=axes, keepdims=True)
-    return (pixels - pixels.mean(axis=axes, keepdims=True)) / np.where(deviation > 0.0, deviation, 1.0)
+    standardised: Floats = (pixels - pixels.mean(axis=axes, keepdims=True)) / np.where(deviation > 0.0, deviation, 1.0)
+    return standardised
 
 
 UNITS: Mapping[str, tuple[Callable[[Floats], Floats], str]] = {

@@ -1,4 +1,4 @@
-"""Kinds of findings that are causes: the images, and what the registers and cells of a layer hold."""
+"""Kinds of findings that are causes: the images, and the contents of a layer's registers and cells."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ THETA_ERROR = 0.05
 @kind(
     "dark-input",
     "fault",
-    meaning="The images are nearly black, so inputs fire in few steps or none, and the network as given sees next to "
+    meaning="The images are nearly black, so inputs fire in few steps or none, and the original network sees next to "
     "nothing either.",
     measured=f"The brightest pixel of all images is at most {DARK} of 255. `spikeloom.compile` and `chip.diagnose` "
     "warn of it where they take the images, with the factor that is missing.",
@@ -99,7 +99,7 @@ def zero_weights(measures: Measures) -> Iterator[Sign]:
         used = int(np.count_nonzero(layer.levels))
         wanted = None if layer.source is None else int(np.count_nonzero(layer.source.weight))
         lost = None if not wanted else 1.0 - used / wanted
-        size = {"zeros": layer.zeros, "weights": layer.levels.size, "theta": layer.image.theta}
+        size = {"zeros": layer.zeros, "weights": layer.levels.size, "theta": layer.programmed.theta}
         if used == 0 and not wanted:
             yield Sign(
                 f"all {layer.levels.size} weights of layer '{layer.name}' are 0"
@@ -145,7 +145,7 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
             continue  # currents that the devices took away are no fault of the biases
         if not (stuck or falls or (layer.source is None and layer.bias_ratio > BIAS_ALONE)):
             continue
-        bias = layer.image.bias.astype(np.float64)
+        bias = layer.programmed.bias.astype(np.float64)
         share = float(np.mean(bias < 0.0))
         most = "negative" if share > 0.5 else "positive"
         ratio = layer.bias_ratio
@@ -158,7 +158,7 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
             {
                 "ratio": ratio if np.isfinite(ratio) else "infinite",
                 "largest_bias": int(np.abs(bias).max()),
-                "theta": layer.image.theta,
+                "theta": layer.programmed.theta,
                 "rate": layer.rate,
             },
             "check the layer's bias in the model (an offset common to all outputs changes nothing there) and its batch "
@@ -177,8 +177,8 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
     f"{THETA_ERROR:.0%} of their power or more (not asked of a chip that was loaded).",
     remedy="Scale the input, or the layer's weights, so that a spike moves a membrane by a thousandth of its "
     "threshold or "
-    "more. Of a NIR file of IF neurons: give `spikeloom.read_nir(..., dt=...)` the seconds a step that it was trained "
-    "with.",
+    "more. Of a NIR file of IF neurons: give `spikeloom.read_nir(..., dt=...)` the seconds per step that it was "
+    "trained with.",
     group="registers",
 )
 def theta_at_limit(measures: Measures) -> Iterator[Sign]:
@@ -187,11 +187,11 @@ def theta_at_limit(measures: Measures) -> Iterator[Sign]:
             continue
         used = len(np.unique(layer.levels))
         error = layer.weight_error
-        size: dict[str, float | int | str] = {"theta": layer.image.theta, "levels": used, "of": layer.top + 1}
+        size: dict[str, float | int | str] = {"theta": layer.programmed.theta, "levels": used, "of": layer.top + 1}
         remedy = "scale the input or the layer's weights up"
         if measures.nir:
             remedy = (
-                "give spikeloom.read_nir the seconds a step, such as dt=1.0 (if it has IF), or scale its weights up"
+                "give spikeloom.read_nir the seconds per step, such as dt=1.0 (if it has IF), or scale its weights up"
             )
         yield Sign(
             f"theta of layer '{layer.name}' is at its limit of {MAX_THETA}, which leaves its weights {used} of "
@@ -203,7 +203,7 @@ def theta_at_limit(measures: Measures) -> Iterator[Sign]:
 
 
 def _theta_at_limit(layer: LayerMeasures) -> bool:
-    if layer.image.theta < MAX_THETA or int(layer.levels.max()) > layer.top // 2:
+    if layer.programmed.theta < MAX_THETA or int(layer.levels.max()) > layer.top // 2:
         return False
     return layer.weight_error is None or layer.weight_error >= THETA_ERROR
 
@@ -220,5 +220,6 @@ def _fires(layer: LayerMeasures) -> str:
     if silent == len(layer.silent):
         return "it never fires"
     return (
-        f"{silent} of {len(layer.silent)} outputs never fire, and the rate is {layer.rate:.3g} spikes a neuron and step"
+        f"{silent} of {len(layer.silent)} outputs never fire, and the rate is {layer.rate:.3g} spikes per neuron "
+        "and step"
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.images.brightness import DARK
 from spikeloom.sw.common.errors import DiagnosticWarning, warn
 from spikeloom.sw.common.findings import Diagnosis
@@ -34,7 +34,7 @@ def diagnose(
     labels: NDArray[np.int64] | None = None,
     source: str = "images",
     most: int = MOST_IMAGES,
-    image: ChipImage | None = None,
+    programmed: ProgrammedChip | None = None,
     notes: tuple[str, ...] = (),
 ) -> Diagnosis:
     """Findings about a chip.
@@ -43,28 +43,31 @@ def diagnose(
     ----------
     pixels, labels : uint8 [images, inputs] and int64 [images]; more than `most` are thinned out evenly
     source : what the images are, in words
-    image : the chip on cheaper devices, if it shall not be measured on its own
+    programmed : the chip on cheaper devices, if it shall not be measured on its own
     notes : sentences that go into the diagnosis
     """
     chosen = np.linspace(0, len(pixels) - 1, min(most, len(pixels))).round().astype(np.int64)
     measures = measure(
-        chip, chip.image if image is None else image, pixels[chosen], None if labels is None else labels[chosen]
+        chip,
+        chip.programmed if programmed is None else programmed,
+        pixels[chosen],
+        None if labels is None else labels[chosen],
     )
     return Diagnosis(find(measures), len(chosen), source, notes, measures.stages.table())
 
 
 def diagnose_compiled(chip: Compiled, pixels: NDArray[np.uint8]) -> Diagnosis:
     """Findings on calibration images, each of them a `DiagnosticWarning`, but for what the door has warned of."""
-    image = chip.image
+    programmed = chip.programmed
     notes: tuple[str, ...] = ()
-    cells = sum(2 * layer.positive.size for layer in image.layers)
-    if image.device.wire_ohm > 0.0 and cells > _QUICK_CELLS:
-        image = replace(image, device=image.device.model_copy(update={"wire_ohm": 0.0}))
+    cells = sum(2 * layer.positive.size for layer in programmed.layers)
+    if programmed.device.wire_ohm > 0.0 and cells > _QUICK_CELLS:
+        programmed = replace(programmed, device=programmed.device.model_copy(update={"wire_ohm": 0.0}))
         notes = (
             f"IR drop was left out, since the wires of {cells:,} cells take long to solve; chip.diagnose(images) takes "
             "it in.",
         )
-    found = diagnose(chip, pixels, None, "calibration images", MOST_COMPILED, image, notes)
+    found = diagnose(chip, pixels, None, "calibration images", MOST_COMPILED, programmed, notes)
     dark = int(pixels.max()) <= DARK
     for finding in found:
         if finding.name == "dark-input" and dark:

@@ -1,6 +1,6 @@
-"""What a diagnosis looks at: one run of the integer reference over some images, counted layer by layer.
+"""Measurements of a diagnosis: one run of the integer reference over some images, counted layer by layer.
 
-Layers are those of the network: copies of a crossbar count as one. Columns are a layer's outputs: neurons of a dense
+Layers are those of the network: replicas of a crossbar count as one. Columns are a layer's outputs: neurons of a dense
 layer, channels of a convolution.
 """
 
@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Readout, Reset
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.crossbar.converter_counts import ConverterCounts, Observer
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.diagnostics.stages import Stages
-from spikeloom.sw.ir.network import Layer, Network
+from spikeloom.sw.ir.network import Network, SpikingLayer
 
 __all__ = ["BEYOND", "EXPECTED", "FEW", "LayerMeasures", "Measures", "measure"]
 
@@ -41,7 +41,7 @@ class LayerMeasures:
     Parameters
     ----------
     name, index, last : which layer it is
-    image : its programming
+    programmed : its programming
     counts : what its converters and neurons did
     saturations : conversions out of the ADC's range, noise included
     positions : output positions
@@ -54,17 +54,17 @@ class LayerMeasures:
     name: str
     index: int
     last: bool
-    image: LayerImage
+    programmed: ProgrammedLayer
     counts: ConverterCounts
     saturations: int
     positions: int
     top: int
-    source: Layer | None
+    source: SpikingLayer | None
 
     @cached_property
     def levels(self) -> NDArray[np.uint8]:
         """|w| of every pair, of which one cell is at level 0, uint8 [rows, columns]."""
-        return self.image.positive | self.image.negative
+        return self.programmed.positive | self.programmed.negative
 
     @cached_property
     def zeros(self) -> float:
@@ -79,7 +79,8 @@ class LayerMeasures:
     @property
     def silent(self) -> NDArray[np.bool_]:
         """Columns that never fired, bool [columns]."""
-        return self.counts.fired == 0
+        silent: NDArray[np.bool_] = self.counts.fired == 0
+        return silent
 
     @cached_property
     def bias_ratio(self) -> float:
@@ -87,7 +88,7 @@ class LayerMeasures:
         if not self.counts.driven:
             return 0.0
         root = np.sqrt(self.counts.columns / self.counts.driven)
-        bias = np.abs(self.image.bias.astype(np.float64))
+        bias = np.abs(self.programmed.bias.astype(np.float64))
         return float(np.median(np.divide(bias, root, out=np.where(bias > 0.0, np.inf, 0.0), where=root > 0.0)))
 
     @cached_property
@@ -97,8 +98,8 @@ class LayerMeasures:
             return None
         weight = self.source.weight.T
         power = float(np.sum(weight**2))
-        scale = self.image.scale
-        return float(np.sum((self.image.weights * scale - weight) ** 2)) / power if power else 0.0
+        scale = self.programmed.scale
+        return float(np.sum((self.programmed.weights * scale - weight) ** 2)) / power if power else 0.0
 
     @property
     def converter_error(self) -> float:
@@ -125,7 +126,7 @@ class Measures:
 
     Parameters
     ----------
-    image, pixels, labels : the chip; uint8 [images, inputs]; int64 [images] or None
+    programmed, pixels, labels : the chip; uint8 [images, inputs]; int64 [images] or None
     result : what the chip gave
     layers : of the network, first to last
     stages : the classes after every stage of the conversion
@@ -135,7 +136,7 @@ class Measures:
     __repr__ = short_repr
 
     chip: Compiled
-    image: ChipImage
+    programmed: ProgrammedChip
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
     result: Result
@@ -161,13 +162,13 @@ class Measures:
 
     def spikes_count(self, layer: LayerMeasures) -> bool:
         """Whether anything reads the spikes of a layer."""
-        return not layer.last or self.image.readout == Readout.SPIKES
+        return not layer.last or self.programmed.readout == Readout.SPIKES
 
     @property
     def stuck(self) -> bool:
         """Whether a layer whose spikes are read never fires, or fires always."""
         return any(
-            layer.silent.all() or (layer.rate >= 0.9 and layer.image.reset != Reset.NONE)
+            layer.silent.all() or (layer.rate >= 0.9 and layer.programmed.reset != Reset.NONE)
             for layer in self.layers
             if self.spikes_count(layer)
         )
@@ -177,12 +178,12 @@ class Measures:
         """Layers of which half or more of the columns never fire, and half or more of those that ought to fire twice in
         the median number of steps: (layer, the columns that ought to and do not, how many ought to).
         """
-        periods = float(np.median(self.result.steps)) / self.image.parameters.phases
+        periods = float(np.median(self.result.steps)) / self.programmed.parameters.phases
         found = []
         for layer in self.layers[:-1]:
             activation = self.activation(layer) if 2 * layer.silent.sum() >= len(layer.silent) else None
             if activation is not None:
-                expected = activation.largest * periods + layer.image.v0 / layer.image.theta >= 2.0
+                expected = activation.largest * periods + layer.programmed.v0 / layer.programmed.theta >= 2.0
                 silent = np.flatnonzero(expected & layer.silent)
                 if expected.sum() >= EXPECTED and 2 * len(silent) >= expected.sum():
                     found.append((layer, silent, int(expected.sum())))
@@ -196,37 +197,41 @@ class Measures:
         return len(classes) >= FEW and bool((classes == classes[0]).all()) and others >= 0.1
 
 
-def measure(chip: Compiled, image: ChipImage, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> Measures:
-    """Run `image`, which is the chip's or one of cheaper devices, over the images and count."""
-    observer = Observer(image)
+def measure(
+    chip: Compiled, programmed: ProgrammedChip, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None
+) -> Measures:
+    """Run `programmed`, which is the chip's or one of cheaper devices, over the images and count."""
+    observer = Observer(programmed)
     # one thread: sums of real numbers must not depend on how many processors there are
-    result = run_reference(image, pixels, threads=1, observe=observer)
+    result = run_reference(programmed, pixels, threads=1, observe=observer)
     network = chip.network
-    plan = image.parameters.stages
+    plan = programmed.parameters.plan
     layers = []
-    for index, (number, stage) in enumerate(plan.crossbars):
+    for index, (number, stage) in enumerate(plan.crossbar_stages):
         parts = list(stage.layers)
         layers.append(
             LayerMeasures(
-                name=image.layers[parts[0]].name,
+                name=programmed.layers[parts[0]].name,
                 index=index,
-                last=index == len(plan.crossbars) - 1,
-                image=image.layers[parts[0]],
+                last=index == len(plan.crossbar_stages) - 1,
+                programmed=programmed.layers[parts[0]],
                 counts=observer.counts(parts),
                 saturations=int(result.activity["saturations"][:, parts].sum()),
                 positions=plan.maps[number + 1].positions,
-                top=image.device.levels - 1,
+                top=programmed.device.levels - 1,
                 source=None if network is None else network.layers[index],
             )
         )
-    stages = Stages(chip, image, pixels, labels, result.classes)
-    return Measures(chip, image, pixels, labels, result, layers, stages, network is not None and chip.stages is None)
+    stages = Stages(chip, programmed, pixels, labels, result.classes)
+    return Measures(
+        chip, programmed, pixels, labels, result, layers, stages, network is not None and chip.stages is None
+    )
 
 
 def _activations(network: Network, pixels: NDArray[np.uint8]) -> list[Activation]:
     found = []
     for layer, values in zip(network.stages, network.activations(pixels), strict=True):
-        if isinstance(layer, Layer):
+        if isinstance(layer, SpikingLayer):
             positive = int(np.count_nonzero(values > 0.0))
             above = int(np.count_nonzero(values > 1.0 + 1e-6))
             largest = values.reshape(-1, layer.outputs).max(axis=0).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The table of docs/diagnostics.md, made from the registered kinds.
+"""The table of docs/diagnostics.md, generated from the registered kinds.
 
 `python -m spikeloom.sw.diagnostics.page` writes it.
 """

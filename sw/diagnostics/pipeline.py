@@ -1,4 +1,4 @@
-"""What `spikeloom.compile` does: a model is compiled, and the chip diagnosed on the calibration images."""
+"""`spikeloom.compile`: compiles a model, and diagnoses the chip on the calibration images."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ FINE = 0.02
 CONVERTED = 0.25
 """Error of a layer's codes, as a share of the power of its currents, that it is named with."""
 _FALLS = (
-    f"The stage loses {LARGE_FALL:.0%} of the images or more against the network as given, or {LARGE_LOSS:.0%} of "
+    f"The stage loses {LARGE_FALL:.0%} of the images or more against the original network, or {LARGE_LOSS:.0%} of "
     "accuracy "
     "where labels are given, and more than chance explains."
 )
@@ -38,7 +38,7 @@ _REMEDIES = {
     "fault",
     meaning="Folding or normalising changed the classes, which it must not.",
     measured=_FALLS,
-    remedy="This is a mistake of SpikeLoom: report it with the model.",
+    remedy="This is a bug in SpikeLoom: please report it with the model.",
     group="stages",
 )
 def conversion_fault(measures: Measures) -> Iterator[Sign]:
@@ -100,7 +100,7 @@ def coarse_weights(measures: Measures) -> Iterator[Sign]:
 )
 def adc_rounds(measures: Measures) -> Iterator[Sign]:
     for layer, fall in _converters(measures):
-        c, g = layer.counts, layer.image.gain_shift
+        c, g = layer.counts, layer.programmed.gain_shift
         if c.rounding < c.clipping:
             continue
         share = c.to_zero / max(1, c.nonzero)
@@ -140,7 +140,7 @@ def adc_clips(measures: Measures) -> Iterator[Sign]:
             automatic(measures, "adc_quantile", "give typical calibration images", "raise [crossbar] adc_bits"),
             layer,
             saturated=share,
-            gain_shift=layer.image.gain_shift,
+            gain_shift=layer.programmed.gain_shift,
             error=layer.converter_error,
         )
 
@@ -160,8 +160,8 @@ def device_loss(measures: Measures) -> Iterator[Sign]:
             yield _sign(
                 measures,
                 fall,
-                f"the network does not bear the effect '{effect}'",
-                _remedy(effect, measures.image.programming.method == "verify"),
+                f"the network does not tolerate the effect '{effect}'",
+                _remedy(effect, measures.programmed.programming.method == "write-verify"),
             )
 
 
@@ -231,4 +231,4 @@ def _worst(measures: Measures, errors: list[float], limit: float) -> list[LayerM
 def _clipped(layer: LayerMeasures) -> float:
     if layer.source is None:
         return 0.0
-    return float(np.mean(np.abs(layer.source.weight) > (layer.top + 0.5) * layer.image.scale))
+    return float(np.mean(np.abs(layer.source.weight) > (layer.top + 0.5) * layer.programmed.scale))

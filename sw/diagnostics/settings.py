@@ -1,4 +1,4 @@
-"""Remedies that set a field of the table [convert], for a chip that does not have it set so already."""
+"""Remedies that set a field of the table [convert], for a chip where it is not set already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""At which stage of the conversion classes are lost: from the network as given to the chip with its devices.
+"""The stage of the conversion at which classes are lost: from the original network to the chip with its devices.
 
 Without labels the truth is what the first stage says (the ANN; the spiking network in real numbers of a NIR file; the
 integers of a chip that was loaded), with labels they are. A stage loses if it turns right answers into wrong ones by a
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Reset, Rule
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.analysis.waterfall import device_stages, spiking_classes, stage_classes
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.passes.float_snn import SpikingNetwork, spiking_network
@@ -31,7 +31,7 @@ _SIGMAS = 3.0
 
 def explained_by_chance(fewer: int, more: int) -> bool:
     """Whether `more` images of one kind than of the other, such as lost and won, may be chance (McNemar's test)."""
-    return more - fewer <= _SIGMAS * np.sqrt(fewer + more)
+    return bool(more - fewer <= _SIGMAS * np.sqrt(fewer + more))
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Fall:
 
     @property
     def loss(self) -> float:
+        """Accuracy lost at the stage, 0 .. 1; negative for a gain."""
         return self.before - self.after
 
 
@@ -52,19 +53,19 @@ class Stages:
 
     Parameters
     ----------
-    chip, image : the chip, and its image or that on cheaper devices, which gave `classes`
+    chip, programmed : the chip, and it as programmed or on cheaper devices, which gave `classes`
     pixels, labels : uint8 [images, inputs], int64 [images] or None
     """
 
     def __init__(
         self,
         chip: Compiled,
-        image: ChipImage,
+        programmed: ProgrammedChip,
         pixels: NDArray[np.uint8],
         labels: NDArray[np.int64] | None,
         classes: NDArray[np.integer],
     ) -> None:
-        self._chip, self._image, self._pixels, self._final = chip, image, pixels, classes
+        self._chip, self._programmed, self._pixels, self._final = chip, programmed, pixels, classes
         self._known: dict[str, NDArray[np.integer]] = {}
         self.truth = self.given if labels is None else labels
         self.largest = LARGE_FALL if labels is None else LARGE_LOSS
@@ -83,11 +84,11 @@ class Stages:
     @cached_property
     def _runs(self) -> dict[str, Callable[[], NDArray[np.integer]]]:
         """Every stage; making the chips of all of them takes longer than running one."""
-        chip, pixels, image = self._chip, self._pixels, self._image
-        runs = dict(stage_classes(Compiled(image, chip.config, chip.stages, network=chip.network), pixels))
+        chip, pixels, programmed = self._chip, self._pixels, self._programmed
+        runs = dict(stage_classes(Compiled(programmed, chip.config, chip.stages, network=chip.network), pixels))
         if chip.stages is None and chip.network is not None:
-            network = spiking_network(image, chip.network)
-            runs = {"spiking": lambda: spiking_classes(image, network, pixels), **runs}
+            network = spiking_network(programmed, chip.network)
+            runs = {"spiking": lambda: spiking_classes(programmed, network, pixels), **runs}
         self._known[list(runs)[-1]] = self._final
         return runs
 
@@ -99,7 +100,7 @@ class Stages:
     @property
     def devices(self) -> tuple[str, ...]:
         """Stages that are effects of the devices."""
-        return tuple(name for name, _ in device_stages(self._image))
+        return tuple(name for name, _ in device_stages(self._programmed))
 
     def classes(self, stage: str) -> NDArray[np.integer]:
         """Classes [images] after a stage."""
@@ -110,7 +111,8 @@ class Stages:
 
     def right(self, classes: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Images of which these classes, [images], are the true ones, bool [images]."""
-        return classes == self.truth
+        right: NDArray[np.bool_] = classes == self.truth
+        return right
 
     def table(self) -> tuple[tuple[str, float, float | None], ...]:
         """(stage, agreement with the first stage, accuracy or None) of the stages that were run; the last is "chip" if
@@ -166,13 +168,13 @@ class Stages:
         if network is None or fall is None:
             return None
         untuned = None if self._chip.stages is None else self._chip.stages.untuned
-        image = self._image if untuned is None else untuned
-        spiking = spiking_network(image, network)
+        programmed = self._programmed if untuned is None else untuned
+        spiking = spiking_network(programmed, network)
         for name, change in CHANGES.items():
             changed = change(spiking)
             if changed is None:
                 continue
-            right = spiking_classes(image, changed, self._pixels) == self.truth
+            right = spiking_classes(programmed, changed, self._pixels) == self.truth
             if float(right.mean()) - fall.after >= 0.5 * fall.loss:
                 return name
         return None
@@ -191,7 +193,9 @@ def _without_clip(network: SpikingNetwork) -> SpikingNetwork | None:
 
 
 def _without_leak(network: SpikingNetwork) -> SpikingNetwork | None:
-    return replace(network, leak=0) if network.leak else None
+    if not any(layer.leak for layer in network.layers):
+        return None
+    return replace(network, layers=tuple(replace(layer, leak=0) for layer in network.layers))
 
 
 def _subtracting(network: SpikingNetwork) -> SpikingNetwork | None:

@@ -1,4 +1,4 @@
-"""Kinds of findings that are symptoms: who fires, what comes out, when images end. Causes explain them."""
+"""Kinds of findings that are symptoms: which neurons fire, outputs, when images end. Causes explain them."""
 
 from __future__ import annotations
 
@@ -34,23 +34,26 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
     for layer in measures.layers:
         if not layer.silent.all() or not measures.spikes_count(layer):
             continue
-        size: dict[str, float | int | str] = {"theta": layer.image.theta, "t_max": measures.image.t_max}
+        size: dict[str, float | int | str] = {"theta": layer.programmed.theta, "t_max": measures.programmed.t_max}
         text = f"layer '{layer.name}' never fires"
         remedy = automatic(measures, "normalisation", "raise [decision] t_max")
-        skipped = measures.image.skip and layer is measures.layers[-1]
+        skipped = measures.programmed.skip and layer is measures.layers[-1]
         activation = measures.activation(layer)
         if activation is not None:
             largest = float(activation.largest.max())
             size["largest_activation"] = largest
-            text += f": its largest activation is {largest:.3g} thresholds a step, in {measures.image.t_max} steps"
+            text += (
+                f": its largest activation is {largest:.3g} thresholds per step, in {measures.programmed.t_max} steps"
+            )
             if largest <= 0.0:
                 remedy = "check the layer's weights and biases in the model, which is silent there too"
             elif skipped:
-                text += f", the first {measures.image.skip} periods of which it skips"
+                text += f", the first {measures.programmed.skip} periods of which it skips"
                 remedy = f"lower [decision] skip, or {remedy}"
         elif measures.nir:
             remedy = (
-                "check the seconds a step that the file is read with (spikeloom.read_nir(..., dt=...)), or raise t_max"
+                "check the seconds per step with which the file is read (spikeloom.read_nir(..., dt=...)), or raise "
+                "t_max"
             )
         yield Sign(text, size, remedy, layer.index)
         return
@@ -60,18 +63,18 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
     "always-fires",
     "fault",
     meaning="The neurons of a layer fire in nearly every step, so it says the same of every image.",
-    measured=f"Mean firing rate of the layer: {ALWAYS} spikes a neuron and step, or more. Not asked of neurons "
+    measured=f"Mean firing rate of the layer: {ALWAYS} spikes per neuron and step, or more. Not asked of neurons "
     "without reset.",
     remedy="Look at the layer's biases, and at a fixed `[convert] percentile`, which sets the activation that is a "
     'rate of 1; `[convert] normalisation = "auto"` chooses it.',
 )
 def always_fires(measures: Measures) -> Iterator[Sign]:
     for layer in measures.layers:
-        if layer.rate < ALWAYS or layer.image.reset == Reset.NONE or not measures.spikes_count(layer):
+        if layer.rate < ALWAYS or layer.programmed.reset == Reset.NONE or not measures.spikes_count(layer):
             continue
         yield Sign(
-            f"layer '{layer.name}' always fires: {layer.rate:.3g} spikes a neuron and step",
-            {"rate": layer.rate, "theta": layer.image.theta},
+            f"layer '{layer.name}' always fires: {layer.rate:.3g} spikes per neuron and step",
+            {"rate": layer.rate, "theta": layer.programmed.theta},
             automatic(measures, "normalisation", "check the layer's biases"),
             layer.index,
         )
@@ -120,7 +123,7 @@ def one_class(measures: Measures) -> Iterator[Sign]:
 @kind(
     "network-of-one-class",
     "warning",
-    meaning="The network as given has one class for all images, so nothing can be said about the others.",
+    meaning="The original network has one class for all images, so nothing can be said about the others.",
     measured=f"All of {MANY} images or more get one class from the network (from the labels, if there are some, they "
     "would not be "
     "told).",
@@ -132,7 +135,7 @@ def network_of_one_class(measures: Measures) -> Iterator[Sign]:
         measures.labels is None
         and len(first) >= MANY
         and (first == first[0]).all()
-        and measures.image.parameters.classes > 1
+        and measures.programmed.parameters.classes > 1
     ):
         yield Sign(
             f"the network itself gives class {first[0]} for all {len(first)} images",
@@ -149,14 +152,14 @@ def network_of_one_class(measures: Measures) -> Iterator[Sign]:
     remedy='A lower `[decision] k`, a higher `t_max`, or `rule = "fixed"` if that is meant.',
 )
 def never_decides(measures: Measures) -> Iterator[Sign]:
-    result, image = measures.result, measures.image
+    result, chip = measures.result, measures.programmed
     share = float(np.mean(result.reasons == 0))
-    if K in image.rule.registers and len(result) >= FEW and share >= ENDLESS:
-        lower = "k or skip" if image.skip else "k"
+    if K in chip.rule.registers and len(result) >= FEW and share >= ENDLESS:
+        lower = "k or skip" if chip.skip else "k"
         yield Sign(
-            f"{share:.0%} of the images run to T_max = {image.t_max} without the lead of k = {image.k}; their median "
+            f"{share:.0%} of the images run to T_max = {chip.t_max} without the lead of k = {chip.k}; their median "
             "lead "
             f"at the end is {int(np.median(result.margins))}",
-            {"share": share, "k": image.k, "t_max": image.t_max, "median_lead": float(np.median(result.margins))},
+            {"share": share, "k": chip.k, "t_max": chip.t_max, "median_lead": float(np.median(result.margins))},
             f'lower [decision] {lower}, raise t_max, or set rule = "fixed"',
         )

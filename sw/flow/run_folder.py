@@ -1,4 +1,4 @@
-"""What the steps of a run have left in its folder, read back."""
+"""Reads the outputs of the steps of a run from its folder."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from spikeloom.sw.flow.decision_files import load_strategy, load_tuned
 from spikeloom.sw.flow.flow import Flow
 from spikeloom.sw.weight_image.file import load
 
-__all__ = ["TestSet", "data_facts", "load_chip", "load_compiled", "load_test_set", "run_image_set"]
+__all__ = ["RunImages", "data_facts", "load_chip", "load_compiled", "load_run_images", "run_image_set"]
 
 
 @dataclass(frozen=True, eq=False)
-class TestSet:
+class RunImages:
     """Images uint8 [images, inputs], labels int64 [images]; calibration images uint8 [calibration, inputs]; validation
     images uint8 [validation, inputs] and their labels int64 [validation].
     """
@@ -36,10 +36,10 @@ class TestSet:
     __repr__ = short_repr
 
 
-def load_test_set(flow: Flow) -> TestSet:
+def load_run_images(flow: Flow) -> RunImages:
     """What the step `data` left."""
     with np.load(flow.folder / "data/images.npz", allow_pickle=False) as file:
-        return TestSet(**{field.name: file[field.name] for field in fields(TestSet)})
+        return RunImages(**{field.name: file[field.name] for field in fields(RunImages)})
 
 
 def data_facts(flow: Flow) -> dict[str, Any]:

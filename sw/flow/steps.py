@@ -1,4 +1,4 @@
-"""What the steps of a run do: data, train, convert, reference, verilog, cosim, report."""
+"""The steps of a run: data, train, convert, reference, verilog, cosim, report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from spikeloom.sw.flow.decision_files import strategy_json, tuned_json
 from spikeloom.sw.flow.flow import Flow, Step
 from spikeloom.sw.flow.lifetime_step import load_lifetime, with_lifetime
 from spikeloom.sw.flow.nir_step import load_nir, nir_facts, take_nir
-from spikeloom.sw.flow.run_folder import data_facts, load_compiled, load_test_set, run_image_set
+from spikeloom.sw.flow.run_folder import data_facts, load_compiled, load_run_images, run_image_set
 from spikeloom.sw.verify.chunks import cosimulate
 from spikeloom.sw.verify.measured import check_measured, compared, measured
 from spikeloom.sw.verify.result_file import load_result, save_result
@@ -101,7 +101,7 @@ def _train(flow: Flow) -> list[Path]:
         flow.config.seed,
         progress=lambda done, total, text: flow.progress("train", done, total, f"epochs, {text}"),
     )
-    tests = load_test_set(flow)
+    tests = load_run_images(flow)
     accuracy = torch_accuracy(model, tests.images, tests.labels)
     tensors = save({name: value.contiguous() for name, value in model.state_dict().items()})
     write_atomic(flow.folder / "train/network.safetensors", tensors)
@@ -135,7 +135,7 @@ def _convert(flow: Flow) -> list[Path]:
     from spikeloom.sw.analysis.waterfall import waterfall
     from spikeloom.sw.diagnostics.pipeline import compile_diagnosed
 
-    tests = load_test_set(flow)
+    tests = load_run_images(flow)
     validation = (tests.validation, tests.validation_labels) if needs_validation(flow.config) else None
     chip = compile_diagnosed(
         _network(flow),
@@ -175,9 +175,9 @@ def _convert(flow: Flow) -> list[Path]:
 def _reference(flow: Flow) -> list[Path]:
     path = flow.folder / "reference/reference.npz"
     chip = load_compiled(flow)
-    pixels = as_pixels(load_test_set(flow).images, chip.image, chip.provenance.calibration)
-    result = run_reference(chip.image, pixels, progress=_counter(flow, "reference", "images"))
-    save_result(path, measured(result, chip.image, pixels))
+    pixels = as_pixels(load_run_images(flow).images, chip.programmed, chip.provenance.calibration)
+    result = run_reference(chip.programmed, pixels, progress=_counter(flow, "reference", "images"))
+    save_result(path, measured(result, chip.programmed, pixels))
     return [path]
 
 
@@ -198,12 +198,12 @@ def _verilog(flow: Flow) -> list[Path]:
 
 def _cosim(flow: Flow) -> list[Path]:
     section = flow.config.cosim
-    tests, image = load_test_set(flow), load_compiled(flow).image
+    tests, programmed = load_run_images(flow), load_compiled(flow).programmed
     count = section.images or len(tests.images)
     facts = [sources_digest(_COSIMULATE), section.simulator, _digest(flow.folder / "convert/chip.loom")]
     chunks = flow.folder / "chunks" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     result, comparison = cosimulate(
-        image,
+        programmed,
         tests.images[:count],
         simulator=section.simulator,
         trace_images=section.traced,
@@ -212,7 +212,7 @@ def _cosim(flow: Flow) -> list[Path]:
         through_bus=section.through_bus,
         progress=_counter(flow, "cosim", "images"),
     )
-    result = measured(result, image, tests.images[:count], section.simulator, comparison["through_bus"])
+    result = measured(result, programmed, tests.images[:count], section.simulator, comparison["through_bus"])
     compared(load_result(flow.folder / "reference/reference.npz")[0], result)
     save_result(flow.folder / "cosim/rtl.npz", result, comparison["values_compared"])
     write_atomic(flow.folder / "cosim/comparison.json", _json(comparison))
@@ -225,16 +225,16 @@ def _report(flow: Flow) -> list[Path]:
     known = {name: flow.current(name) for name in ("train", "convert", "reference", "verilog", "cosim")}
     if not known["convert"]:
         raise FileError(f"There is nothing to report in '{flow.folder}': run the steps up to 'convert' first")
-    tests, chip = load_test_set(flow), load_compiled(flow)
+    tests, chip = load_run_images(flow), load_compiled(flow)
     converted = json.loads((flow.folder / "convert/convert.json").read_text())
     cells = json.loads((flow.folder / "synthesis/cells.json").read_text())["cells"] if known["verilog"] else None
     reference = load_result(flow.folder / "reference/reference.npz")[0] if known["reference"] else None
     rtl = load_result(flow.folder / "cosim/rtl.npz")[0] if known["cosim"] else None
     comparison = json.loads((flow.folder / "cosim/comparison.json").read_text()) if known["cosim"] else None
-    check_measured(chip.image, tests.images, reference, rtl)
+    check_measured(chip.programmed, tests.images, reference, rtl)
     page = write_report(
         flow.folder / "report",
-        image=chip.image,
+        chip=chip.programmed,
         images=tests.images,
         labels=tests.labels,
         strategy=chip.strategy,

@@ -1,1 +1,1 @@
-"""PyTorch models come in."""
+"""Import of PyTorch models."""

@@ -1,4 +1,4 @@
-"""The one layer PyTorch does not have: a rectifier with an upper end and, if wanted, a few levels."""
+"""The one layer that PyTorch does not have: a ReLU with an upper limit and optional quantisation levels."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class ClippedReLU(nn.Module):
         self.levels = int(levels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """min(max(x, 0), clip), rounded to the levels; gradients pass the rounding."""
         y = torch.clamp(x, 0.0, self.clip)
         if not self.levels:
             return y
@@ -41,4 +42,5 @@ class ClippedReLU(nn.Module):
         return y + (rounded - y).detach() if torch.is_grad_enabled() else rounded
 
     def extra_repr(self) -> str:
+        """What is printed of it inside of a model."""
         return f"clip={self.clip}, levels={self.levels}"

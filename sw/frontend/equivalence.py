@@ -1,4 +1,4 @@
-"""Is what was imported the model? Both compute the same on some images, or the import is refused.
+"""Checks that the imported network equals the model: both must compute the same on some images.
 
 torch.fx records what a model's code asks for, not what it does: changes in place and patched methods can escape it.
 """
@@ -15,7 +15,7 @@ from torch import nn
 from spikeloom.sw.common.errors import UnsupportedError
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
 from spikeloom.sw.frontend.plain_torch import double_outputs
-from spikeloom.sw.ir.network import Layer, Network
+from spikeloom.sw.ir.network import Network
 
 __all__ = ["check_same"]
 
@@ -32,11 +32,8 @@ def check_same(model: nn.Module, network: Network, images: NDArray[np.uint8]) ->
     for module in plain.modules():
         if isinstance(module, ClippedReLU):
             module.levels = 0
-    stages = tuple(
-        replace(stage, rectifier=replace(stage.rectifier, levels=0))
-        if isinstance(stage, Layer) and stage.rectifier is not None
-        else stage
-        for stage in network.stages
+    smooth = network.with_layers(
+        lambda _, layer: replace(layer, rectifier=layer.rectifier and replace(layer.rectifier, levels=0))
     )
     try:
         expected = double_outputs(plain, images.reshape(len(images), *network.input_shape))
@@ -46,7 +43,7 @@ def check_same(model: nn.Module, network: Network, images: NDArray[np.uint8]) ->
             f"({type(error).__name__}: {' '.join(str(error).split())}); give calibration images of the shape that it "
             "takes, or input_shape"
         ) from error
-    found = replace(network, stages=stages).outputs(images)
+    found = smooth.outputs(images)
     if not np.isfinite(expected).all():
         return  # for `normalise` to say
     limit = _TOLERANCE * max(1e-9, float(np.abs(expected).max()))

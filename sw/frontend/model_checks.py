@@ -1,4 +1,4 @@
-"""Is a PyTorch model fit to be traced: parameters with real, finite values, and no code hooked to its modules?"""
+"""Checks that a PyTorch model can be traced: parameters with real, finite values, and no hooks on its modules."""
 
 from __future__ import annotations
 

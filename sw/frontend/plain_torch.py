@@ -1,4 +1,4 @@
-"""A user's model run so that its answers depend on nothing but the model and the image.
+"""Runs a user's model so that its outputs depend on nothing but the model and the image.
 
 In single precision PyTorch takes kernels of oneDNN and NNPACK, whose last digits change with the processor, the number
 of threads and the number of images, and which have been seen to be wrong where a map is one column wide. In double
@@ -63,7 +63,8 @@ def torch_classes(model: nn.Module, images: NDArray[np.uint8], unit: Unit | None
 
     In double precision; outputs that are equal in single precision are equal.
     """
-    return double_outputs(model, images, unit=unit).astype(np.float32).argmax(1)
+    classes: NDArray[np.int64] = double_outputs(model, images, unit=unit).astype(np.float32).argmax(1)
+    return classes
 
 
 @contextlib.contextmanager
@@ -71,13 +72,13 @@ def plain_kernels(threads: int = 1) -> Iterator[None]:
     """PyTorch without the kernels of oneDNN and NNPACK, and without lower precision, in so many threads."""
     before = torch.get_num_threads(), torch.backends.mkldnn.enabled
     torch.set_num_threads(threads)
-    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+    torch.backends.mkldnn.enabled = False
     try:
         with torch.backends.nnpack.flags(enabled=False), torch.autocast("cpu", enabled=False):
             yield
     finally:
         torch.set_num_threads(before[0])
-        torch.backends.mkldnn.enabled = before[1]  # type: ignore[assignment]
+        torch.backends.mkldnn.enabled = before[1]
 
 
 class _Doubles(TorchFunctionMode):

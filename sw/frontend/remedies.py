@@ -1,4 +1,4 @@
-"""What to do about operations that users often have and that the chip has not, as ends of sentences."""
+"""Remedies for common operations that the chip does not support, as ends of sentences."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """From a `torch.nn.Module` to a `Graph`, through torch.fx.
 
-Supported are the layers that `SUPPORTED` names, in modules nested as one likes, and the functions and methods of the
-same. Anything else raises `UnsupportedError` with the operation and its place in the model: nothing is skipped in
-silence. Functions and methods are in `sw.frontend.torch_functions`.
+Supported are the kinds of layers of `sw.frontend.layers.LAYERS`, in modules nested as one likes, the functions and
+methods of the same, and sizes (`sw.frontend.traced_sizes`). Anything else raises `UnsupportedError` with the operation
+and its place in the model: nothing is skipped in silence.
 """
 
 from __future__ import annotations
@@ -15,20 +15,15 @@ import torch.fx
 from torch import nn
 
 from spikeloom.sw.common.errors import ArgumentTypeError, UnsupportedError
-from spikeloom.sw.frontend.clipped_relu import ClippedReLU
+from spikeloom.sw.frontend.layers import LAYERS
 from spikeloom.sw.frontend.model_checks import check_model, clean_name
 from spikeloom.sw.frontend.remedies import root_remedy, supported_instead
-from spikeloom.sw.frontend.torch_functions import FUNCTIONS
-from spikeloom.sw.frontend.torch_options import adaptive_sizes, array, check_flatten, check_pool, conv_padding
-from spikeloom.sw.ir.graph import Graph, Rectifier
+from spikeloom.sw.frontend.torch_options import array
+from spikeloom.sw.frontend.traced_sizes import SIZES
+from spikeloom.sw.ir.graph import Graph
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value
 
-__all__ = ["SUPPORTED", "Importer", "import_torch"]
-
-SUPPORTED = (
-    "Linear, Conv2d, ReLU, ClippedReLU, BatchNorm1d, BatchNorm2d, AvgPool2d, MaxPool2d, AdaptiveAvgPool2d, Flatten, "
-    "Unflatten, Dropout, Dropout2d, Identity, additions, and their functional forms"
-)
+__all__ = ["Importer", "import_torch"]
 
 
 def import_torch(model: nn.Module, image_shape: tuple[int, ...] | None = None) -> Graph:
@@ -60,19 +55,15 @@ def import_torch(model: nn.Module, image_shape: tuple[int, ...] | None = None) -
     return Importer(root, fx_graph, image_shape).run()
 
 
-def _is_leaf(module: nn.Module) -> bool:
-    return isinstance(module, ClippedReLU)
-
-
 class _Tracer(torch.fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return _is_leaf(m) or super().is_leaf_module(m, module_qualified_name)
+        return LAYERS.is_leaf(m) or super().is_leaf_module(m, module_qualified_name)
 
 
 class Importer:
     """Walks the traced nodes, and keeps what each gives: a `Value`, a number or tuple of numbers, or a parameter.
 
-    `build` puts the graph together; functions and methods ask for `argument`, `activation` and `parameter`.
+    `build` puts the graph together; kinds of layers ask for `argument`, `activation` and `parameter`.
     """
 
     def __init__(self, root: nn.Module, graph: torch.fx.Graph, image_shape: tuple[int, ...] | None) -> None:
@@ -83,6 +74,7 @@ class Importer:
         self._input: torch.fx.Node | None = None
 
     def run(self) -> Graph:
+        """The graph of the traced model; raises `UnsupportedError` for what the chip cannot do."""
         for node in self.graph.nodes:
             if node.op == "placeholder":
                 if self._input is not None:
@@ -90,14 +82,15 @@ class Importer:
                         f"The model has a second input, '{node.name}'; only one, the images, is supported"
                     )
                 self._input = node
-                self.given[node] = self.build.image
+                self.given[node] = self.build.input
             elif node.op == "get_attr":
                 continue  # a parameter, looked at where it is used
             elif node.op == "output":
                 output = self.given.get(node.args[0]) if isinstance(node.args[0], torch.fx.Node) else None
                 if not isinstance(output, Value):
                     raise UnsupportedError(
-                        "The model's output must be the one result of its last layer, a number a class; return it alone"
+                        "The model's output must be the one result of its last layer, a number per class; return it "
+                        "alone"
                     )
                 self._check_all_used()
                 return self.build.graph(output)
@@ -106,69 +99,43 @@ class Importer:
             elif node.op == "call_module":
                 self.given[node] = self._module(node, self.root.get_submodule(str(node.target)), place(node))
             else:
-                handler = FUNCTIONS.get(node.target)
-                if handler is None:
-                    raise UnsupportedError(
-                        f"{place(node)} is not supported; supported are {SUPPORTED}{supported_instead(node.target)}"
-                    )
-                self.given[node] = handler(self, node, place(node))
+                self.given[node] = self._call(node, place(node))
         raise AssertionError("a traced graph has an output")
 
     def _check_all_used(self) -> None:
         """A result that is thrown away may stand for a change in place, which the trace does not show."""
         for node, value in self.given.items():
             if isinstance(value, Value) and not node.users and node.op != "placeholder":
-                raise UnsupportedError(f"{place(node)} gives what nothing uses; assign it, or take it out")
+                raise UnsupportedError(f"{place(node)} computes a result that is not used; assign it, or remove it")
 
     def _module(self, node: torch.fx.Node, module: nn.Module, where: str) -> Value:
+        kind = LAYERS.of_module(module)
+        if kind is None:
+            raise UnsupportedError(
+                f"{where} is not supported; supported are {LAYERS.supported}{supported_instead(module)}"
+            )
         name = clean_name(str(node.target))
-        if isinstance(module, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d):
+        if kind.own_numbers:
             if id(module) in self._seen:
                 raise UnsupportedError(
                     f"{where} is used a second time (first as '{self._seen[id(module)]}'); layers cannot be shared, "
                     "give each place one of its own"
                 )
             self._seen[id(module)] = name
-        if type(module) not in _MODULES and not _is_leaf(module):
-            raise UnsupportedError(f"{where} is not supported; supported are {SUPPORTED}{supported_instead(module)}")
-        x = self.activation(node, 0, where)
-        kind, build = type(module), self.build
-        if kind is nn.Linear:
-            return build.linear(name, where, x, array(module.weight), _optional(module.bias))
-        if kind is nn.Conv2d:
-            stride, padding = conv_padding(where, module)
-            return build.convolution(name, where, x, array(module.weight), _optional(module.bias), stride, padding)
-        if kind in (nn.BatchNorm1d, nn.BatchNorm2d):
-            return self._batch_norm(name, where, x, module)
-        if kind is nn.ReLU:
-            return build.rectifier(x, Rectifier(name))
-        if isinstance(module, ClippedReLU):
-            return build.rectifier(x, Rectifier(name, module.clip, module.levels))
-        if kind in (nn.AvgPool2d, nn.MaxPool2d):
-            return build.pool(name, where, x, kind is nn.AvgPool2d, check_pool(where, vars(module)))
-        if kind is nn.AdaptiveAvgPool2d:
-            return build.adaptive_average(name, where, x, adaptive_sizes(module.output_size))
-        if kind is nn.Flatten:
-            check_flatten(where, x, module.start_dim, module.end_dim)
-            return build.flatten(x)
-        if kind is nn.Unflatten:
-            if module.dim != 1 or not all(isinstance(size, int) for size in module.unflattened_size):
-                raise UnsupportedError(f"{where} must unflatten dimension 1 to channels, height and width")
-            return build.unflatten(where, x, tuple(module.unflattened_size))
-        return x  # Dropout, Dropout2d, Identity
+        return kind.of_module(self.build, name, where, self.activation(node, 0, where), module)
 
-    def _batch_norm(self, name: str, where: str, x: Value, module: Any) -> Value:
-        if module.running_mean is None or module.running_var is None:
+    def _call(self, node: torch.fx.Node, where: str) -> Any:
+        kind = LAYERS.of_function(node.target)
+        if kind is not None:
+            return kind.of_call(self, node, where)
+        handler = SIZES.get(node.target)
+        if handler is None:
             raise UnsupportedError(
-                f"{where} keeps no running statistics (track_running_stats=False), so it cannot be folded; train it "
-                "with them"
+                f"{where} is not supported; supported are {LAYERS.supported}{supported_instead(node.target)}"
             )
-        gamma, beta = (array(module.weight), array(module.bias)) if module.affine else (None, None)
-        statistics = array(module.running_mean), array(module.running_var)
-        maps = type(module) is nn.BatchNorm2d
-        return self.build.batch_norm(name, where, x, statistics, gamma, beta, module.eps, maps)
+        return handler(self, node, where)
 
-    # what functions and methods ask for
+    # what kinds of layers ask for
 
     def argument(self, node: torch.fx.Node, position: int, name: str, default: Any = None) -> Any:
         """An argument, given by position or by name; what traced nodes gave in the place of those nodes."""
@@ -200,12 +167,6 @@ class Importer:
         return array(tensor)
 
 
-_MODULES = (
-    nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.AvgPool2d, nn.MaxPool2d,
-    nn.AdaptiveAvgPool2d, nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout2d, nn.Identity,
-)  # fmt: skip
-
-
 def place(node: torch.fx.Node) -> str:
     """The operation and where it is, for messages."""
     if node.op == "call_module":
@@ -215,7 +176,3 @@ def place(node: torch.fx.Node) -> str:
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     where = f"in module '{stack[-1][0]}'" if stack and stack[-1][0] else "in the model's forward()"
     return f"Operation '{target}' (node '{node.name}', {where})"
-
-
-def _optional(tensor: Any) -> Any:
-    return None if tensor is None else array(tensor)

@@ -1,43 +1,29 @@
-"""Options of PyTorch's layers that windows cannot have, refused with the layer's place; and what a function of a traced
-model may ask for.
-"""
+"""Options of PyTorch's layers that windows cannot have, refused with the layer's place."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-import torch.fx
 from numpy.typing import NDArray
 
 from spikeloom.sw.common.errors import UnsupportedError
-from spikeloom.sw.ir.graph_builder import GraphBuilder, Pair, Value, pair
+from spikeloom.sw.ir.graph_builder import Pair, Value, pair
 
-__all__ = ["Operands", "adaptive_sizes", "array", "check_flatten", "check_pool", "conv_padding", "symmetric_padding"]
-
-
-class Operands(Protocol):
-    """What the handlers of `sw.frontend.torch_functions` ask of the importer, `sw.frontend.torch_modules.Importer`: the
-    graph being put together, and arguments of traced nodes.
-    """
-
-    build: GraphBuilder
-
-    def argument(self, node: torch.fx.Node, position: int, name: str, default: Any = None) -> Any:
-        """An argument, given by position or by name; what traced nodes gave in the place of those nodes."""
-
-    def activation(self, node: torch.fx.Node, position: int, where: str, name: str = "input") -> Value:
-        """An argument that must be activations."""
-
-    def parameter(self, node: torch.fx.Node, position: int, name: str, where: str) -> Any:
-        """An argument that must be a parameter or buffer of the model, float64, or None."""
+__all__ = ["adaptive_sizes", "array", "check_flatten", "check_pool", "conv_padding", "optional", "symmetric_padding"]
 
 
 def array(tensor: torch.Tensor) -> NDArray[np.float64]:
     """A parameter's numbers."""
-    return tensor.detach().to(torch.float64).cpu().numpy()
+    numbers: NDArray[np.float64] = tensor.detach().to(torch.float64).cpu().numpy()
+    return numbers
+
+
+def optional(tensor: torch.Tensor | None) -> NDArray[np.float64] | None:
+    """A parameter's numbers, None if there is none."""
+    return None if tensor is None else array(tensor)
 
 
 def conv_padding(where: str, options: Any) -> tuple[Pair, Pair]:

@@ -1,4 +1,4 @@
-"""The way to a chip that is simulated: its Verilog in a simulator, its devices played by the device model."""
+"""Transport to a simulated chip: its Verilog in a simulator, with the device model in place of its devices."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sim.common.arguments import check_switch, check_trace
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.host.bench import CELLS, FRAME, RECEIVE, RECORD, RELOAD, RESET, TIME, TOTALS, WAIT
 from spikeloom.sim.cosim.host.link import HostLink, command
 from spikeloom.sim.cosim.host.simulator import build_host_simulator
 from spikeloom.sim.cosim.macro_model import fresh_models, programmed_models, read_drift, save_models
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.cosim.tools import SimulationError
-from spikeloom.sim.cosim.waves import check_folder, gtkw_text, wave_file
+from spikeloom.sim.cosim.waves import gtkw_text, wave_file
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
 from spikeloom.sim.programming.cells import CELL_FIELDS, CellState
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.common.files import writable_folder
 from spikeloom.sw.host.errors import TransportClosed
-from spikeloom.sw.host.transport import READ, WRITE, Frames, Transport
+from spikeloom.sw.host.transport import ANSWER, READ, WRITE, Accesses, Answers, Frames, Transport
 
 __all__ = ["CosimTransport"]
 
@@ -39,53 +40,44 @@ class CosimTransport(Transport):
 
     Parameters
     ----------
-    image : its hardware and devices; weights and registers are not looked at, but for the gain shifts, which are
+    chip : its hardware and devices; weights and registers are not looked at, but for the gain shifts, which are
         parameters of the simulated arrays
-    simulator : `verilator` or `icarus`
-    stalls : random pauses on every channel; the same in every run
-    trace : False, "spikes" or "full": what `record.txt` keeps of every image
-    waves : record waveforms, beside a grouped `waves.gtkw`; needs `folder`
-    folder : where the simulation runs, emptied first; a temporary one if not given
-    quick : build without the C++ compiler's optimisation
+    options, changes : a `CosimOptions`, of which fields may be given by name: `simulator`; `stalls`, the same in every
+        run; `trace`, what `record.txt` keeps of every image; `waves`, which needs `folder`; `folder`, where the
+        simulation runs, emptied first; `quick`
     patience_s : longest time without an answer
     stop : set by another thread, it ends the simulation
 
-    Simulated time stands still while the host does nothing, so that results do not depend on the host's speed.
+    Simulated time does not advance while the host is idle, so that results do not depend on the host's speed.
 
     Raises `spikeloom.errors.ToolError` or `SimulationError` where the simulator is missing or does not build.
     """
 
     def __init__(
         self,
-        image: ChipImage,
+        chip: ProgrammedChip,
+        options: CosimOptions | None = None,
         *,
-        simulator: str = "verilator",
-        stalls: bool = False,
-        trace: bool | str = False,
-        waves: bool = False,
-        folder: Path | str | None = None,
-        quick: bool = False,
         patience_s: float = 600.0,
         stop: threading.Event | None = None,
+        **changes: Any,
     ) -> None:
-        check_trace(trace)
-        for name, value in (("stalls", stalls), ("waves", waves), ("quick", quick)):
-            check_switch(name, value)
-        check_folder(waves, folder)
-        place = None if folder is None else writable_folder(folder, "simulation folder")
-        built = build_host_simulator(image, simulator, waves=waves, quick=quick)
-        self._temporary = folder is None
+        options = CosimOptions.of(options, changes)
+        place = None if options.folder is None else writable_folder(options.folder, "simulation folder")
+        built = build_host_simulator(chip, options.simulator, waves=options.waves, quick=bool(options.quick))
+        self._temporary = place is None
         self.folder = Path(tempfile.mkdtemp(prefix="spikeloom-host-")) if place is None else place.resolve()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        if waves:
-            save = gtkw_text(image.parameters, wave_file(simulator), through_bus=True)
+        if options.waves:
+            save = gtkw_text(chip.parameters, wave_file(options.simulator), through_bus=True)
             (self.folder / "waves.gtkw").write_text(save)
-        save_models(self.folder, fresh_models(image))
-        plusargs = ["+stalls"] * stalls + ["+record"] * (trace == "spikes") + ["+membranes"] * (trace in (True, "full"))
+        save_models(self.folder, fresh_models(chip))
+        recorded = ["+membranes" if options.membranes else "+record"] if options.trace != "none" else []
+        plusargs = ["+stalls"] * options.stalls + recorded
         self._link: HostLink | None = HostLink(built, self.folder, plusargs, patience_s=patience_s, stop=stop)
-        self._layers = len(image.layers)
-        self._image = image
+        self._layers = len(chip.layers)
+        self._chip = chip
         self.frames_sent = 0
         self.devices = self
 
@@ -108,23 +100,26 @@ class CosimTransport(Transport):
             self._link = None
             raise TransportClosed(str(error)) from None
 
-    def execute(self, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        answers = np.zeros((len(table), 2), np.uint32)
+    def execute(self, table: Accesses) -> Answers:
+        """Carry out accesses over the simulated bus."""
+        answers = np.zeros(len(table), ANSWER)
         for start in range(0, len(table), _BATCH):
             part = table[start : start + _BATCH]
             commands = np.zeros((len(part), 4), ">u4")
-            commands[:, :3] = part
+            for column, name in enumerate(("kind", "address", "data")):
+                commands[:, column] = part[name]
             commands[:, 3] = 15  # strobes
             lines = self._exchange(commands.tobytes(), len(part))
-            for row, (kind, line) in enumerate(zip(part[:, 0].tolist(), lines, strict=True), start):
+            for row, (kind, line) in enumerate(zip(part["kind"].tolist(), lines, strict=True), start):
                 fields = line.split()
                 if kind == READ:
                     answers[row] = int(fields[1]), int(fields[2], 16)
                 else:
-                    answers[row, 0 if kind == WRITE else 1] = int(fields[1])
+                    answers[row]["response" if kind == WRITE else "data"] = int(fields[1])
         return answers
 
     def send(self, frames: Frames) -> None:
+        """Send frames of images into the simulated stream."""
         count, words = frames.words.shape[:2]
         heads = np.zeros((count, 4), ">u4")
         heads[:, 0] = FRAME
@@ -136,6 +131,7 @@ class CosimTransport(Transport):
         self.frames_sent += count
 
     def receive(self, count: int, idle_cycles: int) -> list[tuple[int, list[int]]]:
+        """Up to `count` result frames; it gives up after so many idle cycles."""
         (line,) = self._exchange(command(RECEIVE, count, idle_cycles), 1)
         come = int(line.split()[1])
         frames = self.link.frames
@@ -143,26 +139,29 @@ class CosimTransport(Transport):
         return [(int(tag), [int(word, 16) for word in words]) for tag, *words in map(bytes.split, taken)]
 
     def wait(self, cycles: int) -> None:
+        """Let the simulated chip run for so many clock cycles."""
         self._exchange(command(WAIT, cycles), 1)
 
     def hardware_reset(self, cycles: int = 8) -> None:
+        """Hold the reset for so many clock cycles."""
         self._exchange(command(RESET, cycles), 1)
 
     def clock(self) -> int:
+        """Clock cycles since the simulation began."""
         (line,) = self._exchange(command(TIME), 1)
         return int(line.split()[1])
 
     def reload(
-        self, image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None
+        self, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None, drift: DriftSnapshot | None = None
     ) -> None:
-        """Put the image's programmed arrays in the place of the chip's; see `Devices`."""
-        arrays = build_arrays(image) if arrays is None else arrays
-        save_models(self.folder, programmed_models(self._image, arrays, drift, self.frames_sent))
+        """Put the programmed arrays in the place of the chip's; see `Devices`."""
+        arrays = build_arrays(chip) if arrays is None else arrays
+        save_models(self.folder, programmed_models(self._chip, arrays, drift, self.frames_sent))
         self._exchange(command(RELOAD), 1)
 
-    def drift(self) -> DriftState | None:
+    def drift(self) -> DriftSnapshot | None:
         """Where the cells have drifted; see `Devices`."""
-        if not self._image.device.drifts:
+        if not self._chip.device.drifts:
             return None
         self._exchange(command(CELLS), 1)
         return read_drift(self.folder / "drift.npz", self._layers)

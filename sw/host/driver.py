@@ -1,4 +1,4 @@
-"""The host's driver: load a weight image into a chip, run images through it, read its counters, whatever is between."""
+"""The host driver: load a weight image into a chip, run images, and read its counters over any transport."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from spikeloom.hw.host.register_map import build_id
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.cycles import image_bound
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.arguments import check_ids, check_progress, check_switch, check_whole
 from spikeloom.sim.images.brightness import CalibrationFacts
@@ -44,7 +44,7 @@ _CHUNK = 500
 class Host:
     """Drives one chip.
 
-        with Host(CosimTransport(chip.image)) as host:
+        with Host(CosimTransport(chip.programmed)) as host:
             host.connect()
             host.load(chip)
             result = host.infer(images)
@@ -63,7 +63,7 @@ class Host:
         self.transport = transport
         self._timeout = timeout_cycles
         self._parameters: NpuParameters | None = None
-        self._image: ChipImage | None = None
+        self._programmed: ProgrammedChip | None = None
         self._calibration: CalibrationFacts | None = None
         self._tag = 0
 
@@ -81,7 +81,7 @@ class Host:
         """
         identify(self.transport)
         self._parameters = read_parameters(self.transport)
-        self._image = None
+        self._programmed = None
         self._configure()
         return self._parameters
 
@@ -95,13 +95,13 @@ class Host:
 
     def load(
         self,
-        chip: ChipImage | Compiled | str | os.PathLike[str],
+        chip: ProgrammedChip | Compiled | str | os.PathLike[str],
         method: Method | None = None,
         *,
         fault_aware: bool | None = None,
         arrays: Sequence[CrossbarArray] | None = None,
         progress: Progress | None = None,
-        drift: DriftState | None = None,
+        drift: DriftSnapshot | None = None,
     ) -> LoadReport:
         """Load a weight image: registers, biases, and the cells.
 
@@ -109,9 +109,9 @@ class Host:
         ----------
         chip : a programmed chip, or the path of its weight image
         method : "pulses" programs every cell over the bus, pulse by pulse; "fast" puts levels, or programmed arrays,
-            straight into simulated devices. As the image's [programming] says if not given
-        fault_aware : give pairs with a failed cell a second pass; as the image says if not given
-        arrays : for a fast load, the image's arrays if they are programmed already (`sim.crossbar.array.build_arrays`)
+            straight into simulated devices. As the chip's [programming] says if not given
+        fault_aware : give pairs with a failed cell a second pass; as the chip's [programming] says if not given
+        arrays : for a fast load, the chip's arrays if they are programmed already (`sim.crossbar.array.build_arrays`)
         progress : called with layers done and layers in all
         drift : for a fast load, where cells that drift are; freshly programmed if not given
 
@@ -124,8 +124,8 @@ class Host:
         """
         check_switch("fault_aware", fault_aware, optional=True)
         check_progress(progress)
-        image, calibration = _as_image(chip)
-        method = method or ("pulses" if image.programming.method == "verify" else "fast")
+        programmed, calibration = _as_programmed(chip)
+        method = method or ("pulses" if programmed.programming.method == "write-verify" else "fast")
         if method not in ("pulses", "fast"):
             raise SpikeLoomError(f"The method of a load must be 'pulses' or 'fast', not {method!r}")
         devices = self.transport.devices
@@ -133,29 +133,29 @@ class Host:
             raise HostError("A fast load needs simulated devices: real cells are programmed by pulses")
         parameters = self.parameters
         started = self.transport.clock()
-        self._image = None
-        self._configure(seeds=image.coding.draws_seeds)
+        self._programmed = None
+        self._configure(seeds=programmed.coding.draws_seeds)
         session = LoadSession(self.transport)
-        errors = session.begin(build_id(image.parameters))
+        errors = session.begin(build_id(programmed.parameters))
         if "build" in errors:
-            what, of_image, of_chip = first_difference(image.parameters, parameters) or ("build", "one", "another")
+            what, of_image, of_chip = first_difference(programmed.parameters, parameters) or ("build", "one", "another")
             raise BuildError(
                 f"The weight image was made for another chip: {what} is {of_image}, the chip has {of_chip}"
             )
         if errors:
             raise RefusedError(f"The chip does not begin a load now; its error flags: {', '.join(errors)}")
-        session.registers(image)
+        session.registers(programmed)
         layers = []
         if method == "pulses":
-            aware = image.programming.fault_aware if fault_aware is None else fault_aware
-            for index in range(len(image.layers)):
-                layers.append(session.program(image, index, aware))
+            aware = programmed.programming.fault_aware if fault_aware is None else fault_aware
+            for index in range(len(programmed.layers)):
+                layers.append(session.program(programmed, index, aware))
                 if progress is not None:
-                    progress(index + 1, len(image.layers))
+                    progress(index + 1, len(programmed.layers))
         elif devices is not None:
-            devices.reload(image, arrays, drift)
+            devices.reload(programmed, arrays, drift)
         session.end()
-        self._image, self._calibration = image, calibration
+        self._programmed, self._calibration = programmed, calibration
         ended = self.transport.clock()
         cycles = None if started is None or ended is None else ended - started
         return LoadReport(method, tuple(layers), session.writes, session.checksum, cycles)
@@ -180,34 +180,34 @@ class Host:
         ImageCountError : results are missing, or come in another order
         HostError : nothing is loaded, or a membrane has overflowed
         """
-        image = self._image
-        if image is None:
+        programmed = self._programmed
+        if programmed is None:
             raise HostError("Nothing is loaded: call load first")
         check_progress(progress)
-        pixels = as_pixels(images, image, self._calibration)
+        pixels = as_pixels(images, programmed, self._calibration)
         numbers = check_ids(ids, len(pixels))
         write_unit(self.transport, "errors", 0xFFFFFFFF)
         devices = self.transport.devices
         place = 0 if devices is None else devices.frames_sent
-        frames = self._stream(image, pixels, numbers, progress)
-        fields = decoded(frames, image.parameters)
+        frames = self._stream(programmed, pixels, numbers, progress)
+        fields = decoded(frames, programmed.parameters)
         if fields.pop("overflow").any():
             raise HostError(
                 "A membrane has overflowed: its width does not fit what was loaded; load the weight image that the "
                 "hardware was made for"
             )
-        shape = (len(pixels), len(image.layers), 2)
+        shape = (len(pixels), len(programmed.layers), 2)
         sums = np.zeros(shape, np.int64) if devices is None else devices.totals(place, len(pixels))
         activity = {**fields.pop("activity"), "conductance": sums[:, :, 0], "stray": sums[:, :, 1]}
         drift = None if devices is None else devices.drift()
-        classes = image.parameters.classes
+        classes = programmed.parameters.classes
         return Result(**fields, activity=activity, ids=numbers, drift=drift, class_count=classes)
 
     def _stream(
-        self, image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64], progress: Progress | None
+        self, programmed: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[np.int64], progress: Progress | None
     ) -> list[list[int]]:
         """Send images and take their results in, a chunk behind; returns the words of the result frames in order."""
-        idle = 1000 + 4 * image_bound(image.parameters, image.settle_cycles, image.adc_cycles)
+        idle = 1000 + 4 * image_bound(programmed.parameters, programmed.settle_cycles, programmed.adc_cycles)
         answers: list[list[int]] = []
         waiting: list[NDArray[np.uint16]] = []
 
@@ -228,7 +228,7 @@ class Host:
 
         for start in range(0, len(pixels), _CHUNK):
             part = slice(start, start + _CHUNK)
-            frames = image_frames(image, pixels[part], ids[part], self._tag)
+            frames = image_frames(programmed, pixels[part], ids[part], self._tag)
             self._tag = (self._tag + len(frames)) & 0xFFFF
             self.transport.send(frames)
             waiting.append(frames.tags)
@@ -263,7 +263,7 @@ class Host:
         write_unit(self.transport, "reset", bit("reset", "soft"))
         while self.transport.receive(1 << 16, 1000):
             pass
-        self._image = None
+        self._programmed = None
         self._configure()
 
     def close(self) -> None:
@@ -277,9 +277,11 @@ class Host:
         self.close()
 
 
-def _as_image(chip: ChipImage | Compiled | str | os.PathLike[str]) -> tuple[ChipImage, CalibrationFacts | None]:
-    """The image of what a user hands over, and what it was calibrated with, if that is known."""
-    if isinstance(chip, ChipImage):
+def _as_programmed(
+    chip: ProgrammedChip | Compiled | str | os.PathLike[str],
+) -> tuple[ProgrammedChip, CalibrationFacts | None]:
+    """The programmed chip of what a user hands over, and what it was calibrated with, if that is known."""
+    if isinstance(chip, ProgrammedChip):
         return chip, None
     known = chip if isinstance(chip, Compiled) else load(chip)
-    return known.image, known.provenance.calibration
+    return known.programmed, known.provenance.calibration

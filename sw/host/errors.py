@@ -1,4 +1,4 @@
-"""What can go wrong between a host and a chip. Each message is one sentence."""
+"""Errors between a host and a chip. Each message is one sentence."""
 
 from __future__ import annotations
 

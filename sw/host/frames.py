@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.activity import COUNTERS
-from spikeloom.hw.interfaces.streams import SEED_BYTES, frame_words, seed_words
+from spikeloom.hw.interfaces.layouts import unpack
+from spikeloom.hw.interfaces.streams import RESULT_LAYOUT, SEED_BYTES, frame_words, seed_words
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.image_seeds import image_seeds
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import from_counters
 from spikeloom.sim.images.pixels import pixel_words
 from spikeloom.sw.host.errors import HostError
@@ -20,16 +21,16 @@ from spikeloom.sw.host.transport import Frames
 __all__ = ["decoded", "image_frames"]
 
 
-def image_frames(image: ChipImage, pixels: NDArray[np.uint8], ids: NDArray[np.int64], first_tag: int) -> Frames:
+def image_frames(chip: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[np.int64], first_tag: int) -> Frames:
     """Frames of images, uint8 [images, inputs], with tags that count up from `first_tag`, modulo 2^16.
 
     With rate coding each begins with its image's seed, so the register `control` must have `seeds`.
     """
-    words = pixel_words(image.parameters, image.coding.sent(pixels))
-    if image.coding.draws_seeds:
-        lanes = image.parameters.encoder_lanes
-        head = np.zeros((len(pixels), seed_words(image.parameters) * lanes), np.uint8)
-        head[:, :SEED_BYTES] = image_seeds(image.seed, ids).astype("<u4").view(np.uint8).reshape(len(pixels), -1)
+    words = pixel_words(chip.parameters, chip.coding.sent(pixels))
+    if chip.coding.draws_seeds:
+        lanes = chip.parameters.encoder_lanes
+        head = np.zeros((len(pixels), seed_words(chip.parameters) * lanes), np.uint8)
+        head[:, :SEED_BYTES] = image_seeds(chip.seed, ids).astype("<u4").view(np.uint8).reshape(len(pixels), -1)
         words = np.concatenate([head.reshape(len(pixels), -1, lanes), words], axis=1)
     tags = (first_tag + np.arange(len(pixels))).astype(np.uint16)
     return Frames(words, tags, ids)
@@ -46,23 +47,20 @@ def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any
         raise HostError(f"The chip gave a result frame of {short[0]} words, but {length} are due")
     table = np.array([words[-length:] for words in frames], np.uint64).reshape(-1, length)
 
-    def part(words: NDArray[np.uint64], low: int, bits: int) -> NDArray[np.int64]:
-        return (words >> np.uint64(low) & np.uint64((1 << bits) - 1)).astype(np.int64)
-
     def halves(words: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return part(words, 0, 32), part(words, 32, 32)
+        low = words & np.uint64((1 << 32) - 1)
+        return low.astype(np.int64), (words >> np.uint64(32)).astype(np.int64)
 
-    answer = table[:, 0]
+    answer = unpack(RESULT_LAYOUT, table[:, 0].view(np.int64))
     cycles, gaps = halves(table[:, 1])
     counted = np.stack(halves(table[:, 2:]), axis=2).reshape(len(table), len(parameters.layers), 6)
     spikes, activity = from_counters(counted[:, :, : len(COUNTERS)])  # the last half of a layer's words is 0
-    margins = part(answer, 32, 32)
     return {
-        "classes": part(answer, 0, 15).astype(np.int32),
-        "overflow": part(answer, 15, 1).astype(bool),
-        "steps": part(answer, 16, 15).astype(np.int32),
-        "reasons": part(answer, 31, 1).astype(np.uint8),
-        "margins": margins - ((margins >> 31) << 32),
+        "classes": answer["winner"].astype(np.int32),
+        "overflow": answer["overflow"].astype(bool),
+        "steps": answer["steps"].astype(np.int32),
+        "reasons": answer["reason"].astype(np.uint8),
+        "margins": answer["margin"],
         "cycles": cycles,
         "gaps": gaps,
         "spikes": spikes,

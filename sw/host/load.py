@@ -15,16 +15,18 @@ from spikeloom.hw.host.register_map import (
     program_target_byte_address,
     unit_byte_address,
 )
+from spikeloom.hw.interfaces.layouts import pack, unpack
+from spikeloom.hw.interfaces.programming_port import RESULT_WORD, START_WORD, TARGET_WORD
 from spikeloom.hw.params.cycles import STALL
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.register_writes import register_writes
-from spikeloom.sim.chip.units import CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.programming.passes import Outcome, compensate, second_pass, starts_mask, targets_of
+from spikeloom.sim.programming.passes import Outcome, ProgrammedCells, compensate, second_pass, starts_mask, targets_of
 from spikeloom.sw.host.errors import BusError, ChecksumError, HostError, RefusedError
 from spikeloom.sw.host.registers import bit, flags, read_layer, read_unit, write_unit
-from spikeloom.sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
+from spikeloom.sw.host.transport import INTERRUPT, READ, WRITE, Accesses, Transport, accesses
 
 __all__ = ["LayerLoad", "LoadReport", "LoadSession"]
 
@@ -33,25 +35,14 @@ _BATCH = 8192
 
 
 @dataclass(frozen=True, eq=False)
-class LayerLoad:
-    """A layer after programming over the bus, as the host saw it; the arrays are those of
-    `sim.programming.write_verify`.
+class LayerLoad(ProgrammedCells):
+    """A layer after programming over the bus, as the host saw it; events are the chip's counters.
 
     Parameters
     ----------
-    wanted, targets : uint16 [2, inputs, outputs], codes of the levels; and those of the last pass of each cell
-    first, final : outcome of the first pass; and that of the last pass of each cell
-    second : bool [tile_rows, groups], starts of the second pass; all false without one
-    pulses, verify_reads, failed_cells : the chip's counters, over both passes
+    failed_cells : counted by the chip over both passes
     """
 
-    wanted: NDArray[np.uint16]
-    targets: NDArray[np.uint16]
-    first: Outcome
-    final: Outcome
-    second: NDArray[np.bool_]
-    pulses: int
-    verify_reads: int
     failed_cells: int
 
     __repr__ = short_repr
@@ -100,26 +91,26 @@ class LoadSession:
             return self._errors()
         return ()
 
-    def registers(self, image: ChipImage) -> None:
+    def registers(self, chip: ProgrammedChip) -> None:
         """Write the run-time registers, biases and settings of programming."""
-        writes = [(4 * address, value) for address, value in register_writes(image)]
-        writes += [(unit_byte_address(name), value) for name, value in image.programming.registers.items()]
+        writes = [(4 * address, value) for address, value in register_writes(chip)]
+        writes += [(unit_byte_address(name), value) for name, value in chip.programming.registers.items()]
         table = np.array([(address, value & 0xFFFFFFFF) for address, value in writes], np.int64)
         self._execute(accesses(WRITE, table[:, 0], table[:, 1]))
 
-    def program(self, image: ChipImage, index: int, fault_aware: bool) -> LayerLoad:
+    def program(self, chip: ProgrammedChip, index: int, fault_aware: bool) -> LayerLoad:
         """Program the cells of a layer by pulses, with a second pass for pairs with a failed cell if `fault_aware`."""
-        p = image.parameters.layers[index]
-        wanted = targets = targets_of(image, index)
+        p = chip.parameters.layers[index]
+        wanted = targets = targets_of(chip, index)
         starts = np.ones((p.tile_rows, p.groups), np.bool_)
         starts[p.inputs :] = False
-        first = final = self._pass(image, index, wanted, starts)
+        first = final = self._pass(chip, index, wanted, starts)
         second = np.zeros_like(starts)
         if fault_aware:
-            targets = compensate(wanted, first.failed, first.codes, (image.device.levels - 1) * CODE)
+            targets = compensate(wanted, first.failed, first.codes, (chip.device.levels - 1) * CODES_PER_LEVEL)
             second = second_pass(wanted, targets, p)
             if second.any():
-                final = first.updated(self._pass(image, index, targets, second), starts_mask(second, p))
+                final = first.updated(self._pass(chip, index, targets, second), starts_mask(second, p))
         counts = read_layer(self._transport, index, "pulses", "verify_reads", "failed_cells")
         return LayerLoad(wanted, targets, first, final, second, *counts)
 
@@ -143,25 +134,28 @@ class LoadSession:
         flagged = f"its error flags: {', '.join(names)}" if names else "no error flag is up"
         return RefusedError(f"{error} in a load session; {flagged}")
 
-    def _execute(self, table: NDArray[np.uint32], covered: ArrayLike | None = None) -> NDArray[np.uint32]:
+    def _execute(self, table: Accesses, covered: ArrayLike | None = None) -> NDArray[np.uint32]:
         """Do accesses; the checksum goes on over those `covered` by it, all if not given. Returns their data."""
         try:
             data = self._transport.checked(table)
         except BusError as error:
             raise self._refused(error, self._errors()) from None
         counted = table if covered is None else table[np.asarray(covered)]
-        self.checksum = zlib.crc32(np.ascontiguousarray(counted[:, 1:]).astype("<u4").tobytes(), self.checksum)
+        words = np.stack([counted["address"], counted["data"]], axis=1)
+        self.checksum = zlib.crc32(words.astype("<u4").tobytes(), self.checksum)
         self.writes += len(counted)
         return data
 
-    def _pass(self, image: ChipImage, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]) -> Outcome:
+    def _pass(
+        self, chip: ProgrammedChip, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]
+    ) -> Outcome:
         """Program the cells of `starts`, bool [tile_rows, groups]; the others' outcome is 0."""
         outcome = Outcome(
             np.zeros(targets.shape, np.uint16), np.zeros(targets.shape, np.uint8), np.zeros(targets.shape, np.bool_)
         )
-        tables: list[NDArray[np.uint32]] = []
+        tables: list[Accesses] = []
         places: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        for rows, columns, table in _starts(image, index, targets, starts):
+        for rows, columns, table in _starts(chip, index, targets, starts):
             tables.append(table)
             places.append((rows, columns))
             if sum(map(len, tables)) >= _BATCH:
@@ -172,7 +166,7 @@ class LoadSession:
     def _batch(
         self,
         index: int,
-        tables: list[NDArray[np.uint32]],
+        tables: list[Accesses],
         places: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
         outcome: Outcome,
     ) -> None:
@@ -181,46 +175,46 @@ class LoadSession:
             return
         table = np.concatenate(tables)
         events = unit_byte_address("events")
-        data = self._execute(table, (table[:, 0] == WRITE) & (table[:, 1] != events))
-        if not data[table[:, 0] == INTERRUPT].all():
+        data = self._execute(table, (table["kind"] == WRITE) & (table["address"] != events))
+        if not data[table["kind"] == INTERRUPT].all():
             raise HostError(f"The programmer of layer {index} has not finished in time")
-        words = data[table[:, 0] == READ]
+        words = data[table["kind"] == READ]
         rows = np.concatenate([rows for rows, _ in places])
         columns = np.concatenate([columns for _, columns in places])
         for side in range(2):
-            of_side = words[side::2]
-            outcome.codes[side, rows, columns] = of_side & 0x3FF
-            outcome.pulses[side, rows, columns] = of_side >> 16 & 0xFF
-            outcome.failed[side, rows, columns] = of_side >> 31
+            left = unpack(RESULT_WORD, words[side::2].astype(np.int64))
+            outcome.codes[side, rows, columns] = left["code"]
+            outcome.pulses[side, rows, columns] = left["pulses"]
+            outcome.failed[side, rows, columns] = left["failed"]
         tables.clear()
         places.clear()
 
 
 def _starts(
-    image: ChipImage, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]]:
+    chip: ProgrammedChip, index: int, targets: NDArray[np.uint16], starts: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Accesses]]:
     """For every start: rows and columns of its cell pairs, int64 [pairs], and the accesses that carry it out.
 
-    These are: the targets, the start, waiting for the interrupt, clearing it, and two results a pair.
+    These are: the targets, the start, waiting for the interrupt, clearing it, and two results per pair.
     """
-    p = image.parameters.layers[index]
+    p = chip.parameters.layers[index]
     target, result = program_target_byte_address(index, 0), program_result_byte_address(index, 0)
     start, events = layer_byte_address(index, "program_start"), unit_byte_address("events")
     programmed = bit("events", "programmed")
-    cycles = 1000 + 2 * _longest(image, p)
+    cycles = 1000 + 2 * _longest(chip, p)
     for row, group in np.argwhere(starts).tolist():
         lanes = np.arange(min(p.lanes, p.outputs - group * p.lanes))
         tiles = np.arange(-(-(p.inputs - row) // p.tile_rows))
         words = (lanes[:, None] * p.row_tiles + tiles).reshape(-1)
         rows, columns = np.tile(row + tiles * p.tile_rows, len(lanes)), np.repeat(group * p.lanes + lanes, len(tiles))
-        codes = targets[0, rows, columns].astype(np.int64) | targets[1, rows, columns].astype(np.int64) << 16
+        p_codes, n_codes = targets[:, rows, columns].astype(np.int64)
         yield (
             rows,
             columns,
             np.concatenate(
                 [
-                    accesses(WRITE, target + 4 * words, codes),
-                    accesses(WRITE, start, row | group << 16),
+                    accesses(WRITE, target + 4 * words, pack(TARGET_WORD, {"p": p_codes, "n": n_codes})),
+                    accesses(WRITE, start, pack(START_WORD, {"row": row, "group": group})),
                     accesses(INTERRUPT, cycles),
                     accesses(WRITE, events, programmed),
                     accesses(READ, (result + 8 * words[:, None] + [0, 4]).reshape(-1)),
@@ -229,8 +223,8 @@ def _starts(
         )
 
 
-def _longest(image: ChipImage, p: LayerParameters) -> int:
+def _longest(chip: ProgrammedChip, p: LayerParameters) -> int:
     """Bound on the clock cycles of a start: every cell of every lane takes all its tries, stalls in them."""
-    tries = image.programming.tries
-    reads = (tries + 1) * (image.settle_cycles + image.adc_cycles + STALL)
-    return 2 * p.lanes * (reads + tries * (image.program_cycles + STALL))
+    tries = chip.programming.tries
+    reads = (tries + 1) * (chip.settle_cycles + chip.adc_cycles + STALL)
+    return 2 * p.lanes * (reads + tries * (chip.program_cycles + STALL))

@@ -1,4 +1,4 @@
-"""The chip's registers as the driver reads and writes them: by name, with their fields."""
+"""The chip's registers as accessed by the driver: by name, with their fields."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from spikeloom.hw.host.register_map import (
     IDENTIFICATION,
     MAP_VERSION,
     UNIT_HOST_REGISTERS,
+    VERSION_WORD,
     HostRegister,
     build_id,
     layer_byte_address,
     unit_byte_address,
 )
+from spikeloom.hw.interfaces.layouts import unpack
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.host.errors import BusError, ForeignChipError
@@ -72,7 +74,8 @@ def identify(transport: Transport) -> tuple[int, int, int]:
             f"What answers is not a SpikeLoom chip: its identification is 0x{identification:08X}, "
             f"not 0x{IDENTIFICATION:08X}"
         )
-    major, minor, patch = version >> 16 & 0xFF, version >> 8 & 0xFF, version & 0xFF
+    parts = unpack(VERSION_WORD, version)
+    major, minor, patch = parts["major"], parts["minor"], parts["patch"]
     if major != MAP_VERSION[0] or minor < MAP_VERSION[1]:
         known = ".".join(map(str, MAP_VERSION))
         raise ForeignChipError(
@@ -102,7 +105,10 @@ def read_parameters(transport: Transport) -> NpuParameters:
         for index in range(count):
             own: dict[str, Any] = dict(zip(_LAYER_BUILD, read_layer(transport, index, *_LAYER_BUILD), strict=True))
             layers.append(LayerParameters(**own, **shared))
-        parameters = NpuParameters(layers=tuple(layers), plan=plan_of(_plan_words(transport, length)), **unit)
+        plan = plan_of(_plan_words(transport, length))
+        if plan is not None:
+            unit["plan"] = plan
+        parameters = NpuParameters(layers=tuple(layers), **unit)
     except BusError:
         raise
     except SpikeLoomError as error:

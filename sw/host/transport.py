@@ -1,4 +1,4 @@
-"""What a driver needs of the way to a chip: register accesses, image frames out, result frames in."""
+"""Interface of a transport: register accesses, image frames out, result frames in."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.host.errors import BusError
 
@@ -20,10 +20,19 @@ if TYPE_CHECKING:  # a driver of real chips needs no model of devices
     from spikeloom.sim.crossbar.array import CrossbarArray
     from spikeloom.sim.programming.cells import CellState
 
-__all__ = ["INTERRUPT", "READ", "WRITE", "Devices", "Frames", "Transport", "accesses"]
+__all__ = [
+    "ACCESS", "ANSWER", "INTERRUPT", "READ", "WRITE", "Accesses", "Answers", "Devices", "Frames", "Transport",
+    "accesses",
+]  # fmt: skip
 
 WRITE, READ, INTERRUPT = 1, 2, 10
 """Kinds of an access. INTERRUPT waits until the chip's interrupt is up, or so many clock cycles."""
+ACCESS = np.dtype([("kind", "<u4"), ("address", "<u4"), ("data", "<u4")])
+"""An access: kind, byte address (INTERRUPT: most cycles), data."""
+ANSWER = np.dtype([("response", "<u4"), ("data", "<u4")])
+"""What an access gives: the bus's response (0 is good), and data: of a read the word, of an INTERRUPT the level."""
+Accesses = NDArray[np.void]
+Answers = NDArray[np.void]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +63,16 @@ class Devices(Protocol):
     """Image frames that were sent since the start: the place of the next one."""
 
     def reload(
-        self, image: ChipImage, arrays: Sequence[CrossbarArray] | None = None, drift: DriftState | None = None
+        self, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None, drift: DriftSnapshot | None = None
     ) -> None:
-        """Put the image's programmed arrays, made here if not given, in the place of the chip's: the fast load; `drift`
+        """Put the programmed arrays, made here if not given, in the place of the chip's: the fast load; `drift`
         is where their cells are.
         """
 
     def cells(self) -> tuple[CellState, ...]:
         """The cells of every layer as they are now."""
 
-    def drift(self) -> DriftState | None:
+    def drift(self) -> DriftSnapshot | None:
         """Where the cells that were loaded fast have drifted since; None if they do not drift."""
 
     def totals(self, first: int, count: int) -> NDArray[np.int64]:
@@ -73,13 +82,13 @@ class Devices(Protocol):
         """
 
 
-def accesses(kind: int, addresses: ArrayLike, data: ArrayLike = 0) -> NDArray[np.uint32]:
-    """Accesses of one kind: uint32 [n, 3]: kind, byte address (INTERRUPT: most cycles), data."""
+def accesses(kind: int, addresses: ArrayLike, data: ArrayLike = 0) -> Accesses:
+    """Accesses of one kind, `ACCESS` [n]."""
     places = np.asarray(addresses, np.int64).reshape(-1)
-    table = np.empty((len(places), 3), np.uint32)
-    table[:, 0] = kind
-    table[:, 1] = places
-    table[:, 2] = np.asarray(data, np.int64) & 0xFFFFFFFF
+    table = np.empty(len(places), ACCESS)
+    table["kind"] = kind
+    table["address"] = places
+    table["data"] = np.asarray(data, np.int64) & 0xFFFFFFFF
     return table
 
 
@@ -94,10 +103,9 @@ class Transport(ABC):
     devices: Devices | None = None
 
     @abstractmethod
-    def execute(self, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        """Do accesses, uint32 [n, 3] (see `accesses`), one after another, also after one that was answered by an error.
-
-        Returns uint32 [n, 2]: the bus's response (0 is good), and data: of a read the word, of an INTERRUPT the level.
+    def execute(self, table: Accesses) -> Answers:
+        """Do accesses, `ACCESS` [n], one after another, also after one that was answered by an error. Returns `ANSWER`
+        [n].
         """
 
     @abstractmethod
@@ -143,14 +151,15 @@ class Transport(ABC):
         """Read words, uint32 [n]; `BusError` names the first that was answered with an error."""
         return self.checked(accesses(READ, addresses))
 
-    def checked(self, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    def checked(self, table: Accesses) -> NDArray[np.uint32]:
         """`execute`; returns the data, uint32 [n], or raises `BusError` for the first access with an error."""
         answers = self.execute(table)
-        wrong = np.flatnonzero(answers[:, 0])
+        wrong = np.flatnonzero(answers["response"])
         if len(wrong):
-            kind, address = int(table[wrong[0], 0]), int(table[wrong[0], 1])
-            raise BusError(address, int(answers[wrong[0], 0]), "read" if kind == READ else "write")
-        return answers[:, 1]
+            access, answer = table[wrong[0]], answers[wrong[0]]
+            kind = "read" if access["kind"] == READ else "write"
+            raise BusError(int(access["address"]), int(answer["response"]), kind)
+        return answers["data"]
 
     def __enter__(self) -> Transport:
         return self

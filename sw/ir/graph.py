@@ -1,4 +1,4 @@
-"""A model as a handful of frozen dataclasses, as importers make it: operations, and which reads which.
+"""A model as frozen dataclasses, as made by importers: operations, and which reads which.
 
 `sw.passes.fold` turns a `Graph` into a `sw.ir.network.Network` of crossbar layers and pooling units, and everything
 after works on that. Values are in PyTorch's order: (channel * height + y) * width + x.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,20 +28,45 @@ __all__ = [
     "MaxPool",
     "Neurons",
     "Node",
+    "Pooled",
     "Rectifier",
     "Subsample",
 ]
 
 Floats = NDArray[np.float64]
 Pair = tuple[int, int]
+Shape = tuple[int, ...]
+
+
+class Node:
+    """An operation; a kind is a frozen dataclass derived from it. What becomes of it is in `sw.passes.fold.FOLDS`, and
+    its counterpart in NIR, if it has one, in `sw.nir.nodes`.
+
+    reads : number of values that it reads
+    weighted : whether it is a layer, with weights of its own
+    in_order : whether it leaves values where they are in a flat image, so that pixels behind it need no order
+    listed : whether it is one of the model's layers in words
+    """
+
+    reads: ClassVar[int] = 1
+    weighted: ClassVar[bool] = False
+    in_order: ClassVar[bool] = False
+    listed: ClassVar[bool] = True
+    name: str
+
+    def makes(self, shape: Shape) -> Shape:
+        """Shape of what it makes of values of this shape, as the model knows them: maps, or flat values."""
+        return shape
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class Linear(Node):
     """y = weight @ x + bias; weight float64 [outputs, inputs], bias float64 [outputs].
 
     biased : whether the model's layer has a bias at all; without, bias is 0
     """
+
+    weighted: ClassVar[bool] = True
 
     name: str
     weight: Floats
@@ -50,10 +75,16 @@ class Linear:
 
     __repr__ = short_repr
 
+    def makes(self, shape: Shape) -> Shape:
+        """As many values as outputs."""
+        return (len(self.bias),)
+
 
 @dataclass(frozen=True, eq=False)
-class Convolution:
+class Convolution(Node):
     """Cross-correlation; weight float64 [outputs, channels, height, width], bias float64 [outputs], zeros around."""
+
+    weighted: ClassVar[bool] = True
 
     name: str
     weight: Floats
@@ -64,15 +95,22 @@ class Convolution:
     __repr__ = short_repr
 
     def window(self, source: int) -> Window:
+        """The window of its kernel on map `source`."""
         kernel = (self.weight.shape[2], self.weight.shape[3])
         return Window(source=source, kernel=kernel, stride=self.stride, padding=self.padding)
 
+    def makes(self, shape: Shape) -> Shape:
+        """Channels and positions of the outputs."""
+        return (len(self.bias), *_positions(self.window(0), shape))
+
 
 @dataclass(frozen=True, eq=False)
-class Affine:
-    """y = scale * x + shift: a batch norm in evaluation; both float64, one a channel, or one a value in PyTorch's
+class Affine(Node):
+    """y = scale * x + shift: a batch norm in evaluation; both float64, one per channel, or one per value in PyTorch's
     order.
     """
+
+    in_order: ClassVar[bool] = True
 
     name: str
     scale: Floats
@@ -82,7 +120,7 @@ class Affine:
 
 
 @dataclass(frozen=True)
-class Rectifier:
+class Rectifier(Node):
     """y = min(max(x, 0), clip), rounded to `levels` equal steps of clip if levels > 0 (see `rectified`)."""
 
     name: str
@@ -91,27 +129,42 @@ class Rectifier:
 
 
 @dataclass(frozen=True)
-class AveragePool:
-    """Mean of windows of `kernel` values that do not overlap, a channel on its own; a rest at the rim is left out.
-
-    total : the sum instead of the mean
+class Pooled(Node):
+    """Pooling of windows of `kernel` values that do not overlap, a channel on its own; a rest at the rim is left
+    out.
     """
 
     name: str
     kernel: Pair
+
+    @property
+    def size(self) -> int:
+        """Values of a window."""
+        return self.kernel[0] * self.kernel[1]
+
+    def makes(self, shape: Shape) -> Shape:
+        """Channels as before, positions of the windows."""
+        channels, *_ = (1, *shape)[-3:]
+        return (channels, *_positions(Window(source=0, kernel=self.kernel, stride=self.kernel), shape))
+
+
+@dataclass(frozen=True)
+class AveragePool(Pooled):
+    """Mean of the windows.
+
+    total : the sum instead of the mean
+    """
+
     total: bool = False
 
 
 @dataclass(frozen=True)
-class MaxPool:
-    """Largest of the windows of `AveragePool`."""
-
-    name: str
-    kernel: Pair
+class MaxPool(Pooled):
+    """Largest of the windows."""
 
 
 @dataclass(frozen=True)
-class Subsample:
+class Subsample(Node):
     """Every stride-th position, and channels of zeros around: a residual network's shortcut without weights."""
 
     name: str
@@ -121,18 +174,25 @@ class Subsample:
 
 
 @dataclass(frozen=True)
-class Flatten:
+class Flatten(Node):
     """The same values without positions; noted down only where the name is to be kept."""
+
+    in_order: ClassVar[bool] = True
+    listed: ClassVar[bool] = False
 
     name: str
 
+    def makes(self, shape: Shape) -> Shape:
+        """One axis."""
+        return (math.prod(shape),)
+
 
 @dataclass(frozen=True, eq=False)
-class Neurons:
-    """Integrate-and-fire neurons: V grows by resistance * dt * current a step, and fires at the threshold.
+class Neurons(Node):
+    """Integrate-and-fire neurons: V grows by resistance * dt * current per step, and fires at the threshold.
 
-    resistance, threshold : float64, one a value in PyTorch's order, or one for all
-    dt : seconds a step
+    resistance, threshold : float64, one per value in PyTorch's order, or one for all
+    dt : seconds per step
     form : "IF", or "LIF" for a leaky neuron whose time constant is infinite, so that it does not leak
     """
 
@@ -163,13 +223,18 @@ class Neurons:
 
 
 @dataclass(frozen=True)
-class Add:
+class Add(Node):
     """Sum of two maps of one shape."""
+
+    reads: ClassVar[int] = 2
 
     name: str
 
 
-Node = Linear | Convolution | Affine | Rectifier | AveragePool | MaxPool | Subsample | Flatten | Neurons | Add
+def _positions(window: Window, shape: Shape) -> Pair:
+    """Output positions of a window on maps of this shape, with or without channels."""
+    channels, height, width = (1, *shape)[-3:]
+    return window.outputs(MapShape(channels=channels, height=height, width=width))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +249,7 @@ class Graph:
     input_shape : of an image as the model takes it, without the batch; flat if not given
     """
 
-    image: MapShape
+    input: MapShape
     nodes: tuple[Node, ...]
     sources: tuple[tuple[int, ...], ...]
     input_shape: tuple[int, ...] = ()
@@ -195,10 +260,10 @@ class Graph:
         if len(self.nodes) != len(self.sources):
             raise ValueError(f"There are {len(self.nodes)} nodes, but sources of {len(self.sources)}")
         for number, (node, sources) in enumerate(zip(self.nodes, self.sources, strict=True)):
-            if len(sources) != (2 if isinstance(node, Add) else 1) or not all(0 <= s <= number for s in sources):
+            if len(sources) != node.reads or not all(0 <= s <= number for s in sources):
                 raise ValueError(f"Node '{node.name}' (number {number + 1}) cannot read {sources}")
         if not self.input_shape:
-            object.__setattr__(self, "input_shape", (self.image.size,))
+            object.__setattr__(self, "input_shape", (self.input.size,))
 
     @classmethod
     def chain(cls, image: MapShape, nodes: tuple[Node, ...]) -> Graph:
@@ -208,7 +273,7 @@ class Graph:
     @property
     def inputs(self) -> int:
         """Pixels of an image."""
-        return self.image.size
+        return self.input.size
 
     def readers(self, number: int) -> list[str]:
         """Names of the nodes that read the image (0) or node `number` - 1."""

@@ -1,4 +1,4 @@
-"""Puts a `Graph` together, node by node, and refuses what does not fit, with the operation's name and place.
+"""Builds a `Graph`, node by node, and refuses what does not fit, with the operation's name and position.
 
 Every importer works through it. A `Value` is what an operation of the model gives: the map that carries it, and its
 shape as the model knows it, (channels, height, width) or, once flattened, (values,).
@@ -19,14 +19,13 @@ from spikeloom.sw.common.errors import SpikeLoomError, UnsupportedError, WeightE
 from spikeloom.sw.ir.graph import (
     Add,
     Affine,
-    AveragePool,
     Convolution,
     Flatten,
     Graph,
     Linear,
-    MaxPool,
     Neurons,
     Node,
+    Pooled,
     Rectifier,
     Subsample,
 )
@@ -54,7 +53,7 @@ class GraphBuilder:
     """
 
     def __init__(self, given: tuple[int, ...] | None) -> None:
-        self.image = Value(0, None if given is None or len(given) < 2 else given)
+        self.input = Value(0, None if given is None or len(given) < 2 else given)
         self._input_shape: tuple[int, ...] | None = None  # that the model needs, if it needs one
         self._maps: list[MapShape | None] = [None]
         self._nodes: list[Node] = []
@@ -62,7 +61,7 @@ class GraphBuilder:
 
     def graph(self, output: Value) -> Graph:
         """The finished graph. Raises `UnsupportedError` if there is no layer, or something leads nowhere."""
-        if not any(isinstance(node, Linear | Convolution) for node in self._nodes):
+        if not any(node.weighted for node in self._nodes):
             raise UnsupportedError(
                 "The model has no Linear or Conv2d layer; it needs one at least, whose outputs are the classes"
             )
@@ -72,13 +71,14 @@ class GraphBuilder:
                 raise UnsupportedError(f"What '{node.name}' computes is not used; take it out of the model")
         if output.number != len(self._nodes):
             raise UnsupportedError(
-                "The model's output must be the one result of its last layer, a number a class; return it alone"
+                "The model's output must be the one result of its last layer, a number per class; return it alone"
             )
         image = self._maps[0]
         assert image is not None
         return Graph(image, tuple(self._nodes), tuple(self._sources), self._input_shape or (image.size,))
 
     def linear(self, name: str, place: str, x: Value, weight: Floats, bias: Floats | None) -> Value:
+        """A dense layer on a flat value, or on a map that is flattened."""
         outputs, inputs = weight.shape
         if not outputs or not inputs:
             raise UnsupportedError(f"{place} must have at least one input and one output, not {inputs} and {outputs}")
@@ -100,6 +100,7 @@ class GraphBuilder:
         stride: Pair,
         padding: Pair,
     ) -> Value:
+        """A convolution on maps."""
         x, shape = self._spatial(place, x)
         outputs, channels = weight.shape[:2]
         if not weight.size:
@@ -114,7 +115,7 @@ class GraphBuilder:
         return self._add_map(node, (x,), MapShape(channels=outputs, height=height, width=width))
 
     def affine(self, name: str, place: str, x: Value, scale: Floats, shift: Floats, maps: bool | None = None) -> Value:
-        """scale x + shift, one number a channel of maps or one a flat value; `maps` says which is expected."""
+        """scale x + shift, one number per channel of maps or one a flat value; `maps` says which is expected."""
         if maps or (maps is None and x.shape is not None and len(x.shape) == 3):
             x, shape = self._spatial(place, x)
             expected, what = shape.channels, "channels"
@@ -153,29 +154,28 @@ class GraphBuilder:
         return self.affine(name, place, x, scale, shift, maps)
 
     def rectifier(self, x: Value, rectifier: Rectifier) -> Value:
+        """A ReLU; refused on the pixels themselves."""
         if x.number == 0:
             raise UnsupportedError(
-                f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, take it out"
+                f"ReLU '{rectifier.name}' comes before the first layer; pixels are never negative, so remove it"
             )
         return self._add(rectifier, (x,), x.shape, self._map(x))
 
     def neurons(self, x: Value, node: Neurons) -> Value:
+        """Neurons of a NIR file."""
         node.gains(self._map(x))  # which refuses what does not fit
         return self._add(node, (x,), x.shape, self._map(x))
 
-    def pool(
-        self, name: str, place: str, x: Value, average: bool, kernel: Pair, total: bool = False, keep: bool = False
-    ) -> Value:
+    def pool(self, place: str, x: Value, node: Pooled, keep: bool = False) -> Value:
         """Pooling; of single values it is nothing, and a node only if that is to be kept."""
         x, shape = self._spatial(place, x)
-        height, width = self._outputs(place, shape, kernel, kernel, (0, 0))
-        if kernel == (1, 1) and not keep:
+        height, width = self._outputs(place, shape, node.kernel, node.kernel, (0, 0))
+        if node.kernel == (1, 1) and not keep:
             return x
-        node = AveragePool(name, kernel, total) if average else MaxPool(name, kernel)
         return self._add_map(node, (x,), MapShape(channels=shape.channels, height=height, width=width))
 
-    def adaptive_average(self, name: str, place: str, x: Value, outputs: tuple[int | None, int | None]) -> Value:
-        """Average pooling to so many positions; None keeps those there are."""
+    def adaptive_kernel(self, place: str, x: Value, outputs: tuple[int | None, int | None]) -> tuple[Value, Pair]:
+        """The window of a pooling to so many positions, None keeps those there are; and its value as maps."""
         x, shape = self._spatial(place, x)
         sizes = (shape.height, shape.width)
         kept = tuple(size if wanted is None else wanted for wanted, size in zip(outputs, sizes, strict=True))
@@ -184,7 +184,7 @@ class GraphBuilder:
                 f"{place} makes {kept} of {sizes} positions, which are no windows of one size; supported are sizes "
                 "that divide those of the map, such as 1"
             )
-        return self.pool(name, place, x, True, (sizes[0] // kept[0], sizes[1] // kept[1]))
+        return x, (sizes[0] // kept[0], sizes[1] // kept[1])
 
     def subsample(self, name: str, place: str, x: Value, stride: Pair, before: int = 0, after: int = 0) -> Value:
         """Every stride-th position, with channels of zeros around."""
@@ -199,6 +199,7 @@ class GraphBuilder:
         return self._add_map(Subsample(name, stride, before, after), (x,), made)
 
     def add(self, name: str, place: str, a: Value, b: Value) -> Value:
+        """The sum of two values of one shape."""
         if a.shape is None or a.shape != b.shape:
             raise UnsupportedError(f"{place} adds {self._text(a)} and {self._text(b)}; both must be alike")
         if self._map(a) != self._map(b):
@@ -213,7 +214,7 @@ class GraphBuilder:
         if name is not None:
             assert x.shape is not None
             return self._add(Flatten(name), (x,), (math.prod(x.shape),), self._map(x))
-        return Value(x.number, None if x.shape is None or x == self.image else (math.prod(x.shape),))
+        return Value(x.number, None if x.shape is None or x == self.input else (math.prod(x.shape),))
 
     def unflatten(self, place: str, x: Value, shape: tuple[int, ...]) -> Value:
         """Flat images, in any shape that there are, to maps."""
@@ -229,7 +230,7 @@ class GraphBuilder:
         return Value(0, (1, *x.shape))
 
     def reshape(self, place: str, x: Value, shape: tuple[int, ...]) -> Value:
-        """To one flat vector an image, to the shape there is, or the image itself to maps; -1 is what is left."""
+        """To one flat vector per image, to the shape there is, or the image itself to maps; -1 is what is left."""
         if shape == (-1,):
             return self.flatten(x)
         size = None if x.shape is None else math.prod(x.shape)
@@ -279,7 +280,7 @@ class GraphBuilder:
 
     def _spatial(self, place: str, x: Value) -> tuple[Value, MapShape]:
         """The value where maps are wanted, and their shape."""
-        own = x == self.image
+        own = x == self.input
         if x.number == 0 and x.shape is not None and len(x.shape) == 2:  # images without channels have one
             x = Value(0, (1, *x.shape))
         if x.shape is None or len(x.shape) != 3:
@@ -297,7 +298,7 @@ class GraphBuilder:
 
     def _turned(self, shape: MapShape, channels: int) -> str:
         """What the axes of the images seem to be, where a layer of so many channels gets the images' first axis."""
-        given = self.image.shape
+        given = self.input.shape
         if given is not None and len(given) == 2 and (1, *given) == (shape.channels, shape.height, shape.width):
             return f", since the images have shape [images, {given[0]}, {given[1]}], without an axis of channels"
         if given is None or shape.channels != given[0]:

@@ -1,6 +1,4 @@
-"""Compiled loops over neurons, pooling units and currents, one pass over the arrays each; exactly what NumPy's
-operations give.
-"""
+"""Compiled loops over neurons and currents, one pass over the arrays each; exactly what NumPy's operations give."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import numpy as np
 
 from spikeloom.sim.common.kernels import kernel
 
-__all__ = ["count_shifts", "fire", "pool_max"]
+__all__ = ["count_shifts", "fire"]
 
 
 @kernel(nogil=True)
@@ -52,29 +50,3 @@ def count_shifts(currents, high, low, needed):  # type: ignore[no-untyped-def]
                 lower *= 2.0
                 shift += 1
             needed[shift] += 1
-
-
-@kernel(nogil=True)
-def pool_max(state, spikes, gain, height, width, kernel_height, kernel_width, fired):  # type: ignore[no-untyped-def]
-    """One step of a MAX pooling unit: each window passes on what its most active input fires, the first of equals.
-
-    state : float32 [images, height * width * channels], sums of the inputs' spikes, in place
-    spikes : float32 of the same shape, 0 or 1, which weigh `gain`
-    fired : float32 [images, windows * channels], written; windows do not overlap, a rest at the rim is left out
-    """
-    channels = state.shape[1] // (height * width)
-    columns = width // kernel_width
-    for b in range(state.shape[0]):
-        for i in range(state.shape[1]):
-            state[b, i] += spikes[b, i] * gain
-        for y in range(height // kernel_height):
-            for x in range(columns):
-                first = (y * kernel_height * width + x * kernel_width) * channels
-                for c in range(channels):
-                    best = first + c
-                    for dy in range(kernel_height):
-                        for dx in range(kernel_width):
-                            at = first + (dy * width + dx) * channels + c
-                            if state[b, at] > state[b, best]:
-                                best = at
-                    fired[b, (y * columns + x) * channels + c] = spikes[b, best]

@@ -1,4 +1,4 @@
-"""Sums over windows in real numbers, whole batches at once: what a crossbar's columns carry at every position.
+"""Floating-point sums over windows, for whole batches: the values on a crossbar's columns at every position.
 
 Maps are arrays [images, values] in the hardware's order (`hw.params.plan`), which is PyTorch's channels-last. An
 image's sums are a function of that image and the layer: not of the images beside it, of how they are shared by threads,
@@ -18,7 +18,7 @@ from spikeloom.sim.common.threads import in_order, processors
 from spikeloom.sim.crossbar.windows import window_runs
 from spikeloom.sw.ir.window_sums import add_windows, list_values
 
-__all__ = ["WindowReader", "map_order", "pool_blocks"]
+__all__ = ["WindowReader"]
 
 T = TypeVar("T", bound=np.generic)
 _SHARED_FROM = 1 << 27
@@ -127,24 +127,3 @@ def _runs(window: Window, shape: MapShape) -> NDArray[np.int64]:
 
 def _is_whole(window: Window, shape: MapShape) -> bool:
     return window.kernel == (shape.height, shape.width) and window.padding == (0, 0)
-
-
-def map_order(pixels: NDArray[T], shape: MapShape) -> NDArray[T]:
-    """Images [images, pixels] of PyTorch's order as maps [images, values] of the hardware's."""
-    if shape.channels == 1 or shape.positions == 1:
-        return pixels
-    return np.ascontiguousarray(
-        pixels.reshape(len(pixels), shape.channels, shape.positions).transpose(0, 2, 1)
-    ).reshape(len(pixels), -1)
-
-
-def pool_blocks(values: NDArray[T], shape: MapShape, kernel: tuple[int, int]) -> NDArray[T]:
-    """Windows that do not overlap of maps [images, values]: [images, height, width, kernel values, channels].
-
-    Kernel values are in the order dy, dx; a rest at the rim is left out.
-    """
-    height, width = shape.height // kernel[0], shape.width // kernel[1]
-    maps = values.reshape(len(values), shape.height, shape.width, shape.channels)
-    maps = maps[:, : height * kernel[0], : width * kernel[1]]
-    blocks = maps.reshape(len(values), height, kernel[0], width, kernel[1], shape.channels)
-    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(len(values), height, width, -1, shape.channels)

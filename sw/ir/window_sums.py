@@ -1,4 +1,4 @@
-"""Compiled sums over windows in double precision, with additions in an order of their own.
+"""Compiled sums over windows in double precision, with a fixed order of additions.
 
 Libraries of matrix products and convolutions choose the order of their additions by the processor, by the number of
 threads, and by the number of images, so that last digits differ; and where a map is odd enough, one of them has been

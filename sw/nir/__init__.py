@@ -1,1 +1,1 @@
-"""Networks of spiking neurons in NIR files, read and written."""
+"""Import and export of spiking networks in NIR files."""

@@ -1,11 +1,11 @@
-"""What NIR says of its neurons and the configuration must agree in, and how a neuron fires above its threshold."""
+"""Agreement of the neurons in NIR with the configuration, and neurons that fire above their threshold."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from spikeloom.hw.params.parameters import Reset
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.field_rules import default_of, value_of
@@ -38,16 +38,16 @@ def check_dynamics(model: NirModel, config: Config) -> None:
         raise ConfigError(config.name, problems)
 
 
-def with_threshold(image: ChipImage, model: NirModel) -> ChipImage:
+def with_threshold(chip: ProgrammedChip, model: NirModel) -> ProgrammedChip:
     """The chip with neurons that fire above their threshold, if the network's do; the hardware's fire at theirs.
 
     V > theta is V >= theta + 1 in integers. With reset "zero" the threshold is one step higher. With "subtract" it
     stays, since it is what is taken away, and all membranes start one step lower.
     """
     if model.threshold == "at":
-        return image
+        return chip
     layers, shapes = [], []
-    for layer, shape in zip(image.layers, image.parameters.layers, strict=True):
+    for layer, shape in zip(chip.layers, chip.parameters.layers, strict=True):
         if layer.reset == Reset.SUBTRACT:
             layer = replace(layer, v0=layer.v0 - 1)
         else:
@@ -55,4 +55,4 @@ def with_threshold(image: ChipImage, model: NirModel) -> ChipImage:
             layer, shape = replace(layer, theta=theta), replace(shape, max_theta=(1 << theta.bit_length()) - 1)
         layers.append(layer)
         shapes.append(shape)
-    return replace(image, layers=tuple(layers), parameters=replace(image.parameters, layers=tuple(shapes)))
+    return replace(chip, layers=tuple(layers), parameters=replace(chip.parameters, layers=tuple(shapes)))

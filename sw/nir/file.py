@@ -1,4 +1,4 @@
-"""A NIR file as a graph, or a sentence on what of the file is not one; and where one may be written."""
+"""A NIR file as a graph, or a message on what is not valid in it; and where one may be written."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def writable_nir(path: Any) -> Path:
         )
     if place.is_file() and place.stat().st_size and not h5py.is_hdf5(place):
         raise FileError(
-            f"Cannot write a NIR file '{place}': a file that is no NIR file (HDF5) is there and would be lost; choose "
-            "another name, or remove it"
+            f"Cannot write a NIR file '{place}': a file that is no NIR file (HDF5) exists and would be overwritten; "
+            f"choose another name, or remove it"
         )
     return place
 
@@ -62,7 +62,7 @@ def _trouble(path: Path) -> str:
         with h5py.File(path, "r") as file:
             return _node_in_trouble(file)
     except Exception:  # a file that is damaged in any way
-        return f"it is an HDF5 file that is cut off or damaged; take a copy that is whole, or {_REMEDY}"
+        return f"it is an HDF5 file that is truncated or damaged; take a complete copy, or {_REMEDY}"
 
 
 def _node_in_trouble(file: Any) -> str:

@@ -1,4 +1,4 @@
-"""NIR's nodes, one function each: what is made of them in our graph, and what of them is refused."""
+"""NIR's nodes, one function each way: their conversion to our graph, what is refused, and ours as NIR's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from spikeloom.sw.common.errors import UnsupportedError, WeightError
 from spikeloom.sw.frontend.torch_options import symmetric_padding
-from spikeloom.sw.ir.graph import Neurons
+from spikeloom.sw.ir.graph import Affine, AveragePool, Convolution, Flatten, Linear, Neurons, Node
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Pair, Value
 
-__all__ = ["NODES", "SUPPORTED"]
+__all__ = ["NODES", "SUPPORTED", "nir_node"]
+
+Shape = tuple[int, ...]
 
 SUPPORTED = (
     "Input, Output, Linear, Affine, Conv2d, Scale, SumPool2d, AvgPool2d, Flatten, IF, and LIF that does not leak"
@@ -55,7 +57,7 @@ def _pool(build: GraphBuilder, name: str, where: str, x: Value, node: Any, dt: f
             f"{where} has windows of {kernel} with stride {_pair(node.stride)} and padding {_pair(node.padding)}; "
             "the stride must be the window and the padding 0"
         )
-    return build.pool(name, where, x, True, kernel, total=type(node).__name__ == "SumPool2d", keep=True)
+    return build.pool(where, x, AveragePool(name, kernel, total=type(node).__name__ == "SumPool2d"), keep=True)
 
 
 def _flatten(build: GraphBuilder, name: str, where: str, x: Value, node: Any, dt: float) -> Value:
@@ -98,7 +100,90 @@ NODES: dict[str, Callable[[GraphBuilder, str, str, Value, Any, float], Value]] =
     "Flatten": _flatten,
     **dict.fromkeys(("IF", "LIF"), _neurons),
 }
-"""Each takes (graph, name, place for messages, what it reads, node, seconds a step), and gives what it makes."""
+"""Each takes (graph, name, place for messages, what it reads, node, seconds per step), and gives what it makes."""
+
+
+def _linear_out(node: Linear, shape: Shape) -> Any:
+    import nir
+
+    if not node.biased:
+        return nir.Linear(weight=_small(node.weight))
+    return nir.Affine(weight=_small(node.weight), bias=_small(node.bias))
+
+
+def _conv_out(node: Convolution, shape: Shape) -> Any:
+    import nir
+
+    return nir.Conv2d(
+        input_shape=shape[-2:],
+        weight=_small(node.weight),
+        stride=node.stride,
+        padding=node.padding,
+        dilation=(1, 1),
+        groups=1,
+        bias=_small(node.bias),
+    )
+
+
+def _scale_out(node: Affine, shape: Shape) -> Any:
+    import nir
+
+    if node.shift.any():
+        return None
+    scale = node.scale
+    if len(shape) == 3 and len(scale) == shape[0]:
+        scale = np.broadcast_to(scale[:, None, None], shape).copy()
+    return nir.Scale(scale=_small(scale))
+
+
+def _pool_out(node: AveragePool, shape: Shape) -> Any:
+    import nir
+
+    kind = nir.SumPool2d if node.total else nir.AvgPool2d
+    return kind(kernel_size=np.array(node.kernel), stride=np.array(node.kernel), padding=np.array((0, 0)))
+
+
+def _flatten_out(node: Flatten, shape: Shape) -> Any:
+    import nir
+
+    return nir.Flatten(input_type=np.array(shape), start_dim=0, end_dim=-1)
+
+
+def _neurons_out(node: Neurons, shape: Shape) -> Any:
+    import nir
+
+    r, threshold = _small(node.resistance), _small(node.threshold)
+    if node.form == "LIF":
+        endless = np.full_like(threshold, np.inf)
+        zeros = np.zeros_like(threshold)
+        return nir.LIF(tau=endless, r=endless.copy(), v_leak=zeros, v_threshold=threshold, v_reset=zeros.copy())
+    return nir.IF(r=r, v_threshold=threshold, v_reset=np.zeros_like(threshold))
+
+
+_WRITTEN: dict[type[Node], Callable[[Any, Shape], Any]] = {
+    Linear: _linear_out,
+    Convolution: _conv_out,
+    Affine: _scale_out,
+    AveragePool: _pool_out,
+    Flatten: _flatten_out,
+    Neurons: _neurons_out,
+}
+"""Our nodes as NIR's, of the shape of what they read; None for one that has no counterpart."""
+
+
+def nir_node(node: Node, shape: Shape) -> Any:
+    """The NIR node of one of ours; shape is that of what it reads. Raises `UnsupportedError` if there is none."""
+    write = _WRITTEN.get(type(node))
+    found = None if write is None else write(node, shape)
+    if found is None:
+        raise UnsupportedError(f"'{node.name}' ({type(node).__name__}) has no counterpart in NIR")
+    return found
+
+
+def _small(values: NDArray[np.float64]) -> NDArray[Any]:
+    """float32 where that changes no number."""
+    narrow = values.astype(np.float32)
+    return narrow if np.array_equal(narrow.astype(np.float64), values) else values
 
 
 def _numbers(where: str, what: str, values: Any, rank: int | None = None) -> NDArray[np.float64]:

@@ -4,9 +4,9 @@ Supported are the nodes that `sw.nir.nodes.SUPPORTED` names, edges that branch a
 up). Anything else raises `UnsupportedError` with the node's name.
 
 NIR describes spiking neurons, so nothing is normalised: the weights are taken in units of the thresholds as they are.
-What NIR leaves open is said by the file's own metadata (ours has it), or by the caller: seconds a step, whether a spike
-takes the membrane to zero, as NIR's equation has it, or the threshold away, whether a neuron fires above its threshold,
-as in NIR's equation, or at it, and where membranes start.
+What NIR leaves open is said by the file's own metadata (ours has it), or by the caller: seconds per step, whether a
+spike takes the membrane to zero, as NIR's equation has it, or the threshold away, whether a neuron fires above its
+threshold, as in NIR's equation, or at it, and where membranes start.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from spikeloom.sw.nir.nodes import NODES, SUPPORTED
 __all__ = ["DT", "OPEN", "UNTIMED", "NirModel", "read_nir"]
 
 DT = 1e-4
-"""Seconds a step, which the libraries that write NIR agree on."""
+"""Seconds per step, which the libraries that write NIR agree on."""
 UNTIMED = "whose neurons (LIF that do not leak) add up currents step by step, whatever a step's length"
-"""Why seconds a step change nothing, a clause."""
+"""Why seconds per step change nothing, a clause."""
 OPEN = ("reset", "threshold", "dt", "start")
 """Keys of a graph's metadata that say what NIR leaves open."""
 
@@ -77,7 +77,7 @@ def read_nir(
     Parameters
     ----------
     source : path of a file (HDF5), or the graph
-    dt : seconds a step, which currents are integrated over; the file's, or 1e-4. Only for a graph with IF neurons
+    dt : seconds per step, which currents are integrated over; the file's, or 1e-4. Only for a graph with IF neurons
     reset, threshold : as in `NirModel`; the file's, or NIR's own equation: "zero" and "above"
     start : V at an image's start, thresholds, 0 .. 1; the file's, or 0
 
@@ -208,7 +208,7 @@ class _Importer:
         names = [name for name, node in self.graph.nodes.items() if type(node).__name__ == kind]
         if len(names) != 1:
             raise UnsupportedError(f"The NIR graph has {len(names)} {kind} nodes; one is supported")
-        return names[0]
+        return str(names[0])
 
     def _order(self) -> list[str]:
         """Names in an order of work, as near to the file's as it goes; the Output last."""

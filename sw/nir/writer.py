@@ -1,6 +1,6 @@
 """A network as a NIR graph: one that came from NIR, as it was, or a chip's, with its integer weights.
 
-What NIR leaves open (reset, threshold, seconds a step) is written as metadata of the graph, which `sw.nir.reader`
+What NIR leaves open (reset, threshold, seconds per step) is written as metadata of the graph, which `sw.nir.reader`
 reads; where membranes start is written there too, which other programs do not read. What NIR does not have raises
 `UnsupportedError`: max pooling, phases, leaks by shifts, limits of the membrane.
 """
@@ -8,7 +8,6 @@ reads; where membranes start is written there too, which other programs do not r
 from __future__ import annotations
 
 import io
-import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Reset
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Pooling, PoolStage, Window
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.common.errors import ArgumentTypeError, UnsupportedError
 from spikeloom.sw.common.files import write_atomic
-from spikeloom.sw.ir.graph import Add, Affine, AveragePool, Convolution, Flatten, Graph, Linear, Neurons, Node
+from spikeloom.sw.ir.graph import Add, AveragePool, Convolution, Graph, Neurons
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value
 from spikeloom.sw.nir.file import writable_nir
+from spikeloom.sw.nir.nodes import nir_node
 from spikeloom.sw.nir.reader import DT, OPEN, NirModel
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _ABSENT = {
     "clip": ("limits of the membrane", "[neuron] clip 0.0"),
     "no_reset": ("neurons without a reset", "[neuron] reset and output_reset 'subtract', or both 'zero'"),
     "resets": ("layers with different resets", "[neuron] reset and output_reset 'subtract', or both 'zero'"),
-    "copies": ("copies of a crossbar whose neurons differ", "[crossbar] copies 1"),
+    "replicas": ("replicas of a crossbar whose neurons differ", "[crossbar] replicas 1"),
 }
 """What a chip may have and NIR does not, and how to make a chip without."""
 
@@ -59,11 +60,11 @@ def to_nir(model: NirModel) -> Any:
     shapes: list[Shape] = [graph.input_shape]
     for number, (node, sources) in enumerate(zip(graph.nodes, graph.sources, strict=True), 1):
         read = tuple(name for source in sources for name in names[source])
-        shapes.append(_made(node, shapes[sources[0]]))
+        shapes.append(node.makes(shapes[sources[0]]))
         if isinstance(node, Add):  # no node of its own: who reads the sum reads both
             names[number] = read
             continue
-        nodes[node.name] = _node(node, shapes[sources[0]])
+        nodes[node.name] = nir_node(node, shapes[sources[0]])
         edges += [(name, node.name) for name in read]
         names[number] = (node.name,)
     nodes[last] = nir.Output(output_type=np.array(shapes[-1]))
@@ -86,7 +87,7 @@ def _checkable(graph: Graph) -> bool:
     return square and all(node.threshold.ndim in (1, 3) for node in graph.nodes if isinstance(node, Neurons))
 
 
-def write_nir(network: NirModel | ChipImage, path: str | os.PathLike[str], start: float = 0.0) -> Path:
+def write_nir(network: NirModel | ProgrammedChip, path: str | os.PathLike[str], start: float = 0.0) -> Path:
     """Write a network as a NIR file, whole or not at all; `spikeloom.write_nir` takes a `Chip`.
 
     network : one from `read_nir`, as it was; or a chip, as integers without what cells and converters do to them
@@ -100,7 +101,7 @@ def write_nir(network: NirModel | ChipImage, path: str | os.PathLike[str], start
     place = writable_nir(path)
     if isinstance(network, NirModel):
         graph = to_nir(network)
-    elif isinstance(network, ChipImage):
+    elif isinstance(network, ProgrammedChip):
         graph = chip_to_nir(network, start)
     else:
         raise ArgumentTypeError(f"A NIR file is written of a chip or a NirModel, not of {type(network).__name__}")
@@ -110,31 +111,36 @@ def write_nir(network: NirModel | ChipImage, path: str | os.PathLike[str], start
     return place
 
 
-def chip_to_nir(image: ChipImage, start: float = 0.0) -> Any:
+def chip_to_nir(chip: ProgrammedChip, start: float = 0.0) -> Any:
     """The `nir.NIRGraph` of a chip with ideal cells and converters: integer weights, thresholds in conductance steps.
 
     start : where the configuration has membranes start, thresholds
 
     Raises `UnsupportedError`, with the field or stage, for what NIR does not have.
     """
-    plan, first = image.parameters.stages, image.layers[0]
+    plan, first = chip.parameters.plan, chip.layers[0]
     _check(
-        phases=image.parameters.phases != 1,
-        leak=any(layer.leak for layer in image.layers),
-        clip=any(layer.clip for layer in image.layers),
-        no_reset=any(layer.reset == Reset.NONE for layer in image.layers),
-        resets=any(layer.reset != first.reset for layer in image.layers),
-        copies=_copies_differ(image),
+        phases=chip.parameters.phases != 1,
+        leak=any(layer.leak for layer in chip.layers),
+        clip=any(layer.clip for layer in chip.layers),
+        no_reset=any(layer.reset == Reset.NONE for layer in chip.layers),
+        resets=any(layer.reset != first.reset for layer in chip.layers),
+        replicas=_replicas_differ(chip),
     )
-    threshold = _threshold(image, start)
-    shape = (plan.image.channels, plan.image.height, plan.image.width)
+    threshold = _threshold(chip, start)
+    shape = (plan.input.channels, plan.input.height, plan.input.width)
     build = GraphBuilder(shape)
-    maps = [Value(0, shape if plan.image.positions > 1 else (plan.image.channels,))]
+    maps = [Value(0, shape if plan.input.positions > 1 else (plan.input.channels,))]
     for number, stage in enumerate(plan.stages):
-        if isinstance(stage, PoolStage):
+        if isinstance(stage, CrossbarStage):
+            maps.append(_layer(build, stage, chip.layers[stage.layer], maps, plan.maps))
+        elif isinstance(stage, AveragePoolStage):
             maps.append(_pool(build, stage, number, first.reset, maps, start, threshold))
         else:
-            maps.append(_layer(build, stage, image.layers[stage.layer], maps, plan.maps))
+            raise UnsupportedError(
+                f"Stage {number} of the chip is {stage.title}, which NIR does not have; a network with average "
+                "pooling, or with strides, can be written"
+            )
     reset: Literal["zero", "subtract"] = "subtract" if first.reset == Reset.SUBTRACT else "zero"
     return to_nir(NirModel(build.graph(maps[-1]), reset, threshold, start=start))
 
@@ -158,26 +164,26 @@ def _check(**found: bool) -> None:
             raise UnsupportedError(f"The chip has {what}, which NIR does not have; compile it with {remedy}")
 
 
-def _copies_differ(image: ChipImage) -> bool:
-    """Whether copies have biases, thresholds or starts of their own, so that they are not one layer of NIR."""
-    firsts = (image.layers[place.stage.layer] for place in image.parameters.stages.places)
+def _replicas_differ(chip: ProgrammedChip) -> bool:
+    """Whether replicas have biases, thresholds or starts of their own, so that they are not one layer of NIR."""
+    firsts = (chip.layers[placement.stage.layer] for placement in chip.parameters.plan.placements)
     return any(
         (layer.theta, layer.v0) != (first.theta, first.v0) or bool(np.any(layer.bias != first.bias))
-        for layer, first in zip(image.layers, firsts, strict=True)
+        for layer, first in zip(chip.layers, firsts, strict=True)
     )
 
 
-def _threshold(image: ChipImage, start: float) -> Literal["above", "at"]:
+def _threshold(chip: ProgrammedChip, start: float) -> Literal["above", "at"]:
     """Whether neurons fire at their threshold, or above it, which they do if all membranes start one step lower.
 
     Raises `UnsupportedError` for layers that start anywhere else, as after the tuning of thresholds.
     """
-    late = {round(start * layer.theta) - layer.v0 for layer in image.layers}
+    late = {round(start * layer.theta) - layer.v0 for layer in chip.layers}
     if late == {0}:
         return "at"
-    if late == {1} and all(layer.reset == Reset.SUBTRACT for layer in image.layers):
+    if late == {1} and all(layer.reset == Reset.SUBTRACT for layer in chip.layers):
         return "above"
-    odd = next(layer for layer in image.layers if layer.v0 != round(start * layer.theta))
+    odd = next(layer for layer in chip.layers if layer.v0 != round(start * layer.theta))
     raise UnsupportedError(
         f"Layer '{odd.name}' starts at {odd.v0} conductance steps, which is not {start!r} of its threshold of "
         f"{odd.theta} like the other layers' starts; NIR has no membranes that start elsewhere, so compile the chip "
@@ -186,7 +192,7 @@ def _threshold(image: ChipImage, start: float) -> Literal["above", "at"]:
 
 
 def _layer(
-    build: GraphBuilder, stage: CrossbarStage, layer: LayerImage, maps: list[Value], shapes: tuple[MapShape, ...]
+    build: GraphBuilder, stage: CrossbarStage, layer: ProgrammedLayer, maps: list[Value], shapes: tuple[MapShape, ...]
 ) -> Value:
     """The windows of a crossbar as layers that are added up, and its neurons."""
     rows, total = 0, None
@@ -217,12 +223,17 @@ def _window(
 
 
 def _pool(
-    build: GraphBuilder, stage: PoolStage, number: int, reset: Reset, maps: list[Value], start: float, threshold: str
+    build: GraphBuilder,
+    stage: AveragePoolStage,
+    number: int,
+    reset: Reset,
+    maps: list[Value],
+    start: float,
+    threshold: str,
 ) -> Value:
     """Average pooling on spikes is a sum, and a neuron whose threshold is the number of values."""
-    size = stage.window.kernel[0] * stage.window.kernel[1]
+    size = stage.window.size
     for what, found, remedy in (
-        ("max pooling", stage.kind == Pooling.MAX, "a network with average pooling, or with strides, can be written"),
         (
             f"average pooling whose sums start at {stage.start} of {size}",
             stage.start != round(start * size),
@@ -242,7 +253,7 @@ def _pool(
         if found:
             raise UnsupportedError(f"Stage {number} of the chip is {what}, which NIR does not have; {remedy}")
     name = f"pool{number}"
-    x = build.pool(name, f"Stage {number}", maps[stage.window.source], True, stage.window.kernel, total=True)
+    x = build.pool(f"Stage {number}", maps[stage.window.source], AveragePool(name, stage.window.kernel, total=True))
     return build.neurons(x, _neurons(f"{name}.neurons", size, x))
 
 
@@ -250,63 +261,3 @@ def _neurons(name: str, threshold: float, x: Value) -> Neurons:
     """Neurons that are all alike, one for every value."""
     assert x.shape is not None
     return Neurons(name, np.full(x.shape, 1.0 / DT), np.full(x.shape, float(threshold)), DT)
-
-
-def _made(node: Node, shape: Shape) -> Shape:
-    """Shape of what a node makes of what has this shape, as the model knows them: maps, or flat values."""
-    if isinstance(node, Linear):
-        return (len(node.bias),)
-    if isinstance(node, Flatten):
-        return (math.prod(shape),)
-    if isinstance(node, Convolution | AveragePool):
-        channels, height, width = (1, *shape)[-3:]
-        if isinstance(node, Convolution):
-            window, made = node.window(0), len(node.bias)
-        else:
-            window, made = Window(source=0, kernel=node.kernel, stride=node.kernel), channels
-        return (made, *window.outputs(MapShape(channels=channels, height=height, width=width)))
-    return shape
-
-
-def _node(node: Node, shape: Shape) -> Any:
-    """The NIR node of one of ours; shape is that of what it reads."""
-    import nir
-
-    if isinstance(node, Linear):
-        if not node.biased:
-            return nir.Linear(weight=_small(node.weight))
-        return nir.Affine(weight=_small(node.weight), bias=_small(node.bias))
-    if isinstance(node, Convolution):
-        return nir.Conv2d(
-            input_shape=shape[-2:],
-            weight=_small(node.weight),
-            stride=node.stride,
-            padding=node.padding,
-            dilation=(1, 1),
-            groups=1,
-            bias=_small(node.bias),
-        )
-    if isinstance(node, AveragePool):
-        kind = nir.SumPool2d if node.total else nir.AvgPool2d
-        return kind(kernel_size=np.array(node.kernel), stride=np.array(node.kernel), padding=np.array((0, 0)))
-    if isinstance(node, Flatten):
-        return nir.Flatten(input_type=np.array(shape), start_dim=0, end_dim=-1)
-    if isinstance(node, Neurons):
-        r, threshold = _small(node.resistance), _small(node.threshold)
-        if node.form == "LIF":
-            endless = np.full_like(threshold, np.inf)
-            zeros = np.zeros_like(threshold)
-            return nir.LIF(tau=endless, r=endless.copy(), v_leak=zeros, v_threshold=threshold, v_reset=zeros.copy())
-        return nir.IF(r=r, v_threshold=threshold, v_reset=np.zeros_like(threshold))
-    if isinstance(node, Affine) and not node.shift.any():
-        scale = node.scale
-        if len(shape) == 3 and len(scale) == shape[0]:
-            scale = np.broadcast_to(scale[:, None, None], shape).copy()
-        return nir.Scale(scale=_small(scale))
-    raise UnsupportedError(f"'{node.name}' ({type(node).__name__}) has no counterpart in NIR")
-
-
-def _small(values: NDArray[np.float64]) -> NDArray[Any]:
-    """float32 where that changes no number."""
-    narrow = values.astype(np.float32)
-    return narrow if np.array_equal(narrow.astype(np.float64), values) else values

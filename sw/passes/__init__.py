@@ -1,2 +1,2 @@
-"""Conversion passes, one a file, in the order `sw.compiler.pipeline` runs them: fold, normalise, quantise, calibrate,
+"""Conversion passes, one per file, in the order `sw.compiler.pipeline` runs them: fold, normalise, quantise, calibrate,
 map."""

@@ -8,18 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.hw.params.readouts import readout_of
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sw.ir.neuron_steps import count_shifts
-from spikeloom.sw.passes.float_snn import Codes, Maps, SpikingLayer, spiking_network
+from spikeloom.sw.passes.float_snn import Codes, FloatLayer, Maps, spiking_network
 
 __all__ = ["MAX_GAIN_SHIFT", "Misfits", "TileCurrents", "calibrate_adc", "evenly", "misfits", "row_codes"]
 
 MAX_GAIN_SHIFT = 15
 
 
-def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, quantile: float) -> tuple[int, ...]:
-    """Gain shift of every layer of the network: copies of a crossbar have the same.
+def calibrate_adc(wide: ProgrammedChip, images: NDArray[np.uint8], adc_bits: int, quantile: float) -> tuple[int, ...]:
+    """Gain shift of every layer of the network: replicas of a crossbar have the same.
 
     The images run through ideal cells with converters that neither saturate nor round. A current I fits shift g if
     round(I / 2^g) is a code; at least the share `quantile` of all tile-column currents of tiles that are read must fit.
@@ -33,10 +34,10 @@ def calibrate_adc(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, qua
     return tuple(counter.smallest_shift(quantile) for counter in misfits(wide, images, adc_bits))
 
 
-def misfits(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int) -> list[Misfits]:
+def misfits(wide: ProgrammedChip, images: NDArray[np.uint8], adc_bits: int) -> list[Misfits]:
     """Of every layer, counts of the currents by the gain shift that they need; arguments as in `calibrate_adc`."""
     network = spiking_network(wide)
-    shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
+    shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.plan.crossbar_stages]
     fit = [Misfits(shape, layer, adc_bits) for shape, layer in zip(shapes, network.layers, strict=True)]
     fixed = wide.coding.steady
     # the same in every step: once is enough, in the first step that the layer is run in
@@ -52,9 +53,9 @@ def misfits(wide: ChipImage, images: NDArray[np.uint8], adc_bits: int) -> list[M
     return fit
 
 
-def row_codes(image: ChipImage, pixels: NDArray[np.uint8], first_id: int = 0) -> Codes:
+def row_codes(chip: ProgrammedChip, pixels: NDArray[np.uint8], first_id: int = 0) -> Codes:
     """The reference encoder's row codes, as real numbers."""
-    encoder = encoder_of(image, pixels, np.arange(first_id, first_id + len(pixels), dtype=np.int64))
+    encoder = encoder_of(chip, pixels, np.arange(first_id, first_id + len(pixels), dtype=np.int64))
 
     def codes(alive: NDArray[np.intp], step: int) -> NDArray[np.float32]:
         return encoder.step(alive, step).astype(np.float32)
@@ -70,7 +71,7 @@ def evenly(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
 class TileCurrents:
     """The currents that a layer's converters read: of all images, positions and columns, tile by tile of rows."""
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer) -> None:
+    def __init__(self, shape: LayerParameters, layer: FloatLayer) -> None:
         self.layer = layer
         self.tiles = [
             slice(start, min(start + shape.tile_rows, shape.inputs))
@@ -93,12 +94,10 @@ class TileCurrents:
 class Misfits:
     """Counts, for one layer, the currents that need each gain shift."""
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int) -> None:
+    def __init__(self, shape: LayerParameters, layer: FloatLayer, adc_bits: int) -> None:
         self.currents = TileCurrents(shape, layer)
-        top = 1 if adc_bits == 1 else (1 << (adc_bits - 1)) - 1
-        # half-even rounding: top + 1/2 goes up to an even code, out of range; -(top + 1) - 1/2 goes up, into it
-        self.high = top + 0.5
-        self.low = 1.5 if adc_bits == 1 else top + 1.5
+        readout = readout_of(adc_bits)
+        self.high, self.low = readout.clips_above(adc_bits), readout.clips_below(adc_bits)
         self.needed = np.zeros(MAX_GAIN_SHIFT + 1, np.int64)
 
     def add(self, maps: Maps) -> NDArray[np.floating]:

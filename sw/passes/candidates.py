@@ -1,4 +1,4 @@
-"""Candidates of a conversion: which activation is a rate of 1, and how weights become levels.
+"""Candidates of the conversion: which activation is a rate of 1, and how weights become levels.
 
 All candidates of a rule for the weights share the levels of all layers, where rates of 1 are free: a rate moves by less
 than half a level, so that the threshold is a whole number of levels without any change of these.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.ir.graph import Floats
-from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.ir.network import MapUnit, Network, SpikingLayer
 from spikeloom.sw.passes.calibrate import evenly
 from spikeloom.sw.passes.normalise import activation_scales, normalise, scaled
 from spikeloom.sw.passes.quantise import (
@@ -102,9 +102,8 @@ class Candidates:
         """Layer by layer, since a rate that moves changes the next."""
         scales, rounded, levels = list(rates), [], []
         for number, stage in enumerate(self.network.stages):
-            if isinstance(stage, Pool):
-                source = stage.window.source
-                scales[number] = scales[source - 1] if source else 1.0
+            if isinstance(stage, MapUnit):
+                scales[number] = scales[stage.source - 1] if stage.source else 1.0
                 continue
             last = number == len(self.network.stages) - 1
             found = self._rounded(number, stage, (1.0, *scales), scales[number], rule, last)
@@ -118,7 +117,7 @@ class Candidates:
         return Candidate(share, scales, rounded, network, tuple(levels))
 
     def _rounded(
-        self, number: int, stage: Layer, rates: tuple[float, ...], scale: float, rule: str, last: bool
+        self, number: int, stage: SpikingLayer, rates: tuple[float, ...], scale: float, rule: str, last: bool
     ) -> Rounded:
         weight = scaled(stage, self.network.plan.maps, rates, scale).weight
         largest = float(np.abs(weight).max(initial=0.0))

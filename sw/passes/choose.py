@@ -202,8 +202,8 @@ class _Converter:
         """
         config, given, pixels = self.config, candidate.levels[-1], images.pixels
         quiet = (*candidate.levels[:-1], replace(given, bias=np.zeros_like(given.bias)))
-        image = map_to_chip(quiet, config, None, 16, self.network.plan)
-        spiking = spiking_network(image)
+        chip = map_to_chip(quiet, config, None, 16, self.network.plan)
+        spiking = spiking_network(chip)
         steps = min(config.decision.t_max, max(_MOST_STEPS, (config.decision.skip + 4) * config.coding.phases))
         driving, gain, offset = spiking, 1.0, np.zeros(len(given.bias))
         if ranges is not None:
@@ -216,7 +216,7 @@ class _Converter:
         for start in range(0, len(pixels), spiking.batch):
             part = pixels[start : start + spiking.batch]
             first = None if known is None else images.first_sums(known, start)
-            parts.append(driving.output_currents(len(part), row_codes(image, part, start), steps, first))
+            parts.append(driving.output_currents(len(part), row_codes(chip, part, start), steps, first))
         currents = np.concatenate(parts, axis=1)
         if ranges is not None:
             currents = (gain * currents + offset).astype(currents.dtype)

@@ -1,4 +1,4 @@
-"""What converters of some range make of a layer's currents, and what threshold and biases can make up for.
+"""Effect of a converter range on a layer's currents, and its compensation by threshold and biases.
 
 Of a converter's errors a membrane sees the sum over an image's time steps: see `sw.passes.converters`.
 """
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.ir.graph import Floats
 from spikeloom.sw.passes.calibrate import TileCurrents, row_codes
-from spikeloom.sw.passes.float_snn import Maps, SpikingLayer, SpikingNetwork
+from spikeloom.sw.passes.float_snn import FloatLayer, Maps, SpikingNetwork
 from spikeloom.sw.passes.quantise import MAX_THETA, Levels
 
 __all__ = ["ENOUGH", "ConverterSums", "Converters", "run_sums"]
@@ -58,7 +58,7 @@ class Converters:
 
 
 def run_sums(
-    network: SpikingNetwork, wide: ChipImage, pixels: NDArray[np.uint8], sums: dict[int, ConverterSums]
+    network: SpikingNetwork, wide: ProgrammedChip, pixels: NDArray[np.uint8], sums: dict[int, ConverterSums]
 ) -> None:
     """Run the images, and add up what the converters of some layers get and give."""
     phases = network.phases
@@ -78,7 +78,7 @@ def run_sums(
 class ConverterSums:
     """Currents of a layer summed over the steps of each image: with ideal converters, and with some gain shifts."""
 
-    def __init__(self, shape: LayerParameters, layer: SpikingLayer, adc_bits: int, shifts: list[int]) -> None:
+    def __init__(self, shape: LayerParameters, layer: FloatLayer, adc_bits: int, shifts: list[int]) -> None:
         self.currents, self.theta, self.outputs = TileCurrents(shape, layer), layer.theta, shape.outputs
         codes = replace(shape, adc_bits=adc_bits)
         self.top, self.bottom = codes.code_max, codes.code_min
@@ -92,6 +92,7 @@ class ConverterSums:
         return np.concatenate(self.parts, axis=1).reshape(len(self.parts[0]), -1, self.outputs)
 
     def begin(self, count: int) -> None:
+        """Begin the sums of `count` further images."""
         self.parts.append(np.zeros((max(1, len(self.shifts)), count, self.neurons), np.float32))
         self.weight = 0.0
 
@@ -108,7 +109,7 @@ class ConverterSums:
                 read = code if read is None else read + code
         return read if len(self.shifts) == 1 else None
 
-    def converted(self, layer: SpikingLayer, chosen: Converters) -> SpikingLayer:
+    def converted(self, layer: FloatLayer, chosen: Converters) -> FloatLayer:
         """The layer behind such converters."""
 
         def read(maps: Maps) -> NDArray[np.floating]:
@@ -147,7 +148,7 @@ class ConverterSums:
     def _code(self, current: NDArray[np.floating], shift: int) -> NDArray[np.floating]:
         """What the converter makes of a current, in the current's unit."""
         scale = np.float32(1 << shift)
-        code = np.rint(current / scale)
+        code: NDArray[np.floating] = np.rint(current / scale)
         np.clip(code, self.bottom, self.top, out=code)
         code *= scale
         return code

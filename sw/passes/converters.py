@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import Rule
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.passes.calibrate import Misfits, evenly, misfits
 from spikeloom.sw.passes.converter_sums import Converters, ConverterSums, run_sums
 from spikeloom.sw.passes.float_snn import SpikingNetwork, spiking_network
@@ -39,9 +39,9 @@ _SHIFTS = 6
 
 
 def choose_converters(
-    wide: ChipImage, images: NDArray[np.uint8], adc_bits: int, share: float | None = None
+    wide: ProgrammedChip, images: NDArray[np.uint8], adc_bits: int, share: float | None = None
 ) -> tuple[Converters, ...]:
-    """For every layer of the network; copies of a crossbar have the same.
+    """For every layer of the network; replicas of a crossbar have the same.
 
     Parameters
     ----------
@@ -55,16 +55,17 @@ def choose_converters(
 class Ranges:
     """The converters of a chip, and the network behind them; arguments as in `choose_converters`."""
 
-    def __init__(self, wide: ChipImage, images: NDArray[np.uint8], adc_bits: int) -> None:
+    def __init__(self, wide: ProgrammedChip, images: NDArray[np.uint8], adc_bits: int) -> None:
         self.wide, self.images, self.adc_bits = wide, images, adc_bits
         self.pixels = evenly(images, _IMAGES)
         self.exact = spiking_network(wide)
         steps = max(min(wide.t_max, _STEPS), (wide.skip + 1) * wide.parameters.phases)
         self.network = replace(self.exact, rule=Rule.FIXED, t_max=steps)
-        self.shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.stages.crossbars]
+        self.shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.plan.crossbar_stages]
 
     @cached_property
     def misfits(self) -> list[Misfits]:
+        """For each layer, how many currents need which gain shift."""
         return misfits(self.wide, self.images, self.adc_bits)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A spiking network in real numbers: the stage of the waterfall between the ANN and the integers, and ADC calibration.
+"""A spiking network in floating point: the stage between the ANN and the integers, and ADC calibration.
 
 The dynamics are those of the number contract (leak, integrate, clip, fire, reset; decision), without any array or
 converter between the weights and the membranes. Given integer weights it computes the very integers of ideal cells with
@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.decision_rules import DECISION_RULES, SCORES, K, Rule
 from spikeloom.hw.params.parameters import Readout, Reset
-from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.hw.params.plan import CrossbarStage, Plan, Stage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.crossbar.windows import map_of_pixels
 from spikeloom.sim.reference.decision import Decision
 from spikeloom.sw.ir.network import Network
-from spikeloom.sw.ir.neuron_steps import fire, pool_max
-from spikeloom.sw.ir.window_reader import WindowReader, map_order, pool_blocks
+from spikeloom.sw.ir.neuron_steps import fire
+from spikeloom.sw.ir.stages import REAL
+from spikeloom.sw.ir.window_reader import WindowReader
 from spikeloom.sw.passes.quantise import full_rate
 
-__all__ = ["Codes", "FloatResult", "Maps", "Observer", "SpikingLayer", "SpikingNetwork", "spiking_network"]
+__all__ = ["Codes", "FloatLayer", "FloatResult", "Maps", "Observer", "SpikingNetwork", "spiking_network"]
 
 Codes = Callable[[NDArray[np.intp], int], NDArray[np.float32]]
 """Row codes of step t (from 1) for the given images, float32 [images, inputs]."""
@@ -38,9 +40,10 @@ has made them, so that they are not made twice.
 
 
 @dataclass(frozen=True, eq=False)
-class SpikingLayer:
+class FloatLayer:
     """Weights float64 [rows, outputs], bias [outputs]; theta, v0 and clip in the same unit, last phase's.
 
+    leak : the shift lambda, 0 is off
     dtype : of membranes and bias: float64 where whole numbers could be too large for float32, which holds them to 2^24
     full : row code that counts as 1; above 1 the layer reads the image only
     converted : makes the sums [images, neurons] of the maps behind converters, in the place of the exact ones
@@ -52,6 +55,7 @@ class SpikingLayer:
     theta: float
     v0: float
     clip: float
+    leak: int
     reset: Reset
     dtype: type[np.float32] | type[np.float64]
     full: float
@@ -94,14 +98,12 @@ class FloatResult:
 class SpikingNetwork:
     """Layers, what they and pooling units read, and decision; `settings` are the rule's registers, in the scores' unit.
 
-    `leak` is the shift lambda (0 off), `whole` rounds the leak down as integer hardware does, and with `fixed` the
-    image's codes are the same in every step.
+    `whole` rounds leaks down as integer hardware does, and with `fixed` the image's codes are the same in every step.
     """
 
-    layers: tuple[SpikingLayer, ...]
+    layers: tuple[FloatLayer, ...]
     plan: Plan
     phases: int
-    leak: int
     whole: bool
     rule: Rule
     settings: Mapping[str, float]
@@ -132,10 +134,10 @@ class SpikingNetwork:
         for step in range(1, self.t_max + 1):
             gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
             skipped = (step - 1) // self.phases < self.skip
-            maps = [map_order(codes(alive, step), self.plan.image)]
+            maps = [map_of_pixels(codes(alive, step), self.plan.input)]
             for stage, state in zip(self.plan.stages[: len(states) - skipped], states, strict=False):
-                if isinstance(stage, PoolStage):
-                    maps.append(self._pool(stage, state, maps[stage.window.source], gain))
+                if not isinstance(stage, CrossbarStage):
+                    maps.append(self._step(stage, state, maps, gain))
                     continue
                 layer = self.layers[stage.layer]
                 sums = kept.get(stage.layer)
@@ -173,12 +175,12 @@ class SpikingNetwork:
         """
         last = len(self.layers) - 1
         layer = self.layers[last]
-        currents = np.zeros((steps, count, len(layer.bias)), layer.dtype)
+        currents: NDArray[np.floating] = np.zeros((steps, count, len(layer.bias)), layer.dtype)
 
         def observe(number: int, step: int, maps: Maps) -> NDArray[np.floating] | None:
             if number == last:
-                currents[step - 1] = layer.sums(maps)
-                return currents[step - 1]
+                currents[step - 1] = last_sums = layer.sums(maps)
+                return last_sums
             if number or first is None:
                 return None
             if len(first) < step:
@@ -188,7 +190,7 @@ class SpikingNetwork:
         replace(self, rule=Rule.FIXED, t_max=steps).run(count, codes, observe)
         return currents
 
-    def decide(self, currents: NDArray[np.floating], layer: SpikingLayer, k: float) -> FloatResult:
+    def decide(self, currents: NDArray[np.floating], layer: FloatLayer, k: float) -> FloatResult:
         """Classes and steps of the images that give these currents, with `layer` in the output layer's place."""
         steps, count, outputs = currents.shape
         classes, ended, alive = np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count)
@@ -210,40 +212,29 @@ class SpikingNetwork:
                 break
         return FloatResult(classes, ended)
 
-    def _start(self, stage: CrossbarStage | PoolStage, count: int) -> NDArray[Any]:
-        """Membranes of a layer [images, neurons], or the sums of a pooling unit: a MAX's are those of its inputs."""
+    def _start(self, stage: Stage, count: int) -> NDArray[Any]:
+        """Membranes of a layer [images, neurons], or what another stage keeps."""
         if isinstance(stage, CrossbarStage):
             layer = self.layers[stage.layer]
             return np.full((count, len(layer.biases)), layer.v0, layer.dtype)
-        source = self.plan.maps[stage.window.source]
-        if stage.kind == Pooling.MAX:
-            return np.zeros((count, source.size), np.float32)
-        height, width = stage.window.outputs(source)
-        return np.full((count, height * width * source.channels), stage.start, np.float32)
+        real = REAL[type(stage)]
+        assert real is not None
+        return real.start(stage, self.plan.sources(stage), count)
 
-    def _pool(
-        self, stage: PoolStage, state: NDArray[np.float32], spikes: NDArray[np.float32], gain: np.float32
-    ) -> NDArray[np.float32]:
-        """One step of a pooling unit, in place; spikes as 0 and 1."""
-        source, kernel = self.plan.maps[stage.window.source], stage.window.kernel
-        if stage.kind == Pooling.MAX:
-            height, width = stage.window.outputs(source)
-            fired = np.empty((len(spikes), height * width * source.channels), np.float32)
-            pool_max(state, np.ascontiguousarray(spikes), gain, source.height, source.width, *kernel, fired)
-            return fired
-        inputs = pool_blocks(spikes, source, kernel)
-        size = kernel[0] * kernel[1]
-        state += inputs.sum(axis=3).reshape(len(spikes), -1) * gain
-        over = state >= size * gain
-        state -= over * (size * gain)
-        return over.astype(np.float32)
+    def _step(self, stage: Stage, state: NDArray[np.float32], maps: Maps, gain: np.float32) -> NDArray[np.float32]:
+        """One step of a stage that is no crossbar, in place; spikes as 0 and 1."""
+        real = REAL[type(stage)]
+        assert real is not None
+        return real.step(
+            stage, self.plan.sources(stage), state, [maps[window.source] for window in stage.windows], gain
+        )
 
     def _fire(
-        self, layer: SpikingLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32
+        self, layer: FloatLayer, v: NDArray[np.floating], sums: NDArray[np.floating], gain: np.float32
     ) -> NDArray[np.float32]:
         """One neuron update, in place; spikes as 0 and 1."""
-        if self.leak:
-            share = v * layer.dtype(2.0**-self.leak)
+        if layer.leak:
+            share = v * layer.dtype(2.0**-layer.leak)
             v -= np.floor(share) if self.whole else share
         fired = np.empty(v.shape, np.float32)
         fire(
@@ -260,47 +251,49 @@ class SpikingNetwork:
         return fired
 
 
-def spiking_network(image: ChipImage, network: Network | None = None) -> SpikingNetwork:
+def spiking_network(programmed: ProgrammedChip, network: Network | None = None) -> SpikingNetwork:
     """The dynamics of a chip: with its integers, or with a normalised network's real weights and thresholds of 1.
 
-    Its layers are the network's: copies of a crossbar, which compute the same, are one.
+    Its layers are the network's: replicas of a crossbar, which compute the same, are one.
     """
     layers = []
-    shared = image.parameters.stages
-    numbers = [stage.layer for _, stage in shared.crossbars]
-    plan = shared.with_copies([1] * len(numbers))
-    full = full_rate(image.coding, image.parameters.phases)
-    for index, (number, (_, stage)) in enumerate(zip(numbers, plan.crossbars, strict=True)):
-        chip, shape = image.layers[number], image.parameters.layers[number]
+    shared = programmed.parameters.plan
+    numbers = [stage.layer for _, stage in shared.crossbar_stages]
+    plan = shared.with_replicas([1] * len(numbers))
+    full = full_rate(programmed.coding, programmed.parameters.phases)
+    for index, (number, (_, stage)) in enumerate(zip(numbers, plan.crossbar_stages, strict=True)):
+        chip, shape = programmed.layers[number], programmed.parameters.layers[number]
         unit = 1.0 if network is None else float(chip.theta)
         weight = chip.weights if network is None else network.layers[index].weight.T
         bias = chip.bias if network is None else network.layers[index].bias * full
         dtype = np.float32 if network is not None or shape.membrane_bits <= 25 else np.float64
         layers.append(
-            SpikingLayer(
+            FloatLayer(
                 WindowReader(plan, stage),
                 np.ascontiguousarray(weight, np.float64),
                 bias.astype(dtype),
                 chip.theta / unit,
                 chip.v0 / unit,
                 chip.clip / unit,
+                chip.leak,
                 chip.reset,
                 dtype,
                 255.0 if shape.row_bits == 8 else 1.0,
             )
         )
-    unit = float(image.layers[-1].theta) if network is not None and image.readout == Readout.MEMBRANE else 1.0
-    leak = image.layers[0].leak
+    unit = float(programmed.layers[-1].theta) if network is not None and programmed.readout == Readout.MEMBRANE else 1.0
     return SpikingNetwork(
         tuple(layers),
         plan,
-        image.parameters.phases,
-        leak,
+        programmed.parameters.phases,
         network is None,
-        image.rule,
-        {own.name: image.setting(own.name) / (unit if own.unit == SCORES else 1.0) for own in DECISION_RULES.registers},
-        image.t_max,
-        image.skip,
-        image.readout,
-        image.coding.steady,
+        programmed.rule,
+        {
+            own.name: programmed.setting(own.name) / (unit if own.unit == SCORES else 1.0)
+            for own in DECISION_RULES.registers
+        },
+        programmed.t_max,
+        programmed.skip,
+        programmed.readout,
+        programmed.coding.steady,
     )

@@ -1,9 +1,10 @@
-"""Integer levels onto tiles and registers: the hardware's parameters and the programmed chip image."""
+"""Maps integer levels to tiles and registers: the hardware's parameters and the programmed chip."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,14 +13,14 @@ from spikeloom.hw.interfaces.registers import MAX_LAYERS
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
-from spikeloom.hw.params.plan import CrossbarStage, Plan, Pooling, PoolStage
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.hw.params.plan import Plan
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.passes.limits import check_layer
+from spikeloom.sw.passes.check_ranges import check_layer
 from spikeloom.sw.passes.quantise import Levels
 
-__all__ = ["copies_of", "map_to_chip"]
+__all__ = ["map_to_chip", "replicas_of"]
 
 _MAX_MEMBRANE_BITS = 48
 _MAX_REGISTER = 2**31 - 1
@@ -31,101 +32,128 @@ def map_to_chip(
     gains: Sequence[int] | None = None,
     adc_bits: int | None = None,
     plan: Plan | None = None,
-) -> ChipImage:
-    """The chip image of quantised layers.
+) -> ProgrammedChip:
+    """The programmed chip of quantised layers.
 
     Registers are made just wide enough: their maximum is the next 2^n - 1 of the largest value.
 
     Parameters
     ----------
-    layers : of the network, one a crossbar stage; a layer with copies becomes as many of the chip
+    layers : of the network, one per crossbar stage; a layer with replicas becomes as many of the chip
     gains : gain shift of every layer's ADC; 0 if not given
     adc_bits : instead of the configuration's (calibration looks through wide ADCs)
-    plan : what every layer reads, without copies; a chain of dense layers if not given
+    plan : what every layer reads, without replicas; a chain of dense layers if not given
 
     Raises
     ------
     ConfigError : a layer is larger than its load addresses or its programmer's buffer, membranes would be wider than 48
-        bits, k is out of reach, more than the first layer reads analog inputs, or copies do not fit
+        bits, k is out of reach, more than the first layer reads analog inputs, or replicas do not fit
     """
     gains = list(gains) if gains is not None else [0] * len(layers)
     if plan is None:
         plan = Plan.dense((layers[0].positive.shape[0], *(layer.positive.shape[1] for layer in layers)))
     plan = _started(plan, config)
     _check_analog(plan, layers, config)
-    plan = plan.with_copies(copies_of(plan, layers, config))
+    plan = plan.with_replicas(replicas_of(plan, layers, config))
     shapes = []
-    for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbars, strict=True)):
-        positions = plan.places[stage.layer].positions  # of the first copy, which has most
-        inputs, outputs = layer.positive.shape
-        check_layer(layer.name, outputs, positions, config)
-        shapes.append(
-            LayerParameters(
-                inputs=inputs,
-                outputs=outputs,
-                positions=positions,
-                row_bits=CODINGS[config.coding.input].row_bits if index == 0 else 1,
-                tile_rows=config.crossbar.tile_rows,
-                tile_columns=config.crossbar.tile_columns,
-                lanes=min(config.hardware.lanes, outputs),
-                adc_bits=config.crossbar.adc_bits if adc_bits is None else adc_bits,
-                max_gain_shift=_all_ones(gain),
-                max_theta=_all_ones(layer.theta),
-                max_bias=min(_all_ones(int(np.abs(layer.bias).max(initial=0))), _MAX_REGISTER),  # larger: see below
-                phases=config.coding.phases,
-                max_steps=config.decision.t_max,
-            )
-        )
-        pairs = shapes[-1].lanes * shapes[-1].row_tiles
-        if pairs > MAX_TARGETS:
-            raise ConfigError(
-                config.name,
-                [
-                    f"layer '{layer.name}' has {shapes[-1].row_tiles} row tiles of {shapes[-1].lanes} lanes, {pairs} "
-                    f"cell pairs a column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] "
-                    "tile_rows or lower [hardware] lanes"
-                ],
-            )
-        if shapes[-1].membrane_bits > _MAX_MEMBRANE_BITS:
-            raise ConfigError(
-                config.name,
-                [
-                    f"membranes of layer '{layer.name}' would need {shapes[-1].membrane_bits} bits, and at most "
-                    f"{_MAX_MEMBRANE_BITS} are supported; reduce [decision] t_max or [coding] phases"
-                ],
-            )
-        largest = max(int(np.abs(layer.bias).max(initial=0)), _clip(config, layer, shapes[-1]))
-        if largest > _MAX_REGISTER:
-            weight = layer.scale * max(layer.positive.max(initial=0), layer.negative.max(initial=0))
-            raise ConfigError(
-                config.name,
-                [
-                    f"layer '{layer.name}' needs a bias or clip of {largest} conductance steps, and registers end at "
-                    f"{_MAX_REGISTER}; its biases are out of proportion to its weights, the largest of which is "
-                    f"{weight:.3g} thresholds, or [neuron] clip is too large; bring the model's weights and biases to "
-                    "one scale, or lower clip"
-                ],
-            )
-    parts = [  # of every layer of the unit: the network's layer that it is a copy of
-        (number, replace(shapes[number], positions=place.positions), place.copy)
-        for number, (_, stage) in enumerate(plan.crossbars)
-        for place in plan.places[stage.layer : stage.layer + stage.copies]
-    ]
+    for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbar_stages, strict=True)):
+        positions = plan.placements[stage.layer].positions  # of the first replica, which has most
+        check_layer(layer.name, layer.positive.shape[1], positions, config)
+        row_bits = CODINGS[config.coding.input].row_bits if index == 0 else 1
+        shapes.append(_shape(layer, config, gain, positions, row_bits, adc_bits))
+        _check_shape(layer, shapes[-1], config)
+    replicas = _replicas(plan, shapes)
     parameters = NpuParameters(
-        layers=tuple(shape for _, shape, _ in parts),
-        plan=None if plan.plain else plan,
+        layers=tuple(replica.shape for replica in replicas),
+        plan=plan,
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
-        encoder_lanes=min(config.hardware.encoder_lanes, plan.image.size),
+        encoder_lanes=min(config.hardware.encoder_lanes, plan.input.size),
         pulse_cycles=config.hardware.pulse_cycles,
     )
-    programmed = [
-        _programmed(layers[number], shape, config, gains[number], number == len(layers) - 1, copy)
-        for number, shape, copy in parts
+    last = len(layers) - 1
+    programmed = (_programmed(layers[c.layer], c, config, gains[c.layer], c.layer == last) for c in replicas)
+    return _chip(tuple(programmed), parameters, config)
+
+
+class _Replica(NamedTuple):
+    """A layer of the unit: the network's layer that it is a replica of, the number of the replica, its hardware."""
+
+    layer: int
+    number: int
+    shape: LayerParameters
+
+
+def _replicas(plan: Plan, shapes: Sequence[LayerParameters]) -> list[_Replica]:
+    """Every layer of the unit; shapes : of the network's layers."""
+    return [
+        _Replica(layer, placement.replica, replace(shapes[layer], positions=placement.positions))
+        for layer, (_, stage) in enumerate(plan.crossbar_stages)
+        for placement in plan.placements[stage.layer : stage.layer + stage.replicas]
     ]
-    return ChipImage(
+
+
+def _shape(
+    layer: Levels, config: Config, gain: int, positions: int, row_bits: int, adc_bits: int | None
+) -> LayerParameters:
+    """The hardware of a layer with so many positions; registers just as wide as its values need."""
+    inputs, outputs = layer.positive.shape
+    return LayerParameters(
+        inputs=inputs,
+        outputs=outputs,
+        positions=positions,
+        row_bits=row_bits,
+        tile_rows=config.crossbar.tile_rows,
+        tile_columns=config.crossbar.tile_columns,
+        lanes=min(config.hardware.lanes, outputs),
+        adc_bits=config.crossbar.adc_bits if adc_bits is None else adc_bits,
+        max_gain_shift=_all_ones(gain),
+        max_theta=_all_ones(layer.theta),
+        max_bias=min(_all_ones(_largest_bias(layer)), _MAX_REGISTER),  # larger ones are refused
+        phases=config.coding.phases,
+        max_steps=config.decision.t_max,
+    )
+
+
+def _check_shape(layer: Levels, shape: LayerParameters, config: Config) -> None:
+    """Raise `ConfigError` for a layer that its programmer, its membranes or its registers do not hold."""
+    pairs = shape.lanes * shape.row_tiles
+    if pairs > MAX_TARGETS:
+        raise ConfigError(
+            config.name,
+            [
+                f"layer '{layer.name}' has {shape.row_tiles} row tiles of {shape.lanes} lanes, {pairs} cell pairs a "
+                f"column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] tile_rows or lower "
+                "[hardware] lanes"
+            ],
+        )
+    if shape.membrane_bits > _MAX_MEMBRANE_BITS:
+        raise ConfigError(
+            config.name,
+            [
+                f"membranes of layer '{layer.name}' would need {shape.membrane_bits} bits, and at most "
+                f"{_MAX_MEMBRANE_BITS} are supported; reduce [decision] t_max or [coding] phases"
+            ],
+        )
+    largest = max(_largest_bias(layer), _clip(config, layer, shape))
+    if largest > _MAX_REGISTER:
+        weight = layer.scale * max(layer.positive.max(initial=0), layer.negative.max(initial=0))
+        raise ConfigError(
+            config.name,
+            [
+                f"layer '{layer.name}' needs a bias or clip of {largest} conductance steps, and registers end at "
+                f"{_MAX_REGISTER}; its biases are out of proportion to its weights, the largest of which is "
+                f"{weight:.3g} thresholds, or [neuron] clip is too large; bring the model's weights and biases to "
+                "one scale, or lower clip"
+            ],
+        )
+
+
+def _chip(layers: tuple[ProgrammedLayer, ...], parameters: NpuParameters, config: Config) -> ProgrammedChip:
+    """The chip of programmed layers, with all that the configuration says of the rest."""
+    return ProgrammedChip(
         name=config.name,
-        layers=tuple(programmed),
+        layers=layers,
         parameters=parameters,
         coding=CODINGS[config.coding.input],
         even_start=config.coding.even_start,
@@ -146,70 +174,63 @@ def map_to_chip(
 
 
 def _started(plan: Plan, config: Config) -> Plan:
-    """The plan with average pooling that starts where neurons do: at `neuron.v0` of its threshold, the window."""
-    stages: list[CrossbarStage | PoolStage] = []
-    for stage in plan.stages:
-        if isinstance(stage, PoolStage) and stage.kind == Pooling.AVERAGE:
-            size = stage.window.kernel[0] * stage.window.kernel[1]
-            stage = replace(stage, start=min(size - 1, round(config.neuron.v0 * size)))
-        stages.append(stage)
-    return replace(plan, stages=tuple(stages))
+    """The plan with stages that start where neurons do: at `neuron.v0` of their threshold."""
+    return replace(plan, stages=tuple(stage.started(config.neuron.v0) for stage in plan.stages))
 
 
-def copies_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]:
-    """Copies of every crossbar stage, as [crossbar] copies says; `ConfigError` where they do not fit the network."""
-    wanted = config.crossbar.copies
-    positions = [plan.maps[number + 1].positions for number, _ in plan.crossbars]
+def replicas_of(plan: Plan, layers: Sequence[Levels], config: Config) -> list[int]:
+    """Replicas of every crossbar stage, as [crossbar] replicas says; `ConfigError` where they do not fit the
+    network."""
+    wanted = config.crossbar.replicas
+    positions = [plan.maps[number + 1].positions for number, _ in plan.crossbar_stages]
     if isinstance(wanted, int):
         if wanted > 1 and max(positions) == 1:
             raise ConfigError(
                 config.name,
                 [
-                    f"[crossbar] copies must be 1 for this network, whose layers have one position each, not {wanted}; "
-                    "leave copies out"
+                    f"[crossbar] replicas must be 1 for this network, whose layers have one position each, not {wanted}"
+                    "; leave replicas out"
                 ],
             )
-        copies = [min(wanted, count) for count in positions]
+        replicas = [min(wanted, count) for count in positions]
     else:
         if len(wanted) != len(positions):
             raise ConfigError(
                 config.name,
                 [
-                    f"[crossbar] copies must be one number, or {len(positions)} for the {len(positions)} layers of "
+                    f"[crossbar] replicas must be one number, or {len(positions)} for the {len(positions)} layers of "
                     f"this network, not {len(wanted)}"
                 ],
             )
-        copies = list(wanted)
+        replicas = list(wanted)
         for layer, given, most in zip(layers, wanted, positions, strict=True):
             if given > most:
                 raise ConfigError(
                     config.name,
                     [
-                        f"[crossbar] copies must be at most {most} for layer '{layer.name}', its number of positions, "
-                        f"not {given}"
+                        f"[crossbar] replicas must be at most {most} for layer '{layer.name}', its number of "
+                        f"positions, not {given}"
                     ],
                 )
-    if sum(copies) > MAX_LAYERS:
+    if sum(replicas) > MAX_LAYERS:
         raise ConfigError(
             config.name,
             [
-                f"the network has {sum(copies)} crossbars with all their copies, and at most {MAX_LAYERS} fit; lower "
-                "[crossbar] copies, or use fewer layers"
+                f"the network has {sum(replicas)} crossbars with all their replicas, and at most {MAX_LAYERS} fit; "
+                "lower [crossbar] replicas, or use fewer layers"
             ],
         )
-    return copies
+    return replicas
 
 
 def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
-    """Analog rows belong to the first layer, and to no others: pooling and joins know spikes."""
+    """Analog rows belong to the first layer, and to no others: pooling and residual additions know spikes."""
     if CODINGS[config.coding.input].row_bits == 1:
         return
     for stage in plan.stages:
-        windows = (stage.window,) if isinstance(stage, PoolStage) else stage.windows
-        sources = {window.source for window in windows}
-        layer = None if isinstance(stage, PoolStage) else stage.layer
-        if 0 in sources and (layer != 0 or sources != {0}):
-            what = "pooling" if layer is None else f"layer '{layers[layer].name}'"
+        sources = {window.source for window in stage.windows}
+        if 0 in sources and (0 not in stage.layers or sources != {0}):
+            what = f"layer '{layers[stage.layers[0]].name}'" if stage.layers else stage.title
             raise ConfigError(
                 config.name,
                 [
@@ -219,21 +240,26 @@ def _check_analog(plan: Plan, layers: Sequence[Levels], config: Config) -> None:
             )
 
 
-def _programmed(layer: Levels, shape: LayerParameters, config: Config, gain: int, last: bool, copy: int) -> LayerImage:
+def _programmed(layer: Levels, replica: _Replica, config: Config, gain: int, last: bool) -> ProgrammedLayer:
     neuron = config.neuron
-    return LayerImage(
-        name=layer.name if copy == 0 else f"{layer.name} copy {copy}",
+    return ProgrammedLayer(
+        name=layer.name if replica.number == 0 else f"{layer.name} replica {replica.number}",
         positive=layer.positive,
         negative=layer.negative,
         bias=layer.bias.astype(np.int32),
         theta=layer.theta,
         v0=round(neuron.v0 * layer.theta),
-        clip=_clip(config, layer, shape),
+        clip=_clip(config, layer, replica.shape),
         leak=neuron.leak,
         reset=Reset[(neuron.output_reset if last else neuron.reset).upper()],
         gain_shift=gain,
         scale=layer.scale,
     )
+
+
+def _largest_bias(layer: Levels) -> int:
+    """The largest magnitude of a bias."""
+    return int(np.abs(layer.bias).max(initial=0))
 
 
 def _clip(config: Config, layer: Levels, shape: LayerParameters) -> int:

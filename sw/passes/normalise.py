@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import MapShape
 from spikeloom.sw.common.errors import WeightError
-from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.ir.network import MapUnit, Network, SpikingLayer
 
 __all__ = ["activation_scales", "normalise", "positive_quantiles", "scaled"]
 
@@ -26,11 +26,7 @@ def normalise(network: Network, scales: Sequence[float]) -> Network:
     the same. The input's rate of 1 is pixel 255.
     """
     rates = (1.0, *scales)
-    stages = tuple(
-        stage if isinstance(stage, Pool) else scaled(stage, network.plan.maps, rates, rates[number + 1])
-        for number, stage in enumerate(network.stages)
-    )
-    return replace(network, stages=stages)
+    return network.with_layers(lambda number, layer: scaled(layer, network.plan.maps, rates, rates[number + 1]))
 
 
 def activation_scales(network: Network, images: NDArray[np.uint8], shares: Sequence[float]) -> list[list[float]]:
@@ -42,10 +38,9 @@ def activation_scales(network: Network, images: NDArray[np.uint8], shares: Seque
     """
     scales: list[list[float]] = [[] for _ in shares]
     for layer, values in zip(network.stages, network.activations(images), strict=True):
-        if isinstance(layer, Pool):
-            source = layer.window.source
+        if isinstance(layer, MapUnit):
             for known in scales:
-                known.append(known[source - 1] if source else 1.0)
+                known.append(known[layer.source - 1] if layer.source else 1.0)
             continue
         if not np.isfinite(values).all():
             raise WeightError(
@@ -67,7 +62,7 @@ def positive_quantiles(values: NDArray[np.floating], shares: Sequence[float]) ->
     return [float(next(below)) if share < 1.0 else float(positive.max()) for share in shares]
 
 
-def scaled(layer: Layer, maps: tuple[MapShape, ...], rates: Sequence[float], scale: float) -> Layer:
+def scaled(layer: SpikingLayer, maps: tuple[MapShape, ...], rates: Sequence[float], scale: float) -> SpikingLayer:
     """The layer in units of its threshold: `rates` are what a rate of 1 of every map stands for, `scale` its own."""
     factors = np.concatenate(
         [np.full(window.rows(maps[window.source]), rates[window.source] / scale) for window in layer.windows]

@@ -1,6 +1,6 @@
-"""Where the output neurons work: an offset that all classes have in common, and the threshold.
+"""Operating point of the output neurons: an offset common to all classes, and the threshold.
 
-A number added to all logits changes no class of the model, but output neurons fire only above 0 and only once a step:
+A number added to all logits changes no class of the model, but output neurons fire only above 0 and only once per step:
 logits that are all negative give no spikes, and all large ones a spike of every class in every step. So the offset and
 the rate of 1 are chosen for the chip. The spikes into the output layer do not depend on either: the layer's currents
 are recorded once, and each candidate is the decision of the output neurons alone.
@@ -47,6 +47,7 @@ class OutputChoice:
 
     @property
     def cost(self) -> float:
+        """Share of images that differ from the network, and steps, weighed by STEP_COST."""
         return 1.0 - self.agreement + STEP_COST * self.steps
 
 

@@ -1,4 +1,4 @@
-"""Real weights become pairs of conductance levels, thresholds and biases become integers."""
+"""Weights become pairs of conductance levels, thresholds and biases become integers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.codings import Coding
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.ir.graph import Floats
-from spikeloom.sw.ir.network import Layer, Network
+from spikeloom.sw.ir.network import Network, SpikingLayer
 
 __all__ = [
     "MAX_THETA",
@@ -94,7 +94,7 @@ def quantise(network: Network, cell_bits: int, weight_scale: str, bias_factor: f
 
 
 def levels_of(
-    layer: Layer, theta: int, scale: float, top: int, bias_factor: float, rounding: float | None = None
+    layer: SpikingLayer, theta: int, scale: float, top: int, bias_factor: float, rounding: float | None = None
 ) -> Levels:
     """A normalised layer in levels that stand for `scale` each, with a threshold of theta levels; weights are rounded
     to multiples of `rounding`, by default the same.

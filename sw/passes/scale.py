@@ -1,4 +1,4 @@
-"""The step of a layer's cells, the real weight of one conductance level, chosen by the error of the layer's output.
+"""The step of a layer's cells, the weight of one conductance level, chosen by the error of the layer's output.
 
 Rounding and clipping change weights W to levels w. What counts is what that does to the neurons on typical inputs,
 where the rectifier lets it pass (for a last layer without one: where classes differ). For some steps s, w = W / s is
@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.plan import CrossbarStage
 from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.crossbar.windows import map_of_pixels
 from spikeloom.sw.ir.graph import Floats, Rectifier
-from spikeloom.sw.ir.network import Network, Pool, pooled
-from spikeloom.sw.ir.window_reader import WindowReader, map_order
+from spikeloom.sw.ir.network import MapUnit, Network
+from spikeloom.sw.ir.window_reader import WindowReader
 from spikeloom.sw.passes.normalise import scaled
 from spikeloom.sw.passes.quantise import on_grid, round_weights
 
@@ -157,19 +157,21 @@ def layer_fits(network: Network, rates: Sequence[float], pixels: NDArray[np.uint
     pixels : uint8 [images, inputs]
     """
     plan, found = network.plan, {}
-    image = map_order(pixels, network.image).astype(np.float64) / 255.0
+    crossbars = dict(plan.crossbar_stages)
+    image = map_of_pixels(pixels, network.input).astype(np.float64) / 255.0
     exact: list[NDArray[np.floating]] = [image]
     given: list[NDArray[np.floating]] = [image]
-    made = zip(network.stages, plan.stages, network.activations(pixels), rates[1:], strict=True)
-    for number, (stage, place, values, rate) in enumerate(made):
-        if isinstance(stage, Pool):
-            given.append(pooled(stage, plan.maps[stage.window.source], given[stage.window.source]))
+    made = zip(network.stages, network.activations(pixels), rates[1:], strict=True)
+    for number, (stage, values, rate) in enumerate(made):
+        if isinstance(stage, MapUnit):
+            given.append(stage.values(given, plan.maps))
         else:
-            assert isinstance(place, CrossbarStage)
             unit = scaled(stage, plan.maps, rates, 1.0)
             sources = {window.source for window in stage.windows}
             read = [_only(maps, sources) for maps in (exact, given)]
-            inputs = LayerInputs(WindowReader(plan, place), read[0], read[1], unit.weight, unit.bias, stage.rectifier)
+            inputs = LayerInputs(
+                WindowReader(plan, crossbars[number]), read[0], read[1], unit.weight, unit.bias, stage.rectifier
+            )
             found[number] = inputs.fit(top)
             levels = round_weights(unit.weight, found[number].step, top)
             given.append(inputs.output(levels, found[number]) / rate)

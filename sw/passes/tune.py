@@ -1,4 +1,4 @@
-"""Tuning factors a layer that make the network cheaper: Ma and Zhou, ASPDAC 2021, Algorithm 2 [WK 4.2].
+"""Tuning factors per layer that reduce the cost of the network: Ma and Zhou, ASPDAC 2021, Algorithm 2 [WK 4.2].
 
 W_l <- P_l W_l and b_l <- P_l b_l [WK eq. 5], which in an integrate-and-fire layer is a threshold divided by P_l. The
 factors are changed one after the other by 1 + beta or 1 - beta as long as the loss falls; the loss of P is the median
@@ -11,17 +11,17 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.arguments import is_whole
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.ir.graph import Rectifier
-from spikeloom.sw.ir.network import Layer, Network, Pool
+from spikeloom.sw.ir.network import Network, SpikingLayer
 
 __all__ = ["Cost", "Factors", "Move", "Tuned", "Tuning", "scale_chip", "scale_network", "tune"]
 
 Factors = tuple[float, ...]
-"""P, one factor a layer."""
+"""P, one factor per layer."""
 Progress = Callable[[int, int, str], None]
 """Called with (factors tuned, factors to tune in all, a text such as "loss 123.4")."""
 
@@ -184,23 +184,21 @@ def scale_network(network: Network, factors: Factors) -> Network:
     """Equation 5 on a normalised network, whose thresholds stay 1. Raises `ValueError` if factors do not fit."""
     _check(factors, len(network.layers))
     of_layer = iter(factors)
-    return replace(
-        network, stages=tuple(s if isinstance(s, Pool) else _scaled(s, next(of_layer)) for s in network.stages)
-    )
+    return network.with_layers(lambda _, layer: _scaled(layer, next(of_layer)))
 
 
-def scale_chip(image: ChipImage, factors: Factors) -> ChipImage:
+def scale_chip(chip: ProgrammedChip, factors: Factors) -> ProgrammedChip:
     """Equation 5 on a chip: thresholds, start values and clips divided by the factors, one for every layer of the
-    network, and so for all copies of a crossbar; levels and biases stay.
+    network, and so for all replicas of a crossbar; levels and biases stay.
 
     Thresholds are rounded to whole conductance steps, at least 1. Where one outgrows its register, the register grows.
     Raises `ValueError` if factors do not fit.
     """
-    crossbars = image.parameters.stages.crossbars
+    crossbars = chip.parameters.plan.crossbar_stages
     _check(factors, len(crossbars))
     each = [factor for factor, (_, stage) in zip(factors, crossbars, strict=True) for _ in stage.layers]
     layers, shapes = [], []
-    for layer, shape, factor in zip(image.layers, image.parameters.layers, each, strict=True):
+    for layer, shape, factor in zip(chip.layers, chip.parameters.layers, each, strict=True):
         theta = max(1, round(layer.theta / factor))
         if theta > shape.max_theta:
             shape = replace(shape, max_theta=(1 << theta.bit_length()) - 1)
@@ -208,10 +206,10 @@ def scale_chip(image: ChipImage, factors: Factors) -> ChipImage:
         v0 = round(layer.v0 * theta / layer.theta)
         layers.append(replace(layer, theta=theta, v0=v0, clip=max(clip, int(layer.clip > 0))))
         shapes.append(shape)
-    return replace(image, layers=tuple(layers), parameters=replace(image.parameters, layers=tuple(shapes)))
+    return replace(chip, layers=tuple(layers), parameters=replace(chip.parameters, layers=tuple(shapes)))
 
 
-def _scaled(layer: Layer, factor: float) -> Layer:
+def _scaled(layer: SpikingLayer, factor: float) -> SpikingLayer:
     rectifier: Rectifier | None = layer.rectifier and replace(layer.rectifier, clip=layer.rectifier.clip * factor)
     return replace(layer, weight=layer.weight * factor, bias=layer.bias * factor, rectifier=rectifier)
 

@@ -1,8 +1,8 @@
-"""The loss that tuning makes small, measured on calibration images; and tuning as a pass.
+"""The loss minimised by tuning, measured on calibration images; and tuning as a pass.
 
     loss = sum over layers of C_l S_l(P) / R_l                                                          [WK eq. 6]
 
-with R_l rows, C_l columns, and S_l spikes into layer l until the decision, mean an image. Each spike drives a row of
+with R_l rows, C_l columns, and S_l spikes into layer l until the decision, mean per image. Each spike drives a row of
 C_l cells, and reaches the share 1 / R_l of a neuron's inputs. Measured with the integer reference, on the chip's own
 devices, or with the spiking network in real numbers.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.arguments import check_labels, check_progress, check_whole
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
 from spikeloom.sim.images.layout import image_shape
@@ -30,9 +30,9 @@ from spikeloom.sw.passes.tune import Cost, Factors, Progress, Tuned, Tuning, sca
 __all__ = ["ChipLoss", "FloatLoss", "tune_chip", "tune_network", "weighted_spikes"]
 
 
-def weighted_spikes(spikes: NDArray[np.floating], image: ChipImage) -> float:
+def weighted_spikes(spikes: NDArray[np.floating], chip: ProgrammedChip) -> float:
     """Equation 6 for spikes into each layer, [layers]."""
-    shapes = image.parameters.layers
+    shapes = chip.parameters.layers
     return float(sum(shape.outputs * count / shape.inputs for shape, count in zip(shapes, spikes, strict=True)))
 
 
@@ -48,12 +48,14 @@ class _Batch:
         return len(self.images)
 
     @classmethod
-    def drawn(cls, image: ChipImage, images: Any, labels: Any, size: int, seed: int | np.random.Generator) -> _Batch:
+    def drawn(
+        cls, chip: ProgrammedChip, images: Any, labels: Any, size: int, seed: int | np.random.Generator
+    ) -> _Batch:
         """`size` images (or all, if there are fewer), drawn without putting back, in their order."""
         if hasattr(images, "__len__") and len(images) == 0:
             raise CalibrationError("The calibration set is empty; tuning needs at least one image")
-        pixels = check_images(images, image_shape(image.parameters))
-        known = None if labels is None else check_labels(labels, len(pixels), image.parameters.classes)
+        pixels = check_images(images, image_shape(chip.parameters))
+        known = None if labels is None else check_labels(labels, len(pixels), chip.parameters.classes)
         check_whole("batch", size)
         ids = np.sort(np.random.default_rng(seed).permutation(len(pixels))[:size])
         return cls(pixels[ids], ids, None if known is None else known[ids])
@@ -76,29 +78,28 @@ class ChipLoss:
 
     def __init__(
         self,
-        image: ChipImage,
+        chip: ProgrammedChip,
         images: Any,
         labels: Any = None,
         batch: int = 500,
         seed: int | np.random.Generator = 0,
         limit: float = 16.0,
     ) -> None:
-        self.image = image
-        self.batch = _Batch.drawn(image, images, labels, batch, seed)
+        self.chip = chip
+        self.batch = _Batch.drawn(chip, images, labels, batch, seed)
         # room for the largest thresholds that any factors ask for, so that the programmed arrays fit all
-        least = scale_chip(image, (1.0 / (2.0 * limit),) * len(image.parameters.stages.crossbars)).parameters
-        self._wide = replace(image, parameters=least)
+        least = scale_chip(chip, (1.0 / (2.0 * limit),) * len(chip.parameters.plan.crossbar_stages)).parameters
+        self._wide = replace(chip, parameters=least)
         self._arrays: tuple[CrossbarArray, ...] = build_arrays(self._wide)
 
     def __call__(self, factors: Factors) -> Cost:
+        """Cost with these factors, by the integer reference."""
         scaled = scale_chip(self._wide, factors)
         same = scaled.parameters == self._wide.parameters
         result = run_reference(scaled, self.batch.images, self.batch.ids, arrays=self._arrays if same else None)
-        tiles = np.array([shape.column_tiles for shape in self.image.parameters.layers])
+        tiles = np.array([shape.column_tiles for shape in self.chip.parameters.layers])
         spikes = result.activity["row_pulses"].mean(axis=0) / tiles
-        return Cost(
-            weighted_spikes(spikes, self.image), self.batch.accuracy(result.classes), float(result.steps.mean())
-        )
+        return Cost(weighted_spikes(spikes, self.chip), self.batch.accuracy(result.classes), float(result.steps.mean()))
 
 
 class FloatLoss:
@@ -107,26 +108,27 @@ class FloatLoss:
     Parameters
     ----------
     network : normalised, thresholds 1
-    image : gives coding, neuron and decision
+    chip : gives coding, neuron and decision
     images, labels, batch, seed : as in `ChipLoss`
     """
 
     def __init__(
         self,
         network: Network,
-        image: ChipImage,
+        chip: ProgrammedChip,
         images: Any,
         labels: Any = None,
         batch: int = 500,
         seed: int | np.random.Generator = 0,
     ) -> None:
-        self.network, self.image = network, image
-        self.batch = _Batch.drawn(image, images, labels, batch, seed)
+        self.network, self.chip = network, chip
+        self.batch = _Batch.drawn(chip, images, labels, batch, seed)
 
     def __call__(self, factors: Factors) -> Cost:
-        spiking: SpikingNetwork = spiking_network(self.image, scale_network(self.network, factors))
-        spikes = np.zeros(len(self.image.layers))  # those of all copies at the first
-        firsts = [stage.layer for _, stage in self.image.parameters.stages.crossbars]
+        """Cost with these factors, by the network in real numbers."""
+        spiking: SpikingNetwork = spiking_network(self.chip, scale_network(self.network, factors))
+        spikes = np.zeros(len(self.chip.layers))  # those of all replicas at the first
+        firsts = [stage.layer for _, stage in self.chip.parameters.plan.crossbar_stages]
         classes, steps = [], []
 
         def observe(layer: int, step: int, maps: Maps) -> None:
@@ -136,25 +138,25 @@ class FloatLoss:
         for start in range(0, len(images), spiking.batch):
             part = images[start : start + spiking.batch]
             # numbers as in `row_codes`: only rate coding draws, and its draws are the same for all factors
-            result = spiking.run(len(part), row_codes(self.image, part, start), observe)
+            result = spiking.run(len(part), row_codes(self.chip, part, start), observe)
             classes.append(result.classes)
             steps.append(result.steps)
         return Cost(
-            weighted_spikes(spikes / len(images), self.image),
+            weighted_spikes(spikes / len(images), self.chip),
             self.batch.accuracy(np.concatenate(classes)),
             float(np.concatenate(steps).mean()),
         )
 
 
 def tune_chip(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: Any,
     labels: Any = None,
     settings: Tuning | None = None,
     batch: int = 500,
     seed: int | np.random.Generator = 0,
     progress: Progress | None = None,
-) -> tuple[ChipImage, Tuned]:
+) -> tuple[ProgrammedChip, Tuned]:
     """The chip with tuned thresholds, from calibration images (never test images); the same for the same seed.
 
     Parameters
@@ -163,15 +165,15 @@ def tune_chip(
     """
     check_progress(progress)
     settings = Tuning() if settings is None else settings
-    loss = ChipLoss(image, images, labels, batch, seed, settings.limit)
-    factors = len(image.parameters.stages.crossbars)
+    loss = ChipLoss(chip, images, labels, batch, seed, settings.limit)
+    factors = len(chip.parameters.plan.crossbar_stages)
     tuned = replace(tune(loss, factors, settings, progress), images=len(loss.batch))
-    return scale_chip(image, tuned.factors), tuned
+    return scale_chip(chip, tuned.factors), tuned
 
 
 def tune_network(
     network: Network,
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: Any,
     labels: Any = None,
     settings: Tuning | None = None,
@@ -179,7 +181,7 @@ def tune_network(
     seed: int | np.random.Generator = 0,
     progress: Progress | None = None,
 ) -> tuple[Network, Tuned]:
-    """The normalised network with tuned weights and biases, measured in real numbers; `image` gives coding and rule."""
-    loss = FloatLoss(network, image, images, labels, batch, seed)
+    """The normalised network with tuned weights and biases, measured in real numbers; `chip` gives coding and rule."""
+    loss = FloatLoss(network, chip, images, labels, batch, seed)
     tuned = replace(tune(loss, len(network.layers), settings, progress), images=len(loss.batch))
     return scale_network(network, tuned.factors), tuned

@@ -1,4 +1,4 @@
-"""What `Chip.report` writes: results are compared, the rest is measured."""
+"""`Chip.report`: given results are checked, everything else is measured."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def report(
         stages = waterfall(chip, pixels, labels)
     return write_report(
         folder,
-        image=chip.image,
+        chip=chip.programmed,
         images=pixels,
         labels=labels,
         reference=reference,

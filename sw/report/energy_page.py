@@ -1,4 +1,4 @@
-"""The tables of docs/energy.md, made from the list of parts, so that the page cannot go out of date.
+"""The tables of docs/energy.md, generated from the list of parts so that the page is always up to date.
 
 Between `<!-- NAME: begin -->` and `<!-- NAME: end -->` stands the table NAME. They are written
 anew by `python -m spikeloom.sw.report.energy_page docs/energy.md`.
@@ -26,11 +26,11 @@ def tables() -> dict[str, str]:
         name = f"`{part.field}`" if part.field else "exact"
         parts.append(f"| {part.component} | {part.name} | {part.event} | {name} | {'' if usual else part.source} |")
     defaults = Energy()
-    coefficients = ["| coefficient | low | typical | high | where from |", "|---|---|---|---|---|"]
+    coefficients = ["| coefficient | low | typical | high | source |", "|---|---|---|---|---|"]
     for field, source in sources.items():
         values = " | ".join(si(value, "F" if "_F_" in field else "J") for value in getattr(defaults, field))
         coefficients.append(f"| `{field}` | {values} | {source} |")
-    left = ["| left out | |", "|---|---|", *(f"| {what} | {why} |" for what, why in LEFT_OUT)]
+    left = ["| not included | |", "|---|---|", *(f"| {what} | {why} |" for what, why in LEFT_OUT)]
     published = ["| | TOPS/W | what | level | source |", "|---|---|---|---|---|"]
     for other in PUBLISHED:
         low, high = other.tops_per_W

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that needs nothing else, and `summary.json` with its numbers.
+"""The report of a run: one self-contained HTML page, and `summary.json` with its numbers.
 
 `write_report` takes what is known; of figures that are not it says "not run", and sections in which there would be
 nothing are left out, and named at the end. The same inputs give the same bytes: no dates, no
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from spikeloom.sim.chip.cell_kinds import CellKind
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
-from spikeloom.sim.chip.units import CODE
-from spikeloom.sim.programming.write_verify import ImageProgramming
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
+from spikeloom.sim.programming.write_verify import ChipProgramming
 from spikeloom.sw.analysis.accuracy import (
     Example,
     TileMap,
@@ -73,7 +73,7 @@ _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
 def write_report(
     folder: str | Path,
     *,
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: NDArray[np.uint8] | None = None,
     labels: NDArray[np.integer] | None = None,
     reference: Result | None = None,
@@ -98,7 +98,7 @@ def write_report(
 
     Parameters
     ----------
-    image : the programmed chip
+    chip : the programmed chip
     images, labels : uint8 [B, inputs] and [B], the images of the results, first to last; either may be left out.
         With them, what is missing of `by_steps` and `example`, and the accuracies with and without fault-aware
         mapping of a chip that is programmed by pulses, are computed by the reference
@@ -119,23 +119,23 @@ def write_report(
     Raises `spikeloom.errors.FileError` where the folder cannot be written.
     """
     if by_steps is None and images is not None and labels is not None:
-        by_steps = accuracy_by_steps(image, images, labels)
+        by_steps = accuracy_by_steps(chip, images, labels)
     if example is None and images is not None and len(images):
-        example = trace_example(image, images, labels, 0 if reference is None else telling_image(reference))
-    programming = programmed(image)
+        example = trace_example(chip, images, labels, 0 if reference is None else telling_image(reference))
+    programming = programmed(chip)
     accuracies = None
     if programming is not None and images is not None and labels is not None:
-        accuracies = programming_accuracies(image, images, labels)
+        accuracies = programming_accuracies(chip, images, labels)
     if maps is None:
-        maps = conductance_maps(image, programming=programming)
-    drifted = drifted_cells(image, widest(reference, rtl), programming)
+        maps = conductance_maps(chip, programming=programming)
+    drifted = drifted_cells(chip, widest(reference, rtl), programming)
     stages = [_stage(stage) for stage in waterfall]
     plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
     count = len(images) if images is not None else len(labels) if labels is not None else None
     timed = rtl if rtl is not None and np.array_equal(rtl.ids, np.arange(len(rtl))) else None
-    learnt, tuning = learning_summaries(image, strategy, tuned, provenance)
+    learnt, tuning = learning_summaries(chip, strategy, tuned, provenance)
     summary = summarise(
-        image,
+        chip,
         reference=reference,
         labels=labels,
         rtl=rtl,
@@ -145,30 +145,30 @@ def write_report(
         by_steps=by_steps,
         cells=cells,
         programming=_on(
-            programming_summary(image, programming, accuracies),
+            programming_summary(chip, programming, accuracies),
             None if accuracies is None else measured_on.facts(count),
             "accuracy",
         ),
         strategy=learnt,
         tuning=tuning,
         notes=notes,
-        drift=_on(drift_summary(image, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
+        drift=_on(drift_summary(chip, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
         lifetime=None if lifetime is None else {"measured_on": measured_on.facts(lifetime["test_images"]), **lifetime},
         diagnosis=None if diagnosis is None else diagnosis.to_json(),
         data_path=None
         if images is None
-        else data_path(image, images, reference if reference is not None else timed, timed),
+        else data_path(chip, images, reference if reference is not None else timed, timed),
         config=None if plain is None else settings_in_effect(plain, provenance),
         measured_on=measured_on,
         count=count,
         provenance=None if provenance is None else provenance.to_json(),
     )
-    pictures = _pictures(image, summary, reference, rtl, example, maps)
-    pictures |= _programming_pictures(image, programming)
+    pictures = _pictures(chip, summary, reference, rtl, example, maps)
+    pictures |= _programming_pictures(chip, programming)
     pictures |= dict.fromkeys((*_STRATEGY_PICTURES, *DRIFT_PICTURES))
-    figures = {**strategy_figures(image, strategy, tuned), **drift_figures(image, drifted, lifetime)}
+    figures = {**strategy_figures(chip, strategy, tuned), **drift_figures(chip, drifted, lifetime)}
     pictures |= {name: plots.data_uri(figure) for name, figure in figures.items()}
-    page = render(summary, pictures, image.device.kind, example, provenance)
+    page = render(summary, pictures, chip.device.kind, example, provenance)
     folder = Path(folder)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_together(folder, {"summary.json": text, "report.html": page})
@@ -239,7 +239,7 @@ def _stage(stage: Any) -> tuple[str, float]:
 
 
 def _pictures(
-    image: ChipImage,
+    chip: ProgrammedChip,
     summary: Mapping[str, Any],
     reference: Result | None,
     rtl: Result | None,
@@ -259,33 +259,33 @@ def _pictures(
         values = [np.nan if v is None else v for v in summary["accuracy_by_steps"]]
         figures["by_steps"] = plots.accuracy_by_steps(values, decided, summary["accuracy"]["ann"])
     if counted is not None and len(counted):
-        figures["steps"] = plots.steps_histogram(counted.steps, image.t_max)
+        figures["steps"] = plots.steps_histogram(counted.steps, chip.t_max)
         figures["energy"] = plots.energy({name: summary["energy_J"][name] for name in COMPONENTS})
     if rtl is not None and rtl.cycles is not None:
-        figures["latency"] = plots.latency_histogram(rtl.cycles / image.clock_Hz)
+        figures["latency"] = plots.latency_histogram(rtl.cycles / chip.clock_Hz)
     if summary["cells"]:
         figures["cells"] = plots.cells(summary["cells"])
     if summary["data_path"]:
         figures["stage_cycles"] = _stage_cycles(summary)
-    names = [layer_label(layer.name) for layer in image.layers]
+    names = [layer_label(layer.name) for layer in chip.layers]
     if example is not None and example.result.trace is not None:
         trace, steps = example.result.trace, int(example.result.steps[0])
         fired = [trace.unpacked(layer)[0, :steps] for layer in range(len(names))]
-        plan = image.parameters.stages
+        plan = chip.parameters.plan
         rates = stage_spikes(plan, fired)
-        dense = [layer for layer, place in enumerate(plan.places) if place.number not in rates]
+        dense = [layer for layer, placement in enumerate(plan.placements) if placement.number not in rates]
         figures["raster"] = plots.raster(
             [fired[layer] for layer in dense], [names[layer] for layer in dense], None if rates else example.pixels
         )
         if rates:
-            labels = [f"{number}: {layer_label(stage_name(image, number))}" for number in rates]
-            figures["feature_maps"] = plots.feature_maps(list(rates.values()), labels, example.pixels, plan.image)
+            labels = [f"{number}: {layer_label(stage_name(chip, number))}" for number in rates]
+            figures["feature_maps"] = plots.feature_maps(list(rates.values()), labels, example.pixels, plan.input)
         if trace.membranes is not None:
-            own = [layer for layer, place in enumerate(plan.places) if place.copy == 0]
+            own = [layer for layer, placement in enumerate(plan.placements) if placement.replica == 0]
             figures["membranes"] = plots.membranes(
                 [trace.membranes[layer][0, :steps] for layer in own],
                 [names[layer] for layer in own],
-                [step_thresholds(image, layer, steps) for layer in own],
+                [step_thresholds(chip, layer, steps) for layer in own],
             )
     found: dict[str, Any] = dict.fromkeys(_PICTURES)
     found.update((name, plots.data_uri(figure)) for name, figure in figures.items())
@@ -305,16 +305,16 @@ def _stage_cycles(summary: Mapping[str, Any]) -> Figure:
     return plots.stage_cycles(names, parts, found["cycles"])
 
 
-def _programming_pictures(image: ChipImage, programming: ImageProgramming | None) -> dict[str, str | None]:
+def _programming_pictures(chip: ProgrammedChip, programming: ChipProgramming | None) -> dict[str, str | None]:
     """`data:` addresses of the pictures of programming; None where there were no pulses."""
     if programming is None:
         return dict.fromkeys(_PROGRAMMING_PICTURES)
-    cells = cells_reached(image, programming)
+    cells = cells_reached(chip, programming)
     second = any(layer.second.any() for layer in programming.layers)
-    window = image.programming.window_code / CODE
-    shapes = [(layer.tile_rows, layer.tile_columns) for layer in image.parameters.layers]
+    window = chip.programming.tolerance_code / CODES_PER_LEVEL
+    shapes = [(layer.tile_rows, layer.tile_columns) for layer in chip.parameters.layers]
     kinds = [layer.compensated + 2 * layer.lost for layer in programming.layers]
-    names = [layer_label(layer.name) for layer in image.layers]
+    names = [layer_label(layer.name) for layer in chip.layers]
     figures = (
         plots.target_against_reached(cells.target, cells.reached, cells.failed, window),
         plots.weight_errors(cells.first_error, cells.final_error if second else None, 2 * window),

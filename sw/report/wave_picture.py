@@ -1,4 +1,4 @@
-"""Some signals of some clock cycles of a co-simulation as a picture: SVG that needs nothing else.
+"""Selected signals of a co-simulation over some clock cycles as a self-contained SVG picture.
 
 A value is drawn from the edge that finds it to the next edge. The same dump gives the same bytes.
 """

@@ -1,4 +1,4 @@
-"""Training whose result is the same on every processor: multilayer perceptrons, in double precision.
+"""Training with the same result on every processor: multilayer perceptrons, in double precision.
 
 Libraries add up in an order that depends on the processor, and round differently with it; training amplifies a last
 digit until the networks are two. Here nothing depends on an order: the operands of every matrix product are rounded to
@@ -76,7 +76,8 @@ class _Random:
 
     def normal(self, *shape: int) -> Floats:
         """Standard Gaussians from the table of the devices."""
-        return normal_table()[self._raw(shape) & np.uint64(0xFFFF)].astype(np.float64)
+        normals: Floats = normal_table()[self._raw(shape) & np.uint64(0xFFFF)].astype(np.float64)
+        return normals
 
     def order(self, count: int) -> NDArray[np.intp]:
         """A permutation."""
@@ -195,7 +196,8 @@ def _whole(x: Floats, bits: int) -> tuple[Floats, int]:
 def _softmax(x: Floats) -> Floats:
     """Rows of shares; terms are multiples of 2^-40, so that their sums are exact."""
     terms = np.rint(decay(x.max(axis=1, keepdims=True) - x) * 2.0**40)
-    return terms / terms.sum(axis=1, keepdims=True)
+    shares: Floats = terms / terms.sum(axis=1, keepdims=True)
+    return shares
 
 
 def decay(x: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The example networks, untrained: multilayer perceptrons, and whatever a layer string says.
+"""The example networks, untrained: multilayer perceptrons, and networks given by a layer string.
 
 All take flat images, as the data sets have them.
 """
@@ -15,6 +15,7 @@ from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.layer_string import LayerToken, parse_layers, shapes_of
 from spikeloom.sw.config.sections import TrainSection
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
+from spikeloom.sw.frontend.pooling_layers import pooling_module
 
 __all__ = ["MLP", "Residual", "build"]
 
@@ -31,6 +32,7 @@ class Residual(nn.Module):
         self.main, self.shortcut, self.activation = main, shortcut, activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The activation of both branches' sum."""
         return self.activation(self.main(x) + self.shortcut(x))
 
 
@@ -75,8 +77,7 @@ def _layers(
         elif token.kind == "residual":
             parts.append((f"block{index}", _residual(section, token, before[0])))
         elif token.kind == "pool":
-            kind = nn.MaxPool2d if section.pooling == "max" else nn.AvgPool2d
-            parts.append((f"pool{index}", kind(token.kernel)))
+            parts.append((f"pool{index}", pooling_module(section.pooling)(token.kernel)))
         elif token.kind == "global":
             parts.append((f"pool{index}", nn.AdaptiveAvgPool2d(1)))
         else:

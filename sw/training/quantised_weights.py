@@ -1,4 +1,4 @@
-"""Weights in training as the cells will have them: rounded to levels, and with an error.
+"""Weights in training as the cells will have them: quantised to levels, and with an error.
 
 The weights of a layer of neurons share one grid, that which `sw.passes.quantise` will choose. They are those after
 folding: with a batch norm, the convolution's times gamma / sigma (of the running statistics); where branches join, all
@@ -65,7 +65,7 @@ class CellWeights:
         if isinstance(module, nn.AvgPool2d):
             return self._averages(module(x))
         if isinstance(module, nn.Conv2d):
-            return F.conv2d(x, self._weight(module), module.bias, module.stride, module.padding)  # type: ignore[arg-type]
+            return F.conv2d(x, self._weight(module), module.bias, module.stride, module.padding)
         return module(x)
 
     def _averages(self, x: torch.Tensor) -> torch.Tensor:

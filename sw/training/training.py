@@ -1,4 +1,4 @@
-"""Training of the example networks, which already know cells, levels and spikes.
+"""Training of the example networks with the cells' levels and spiking activations taken into account.
 
 What decides whether a few time steps are enough is training: activations that are clipped and rounded to a few levels
 (`sw.frontend.clipped_relu.ClippedReLU`) and weights that are rounded to the cells' levels by the very rule of
@@ -77,8 +77,8 @@ def _fit(model: nn.Sequential, section: TrainSection, data: Dataset, progress: P
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=section.learning_rate, weight_decay=section.weight_decay, fused=True
     )
-    steps_an_epoch = math.ceil(len(images) / section.batch)
-    total = section.epochs * steps_an_epoch
+    steps_per_epoch = math.ceil(len(images) / section.batch)
+    total = section.epochs * steps_per_epoch
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, total))
     cells = CellWeights(model, section)
     model.train()

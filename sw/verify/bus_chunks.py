@@ -1,4 +1,4 @@
-"""Co-simulation through the host buses: loaded as a host loads it, images back to back, everything held to the models.
+"""Co-simulation through the host buses: loaded as by a host, images back to back, everything compared with the models.
 
 All images go through one simulated chip in one run, so that the clock cycles between images are those of a busy chip;
 then the traced images once more through a second chip, loaded fast, with every membrane recorded. Each of the two is
@@ -8,7 +8,8 @@ kept when it is done.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Mismatch, Result
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.programming.passes import Outcome, starts_mask
-from spikeloom.sim.programming.write_verify import ImageProgramming, program_image
+from spikeloom.sim.programming.write_verify import ChipProgramming, program_chip
 from spikeloom.sw.common.errors import FileError
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.verify.result_file import load_result, save_result
 
 if TYPE_CHECKING:
+    from spikeloom.sw.host.driver import Method
     from spikeloom.sw.host.load import LoadReport
 
 __all__ = ["compare_load", "cosimulate_through_bus", "gap_facts", "load_facts"]
@@ -33,15 +36,13 @@ _NAMES = ("the model", "the chip")
 
 
 def cosimulate_through_bus(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: NDArray[np.uint8],
+    options: CosimOptions,
     *,
-    simulator: str = "verilator",
     trace_images: int = 0,
     waves: Path | None = None,
-    quick: bool = False,
     chunks: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Result, dict[str, Any]]:
     """As `sw.verify.chunks.cosimulate`, but over AXI4-Lite and AXI4-Stream, driven by `sw.host`.
 
@@ -55,8 +56,8 @@ def cosimulate_through_bus(
     from spikeloom.sim.reference.run import run_reference
     from spikeloom.sw.verify.bus_run import through_bus
 
-    arrays = build_arrays(image)
-    pulses = image.programming.method == "verify"
+    arrays = build_arrays(chip)
+    pulses = chip.programming.method == "write-verify"
 
     def part(count: int, full: bool) -> tuple[Result, int, dict[str, Any]]:
         recorded = waves if full else None
@@ -65,22 +66,18 @@ def cosimulate_through_bus(
         known = None if path is None else _known(path)
         if known is None:
             ids = np.arange(count, dtype=np.int64)
-            result, load = through_bus(
-                image,
-                images[:count],
-                ids=ids,
-                method="pulses" if pulses and not full else "fast",
+            method: Method = "pulses" if pulses and not full else "fast"
+            chunk = replace(
+                options,
                 trace="full" if full else "spikes",
-                simulator=simulator,
                 waves=recorded is not None,
                 folder=recorded,
-                arrays=arrays,
-                quick=quick,
-                progress=None if full else progress,
+                progress=None if full else options.progress,
             )
-            expected = run_reference(image, images[:count], ids=ids, trace="full" if full else "spikes", arrays=arrays)
+            result, load = through_bus(chip, images[:count], ids=ids, method=method, options=chunk, arrays=arrays)
+            expected = run_reference(chip, images[:count], ids=ids, trace=chunk.trace, arrays=arrays)
             values = expected.compare(result, ("the reference", "the Verilog"))
-            facts = load_facts(image, load)
+            facts = load_facts(chip, load)
             known = result, values, facts
             if path is not None:
                 write_atomic(path.with_suffix(".json"), json.dumps(facts) + "\n")
@@ -91,31 +88,31 @@ def cosimulate_through_bus(
     traced = min(len(images), trace_images if waves is None else max(trace_images, 1))
     if traced:
         values += part(traced, True)[1]
-    if progress is not None:
-        progress(len(images), len(images))
+    if options.progress is not None:
+        options.progress(len(images), len(images))
     comparison = {
         "images": len(images),
         "values_compared": values,
         "mismatches": 0,
         "traced_images": traced,
-        "simulator": simulator,
+        "simulator": options.simulator,
         "through_bus": {**facts, **gap_facts(result)},
     }
     return result, comparison
 
 
-def load_facts(image: ChipImage, load: LoadReport) -> dict[str, Any]:
+def load_facts(chip: ProgrammedChip, load: LoadReport) -> dict[str, Any]:
     """Plain values of a load: its method, its writes and clock cycles, and of pulses their sums and cells compared.
 
     Raises what `compare_load` raises.
     """
-    programming = program_image(image) if load.layers else None
+    programming = program_chip(chip) if load.layers else None
     facts: dict[str, Any] = {"method": load.method, "writes": load.writes, "load_cycles": load.cycles}
     counted = load.layers if programming is not None else None
     for name in ("pulses", "verify_reads"):
         facts[name] = None if counted is None else sum(int(getattr(layer, name)) for layer in counted)
     facts["failed_cells"] = None if counted is None else sum(int(layer.first.failed.sum()) for layer in counted)
-    shapes = image.parameters.layers
+    shapes = chip.parameters.layers
     facts["cells_compared"] = None if programming is None else compare_load(load, programming, shapes)
     return facts
 
@@ -129,7 +126,7 @@ def gap_facts(result: Result) -> dict[str, Any]:
     }
 
 
-def compare_load(load: LoadReport, programming: ImageProgramming, shapes: Sequence[LayerParameters]) -> int:
+def compare_load(load: LoadReport, programming: ChipProgramming, shapes: Sequence[LayerParameters]) -> int:
     """Hold what the chip's programmers report to the model, cell by cell; returns the number of cells.
 
     `shapes` is the hardware of every layer.

@@ -1,22 +1,27 @@
-"""Co-simulation in chunks, each held to the reference's bits, and each kept so that a stopped run goes on."""
+"""Co-simulation in chunks, each compared with the reference bit for bit and stored so that a run can be resumed."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.threads import processors
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sw.common.errors import FileError
 from spikeloom.sw.verify.bus_chunks import cosimulate_through_bus
 from spikeloom.sw.verify.result_file import load_result, save_result
+
+if TYPE_CHECKING:
+    from spikeloom.sim.crossbar.array import CrossbarArray
 
 __all__ = ["CHUNK", "cosimulate"]
 
@@ -24,33 +29,31 @@ CHUNK = 2000
 """Images of a chunk; a run that was stopped loses at most one."""
 SPLIT = 100
 """Where cells drift: least images of each of the simulators that share a chunk."""
-QUICK = 100
-"""Below so many images in all, the simulator is built without optimisation."""
 
 
 def cosimulate(
-    image: ChipImage,
+    chip: ProgrammedChip,
     images: NDArray[np.uint8],
+    options: CosimOptions | None = None,
     *,
-    simulator: str = "verilator",
     trace_images: int = 0,
     waves: Path | None = None,
     chunks: Path | None = None,
     through_bus: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    **changes: Any,
 ) -> tuple[Result, dict[str, Any]]:
     """Run images through the Verilog and hold every chunk to the reference's bits.
 
     Parameters
     ----------
-    image : the programmed chip
+    chip : the programmed chip
     images : uint8 [images, inputs]; image i has number i
-    simulator : `verilator` or `icarus`
+    options, changes : of the simulation, see `sim.cosim.run.run_cosim`; `trace`, `waves` and `folder` follow from the
+        next two
     trace_images : first images of which every membrane is compared too; of the others every spike is
     waves : folder for the waveforms of the traced images, at least one
     chunks : folder that keeps finished chunks, to go on from; None keeps nothing
     through_bus : over the host buses, see `sw.verify.bus_chunks`
-    progress : told images done and images in all
 
     Returns
     -------
@@ -60,74 +63,73 @@ def cosimulate(
     Raises `spikeloom.errors.Mismatch` at the first difference, and `spikeloom.errors.ToolError` if a program is
     missing.
     """
+    options = CosimOptions.of(options, changes)
+    options = replace(options, quick=options.quickly(len(images)))
     if through_bus:
-        return cosimulate_through_bus(
-            image,
-            images,
-            simulator=simulator,
-            trace_images=trace_images,
-            waves=waves,
-            quick=len(images) < QUICK,
-            chunks=chunks,
-            progress=progress,
-        )
-    from spikeloom.sim.cosim.run import run_cosim
+        return cosimulate_through_bus(chip, images, options, trace_images=trace_images, waves=waves, chunks=chunks)
     from spikeloom.sim.crossbar.array import build_arrays
-    from spikeloom.sim.reference.run import run_reference
 
-    arrays = build_arrays(image)
+    arrays = build_arrays(chip)
     traced = min(len(images), max(trace_images, 1) if waves is not None else trace_images)
-    parts, values = [], 0
-    drift: DriftState | None = None
+    parts: list[Result] = []
+    values = 0
     for start, stop in _ranges(traced, len(images)):
         full = stop <= traced
+        recorded = waves if full else None
         path = None if chunks is None else chunks / f"{'traced' if full else 'images'}_{start:06d}_{stop:06d}.npz"
-        known = None if path is None or (full and waves is not None) else _known(path)
+        known = None if path is None or recorded is not None else _known(path)
         if known is None:
-            ids = np.arange(start, stop, dtype=np.int64)
-            kind: Literal["spikes", "full"] = "full" if full else "spikes"
-            splits = processors() if image.device.drifts and not full else 1
-            pieces = np.array_split(ids, max(1, min(splits, len(ids) // SPLIT)))
-            expected_parts: list[Result] = []
-            for piece in pieces:
-                before = expected_parts[-1].drift if expected_parts else drift
-                place = slice(int(piece[0]), int(piece[-1]) + 1)
-                expected_parts.append(
-                    run_reference(image, images[place], ids=piece, trace=kind, arrays=arrays, drift=before)
-                )
-            expected = Result.concatenate(expected_parts)
-            starts = [part.drift for part in expected_parts[:-1] if part.drift is not None]
-            result = run_cosim(
-                image,
-                images[start:stop],
-                ids=ids,
-                trace=kind,
-                simulator=simulator,
-                waves=full and waves is not None,
-                folder=waves if full else None,
-                arrays=arrays,
-                quick=len(images) < QUICK,
-                drift=drift,
-                starts=starts,
-                progress=None if progress is None else functools.partial(_shifted, progress, start, len(images)),
+            tell = options.progress
+            chunk = replace(
+                options,
+                trace="full" if full else "spikes",
+                waves=recorded is not None,
+                folder=recorded,
+                progress=None if tell is None else functools.partial(_shifted, tell, start, len(images)),
             )
-            known = result, expected.compare(result, ("the reference", "the Verilog"))
+            ids = np.arange(start, stop, dtype=np.int64)
+            known = _compared(chip, images, ids, chunk, arrays, parts[-1].drift if parts else None)
             if path is not None:
                 save_result(path, *known)
         parts.append(known[0])
-        drift = known[0].drift
         values += known[1]
-    if progress is not None:
-        progress(len(images), len(images))
+    if options.progress is not None:
+        options.progress(len(images), len(images))
     joined = {
         "images": len(images),
         "values_compared": values,
         "mismatches": 0,
         "traced_images": traced,
-        "simulator": simulator,
+        "simulator": options.simulator,
         "through_bus": None,
     }
     return Result.concatenate(parts), joined
+
+
+def _compared(
+    chip: ProgrammedChip,
+    images: NDArray[np.uint8],
+    ids: NDArray[np.int64],
+    options: CosimOptions,
+    arrays: tuple[CrossbarArray, ...],
+    drift: DriftSnapshot | None,
+) -> tuple[Result, int]:
+    """A chunk's result of the Verilog, and values that were held to the reference's; `drift` is before its images."""
+    from spikeloom.sim.cosim.run import run_cosim
+    from spikeloom.sim.reference.run import run_reference
+
+    splits = processors() if chip.device.drifts and not options.membranes else 1
+    expected_parts: list[Result] = []
+    for piece in np.array_split(ids, max(1, min(splits, len(ids) // SPLIT))):
+        before = expected_parts[-1].drift if expected_parts else drift
+        place = slice(int(piece[0]), int(piece[-1]) + 1)
+        expected_parts.append(
+            run_reference(chip, images[place], ids=piece, trace=options.trace, arrays=arrays, drift=before)
+        )
+    starts = [part.drift for part in expected_parts[:-1] if part.drift is not None]
+    place = slice(int(ids[0]), int(ids[-1]) + 1)
+    result = run_cosim(chip, images[place], ids=ids, options=options, arrays=arrays, drift=drift, starts=starts)
+    return result, Result.concatenate(expected_parts).compare(result, ("the reference", "the Verilog"))
 
 
 def _ranges(traced: int, count: int) -> Iterator[tuple[int, int]]:

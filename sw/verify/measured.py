@@ -1,4 +1,4 @@
-"""Results that say what they were measured on, and the check that they belong to a chip and to images."""
+"""Results that record what they were measured on, and the check that they belong to a chip and to images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import ArgumentTypeError
 from spikeloom.sim.chip.origin import Origin, image_digests
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sw.common.errors import SpikeLoomError
 
@@ -20,7 +20,7 @@ __all__ = ["check_measured", "check_result", "compared", "measured"]
 
 def measured(
     result: Result,
-    image: ChipImage,
+    chip: ProgrammedChip,
     pixels: NDArray[np.uint8],
     simulator: str | None = None,
     through_bus: Mapping[str, Any] | None = None,
@@ -30,10 +30,12 @@ def measured(
     """
     from spikeloom.sw.weight_image.file import chip_digest
 
-    return replace(result, origin=Origin(chip_digest(image), image_digests(pixels), simulator, through_bus))
+    return replace(result, origin=Origin(chip_digest(chip), image_digests(pixels), simulator, through_bus))
 
 
-def check_measured(image: ChipImage, pixels: NDArray[np.uint8], reference: Result | None, rtl: Result | None) -> None:
+def check_measured(
+    chip: ProgrammedChip, pixels: NDArray[np.uint8], reference: Result | None, rtl: Result | None
+) -> None:
     """Hold results to a chip and to images uint8 [images, inputs], which have the numbers 0, 1, 2, ...
 
     The reference's result must be of all of them in order, that of the Verilog of some of them.
@@ -43,7 +45,7 @@ def check_measured(image: ChipImage, pixels: NDArray[np.uint8], reference: Resul
     """
     from spikeloom.sw.weight_image.file import chip_digest
 
-    digest = chip_digest(image)
+    digest = chip_digest(chip)
     digests = image_digests(pixels)
     for name, result, method in (("reference", reference, "predict"), ("rtl", rtl, "cosim")):
         if result is None:
@@ -54,7 +56,7 @@ def check_measured(image: ChipImage, pixels: NDArray[np.uint8], reference: Resul
                 f"The result given as {name} is of another chip, or of this one before it was changed; run "
                 f"chip.{method} on these images"
             )
-        _check_images(name, result, origin, digests, image.device.drifts)
+        _check_images(name, result, origin, digests, chip.device.drifts)
     if reference is not None and len(reference) != len(pixels):
         raise SpikeLoomError(
             f"The result given as reference has {len(reference)} images, but the report is about {len(pixels)}; run "
@@ -62,7 +64,7 @@ def check_measured(image: ChipImage, pixels: NDArray[np.uint8], reference: Resul
         )
 
 
-def check_result(image: ChipImage, result: Any, pixels: NDArray[np.uint8] | None = None) -> None:
+def check_result(chip: ProgrammedChip, result: Any, pixels: NDArray[np.uint8] | None = None) -> None:
     """Hold one result, of whichever kind, to a chip, and to its images uint8 [images, inputs], row by row, if given.
 
     Raises `TypeError` for what is no result; `ValueError` for one of another chip or of other images.
@@ -72,7 +74,7 @@ def check_result(image: ChipImage, result: Any, pixels: NDArray[np.uint8] | None
     if not isinstance(result, Result):
         raise ArgumentTypeError(f"result must be a result of chip.predict or chip.cosim, not {type(result).__name__}")
     origin = result.origin
-    other = result.spikes.shape[1] != len(image.layers) if origin is None else origin.chip != chip_digest(image)
+    other = result.spikes.shape[1] != len(chip.layers) if origin is None else origin.chip != chip_digest(chip)
     if other:
         raise SpikeLoomError(
             "The result is of another chip, or of this one before it was changed; give what this chip's predict or "

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from spikeloom.sim.chip.drift_state import DriftState
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.origin import Origin
 from spikeloom.sim.chip.result import ACTIVITIES, Result
 from spikeloom.sw.common.errors import FileError
@@ -71,7 +71,7 @@ def _origin(file: Any) -> Origin | None:
     return Origin(**json.loads(str(file["origin"])), images=file["origin_images"])
 
 
-def _drift(file: Any) -> DriftState | None:
+def _drift(file: Any) -> DriftSnapshot | None:
     """The drift of a file that has one, without conductances."""
     if "drift_counts" not in file.files:
         return None
@@ -79,4 +79,4 @@ def _drift(file: Any) -> DriftState | None:
     names = [name for name in _DRIFT if f"drift_{name}_0" in file.files]
     counts = {name: tuple(file[f"drift_{name}_{index}"] for index in layers) for name in names}
     images, programmings = (int(value) for value in file["drift_counts"])
-    return DriftState(images, programmings=programmings, **counts)
+    return DriftSnapshot(images, programmings=programmings, **counts)

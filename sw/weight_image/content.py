@@ -1,4 +1,4 @@
-"""The text and arrays of a weight image, of this version or an earlier one, as the chip they are of."""
+"""Text and arrays of a weight image, of this or an earlier version, converted to the chip they describe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sim.common.arguments import is_number
 from spikeloom.sw.common.errors import SpikeLoomError, warn
 from spikeloom.sw.common.findings import Diagnosis
@@ -30,7 +30,7 @@ _ENERGY_BEFORE = {
     "control_J_per_cycle": 1e-12,
 }
 """Energy coefficients up to version 6, with their defaults."""
-_BESIDE = ("config", "provenance", "findings", "notes")
+_BESIDE = ("config", "provenance", "findings", "notes", "registered")
 """Entries of the file beside the chip."""
 T = TypeVar("T")
 ARRAYS: dict[str, Any] = {"positive": np.uint8, "negative": np.uint8, "bias": np.int32}
@@ -41,7 +41,7 @@ def renew_energy(chip: dict[str, Any]) -> None:
     given = {name: value for name, value in _table(chip, "energy").items() if value != _ENERGY_BEFORE.get(name)}
     gone = sorted(name for name in given if name not in Energy.model_fields)
     if gone:
-        warn(f"The chip '{chip['name']}' was made with {', '.join(gone)} of [energy], which do nothing any more")
+        warn(f"The chip '{chip['name']}' was made with {', '.join(gone)} of [energy], which no longer have an effect")
     for place in (chip, _table(chip, "config")):
         if "energy" in place:
             place["energy"] = {name: value for name, value in given.items() if name not in gone}
@@ -56,7 +56,7 @@ def rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Compiled:
     layers = []
     for index, values in enumerate(entry(chip, "layers", list, "the chip")):
         arrays = {name: _array(tensors, f"layers.{index}.{name}", kind) for name, kind in ARRAYS.items()}
-        layers.append(built(LayerImage, values, f"layer {index}", **arrays))
+        layers.append(built(ProgrammedLayer, values, f"layer {index}", **arrays))
     settings = _table(chip, "config")
     pulse_s = _table(chip, "device").pop("t_pulse_s", None)  # of earlier versions, whatever the hardware did
     _table(settings, "device").pop("t_pulse_s", None)
@@ -65,8 +65,8 @@ def rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Compiled:
         settings["convert"]["percentile"] /= 100.0
     config = Config.recorded(settings, "its configuration")
     own = {name: value for name, value in chip.items() if name not in (*_BESIDE, "layers", "parameters")}
-    image = built(
-        ChipImage,
+    programmed = built(
+        ProgrammedChip,
         own,
         "the chip",
         layers=tuple(layers),
@@ -76,13 +76,13 @@ def rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Compiled:
         programming=table(Programming, chip.get("programming", {}), "programming"),
     )
     known, diagnosis, notes = (chip.get(name) for name in ("provenance", "findings", "notes"))
-    if pulse_s is not None and is_number(pulse_s) and abs(pulse_s / image.read_s - 1.0) > 1e-9:
+    if pulse_s is not None and is_number(pulse_s) and abs(pulse_s / programmed.read_s - 1.0) > 1e-9:
         warn(
-            f"The chip '{image.name}' was made with t_pulse_s {pulse_s:g}, but its hardware drives rows for "
-            f"{image.read_s:g} s: energy and drift are those of {image.read_s:g} s now"
+            f"The chip '{programmed.name}' was made with t_pulse_s {pulse_s:g}, but its hardware drives rows for "
+            f"{programmed.read_s:g} s: energy and drift are those of {programmed.read_s:g} s now"
         )
     return Compiled(
-        image,
+        programmed,
         config,
         provenance=Provenance() if known is None else _part(Provenance.from_json, known, "where its chip comes from"),
         findings=None if diagnosis is None else _part(Diagnosis.from_json, diagnosis, "what `compile` found"),

@@ -1,4 +1,4 @@
-"""What a weight image says as JSON, back into the program's own classes: a sentence for every value that is none."""
+"""Converts the JSON of a weight image to the program's classes, with a message for every invalid value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.kinds import Kind, Kinds
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.arguments import is_number, is_whole
 from spikeloom.sim.common.units import fields_of
 from spikeloom.sw.common.errors import SpikeLoomError
@@ -62,7 +62,8 @@ def number_or_name(kind: Kind) -> int | str:
 def _registered(kinds: Kinds[Any], value: Any, what: str) -> Kind:
     """The kind that `number_or_name` has given."""
     if isinstance(value, str):
-        return kinds[value]
+        named: Kind = kinds[value]
+        return named
     known = [int(kind) for kind in kinds if kind.code is not None and kinds[kind.code] is kind]
     if not (is_whole(value) and value in known):
         raise SpikeLoomError(f"{what} must be one of {', '.join(map(str, known))}, not {value!r:.60}")
@@ -105,25 +106,25 @@ def table(cls: type[M], values: Any, name: str) -> M:
         raise SpikeLoomError("; ".join(sentences(error, Config.model_fields, name))) from error
 
 
-def disagreement(image: ChipImage, config: Config) -> str | None:
+def disagreement(chip: ProgrammedChip, config: Config) -> str | None:
     """The first setting in which a chip is not what its configuration says, in words; None where they agree. Settings
     that do nothing are not looked at, nor is what learning, tuning and calibration choose.
     """
     held: dict[str, Any] = {
-        "seed": image.seed,
-        "coding.input": image.coding.name,
-        "coding.phases": image.parameters.phases,
-        "decision.t_max": image.t_max,
-        "decision.skip": image.skip,
-        "decision.readout": image.readout.name.lower(),
-        "hardware.pulse_cycles": image.parameters.pulse_cycles,
-        "hardware.settle_cycles": image.settle_cycles,
-        "hardware.adc_cycles": image.adc_cycles,
-        "hardware.program_cycles": image.program_cycles,
-        "hardware.clock_Hz": image.clock_Hz,
+        "seed": chip.seed,
+        "coding.input": chip.coding.name,
+        "coding.phases": chip.parameters.phases,
+        "decision.t_max": chip.t_max,
+        "decision.skip": chip.skip,
+        "decision.readout": chip.readout.name.lower(),
+        "hardware.pulse_cycles": chip.parameters.pulse_cycles,
+        "hardware.settle_cycles": chip.settle_cycles,
+        "hardware.adc_cycles": chip.adc_cycles,
+        "hardware.program_cycles": chip.program_cycles,
+        "hardware.clock_Hz": chip.clock_Hz,
     }
-    held |= {f"coding.{own.name}": getattr(image, own.name) for own in CODINGS.registers}
-    for name, part in (("device", image.device), ("programming", image.programming), ("energy", image.energy)):
+    held |= {f"coding.{own.name}": getattr(chip, own.name) for own in CODINGS.registers}
+    for name, part in (("device", chip.device), ("programming", chip.programming), ("energy", chip.energy)):
         held |= {f"{name}.{key}": getattr(part, key) for key in fields_of(type(part))}
     unused = unused_fields(config)
     for name, value in held.items():

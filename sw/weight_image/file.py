@@ -22,15 +22,17 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.common.errors import ArgumentTypeError, ConfigError, FileError, SpikeLoomError, WeightImageError
 from spikeloom.sw.common.files import as_path, readable_error, write_atomic
 from spikeloom.sw.common.findings import Diagnosis
+from spikeloom.sw.common.registered import missing_parts, registered_parts
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.weight_image.content import ARRAYS, rebuilt, renew_energy
 from spikeloom.sw.weight_image.fields import disagreement, number_or_name
+from spikeloom.sw.weight_image.old_names import renew_names
 from spikeloom.sw.weight_image.plan_json import plan_difference, plan_to_json
 
 __all__ = [
@@ -46,25 +48,26 @@ __all__ = [
 ]
 
 FORMAT = "spikeloom weight image"
-VERSION = 7
+VERSION = 8
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
-`program_cycles`, version 2 the plan of maps and the layers' positions, version 3 copies of crossbars, version 4 where
+`program_cycles`, version 2 the plan of maps and the layers' positions, version 3 replicas of crossbars, version 4 where
 the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
 read pulse had a length of its own, `t_pulse_s`, which is not used any more. Up to version 6 energy coefficients were
-single numbers, other ones: what was not a default then is kept, if it is there still.
+single numbers, other ones: what was not a default then is kept, if it is there still. Up to version 7 some names were
+other ones (`sw.weight_image.old_names`).
 """
-_REMEDY = "take a copy that is whole, or compile the chip again"
+_REMEDY = "take a complete copy, or compile the chip again"
 
 
 def pack(
-    image: ChipImage,
+    programmed: ProgrammedChip,
     config: Config,
     provenance: Provenance | None = None,
     findings: Diagnosis | None = None,
     notes: tuple[str, ...] = (),
 ) -> bytes:
     """The content of a .loom file; the same bytes for the same chip. Without `provenance` its origin is unknown."""
-    tensors, chip = _content(image)
+    tensors, chip = _content(programmed)
     origin = Provenance() if provenance is None else provenance
     chip |= {
         "config": config.model_dump(mode="json"),
@@ -72,6 +75,9 @@ def pack(
         "findings": None if findings is None else findings.to_json(),
         "notes": list(notes),
     }
+    parts = registered_parts(programmed)
+    if parts:
+        chip["registered"] = parts
     text = json.dumps(chip, sort_keys=True)
     metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
     metadata["sha256"] = _checksum(metadata["version"], text, tensors)
@@ -80,48 +86,48 @@ def pack(
 
 def save(chip: Compiled, path: Path) -> Path:
     """Write the weight image, whole or not at all; see `Chip.save`."""
-    check_agreement(chip.image, chip.config)
-    write_atomic(path, pack(chip.image, chip.config, chip.provenance, chip.findings, chip.notes))
+    check_agreement(chip.programmed, chip.config)
+    write_atomic(path, pack(chip.programmed, chip.config, chip.provenance, chip.findings, chip.notes))
     return path
 
 
-def check_agreement(image: ChipImage, config: Config) -> None:
+def check_agreement(programmed: ProgrammedChip, config: Config) -> None:
     """Raise `ConfigError` for a configuration that is not the chip's, so that `load` would refuse the file."""
-    difference = disagreement(image, config)
+    difference = disagreement(programmed, config)
     if difference is not None:
         raise ConfigError(config.name, [f"{difference}; save a chip with the configuration that it was compiled with"])
 
 
-def chip_digest(image: ChipImage) -> str:
+def chip_digest(programmed: ProgrammedChip) -> str:
     """SHA-256 of all that a chip is, hexadecimal; its name is not part of it."""
-    tensors, chip = _content(image)
+    tensors, chip = _content(programmed)
     return _checksum("chip", json.dumps({**chip, "name": None}, sort_keys=True), tensors)
 
 
-def _content(image: ChipImage) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def _content(programmed: ProgrammedChip) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Tensors, and the rest as plain values."""
     tensors: dict[str, NDArray[Any]] = {
         f"layers.{index}.{name}": np.ascontiguousarray(getattr(layer, name), dtype=dtype)
-        for index, layer in enumerate(image.layers)
+        for index, layer in enumerate(programmed.layers)
         for name, dtype in ARRAYS.items()
     }
-    scalars = [field.name for field in dataclasses.fields(LayerImage) if field.name not in ARRAYS]
-    chip = {field.name: getattr(image, field.name) for field in dataclasses.fields(ChipImage)}
+    scalars = [field.name for field in dataclasses.fields(ProgrammedLayer) if field.name not in ARRAYS]
+    chip = {field.name: getattr(programmed, field.name) for field in dataclasses.fields(ProgrammedChip)}
     chip |= {
-        "coding": number_or_name(image.coding),
-        "rule": number_or_name(image.rule),
-        "layers": [{name: getattr(layer, name) for name in scalars} for layer in image.layers],
-        "parameters": _parameters_to_json(image.parameters),
-        "device": image.device.model_dump(mode="json"),
-        "energy": image.energy.model_dump(mode="json"),
-        "programming": image.programming.model_dump(mode="json"),
+        "coding": number_or_name(programmed.coding),
+        "rule": number_or_name(programmed.rule),
+        "layers": [{name: getattr(layer, name) for name in scalars} for layer in programmed.layers],
+        "parameters": _parameters_to_json(programmed.parameters),
+        "device": programmed.device.model_dump(mode="json"),
+        "energy": programmed.energy.model_dump(mode="json"),
+        "programming": programmed.programming.model_dump(mode="json"),
     }
     return tensors, chip
 
 
 def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
     values = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
-    plan = None if parameters.plan is None else plan_to_json(parameters.plan)
+    plan = None if parameters.plan.is_dense_chain else plan_to_json(parameters.plan)
     return {**values, "layers": [dataclasses.asdict(layer) for layer in parameters.layers], "plan": plan}
 
 
@@ -156,13 +162,13 @@ def load(path: str | os.PathLike[str], expected_parameters: NpuParameters | None
     except OSError as error:
         raise FileError(readable_error(path, error, "read")) from error
     found = unpack(content, os.fspath(path))
-    difference = disagreement(found.image, found.config)
+    difference = disagreement(found.programmed, found.config)
     if difference is not None:
         raise WeightImageError(
             f"The weight image '{os.fspath(path)}' contradicts itself: {difference}; compile the chip again"
         )
     if expected_parameters is not None:
-        _check_parameters(found.image.parameters, expected_parameters, os.fspath(path))
+        _check_parameters(found.programmed.parameters, expected_parameters, os.fspath(path))
     return found
 
 
@@ -197,12 +203,19 @@ def unpack(content: bytes, source: str) -> Compiled:
             raise SpikeLoomError(f"its chip must be a table, not {chip!r:.60}")
         if number < 7:
             renew_energy(chip)
-        for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES)):
-            if isinstance(chip.get(name), str) and chip[name] not in [kind.name for kind in kinds]:
-                raise WeightImageError(
-                    f"'{source}' has the {kinds.what} '{chip[name]:.60}', which is not registered; import the "
-                    "module, or install the package, that registers it"
-                )
+        if number < 8:
+            renew_names(chip)
+        missing = [
+            f"the {kinds.what} '{chip[name]:.60}'"
+            for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES))
+            if isinstance(chip.get(name), str) and chip[name] not in [kind.name for kind in kinds]
+        ] + missing_parts(chip.get("registered"))
+        if missing:
+            one = len(missing) == 1
+            raise WeightImageError(
+                f"'{source}' has {' and '.join(missing)}, which {'is' if one else 'are'} not registered; import the "
+                f"module, or install the package, that registers {'it' if one else 'them'}"
+            )
         return rebuilt(chip, tensors)
     except WeightImageError:
         raise
@@ -211,7 +224,8 @@ def unpack(content: bytes, source: str) -> Compiled:
         if number == VERSION:
             raise WeightImageError(f"{damaged}: in its configuration {problems}; {_REMEDY}") from error
         raise WeightImageError(
-            f"The chip in '{source}' was made by an earlier version, with settings that are refused now; compile it "
+            f"The chip in '{source}' was made by an earlier version, with settings that are no longer allowed; "
+            f"compile it "
             f"again: {problems}"
         ) from error
     except (SafetensorError, json.JSONDecodeError) as error:
@@ -232,7 +246,7 @@ def _metadata(content: bytes, source: str) -> dict[str, str]:
         return {str(key): str(value) for key, value in metadata.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         if FORMAT.encode() in content[:65536]:
-            raise WeightImageError(f"The weight image '{source}' is damaged: it is cut off; {_REMEDY}") from None
+            raise WeightImageError(f"The weight image '{source}' is damaged: it is truncated; {_REMEDY}") from None
         raise WeightImageError(f"'{source}' is not a SpikeLoom weight image") from None
 
 
@@ -246,7 +260,7 @@ def _checksum(version: str, text: str, tensors: dict[str, NDArray[Any]]) -> str:
 
 
 def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str) -> None:
-    """Raise, naming the first difference, if the image was made for other hardware."""
+    """Raise, naming the first difference, if the chip was made for other hardware."""
     difference = first_difference(found, expected)
     if difference is not None:
         what, a, b = difference
@@ -261,8 +275,8 @@ def first_difference(found: NpuParameters, expected: NpuParameters) -> tuple[str
         a, b = getattr(found, field.name), getattr(expected, field.name)
         if field.name not in ("layers", "plan") and a != b:
             return field.name, a, b
-    if found.plan is not None or expected.plan is not None:
-        difference = plan_difference(found.stages, expected.stages)
+    if not (found.plan.is_dense_chain and expected.plan.is_dense_chain):
+        difference = plan_difference(found.plan, expected.plan)
         if difference is not None:
             return difference
     if len(found.layers) != len(expected.layers):

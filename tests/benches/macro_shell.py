@@ -6,14 +6,14 @@ import numpy as np
 
 from spikeloom.hw.params.parameters import Coding, LayerParameters
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from tests.fixtures.networks import random_chip
 
 CYCLES = ((1, 1, 1), (2, 3, 7))
 """SETTLE_CYCLES, ADC_CYCLES and PROGRAM_CYCLES of the two macros."""
 
 
-def shell_chip() -> ChipImage:
+def shell_chip() -> ProgrammedChip:
     """The chip whose two layers the macros belong to."""
     device = Device(pulse_sigma=0.1, read_sigma=0.02, stuck_on=0.05, stuck_off=0.05)
     return random_chip(

@@ -93,7 +93,7 @@ LIMIT_US = 100
 """Time after which an access, a result or a programmer counts as hung: 10,000 cycles."""
 FRAME_WORDS = 1 + 1 + 3 * len(UNIT.layers)
 
-Place = tuple[int, int, int, int]
+Placement = tuple[int, int, int, int]
 """Layer, row, column, side of a cell."""
 
 
@@ -113,7 +113,7 @@ def kept(entry: MapEntry, word: int) -> int:
     return word & entry.register.mask
 
 
-def cells_of(layer: int, row: int, group: int) -> dict[int, list[Place]]:
+def cells_of(layer: int, row: int, group: int) -> dict[int, list[Placement]]:
     """Cells that a start programs: index of the target word -> the pair's places."""
     p = UNIT.layers[layer]
     found = {}
@@ -128,7 +128,7 @@ def cells_of(layer: int, row: int, group: int) -> dict[int, list[Place]]:
 class Host:
     """Managers and streams on the unit's buses, and what is behind them."""
 
-    cells: dict[Place, int | None]
+    cells: dict[Placement, int | None]
     """Conductances in 1/8 of a level, None where a reset came into programming; they outlive resets, so tests too."""
 
     def __init__(self, dut: Any) -> None:

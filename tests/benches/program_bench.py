@@ -13,7 +13,7 @@ from spikeloom.hw.params.parameters import LayerParameters
 
 __all__ = ["Cell", "Cells", "Operation", "Programmed", "Settings", "golden_program", "program_macro", "target_words"]
 
-TOP_CODE = 1023
+MAX_VERIFY_CODE = 1023
 
 
 class Cell(NamedTuple):
@@ -63,14 +63,14 @@ class Cells:
         return random.Random(f"{self.seed} {cell} {number}").random()
 
     def read(self, cell: Cell) -> int:
-        return min(self.values.get(cell, 0), TOP_CODE)
+        return min(self.values.get(cell, 0), MAX_VERIFY_CODE)
 
     def pulse(self, cell: Cell, up: int, amplitude: int) -> None:
         number = self.pulses.get(cell, 0)
         self.pulses[cell] = number + 1
         step = round(amplitude * (1 + self.spread * (2 * self._draw(cell, number) - 1)))
         if self._draw(cell, -1) >= self.stuck:
-            self.values[cell] = min(max(self.values.get(cell, 0) + (step if up else -step), 0), 2 * TOP_CODE)
+            self.values[cell] = min(max(self.values.get(cell, 0) + (step if up else -step), 0), 2 * MAX_VERIFY_CODE)
 
 
 @dataclass

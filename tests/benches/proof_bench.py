@@ -1,4 +1,4 @@
-"""Shared helpers of the formal proofs: values of the cycle before, signals inside of a component, broken twins."""
+"""Shared helpers of the formal proofs: values of the cycle before, signals inside of a component, mutants."""
 
 from __future__ import annotations
 

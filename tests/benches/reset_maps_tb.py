@@ -1,8 +1,8 @@
 """The cocotb bench of a small unit with maps that is reset, hard and soft, in the middle of images.
 
-The unit has copies of a convolution, pooling of both kinds and a join; its cells keep the weights of `network`.
-`registers.json` in the folder names the registers of `unreset`. +resets=<n> is the number of random resets, +seed=<n>
-the random seed, +compare=0 leaves the registers to what the images show of them.
+The unit has replicas of a convolution, pooling of both kinds and a residual addition; its cells keep the weights of
+`network`. `registers.json` in the folder names the registers of `unreset`. +resets=<n> is the number of random resets,
++seed=<n> the random seed, +compare=0 leaves the registers to what the images show of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from tests.benches.npu_axi_host import LASTING, LIMIT_US
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.feature_maps.test_stages import unit_of
@@ -33,13 +34,13 @@ from tests.models.network_model import GoldenLayer, Outcome, random_layer
 
 STAGES = (
     CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
-    PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
-    PoolStage(kind=Pooling.AVERAGE, window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
+    MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+    AveragePoolStage(window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
-PLAN = Plan(image=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3))
-UNIT = unit_of(PLAN.with_copies((2, 1)), phases=2)
-"""1 x 4 x 4 -> two copies of a 3x3 convolution -> max pooling, joined with the image's average -> 3 classes."""
+PLAN = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3))
+UNIT = unit_of(PLAN.with_replicas((2, 1)), phases=2)
+"""1 x 4 x 4 -> two replicas of a 3x3 convolution -> max pooling, joined with the image's average -> 3 classes."""
 FRAME_WORDS = 1 + 1 + 3 * len(UNIT.layers)
 
 
@@ -47,8 +48,8 @@ def network() -> list[GoldenLayer]:
     """Layers with the weights that the cells keep; their biases and thresholds are each load's own."""
     rng = random.Random(11)
     layers = [random_layer(p, rng) for p in UNIT.layers]
-    for place, layer in zip(UNIT.stages.places, layers, strict=True):
-        layer.weights = layers[place.stage.layer].weights
+    for placement, layer in zip(UNIT.plan.placements, layers, strict=True):
+        layer.weights = layers[placement.stage.layer].weights
     return layers
 
 

@@ -25,7 +25,7 @@ def check_energy(summary: dict[str, Any]) -> None:
     for name in known:
         rows = [row["energy_J"] for row in found["events"] if row["component"] == name]
         assert found[name] == {end: math.fsum(joules[end] for joules in rows) for end in ("low", "typical", "high")}
-    for kind in ("conductance", "adc_conversions", "row_pulses"):
+    for kind in ("conductance", "conversions", "row_pulses"):
         rows = [row for row in found["events"] if row["activity"] == kind]
         counted = [place["layer"] for row in rows for place in row["places"]]
         assert sorted(counted) == list(range(len(layers))), kind

@@ -45,7 +45,7 @@ class Beside:
         self.case = case
         self.config: Config = make_config(**case.tables)
         self.chip: Chip = spikeloom.compile(case.model, case.images, self.config)
-        self.image = self.chip.image
+        self.programmed = self.chip.programmed
         self.coding, self.phases = self.config.coding.input, self.config.coding.phases
         images = [case.pixels(number) / 255 for number in range(len(case.images))]
         self.wanted = plain.for_chip(plain.normalised(case.net, images), self.coding, self.phases)
@@ -55,7 +55,7 @@ class Beside:
     def _integers(self) -> tuple[plain.Net, list[plain.Neurons | None], list[float]]:
         """The chip's weights, biases and thresholds; everything else from the configuration."""
         neuron, stages, neurons, starts = self.config.neuron, [], [], []
-        plan = self.image.parameters.stages
+        plan = self.programmed.parameters.plan
         assert len(plan.stages) == len(self.wanted.stages)
         for number, (made, stage) in enumerate(zip(plan.stages, self.wanted.stages, strict=True)):
             if isinstance(stage, plain.Pool):
@@ -64,8 +64,8 @@ class Beside:
                 stages.append(stage)
                 neurons.append(None)
                 continue
-            assert isinstance(made, CrossbarStage) and made.copies == 1
-            layer = self.image.layers[made.layer]
+            assert isinstance(made, CrossbarStage) and made.replicas == 1
+            layer = self.programmed.layers[made.layer]
             bits = self.config.crossbar.adc_bits
             codes = (-1, 1) if bits == 1 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
             last = number == len(plan.stages) - 1
@@ -84,18 +84,18 @@ class Beside:
             starts.append(0.0)
         return plain.Net(self.case.net.size, tuple(stages)), neurons, starts
 
-    def crossbars(self) -> list[tuple[int, plain.Crossbar, plain.Crossbar, Any]]:
+    def crossbar_stages(self) -> list[tuple[int, plain.Crossbar, plain.Crossbar, Any]]:
         """(stage, as wanted, as on the chip, the chip's layer) of every crossbar stage."""
         out: list[tuple[int, plain.Crossbar, plain.Crossbar, Any]] = []
         for number, (wanted, chip) in enumerate(zip(self.wanted.stages, self.chip_net.stages, strict=True)):
             if isinstance(wanted, plain.Crossbar) and isinstance(chip, plain.Crossbar):
-                out.append((number, wanted, chip, self.image.layers[len(out)]))
+                out.append((number, wanted, chip, self.programmed.layers[len(out)]))
         return out
 
     def rounding(self) -> Compared:
         """Weights and biases of the chip, in thresholds, beside the normalised network's: half a step at most."""
         out = Compared()
-        for _, wanted, chip, layer in self.crossbars():
+        for _, wanted, chip, layer in self.crossbar_stages():
             read = (wanted.rows >= 0).any(axis=0)
             out.add((chip.weight / layer.theta - wanted.weight)[:, read], np.array(0.5 / layer.theta))
             out.add(chip.bias / layer.theta - wanted.bias, np.array(0.5 / layer.theta))
@@ -105,7 +105,7 @@ class Beside:
         given = self.config.decision
         k = None
         if given.rule == "winner_k":
-            theta = self.image.layers[-1].theta
+            theta = self.programmed.layers[-1].theta
             k = max(1, round(given.k * (theta if given.readout == "membrane" else 1))) * self.unit
         return plain.Decision(given.readout, given.skip, k)
 
@@ -114,7 +114,7 @@ class Beside:
         pixels, steps = self.case.pixels(number), self.config.decision.t_max
         if self.coding == "rate":
             flat = self.case.images[number].ravel()[None]
-            encoder = encoder_of(self.image, flat, np.array([number], np.int64))
+            encoder = encoder_of(self.programmed, flat, np.array([number], np.int64))
             codes = np.array([encoder.step(np.zeros(1, np.int64), t)[0] for t in range(1, steps + 1)], float)
             shape = self.case.images[number].shape
             return codes.reshape(steps, *shape).transpose(0, 2, 3, 1).reshape(steps, -1)
@@ -228,7 +228,7 @@ class Beside:
         """Mean current of every layer beside weights times the rates that it reads, plus bias; whatever the neurons."""
         out = Compared()
         weight = plain.weights_of_steps(ran.steps, self.phases)
-        for stage, wanted, chip, _ in self.crossbars():
+        for stage, wanted, chip, _ in self.crossbar_stages():
             first = self.config.decision.skip * self.phases if stage == len(self.wanted.stages) - 1 else 0
             share = weight[first:] / weight[first:].sum()
             of_maps = [inputs, *(np.array(each) for each in ran.spikes[:stage])]
@@ -246,10 +246,10 @@ class Beside:
         """The accuracy breakdown's network in real numbers: its outputs' mean current; without max pooling and skip."""
         out = Compared()
         assert self.chip.stages is not None
-        network = spiking_network(self.image, self.chip.stages.normalised)
+        network = spiking_network(self.programmed, self.chip.stages.normalised)
         flat = self.case.images[number].ravel()[None]
         steps = len(inputs)
-        found = network.output_currents(1, row_codes(self.image, flat, number), steps)[:, 0]
+        found = network.output_currents(1, row_codes(self.programmed, flat, number), steps)[:, 0]
         weight = plain.weights_of_steps(steps, self.phases)
         mean = (weight[:, None] * (found + network.layers[-1].bias)).sum(axis=0) / weight.sum()
         stage, current, _ = self.bounds(number, inputs, [0.0] * len(self.wanted.stages), quantised=False)[-1]

@@ -17,13 +17,20 @@ from tests.mutation.designs import units
 __all__ = ["MARKS", "UNITS", "block_digests", "changed", "sentence"]
 
 MARKS = ("<!-- changed: written by `make coverage COVERAGE=--changed` -->", "<!-- changed: end -->")
-UNITS = ("pooled, average", "two copies", "buses", "buses, maps")
+UNITS = ("pooled, average", "two replicas", "buses", "buses, maps")
 """Of `tests.mutation.designs`; every block is in one of them."""
 
 
 def block_digests(names: Iterable[str] = UNITS) -> dict[str, str]:
-    """Block -> digest of all its Verilog in the units."""
+    """Block -> digest of all its Verilog in the units.
+
+    Raises
+    ------
+    ValueError : `tests.mutation.designs` has no unit of a name
+    """
     summaries = block_summaries()
+    if missing := set(names) - {name for name, _ in units()}:
+        raise ValueError(f"There are no units {', '.join(sorted(missing))} in tests.mutation.designs")
     found: dict[str, set[str]] = defaultdict(set)
     for name, make in units():
         if name in names:

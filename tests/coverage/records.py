@@ -20,7 +20,9 @@ FOLDER = ROOT / "build" / "coverage"
 _LIMIT = 1200.0
 _NOT_REPLAYED = ("proof", "cosim", "largest_value")
 """Words in the names of test functions without a simulation, or with one that sets a register inside."""
-_LEFT_OUT = {"tests/hw/feature_maps/test_stages.py": ("test_plans", "test_copies", "test_cycles_of", "test_membranes")}
+_LEFT_OUT = {
+    "tests/hw/feature_maps/test_stages.py": ("test_plans", "test_replicas", "test_cycles_of", "test_membranes")
+}
 """Test file -> words in the names of tests that take minutes, and are much like others of the file."""
 _SIMULATES = re.compile(
     r"^from ((tests\.benches\.stream_bench|amaranth\.sim) import .*[sS]imulat|tests\.hw\.test_npu import Run$)", re.M

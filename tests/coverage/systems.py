@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.flow.run_folder import load_chip, load_test_set
+from spikeloom.sw.flow.run_folder import load_chip, load_run_images
 from spikeloom.sw.flow.steps import make_flow
 from spikeloom.sw.verify.chunks import cosimulate
 from tests.coverage.captured import Captured
@@ -89,8 +89,8 @@ class Network:
     def run(self, send: Send, folder: Path) -> None:
         flow = make_flow(self.configuration(), folder)
         flow.run(stop="convert")
-        images = load_test_set(flow).images[: self.images]
-        chip = load_chip(flow).image
+        images = load_run_images(flow).images[: self.images]
+        chip = load_chip(flow).programmed
         _, facts = cosimulate(chip, images, trace_images=min(2, self.images), through_bus=self.through_bus)
         send({"compared": facts["values_compared"], "mismatches": facts["mismatches"]})
 

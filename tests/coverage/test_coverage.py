@@ -238,6 +238,11 @@ def test_the_page_says_whose_verilog_has_changed_since() -> None:
     assert said in text.partition(CHANGED[0])[2].partition(CHANGED[1])[0]
 
 
+def test_a_unit_that_is_not_there_is_told() -> None:
+    with pytest.raises(ValueError, match=r"^There are no units one more in tests.mutation.designs$"):
+        block_digests(["buses", "one more"])
+
+
 def test_changed_blocks_are_named() -> None:
     assert changed({"a": "1", "b": "2", "gone": "3"}, {"a": "1", "b": "9", "new": "3"}) == ["b", "gone", "new"]
     assert sentence(["b", "gone"]).endswith("since it was measured: `b`, `gone`.")

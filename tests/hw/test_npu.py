@@ -305,7 +305,7 @@ BROKEN = {
 
 @pytest.mark.filterwarnings("ignore:.*created but never used")
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_checks_bite(name: str) -> None:
+def test_mutants_fail_the_checks(name: str) -> None:
     with pytest.raises(AssertionError):
         check(unit(), {"coding": Coding.RATE, "t_max": 4}, drops=True, late=9, unit=mutant(Npu, *BROKEN[name]))
 

@@ -26,7 +26,7 @@ from spikeloom.hw.npu_axi import NpuAxi
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Rule
 from tests.benches.axi_bench import Manager
 from tests.benches.program_bench import (
-    TOP_CODE,
+    MAX_VERIFY_CODE,
     Cell,
     Cells,
     Programmed,
@@ -274,7 +274,7 @@ def test_registers_and_programming_over_the_bus() -> None:
     cells, golden, operations = [], [], [[] for _ in bench.layers]  # type: ignore[var-annotated]
     for index, p in enumerate(bench.parameters.layers):
         places = [Cell(row, i, side) for row in range(p.inputs) for i in range(p.outputs) for side in range(2)]
-        values = {place: rng.randrange(TOP_CODE + 1) for place in places}
+        values = {place: rng.randrange(MAX_VERIFY_CODE + 1) for place in places}
         cells.append(Cells(seed=7 + index, spread=0.4, stuck=0.04, values=dict(values)))
         golden.append(Cells(seed=7 + index, spread=0.4, stuck=0.04, values=dict(values)))
         port = getattr(bench.dut, f"crossbar_{index}")
@@ -302,7 +302,10 @@ def test_registers_and_programming_over_the_bus() -> None:
 
     async def program(ctx, layer: int, row: int, group: int) -> Programmed:
         p = bench.parameters.layers[layer]
-        targets = [(rng.randrange(TOP_CODE + 1), rng.randrange(TOP_CODE + 1)) for _ in range(p.lanes * p.row_tiles)]
+        targets = [
+            (rng.randrange(MAX_VERIFY_CODE + 1), rng.randrange(MAX_VERIFY_CODE + 1))
+            for _ in range(p.lanes * p.row_tiles)
+        ]
         for index, word in enumerate(target_words(targets)):
             await bench.write(ctx, program_target_byte_address(layer, index), word)
         await bench.write(ctx, layer_byte_address(layer, "program_start"), group << 16 | row)

@@ -120,7 +120,7 @@ def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
     ],
     ids=["strobes ignored", "written while busy", "biases lost", "never loaded", "too long", "cut off"],
 )
-def test_bench_notices_broken_twins(
+def test_mutants_fail_the_bench(
     broken: Any, old: str, new: str, test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = spikeloom.hw.host.host_block if broken in (LoadGuard, WriteGuard) else spikeloom.hw.npu_axi

@@ -111,7 +111,7 @@ BROKEN = {
 
 @pytest.mark.filterwarnings("ignore:.*created but never used")
 @pytest.mark.parametrize("name", BROKEN)
-def test_writes_bite(name: str) -> None:
+def test_mutants_fail_the_writes(name: str) -> None:
     parameters = unit()
     with pytest.raises(AssertionError):
         decisions(parameters, random_rounds(parameters, 4), mutant(Npu, *BROKEN[name]))
@@ -119,7 +119,7 @@ def test_writes_bite(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*created but never used")
 @pytest.mark.parametrize("bits", [20, 23])
-def test_strays_bite(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mutants_fail_the_strays(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Registers of which a part of the address is compared: 20 bits mix up the unit and a layer 15."""
     old = "(self.load.address == (self._scope"
     monkeypatch.setattr(

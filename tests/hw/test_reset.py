@@ -21,7 +21,7 @@ from tests.hw.test_reset_maps import exported as maps_and_buses
 
 WINDOW = Window(source=0, kernel=(2, 2), stride=(1, 2))
 ANALOG_MAPS = Plan(
-    image=MapShape(channels=2, height=3, width=4),
+    input=MapShape(channels=2, height=3, width=4),
     stages=(
         CrossbarStage(layer=0, windows=(WINDOW,)),
         CrossbarStage(layer=1, windows=(Window(source=1, kernel=(2, 2)),)),
@@ -33,9 +33,9 @@ EXPORTS: dict[str, Callable[[], dict[str, str]]] = {
     "maps": lambda: export_verilog(MAPS),
     "maps and buses": maps_and_buses,
     "8-bit rows and buses": lambda: export_axi(unit(phases=2, row_bits=8)),
-    "maps of 8-bit rows": lambda: export_verilog(unit_of(ANALOG_MAPS.with_copies((2, 1)), row_bits=8)),
+    "maps of 8-bit rows": lambda: export_verilog(unit_of(ANALOG_MAPS.with_replicas((2, 1)), row_bits=8)),
 }
-"""Units, all with copies where they have maps, and all with a programmer a layer."""
+"""Units, all with replicas where they have maps, and all with a programmer a layer."""
 
 
 @functools.cache
@@ -57,7 +57,7 @@ def exported(request: pytest.FixtureRequest) -> dict[str, str]:
     ],
 )
 def test_the_exports_have_what_units_have(export: str, parts: tuple[str, ...]) -> None:
-    """Programmers; maps, both poolings and copies behind the buses; rows of 8 bits."""
+    """Programmers; maps, both poolings and replicas behind the buses; rows of 8 bits."""
     assert {f"npu_axi_{part}.sv" for part in (*parts, "npu_layer_0_programmer")} <= set(modules(export))
 
 
@@ -85,7 +85,7 @@ def test_what_is_not_reset_is_memory(exported: dict[str, str]) -> None:
         ("maps of 8-bit rows", "npu_loader.sv", "state"),
     ],
 )
-def test_a_register_without_a_reset_is_noticed(export: str, file: str, register: str) -> None:
+def test_mutants_without_a_reset_fail(export: str, file: str, register: str) -> None:
     with pytest.raises(AssertionError, match=register):
         paths_of(without_reset(modules(export), file, register))
 

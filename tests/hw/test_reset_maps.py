@@ -1,4 +1,5 @@
-"""A unit with maps, pooling, copies and a join, reset in the middle of images: from random values, and from X."""
+"""A unit with maps, pooling, replicas and a residual addition, reset in the middle of images: from random values, and
+from X."""
 
 from __future__ import annotations
 
@@ -70,9 +71,7 @@ def test_many_resets(seed: int, tmp_path: Path) -> None:
     ],
     ids=["sums of maximum pooling", "sums of average pooling"],
 )
-def test_sums_that_are_not_cleared_are_noticed(
-    old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mutants_that_keep_sums_fail(old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spikeloom.hw.feature_maps.stages, "PoolUnit", mutant(PoolUnit, old, new))
     with pytest.raises(AssertionError, match=r"the answer of image|counters of layer"):
         play(tmp_path, export=export_axi(UNIT))
@@ -80,7 +79,7 @@ def test_sums_that_are_not_cleared_are_noticed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("compare", "found"), [(1, r"leaves npu_axi\.npu\.loader\.state"), (0, "<failure")])
-def test_a_register_that_a_reset_leaves_alone_is_noticed(compare: int, found: str, tmp_path: Path) -> None:
+def test_mutants_that_keep_a_register_fail(compare: int, found: str, tmp_path: Path) -> None:
     """By its value, and without that by the images after a reset in an image: it starts as if it had been reset."""
     broken = without_reset(exported(), "npu_axi_npu_loader.sv", "state")
     with pytest.raises(AssertionError, match=found):

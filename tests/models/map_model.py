@@ -1,4 +1,5 @@
-"""Golden model of units with maps in plain integers: windows, pooling, joins, and the order of a step's reads."""
+"""Golden model of units with maps in plain integers: windows, pooling, residual additions, and the order of a step's
+reads."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import PoolStage
 from tests.models.network_model import GoldenLayer, Outcome, decide
 
 __all__ = ["GoldenPool", "Map", "gather", "image_map", "run_golden_maps"]
@@ -53,7 +55,7 @@ class GoldenPool:
             word = []
             for c in range(self.shape.channels):
                 spikes = [values[p][c] for p in places]
-                if self.stage.kind == Pooling.MAX:
+                if self.stage.largest:
                     for p, spike in zip(places, spikes, strict=True):
                         self.sums[p, c] = self.sums.get((p, c), 0) + spike * weight
                     sums = [self.sums[p, c] for p in places]
@@ -74,7 +76,7 @@ def run_golden_maps(
     `Outcome.inputs` has a list of the windows' row codes, an own position each, for every step and layer; None where
     the last layer was not run.
     """
-    plan: Plan = parameters.stages
+    plan: Plan = parameters.plan
     pools = {
         number: GoldenPool(stage, plan.maps[stage.window.source], parameters.phases)
         for number, stage in enumerate(plan.stages)
@@ -82,12 +84,12 @@ def run_golden_maps(
     }
 
     def hidden(step: int, phase: int) -> tuple[list[Any], Any, list[int]]:
-        maps, seen = [image_map(plan.image, encoded[step - 1])], []
+        maps, seen = [image_map(plan.input, encoded[step - 1])], []
         for number, stage in enumerate(plan.stages):
             if not isinstance(stage, CrossbarStage):
                 maps.append(pools[number].step(maps[stage.window.source], phase, step == 1))
                 continue
-            shape, copies = plan.maps[number + 1], stage.copies
+            shape, replicas = plan.maps[number + 1], stage.replicas
             windows = [
                 [code for w in stage.windows for code in gather(w, plan.maps[w.source], maps[w.source], y, x)]
                 for y in range(shape.height)
@@ -95,10 +97,10 @@ def run_golden_maps(
             ]
             if number == len(plan.stages) - 1:
                 break
-            seen += [windows[copy::copies] for copy in range(copies)]
+            seen += [windows[replica::replicas] for replica in range(replicas)]
             maps.append(
                 [
-                    layers[stage.layer + p % copies].step(rows, phase, step == 1, p // copies)
+                    layers[stage.layer + p % replicas].step(rows, phase, step == 1, p // replicas)
                     for p, rows in enumerate(windows)
                 ]
             )

@@ -11,6 +11,7 @@ from typing import Any
 from amaranth.hdl import Value
 
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset, Rule
+from tests.models.neuron import update
 
 __all__ = ["ACTIVITY", "GoldenLayer", "IdealCrossbar", "Outcome", "random_delays", "random_layer", "run_golden"]
 
@@ -63,21 +64,11 @@ class GoldenLayer:
         self.membranes = self.stored[position] = [self.v0] * p.outputs if first else self.stored[position]
         spikes = []
         for i in range(p.outputs):
-            v = self.membranes[i]
-            if self.leak:
-                v -= v >> self.leak
             z = (sum(values[tile][i] for tile in active) << self.gain) + self.bias[i]
-            v += z << weight
-            assert abs(v) < 1 << (p.membrane_bits - 1)
-            if self.clip:
-                v = min(max(v, -self.clip), self.clip)
-            spike = v >= self.theta << weight
-            if spike and self.reset == Reset.SUBTRACT:
-                v -= self.theta << weight
-            if spike and self.reset == Reset.ZERO:
-                v = 0
-            self.membranes[i] = v
-            spikes.append(int(spike))
+            after = update(self, self.membranes[i], z, 1 << weight, p.membrane_bits)
+            assert not after.overflow
+            self.membranes[i] = after.v
+            spikes.append(int(after.spike))
         self.activity["spikes"] += sum(spikes)
         return spikes
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from spikeloom.hw.encoder.random_source import taps, xorshift128
-from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
-from spikeloom.hw.params.plan import MapShape, Pooling, PoolStage, Window
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.hw.params.parameters import Coding, Readout, Rule
+from spikeloom.hw.params.plan import MapShape, Window
+from spikeloom.hw.params.stage_kinds import PoolStage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.random_words import Purpose
 from spikeloom.sim.crossbar.array import CrossbarArray
+from tests.models.neuron import update
 from tests.sim.common.test_random_numbers import plain_philox
 
 
@@ -48,27 +50,27 @@ def plain_codes(
     return codes, over
 
 
-def plain_row_codes(image: ChipImage, pixels: list[int], image_id: int, steps: int) -> list[list[int]]:
+def plain_row_codes(chip: ProgrammedChip, pixels: list[int], image_id: int, steps: int) -> list[list[int]]:
     """Row codes of every step, [steps][inputs]."""
-    unit = 255 if image.parameters.layers[0].row_bits == 8 else 1
-    lanes, phases = image.parameters.encoder_lanes, image.parameters.phases
-    accumulators = [image.even_start] * len(pixels)
-    state = plain_philox((image_id, 0, 0, 0), (image.seed, Purpose.ENCODER << 16))
+    unit = 255 if chip.parameters.layers[0].row_bits == 8 else 1
+    lanes, phases = chip.parameters.encoder_lanes, chip.parameters.phases
+    accumulators = [chip.even_start] * len(pixels)
+    state = plain_philox((image_id, 0, 0, 0), (chip.seed, Purpose.ENCODER << 16))
     if not any(state):
         state = (1, 0, 0, 0)
     out = []
     for t in range(1, steps + 1):
         codes = [0] * len(pixels)
         for j, x in enumerate(pixels):
-            if image.coding == Coding.PHASE:
+            if chip.coding == Coding.PHASE:
                 p = (t - 1) % phases
                 codes[j] = unit * (x >> (7 - p) & 1) if p < 8 else 0
-            elif image.coding == Coding.EVEN:
+            elif chip.coding == Coding.EVEN:
                 accumulators[j] += x
                 if accumulators[j] >= 255:
                     codes[j] = unit
                     accumulators[j] -= 255
-            elif image.coding == Coding.ANALOG:
+            elif chip.coding == Coding.ANALOG:
                 codes[j] = x
             else:
                 bits = sum(word << 32 * index for index, word in enumerate(state))
@@ -108,7 +110,7 @@ def plain_pool(stage: PoolStage, shape: MapShape, values: Map, kept: Map, shift:
         for x in range(shape.width // kernel_x):
             for c in range(shape.channels):
                 inputs = [(c, y * kernel_y + dy, x * kernel_x + dx) for dy in range(kernel_y) for dx in range(kernel_x)]
-                if stage.kind == Pooling.MAX:
+                if stage.largest:
                     for place in inputs:
                         kept[place] = kept.get(place, 0) + values[place] * 2**shift
                     best = inputs[0]
@@ -134,27 +136,29 @@ def plain_stray(grid: np.ndarray, tile_rows: int, rows: list[int]) -> int:
     return total
 
 
-def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.ndarray, image_id: int) -> dict[str, Any]:
+def plain_run(
+    chip: ProgrammedChip, arrays: tuple[CrossbarArray, ...], pixels: np.ndarray, image_id: int
+) -> dict[str, Any]:
     """One image to its decision: class, steps, margin, reason, and per layer spikes, membranes, activity and the number
     of times that every row was driven.
     """
-    p = image.parameters
-    plan = p.stages
+    p = chip.parameters
+    plan = p.plan
     last = len(arrays) - 1
-    inputs = plain_row_codes(image, [int(x) for x in pixels], image_id, image.t_max)
-    membranes = [[layer.v0] * shape.neurons for layer, shape in zip(image.layers, p.layers, strict=True)]
+    inputs = plain_row_codes(chip, [int(x) for x in pixels], image_id, chip.t_max)
+    membranes = [[layer.v0] * shape.neurons for layer, shape in zip(chip.layers, p.layers, strict=True)]
     kept: list[Map] = [{} for _ in plan.stages]
     trace: dict[str, Any] = {"spikes": defaultdict(dict), "membranes": defaultdict(dict)}
-    activity = {name: [0] * len(arrays) for name in ("row_pulses", "tile_reads", "adc_conversions", "saturations")}
+    activity = {name: [0] * len(arrays) for name in ("row_pulses", "tile_reads", "conversions", "saturations")}
     activity |= {name: [0] * len(arrays) for name in ("conductance", "stray")}
     counts = [0] * p.classes
     pulses = [[0] * shape.inputs for shape in p.layers]
     spikes: list[int] = []
-    for t in range(1, image.t_max + 1):
+    for t in range(1, chip.t_max + 1):
         period, phase = (t - 1) // p.phases, (t - 1) % p.phases
         shift = p.phases - 1 - phase
-        places = [(c, y, x) for c in range(plan.image.channels) for y in range(plan.image.height)
-                  for x in range(plan.image.width)]  # fmt: skip
+        places = [(c, y, x) for c in range(plan.input.channels) for y in range(plan.input.height)
+                  for x in range(plan.input.width)]  # fmt: skip
         maps: list[Map] = [dict(zip(places, inputs[t - 1], strict=True))]
         for number, stage in enumerate(plan.stages):
             made = plan.maps[number + 1]
@@ -162,15 +166,15 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
                 source = stage.window.source
                 maps.append(plain_pool(stage, plan.maps[source], maps[source], kept[number], shift))
                 continue
-            if stage.layer == last and period < image.skip:
+            if stage.layer == last and period < chip.skip:
                 continue
             spikes, out = [], {}
             fired: dict[int, list[int]] = {index: [] for index in stage.layers}
             for y in range(made.height):
                 for x in range(made.width):
-                    index = stage.layer + (y * made.width + x) % stage.copies
-                    position = (y * made.width + x) // stage.copies
-                    layer, array = image.layers[index], arrays[index]
+                    index = stage.layer + (y * made.width + x) % stage.replicas
+                    position = (y * made.width + x) // stage.replicas
+                    layer, array = chip.layers[index], arrays[index]
                     shape = array.parameters
                     rows = []
                     for window in stage.windows:
@@ -182,7 +186,7 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
                         pulses[index][j] += 1
                     activity["row_pulses"][index] += len(driven) * shape.column_tiles
                     activity["tile_reads"][index] += tiles * shape.column_tiles
-                    activity["adc_conversions"][index] += tiles * shape.outputs
+                    activity["conversions"][index] += tiles * shape.outputs
                     activity["saturations"][index] += sum(map(sum, over))
                     load = array.g_S.sum(axis=0) / array.device.step_S
                     activity["conductance"][index] += sum(
@@ -194,32 +198,25 @@ def plain_run(image: ChipImage, arrays: tuple[CrossbarArray, ...], pixels: np.nd
                         neuron = position * shape.outputs + i
                         z = sum(codes[tile][i] for tile in range(shape.row_tiles)) << layer.gain_shift
                         z += int(layer.bias[i])
-                        v, theta = membranes[index][neuron], layer.theta << shift
-                        if layer.leak:
-                            v -= v >> layer.leak
-                        v += z << shift
-                        assert abs(v) < 1 << (shape.membrane_bits - 1)
-                        if layer.clip:
-                            v = min(max(v, -layer.clip), layer.clip)
-                        out[i, y, x] = int(v >= theta)
-                        spikes.append(int(v >= theta))
+                        after = update(layer, membranes[index][neuron], z, 1 << shift, shape.membrane_bits)
+                        assert not after.overflow
+                        out[i, y, x] = int(after.spike)
+                        spikes.append(int(after.spike))
                         fired[index].append(spikes[-1])
-                        if v >= theta:
-                            v = {Reset.SUBTRACT: v - theta, Reset.ZERO: 0, Reset.NONE: v}[layer.reset]
-                        membranes[index][neuron] = v
+                        membranes[index][neuron] = after.v
             for index in stage.layers:
                 trace["spikes"][index][t] = fired[index]
                 trace["membranes"][index][t] = list(membranes[index])
             maps.append(out)
-        if period < image.skip:
+        if period < chip.skip:
             continue
         counts = [count + (spike << shift) for count, spike in zip(counts, spikes, strict=True)]
-        scores = counts if image.readout == Readout.SPIKES else membranes[last]
+        scores = counts if chip.readout == Readout.SPIKES else membranes[last]
         winner = scores.index(max(scores))
         second = max((s for i, s in enumerate(scores) if i != winner), default=0)
         margin = scores[winner] - second
-        by_rule = image.rule == Rule.WINNER_K and margin >= image.k
-        if by_rule or t == image.t_max:
+        by_rule = chip.rule == Rule.WINNER_K and margin >= chip.k
+        if by_rule or t == chip.t_max:
             break
     decision = {"class": winner, "steps": t, "margin": margin, "reason": int(by_rule)}
     return {**decision, **trace, "activity": activity, "pulses": pulses}

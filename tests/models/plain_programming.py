@@ -141,7 +141,7 @@ class LockstepProgrammer:
                             continue
                         distance = abs(codes[t] - targets(cell))
                         self.codes[cell], self.pulses[cell] = codes[t], count
-                        self.failed[cell] = distance > settings.window_code
+                        self.failed[cell] = distance > settings.tolerance_code
                         active[t] = self.failed[cell] and count < settings.tries
                         up[t] = codes[t] < targets(cell)
                         smallest, largest = settings.amplitude_codes

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spikeloom.hw.params.parameters import Readout, Reset, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Pooling, Window
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.hw.params.parameters import Readout, Rule
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Window
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from tests.models.neuron import update
 
 Map = dict[tuple[int, int, int], int]
 """Values by (y, x, channel)."""
@@ -25,44 +26,38 @@ def rows_of(window: Window, values: Map, shape: MapShape, y: int, x: int) -> lis
     ]
 
 
-def run_plain(image: ChipImage, pixels: Callable[[int], np.ndarray]) -> tuple[int, int, list[int]]:
+def run_plain(chip: ProgrammedChip, pixels: Callable[[int], np.ndarray]) -> tuple[int, int, list[int]]:
     """Class, steps, and spikes of every stage of one image; pixels(step) are its row codes, [channel, y, x] flat.
 
     Ideal cells, and converters that neither round nor saturate.
     """
-    plan, phases = image.parameters.stages, image.parameters.phases
-    layers = [layer.weights.astype(int) for layer in image.layers]
+    plan, phases = chip.parameters.plan, chip.parameters.phases
+    layers = [layer.weights.astype(int) for layer in chip.layers]
     membranes: dict[tuple[int, ...], int] = {}
     sums: dict[tuple[int, ...], int] = {}
-    counts = [0] * len(image.layers[-1].bias)
+    counts = [0] * len(chip.layers[-1].bias)
     spikes = [0] * len(plan.stages)
-    for step in range(1, image.t_max + 1):
+    for step in range(1, chip.t_max + 1):
         period, phase = divmod(step - 1, phases)
         weight_of_spike = 1 << (phases - 1 - phase)
-        first = plan.image
+        first = plan.input
         codes = pixels(step).reshape(first.channels, first.height, first.width)
         maps: list[Map] = [{(y, x, c): int(codes[c, y, x]) for c, y, x in np.ndindex(codes.shape)}]
         for number, stage in enumerate(plan.stages):
             last = number == len(plan.stages) - 1
-            if last and period < image.skip:
+            if last and period < chip.skip:
                 break
             made, out = plan.maps[number + 1], {}
             for y, x in np.ndindex(made.height, made.width):
                 if isinstance(stage, CrossbarStage):
                     rows = [r for w in stage.windows for r in rows_of(w, maps[w.source], plan.maps[w.source], y, x)]
-                    layer = image.layers[stage.layer]
+                    layer, bits = chip.layers[stage.layer], chip.parameters.layers[stage.layer].membrane_bits
                     z = [sum(r * w for r, w in zip(rows, column, strict=True) if r) for column in layers[stage.layer].T]
                     for c, total in enumerate(z):
-                        v = membranes.get((number, y, x, c), layer.v0)
-                        v -= (v >> layer.leak) if layer.leak else 0
-                        v += (total + int(layer.bias[c])) * weight_of_spike
-                        v = max(-layer.clip, min(layer.clip, v)) if layer.clip else v
-                        theta = layer.theta * weight_of_spike
-                        fired = v >= theta
-                        if fired and layer.reset != Reset.NONE:
-                            v = v - theta if layer.reset == Reset.SUBTRACT else 0
-                        membranes[number, y, x, c] = v
-                        out[y, x, c] = int(fired)
+                        v, z = membranes.get((number, y, x, c), layer.v0), total + int(layer.bias[c])
+                        after = update(layer, v, z, weight_of_spike, bits)
+                        membranes[number, y, x, c] = after.v
+                        out[y, x, c] = int(after.spike)
                     continue
                 window, source = stage.window, maps[stage.window.source]
                 for c in range(made.channels):
@@ -71,7 +66,7 @@ def run_plain(image: ChipImage, pixels: Callable[[int], np.ndarray]) -> tuple[in
                         for dy in range(window.kernel[0])
                         for dx in range(window.kernel[1])
                     ]
-                    if stage.kind == Pooling.MAX:
+                    if stage.largest:
                         for place in inside:
                             key = (number, *place)
                             sums[key] = sums.get(key, 0) + source[place] * weight_of_spike
@@ -84,14 +79,14 @@ def run_plain(image: ChipImage, pixels: Callable[[int], np.ndarray]) -> tuple[in
                     out[y, x, c] = int(fired)
             maps.append(out)
             spikes[number] += sum(out.values())
-        if period < image.skip:
+        if period < chip.skip:
             continue
         classes = range(len(counts))
         counts = [counts[c] + maps[-1][0, 0, c] * weight_of_spike for c in classes]
         end = len(plan.stages) - 1
-        scores = counts if image.readout == Readout.SPIKES else [membranes[end, 0, 0, c] for c in classes]
+        scores = counts if chip.readout == Readout.SPIKES else [membranes[end, 0, 0, c] for c in classes]
         ranked = sorted(scores, reverse=True)
         margin = ranked[0] - (ranked[1] if len(ranked) > 1 else 0)
-        if step == image.t_max or (image.rule == Rule.WINNER_K and margin >= image.k):
+        if step == chip.t_max or (chip.rule == Rule.WINNER_K and margin >= chip.k):
             return scores.index(ranked[0]), step, spikes
     raise AssertionError("an image ends at t_max at the latest")

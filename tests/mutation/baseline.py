@@ -16,7 +16,7 @@ from tests.mutation.blocks import ROOT, test_files
 from tests.mutation.children import Send, run_child
 from tests.mutation.digests import file_digest, sources_digest
 from tests.mutation.importing import install_watch
-from tests.mutation.session import ABOUT_TWINS, run_tests
+from tests.mutation.session import ABOUT_MUTANTS, run_tests
 
 __all__ = ["FOLDER", "Baseline", "TestRun", "measure", "preload", "write_json"]
 
@@ -115,7 +115,7 @@ def measure(say: Callable[[str], None]) -> Baseline:
             say(f"without mutants: {name}")
         known = json.loads(path.read_text(encoding="utf-8"))
         found = [TestRun(t["name"], t["seconds"], frozenset(t["lines"])) for t in known["tests"]]
-        tests += [t for t in found if not any(word in t.function.split("::")[-1] for word in ABOUT_TWINS)]
+        tests += [t for t in found if not any(word in t.function.split("::")[-1] for word in ABOUT_MUTANTS)]
         modules |= dict.fromkeys(known["modules"])
     return Baseline(tuple(tests), tuple(modules))
 

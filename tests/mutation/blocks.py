@@ -13,8 +13,8 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "adder_tree": ("adder_tree",),
     "constant_division": ("reciprocal", "divided"),
     "random_source": ("advance", "random_lanes"),
-    "stages": ("_add", "join_maps", "_join_cores", "_share"),
-    "write_guard": ("window_hits",),
+    "stages": ("_add", "join_maps", "_add_windows", "_join_cores", "_add_pool", "_write_map", "_share"),
+    "write_guard": ("block_hits",),
 }
 """Functions outside of a component that make hardware. The others of these modules are for software, or models."""
 

@@ -13,7 +13,7 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     """Components by name. Imports are inside: a mutant must be installed before."""
     from spikeloom.hw.npu import Npu
     from spikeloom.hw.npu_axi import NpuAxi
-    from spikeloom.hw.params.plan import Pooling
+    from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
     from tests.hw import test_npu
     from tests.hw.feature_maps import test_stages as test_npu_maps
 
@@ -28,11 +28,11 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "dense, K = 3", dense(sizes=(16, 12, 9, 4), phases=3, lanes=4)
     yield "dense, analog", dense(sizes=(5, 8), row_bits=8, phases=2)
     yield "convolution", maps(test_npu_maps.convolution, row_bits=8)
-    yield "pooled, average", maps(lambda: test_npu_maps.pooled(Pooling.AVERAGE), phases=3)
-    yield "pooled, maximum", maps(lambda: test_npu_maps.pooled(Pooling.MAX), lanes=2)
+    yield "pooled, average", maps(lambda: test_npu_maps.pooled(AveragePoolStage), phases=3)
+    yield "pooled, maximum", maps(lambda: test_npu_maps.pooled(MaxPoolStage), lanes=2)
     yield "residual", maps(test_npu_maps.residual)
     for name in ("two", "three"):
-        yield f"{name} copies", maps(lambda name=name: test_npu_maps.COPIES[name])
+        yield f"{name} replicas", maps(lambda name=name: test_npu_maps.REPLICAS[name])
     yield "buses", lambda: NpuAxi(parameters=test_npu.unit())
     yield "buses, maps", lambda: NpuAxi(parameters=test_npu_maps.unit_of(test_npu_maps.residual()))
 

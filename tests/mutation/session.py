@@ -12,9 +12,9 @@ import pytest
 from tests.mutation.blocks import ROOT
 from tests.mutation.children import Send
 
-__all__ = ["ABOUT_TWINS", "run_tests"]
+__all__ = ["ABOUT_MUTANTS", "run_tests"]
 
-ABOUT_TWINS = ("bite", "broken", "catches", "twin", "notices", "manual")
+ABOUT_MUTANTS = ("mutants", "manual")
 """Words in the names of test functions that break a block themselves, or are about texts."""
 
 _ELABORATION = ("amaranth/hdl/_ir.py", "amaranth/hdl/_dsl.py", "amaranth/hdl/_ast.py", "amaranth/lib/wiring.py")
@@ -24,7 +24,7 @@ def _place(error: BaseException | None, when: str) -> str:
     """Where an exception comes from: "elaboration", or "test"."""
     if isinstance(error, AssertionError | KeyboardInterrupt) or error is None:
         return "test"
-    if "exactly once to be broken" in str(error):  # a twin of the proof cannot be made from the mutant
+    if "exactly once to be broken" in str(error):  # a mutant of the proof cannot be made from the mutant
         return "elaboration"
     trace, names = error.__traceback__, []
     while trace is not None:
@@ -102,7 +102,7 @@ def run_tests(
     slow : run those marked so, too
     """
     files = list(dict.fromkeys(name.split("::")[0] for name in names))
-    plugin = _Plugin(send, names if order else (), extra, (*ABOUT_TWINS, *without))
+    plugin = _Plugin(send, names if order else (), extra, (*ABOUT_MUTANTS, *without))
     options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "--tb=short"]
     options += [*(["-x"] if stop else []), *([] if slow else ["-m", "not slow"])]
     with warnings.catch_warnings():

@@ -12,6 +12,7 @@ import spikeloom
 import spikeloom.sim.cosim.run
 import spikeloom.sim.cosim.simulator
 from spikeloom.sim.chip.result import Mismatch
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.chip_summary import CHIP_KEYS
 from spikeloom.sw.chip import Chip
@@ -43,7 +44,7 @@ def test_predict_traces_and_ids():
     result = CHIP.predict(IMAGES[:3], trace="spikes", ids=np.array([7, 8, 9]))
     assert result.trace is not None and result.trace.membranes is None
     assert result.ids.tolist() == [7, 8, 9]
-    full = CHIP.predict(IMAGES[:3], trace=True).trace
+    full = CHIP.predict(IMAGES[:3], trace="full").trace
     assert full is not None and full.membranes is not None
 
 
@@ -65,30 +66,27 @@ def test_bad_images_are_refused(images, error, sentence):
 def test_cosim_passes_everything_on(monkeypatch, tmp_path):
     seen = {}
 
-    def fake(image, images, **options):
-        seen.update(options, image=image)
-        return run_reference(image, images)
+    def fake(programmed, images, **options):
+        seen.update(options, programmed=programmed)
+        return run_reference(programmed, images)
 
     monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", fake)
     CHIP.cosim(IMAGES)
-    assert seen == {
-        **{"image": CHIP.image, "ids": None, "trace": False, "simulator": "verilator", "waves": False},
-        **{"folder": None, "progress": None},
-    }
-    CHIP.cosim(IMAGES, trace=True, simulator="icarus", waves=True, folder=str(tmp_path))
-    assert (seen["trace"], seen["simulator"], seen["waves"], seen["folder"]) == (True, "icarus", True, tmp_path)
-    changed = Chip(CHIP.image, CHIP.config.updated({"cosim": {"simulator": "icarus", "waves": True}}))
+    assert seen == {"programmed": CHIP.programmed, "ids": None, "options": CosimOptions()}
+    CHIP.cosim(IMAGES, trace="full", simulator="icarus", waves=True, folder=str(tmp_path), progress=print)
+    assert seen["options"] == CosimOptions("full", "icarus", True, tmp_path, print)
+    changed = Chip(CHIP.programmed, CHIP.config.updated({"cosim": {"simulator": "icarus", "waves": True}}))
     changed.cosim(IMAGES, folder=tmp_path)
-    assert (seen["simulator"], seen["waves"]) == ("icarus", True)
+    assert (seen["options"].simulator, seen["options"].waves) == ("icarus", True)
     changed.cosim(IMAGES, waves=False)
-    assert seen["waves"] is False
+    assert seen["options"].waves is False
 
 
 @pytest.mark.parametrize("through_bus", [False, True])
 def test_waves_without_a_folder_are_refused_before_any_work(through_bus):
     with pytest.raises(ValueError, match=r"^waves=True needs a folder for the waveforms: give cosim folder=\.\.\."):
         CHIP.cosim(IMAGES, waves=True, through_bus=through_bus)
-    by_config = Chip(CHIP.image, CHIP.config.updated({"cosim": {"waves": True, "through_bus": through_bus}}))
+    by_config = Chip(CHIP.programmed, CHIP.config.updated({"cosim": {"waves": True, "through_bus": through_bus}}))
     with pytest.raises(ValueError, match=r"^\[cosim\] waves = true of the configuration needs a folder"):
         by_config.cosim(IMAGES)
 
@@ -97,16 +95,18 @@ def test_waves_without_a_folder_are_refused_before_any_work(through_bus):
 def test_cosim_through_the_bus_is_what_the_report_tells_of(monkeypatch, tmp_path, by_config):
     seen = []
 
-    def fake(image, images, **options):
+    def fake(programmed, images, **options):
         seen.append(options)
-        result = run_reference(image, images)
+        result = run_reference(programmed, images)
         return replace(result, gaps=np.full(len(images), 2)), LoadReport("fast", (), 70, 1, 900)
 
     monkeypatch.setattr("spikeloom.sw.verify.bus_run.through_bus", fake)
-    monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", lambda image, images, **_: run_reference(image, images))
+    monkeypatch.setattr(
+        spikeloom.sim.cosim.run, "run_cosim", lambda programmed, images, **_: run_reference(programmed, images)
+    )
     chip = make_chip(cosim={"through_bus": by_config})
     rtl = chip.cosim(IMAGES, through_bus=None if by_config else True, folder=tmp_path / "files")
-    assert seen[0]["folder"] == tmp_path / "files" and seen[0]["simulator"] == "verilator"
+    assert seen[0]["options"].folder == tmp_path / "files" and seen[0]["options"].simulator == "verilator"
     chip.report(tmp_path / "bus", IMAGES, rtl=rtl)
     found = json.loads((tmp_path / "bus" / "summary.json").read_text())["bit_exact"]["through_bus"]
     assert (found["method"], found["writes"], found["load_cycles"], found["gap_max"]) == ("fast", 70, 900, 2)
@@ -118,10 +118,12 @@ def test_cosim_through_the_bus_is_what_the_report_tells_of(monkeypatch, tmp_path
 
 
 def test_report_uses_what_was_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", lambda image, images, **_: run_reference(image, images))
+    monkeypatch.setattr(
+        spikeloom.sim.cosim.run, "run_cosim", lambda programmed, images, **_: run_reference(programmed, images)
+    )
     chip = make_chip()
     monkeypatch.setattr("spikeloom.sw.chip.run_reference", lambda *_, **__: pytest.fail("run again"))
-    result = measured(run_reference(chip.image, IMAGES), chip.image, IMAGES)
+    result = measured(run_reference(chip.programmed, IMAGES), chip.programmed, IMAGES)
     page = chip.report(tmp_path, IMAGES, LABELS, reference=result, rtl=chip.cosim(IMAGES))
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert page == tmp_path / "report.html" and page.exists()
@@ -133,11 +135,13 @@ def test_report_uses_what_was_run(tmp_path, monkeypatch):
 
 def test_report_names_the_simulator_and_the_traced_images(tmp_path, monkeypatch):
     """Those of the co-simulation, whatever the configuration would have."""
-    monkeypatch.setattr(
-        spikeloom.sim.cosim.run, "run_cosim", lambda image, images, **o: run_reference(image, images, trace=o["trace"])
-    )
+
+    def fake(programmed, images, options, **_):
+        return run_reference(programmed, images, trace=options.trace)
+
+    monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", fake)
     chip = make_chip()
-    result, rtl = chip.predict(IMAGES, trace=True), chip.cosim(IMAGES, trace=True, simulator="icarus")
+    result, rtl = chip.predict(IMAGES, trace="full"), chip.cosim(IMAGES, trace="full", simulator="icarus")
     chip.report(tmp_path, IMAGES, reference=result, rtl=rtl)
     found = json.loads((tmp_path / "summary.json").read_text())["bit_exact"]
     assert (found["simulator"], found["traced_images"]) == ("icarus", 30)
@@ -153,13 +157,13 @@ def test_report_without_a_run(tmp_path):
 
 def test_repr_names_the_network():
     assert repr(CHIP) == (
-        f"Chip(Sequential: 20-12-7-5, 4-bit cells; even coding, winner_k rule with k {CHIP.image.k}, "
-        f"at most {CHIP.image.t_max} steps)"
+        f"Chip(Sequential: 20-12-7-5, 4-bit cells; even coding, winner_k rule with k {CHIP.programmed.k}, "
+        f"at most {CHIP.programmed.t_max} steps)"
     )
 
 
 def test_notebooks_show_a_chip_as_a_table():
-    named = Chip(replace(CHIP.image, name="<i>"), CHIP.config, provenance=CHIP.provenance)
+    named = Chip(replace(CHIP.programmed, name="<i>"), CHIP.config, provenance=CHIP.provenance)
     text = named._repr_html_()
     assert text.startswith("<table") and "Chip &lt;i&gt;" in text and "<i>" not in text
     assert "<td" in text and "20-12-7-5" in text and "device_sigma 5 %" in text and "class Sequential" in text
@@ -203,7 +207,7 @@ def test_the_formula_gives_what_the_verilog_counts(verilog):
             latency
         )
         assert latency["cycles"] == CHIP.latency(verilog)["cycles"]
-        assert latency["latency_s"]["mean"] == verilog.cycles.mean() / CHIP.image.clock_Hz
+        assert latency["latency_s"]["mean"] == verilog.cycles.mean() / CHIP.programmed.clock_Hz
         assert energy["total"] == CHIP.energy(verilog)["total"]
     alone = CHIP.energy(result)
     assert alone["total"] is None and alone["control"] is None and alone["cycles_from"] is None
@@ -216,7 +220,11 @@ WRONG = [
     (lambda: CHIP.latency(RESULT, IMAGES[:4]), ValueError, "^There are 4 images, but the result has 30"),
     (lambda: CHIP.energy(RESULT, IMAGES[::-1]), ValueError, "^The result is of other images: its row 0 is not image 0"),
     (lambda: CHIP.energy(make_chip(seed=3).predict(IMAGES)), ValueError, "^The result is of another chip"),
-    (lambda: CHIP.energy(run_reference(make_chip(20, 5).image, IMAGES)), ValueError, "^The result is of another chip"),
+    (
+        lambda: CHIP.energy(run_reference(make_chip(20, 5).programmed, IMAGES)),
+        ValueError,
+        "^The result is of another chip",
+    ),
     (lambda: CHIP.energy(IMAGES), TypeError, "^result must be a result of chip.predict or chip.cosim, not ndarray$"),
 ]
 
@@ -243,14 +251,14 @@ def test_a_tiny_chip_reports_end_to_end(tmp_path):
 @pytest.mark.parametrize(
     ("images", "labels", "kind", "sentence"),
     [
-        (IMAGES, [1, 2], ValueError, r"^Labels must have shape \(30,\), one an image, not \(2,\)$"),
+        (IMAGES, [1, 2], ValueError, r"^Labels must have shape \(30,\), one per image, not \(2,\)$"),
         (
             IMAGES,
             LABELS + 1,
             ValueError,
             r"^Labels must lie in 0 .. 4, the chip's classes, but that of image 4 is 5: .* start at 0",
         ),
-        (IMAGES, LABELS / 1.0, TypeError, r"^Labels must be integers, one an image, not float64"),
+        (IMAGES, LABELS / 1.0, TypeError, r"^Labels must be integers, one per image, not float64"),
         (None, LABELS, ValueError, r"^Labels need the images they belong to: give chip.report the images too$"),
         (IMAGES[:, :3], LABELS, ValueError, r"^Images must have shape"),
     ],
@@ -274,7 +282,7 @@ def test_cosim_refuses_what_does_not_fit_before_it_builds(monkeypatch):
         ({"simulator": "vcs"}, r"^The simulator must be 'verilator' or 'icarus', not 'vcs'$"),
         ({"simulator": ""}, r"^The simulator must be 'verilator' or 'icarus', not ''$"),
         ({"waves": "yes"}, r"^waves must be True, False or None, not 'yes'$"),
-        ({"trace": "all"}, r"^trace must be False, True, 'spikes' or 'full', not 'all'$"),
+        ({"trace": "all"}, r"^trace must be 'none', 'spikes' or 'full', not 'all'$"),
         ({"ids": [1]}, r"^Image numbers have shape \(1,\), but there are 30 images$"),
     ):
         with pytest.raises((ValueError, TypeError), match=sentence):
@@ -302,7 +310,7 @@ def test_results_of_other_kinds_are_not_compared():
             result.compare(other)
     with pytest.raises(Mismatch, match=r"^this has 30 images of 3 layers, other has 10 images of 3 layers$"):
         result.compare(CHIP.predict(IMAGES[:10]))
-    with pytest.raises(TypeError, match=r"^Labels must be integers, one an image, not float64"):
+    with pytest.raises(TypeError, match=r"^Labels must be integers, one per image, not float64"):
         result.accuracy(LABELS / 1.0)
 
 
@@ -311,9 +319,9 @@ def test_the_configuration_of_a_finished_chip_is_checked_and_changes_only_what_i
     config = chip.config
     chip.config = config.updated({"cosim": {"simulator": "icarus"}, "data": {"test_limit": 3}})
     assert chip.config.cosim.simulator == "icarus" and chip.config.data.test_limit == 3
-    with pytest.raises(ConfigError, match=r"chip\.config: .*device\.bits would do nothing: a chip is finished"):
+    with pytest.raises(ConfigError, match=r"chip\.config: .*device\.bits would have no effect: a chip is finished"):
         chip.config = chip.config.updated({"device": {"bits": 3}, "seed": 5})
-    with pytest.raises(ConfigError, match="seed would do nothing"):
+    with pytest.raises(ConfigError, match="seed would have no effect"):
         chip.config = chip.config.updated({"seed": 5})
     for bad in ({"device": config.device.model_copy(update={"bits": 99})}, {"seed": -1}):
         with pytest.raises(ConfigError, match="must be at"):

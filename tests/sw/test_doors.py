@@ -52,7 +52,7 @@ def _model() -> nn.Module:
 
 MODEL = _model()
 CHIP = spikeloom.compile(MODEL, IMAGES, "tiny")
-AGING = CHIP.image.with_device(drifting_device())
+AGING = CHIP.programmed.with_device(drifting_device())
 LEARNING = Config.load("tiny").updated({"decision": {"strategy": "learned"}})
 
 
@@ -64,7 +64,7 @@ class _Closed:
 
 def _host(chip: Chip = CHIP) -> Host:
     host = Host(_Closed())  # type: ignore[arg-type]
-    host._image, host._calibration = chip.image, chip.calibration
+    host._programmed, host._calibration = chip.programmed, chip.calibration
     return host
 
 
@@ -77,47 +77,47 @@ FUNCTIONS: dict[str, dict[str, Door]] = {
     "images": {
         "compile": _compile,
         "compile, validation": lambda x: _compile(config=LEARNING, validation=(x, LABELS)),
-        "run_reference": lambda x: run_reference(CHIP.image, x),
-        "run_cosim": lambda x: run_cosim(CHIP.image, x),
-        "through_bus": lambda x: through_bus(CHIP.image, x),
-        "record_trajectories": lambda x: record_trajectories(CHIP.image, x, LABELS),
+        "run_reference": lambda x: run_reference(CHIP.programmed, x),
+        "run_cosim": lambda x: run_cosim(CHIP.programmed, x),
+        "through_bus": lambda x: through_bus(CHIP.programmed, x),
+        "record_trajectories": lambda x: record_trajectories(CHIP.programmed, x, LABELS),
         "lifetime": lambda x: lifetime(AGING, x, LABELS),
         "stream_lifetime": lambda x: stream_lifetime(AGING, IMAGES, x, LABELS),
         "stream_lifetime, stream": lambda x: stream_lifetime(AGING, x, IMAGES, LABELS),
         "refresh_interval": lambda x: refresh_interval(AGING, x, LABELS),
-        "tune_chip": lambda x: tune_chip(CHIP.image, x),
-        "firmware_files": lambda x: firmware_files(CHIP.image, x),
+        "tune_chip": lambda x: tune_chip(CHIP.programmed, x),
+        "firmware_files": lambda x: firmware_files(CHIP.programmed, x),
     },
     "labels": {
         "compile, validation": lambda x: _compile(config=LEARNING, validation=(IMAGES, x)),
-        "record_trajectories": lambda x: record_trajectories(CHIP.image, IMAGES, x),
+        "record_trajectories": lambda x: record_trajectories(CHIP.programmed, IMAGES, x),
         "lifetime": lambda x: lifetime(AGING, IMAGES, x),
         "stream_lifetime": lambda x: stream_lifetime(AGING, IMAGES, IMAGES, x),
         "refresh_interval": lambda x: refresh_interval(AGING, IMAGES, x),
-        "tune_chip": lambda x: tune_chip(CHIP.image, IMAGES, x),
+        "tune_chip": lambda x: tune_chip(CHIP.programmed, IMAGES, x),
     },
     "ids": {
-        "run_reference": lambda x: run_reference(CHIP.image, IMAGES, ids=x),
-        "run_cosim": lambda x: run_cosim(CHIP.image, IMAGES, ids=x),
-        "through_bus": lambda x: through_bus(CHIP.image, IMAGES, ids=x),
-        "record_trajectories": lambda x: record_trajectories(CHIP.image, IMAGES, LABELS, ids=x),
+        "run_reference": lambda x: run_reference(CHIP.programmed, IMAGES, ids=x),
+        "run_cosim": lambda x: run_cosim(CHIP.programmed, IMAGES, ids=x),
+        "through_bus": lambda x: through_bus(CHIP.programmed, IMAGES, ids=x),
+        "record_trajectories": lambda x: record_trajectories(CHIP.programmed, IMAGES, LABELS, ids=x),
     },
     "trace": {
-        "run_reference": lambda x: run_reference(CHIP.image, IMAGES, trace=x),
-        "run_cosim": lambda x: run_cosim(CHIP.image, IMAGES, trace=x),
-        "through_bus": lambda x: through_bus(CHIP.image, IMAGES, trace=x),
-        "CosimTransport": lambda x: CosimTransport(CHIP.image, trace=x),
+        "run_reference": lambda x: run_reference(CHIP.programmed, IMAGES, trace=x),
+        "run_cosim": lambda x: run_cosim(CHIP.programmed, IMAGES, trace=x),
+        "through_bus": lambda x: through_bus(CHIP.programmed, IMAGES, trace=x),
+        "CosimTransport": lambda x: CosimTransport(CHIP.programmed, trace=x),
     },
     "progress": {
         "compile": lambda x: _compile(progress=x),
-        "run_reference": lambda x: run_reference(CHIP.image, IMAGES, progress=x),
-        "run_cosim": lambda x: run_cosim(CHIP.image, IMAGES, progress=x),
-        "through_bus": lambda x: through_bus(CHIP.image, IMAGES, progress=x),
-        "record_trajectories": lambda x: record_trajectories(CHIP.image, IMAGES, LABELS, progress=x),
+        "run_reference": lambda x: run_reference(CHIP.programmed, IMAGES, progress=x),
+        "run_cosim": lambda x: run_cosim(CHIP.programmed, IMAGES, progress=x),
+        "through_bus": lambda x: through_bus(CHIP.programmed, IMAGES, progress=x),
+        "record_trajectories": lambda x: record_trajectories(CHIP.programmed, IMAGES, LABELS, progress=x),
         "lifetime": lambda x: lifetime(AGING, IMAGES, LABELS, progress=x),
         "stream_lifetime": lambda x: stream_lifetime(AGING, IMAGES, IMAGES, LABELS, progress=x),
         "refresh_interval": lambda x: refresh_interval(AGING, IMAGES, LABELS, progress=x),
-        "tune_chip": lambda x: tune_chip(CHIP.image, IMAGES, progress=x),
+        "tune_chip": lambda x: tune_chip(CHIP.programmed, IMAGES, progress=x),
         "learn_strategy": lambda x: learn_strategy(
             Trajectories(np.ones((3, 2), int), np.ones((3, 2), bool)), progress=x
         ),
@@ -177,9 +177,9 @@ LAST = "images.permute(0, 3, 1, 2), or images.transpose(0, 3, 1, 2) in NumPy, pu
 SIZED = f"Images must have shape {WIDE}, not"
 KIND = "Images must be uint8 (0 .. 255) or floating point (0 .. 1), not"
 RANGE = "Floating-point images must lie in 0 .. 1, but pixel 0 of image 0 is"
-COUNTED = "Labels must have shape (7,), one an image, not"
+COUNTED = "Labels must have shape (7,), one per image, not"
 LISTED = "Labels must lie in 0 .. 3, the chip's classes, but that of image"
-WHOLE = "Labels must be integers, one an image, not"
+WHOLE = "Labels must be integers, one per image, not"
 BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
     "images": [
         (IMAGES.transpose(0, 2, 3, 1), ValueError, f"{SIZED} (7, 5, 6, 3): {LAST}"),
@@ -201,7 +201,7 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
         (np.full(IMAGES.shape, 255.0), ValueError, f"{RANGE} 255.0: divide by 255"),
         (np.full(IMAGES.shape, 16, np.float16), ValueError, f"{RANGE} 16.0: divide by the largest value that"),
         (np.full(IMAGES.shape, -0.5), ValueError, f"{RANGE} -0.5: they seem to be normalised"),
-        (np.full(IMAGES.shape, np.nan), ValueError, f"{RANGE} nan: replace what is NaN"),
+        (np.full(IMAGES.shape, np.nan), ValueError, f"{RANGE} nan: replace values that are NaN"),
         (np.full(IMAGES.shape, 1.0000001), ValueError, f"{RANGE} 1.0000001: use .clip(0, 1)"),
         (torch.ones(COUNT, *SHAPE).to_sparse(), TypeError, "Images must be an ordinary tensor with values"),
         (np.ma.masked_array(IMAGES, IMAGES > 9), TypeError, "Images must be an array in which every pixel counts"),
@@ -221,24 +221,24 @@ BAD: dict[str, list[tuple[Any, type[Exception], str]]] = {
         (LABELS > 1, TypeError, f"{WHOLE} bool: use labels.astype(int)"),
         ([str(label) for label in LABELS], TypeError, f"{WHOLE} <U1"),
         ("0123012", TypeError, f"{WHOLE} <U7"),
-        ([[0], [1, 2]], TypeError, "Labels must be a list or array of integers, one an image, not [[0], [1, 2]]"),
+        ([[0], [1, 2]], TypeError, "Labels must be a list or array of integers, one per image, not [[0], [1, 2]]"),
     ],
     "ids": [
         (LABELS[:6], ValueError, "Image numbers have shape (6,), but there are 7 images"),
         (LABELS - 1, ValueError, "Image numbers must be in 0 .. 4294967295, not -1 .. 2"),
         (torch.arange(7.0), TypeError, "Image numbers must be integers, not float32"),
-        ([[0], [1, 2]], TypeError, "Image numbers must be a list or array of integers, one an image, not [[0]"),
+        ([[0], [1, 2]], TypeError, "Image numbers must be a list or array of integers, one per image, not [[0]"),
         ("0123012", TypeError, "Image numbers must be integers, not <U7"),
     ],
     "trace": [
-        (1, ValueError, "trace must be False, True, 'spikes' or 'full', not 1"),
-        (None, ValueError, "trace must be False, True, 'spikes' or 'full', not None"),
-        ("all", ValueError, "trace must be False, True, 'spikes' or 'full', not 'all'"),
-        (np.zeros(3), ValueError, "trace must be False, True, 'spikes' or 'full', not array([0., 0., 0.])"),
+        (True, ValueError, "trace must be 'none', 'spikes' or 'full', not True"),
+        (None, ValueError, "trace must be 'none', 'spikes' or 'full', not None"),
+        ("all", ValueError, "trace must be 'none', 'spikes' or 'full', not 'all'"),
+        (np.zeros(3), ValueError, "trace must be 'none', 'spikes' or 'full', not array([0., 0., 0.])"),
     ],
     "progress": [
-        (True, TypeError, "progress must be a function, which is told how far it is, or None, not True"),
-        ("bar", TypeError, "progress must be a function, which is told how far it is, or None, not 'bar'"),
+        (True, TypeError, "progress must be a function or None, not True"),
+        ("bar", TypeError, "progress must be a function or None, not 'bar'"),
     ],
 }  # fmt: skip
 KNOWN = {
@@ -281,9 +281,9 @@ SWITCHES: dict[str, Door] = {
     "through_bus": lambda x: CHIP.cosim(IMAGES, through_bus=x),
     "bus": lambda x: CHIP.write_verilog("never", bus=x),
     "fault_aware": lambda x: _host().load(CHIP, fault_aware=x),
-    "stalls": lambda x: run_cosim(CHIP.image, IMAGES, stalls=x),
-    "netlist": lambda x: run_cosim(CHIP.image, IMAGES, netlist=x),
-    "quick": lambda x: run_cosim(CHIP.image, IMAGES, quick=x),
+    "stalls": lambda x: run_cosim(CHIP.programmed, IMAGES, stalls=x),
+    "netlist": lambda x: run_cosim(CHIP.programmed, IMAGES, netlist=x),
+    "quick": lambda x: run_cosim(CHIP.programmed, IMAGES, quick=x),
 }
 
 
@@ -304,7 +304,7 @@ PATHS: dict[str, Door] = {
     "NIR file, read": spikeloom.read_nir,
     "data folder": lambda x: spikeloom.load_data("mnist", x),
     "simulation folder": lambda x: CHIP.cosim(IMAGES, folder=x),
-    "simulation folder of a transport": lambda x: CosimTransport(CHIP.image, folder=x),
+    "simulation folder of a transport": lambda x: CosimTransport(CHIP.programmed, folder=x),
 }
 
 
@@ -365,7 +365,7 @@ def test_a_folder_that_leads_nowhere_or_makes_no_files_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "link").symlink_to("gone")
-    told = re.escape(f"'{tmp_path / 'link'}' is a link to 'gone', which is not there; choose another path") + "$"
+    told = re.escape(f"'{tmp_path / 'link'}' is a link to 'gone', which does not exist; choose another path") + "$"
     for check, inside in (
         (writable_folder, "."),
         (writable_folder, "a/b"),
@@ -376,7 +376,7 @@ def test_a_folder_that_leads_nowhere_or_makes_no_files_is_named(
         with pytest.raises(FileError, match=re.escape(f"Cannot write '{place}': ") + told):
             check(place, "place")
     said = CliRunner().invoke(app, ["run", "tiny", "-o", str(tmp_path / "link")])
-    assert said.exit_code == 2 and "is a link to 'gone', which is not there" in " ".join(said.stderr.split())
+    assert said.exit_code == 2 and "is a link to 'gone', which does not exist" in " ".join(said.stderr.split())
     assert writable_file(tmp_path / "link", "file") == tmp_path / "link"  # the link is replaced
 
     def refuse(dir: Path) -> Any:  # as /proc does
@@ -397,7 +397,7 @@ def test_a_nir_file_is_written_over_no_file_of_another_kind(tmp_path: Path, monk
     CHIP.save(tmp_path / "mine.loom")
     for name in ("notes.nir", "notes"):
         (tmp_path / name).write_text("mine")
-    lost = "a file that is no NIR file (HDF5) is there and would be lost; choose another name, or remove it"
+    lost = "a file that is no NIR file (HDF5) exists and would be overwritten; choose another name, or remove it"
     for name, sentence in (
         ("notes.nir", lost),
         ("notes", lost),
@@ -447,7 +447,7 @@ WARNING = {
     "multiply by 255 / 15, or give images / 15 in floating point": IMAGES // 17,
     "multiply by 255 / 1, or give images / 1 in floating point": (IMAGES > 99).astype(np.uint8),
     "multiply by 255, since they seem to have been divided by 255 twice": IMAGES / 255 / 255,
-    "every pixel of 7 is 0; give images that show something": IMAGES * np.uint8(0),
+    "every pixel of 7 is 0; give images with content": IMAGES * np.uint8(0),
     "the largest pixel of 7 is 51 of 255, and that of the calibration images 255; scale both alike": IMAGES // 5,
 }
 ONE = {"compile", "compile, validation", "Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Host.infer"}

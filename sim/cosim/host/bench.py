@@ -1,6 +1,6 @@
 """Text of the Verilog test bench around the chip with buses: a host drives it through two named pipes.
 
-The bench reads commands from `commands`, which blocks: simulated time stands still while the host thinks, so that a run
+The bench reads commands from `commands`, which blocks: simulated time does not advance while the host is busy, so a run
 does not depend on the host's speed. It answers with lines of text in `responses`. A command is four numbers of 4 bytes,
 big-endian: op, a, b, c.
 

@@ -1,12 +1,13 @@
-"""The cocotb bench that plays the analog array of a chip with buses, and serves the host's calls to the device model.
+"""The cocotb bench in place of the analog array of a chip with buses; it also serves the host's device-model calls.
 
-It runs inside the simulator, in a job's folder; `sim.cosim.host.link` starts it. Python runs once a layer read, once a
-programming operation, and once a call.
+It runs inside the simulator, in a job's folder; `sim.cosim.host.link` starts it. Python runs once per layer read, once
+per programming operation, and once a call.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -32,10 +33,10 @@ def _write_cells(models: list[MacroModel]) -> None:
     """Write what the cells remember; of a layer without cells, nothing."""
     states = {index: model.cells_now() for index, model in enumerate(models) if model.cells is not None}
     arrays = {f"{name}_{index}": getattr(state, name) for index, state in states.items() for name in CELL_FIELDS}
-    np.savez("cells.npz", **arrays)  # type: ignore[arg-type]
+    np.savez("cells.npz", **arrays)
 
 
-def _call(dut, models: list[MacroModel], service: int) -> None:
+def _call(dut: Any, models: list[MacroModel], service: int) -> None:
     """Serve a call: fast load, sums for the energy, the cells' conductances and drift."""
     op = service & 0xFF
     if op == RELOAD:
@@ -49,7 +50,7 @@ def _call(dut, models: list[MacroModel], service: int) -> None:
 
 
 @cocotb.test()
-async def serve(dut) -> None:
+async def serve(dut: Any) -> None:
     """Play the devices until the host has ended the simulation.
 
     All that asks for Python is in one signal, `wake`: a signal that is watched costs the simulator time in every clock

@@ -1,4 +1,4 @@
-"""The two named pipes between a host and the simulator that holds its chip, and the simulator's process.
+"""The two named pipes between a host and the simulator of its chip, and the simulator's process.
 
 Neither can hang the other. The host opens both pipes first, for reading and writing, so that opening never waits; it
 never waits for one pipe without looking at the other and at the process. The simulator ends with the host, however
@@ -52,7 +52,7 @@ class HostLink:
     ----------
     frames : result frames since they were last taken, lines of the bench without `f`
 
-    Raises `SimulationError` where the simulator ends, stands still or does not answer; then it is gone.
+    Raises `SimulationError` if the simulator ends, stalls or does not answer; then it is gone.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class HostLink:
             if line.startswith(b"f "):
                 self.frames.append(line[2:])
             elif line == b"h":
-                self._fail("stood still")
+                self._fail("stalled")
             else:
                 self._replies.append(line)
 

@@ -1,4 +1,4 @@
-"""The simulator of a chip with buses, to be driven by a host."""
+"""The simulator of a chip with buses, driven by a host."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 
 from spikeloom.hw.export.axi_verilog import export_axi
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.host.bench import host_bench_text, visible_text
 from spikeloom.sim.cosim.simulator import SOURCES, Simulator
 from spikeloom.sim.cosim.waves import wave_file
@@ -28,12 +28,12 @@ def _texts(
 
 
 def build_host_simulator(
-    image: ChipImage, simulator: str = "verilator", *, waves: bool = False, quick: bool = False
+    chip: ProgrammedChip, simulator: str = "verilator", *, waves: bool = False, quick: bool = False
 ) -> Simulator:
-    """Build the simulator of a chip with the image's hardware, or take the build that is there.
+    """Build the simulator of a chip's hardware, or take the build that is there.
 
     The arguments and errors are those of `Simulator.build`; registers and weights are not part of the build.
     """
     waves_to = wave_file(simulator) if waves else None
-    texts = _texts(image.parameters, image.settle_cycles, image.adc_cycles, image.program_cycles, waves_to)
+    texts = _texts(chip.parameters, chip.settle_cycles, chip.adc_cycles, chip.program_cycles, waves_to)
     return Simulator.of_texts(texts, simulator, waves=waves, quick=quick)

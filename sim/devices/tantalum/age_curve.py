@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,7 +27,7 @@ from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, flattened, log_rate
 
-__all__ = ["AgeCurve", "ReadPulse"]
+__all__ = ["AgeCurve", "ReadPulse", "Spline"]
 
 KNOTS = 4096
 """Intervals of the quadrature over u = 0 .. 1."""
@@ -38,6 +39,15 @@ TOLERANCE = 1e-11
 """Largest error of the spline in w; the number of nodes an octave is doubled until it is kept."""
 GAUSS = tuple(np.ascontiguousarray(x) for x in np.polynomial.legendre.leggauss(8))
 """Places and weights of the quadrature over one knot."""
+
+
+class Spline(NamedTuple):
+    """The sign of the drift, and what `way_of` needs: first octave, nodes per octave, float64 [segments + 1, 4]."""
+
+    sign: float
+    first: int
+    per_octave: int
+    table: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -206,9 +216,9 @@ class AgeCurve:
         return result.reshape(shape)
 
     @property
-    def spline(self) -> tuple[float, int, int, NDArray[np.float64]]:
-        """The sign of the drift, and what `way_of` needs: the last arguments of compiled functions."""
-        return self._sign, self._first, self.per_octave, self._table
+    def spline(self) -> Spline:
+        """What compiled functions need of the curve."""
+        return Spline(self._sign, self._first, self.per_octave, self._table)
 
     def ways(self, age: NDArray[np.float64]) -> NDArray[np.float64]:
         """U of ages, float64 of any shape, by the spline; 1 for infinite ones."""
@@ -217,7 +227,7 @@ class AgeCurve:
         return result.reshape(age.shape)
 
     def exact(self, ages: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """U of ages, float64 [n], and its slopes a pulse, by inverting the integral, without the spline."""
+        """U of ages, float64 [n], and its slopes per pulse, by inverting the integral, without the spline."""
         ways, slopes = np.empty(len(ages)), np.empty(len(ages))
         _ways(ages, self._knots, *self._rate, *GAUSS, ways, slopes)
         return ways, slopes

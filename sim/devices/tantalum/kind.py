@@ -1,4 +1,4 @@
-"""Tantalum-oxide cells as a kind of cell: reads move them, and a write driver chooses the voltage of their pulses.
+"""Tantalum-oxide cells as a cell kind: they drift with reads, and a write driver chooses their pulse voltages.
 
 The physics are in the modules beside this one, and imported when they are asked for: they are compiled. Equations,
 sources and range of validity: docs/tantalum-oxide.md.
@@ -43,6 +43,7 @@ class Tantalum(CellKind):
         return float(off_conductance_S(device.v_read_V)), GM_S
 
     def problems(self, device: Device) -> Iterator[str]:
+        """Levels out of the cells' reach, and read voltages that would program them."""
         low, high = self.reachable_S(device)
         if device.g_min_S < low * (1.0 - 1e-9) or device.g_max_S > high * (1.0 + 1e-9):
             yield (
@@ -55,11 +56,13 @@ class Tantalum(CellKind):
     def drift(
         self, device: Device, programmed_S: NDArray[np.float64], seed: int, layer: int, read_s: float, pulsed: bool
     ) -> Drift:
+        """The drift of a layer's cells under read pulses of `read_s` seconds."""
         from spikeloom.sim.devices.drift import LayerDrift
 
         return LayerDrift(device, programmed_S, seed, layer, read_s, pulsed)
 
     def write_driver(self, device: Device, pulse_s: float) -> WriteDriver:
+        """Tables of the write driver for pulses of `pulse_s` seconds."""
         from spikeloom.sim.devices.tantalum.write_driver import write_driver
 
         return write_driver(device, pulse_s)
@@ -67,6 +70,7 @@ class Tantalum(CellKind):
     def half_selected_S(
         self, device: Device, levels_S: NDArray[np.float64], pulse_s: float
     ) -> tuple[NDArray[np.float64], ...]:
+        """Conductances after a pulse of half the programming voltage, up and down, from `levels_S`; siemens."""
         from spikeloom.sim.devices.tantalum.oxide import TantalumOxide
         from spikeloom.sim.devices.tantalum.pulse import pulse
 

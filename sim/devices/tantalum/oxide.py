@@ -45,7 +45,7 @@ def log_rate(w, v, p):  # type: ignore[no-untyped-def]
     return math.log(p[3]) + log_sinh - (p[7] / w) ** 2 + 1.0 / (1.0 + p[10] * power)
 
 
-def flattened(*arrays: ArrayLike) -> tuple[tuple[int, ...], tuple[NDArray, ...]]:
+def flattened(*arrays: ArrayLike) -> tuple[tuple[int, ...], tuple[NDArray[np.float64], ...]]:
     """Shape that the arrays broadcast to, and each of them in that shape, flat and contiguous, for compiled loops."""
     given = [np.asarray(array) for array in arrays]
     shape = np.broadcast_shapes(*(array.shape for array in given))

@@ -1,4 +1,4 @@
-"""Programming pulses of the tantalum-oxide cell: the state after a pulse, and the voltage that a step needs.
+"""Programming pulses of the tantalum-oxide cell: the state after a pulse, and the voltage needed for a step.
 
 A pulse of constant voltage moves w along the trajectory of that voltage (`sim.devices.tantalum.age_curve`) for one
 pulse length. The curve is walked from knot to knot, for programming voltages run away where a table of ages cannot

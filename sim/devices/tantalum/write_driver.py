@@ -1,4 +1,4 @@
-"""Programming pulses of tantalum-oxide cells by tables: the write driver's voltages, and where a pulse takes a cell.
+"""Programming pulses of tantalum-oxide cells by tables: the write driver's voltages, and the state after a pulse.
 
 A pulse of constant voltage moves a cell along the trajectory of that voltage (`sim.devices.tantalum.pulse`) for the
 length of a pulse. For every voltage that the driver has, the time from knot to knot of the trajectory is tabulated;
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.units import CODE, CURRENT_BITS, TOP_CODE
+from spikeloom.sim.chip.units import CODES_PER_LEVEL, CURRENT_BITS, MAX_VERIFY_CODE
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.age_curve import GAUSS, pulses_between
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, log_rate
@@ -33,7 +33,7 @@ KNOTS = 256
 """Knots of a trajectory over w = 0 .. 1."""
 STEPS = 1023
 """Voltages in either direction besides 0 V: a converter of 10 bits and a sign."""
-CODES = TOP_CODE + 1
+CODES = MAX_VERIFY_CODE + 1
 """Codes of a verify read."""
 AIM = (0.5, 1.0)
 """Share of a pulse in which a step up, and one down, is to be made."""
@@ -159,7 +159,7 @@ def _driver(v_program_V: float, pulse_s: float, v_read_V: float, g_min_S: float,
     oxide = TantalumOxide()
     times, bends = _trajectories(v_program_V, pulse_s)
     low = float(oxide.off_conductance_S(v_read_V))
-    w = np.clip((g_min_S + np.arange(CODES) / CODE * step_S - low) / (oxide.gm_S - low), 0.0, 1.0)
+    w = np.clip((g_min_S + np.arange(CODES) / CODES_PER_LEVEL * step_S - low) / (oxide.gm_S - low), 0.0, 1.0)
     w = w[: int(np.searchsorted(w, 1.0)) + 1]  # codes above the first at w = 1 are like it
     settings = np.zeros((len(w), len(w)), np.uint16)
     for direction, states in enumerate((w, 1.0 - w)):

@@ -1,1 +1,1 @@
-"""Papers worked again: their experiments on our chip, their numbers beside ours. `spikeloom paper NAME`."""
+"""Reproduction of the WINNER-K paper: its experiments on our chip, and its numbers. `spikeloom paper NAME`."""

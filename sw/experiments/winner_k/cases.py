@@ -1,4 +1,4 @@
-"""The cases as plain configurations: what a network is trained with, what a chip of it is made with.
+"""The cases as plain configurations: training of a network, and settings of its chip.
 
 The paper's method is rate coding by Bernoulli spikes, neurons that start at and are reset to zero, and a ReLU network
 that knows nothing of spikes. `best` is a network trained for few steps, with even coding and neurons that start half

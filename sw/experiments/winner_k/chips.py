@@ -51,7 +51,7 @@ def make_chips(experiment: Experiment, flow: Flow) -> list[Path]:
                 return {
                     "case": case.name,
                     "seed": seed,
-                    "k": chip.image.k if chip.image.rule == Rule.WINNER_K else None,
+                    "k": chip.programmed.k if chip.programmed.rule == Rule.WINNER_K else None,
                     "factors": None if chip.tuned is None else list(chip.tuned.factors),
                     "search_best": None if chip.strategy is None else chip.strategy.search.best,
                     "converged": None if chip.strategy is None else chip.strategy.strategy.converged,

@@ -1,4 +1,4 @@
-"""The experiment: its scale, its seeds, its data, and where in a run's folder everything lies."""
+"""The experiment: its scale, seeds, data, and the files in a run's folder."""
 
 from __future__ import annotations
 

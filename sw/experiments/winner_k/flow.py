@@ -1,4 +1,4 @@
-"""The experiment as a flow of steps, and its results put where they are looked for."""
+"""The experiment as a flow of steps, and the publication of its results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step `lifetime`: images that a chip classifies before the accuracy of test images falls under 85 % [WK 5.2.2].
+"""Step `lifetime`: images that a chip classifies before the accuracy on test images falls below 85 % [WK 5.2.2].
 
 First an estimate with scaled row pulses (`sim.lifetime.search.lifetime`), then the exact run of every image
 (`stream_lifetime`), with `points` looks at test images until the estimate. Then the images of the lifetime once more,
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.estimates.energy import energy
 from spikeloom.sim.lifetime.search import lifetime, stream_lifetime
 from spikeloom.sim.reference.run import run_reference
@@ -48,7 +48,7 @@ def measure_lifetimes(experiment: Experiment, flow: Flow) -> list[Path]:
             inputs = [flow.folder / "data/data.json", path]
 
             def work(path=path):  # type: ignore[no-untyped-def]
-                return lifetime_numbers(load(path).image, tests, scale)
+                return lifetime_numbers(load(path).programmed, tests, scale)
 
             facts = [scale.point_images, scale.points, scale.most_images]
             numbers = parts.get(f"{case.slug}-{seed}", facts, inputs, work)
@@ -56,7 +56,7 @@ def measure_lifetimes(experiment: Experiment, flow: Flow) -> list[Path]:
                 equal = max(1, numbers["lifetime_images"] or scale.most_images)
 
             def share(path=path, equal=equal):  # type: ignore[no-untyped-def]
-                return first_images(load(path).image, tests, equal)
+                return first_images(load(path).programmed, tests, equal)
 
             same = parts.get(f"{case.slug}-{seed}-same", [equal], inputs, share)
             rows.append({"case": case.name, "seed": seed, **numbers, **same})
@@ -65,7 +65,7 @@ def measure_lifetimes(experiment: Experiment, flow: Flow) -> list[Path]:
     return [summary]
 
 
-def lifetime_numbers(image: ChipImage, tests: Images, scale: Scale) -> dict[str, Any]:
+def lifetime_numbers(chip: ProgrammedChip, tests: Images, scale: Scale) -> dict[str, Any]:
     """Lifetime of one chip, the points on the way, and means over the images of the lifetime.
 
     Parameters
@@ -74,10 +74,10 @@ def lifetime_numbers(image: ChipImage, tests: Images, scale: Scale) -> dict[str,
     scale : how many tell it, how often, and when to give up
     """
     few, some = tests.spread(_ESTIMATE_IMAGES), tests.spread(scale.point_images)
-    estimate = lifetime(image, few.pixels, few.labels, THRESHOLD, limit=scale.most_images)
+    estimate = lifetime(chip, few.pixels, few.labels, THRESHOLD, limit=scale.most_images)
     about = scale.most_images if estimate.images is None else max(1, estimate.images)
     exact = stream_lifetime(
-        _renewed(image, about // _RENEWALS),
+        _renewed(chip, about // _RENEWALS),
         tests.pixels,
         some.pixels,
         some.labels,
@@ -86,7 +86,7 @@ def lifetime_numbers(image: ChipImage, tests: Images, scale: Scale) -> dict[str,
         limit=min(scale.most_images, 2 * about + scale.points),
     )
     count = exact.images if exact.images is not None else exact.last_good
-    lived = first_images(image, tests, max(1, count or 0))
+    lived = first_images(chip, tests, max(1, count or 0))
     return {
         "lifetime_images": exact.images,
         "estimate": estimate.images,
@@ -95,18 +95,18 @@ def lifetime_numbers(image: ChipImage, tests: Images, scale: Scale) -> dict[str,
     }
 
 
-def first_images(image: ChipImage, tests: Images, count: int) -> dict[str, Any]:
+def first_images(chip: ProgrammedChip, tests: Images, count: int) -> dict[str, Any]:
     """Means over the first `count` images of the stream on cells that drift: steps, joules, accuracy; and the count."""
     stream = np.arange(count)
-    lived = run_reference(_renewed(image, count // (_RENEWALS // 5)), tests.pixels[stream % len(tests)], ids=stream)
+    lived = run_reference(_renewed(chip, count // (_RENEWALS // 5)), tests.pixels[stream % len(tests)], ids=stream)
     return {
         "images": count,
         "steps_mean": float(lived.steps.mean()),
-        "crossbar_energy_J": float(energy(image, lived)["crossbar"].mean()),
+        "crossbar_energy_J": float(energy(chip, lived)["crossbar"].mean()),
         "accuracy_mean": lived.accuracy(tests.labels[stream % len(tests)]),
     }
 
 
-def _renewed(image: ChipImage, every: int) -> ChipImage:
+def _renewed(chip: ProgrammedChip, every: int) -> ProgrammedChip:
     """The chip with conductances renewed after so many images, at least one."""
-    return image.with_device(image.device.model_copy(update={"drift_every": max(1, every)}))
+    return chip.with_device(chip.device.model_copy(update={"drift_every": max(1, every)}))

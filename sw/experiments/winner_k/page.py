@@ -1,4 +1,4 @@
-"""Step `page`: `results.json`, the figures with their data, and one HTML page that needs nothing else.
+"""Step `page`: `results.json`, the figures with their data, and one self-contained HTML page.
 
 The page is made of `results.json` and of what learning and tuning left for the first seed. The same results give the
 same bytes.

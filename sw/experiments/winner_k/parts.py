@@ -1,4 +1,4 @@
-"""Finished parts of a long step: one JSON file each, so that an interrupted run goes on after the last of them."""
+"""Finished parts of a long step: one JSON file each, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of the paper again, with our numbers: Figures 3, 4, 7 and 8, from `results.json` alone.
+"""The paper's pictures with our numbers: Figures 3, 4, 7 and 8, from `results.json` alone.
 
 Where the paper's text or tables give a number, it is drawn beside ours. The same numbers give the same bytes.
 """
@@ -95,7 +95,7 @@ def accuracy_and_waste(results: Mapping[str, Any]) -> Figure:
         left.set_title("(a) accuracy")
         right.plot(steps, data["waste_by_steps"], color=BLUE, label="wasted")
         right.plot(steps, steps, color=GREY, linestyle="--", linewidth=1, label="T")
-        right.set_ylabel("steps an image")
+        right.set_ylabel("steps per image")
         right.set_title("(b) wasted steps")
         legend_above(right)
         for ax in (left, right):
@@ -113,14 +113,14 @@ def normalisations(results: Mapping[str, Any]) -> Figure:
         names, places = list(rows), np.arange(len(rows))
         left, right = axes[0]
         left.bar(places, [rows[n]["steps"] for n in names], 0.6, yerr=[rows[n]["steps_std"] for n in names], color=BLUE)
-        left.set_ylabel("steps an image")
+        left.set_ylabel("steps per image")
         left.set_title("(a) time steps")
         neurons = np.array([rows[name]["spikes"] for name in names])
         inputs = np.array([rows[name]["input_spikes"] for name in names])
         right.bar(places, inputs, 0.6, color=GREY, label="of the inputs")
         deviation = [rows[name]["spikes_std"] for name in names]
         right.bar(places, neurons, 0.6, inputs, yerr=deviation, color=ORANGE, label="of the neurons")
-        right.set_ylabel("spikes an image")
+        right.set_ylabel("spikes per image")
         right.set_title("(b) spikes")
         legend_above(right)
         for ax in (left, right):
@@ -169,7 +169,7 @@ def accuracy_and_steps(results: Mapping[str, Any]) -> Figure:
             )
         theirs = [(p, c["paper"]["steps_static"]) for p, c in enumerate(cases) if c["paper"]["steps_static"]]
         right.plot(*zip(*theirs, strict=True), "D", color=INK, markersize=5, label="the paper", zorder=4)
-        right.set_ylabel("steps an image")
+        right.set_ylabel("steps per image")
         right.set_ylim(0, 1.15 * results["t_max"])
         legend_above(right)
         for ax in (left, right):

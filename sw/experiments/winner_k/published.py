@@ -1,4 +1,4 @@
-"""What the WINNER-K paper reports: Y. Ma and P. Zhou, ASPDAC 2021 [WK].
+"""Numbers reported by the WINNER-K paper: Y. Ma and P. Zhou, ASPDAC 2021 [WK].
 
 Only numbers that its text and tables give; its figures are pictures, and nothing is read off them.
 """
@@ -46,9 +46,9 @@ class Published:
 CASES: dict[str, Published] = {
     "99N": Published("99 % normalisation, every image 20 steps", None, 20.0, 50, 18.85e-6, 20.0),
     "999N": Published("99.9 % normalisation, every image 20 steps", None, 20.0, 58, 19.48e-6, 20.0),
-    "99T": Published("99 % with the learnt strategy", None, 11.35, 83, 10.10e-6, 20.0 * (1 - 0.48)),
-    "999T": Published("99.9 % with the learnt strategy", None, 12.10, 86, 11.91e-6, 20.0 * (1 - 0.42)),
-    "OT": Published("learnt strategy and tuned thresholds", None, 7.50, 98, 8.04e-6, 20.0 * (1 - 0.48) * (1 - 0.3517)),
+    "99T": Published("99 % with learned k", None, 11.35, 83, 10.10e-6, 20.0 * (1 - 0.48)),
+    "999T": Published("99.9 % with learned k", None, 12.10, 86, 11.91e-6, 20.0 * (1 - 0.42)),
+    "OT": Published("learned k and tuned thresholds", None, 7.50, 98, 8.04e-6, 20.0 * (1 - 0.48) * (1 - 0.3517)),
     "best": Published("not in the paper: a network trained for few steps"),
 }
 """The five cases of the paper, and ours."""
@@ -73,7 +73,7 @@ TABLE_1 = (
     ("layer 2", "rows x columns", "layers.1", "1000 x 30"),
     ("layer 3", "rows x columns", "layers.2", "30 x 10"),
     ("accuracy", "of the network before conversion", "accuracy_ann", f"{100 * ACCURACY_ANN:.2f} %"),
-    ("R_c, R_p", "reward of a right and of a wrong class", "rewards", "+50, -50"),
+    ("R_c, R_p", "reward of a correct and of a wrong class", "rewards", "+50, -50"),
     ("R_t", "reward of a time step", "reward_step", "-1"),
     ("alpha", "learning rate", "rate", "0.1"),
     ("gamma", "discount", "discount", "0.9"),

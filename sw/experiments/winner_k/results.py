@@ -1,4 +1,4 @@
-"""`results.json`: means over the seeds, with spreads, beside the paper's numbers."""
+"""`results.json`: means over the seeds, with standard deviations, and the paper's numbers."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def targets(cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         ("OT", "crossbar energy saved against 99N", "at least", SAVINGS.energy, gained["OT"]["energy"], "share"),
         ("OT", "drift lifetime against 99N", "at least", SAVINGS.lifetime, gained["OT"]["lifetime"], "factor"),
         ("OT", "accuracy below the network before conversion", "at most", 0.003, statistics.fmean(loss), "points"),
-        ("best", "steps an image, without drift", "at most", 2.5, best["static_steps"], "number"),
+        ("best", "steps per image, without drift", "at most", 2.5, best["static_steps"], "number"),
         ("best", "accuracy", "at least", 0.983, best["accuracy"], "share"),
         ("best", "crossbar energy saved against 99N", "at least", 0.8, gained["best"]["energy"], "share"),
         ("best", "drift lifetime against 99N", "at least", 4.0, gained["best"]["lifetime"], "factor"),
@@ -187,4 +187,5 @@ def _mean_lists(lists: Sequence[Sequence[float]]) -> list[float]:
 
 def read_results(flow: Flow) -> dict[str, Any]:
     """`results.json` of a finished run."""
-    return json.loads((flow.folder / FOLDER / "results.json").read_text(encoding="utf-8"))
+    results: dict[str, Any] = json.loads((flow.folder / FOLDER / "results.json").read_text(encoding="utf-8"))
+    return results

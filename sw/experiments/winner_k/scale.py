@@ -1,4 +1,4 @@
-"""How large the experiment is: the paper's on MNIST, or the same in small on the digits that come with scikit-learn.
+"""Scale of the experiment: the paper's on MNIST, or a small version on scikit-learn's digits.
 
 The small one goes through the same steps. Its numbers are those of another network on other images and say nothing
 about the paper.

@@ -1,4 +1,4 @@
-"""Step `sensitivity`: what the paper leaves open, changed one thing at a time, and what becomes of OT against 99N.
+"""Step `sensitivity`: assumptions about the paper, changed one at a time, and their effect on OT compared with 99N.
 
 One seed, fewer images than elsewhere, lifetimes by the estimate: for the ratios, not for the values. Every row has a
 99N of its own, changed in the same way.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from spikeloom.sim.estimates.energy import energy
-from spikeloom.sim.lifetime.search import held, lifetime
+from spikeloom.sim.lifetime.search import frozen, lifetime
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.common.sources import source_of
@@ -127,14 +127,16 @@ def _row(
     for name, more in (("99N", {}), ("OT", assumption.tuned)):
         config = scale.config(case(name), seed, _merged(assumption.both, more))
         chip = compile_case(experiment, model, config, validation)
-        image = chip.image
-        result = run_reference(held(image), tests.pixels)
-        end = lifetime(image, tests.pixels, tests.labels, assumption.threshold, tolerance=0.04, limit=scale.most_images)
+        programmed = chip.programmed
+        result = run_reference(frozen(programmed), tests.pixels)
+        end = lifetime(
+            programmed, tests.pixels, tests.labels, assumption.threshold, tolerance=0.04, limit=scale.most_images
+        )
         found[name] = {
-            "k": image.k if case(name).changes["decision"]["rule"] == "winner_k" else None,
+            "k": programmed.k if case(name).changes["decision"]["rule"] == "winner_k" else None,
             "accuracy": result.accuracy(tests.labels),
             "steps_mean": float(result.steps.mean()),
-            "crossbar_energy_J": float(energy(image, result)["crossbar"].mean()),
+            "crossbar_energy_J": float(energy(programmed, result)["crossbar"].mean()),
             "lifetime_images": end.images,
             "factors": None if chip.tuned is None else list(chip.tuned.factors),
         }

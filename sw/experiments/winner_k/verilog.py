@@ -1,4 +1,4 @@
-"""Step `verilog`: all test images in one sequence, with drift, through the Verilog of OT and of our best.
+"""Step `verilog`: all test images in one sequence, with drift, through the Verilog of OT and of our best chip.
 
 Every spike, decision, step and counter is held to the integer reference, and at the end of every chunk the row pulses
 and the conductance of every cell. Several simulators share a chunk; each begins where the reference says that the one
@@ -37,7 +37,7 @@ def run_verilog(experiment: Experiment, flow: Flow) -> list[Path]:
         sources = sources_digest(_COSIMULATE)
         kept = flow.folder / _CHUNKS / f"{name}-{sources[:8]}-{(digest(path) or '')[:8]}"
         tell = functools.partial(_tell, flow, name, index * len(tests), len(VERILOG) * len(tests))
-        result, comparison = cosimulate(chip.image, tests.pixels, chunks=kept, progress=tell)
+        result, comparison = cosimulate(chip.programmed, tests.pixels, chunks=kept, progress=tell)
         assert result.drift is not None
         found[name] = {
             "images": len(result),
@@ -45,7 +45,7 @@ def run_verilog(experiment: Experiment, flow: Flow) -> list[Path]:
             "values_compared": comparison["values_compared"],
             "mismatches": comparison["mismatches"],
             "simulator": comparison["simulator"],
-            "cells": sum(2 * shape.inputs * shape.outputs for shape in chip.image.parameters.layers),
+            "cells": sum(2 * shape.inputs * shape.outputs for shape in chip.programmed.parameters.layers),
             "row_pulses": int(sum(int(pulses.sum()) for pulses in result.drift.row_pulses)),
             "accuracy": result.accuracy(tests.labels),
             "steps_mean": float(result.steps.mean()),

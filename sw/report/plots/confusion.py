@@ -1,4 +1,4 @@
-"""The picture of a confusion matrix."""
+"""Plot of a confusion matrix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def confusion(matrix: NDArray[np.integer], axes: Axes | None = None) -> Figure:
                 text = str(counts[row, column])
                 ax.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
         bar = figure.colorbar(picture, ax=ax, shrink=0.9, pad=0.02)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.set_label("images of the class (%)")
         ax.set_xlabel("recognised as class")
         ax.set_ylabel("class")

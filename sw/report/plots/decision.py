@@ -1,4 +1,4 @@
-"""Pictures of termination and tuning: convergence of the Q values, the search over k, the course of the factors."""
+"""Plots of early termination and tuning: convergence of the Q values, the search over k, progress of the factors."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
-from spikeloom.sw.analysis.decision import first_copies
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sw.analysis.decision import first_replicas
 from spikeloom.sw.common.labels import layer_label
 from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE, Strategy
@@ -29,14 +29,14 @@ from spikeloom.sw.report.plots.style import (
 __all__ = ["k_search", "q_convergence", "strategy_figures", "tuning"]
 
 
-def strategy_figures(image: ChipImage, learnt: LearntRule | None, tuned: Tuned | None) -> dict[str, Figure]:
+def strategy_figures(chip: ProgrammedChip, learnt: LearntRule | None, tuned: Tuned | None) -> dict[str, Figure]:
     """Pictures by name, of what there is."""
     figures: dict[str, Figure] = {}
     if learnt is not None:
         figures["q_values"] = q_convergence(learnt.strategy, states=3)
         figures["k_search"] = k_search(learnt.search, learnt.k)
     if tuned is not None:
-        figures["tuning"] = tuning(tuned, [layer_label(layer.name) for layer in first_copies(image)])
+        figures["tuning"] = tuning(tuned, [layer_label(layer.name) for layer in first_replicas(chip)])
     return figures
 
 

@@ -1,4 +1,4 @@
-"""Pictures of drift: read pulses of the rows, what they do to every level, and accuracy against images."""
+"""Plots of drift: read pulses of the rows, their effect on every level, and accuracy against images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.analysis.drift import DriftedCells
 from spikeloom.sw.common.labels import layer_label
 from spikeloom.sw.report.plots.style import (
@@ -38,11 +38,13 @@ DRIFT_PICTURES = ("row_pulses", "level_drift", "lifetime")
 _COLUMNS = 3
 
 
-def drift_figures(image: ChipImage, cells: DriftedCells | None, found: Mapping[str, Any] | None) -> dict[str, Figure]:
+def drift_figures(
+    chip: ProgrammedChip, cells: DriftedCells | None, found: Mapping[str, Any] | None
+) -> dict[str, Figure]:
     """The pictures that can be drawn from what is known."""
     figures: dict[str, Figure] = {}
     if cells is not None:
-        names = [layer_label(layer.name) for layer in image.layers]
+        names = [layer_label(layer.name) for layer in chip.layers]
         figures["row_pulses"] = row_pulses(cells.drift.row_pulses, names)
         figures["level_drift"] = level_drift(cells.levels, cells.before, cells.after)
     if found is not None:
@@ -51,7 +53,7 @@ def drift_figures(image: ChipImage, cells: DriftedCells | None, found: Mapping[s
 
 
 def row_pulses(pulses: Sequence[NDArray[np.integer]], names: Sequence[str]) -> Figure:
-    """How many rows of a layer have had how many read pulses, int [rows] of every layer; a panel a layer."""
+    """How many rows of a layer have had how many read pulses, int [rows] of every layer; a panel per layer."""
     with matplotlib.rc_context(STYLE):
         columns = min(_COLUMNS, len(pulses))
         rows = -(-len(pulses) // columns)

@@ -1,4 +1,4 @@
-"""Pictures of feature maps: how often every neuron of one image's layers fired, where it is in its map."""
+"""Plots of feature maps: how often every neuron of one image's layers fired, at its position in the map."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.plan import MapShape, Plan
-from spikeloom.sim.crossbar.windows import map_of_copies
+from spikeloom.sim.crossbar.windows import map_of_replicas
 from spikeloom.sw.report.plots.style import STYLE
 
 __all__ = ["feature_maps", "stage_spikes"]
@@ -19,20 +19,20 @@ _COLUMNS, _ROWS = 16, 2
 
 
 def stage_spikes(plan: Plan, fired: Sequence[NDArray[np.bool_]]) -> dict[int, NDArray[np.float64]]:
-    """Spikes a step of every neuron of the crossbar stages with several positions, by the stage's number.
+    """Spikes per step of every neuron of the crossbar stages with several positions, by the stage's number.
 
     Parameters
     ----------
-    fired : a layer each, bool [steps, own positions * channels]; the layers of a stage's copies are put together
+    fired : a layer each, bool [steps, own positions * channels]; the layers of a stage's replicas are put together
 
     Returns float64 [channels, height, width] for each stage, 0 .. 1.
     """
     found = {}
-    for number, stage in plan.crossbars:
+    for number, stage in plan.crossbar_stages:
         shape = plan.maps[number + 1]
         if shape.positions == 1:
             continue
-        rates = map_of_copies([fired[layer].mean(axis=0) for layer in stage.layers], shape.channels)
+        rates = map_of_replicas([fired[layer].mean(axis=0) for layer in stage.layers], shape.channels)
         found[number] = rates.reshape(shape.positions, -1).T.reshape(shape.channels, shape.height, shape.width)
     return found
 
@@ -40,7 +40,7 @@ def stage_spikes(plan: Plan, fired: Sequence[NDArray[np.bool_]]) -> dict[int, ND
 def feature_maps(
     maps: Sequence[NDArray[np.floating]], names: Sequence[str], pixels: NDArray[np.uint8], image: MapShape
 ) -> Figure:
-    """Maps of spikes a step, a row a stage, [channels, height, width]; the image beside them.
+    """Maps of spikes per step, a row per stage, [channels, height, width]; the image beside them.
 
     Of a stage with more than 32 channels, the first 32 are drawn.
 
@@ -73,8 +73,8 @@ def feature_maps(
             panels.append(ax)
         assert picture is not None
         bar = figure.colorbar(picture, ax=panels, shrink=min(1.0, 3.0 / len(panels)), pad=0.01, aspect=12)
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_label("spikes a step")
+        bar.outline.set_visible(False)
+        bar.set_label("spikes per step")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The report's pictures: one function each, numbers in, `matplotlib` figure out, one style.
+"""Plots of the report: one function each, numbers in, `matplotlib` figure out, one style.
 
 Where a function has `axes`, it draws into those that it is given, and returns their figure.
 
@@ -183,7 +183,7 @@ def energy(components_J: Mapping[str, Mapping[str, float] | None], axes: Axes | 
         ax.tick_params(axis="y", colors=INK, length=0)
         ax.set_ylim(len(known) - 0.5, -0.5)
         ax.set_xlim(0, max(float(high.max(initial=0.0)), 1e-12) * 1.4)
-        ax.set_xlabel(f"energy an image ({unit})")
+        ax.set_xlabel(f"energy per image ({unit})")
         ax.grid(axis="x")
     return figure
 

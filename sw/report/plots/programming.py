@@ -1,4 +1,4 @@
-"""Pictures of programming by pulses: where the cells ended, how many pulses it took, and where cells failed."""
+"""Plots of programming by pulses: final conductances, number of pulses, and failed cells."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def target_against_reached(
                 target[good].ravel(), reached[good].ravel(), bins=(centres, bins), cmap="Blues", norm=LogNorm(vmin=0.5)
             )[3]
             bar = figure.colorbar(picture, ax=ax, shrink=0.9, pad=0.02)
-            bar.outline.set_visible(False)  # type: ignore[operator]
+            bar.outline.set_visible(False)
             bar.set_label("cells")
         ends = np.array([-0.5, top + 0.5])
         for side in (-window, window):
@@ -89,7 +89,7 @@ def weight_errors(first: NDArray[np.floating], final: NDArray[np.floating] | Non
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.5)
         ax.set_xlim(-most - 0.3, most + 0.3)
-        ax.set_xlabel("weight reached - weight wanted (levels)")
+        ax.set_xlabel("weight reached - target (levels)")
         ax.set_ylabel("cell pairs")
         ax.grid(axis="y")
         legend_above(ax)
@@ -120,7 +120,7 @@ def pulses_histogram(pulses: NDArray[np.integer], failed: NDArray[np.bool_]) -> 
 
 
 def failed_pairs(maps: Sequence[NDArray[np.integer]], names: Sequence[str], tiles: Sequence[tuple[int, int]]) -> Figure:
-    """Where cells failed: a panel a layer, integers [inputs, outputs], 0 fine, 1 weight reached nevertheless, 2 lost.
+    """Where cells failed: a panel per layer, integers [inputs, outputs], 0 fine, 1 weight reached nevertheless, 2 lost.
 
     tiles : rows and columns of a crossbar tile in each layer, whose borders are drawn where there is room
     """

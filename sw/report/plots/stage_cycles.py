@@ -1,4 +1,4 @@
-"""The picture of where a network's clock cycles go, stage by stage."""
+"""Plot of a network's clock cycles, stage by stage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = {
 
 
 def stage_cycles(names: Sequence[str], parts: Sequence[dict[str, float]], total: float) -> Figure:
-    """Mean cycles of an image, a bar a stage with parts named as in `KINDS`; `total` is of the whole image."""
+    """Mean cycles of an image, a bar per stage with parts named as in `KINDS`; `total` is of the whole image."""
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(9.4, 1.3 + 0.3 * len(names))
         ax: Axes = axes[0, 0]
@@ -42,7 +42,7 @@ def stage_cycles(names: Sequence[str], parts: Sequence[dict[str, float]], total:
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_xlim(0, max(1.0, float(left.max(initial=0.0))) * 1.17)
         large_ticks(ax.xaxis)
-        ax.set_xlabel("clock cycles an image")
+        ax.set_xlabel("clock cycles per image")
         ax.grid(axis="x")
         legend_above(ax)
     return figure

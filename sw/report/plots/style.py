@@ -1,4 +1,4 @@
-"""The one style of the report's pictures, and how a figure becomes part of a page.
+"""The common style of the report's plots, and the embedding of figures in a page.
 
 Pictures are the same bytes for the same numbers: no dates, a fixed hash salt for SVG identifiers, the fonts that come
 with matplotlib.

@@ -1,4 +1,4 @@
-"""Pictures of what happens inside the chip: spikes and membranes of one image, conductances of one tile."""
+"""Plots of the chip's internals: spikes and membranes of one image, conductances of one tile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def raster(
     pixels: NDArray[np.uint8] | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Every spike of one image: a panel a layer, bool [steps, neurons]; the image itself beside it if it is square.
+    """Every spike of one image: a panel per layer, bool [steps, neurons]; the image itself beside it if it is square.
 
     With `axes`, those of the layers, the image is not drawn.
     """
@@ -68,7 +68,7 @@ def membranes(
     most: int = 10,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Membranes after the reset, a panel a layer, int [steps, neurons]; thresholds of each step, int [steps].
+    """Membranes after the reset, a panel per layer, int [steps, neurons]; thresholds of each step, int [steps].
 
     Of a layer with more than `most` neurons, those whose membranes come highest are drawn.
     """
@@ -129,7 +129,7 @@ def conductance(
                 whole_ticks(axis)
             ax.spines[:].set_visible(True)
             bar = figure.colorbar(picture, ax=ax, shrink=0.9, pad=0.02)
-            bar.outline.set_visible(False)  # type: ignore[operator]
+            bar.outline.set_visible(False)
             bar.set_label("G⁺ - G⁻ (µS)" if name != panels[2][1] else "difference (µS)")
         axes[0].set_ylabel("row")
     return figure

@@ -1,4 +1,4 @@
-"""Step controller: a step at a time, nothing after the decision; the contract is proven, with broken twins."""
+"""Step controller: a step at a time, nothing after the decision; the contract is proven, with mutants."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     assert_fails(Contract(mutant(Controller, *BROKEN[name])), f"controller_{name}", depth=12)
 
 

@@ -248,7 +248,7 @@ def test_counts_that_wrap_are_seen(outputs, lanes, phases, max_steps):
     assert_fails(Exact(SpikeCounter(parameters=parameters)), "counter_narrow", depth=outputs * max_steps + 2)
 
 
-def test_contract_bites():
+def test_mutants_fail_the_contract():
     parameters = unit(2, 2, 1, 2, **TINY)
     assert_fails(Exact(Skipping(parameters=parameters)), "counter_skipping", depth=6)
 
@@ -262,7 +262,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name):
+def test_mutants_fail_the_proof(name):
     broken = mutant(SpikeCounter, *BROKEN[name])
     spec = Exact(with_junk(broken(parameters=unit(2, 2, 1, 2, **TINY))))
     assert_fails(spec, f"counter_{name}", depth=8)

@@ -274,7 +274,7 @@ def test_order_proof(classes):
     )
 
 
-def test_order_proof_bites():
+def test_mutants_fail_the_order_proof():
     assert_fails(Order(Forgetful(parameters=parameters(1))), "order", depth=8)
 
 
@@ -287,10 +287,10 @@ def test_decision_proof(classes, adc_bits):
 
 
 @pytest.mark.parametrize("broken", [LastWins, StopsLate, StopsEarly])
-def test_decision_proof_bites(broken):
+def test_mutants_fail_the_decision_proof(broken):
     assert_fails(Decision(broken(parameters=parameters(3, 2))), "decision", depth=8)
 
 
-def test_decision_proof_bites_small_margins():
+def test_mutants_fail_the_decision_proof_of_small_margins():
     forgetful = mutant(Terminator, "with m.Elif(score > second):", "with m.Elif(0):")
     assert_fails(Decision(forgetful(parameters=parameters(3, 2))), "margin", depth=8)

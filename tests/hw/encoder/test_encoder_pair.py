@@ -323,5 +323,5 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_proof_bites(name: str) -> None:
-    inputs = 2 if name == "takes_from_both" else 3  # a word an image: a shorter way to the fault
+    inputs = 2 if name == "takes_from_both" else 3  # a word per image: a shorter way to the fault
     assert_fails(Pair(mutant(EncoderPair, *BROKEN[name]), inputs), name, depth=14)

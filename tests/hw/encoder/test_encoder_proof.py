@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The arithmetic of SpikeEncoder and its random numbers, proven against their definitions, with broken twins."""
+"""The arithmetic of SpikeEncoder and its random numbers, proven against their definitions, with mutants."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Codes(Harness):
     published, once a word, from the seed of the first word.
 
     The environment: the coding does not change while there is an image, even_start is at most 254. `only` one coding,
-    with seed 0: for twins that break something late.
+    with seed 0: for mutants that break something late.
     """
 
     def __init__(self, dut: SpikeEncoder, *, invariants: bool = False, only: Coding | None = None) -> None:
@@ -220,7 +220,13 @@ PROVEN = {
 }
 
 
-@pytest.mark.parametrize("name", PROVEN)
+LONG_PROOF = "a pixel a word"
+"""Takes three times as long as any other: in `make test-all` only."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == LONG_PROOF else name for name in PROVEN]
+)
 def test_codes(name: str) -> None:
     p = PROVEN[name]
     spec = Codes(with_junk(SpikeEncoder(parameters=p)), invariants=True)
@@ -265,7 +271,7 @@ LATE = {"stays_in_a_phase": Coding.PHASE, "always_first": Coding.PHASE} | {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     broken = mutant(SpikeEncoder, *BROKEN[name])
     assert_fails(Codes(broken(parameters=unit()), only=LATE.get(name)), name, depth=10)
 
@@ -279,7 +285,7 @@ BROKEN_CODES = {
 
 
 @pytest.mark.parametrize("name", BROKEN_CODES)
-def test_the_proof_of_row_codes_bites(name: str) -> None:
+def test_mutants_fail_the_proof_of_row_codes(name: str) -> None:
     assert_fails(Codes(mutant(SpikeEncoder, *BROKEN_CODES[name])(parameters=unit(row_bits=8))), name, depth=7)
 
 
@@ -291,7 +297,7 @@ BROKEN_PHASES = {
 
 
 @pytest.mark.parametrize("name", BROKEN_PHASES)
-def test_the_proof_of_phases_bites(name: str) -> None:
+def test_mutants_fail_the_proof_of_phases(name: str) -> None:
     """With a pixel an image: a vector every other cycle."""
     old, new, phases, depth = BROKEN_PHASES[name]
     broken = mutant(SpikeEncoder, old, new)
@@ -312,7 +318,7 @@ BROKEN_NUMBERS = {
 
 
 @pytest.mark.parametrize("name", BROKEN_NUMBERS)
-def test_the_proof_of_the_random_numbers_bites(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mutants_fail_the_proof_of_the_random_numbers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     function, old, new = BROKEN_NUMBERS[name]
     monkeypatch.setattr(spikeloom.hw.encoder.spike_encoder, function.__name__, mutant(function, old, new))
     assert_fails(Codes(SpikeEncoder(parameters=unit())), name, depth=10)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from spikeloom.hw.params.cycles import Macro, step_cycles
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Stage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Stage, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from tests.hw.feature_maps.test_stages import unit_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "hardware" / "npu.md").read_text(encoding="utf-8")
@@ -18,12 +19,12 @@ def small() -> Plan:
     """12c5-2s-64c5-2s-10."""
     stages = (
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(5, 5)),)),
-        PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+        MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
         CrossbarStage(layer=1, windows=(Window(source=2, kernel=(5, 5)),)),
-        PoolStage(kind=Pooling.MAX, window=Window(source=3, kernel=(2, 2), stride=(2, 2))),
+        MaxPoolStage(window=Window(source=3, kernel=(2, 2), stride=(2, 2))),
         CrossbarStage(layer=2, windows=(Window(source=4, kernel=(4, 4)),)),
     )
-    return Plan(image=MapShape(channels=1, height=28, width=28), stages=stages, channels=(12, 64, 10))
+    return Plan(input=MapShape(channels=1, height=28, width=28), stages=stages, channels=(12, 64, 10))
 
 
 def resnet_20() -> Plan:
@@ -42,9 +43,9 @@ def resnet_20() -> Plan:
             stages.append(CrossbarStage(layer=len(channels) + 1, windows=(conv(before + 1), shortcut)))
             channels += [width, width]
     whole = Window(source=len(stages), kernel=(8, 8), stride=(8, 8))
-    stages.append(PoolStage(kind=Pooling.AVERAGE, window=whole))
+    stages.append(AveragePoolStage(window=whole))
     stages.append(CrossbarStage(layer=len(channels), windows=(Window(source=len(stages), kernel=(1, 1)),)))
-    return Plan(image=MapShape(channels=3, height=32, width=32), stages=tuple(stages), channels=(*channels, 10))
+    return Plan(input=MapShape(channels=3, height=32, width=32), stages=tuple(stages), channels=(*channels, 10))
 
 
 @pytest.mark.parametrize(

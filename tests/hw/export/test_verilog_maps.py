@@ -23,7 +23,8 @@ from spikeloom.hw.feature_maps.window_scheduler import WindowScheduler
 from spikeloom.hw.host.register_map import build_id
 from spikeloom.hw.params.cycles import Macro, image_cycles, step_cycles
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.checks.lint import slang, unwaived, waived
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.export.test_verilog import answer_of, header, members, run, sources, tool, under_icarus
@@ -33,18 +34,19 @@ from tests.models.network_model import random_layer
 
 
 def plan() -> Plan:
-    """2 x 4 x 4 -> conv -> max pool; -> conv joined with the image's average -> dense; the unit has copies of both."""
+    """2 x 4 x 4 -> conv -> max pool; -> conv joined with the image's average -> dense; the unit has replicas of
+    both."""
     stages = (
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
-        PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
-        PoolStage(kind=Pooling.AVERAGE, window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
+        MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+        AveragePoolStage(window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
         CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2), padding=(1, 1)) for n in (2, 3))),
         CrossbarStage(layer=2, windows=(Window(source=4, kernel=(3, 3)),)),
     )  # fmt: skip
-    return Plan(image=MapShape(channels=2, height=4, width=4), stages=stages, channels=(4, 3, 3))
+    return Plan(input=MapShape(channels=2, height=4, width=4), stages=stages, channels=(4, 3, 3))
 
 
-UNIT = unit_of(plan().with_copies((3, 2, 1)), phases=2)
+UNIT = unit_of(plan().with_replicas((3, 2, 1)), phases=2)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def test_text_is_readable(exported: dict[str, str]) -> None:
 
 
 def test_ports_of_the_modules_are_the_members_in_order(exported: dict[str, str]) -> None:
-    p = UNIT.stages
+    p = UNIT.plan
     components = {
         "npu_loader": MapLoader(parameters=UNIT),
         "npu_pool_1": PoolUnit(parameters=UNIT, stage=1),
@@ -79,16 +81,16 @@ def test_ports_of_the_modules_are_the_members_in_order(exported: dict[str, str])
         },
         **{f"npu_collector_{index}": MapCollector(layer=layer) for index, layer in enumerate(UNIT.layers[:-1])},
     }
-    for _, stage in p.crossbars:
-        copies = [UNIT.layers[n] for n in stage.layers]
-        layer = stage_layer(copies)
+    for _, stage in p.crossbar_stages:
+        replicas = [UNIT.layers[n] for n in stage.layers]
+        layer = stage_layer(replicas)
         scheduler = WindowScheduler(
-            layer=layer, windows=stage.windows, shapes=p.sources(stage), held=None if len(copies) == 1 else False
+            layer=layer, windows=stage.windows, shapes=p.sources(stage), held=None if len(replicas) == 1 else False
         )
         components[f"npu_windows_{stage.layer}"] = scheduler
-        if len(copies) > 1:
-            components[f"npu_distributor_{stage.layer}"] = WindowDistributor(copies=copies)
-            components[f"npu_join_{stage.layer}"] = StepJoin(layer=layer, copies=len(copies))
+        if len(replicas) > 1:
+            components[f"npu_distributor_{stage.layer}"] = WindowDistributor(replicas=replicas)
+            components[f"npu_join_{stage.layer}"] = StepJoin(layer=layer, replicas=len(replicas))
     for name, component in components.items():
         wanted = members(component)
         if isinstance(component, StepJoin):  # no register in it
@@ -119,9 +121,9 @@ def test_yosys_finds_every_module(folder: Path) -> None:
 
 def test_sizes(exported: dict[str, str]) -> None:
     """Maps and sums are memories of the planned size, banks or not; rows are held once where they are gathered, and
-    once for every copy, and there is no wide adder.
+    once for every replica, and there is no wide adder.
     """
-    counts, p = cell_counts(exported), UNIT.stages
+    counts, p = cell_counts(exported), UNIT.plan
     for number, shape in enumerate(p.maps[:-1]):
         assert counts[f"npu_map_{number}"]["memory"] == shape.size
     assert counts["npu_pool_1"]["memory"] == p.maps[1].size * UNIT.count_bits
@@ -141,18 +143,18 @@ def test_sizes_without_copies() -> None:
 
 
 def test_build_number_covers_the_plan() -> None:
-    pool = UNIT.stages.stages[2]
+    pool = UNIT.plan.stages[2]
     assert isinstance(pool, PoolStage)
-    stages = (*UNIT.stages.stages[:2], dataclasses.replace(pool, start=1), *UNIT.stages.stages[3:])
-    other = dataclasses.replace(UNIT, plan=dataclasses.replace(UNIT.stages, stages=stages))
+    stages = (*UNIT.plan.stages[:2], dataclasses.replace(pool, start=1), *UNIT.plan.stages[3:])
+    other = dataclasses.replace(UNIT, plan=dataclasses.replace(UNIT.plan, stages=stages))
     assert build_id(other) != build_id(UNIT)
 
 
 def test_ideal_macro_under_icarus(tmp_path: Path) -> None:
     rng = random.Random(3)
     layers = [random_layer(p, rng, theta=12) for p in UNIT.layers]
-    for place, layer in zip(UNIT.stages.places, layers, strict=True):
-        layer.weights = layers[place.stage.layer].weights
+    for placement, layer in zip(UNIT.plan.placements, layers, strict=True):
+        layer.weights = layers[placement.stage.layer].weights
     images = [[rng.choice([0, rng.randrange(256)]) for _ in range(UNIT.inputs)] for _ in range(3)]
     seeds = [rng.getrandbits(128) for _ in images]
     settings = {"coding": Coding.RATE, "t_max": 5, "skip": 1}

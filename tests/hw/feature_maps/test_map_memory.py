@@ -118,7 +118,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     dut = banked(7, 3, mutant(SpikeMap, *BROKEN[name]))
     assert_fails(Words(dut), f"spike_map_{name}", depth=8)
 

@@ -11,23 +11,24 @@ from amaranth.hdl import Array, Assert, Assume, Module, Mux, Signal, Value
 
 from spikeloom.hw.feature_maps.pool_unit import PoolUnit
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.benches.proof_bench import inside, mutant, past, with_junk
 from tests.benches.stream_bench import collect, send, simulate
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.models.map_model import GoldenPool
 
-MAX, AVERAGE = Pooling.MAX, Pooling.AVERAGE
+MAX, AVERAGE = MaxPoolStage, AveragePoolStage
 
 
 def unit(
-    kind: Pooling, shape: MapShape, kernel: tuple[int, int], start: int = 0, phases: int = 1, max_steps: int = 9
+    kind: type[PoolStage], shape: MapShape, kernel: tuple[int, int], start: int = 0, phases: int = 1, max_steps: int = 9
 ) -> NpuParameters:
     """The image pooled, then a dense layer."""
-    pool = PoolStage(kind=kind, window=Window(source=0, kernel=kernel, stride=kernel), start=start)
+    pool = kind(window=Window(source=0, kernel=kernel, stride=kernel), start=start)
     height, width = pool.window.outputs(shape)
     pooled = MapShape(channels=shape.channels, height=height, width=width)
-    plan = Plan(image=shape, stages=(pool, CrossbarStage(layer=0, windows=(Window.whole(1, pooled),))), channels=(1,))
+    plan = Plan(input=shape, stages=(pool, CrossbarStage(layer=0, windows=(Window.whole(1, pooled),))), channels=(1,))
     layer = LayerParameters(inputs=pooled.size, outputs=1, lanes=1, phases=phases, max_steps=max_steps)
     return NpuParameters(layers=(layer,), plan=plan, phases=phases, max_steps=max_steps, encoder_lanes=1)
 
@@ -53,9 +54,9 @@ UNITS = [
 @pytest.mark.parametrize("number", range(len(UNITS)))
 def test_images(number: int, late: int) -> None:
     parameters, rng = UNITS[number], random.Random(number)
-    dut, plan = PoolUnit(parameters=parameters, stage=0), parameters.stages
-    golden = GoldenPool(plan.stages[0], plan.image, parameters.phases)
-    positions, source = plan.maps[1].positions, plan.image
+    dut, plan = PoolUnit(parameters=parameters, stage=0), parameters.plan
+    golden = GoldenPool(plan.stages[0], plan.input, parameters.phases)
+    positions, source = plan.maps[1].positions, plan.input
     words = positions * dut.size
     content: list[list[int]] = []
     written: list[tuple[int, int]] = []
@@ -131,7 +132,7 @@ class Pooled(Harness):
     """
 
     def __init__(self, dut: PoolUnit, *, invariants: bool = False) -> None:
-        self.source = dut.parameters.stages.image
+        self.source = dut.parameters.plan.input
         super().__init__(dut, content=self.source.positions)
         self.invariants = invariants
         kh, kw = dut.stage.window.kernel
@@ -145,7 +146,7 @@ class Pooled(Harness):
         variables = inside(self.dut) if self.invariants else None
         m = super().elaborate(platform)
         dut, p = self.dut, self.dut.parameters
-        largest = dut.stage.kind == MAX
+        largest = dut.stage.largest
         stream_contract(m, dut.i, Assume)
         stream_contract(m, dut.o, Assert)
         order = [place for window in self.windows for place in window]
@@ -229,7 +230,7 @@ class Pooled(Harness):
     def _invariants(self, m, variables, kept, mark, data, read, due, index, steps, sums, before) -> None:
         """The walk and what has arrived are at word `read`; the memory holds the sums that have been written."""
         dut, p, size = self.dut, self.dut.parameters, self.dut.size
-        largest = dut.stage.kind == MAX
+        largest = dut.stage.largest
         order = [place for window in self.windows for place in window]
         arrived, here, walk = variables.arrived, variables.here, variables.walk
         done = Signal(range(len(order) + 1))  # words that have been used
@@ -301,7 +302,7 @@ class Pooled(Harness):
         for number, output in enumerate(outputs):
             inputs = range(number * size, (number + 1) * size)
             spikes = [kept[order[n]] for n in inputs]
-            if dut.stage.kind == MAX:
+            if dut.stage.largest:
                 first = [Mux(mark.first, 0, before[n]) for n in inputs]
                 m.d.comb += [
                     Assert(~due | (sums[n] == old + (spike << shift)))
@@ -324,7 +325,7 @@ class Pooled(Harness):
                     m.d.comb += Assert(~seen | (variables._average.before == sum(spikes[:count])))
 
 
-def proven(kind: Pooling, component: Any = PoolUnit, **how: Any) -> PoolUnit:
+def proven(kind: type[PoolStage], component: Any = PoolUnit, **how: Any) -> PoolUnit:
     how = {"shape": shape_of(1, 2, 5), "kernel": (2, 2), "phases": 2, "max_steps": 3} | how
     return with_junk(component(parameters=unit(kind, **how), stage=0))
 
@@ -372,7 +373,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     kind, old, new = BROKEN[name]
     dut = proven(kind, mutant(PoolUnit, old, new), start=0 if kind == MAX else 2)
     assert_fails(Pooled(dut), f"pool_{name}", depth=24)

@@ -10,7 +10,8 @@ import pytest
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.cycles import Macro, image_cycles, step_cycles
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.test_npu import Run
 from tests.models.map_model import run_golden_maps
@@ -23,18 +24,18 @@ def unit_of(plan: Plan, phases: int = 1, row_bits: int = 1, lanes: int = 3) -> N
     """A unit for a plan, small in every respect."""
     layers = tuple(
         LayerParameters(
-            inputs=plan.rows(place.stage),
-            outputs=plan.maps[place.number + 1].channels,
-            positions=place.positions,
-            row_bits=row_bits if place.stage.layer == 0 else 1,
-            lanes=min(lanes, plan.maps[place.number + 1].channels),
+            inputs=plan.rows(placement.stage),
+            outputs=plan.maps[placement.number + 1].channels,
+            positions=placement.positions,
+            row_bits=row_bits if placement.stage.layer == 0 else 1,
+            lanes=min(lanes, plan.maps[placement.number + 1].channels),
             phases=phases,
             max_steps=12,
             **COMMON,
         )
-        for place in plan.places
+        for placement in plan.placements
     )
-    lanes = min(4, plan.image.size)
+    lanes = min(4, plan.input.size)
     return NpuParameters(layers=layers, plan=plan, phases=phases, max_steps=12, encoder_lanes=lanes, pulse_cycles=2)
 
 
@@ -45,22 +46,20 @@ def convolution() -> Plan:
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
         CrossbarStage(layer=1, windows=(Window.whole(1, MapShape(channels=4, height=5, width=4)),)),
     )
-    return Plan(image=image, stages=stages, channels=(4, 3))
+    return Plan(input=image, stages=stages, channels=(4, 3))
 
 
-def pooled(kind: Pooling) -> Plan:
+def pooled(kind: type[PoolStage]) -> Plan:
     """1 x 6 x 7 -> conv 2x2 -> pool 2x3, a line left over -> conv 2x1, padded -> pool -> dense."""
-    pool = PoolStage(
-        kind=kind, window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3 * (kind == Pooling.AVERAGE)
-    )
+    pool = kind(window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3 * (kind == AveragePoolStage))
     stages = (
         CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),)),
         pool,
         CrossbarStage(layer=1, windows=(Window(source=2, kernel=(2, 1), padding=(1, 0)),)),
-        PoolStage(kind=kind, window=Window(source=3, kernel=(2, 1), stride=(2, 1))),
+        kind(window=Window(source=3, kernel=(2, 1), stride=(2, 1))),
         CrossbarStage(layer=2, windows=(Window(source=4, kernel=(1, 2)),)),
     )
-    return Plan(image=MapShape(channels=1, height=6, width=7), stages=stages, channels=(4, 5, 3))
+    return Plan(input=MapShape(channels=1, height=6, width=7), stages=stages, channels=(4, 5, 3))
 
 
 def residual() -> Plan:
@@ -78,7 +77,7 @@ def residual() -> Plan:
         ),
         CrossbarStage(layer=3, windows=(Window(source=3, kernel=(2, 2)),)),
     )
-    return Plan(image=MapShape(channels=2, height=4, width=4), stages=stages, channels=(2, 3, 3, 4))
+    return Plan(input=MapShape(channels=2, height=4, width=4), stages=stages, channels=(2, 3, 3, 4))
 
 
 def hidden() -> Plan:
@@ -89,12 +88,12 @@ def hidden() -> Plan:
         CrossbarStage(layer=1, windows=(Window.whole(1, shape),)),
         CrossbarStage(layer=2, windows=(Window(source=2),)),
     )
-    return Plan(image=MapShape(channels=1, height=3, width=3), stages=stages, channels=(2, 5, 3))
+    return Plan(input=MapShape(channels=1, height=3, width=3), stages=stages, channels=(2, 5, 3))
 
 
 def single(shape: MapShape) -> Plan:
     """One dense layer on the image's map."""
-    return Plan(image=shape, stages=(CrossbarStage(layer=0, windows=(Window.whole(0, shape),)),), channels=(3,))
+    return Plan(input=shape, stages=(CrossbarStage(layer=0, windows=(Window.whole(0, shape),)),), channels=(3,))
 
 
 def check(
@@ -108,8 +107,8 @@ def check(
     """Images through the unit, every one held to the golden model; `how` is for `Run`."""
     rng = random.Random(len(parameters.layers) + parameters.phases)
     layers = [random_layer(p, rng, **(registers or {"theta": 12})) for p in parameters.layers]
-    for place, layer in zip(parameters.stages.places, layers, strict=True):  # biases of its own show whose word it is
-        layer.weights = layers[place.stage.layer].weights
+    for placement, layer in zip(parameters.plan.placements, layers, strict=True):  # biases show whose word it is
+        layer.weights = layers[placement.stage.layer].weights
     images = [[rng.choice([0, 0, 255, rng.randrange(256)]) for _ in range(parameters.inputs)] for _ in range(count - 1)]
     images.insert(rng.randrange(count), [0] * parameters.inputs)
     seeds = [rng.getrandbits(128) for _ in images]
@@ -149,8 +148,8 @@ def check(
 
 PLANS = {
     "convolution": convolution(),
-    "max": pooled(Pooling.MAX),
-    "average": pooled(Pooling.AVERAGE),
+    "max": pooled(MaxPoolStage),
+    "average": pooled(AveragePoolStage),
     "residual": residual(),
     "dense": single(MapShape(channels=2, height=2, width=3)),
     "hidden": hidden(),
@@ -163,25 +162,25 @@ def test_plans(name: str, phases: int, stall: float) -> None:
     check(unit_of(PLANS[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)
 
 
-COPIES = {
-    "two": convolution().with_copies((2, 1)),
-    "three": convolution().with_copies((3, 1)),
-    "seven": convolution().with_copies((7, 1)),
-    "a position each": convolution().with_copies((20, 1)),
-    "pooled": pooled(Pooling.MAX).with_copies((4, 5, 1)),
-    "joined": residual().with_copies((2, 3, 4, 1)),
-    "one of three": residual().with_copies((1, 5, 1, 1)),
+REPLICAS = {
+    "two": convolution().with_replicas((2, 1)),
+    "three": convolution().with_replicas((3, 1)),
+    "seven": convolution().with_replicas((7, 1)),
+    "a position each": convolution().with_replicas((20, 1)),
+    "pooled": pooled(MaxPoolStage).with_replicas((4, 5, 1)),
+    "joined": residual().with_replicas((2, 3, 4, 1)),
+    "one of three": residual().with_replicas((1, 5, 1, 1)),
 }
 LONG_COPIES = ("two", "seven", "a position each", "one of three")
 
 
 @pytest.mark.parametrize(("phases", "stall"), [(1, 0.0), (2, 0.4)])
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG_COPIES else []) for name in COPIES]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG_COPIES else []) for name in REPLICAS]
 )
-def test_copies(name: str, phases: int, stall: float) -> None:
-    """Every window by its copy, with its registers, its own reads and counters; cycles as the formula says."""
-    check(unit_of(COPIES[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)
+def test_replicas(name: str, phases: int, stall: float) -> None:
+    """Every window by its replica, with its registers, its own reads and counters; cycles as the formula says."""
+    check(unit_of(REPLICAS[name], phases), {"coding": Coding.EVEN if phases == 1 else Coding.PHASE, "t_max": 4}, stall)
 
 
 @pytest.mark.parametrize(
@@ -197,8 +196,8 @@ def test_copies(name: str, phases: int, stall: float) -> None:
 )
 def test_cycles_of_copies(lanes: int, settle: int, wait: int) -> None:
     """Crossbars that are slower than the gathering, or faster; several groups and slow converters."""
-    for copies in ((3, 1), (4, 1)):
-        parameters = unit_of(convolution().with_copies(copies), lanes=lanes)
+    for replicas in ((3, 1), (4, 1)):
+        parameters = unit_of(convolution().with_replicas(replicas), lanes=lanes)
         check(parameters, {"coding": Coding.EVEN, "t_max": 3}, count=2, settle=settle, wait=wait)
 
 
@@ -232,9 +231,9 @@ def test_analog_image() -> None:
         CrossbarStage(layer=0, windows=(window, Window(source=0, kernel=(2, 1), stride=(1, 2)))),
         CrossbarStage(layer=1, windows=(Window(source=1, kernel=(3, 2)),)),
     )
-    plan = Plan(image=MapShape(channels=2, height=4, width=4), stages=stages, channels=(3, 3))
-    for copies in ((1, 1), (3, 1)):
-        check(unit_of(plan.with_copies(copies), row_bits=8), {"coding": Coding.ANALOG, "t_max": 3})
+    plan = Plan(input=MapShape(channels=2, height=4, width=4), stages=stages, channels=(3, 3))
+    for replicas in ((1, 1), (3, 1)):
+        check(unit_of(plan.with_replicas(replicas), row_bits=8), {"coding": Coding.ANALOG, "t_max": 3})
 
 
 @pytest.mark.parametrize("name", ["residual", "dense"])

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""StepJoin, and the map of a stage with copies: collectors, banks and join together, proven complete."""
+"""StepJoin, and the map of a stage with replicas: collectors, banks and join together, proven complete."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches
 LAYER = LayerParameters(inputs=1, outputs=1, lanes=1, phases=3)
 
 
-@pytest.mark.parametrize("copies", [2, 5])
-def test_steps(copies: int) -> None:
+@pytest.mark.parametrize("replicas", [2, 5])
+def test_steps(replicas: int) -> None:
     """Whoever comes last lets all go, together."""
-    dut = StepJoin(layer=LAYER, copies=copies)
+    dut = StepJoin(layer=LAYER, replicas=replicas)
     steps = [{"first": int(n == 0), "phase": n % 3} for n in range(20)]
-    taken: list[list[int]] = [[] for _ in range(copies)]
+    taken: list[list[int]] = [[] for _ in range(replicas)]
     handed: list[int] = []
 
-    def feed(copy: int):
+    def feed(replica: int):
         async def bench(ctx):
-            await send(ctx, getattr(dut, f"i_{copy}"), steps, random.Random(copy), 0.6, taken[copy])
+            await send(ctx, getattr(dut, f"i_{replica}"), steps, random.Random(replica), 0.6, taken[replica])
 
         return bench
 
@@ -46,23 +46,23 @@ def test_steps(copies: int) -> None:
             handed.extend([cycle] * bool(valid and ready))
             cycle += 1
 
-    simulate(dut, *(feed(copy) for copy in range(copies)), check, background=[watch])
+    simulate(dut, *(feed(replica) for replica in range(replicas)), check, background=[watch])
     assert len(handed) == 20 and all(len(cycles) == 20 for cycles in taken)
     assert all(cycles == taken[0] for cycles in taken)
 
 
 class Parts(wiring.Component):
-    """The collectors of a stage's copies and their join, as `hw.feature_maps.stages` has them."""
+    """The collectors of a stage's replicas and their join, as `hw.feature_maps.stages` has them."""
 
-    def __init__(self, *, copies: list[LayerParameters], join: Any = StepJoin) -> None:
-        self.copies = copies
-        self.collectors = [MapCollector(layer=copy) for copy in copies]
-        self.join = join(layer=copies[0], copies=len(copies))
+    def __init__(self, *, replicas: list[LayerParameters], join: Any = StepJoin) -> None:
+        self.replicas = replicas
+        self.collectors = [MapCollector(layer=replica) for replica in replicas]
+        self.join = join(layer=replicas[0], replicas=len(replicas))
         super().__init__(
             {
-                **{f"i_{n}": In(stream.Signature(fired_layout(copy))) for n, copy in enumerate(copies)},
+                **{f"i_{n}": In(stream.Signature(fired_layout(replica))) for n, replica in enumerate(replicas)},
                 **{f"write_{n}": Out(part.write.signature) for n, part in enumerate(self.collectors)},
-                "o": Out(stream.Signature(step_layout(copies[0]))),
+                "o": Out(stream.Signature(step_layout(replicas[0]))),
             }
         )
 
@@ -88,44 +88,44 @@ class Complete(Harness):
     def elaborate(self, platform: Any) -> Module:
         parts = [inside(collector) for collector in self.dut.collectors] if self.invariants else []
         m = super().elaborate(platform)
-        dut, copies = self.dut, len(self.dut.copies)
-        positions = sum(copy.positions for copy in dut.copies)
+        dut, replicas = self.dut, len(self.dut.replicas)
+        positions = sum(replica.positions for replica in dut.replicas)
         stream_contract(m, dut.o, Assert)
         handed = dut.o.valid & dut.o.ready
 
-        # The environment: every copy's groups and positions in order, with the marks of one step; those of the next
+        # The environment: every replica's groups and positions in order, with the marks of one step; those of the next
         # step come when this one is handed on.
         first, phase = Signal(init=1), Signal.like(dut.o.payload.phase)
         written = Signal(positions)  # in this step
         dues = []
-        for n, copy in enumerate(dut.copies):
+        for n, replica in enumerate(dut.replicas):
             i, write = getattr(dut, f"i_{n}"), getattr(dut, f"write_{n}")
             stream_contract(m, i, Assume)
-            group, own = Signal(range(copy.groups + 1)), Signal(range(copy.positions + 1))
-            due = own == copy.positions
+            group, own = Signal(range(replica.groups + 1)), Signal(range(replica.positions + 1))
+            due = own == replica.positions
             with m.If(i.valid):
                 m.d.comb += [Assume(~due), Assume(i.payload.group == group)]
                 m.d.comb += [Assume(i.payload.first == first), Assume(i.payload.phase == phase)]
-                if copy.positions > 1:
+                if replica.positions > 1:
                     m.d.comb += Assume(i.payload.position == own)
             with m.If(i.valid & i.ready):
-                m.d.sync += group.eq(Mux(group == copy.groups - 1, 0, group + 1))
-                with m.If(group == copy.groups - 1):
+                m.d.sync += group.eq(Mux(group == replica.groups - 1, 0, group + 1))
+                with m.If(group == replica.groups - 1):
                     m.d.sync += own.eq(own + 1)
             dues.append(due)
             with m.If(handed):
                 m.d.sync += own.eq(0)
-            place = Array([min(p * copies + n, positions - 1) for p in range(copy.positions)])[write.address]
+            place = Array([min(p * replicas + n, positions - 1) for p in range(replica.positions)])[write.address]
             with m.If(write.enable):
                 m.d.comb += [Assert(~written.bit_select(place, 1)), Assert(~due)]
                 m.d.sync += written.bit_select(place, 1).eq(1)
             if parts:
-                mine = Cat(written[p] for p in range(n, positions, copies))
+                mine = Cat(written[p] for p in range(n, positions, replicas))
                 m.d.comb += [
-                    Assert(group < copy.groups),
-                    Assert(own <= copy.positions),
+                    Assert(group < replica.groups),
+                    Assert(own <= replica.positions),
                     Assert(~due | (group == 0)),
-                    Assert(mine == Array((1 << p) - 1 for p in range(copy.positions + 1))[own]),
+                    Assert(mine == Array((1 << p) - 1 for p in range(replica.positions + 1))[own]),
                     Assert(dut.collectors[n].o.valid == due),
                 ]
                 with m.If(due):
@@ -138,7 +138,7 @@ class Complete(Harness):
         reaches(
             m,
             first_copy_waits=ready[0] & ~ready[1],
-            last_copy_waits=ready[copies - 1] & ~ready[0],
+            last_copy_waits=ready[replicas - 1] & ~ready[0],
             all_written=written.all() & dut.o.valid,
             third_step=in_turn(m, handed, handed, dut.o.valid & (phase == 2) & ~first),
         )
@@ -148,9 +148,11 @@ class Complete(Harness):
         return m
 
 
-def parts(positions: int, copies: int, join: Any = StepJoin) -> Parts:
+def parts(positions: int, replicas: int, join: Any = StepJoin) -> Parts:
     layer = LayerParameters(inputs=1, outputs=3, lanes=2, phases=3)
-    return Parts(copies=[replace(layer, positions=len(range(c, positions, copies))) for c in range(copies)], join=join)
+    return Parts(
+        replicas=[replace(layer, positions=len(range(c, positions, replicas))) for c in range(replicas)], join=join
+    )
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (5, 2), (7, 3), (6, 4)])
@@ -169,11 +171,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     dut = parts(3, 2, mutant(StepJoin, *BROKEN[name]))
     assert_fails(Complete(dut), f"step_join_{name}", depth=14)
 
 
 def test_a_join_of_one() -> None:
-    with pytest.raises(ValueError, match=r"^StepJoin needs at least two copies, not 1$"):
-        StepJoin(layer=LAYER, copies=1)
+    with pytest.raises(ValueError, match=r"^StepJoin needs at least two replicas, not 1$"):
+        StepJoin(layer=LAYER, replicas=1)

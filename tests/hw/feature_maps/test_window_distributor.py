@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""WindowDistributor against dealing out lists, its cycles, and the proof that every vector reaches its copy once."""
+"""WindowDistributor against dealing out lists, its cycles, and the proof that every vector reaches its replica once."""
 
 from __future__ import annotations
 
@@ -17,71 +17,74 @@ from tests.benches.stream_bench import collect, send, simulate
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 
 SHAPES = [(2, 2), (5, 2), (4, 2), (3, 3), (7, 3), (9, 4)]
-"""Positions and copies."""
+"""Positions and replicas."""
 
 
-def copies_of(positions: int, copies: int) -> list[LayerParameters]:
+def replicas_of(positions: int, replicas: int) -> list[LayerParameters]:
     layer = LayerParameters(inputs=3, outputs=2, lanes=1, phases=3)
-    return [replace(layer, positions=len(range(c, positions, copies))) for c in range(copies)]
+    return [replace(layer, positions=len(range(c, positions, replicas))) for c in range(replicas)]
 
 
 def distributor(shape: tuple[int, int], component: Any = WindowDistributor) -> WindowDistributor:
-    return component(copies=copies_of(*shape))
+    return component(replicas=replicas_of(*shape))
 
 
 @pytest.mark.parametrize("stalls", [(0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5)])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_vectors(shape: tuple[int, int], stalls: tuple[float, float]) -> None:
-    """Three steps dealt out: every copy has its vectors, in order, with its own positions."""
-    (positions, copies), rng, dut = shape, random.Random(1), distributor(shape)
+    """Three steps dealt out: every replica has its vectors, in order, with its own positions."""
+    (positions, replicas), rng, dut = shape, random.Random(1), distributor(shape)
     vectors: list[dict] = []
-    expected: list[list[dict]] = [[] for _ in range(copies)]
+    expected: list[list[dict]] = [[] for _ in range(replicas)]
     for step in range(3):
         for position in range(positions):
             vector = {"rows": rng.getrandbits(3), "count": rng.randrange(4), "first": int(step == 0), "phase": step}
             vectors.append({**vector, "position": position})
-            own = {"position": position // copies} if dut.copies[position % copies].positions > 1 else {}
-            expected[position % copies].append({**vector, **own})
+            own = {"position": position // replicas} if dut.replicas[position % replicas].positions > 1 else {}
+            expected[position % replicas].append({**vector, **own})
 
     async def feed(ctx):
         await send(ctx, dut.i, vectors, random.Random(1), stalls[0])
 
-    def taker(copy: int):
+    def taker(replica: int):
         async def bench(ctx):
-            found = await collect(ctx, getattr(dut, f"o_{copy}"), len(expected[copy]), random.Random(copy), stalls[1])
-            assert found == expected[copy]
+            found = await collect(
+                ctx, getattr(dut, f"o_{replica}"), len(expected[replica]), random.Random(replica), stalls[1]
+            )
+            assert found == expected[replica]
 
         return bench
 
-    simulate(dut, feed, *(taker(copy) for copy in range(copies)))
+    simulate(dut, feed, *(taker(replica) for replica in range(replicas)))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_vector_a_cycle(shape: tuple[int, int]) -> None:
-    """If every copy takes its vector within n cycles, the input never waits, and a vector is seen a cycle later."""
-    (positions, copies), dut = shape, distributor(shape)
+    """If every replica takes its vector within n cycles, the input never waits, and a vector is seen a cycle later."""
+    (positions, replicas), dut = shape, distributor(shape)
     sent: list[int] = []
-    seen: list[list[int]] = [[] for _ in range(copies)]
+    seen: list[list[int]] = [[] for _ in range(replicas)]
 
     async def feed(ctx):
         vectors = [{"rows": p, "position": p} for p in range(positions)]
         await send(ctx, dut.i, [{**v, "rows": v["rows"] % 8} for v in vectors * 2], random.Random(1), 0, sent)
 
-    def taker(copy: int):
+    def taker(replica: int):
         async def bench(ctx):
-            number = 2 * dut.copies[copy].positions
-            await collect(ctx, getattr(dut, f"o_{copy}"), number, random.Random(1), 0, seen[copy])
+            number = 2 * dut.replicas[replica].positions
+            await collect(ctx, getattr(dut, f"o_{replica}"), number, random.Random(1), 0, seen[replica])
 
         return bench
 
-    simulate(dut, feed, *(taker(copy) for copy in range(copies)))
+    simulate(dut, feed, *(taker(replica) for replica in range(replicas)))
     assert sent == list(range(sent[0], sent[0] + 2 * positions))
-    for copy, cycles in enumerate(seen):
-        assert cycles == [sent[n] + 1 for n in range(2 * positions) if n % positions % copies == copy]
+    for replica, cycles in enumerate(seen):
+        assert cycles == [sent[n] + 1 for n in range(2 * positions) if n % positions % replicas == replica]
 
 
 class Dealt(Harness):
-    """Every vector goes to its copy, once, with its own position; nothing is lost, and it waits for its copy alone."""
+    """Every vector goes to its replica, once, with its own position; nothing is lost, and it waits for its replica
+    alone."""
 
     def __init__(self, dut: WindowDistributor, *, invariants: bool = False) -> None:
         super().__init__(dut)
@@ -91,24 +94,24 @@ class Dealt(Harness):
         variables = inside(self.dut) if self.invariants else None
         m = super().elaborate(platform)
         dut, vector = self.dut, self.dut.i.payload
-        positions, copies = dut.layer.positions, len(dut.copies)
+        positions, replicas = dut.layer.positions, len(dut.replicas)
         stream_contract(m, dut.i, Assume)
         position, taken = Signal(range(positions + 1)), dut.i.valid & dut.i.ready
         m.d.comb += Assume(vector.position == position)
         with m.If(taken):
             m.d.sync += position.eq(Mux(position == positions - 1, 0, position + 1))
-        copy = Array([p % copies for p in range(positions)] + [0])[position]
+        replica = Array([p % replicas for p in range(positions)] + [0])[position]
         rooms: list[Value] = []
-        for number, layer in enumerate(dut.copies):
+        for number, layer in enumerate(dut.replicas):
             o = getattr(dut, f"o_{number}")
             stream_contract(m, o, Assert)
             pending = Signal(name=f"pending_{number}")
             given, place = Signal(vector.shape(), name=f"given_{number}"), Signal.like(vector.position)
-            with m.If(taken & (copy == number)):
+            with m.If(taken & (replica == number)):
                 m.d.sync += [pending.eq(1), given.eq(vector), place.eq(position)]
             with m.Elif(o.ready):
                 m.d.sync += pending.eq(0)
-            rooms.append((copy == number) & (~pending | o.ready))
+            rooms.append((replica == number) & (~pending | o.ready))
             m.d.comb += Assert(o.valid == pending)
             with m.If(pending):
                 m.d.comb += [
@@ -116,12 +119,12 @@ class Dealt(Harness):
                     for name in ("rows", "count", "first", "phase")
                 ]
                 if layer.positions > 1:
-                    m.d.comb += Assert(o.payload.position == Array([p // copies for p in range(positions)])[place])
+                    m.d.comb += Assert(o.payload.position == Array([p // replicas for p in range(positions)])[place])
             if variables is not None:
                 m.d.comb += Assert(place < positions)
         m.d.comb += Assert(dut.i.ready == Cat(rooms).any())
         end = taken & (position == positions - 1)
-        outputs = [getattr(dut, f"o_{number}") for number in range(copies)]
+        outputs = [getattr(dut, f"o_{number}") for number in range(replicas)]
         reaches(
             m,
             step_after_step=in_turn(m, end, taken & (position == 0), taken & (position == 1)),
@@ -131,8 +134,8 @@ class Dealt(Harness):
         for number, o in enumerate(outputs):
             reaches_stalls(m, f"copy_{number}", o)
         if variables is not None:
-            m.d.comb += [Assert(position < positions), Assert(variables.turn == copy)]
-            m.d.comb += Assert(variables.own == Array([p // copies for p in range(positions)] + [0])[position])
+            m.d.comb += [Assert(position < positions), Assert(variables.turn == replica)]
+            m.d.comb += Assert(variables.own == Array([p // replicas for p in range(positions)] + [0])[position])
         return m
 
 
@@ -160,15 +163,15 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     old, new, shape = BROKEN[name]
     assert_fails(Dealt(distributor(shape, mutant(WindowDistributor, old, new))), f"distributor_{name}", depth=16)
 
 
 def test_copies_that_are_none_of_a_stage() -> None:
-    copies = copies_of(7, 3)
-    assert stage_layer(copies).positions == 7
-    with pytest.raises(ValueError, match=r"^WindowDistributor needs at least two copies, not 1$"):
-        WindowDistributor(copies=copies[:1])
-    with pytest.raises(ValueError, match=r"^WindowDistributor's copy 0 is none of a stage of"):
-        WindowDistributor(copies=copies[::-1])
+    replicas = replicas_of(7, 3)
+    assert stage_layer(replicas).positions == 7
+    with pytest.raises(ValueError, match=r"^WindowDistributor needs at least two replicas, not 1$"):
+        WindowDistributor(replicas=replicas[:1])
+    with pytest.raises(ValueError, match=r"^WindowDistributor's replica 0 is none of a stage of"):
+        WindowDistributor(replicas=replicas[::-1])

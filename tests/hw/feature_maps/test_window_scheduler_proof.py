@@ -239,9 +239,9 @@ def test_vectors(case: str) -> None:
     )
 
 
-@pytest.mark.parametrize("case", ["padded", "strided", "join"])
+@pytest.mark.parametrize("case", [pytest.param("padded", marks=pytest.mark.slow), "strided", "join"])
 def test_vectors_that_are_not_held(case: str) -> None:
-    """Before copies, each of which holds its own."""
+    """Before replicas, each of which holds its own."""
     spec = Vectors(scheduler(case, held=False), invariants=True)
     prove(spec, f"scheduler_free_{case}", depth=2, mode="prove", reach=reach(case), skip=reach(case) - 1)
 
@@ -284,7 +284,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     old, new, case = BROKEN[name]
     case, _, free = case.partition("_")
     dut = scheduler(case, component=mutant(WindowScheduler, old, new), held=False if free else None)

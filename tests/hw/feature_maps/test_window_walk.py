@@ -176,7 +176,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_proof_bites(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     old, new, case = BROKEN[name]
     dut = mutant(WindowWalk, old, new)(windows=CASES[case][0], shapes=CASES[case][1])
     assert_fails(Walk(dut), f"walk_{name}", depth=len(words(*CASES[case])) + 4)

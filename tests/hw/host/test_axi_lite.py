@@ -295,5 +295,5 @@ def test_proof() -> None:
         "ready too rarely",
     ],
 )
-def test_broken_twins(old: str, new: str) -> None:
+def test_mutants_fail(old: str, new: str) -> None:
     assert_fails(Rules(mutant(AxiLite, old, new)(address_bits=4)), "axi_lite_twin", depth=12)

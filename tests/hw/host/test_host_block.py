@@ -211,9 +211,9 @@ def test_proof() -> None:
         "image while it opens",
     ],
 )
-def test_broken_twins(broken: type, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    twin = mutant(broken, old, new)
+def test_mutants_fail(broken: type, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken_unit = mutant(broken, old, new)
     if broken is WriteGuard:
-        monkeypatch.setattr(spikeloom.hw.host.host_block, "WriteGuard", twin)
-        twin = HostBlock
-    assert_fails(Guard(twin(parameters=UNIT)), "host_block_twin", depth=4)
+        monkeypatch.setattr(spikeloom.hw.host.host_block, "WriteGuard", broken_unit)
+        broken_unit = HostBlock
+    assert_fails(Guard(broken_unit(parameters=UNIT)), "host_block_mutant", depth=4)

@@ -140,7 +140,7 @@ class Folded(wiring.Component):
 
 
 def guard(old: str = "LOADED = 2", new: str = "LOADED = 2") -> Any:
-    """The guard, or a broken twin, with the checksum's stand-in."""
+    """The guard, or a mutant, with the checksum's stand-in."""
     component = mutant(LoadGuard, old, new)
     component.elaborate.__globals__["Checksum"] = Folded
     return component(build=BUILD)
@@ -254,5 +254,5 @@ def test_proof() -> None:
         "given up in programming",
     ],
 )
-def test_broken_twins(old: str, new: str) -> None:
+def test_mutants_fail(old: str, new: str) -> None:
     assert_fails(Session(guard(old, new)), "load_guard_twin", depth=6)

@@ -169,7 +169,7 @@ def test_proof(inputs: int, lanes: int) -> None:
         "flagged again",
     ],
 )
-def test_broken_twins(old: str, new: str) -> None:
+def test_mutants_fail(old: str, new: str) -> None:
     spec = Frames(mutant(PixelStream, old, new)(parameters=unit(17, 8)))
     assert_fails(spec, "pixel_stream_twin", depth=9)
 

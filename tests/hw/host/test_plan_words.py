@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 
 from spikeloom.hw.host.plan_words import plan_of, words_of
-from spikeloom.hw.params.plan import MapShape, Plan, Pooling, Window
+from spikeloom.hw.params.plan import MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from tests.hw.feature_maps.test_stages import convolution, pooled, residual, single
 
 PLANS = [
     convolution(),
-    pooled(Pooling.MAX),
-    pooled(Pooling.AVERAGE),
+    pooled(MaxPoolStage),
+    pooled(AveragePoolStage),
     residual(),
     single(MapShape(channels=7)),
-    convolution().with_copies((20, 1)),
-    residual().with_copies((2, 3, 4, 1)),
+    convolution().with_replicas((20, 1)),
+    residual().with_replicas((2, 3, 4, 1)),
 ]
 
 
@@ -23,18 +24,18 @@ PLANS = [
 def test_there_and_back(plan: Plan) -> None:
     words = words_of(plan)
     assert all(0 <= word < 1 << 32 for word in words)
-    assert plan_of(words) == plan
+    assert plan_of(words) == (None if plan.is_dense_chain else plan)
 
 
-def test_no_plan() -> None:
-    assert words_of(None) == () and plan_of(()) is None
+def test_dense_layers_need_no_words() -> None:
+    assert words_of(Plan.dense((7, 5, 2))) == () and plan_of(()) is None
 
 
 def test_words_of_a_convolution() -> None:
     window = [0, 0x30003, 0x10001, 0x10001]
     whole = [1, 0x50004, 0x10001, 0]
     assert list(words_of(convolution())) == [2, 5, 4, 0x100, 4, *window, 0x100, 3, *whole]
-    assert list(words_of(convolution().with_copies((3, 1)))) == [2, 5, 4, 0x20100, 4, *window, 0x100, 3, *whole]
+    assert list(words_of(convolution().with_replicas((3, 1)))) == [2, 5, 4, 0x20100, 4, *window, 0x100, 3, *whole]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_words_of_a_convolution() -> None:
         ([1, 1, 1, 0x100, 3, 0, 0x10001], r"^The 7 words of a plan end in the middle of a stage$"),
         ([1, 1, 1, 0x103, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 3 with 1 windows"),
         ([1, 1, 1, 0x201, 0, 0, 0x10001, 0x10001, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 1 with 2 windows"),
-        ([1, 1, 1, 0x10101, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 1 with 1 windows and 2 copies"),
+        ([1, 1, 1, 0x10101, 0, 0, 0x10001, 0x10001, 0], r"^A stage of kind 1 with 1 windows and 2 replicas"),
         ([0, 1, 1], r"^Map channels must be"),
     ],
 )

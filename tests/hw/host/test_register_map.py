@@ -16,20 +16,20 @@ from spikeloom.hw.export.register_manual import bit_picture, manual
 from spikeloom.hw.export.system_rdl import system_rdl
 from spikeloom.hw.host.register_map import (
     ADDRESS_BITS,
+    LAYER_BLOCKS,
     LAYER_HOST_REGISTERS,
     LAYER_OFFSETS,
     LAYER_STRIDE,
-    LAYER_WINDOWS,
     UNIT_HOST_REGISTERS,
     UNIT_OFFSETS,
     bias_byte_address,
+    block_byte_address,
     build_id,
     host_map,
     layer_byte_address,
     program_result_byte_address,
     program_target_byte_address,
     unit_byte_address,
-    window_byte_address,
 )
 from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
@@ -89,11 +89,11 @@ def test_build_id_is_a_checksum_of_all_parameters() -> None:
 def test_windows_do_not_meet() -> None:
     """Whatever the build: the largest windows lie behind the registers, and end before the next."""
     end = max(LAYER_OFFSETS.values()) + 4
-    for window, words in zip(LAYER_WINDOWS, (4096, 8192, 32768), strict=True):
-        assert end <= window.offset == window_byte_address(window, 0, 0) - LAYER_STRIDE
-        end = window_byte_address(window, 0, words - 1) + 4 - LAYER_STRIDE
+    for window, words in zip(LAYER_BLOCKS, (4096, 8192, 32768), strict=True):
+        assert end <= window.offset == block_byte_address(window, 0, 0) - LAYER_STRIDE
+        end = block_byte_address(window, 0, words - 1) + 4 - LAYER_STRIDE
     assert end <= LAYER_STRIDE
-    assert [window.words(FIRST) for window in LAYER_WINDOWS] == [2, 4, 4]
+    assert [window.words(FIRST) for window in LAYER_BLOCKS] == [2, 4, 4]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_c_header_compiles_and_says_what_python_says(tmp_path: Path) -> None:
     expected |= {"SPIKELOOM_BIAS(254, 32767)": bias_byte_address(254, 32767)}
     expected |= {"SPIKELOOM_PROGRAM_TARGET(1, 4095)": program_target_byte_address(1, 4095)}
     expected |= {"SPIKELOOM_PROGRAM_RESULT(1, 8191)": program_result_byte_address(1, 8191)}
-    for declared in (*UNIT_HOST_REGISTERS, *LAYER_HOST_REGISTERS, *LAYER_WINDOWS):
+    for declared in (*UNIT_HOST_REGISTERS, *LAYER_HOST_REGISTERS, *LAYER_BLOCKS):
         for field in declared.fields:
             prefix = f"SPIKELOOM_{declared.name}_{field.name}".upper()
             expected[f"{prefix}_MASK"] = ((1 << field.bits) - 1) << field.low

@@ -19,7 +19,7 @@ FURTHER = 2
 class Frames(Harness):
     """For any answers, any receiver, and `clear` in any cycle; counters change only where the contract lets them.
 
-    What is offered stays and stands still, through `clear` too. Every answer gives one frame, in order: its word, and
+    An offered word is stable until accepted, through `clear` too. Every answer gives one frame, in order: its word, and
     the further words if they were asked for, each once, the last marked, all with its tag; a word in every cycle. After
     `clear` nothing more of a frame comes than the word that waited. An answer is taken as soon as the frame before is
     sent, and never during `clear`.
@@ -125,7 +125,7 @@ def test_proof() -> None:
         "old position",
     ],
 )
-def test_broken_twins(old: str, new: str) -> None:
+def test_mutants_fail(old: str, new: str) -> None:
     assert_fails(Frames(mutant(ResultStream, old, new)(further=FURTHER)), "result_stream_twin", depth=9)
 
 

@@ -294,5 +294,5 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_proof_catches(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     assert_fails(Contract(mutant(ColumnReadout, *BROKEN[name])), name, depth=12)

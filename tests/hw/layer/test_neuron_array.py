@@ -13,6 +13,7 @@ from spikeloom.hw.params.parameters import LayerParameters, Reset
 from tests.benches.proof_bench import inside, mutant, with_junk
 from tests.benches.stream_bench import collect, plain, send, simulate
 from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, reaches_stalls, stream_contract
+from tests.models.neuron import update
 
 SHAPES = [(1, 1), (4, 4), (3, 1), (10, 4), (8, 4), (7, 6), (20, 6)]
 STALLS = [(0, 0), (0.6, 0), (0, 0.6), (0.4, 0.4)]
@@ -42,23 +43,12 @@ class Golden:
     def neuron(self, index: int, total: int, first: int, phase: int) -> int:
         """One step of neuron `index`; returns its spike."""
         layer, settings = self.layer, self.settings
-        weight = 2 ** (layer.phases - 1 - phase)
-        highest = 2 ** (layer.membrane_bits - 1) - 1
         v = settings.v0 if first else self.membranes[index]
-        if settings.leak:
-            v -= v // 2**settings.leak
-        v += (total + settings.biases[index]) * weight
-        self.overflow |= not -highest - 1 <= v <= highest
-        v = min(max(v, -highest - 1), highest)
-        if settings.clip:
-            v = min(max(v, -settings.clip), settings.clip)
-        spike = v >= settings.theta * weight
-        if spike and settings.reset == Reset.SUBTRACT:
-            v -= settings.theta * weight
-        if spike and settings.reset == Reset.ZERO:
-            v = 0
-        self.membranes[index] = v
-        return int(spike)
+        z, weight = total + settings.biases[index], 2 ** (layer.phases - 1 - phase)
+        after = update(settings, v, z, weight, layer.membrane_bits)
+        self.overflow |= after.overflow
+        self.membranes[index] = after.v
+        return int(after.spike)
 
     def step(self, sums: list[int], first: int, phase: int, position: int = 0) -> list[dict]:
         """One step of the layer at one position, as its groups appear at the output."""
@@ -224,7 +214,7 @@ def test_positions(outputs, lanes, positions, stalls):
     ],
     ids=["no-forwarding", "padding-spikes", "padding-overflows", "logical-leak", "fires-late", "fires-unclipped"],
 )
-def test_bites(old, new, overrides):
+def test_mutants_fail(old, new, overrides):
     """Typical mistakes are found: the tests' scenarios reach them."""
     overrides = dict(overrides)
     parameters = layer(overrides.pop("outputs", 3), 3, phases=2, max_theta=20)
@@ -370,7 +360,7 @@ def test_biases_are_0_until_they_are_written() -> None:
     ],
     ids=["kept", "own lane alone"],
 )
-def test_biases_after_a_reset_bite(old: str, new: str) -> None:
+def test_mutants_fail_biases_after_a_reset(old: str, new: str) -> None:
     with pytest.raises(AssertionError):
         biases_after_reset(mutant(NeuronArray, old, new))
 
@@ -406,7 +396,7 @@ def test_contract():
     prove(Contract(with_junk(NeuronArray(parameters=SMALL))), "neurons", depth=4, mode="prove")
 
 
-def test_contract_bites():
+def test_mutants_fail_the_contract():
     assert_fails(Contract(Overrunning(parameters=SMALL)), "neurons", depth=8)
 
 
@@ -528,6 +518,6 @@ def test_never_saturates(outputs, phases, max_steps):
     )
 
 
-def test_never_saturates_bites():
+def test_mutants_fail_never_saturates():
     parameters = saturating(Narrow, 1, 1, 2)
     assert_fails(NeverSaturates(NeuronArray(parameters=parameters)), "saturation", depth=8)

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The arithmetic of NeuronArray, proven against its definition in plain integers, with broken twins.
+"""The arithmetic of NeuronArray, proven against its definition in plain integers, with mutants.
 
 Two proofs: one neuron circuit against the definition, and the whole array with a circuit that is easy to solve, as good
 as any for what comes to a neuron and where its results go.
@@ -410,7 +410,7 @@ BROKEN_CIRCUIT = {
 
 
 @pytest.mark.parametrize("name", BROKEN_CIRCUIT)
-def test_the_proof_of_the_circuit_bites(name: str) -> None:
+def test_mutants_fail_the_proof_of_the_circuit(name: str) -> None:
     assert_fails(Neuron(layer(1, 1), mutant(NeuronArray, *BROKEN_CIRCUIT[name])), name, depth=1)
 
 
@@ -454,7 +454,7 @@ BROKEN_STEPS = {
 
 
 @pytest.mark.parametrize("name", BROKEN_STEPS)
-def test_the_proof_of_the_steps_bites(name: str) -> None:
+def test_mutants_fail_the_proof_of_the_steps(name: str) -> None:
     broken = mutant(NeuronArray, *BROKEN_STEPS[name])
     easy = type("Easy", (broken,), {"_neuron": Easy._neuron})
     assert_fails(Steps(with_junk(easy(parameters=layer(3, 2, positions=2)))), name, depth=9)

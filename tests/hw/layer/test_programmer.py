@@ -13,7 +13,7 @@ from spikeloom.hw.layer.programmer import Programmer
 from spikeloom.hw.params.cycles import programming_cycles
 from spikeloom.hw.params.parameters import LayerParameters
 from tests.benches.program_bench import (
-    TOP_CODE,
+    MAX_VERIFY_CODE,
     Cell,
     Cells,
     Operation,
@@ -190,7 +190,7 @@ def test_targets_and_settings_of_all_values(parameters: LayerParameters) -> None
     """Cells of any conductance to any target, between settings that have all bits and settings that have none."""
     rng = random.Random(6)
     places = itertools.product(range(parameters.inputs), range(parameters.outputs), range(2))
-    values = {Cell(*place): rng.randrange(TOP_CODE + 1) for place in places}
+    values = {Cell(*place): rng.randrange(MAX_VERIFY_CODE + 1) for place in places}
     bench = Bench(parameters, Cells(seed=4, spread=0.2, stuck=0.02, values=values), 0.0)
     bench.pulse_cycles = bench.verify_cycles = 1
     exact = Settings(window=0, tries=255, amplitude_min=0, amplitude_max=255)
@@ -199,7 +199,7 @@ def test_targets_and_settings_of_all_values(parameters: LayerParameters) -> None
     async def host(ctx):
         for settings in (exact, easy, exact):
             row, group = rng.randrange(min(parameters.tile_rows, parameters.inputs)), rng.randrange(parameters.groups)
-            await bench.program(ctx, settings, random_targets(parameters, rng, TOP_CODE), row, group)
+            await bench.program(ctx, settings, random_targets(parameters, rng, MAX_VERIFY_CODE), row, group)
 
     bench.run(host)
 
@@ -369,6 +369,6 @@ def test_comparison_passes() -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_comparison_catches(name: str) -> None:
+def test_mutants_fail_the_comparison(name: str) -> None:
     with pytest.raises(AssertionError):
         check(layer(), 0.4, CROSSED, mutant(Programmer, *WRONG[name])(parameters=layer()))

@@ -51,7 +51,7 @@ class Contract(wiring.Component):
     targets from the device's memory, and nothing else of the device.
 
     `inductive` adds what the registers of device and model have to do with each other, for the induction. `quick` lets
-    the macro answer at once, and no vectors and no pulses come: for twins that break something late.
+    the macro answer at once, and no vectors and no pulses come: for mutants that break something late.
     """
 
     def __init__(
@@ -319,7 +319,7 @@ BROKEN_JUDGEMENT = {
 
 
 @pytest.mark.parametrize("name", BROKEN_JUDGEMENT)
-def test_proof_of_the_judgement_catches(name: str) -> None:
+def test_mutants_fail_the_proof_of_the_judgement(name: str) -> None:
     assert_fails(Judgement(mutant(Programmer, *BROKEN_JUDGEMENT[name])), name, depth=1)
 
 
@@ -361,7 +361,7 @@ LONG = ("stays_on_a_column", "goes_past_the_last_column", "does_not_count_pulses
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in BROKEN]
 )
-def test_proof_catches(name: str) -> None:
+def test_mutants_fail_the_proof(name: str) -> None:
     programmer, driver = Programmer, DacDriver
     if name in OF_THE_DRIVER:
         driver = mutant(DacDriver, *BROKEN[name])

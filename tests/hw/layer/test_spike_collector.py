@@ -148,7 +148,7 @@ def test_contract(outputs, lanes):
     prove(Contract(SpikeCollector(parameters=layer)), "collector", depth=3, mode="prove")
 
 
-def test_contract_bites():
+def test_mutants_that_overwrite_fail_the_contract():
     assert_fails(Contract(Overwriting(parameters=SMALL)), "collector", depth=8)
 
 
@@ -161,5 +161,5 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_contract_notices(name):
+def test_mutants_fail_the_contract(name):
     assert_fails(Contract(mutant(SpikeCollector, *BROKEN[name])(parameters=SMALL)), f"collector_{name}", depth=8)

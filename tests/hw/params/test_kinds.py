@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS
-from spikeloom.hw.params import kinds as kinds_module
+from spikeloom.hw.params import plugins
 from spikeloom.hw.params.kinds import Kind, Kinds
 from spikeloom.hw.params.parameters import Coding, Rule
+
+GROUP = "spikeloom.animals_of_the_tests"
 
 
 class Animal(Kind):
@@ -20,7 +23,7 @@ class Animal(Kind):
 
 def registry() -> Kinds[Animal]:
     """A cat and a dog in hardware."""
-    found: Kinds[Animal] = Kinds("animal", "spikeloom.animals_of_the_tests")
+    found: Kinds[Animal] = Kinds("animal", GROUP)
     Animal.kinds = found
     found.built_in(Cat)
     found.built_in(Dog)
@@ -124,34 +127,63 @@ def test_what_cannot_be_registered(fields: dict[str, Any], sentence: str) -> Non
 class Entry:
     """An entry point of an installed package."""
 
-    name, value = "toy", "somewhere:Toy"
+    name, value = "toy", "somewhere:register"
 
-    def __init__(self, found: type[Animal] | Exception) -> None:
-        self.found = found
+    def __init__(self, function: Callable[[], object] | Exception) -> None:
+        self.function = function
 
-    def load(self) -> type[Animal]:
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found
+    def load(self) -> Callable[[], object]:
+        if isinstance(self.function, Exception):
+            raise self.function
+        return self.function
 
 
-def test_installed_packages_add_kinds_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+@pytest.fixture
+def entry_points(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
+    """Those of the tests' group, to be filled; no other group is asked for."""
+    entries: list[Entry] = []
 
-    def entry_points(group: str) -> list[Entry]:
-        asked.append(group)
-        return [Entry(Tame)]
+    def asked(group: str) -> list[Entry]:
+        assert group == GROUP
+        return list(entries)
 
-    monkeypatch.setattr(kinds_module, "entry_points", entry_points)
+    monkeypatch.setattr(plugins, "entry_points", asked)
+    monkeypatch.setattr(plugins, "_loaded", set())
+    return entries
+
+
+def test_installed_packages_add_kinds_once(entry_points: list[Entry]) -> None:
     known = registry()
-    assert not asked
+    called = []
+
+    def register() -> None:
+        called.append(len(known))  # a registry may be asked while it is being filled
+        known.register(Tame)
+
+    entry_points.append(Entry(register))
+    assert not called
     assert known["tame_dog"] is Tame() and len(known) == 3
-    assert asked == ["spikeloom.animals_of_the_tests"]
+    assert called == [2]
 
 
-def test_a_broken_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds_module, "entry_points", lambda group: [Entry(ImportError("no module 'x'"))])
-    with pytest.raises(
-        ValueError, match=r"The animal 'toy' of an installed package \(somewhere:Toy\) cannot be used: no "
-    ):
-        registry()["cat"]
+def test_a_broken_package_is_named_every_time(entry_points: list[Entry]) -> None:
+    known = registry()
+    called = []
+
+    def register() -> None:
+        called.append(known.register(Tame))
+
+    def fails() -> None:
+        raise ValueError("no such animal")
+
+    said = r"^The entry point 'toy = somewhere:register' of group '\S+' cannot be used \({}\); mend its package, or"
+    entry_points[:] = [Entry(register), Entry(ImportError("no module 'x'"))]
+    for _ in range(2):
+        with pytest.raises(ValueError, match=said.format("ImportError: no module 'x'")):
+            known["cat"]
+    entry_points[1] = Entry(fails)
+    with pytest.raises(ValueError, match=said.format("ValueError: no such animal")):
+        list(known)
+    del entry_points[1]
+    assert [kind.name for kind in known] == ["cat", "dog", "tame_dog"]
+    assert called == [Tame()] * 4  # what is registered again is no second one

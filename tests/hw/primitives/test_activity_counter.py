@@ -101,5 +101,5 @@ def test_never_wraps():
     prove(NeverWraps(ActivityCounter(amount_bits=16, bits=32)), "activity_wide", depth=4, mode="prove")
 
 
-def test_never_wraps_bites():
+def test_mutants_fail_never_wraps():
     assert_fails(NeverWraps(Wrapping(amount_bits=3, bits=4)), "activity_wrapping", depth=8)

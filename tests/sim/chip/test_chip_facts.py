@@ -32,7 +32,7 @@ def test_facts_of_a_chip() -> None:
         "clock_Hz": 1e8,
     }
     stuck = chip_facts(make_programmed_chip())
-    assert stuck["effects"]["stuck_on"] == 0.01 and stuck["programming"] == "verify"
+    assert stuck["effects"]["stuck_on"] == 0.01 and stuck["programming"] == "write-verify"
     assert chip_facts(replace(CHIP, rule=Rule.FIXED))["k"] is None
 
 

@@ -17,10 +17,10 @@ from tests.fixtures.networks import random_chip, random_pixels
 @pytest.fixture(scope="module")
 def result() -> Result:
     rng = np.random.default_rng(3)
-    image = random_chip(
+    chip = random_chip(
         rng, sizes=[30, 20, 11], phases=1, max_steps=8, t_max=8, rule=Rule.FIXED, skip=0, reset=Reset.SUBTRACT
     )
-    return run_reference(image, random_pixels(rng, 5, 30), ids=[40, 41, 42, 43, 44], trace="full")
+    return run_reference(chip, random_pixels(rng, 5, 30), ids=[40, 41, 42, 43, 44], trace="full")
 
 
 def changed_trace(result: Result, name: str, layer: int, place: tuple[int, ...], change: int) -> Result:
@@ -116,7 +116,7 @@ def test_accuracy(result: Result) -> None:
     labels = result.classes.copy()
     labels[0] += 1
     assert result.accuracy(labels) == 0.8
-    with pytest.raises(ValueError, match=r"^Labels must have shape \(5,\), one an image, not \(4,\)$"):
+    with pytest.raises(ValueError, match=r"^Labels must have shape \(5,\), one per image, not \(4,\)$"):
         result.accuracy(labels[:4])
 
 

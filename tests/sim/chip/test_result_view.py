@@ -30,7 +30,7 @@ def test_columns_are_the_arrays_of_the_result() -> None:
     assert columns["class"].tolist() == RESULT.classes.tolist() and columns["cycles"] is RESULT.cycles
     assert columns["reason"].tolist() == ["rule" if steps < 8 else "t_max" for steps in RESULT.steps]
     assert columns["layer1_spikes"].tolist() == RESULT.spikes[:, 1].tolist()
-    assert columns["layer0_conversions"].tolist() == RESULT.activity["adc_conversions"][:, 0].tolist()
+    assert columns["layer0_conversions"].tolist() == RESULT.activity["conversions"][:, 0].tolist()
     without = replace(RESULT, cycles=None).columns()
     assert "cycles" not in without and len(without) == len(columns) - 1
 
@@ -72,7 +72,7 @@ def test_rows_of_a_result() -> None:
     assert rows["origin"] == "not known" and rows["traced"] == "no"
     assert rows["clock cycles"].endswith(f"{RESULT.cycles.max():,} at most")  # type: ignore[union-attr]
     assert rows["accuracy"] == "not known without labels: result.accuracy(labels)"
-    traced = make_result(make_chip(), 2, trace=True)
+    traced = make_result(make_chip(), 2, trace="full")
     assert dict(result_rows(traced))["traced"] == "spikes and membranes" and "clock cycles" not in dict(
         result_rows(traced)
     )

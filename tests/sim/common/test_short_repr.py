@@ -19,7 +19,7 @@ from spikeloom.sw.host import LoadReport
 from spikeloom.sw.passes.fold import fold
 from tests.fixtures.models import make_chip, make_images, make_model
 
-ARRAYS = ("NDArray", "Floats", "Outcome", "CellState", "LayerImage", "Node, ")
+ARRAYS = ("NDArray", "Floats", "Outcome", "CellState", "ProgrammedLayer", "Node, ")
 
 
 def dataclasses_with_arrays() -> Iterator[type]:
@@ -37,7 +37,7 @@ def dataclasses_with_arrays() -> Iterator[type]:
 def test_no_dataclass_that_holds_arrays_prints_them():
     classes = list(dataclasses_with_arrays())
     assert len(classes) > 30
-    assert [c.__qualname__ for c in classes if c.__repr__ is not short_repr] == ["ChipImage", "Result"]
+    assert [c.__qualname__ for c in classes if c.__repr__ is not short_repr] == ["ProgrammedChip", "Result"]
 
 
 def test_short_texts():
@@ -55,7 +55,7 @@ def test_short_texts():
 
 def test_a_result_says_what_came_of_the_images():
     chip = make_chip()
-    result = chip.predict(make_images(30, 20), trace=True)
+    result = chip.predict(make_images(30, 20), trace="full")
     text = repr(result)
     for number in np.unique(result.classes):
         assert f"{number}: {np.sum(result.classes == number)}" in text
@@ -68,7 +68,7 @@ def test_a_result_says_what_came_of_the_images():
     )
     many = dataclasses.replace(result, classes=np.arange(30, dtype=np.int32), cycles=np.full(30, 7), trace=None)
     assert "30 different classes" in repr(many) and "; 7 clock cycles on average; accuracy" in repr(many)
-    one = run_reference(chip.image, make_images(1, 20))
+    one = run_reference(chip.programmed, make_images(1, 20))
     assert repr(one).startswith("Result(1 image; ")
     empty = {name: getattr(one, name)[:0] for name in ("classes", "steps", "margins", "reasons", "spikes", "ids")}
     assert repr(dataclasses.replace(one, **empty)) == "Result(0 images)"
@@ -79,15 +79,24 @@ def test_what_users_print_is_a_line_or_two(sizes):
     chip = make_chip(*sizes)
     graph = import_torch(make_model(*sizes))
     network = fold(graph)
-    result = chip.predict(make_images(300, sizes[0]), trace=True)
-    things = [chip, chip.image, chip.image.layers[0], chip.stages, graph, *graph.nodes, network, network.layers[0]]
+    result = chip.predict(make_images(300, sizes[0]), trace="full")
+    things = [
+        chip,
+        chip.programmed,
+        chip.programmed.layers[0],
+        chip.stages,
+        graph,
+        *graph.nodes,
+        network,
+        network.layers[0],
+    ]
     things += [result, result.trace, LoadReport("fast", (), 3, 4, None)]
     for thing in things:
         text = repr(thing)
         assert len(text) < 400 and "\n" not in text and "array(" not in text, text
-    assert repr(chip.image) == (
-        f"ChipImage(Sequential: {'-'.join(map(str, sizes))}, 4-bit cells; even coding, winner_k rule with k "
-        f"{chip.image.k}, at most {chip.image.t_max} steps)"
+    assert repr(chip.programmed) == (
+        f"ProgrammedChip(Sequential: {'-'.join(map(str, sizes))}, 4-bit cells; even coding, winner_k rule with k "
+        f"{chip.programmed.k}, at most {chip.programmed.t_max} steps)"
     )
     assert f"weight=float64[{sizes[1]}, {sizes[0]}]" in repr(network.layers[0])
-    assert f"positive=uint8[{sizes[0]}, {sizes[1]}]" in repr(chip.image.layers[0])
+    assert f"positive=uint8[{sizes[0]}, {sizes[1]}]" in repr(chip.programmed.layers[0])

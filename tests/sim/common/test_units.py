@@ -49,7 +49,7 @@ def test_a_legal_slip_is_a_warning_at_the_users_line(table: str, name: str, valu
 @pytest.mark.parametrize("name", ["pulse_cycles", "settle_cycles", "program_cycles"])
 def test_a_pulse_that_no_cell_bears_is_warned_of(name: str) -> None:
     with pytest.warns(SpikeLoomWarning) as seen:
-        Config.load({"programming": {"method": "verify"}, "hardware": {name: 50_000, "clock_Hz": 5e4}})
+        Config.load({"programming": {"method": "write-verify"}, "hardware": {name: 50_000, "clock_Hz": 5e4}})
     assert f"[hardware] {name} is 50000, 1 s at clock_Hz 50000: usual are 1e-11 .. 0.0001 seconds" in [
         str(item.message) for item in seen
     ]
@@ -89,7 +89,7 @@ def _tables() -> dict[str, Any]:
 def test_every_field_that_names_a_unit_bears_one() -> None:
     """Fields whose names end in a unit, and those said to be fractions, shares or relative; [convert] has its own."""
     endings = ("_S", "_V", "_s", "_Hz", "_ohm", "_J", "_sigma", "_per_conversion", "_per_pulse", "_per_bit")
-    rates = {"images_per_s"}  # images a second: no two units are in use
+    rates = {"images_per_s"}  # images per second: no two units are in use
     for table, kind in _tables().items():
         assert issubclass(kind, Table)
         for name, field in kind.model_fields.items():

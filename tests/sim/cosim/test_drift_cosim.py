@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.parameters import Coding, Readout, Rule
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Mismatch, Result
 from spikeloom.sim.cosim.macro_model import MacroModel, drift_file, read_drift
 from spikeloom.sim.cosim.run import run_cosim
@@ -30,7 +30,7 @@ from tests.sim.cosim.test_macro_model import operation_text
 IMAGES = 40
 
 
-def small_chip(every: int = 3, refresh: int = 0, **overrides: Any) -> ChipImage:
+def small_chip(every: int = 3, refresh: int = 0, **overrides: Any) -> ProgrammedChip:
     """19-14-5 on ragged tiles; most images end early."""
     device = {
         "drift_every": every, "refresh_every": refresh, "program_sigma": 0.02 if refresh else 0.0,
@@ -71,7 +71,7 @@ def test_every_bit_and_every_cell_agrees(simulator: str) -> None:
 
 @pytest.mark.parametrize("chip", [CHIP, REFRESHED])
 @pytest.mark.parametrize("cut", [4, 6, 10])  # inside a block, at its end, and where a programming is due
-def test_a_run_goes_on_from_a_state(chip: ChipImage, cut: int) -> None:
+def test_a_run_goes_on_from_a_state(chip: ProgrammedChip, cut: int) -> None:
     first = run_cosim(chip, PIXELS[:cut])
     rest = np.arange(cut, IMAGES)
     second = run_cosim(chip, PIXELS[cut:], ids=rest, drift=first.drift)
@@ -94,7 +94,7 @@ def test_refreshes_are_the_same_to_the_bit(simulator: str, refresh: int) -> None
 
 
 @pytest.mark.parametrize("chip", [CHIP, REFRESHED])
-def test_simulators_begin_where_the_reference_says(chip: ChipImage) -> None:
+def test_simulators_begin_where_the_reference_says(chip: ProgrammedChip) -> None:
     states = [run_reference(chip, PIXELS[:cut]).drift for cut in (12, 20)]
     starts = [state for state in states if state is not None]
     assert run_reference(chip, PIXELS, trace="full").compare(run_cosim(chip, PIXELS, trace="full", starts=starts)) > 0
@@ -114,7 +114,7 @@ def test_cells_that_age_otherwise_are_found() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chip", [CHIP, REFRESHED])
-def test_chunks_carry_the_drift(chip: ChipImage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_chunks_carry_the_drift(chip: ProgrammedChip, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Chunks that are kept, and a run that goes on from them."""
     expected = run_reference(chip, PIXELS)
     monkeypatch.setattr(chunks, "CHUNK", 13)
@@ -138,7 +138,7 @@ def test_through_the_buses() -> None:
 
 
 @pytest.mark.parametrize(("chip", "cut"), [(CHIP, 7), (REFRESHED, 10)])
-def test_the_buses_go_on_from_a_state(chip: ChipImage, cut: int) -> None:
+def test_the_buses_go_on_from_a_state(chip: ProgrammedChip, cut: int) -> None:
     first = run_reference(chip, PIXELS[:cut])
     got, _ = through_bus(chip, PIXELS[cut:], np.arange(cut, IMAGES), drift=first.drift)
     run_reference(chip, PIXELS[cut:], np.arange(cut, IMAGES), drift=first.drift).compare(got)
@@ -180,7 +180,7 @@ def test_the_macro_renews_at_the_ends_of_blocks(tmp_path: Path) -> None:
     np.savez(tmp_path / "drift.npz", **drift_file([model], 5))  # type: ignore[arg-type]
     again = read_drift(tmp_path / "drift.npz", 1)
     assert again.images == 9 and again.cells_S is not None
-    assert again.difference(DriftState(9, (after,), (after,), (state["cells_S"],))) is None
+    assert again.difference(DriftSnapshot(9, (after,), (after,), (state["cells_S"],))) is None
 
 
 def test_the_macro_is_programmed_where_a_layer_was_not_read(tmp_path: Path) -> None:

@@ -58,21 +58,21 @@ def test_loads_are_big_endian_pairs_in_twos_complement(tmp_path: Path) -> None:
 
 def test_a_hang_is_named(tmp_path: Path) -> None:
     (tmp_path / "record.txt").write_text("s 4 1 0 1f\nhang 4\n")
-    with pytest.raises(SimulationError, match=r"^The simulation stood still at image 4; its record is "):
+    with pytest.raises(SimulationError, match=r"^The simulation stalled at image 4; its record is "):
         read_record(tmp_path, CHIP, np.array([4]), "spikes")
 
 
 def test_missing_images_are_counted(tmp_path: Path) -> None:
     (tmp_path / "record.txt").write_text("")
     with pytest.raises(SimulationError, match=r"^The simulation gave 0 results for 2 images; see "):
-        read_record(tmp_path, CHIP, np.array([4, 5]), False)
+        read_record(tmp_path, CHIP, np.array([4, 5]), "none")
 
 
 def test_an_overflow_is_never_passed_over(tmp_path: Path) -> None:
     (tmp_path / "record.txt").write_text("r 4 0 10 2" + " 0" * 10 + "\n")
     np.savez(tmp_path / "conductance.npz", layer_0=np.zeros((0, 3), int), layer_1=np.zeros((0, 3), int))
     with pytest.raises(SimulationError, match=r"^A membrane of image 4 overflowed \(layer flags 10\)$"):
-        read_record(tmp_path, CHIP, np.array([4]), False)
+        read_record(tmp_path, CHIP, np.array([4]), "none")
 
 
 def test_membranes_of_more_than_32_bits_are_whole(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from spikeloom.hw.params.parameters import Coding, LayerParameters
 from spikeloom.sim.chip.device_config import Device, Programming
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.macro_model import MacroModel, fresh_models, load_models, programmed_models, save_models
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.devices.conductance import Cells
 from spikeloom.sim.devices.ir_drop import IrDrop
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.programming.write_verify import program_chip
 from tests.fixtures.drifting import DRIFT
 from tests.fixtures.networks import random_chip
 from tests.models.plain_programming import LockstepProgrammer, Operate
@@ -24,8 +24,8 @@ from tests.models.plain_programming import LockstepProgrammer, Operate
 DEVICE = Device(pulse_sigma=0.1, device_sigma=0.05, read_sigma=0.02, stuck_on=0.02, stuck_off=0.03)
 
 
-def verified_chip(seed: int, **overrides) -> ChipImage:
-    programming = Programming(method="verify", tries=12, fault_aware=True)
+def verified_chip(seed: int, **overrides) -> ProgrammedChip:
+    programming = Programming(method="write-verify", tries=12, fault_aware=True)
     overrides = {"device": DEVICE, "programming": programming, "coding": Coding.EVEN, "row_bits": 1} | overrides
     return random_chip(np.random.default_rng(seed), **overrides)
 
@@ -107,13 +107,13 @@ def test_undefined_rows_are_refused() -> None:
 
 @pytest.mark.parametrize("change", [{}, DRIFT], ids=["linear", "tantalum"])
 def test_programming_operation_by_operation_is_programming_at_once(change: dict[str, Any]) -> None:
-    """Two layers, over the port, with the models pickled in between, against `program_image` and its arrays."""
-    image = verified_chip(3, sizes=[13, 11, 4], lanes=3, tile_rows=5, device=DEVICE.model_copy(update=change))
-    done = program_image(image)
-    models = fresh_models(image)
+    """Two layers, over the port, with the models pickled in between, against `program_chip` and its arrays."""
+    programmed = verified_chip(3, sizes=[13, 11, 4], lanes=3, tile_rows=5, device=DEVICE.model_copy(update=change))
+    done = program_chip(programmed)
+    models = fresh_models(programmed)
     for index, layer in enumerate(done.layers):
-        p = image.parameters.layers[index]
-        programmer = LockstepProgrammer(p, image.programming, port_of(p, models, index))
+        p = programmed.parameters.layers[index]
+        programmer = LockstepProgrammer(p, programmed.programming, port_of(p, models, index))
         for row, group in np.ndindex(5, p.groups):
             programmer.start(row, group, lambda cell, layer=layer: int(layer.wanted[cell]))  # type: ignore[misc]
         models[:] = pickle.loads(pickle.dumps(models))
@@ -121,7 +121,7 @@ def test_programming_operation_by_operation_is_programming_at_once(change: dict[
             programmer.start(row, group, lambda cell, layer=layer: int(layer.targets[cell]))  # type: ignore[misc]
         assert {cell: int(code) for cell, code in np.ndenumerate(layer.final.codes)} == programmer.codes
         assert {cell: bool(flag) for cell, flag in np.ndenumerate(layer.final.failed)} == programmer.failed
-    for model, layer, array in zip(models, done.layers, build_arrays(image), strict=True):
+    for model, layer, array in zip(models, done.layers, build_arrays(programmed), strict=True):
         assert model.cells is not None
         for a, b in zip(model.cells.state.arrays, layer.state.arrays, strict=True):
             assert np.array_equal(a, b)
@@ -131,9 +131,9 @@ def test_programming_operation_by_operation_is_programming_at_once(change: dict[
 
 def test_reads_see_every_pulse() -> None:
     """The array is made anew after a pulse, and only then; a verify read leaves it."""
-    image = verified_chip(4, sizes=[6, 4], device=Device(), lanes=2, tile_rows=6, gain_shift=0, adc_bits=8)
-    (model,) = fresh_models(image)
-    p = image.parameters.layers[0]
+    programmed = verified_chip(4, sizes=[6, 4], device=Device(), lanes=2, tile_rows=6, gain_shift=0, adc_bits=8)
+    (model,) = fresh_models(programmed)
+    p = programmed.parameters.layers[0]
     before = model.array
     assert not before.current_grid.any() and model.array is before
     model.program(operation_text(p, False, 2, 3, 0, [True], [True], [8]))
@@ -148,15 +148,15 @@ def test_reads_see_every_pulse() -> None:
     assert model.array.convert_one(rows, 0, 1)[0].tolist() == [[0, -2, 0, 2]]
 
 
-@pytest.mark.parametrize("method", ["direct", "verify"])
+@pytest.mark.parametrize("method", ["direct", "write-verify"])
 def test_a_programmed_array_can_be_programmed_on(method: str, tmp_path) -> None:
     """A fast load, then pulses: the cells begin where the load put them, wires come in after the cells."""
     device = DEVICE.model_copy(update={"wire_ohm": 5.0, "stuck_on": 0.0, "stuck_off": 0.0, "pulse_sigma": 0.0})
-    image = verified_chip(5, sizes=[9, 8], device=device, tile_rows=9)
-    image = replace(image, programming=Programming(method=method))  # type: ignore[arg-type]
-    save_models(tmp_path, programmed_models(image))
-    (model,), (array,) = load_models(tmp_path), build_arrays(image)
-    p = image.parameters.layers[0]
+    programmed = verified_chip(5, sizes=[9, 8], device=device, tile_rows=9)
+    programmed = replace(programmed, programming=Programming(method=method))  # type: ignore[arg-type]
+    save_models(tmp_path, programmed_models(programmed))
+    (model,), (array,) = load_models(tmp_path), build_arrays(programmed)
+    p = programmed.parameters.layers[0]
     assert model.cells is None
     model.program(operation_text(p, False, 3, 2, 0, [True], [True], [8]))
     assert np.array_equal(model.array.g_S, array.g_S) and model.cells is not None
@@ -166,9 +166,9 @@ def test_a_programmed_array_can_be_programmed_on(method: str, tmp_path) -> None:
     model.program(operation_text(p, True, 3, 2, 0, [True], [True], [24]))
     moved = model.cells.state.g_S
     assert np.argwhere(moved != array.cells_S).tolist() == [[0, 3, 2]]
-    expected = IrDrop(5.0, p.tile_rows, p.tile_columns).apply(moved, Cells(image.seed, 0))
+    expected = IrDrop(5.0, p.tile_rows, p.tile_columns).apply(moved, Cells(programmed.seed, 0))
     assert np.array_equal(model.array.g_S, expected) and not np.array_equal(expected, moved)
-    assert np.array_equal(build_arrays(image)[0].cells_S, array.cells_S)
+    assert np.array_equal(build_arrays(programmed)[0].cells_S, array.cells_S)
 
 
 def test_undefined_operations_are_refused() -> None:
@@ -180,8 +180,8 @@ def test_undefined_operations_are_refused() -> None:
     ("row", "column", "tiles"), [(5, 0, [0]), (3, 0, [2]), (0, 11, [0]), (0, 0, []), (4, 10, [0, 1, 2])]
 )
 def test_operations_where_there_is_no_cell_are_refused(row: int, column: int, tiles: list[int]) -> None:
-    image = verified_chip(5, sizes=[13, 11], tile_rows=5)
-    p, (model,) = image.parameters.layers[0], fresh_models(image)
+    programmed = verified_chip(5, sizes=[13, 11], tile_rows=5)
+    p, (model,) = programmed.parameters.layers[0], fresh_models(programmed)
     flags = [tile in tiles for tile in range(3)]
     for pulse in (False, True):
         text = operation_text(p, pulse, row, column, 0, flags, [True] * 3, [8] * 3)

@@ -13,7 +13,7 @@ import pytest
 
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
 from spikeloom.hw.params.parameters import Coding, LayerParameters, Readout, Reset, Rule
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
 from tests.conftest import SIMULATORS
@@ -23,7 +23,7 @@ TOP = 2**31 - 1
 SIZES = (9, 6, 3)
 
 
-def chip() -> ChipImage:
+def chip() -> ProgrammedChip:
     """A chip whose registers are as wide as a write, or wider signals are behind them."""
     rng = np.random.default_rng(3)
     small = random_chip(
@@ -42,11 +42,11 @@ P = CHIP.parameters
 LAYER = P.layers[0]
 
 
-def of_layers(**fields: Any) -> ChipImage:
+def of_layers(**fields: Any) -> ProgrammedChip:
     return replace(CHIP, layers=tuple(replace(layer, **fields) for layer in CHIP.layers))
 
 
-def biased(value: int) -> ChipImage:
+def biased(value: int) -> ProgrammedChip:
     return replace(
         CHIP, layers=tuple(replace(layer, bias=np.full(len(layer.bias), value, np.int64)) for layer in CHIP.layers)
     )
@@ -83,7 +83,7 @@ def test_no_register_is_wider_than_a_write() -> None:
             assert register.width(parameters) <= 32 and -(2**31) <= low <= high < 2**32, register.name
 
 
-def at_end(name: str, value: int) -> ChipImage:
+def at_end(name: str, value: int) -> ProgrammedChip:
     return of_layers(**{name: value}) if name in LAYER_RANGES else replace(CHIP, **{name: value})
 
 
@@ -121,14 +121,16 @@ def test_structure_that_no_register_could_hold_is_refused(name: str, value: int,
         LayerParameters(**{**values, name: value})  # type: ignore[arg-type]
 
 
-def agrees(image: ChipImage, simulator: str = "verilator") -> None:
-    run_reference(image, PIXELS, trace="full").compare(run_cosim(image, PIXELS, trace="full", simulator=simulator))
+def agrees(programmed: ProgrammedChip, simulator: str = "verilator") -> None:
+    run_reference(programmed, PIXELS, trace="full").compare(
+        run_cosim(programmed, PIXELS, trace="full", simulator=simulator)
+    )
 
 
-def lively() -> dict[str, ChipImage]:
+def lively() -> dict[str, ProgrammedChip]:
     """All layers' and the unit's registers at one end each, where something still happens."""
 
-    def ends(index: int, **others: Any) -> ChipImage:
+    def ends(index: int, **others: Any) -> ProgrammedChip:
         layer = {name: ends[index] for name, ends in LAYER_RANGES.items() if name not in ("theta", "leak", "clip")}
         unit = {name: ends[index] for name, ends in UNIT_RANGES.items()}
         return replace(of_layers(**{**layer, "theta": 5, **others}), **unit)
@@ -149,6 +151,6 @@ def test_each_end_agrees(name: str, end: int, simulator: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("image", [*lively().values(), biased(TOP), biased(-TOP)])
-def test_ends_together_agree(image: ChipImage) -> None:
-    agrees(image)
+@pytest.mark.parametrize("programmed", [*lively().values(), biased(TOP), biased(-TOP)])
+def test_ends_together_agree(programmed: ProgrammedChip) -> None:
+    agrees(programmed)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Mismatch
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
@@ -20,7 +20,7 @@ from tests.conftest import SIMULATORS, icarus
 from tests.fixtures.networks import random_chip, random_pixels
 
 
-def small_chip(**overrides: Any) -> ChipImage:
+def small_chip(**overrides: Any) -> ProgrammedChip:
     settings: dict[str, Any] = {
         "sizes": [19, 23, 7],
         "tile_rows": 8,
@@ -219,7 +219,7 @@ def test_waves_without_a_folder_are_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"trace": "all"}, r"^trace must be False, True, 'spikes' or 'full', not 'all'$"),
+        ({"trace": "all"}, r"^trace must be 'none', 'spikes' or 'full', not 'all'$"),
         ({"simulator": "questa"}, r"^The simulator must be 'verilator' or 'icarus', not 'questa'$"),
         ({"ids": [1]}, r"^Image numbers have shape \(1,\), but there are 40 images$"),
         ({"workers": 0}, r"^workers must be a positive integer, not 0$"),

@@ -61,10 +61,10 @@ def test_an_old_simulator_is_refused(programs, simulator: str, text: str, senten
 
 def test_a_program_that_fails_is_named(programs, tmp_path: Path) -> None:
     programs("verilator", text=None)
-    with pytest.raises(ToolError, match=r"^verilator \(.*\) does not work: exit code 3; install it anew$"):
+    with pytest.raises(ToolError, match=r"^verilator \(.*\) does not work: exit code 3; reinstall it$"):
         check_simulator("verilator")
     (tmp_path / "iverilog").write_bytes(b"\x7fELF nonsense")
-    with pytest.raises(ToolError, match=r"^iverilog \(.*\) does not start: .*; install it anew$"):
+    with pytest.raises(ToolError, match=r"^iverilog \(.*\) does not start: .*; reinstall it$"):
         check_simulator("icarus")
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.programmed_chip import LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedLayer
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
 from tests.fixtures.networks import random_chip
 from tests.models.plain import plain_codes
 
 
-def layer_of(weights: np.ndarray, gain_shift: int = 0) -> LayerImage:
-    return LayerImage(
+def layer_of(weights: np.ndarray, gain_shift: int = 0) -> ProgrammedLayer:
+    return ProgrammedLayer(
         "dense", np.maximum(weights, 0).astype(np.uint8), np.maximum(-weights, 0).astype(np.uint8),
         np.zeros(weights.shape[1], np.int32), 1, 0, 0, 0, Reset.SUBTRACT, gain_shift, 1.0,
     )  # fmt: skip
@@ -73,9 +73,9 @@ def test_sense_amplifier_and_clipping() -> None:
 def test_against_plain_integers_and_one_by_one(seed: int) -> None:
     """Every device effect: batch == plain twin == one by one, in any order and any company."""
     rng = np.random.default_rng(seed)
-    image = random_chip(rng, depth=2, phases=1)
-    arrays = build_arrays(image)
-    for array, layer in zip(arrays, image.layers, strict=True):
+    chip = random_chip(rng, depth=2, phases=1)
+    arrays = build_arrays(chip)
+    for array, layer in zip(arrays, chip.layers, strict=True):
         rows = row_vectors(rng, array, 9)
         ids = rng.integers(0, 1 << 32, 9)
         codes, over = array.convert(rows, ids, 5)
@@ -93,8 +93,8 @@ def test_against_plain_integers_and_one_by_one(seed: int) -> None:
 def test_kept_sums_follow_the_rows_and_the_noise_the_step() -> None:
     """The same rows again give other noise in another step or image, and the same bits at the same address."""
     rng = np.random.default_rng(2)
-    image = random_chip(rng, sizes=[60, 40], device=Device(read_sigma=0.2), adc_bits=9, row_bits=8, gain_shift=0)
-    (array,) = build_arrays(image)
+    chip = random_chip(rng, sizes=[60, 40], device=Device(read_sigma=0.2), adc_bits=9, row_bits=8, gain_shift=0)
+    (array,) = build_arrays(chip)
     a, b = rng.integers(0, 256, (2, 60)).astype(np.uint8)
     first = array.convert_one(a, 1, 1)[0]
     assert not np.array_equal(array.convert_one(a, 1, 2)[0], first)
@@ -146,8 +146,8 @@ def test_noise_of_large_conductances_has_fraction_bits() -> None:
 
 def test_counts() -> None:
     rng = np.random.default_rng(4)
-    image = random_chip(rng, sizes=[50, 30], row_bits=8, tile_rows=13, device_sigma=0.1)
-    (array,) = build_arrays(image)
+    chip = random_chip(rng, sizes=[50, 30], row_bits=8, tile_rows=13, device_sigma=0.1)
+    (array,) = build_arrays(chip)
     rows = row_vectors(rng, array, 8)
     products = array.products(rows)
     for b, codes in enumerate(rows):

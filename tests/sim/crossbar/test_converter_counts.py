@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.crossbar.converter_counts import Observer
 from spikeloom.sim.reference.encoder import encoder_of
@@ -19,23 +19,23 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (30, 20)).astype(np.uint8)
 NOISY = {"device_sigma": 0.1, "read_sigma": 0.05}
 
 
-def chip(adc_bits: int, coding: str = "even") -> ChipImage:
-    return make_chip(crossbar={"adc_bits": adc_bits, "tile_rows": 8}, coding={"input": coding}, device=NOISY).image
+def chip(adc_bits: int, coding: str = "even") -> ProgrammedChip:
+    return make_chip(crossbar={"adc_bits": adc_bits, "tile_rows": 8}, coding={"input": coding}, device=NOISY).programmed
 
 
 @pytest.mark.parametrize("adc_bits", [1, 3, 8])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_counters_are_those_of_the_result(adc_bits: int, threads: int) -> None:
-    image = chip(adc_bits)
-    observer = Observer(image)
-    result = run_reference(image, IMAGES, chunk=7, threads=threads, observe=observer)
+    programmed = chip(adc_bits)
+    observer = Observer(programmed)
+    result = run_reference(programmed, IMAGES, chunk=7, threads=threads, observe=observer)
     for layer in range(3):
         counts = observer.counts([layer])
         assert counts.fired.sum() == result.spikes[:, layer].sum()
-        assert counts.conversions == result.activity["adc_conversions"][:, layer].sum()
+        assert counts.conversions == result.activity["conversions"][:, layer].sum()
         assert counts.reads == result.steps.sum()
         assert 1 <= counts.codes <= (1 << adc_bits) + (adc_bits == 1)
-    again = run_reference(image, IMAGES)
+    again = run_reference(programmed, IMAGES)
     np.testing.assert_array_equal(again.spikes, result.spikes)
 
 
@@ -43,13 +43,13 @@ def test_counters_are_those_of_the_result(adc_bits: int, threads: int) -> None:
 @pytest.mark.parametrize("adc_bits", [1, 3, 8])
 def test_currents_and_errors_of_the_first_layer(adc_bits: int, coding: str) -> None:
     """All of them again, in plain NumPy, from the row codes and the currents of the cells."""
-    image = replace(chip(adc_bits, coding), k=5)
-    observer = Observer(image)
-    result = run_reference(image, IMAGES, observe=observer)
+    programmed = replace(chip(adc_bits, coding), k=5)
+    observer = Observer(programmed)
+    result = run_reference(programmed, IMAGES, observe=observer)
     counts = observer.counts([0])
-    grid, shape = build_arrays(image)[0].current_grid / 1024.0, image.parameters.layers[0]
-    full, lsb = (255.0 if image.coding == Coding.ANALOG else 1.0), 2.0 ** image.layers[0].gain_shift
-    encoder = encoder_of(image, IMAGES, np.arange(len(IMAGES)))
+    grid, shape = build_arrays(programmed)[0].current_grid / 1024.0, programmed.parameters.layers[0]
+    full, lsb = (255.0 if programmed.coding == Coding.ANALOG else 1.0), 2.0 ** programmed.layers[0].gain_shift
+    encoder = encoder_of(programmed, IMAGES, np.arange(len(IMAGES)))
     currents, totals = [], []
     for step in range(1, int(result.steps.max()) + 1):
         live = np.flatnonzero(result.steps >= step)

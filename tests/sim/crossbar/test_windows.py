@@ -35,26 +35,26 @@ def test_runs_of_a_padded_window() -> None:
 def test_every_window_of_a_plan(plan: Plan) -> None:
     """Sums of reads are those of the rows that plain loops gather."""
     rng = np.random.default_rng(plan.maps[-1].channels)
-    image = random_chip(rng, plan=plan, row_bits=1, coding=Coding.EVEN, device_sigma=0.0, read_sigma=0.0, wire_ohm=0.0)
+    chip = random_chip(rng, plan=plan, row_bits=1, coding=Coding.EVEN, device_sigma=0.0, read_sigma=0.0, wire_ohm=0.0)
     maps = [(rng.random((2, shape.size)) < 0.4).astype(np.uint8) for shape in plan.maps]
     lists = MapLists(plan, 2, coded=False)
     for number, codes in enumerate(maps[:-1]):
         lists.add(number, codes)
-    for place, layer, shape in zip(plan.places, image.layers, image.parameters.layers, strict=True):
-        stage, number = place.stage, place.number
-        array = CrossbarArray(stage.layer + place.copy, layer, shape, image.device, image.seed)
-        windows = LayerWindows(plan, stage, place.copy)
+    for placement, layer, shape in zip(plan.placements, chip.layers, chip.parameters.layers, strict=True):
+        stage, number = placement.stage, placement.number
+        array = CrossbarArray(stage.layer + placement.replica, layer, shape, chip.device, chip.seed)
+        windows = LayerWindows(plan, stage, placement.replica)
         assert windows.positions == shape.positions
         pulses = np.zeros(shape.inputs, np.int64)
         products = array.window_products(lists.driven(windows, slice(1, 2)), pulses)
-        expected = _rows(plan, stage, maps, 1, plan.maps[number + 1])[place.copy :: stage.copies]
+        expected = _rows(plan, stage, maps, 1, plan.maps[number + 1])[placement.replica :: stage.replicas]
         total = np.zeros(shape.inputs, np.int64)
         for position, rows in enumerate(expected):
             total += rows
             one = array.products(rows[None].astype(np.uint8))
-            assert np.array_equal(products.units[position], one.units[0])
-            read = one.units[0] > 0
-            assert np.array_equal(products.u[position][read], one.u[0][read])
+            assert np.array_equal(products.unit[position], one.unit[0])
+            read = one.unit[0] > 0
+            assert np.array_equal(products.current[position][read], one.current[0][read])
         assert np.array_equal(pulses, total) and products.rows.tolist() == [int(total.sum())]
 
 

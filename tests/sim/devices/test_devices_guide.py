@@ -33,7 +33,7 @@ model = nn.Sequential(nn.Linear(20, 12), nn.ReLU(), nn.Linear(12, 5)).eval()
 rng = np.random.default_rng(0)
 images, labels = rng.integers(0, 256, (60, 20), dtype=np.uint8), rng.integers(0, 5, 60)
 found = {}
-for method in ("direct", "verify"):
+for method in ("direct", "write-verify"):
     chips = {}
     for sigma in (0.0, 0.4):
         config = {"preset": "tiny", "device": {"relaxation_sigma": sigma, "wire_ohm": 2.0},
@@ -93,7 +93,7 @@ def run(folder: Path, script: str) -> str:
 
 def test_the_guides_effect_is_a_stage_and_acts_with_both_methods(tmp_path: Path) -> None:
     found = json.loads(run(extended(tmp_path), SCRIPT))
-    stages = {"direct": ["relaxation", "IR drop"], "verify": ["programming", "relaxation", "IR drop"]}
+    stages = {"direct": ["relaxation", "IR drop"], "write-verify": ["programming", "relaxation", "IR drop"]}
     for method, seen in found.items():
         assert seen["stages"][-len(stages[method]) :] == stages[method] and "quantised" in seen["stages"]
         assert seen["exact"] and seen["wires"] and seen["quantised"] and seen["end"] and seen["kept"]
@@ -107,11 +107,12 @@ import spikeloom
 config = {"device": {"relaxation_sigma": 0.1}}
 spikeloom.Config.load(config)
 try:
-    spikeloom.Config.load({**config, "programming": {"method": "verify"}})
+    spikeloom.Config.load({**config, "programming": {"method": "write-verify"}})
 except ValueError as error:
     print(error)
 """
     said = run(extended(tmp_path, "None"), script)
     assert (
-        "[device] relaxation_sigma must be 0.0 with [programming] method 'verify', with which the effect does" in said
+        "[device] relaxation_sigma must be 0.0 with [programming] method 'write-verify', with which the effect does"
+        in said
     )

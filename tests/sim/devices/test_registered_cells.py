@@ -57,22 +57,22 @@ def compiled(device: dict[str, Any], method: str = "direct") -> spikeloom.Chip:
 FADING = {"cell": "fading", "fading_reads": 40.0, "read_sigma": 0.02}
 
 
-@pytest.mark.parametrize("method", ["direct", "verify"])
+@pytest.mark.parametrize("method", ["direct", "write-verify"])
 def test_cells_fade_in_the_reference(registered: ModuleType, method: str, tmp_path: Path) -> None:
     chip = compiled({**FADING, "device_sigma": 0.1}, method)
     result = chip.predict(IMAGES)
     assert result.drift is not None
-    fresh = build_arrays(chip.image)
+    fresh = build_arrays(chip.programmed)
     for array, pulses, cells_S in zip(fresh, result.drift.row_pulses, result.drift.cells_S, strict=True):
         assert pulses.any()
         lost = pulses / (pulses + 40.0)
-        expected = array.cells_S - (array.cells_S - chip.image.device.g_min_S) * lost[None, :, None]
+        expected = array.cells_S - (array.cells_S - chip.programmed.device.g_min_S) * lost[None, :, None]
         np.testing.assert_array_equal(cells_S, expected)
     steady = compiled({"read_sigma": 0.02, "device_sigma": 0.1}, method).predict(IMAGES)
     assert (steady.margins != result.margins).any()
     stages = waterfall(chip, IMAGES, LABELS)
     assert stages[-1] == ("drift", result.accuracy(LABELS))
-    assert half_selected_levels(chip.image) is None
+    assert half_selected_levels(chip.programmed) is None
     chip.save(tmp_path / "chip.loom")
     again = spikeloom.load(tmp_path / "chip.loom")
     np.testing.assert_array_equal(again.predict(IMAGES).margins, result.margins)
@@ -87,7 +87,7 @@ def test_verilog_and_report_have_them(registered: ModuleType, tmp_path: Path) ->
         np.testing.assert_array_equal(ours, theirs)
     chip.report(tmp_path, IMAGES[:10], LABELS[:10], reference=reference, rtl=rtl)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Every read moves the cells of the rows that it drives" in page
+    assert "Every read changes the conductances of the cells in the rows that it drives" in page
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert summary["drift"] is not None and summary["drift"]["programmings"] == 2
 
@@ -122,7 +122,11 @@ def test_without_the_kind_its_name_is_an_error(cells: ModuleType, tmp_path: Path
     said = r"\[device\] cell must be 'linear' or 'tantalum', not 'fading'"
     with pytest.raises(ConfigError, match=said):
         spikeloom.Config.load({"device": {"cell": "fading"}})
-    with pytest.raises(WeightImageError, match=said):
+    missing = (
+        r"^'\S*chip.loom' has the cell kind 'fading' \(of module my_cells\) and the option of \[device\] "
+        r"'fading_reads' \(of module my_cells\), which are not registered; import the module, or install the package, "
+    )
+    with pytest.raises(WeightImageError, match=missing):
         spikeloom.load(tmp_path / "chip.loom")
     with pytest.raises(ValueError, match=said):
         Device().model_copy(update={"cell": "fading"}).drifts  # noqa: B018
@@ -140,7 +144,7 @@ def test_cells_of_another_kind_that_do_not_drift_are_a_stage(cells: ModuleType) 
         chip = compiled({"cell": "narrow"})
         stages = dict(waterfall(chip, IMAGES, LABELS))
         assert list(stages)[-1] == "cells" and stages["cells"] == chip.predict(IMAGES).accuracy(LABELS)
-        g_S = build_arrays(chip.image)[0].cells_S
+        g_S = build_arrays(chip.programmed)[0].cells_S
         assert g_S.min() == 2e-6 and g_S.max() == 8e-6
     finally:
         CELLS.unregister("narrow")

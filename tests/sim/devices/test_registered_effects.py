@@ -54,21 +54,21 @@ def compiled(sigma: float | None, method: str = "direct", **device: Any) -> spik
     )
 
 
-@pytest.mark.parametrize("method", ["direct", "verify"])
+@pytest.mark.parametrize("method", ["direct", "write-verify"])
 def test_the_effect_acts_and_is_a_stage(registered: ModuleType, method: str, tmp_path: Path) -> None:
     plain, chip = compiled(None, method), compiled(0.4, method)
-    without, with_it = build_arrays(plain.image)[0], build_arrays(chip.image)[0]
-    normals = Cells(chip.image.seed, 0).normals(registered.RELAX, without.cells_S.shape)
+    without, with_it = build_arrays(plain.programmed)[0], build_arrays(chip.programmed)[0]
+    normals = Cells(chip.programmed.seed, 0).normals(registered.RELAX, without.cells_S.shape)
     np.testing.assert_array_equal(with_it.cells_S, np.maximum(0.0, without.cells_S * (1.0 + 0.4 * normals)))
     assert (with_it.g_S < with_it.cells_S).any()
     stages = [name for name, _ in waterfall(chip, IMAGES, np.zeros(len(IMAGES), np.int64))]
     assert stages[-2:] == ["relaxation", "IR drop"]
-    assert ideal_device(chip.image.device) == ideal_device(plain.image.device)
+    assert ideal_device(chip.programmed.device) == ideal_device(plain.programmed.device)
     result = chip.predict(IMAGES)
     assert (result.margins != plain.predict(IMAGES).margins).any()
     chip.save(tmp_path / "chip.loom")
     again = spikeloom.load(tmp_path / "chip.loom")
-    assert again.config == chip.config and again.image.device == chip.image.device != plain.image.device
+    assert again.config == chip.config and again.programmed.device == chip.programmed.device != plain.programmed.device
     np.testing.assert_array_equal(again.predict(IMAGES).margins, result.margins)
 
 
@@ -99,7 +99,7 @@ def test_a_default_leaves_the_file_as_it_was(registered: ModuleType, tmp_path: P
     for name, sigma in (("without", None), ("default", 0.0)):
         compiled(sigma).save(tmp_path / name)
     assert (tmp_path / "without").read_bytes() == (tmp_path / "default").read_bytes()
-    assert compiled(0.0).image.device == compiled(None).image.device
+    assert compiled(0.0).programmed.device == compiled(None).programmed.device
 
 
 def test_without_the_effect_its_option_is_an_error(effect: ModuleType, tmp_path: Path) -> None:
@@ -109,7 +109,11 @@ def test_without_the_effect_its_option_is_an_error(effect: ModuleType, tmp_path:
     EFFECTS.unregister(entry)
     with pytest.raises(ConfigError, match=r"Unknown key 'relaxation_sigma' in \[device\]"):
         spikeloom.Config.load({"device": {"relaxation_sigma": 0.1}})
-    with pytest.raises(WeightImageError, match=r"Unknown key 'relaxation_sigma' in \[device\]"):
+    missing = (
+        r"has the option of \[device\] 'relaxation_sigma' \(of module my_effects\), which is not registered; import "
+        r"the module, or install the package, that registers it$"
+    )
+    with pytest.raises(WeightImageError, match=missing):
         spikeloom.load(tmp_path / "chip.loom")
     assert "relaxation_sigma" not in configuration_page()
 
@@ -118,9 +122,11 @@ def test_where_it_does_not_apply_its_option_is_refused(effect: ModuleType) -> No
     entry = EffectEntry(("relaxation_sigma",), "relaxation", None, effect.make)
     register_effect(entry, effect.RelaxationOptions)
     try:
-        said = r"\[device\] relaxation_sigma must be 0.0 with \[programming\] method 'verify', with which the effect"
+        said = (
+            r"\[device\] relaxation_sigma must be 0.0 with \[programming\] method 'write-verify', with which the effect"
+        )
         with pytest.raises(ConfigError, match=said):
-            spikeloom.Config.load({"device": {"relaxation_sigma": 0.1}, "programming": {"method": "verify"}})
+            spikeloom.Config.load({"device": {"relaxation_sigma": 0.1}, "programming": {"method": "write-verify"}})
     finally:
         EFFECTS.unregister(entry)
 

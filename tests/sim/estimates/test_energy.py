@@ -11,7 +11,8 @@ import pytest
 
 from spikeloom.hw.export.structure import structure
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Device, Energy
 from spikeloom.sim.common.energy_sums import ENDS
 from spikeloom.sim.crossbar.array import build_arrays
@@ -33,13 +34,13 @@ def test_crossbar_energy_is_v_squared_g_t(coding: Coding, pulse: int, settle: in
     """
     rng = np.random.default_rng(0)
     device = Device(device_sigma=0.1, v_read_V=0.3)
-    image = random_chip(
+    chip = random_chip(
         rng, sizes=[30, 12], coding=coding, even_start=254, device=device, row_bits=8 if coding == Coding.ANALOG else 1,
         t_max=1, rule=Rule.FIXED, skip=0, phases=1, pulse_cycles=pulse, settle_cycles=settle, clock_Hz=2e8,
     )  # fmt: skip
     pixels = random_pixels(rng, 6, 30)
-    arrays = build_arrays(image)
-    joules = energy(image, run_reference(image, pixels, arrays=arrays))["crossbar"]
+    arrays = build_arrays(chip)
+    joules = energy(chip, run_reference(chip, pixels, arrays=arrays))["crossbar"]
     rows = pixels / 255.0 if coding == Coding.ANALOG else (pixels > 0).astype(float)
     expected = ((0.3 * rows) ** 2 @ arrays[0].g_S.sum(axis=(0, 2))) * max(pulse, settle) / 2e8
     np.testing.assert_allclose(joules, expected, rtol=1e-3)
@@ -53,14 +54,14 @@ def test_periphery_counts_events() -> None:
         wire_F_per_cell=1e-16,
         adder_J_per_bit=7e-15, memory_J_per_bit=1e-13, transport_J_per_bit=2e-13, flip_flop_J_per_cycle=3e-15,
     )  # fmt: skip
-    image = random_chip(
+    chip = random_chip(
         rng, sizes=[30, 12, 5], row_bits=8, coding=Coding.ANALOG, energy=coefficients, t_max=6, max_steps=6, phases=2,
         skip=1, rule=Rule.FIXED, adc_bits=6,
     )  # fmt: skip
-    result = run_reference(image, random_pixels(rng, 4, 30))
-    joules, (first, second) = energy(image, result), image.parameters.layers
+    result = run_reference(chip, random_pixels(rng, 4, 30))
+    joules, (first, second) = energy(chip, result), chip.parameters.layers
     row_pulses, tile_reads, conversions = (
-        result.activity[name] for name in ("row_pulses", "tile_reads", "adc_conversions")
+        result.activity[name] for name in ("row_pulses", "tile_reads", "conversions")
     )
     np.testing.assert_allclose(joules["adc"], conversions.sum(axis=1) * 1e-12 / 4)
     np.testing.assert_allclose(joules["sampling"], conversions.sum(axis=1) * 2 * 5e-15)
@@ -69,8 +70,8 @@ def test_periphery_counts_events() -> None:
         (row_pulses[:, n] + tile_reads[:, n] * min(p.tile_rows, p.inputs)) * 2 * p.outputs / p.column_tiles
         for n, p in enumerate((first, second))
     )
-    np.testing.assert_allclose(joules["wires"], cells * 1e-16 * image.device.v_read_V**2)
-    p, groups = image.parameters, (6 * first.groups, 4 * second.groups)
+    np.testing.assert_allclose(joules["wires"], cells * 1e-16 * chip.device.v_read_V**2)
+    p, groups = chip.parameters, (6 * first.groups, 4 * second.groups)
     words = p.pixel_words
     bits = 8 * p.encoder_lanes * (words + 7 * words + 1 + words + 2 * 7 * words + 1)
     bits += sum(g * q.lanes * (2 * q.membrane_bits + q.bias_bits) for g, q in zip(groups, (first, second), strict=True))
@@ -81,16 +82,16 @@ def test_periphery_counts_events() -> None:
     np.testing.assert_allclose(joules["transport"], moved * 2e-13)
     assert "control" not in joules and np.all(joules["arithmetic"] > 0)
     cycles = np.array([10, 20, 30, 40])
-    clocked = energy(image, replace(result, cycles=cycles))
+    clocked = energy(chip, replace(result, cycles=cycles))
     np.testing.assert_allclose(clocked["control"], cycles * structure(p).flip_flops * 3e-15)
     assert all(value.shape == (4,) and value.dtype == np.float64 for value in clocked.values())
 
 
 def test_ends_of_coefficients_are_ends_of_energies() -> None:
     rng = np.random.default_rng(1)
-    image = random_chip(rng, sizes=[30, 12, 5])
-    result = replace(run_reference(image, random_pixels(rng, 4, 30)), cycles=np.array([10, 20, 30, 40]))
-    low, typical, high = (energy(image, result, end) for end in ENDS)
+    chip = random_chip(rng, sizes=[30, 12, 5])
+    result = replace(run_reference(chip, random_pixels(rng, 4, 30)), cycles=np.array([10, 20, 30, 40]))
+    low, typical, high = (energy(chip, result, end) for end in ENDS)
     for name in COMPONENTS:
         assert np.all(low[name] <= typical[name]) and np.all(typical[name] <= high[name])
         assert (name == "crossbar") == np.array_equal(low[name], high[name])
@@ -101,14 +102,14 @@ def test_with_wires_the_crossbar_takes_what_its_drivers_give(coding: Coding) -> 
     """One step of one layer in 2 x 2 tiles, against currents of a solution node by node."""
     rng = np.random.default_rng(0)
     device = Device(device_sigma=0.1, wire_ohm=500.0)
-    image = random_chip(
+    chip = random_chip(
         rng, sizes=[20, 7], coding=coding, even_start=254, device=device, row_bits=8 if coding == Coding.ANALOG else 1,
         t_max=1, rule=Rule.FIXED, skip=0, phases=1, tile_rows=12, tile_columns=4,
     )  # fmt: skip
     pixels = random_pixels(rng, 3, 20)
-    (array,) = arrays = build_arrays(image)
-    result = run_reference(image, pixels, arrays=arrays)
-    (load,), (stray,) = (part.count(Events(image, result)) for part in PARTS[:2])
+    (array,) = arrays = build_arrays(chip)
+    result = run_reference(chip, pixels, arrays=arrays)
+    (load,), (stray,) = (part.count(Events(chip, result)) for part in PARTS[:2])
     assert load.events is not None and stray.events is not None
     volts = device.v_read_V * (pixels / 255.0 if coding == Coding.ANALOG else (pixels > 0).astype(float))
     for number, v_V in enumerate(volts):
@@ -120,7 +121,7 @@ def test_with_wires_the_crossbar_takes_what_its_drivers_give(coding: Coding) -> 
                 expected += solution(physical, device.wire_ohm, v_V[rows])[1]
         astray = stray.events[number] * stray.scale
         found = load.events[number] * load.scale + astray
-        np.testing.assert_allclose(found, expected * image.read_s, rtol=1e-4)  # grids of 2^-10 and 2^-20 dG
+        np.testing.assert_allclose(found, expected * chip.read_s, rtol=1e-4)  # grids of 2^-10 and 2^-20 dG
         assert astray > 1e-3 * found or not v_V.any()
 
 
@@ -128,11 +129,11 @@ def test_with_wires_the_crossbar_takes_what_its_drivers_give(coding: Coding) -> 
 def test_stray_is_the_same_in_a_batch_and_alone(row_bits: int) -> None:
     """And as pairs of rows say, one by one; a window of maps at several positions too."""
     rng = np.random.default_rng(3)
-    image = random_chip(
+    chip = random_chip(
         rng, sizes=[20, 7], row_bits=row_bits, device=Device(wire_ohm=50.0), tile_rows=12, tile_columns=4,
         coding=Coding.ANALOG if row_bits == 8 else Coding.EVEN,
     )  # fmt: skip
-    (array,) = build_arrays(image)
+    (array,) = build_arrays(chip)
     top = 256 if row_bits == 8 else 2
     codes = (rng.integers(0, top, (6, 20)) * (rng.random((6, 20)) < 0.5)).astype(np.uint8)
     codes[1] = 0
@@ -148,28 +149,32 @@ def test_another_networks_result_is_refused() -> None:
     rng = np.random.default_rng(1)
     one, two = random_chip(rng, sizes=[9, 5]), random_chip(rng, sizes=[9, 5, 3])
     result = run_reference(one, random_pixels(rng, 2, 9))
-    with pytest.raises(ValueError, match=r"^The result has 1 layers, but the chip image has 2$"):
+    with pytest.raises(ValueError, match=r"^The result has 1 layers, but the programmed chip has 2$"):
         energy(two, result)
 
 
 def conv_parameters() -> tuple[NpuParameters, Plan]:
-    """Two convolutions, the first with 3 copies, both poolings, a join."""
+    """Two convolutions, the first with 3 replicas, both poolings, a residual addition."""
     stages = (
-        CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),), copies=3),
-        PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+        CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),), replicas=3),
+        MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
         CrossbarStage(
             layer=3,
             windows=(Window(source=2, kernel=(1, 1)), Window(source=1, kernel=(2, 2), stride=(2, 2))),
         ),
-        PoolStage(kind=Pooling.AVERAGE, window=Window(source=3, kernel=(2, 2), stride=(2, 2)), start=1),
+        AveragePoolStage(window=Window(source=3, kernel=(2, 2), stride=(2, 2)), start=1),
         CrossbarStage(layer=4, windows=(Window(source=4, kernel=(2, 2)),)),
     )
-    plan = Plan(image=MapShape(channels=2, height=8, width=8), stages=stages, channels=(3, 3, 3, 4, 5))
+    plan = Plan(input=MapShape(channels=2, height=8, width=8), stages=stages, channels=(3, 3, 3, 4, 5))
     layers = tuple(
         LayerParameters(
-            inputs=plan.rows(place.stage), outputs=plan.channels[index], positions=place.positions, lanes=2, phases=2
+            inputs=plan.rows(placement.stage),
+            outputs=plan.channels[index],
+            positions=placement.positions,
+            lanes=2,
+            phases=2,
         )
-        for index, place in enumerate(plan.places)
+        for index, placement in enumerate(plan.placements)
     )
     return NpuParameters(layers=layers, plan=plan, phases=2), plan
 
@@ -188,13 +193,13 @@ def dense_parameters(sizes: tuple[int, ...], lanes: int) -> NpuParameters:
 )
 def test_every_memory_of_the_hardware_is_booked_once(parameters: NpuParameters) -> None:
     """With its size; those that an image does not use are named. None is read in cycles in which nobody wants it."""
-    image = SimpleNamespace(
+    chip = SimpleNamespace(
         parameters=parameters, layers=[SimpleNamespace(name=str(n)) for n in range(len(parameters.layers))], skip=0
     )
     result = SimpleNamespace(spikes=np.zeros((1, len(parameters.layers))), steps=np.array([3]))
     booked = [
         (path, store.width, depth)
-        for store in stores(Events(image, result))  # type: ignore[arg-type]
+        for store in stores(Events(chip, result))  # type: ignore[arg-type]
         for path, depth in zip(store.paths, store.depths, strict=True)
     ]
     there = structure(parameters).memories

@@ -17,7 +17,7 @@ from tests.fixtures.plans import random_plan
 IMAGES = 20
 
 
-@pytest.mark.parametrize("seed", [0, 3, 6, 7])  # one step an image, several; waiting for pixels, and not
+@pytest.mark.parametrize("seed", [0, 3, 6, 7])  # one step per image, several; waiting for pixels, and not
 def test_cycles_are_those_of_the_verilog(seed: int) -> None:
     rng = np.random.default_rng(seed)
     chip = random_chip(rng)
@@ -34,7 +34,7 @@ def test_cycles_are_those_of_the_verilog(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 4, 5))])
 def test_cycles_of_maps_are_those_of_the_verilog(seed: int) -> None:
-    """Windows, pooling, joins and copies; silent windows take less."""
+    """Windows, pooling, residual additions and replicas; silent windows take less."""
     rng = np.random.default_rng(seed)
     plan = random_plan(rng)
     chip = random_chip(rng, plan=plan, row_bits=1, coding=Coding.RATE, max_steps=8)

@@ -32,7 +32,7 @@ def test_formula_and_verilog(plan: Plan, coding: Coding, phases: int, seed: int)
         rng, plan=plan, coding=coding, phases=phases, row_bits=1, max_steps=6, cell="linear", encoder_lanes=9
     )
     chip = dataclasses.replace(chip, settle_cycles=int(rng.integers(1, 7)), adc_cycles=int(rng.integers(1, 4)))
-    if chip.parameters.stages.plain:
+    if chip.parameters.plan.is_dense_chain:
         return
     pixels, ids = random_pixels(rng, 4, chip.parameters.inputs), np.arange(4)
     expected = timing(chip, pixels, run_reference(chip, pixels, ids=ids, trace="spikes")).cycles
@@ -43,5 +43,5 @@ def test_formula_and_verilog(plan: Plan, coding: Coding, phases: int, seed: int)
 def test_a_trace_is_needed() -> None:
     chip = random_chip(np.random.default_rng(1))
     pixels = random_pixels(np.random.default_rng(1), 2, chip.parameters.inputs)
-    with pytest.raises(ValueError, match=r"^Windows that had spikes are known of a traced result only"):
+    with pytest.raises(ValueError, match=r"^Windows with spikes are known only for a traced result"):
         window_activity(chip, pixels, run_reference(chip, pixels))

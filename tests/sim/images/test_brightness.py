@@ -43,7 +43,7 @@ SLIPS = [
      "multiply by 255 / 16, if 0 .. 16 was divided by 255"),
     (BITS / 1000, "Images are black: the largest pixel of 2 is 0.001, and floating-point images reach 1; multiply by "
      "1000, so that the largest is 1"),
-    (BITS * 0.0, "Images are black: every pixel of 2 is 0; give images that show something"),
+    (BITS * 0.0, "Images are black: every pixel of 2 is 0; give images with content"),
 ]  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def test_a_wrong_layout_is_refused_with_the_remedy(given_shape, shape, remedy) -
     if len(shape) == 3:
         known = f"[images, {', '.join(map(str, shape))}], or flat [images, {math.prod(shape)}]"
     else:
-        known = f"[images, {shape[0]}] or as many pixels an image"
+        known = f"[images, {shape[0]}] or as many pixels per image"
     with pytest.raises(
         ValueError, match="^" + re.escape(f"Images must have shape {known}, not {given_shape}: {remedy}")
     ):

@@ -9,7 +9,7 @@ import pytest
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.lifetime.refresh import ProgrammingCost, Refresh, programming_cost, refresh_interval
 from spikeloom.sim.lifetime.search import Point, lifetime, stream_lifetime
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.programming.write_verify import program_chip
 from tests.fixtures.host_chips import host_chip
 from tests.sim.lifetime.test_search import CHIP, IMAGES, LABELS, THRESHOLD, a_task
 
@@ -71,13 +71,13 @@ def test_cost() -> None:
     """Pulses have a time and an energy; levels that are put straight into the cells have none that is known."""
     assert programming_cost(CHIP) is None
     chip = host_chip()
-    cost, programming = programming_cost(chip), program_image(chip)
+    cost, programming = programming_cost(chip), program_chip(chip)
     assert cost == ProgrammingCost(programming.cycles / chip.clock_Hz, programming.energy_J["total"])
     policy = Refresh(0.9, 300, (), ProgrammingCost(2.0, {"low": 3.0, "typical": 6.0, "high": 9.0}))
     assert policy.time_share(0.01) == pytest.approx(0.4)
-    assert policy.energy_an_image_J() == pytest.approx({"low": 0.01, "typical": 0.02, "high": 0.03})
+    assert policy.energy_per_image_J() == pytest.approx({"low": 0.01, "typical": 0.02, "high": 0.03})
     for unknown in (Refresh(0.9, 300, (), None), Refresh(0.9, None, (), cost), Refresh(0.9, 0, (), cost)):
-        assert unknown.time_share(0.01) is None and unknown.energy_an_image_J() is None
+        assert unknown.time_share(0.01) is None and unknown.energy_per_image_J() is None
 
 
 def test_refreshes_and_pulses_do_not_go_together() -> None:

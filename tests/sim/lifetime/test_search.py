@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spikeloom.sim.crossbar.array import build_arrays
-from spikeloom.sim.lifetime.search import held, lifetime, run_held, stream_lifetime
+from spikeloom.sim.lifetime.search import frozen, lifetime, run_frozen, stream_lifetime
 from spikeloom.sim.reference.run import run_reference
 from tests.fixtures.drifting import drifting_device
 from tests.fixtures.models import make_chip, make_images
@@ -19,10 +19,14 @@ THRESHOLD = 0.7
 def a_task(**device: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """A chip, images, and as labels what it says of them when its cells are fresh."""
     convert = {"normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network"}
-    chip = make_chip(64, 24, 10, convert=convert).image
+    chip = make_chip(64, 24, 10, convert=convert).programmed
     chip = chip.with_device(drifting_device(**{"read_polarity": "negative", "acceleration": 2.5e7, **device}))
     images = make_images(120, 64)
-    return chip, images, run_held(chip, images, [np.zeros(p.inputs, np.int64) for p in chip.parameters.layers]).classes
+    return (
+        chip,
+        images,
+        run_frozen(chip, images, [np.zeros(p.inputs, np.int64) for p in chip.parameters.layers]).classes,
+    )
 
 
 CHIP, IMAGES, LABELS = a_task()
@@ -30,12 +34,12 @@ CHIP, IMAGES, LABELS = a_task()
 
 def test_cells_are_held() -> None:
     counts = [np.full(shape.inputs, 500, np.int64) for shape in CHIP.parameters.layers]
-    result = run_held(CHIP, IMAGES, counts)
-    result.compare(run_held(CHIP, IMAGES, counts))
-    one = [run_held(CHIP, image[None], counts).classes[0] for image in IMAGES[:1]]
+    result = run_frozen(CHIP, IMAGES, counts)
+    result.compare(run_frozen(CHIP, IMAGES, counts))
+    one = [run_frozen(CHIP, image[None], counts).classes[0] for image in IMAGES[:1]]
     assert one == result.classes[:1].tolist()
-    assert held(CHIP).device.drift_every > 10**9 and held(CHIP).with_device(CHIP.device) is not CHIP
-    fresh = run_reference(held(CHIP), IMAGES)
+    assert frozen(CHIP).device.drift_every > 10**9 and frozen(CHIP).with_device(CHIP.device) is not CHIP
+    fresh = run_reference(frozen(CHIP), IMAGES)
     assert fresh.drift is not None and result.drift is not None
     assert (result.drift.renewed[0] == 500).all() and not fresh.drift.renewed[0].any()
 
@@ -71,7 +75,7 @@ def test_a_programming_has_a_lifetime_of_its_own() -> None:
     chip, images, labels = a_task(program_sigma=0.02)
     first, second = (lifetime(chip, images, labels, THRESHOLD, programmings=number) for number in (1, 2))
     assert first.points[0].accuracy == 1.0 > second.points[0].accuracy and first.images != second.images
-    arrays = build_arrays(held(chip))
+    arrays = build_arrays(frozen(chip))
     assert lifetime(chip, images, labels, THRESHOLD, programmings=2, arrays=arrays) == second
     assert all(array.programming == 0 and not array.row_pulses.any() for array in arrays)
     assert first.end is not None and first.end.images == first.images and first.end.reads_max == first.end.pulses_max

@@ -10,7 +10,7 @@ import pytest
 
 from spikeloom.hw.encoder.random_source import RANDOM_BITS, taps, xorshift128
 from spikeloom.hw.params.parameters import Coding, LayerParameters, Reset
-from spikeloom.sim.chip.programmed_chip import ChipImage, LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sim.reference.encoder import encoder_of
 from spikeloom.sim.reference.neuron import NeuronLayer
 from tests.fixtures.networks import random_chip
@@ -69,7 +69,7 @@ def test_a_rate_coded_pixel_fires_as_the_page_says() -> None:
     assert abs(distance.mean()) < 1e-12 or "0 in the mean" not in PAGE
 
 
-def encoding(coding: Coding) -> ChipImage:
+def encoding(coding: Coding) -> ProgrammedChip:
     """A chip whose 256 pixels have every value."""
     return random_chip(
         np.random.default_rng(0), sizes=[256, 4], coding=coding, phases=1, row_bits=1, encoder_lanes=16, even_start=127
@@ -102,7 +102,7 @@ def layer(leak: int, theta: int = 100) -> NeuronLayer:
     """One neuron that starts at 0, without a bias."""
     level, bias = np.zeros((1, 1), np.uint8), np.zeros(1, np.int32)
     shape = LayerParameters(inputs=1, outputs=1, lanes=1, max_steps=32, max_theta=1023, adc_bits=16)
-    return NeuronLayer(LayerImage("n", level, level, bias, theta, 0, 0, leak, Reset.SUBTRACT, 0, 1.0), shape, 1)
+    return NeuronLayer(ProgrammedLayer("n", level, level, bias, theta, 0, 0, leak, Reset.SUBTRACT, 0, 1.0), shape, 1)
 
 
 def run(neurons: NeuronLayer, z: list[int]) -> tuple[list[int], list[int]]:

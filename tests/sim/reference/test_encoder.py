@@ -21,13 +21,13 @@ def test_against_plain_integers(coding: Coding, row_bits: int) -> None:
     for seed in range(4):
         rng = np.random.default_rng(seed)
         row_bits = 8 if coding == Coding.ANALOG else row_bits
-        image = random_chip(rng, coding=coding, row_bits=row_bits, wire_ohm=0.0)
-        pixels = random_pixels(rng, 6, image.parameters.inputs)
+        chip = random_chip(rng, coding=coding, row_bits=row_bits, wire_ohm=0.0)
+        pixels = random_pixels(rng, 6, chip.parameters.inputs)
         ids = rng.integers(0, 1 << 32, 6)
         steps = 14
-        encoder = encoder_of(image, pixels, ids)
+        encoder = encoder_of(chip, pixels, ids)
         live = np.arange(6)
-        expected = [plain_row_codes(image, pixels[b].tolist(), int(ids[b]), steps) for b in range(6)]
+        expected = [plain_row_codes(chip, pixels[b].tolist(), int(ids[b]), steps) for b in range(6)]
         for step in range(1, steps + 1):
             codes = encoder.step(live, step)
             assert codes.dtype == np.uint8
@@ -37,9 +37,9 @@ def test_against_plain_integers(coding: Coding, row_bits: int) -> None:
 
 
 def test_phase_sends_the_bits_first_the_highest() -> None:
-    image = random_chip(np.random.default_rng(0), coding=Coding.PHASE, row_bits=1, phases=11, sizes=[256, 1])
+    chip = random_chip(np.random.default_rng(0), coding=Coding.PHASE, row_bits=1, phases=11, sizes=[256, 1])
     pixels = np.arange(256, dtype=np.uint8)[None]
-    encoder = encoder_of(image, pixels, np.zeros(1, np.int64))
+    encoder = encoder_of(chip, pixels, np.zeros(1, np.int64))
     bits = [encoder.step(np.arange(1), step)[0].astype(int) for step in range(1, 12)]
     assert np.array_equal(sum(bit << (7 - p) for p, bit in enumerate(bits[:8])), np.arange(256))
     assert not np.any(bits[8:])
@@ -48,9 +48,9 @@ def test_phase_sends_the_bits_first_the_highest() -> None:
 @pytest.mark.parametrize("start", [0, 127, 254])
 def test_even_spreads_spikes_evenly(start: int) -> None:
     """After t steps a pixel x has sent floor((start + t x) / 255) spikes."""
-    image = random_chip(np.random.default_rng(0), coding=Coding.EVEN, row_bits=1, even_start=start, sizes=[256, 1])
+    chip = random_chip(np.random.default_rng(0), coding=Coding.EVEN, row_bits=1, even_start=start, sizes=[256, 1])
     pixels = np.arange(256, dtype=np.uint8)[None]
-    encoder = encoder_of(image, pixels, np.zeros(1, np.int64))
+    encoder = encoder_of(chip, pixels, np.zeros(1, np.int64))
     total = np.zeros(256, int)
     for step in range(1, 60):
         total += encoder.step(np.arange(1), step)[0]
@@ -58,11 +58,11 @@ def test_even_spreads_spikes_evenly(start: int) -> None:
 
 
 def test_rate_has_the_rate_and_no_neighbours() -> None:
-    image = random_chip(
+    chip = random_chip(
         np.random.default_rng(0), coding=Coding.RATE, row_bits=1, sizes=[256, 1], encoder_lanes=16, phases=1
     )
     pixels = np.tile(np.arange(256, dtype=np.uint8), (400, 1))
-    encoder = encoder_of(image, pixels, np.arange(400))
+    encoder = encoder_of(chip, pixels, np.arange(400))
     spikes = np.array([encoder.step(np.arange(400), step) for step in range(1, 11)]).reshape(-1, 256).astype(float)
     assert not spikes[:, 0].any() and spikes[:, 255].all()
     rates = (np.arange(256) + (np.arange(256) >> 7)) / 256

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.parameters import LayerParameters, Reset
-from spikeloom.sim.chip.programmed_chip import LayerImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedLayer
 from spikeloom.sim.reference.neuron import NeuronLayer
 
 SHAPE = LayerParameters(inputs=1, outputs=1, lanes=1, phases=4, max_steps=32, max_theta=1023)
-LAYER = LayerImage(
+LAYER = ProgrammedLayer(
     "n",
     np.zeros((1, 1), np.uint8),
     np.zeros((1, 1), np.uint8),
@@ -27,7 +27,7 @@ LAYER = LayerImage(
 )
 
 
-def run(layer: LayerImage, codes: list[int], shifts: list[int] | None = None) -> list[tuple[int, int]]:
+def run(layer: ProgrammedLayer, codes: list[int], shifts: list[int] | None = None) -> list[tuple[int, int]]:
     """(spike, membrane) after each step, for one code a step."""
     neuron = NeuronLayer(layer, SHAPE, 1)
     out = []

@@ -12,7 +12,7 @@ from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import ACTIVITIES, Result
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.crossbar.array import build_arrays
@@ -21,19 +21,19 @@ from tests.fixtures.networks import random_chip, random_pixels
 from tests.models.plain import plain_run
 
 
-def assert_plain(image: ChipImage, pixels: np.ndarray, ids: np.ndarray) -> Result:
-    arrays = build_arrays(image)
-    result = run_reference(image, pixels, ids, trace="full", arrays=arrays)
+def assert_plain(programmed: ProgrammedChip, pixels: np.ndarray, ids: np.ndarray) -> Result:
+    arrays = build_arrays(programmed)
+    result = run_reference(programmed, pixels, ids, trace="full", arrays=arrays)
     for b in range(len(pixels)):
-        expected = plain_run(image, arrays, pixels[b], int(ids[b]))
+        expected = plain_run(programmed, arrays, pixels[b], int(ids[b]))
         decision = (result.classes[b], result.steps[b], result.margins[b], result.reasons[b])
         assert decision == (expected["class"], expected["steps"], expected["margin"], expected["reason"])
         for name in ACTIVITIES:
             assert result.activity[name][b].tolist() == expected["activity"][name], name
         assert result.trace is not None and result.trace.membranes is not None
-        for layer, shape in enumerate(image.parameters.layers):
+        for layer, shape in enumerate(programmed.parameters.layers):
             silent = [0] * shape.neurons
-            steps = range(1, image.t_max + 1)
+            steps = range(1, programmed.t_max + 1)
             spikes = [expected["spikes"][layer].get(t, silent) for t in steps]
             assert result.trace.unpacked(layer)[b].astype(int).tolist() == spikes
             membranes = [expected["membranes"][layer].get(t, silent) for t in steps]
@@ -45,9 +45,9 @@ def assert_plain(image: ChipImage, pixels: np.ndarray, ids: np.ndarray) -> Resul
 @pytest.mark.parametrize("seed", range(40))
 def test_random_networks_against_plain_integers(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    image = random_chip(rng)
-    pixels = random_pixels(rng, 4, image.parameters.inputs)
-    assert_plain(image, pixels, rng.integers(0, 1 << 32, 4))
+    programmed = random_chip(rng)
+    pixels = random_pixels(rng, 4, programmed.parameters.inputs)
+    assert_plain(programmed, pixels, rng.integers(0, 1 << 32, 4))
 
 
 def test_random_networks_cover_the_contract() -> None:
@@ -55,18 +55,24 @@ def test_random_networks_cover_the_contract() -> None:
     seen: set[object] = set()
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        image = random_chip(rng, wire_ohm=0.0)
-        result = run_reference(image, random_pixels(rng, 10, image.parameters.inputs))
-        seen |= {image.coding, image.rule, image.readout, ("layers", len(image.layers)), ("skip", image.skip > 0)}
-        seen |= {layer.reset for layer in image.layers} | {("reason", int(r)) for r in result.reasons}
-        seen |= {("clip", layer.clip > 0) for layer in image.layers} | {
-            ("leak", layer.leak > 0) for layer in image.layers
+        programmed = random_chip(rng, wire_ohm=0.0)
+        result = run_reference(programmed, random_pixels(rng, 10, programmed.parameters.inputs))
+        seen |= {
+            programmed.coding,
+            programmed.rule,
+            programmed.readout,
+            ("layers", len(programmed.layers)),
+            ("skip", programmed.skip > 0),
+        }
+        seen |= {layer.reset for layer in programmed.layers} | {("reason", int(r)) for r in result.reasons}
+        seen |= {("clip", layer.clip > 0) for layer in programmed.layers} | {
+            ("leak", layer.leak > 0) for layer in programmed.layers
         }
         seen |= {
             ("saturated", bool(result.activity["saturations"].any())),
             ("spiking", bool(result.spikes[:, -1].any())),
         }
-        seen |= {("classes", image.parameters.classes == 1)}
+        seen |= {("classes", programmed.parameters.classes == 1)}
     expected = {*CODINGS, *DECISION_RULES, *Readout, *Reset} | {
         (name, flag) for name in ("skip", "clip", "leak") for flag in (0, 1)
     }
@@ -78,14 +84,14 @@ def test_random_networks_cover_the_contract() -> None:
 def test_ideal_cells_without_clipping_sum_exactly() -> None:
     """z is exactly sum w s + b: accumulate-only neurons, membranes read off."""
     rng = np.random.default_rng(0)
-    image = random_chip(
+    programmed = random_chip(
         rng, sizes=[70, 20], device=Device(), adc_bits=9, tile_rows=16, gain_shift=0, leak=0, clip=0, v0=0,
         coding=Coding.PHASE, row_bits=1, reset=Reset.NONE, rule=Rule.FIXED, phases=1, t_max=1, skip=0, max_steps=3,
     )  # fmt: skip
     pixels = random_pixels(rng, 30, 70)
-    result = run_reference(image, pixels, trace="full")
+    result = run_reference(programmed, pixels, trace="full")
     assert result.trace is not None and result.trace.membranes is not None
-    expected = (pixels >> 7).astype(int) @ image.layers[0].weights + image.layers[0].bias
+    expected = (pixels >> 7).astype(int) @ programmed.layers[0].weights + programmed.layers[0].bias
     assert np.array_equal(result.trace.membranes[0][:, 0], expected)
     assert not result.activity["saturations"].any()
 
@@ -95,25 +101,25 @@ def test_any_batch_gives_the_same_bits(coding: Coding) -> None:
     """One by one, any order, any part, any chunk and thread number: the same images see the same draws."""
     rng = np.random.default_rng(int(coding) + 10)
     device = Device(device_sigma=0.1, program_sigma=0.02, read_sigma=0.1, stuck_on=0.01, stuck_off=0.01, wire_ohm=3.0)
-    image = random_chip(
+    programmed = random_chip(
         rng, sizes=[45, 33, 17, 10], coding=coding, device=device, rule=Rule.WINNER_K, readout=Readout.SPIKES, k=1,
         max_steps=20, t_max=20, skip=0, phases=2, adc_bits=8, theta=40, v0=0, leak=0, clip=0, reset=Reset.SUBTRACT,
     )  # fmt: skip
     pixels = random_pixels(rng, 23, 45)
     ids = rng.permutation(1000)[:23]
-    arrays = build_arrays(image)
-    whole = run_reference(image, pixels, ids, trace="full", arrays=arrays)
+    arrays = build_arrays(programmed)
+    whole = run_reference(programmed, pixels, ids, trace="full", arrays=arrays)
     assert len(set(whole.steps.tolist())) > 1, "images should leave the batch at different steps"
     for chunk, threads in ((1, 2), (7, 1), (100, 1)):
-        run_reference(image, pixels, ids, "full", arrays, chunk=chunk, threads=threads).compare(whole)
+        run_reference(programmed, pixels, ids, "full", arrays, chunk=chunk, threads=threads).compare(whole)
     part = rng.permutation(23)[:11]
-    some = run_reference(image, pixels[part], ids[part], arrays=arrays)
+    some = run_reference(programmed, pixels[part], ids[part], arrays=arrays)
     for name in ("classes", "steps", "margins", "reasons", "spikes"):
         assert np.array_equal(getattr(some, name), getattr(whole, name)[part])
     for name in ACTIVITIES:
         assert np.array_equal(some.activity[name], whole.activity[name][part])
-    run_reference(image, pixels, ids, "full").compare(whole)
-    other = run_reference(image, pixels, ids + 1000, "spikes", arrays)
+    run_reference(programmed, pixels, ids, "full").compare(whole)
+    other = run_reference(programmed, pixels, ids + 1000, "spikes", arrays)
     assert other.trace is not None and whole.trace is not None
     assert any(not np.array_equal(a, b) for a, b in zip(other.trace.spikes, whole.trace.spikes, strict=True))
 
@@ -122,15 +128,15 @@ def test_zero_weights() -> None:
     """Nothing but biases: silent images still run the neurons, and read nothing behind the first layer."""
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        image = random_chip(rng, weights="zero", depth=3)
-        pixels = random_pixels(rng, 3, image.parameters.inputs)
-        assert_plain(image, pixels, np.arange(3))
-        black = run_reference(image, np.zeros_like(pixels))
-        assert not black.activity["adc_conversions"][:, 0].any()
+        programmed = random_chip(rng, weights="zero", depth=3)
+        pixels = random_pixels(rng, 3, programmed.parameters.inputs)
+        assert_plain(programmed, pixels, np.arange(3))
+        black = run_reference(programmed, np.zeros_like(pixels))
+        assert not black.activity["conversions"][:, 0].any()
 
 
 def test_lowest_index_wins_a_tie_and_one_class_has_no_second() -> None:
-    image = random_chip(
+    programmed = random_chip(
         np.random.default_rng(1),
         sizes=[5, 4],
         weights="zero",
@@ -141,53 +147,53 @@ def test_lowest_index_wins_a_tie_and_one_class_has_no_second() -> None:
         rule=Rule.FIXED,
         device=Device(),
     )
-    result = run_reference(image, np.zeros((2, 5), np.uint8))
+    result = run_reference(programmed, np.zeros((2, 5), np.uint8))
     assert result.classes.tolist() == [0, 0] and result.margins.tolist() == [0, 0]
-    image = random_chip(
+    programmed = random_chip(
         np.random.default_rng(1), sizes=[5, 1], weights="zero", v0=7, theta=9, bias=0, leak=0, clip=0, rule=Rule.FIXED,
         readout=Readout.MEMBRANE, device=Device(), phases=1,
     )  # fmt: skip
-    assert run_reference(image, np.zeros((2, 5), np.uint8)).margins.tolist() == [7, 7]
+    assert run_reference(programmed, np.zeros((2, 5), np.uint8)).margins.tolist() == [7, 7]
 
 
 def test_winner_k_stops_at_the_first_step_with_the_margin() -> None:
     """A neuron that fires at every step against one that never does: the margin is the step's number."""
-    image = random_chip(
+    programmed = random_chip(
         np.random.default_rng(0), sizes=[1, 2], device=Device(), weights=[np.array([[15, 0]])], bias=0, theta=8, v0=0,
         leak=0, clip=0, reset=Reset.ZERO, coding=Coding.EVEN, row_bits=1, rule=Rule.WINNER_K, readout=Readout.SPIKES,
         k=3, t_max=9, max_steps=9, phases=1, skip=0, gain_shift=0, adc_bits=8,
     )  # fmt: skip
-    result = run_reference(image, np.full((1, 1), 255, np.uint8))
+    result = run_reference(programmed, np.full((1, 1), 255, np.uint8))
     assert (result.steps[0], result.margins[0], result.reasons[0], result.classes[0]) == (3, 3, 1, 0)
-    skipped = run_reference(replace(image, skip=4), np.full((1, 1), 255, np.uint8))
+    skipped = run_reference(replace(programmed, skip=4), np.full((1, 1), 255, np.uint8))
     assert (skipped.steps[0], skipped.margins[0]) == (7, 3)
     assert skipped.activity["row_pulses"][0, 0] == 3, "the last layer is not read in skipped periods"
-    never = run_reference(replace(image, k=10), np.full((1, 1), 255, np.uint8))
+    never = run_reference(replace(programmed, k=10), np.full((1, 1), 255, np.uint8))
     assert (never.steps[0], never.margins[0], never.reasons[0]) == (9, 9, 0)
 
 
 def test_trace_kinds_and_progress() -> None:
     rng = np.random.default_rng(0)
-    image = random_chip(rng, sizes=[9, 5])
+    programmed = random_chip(rng, sizes=[9, 5])
     pixels = random_pixels(rng, 10, 9)
     calls: list[tuple[int, int]] = []
-    result = run_reference(image, pixels, trace="spikes", progress=lambda *call: calls.append(call), chunk=4)
+    result = run_reference(programmed, pixels, trace="spikes", progress=lambda *call: calls.append(call), chunk=4)
     assert calls == [(4, 10), (8, 10), (10, 10)]
     assert result.trace is not None and result.trace.membranes is None
-    assert run_reference(image, pixels).trace is None
-    full = run_reference(image, pixels, trace=True)
+    assert run_reference(programmed, pixels).trace is None
+    full = run_reference(programmed, pixels, trace="full")
     assert full.trace is not None and full.trace.membranes is not None and full.trace.membranes[0].dtype == np.int32
     assert result.compare(full) > 0
 
 
 def test_failure_in_a_thread_reaches_the_caller() -> None:
-    image = random_chip(np.random.default_rng(0), sizes=[9, 5])
+    programmed = random_chip(np.random.default_rng(0), sizes=[9, 5])
 
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_reference(image, np.zeros((50, 9), np.uint8), progress=stop, chunk=1)
+        run_reference(programmed, np.zeros((50, 9), np.uint8), progress=stop, chunk=1)
 
 
 def test_check_images_accepts_pixels_and_fractions() -> None:
@@ -238,10 +244,14 @@ def test_check_images_accepts_pixels_and_fractions() -> None:
         (
             np.array([[0, 0], [-0.1, 0]]),
             ValueError,
-            r"pixel 0 of image 1 is -0\.1: they seem to be normalised, .* into the model's first layer$",
+            r"pixel 0 of image 1 is -0\.1: they seem to be normalised: .* into the model's first layer$",
         ),
-        (np.array([[np.nan, 0]]), ValueError, r"pixel 0 of image 0 is nan: replace what is NaN or infinite$"),
-        (torch.tensor([[0, torch.inf]]), ValueError, r"pixel 1 of image 0 is inf: replace what is NaN or infinite$"),
+        (np.array([[np.nan, 0]]), ValueError, r"pixel 0 of image 0 is nan: replace values that are NaN or infinite$"),
+        (
+            torch.tensor([[0, torch.inf]]),
+            ValueError,
+            r"pixel 1 of image 0 is inf: replace values that are NaN or infinite$",
+        ),
     ],
 )
 def test_check_images_refuses(images: object, error: type[Exception], message: str) -> None:
@@ -255,15 +265,15 @@ def test_check_images_refuses(images: object, error: type[Exception], message: s
         ({"ids": [0.5, 1.0]}, TypeError, r"^Image numbers must be integers, not float64$"),
         ({"ids": [0]}, ValueError, r"^Image numbers have shape \(1,\), but there are 2 images$"),
         ({"ids": [0, 1 << 32]}, ValueError, r"^Image numbers must be in 0 \.\. 4294967295, not 0 \.\. 4294967296$"),
-        ({"trace": "all"}, ValueError, r"^trace must be False, True, 'spikes' or 'full', not 'all'$"),
+        ({"trace": "all"}, ValueError, r"^trace must be 'none', 'spikes' or 'full', not 'all'$"),
         ({"chunk": 0}, ValueError, r"^chunk must be a positive integer, not 0$"),
         ({"threads": 0}, ValueError, r"^threads must be a positive integer, not 0$"),
     ],
 )
 def test_run_refuses(arguments: dict, error: type[Exception], message: str) -> None:
-    image = random_chip(np.random.default_rng(0), sizes=[9, 5])
+    programmed = random_chip(np.random.default_rng(0), sizes=[9, 5])
     with pytest.raises(error, match=message):
-        run_reference(image, np.zeros((2, 9), np.uint8), **arguments)
+        run_reference(programmed, np.zeros((2, 9), np.uint8), **arguments)
 
 
 def test_arrays_of_another_chip_are_refused() -> None:

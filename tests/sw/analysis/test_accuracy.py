@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.parameters import Readout, Reset, Rule
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis import accuracy as evidence
 from spikeloom.sw.analysis.accuracy import accuracy_by_steps, conductance_maps, trace_example
@@ -14,14 +14,16 @@ from spikeloom.sw.common.labels import layer_label
 from tests.fixtures.synthetic import make_chip
 
 
-def membrane_chip() -> ChipImage:
+def membrane_chip() -> ProgrammedChip:
     chip = make_chip()
     layers = (*chip.layers[:-1], replace(chip.layers[-1], reset=Reset.NONE))
     return replace(chip, layers=layers, readout=Readout.MEMBRANE, skip=2)
 
 
 @pytest.mark.parametrize("chip", [make_chip(), replace(make_chip(), skip=1), membrane_chip()])
-def test_the_curve_is_a_fixed_run_at_every_number_of_steps(chip: ChipImage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_curve_is_a_fixed_run_at_every_number_of_steps(
+    chip: ProgrammedChip, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(evidence, "_CHUNK_BYTES", 3000)  # several chunks
     images = np.random.default_rng(3).integers(0, 256, (25, 64)).astype(np.uint8)
     labels = run_reference(chip, images).classes

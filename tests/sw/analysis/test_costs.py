@@ -36,7 +36,7 @@ def test_cycles_that_were_counted_are_not_worked_out() -> None:
 
 
 def test_a_trace_saves_a_run_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, traced = (run_reference(CHIP, PIXELS, trace=trace) for trace in (False, "spikes"))
+    result, traced = (run_reference(CHIP, PIXELS, trace=trace) for trace in ("none", "spikes"))
     expected, source = with_cycles(CHIP, result, PIXELS)
     monkeypatch.setattr("spikeloom.sw.analysis.costs.run_reference", lambda *_, **__: pytest.fail("run again"))
     found, same = with_cycles(CHIP, traced, PIXELS)

@@ -65,33 +65,33 @@ def test_the_page_shows_both(tmp_path):
     learnt, chip = make_learnt(before=make_learnt(seed=2)), make_chip()
     tuned = replace(make_tuned(len(chip.layers)), images=400)
     chip = replace(chip, rule=Rule.WINNER_K, k=learnt.k)
-    text = write_report(tmp_path, image=chip, maps=[], strategy=learnt, tuned=tuned).read_text()
+    text = write_report(tmp_path, chip=chip, maps=[], strategy=learnt, tuned=tuned).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
     told = {"set": "validation images given to compile"}
     on = [{**told, "count": count, "of": count} for count in (learnt.images, 400)]
     assert summary["strategy"] == {**strategy_summary(chip, learnt), "measured_on": on[0]}
     assert summary["tuning"] == {**tuning_summary(chip, tuned), "measured_on": on[1]}
-    for title in ("Q values against images shown", "Accuracy, steps and reward of every k", "Course of the tuning"):
+    for title in ("Q values against images shown", "Accuracy, steps and reward of every k", "Progress of the tuning"):
         assert f'alt="{title}"' in text
     assert f"<b>k = {learnt.k}</b>" in text and f"winner_k, k {learnt.k}</b>" in text
     assert f"before tuning k = {learnt.before.k}" in text and "<b>not converged</b>" in text
     assert text.count(">chosen</td>") == 1 and text.count(">best</td>") == 1 and "<td>T_max</td>" in text
     assert len(learnt.search.ks) > 15 and "<code>summary.json</code>.</p>" in text  # the table is cut
     assert "400 validation images" in text and f"{tuned.before.loss:,.1f}" in text and "+0.00 points" in text
-    assert write_report(tmp_path / "again", image=chip, maps=[], strategy=learnt, tuned=tuned).read_text() == text
+    assert write_report(tmp_path / "again", chip=chip, maps=[], strategy=learnt, tuned=tuned).read_text() == text
 
 
 def test_the_page_of_a_rule_that_never_stops(tmp_path):
     learnt, chip = make_learnt(leads=False), replace(make_chip(), rule=Rule.FIXED)
     tuned = make_tuned(len(chip.layers), accuracy=float("nan"))
-    text = write_report(tmp_path, image=chip, maps=[], strategy=learnt, tuned=tuned).read_text()
+    text = write_report(tmp_path, chip=chip, maps=[], strategy=learnt, tuned=tuned).read_text()
     assert "no lead is worth stopping for, every image runs to T_max" in text and "<b>fixed</b>" in text
     assert "on validation images" in text and "<td>accuracy</td><td>not run</td>" in text
 
 
 def test_the_page_says_that_nothing_was_learnt_or_tuned(tmp_path):
-    text = write_report(tmp_path, image=make_chip(), maps=[]).read_text()
-    assert "nothing was learnt" in text and "thresholds are those of the conversion" in text
+    text = write_report(tmp_path, chip=make_chip(), maps=[]).read_text()
+    assert "nothing was learned" in text and "thresholds are those of the conversion" in text
 
 
 @pytest.mark.parametrize("seed", [0, 1])

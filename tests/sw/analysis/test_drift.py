@@ -9,7 +9,7 @@ import pytest
 
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.crossbar.array import build_arrays
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.programming.write_verify import program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.drift import drift_summary, drifted_cells
 from spikeloom.sw.report.plots.drift import DRIFT_PICTURES, drift_figures
@@ -43,10 +43,10 @@ def test_cells_are_those_of_the_end() -> None:
 
 
 def test_cells_that_were_programmed_by_pulses_start_there() -> None:
-    chip = replace(CHIP, programming=Programming(method="verify", tries=30))
-    cells = drifted_cells(chip, run_reference(chip, IMAGES[:20]), program_image(chip))
+    chip = replace(CHIP, programming=Programming(method="write-verify", tries=30))
+    cells = drifted_cells(chip, run_reference(chip, IMAGES[:20]), program_chip(chip))
     assert cells is not None
-    reached = np.concatenate([layer.state.g_S.ravel() for layer in program_image(chip).layers])
+    reached = np.concatenate([layer.state.g_S.ravel() for layer in program_chip(chip).layers])
     assert np.array_equal(cells.before, (reached - chip.device.g_min_S) / chip.device.step_S)
 
 

@@ -11,7 +11,7 @@ import pytest
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.lifetime.refresh import programming_cost
-from spikeloom.sim.lifetime.search import held, lifetime
+from spikeloom.sim.lifetime.search import frozen, lifetime
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.lifetime import measure_lifetime
 from spikeloom.sw.cli.lifetime_rows import lifetime_rows
@@ -31,9 +31,9 @@ def test_values_are_those_of_the_search() -> None:
     assert (found["reads_max"], found["reads_mean"]) == (end.reads_max, end.reads_mean)
     assert found["refresh"]["interval"] == expected.last_good and found["refresh"]["every"] == 0
     assert len(told) == len(found["points"]) == len(expected.points) and told[0] == "accuracy 100.00% after 0 images"
-    fresh = run_reference(held(CHIP), IMAGES[:100], trace="spikes")
+    fresh = run_reference(frozen(CHIP), IMAGES[:100], trace="spikes")
     cycles = timing(CHIP, IMAGES[:100], fresh).per_image
-    assert found["cycles_an_image"] == cycles and found["images_per_s"] is None and found["test_images"] == 100
+    assert found["cycles_per_image"] == cycles and found["images_per_s"] is None and found["test_images"] == 100
     assert found["seconds"] == pytest.approx(expected.images * cycles / CHIP.clock_Hz)
     assert found["refresh"]["programming_s"] is None and found["refresh"]["time_share"] is None
     rows = lifetime_rows(found)
@@ -43,7 +43,7 @@ def test_values_are_those_of_the_search() -> None:
 def test_a_rate_gives_another_time_and_must_be_possible() -> None:
     slow = measure_lifetime(CHIP, IMAGES, LABELS, SECTION.model_copy(update={"images_per_s": 30.0}))
     assert slow["seconds"] == pytest.approx(slow["images"] / 30.0) and slow["images_per_s"] == 30.0
-    assert "lifetime, 30 images a second" in lifetime_rows(slow)
+    assert "lifetime, 30 images per second" in lifetime_rows(slow)
     with pytest.raises(ValueError, match=r"^\[lifetime\] images_per_s must be at most [\d,]+, the rate of images back"):
         measure_lifetime(CHIP, IMAGES, LABELS, SECTION.model_copy(update={"images_per_s": 1e9}))
 
@@ -57,7 +57,7 @@ def test_no_end_and_no_start() -> None:
     assert lifetime_rows(endless)["refresh every"] == "never: not within 40 images"
     wrong = measure_lifetime(CHIP, IMAGES, (LABELS + 2) % 10, SECTION)
     assert wrong["images"] == 0 and wrong["last_good"] is None and wrong["seconds"] == 0.0
-    assert "of no use" in lifetime_rows(wrong)["refresh every"]
+    assert "not possible" in lifetime_rows(wrong)["refresh every"]
     linear = CHIP.with_device(CHIP.device.model_copy(update={"cell": "linear"}))
     with pytest.raises(ValueError, match="A lifetime needs cells that drift"):
         measure_lifetime(linear, IMAGES, LABELS, SECTION)
@@ -72,14 +72,14 @@ def test_every_programming_is_told() -> None:
 
 def test_pulses_have_a_cost() -> None:
     """Programming by pulses: its time and energy, in the share that the refresh interval leaves them."""
-    chip = replace(CHIP, programming=Programming(method="verify", tries=30))
-    labels = run_reference(held(chip), IMAGES).classes
+    chip = replace(CHIP, programming=Programming(method="write-verify", tries=30))
+    labels = run_reference(frozen(chip), IMAGES).classes
     found = measure_lifetime(chip, IMAGES, labels, SECTION)
     cost, refresh = programming_cost(chip), found["refresh"]
     assert cost is not None and (refresh["programming_s"], refresh["programming_J"]) == (cost.time_s, cost.energy_J)
-    work_s = refresh["interval"] * found["seconds_an_image"]
+    work_s = refresh["interval"] * found["seconds_per_image"]
     assert refresh["time_share"] == pytest.approx(cost.time_s / (cost.time_s + work_s)) and refresh["time_share"] > 0.0
-    assert refresh["energy_an_image_J"] == pytest.approx(
+    assert refresh["energy_per_image_J"] == pytest.approx(
         {end: joules / refresh["interval"] for end, joules in cost.energy_J.items()}
     )
     assert "time spent programming" in lifetime_rows(found) and np.isfinite(refresh["time_share"])

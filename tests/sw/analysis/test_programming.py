@@ -9,8 +9,8 @@ import pytest
 
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide
-from spikeloom.sim.lifetime.search import held
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.lifetime.search import frozen
+from spikeloom.sim.programming.write_verify import program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.accuracy import conductance_maps
 from spikeloom.sw.analysis.programming import cells_reached, programmed, programming_accuracies, programming_summary
@@ -18,7 +18,7 @@ from tests.fixtures.drifting import DRIFT
 from tests.fixtures.synthetic import make_chip, make_programmed_chip
 
 CHIP = make_programmed_chip()
-OUTCOME = program_image(CHIP)
+OUTCOME = program_chip(CHIP)
 
 
 def test_there_is_nothing_to_tell_of_levels_put_straight_in() -> None:
@@ -55,7 +55,7 @@ def test_the_error_that_is_left_is_that_of_the_pairs_without_a_failed_cell() -> 
         error = (codes[0] - codes[1]) / 8 - (layer.wanted[0].astype(int) - layer.wanted[1]) / 8
         failed = (layer.first.failed | layer.final.failed).any(axis=0)
         assert row["error_levels"] == pytest.approx(np.sqrt(np.mean(error[~failed] ** 2)))
-        assert 0.0 < row["error_levels"] <= 2 * CHIP.programming.window
+        assert 0.0 < row["error_levels"] <= 2 * CHIP.programming.tolerance
 
 
 def test_every_cell_is_shown_once() -> None:
@@ -64,7 +64,7 @@ def test_every_cell_is_shown_once() -> None:
     assert all(len(values) == count for values in (cells.target, cells.reached, cells.pulses, cells.failed))
     assert len(cells.first_error) == len(cells.final_error) == count // 2
     fine = np.abs(cells.reached - cells.target)[~cells.failed]
-    assert fine.max() < CHIP.programming.window + 1.0 and np.median(fine) <= CHIP.programming.window
+    assert fine.max() < CHIP.programming.tolerance + 1.0 and np.median(fine) <= CHIP.programming.tolerance
     assert cells.pulses[cells.failed].min() >= CHIP.programming.tries
     stuck = np.abs(cells.reached - cells.target)[cells.failed]
     assert stuck.max() > 10  # a failed cell stands over the level that its weight asked for, not over a new target
@@ -95,15 +95,15 @@ def test_accuracies_are_those_of_three_chips() -> None:
 def test_tantalum_cells_are_told_in_levels_of_the_read_conductance() -> None:
     """Everything as of linear cells; the accuracies are those of cells that do not drift."""
     oxide = CHIP.with_device(CHIP.device.model_copy(update={**DRIFT, "read_polarity": "negative"}))
-    outcome = program_image(oxide)
+    outcome = program_chip(oxide)
     cells = cells_reached(oxide, outcome)
     fine = np.abs(cells.reached - cells.target)[~cells.failed]
-    assert fine.max() < oxide.programming.window + 1.0 and np.median(fine) <= oxide.programming.window
+    assert fine.max() < oxide.programming.tolerance + 1.0 and np.median(fine) <= oxide.programming.tolerance
     w = TantalumOxide().state(outcome.layers[0].state.g_S, 0.2)
     at_read_S = w.ravel() * 0.025 + (1 - w.ravel()) * 5.89085e-5
     np.testing.assert_allclose(at_read_S, 1e-4 + cells.reached[: w.size] * 0.00166, rtol=1e-6)
     images = np.random.default_rng(3).integers(0, 256, (80, 64)).astype(np.uint8)
-    labels = run_reference(held(oxide), images).classes
+    labels = run_reference(frozen(oxide), images).classes
     found = programming_accuracies(oxide, images, labels)
     assert found["fault_aware"] == 1.0 > run_reference(oxide, images).accuracy(labels)
     summary = programming_summary(oxide, outcome, found)

@@ -1,4 +1,4 @@
-"""Cycles of the stages add up to the image's and are the Verilog's; what copies are predicted to take, they take."""
+"""Cycles of the stages add up to the image's and are the Verilog's; what replicas are predicted to take, they take."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.parameters import Coding, Rule
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import MaxPoolStage, PoolStage
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.mapping import mapping_summary
-from spikeloom.sw.analysis.stage_cycles import COPIES, data_path, with_copies
+from spikeloom.sw.analysis.stage_cycles import REPLICAS, data_path, with_replicas
 from spikeloom.sw.report.report import write_report
 from tests.fixtures.networks import random_chip, random_pixels
 from tests.fixtures.synthetic import make_chip, make_result
@@ -25,14 +26,14 @@ from tests.fixtures.synthetic import make_chip, make_result
 STAGES = (
     CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
     CrossbarStage(layer=1, windows=(Window(source=1, kernel=(3, 3), padding=(1, 1)), Window(source=0))),
-    PoolStage(kind=Pooling.MAX, window=Window(source=2, kernel=(2, 2), stride=(2, 2))),
+    MaxPoolStage(window=Window(source=2, kernel=(2, 2), stride=(2, 2))),
     CrossbarStage(layer=2, windows=(Window(source=3, kernel=(3, 2)),)),
     CrossbarStage(layer=3, windows=(Window(source=4),)),
 )
-PLAN = Plan(image=MapShape(channels=2, height=6, width=5), stages=STAGES, channels=(3, 4, 6, 4))
+PLAN = Plan(input=MapShape(channels=2, height=6, width=5), stages=STAGES, channels=(3, 4, 6, 4))
 
 
-def chip_of(plan: Plan = PLAN, **others: object) -> ChipImage:
+def chip_of(plan: Plan = PLAN, **others: object) -> ProgrammedChip:
     options = {
         "plan": plan, "coding": Coding.EVEN, "row_bits": 1, "phases": 1, "max_steps": 5, "t_max": 5, "skip": 1,
         "rule": Rule.WINNER_K, "k": 3, "tile_rows": 8, "tile_columns": 3, "lanes": 3, "theta": 40,
@@ -83,21 +84,21 @@ def test_a_wrong_count_is_not_passed_over(runs: tuple[Result, Result]) -> None:
 
 
 def test_copies_take_what_was_predicted(runs: tuple[Result, Result]) -> None:
-    """Ideal cells, so that copies give the same spikes: the Verilog with two copies needs the cycles predicted."""
+    """Ideal cells, so that replicas give the same spikes: the Verilog with two replicas needs the cycles predicted."""
     found = data_path(CHIP, PIXELS, runs[0])
     assert found is not None
-    parameters = with_copies(CHIP.parameters, 2)
+    parameters = with_replicas(CHIP.parameters, 2)
     chip = replace(CHIP, parameters=parameters, layers=tuple(CHIP.layers[n] for n in (0, 0, 1, 1, 2, 3)))
     rtl = run_cosim(chip, PIXELS, workers=1)
     assert rtl.cycles is not None and np.array_equal(rtl.steps, runs[0].steps)
     late = 2 * CHIP.parameters.pixel_words / len(PIXELS)
-    assert found["copies"][1]["cycles"] == float(rtl.cycles.mean()) - late
-    tiles = [row["tiles"] for row in found["copies"]]
-    assert [row["copies"] for row in found["copies"]] == list(COPIES) and tiles == sorted(tiles)
-    cycles = [row["cycles"] for row in found["copies"]]
+    assert found["replicas"][1]["cycles"] == float(rtl.cycles.mean()) - late
+    tiles = [row["tiles"] for row in found["replicas"]]
+    assert [row["replicas"] for row in found["replicas"]] == list(REPLICAS) and tiles == sorted(tiles)
+    cycles = [row["cycles"] for row in found["replicas"]]
     assert cycles == sorted(cycles, reverse=True) and cycles[0] == found["cycles"]
     again = data_path(chip, PIXELS, rtl, rtl)
-    assert again is not None and again["copies"] == found["copies"] and again["measured_equal"] == 5
+    assert again is not None and again["replicas"] == found["replicas"] and again["measured_equal"] == 5
 
 
 def test_tile_reads_that_are_saved(runs: tuple[Result, Result]) -> None:
@@ -119,15 +120,15 @@ def test_tile_reads_that_are_saved(runs: tuple[Result, Result]) -> None:
 
 
 def test_pages(runs: tuple[Result, Result], tmp_path: Path) -> None:
-    page = write_report(tmp_path, image=CHIP, images=PIXELS, reference=runs[0], rtl=runs[1], maps=[])
+    page = write_report(tmp_path, chip=CHIP, images=PIXELS, reference=runs[0], rtl=runs[1], maps=[])
     text = " ".join(page.read_text().split())
-    assert "5 of 6 agree with the formula to the cycle" in text and "What copies of the crossbars would change" in text
+    assert "5 of 6 agree with the formula to the cycle" in text and "Effect of replicas of the crossbars" in text
     assert json.loads((tmp_path / "summary.json").read_text())["data_path"]["measured_equal"] == 5
-    text = write_report(tmp_path, image=CHIP, maps=[]).read_text()
+    text = write_report(tmp_path, chip=CHIP, maps=[]).read_text()
     assert "Where the clock cycles go (needs images and a run of the reference or the Verilog)" in text
     assert "<h3>Where the clock cycles go" not in text
     dense = make_chip()
-    text = write_report(tmp_path, image=dense, rtl=make_result(dense, cycles=True), maps=[]).read_text()
+    text = write_report(tmp_path, chip=dense, rtl=make_result(dense, cycles=True), maps=[]).read_text()
     assert "A chain of dense layers" in text and "Where the clock cycles go" not in text and "tile reads" in text
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["data_path"] is None and summary["mapping"]["network"] == "64-40-10"

@@ -69,7 +69,7 @@ def test_activity_times_coefficients_is_the_energy_shown() -> None:
         check_energy(summary)
         found = summary["energy_J"]
         kinds = [row["activity"] for row in found["events"]]
-        assert [kinds.count(kind) for kind in ("conductance", "adc_conversions", "row_pulses")] == [2, 2, 2]
+        assert [kinds.count(kind) for kind in ("conductance", "conversions", "row_pulses")] == [2, 2, 2]
         assert "stray current" not in {row["part"] for row in found["events"]}
         assert found["measured_on"]["count"] == (61 if rtl is None else 7)
         for end in ENDS:

@@ -7,7 +7,7 @@ import pytest
 
 import spikeloom
 from spikeloom.sim.chip.device_config import Device, Programming
-from spikeloom.sim.lifetime.search import held
+from spikeloom.sim.lifetime.search import frozen
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.waterfall import device_stages, ideal_cells, waterfall, wide_adc
 from spikeloom.sw.chip import Chip
@@ -39,7 +39,7 @@ def test_stages_in_order_and_both_ends_are_right(chip):
 
 
 def test_a_loaded_chip_starts_at_quantised(chip):
-    loaded = Chip(chip.image, chip.config)
+    loaded = Chip(chip.programmed, chip.config)
     stages = waterfall(loaded, IMAGES[:50], np.zeros(50, np.int64))
     assert stages[0][0] == "quantised" and len(stages) == 5
 
@@ -54,20 +54,20 @@ def test_tuned_thresholds_are_a_stage_between_the_converters_and_the_devices():
     with_it, without = (waterfall(chip, IMAGES, labels) for chip in (tuned, plain))
     assert [name for name, _ in with_it][4:] == ["quantised", "ADC", "tuned", "device variation", "read noise"]
     assert with_it[:6] == without[:6]  # all before it is of the untuned chip
-    assert dict(with_it)["tuned"] == run_reference(ideal_cells(tuned.image), IMAGES).accuracy(labels)
+    assert dict(with_it)["tuned"] == run_reference(ideal_cells(tuned.programmed), IMAGES).accuracy(labels)
     assert with_it[-1][1] == tuned.predict(IMAGES).accuracy(labels)
-    loaded = waterfall(Chip(tuned.image, tuned.config), IMAGES, labels)
+    loaded = waterfall(Chip(tuned.programmed, tuned.config), IMAGES, labels)
     assert [name for name, _ in loaded][:3] == ["quantised", "ADC", "device variation"]
 
 
 def test_device_stages_add_up_to_the_device(chip):
-    assert device_stages(chip.image.with_device(Device())) == []
+    assert device_stages(chip.programmed.with_device(Device())) == []
     device = Device(device_sigma=0.1, program_sigma=0.2, stuck_on=0.01, read_sigma=0.05, wire_ohm=1.0)
-    stages = device_stages(chip.image.with_device(device))
+    stages = device_stages(chip.programmed.with_device(device))
     assert [name for name, _ in stages] == ["device variation", "programming", "stuck cells", "read noise", "IR drop"]
     assert stages[0][1].device == Device(device_sigma=0.1) and stages[-1][1].device == device
     drifting = device.model_copy(update={"cell": "tantalum", "acceleration": 2.0})
-    with_drift = device_stages(chip.image.with_device(drifting))
+    with_drift = device_stages(chip.programmed.with_device(drifting))
     assert [name for name, _ in with_drift] == [*(name for name, _ in stages), "drift"]
     assert with_drift[-1][1].device == drifting and not with_drift[-2][1].device.drifts
 
@@ -75,35 +75,35 @@ def test_device_stages_add_up_to_the_device(chip):
 @pytest.mark.parametrize("fault_aware", [False, True])
 def test_pulses_are_a_stage_before_stuck_cells_and_their_compensation(chip, fault_aware):
     device = Device(device_sigma=0.1, pulse_sigma=0.2, pulse_up=0.8, stuck_on=0.01, read_sigma=0.05)
-    programming = Programming(method="verify", tries=9, fault_aware=fault_aware)
-    image = replace(chip.image, device=device, programming=programming)
-    stages = device_stages(image)
+    programming = Programming(method="write-verify", tries=9, fault_aware=fault_aware)
+    programmed = replace(chip.programmed, device=device, programming=programming)
+    stages = device_stages(programmed)
     names = ["programming", "stuck cells", *(["fault-aware mapping"] if fault_aware else []), "read noise"]
     assert [name for name, _ in stages] == names
     first, last = stages[0][1], stages[-1][1]
     assert first.device == device.model_copy(update={"stuck_on": 0.0, "read_sigma": 0.0})
     assert first.programming == programming.model_copy(update={"fault_aware": False})
     assert (last.device, last.programming) == (device, programming)
-    ideal = ideal_cells(image)
+    ideal = ideal_cells(programmed)
     assert ideal.programming.method == "direct" and ideal.device == Device(pulse_up=0.8)
 
 
 def test_cells_that_drift_are_held_until_the_last_stage(chip):
     """Pulses are those of tantalum cells from the stage "programming" on."""
     device = Device(**DRIFT, device_sigma=0.1, pulse_sigma=0.2, stuck_on=0.01, read_sigma=0.05, drift_every=3)
-    programming = Programming(method="verify", fault_aware=True)
-    image = replace(chip.image, device=device, programming=programming)
-    stages = device_stages(image)
+    programming = Programming(method="write-verify", fault_aware=True)
+    programmed = replace(chip.programmed, device=device, programming=programming)
+    stages = device_stages(programmed)
     names = ["programming", "stuck cells", "fault-aware mapping", "read noise", "drift"]
     assert [name for name, _ in stages] == names
-    never = held(image).device.drift_every
+    never = frozen(programmed).device.drift_every
     assert all(chip.device.cell == "tantalum" and chip.device.drift_every == never for _, chip in stages[:-1])
-    assert stages[0][1].device.stuck_on == 0.0 and stages[-2][1].device == held(image).device
+    assert stages[0][1].device.stuck_on == 0.0 and stages[-2][1].device == frozen(programmed).device
     assert (stages[-1][1].device, stages[-1][1].programming) == (device, programming)
 
 
 def test_the_last_stage_is_the_chip_that_was_programmed():
-    chip = make_chip(device=PULSED, programming={"method": "verify", "fault_aware": True}, decision={"t_max": 15})
+    chip = make_chip(device=PULSED, programming={"method": "write-verify", "fault_aware": True}, decision={"t_max": 15})
     labels = chip.stages.folded.classes(IMAGES)
     stages = dict(waterfall(chip, IMAGES, labels))
     assert list(stages)[-4:] == ["programming", "stuck cells", "fault-aware mapping", "read noise"]
@@ -112,8 +112,8 @@ def test_the_last_stage_is_the_chip_that_was_programmed():
 
 
 def test_a_wide_adc_never_saturates():
-    image = make_chip(crossbar={"adc_bits": 2}).image
-    narrow_shifts = [layer.gain_shift for layer in image.layers]
-    wide = wide_adc(image)
+    programmed = make_chip(crossbar={"adc_bits": 2}).programmed
+    narrow_shifts = [layer.gain_shift for layer in programmed.layers]
+    wide = wide_adc(programmed)
     assert max(narrow_shifts) > 0 and all(layer.gain_shift == 0 for layer in wide.layers)
     assert {layer.adc_bits for layer in wide.parameters.layers} == {16}

@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(
         spikeloom.sim.cosim.run,
         "run_cosim",
-        lambda image, images, ids, trace, **_: run_reference(image, images, ids, trace),
+        lambda programmed, images, ids, options, **_: run_reference(programmed, images, ids, options.trace),
     )
     spikeloom.compile(make_model(64, 12, 10), DIGITS.train_images[:50], "digits").save("mine.loom")
     np.savez("mine.npz", images=TESTS[100:130].reshape(30, 8, 8) / np.float32(255), labels=LABELS[100:130])
@@ -100,7 +100,7 @@ def test_an_array_that_is_not_used_is_named() -> None:
 @pytest.mark.parametrize("command", [("cosim",), ("firmware", "-o", "c"), ("diagnose",)])
 def test_more_images_than_there_are_is_said(command: tuple[str, ...]) -> None:
     name, *options = command
-    few = "300 is more than there are, 30 images of 'mine.npz': all 30 are taken; give a smaller number"
+    few = "300 is more than there are, 30 images of 'mine.npz': all 30 are used; give a smaller number"
     result = call(name, "mine.loom", *options, "--images", "mine.npz", "--images", "300")
     assert f"Warning: --images {few}" in result.stderr
     assert "Warning" not in call(name, "mine.loom", *options, "--images", "mine.npz", "--images", "30").stderr
@@ -112,7 +112,7 @@ def test_more_images_than_there_are_is_said(command: tuple[str, ...]) -> None:
 def test_a_run_says_so_too() -> None:
     set_up = ("run", "tiny", "--set", "data.test_limit=3", "--set", "train.epochs=1")
     said = call(*set_up, "--images", "4").stderr
-    assert "--images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are taken" in said
+    assert "--images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are used" in said
 
 
 @pytest.mark.filterwarnings("ignore:.* images have the numbers")
@@ -120,14 +120,14 @@ def test_more_images_than_there_are_is_said_wherever_the_number_comes_from(place
     small = 'preset = "tiny"\n[data]\ntest_limit = 3\n[train]\nepochs = 1\n[cosim]\nimages = '
     (place / "more.toml").write_text(f"{small} 4\n")
     (place / "all.toml").write_text(f"{small} 3\n")
-    few = "Warning: [cosim] images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are taken"
+    few = "Warning: [cosim] images 4 is more than there are, 3 of 500 test images of 'digits': all 3 are used"
     for command in ("cosim", "run"):
         assert few in call(command, "more.toml").stderr
         assert few in call(command, "all.toml", "--set", "cosim.images=4").stderr
         assert "is more than" not in call(command, "all.toml").stderr
     assert "is more than" not in call("run", "more.toml", "--to", "train").stderr
     said = call("cosim", "mine.loom", "--data-set", "digits", "--set", "cosim.images=501").stderr
-    assert "[cosim] images 501 is more than there are, 500 test images of 'digits': all 500 are taken" in said
+    assert "[cosim] images 501 is more than there are, 500 test images of 'digits': all 500 are used" in said
 
 
 def test_headers_say_whose_images_they_hold(place: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_file_of_another_kind_is_one_sentence(place: Path) -> None:
         ("objects.npz", "'objects.npz' is not an .npz file of arrays, or damaged: "),
         ("other.npz", "'other.npz' has no array 'images' (its arrays: 'pixels', 'y')"),
         ("small.npz", "Images of 'small.npz' must have shape [images, 64]"),
-        ("late.npz", "Labels of 'late.npz' must have shape (3,), one an image, not (2,)"),
+        ("late.npz", "Labels of 'late.npz' must have shape (3,), one per image, not (2,)"),
         ("ten.npz", "Labels of 'ten.npz' must lie in 0 .. 9, the chip's classes, but that of image 2 is 10"),
         ("whole.npz", "Images of 'whole.npz' must be uint8"),
         ("many", "--images takes a number of images or a file that ends in .npz, not 'many'"),
@@ -177,8 +177,8 @@ def test_a_file_of_another_kind_is_one_sentence(place: Path) -> None:
     ):
         assert error("cosim", "mine.loom", "--images", value).startswith(sentence), value
     for options, sentence in (
-        (("--images", "3", "--images", "4"), "--images may be given twice for a number and a file"),
-        (("--images", "mine.npz", "--images", "bare.npz"), "--images may be given twice for a number and a file"),
+        (("--images", "3", "--images", "4"), "--images may be given twice, for a number and a file"),
+        (("--images", "mine.npz", "--images", "bare.npz"), "--images may be given twice, for a number and a file"),
         (("--images", "mine.npz", "--data-set", "digits"), "--data-set digits and --images mine.npz name different"),
         (("--data-set", "emnist"), "There is no data set 'emnist'; --data-set takes digits, mnist"),
         (

@@ -44,7 +44,7 @@ def test_a_run_warns_and_keeps_what_it_found(broken: Path, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     run = command("run", str(broken), "--to", "convert")
     assert run.exit_code == 0, run.output
-    sentence = "The network does not bear the effect 'stuck cells'; agreement with the network falls from "
+    sentence = "The network does not tolerate the effect 'stuck cells'; agreement with the network falls from "
     assert run.output.count(f"Warning: {sentence}") == 1
     flow = make_flow(spikeloom.Config.load(broken), tmp_path / "build" / "broken")
     assert [finding.name for finding in load_chip(flow).findings or ()] == ["device-loss"]
@@ -54,14 +54,14 @@ def test_a_run_warns_and_keeps_what_it_found(broken: Path, tmp_path: Path, monke
     assert [finding["name"] for finding in summary["findings"]] == ["device-loss"]
     assert summary["images"] == 100 and summary["source"] == "calibration images"
     page = (tmp_path / "build/broken/report/report.html").read_text()
-    assert "fault: device-loss" in page and "does not bear the effect &#39;stuck cells&#39;" in page
+    assert "fault: device-loss" in page and "does not tolerate the effect &#39;stuck cells&#39;" in page
 
     told = command("diagnose", str(broken))
     assert told.exit_code == 0 and "1 finding, measured on 100 calibration images:" in told.output
     as_json = command("diagnose", str(broken), "--json")
     assert json.loads(as_json.stdout)["findings"] == summary["findings"]
     refused = command("diagnose", str(broken), "--images", "5")
-    assert refused.exit_code == 2 and "--images and --data-set are for a FILE.loom" in refused.output
+    assert refused.exit_code == 2 and "--images and --data-set are only for a FILE.loom" in refused.output
 
 
 def test_a_weight_image_is_judged_by_its_data_set(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_weight_image_is_judged_by_its_data_set(tmp_path: Path) -> None:
     assert told.exit_code == 0, told.output
     accuracy = chip.predict(data.test_images).accuracy(data.test_labels)
     assert told.output == (
-        f"Nothing conspicuous, measured on {len(data.test_images)} test images of 'digits'.\n"
+        f"No findings, measured on {len(data.test_images)} test images of 'digits'.\n"
         f"Accuracy: {accuracy:.2%} at stage 'quantised', {accuracy:.2%} at stage 'chip'.\n"
     )
     found = json.loads(command("diagnose", path, "--data-set", "digits", "--images", "50", "--json").stdout)
@@ -110,4 +110,4 @@ def test_settings_of_the_command_line_are_those_of_the_chip(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     mended = command("diagnose", str(broken), "--set", "device.stuck_on=0.0")
-    assert mended.exit_code == 0 and mended.stdout == "Nothing conspicuous, measured on 100 calibration images.\n"
+    assert mended.exit_code == 0 and mended.stdout == "No findings, measured on 100 calibration images.\n"

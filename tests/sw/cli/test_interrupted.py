@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from spikeloom.sim.chip.result import Result
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.errors import FileError
 from spikeloom.sw.config.config import Config
@@ -25,9 +26,11 @@ from spikeloom.sw.flow.steps import STEPS
 ARTIFACTS = ("report/summary.json", "report/report.html", "convert/chip.loom", "verilog/files.json")
 
 
-def verilog(image: Any, images: Any, ids: Any, trace: Any, **_: Any) -> Result:
+def verilog(chip: Any, images: Any, ids: Any, options: CosimOptions, **_: Any) -> Result:
     """The reference in the Verilog's place."""
-    return replace(run_reference(image, images, ids=ids, trace=trace), cycles=np.full(len(images), 100, np.int64))
+    return replace(
+        run_reference(chip, images, ids=ids, trace=options.trace), cycles=np.full(len(images), 100, np.int64)
+    )
 
 
 @pytest.fixture

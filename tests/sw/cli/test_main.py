@@ -170,7 +170,7 @@ pulse_sigma = 0.1
 stuck_on = 0.02
 stuck_off = 0.01
 [programming]
-method = "verify"
+method = "write-verify"
 fault_aware = true
 [hardware]
 lanes = 4
@@ -220,7 +220,7 @@ def test_firmware_writes_the_headers(place: Path) -> None:
     call("run", "tiny", "--to", "convert")
     call("firmware", "build/tiny/convert/chip.loom", "--output", "again", "--images", "2")
     assert (place / "again/network.h").read_text() == text
-    assert 'needs [programming] method = "verify"' in error("firmware", "tiny", "-o", "c", "--programming")
+    assert 'needs [programming] method = "write-verify"' in error("firmware", "tiny", "-o", "c", "--programming")
     for number in ("0", "-3", "65537"):
         assert f"1 .. 65536 images, not {number}" in error("firmware", "tiny", "-o", "c", "--images", number)
     values = json.loads(call("verilog", "tiny", "-o", "ip", "--bus", "--json").stdout)
@@ -233,7 +233,7 @@ def test_the_driver_comes_along_and_what_a_user_changed_in_it_stays(place: Path)
     call("firmware", "tiny", "-o", "c", "--images", "2")
     (place / "c/pipe_port.c").write_text("/* my board */\n")
     said = error("firmware", "tiny", "-o", "c", "--images", "3")
-    assert "'pipe_port.c' was changed after an earlier export" in said and "choose another folder" in said
+    assert "'pipe_port.c' was edited after an earlier export" in said and "choose another folder" in said
     assert (place / "c/pipe_port.c").read_text() == "/* my board */\n"
     assert "#define NETWORK_IMAGES 2" in (place / "c/network.h").read_text()
 
@@ -354,7 +354,7 @@ def test_a_fault_of_the_program_is_shown_and_not_blamed_on_the_input(
     kind = type(problem).__name__
     lines = text.stderr.splitlines()
     assert lines[-1] == (
-        f"Error: This is a fault of SpikeLoom ({kind}), not of what you gave it: please report it with the traceback "
+        f"Error: This is a bug in SpikeLoom ({kind}), not in your input: please report it with the traceback "
         "above and the command."
     )
     assert lines[-2] == f"{kind}: {problem}" and text.stderr.count("Traceback") == 1 and "in work" in text.stderr
@@ -383,7 +383,7 @@ def test_numbers_of_thousands_of_digits_are_refused_in_one_sentence(place: Path)
 def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     raising(monkeypatch, KeyboardInterrupt())
     text = call("run", "tiny", code=130).stderr
-    assert "Interrupted." in text and "same command again goes on" in text and "Traceback" not in text
+    assert "Interrupted." in text and "same command again to resume" in text and "Traceback" not in text
 
 
 def test_a_mismatch_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -512,7 +512,7 @@ def test_fresh_leaves_the_users_files_alone(place: Path) -> None:
     call("run", "tiny", "--to", "data", "--output", ".", "--fresh")
     call("run", "tiny", "--to", "data", "--output", ".", "--fresh")
     assert all((place / name).exists() for name in ("data/mine.txt", "verilog/README.md", "report/thesis.tex"))
-    assert "'README.md' that is not of an earlier export" in error("verilog", "tiny", "--output", "verilog")
+    assert "'README.md' that is not from an earlier export" in error("verilog", "tiny", "--output", "verilog")
     assert (place / "verilog/README.md").read_text() == "mine"
 
 

@@ -75,7 +75,7 @@ def test_hours_of_simulation_are_told_once_with_the_remedy(step: str, hours: flo
     clock.now += 36 * hours
     meter.tell(20, 1020, "images")
     expected = (
-        "The simulation will take about 5 h 0 min more (18 s an image): for fewer images use --images N, or [cosim] "
+        "The simulation will take about 5 h 0 min more (18 s per image): for fewer images use --images N, or [cosim] "
         "images"
     )
     assert meter.hint() == (expected if (step, hours) == ("cosim", 5) else None)
@@ -132,4 +132,4 @@ def test_on_a_terminal_the_bar_tells_the_time_left(
         advance("cosim", 2, 1001, "images")
     shown = capsys.readouterr().err
     assert "2 of 1,001 images, about 999 h 0 min left" in shown
-    assert "The simulation will take about 999 h 0 min more (3.6e+03 s an image)" in shown
+    assert "The simulation will take about 999 h 0 min more (3.6e+03 s per image)" in shown

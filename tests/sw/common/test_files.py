@@ -110,7 +110,9 @@ def test_a_name_that_is_too_long(tmp_path):
 
 def test_a_file_of_the_user_is_not_written_over(tmp_path):
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(FileError, match=r"has a file 'README.md' that is not of an earlier export and would be lost"):
+    with pytest.raises(
+        FileError, match=r"has a file 'README.md' that is not from an earlier export and would be overwritten"
+    ):
         write_folder(tmp_path, {"a.txt": "one", "README.md": "theirs"})
     assert os.listdir(tmp_path) == ["README.md"] and (tmp_path / "README.md").read_text() == "mine"
 
@@ -118,7 +120,7 @@ def test_a_file_of_the_user_is_not_written_over(tmp_path):
 @pytest.mark.parametrize("listed", ["[1, 2]", "not JSON", '{"a.txt": 3}', "[" * 100_000])
 def test_a_list_of_another_program_is_not_written_over(tmp_path, listed):
     (tmp_path / MANIFEST).write_text(listed)
-    with pytest.raises(FileError, match=r"has a file 'files.json' that is not of an earlier export"):
+    with pytest.raises(FileError, match=r"has a file 'files.json' that is not from an earlier export"):
         write_folder(tmp_path, {"a.txt": "one"})
     assert os.listdir(tmp_path) == [MANIFEST]
 

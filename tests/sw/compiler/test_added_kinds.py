@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import spikeloom
 from spikeloom.hw.params.codings import CODINGS, Coding
 from spikeloom.hw.params.decision_rules import DECISION_RULES, K, Rule
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.decision import Decider, Standing
 from spikeloom.sim.reference.encoder import Encoder, encoder_of
 from spikeloom.sim.reference.run import run_reference
@@ -100,12 +100,12 @@ def reported(chip: Chip, folder: Path) -> str:
 def test_what_the_host_sends_makes_a_coding(tmp_path: Path) -> None:
     """The reference is that of `even` with other pixels, and the Verilog gives the same bits, on both of its doors."""
     chip = make_chip(coding={"input": "negative", "even_start": 100})
-    assert chip.image.coding is Negative() and "negative coding" in repr(chip.image)
-    result = chip.predict(IMAGES, trace=True)
+    assert chip.programmed.coding is Negative() and "negative coding" in repr(chip.programmed)
+    result = chip.predict(IMAGES, trace="full")
     even = make_chip(coding={"input": "even", "even_start": 100})
     assert (result.spikes != even.predict(IMAGES).spikes).any()
-    plain = encoder_of(even.image, 255 - IMAGES, LIVE)
-    own = encoder_of(chip.image, IMAGES, LIVE)
+    plain = encoder_of(even.programmed, 255 - IMAGES, LIVE)
+    own = encoder_of(chip.programmed, IMAGES, LIVE)
     for step in range(1, 6):
         assert np.array_equal(own.step(LIVE, step), plain.step(LIVE, step))
     for through_bus in (False, True):
@@ -113,7 +113,7 @@ def test_what_the_host_sends_makes_a_coding(tmp_path: Path) -> None:
     assert reported(chip, tmp_path / "page")
     chip.save(tmp_path / "negative.loom")
     loaded = spikeloom.load(tmp_path / "negative.loom")
-    assert loaded.image.coding is chip.image.coding
+    assert loaded.programmed.coding is chip.programmed.coding
     loaded.predict(IMAGES).compare(result)
 
 
@@ -133,9 +133,9 @@ def test_a_file_of_an_unknown_coding_says_what_is_missing(tmp_path: Path) -> Non
 
 def test_a_coding_of_the_reference_alone(tmp_path: Path) -> None:
     chip = make_chip(coding={"input": "latency"}, decision={"t_max": 12})
-    result = chip.predict(IMAGES, trace=True)
+    result = chip.predict(IMAGES, trace="full")
     assert result.spikes.sum() > 0
-    codes = np.array([encoder_of(chip.image, IMAGES, LIVE).step(LIVE, step) for step in range(1, 13)])
+    codes = np.array([encoder_of(chip.programmed, IMAGES, LIVE).step(LIVE, step) for step in range(1, 13)])
     assert np.array_equal(np.argmax(codes, axis=0), 7 - IMAGES // 32) and (codes.sum(axis=0) == 1).all()
     assert reported(chip, tmp_path / "page")
     chip.save(tmp_path / "latency.loom")
@@ -164,11 +164,11 @@ def test_a_rule_of_the_reference_alone(tmp_path: Path) -> None:
     """Its decisions from the definition, out of a run to t_max."""
     decision = {"rule": "stable", "k": 3, "t_max": 20}
     chip = make_chip(decision=decision)
-    assert isinstance(chip.image, ChipImage) and "stable rule with k 3" in repr(chip.image)
+    assert isinstance(chip.programmed, ProgrammedChip) and "stable rule with k 3" in repr(chip.programmed)
     result = chip.predict(IMAGES)
-    trace = run_reference(replace(chip.image, rule=Rule.FIXED), IMAGES, trace="spikes").trace
+    trace = run_reference(replace(chip.programmed, rule=Rule.FIXED), IMAGES, trace="spikes").trace
     assert trace is not None
-    scores = np.cumsum(trace.unpacked(len(chip.image.layers) - 1).astype(int), axis=1)
+    scores = np.cumsum(trace.unpacked(len(chip.programmed.layers) - 1).astype(int), axis=1)
     for row in range(len(IMAGES)):
         average, ended = 0.0, 20
         for step in range(20):

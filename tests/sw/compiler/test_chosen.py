@@ -12,7 +12,7 @@ import pytest
 
 import spikeloom
 from spikeloom.hw.params.parameters import Rule
-from spikeloom.sim.lifetime.search import held
+from spikeloom.sim.lifetime.search import frozen
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.common.errors import CalibrationError, ConfigError, SpikeLoomWarning
 from spikeloom.sw.config.config import Config
@@ -54,15 +54,22 @@ def compiled(**tables: dict[str, Any]) -> Chip:
 
 def registers(chip: Chip) -> list[Any]:
     """All that a chip is but for its cells and biases, which follow from the model."""
-    layers = [{**vars(layer), "positive": 0, "negative": 0, "bias": 0} for layer in chip.image.layers]
-    return [layers, chip.image.rule, chip.image.k, chip.image.t_max, chip.image.readout, chip.image.parameters]
+    layers = [{**vars(layer), "positive": 0, "negative": 0, "bias": 0} for layer in chip.programmed.layers]
+    return [
+        layers,
+        chip.programmed.rule,
+        chip.programmed.k,
+        chip.programmed.t_max,
+        chip.programmed.readout,
+        chip.programmed.parameters,
+    ]
 
 
 def test_a_learnt_k_makes_the_chip_that_the_same_k_given_makes() -> None:
     learnt = compiled(decision=LEARNED)
     assert learnt.strategy is not None and learnt.tuned is None and learnt.strategy.images == VALIDATION
     k = learnt.strategy.k
-    assert k is not None and learnt.image.k == k and learnt.image.rule == Rule.WINNER_K
+    assert k is not None and learnt.programmed.k == k and learnt.programmed.rule == Rule.WINNER_K
     assert k == learnt.strategy.search.best  # with these images there is no doubt about it
     assert registers(learnt) == registers(compiled(decision={"k": k}))
     assert registers(learnt) != registers(compiled(decision={"k": k + 1}))
@@ -77,17 +84,17 @@ def test_a_chip_that_nothing_is_worth_stopping_for_runs_to_t_max() -> None:
             model, data.train_images[:200], settings, (np.zeros((20, 64), np.uint8), np.arange(20) % 10)
         )
     assert chip.strategy is not None and chip.strategy.k is None and chip.strategy.search.ks == (None,)
-    assert chip.image.rule == Rule.FIXED
+    assert chip.programmed.rule == Rule.FIXED
     assert (chip.predict(data.test_images[:20]).steps == 3).all()
 
 
 def test_tuned_thresholds_are_those_of_the_factors_and_the_converters_fit_them() -> None:
     given, chip = compiled(), compiled(convert={"tune": True}, tuning=QUICK)
     assert chip.tuned is not None and chip.strategy is None and chip.stages is not None
-    assert chip.stages.untuned is not None and chip.image.k == given.image.k
-    assert [layer.theta for layer in chip.stages.untuned.layers] == [layer.theta for layer in given.image.layers]
+    assert chip.stages.untuned is not None and chip.programmed.k == given.programmed.k
+    assert [layer.theta for layer in chip.stages.untuned.layers] == [layer.theta for layer in given.programmed.layers]
     assert chip.tuned.factors != (1.0, 1.0) and chip.tuned.after.loss < chip.tuned.before.loss
-    for before, after, factor in zip(given.image.layers, chip.image.layers, chip.tuned.factors, strict=True):
+    for before, after, factor in zip(given.programmed.layers, chip.programmed.layers, chip.tuned.factors, strict=True):
         assert after.theta == max(1, round(before.theta / factor))
         np.testing.assert_array_equal(after.positive, before.positive)
 
@@ -95,11 +102,14 @@ def test_tuned_thresholds_are_those_of_the_factors_and_the_converters_fit_them()
 def test_converters_are_calibrated_for_the_tuned_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first layer fires so seldom that a smaller step of the converter is enough for the second one's currents."""
     monkeypatch.setattr(
-        "spikeloom.sw.compiler.pipeline.tune_chip", lambda image, *others: (image, replace(TUNED, factors=(0.1, 1.0)))
+        "spikeloom.sw.compiler.pipeline.tune_chip",
+        lambda programmed, *others: (programmed, replace(TUNED, factors=(0.1, 1.0))),
     )
     chip = compiled(convert={"tune": True}, crossbar={"adc_bits": 5})
     assert chip.stages is not None and chip.stages.untuned is not None
-    before, after = ([layer.gain_shift for layer in image.layers] for image in (chip.stages.untuned, chip.image))
+    before, after = (
+        [layer.gain_shift for layer in programmed.layers] for programmed in (chip.stages.untuned, chip.programmed)
+    )
     assert before[0] == after[0] and before[1] > after[1]
 
 
@@ -108,9 +118,9 @@ def test_k_is_learnt_before_tuning_and_once_more_if_asked() -> None:
     again = compiled(decision=LEARNED, convert={"tune": True}, tuning={**QUICK, "relearn": True})
     first = compiled(decision=LEARNED)
     assert first.strategy is not None and once.strategy is not None and again.strategy is not None
-    assert once.strategy.before is None and once.strategy.k == first.strategy.k == once.image.k
+    assert once.strategy.before is None and once.strategy.k == first.strategy.k == once.programmed.k
     assert again.strategy.before is not None and again.strategy.before.k == first.strategy.k
-    assert again.tuned == once.tuned and again.image.k == again.strategy.k
+    assert again.tuned == once.tuned and again.programmed.k == again.strategy.k
     assert again.strategy.search.accuracy.tolist() != first.strategy.search.accuracy.tolist()
 
 
@@ -119,11 +129,11 @@ def test_learning_does_not_depend_on_the_order_of_images_where_cells_drift() -> 
     device = {**DRIFT, "read_polarity": "negative", "acceleration": 1e9}
     chip = compiled(device=device, decision=LEARNED)
     assert chip.strategy is not None
-    fresh = record_trajectories(held(chip.image), *digits()[2])
+    fresh = record_trajectories(frozen(chip.programmed), *digits()[2])
     stopped = fresh.stopped(chip.strategy.k)
     index = chip.strategy.search.ks.index(chip.strategy.k)
     assert chip.strategy.search.accuracy[index] == pytest.approx(stopped[1].mean(), abs=0.02)
-    worn = record_trajectories(chip.image, *digits()[2])
+    worn = record_trajectories(chip.programmed, *digits()[2])
     assert worn.stopped(None)[1].mean() < chip.strategy.search.accuracy[-1] - 0.1
 
 
@@ -131,7 +141,7 @@ def test_a_membrane_readout_is_learnt_in_units_of_its_register() -> None:
     chip = compiled(decision={**LEARNED, "readout": "membrane"}, neuron={"output_reset": "none"})
     assert chip.strategy is not None and chip.strategy.k is not None
     unit = chip.strategy.strategy.unit
-    assert unit > 1 and chip.image.k == chip.strategy.k and chip.image.k % unit == 0
+    assert unit > 1 and chip.programmed.k == chip.strategy.k and chip.programmed.k % unit == 0
 
 
 def test_tuning_leaves_an_output_layer_alone_whose_membranes_are_read() -> None:
@@ -139,7 +149,7 @@ def test_tuning_leaves_an_output_layer_alone_whose_membranes_are_read() -> None:
     tables = {"decision": {"readout": "membrane", "k": 1.0}, "neuron": {"output_reset": "none"}}
     chip = compiled(**tables, convert={"tune": True}, tuning=QUICK)
     assert chip.tuned is not None and chip.tuned.factors[0] != 1.0 and chip.tuned.factors[1] == 1.0
-    assert chip.image.k == chip.image.layers[1].theta == compiled(**tables).image.layers[1].theta
+    assert chip.programmed.k == chip.programmed.layers[1].theta == compiled(**tables).programmed.layers[1].theta
 
 
 def test_the_weight_image_holds_what_was_found(tmp_path: Path) -> None:
@@ -156,8 +166,8 @@ def test_the_verilog_runs_what_was_found(through_bus: bool) -> None:
     chip = compiled(device=device, decision=LEARNED, convert={"tune": True}, tuning=QUICK)
     assert chip.tuned is not None and chip.tuned.factors != (1.0, 1.0)
     images = digits()[1].test_images[:10]
-    reference = chip.predict(images, trace=True)
-    assert reference.compare(chip.cosim(images, trace=True, through_bus=through_bus)) > 0
+    reference = chip.predict(images, trace="full")
+    assert reference.compare(chip.cosim(images, trace="full", through_bus=through_bus)) > 0
     assert set(reference.reasons.tolist()) >= {1}
 
 
@@ -175,14 +185,14 @@ def test_a_model_that_was_not_trained_here(tmp_path: Path) -> None:
     assert any(text.startswith("images shown, learning k: k ") for text in texts)
     assert all(0 < done <= total for done, total, _ in seen)
     text = chip.report(tmp_path, images[:5], labels[:5]).read_text()
-    assert "60 validation images" in " ".join(text.split()) and 'alt="Course of the tuning"' in text
+    assert "60 validation images" in " ".join(text.split()) and 'alt="Progress of the tuning"' in text
 
 
 def test_learning_is_the_same_every_time() -> None:
     chip, (_, _, validation) = compiled(decision=LEARNED), digits()
     assert chip.strategy is not None
     once, again, other = (
-        learn_rule(chip.image, *validation, chip.config.learning, seed).strategy.table for seed in (3, 3, 4)
+        learn_rule(chip.programmed, *validation, chip.config.learning, seed).strategy.table for seed in (3, 3, 4)
     )
     assert once.tolist() == again.tolist() != other.tolist()
 

@@ -53,7 +53,7 @@ def check_one(beside: Beside, found: Found) -> None:
     compared = beside.rounding()
     assert compared.worst <= 1.0001, f"weights or biases are {compared.worst:.4f} of half a step off"
     join(found.rounding, compared)
-    result = run_reference(beside.image, beside.case.images[:IMAGES].reshape(IMAGES, -1), trace="full")
+    result = run_reference(beside.programmed, beside.case.images[:IMAGES].reshape(IMAGES, -1), trace="full")
     assert result.activity["saturations"].sum() == 0
     found.seen |= features(beside)
     for number in range(IMAGES):
@@ -83,7 +83,7 @@ def same_spikes(beside: Beside, result: Result, number: int, ran: plain.Run) -> 
     assert (ran.decided, ran.steps) == (result.classes[number], result.steps[number])
     trace, count = result.trace, 0
     assert trace is not None and trace.membranes is not None
-    for stage, made in enumerate(beside.image.parameters.stages.stages):
+    for stage, made in enumerate(beside.programmed.parameters.plan.stages):
         if not isinstance(made, CrossbarStage):
             continue
         last = stage == len(beside.wanted.stages) - 1
@@ -118,9 +118,9 @@ def features(beside: Beside) -> set[str]:
     found |= {"leak"} if config.neuron.leak else set()
     found |= {"clip"} if config.neuron.clip else set()
     found |= {"skip"} if config.decision.skip else set()
-    found |= {"gain"} if any(layer.gain_shift for layer in beside.image.layers) else set()
+    found |= {"gain"} if any(layer.gain_shift for layer in beside.programmed.layers) else set()
     found |= {f"{stage.kind} pooling" for stage in stages if isinstance(stage, plain.Pool)}
-    plan = beside.image.parameters.stages.stages
+    plan = beside.programmed.parameters.plan.stages
     found |= {"join"} if any(isinstance(s, CrossbarStage) and len(s.windows) > 1 for s in plan) else set()
     return found
 

@@ -28,12 +28,12 @@ def test_the_classes_are_those_of_the_model():
 def test_calibration_images_of_every_kind(make):
     chip = spikeloom.compile(make_model(20, 6, 3), make(IMAGES), "tiny")
     expected = spikeloom.compile(make_model(20, 6, 3), IMAGES, "tiny")
-    assert chip.image.parameters == expected.image.parameters
+    assert chip.programmed.parameters == expected.programmed.parameters
 
 
 def test_a_percentile_or_a_rounding_rule_changes_the_weights():
     thetas = {
-        name: [layer.theta for layer in make_chip(convert=convert).image.layers]
+        name: [layer.theta for layer in make_chip(convert=convert).programmed.layers]
         for name, convert in {
             "max": {"normalisation": "max", "weight_scale": "max"},
             "percentile": {"weight_scale": "max", "normalisation": "percentile", "percentile": 0.5},
@@ -48,7 +48,7 @@ def test_biases_do_not_depend_on_the_coding(phases):
     """Pixels fill their range with phases too: [WS eq. 8] divides by what its normalisation has multiplied by."""
     fixed = {"normalisation": "max", "weight_scale": "max", "output_offset": "network"}
     of_rate, of_phase = (
-        make_chip(coding={"input": name, "phases": phases}, decision={"t_max": 16}, convert=fixed).image.layers
+        make_chip(coding={"input": name, "phases": phases}, decision={"t_max": 16}, convert=fixed).programmed.layers
         for name in ("rate", "phase")
     )
     for a, b in zip(of_rate, of_phase, strict=True):
@@ -65,9 +65,9 @@ def test_biases_are_smaller_where_not_all_phases_have_bits():
         )
         for k in (8, 16)
     )
-    bias = eight.image.layers[0].bias
+    bias = eight.programmed.layers[0].bias
     assert np.abs(bias).max() > 1000
-    np.testing.assert_allclose(sixteen.image.layers[0].bias, bias * (255 * 256 / 65535), atol=1.0)
+    np.testing.assert_allclose(sixteen.programmed.layers[0].bias, bias * (255 * 256 / 65535), atol=1.0)
 
 
 @pytest.mark.parametrize("empty", [np.zeros((0, 20), np.uint8), torch.zeros(0, 20), []])
@@ -101,8 +101,8 @@ def test_a_misspelt_preset_is_refused():
 
 def test_compiling_twice_gives_the_same_chip():
     a, b = make_chip(), make_chip()
-    assert a.image.parameters == b.image.parameters
-    for x, y in zip(a.image.layers, b.image.layers, strict=True):
+    assert a.programmed.parameters == b.programmed.parameters
+    for x, y in zip(a.programmed.layers, b.programmed.layers, strict=True):
         np.testing.assert_array_equal(x.weights, y.weights)
         assert replace(x, positive=y.positive, negative=y.negative, bias=y.bias).__dict__ == y.__dict__
 

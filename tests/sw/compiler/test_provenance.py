@@ -49,12 +49,12 @@ def test_a_model_of_ones_own_is_not_the_presets(chip, tmp_path):
     page = chip.report(tmp_path, IMAGES[:5], np.arange(5) % 4).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
     readmes = [str(files(chip)["README.md"]) for files in (export_files, export_axi_files)]
-    header = network_header(chip.image, IMAGES[:2], comment=chip.provenance.in_words())
+    header = network_header(chip.programmed, IMAGES[:2], comment=chip.provenance.in_words())
     for text in (page, json.dumps(summary), *readmes, header):
         assert "FashionNet" in text and "mnist" not in text.lower()
     for text in (page, *readmes, header):
         plain = " ".join(text.replace("\n *", "\n").replace("&#39;", "'").split())
-        assert "A PyTorch model of the user's own, class FashionNet, calibrated with 30 images." in plain
+        assert "A user's PyTorch model, class FashionNet, calibrated with 30 images." in plain
     for table in ("[train]", "[data]", "[nir]", "[cosim]", "[learning]", "[tuning]", "[lifetime]"):
         assert table not in page
     assert "calibration_images</td>" not in page and "<h3>[decision]</h3>" in page
@@ -68,7 +68,7 @@ def test_a_model_of_ones_own_is_not_the_presets(chip, tmp_path):
     ):  # fmt: skip
         assert name not in summary["config"][table] and name in chip.config.model_dump()[table]
     assert summary["name"] == "FashionNet" and readmes[0].startswith("# FashionNet\n")
-    assert "mnist" not in str(chip_to_nir(chip.image, chip.config.neuron.v0).metadata).lower()
+    assert "mnist" not in str(chip_to_nir(chip.programmed, chip.config.neuron.v0).metadata).lower()
 
 
 def test_what_is_known_is_in_the_weight_image(chip, tmp_path):
@@ -91,7 +91,7 @@ def test_the_name_is_the_users_where_there_is_one():
     model, images = make_model(20, 6, 3), make_images(10, 20)
 
     def name(config, **options):
-        return spikeloom.compile(model, images, config, **options).image.name
+        return spikeloom.compile(model, images, config, **options).programmed.name
 
     assert name("tiny") == name({"seed": 3}) == name(Config.load("digits").updated({"seed": 3})) == "Sequential"
     assert name({"name": "glove"}) == "glove"
@@ -104,7 +104,7 @@ def test_the_name_is_the_users_where_there_is_one():
 def test_a_class_with_an_odd_name_gives_a_plain_one():
     odd = type("_Größe", (nn.Sequential,), {})
     model = odd(*make_model(20, 6, 3)).eval()
-    assert spikeloom.compile(model, make_images(10, 20), "tiny").image.name == "Gr__e"
+    assert spikeloom.compile(model, make_images(10, 20), "tiny").programmed.name == "Gr__e"
 
 
 def test_a_network_from_nir_says_so(tmp_path):
@@ -112,7 +112,7 @@ def test_a_network_from_nir_says_so(tmp_path):
     path = chip.write_nir(tmp_path / "a.nir")
     settings = chip.config.updated({"convert": {"normalisation": "auto", "output_offset": "auto"}})
     again = spikeloom.compile(spikeloom.read_nir(path), make_images(10, 20), settings)
-    assert again.image.name == "nir" and again.provenance.source == "nir"
+    assert again.programmed.name == "nir" and again.provenance.source == "nir"
     assert again.provenance.in_words() == "A network from a NIR file, calibrated with 10 images."
     assert len(again.provenance.layers) == 6
 
@@ -123,7 +123,7 @@ def test_settings_of_a_run_are_those_in_use():
     assert set(config) - set(settings_in_effect(config, run)) == {"nir", "learning", "tuning", "lifetime"}
     assert settings_in_effect(config, None) == settings_in_effect(config, run)
     assert "train" not in settings_in_effect(config, Provenance("nir", data_set="digits"))
-    verify = {**config, "programming": Programming(method="verify").model_dump(mode="json")}
+    verify = {**config, "programming": Programming(method="write-verify").model_dump(mode="json")}
     assert settings_in_effect(verify, run)["programming"] == verify["programming"]
     assert "pulse_sigma" in settings_in_effect(verify, run)["device"]
     fixed = Config.load("digits").updated({"decision": {"rule": "fixed"}}).model_dump(mode="json")

@@ -25,8 +25,8 @@ def check(seed: int) -> None:
     )
     chip = spikeloom.compile(model, pixels, config, input_shape=shape)
     simulator = SIMULATORS[seed % len(SIMULATORS)]
-    expected = chip.predict(pixels[:3], trace=True)
-    assert expected.compare(chip.cosim(pixels[:3], trace=True, simulator=simulator)) > 100
+    expected = chip.predict(pixels[:3], trace="full")
+    assert expected.compare(chip.cosim(pixels[:3], trace="full", simulator=simulator)) > 100
 
 
 @pytest.mark.parametrize("seed", range(1000, 1004))

@@ -27,7 +27,7 @@ BAD = [
     ),
     (
         {"device": {"t_pulse_s": 1e-7}},
-        "[device] t_pulse_s is not a setting any more; a read pulse lasts as long as the hardware drives the rows",
+        "[device] t_pulse_s is no longer a setting; a read pulse lasts as long as the hardware drives the rows",
     ),
     ({"decision": {"k": 1.5}}, "[decision] k must be a whole number of spikes with readout 'spikes', not 1.5"),
     ({"decision": {"k": 21}}, "[decision] k must be at most t_max * 2^(phases - 1) = 20 spikes"),
@@ -157,23 +157,23 @@ BAD = [
     ),
     (
         {"energy": {"control_J_per_cycle": 1e-12}},
-        "[energy] control_J_per_cycle is not a setting any more; clocked flip-flops are counted: set flip",
+        "[energy] control_J_per_cycle is no longer a setting; clocked flip-flops are counted: set flip",
     ),
     ({"decision": {"k": {"a": list(range(99))}}}, "[decision] k must be a number, not {'a': [0, 1, 2"),
-    ({"programming": {"method": "pulse"}}, "[programming] method must be 'direct' or 'verify', not 'pulse'"),
+    ({"programming": {"method": "pulse"}}, "[programming] method must be 'direct' or 'write-verify', not 'pulse'"),
     ({"programming": {"tries": 0}}, "[programming] tries must be at least 1, not 0"),
     ({"programming": {"tries": 256}}, "[programming] tries must be at most 255, not 256"),
-    ({"programming": {"window": -0.125}}, "[programming] window must be at least 0.0, not -0.125"),
-    ({"programming": {"window": 32.0}}, "[programming] window must be at most 31.875, not 32.0"),
+    ({"programming": {"tolerance": -0.125}}, "[programming] tolerance must be at least 0.0, not -0.125"),
+    ({"programming": {"tolerance": 32.0}}, "[programming] tolerance must be at most 31.875, not 32.0"),
     ({"programming": {"amplitude_min": 0.0}}, "[programming] amplitude_min must be at least 0.125, not 0.0"),
     (
         {"programming": {"amplitude_min": 2.0}},
         "[programming] amplitude_min (2.0) must be at most amplitude_max (1.0)",
     ),
     (
-        {"programming": {"window": 0.3}},
-        "[programming] window must be a whole number of eighths of a level, as the registers hold it (the nearest is "
-        "0.25), not 0.3",
+        {"programming": {"tolerance": 0.3}},
+        "[programming] tolerance must be a whole number of eighths of a level, as the registers hold it (the nearest "
+        "is 0.25), not 0.3",
     ),
     (
         {"programming": {"amplitude_max": 1.2}},
@@ -186,15 +186,15 @@ BAD = [
         "[device] acceleration must be 1.0 with cell 'linear', which does not drift, not 2.0",
     ),
     (
-        {"device": {**TANTALUM, "pulse_up": 0.9}, "programming": {"method": "verify"}},
+        {"device": {**TANTALUM, "pulse_up": 0.9}, "programming": {"method": "write-verify"}},
         "[device] pulse_up must be 1.0 with cell 'tantalum', whose equations say how far a pulse goes, not 0.9",
     ),
     (
-        {"device": {**TANTALUM, "pulse_down": 2.0}, "programming": {"method": "verify"}},
+        {"device": {**TANTALUM, "pulse_down": 2.0}, "programming": {"method": "write-verify"}},
         "[device] pulse_down must be 1.0 with cell 'tantalum', whose equations say how far a pulse goes, not 2.0",
     ),
     (
-        {"device": {**TANTALUM, "soft_bounds": 0.1}, "programming": {"method": "verify"}},
+        {"device": {**TANTALUM, "soft_bounds": 0.1}, "programming": {"method": "write-verify"}},
         "[device] soft_bounds must be 0.0 with cell 'tantalum', whose equations say how far a pulse goes, not 0.1",
     ),
     (
@@ -246,9 +246,9 @@ BAD = [
         "[programming] fault_aware must be false with method 'direct', which finds no failed cells",
     ),
     (
-        {"programming": {"method": "verify"}, "device": {"program_sigma": 0.01}},
-        "[device] program_sigma must be 0.0 with [programming] method 'verify', whose pulses leave an error of their "
-        "own, not 0.01",
+        {"programming": {"method": "write-verify"}, "device": {"program_sigma": 0.01}},
+        "[device] program_sigma must be 0.0 with [programming] method 'write-verify', whose pulses leave an error of "
+        "their own, not 0.01",
     ),
     (
         {"device": {"pulse_sigma": 0.1}},
@@ -263,8 +263,8 @@ BAD = [
     ({"hardware": {"program_cycles": 65536}}, "[hardware] program_cycles must be at most 65535, not 65536"),
     *(
         (
-            {"crossbar": {"copies": given}},
-            "[crossbar] copies must be a whole number of at least 1, or a list of such numbers, one a layer, not "
+            {"crossbar": {"replicas": given}},
+            "[crossbar] replicas must be a whole number of at least 1, or a list of such numbers, one per layer, not "
             + repr(given),
         )
         for given in (0, -1, 2.0, True, "2", [], [2, 0], [1, True], None, {"conv": 2})
@@ -378,16 +378,22 @@ def test_a_configuration_is_frozen():
         config.seed = 3  # type: ignore[misc]
 
 
-def test_program_and_verify_takes_every_pulse_field():
+def test_write_verify_takes_every_pulse_field():
     device = {"pulse_sigma": 0.1, "pulse_up": 0.9, "pulse_down": 1.1, "soft_bounds": 0.5, "v_program_V": 1.5}
-    values = {"method": "verify", "fault_aware": True, "window": 0.375, "amplitude_min": 0.5, "amplitude_max": 2.0}
+    values = {
+        "method": "write-verify",
+        "fault_aware": True,
+        "tolerance": 0.375,
+        "amplitude_min": 0.5,
+        "amplitude_max": 2.0,
+    }
     config = Config.load({"device": device, "programming": values, "cosim": {"through_bus": True}})
-    assert config.programming.window_code == 3 and config.programming.amplitude_codes == (4, 16)
+    assert config.programming.tolerance_code == 3 and config.programming.amplitude_codes == (4, 16)
 
 
 def test_tantalum_cells_are_programmed_by_pulses():
     device = {**TANTALUM, "pulse_sigma": 0.1, "device_sigma": 0.1, "v_program_V": 1.2}
-    config = Config.load({"device": device, "programming": {"method": "verify", "amplitude_max": 15.0}})
+    config = Config.load({"device": device, "programming": {"method": "write-verify", "amplitude_max": 15.0}})
     assert config.device.drifts and config.programming.amplitude_codes == (2, 120)
 
 
@@ -481,7 +487,7 @@ def test_numbers_of_numpy_are_numbers():
         "device": {"bits": np.int16(3), "device_sigma": np.float64(0.05)},
         "train": {"hidden": np.array([20, 10]), "dropout": np.float64(0.1), "batch_norm": np.bool_(False)},
         "convert": {"percentile": np.float64(0.9), "normalisation": "percentile", "adc_quantile": np.float64(0.5)},
-        "crossbar": {"copies": [np.int64(1), np.int64(1), np.int64(1)]},
+        "crossbar": {"replicas": [np.int64(1), np.int64(1), np.int64(1)]},
         "energy": {"sample_J": [np.float64(1e-15), np.float64(2e-15), 3e-15]},
         "cosim": {"trace_images": np.int64(2)},
     }
@@ -491,7 +497,7 @@ def test_numbers_of_numpy_are_numbers():
         "device": {"bits": 3, "device_sigma": 0.05},
         "train": {"hidden": [20, 10], "dropout": 0.1, "batch_norm": False},
         "convert": {"percentile": 0.9, "normalisation": "percentile", "adc_quantile": 0.5},
-        "crossbar": {"copies": [1, 1, 1]},
+        "crossbar": {"replicas": [1, 1, 1]},
         "energy": {"sample_J": [1e-15, 2e-15, 3e-15]},
         "cosim": {"trace_images": 2},
     }

@@ -150,22 +150,22 @@ def measured(settings: Config) -> Iterator[tuple[str, bytes]]:
             _network(settings), calibration, settings, validation if needs_validation(settings) else None
         )
     pixels, labels = data.test_images[:_IMAGES], data.test_labels[:_IMAGES]
-    result = chip.predict(pixels, trace=True)
+    result = chip.predict(pixels, trace="full")
     yield "decisions", _digest(result.classes, result.steps, result.margins, result.reasons, result.spikes)
     assert result.trace is not None and result.trace.membranes is not None
     yield "trace", _digest(*result.trace.spikes, *result.trace.membranes)
     yield "activity", _digest(*result.activity.values())
-    cycles = timing(chip.image, pixels, result).cycles
-    yield "latency", _digest(cycles / chip.image.clock_Hz)
-    yield "energy", _digest(*energy(chip.image, replace(result, cycles=cycles)).values())
+    cycles = timing(chip.programmed, pixels, result).cycles
+    yield "latency", _digest(cycles / chip.programmed.clock_Hz)
+    yield "energy", _digest(*energy(chip.programmed, replace(result, cycles=cycles)).values())
     yield "strategy", b"" if chip.strategy is None else _digest(chip.strategy.strategy.history, chip.strategy.k)
     found = chip.tuned
     yield "tuning", b"" if found is None else str([(move.factors, move.cost) for move in found.history]).encode()
-    yield "programming", _plain(programming_summary(chip.image, programmed(chip.image)))
-    levels = [array for layer in chip.image.layers for array in (layer.positive, layer.negative, layer.bias)]
+    yield "programming", _plain(programming_summary(chip.programmed, programmed(chip.programmed)))
+    levels = [array for layer in chip.programmed.layers for array in (layer.positive, layer.negative, layer.bias)]
     yield "weights", _digest(*levels)
     if settings.lifetime.measure:
-        yield "lifetime", _plain(measure_lifetime(chip.image, pixels, labels, settings.lifetime))
+        yield "lifetime", _plain(measure_lifetime(chip.programmed, pixels, labels, settings.lifetime))
 
 
 _ECHOES = {"method", "fault_aware", "cell", "v_read_V", "v_program_V"}

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import spikeloom
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.estimates.energy import energy
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.programming.write_verify import program_chip
 from spikeloom.sw.analysis.lifetime import measure_lifetime
 from spikeloom.sw.analysis.programming import programmed, programming_summary
 from spikeloom.sw.common.errors import ConfigError
@@ -94,7 +95,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "crossbar.tile_rows": (16, {}),
     "crossbar.tile_columns": (8, {}),
     "crossbar.adc_bits": (3, {}),
-    "crossbar.copies": (2, {**MAPS, "device.device_sigma": 0.1}),
+    "crossbar.replicas": (2, {**MAPS, "device.device_sigma": 0.1}),
     "device.bits": (3, {"train.weight_bits": 0}),
     "device.g_min_S": (2e-6, {}),
     "device.g_max_S": (2e-5, {}),
@@ -125,8 +126,8 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "lifetime.tolerance": (0.9, WORN),
     "lifetime.images_per_s": (30.0, WORN),
     "lifetime.programmings": (2, {**WORN, "device.program_sigma": 0.02}),
-    "programming.method": ("verify", {}),
-    "programming.window": (0.5, SPREAD),
+    "programming.method": ("write-verify", {}),
+    "programming.tolerance": (0.5, SPREAD),
     "programming.tries": (3, PULSES),
     "programming.amplitude_min": (0.5, SPREAD),
     "programming.amplitude_max": (4.0, PULSES),
@@ -177,22 +178,24 @@ def outcome(settings: Config, timed: bool) -> str:
     calibration = data.train_images[: settings.data.calibration_images]
     chip = spikeloom.compile(model, calibration, settings, validation if needs_validation(settings) else None)
     pixels = data.test_images[:60].reshape(60, -1)
-    result = run_cosim(chip.image, pixels[:4]) if timed else chip.predict(pixels, trace=True)
+    result = run_cosim(chip.programmed, pixels[:4]) if timed else chip.predict(pixels, trace="full")
     digest = hashlib.sha256()
     for array in (result.classes, result.steps, result.margins, result.spikes, *result.activity.values()):
         digest.update(np.ascontiguousarray(array).tobytes())
     for array in result.trace.membranes or () if result.trace is not None else ():
         digest.update(array.tobytes())
-    for joules in energy(chip.image, result).values():
+    for joules in energy(chip.programmed, result).values():
         digest.update(np.asarray(joules, float).tobytes())
     if result.cycles is not None:
-        digest.update((result.cycles / chip.image.clock_Hz).tobytes())
-    digest.update(str(chip.image.clock_Hz).encode())
+        digest.update((result.cycles / chip.programmed.clock_Hz).tobytes())
+    digest.update(str(chip.programmed.clock_Hz).encode())
     digest.update(b"" if chip.strategy is None else chip.strategy.strategy.history.tobytes())
     digest.update(str(chip.tuned).encode())
-    digest.update(json.dumps(programming_summary(chip.image, programmed(chip.image))).encode())
+    digest.update(json.dumps(programming_summary(chip.programmed, programmed(chip.programmed))).encode())
     if settings.lifetime.measure:
-        digest.update(json.dumps(measure_lifetime(chip.image, pixels, data.test_labels, settings.lifetime)).encode())
+        digest.update(
+            json.dumps(measure_lifetime(chip.programmed, pixels, data.test_labels, settings.lifetime)).encode()
+        )
     return digest.hexdigest()
 
 
@@ -229,8 +232,8 @@ def test_takes_effect_on_pulses_of_tantalum_cells(field: str, value: Any) -> Non
     for context in ({**DRIFT, **PULSES}, {**DRIFT, **PULSES, field: value}):
         settings = config(**context)
         model = train(settings.train, load_data("digits"), settings.seed)
-        image = spikeloom.compile(model, load_data("digits").train_images[:20], settings).image
-        ends.append([layer.state.g_S for layer in program_image(image).layers])
+        programmed = spikeloom.compile(model, load_data("digits").train_images[:20], settings).programmed
+        ends.append([layer.state.g_S for layer in program_chip(programmed).layers])
     assert all((a != b).any() for a, b in zip(*ends, strict=True))
 
 
@@ -257,7 +260,9 @@ def test_the_largest_weight_is_the_top_level_even_where_training_rounded_weights
     for value in ("auto", "max"):
         settings = config(**{"convert.weight_scale": value, "train.weight_bits": 3, "device.bits": 4})
         model = train(settings.train, load_data("digits"), settings.seed)
-        thetas.append(spikeloom.compile(model, load_data("digits").train_images[:20], settings).image.layers[0].theta)
+        thetas.append(
+            spikeloom.compile(model, load_data("digits").train_images[:20], settings).programmed.layers[0].theta
+        )
     assert thetas[0] != thetas[1]
 
 
@@ -276,7 +281,7 @@ def test_the_data_step_follows(field: str, value: Any, tmp_path: Any) -> None:
         assert flow.folder.name == "other"
         return
     flow.run(stop="data")
-    tests = steps.load_test_set(flow)
+    tests = steps.load_run_images(flow)
     found = {"data.test_limit": tests.images, "data.calibration_images": tests.calibration}
     assert len(found.get(field, tests.validation)) == value
 
@@ -299,11 +304,11 @@ def test_the_cosim_step_follows(
 
     seen: dict[str, Any] = {}
 
-    def fake(image: Any, images: Any, **others: Any) -> None:
+    def fake(programmed: Any, images: Any, **others: Any) -> None:
         seen.update(images=len(images), **others)
         raise Seen
 
-    assert argument in inspect.signature(steps.cosimulate).parameters
+    assert argument in {*inspect.signature(steps.cosimulate).parameters, *inspect.signature(CosimOptions).parameters}
     flow = steps.make_flow(config(**{field: value}), folder=tmp_path)
     flow.run(stop="verilog")
     monkeypatch.setattr(steps, "cosimulate", fake)

@@ -40,5 +40,7 @@ def test_what_does_not_go_together_is_said(device: dict[str, Any], lifetime: dic
 
 
 def test_pulses_are_not_given_again_within_a_run() -> None:
-    with pytest.raises(ConfigError, match=r"\[device\] refresh_every must be 0 with \[programming\] method 'verify'"):
-        Config.load({"device": {**DRIFT, "refresh_every": 5}, "programming": {"method": "verify"}})
+    with pytest.raises(
+        ConfigError, match=r"\[device\] refresh_every must be 0 with \[programming\] method 'write-verify'"
+    ):
+        Config.load({"device": {**DRIFT, "refresh_every": 5}, "programming": {"method": "write-verify"}})

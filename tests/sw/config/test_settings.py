@@ -122,7 +122,7 @@ def unchecked() -> dict[str, tuple[Config, str]]:
 DOORS = {
     "Config.load": Config.load,
     "spikeloom.compile": lambda config: spikeloom.compile(make_model(20, 6, 3), IMAGES, config),
-    "Chip": lambda config: Chip(make_chip().image, config),
+    "Chip": lambda config: Chip(make_chip().programmed, config),
     "Flow": lambda config: Flow(config, Path("build"), STEPS),
     "make_flow": make_flow,
     "updated": lambda config: config.updated({"cosim": {"images": 0}}),
@@ -230,27 +230,27 @@ def loom(tmp_path_factory: pytest.TempPathFactory) -> str:
     [
         (("run", "tiny", "--set", "device.bitz=3"), "--set: Unknown key 'bitz' in [device]; did you mean 'bits'?"),
         (("report", "tiny", "--set", "device.bits=9"), "--set: [device] bits must be at most 6, not 9"),
-        (("run", "tiny", "--to", "train", "--images", "3"), "--images: 3 would do nothing with --to train, before"),
-        (("run", "tiny", "--fresh", "--from", "cosim"), "--from: cosim would do nothing with --fresh, which runs ever"),
-        (("run", "tiny", "--data", "DIR"), "--data: it would do nothing: data set 'digits' comes with scikit-learn"),
-        (("report", "tiny", "--data", "DIR"), "--data: it would do nothing: data set 'digits' comes with"),
-        (("cosim", "tiny", "--data", "DIR"), "--data: it would do nothing: data set 'digits' comes with"),
-        (("verilog", "tiny", "-o", "DIR", "--set", "cosim.images=3"), "--set: cosim.images would do nothing: this com"),
-        (("nir", "tiny", "-o", "DIR", "--set", "lifetime.images=3"), "--set: lifetime.images would do nothing: this"),
-        (("firmware", "tiny", "-o", "DIR", "--set", "cosim.waves=true"), "--set: cosim.waves would do nothing: this"),
-        (("cosim", "tiny", "--set", "lifetime.images=3"), "--set: lifetime.images would do nothing: this command does"),
-        (("verilog", "LOOM", "-o", "DIR", "--data", "DIR"), "--data: it would do nothing: a weight image is a finishe"),
-        (("nir", "LOOM", "-o", "DIR", "--data", "DIR"), "--data: it would do nothing: a weight image is a finished"),
-        (("cosim", "LOOM", "--data-set", "digits", "--data", "DIR"), "--data: it would do nothing: data set"),
-        (("verilog", "LOOM", "-o", "DIR", "--set", "device.bits=3"), "--set: device.bits would do nothing: a weight i"),
-        (("nir", "LOOM", "-o", "DIR", "--set", "data.test_limit=3"), "--set: data.test_limit would do nothing: a weig"),
-        (("cosim", "LOOM", "--set", "device.bits=3"), "--set: device.bits would do nothing: a weight image is a finis"),
-        (("cosim", "LOOM", "--set", "seed=3"), "--set: seed would do nothing: a weight image is a finished chip"),
+        (("run", "tiny", "--to", "train", "--images", "3"), "--images: 3 would have no effect with --to train, before"),
+        (("run", "tiny", "--fresh", "--from", "cosim"), "--from: cosim would have no effect with --fresh, which runs "),
+        (("run", "tiny", "--data", "DIR"), "--data: it would have no effect: data set 'digits' is part of scikit-lear"),
+        (("report", "tiny", "--data", "DIR"), "--data: it would have no effect: data set 'digits' is part of"),
+        (("cosim", "tiny", "--data", "DIR"), "--data: it would have no effect: data set 'digits' is part of"),
+        (("verilog", "tiny", "-o", "DIR", "--set", "cosim.images=3"), "--set: cosim.images would have no effect: this"),
+        (("nir", "tiny", "-o", "DIR", "--set", "lifetime.images=3"), "--set: lifetime.images would have no effect: th"),
+        (("firmware", "tiny", "-o", "DIR", "--set", "cosim.waves=true"), "--set: cosim.waves would have no effect: th"),
+        (("cosim", "tiny", "--set", "lifetime.images=3"), "--set: lifetime.images would have no effect: this command "),
+        (("verilog", "LOOM", "-o", "DIR", "--data", "DIR"), "--data: it would have no effect: a weight image is a fin"),
+        (("nir", "LOOM", "-o", "DIR", "--data", "DIR"), "--data: it would have no effect: a weight image is a finishe"),
+        (("cosim", "LOOM", "--data-set", "digits", "--data", "DIR"), "--data: it would have no effect: data set"),
+        (("verilog", "LOOM", "-o", "DIR", "--set", "device.bits=3"), "--set: device.bits would have no effect: a weig"),
+        (("nir", "LOOM", "-o", "DIR", "--set", "data.test_limit=3"), "--set: data.test_limit would have no effect: a "),
+        (("cosim", "LOOM", "--set", "device.bits=3"), "--set: device.bits would have no effect: a weight image is a f"),
+        (("cosim", "LOOM", "--set", "seed=3"), "--set: seed would have no effect: a weight image is a finished chip"),
         (("cosim", "LOOM", "--set", "cosim.imagez=3"), "--set: Unknown key 'imagez' in [cosim]; did you mean 'images'"),
-        (("cosim", "LOOM", "--images", "1", "-o", "DIR"), "--output: it would do nothing: only the waves of a weight"),
-        (("lifetime", "LOOM", "--set", "cosim.images=3"), "--set: cosim.images would do nothing: a weight image is a"),
+        (("cosim", "LOOM", "--images", "1", "-o", "DIR"), "--output: it would have no effect: only the waves of a wei"),
+        (("lifetime", "LOOM", "--set", "cosim.images=3"), "--set: cosim.images would have no effect: a weight image i"),
         (("lifetime", "LOOM", "--set", "lifetime.images=3", "--images", "4"), "--set: lifetime.images is given by --i"),
-        (("lifetime", "LOOM", "--set", "lifetime.measure=true"), "--set: lifetime.measure would do nothing: this comm"),
+        (("lifetime", "LOOM", "--set", "lifetime.measure=true"), "--set: lifetime.measure would have no effect: this "),
         (("run", "tiny", "--images", "3", "--set", "cosim.images=4"), "--set: cosim.images is given by --images too;"),
         (("cosim", "tiny", "--images", "3", "--set", "cosim.images=4"), "--set: cosim.images is given by --images too"),
         (("cosim", "LOOM", "--images", "3", "--set", "cosim.images=4"), "--set: cosim.images is given by --images too"),
@@ -261,26 +261,27 @@ def loom(tmp_path_factory: pytest.TempPathFactory) -> str:
         (("cosim", "LOOM", "--through-bus", "--set", "cosim.through_bus=false"), "is given by --through-bus too; leav"),
         *(
             ((command, source, *named, *more, "--set", "data.test_limit=4"),
-            f"--set: data.test_limit would do nothing: {' '.join(named)[:9]}")
+            f"--set: data.test_limit would have no effect: {' '.join(named)[:9]}")
             for command, more in (("cosim", ()), ("firmware", ("-o", "DIR")), ("lifetime", ()), ("diagnose", ()))
             for source in ("LOOM", "tiny")
             for named in (("--data-set", "digits"), ("--images", "NPZ"))
         ),
-        (("cosim", "tiny", "--set", "energy.sample_J=1e-15"), "--set: energy.sample_J would do nothing: this command"),
-        (("diagnose", "tiny", "--set", "energy.sample_J=1e-15"), "--set: energy.sample_J would do nothing: this comma"),
+        (("cosim", "tiny", "--set", "energy.sample_J=1e-15"), "--set: energy.sample_J would have no effect: this comm"),
+        (("diagnose", "tiny", "--set", "energy.sample_J=1e-15"), "--set: energy.sample_J would have no effect: this c"),
         (("firmware", "tiny", "-o", "DIR", "--set", "energy.sample_J=1e-15"), "this command shows no energy; leave it"),
         *(
             (("nir", "tiny", "-o", "DIR", "--set", setting),
-            f"{setting.partition('=')[0]} would do nothing: the NIR file holds the network's integers, without what ce")
+            f"{setting.partition('=')[0]} would have no effect: the NIR file holds the network's integers, without "
+            f"what ce")
             for setting in ("energy.sample_J=1e-15", "hardware.lanes=3", "programming.method=verify",
                             "device.wire_ohm=1", "device.device_sigma=0.1", "device.read_sigma=0.1",
                             "device.stuck_on=0.1", "device.v_read_V=0.1", "hardware.clock_Hz=1e7")
         ),
-        (("nir", "tiny", "-o", "DIR", "--set", "cosim.images=3"), "cosim.images would do nothing: this command does"),
-        (("verilog", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this comm"),
-        (("nir", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this command"),
-        (("diagnose", "tiny", "--set", "data.test_limit=3"), "data.test_limit would do nothing: this command runs no"),
-        (("paper", "winner-k", "--quick", "--data", "DIR"), "--data: it would do nothing with --quick, whose digits"),
+        (("nir", "tiny", "-o", "DIR", "--set", "cosim.images=3"), "cosim.images would have no effect: this command do"),
+        (("verilog", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would have no effect: this "),
+        (("nir", "tiny", "-o", "DIR", "--set", "data.test_limit=3"), "data.test_limit would have no effect: this comm"),
+        (("diagnose", "tiny", "--set", "data.test_limit=3"), "data.test_limit would have no effect: this command runs"),
+        (("paper", "winner-k", "--quick", "--data", "DIR"), "--data: it would have no effect with --quick, whose digi"),
     ],
 )  # fmt: skip
 def test_an_option_that_would_do_nothing_is_an_error(
@@ -307,7 +308,7 @@ def test_an_option_that_would_do_nothing_is_an_error(
 )
 def test_what_is_for_a_run_alone_is_told_of_where_a_model_is_compiled(given: dict[str, Any], named: str) -> None:
     with pytest.warns(
-        SpikeLoomWarning, match="^" + re.escape(f"The dictionary's {named} do nothing: spikeloom.compile")
+        SpikeLoomWarning, match="^" + re.escape(f"The dictionary's {named} have no effect: spikeloom.compile")
     ) as seen:
         spikeloom.compile(make_model(20, 6, 3), IMAGES, given)
     assert len(seen) == 1 and seen[0].filename == __file__
@@ -315,7 +316,8 @@ def test_what_is_for_a_run_alone_is_told_of_where_a_model_is_compiled(given: dic
 
 def test_how_many_images_chip_cosim_runs_is_told_of_as_an_argument_of_it() -> None:
     sentence = (
-        "The dictionary's [cosim] images, trace_images would do nothing: chip.cosim is given the images that it runs, "
+        "The dictionary's [cosim] images, trace_images would have no effect: chip.cosim is given the images that it "
+        "runs, "
         "and what to trace, and these keys are for a run (`spikeloom run`) or `spikeloom cosim`; leave them out, or"
     )
     with pytest.warns(SpikeLoomWarning, match="^" + re.escape(sentence)) as seen:
@@ -337,7 +339,7 @@ def test_a_nir_file_takes_what_its_integers_come_from() -> None:
         assert settings_of_nir(TINY, settings) == changed(TINY, settings)
     tuned = ["convert.tune=true", "device.device_sigma=0.1", "programming.method=verify", "data.validation_images=20"]
     assert settings_of_nir(TINY, tuned) == changed(TINY, tuned)
-    with pytest.raises(ConfigError, match=r"^--set: hardware\.lanes would do nothing: the NIR file"):
+    with pytest.raises(ConfigError, match=r"^--set: hardware\.lanes would have no effect: the NIR file"):
         settings_of_nir(TINY, [*tuned, "hardware.lanes=3"])
 
 
@@ -357,4 +359,4 @@ def test_settings_of_the_command_line_make_the_chip(tmp_path: Path, monkeypatch:
     )
     assert CliRunner().invoke(app, list(words)).exit_code == 0
     chip = spikeloom.load(tmp_path / "build/three/convert/chip.loom")
-    assert chip.image.device.bits == 3 and chip.config.name == "three" and chip.config.train.epochs == 1
+    assert chip.programmed.device.bits == 3 and chip.config.name == "three" and chip.config.train.epochs == 1

@@ -114,16 +114,16 @@ def test_cut_off_files_are_named(tmp_path):
     path = tmp_path / "mnist" / "train-images-idx3-ubyte.gz"
     whole = path.read_bytes()
     for content, sentence in (
-        (whole[:1000], "cut off or damaged; put the original file there$"),
-        (gzip.compress(gzip.decompress(whole)[:-5]), "cut off or damaged"),
+        (whole[:1000], "truncated or damaged; replace it by the original file$"),
+        (gzip.compress(gzip.decompress(whole)[:-5]), "truncated or damaged"),
         (gzip.compress(b"hello"), "not an IDX file of unsigned bytes"),
-        (b"hello", "cut off or damaged; put the original file there$"),
-        (b"", "(cut off or damaged|not an IDX)"),
-        (whole[:-8] + b"\0" * 8, "cut off or damaged; put the original file there$"),
-        (gzip.compress(gzip.decompress(whole) + b"more"), "cut off or damaged"),
+        (b"hello", "truncated or damaged; replace it by the original file$"),
+        (b"", "(truncated or damaged|not an IDX)"),
+        (whole[:-8] + b"\0" * 8, "truncated or damaged; replace it by the original file$"),
+        (gzip.compress(gzip.decompress(whole) + b"more"), "truncated or damaged"),
         (gzip.compress(b"\0\0\x0d\x03" + b"\0" * 100), "not an IDX file of unsigned bytes"),
-        (gzip.compress(b"\0\0\x08\xff" + b"\xff" * 100), "cut off or damaged"),
-        (gzip.compress(b"\0\0\x08\x03" + b"\xff" * 100), "cut off or damaged"),
+        (gzip.compress(b"\0\0\x08\xff" + b"\xff" * 100), "truncated or damaged"),
+        (gzip.compress(b"\0\0\x08\x03" + b"\xff" * 100), "truncated or damaged"),
     ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=f"train-images-idx3-ubyte.gz' (is |){sentence}"):
@@ -165,7 +165,8 @@ def test_without_files_and_network_the_error_says_both_ways(offline, tmp_path):
 
 def test_a_folder_that_is_not_there_is_named():
     with pytest.raises(
-        DataError, match=r"^The data folder '/no/where' \(--data or SPIKELOOM_DATA\) is not there; name a folder"
+        DataError,
+        match=r"^The data folder '/no/where' \(--data or SPIKELOOM_DATA\) is not there; name an existing folder",
     ):
         load_data("mnist", "/no/where")
 

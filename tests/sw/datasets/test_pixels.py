@@ -46,9 +46,9 @@ BAD = [
     (torch.ones(3, 4).to_sparse(), TypeError, "Images must be an ordinary tensor with values"),
     (torch.ones(3, 4, device="meta"), TypeError, "Images must be an ordinary tensor with values"),
     (np.ma.masked_array(ONES, ONES > 0), TypeError, "Images must be an array in which every pixel counts"),
-    (ONES[:, :3], ValueError, "Images must have shape [images, 4] or as many pixels an image, not (3, 3)"),
-    (np.ones(4), ValueError, "Images must have shape [images, 4] or as many pixels an image, not (4,)"),
-    (np.array(1.0), ValueError, "Images must have shape [images, 4] or as many pixels an image, not ()"),
+    (ONES[:, :3], ValueError, "Images must have shape [images, 4] or as many pixels per image, not (3, 3)"),
+    (np.ones(4), ValueError, "Images must have shape [images, 4] or as many pixels per image, not (4,)"),
+    (np.array(1.0), ValueError, "Images must have shape [images, 4] or as many pixels per image, not ()"),
     (ONES[:0], ValueError, "Images must be at least one, but the batch is empty"),
     (ONES * 255, ValueError, "Floating-point images must lie in 0 .. 1, but pixel 0 of image 0 is 255.0"),
     (ONES - 1.1, ValueError, "Floating-point images must lie in 0 .. 1, but pixel 0 of image 0 is -0.1"),
@@ -70,13 +70,13 @@ def test_labels_of_every_kind() -> None:
 
 
 BAD_LABELS = [
-    ([0, 1], ValueError, "Labels must have shape (3,), one an image, not (2,)"),
+    ([0, 1], ValueError, "Labels must have shape (3,), one per image, not (2,)"),
     (
         np.eye(3, dtype=int),
         ValueError,
-        "Labels must have shape (3,), one an image, not (3, 3): use labels.argmax(1) of one-hot rows",
+        "Labels must have shape (3,), one per image, not (3, 3): use labels.argmax(1) of one-hot rows",
     ),
-    (5, ValueError, "Labels must have shape (3,), one an image, not ()"),
+    (5, ValueError, "Labels must have shape (3,), one per image, not ()"),
     ([0, 1, 3], ValueError, "Labels must lie in 0 .. 2, the chip's classes, but that of image 2 is 3"),
     (
         [0, -1, 1],
@@ -86,16 +86,16 @@ BAD_LABELS = [
     (
         [0.0, 1.0, 2.0],
         TypeError,
-        "Labels must be integers, one an image, not float64: use labels.astype(int), or .long()",
+        "Labels must be integers, one per image, not float64: use labels.astype(int), or .long()",
     ),
     (
         [True, False, True],
         TypeError,
-        "Labels must be integers, one an image, not bool: use labels.astype(int), or .long()",
+        "Labels must be integers, one per image, not bool: use labels.astype(int), or .long()",
     ),
-    (["a", "b", "c"], TypeError, "Labels must be integers, one an image, not <U1"),
-    ([None] * 3, TypeError, "Labels must be integers, one an image, not object"),
-    ([[0], [1, 2]], TypeError, "Labels must be a list or array of integers, one an image, not [[0], [1, 2]]"),
+    (["a", "b", "c"], TypeError, "Labels must be integers, one per image, not <U1"),
+    ([None] * 3, TypeError, "Labels must be integers, one per image, not object"),
+    ([[0], [1, 2]], TypeError, "Labels must be a list or array of integers, one per image, not [[0], [1, 2]]"),
 ]
 
 
@@ -117,7 +117,7 @@ BAD_IDS = [
     ([0, 1, 2**32], ValueError, "Image numbers must be in 0 .. 4294967295, not 0 .. 4294967296"),
     ([0.0, 1.0, 2.0], TypeError, "Image numbers must be integers, not float64"),
     ([10**30] * 3, TypeError, "Image numbers must be integers, not object"),
-    ([[1], [2, 3]], TypeError, "Image numbers must be a list or array of integers, one an image, not [[1], [2, 3]]"),
+    ([[1], [2, 3]], TypeError, "Image numbers must be a list or array of integers, one per image, not [[1], [2, 3]]"),
 ]
 
 
@@ -127,8 +127,8 @@ def test_bad_image_numbers_are_refused(ids, kind, sentence) -> None:
         as_ids(ids, 3)
 
 
-@pytest.mark.parametrize("trace", ["all", 1, None, [], np.zeros(3)])
+@pytest.mark.parametrize("trace", ["all", True, False, 1, None, [], np.zeros(3)])
 def test_unknown_traces_are_refused(trace) -> None:
-    assert [as_trace(known) for known in (False, True, "spikes", "full")] == [False, True, "spikes", "full"]
-    with pytest.raises(ValueError, match=r"^trace must be False, True, 'spikes' or 'full', not "):
+    assert [as_trace(known) for known in ("none", "spikes", "full")] == ["none", "spikes", "full"]
+    with pytest.raises(ValueError, match=r"^trace must be 'none', 'spikes' or 'full', not "):
         as_trace(trace)

@@ -82,7 +82,7 @@ def test_q_values_are_expected_returns():
 def test_one_step_of_the_algorithm_by_hand():
     """One image: leads by 1 after step 2, then runs to the end or stops; equation 4 with Q = 0 before."""
     found = Trajectories(np.array([[0, 1, 1]]), np.array([[False, False, True]]))
-    once = Learning(max_images=1, window=1)
+    once = Learning(max_images=1, report_interval=1)
     seen = set()
     for seed in range(8):
         learnt = learn_strategy(found, once, seed)
@@ -112,7 +112,7 @@ def test_states_that_were_never_seen_choose_nothing():
 
 def test_convergence_needs_the_same_k_and_values_that_agree():
     found = votes(0.3)
-    loose = Learning(epsilon=0.4, window=50, patience=1, tolerance=1e6, max_images=20_000)
+    loose = Learning(epsilon=0.4, report_interval=50, patience=1, tolerance=1e6, max_images=20_000)
     for seed in range(20):
         learnt = learn_strategy(found, loose, seed)
         assert learnt.converged and learnt.images >= 100
@@ -134,7 +134,7 @@ def test_the_same_seed_learns_the_same_and_another_does_not():
 
 def test_history_counts_and_progress():
     found = ladder([0.5, 0.9])
-    learning = Learning(epsilon_factor=0.9999, window=500, patience=2, max_images=7250, tolerance=1e-9)
+    learning = Learning(epsilon_factor=0.9999, report_interval=500, patience=2, max_images=7250, tolerance=1e-9)
     seen = []
     learnt = learn_strategy(found, learning, 0, lambda *now: seen.append(now))
     assert learnt.images == 7250 and len(learnt.history) == len(learnt.epsilons) == len(learnt.history_k) == 15
@@ -151,7 +151,7 @@ def test_all_images_are_shown_before_any_a_second_time():
     right = np.zeros((50, 1), bool)
     right[17] = True
     found = Trajectories(np.zeros((50, 1), int), right)
-    learnt = learn_strategy(found, Learning(rate=1.0, max_images=50, window=1), 0)
+    learnt = learn_strategy(found, Learning(rate=1.0, max_images=50, report_interval=1), 0)
     assert np.count_nonzero(learnt.history[:, 0, CONTINUE] > 0) == 1
 
 
@@ -178,8 +178,8 @@ def test_no_image_ever_leads():
 
 
 def test_one_class_stops_at_the_first_lead():
-    image = make_chip(20, 8, 1).image
-    found = record_trajectories(image, make_images(60, 20), np.zeros(60, int))
+    chip = make_chip(20, 8, 1).programmed
+    found = record_trajectories(chip, make_images(60, 20), np.zeros(60, int))
     assert found.levels > 1
     assert learn_strategy(found, seed=0).k == search_k(found).best == 1
 
@@ -196,7 +196,7 @@ def test_k_is_in_the_register_s_unit():
         ({"rate": 0.0}, "^rate must be above 0 and at most 1, not 0.0"),
         ({"epsilon_factor": 1.5}, "^epsilon_factor must be above 0 and at most 1, not 1.5"),
         ({"epsilon": 0.1}, "^epsilon_min must be above 0 and at most epsilon, and epsilon at most 1, not 0.4 and 0.1"),
-        ({"window": 0}, "^window must be a positive integer, not 0"),
+        ({"report_interval": 0}, "^report_interval must be a positive integer, not 0"),
         ({"max_images": True}, "^max_images must be a positive integer, not True"),
         ({"rate_halves_at": -1}, "^rate_halves_at must be a whole number of at least 0, not -1"),
         ({"tolerance": 0.0}, "^tolerance must be above 0, not 0.0"),

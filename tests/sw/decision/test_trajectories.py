@@ -23,15 +23,15 @@ CASES = {
 
 @pytest.mark.parametrize("tables", CASES.values(), ids=CASES)
 def test_every_rule_is_what_the_reference_does_with_it(tables):
-    image = make_chip(**tables).image
+    chip = make_chip(**tables).programmed
     ids = np.arange(100, 190)
     seen = []
-    found = record_trajectories(image, IMAGES, LABELS, ids, batch=40, progress=lambda *a: seen.append(a))
+    found = record_trajectories(chip, IMAGES, LABELS, ids, batch=40, progress=lambda *a: seen.append(a))
     assert seen == [(40, 90), (80, 90), (90, 90)]
     ks = search_k(found).ks
     assert len(ks) > 2 and ks[-1] is None and ks[0] == found.unit
     for k in (*ks[:4], ks[-2], None):
-        rule = replace(image, rule=Rule.FIXED) if k is None else replace(image, rule=Rule.WINNER_K, k=k)
+        rule = replace(chip, rule=Rule.FIXED) if k is None else replace(chip, rule=Rule.WINNER_K, k=k)
         expected = run_reference(rule, IMAGES, ids)
         steps, right = found.stopped(k)
         np.testing.assert_array_equal(steps, expected.steps)
@@ -39,18 +39,18 @@ def test_every_rule_is_what_the_reference_does_with_it(tables):
 
 
 def test_a_single_class_leads_by_its_own_count():
-    image = make_chip(20, 8, 1).image
-    found = record_trajectories(image, IMAGES, np.zeros(90, int))
+    chip = make_chip(20, 8, 1).programmed
+    found = record_trajectories(chip, IMAGES, np.zeros(90, int))
     assert found.right.all()
     steps, _ = found.stopped(2)
-    np.testing.assert_array_equal(steps, run_reference(replace(image, k=2), IMAGES).steps)
+    np.testing.assert_array_equal(steps, run_reference(replace(chip, k=2), IMAGES).steps)
 
 
 def test_membranes_are_looked_at_in_at_most_64_levels():
-    image = make_chip(**CASES["membrane"]).image
-    found = record_trajectories(image, IMAGES, LABELS)
+    chip = make_chip(**CASES["membrane"]).programmed
+    found = record_trajectories(chip, IMAGES, LABELS)
     assert found.unit > 1 and 32 <= found.levels <= 64
-    assert record_trajectories(image, IMAGES, LABELS, unit=50).unit == 50
+    assert record_trajectories(chip, IMAGES, LABELS, unit=50).unit == 50
 
 
 def test_first_steps_never_fall_and_count_jumps():
@@ -87,11 +87,11 @@ def test_without_discount_both_objectives_are_one():
 
 
 def test_errors_say_what_is_wrong():
-    image = make_chip().image
+    chip = make_chip().programmed
     with pytest.raises(ValueError, match=r"^Labels must lie in 0 .. 4, the chip's classes, but that of image 0 is 5"):
-        record_trajectories(image, IMAGES, LABELS + 5 - LABELS[0])
+        record_trajectories(chip, IMAGES, LABELS + 5 - LABELS[0])
     with pytest.raises(ValueError, match=r"^Labels must have shape \(90,\)"):
-        record_trajectories(image, IMAGES, LABELS[:5])
+        record_trajectories(chip, IMAGES, LABELS[:5])
     with pytest.raises(ValueError, match=r"^Leads must have shape \[images, steps\]"):
         Trajectories(np.zeros((0, 3), int), np.zeros((0, 3), bool))
     with pytest.raises(ValueError, match=r"^Right must be bool \(2, 3\) as leads, not int64 \(2, 3\)"):

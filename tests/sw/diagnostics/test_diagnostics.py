@@ -33,7 +33,7 @@ from spikeloom.sw.report.report import write_report
 from tests.fixtures.healthy import blobs, dense, fit
 from tests.fixtures.models import make_config, make_images
 from tests.fixtures.nir_graphs import ends, graph, neurons
-from tests.sw.compiler.test_copies import chip as copied
+from tests.sw.compiler.test_replicas import chip as copied
 
 IMAGES, LABELS = blobs(0, (40,), 5, 800)
 TESTS, EXPECTED = IMAGES[400:], LABELS[400:]
@@ -70,12 +70,12 @@ def names(diagnosis: Diagnosis | None) -> list[tuple[str, str | None]]:
 
 def with_layer(chip: Chip, index: int, **changes: Any) -> Chip:
     """The chip with something changed in a layer, after it was made."""
-    layers = list(chip.image.layers)
+    layers = list(chip.programmed.layers)
     layers[index] = replace(layers[index], **changes)
-    shapes = list(chip.image.parameters.layers)
+    shapes = list(chip.programmed.parameters.layers)
     shapes[index] = replace(shapes[index], max_theta=65535, max_bias=2**20 - 1)
-    parameters = replace(chip.image.parameters, layers=tuple(shapes))
-    return Chip(replace(chip.image, layers=tuple(layers), parameters=parameters), chip.config, chip.stages)
+    parameters = replace(chip.programmed.parameters, layers=tuple(shapes))
+    return Chip(replace(chip.programmed, layers=tuple(layers), parameters=parameters), chip.config, chip.stages)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def healthy() -> Chip:
 
 def test_a_healthy_chip_has_no_findings(healthy: Chip) -> None:
     assert healthy.findings is not None and len(healthy.findings) == 0 and healthy.findings.images == 128
-    assert str(healthy.findings) == "Nothing conspicuous, measured on 128 calibration images."
+    assert str(healthy.findings) == "No findings, measured on 128 calibration images."
     assert healthy.predict(TESTS).accuracy(EXPECTED) > 0.95
     assert names(healthy.diagnose(TESTS)) == names(healthy.diagnose(TESTS, EXPECTED)) == []
     assert healthy.diagnose(TESTS, EXPECTED).images == len(TESTS)
@@ -126,7 +126,7 @@ def scaled_bias(layer: int, factor: float) -> Callable[[], Chip]:
 
 def theta_at_limit() -> Chip:
     chip = compiled()
-    weak = chip.image.layers[1]
+    weak = chip.programmed.layers[1]
     rng = np.random.default_rng(0)
     positive = rng.integers(0, 2, weak.positive.shape).astype(np.uint8)
     negative = (1 - positive) * rng.integers(0, 2, weak.positive.shape).astype(np.uint8)
@@ -148,7 +148,7 @@ def nir_with_default_dt() -> Chip:
 
 def dead_output() -> Chip:
     chip = compiled()
-    positive = chip.image.layers[2].positive.copy()
+    positive = chip.programmed.layers[2].positive.copy()
     positive[:, 3] = 0
     return with_layer(chip, 2, positive=positive)
 
@@ -165,21 +165,21 @@ def high_threshold() -> Chip:
 def always_firing() -> Chip:
     """A chip as from a file, whose second layer fires with every spike that reaches it."""
     chip = compiled()
-    full = np.full_like(chip.image.layers[1].positive, 15)
+    full = np.full_like(chip.programmed.layers[1].positive, 15)
     made = with_layer(chip, 1, theta=1, v0=0, positive=full, negative=np.zeros_like(full))
-    return Chip(made.image, made.config)
+    return Chip(made.programmed, made.config)
 
 
 def mostly_silent() -> Chip:
     chip = compiled()
-    bias = chip.image.layers[0].bias.copy()
-    bias[np.argsort(chip.image.layers[0].positive.sum(axis=0))[-11:]] = -20000
+    bias = chip.programmed.layers[0].bias.copy()
+    bias[np.argsort(chip.programmed.layers[0].positive.sum(axis=0))[-11:]] = -20000
     return with_layer(chip, 0, bias=bias)
 
 
 def one_class() -> Chip:
     chip = compiled()
-    last = chip.image.layers[2]
+    last = chip.programmed.layers[2]
     return with_layer(chip, 2, bias=last.bias + np.array([0, 0, 3 * last.theta, 0, 0], np.int32))
 
 
@@ -390,13 +390,14 @@ def test_what_would_mend_the_spikes_is_named(case: str, mended_by: str) -> None:
 
 def test_one_thing_is_changed_at_a_time() -> None:
     made = compiled(neuron={"clip": 2.0, "leak": 3, "reset": "zero"}, decision={"skip": 2, "t_max": 12})
-    network = spiking_network(made.image)
+    network = spiking_network(made.programmed)
     changed = {name: change(network) for name, change in CHANGES.items()}
     assert None not in changed.values() and list(changed) == ["clip", "leak", "reset", "rule", "skip", "steps"]
-    assert {layer.clip for layer in changed["clip"].layers} == {0.0} and changed["leak"].leak == 0
+    assert {layer.clip for layer in changed["clip"].layers} == {0.0}
+    assert {layer.leak for layer in changed["leak"].layers} == {0}
     assert [layer.reset for layer in changed["reset"].layers] == [Reset.SUBTRACT] * 3
     assert changed["rule"].rule == Rule.FIXED and changed["steps"].t_max == 4 * network.t_max
-    plain = spiking_network(compiled(decision={"rule": "fixed"}).image)
+    plain = spiking_network(compiled(decision={"rule": "fixed"}).programmed)
     unchanged = [name for name, change in CHANGES.items() if change(plain) is None]
     assert unchanged == ["clip", "leak", "reset", "rule", "skip"] and changed["skip"].skip == 0
 
@@ -408,7 +409,9 @@ def test_compile_warns_in_one_sentence_with_cause_size_and_remedy() -> None:
     text = str(warning.message)
     assert warning.filename == __file__
     before, after = (chip.findings[0].size[name] for name in ("before", "after"))  # type: ignore[index]
-    assert text.startswith("The network does not bear the effect 'stuck cells'; agreement with the network falls from ")
+    assert text.startswith(
+        "The network does not tolerate the effect 'stuck cells'; agreement with the network falls from "
+    )
     assert f"from {before:.1%} to {after:.1%} at stage 'stuck cells'" in text and "lower [device] stuck_on" in text
     assert text.endswith("(see docs/poor-accuracy.md).") and "\n" not in text
 
@@ -421,7 +424,7 @@ def test_sizes_are_right(healthy: Chip) -> None:
     assert finding.size == {"outputs": 1, "images": int(np.sum(healthy.stages.folded.classes(IMAGES[:300]) == 3))}
     chip = zeroed(3)()
     (finding,) = chip.diagnose(TESTS)
-    assert finding.size == {"zeros": 1.0, "weights": 24 * 16, "theta": chip.image.layers[1].theta}
+    assert finding.size == {"zeros": 1.0, "weights": 24 * 16, "theta": chip.programmed.layers[1].theta}
     chip = BROKEN["k out of reach"][0]()
     chosen = IMAGES[:300][np.linspace(0, 299, 128).round().astype(int)]
     (finding,) = chip.findings  # type: ignore[misc]
@@ -430,7 +433,7 @@ def test_sizes_are_right(healthy: Chip) -> None:
     assert finding.size["median_lead"] == np.median(result.margins)
     chip = BROKEN["half of the cells stuck"][0]()
     (finding,) = chip.diagnose(TESTS, EXPECTED)
-    ideal = replace(chip.image, device=healthy.image.device)
+    ideal = replace(chip.programmed, device=healthy.programmed.device)
     assert finding.size["before"] == pytest.approx(run_reference(ideal, TESTS).accuracy(EXPECTED), abs=1e-6)
     assert finding.size["after"] == pytest.approx(chip.predict(TESTS).accuracy(EXPECTED), abs=1e-6)
     assert "accuracy falls from" in finding.cause
@@ -508,28 +511,28 @@ def test_what_only_a_mistake_of_ours_would_do(healthy: Chip) -> None:
     for values in (other[5].weight.data, other[5].bias.data):
         values.copy_(values.roll(1, 0))
     assert healthy.stages is not None
-    chip = Chip(healthy.image, healthy.config, replace(healthy.stages, model=other))
+    chip = Chip(healthy.programmed, healthy.config, replace(healthy.stages, model=other))
     (finding,) = chip.diagnose(TESTS)
     assert finding.name == "conversion-fault" and finding.size["stage"] == "folded" and finding.size["before"] == 1.0
 
 
 def test_tuning_that_loses_classes(healthy: Chip) -> None:
     """The chip before tuning gives the classes in another order."""
-    last = healthy.image.layers[2]
+    last = healthy.programmed.layers[2]
     rolled = {name: np.roll(getattr(last, name), 1, axis=-1) for name in ("positive", "negative", "bias")}
     tuned = with_layer(healthy, 2, **rolled)
     assert healthy.stages is not None
-    chip = Chip(tuned.image, healthy.config, replace(healthy.stages, untuned=healthy.image))
+    chip = Chip(tuned.programmed, healthy.config, replace(healthy.stages, untuned=healthy.programmed))
     (finding,) = chip.diagnose(TESTS)
     assert finding.name == "tuning-loss" and finding.severity == "warning" and finding.size["stage"] == "tuned"
 
 
 def test_copies_of_a_crossbar_are_one_layer() -> None:
     """On ideal cells they compute what one crossbar computes, position by position."""
-    one, many = (copied(copies, device={"device_sigma": 0.0, "read_sigma": 0.0}) for copies in (1, [3, 4, 1]))
+    one, many = (copied(replicas, device={"device_sigma": 0.0, "read_sigma": 0.0}) for replicas in (1, [3, 4, 1]))
     images = make_images(20, one.parameters.inputs)
-    a, b = (measure(chip, chip.image, images, None) for chip in (one, many))
-    assert len(a.layers) == len(b.layers) == 3 and len(many.image.layers) == 8
+    a, b = (measure(chip, chip.programmed, images, None) for chip in (one, many))
+    assert len(a.layers) == len(b.layers) == 3 and len(many.programmed.layers) == 8
     for left, right in zip(a.layers, b.layers, strict=True):
         assert (left.name, left.positions, left.saturations) == (right.name, right.positions, right.saturations)
         assert left.counts.conversions == right.counts.conversions and left.counts.reads == right.counts.reads
@@ -543,8 +546,8 @@ def report(chip: Chip, folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def test_the_report_says_it(healthy: Chip, tmp_path: Path) -> None:
-    page = write_report(tmp_path / "healthy", image=healthy.image, maps=[], diagnosis=healthy.findings).read_text()
-    assert "Nothing conspicuous, measured on 128 calibration images" in page
+    page = write_report(tmp_path / "healthy", chip=healthy.programmed, maps=[], diagnosis=healthy.findings).read_text()
+    assert "No findings, measured on 128 calibration images" in page
     chip = zeroed(3)()
     text, summary = report(chip, tmp_path / "zeroed")
     assert "1 finding, measured on 128 calibration images" in text and "fault: zero-weights" in text
@@ -569,5 +572,5 @@ def test_a_finding_is_a_clause_and_its_remedy() -> None:
 
 
 def test_one_image_is_one_image() -> None:
-    assert str(Diagnosis((), 1, "calibration images")) == "Nothing conspicuous, measured on 1 calibration image."
-    assert str(Diagnosis((), 2, "images")) == "Nothing conspicuous, measured on 2 images."
+    assert str(Diagnosis((), 1, "calibration images")) == "No findings, measured on 1 calibration image."
+    assert str(Diagnosis((), 2, "images")) == "No findings, measured on 2 images."

@@ -25,7 +25,7 @@ CHIPS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
         (),
         {
             "device": {"pulse_up": 0.7, "pulse_sigma": 0.2, "stuck_on": 0.05},
-            "programming": {"method": "verify", "window": 0.75},
+            "programming": {"method": "write-verify", "tolerance": 0.75},
         },
     ),
     "analog": ((), {"coding": {"input": "analog"}}),
@@ -71,15 +71,15 @@ def test_a_changed_file_fails(name, tmp_path):
 
 def test_expected_results_are_those_of_ideal_cells():
     chip = make_chip(device=NOISY)
-    result = run_reference(chip.image.with_device(ideal_device(chip.image.device)), example_pixels(20))
-    lines = example_files(chip.image)["example_results.hex"].split()
+    result = run_reference(chip.programmed.with_device(ideal_device(chip.programmed.device)), example_pixels(20))
+    lines = example_files(chip.programmed)["example_results.hex"].split()
     assert [int(line.split("_")[0], 16) for line in lines] == result.classes.tolist()
     assert [int(line.split("_")[1], 16) for line in lines] == result.steps.tolist()
-    clean = ideal_device(chip.image.device).model_dump()
+    clean = ideal_device(chip.programmed.device).model_dump()
     assert {name for name, value in clean.items() if value == 0.0} >= {*NOISY, "program_sigma", "stuck_off"}
 
 
 def test_the_same_bytes_every_time():
-    assert example_files(make_chip().image) == example_files(make_chip(device=NOISY).image)
-    assert axi_example_files(make_chip().image) == axi_example_files(make_chip(device=NOISY).image)
+    assert example_files(make_chip().programmed) == example_files(make_chip(device=NOISY).programmed)
+    assert axi_example_files(make_chip().programmed) == axi_example_files(make_chip(device=NOISY).programmed)
     assert np.mean(example_pixels(784) == 0) == pytest.approx(0.5, abs=0.05)

@@ -84,13 +84,13 @@ def checked(result: Result) -> list[NDArray]:
 def test_one_flipped_bit_of_a_weight_fails_where_it_matters(built):
     """Positive cells with 8 levels more or less: it fails exactly where the reference gives another result."""
     outcomes = set()
-    layer = CHIP.image.layers[0]
+    layer = CHIP.programmed.layers[0]
     pixels = example_pixels(5)
-    right = ideal_result(CHIP.image, pixels)
+    right = ideal_result(CHIP.programmed, pixels)
     for row, column in np.argwhere(layer.negative == 0).tolist():
         levels = layer.positive.copy()
         levels[row, column] ^= 8
-        changed = ideal_result(replace(CHIP.image, layers=(replace(layer, positive=levels),)), pixels)
+        changed = ideal_result(replace(CHIP.programmed, layers=(replace(layer, positive=levels),)), pixels)
         same = all(np.array_equal(a, b) for a, b in zip(checked(changed), checked(right), strict=True))
         expected = "PASS" if same else "FAIL"
         text = flipped(built / "layer_0_p.hex", row, 8 * column + 3)

@@ -33,7 +33,7 @@ SANE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 PIXELS = make_images(3, 20)
-CHIP = make_chip().image
+CHIP = make_chip().programmed
 
 
 def compiled(folder: Path, files: dict[str, str]) -> Path:
@@ -56,33 +56,33 @@ def firmware(tmp_path_factory):
     return compiled(tmp_path_factory.mktemp("firmware"), firmware_files(CHIP, PIXELS))
 
 
-def answers(image, pixels) -> dict[int, tuple[int, list[int]]]:
+def answers(programmed, pixels) -> dict[int, tuple[int, list[int]]]:
     """Words of the result frames, from the reference."""
-    result = run_reference(image, pixels)
-    counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
+    result = run_reference(programmed, pixels)
+    counters = {**result.activity, "conversions": result.activity["conversions"], "spikes": result.spikes}
     found = {}
     for i in range(len(result)):
         first = int(result.classes[i]) | int(result.steps[i]) << 16 | int(result.reasons[i]) << 31
         more = [1000 + i | 7 << 32]
-        for layer in range(len(image.layers)):
+        for layer in range(len(programmed.layers)):
             row, tile, adc, over, spikes = (int(counters[name][i, layer]) for name in COUNTERS)
             more += [row | tile << 32, adc | over << 32, spikes]
         found[i] = first | (int(result.margins[i]) & 0xFFFFFFFF) << 32, more
     return found
 
 
-def last_counters(chip: FakeChip, image, pixels) -> FakeChip:
+def last_counters(chip: FakeChip, programmed, pixels) -> FakeChip:
     """The chip with its counter registers as after the last image."""
-    result = run_reference(image, pixels)
-    counters = {**result.activity, "conversions": result.activity["adc_conversions"], "spikes": result.spikes}
-    for layer in range(len(image.layers)):
+    result = run_reference(programmed, pixels)
+    counters = {**result.activity, "conversions": result.activity["conversions"], "spikes": result.spikes}
+    for layer in range(len(programmed.layers)):
         for name in COUNTERS:
             chip.values[layer_byte_address(layer, name)] = int(counters[name][-1, layer])
     return chip
 
 
-def fake(image=CHIP, pixels=PIXELS, **options) -> FakeChip:
-    return last_counters(FakeChip(image.parameters, answers(image, pixels), **options), image, pixels)
+def fake(programmed=CHIP, pixels=PIXELS, **options) -> FakeChip:
+    return last_counters(FakeChip(programmed.parameters, answers(programmed, pixels), **options), programmed, pixels)
 
 
 def run(program: Path, chip: FakeChip, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -98,7 +98,8 @@ def run(program: Path, chip: FakeChip, folder: Path, *options: str) -> subproces
 
 def test_the_list_holds_registers_then_targets_and_starts():
     chip = dataclasses.replace(
-        CHIP, programming=Programming(method="verify", window=0.5, tries=9, amplitude_min=0.5, amplitude_max=2.0)
+        CHIP,
+        programming=Programming(method="write-verify", tolerance=0.5, tries=9, amplitude_min=0.5, amplitude_max=2.0),
     )
     writes = load_writes(chip, programming=True)
     table = dict(writes)
@@ -131,7 +132,9 @@ def test_the_checksum_is_zlibs_over_little_endian_words():
 
 
 def test_wrong_requests_are_refused():
-    with pytest.raises(ValueError, match=r'^A list that programs the cells needs \[programming\] method = "verify"'):
+    with pytest.raises(
+        ValueError, match=r'^A list that programs the cells needs \[programming\] method = "write-verify"'
+    ):
         network_header(CHIP, PIXELS, programming=True)
     with pytest.raises(ValueError, match=r"^Images must be at least one, but the batch is empty$"):
         network_header(CHIP, PIXELS[:0])
@@ -250,19 +253,19 @@ def test_words_without_an_end_before_a_frame_are_passed_over(firmware, tmp_path)
 
 
 def test_rate_coding_sends_a_seed_before_every_image(tmp_path):
-    image = random_chip(np.random.default_rng(5), sizes=(13, 4, 3), coding=Coding.RATE, encoder_lanes=5)
+    programmed = random_chip(np.random.default_rng(5), sizes=(13, 4, 3), coding=Coding.RATE, encoder_lanes=5)
     pixels = make_images(3, 13)
-    chip = fake(image, pixels)
-    done = run(compiled(tmp_path, firmware_files(image, pixels)), chip, tmp_path)
+    chip = fake(programmed, pixels)
+    done = run(compiled(tmp_path, firmware_files(programmed, pixels)), chip, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for number, frame in chip.frames:
-        seed = image_seed(image.seed, number).to_bytes(16, "little")
+        seed = image_seed(programmed.seed, number).to_bytes(16, "little")
         assert frame == seed + bytes(4) + pixels[number].tobytes() + bytes(2)
     assert chip.unit("control") & 0x18 == 0x18
 
 
 def test_partners_make_up_for_stuck_cells(tmp_path):
-    chip = dataclasses.replace(CHIP, programming=Programming(method="verify", fault_aware=True))
+    chip = dataclasses.replace(CHIP, programming=Programming(method="write-verify", fault_aware=True))
     top = 8 * (chip.device.levels - 1)
     weights = chip.layers[0].weights
     pairs = [(int(row), int(column)) for row, column in np.argwhere((weights > 1) & (weights < 8))][:5]

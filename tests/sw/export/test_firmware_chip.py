@@ -18,7 +18,7 @@ from spikeloom.sim.cosim.host.simulator import build_host_simulator
 from spikeloom.sim.cosim.macro_model import MacroModel, fresh_models, save_models
 from spikeloom.sim.cosim.simulator import Simulator
 from spikeloom.sim.crossbar.array import build_arrays
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.programming.write_verify import program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.export.firmware import firmware_files
 from tests.fixtures.drifting import DRIFT
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 PIXELS = make_images(6, 20)
 DEVICE = {"device_sigma": 0.05, "read_sigma": 0.01, "pulse_sigma": 0.1, "stuck_on": 0.02, "stuck_off": 0.02}
-VERIFIED = make_chip(device=DEVICE, programming={"method": "verify", "tries": 20, "fault_aware": True}).image
+VERIFIED = make_chip(device=DEVICE, programming={"method": "write-verify", "tries": 20, "fault_aware": True}).programmed
 CHIP = dataclasses.replace(VERIFIED, programming=Programming())
 OXIDE = VERIFIED.with_device(VERIFIED.device.model_copy(update=DRIFT))
 
@@ -69,9 +69,9 @@ def test_cells_that_are_programmed_already(simulator, tmp_path):
 
 
 def test_soft_reset_with_images_on_their_way_stalls_and_seeds(simulator, tmp_path):
-    image = dataclasses.replace(CHIP, coding=Coding.RATE)
-    save_models(tmp_path, [MacroModel(array) for array in build_arrays(image)])
-    program = compiled(tmp_path, firmware_files(image, PIXELS))
+    programmed = dataclasses.replace(CHIP, coding=Coding.RATE)
+    save_models(tmp_path, [MacroModel(array) for array in build_arrays(programmed)])
+    program = compiled(tmp_path, firmware_files(programmed, PIXELS))
     text = run(simulator, program, tmp_path, "--reset", plusargs=("+stalls",))
     assert "an image after a soft reset: the chip dropped an image: nothing is loaded" in text
     assert "PASS: 6 images agree with the reference" in text
@@ -84,7 +84,7 @@ def test_cells_are_programmed_by_the_firmware(simulator, chip, tmp_path):
     files = firmware_files(chip, PIXELS)
     text = run(simulator, compiled(tmp_path, files), tmp_path)
     assert "PASS: 6 images agree with the reference" in text
-    known = program_image(chip)
+    known = program_chip(chip)
     words = re.search(r"(\d+) starts, (\d+) second passes, (\d+) pulses, (\d+) verify reads, (\d+) cells failed", text)
     assert words is not None
     starts, second, pulses, reads, failed = map(int, words.groups())

@@ -15,7 +15,7 @@ from spikeloom.sw.export.firmware import load_checksum, load_writes
 from tests.fixtures.models import make_chip
 
 CYCLES = {"settle_cycles": 3, "adc_cycles": 4, "program_cycles": 17}
-CHIP = make_chip(coding={"input": "analog"}, hardware=CYCLES, programming={"method": "verify"})
+CHIP = make_chip(coding={"input": "analog"}, hardware=CYCLES, programming={"method": "write-verify"})
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def bench(folder):
 
 
 def test_level_files_hold_the_levels(folder):
-    for index, layer in enumerate(CHIP.image.layers):
+    for index, layer in enumerate(CHIP.programmed.layers):
         for side, levels in (("p", layer.positive), ("n", layer.negative)):
             lines = (folder / f"layer_{index}_{side}.hex").read_text().split()
             numbers = [int(line, 16) for line in lines]
@@ -44,7 +44,7 @@ def test_the_register_file_holds_every_write_in_order(folder):
     words = [int(line, 16) for line in (folder / "load.hex").read_text().split()]
     assert all(word < 1 << 56 for word in words)
     found = [(word & 0xFFFFFF, ((word >> 24) ^ (1 << 31)) - (1 << 31)) for word in words]
-    assert found == register_writes(CHIP.image)
+    assert found == register_writes(CHIP.programmed)
     assert any(value < 0 for _, value in found)
 
 
@@ -65,7 +65,7 @@ def test_the_readme_names_the_macros_settings(folder):
     text = (folder / "README.md").read_text()
     for name, cycles in CYCLES.items():
         assert f".{name.upper()}({cycles})" in text and f".{name.upper()}({cycles})" in bench(folder)
-    for index, layer in enumerate(CHIP.image.layers):
+    for index, layer in enumerate(CHIP.programmed.layers):
         assert f".GAIN_SHIFT_{index}({layer.gain_shift})" in text
     assert "20-12-7-5" in text
 
@@ -91,10 +91,10 @@ def test_with_buses(tmp_path):
         assert f".{name.upper()}({cycles})" in text
     assert f"0x{build_id(CHIP.parameters):08x}" in text
     assert spikeloom.load(folder / "weights.loom").parameters == CHIP.parameters
-    assert load_writes(CHIP.image) == [
+    assert load_writes(CHIP.programmed) == [
         (int(address, 16), int(data, 16)) for address, data in (line.split("_") for line in lines(folder, "load.hex"))
     ]
-    assert f"{load_checksum(load_writes(CHIP.image)):#010x}" in text
+    assert f"{load_checksum(load_writes(CHIP.programmed)):#010x}" in text
 
 
 def test_plain_and_bus_exports_take_each_others_place(tmp_path):

@@ -36,13 +36,13 @@ def test_a_run_from_data_to_report(tmp_path: Path) -> None:
         assert any(line.startswith(f"convert: {text}") for line in told), text
     chip = load_chip(flow)
     assert chip.strategy is not None and chip.tuned is not None and chip.strategy.before is not None
-    assert chip.image.k == chip.strategy.k and chip.strategy.images == 200 and chip.tuned.images == 100
+    assert chip.programmed.k == chip.strategy.k and chip.strategy.images == 200 and chip.tuned.images == 100
     assert chip.config.decision.strategy == "learned"
     summary = json.loads((tmp_path / "report/summary.json").read_text())
     assert summary["strategy"]["k"] == chip.strategy.k
-    assert summary["strategy"]["register"] == {"rule": "winner_k", "k": chip.image.k}
+    assert summary["strategy"]["register"] == {"rule": "winner_k", "k": chip.programmed.k}
     assert [layer["factor"] for layer in summary["tuning"]["layers"]] == list(chip.tuned.factors)
-    assert [layer["theta"] for layer in summary["layers"]] == [layer.theta for layer in chip.image.layers]
+    assert [layer["theta"] for layer in summary["layers"]] == [layer.theta for layer in chip.programmed.layers]
     assert "tuned" in [stage["stage"] for stage in summary["waterfall"]]
     assert summary["bit_exact"]["mismatches"] == 0 and summary["bit_exact"]["images"] == 8
     again = make_flow(config(), tmp_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import spikeloom
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.config.config import Config
@@ -26,7 +26,7 @@ def _data(folder: Path) -> Dataset:
     return load_data("mnist", folder)
 
 
-def _chip(folder: Path, coding: str, reset: str, phases: int) -> ChipImage:
+def _chip(folder: Path, coding: str, reset: str, phases: int) -> ProgrammedChip:
     values = Config.load("mnist").model_dump(mode="json")
     phases = 1 if coding == "even" else phases
     values["coding"] |= {"input": coding, "phases": phases}
@@ -35,7 +35,7 @@ def _chip(folder: Path, coding: str, reset: str, phases: int) -> ChipImage:
     config = Config.load(values)
     data = _data(folder)
     model = train(config.train, data, config.seed)
-    return spikeloom.compile(model, data.train_images[:200], config).image
+    return spikeloom.compile(model, data.train_images[:200], config).programmed
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Convolutions, pooling and joins: the chip's layers compute what the model computes."""
+"""Convolutions, pooling and residual additions: the chip's layers compute what the model computes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from torch import nn
 from torch.nn import functional as F
 
 import spikeloom
-from spikeloom.hw.params.plan import Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage
 from spikeloom.sw.analysis.waterfall import ideal_cells, wide_adc
 from spikeloom.sw.common.errors import ConfigError, UnsupportedError
 from spikeloom.sw.frontend.plain_torch import torch_accuracy
 from spikeloom.sw.frontend.torch_modules import import_torch
 from spikeloom.sw.ir.graph import Graph
-from spikeloom.sw.ir.network import Network, Pool
+from spikeloom.sw.ir.network import MapUnit, Network
 from spikeloom.sw.passes.calibrate import row_codes
 from spikeloom.sw.passes.float_snn import spiking_network
 from spikeloom.sw.passes.fold import fold
@@ -43,7 +44,7 @@ def fold_in_weights(graph: Graph) -> Network | None:
     except UnsupportedError as error:
         assert re.search("pools sums that the weights of the next layer|weights cannot take the pooling in", str(error))
         return None
-    assert not any(isinstance(stage, Pool) and stage.kind == Pooling.AVERAGE for stage in network.stages)
+    assert not any(isinstance(stage, MapUnit) and isinstance(stage.stage, AveragePoolStage) for stage in network.stages)
     return network
 
 
@@ -99,12 +100,12 @@ def test_spiking_networks_of_integers_are_the_plain_ones(seed: int) -> None:
         decision={"t_max": 6, "readout": readout, "skip": int(rng.choice([0, 1])), "k": float(rng.choice([1.0, 3.0]))},
     )
     chip = spikeloom.compile(model, pixels, config, input_shape=shape)
-    image = wide_adc(ideal_cells(chip.image))
-    found = spiking_network(image).run(len(pixels), row_codes(image, pixels))
-    codes = row_codes(image, pixels)
-    steps = {t: codes(np.arange(len(pixels)), t) for t in range(1, image.t_max + 1)}
+    programmed = wide_adc(ideal_cells(chip.programmed))
+    found = spiking_network(programmed).run(len(pixels), row_codes(programmed, pixels))
+    codes = row_codes(programmed, pixels)
+    steps = {t: codes(np.arange(len(pixels)), t) for t in range(1, programmed.t_max + 1)}
     for b in range(6):
-        expected = run_plain(image, lambda t, b=b: steps[t][b])
+        expected = run_plain(programmed, lambda t, b=b: steps[t][b])
         assert (found.classes[b], found.steps[b]) == expected[:2], b
 
 
@@ -281,7 +282,7 @@ BAD = [
         "Layers '2' and '3' follow one another without",
     ),
     (small(nn.Conv2d(4, 4, 1), *tail()), "Layers '2' and '4' follow one another without a ReLU between them"),
-    (small(nn.Conv2d(4, 3, 1)), "The model gives 3 channels at 8 x 8 positions; it must give one number a class"),
+    (small(nn.Conv2d(4, 3, 1)), "The model gives 3 channels at 8 x 8 positions; it must give one number per class"),
     (small(nn.Conv2d(4, 3, 8), nn.MaxPool2d(1)), None),
     (small(nn.Conv2d(4, 3, 7), nn.MaxPool2d(2)), "The model ends with max pooling '3'; it must end with a layer"),
     (
@@ -352,7 +353,7 @@ BAD = [
     ),
     (
         Calls(lambda m, x: (lambda y: (F.relu_(y), m.l(torch.flatten(y, 1)))[1])(m.c(x))),
-        "Operation 'relu_' (node 'relu_', in the model's forward()) gives what nothing uses",
+        "Operation 'relu_' (node 'relu_', in the model's forward()) computes a result that is not used",
     ),
     (
         Calls(lambda m, x: m.l(x.flatten(1)) if x.sum() > 0 else x),
@@ -393,7 +394,7 @@ def test_a_convolution_needs_the_shape_of_the_images() -> None:
     ]
     for chip in chips:
         assert chip.parameters == chips[0].parameters
-        np.testing.assert_array_equal(chip.image.layers[0].weights, chips[0].image.layers[0].weights)
+        np.testing.assert_array_equal(chip.programmed.layers[0].weights, chips[0].programmed.layers[0].weights)
     shapes = [chip.stages.folded.input_shape for chip in chips if chip.stages is not None]
     assert shapes == [(1, 8, 8)] * 3 + [(64,), (64,), (8, 8)]
 
@@ -428,11 +429,9 @@ def test_the_plan_of_a_network_with_everything() -> None:
     config = make_config(neuron={"v0": 0.5}, crossbar={"tile_rows": 16})
     model = settled(lambda: ResNet(n=1, widths=(4, 6)), 3, 32, 32)
     chip = spikeloom.compile(model, make_images(5, 3072).reshape(5, 3, 32, 32), config)
-    plan = chip.parameters.stages
+    plan = chip.parameters.plan
     assert [shape.size for shape in plan.maps] == [3072, 4096, 4096, 4096, 1536, 1536, 6, 10]
-    assert plan.stages[5] == PoolStage(
-        kind=Pooling.AVERAGE, window=Window(source=5, kernel=(16, 16), stride=(16, 16)), start=128
-    )
+    assert plan.stages[5] == AveragePoolStage(window=Window(source=5, kernel=(16, 16), stride=(16, 16)), start=128)
     layer = chip.parameters.layers[4]
     assert (layer.inputs, layer.outputs, layer.positions, layer.row_tiles) == (9 * 6 + 4, 6, 256, 4)
 
@@ -442,7 +441,7 @@ def test_dense_networks_have_no_plan() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(60, 8), nn.ReLU(), nn.Linear(8, 3))
     chip = spikeloom.compile(model, images, "tiny")
     assert (
-        chip.parameters.plan is None
+        chip.parameters.plan.is_dense_chain
         and chip.parameters == spikeloom.compile(model, images.reshape(20, 60), "tiny").parameters
     )
 
@@ -462,7 +461,7 @@ def test_analog_images_belong_to_the_first_layer() -> None:
     images = make_images(5, 64).reshape(5, 1, 8, 8)
     assert spikeloom.compile(small(*tail()), images, config).parameters.layers[0].row_bits == 8
     with pytest.raises(
-        ConfigError, match=r"^tiny: \[coding\] input must not be 'analog' for this network, .*: pooling too"
+        ConfigError, match=r"^tiny: \[coding\] input must not be 'analog' for this network, .*: max pooling too"
     ):
         spikeloom.compile(nn.Sequential(nn.MaxPool2d(2), *tail(16)), images, config)
     skip = Calls(lambda m, x: m.l(torch.flatten(F.relu(m.d(F.relu(m.c(x))) + F.pad(x, (0, 0, 0, 0, 0, 3))), 1)))

@@ -147,7 +147,7 @@ BAD: list[tuple[str, Callable[[], nn.Module]]] = [
         lambda: Forward(lambda m, x: m.out(F.relu(m.c(x)) * F.relu(m.d(x)))),
     ),
     (f"{operation('permute')} {SUPPORTED}", lambda: Forward(lambda m, x: m.out(F.relu(m.c(x)).permute(0, 2, 3, 1)))),
-    ("Layer 'e' (Conv2d) gives what nothing", lambda: Forward(lambda m, x: (m.e(F.relu(m.d(x))), m.out(x))[1])),
+    ("Layer 'e' (Conv2d) computes a result", lambda: Forward(lambda m, x: (m.e(F.relu(m.d(x))), m.out(x))[1])),
     # shapes that do not fit
     ("Layer '0' (Conv2d) has 3 input channels, but gets 1", lambda: nn.Sequential(nn.Conv2d(3, 4, 3))),
     (

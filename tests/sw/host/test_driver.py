@@ -19,7 +19,7 @@ from spikeloom.sw.config.config import Config
 from spikeloom.sw.host.cosim_transport import CosimTransport
 from spikeloom.sw.host.driver import Host
 from spikeloom.sw.host.errors import BusError, ForeignChipError, HostError, TransportClosed
-from spikeloom.sw.host.transport import Transport
+from spikeloom.sw.host.transport import ANSWER, Transport
 from tests.fixtures.host_chips import IDS, PIXELS, host_chip
 
 CHIP = host_chip()
@@ -43,7 +43,7 @@ class Registers(Transport):
 
     def execute(self, table: Any) -> Any:
         return np.array(
-            [(0 if row[1] in self.words else 2, self.words.get(int(row[1]), 0)) for row in table], np.uint32
+            [(0 if place in self.words else 2, self.words.get(place, 0)) for place in table["address"].tolist()], ANSWER
         )
 
     def send(self, frames: Any) -> None:
@@ -62,7 +62,7 @@ def registers(host: Host) -> dict[int, int]:
     class Spy(Registers):
         def execute(self, table: Any) -> Any:
             answers = host.transport.execute(table)
-            words.update({int(row[1]): int(answer[1]) for row, answer in zip(table, answers, strict=True)})
+            words.update(zip(table["address"].tolist(), answers["data"].tolist(), strict=True))
             return answers
 
     Host(Spy({})).connect()
@@ -113,7 +113,7 @@ def test_images_and_counters(host: Host) -> None:
     for index, layer in enumerate(counters["layers"]):
         assert layer["spikes"] == result.spikes[-1, index]
         assert layer["row_pulses"] == result.activity["row_pulses"][-1, index]
-        assert layer["conversions"] == result.activity["adc_conversions"][-1, index]
+        assert layer["conversions"] == result.activity["conversions"][-1, index]
 
 
 def test_images_in_chunks(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

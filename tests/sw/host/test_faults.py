@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from spikeloom.hw.host.register_map import program_target_byte_address, unit_byte_address
 from spikeloom.sim.cosim.host.bench import FRAME, NO_LAST
@@ -25,7 +24,7 @@ from spikeloom.sw.host.errors import (
     TransportClosed,
 )
 from spikeloom.sw.host.frames import image_frames
-from spikeloom.sw.host.transport import WRITE, Frames
+from spikeloom.sw.host.transport import WRITE, Accesses, Answers, Frames
 from tests.fixtures.host_chips import IDS, PIXELS, host_chip
 
 CHIP = host_chip()
@@ -33,8 +32,6 @@ FEW, FEW_IDS = PIXELS[:4], IDS[:4]
 EXPECTED = run_reference(CHIP, FEW, ids=FEW_IDS)
 TIMEOUT = 3000
 """Clock cycles; more than a start of the programmer takes."""
-
-Accesses = NDArray[np.uint32]
 
 
 class Faulty(CosimTransport):
@@ -47,7 +44,7 @@ class Faulty(CosimTransport):
     def mend(self) -> None:
         self.table = self.frames = self.results = lambda what: what
 
-    def execute(self, table: Accesses) -> Accesses:
+    def execute(self, table: Accesses) -> Answers:
         return super().execute(self.table(table))
 
     def send(self, frames: Frames) -> None:
@@ -90,8 +87,8 @@ def flipped(address: int) -> Callable[[Accesses], Accesses]:
 
     def change(table: Accesses) -> Accesses:
         table = table.copy()
-        rows = np.flatnonzero((table[:, 0] == WRITE) & (table[:, 1] == address))[:1]
-        table[rows, 2] ^= 1
+        rows = np.flatnonzero((table["kind"] == WRITE) & (table["address"] == address))[:1]
+        table["data"][rows] ^= 1
         return table
 
     return change
@@ -115,7 +112,7 @@ def test_a_write_that_is_lost(host: Host) -> None:
 
     def change(table: Accesses) -> Accesses:
         table = table.copy()
-        table[table[:, 1] == unit_byte_address("k"), 1] = unit_byte_address("events")
+        table["address"][table["address"] == unit_byte_address("k")] = unit_byte_address("events")
         return table
 
     host.transport.table = change
@@ -127,7 +124,7 @@ def test_a_write_that_is_lost(host: Host) -> None:
 def test_a_wrong_address(host: Host) -> None:
     def change(table: Accesses) -> Accesses:
         table = table.copy()
-        table[table[:, 1] == unit_byte_address("k"), 1] += 2
+        table["address"][table["address"] == unit_byte_address("k")] += 2
         return table
 
     host.transport.table = change

@@ -42,7 +42,7 @@ def test_an_answer() -> None:
     assert fields["spikes"].tolist() == [[5, 10]] * 2
     activity = {name: values[0].tolist() for name, values in fields["activity"].items()}
     assert activity == {
-        "row_pulses": [1, 6], "tile_reads": [2, 7], "adc_conversions": [3, 8], "saturations": [4, 9],
+        "row_pulses": [1, 6], "tile_reads": [2, 7], "conversions": [3, 8], "saturations": [4, 9],
     }  # fmt: skip
 
 

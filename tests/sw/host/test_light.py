@@ -73,7 +73,7 @@ def test_a_driver_needs_no_simulation(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
-    for codes, layer in zip(found["codes"], chip.image.layers, strict=True):
+    for codes, layer in zip(found["codes"], chip.programmed.layers, strict=True):
         np.testing.assert_array_equal(codes, 8 * np.stack([layer.positive, layer.negative]).astype(int))
     assert found["failed"] == 0 and found["loaded"] == []
     for sent, image in zip(found["pixels"], images, strict=True):

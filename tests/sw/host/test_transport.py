@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spikeloom.sw.host.errors import BusError
-from spikeloom.sw.host.transport import INTERRUPT, READ, WRITE, Transport, accesses
+from spikeloom.sw.host.transport import ACCESS, ANSWER, INTERRUPT, READ, WRITE, Transport, accesses
 
 
 class Recorded(Transport):
@@ -19,7 +19,7 @@ class Recorded(Transport):
 
     def execute(self, table: Any) -> Any:
         self.rows += [tuple(row) for row in table.tolist()]
-        return np.array([(3 if row[1] == 0x40 else 0, row[1] + 1) for row in table], np.uint32)
+        return np.array([(3 if row[1] == 0x40 else 0, row[1] + 1) for row in table.tolist()], ANSWER)
 
     def send(self, frames: Any) -> None: ...
 
@@ -35,10 +35,10 @@ class Recorded(Transport):
 
 
 def test_tables() -> None:
-    assert accesses(READ, [8, 4]).tolist() == [[READ, 8, 0], [READ, 4, 0]]
-    assert accesses(WRITE, 12, -1).tolist() == [[WRITE, 12, 0xFFFFFFFF]]
-    assert accesses(INTERRUPT, 100).tolist() == [[INTERRUPT, 100, 0]]
-    assert accesses(WRITE, [1 << 25, 0], [5, 1 << 31]).dtype == np.uint32
+    assert accesses(READ, [8, 4]).tolist() == [(READ, 8, 0), (READ, 4, 0)]
+    assert accesses(WRITE, 12, -1).tolist() == [(WRITE, 12, 0xFFFFFFFF)]
+    assert accesses(INTERRUPT, 100).tolist() == [(INTERRUPT, 100, 0)]
+    assert accesses(WRITE, [1 << 25, 0], [5, 1 << 31]).dtype == ACCESS
 
 
 def test_words() -> None:

@@ -12,28 +12,29 @@ from spikeloom.hw.host.plan_words import words_of
 from spikeloom.hw.host.register_map import MapEntry, bias_byte_address, host_map
 from spikeloom.hw.interfaces.registers import Register
 from spikeloom.hw.params.parameters import Coding
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.host.cosim_transport import CosimTransport
 from spikeloom.sw.host.driver import Host
-from spikeloom.sw.host.transport import READ, WRITE
+from spikeloom.sw.host.transport import ACCESS, READ, WRITE
 from tests.fixtures.networks import random_chip, random_pixels
 
 STAGES = (
     CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
-    PoolStage(kind=Pooling.MAX, window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
-    PoolStage(kind=Pooling.AVERAGE, window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
+    MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+    AveragePoolStage(window=Window(source=0, kernel=(2, 2), stride=(2, 2)), start=2),
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
-MAPS = Plan(image=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3)).with_copies((2, 1))
-"""A convolution by two copies, both poolings, a join."""
+MAPS = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3)).with_replicas((2, 1))
+"""A convolution by two replicas, both poolings, a residual addition."""
 CHIPS = {"dense": {"sizes": [9, 8, 6, 5]}, "wide": {"sizes": [9, 6, 3]}, "maps": {"plan": MAPS}}
 OKAY, SLVERR = 0, 2
 TOP = 2**26 - 1
 
 
-def chip_of(name: str) -> ChipImage:
+def chip_of(name: str) -> ProgrammedChip:
     """A small chip; of the wide one, registers are as wide as the result lets them be."""
     fields = {"tile_rows": 5, "tile_columns": 4, "lanes": 3, "encoder_lanes": 4, "row_bits": 1, "coding": Coding.EVEN}
     chip = random_chip(np.random.default_rng(31), phases=1, max_steps=9, t_max=9, skip=0, **fields, **CHIPS[name])
@@ -51,8 +52,7 @@ def held(entry: MapEntry, word: int) -> int:
 
 def exchange(host: Host, rows: list[tuple[int, int, int]]) -> list[list[int]]:
     """Response and word of each access: op, address, word."""
-    answers: list[list[int]] = host.transport.execute(np.array(rows, np.uint32)).tolist()
-    return answers
+    return [list(answer) for answer in host.transport.execute(np.array(rows, ACCESS)).tolist()]
 
 
 @pytest.mark.parametrize(

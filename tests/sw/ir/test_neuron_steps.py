@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.plan import MapShape
-from spikeloom.sw.ir.neuron_steps import count_shifts, fire, pool_max
-from spikeloom.sw.ir.window_reader import pool_blocks
+from spikeloom.sw.ir.neuron_steps import count_shifts, fire
+from spikeloom.sw.ir.stages import pool_blocks, pool_max
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -22,7 +22,7 @@ from spikeloom.sw.frontend.equivalence import check_same
 from spikeloom.sw.frontend.plain_torch import double_outputs, plain_kernels, torch_accuracy
 from spikeloom.sw.ir import window_reader as windows
 from spikeloom.sw.ir.graph import Rectifier
-from spikeloom.sw.ir.network import Layer, Network
+from spikeloom.sw.ir.network import Network, SpikingLayer
 from spikeloom.sw.ir.window_reader import WindowReader
 
 RELU = Rectifier("relu", np.inf, 0)
@@ -65,7 +65,7 @@ class Case:
         self.tile = int(rng.integers(1, len(self.weight) + 1))
         stage = CrossbarStage(layer=0, windows=(self.window,))
         last = CrossbarStage(layer=1, windows=(Window(source=1, kernel=self.window.outputs(self.shape)),))
-        self.reader = WindowReader(Plan(image=self.shape, stages=(stage, last), channels=(columns, 1)), stage)
+        self.reader = WindowReader(Plan(input=self.shape, stages=(stage, last), channels=(columns, 1)), stage)
 
     def check(self) -> None:
         x = self.x.astype(np.float32)
@@ -126,7 +126,7 @@ def test_whole_numbers_are_exact_beyond_single_precision() -> None:
     """A dense layer of many rows, whose weights fit into several blocks, and whose sums do not fit into 24 bits."""
     rng = np.random.default_rng(0)
     stage = CrossbarStage(layer=0, windows=(Window(source=0),))
-    reader = WindowReader(Plan(image=MapShape(channels=70_000), stages=(stage,), channels=(3,)), stage)
+    reader = WindowReader(Plan(input=MapShape(channels=70_000), stages=(stage,), channels=(3,)), stage)
     x = rng.integers(0, 256, (5, 70_000))
     weight = rng.integers(-63, 64, (70_000, 3)) + 40
     expected = x @ weight
@@ -151,11 +151,11 @@ def test_threads_and_blocks_of_images_change_nothing(monkeypatch: pytest.MonkeyP
 def test_products_and_sums_are_not_contracted() -> None:
     """A product that is rounded before it is added: with a fused multiply-add this sum would be 2^-60."""
     stage = CrossbarStage(layer=0, windows=(Window(source=0),))
-    reader = WindowReader(Plan(image=MapShape(channels=2), stages=(stage,), channels=(9,)), stage)
+    reader = WindowReader(Plan(input=MapShape(channels=2), stages=(stage,), channels=(9,)), stage)
     x = np.array([[1.0, 1.0 + 2.0**-30]])
     weight = np.array([[-(1.0 + 2.0**-29)], [1.0 + 2.0**-30]]).repeat(9, axis=1)
     np.testing.assert_array_equal(reader.sums([x], weight, np.float64), 0.0)
-    wide = WindowReader(Plan(image=MapShape(channels=4), stages=(stage,), channels=(9,)), stage)
+    wide = WindowReader(Plan(input=MapShape(channels=4), stages=(stage,), channels=(9,)), stage)
     np.testing.assert_array_equal(wide.sums([np.tile(x, 2)], np.tile(weight, (2, 1)), np.float64), 0.0)
 
 
@@ -182,7 +182,7 @@ def test_a_map_one_column_wide(seed: int) -> None:
         assert chip.stages is not None
         normalised = chip.stages.normalised.layers[0]
         np.testing.assert_allclose(normalised.bias, bias / hidden.max(), rtol=1e-6)
-        for layer, other in zip(chip.image.layers, chips[0].image.layers, strict=True):
+        for layer, other in zip(chip.programmed.layers, chips[0].programmed.layers, strict=True):
             np.testing.assert_array_equal(layer.weights, other.weights)
             assert (layer.theta, layer.gain_shift) == (other.theta, other.gain_shift)
     expected = double_outputs(model, np.rint(images * 255.0).astype(np.uint8)).argmax(1)
@@ -208,9 +208,11 @@ def test_activations_do_not_depend_on_the_images_beside() -> None:
     shape = MapShape(channels=2, height=7, width=5)
     wide = Window(source=0, kernel=(3, 5), stride=(1, 1), padding=(1, 0))
     layers = (
-        Layer("a", rng.standard_normal((3, 30)), rng.standard_normal(3), RELU, (wide,)),
-        Layer("b", rng.standard_normal((3, 33)), rng.standard_normal(3), RELU, (wide, Window(source=1))),
-        Layer("c", rng.standard_normal((4, 21)), rng.standard_normal(4), None, (Window(source=2, kernel=(7, 1)),)),
+        SpikingLayer("a", rng.standard_normal((3, 30)), rng.standard_normal(3), RELU, (wide,)),
+        SpikingLayer("b", rng.standard_normal((3, 33)), rng.standard_normal(3), RELU, (wide, Window(source=1))),
+        SpikingLayer(
+            "c", rng.standard_normal((4, 21)), rng.standard_normal(4), None, (Window(source=2, kernel=(7, 1)),)
+        ),
     )
     network = Network(shape, layers)
     images = rng.integers(0, 256, (23, 70)).astype(np.uint8)

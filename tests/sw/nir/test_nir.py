@@ -95,7 +95,7 @@ def test_a_step_that_is_twice_as_long_is_twice_the_current() -> None:
             node.r = 2 * node.r
     given.nodes["b_scale"].scale = 2 * given.nodes["b_scale"].scale  # r of b_if is infinite
     doubled = spikeloom.compile(spikeloom.read_nir(given), images, config)
-    for a, b in zip(twice.image.layers[::2], doubled.image.layers[::2], strict=True):
+    for a, b in zip(twice.programmed.layers[::2], doubled.programmed.layers[::2], strict=True):
         np.testing.assert_array_equal(a.weights, b.weights)
         assert a.theta == b.theta
 
@@ -125,12 +125,12 @@ def test_a_chip_goes_out_and_comes_back_with_the_same_spikes(name: str, tmp_path
     assert (model.reset, model.threshold, model.start) == ("subtract", "at", chip.config.neuron.v0)
     back = spikeloom.compile(model, images, chip.config)
     ours, theirs = back.predict(images), chip.predict(images)
-    known = [layer.name for layer in chip.image.layers]  # average pooling has become a layer
-    same = [number for number, layer in enumerate(back.image.layers) if layer.name in known]
+    known = [layer.name for layer in chip.programmed.layers]  # average pooling has become a layer
+    same = [number for number, layer in enumerate(back.programmed.layers) if layer.name in known]
     np.testing.assert_array_equal(ours.spikes[:, same], theirs.spikes)
     assert theirs.spikes.any() and (ours.classes == theirs.classes).all()
     if name.startswith("dense"):
-        for a, b in zip(back.image.layers, chip.image.layers, strict=True):
+        for a, b in zip(back.programmed.layers, chip.programmed.layers, strict=True):
             np.testing.assert_array_equal(a.weights * b.theta, b.weights * a.theta)
 
 
@@ -178,12 +178,12 @@ def test_average_pooling_beside_neurons_that_reset_to_zero_is_refused() -> None:
     config = make_config(neuron={"reset": "zero", "output_reset": "zero"})
     chip = spikeloom.compile(model, make_images(9, 64).reshape(9, 1, 8, 8), config)
     with pytest.raises(UnsupportedError, match=r"^Stage 1 of the chip is average pooling, which subtracts, beside"):
-        chip_to_nir(chip.image, 0.5)
+        chip_to_nir(chip.programmed, 0.5)
 
 
 def test_layers_that_start_elsewhere_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"^Layer '1' starts at \d+ conductance steps, which is not 0.25 of its"):
-        chip_to_nir(make_chip(neuron={"v0": 0.5}).image, 0.25)
+        chip_to_nir(make_chip(neuron={"v0": 0.5}).programmed, 0.25)
 
 
 def test_only_networks_are_written(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     whole = spikeloom.write_nir(spikeloom.read_nir(dense()), tmp_path / "whole.nir").read_bytes()
     (tmp_path / "half.nir").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(
-        FileError, match=r"half.nir' is not a NIR file: it is an HDF5 file that is cut off or damaged; t"
+        FileError, match=r"half.nir' is not a NIR file: it is an HDF5 file that is truncated or damaged; t"
     ):
         spikeloom.read_nir(tmp_path / "half.nir")
     for name, change, sentence in (

@@ -77,7 +77,7 @@ def test_a_run_and_out_again(tmp_path: Path) -> None:
         spikeloom.read_nir(tmp_path / "out.nir"), load_data("digits").train_images[:50], chip.config
     )
     images = np.random.default_rng(0).integers(0, 256, (20, 64), dtype=np.uint8)
-    np.testing.assert_array_equal(again.image.layers[0].weights, chip.image.layers[0].weights)
+    np.testing.assert_array_equal(again.programmed.layers[0].weights, chip.programmed.layers[0].weights)
     np.testing.assert_array_equal(again.predict(images).classes, chip.predict(images).classes)
 
 
@@ -135,7 +135,7 @@ def test_the_step_takes_effect(tmp_path: Path) -> None:
         flow = make_flow(settings(nir={"file": str(tmp_path / "if.nir"), "dt_s": seconds}), tmp_path / str(seconds))
         flow.run(stop="convert")
         chips.append(load_chip(flow))
-    assert chips[0].image.layers[0].theta == 2 * chips[1].image.layers[0].theta
+    assert chips[0].programmed.layers[0].theta == 2 * chips[1].programmed.layers[0].theta
 
 
 def test_a_step_without_an_effect_is_refused(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def _live(written: Written, library: str, name: str, folder: Path) -> None:
 
 def test_input_spikes_are_those_of_the_chip() -> None:
     path, pixels, _ = saved("snntorch", "dense")
-    codes = row_codes(chip_of(spikeloom.read_nir(path, reset="subtract"), pixels).image, pixels)
+    codes = row_codes(chip_of(spikeloom.read_nir(path, reset="subtract"), pixels).programmed, pixels)
     for t, expected in enumerate(even_spikes(pixels), 1):
         np.testing.assert_array_equal(codes(np.arange(len(pixels)), t), expected)
 
@@ -110,4 +110,4 @@ def test_input_spikes_are_those_of_the_chip() -> None:
 def test_the_verilog_has_the_same_spikes(library: str, name: str) -> None:
     path, pixels, _ = saved(library, name)
     chip = chip_of(spikeloom.read_nir(path, **LIBRARIES[library][2]), pixels)
-    assert chip.predict(pixels[:2], trace=True).compare(chip.cosim(pixels[:2], trace=True)) > 1000
+    assert chip.predict(pixels[:2], trace="full").compare(chip.cosim(pixels[:2], trace="full")) > 1000

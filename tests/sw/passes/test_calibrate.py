@@ -17,17 +17,17 @@ def chip(adc_bits: int, **tables):
     fixed = {"normalisation": "max", "weight_scale": "max", "adc_quantile": 1.0, "output_offset": "network"}
     tables["convert"] = {**fixed, **tables.get("convert", {})}
     tables = {"crossbar": {"adc_bits": adc_bits, "tile_rows": 48}, "device": {"bits": 6}, **tables}
-    return spikeloom.compile(make_model(80, 24, 10), IMAGES, make_config(**tables)).image
+    return spikeloom.compile(make_model(80, 24, 10), IMAGES, make_config(**tables)).programmed
 
 
 @pytest.mark.parametrize("input_coding", ["even", "analog", "phase", "rate"])
 @pytest.mark.parametrize("adc_bits", [1, 4, 8])
 def test_no_saturation_on_the_calibration_images_and_none_to_spare(adc_bits, input_coding):
-    image = chip(adc_bits, coding={"input": input_coding}, decision={"rule": "fixed"})
-    assert any(layer.gain_shift for layer in image.layers)
-    first = image.layers[0]
-    assert run_reference(image, IMAGES).activity["saturations"][:, 0].sum() == 0
-    smaller = replace(image, layers=(replace(first, gain_shift=first.gain_shift - 1), *image.layers[1:]))
+    programmed = chip(adc_bits, coding={"input": input_coding}, decision={"rule": "fixed"})
+    assert any(layer.gain_shift for layer in programmed.layers)
+    first = programmed.layers[0]
+    assert run_reference(programmed, IMAGES).activity["saturations"][:, 0].sum() == 0
+    smaller = replace(programmed, layers=(replace(first, gain_shift=first.gain_shift - 1), *programmed.layers[1:]))
     assert run_reference(smaller, IMAGES).activity["saturations"][:, 0].sum() > 0
 
 
@@ -43,17 +43,17 @@ def test_the_quantile_is_held():
         narrow = chip(3)
         layers = (replace(narrow.layers[0], gain_shift=gain), *narrow.layers[1:])
         activity = run_reference(replace(narrow, layers=layers), IMAGES[:, :]).activity
-        share = activity["saturations"][:, 0].sum() / activity["adc_conversions"][:, 0].sum()
+        share = activity["saturations"][:, 0].sum() / activity["conversions"][:, 0].sum()
         assert share <= 1 - quantile
 
 
 def test_a_network_that_is_never_read_has_shift_zero():
-    wide = make_chip(80, 24, 10, crossbar={"adc_bits": 16}).image
+    wide = make_chip(80, 24, 10, crossbar={"adc_bits": 16}).programmed
     assert calibrate_adc(wide, np.zeros((3, 80), np.uint8), 2, 1.0)[0] == 0
 
 
 def test_wide_converters_need_no_shift():
-    assert [layer.gain_shift for layer in make_chip(crossbar={"adc_bits": 16}).image.layers] == [0, 0, 0]
+    assert [layer.gain_shift for layer in make_chip(crossbar={"adc_bits": 16}).programmed.layers] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("skip", [0, 2])
@@ -66,5 +66,5 @@ def test_one_analog_layer_that_skips_periods_fits_its_converters(skip: int) -> N
         crossbar={"adc_bits": 4},
         convert={"adc_quantile": 1.0},
     )  # fmt: skip
-    assert chip.image.layers[0].gain_shift > 0
-    assert run_reference(chip.image, make_images(50, 20)).activity["saturations"].sum() == 0
+    assert chip.programmed.layers[0].gain_shift > 0
+    assert run_reference(chip.programmed, make_images(50, 20)).activity["saturations"].sum() == 0

@@ -105,7 +105,7 @@ def test_random_offsets_and_scales(seed: int, offset: float, power: float, codin
     )
     plain = spikeloom.compile(model, IMAGES, config)
     other = spikeloom.compile(moved(model, offset, 10.0**power), IMAGES, config)
-    for a, b in zip(plain.image.layers, other.image.layers, strict=True):
+    for a, b in zip(plain.programmed.layers, other.programmed.layers, strict=True):
         np.testing.assert_array_equal(a.weights, b.weights)
         assert abs(a.theta - b.theta) <= 1
         assert np.abs(a.bias - b.bias).max() <= 1  # an offset of 1000 leaves four digits to the logits

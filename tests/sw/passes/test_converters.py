@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import spikeloom
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.waterfall import wide_adc
 from spikeloom.sw.passes.calibrate import calibrate_adc, row_codes
@@ -21,9 +21,9 @@ from tests.fixtures.models import make_config, make_images, make_model
 IMAGES = make_images(100, 80, seed=4)
 
 
-def chip(adc_bits: int, **tables: dict[str, Any]) -> ChipImage:
+def chip(adc_bits: int, **tables: dict[str, Any]) -> ProgrammedChip:
     tables = {"crossbar": {"adc_bits": adc_bits, "tile_rows": 48}, "device": {"bits": 6}, **tables}
-    return spikeloom.compile(make_model(80, 24, 10), IMAGES, make_config(decision={"t_max": 20}, **tables)).image
+    return spikeloom.compile(make_model(80, 24, 10), IMAGES, make_config(decision={"t_max": 20}, **tables)).programmed
 
 
 @pytest.mark.parametrize("coding", ["even", "analog", "phase", "rate"])
@@ -38,8 +38,8 @@ def test_good_converters_clip_nothing_and_change_nothing(coding: str) -> None:
 def test_few_bits_are_better_than_the_range_that_clips_nothing(bits: int) -> None:
     classes = run_reference(wide_adc(chip(16)), IMAGES).classes
     agree = [
-        np.mean(run_reference(image, IMAGES).classes == classes)
-        for image in (chip(bits), chip(bits, convert={"adc_quantile": 1.0}))
+        np.mean(run_reference(programmed, IMAGES).classes == classes)
+        for programmed in (chip(bits), chip(bits, convert={"adc_quantile": 1.0}))
     ]
     assert agree[0] > agree[1] + 0.1
 

@@ -1,5 +1,7 @@
 """The float simulation with integer weights is the reference with ideal cells and wide converters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,12 +24,25 @@ CASES = {
 
 @pytest.mark.parametrize("tables", CASES.values(), ids=CASES)
 def test_integers_agree_with_the_reference(tables):
-    image = wide_adc(make_chip(**tables).image)
-    expected = run_reference(image, IMAGES)
-    found = spiking_network(image).run(len(IMAGES), row_codes(image, IMAGES))
+    programmed = wide_adc(make_chip(**tables).programmed)
+    expected = run_reference(programmed, IMAGES)
+    found = spiking_network(programmed).run(len(IMAGES), row_codes(programmed, IMAGES))
     np.testing.assert_array_equal(found.classes, expected.classes)
     np.testing.assert_array_equal(found.steps, expected.steps)
     assert len(np.unique(expected.classes)) > 1
+
+
+@pytest.mark.parametrize("leaks", [(3, 1, 0), (0, 2, 4)])
+def test_every_layer_leaks_on_its_own(leaks):
+    """The registers hold a leak a layer, though a configuration has one for all."""
+    programmed = wide_adc(make_chip(20, 16, 12, 5, decision={"t_max": 16, "k": 4}).programmed)
+    layers = tuple(replace(layer, leak=leak) for layer, leak in zip(programmed.layers, leaks, strict=True))
+    programmed, plain = replace(programmed, layers=layers), programmed
+    expected, others = run_reference(programmed, IMAGES), run_reference(plain, IMAGES)
+    assert (expected.classes != others.classes).any()
+    found = spiking_network(programmed).run(len(IMAGES), row_codes(programmed, IMAGES))
+    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_array_equal(found.steps, expected.steps)
 
 
 def test_many_steps_of_the_float_network_approach_the_ann():
@@ -38,15 +53,15 @@ def test_many_steps_of_the_float_network_approach_the_ann():
     )
     assert chip.stages is not None
     network = chip.stages.normalised
-    found = spiking_network(chip.image, network).run(len(IMAGES), row_codes(chip.image, IMAGES))
+    found = spiking_network(chip.programmed, network).run(len(IMAGES), row_codes(chip.programmed, IMAGES))
     assert np.mean(found.classes == network.classes(IMAGES)) >= 0.95
     assert set(found.steps) == {300}
 
 
 def test_a_single_class_stops_at_its_own_count():
-    image = wide_adc(make_chip(20, 8, 1).image)
-    expected = run_reference(image, IMAGES)
-    found = spiking_network(image).run(len(IMAGES), row_codes(image, IMAGES))
+    programmed = wide_adc(make_chip(20, 8, 1).programmed)
+    expected = run_reference(programmed, IMAGES)
+    found = spiking_network(programmed).run(len(IMAGES), row_codes(programmed, IMAGES))
     np.testing.assert_array_equal(found.steps, expected.steps)
 
 
@@ -55,10 +70,10 @@ def test_a_single_class_stops_at_its_own_count():
 def test_images_in_parts_give_what_they_give_together(coding, real):
     chip = make_chip(coding={"input": coding})
     assert chip.stages is not None
-    network = spiking_network(chip.image, chip.stages.normalised if real else None)
-    together = network.run(len(IMAGES), row_codes(chip.image, IMAGES))
+    network = spiking_network(chip.programmed, chip.stages.normalised if real else None)
+    together = network.run(len(IMAGES), row_codes(chip.programmed, IMAGES))
     for first, last in ((0, 1), (1, 8), (8, 20)):
-        part = network.run(last - first, row_codes(chip.image, IMAGES[first:last], first))
+        part = network.run(last - first, row_codes(chip.programmed, IMAGES[first:last], first))
         np.testing.assert_array_equal(part.classes, together.classes[first:last])
         np.testing.assert_array_equal(part.steps, together.steps[first:last])
 
@@ -66,12 +81,12 @@ def test_images_in_parts_give_what_they_give_together(coding, real):
 def test_membranes_that_single_precision_does_not_hold():
     """A chip of so many rows and phases that its sums pass 2^24 is computed in double precision."""
     chip = make_chip(4000, 3, 2, coding={"input": "phase", "phases": 8}, decision={"rule": "fixed", "t_max": 80})
-    image = wide_adc(chip.image)
-    assert max(shape.membrane_bits for shape in image.parameters.layers) > 25
-    network = spiking_network(image)
+    programmed = wide_adc(chip.programmed)
+    assert max(shape.membrane_bits for shape in programmed.parameters.layers) > 25
+    network = spiking_network(programmed)
     assert network.layers[0].dtype is np.float64
     images = make_images(10, 4000, seed=2)
-    expected = run_reference(image, images)
-    found = network.run(len(images), row_codes(image, images))
+    expected = run_reference(programmed, images)
+    found = network.run(len(images), row_codes(programmed, images))
     np.testing.assert_array_equal(found.classes, expected.classes)
     np.testing.assert_array_equal(found.steps, expected.steps)

@@ -51,7 +51,7 @@ BAD = [
     ((affine("n", 3), Rectifier("r"), linear("a", 3, 3)), r"^Batch norm 'n' is followed by a ReLU \('r'\) without"),
     (
         (Rectifier("r"), linear("a", 3, 3)),
-        "^ReLU 'r' comes before the first layer; pixels are never negative, take it out$",
+        "^ReLU 'r' comes before the first layer; pixels are never negative, so remove it$",
     ),
     (
         (linear("a", 3, 3), affine("n", 4)),

@@ -37,28 +37,28 @@ def test_every_value_arrives():
             "clock_Hz": 1e7,
         },
         device={"bits": 3},
-        programming={"method": "verify", "tries": 12},
+        programming={"method": "write-verify", "tries": 12},
     )
-    image = map_to_chip(LAYERS, config, (2, 4))
-    first, last = image.parameters.layers
+    chip = map_to_chip(LAYERS, config, (2, 4))
+    first, last = chip.parameters.layers
     assert (first.inputs, first.outputs, first.row_bits, first.row_tiles, first.column_tiles) == (40, 20, 8, 3, 3)
-    assert (first.lanes, last.lanes, last.row_bits, image.parameters.encoder_lanes) == (8, 3, 1, 40)
-    assert (first.adc_bits, first.phases, first.max_steps, image.parameters.pulse_cycles) == (5, 2, 10, 7)
+    assert (first.lanes, last.lanes, last.row_bits, chip.parameters.encoder_lanes) == (8, 3, 1, 40)
+    assert (first.adc_bits, first.phases, first.max_steps, chip.parameters.pulse_cycles) == (5, 2, 10, 7)
     assert (first.max_theta, first.max_bias, first.max_gain_shift) == (31, 7, 3)
     assert (last.max_theta, last.max_bias, last.max_gain_shift) == (127, 0, 7)
-    a, b = image.layers
+    a, b = chip.layers
     assert (a.theta, a.v0, a.clip, a.leak, a.reset, a.gain_shift) == (20, 5, 80, 3, Reset.ZERO, 2)
     assert (b.theta, b.v0, b.clip, b.leak, b.reset, b.gain_shift) == (64, 16, 256, 3, Reset.NONE, 4)
-    assert (image.coding, image.even_start, image.seed) == (Coding.ANALOG, 127, 9)
-    assert (image.rule, image.k, image.t_max, image.skip) == (Rule.WINNER_K, 32, 10, 2)
-    assert image.readout == Readout.MEMBRANE and image.device.bits == 3
-    assert image.programming == config.programming and image.program_cycles == 33
-    assert (image.settle_cycles, image.adc_cycles, image.clock_Hz, image.name) == (5, 6, 1e7, "tiny")
+    assert (chip.coding, chip.even_start, chip.seed) == (Coding.ANALOG, 127, 9)
+    assert (chip.rule, chip.k, chip.t_max, chip.skip) == (Rule.WINNER_K, 32, 10, 2)
+    assert chip.readout == Readout.MEMBRANE and chip.device.bits == 3
+    assert chip.programming == config.programming and chip.program_cycles == 33
+    assert (chip.settle_cycles, chip.adc_cycles, chip.clock_Hz, chip.name) == (5, 6, 1e7, "tiny")
 
 
 def test_start_of_the_diffusion_and_a_fixed_end_arrive():
-    image = map_to_chip(LAYERS, make_config(coding={"even_start": 3}, decision={"rule": "fixed"}))
-    assert (image.coding, image.even_start, image.rule) == (Coding.EVEN, 3, Rule.FIXED)
+    chip = map_to_chip(LAYERS, make_config(coding={"even_start": 3}, decision={"rule": "fixed"}))
+    assert (chip.coding, chip.even_start, chip.rule) == (Coding.EVEN, 3, Rule.FIXED)
 
 
 def test_k_counts_spikes_with_readout_spikes():
@@ -91,7 +91,7 @@ def test_more_pairs_than_a_programmer_holds_are_refused():
     config = make_config(crossbar={"tile_rows": 1}, hardware={"lanes": 4})
     map_to_chip((layer("a", 1024, 8),), config)
     sentence = (
-        "layer 'a' has 1025 row tiles of 4 lanes, 4100 cell pairs a column group, and its programmer holds at most"
+        "layer 'a' has 1025 row tiles of 4 lanes, 4100 cell pairs per column group, and its programmer holds at most"
     )
     with pytest.raises(ConfigError, match=f"^tiny: {re.escape(sentence)} 4096; raise"):
         map_to_chip((layer("a", 1025, 8),), config)

@@ -129,10 +129,10 @@ def test_factors_one_change_nothing():
     chip = make_chip()
     assert chip.stages is not None
     ones = (1.0, 1.0, 1.0)
-    scaled = scale_chip(chip.image, ones)
-    assert scaled.parameters == chip.image.parameters
-    assert [layer.theta for layer in scaled.layers] == [layer.theta for layer in chip.image.layers]
-    run_reference(chip.image, IMAGES).compare(run_reference(scaled, IMAGES))
+    scaled = scale_chip(chip.programmed, ones)
+    assert scaled.parameters == chip.programmed.parameters
+    assert [layer.theta for layer in scaled.layers] == [layer.theta for layer in chip.programmed.layers]
+    run_reference(chip.programmed, IMAGES).compare(run_reference(scaled, IMAGES))
     same = scale_network(chip.stages.normalised, ones)
     np.testing.assert_array_equal(same.layers[1].weight, chip.stages.normalised.layers[1].weight)
 
@@ -142,8 +142,8 @@ def test_a_factor_divides_the_threshold():
     chip = make_chip(neuron={"clip": 1.5})
     assert chip.stages is not None
     network, factors = chip.stages.normalised, (2.0, 0.5, 1.0)
-    times = spiking_network(chip.image, scale_network(network, factors))
-    plain = spiking_network(chip.image, network)
+    times = spiking_network(chip.programmed, scale_network(network, factors))
+    plain = spiking_network(chip.programmed, network)
     divided = replace(
         plain,
         layers=tuple(
@@ -151,7 +151,7 @@ def test_a_factor_divides_the_threshold():
             for layer, f in zip(plain.layers, factors, strict=True)
         ),
     )
-    runs = (each.run(len(IMAGES), row_codes(chip.image, IMAGES)) for each in (times, divided, plain))
+    runs = (each.run(len(IMAGES), row_codes(chip.programmed, IMAGES)) for each in (times, divided, plain))
     first, second, before = runs
     np.testing.assert_array_equal(first.classes, second.classes)
     np.testing.assert_array_equal(first.steps, second.steps)
@@ -159,15 +159,15 @@ def test_a_factor_divides_the_threshold():
 
 
 def test_a_scaled_chip_keeps_levels_and_grows_its_registers():
-    image = make_chip(neuron={"clip": 2.0}).image
-    before = image.layers[0]
-    scaled = scale_chip(image, (0.1, 4.0, 1000.0))
+    programmed = make_chip(neuron={"clip": 2.0}).programmed
+    before = programmed.layers[0]
+    scaled = scale_chip(programmed, (0.1, 4.0, 1000.0))
     after = scaled.layers[0]
-    assert after.theta == round(before.theta / 0.1) > image.parameters.layers[0].max_theta
+    assert after.theta == round(before.theta / 0.1) > programmed.parameters.layers[0].max_theta
     assert scaled.parameters.layers[0].max_theta >= after.theta
     assert after.v0 == pytest.approx(before.v0 * 10, abs=1) and after.clip == pytest.approx(before.clip * 10, abs=1)
     assert after.positive is before.positive and after.bias is before.bias
-    assert scaled.layers[1].theta == round(image.layers[1].theta / 4.0)
+    assert scaled.layers[1].theta == round(programmed.layers[1].theta / 4.0)
     assert scaled.layers[2].theta == 1 and scaled.layers[2].clip >= 1
     run_reference(scaled, IMAGES[:4])
 
@@ -176,7 +176,7 @@ def test_factors_that_do_not_fit():
     chip = make_chip()
     assert chip.stages is not None
     with pytest.raises(ValueError, match=r"^There are 3 layers, but 2 tuning factors are given"):
-        scale_chip(chip.image, (1.0, 1.0))
+        scale_chip(chip.programmed, (1.0, 1.0))
     for bad in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match=r"^Tuning factors must be positive finite numbers"):
-            scale_network(Network(chip.stages.normalised.image, chip.stages.normalised.layers[:1]), (bad,))
+            scale_network(Network(chip.stages.normalised.input, chip.stages.normalised.layers[:1]), (bad,))

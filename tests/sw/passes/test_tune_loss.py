@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import spikeloom
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.waterfall import wide_adc
 from spikeloom.sw.chip import Chip
@@ -32,12 +32,12 @@ def digits() -> tuple[Chip, Dataset]:
     return spikeloom.compile(train(config.train, data, config.seed), data.train_images[:200], config), data
 
 
-def counted(image: ChipImage, ids: np.ndarray) -> float:
+def counted(programmed: ProgrammedChip, ids: np.ndarray) -> float:
     """Equation 6 from the recorded spikes of hidden layers and the encoder's rows."""
-    result = run_reference(image, IMAGES[ids], ids, trace="spikes")
+    result = run_reference(programmed, IMAGES[ids], ids, trace="spikes")
     assert result.trace is not None
     loss = 0.0
-    for index, shape in enumerate(image.parameters.layers):
+    for index, shape in enumerate(programmed.parameters.layers):
         if index:
             into = result.trace.unpacked(index - 1).sum() / len(ids)
         else:
@@ -48,26 +48,26 @@ def counted(image: ChipImage, ids: np.ndarray) -> float:
 
 @pytest.mark.parametrize("tables", [{}, {"coding": {"input": "analog"}}, {"coding": {"input": "rate"}}])
 def test_the_loss_counts_spikes_into_layers(tables):
-    image = make_chip(device={"read_sigma": 0.05}, crossbar={"tile_columns": 5}, **tables).image
-    assert image.parameters.layers[0].column_tiles == 3
-    loss = ChipLoss(image, IMAGES, LABELS, batch=40, seed=2)
+    programmed = make_chip(device={"read_sigma": 0.05}, crossbar={"tile_columns": 5}, **tables).programmed
+    assert programmed.parameters.layers[0].column_tiles == 3
+    loss = ChipLoss(programmed, IMAGES, LABELS, batch=40, seed=2)
     ids = np.sort(np.random.default_rng(2).permutation(120)[:40])
     for factors in ((1.0, 1.0, 1.0), (2.0, 0.5, 1.0)):
         cost = loss(factors)
-        scaled = scale_chip(image, factors)
+        scaled = scale_chip(programmed, factors)
         assert cost.loss == pytest.approx(counted(scaled, ids))
         result = run_reference(scaled, IMAGES[ids], ids)
         assert cost.accuracy == result.accuracy(LABELS[ids]) and cost.steps == result.steps.mean()
 
 
 def test_weights_of_equation_6():
-    image = make_chip().image
-    assert weighted_spikes(np.array([20.0, 6.0, 3.5]), image) == pytest.approx(12 + 6 * 7 / 12 + 3.5 * 5 / 7)
+    programmed = make_chip().programmed
+    assert weighted_spikes(np.array([20.0, 6.0, 3.5]), programmed) == pytest.approx(12 + 6 * 7 / 12 + 3.5 * 5 / 7)
 
 
 def test_programmed_cells_are_used_again_up_to_the_limit(monkeypatch):
-    image = make_chip(device={"device_sigma": 0.1}).image
-    loss = ChipLoss(image, IMAGES, batch=20, limit=8.0)
+    programmed = make_chip(device={"device_sigma": 0.1}).programmed
+    loss = ChipLoss(programmed, IMAGES, batch=20, limit=8.0)
     given = []
 
     def run(chip, images, ids, arrays):
@@ -90,36 +90,41 @@ def test_float_and_integer_losses_agree_on_an_ideal_chip():
     """
     chip = make_chip(convert={"normalisation": "max", "weight_scale": "max", "output_offset": "network"})
     assert chip.stages is not None
-    image = wide_adc(replace(chip.image, device=chip.image.device.model_copy(update={"read_sigma": 0.0})))
+    programmed = wide_adc(
+        replace(chip.programmed, device=chip.programmed.device.model_copy(update={"read_sigma": 0.0}))
+    )
     network = chip.stages.normalised
     layers = tuple(
         replace(layer, weight=part.weights.T / part.theta, bias=part.bias / part.theta)
-        for layer, part in zip(network.layers, image.layers, strict=True)
+        for layer, part in zip(network.layers, programmed.layers, strict=True)
     )
     network = replace(network, stages=layers)
-    integer, real = ChipLoss(image, IMAGES, LABELS, batch=60)((1.0,) * 3), FloatLoss(network, image, IMAGES, LABELS, 60)
+    integer, real = (
+        ChipLoss(programmed, IMAGES, LABELS, batch=60)((1.0,) * 3),
+        FloatLoss(network, programmed, IMAGES, LABELS, 60),
+    )
     found = real((1.0,) * 3)
     assert found.loss == pytest.approx(integer.loss, rel=0.02) and found.steps == pytest.approx(integer.steps, rel=0.02)
     assert found.accuracy == pytest.approx(integer.accuracy, abs=0.05)
 
 
 def test_tuning_a_chip_saves_spikes_and_is_the_same_every_time():
-    image = make_chip(decision={"t_max": 12}).image
-    new, tuned = tune_chip(image, IMAGES, settings=QUICK, batch=60, seed=3)
-    again, same = tune_chip(image, IMAGES, settings=QUICK, batch=60, seed=3)
-    other = tune_chip(image, IMAGES, settings=QUICK, batch=60, seed=4)[1]
+    programmed = make_chip(decision={"t_max": 12}).programmed
+    new, tuned = tune_chip(programmed, IMAGES, settings=QUICK, batch=60, seed=3)
+    again, same = tune_chip(programmed, IMAGES, settings=QUICK, batch=60, seed=3)
+    other = tune_chip(programmed, IMAGES, settings=QUICK, batch=60, seed=4)[1]
     assert repr(tuned) == repr(same) != repr(other)  # repr: NaN accuracies are not equal
     assert [layer.theta for layer in new.layers] == [layer.theta for layer in again.layers]
     assert tuned.after.loss < tuned.before.loss and np.isnan(tuned.after.accuracy)
     assert [layer.theta for layer in new.layers] == [
-        max(1, round(layer.theta / factor)) for layer, factor in zip(image.layers, tuned.factors, strict=True)
+        max(1, round(layer.theta / factor)) for layer, factor in zip(programmed.layers, tuned.factors, strict=True)
     ]
 
 
 def test_tuning_a_network_saves_spikes():
     chip = make_chip(decision={"t_max": 12})
     assert chip.stages is not None
-    network, tuned = tune_network(chip.stages.normalised, chip.image, IMAGES, settings=QUICK, batch=60)
+    network, tuned = tune_network(chip.stages.normalised, chip.programmed, IMAGES, settings=QUICK, batch=60)
     assert tuned.after.loss < tuned.before.loss
     for before, after, factor in zip(chip.stages.normalised.layers, network.layers, tuned.factors, strict=True):
         np.testing.assert_allclose(after.weight, before.weight * factor)
@@ -131,7 +136,7 @@ def test_digits_keep_their_accuracy_where_asked_for():
     seen = []
     images, labels = data.train_images[-200:], data.train_labels[-200:]
     settings = Tuning(reductions=2, repeats=1, accuracy_drop=0.01)
-    new, tuned = tune_chip(chip.image, images, labels, settings, 200, progress=lambda *now: seen.append(now))
+    new, tuned = tune_chip(chip.programmed, images, labels, settings, 200, progress=lambda *now: seen.append(now))
     assert tuned.after.loss < tuned.before.loss and tuned.after.accuracy >= tuned.before.accuracy - 0.01
     assert seen[-1][:2] == (4, 4)
     result = run_reference(new, images)
@@ -139,12 +144,12 @@ def test_digits_keep_their_accuracy_where_asked_for():
 
 
 def test_images_and_labels_that_cannot_be_used():
-    image = make_chip().image
+    programmed = make_chip().programmed
     with pytest.raises(CalibrationError, match=r"^The calibration set is empty; tuning needs at least one image"):
-        tune_chip(image, IMAGES[:0])
+        tune_chip(programmed, IMAGES[:0])
     with pytest.raises(ValueError, match=r"^Labels must have shape \(120,\)"):
-        tune_chip(image, IMAGES, LABELS[:3])
+        tune_chip(programmed, IMAGES, LABELS[:3])
     with pytest.raises(ValueError, match=r"^batch must be a positive integer, not 0"):
-        tune_chip(image, IMAGES, batch=0)
+        tune_chip(programmed, IMAGES, batch=0)
     with pytest.raises(ValueError, match=r"^accuracy_drop needs labels"):
-        tune_chip(image, IMAGES, settings=Tuning(accuracy_drop=0.0), batch=10)
+        tune_chip(programmed, IMAGES, settings=Tuning(accuracy_drop=0.0), batch=10)

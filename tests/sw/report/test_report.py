@@ -29,7 +29,7 @@ def everything() -> dict[str, Any]:
     chip = make_chip()
     reference = make_result(chip)
     return {
-        "image": chip,
+        "chip": chip,
         "labels": reference.classes,
         "reference": reference,
         "rtl": make_result(chip, cycles=True),
@@ -37,7 +37,7 @@ def everything() -> dict[str, Any]:
         "accuracy_ann": 0.9812,
         "waterfall": [("ANN", 0.9812), ("quantised & rounded", 0.97)],
         "by_steps": [None, 0.8, 0.9],
-        "example": Example(np.zeros(64, np.uint8), 3, make_result(chip, 1, trace=True)),
+        "example": Example(np.zeros(64, np.uint8), 3, make_result(chip, 1, trace="full")),
         "maps": [TileMap("layer0", np.ones((4, 3)), np.zeros((4, 3)))],
         "cells": {"npu": {"$add": 5}},
         "diagnosis": Diagnosis((), 60, "calibration images"),
@@ -86,13 +86,14 @@ def test_the_same_inputs_give_the_same_bytes(folder: Path, tmp_path: Path) -> No
 
 
 def test_what_was_not_run_is_said(tmp_path: Path) -> None:
-    text = write_report(tmp_path, image=make_chip(), maps=[]).read_text()
+    text = write_report(tmp_path, chip=make_chip(), maps=[]).read_text()
     assert "The Verilog was not run for this report" in text
     (note,) = re.findall(r'<p class="note" id="left-out">(.*)</p>', text)
     for part in (
-        "Accuracy by class (needs labels and a result); Diagnosis (not run); Where accuracy goes (not run); ",
-        "nothing was learnt); Model tuning (thresholds are those of the conversion, [convert] tune is false)",
-        "One image (not run); Programming (levels were put straight into the cells",
+        "Accuracy by class (needs labels and a result); Diagnosis (not run); Accuracy breakdown (not run); ",
+        "nothing was learned); Tuning of firing thresholds (thresholds are those of the conversion, [convert] tune is "
+        "false)",
+        "One image (not run); Programming (conductances were set directly",
         "Devices (not run); Drift and lifetime (cells of kind &#34;linear&#34; do not drift); ",
         "Energy and latency (not run); Cells by component (not run).",
     ):
@@ -127,8 +128,8 @@ def test_accuracy_by_class(folder: Path, tmp_path: Path) -> None:
         assert "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" in text
     chip = make_chip((64, 40, 30))
     result = make_result(chip, 300)
-    text = write_report(tmp_path, image=chip, labels=(result.classes + 2) % 30, reference=result, maps=[]).read_text()
-    assert "The table has the 20 classes recognised worst." in text and text.count("<td>0.0 %</td>") == 20
+    text = write_report(tmp_path, chip=chip, labels=(result.classes + 2) % 30, reference=result, maps=[]).read_text()
+    assert "The table lists the 20 classes with the lowest accuracy." in text and text.count("<td>0.0 %</td>") == 20
     number = int(np.sum(result.classes == 3))
     assert f"<td>5</td><td>{number}</td><td>0</td><td>0.0 %</td><td>3 ({number})</td>" in text
 
@@ -136,7 +137,7 @@ def test_accuracy_by_class(folder: Path, tmp_path: Path) -> None:
 def test_images_are_enough_for_curve_and_example(tmp_path: Path) -> None:
     chip = make_chip()
     images = np.random.default_rng(0).integers(0, 256, (6, 64)).astype(np.uint8)
-    text = write_report(tmp_path, image=chip, images=images, labels=np.arange(6)).read_text()
+    text = write_report(tmp_path, chip=chip, images=images, labels=np.arange(6)).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert len(summary["accuracy_by_steps"]) == chip.t_max
     assert "Image 0 of the images given to the report, of class 0, was recognised as class" in text
@@ -152,7 +153,7 @@ def test_tantalum_cells_are_told_with_their_voltages(tmp_path: Path) -> None:
     chip = make_programmed_chip()
     told, parts = [], ("at the read voltage of 200 mV", "each with its own voltage", "at 1 V, cells")
     for device in (chip.device, chip.device.model_copy(update=DRIFT)):
-        text = write_report(tmp_path, image=chip.with_device(device)).read_text()
+        text = write_report(tmp_path, chip=chip.with_device(device)).read_text()
         told.append([part in text for part in parts])
     assert told == [[False, False, True], [True, True, False]]
 
@@ -168,7 +169,7 @@ def test_programming_is_told_without_a_co_simulation(tmp_path: Path, fault_aware
     """Numbers are those of the model; the accuracies with and without fault-aware mapping are found on the way."""
     chip = make_programmed_chip(fault_aware)
     images = np.random.default_rng(3).integers(0, 256, (40, 64)).astype(np.uint8)
-    text = write_report(tmp_path, image=chip, images=images, labels=np.arange(40) % 10).read_text()
+    text = write_report(tmp_path, chip=chip, images=images, labels=np.arange(40) % 10).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())["programming"]
     assert summary["fault_aware"] is fault_aware and summary["failed_cells"] > 0 and summary["lost_pairs"] > 0
     assert None not in summary["accuracy"].values()
@@ -179,7 +180,7 @@ def test_programming_is_told_without_a_co_simulation(tmp_path: Path, fault_aware
     assert si(summary["time_s"], "s") in text and si(summary["energy_J"]["total"]["typical"], "J") in text
     for title in ("Target against reached conductance", "Histogram of weight errors", "Map of failed cells"):
         assert f'alt="{title}"' in text
-    assert ("a second pass moved its partner" in text) is fault_aware
+    assert ("a second pass reprogrammed its partner" in text) is fault_aware
     assert ("fault-aware mapping is off" in text) is not fault_aware
     row = "with" if fault_aware else "without"
     assert re.search(rf"{row} fault-aware mapping</td><td>[\d.]+ %</td><td class=\"text\">this chip", text)
@@ -187,10 +188,10 @@ def test_programming_is_told_without_a_co_simulation(tmp_path: Path, fault_aware
 
 
 def test_accuracies_of_programming_need_labels(tmp_path: Path) -> None:
-    text = write_report(tmp_path, image=make_programmed_chip(stuck=0.0)).read_text()
+    text = write_report(tmp_path, chip=make_programmed_chip(stuck=0.0)).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())["programming"]
     assert set(summary["accuracy"].values()) == {None} and summary["failed_cells"] == 0
-    assert "ideal levels</td><td>not run" in text and "No cell was given up." in text and "Map of failed" not in text
+    assert "ideal levels</td><td>not run" in text and "No cell failed." in text and "Map of failed" not in text
 
 
 @pytest.mark.parametrize("pulses", [False, True])
@@ -199,17 +200,17 @@ def test_what_the_host_found_is_told(tmp_path: Path, pulses: bool) -> None:
     values = {"images": 60, "values_compared": 123456, "mismatches": 0, "traced_images": 2, "simulator": "verilator"}
     bus = BUS if pulses else {**BUS, "method": "fast", "cells_compared": None, "gap_max": None, "gap_mean": None}
     rtl = make_result(chip, cycles=True)
-    page = write_report(tmp_path, image=chip, rtl=rtl, comparison={**values, "through_bus": bus}, maps=[])
+    page = write_report(tmp_path, chip=chip, rtl=rtl, comparison={**values, "through_bus": bus}, maps=[])
     text = " ".join(page.read_text().split())
     assert "over its AXI buses" in text
     told = "22,842 register writes in 1,051,955 clock cycles (10.5 ms)" in text, "34,048 cells" in text
     assert told == (pulses, pulses) and ("loaded fast" in text) is not pulses
-    assert ("without work for at most 4 clock cycles, 3.2 on average" in text) is pulses
+    assert ("idle for at most 4 clock cycles, 3.2 on average" in text) is pulses
     assert json.loads((tmp_path / "summary.json").read_text())["bit_exact"]["through_bus"] == bus
 
 
 def test_markup_in_names_is_text(tmp_path: Path) -> None:
-    text = write_report(tmp_path, image=make_chip(), maps=[], config={"name": "<b>x</b>"}).read_text()
+    text = write_report(tmp_path, chip=make_chip(), maps=[], config={"name": "<b>x</b>"}).read_text()
     assert "<b>x</b>" not in text and "&lt;b&gt;x" in text
 
 
@@ -219,5 +220,5 @@ def test_no_space_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(FileError, match="there is no space left on the device"):
-        write_report(tmp_path / "out", image=make_chip(), maps=[])
+        write_report(tmp_path / "out", chip=make_chip(), maps=[])
     assert list(tmp_path.iterdir()) == []

@@ -43,7 +43,7 @@ def test_the_digits_of_the_readme(data, tmp_path):
     model = train(config.train, data, config.seed, cache=tmp_path)
     assert checksum(model).startswith("f890c3a3ab2f6534")
     chip = spikeloom.compile(model, data.train_images[: config.data.calibration_images], config)
-    ideal = run_reference(ideal_cells(chip.image), data.test_images)
+    ideal = run_reference(ideal_cells(chip.programmed), data.test_images)
     noisy = chip.predict(data.test_images)
     assert torch_accuracy(model, data.test_images, data.test_labels) == 0.986
     assert ideal.accuracy(data.test_labels) == 0.986

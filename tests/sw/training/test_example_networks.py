@@ -53,14 +53,14 @@ def test_dense_layers_alone_are_a_perceptron() -> None:
 
 
 def test_trained_weights_are_the_cells_levels_after_folding(data: Dataset, tmp_path) -> None:
-    """Batch norms, joins and shortcuts included: conversion finds every weight on its layer's grid."""
+    """Batch norms, residual additions and shortcuts included: conversion finds every weight on its layer's grid."""
     config = Config.load("tiny").updated({"train": {**RESIDUAL, "epochs": 6, "batch": 128, "learning_rate": 0.01}})
     model = train(config.train, data, 1, cache=tmp_path)
     chip = spikeloom.compile(model, data.train_images[:300], config)
     assert chip.stages is not None
     joined = 0
-    for layer, real in zip(chip.image.layers, chip.stages.normalised.layers, strict=True):
-        last = layer is chip.image.layers[-1]
+    for layer, real in zip(chip.programmed.layers, chip.stages.normalised.layers, strict=True):
+        last = layer is chip.programmed.layers[-1]
         worst = np.abs(layer.weights.T * layer.scale - real.weight).max()
         assert worst < (0.3 if last else 2e-3) * layer.scale, layer.name
         joined += len(real.windows) == 2

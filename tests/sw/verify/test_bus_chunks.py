@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Mismatch, Result
-from spikeloom.sim.programming.write_verify import program_image
+from spikeloom.sim.cosim.options import CosimOptions
+from spikeloom.sim.programming.write_verify import program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.host.load import LayerLoad, LoadReport
 from spikeloom.sw.verify.bus_chunks import compare_load, gap_facts, load_facts
@@ -27,11 +28,11 @@ def pixels(count: int = 12) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, 64)).astype(np.uint8)
 
 
-def load_of(image: ChipImage, method: str = "pulses") -> LoadReport:
+def load_of(chip: ProgrammedChip, method: str = "pulses") -> LoadReport:
     """What a host would report of a chip that obeys the model."""
     layers = []
-    for layer in program_image(image).layers if method == "pulses" else ():
-        again = layer.final.failed & np.stack([second_cells(image, layer)] * 2)
+    for layer in program_chip(chip).layers if method == "pulses" else ():
+        again = layer.final.failed & np.stack([second_cells(chip, layer)] * 2)
         failed = int(layer.first.failed.sum() + again.sum())
         layers.append(
             LayerLoad(
@@ -42,9 +43,9 @@ def load_of(image: ChipImage, method: str = "pulses") -> LoadReport:
     return LoadReport(method, tuple(layers), 1234, 0x1234, 50_000)
 
 
-def second_cells(image: ChipImage, layer: Any) -> np.ndarray:
+def second_cells(chip: ProgrammedChip, layer: Any) -> np.ndarray:
     """Pairs of the second pass, bool [inputs, outputs], one start after the other."""
-    shape = next(p for p in image.parameters.layers if (p.inputs, p.outputs) == layer.wanted.shape[1:])
+    shape = next(p for p in chip.parameters.layers if (p.inputs, p.outputs) == layer.wanted.shape[1:])
     cells = np.zeros(layer.wanted.shape[1:], bool)
     for row, group in np.argwhere(layer.second):
         cells[row :: shape.tile_rows, group * shape.lanes : (group + 1) * shape.lanes] = True
@@ -58,14 +59,16 @@ class FakeBus:
         self.calls: list[SimpleNamespace] = []
         self.wrong: Callable[[Result], Result] = lambda result: result
 
-    def __call__(self, image: ChipImage, images: Any, **options: Any) -> tuple[Result, LoadReport]:
-        self.calls.append(SimpleNamespace(count=len(images), **options))
-        result = run_reference(image, images, ids=options["ids"], trace=options["trace"], arrays=options["arrays"])
+    def __call__(
+        self, chip: ProgrammedChip, images: Any, ids: Any, method: Any, options: CosimOptions, arrays: Any
+    ) -> tuple[Result, LoadReport]:
+        self.calls.append(SimpleNamespace(count=len(images), method=method, **vars(options)))
+        result = run_reference(chip, images, ids=ids, trace=options.trace, arrays=arrays)
         count = len(images)
         gaps = np.full(count, 3, np.int64)
         gaps[0], gaps[-1] = 99_999, 5
         result = replace(result, cycles=np.full(count, 100, np.int64), gaps=gaps)
-        return self.wrong(result), load_of(image, options["method"])
+        return self.wrong(result), load_of(chip, method)
 
 
 @pytest.fixture
@@ -89,7 +92,7 @@ def test_all_images_in_one_run_by_pulses_then_the_traced_ones(bus: FakeBus) -> N
     spikes = int(result.steps.sum()) * neurons + 12 * (5 + 7 * layers)
     traced = 2 * int(result.steps[:3].sum()) * neurons + 3 * (5 + 7 * layers)
     assert comparison["values_compared"] == spikes + traced
-    model = program_image(CHIP)
+    model = program_chip(CHIP)
     assert comparison["through_bus"] == {
         "method": "pulses", "writes": 1234, "load_cycles": 50_000, "pulses": model.pulses,
         "verify_reads": model.verify_reads, "failed_cells": model.failed, "cells_compared": 2 * (64 * 40 + 40 * 10),
@@ -163,7 +166,7 @@ def damaged(load: LoadReport, **changes: Any) -> LoadReport:
     ],
 )
 def test_every_difference_of_a_cell_is_found(changes: dict[str, Any], sentence: str) -> None:
-    model, shapes = program_image(CHIP), CHIP.parameters.layers
+    model, shapes = program_chip(CHIP), CHIP.parameters.layers
     assert compare_load(load_of(CHIP), model, shapes) == 2 * (64 * 40 + 40 * 10)
     with pytest.raises(Mismatch, match=f"^Layer 1[,:] {sentence}"):
         compare_load(damaged(load_of(CHIP), **changes), model, shapes)
@@ -171,8 +174,8 @@ def test_every_difference_of_a_cell_is_found(changes: dict[str, Any], sentence: 
 
 def test_the_second_pass_is_in_the_chips_count_of_failed_cells() -> None:
     """Else the comparison of that count would hold for a chip that forgets one of the passes."""
-    assert sum(layer.failed_cells for layer in load_of(CHIP).layers) > program_image(CHIP).failed
-    assert load_facts(CHIP, load_of(CHIP))["failed_cells"] == program_image(CHIP).failed
+    assert sum(layer.failed_cells for layer in load_of(CHIP).layers) > program_chip(CHIP).failed
+    assert load_facts(CHIP, load_of(CHIP))["failed_cells"] == program_chip(CHIP).failed
 
 
 def test_one_image_has_no_gap() -> None:

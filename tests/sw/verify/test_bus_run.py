@@ -7,7 +7,7 @@ import pytest
 
 from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.cosim.run import run_cosim
-from spikeloom.sim.programming.write_verify import ImageProgramming, program_image
+from spikeloom.sim.programming.write_verify import ChipProgramming, program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.host.cosim_transport import CosimTransport
 from spikeloom.sw.host.driver import Host
@@ -18,10 +18,10 @@ from tests.fixtures.host_chips import IDS, PIXELS, host_chip
 
 CHIP = host_chip()
 EXPECTED = run_reference(CHIP, PIXELS, ids=IDS, trace="full")
-PROGRAMMED = program_image(CHIP)
+PROGRAMMED = program_chip(CHIP)
 
 
-def same_programming(report: LoadReport, programmed: ImageProgramming) -> None:
+def same_programming(report: LoadReport, programmed: ChipProgramming) -> None:
     """Targets, codes, pulses and failed cells of both passes, and the counts."""
     assert report.method == "pulses"
     for load, layer in zip(report.layers, programmed.layers, strict=True):
@@ -84,7 +84,7 @@ def test_other_codings(coding: Coding) -> None:
 
 
 def test_without_the_second_pass() -> None:
-    programmed = program_image(CHIP, fault_aware=False)
+    programmed = program_chip(CHIP, fault_aware=False)
     with Host(CosimTransport(CHIP, quick=True)) as host:
         host.connect()
         same_programming(host.load(CHIP, fault_aware=False), programmed)
@@ -95,7 +95,7 @@ def test_tiles_that_are_larger_than_the_layers() -> None:
     chip = host_chip(tile_rows=24, tile_columns=24, lanes=9)
     result, report = through_bus(chip, PIXELS, IDS)
     run_reference(chip, PIXELS, ids=IDS).compare(result)
-    same_programming(report, program_image(chip))
+    same_programming(report, program_chip(chip))
     registers, pairs, starts = 7 + 2 * 6 + (6 + 3) + 4, 8 * 6 + 6 * 3, 8 + 6
     second = [layer.second.sum() for layer in report.layers]
     assert report.writes == registers + pairs + starts + second[0] * (6 + 1) + second[1] * (3 + 1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from spikeloom.sim.chip.result import Mismatch, Result
+from spikeloom.sim.cosim.options import CosimOptions
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.verify import chunks as module
 from spikeloom.sw.verify.chunks import cosimulate
@@ -23,13 +24,13 @@ class FakeVerilog:
         self.stop_at = -1
         self.wrong = -1
 
-    def __call__(self, image: Any, images: Any, ids: Any, trace: Any, progress: Any, **_: Any) -> Result:
+    def __call__(self, programmed: Any, images: Any, ids: Any, options: CosimOptions, **_: Any) -> Result:
         if int(ids[0]) == self.stop_at:
             raise KeyboardInterrupt
-        self.calls.append((int(ids[0]), int(ids[-1]) + 1, trace))
-        result = run_reference(image, images, ids=ids, trace=trace)
-        if progress is not None:
-            progress(len(images), len(images))
+        self.calls.append((int(ids[0]), int(ids[-1]) + 1, options.trace))
+        result = run_reference(programmed, images, ids=ids, trace=options.trace)
+        if options.progress is not None:
+            options.progress(len(images), len(images))
         classes = np.where(result.ids == self.wrong, (result.classes + 1) % 10, result.classes).astype(np.int32)
         return replace(result, classes=classes, cycles=np.full(len(images), 100, np.int64))
 

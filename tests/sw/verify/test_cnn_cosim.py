@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import spikeloom
-from spikeloom.hw.params.plan import Pooling, PoolStage
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.flow.run_folder import load_chip
@@ -48,7 +48,9 @@ def assert_one_image(chip: Chip) -> None:
     """
     image = pictures(1, seed=2)
     expected = chip.predict(image, trace="spikes")
-    assert (expected.spikes > 0.02 * chip.image.t_max * np.array([s.neurons for s in chip.parameters.layers])).all()
+    assert (
+        expected.spikes > 0.02 * chip.programmed.t_max * np.array([s.neurons for s in chip.parameters.layers])
+    ).all()
     assert expected.compare(chip.cosim(image, trace="spikes")) > sum(s.neurons for s in chip.parameters.layers)
 
 
@@ -56,8 +58,8 @@ def assert_one_image(chip: Chip) -> None:
 def test_vgg() -> None:
     """Convolutions with batch norm, both kinds of pooling, two dense layers: narrow, as the build takes the time."""
     chip = colour_chip(settled(lambda: vgg((8, "M", 12, 12, "M", 16, "A")), 3, 32, 32), t_max=4)
-    kinds = [stage.kind for stage in chip.parameters.stages.stages if isinstance(stage, PoolStage)]
-    assert kinds == [Pooling.MAX, Pooling.MAX, Pooling.AVERAGE]
+    kinds = [type(stage) for stage in chip.parameters.plan.stages if isinstance(stage, PoolStage)]
+    assert kinds == [MaxPoolStage, MaxPoolStage, AveragePoolStage]
     assert_one_image(chip)
 
 
@@ -71,7 +73,7 @@ def test_vgg_of_full_width() -> None:
 def test_resnet_20(padded: bool) -> None:
     """20 layers, 9 of them joins, 9,089 reads a step."""
     chip = colour_chip(settled(lambda: ResNet(PaddedBlock) if padded else ResNet(), 3, 32, 32), t_max=4)
-    joins = [stage for _, stage in chip.parameters.stages.crossbars if len(stage.windows) == 2]
+    joins = [stage for _, stage in chip.parameters.plan.crossbar_stages if len(stage.windows) == 2]
     assert len(chip.parameters.layers) == 20 and len(joins) == 9
     assert sum(shape.positions for shape in chip.parameters.layers) == 9089
     assert_one_image(chip)
@@ -89,7 +91,7 @@ def run_example(name: str, folder: Path, data: Path | None = None, **changes: di
 def test_residual_digits(tmp_path: Path) -> None:
     """As it is, but for the images through the Verilog."""
     summary, chip = run_example("residual_digits", tmp_path, cosim={"images": 6, "trace_images": 2})
-    windows = [len(stage.windows) for _, stage in chip.parameters.stages.crossbars]
+    windows = [len(stage.windows) for _, stage in chip.parameters.plan.crossbar_stages]
     assert windows == [1, 1, 2, 1, 2, 1] and summary["bit_exact"]["images"] == 6
     assert summary["accuracy"]["ann"] > 0.97 and summary["accuracy"]["reference"] > summary["accuracy"]["ann"] - 0.01
     assert all(layer["spikes"] > 0 for layer in summary["layers"]) and summary["steps"]["mean"] < 6
@@ -107,8 +109,8 @@ def test_residual_digits_all_images(tmp_path: Path) -> None:
 def test_net2(pooling: str, tmp_path: Path, dataset_folder: Path) -> None:
     """12c5-2s-64c5-2s-10 on MNIST, as it is: all test images through the reference, 500 through the Verilog."""
     summary, chip = run_example(f"net2_{pooling}", tmp_path, dataset_folder)
-    pools = [stage.kind for stage in chip.parameters.stages.stages if isinstance(stage, PoolStage)]
-    assert pools == [Pooling[pooling.upper()]] * 2
+    pools = [stage.name for stage in chip.parameters.plan.stages if isinstance(stage, PoolStage)]
+    assert pools == [pooling] * 2
     assert [shape.inputs for shape in chip.parameters.layers] == [25, 300, 1024]
     assert summary["images"] == 10_000 and summary["bit_exact"]["images"] == 500
     assert summary["accuracy"]["ann"] >= 0.991

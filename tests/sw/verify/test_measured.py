@@ -24,8 +24,8 @@ CHIP = make_chip(device={"device_sigma": 0.05, "read_sigma": 0.02})
 def no_simulator(monkeypatch):
     """The reference, with clock cycles, in the place of the Verilog."""
 
-    def run(image, images, ids=None, **_):
-        result = run_reference(image, images, ids=ids)
+    def run(programmed, images, ids=None, **_):
+        result = run_reference(programmed, images, ids=ids)
         return replace(result, cycles=120 * result.steps.astype(np.int64) + 40)
 
     monkeypatch.setattr(spikeloom.sim.cosim.run, "run_cosim", run)
@@ -54,7 +54,7 @@ def test_a_co_simulation_of_some_images_is_used_for_these(tmp_path, part):
     assert summary["cycles"]["steps_mean"] == float(np.mean(result.steps[list(part)]))
     words = f"{count} of 30 images given to the report"
     assert page.count(words) >= 8 and "30 images given to the report" in page
-    assert f"{words}, of {summary['cycles']['steps_mean']:.2f} steps in the mean" in page
+    assert f"{words}, of {summary['cycles']['steps_mean']:.2f} steps on average" in page
 
 
 def test_what_is_left_out_is_run_or_said_to_be_missing(tmp_path):
@@ -95,19 +95,21 @@ def test_any_part_of_the_images_is_known_by_its_numbers(data):
     rows = np.array(data.draw(st.lists(st.integers(0, 29), min_size=1, max_size=30, unique=True)))
     part = WHOLE.part(rows)
     rtl = replace(part, origin=replace(part.origin, simulator="icarus"))
-    check_measured(CHIP.image, IMAGES, WHOLE, rtl)
+    check_measured(CHIP.programmed, IMAGES, WHOLE, rtl)
     assert compared(WHOLE, rtl)[0] > 0 and WHOLE.part(rows).compare(part) > 0
     at = data.draw(st.integers(0, len(rows) - 1))
     other = data.draw(st.integers(0, 29).filter(lambda number: number != rows[at]))
     with pytest.raises(ValueError, match=r"^The result given as rtl (is of other images|has an image number twice)"):
-        check_measured(CHIP.image, IMAGES, WHOLE, replace(rtl, ids=np.where(np.arange(len(rows)) == at, other, rows)))
+        check_measured(
+            CHIP.programmed, IMAGES, WHOLE, replace(rtl, ids=np.where(np.arange(len(rows)) == at, other, rows))
+        )
 
 
 def test_parts_put_together_are_the_whole():
     parts = [WHOLE.part(np.arange(12)), WHOLE.part(np.arange(12, 30))]
     joined = Result.concatenate(parts)
     assert joined.compare(WHOLE) == WHOLE.compare(WHOLE)
-    check_measured(CHIP.image, IMAGES, joined, None)
+    check_measured(CHIP.programmed, IMAGES, joined, None)
 
 
 OTHER = make_chip(seed=3)
@@ -140,7 +142,7 @@ REFUSED = {
     "exchanged": ({"reference": lambda: CHIP.cosim(IMAGES)}, r"reference is of the Verilog; give it as rtl$"),
     "exchanged too": ({"rtl": lambda: CHIP.predict(IMAGES)}, r"rtl is of the integer reference; give it as reference$"),
     "unknown": (
-        {"rtl": lambda: run_reference(CHIP.image, IMAGES)},
+        {"rtl": lambda: run_reference(CHIP.programmed, IMAGES)},
         r"rtl does not say which images and chip it is of; give what chip.cosim returned$",
     ),
 }
@@ -165,12 +167,12 @@ def test_what_is_no_result_is_refused(tmp_path):
 def test_a_chip_that_was_changed_since_is_another_one():
     chip = make_chip()
     result = chip.predict(IMAGES)
-    check_measured(chip.image, IMAGES, result, None)
-    check_measured(replace(chip.image, name="renamed"), IMAGES, result, None)
-    noisier = chip.image.device.model_copy(update={"read_sigma": 0.5})
-    for change in ({"t_max": chip.image.t_max - 1}, {"seed": 9}, {"device": noisier}):
+    check_measured(chip.programmed, IMAGES, result, None)
+    check_measured(replace(chip.programmed, name="renamed"), IMAGES, result, None)
+    noisier = chip.programmed.device.model_copy(update={"read_sigma": 0.5})
+    for change in ({"t_max": chip.programmed.t_max - 1}, {"seed": 9}, {"device": noisier}):
         with pytest.raises(ValueError, match="before it was changed"):
-            check_measured(replace(chip.image, **change), IMAGES, result, None)
+            check_measured(replace(chip.programmed, **change), IMAGES, result, None)
 
 
 def test_verilog_that_differs_is_not_reported(tmp_path):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
-from spikeloom.sim.programming.write_verify import ImageProgramming, program_image
+from spikeloom.sim.programming.write_verify import ChipProgramming, program_chip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.host.cosim_transport import CosimTransport
 from spikeloom.sw.host.driver import Host
@@ -25,11 +25,11 @@ DEVICE: dict[str, Any] = {
     "stuck_off": 0.06, "drift_every": 2,
 }  # fmt: skip
 CHIP = host_chip(device=Device(**DEVICE))
-PROGRAMMED = program_image(CHIP)
+PROGRAMMED = program_chip(CHIP)
 EXPECTED = run_reference(CHIP, PIXELS, ids=IDS, trace="full")
 
 
-def arrays_of(chip: ChipImage, programmed: ImageProgramming) -> tuple[CrossbarArray, ...]:
+def arrays_of(chip: ProgrammedChip, programmed: ChipProgramming) -> tuple[CrossbarArray, ...]:
     """Crossbars of cells as they were programmed."""
     parts = zip(chip.layers, chip.parameters.layers, programmed.layers, strict=True)
     return tuple(
@@ -79,7 +79,7 @@ def test_a_second_load_finds_the_cells_where_drift_has_brought_them() -> None:
         for count in (5, 8):
             before = devices.cells()
             report = host.load(CHIP)
-            again = program_image(CHIP, states=before)
+            again = program_chip(CHIP, states=before)
             same_programming(report, again)
             for state, old, layer in zip(devices.cells(), before, again.layers, strict=True):
                 for a, b in zip(state.arrays, layer.state.arrays, strict=True):
@@ -101,7 +101,7 @@ def test_pulses_after_a_fast_load_and_images() -> None:
         assert host.transport.devices is not None
         states = host.transport.devices.cells()
         fresh = [type(state).at(cells_S) for state, cells_S in zip(states, drift.cells_S, strict=True)]
-        again = program_image(CHIP, states=fresh)
+        again = program_chip(CHIP, states=fresh)
         for state, layer in zip(states, again.layers, strict=True):
             assert np.array_equal(state.g_S, layer.state.g_S) and np.array_equal(state.seen, layer.state.seen)
         run_reference(CHIP, PIXELS, ids=IDS, arrays=arrays_of(CHIP, again)).compare(host.infer(PIXELS, IDS))

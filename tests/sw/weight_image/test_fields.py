@@ -14,21 +14,21 @@ import pytest
 import spikeloom
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.common.errors import ConfigError, WeightImageError
-from spikeloom.sw.weight_image.file import pack, unpack
+from spikeloom.sw.weight_image.file import VERSION, pack, unpack
 from tests.sw.weight_image.test_file import CHIP, convolutional, joined, parts_of
 
-REMEDY = "; take a copy that is whole, or compile the chip again"
+REMEDY = "; take a complete copy, or compile the chip again"
 FOREIGN = re.compile(
     r"object|subscript|argument|not supported|invalid literal|validation error|Input should|pydantic|indices|"
     r"Value error|another form"
 )
 CONTENTS = {
-    "dense": pack(CHIP.image, CHIP.config, CHIP.provenance, CHIP.findings, CHIP.notes),
+    "dense": pack(CHIP.programmed, CHIP.config, CHIP.provenance, CHIP.findings, CHIP.notes),
     "maps": pack(convolutional(), CHIP.config),
 }
 
 
-def crafted(content: bytes, change: Callable[[dict[str, Any]], Any], version: str = "7") -> bytes:
+def crafted(content: bytes, change: Callable[[dict[str, Any]], Any], version: str = str(VERSION)) -> bytes:
     """The file with another JSON text and the checksum that fits it."""
     metadata, chip = parts_of(content)
     change(chip)
@@ -89,7 +89,10 @@ def test_every_entry_that_is_none_is_a_sentence(which: str, bad: Any) -> None:
 def test_a_version_that_is_none_is_named(version: str) -> None:
     with pytest.raises(WeightImageError) as caught:
         unpack(crafted(CONTENTS["dense"], lambda chip: None, version), "x")
-    assert str(caught.value) == f"The weight image 'x' is damaged: its version must be 1 .. 7, not {version!r}{REMEDY}"
+    assert (
+        str(caught.value)
+        == f"The weight image 'x' is damaged: its version must be 1 .. {VERSION}, not {version!r}{REMEDY}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +103,7 @@ def test_a_version_that_is_none_is_named(version: str) -> None:
         (lambda chip: chip["device"].update(bits=9), "[device] bits must be at most 6, not 9"),
         (lambda chip: chip["device"].update(bitz=9), "Unknown key 'bitz' in [device]; did you mean 'bits'?"),
         (lambda chip: chip["device"].update(g_min_S=1.0), "[device] g_max_S (1e-05) must be above g_min_S (1.0)"),
-        (lambda chip: chip.update(clock_Hz=-1), "Chip image: clock_Hz must be a positive number, not -1"),
+        (lambda chip: chip.update(clock_Hz=-1), "Programmed chip: clock_Hz must be a positive number, not -1"),
         (lambda chip: chip.update(coding=9), "coding of the chip must be one of 0, 1, 2, 3, not 9"),
         (lambda chip: chip.update(rows=3), "the chip has 'rows', which is no entry of it"),
         (lambda chip: chip["layers"].append(chip["layers"][0]), "the array 'layers.3.positive' must be uint8, but is"),
@@ -118,7 +121,11 @@ def test_what_is_wrong_is_named_with_what_is_allowed(change: Callable[[dict[str,
         ("device", {"bits": 3}, "[device] bits is 3 in its configuration, but 4 in its chip"),
         ("device", {"read_sigma": 0.5}, "[device] read_sigma is 0.5 in its configuration, but 0.01 in its chip"),
         ("energy", {"sample_J": [1e-15] * 3}, "[energy] sample_J is (1e-15, 1e-15, 1e-15) in its configuration, but ("),
-        ("programming", {"method": "verify"}, "[programming] method is 'verify' in its configuration, but 'direct'"),
+        (
+            "programming",
+            {"method": "write-verify"},
+            "[programming] method is 'write-verify' in its configuration, but 'direct'",
+        ),
         ("decision", {"t_max": 7}, "[decision] t_max is 7 in its configuration, but 8 in its chip"),
         ("hardware", {"clock_Hz": 2e8}, "[hardware] clock_Hz is 200000000.0 in its configuration, but 100000000.0 in"),
         ("", {"seed": 99}, "seed is 99 in its configuration, but 1 in its chip"),
@@ -142,7 +149,7 @@ def test_a_file_that_contradicts_itself_is_refused(
 
 
 def test_a_chip_with_the_configuration_of_another_is_not_saved(tmp_path: Path) -> None:
-    chip = Chip(CHIP.image, CHIP.config.updated({"device": {"bits": 3}}))
+    chip = Chip(CHIP.programmed, CHIP.config.updated({"device": {"bits": 3}}))
     with pytest.raises(
         ConfigError, match=r"^tiny: \[device\] bits is 3 in its configuration, but 4 in its chip; save a"
     ):
@@ -152,5 +159,5 @@ def test_a_chip_with_the_configuration_of_another_is_not_saved(tmp_path: Path) -
 
 def test_settings_that_do_nothing_are_no_contradiction(tmp_path: Path) -> None:
     """Such as the pulses of a chip whose levels are set at once, in a file of an older version."""
-    image = replace(CHIP.image, programming=CHIP.image.programming.model_copy(update={"tries": 9}))
-    assert spikeloom.load(Chip(image, CHIP.config).save(tmp_path / "a.loom")).image.programming.tries == 9
+    programmed = replace(CHIP.programmed, programming=CHIP.programmed.programming.model_copy(update={"tries": 9}))
+    assert spikeloom.load(Chip(programmed, CHIP.config).save(tmp_path / "a.loom")).programmed.programming.tries == 9

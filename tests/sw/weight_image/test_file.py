@@ -11,7 +11,8 @@ from safetensors.numpy import save
 
 import spikeloom
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
-from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Pooling, PoolStage, Window
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.errors import FileError, SpikeLoomWarning, WeightImageError
@@ -33,7 +34,7 @@ def path(tmp_path):
 
 def test_everything_comes_back(path):
     chip = spikeloom.load(path)
-    a, b = CHIP.image, chip.image
+    a, b = CHIP.programmed, chip.programmed
     assert (a.parameters, a.device, a.energy, chip.config) == (b.parameters, b.device, b.energy, CHIP.config)
     assert chip.provenance == CHIP.provenance and chip.provenance.source == "own"
     assert chip.findings == CHIP.findings and chip.findings.images == 50 and "calibration images" in str(chip.findings)
@@ -41,16 +42,16 @@ def test_everything_comes_back(path):
     for x, y in zip(a.layers, b.layers, strict=True):
         assert all(np.array_equal(value, asdict(y)[key]) for key, value in asdict(x).items())
         assert y.positive.dtype == np.uint8 and y.bias.dtype == np.int32
-    plain = [{k: v for k, v in vars(image).items() if k != "layers"} for image in (a, b)]
+    plain = [{k: v for k, v in vars(programmed).items() if k != "layers"} for programmed in (a, b)]
     assert plain[0] == plain[1]
     images = make_images(40, 20)
-    assert CHIP.predict(images, trace=True).compare(chip.predict(images, trace=True)) > 0
+    assert CHIP.predict(images, trace="full").compare(chip.predict(images, trace="full")) > 0
 
 
 def test_the_same_chip_gives_the_same_bytes(path):
     again = spikeloom.load(path)
     assert path.read_bytes() == again.save(path.with_name("again.loom")).read_bytes()
-    assert path.read_bytes() == pack(CHIP.image, CHIP.config, CHIP.provenance, CHIP.findings, CHIP.notes)
+    assert path.read_bytes() == pack(CHIP.programmed, CHIP.config, CHIP.provenance, CHIP.findings, CHIP.notes)
 
 
 def test_every_flipped_byte_is_noticed(path):
@@ -106,8 +107,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "8", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 8, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "9", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 9, but this program reads versions"):
         spikeloom.load(path)
 
 
@@ -138,10 +139,34 @@ def as_version_3(content: bytes) -> bytes:
     """The same chip as a program of version 3 wrote it: every crossbar once."""
     metadata, chip = parts_of(content)
     del chip["provenance"]
+    name_as_before(chip)
     for stage in chip["parameters"]["plan"]["stages"]:
         assert stage.pop("copies", 1) == 1
     assert chip["config"]["crossbar"].pop("copies") == 1
     return joined(content, metadata, chip, "3")
+
+
+def as_version_7(content: bytes) -> bytes:
+    """The same chip as a program of version 7 wrote it: some names were other ones."""
+    metadata, chip = parts_of(content)
+    name_as_before(chip)
+    return joined(content, metadata, chip, "7")
+
+
+def name_as_before(chip: dict) -> None:
+    """Names up to version 7, in place."""
+    plan = chip["parameters"]["plan"]
+    if plan is not None:
+        plan["image"] = plan.pop("input")
+        for stage in plan["stages"]:
+            if "replicas" in stage:
+                stage["copies"] = stage.pop("replicas")
+    crossbar = chip["config"]["crossbar"]
+    crossbar["copies"] = crossbar.pop("replicas")
+    for table in (chip["programming"], chip["config"]["programming"]):
+        table["window"] = table.pop("tolerance")
+        assert table["method"] in ("direct", "write-verify")
+        table["method"] = table["method"].removeprefix("write-")
 
 
 def drop_plan(chip: dict) -> None:
@@ -166,39 +191,55 @@ def joined(content: bytes, metadata: dict, chip: dict, version: str) -> bytes:
 
 def test_version_1_is_read(path):
     """Levels straight into the cells, whatever the defaults of later versions are; saved again it is of the newest."""
-    path.write_bytes(as_version_1(pack(CHIP.image, CHIP.config)))
+    path.write_bytes(as_version_1(pack(CHIP.programmed, CHIP.config)))
     chip = spikeloom.load(path)
-    assert (chip.image.programming, chip.image.program_cycles) == (Programming(method="direct"), 10)
-    assert chip.image.device == CHIP.image.device and chip.config == CHIP.config
-    assert pack(chip.image, chip.config) == pack(CHIP.image, CHIP.config)
+    assert (chip.programmed.programming, chip.programmed.program_cycles) == (Programming(method="direct"), 10)
+    assert chip.programmed.device == CHIP.programmed.device and chip.config == CHIP.config
+    assert pack(chip.programmed, chip.config) == pack(CHIP.programmed, CHIP.config)
     images = make_images(40, 20)
-    assert CHIP.predict(images, trace=True).compare(chip.predict(images, trace=True)) > 0
+    assert CHIP.predict(images, trace="full").compare(chip.predict(images, trace="full")) > 0
 
 
 def packed(chip: Compiled) -> bytes:
     """The weight image of what was read from one."""
-    return pack(chip.image, chip.config, chip.provenance, chip.findings, chip.notes)
+    return pack(chip.programmed, chip.config, chip.provenance, chip.findings, chip.notes)
 
 
 def test_version_2_is_read(path):
-    found = unpack(as_version_2(pack(CHIP.image, CHIP.config)), "x")
-    assert found.provenance == Provenance() and packed(found) == pack(CHIP.image, CHIP.config)
+    found = unpack(as_version_2(pack(CHIP.programmed, CHIP.config)), "x")
+    assert found.provenance == Provenance() and packed(found) == pack(CHIP.programmed, CHIP.config)
 
 
 def test_version_3_is_read():
-    image = convolutional()
-    found = unpack(as_version_3(pack(image, CHIP.config)), "x")
-    assert found.provenance == Provenance() and packed(found) == pack(image, CHIP.config)
+    programmed = convolutional()
+    found = unpack(as_version_3(pack(programmed, CHIP.config)), "x")
+    assert found.provenance == Provenance() and packed(found) == pack(programmed, CHIP.config)
+
+
+def test_version_7_is_read():
+    """Every name that was another one, in a file that a program of version 7 could have written."""
+    programming = Programming(method="write-verify", tolerance=0.5, tries=9)
+    config = CHIP.config.updated({"programming": programming.model_dump()})
+    plan = convolutional((4, 2, 1))
+    for programmed, settings in (
+        (replace(CHIP.programmed, programming=programming), config),
+        (plan, CHIP.config.updated({"crossbar": {"replicas": [4, 2, 1]}})),
+    ):
+        content = pack(programmed, settings)
+        assert b"copies" not in content and b"replicas" in content
+        old = as_version_7(content)
+        assert b"copies" in old and b"replicas" not in old
+        assert packed(unpack(old, "x")) == content
 
 
 def test_version_4_is_read_and_knows_no_origin(path):
-    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    content = pack(CHIP.programmed, CHIP.config, CHIP.provenance)
     metadata, chip = parts_of(content)
     del chip["provenance"]
     path.write_bytes(joined(content, metadata, chip, "4"))
     loaded = spikeloom.load(path)
     assert loaded.provenance == Provenance() and loaded.provenance.source == "unknown"
-    assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+    assert pack(loaded.programmed, loaded.config, CHIP.provenance) == content
 
 
 def test_version_5_is_read_and_knows_no_findings(path):
@@ -208,13 +249,13 @@ def test_version_5_is_read_and_knows_no_findings(path):
     path.write_bytes(joined(content, metadata, chip, "5"))
     loaded = spikeloom.load(path)
     assert (loaded.findings, loaded.notes) == (None, ()) and loaded.provenance == CHIP.provenance
-    assert pack(loaded.image, loaded.config, CHIP.provenance, CHIP.findings, CHIP.notes) == content
+    assert pack(loaded.programmed, loaded.config, CHIP.provenance, CHIP.findings, CHIP.notes) == content
 
 
 def test_a_read_pulse_of_another_length_than_the_drive_is_told(path):
     """Files up to version 5 had a length of their own for energy and drift: 10 ns, where rows were driven for 40."""
-    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
-    for pulse_s in (1e-8, CHIP.image.read_s):
+    content = pack(CHIP.programmed, CHIP.config, CHIP.provenance)
+    for pulse_s in (1e-8, CHIP.programmed.read_s):
         metadata, chip = parts_of(content)
         for device in (chip["device"], chip["config"]["device"]):
             device["t_pulse_s"] = pulse_s
@@ -226,43 +267,47 @@ def test_a_read_pulse_of_another_length_than_the_drive_is_told(path):
                 loaded = spikeloom.load(path)
         else:
             loaded = spikeloom.load(path)
-        assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+        assert pack(loaded.programmed, loaded.config, CHIP.provenance) == content
 
 
 def test_energy_coefficients_of_an_older_version(path):
     """Defaults become those of now; what was another value is kept, or told to be gone."""
     before = {"adc_J_per_conversion": 2e-12, "dac_J_per_pulse": 2.5e-14, "dac8_J_per_pulse": 4e-13}
-    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    content = pack(CHIP.programmed, CHIP.config, CHIP.provenance)
     metadata, chip = parts_of(content)
     for table in (chip, chip["config"]):
         table["energy"] = {**before, "neuron_J_per_update": 1e-13, "control_J_per_cycle": 1e-12}
     path.write_bytes(joined(content, metadata, chip, "6"))
     loaded = spikeloom.load(path)
-    assert pack(loaded.image, loaded.config, CHIP.provenance) == content
+    assert pack(loaded.programmed, loaded.config, CHIP.provenance) == content
     for table in (chip, chip["config"]):
         table["energy"] |= {"adc_J_per_conversion": 3e-12, "control_J_per_cycle": 5e-12}
     path.write_bytes(joined(content, metadata, chip, "6"))
     with pytest.warns(
-        SpikeLoomWarning, match=r"made with control_J_per_cycle of \[energy\], which do nothing any more"
+        SpikeLoomWarning, match=r"made with control_J_per_cycle of \[energy\], which no longer have an effect"
     ):
-        energy = spikeloom.load(path).image.energy
-    assert energy.adc_J_per_conversion == (3e-12,) * 3 and energy.dac_J_per_pulse == CHIP.image.energy.dac_J_per_pulse
+        energy = spikeloom.load(path).programmed.energy
+    assert (
+        energy.adc_J_per_conversion == (3e-12,) * 3 and energy.dac_J_per_pulse == CHIP.programmed.energy.dac_J_per_pulse
+    )
 
 
 def test_a_chip_whose_settings_are_refused_now_is_not_called_damaged():
-    content = pack(CHIP.image, CHIP.config)
+    content = pack(CHIP.programmed, CHIP.config)
     metadata, chip = parts_of(content)
     chip["config"]["coding"] |= {"input": "even", "phases": 4}
     with pytest.raises(WeightImageError) as caught:
         unpack(joined(content, metadata, chip, "4"), "x")
-    said = "The chip in 'x' was made by an earlier version, with settings that are refused now; compile it again: "
+    said = (
+        "The chip in 'x' was made by an earlier version, with settings that are no longer allowed; compile it again: "
+    )
     assert str(caught.value).startswith(said)
     assert "phases must be 1 with input 'even'" in str(caught.value)
 
 
 def test_settings_that_did_nothing_in_an_older_version_are_at_their_defaults(path):
     """They are refused where a run begins, but a finished chip is a finished chip."""
-    content = pack(CHIP.image, CHIP.config)
+    content = pack(CHIP.programmed, CHIP.config)
     metadata, chip = parts_of(content)
     chip["config"]["decision"] |= {"rule": "fixed", "k": 9.0}
     chip["config"]["programming"]["tries"] = 7
@@ -282,37 +327,37 @@ def test_settings_that_did_nothing_in_an_older_version_are_at_their_defaults(pat
     ],
 )
 def test_an_origin_that_is_none_is_damage(change):
-    content = pack(CHIP.image, CHIP.config, CHIP.provenance)
+    content = pack(CHIP.programmed, CHIP.config, CHIP.provenance)
     metadata, chip = parts_of(content)
     change(chip["provenance"])
     with pytest.raises(WeightImageError, match=r"^The weight image 'x' is damaged: "):
         unpack(joined(content, metadata, chip, "5"), "x")
 
 
-def convolutional(copies=(1, 1, 1)):
+def convolutional(replicas=(1, 1, 1)):
     plan = Plan(
-        image=MapShape(channels=2, height=5, width=6),
+        input=MapShape(channels=2, height=5, width=6),
         stages=(
             CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3), padding=(1, 1)),)),
-            PoolStage(kind=Pooling.AVERAGE, window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3),
-            PoolStage(kind=Pooling.MAX, window=Window(source=2, kernel=(1, 2), stride=(1, 2))),
+            AveragePoolStage(window=Window(source=1, kernel=(2, 3), stride=(2, 3)), start=3),
+            MaxPoolStage(window=Window(source=2, kernel=(1, 2), stride=(1, 2))),
             CrossbarStage(layer=1, windows=(Window(source=3, stride=(1, 1)), Window(source=2, stride=(1, 2)))),
             CrossbarStage(layer=2, windows=(Window(source=4, kernel=(2, 1)),)),
         ),
         channels=(4, 3, 5),
     )
-    return random_chip(np.random.default_rng(3), plan=plan.with_copies(copies), coding=Coding.EVEN, row_bits=1)
+    return random_chip(np.random.default_rng(3), plan=plan.with_replicas(replicas), coding=Coding.EVEN, row_bits=1)
 
 
-@pytest.mark.parametrize("copies", [(1, 1, 1), (4, 2, 1)])
-def test_a_plan_comes_back(copies):
-    image = convolutional(copies)
-    found = unpack(pack(image, CHIP.config), "x")
-    loaded, config = found.image, found.config
-    assert loaded.parameters == image.parameters and loaded.parameters.plan == image.parameters.plan
-    assert pack(loaded, config) == pack(image, CHIP.config)
+@pytest.mark.parametrize("replicas", [(1, 1, 1), (4, 2, 1)])
+def test_a_plan_comes_back(replicas):
+    programmed = convolutional(replicas)
+    found = unpack(pack(programmed, CHIP.config), "x")
+    loaded, config = found.programmed, found.config
+    assert loaded.parameters == programmed.parameters and loaded.parameters.plan == programmed.parameters.plan
+    assert pack(loaded, config) == pack(programmed, CHIP.config)
     pixels = random_pixels(np.random.default_rng(0), 3, 60)
-    assert run_reference(image, pixels, trace="full").compare(run_reference(loaded, pixels, trace="full")) > 0
+    assert run_reference(programmed, pixels, trace="full").compare(run_reference(loaded, pixels, trace="full")) > 0
 
 
 @pytest.mark.parametrize(
@@ -329,14 +374,14 @@ def test_a_plan_comes_back(copies):
             lambda plan: plan["stages"][0]["windows"][0].update(dilation=[1, 1]),
             "a window of stage 0 of the plan has 'dilation', which",
         ),
-        (lambda plan: plan["image"].update(channels=3), "Layer 0 has inputs 18, but the plan says 27"),
+        (lambda plan: plan["input"].update(channels=3), "Layer 0 has inputs 18, but the plan says 27"),
         (lambda plan: plan.update(version=2), "the plan has 'version', which is no entry of it"),
-        (lambda plan: plan["stages"][0].update(copies=31), "Stage 0 has 31 copies, and only 30 positions for them"),
+        (lambda plan: plan["stages"][0].update(replicas=31), "Stage 0 has 31 replicas, and only 30 positions for them"),
         (
-            lambda plan: plan["stages"][0].update(copies=2),
-            "Stage 0 has copies with different numbers of channels, \\[4, 3\\]",
+            lambda plan: plan["stages"][0].update(replicas=2),
+            "Stage 0 has replicas with different numbers of channels, \\[4, 3\\]",
         ),
-        (lambda plan: plan["stages"][0].update(copies=0), "must be a positive integer, not 0"),
+        (lambda plan: plan["stages"][0].update(replicas=0), "must be a positive integer, not 0"),
     ],
 )
 def test_a_plan_is_checked(change, sentence):
@@ -351,36 +396,38 @@ def test_another_plan_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "spikeloom.sw.weight_image.file.disagreement", lambda *_: None
     )  # a random chip has no configuration
-    image = convolutional()
+    programmed = convolutional()
     path = tmp_path / "chip.loom"
-    path.write_bytes(pack(image, CHIP.config))
-    assert spikeloom.load(path, image.parameters).parameters == image.parameters
-    plan = image.parameters.plan
+    path.write_bytes(pack(programmed, CHIP.config))
+    assert spikeloom.load(path, programmed.parameters).parameters == programmed.parameters
+    plan = programmed.parameters.plan
     pool = replace(plan.stages[1], start=2)
-    other = replace(image.parameters, plan=replace(plan, stages=(plan.stages[0], pool, *plan.stages[2:])))
-    with pytest.raises(WeightImageError, match=r"stage 1 of the plan is PoolStage\(.*start=3\), but .*start=2\)$"):
+    other = replace(programmed.parameters, plan=replace(plan, stages=(plan.stages[0], pool, *plan.stages[2:])))
+    with pytest.raises(
+        WeightImageError, match=r"stage 1 of the plan is AveragePoolStage\(.*start=3\), but .*start=2\)$"
+    ):
         spikeloom.load(path, other)
     dense = LayerParameters(inputs=60, outputs=5, lanes=1)
     shared = {
-        name: getattr(image.parameters, name) for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles")
+        name: getattr(programmed.parameters, name) for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles")
     }
     dense = replace(dense, phases=shared["phases"], max_steps=shared["max_steps"])
-    with pytest.raises(WeightImageError, match=r"image of the plan is MapShape.*, but the design has MapShape"):
+    with pytest.raises(WeightImageError, match=r"input of the plan is MapShape.*, but the design has MapShape"):
         spikeloom.load(path, NpuParameters(layers=(dense,), **shared))
 
 
 def test_programming_comes_back(path):
-    programming = Programming(method="verify", window=0.5, tries=9, amplitude_min=0.125, fault_aware=True)
-    device = CHIP.image.device.model_copy(update={"pulse_sigma": 0.1, "soft_bounds": 0.4, "v_program_V": 1.5})
-    image = replace(CHIP.image, programming=programming, program_cycles=77, device=device)
-    loaded = unpack(pack(image, CHIP.config), "x").image
+    programming = Programming(method="write-verify", tolerance=0.5, tries=9, amplitude_min=0.125, fault_aware=True)
+    device = CHIP.programmed.device.model_copy(update={"pulse_sigma": 0.1, "soft_bounds": 0.4, "v_program_V": 1.5})
+    programmed = replace(CHIP.programmed, programming=programming, program_cycles=77, device=device)
+    loaded = unpack(pack(programmed, CHIP.config), "x").programmed
     assert (loaded.programming, loaded.program_cycles, loaded.device) == (programming, 77, device)
 
 
 def test_a_content_that_fits_its_checksum_is_still_checked(path, monkeypatch):
     monkeypatch.setattr("spikeloom.sw.weight_image.file._checksum", lambda *_: "same")
-    content = pack(CHIP.image, CHIP.config)
-    text = json.dumps(CHIP.image.layers[0].theta)
+    content = pack(CHIP.programmed, CHIP.config)
+    text = json.dumps(CHIP.programmed.layers[0].theta)
     broken = content.replace(f'\\"theta\\": {text}'.encode(), f'\\"theta\\": {"0" * (len(text) - 1)}0'.encode(), 1)
     assert broken != content
     with pytest.raises(WeightImageError, match="is damaged: "):
@@ -388,13 +435,13 @@ def test_a_content_that_fits_its_checksum_is_still_checked(path, monkeypatch):
 
 
 def test_other_hardware_is_named(path):
-    parameters = CHIP.image.parameters
+    parameters = CHIP.programmed.parameters
     assert spikeloom.load(path, parameters).parameters == parameters
     layers = (replace(parameters.layers[0], tile_rows=99), *parameters.layers[1:])
     for expected, difference in (
         (replace(parameters, pulse_cycles=9), "pulse_cycles is 4, but the design has 9"),
         (replace(parameters, layers=layers), "tile_rows of layer 0 is 32, but the design has 99"),
-        (replace(parameters, layers=parameters.layers[:2]), "number of layers is 3, but the design has 2"),
+        (replace(parameters, layers=parameters.layers[:2], plan=None), "number of layers is 3, but the design has 2"),
     ):
         with pytest.raises(WeightImageError, match=f"was made for other hardware: {difference}$"):
             spikeloom.load(path, expected)

@@ -271,7 +271,7 @@ def test_a_chip_that_does_not_answer_ends_the_simulation(tmp_path: Path) -> None
     built = Simulator.of_texts(texts, SIMULATORS[0], quick=True)
     with HostLink(built, job(tmp_path / "job"), patience_s=120.0) as link:
         assert link.exchange(command(READ, unit_byte_address("id")), 1) == [b"r 0 4c4f4f4d"]
-        with pytest.raises(SimulationError, match=r"^The simulation stood still; its log is "):
+        with pytest.raises(SimulationError, match=r"^The simulation stalled; its log is "):
             link.exchange(command(WRITE, unit_byte_address("t_max"), 1, 15), 1)
 
 

@@ -1,4 +1,4 @@
-"""Programming pulses against direct integration, and a program-and-verify loop with them."""
+"""Programming pulses against direct integration, and a write-verify loop with them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_voltage_of_a_step_makes_the_step() -> None:
 
 
 @pytest.mark.parametrize(("lowest", "spread", "most"), [(0.0, 0.1, 4), (0.06, 0.1, 4), (0.15, 0.1, 2), (0.15, 0.3, 2)])
-def test_program_and_verify_reaches_every_level(lowest: float, spread: float, most: int) -> None:
+def test_write_verify_reaches_every_level(lowest: float, spread: float, most: int) -> None:
     """As the Programmer does it, with a driver that knows the verify code: eighths of a level, window 2, 60 tries.
 
     Cells differ in speed by `spread`, pulses by 10 %.

@@ -139,7 +139,7 @@ def test_every_kind_of_spread_programs_every_level() -> None:
         ({"device_sigma": 0.1, "pulse_sigma": 0.1, "read_sigma": 0.01}, 15, 0.0),
     ):
         model = CellModel(drifting_device(**change), 20, 24, 3, 0)
-        programming = Programming(method="verify", amplitude_min=0.125, amplitude_max=15.0)
+        programming = Programming(method="write-verify", amplitude_min=0.125, amplitude_max=15.0)
         state, outcome = program_cells(model, model.fresh(), (8 * levels).astype(np.uint16), programming)
         assert outcome.failed.mean() <= failures and outcome.pulses.max() <= most
         assert np.median(outcome.pulses[levels > 0]) <= 3 and not outcome.pulses[levels == 0].any()

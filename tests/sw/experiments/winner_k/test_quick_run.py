@@ -90,14 +90,14 @@ def test_the_page_needs_nothing_else_and_shows_everything(place: Path, results: 
     assert page.count("<img") == len(FIGURES) + 3
     for case in results["cases"]:
         assert f"{100 * case['accuracy']:.2f}" in page
-    for text in ("7.50", "18.85", "8.04", "This is the quick run", "What the paper leaves open", "Where we differ"):
+    for text in ("7.50", "18.85", "8.04", "This is the quick run", "Details not given in the paper", "Differences and"):
         assert text in page
     assert str(place) not in page
 
 
 def test_the_page_of_a_full_run_says_where_it_differs(results: dict[str, Any]) -> None:
     page = render({**results, "quick": False}, dict.fromkeys([*FIGURES, "search", "q-values", "tuning"], "data:,"))
-    text = re.sub(r"\s+", " ", page.split("Where we differ, and why")[1])
+    text = re.sub(r"\s+", " ", page.split("Differences and their reasons")[1])
     steps = {case["name"]: case["static_steps"] for case in (*results["cases"], *results["variants"])}
     for name in ("99T", "OT", "OT, k = 2"):
         assert f"{steps[name]:.2f} steps" in text

@@ -73,7 +73,7 @@ def test_an_assumption_about_the_chip_makes_another_chip(assumption: Assumption)
         config = scale.config(case("99N"), 1, changes)
         section = config.updated({"train": {"epochs": 1}}).train
         data = load_data("digits")
-        image = spikeloom.compile(train(section, data, 1), data.train_images[:200], config).image
-        levels = [(layer.positive.tobytes(), layer.negative.tobytes(), layer.theta) for layer in image.layers]
-        images.append((levels, image.parameters, image.device))
+        chip = spikeloom.compile(train(section, data, 1), data.train_images[:200], config).programmed
+        levels = [(layer.positive.tobytes(), layer.negative.tobytes(), layer.theta) for layer in chip.layers]
+        images.append((levels, chip.parameters, chip.device))
     assert images[0] != images[1]

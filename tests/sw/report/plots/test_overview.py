@@ -59,7 +59,7 @@ def test_every_picture_has_labelled_axes_and_is_the_same_every_time() -> None:
 def test_units_stand_on_the_axes() -> None:
     figures = some_figures()
     assert figures["latency"].axes[0].get_xlabel() == "latency (µs)"
-    assert figures["energy"].axes[0].get_xlabel() == "energy an image (nJ)"
+    assert figures["energy"].axes[0].get_xlabel() == "energy per image (nJ)"
     assert figures["waterfall"].axes[0].get_xlabel() == "accuracy (%)"
     assert any("µS" in ax.get_ylabel() for ax in figures["conductance"].axes)
 
@@ -138,10 +138,10 @@ def test_a_failed_pair_of_a_large_layer_is_not_lost_in_its_map() -> None:
 
 
 def test_maps_are_put_together_from_the_copies() -> None:
-    """Every neuron's spikes stand where it is: channel, row and column, of whichever copy."""
-    conv = CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),), copies=2)
+    """Every neuron's spikes stand where it is: channel, row and column, of whichever replica."""
+    conv = CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),), replicas=2)
     dense = CrossbarStage(layer=2, windows=(Window(source=1, kernel=(2, 3)),))
-    plan = Plan(image=MapShape(channels=1, height=3, width=4), stages=(conv, dense), channels=(5, 5, 2))
+    plan = Plan(input=MapShape(channels=1, height=3, width=4), stages=(conv, dense), channels=(5, 5, 2))
     whole = np.random.default_rng(1).random((8, 6, 5)) < 0.5  # steps, positions, channels
     fired = [whole[:, 0::2].reshape(8, -1), whole[:, 1::2].reshape(8, -1), np.ones((8, 2), bool)]
     found = stage_spikes(plan, fired)

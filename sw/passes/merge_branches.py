@@ -1,8 +1,8 @@
-"""What a layer's columns add up before its ReLU, and the operations that fold into it exactly.
+"""Sums of a layer's columns before its ReLU, and the operations that fold into them exactly.
 
-`Currents` has a part for every window; a part is a matrix [outputs, rows] whose rows are in the order of
-`hw.params.plan`. Batch norms, biases, average pooling and joins change the matrices; nothing of them is left on the
-chip.
+`PendingLayer` has a part for every window; a part is a matrix [outputs, rows] whose rows are in the order of
+`hw.params.plan`. Batch norms, biases, average pooling and residual additions change the matrices; nothing of them is
+left on the chip.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.common.errors import UnsupportedError
 from spikeloom.sw.ir.graph import Affine, AveragePool, Convolution, Floats, Linear, Subsample
 
-__all__ = ["Currents", "Spikes", "composed", "convolved", "identity", "per_value", "weighted"]
+__all__ = ["PendingLayer", "SpikeSource", "composed", "convolved", "identity", "per_value", "weighted"]
 
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Spikes:
+class SpikeSource:
     """A map of the chip: the image (0), or what a stage makes; with a batch norm that is yet to be folded.
 
     shape : of the map; after `pooled`, of what is left
@@ -43,10 +43,10 @@ class Spikes:
 
     __repr__ = short_repr
 
-    def averaged(self, node: AveragePool, shape: MapShape) -> Spikes:
+    def averaged(self, node: AveragePool, shape: MapShape) -> SpikeSource:
         """Average pooling that the next layer's weights take in."""
         (down, right), (rows, columns) = self.pooled, node.kernel
-        gain = self.gain if node.total else self.gain / (rows * columns)
+        gain = self.gain if node.total else self.gain / node.size
         return replace(
             self, shape=shape, pooled=(down * rows, right * columns), gain=gain, source=self.source or self.shape
         )
@@ -64,7 +64,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Currents:
+class PendingLayer:
     """Sums over windows, float64 bias [outputs]; `pools` are max poolings that will follow the ReLU instead of going
     before it, which changes nothing, as both keep the order of numbers.
     """
@@ -77,7 +77,7 @@ class Currents:
 
     __repr__ = short_repr
 
-    def scaled(self, affine: Affine) -> Currents:
+    def scaled(self, affine: Affine) -> PendingLayer:
         """A batch norm behind the layer: s (W x + b) + h has weights s W and bias s b + h."""
         scale, shift = affine.scale, affine.shift
         if len(scale) != len(self.bias):
@@ -98,18 +98,17 @@ class Currents:
         parts = tuple(replace(part, weight=scale[:, None] * part.weight) for part in self.parts)
         return replace(self, parts=parts, bias=scale * self.bias + shift)
 
-    def averaged(self, node: AveragePool, shape: MapShape) -> Currents:
+    def averaged(self, node: AveragePool, shape: MapShape) -> PendingLayer:
         """Average pooling behind the layer: one larger kernel with a larger stride [BS: pooling of currents]."""
         if self.pools:
             raise UnsupportedError(
                 f"Average pooling '{node.name}' follows max pooling '{self.pools[-1][0]}' without a ReLU between them; "
                 "put the ReLU between the two"
             )
-        size = node.kernel[0] * node.kernel[1]
-        parts = tuple(_averaged(part, node.kernel, 1.0 if node.total else 1.0 / size) for part in self.parts)
-        return replace(self, parts=parts, bias=self.bias * (size if node.total else 1), shape=shape)
+        parts = tuple(_averaged(part, node.kernel, 1.0 if node.total else 1.0 / node.size) for part in self.parts)
+        return replace(self, parts=parts, bias=self.bias * (node.size if node.total else 1), shape=shape)
 
-    def subsampled(self, node: Subsample, shape: MapShape) -> Currents:
+    def subsampled(self, node: Subsample, shape: MapShape) -> PendingLayer:
         """Positions left out behind the layer are a larger stride; channels of zeros are columns without weights."""
         if self.pools:
             raise UnsupportedError(
@@ -124,7 +123,7 @@ class Currents:
             parts.append(replace(part, window=replace(part.window, stride=stride), weight=weight))
         return replace(self, parts=tuple(parts), bias=np.pad(self.bias, around), shape=shape)
 
-    def joined(self, other: Currents, name: str) -> Currents:
+    def joined(self, other: PendingLayer, name: str) -> PendingLayer:
         """The sum of two branches: their rows in one crossbar [WS Fig. 6]."""
         for branch in (self, other):
             if branch.pools:
@@ -133,47 +132,48 @@ class Currents:
                     "layer; put a ReLU before the pooling"
                 )
         main = next((b.name for b in (self, other) if b.name), name)
-        return Currents(main, self.parts + other.parts, self.bias + other.bias, self.shape)
+        return PendingLayer(main, self.parts + other.parts, self.bias + other.bias, self.shape)
 
 
-def weighted(node: Linear, x: Spikes) -> Currents:
+def weighted(node: Linear, x: SpikeSource) -> PendingLayer:
     """A dense layer: its window is the whole map."""
     rows = _map_rows(node.weight, x.shape)
     part = Part(Window.whole(x.map, x.shape), rows, x.shape)
     shape = MapShape(channels=len(node.bias))
-    return _behind(x, Currents(node.name, (part,), node.bias, shape), node.name)
+    return _behind(x, PendingLayer(node.name, (part,), node.bias, shape), node.name)
 
 
-def convolved(node: Convolution, x: Spikes) -> Currents:
+def convolved(node: Convolution, x: SpikeSource) -> PendingLayer:
+    """The layer that a convolution makes of a map."""
     window = node.window(x.map)
     rows = node.weight.transpose(0, 2, 3, 1).reshape(len(node.bias), -1)
     height, width = window.outputs(x.shape)
     shape = MapShape(channels=len(node.bias), height=height, width=width)
-    return _behind(x, Currents(node.name, (Part(window, rows, x.shape),), node.bias, shape), node.name)
+    return _behind(x, PendingLayer(node.name, (Part(window, rows, x.shape),), node.bias, shape), node.name)
 
 
-def identity(x: Spikes, name: str) -> Currents:
+def identity(x: SpikeSource, name: str) -> PendingLayer:
     """A shortcut: every value onto its own neuron."""
     channels = x.shape.channels
     part = Part(Window(source=x.map), np.eye(channels), x.shape)
-    return _behind(x, Currents("", (part,), np.zeros(channels), x.shape), name)
+    return _behind(x, PendingLayer("", (part,), np.zeros(channels), x.shape), name)
 
 
-def _behind(x: Spikes, layer: Currents, name: str) -> Currents:
+def _behind(x: SpikeSource, layer: PendingLayer, name: str) -> PendingLayer:
     """The layer with the batch norm before it folded in: W (s x + h) + b has weights W s and bias b + W h; and with
     the pooling before that.
     """
     if x.affine is None:
         return replace(layer, parts=tuple(_over_windows(part, x, name) for part in layer.parts))
     (part,) = layer.parts
-    size, positions = len(x.affine.scale), part.window.kernel[0] * part.window.kernel[1]
+    size, positions = len(x.affine.scale), part.window.size
     if size == x.shape.channels:
         scale, shift = np.tile(x.affine.scale, positions), np.tile(x.affine.shift, positions)
     elif size == part.weight.shape[1]:
         scale, shift = (_map_rows(v[None], x.shape)[0] for v in (x.affine.scale, x.affine.shift))
     else:
         values = x.shape.size
-        maps = f" or {x.shape.channels}, one a channel," if x.shape.positions > 1 else ""
+        maps = f" or {x.shape.channels}, one per channel," if x.shape.positions > 1 else ""
         raise UnsupportedError(
             f"Batch norm '{x.affine.name}' of {size} features comes before '{name}', which takes {values} values; it "
             f"must have {values}{maps} features"
@@ -189,7 +189,7 @@ def _behind(x: Spikes, layer: Currents, name: str) -> Currents:
     return replace(layer, parts=(_over_windows(scaled, x, name),), bias=moved)
 
 
-def _over_windows(part: Part, x: Spikes, name: str) -> Part:
+def _over_windows(part: Part, x: SpikeSource, name: str) -> Part:
     """The window over the map itself of one over the sums that pooling made of it."""
     if x.source is None:
         return part
@@ -239,7 +239,7 @@ def composed(first: Affine, second: Affine, shape: MapShape) -> Affine:
     if len(first.scale) != len(second.scale):
         raise UnsupportedError(
             f"Batch norm '{second.name}' of {len(second.scale)} features follows batch norm '{first.name}' of "
-            f"{len(first.scale)} on {shape.size} values; both must have as many, or one a channel"
+            f"{len(first.scale)} on {shape.size} values; both must have as many, or one per channel"
         )
     return Affine(second.name, second.scale * first.scale, second.scale * first.shift + second.shift)
 

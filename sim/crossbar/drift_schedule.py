@@ -1,4 +1,4 @@
-"""A chip whose cells drift, as a run over a stream of images uses it: its own crossbars, and counts of row pulses.
+"""A chip with drifting cells during a stream of images: its own crossbars, and counts of row pulses.
 
 Places in the stream are numbers of images since the cells were programmed first. Conductances are renewed at every
 multiple of `drift_every`. Before the image at every multiple of `refresh_every` but 0 all cells are programmed anew;
@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.sim.chip.drift_state import DriftState
-from spikeloom.sim.chip.programmed_chip import ChipImage
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.crossbar.array import CrossbarArray
 
-__all__ = ["Aging", "check_drift"]
+__all__ = ["DriftSchedule", "check_drift"]
 
 
-def check_drift(image: ChipImage, drift: DriftState) -> None:
+def check_drift(chip: ProgrammedChip, drift: DriftSnapshot) -> None:
     """ValueError unless the state is one of this chip's: whole numbers of pulses for every row of every layer."""
-    if not image.device.drifts:
-        raise SpikeLoomError(f"Cells of kind '{image.device.cell}' do not drift: drift must be None")
-    shapes = [(shape.inputs,) for shape in image.parameters.layers]
+    if not chip.device.drifts:
+        raise SpikeLoomError(f"Cells of kind '{chip.device.cell}' do not drift: drift must be None")
+    shapes = [(shape.inputs,) for shape in chip.parameters.layers]
     fields = {"row_pulses": drift.row_pulses, "renewed": drift.renewed}
     if drift.earlier:
         fields["earlier"] = drift.earlier
@@ -42,12 +42,12 @@ def check_drift(image: ChipImage, drift: DriftState) -> None:
         raise SpikeLoomError("The drift's earlier pulses must not be negative, and 0 before a second programming")
 
 
-class Aging:
+class DriftSchedule:
     """Crossbars that age block by block.
 
     Parameters
     ----------
-    image, arrays : the chip and its crossbars, which are not changed
+    chip, arrays : the chip and its crossbars, which are not changed
     drift : where the cells are, checked; None for freshly programmed ones
 
     Attributes
@@ -59,12 +59,14 @@ class Aging:
     earlier : a layer each, int64 [inputs], read pulses before the last programming
     """
 
-    def __init__(self, image: ChipImage, arrays: Sequence[CrossbarArray], drift: DriftState | None = None) -> None:
-        self._every, self._refresh = image.device.drift_every, image.device.refresh_every
+    def __init__(
+        self, chip: ProgrammedChip, arrays: Sequence[CrossbarArray], drift: DriftSnapshot | None = None
+    ) -> None:
+        self._every, self._refresh = chip.device.drift_every, chip.device.refresh_every
         self.arrays = tuple(array.copy() for array in arrays)
-        zeros = tuple(np.zeros(shape.inputs, np.int64) for shape in image.parameters.layers)
+        zeros = tuple(np.zeros(shape.inputs, np.int64) for shape in chip.parameters.layers)
         if drift is None:
-            drift = DriftState(0, zeros, zeros)
+            drift = DriftSnapshot(0, zeros, zeros)
         self.images = drift.images
         self.row_pulses = [pulses.copy() for pulses in drift.row_pulses]
         self.programmings = drift.programmings
@@ -105,9 +107,9 @@ class Aging:
             pulses[:] = 0
         self.programmings += 1
 
-    def state(self) -> DriftState:
+    def state(self) -> DriftSnapshot:
         """Where the cells are now."""
-        return DriftState(
+        return DriftSnapshot(
             images=self.images,
             row_pulses=tuple(pulses.copy() for pulses in self.row_pulses),
             renewed=tuple(array.row_pulses.copy() for array in self.arrays),

@@ -1,4 +1,4 @@
-"""How far the cells of a chip have drifted, between two images of a stream."""
+"""State of a chip's drifting cells between two images of a stream."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from spikeloom.sim.common.short_repr import short_repr
 
-__all__ = ["DriftState"]
+__all__ = ["DriftSnapshot"]
 
 
 @dataclass(frozen=True, eq=False)
-class DriftState:
+class DriftSnapshot:
     """What a run leaves behind, and the next one goes on from.
 
     Parameters
@@ -50,7 +50,7 @@ class DriftState:
         arrays = (*self.row_pulses, *self.renewed, *self.total_pulses, *(self.cells_S or ()))
         return sum(int(array.size) for array in arrays)
 
-    def difference(self, other: DriftState, names: tuple[str, str] = ("this", "other")) -> str | None:
+    def difference(self, other: DriftSnapshot, names: tuple[str, str] = ("this", "other")) -> str | None:
         """The first difference to the bit, as a sentence that names both values, or None; conductances are compared
         where both have them.
         """

@@ -8,7 +8,7 @@ from spikeloom.hw.params.plan import MapShape
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.rules import ONE_LAYER_RULES
-from spikeloom.sw.ir.network import Network, Pool
+from spikeloom.sw.ir.network import MapUnit, Network
 
 __all__ = ["MAX_NEURONS", "MAX_ROW_BITS", "check_layer", "check_network", "check_sizes"]
 
@@ -16,7 +16,7 @@ MAX_NEURONS = 1 << 22
 """Values of a map: pixels, or membranes of a layer, all positions together."""
 MAX_ROW_BITS = 1 << 18
 """Bits of a vector of the Verilog: the image in the encoder, or the rows of a crossbar. Writing one takes Amaranth
-18 kB of memory and 0.3 ms a bit, so that these take 5 GB and more than a minute."""
+18 kB of memory and 0.3 ms per bit, so that these take 5 GB and more than a minute."""
 _MAX_READS = 1 << 32
 """Reads of a layer in an image: each has a number of its own in the addresses of read noise."""
 
@@ -35,13 +35,13 @@ def check_sizes(network: Network, config: Config) -> None:
     maps = network.plan.maps
     _check_map("an image", maps[0], config)
     for stage, shape in zip(network.stages, maps[1:], strict=True):
-        if isinstance(stage, Pool):
+        if isinstance(stage, MapUnit):
             _check_map(f"what '{stage.name}' pools", shape, config)
         else:
             check_layer(stage.name, shape.channels, shape.positions, config)
     row_bits = CODINGS[config.coding.input].row_bits
     _check_rows("an image", maps[0].size, row_bits, config)
-    for number, crossbar in network.plan.crossbars:
+    for number, crossbar in network.plan.crossbar_stages:
         name = f"layer '{network.stages[number].name}'"
         _check_rows(name, network.plan.rows(crossbar), row_bits if crossbar.layer == 0 else 1, config)
 
@@ -65,7 +65,7 @@ def check_layer(name: str, outputs: int, positions: int, config: Config) -> None
         raise ConfigError(
             config.name,
             [
-                f"layer '{name}' may be read {reads} times an image, {config.decision.t_max} steps at {positions} "
+                f"layer '{name}' may be read {reads} times per image, {config.decision.t_max} steps at {positions} "
                 f"positions, and at most {_MAX_READS} are supported; reduce [decision] t_max"
             ],
         )
@@ -73,7 +73,7 @@ def check_layer(name: str, outputs: int, positions: int, config: Config) -> None
 
 def _check_rows(what: str, rows: int, row_bits: int, config: Config) -> None:
     if rows * row_bits > MAX_ROW_BITS:
-        analog = ", or another [coding] input than 'analog', which takes 1 bit a value" if row_bits > 1 else ""
+        analog = ", or another [coding] input than 'analog', which takes 1 bit per value" if row_bits > 1 else ""
         raise ConfigError(
             config.name,
             [

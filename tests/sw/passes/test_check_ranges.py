@@ -12,7 +12,7 @@ from torch import nn
 
 import spikeloom
 from spikeloom.sw.common.errors import ConfigError
-from spikeloom.sw.passes.limits import MAX_ROW_BITS
+from spikeloom.sw.passes.check_ranges import MAX_ROW_BITS
 from tests.fixtures.models import make_config
 
 
@@ -44,7 +44,7 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         pooled(512),
         (1, 512, 512),
         {"decision": {"t_max": 32767, "rule": "fixed"}},
-        "layer '0' may be read 8589672448 times an image, 32767 steps at 262144 positions, and at most 4294967296",
+        "layer '0' may be read 8589672448 times per image, 32767 steps at 262144 positions, and at most 4294967296",
     ),
     (
         chain(nn.Linear(262145, 2)),
@@ -58,7 +58,8 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         (32769,),
         {"crossbar": {"tile_rows": 65536}, "coding": {"input": "analog"}},
         "an image has 32769 values of 8 bits as inputs of a step, and at most 32768 fit into the Verilog; use smaller "
-        "images, or a stride or pooling before it, or another [coding] input than 'analog', which takes 1 bit a value",
+        "images, or a stride or pooling before it, or another [coding] input than 'analog', which takes 1 bit per "
+        "value",
     ),
     (
         chain(nn.Conv2d(1, 5, 1), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 256 * 256, 2)),
@@ -70,13 +71,13 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         deep(256),
         (4,),
         {},
-        "the network has 256 crossbars with all their copies, and at most 255 fit; lower [crossbar] copies, or",
+        "the network has 256 crossbars with all their replicas, and at most 255 fit; lower [crossbar] replicas, or",
     ),
     (
         chain(nn.Linear(70000, 10)),
         (70000,),
         {},
-        "layer '0' has 2188 row tiles of 4 lanes, 8752 cell pairs a column group, and its programmer",
+        "layer '0' has 2188 row tiles of 4 lanes, 8752 cell pairs per column group, and its programmer",
     ),
     (
         chain(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)),
@@ -119,4 +120,4 @@ def test_the_widest_rows_are_compiled(inputs: int, coding: str) -> None:
 def test_what_just_fits_is_compiled() -> None:
     chip = spikeloom.compile(wide(4096), image(1, 2, 2), make_config(hardware={"lanes": 1}))
     assert chip.parameters.layers[0].outputs == 4096
-    assert spikeloom.compile(pooled(256), image(1, 256, 256), "tiny").parameters.stages.maps[1].size == 65536
+    assert spikeloom.compile(pooled(256), image(1, 256, 256), "tiny").parameters.plan.maps[1].size == 65536

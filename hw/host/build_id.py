@@ -1,0 +1,31 @@
+"""The number that tells builds of the unit apart: weights of one do not load into another."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import asdict
+
+from spikeloom.hw.params.parameters import NpuParameters
+
+__all__ = ["build_id"]
+
+
+def build_id(parameters: NpuParameters) -> int:
+    """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
+
+    Dense layers in a row have no plan, and one position each: neither is in their text. Names in the text are those of
+    the first version of the map, or equal hardware would have another number.
+    """
+    values = asdict(parameters)
+    if parameters.plan.is_dense_chain:
+        del values["plan"]
+        for layer in values["layers"]:
+            del layer["positions"]
+    else:
+        values["plan"]["image"] = values["plan"].pop("input")
+        for stage in values["plan"]["stages"]:
+            if "replicas" in stage:
+                stage["copies"] = stage.pop("replicas")
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return zlib.crc32(text.encode())

@@ -1,0 +1,126 @@
+"""Prose of the README, the documentation and user-visible messages: phrases that must not come back.
+
+Each pattern has no legitimate use in these texts, and a plain term of the field that replaces it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.test_docs import files
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("hw", "sim", "sw", "src")
+NOT_READ = {"CHANGELOG.md"}
+
+COUNTED = r"(?:clock cycles|images|operations|conversions|ADCs|joules|[fpnµ]J|once|reads|windows)"
+UNITS = r"(?:image|second|joule|step|layer|row|column|position|window|conversion|programming|spike)"
+PATTERNS = {
+    rf"\b{COUNTED} an? {UNITS}\b(?! (?:that|may|takes|is|gets|of|can|with|in|read))": "per",
+    r"\bheld to the\b": "compared with, checked against",
+    r"\bholds? (?:it|them|everything|every \w+) to\b": "compares with, checks against",
+    r"\bdo(?:es)? not obey\b": "device non-idealities, imperfect devices",
+    r"\bworks? (?:a|an|the) (?:\w+ )?(?:paper|experiment)\S* again\b": "reproduces",
+    r"\bas if nothing had been\b": "recovers",
+    r"\bsaid besides\b": "also prints",
+    r"\bby another door\b": "are imported from",
+    r"\bof one's own\b": "your own, custom",
+    r"\b(?:image|images|unit|programmer) (?:is|are|was|were) in work\b": "is being processed, is busy",
+    r"\ba file that is none\b": "is not a valid file",
+    r"\bwould do nothing\b": "would have no effect",
+    r"\bgoes on where it was\b": "resumes",
+    r"\bbroken on purpose\b": "mutant, deliberately faulty",
+    r"\bmake up for stuck\b|\bstuck cells made up for\b": "compensate",
+    r"\b(?:is|are) warned of\b": "causes a warning",
+    r"\bwithout a word\b": "silently",
+    r"\bnumbers beside ours\b": "numbers next to ours",
+    r"\bcells (?:that are )?held(?: still)?\b": "frozen conductances",
+    r"\bcomes? in by\b": "is imported",
+}
+
+
+def phrases(text: str) -> list[str]:
+    """The patterns that occur in a text, each as what was found and what to write instead."""
+    text = " ".join(text.split())
+    found = []
+    for pattern, instead in PATTERNS.items():
+        for match in re.finditer(pattern, text, re.IGNORECASE):
+            around = text[max(0, match.start() - 30) : match.end() + 30]
+            found.append(f"'{match[0]}' in '{around}': write {instead}")
+    return found
+
+
+def messages(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of every string of a module that a user may read: all of five words or more but docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            skipped |= {id(part) for part in ast.walk(node) if part is not node}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)  # type: ignore[misc]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        if len(text.split()) >= 5:
+            yield node.lineno, text
+
+
+def read(suffixes: tuple[str, ...], packages: tuple[str, ...] = ()) -> list[Path]:
+    names = [(path, path.relative_to(ROOT)) for path in files() if path.suffix in suffixes]
+    return [
+        path for path, name in names if name.as_posix() not in NOT_READ and name.parts[0] in (packages or name.parts)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("It takes 164 clock cycles\nan image.", "per"),
+        ("every spike is held to the reference", "compared with"),
+        ("a chip that does not obey", "non-idealities"),
+        ("while an image is in work", "processed"),
+        ("'x' would do nothing here", "no effect"),
+        ("a model of one's own", "your own"),
+    ],
+)
+def test_a_phrase_is_found_across_lines(text: str, instead: str) -> None:
+    (found,) = phrases(text)
+    assert instead in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clock cycles per image",
+        "how many images a chip can classify",
+        "a withheld toggle",
+        "images in work/",
+        "as images a step of 8",
+    ],
+)
+def test_plain_sentences_pass(text: str) -> None:
+    assert phrases(text) == []
+
+
+def test_pages_use_the_terms_of_the_field() -> None:
+    pages = read((".md", ".j2"))
+    assert len(pages) > 50
+    found = [f"{page.relative_to(ROOT)}: {fault}" for page in pages for fault in phrases(page.read_text("utf-8"))]
+    assert not found, "\n".join(found)
+
+
+def test_messages_use_the_terms_of_the_field() -> None:
+    texts = [(path, line, text) for path in read((".py",), PACKAGES) for line, text in messages(path)]
+    assert len(texts) > 1000
+    found = [f"{path.relative_to(ROOT)}:{line}: {fault}" for path, line, text in texts for fault in phrases(text)]
+    assert not found, "\n".join(found)

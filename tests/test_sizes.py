@@ -1,0 +1,33 @@
+"""What `make lint` says of files, functions and kernels that have grown too long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.checks.sizes import problems
+
+
+def test_the_program_keeps_its_sizes() -> None:
+    assert list(problems()) == []
+
+
+def test_what_is_too_long_is_named(tmp_path: Path) -> None:
+    long = "def long():\n    '''Text.\n\n    More.\n    '''\n" + "    pass\n" * 81
+    kernels = "@kernel(nogil=True)\ndef many(a, b, c, d, e, f, g, h, i, j, k):\n    pass\n"
+    (tmp_path / "hw").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "hw" / "a.py").write_text(long + kernels)
+    (tmp_path / "hw" / "b.py").write_text("x = 0\n" * 401)
+    (tmp_path / "tests" / "c.py").write_text(long + "x = 0\n" * 500)
+    assert list(problems(tmp_path)) == [
+        "hw/a.py:1: long has 81 lines; at most 80 are allowed",
+        "hw/a.py:88: many is a kernel of 11 positional arguments; at most 10 are allowed",
+        "hw/b.py has 401 lines; at most 400 are allowed",
+    ]
+
+
+def test_the_largest_that_is_allowed_is_not_named(tmp_path: Path) -> None:
+    (tmp_path / "sim").mkdir()
+    text = "@kernel()\ndef few(a, b, c, d, e, f, g, h, i, j):\n    '''Text.'''\n" + "    pass\n" * 80
+    (tmp_path / "sim" / "a.py").write_text(text + "x = 0\n" * (400 - text.count("\n")))
+    assert list(problems(tmp_path)) == []
