@@ -60,7 +60,7 @@ test-all: $(STAMP) lint  ## every test, the long ones too
 mutate: $(STAMP)  ## mutants of the hardware against its tests (an hour; MUTATE="--only npu" for one block)
 	$(BIN)/python -m tests.mutation $(MUTATE)
 
-coverage: $(STAMP)  ## lines, branches and toggles of the Verilog that unit tests and co-simulations reach (45 minutes)
+coverage: $(STAMP)  ## lines, branches and toggles of the Verilog that unit tests and co-simulations reach (an hour)
 	$(BIN)/python -m tests.coverage $(COVERAGE)
 
 bench: $(STAMP)  ## measure speed and write benchmarks/results.md

@@ -1,61 +1,96 @@
-"""Verilator's coverage points, by the block of the hardware whose Verilog they are in."""
+"""Verilator's coverage points as points of the source: by block, place in the Amaranth source, name, and what happened.
+
+Where loops are unrolled, a module has several signals or statements of one place and name. They are points of their
+own, told apart by their number, and of another module only the one with the same number out of as many is the same
+point. Nets without a name in the source (`n_12`: results of operators, next values of registers) have numbers that
+mean another net in each variant: they are points of the kind "net", which belong to one variant alone.
+"""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib
 import itertools
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from spikeloom.hw.export.rtlil_modules import summary_of
+from tests.coverage.origins import Origins, origins_of
+from tests.coverage.raw import Build, Raw
 from tests.mutation.blocks import BLOCKS, module_of
 
-__all__ = ["Point", "block_of", "block_summaries", "constant_bits", "read"]
+__all__ = ["Counts", "Point", "Variant", "block_of", "block_summaries", "constant_bits", "read", "variant_of"]
 
-_LINE = re.compile(r"^C '(?P<fields>.*)' (?P<count>\d+)$", re.M)
-_NUMBER = re.compile(r"\d+'s?[hbdo][0-9a-fA-FxzXZ?_]+|\d+")
+_ROW = re.compile(r"^C '(?P<fields>.*)' (?P<count>\d+)$", re.M)
+_TOGGLED = re.compile(r"(\w+)((?:\[\d+\])*):([01]->[01])$")
 _WIDTH = re.compile(r"\b(?:wire|reg) +(?:signed +)?\[(\d+):0\] (\w+)[;,\n]")
 _JOINED = re.compile(r"^ *assign (\w+) = \{ ([^{}]*) \};$", re.M)
 _LITERAL = re.compile(r"(\d+)'[hbd][0-9a-f]+$")
+_HEAD = re.compile(r"^module (\w+) \(", re.M)
+
+Variant = str
+"""Digest of a module's Verilog without comments and without its name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Point:
-    """One thing that should happen in a block's Verilog, whatever the component's parameters are.
+    """One thing that should happen.
 
     Parameters
     ----------
     block : module of `hw` that the Verilog is of
-    kind : "line", "branch" or "toggle"
-    where : of a line or branch the Verilog there and in the next line, with # for every number, and in a `case` the
-        choice; of a toggle the signal and the bit
-    what : of a branch which, of a toggle the change
+    kind : "line", "branch" or "toggle"; "net" is a toggle of a net without a name in the source
+    place : file and line of the source that a signal or a choice is in
+    name : of the signal, or of the one that the statement is for; which of several with this place
+    what : of a toggle bit and change, of others the arm: "if" and "else", "case", ...
     """
 
     block: str
     kind: str
-    where: str
+    place: str
+    name: str
     what: str
 
-
-def _fields(text: str) -> dict[str, str]:
-    return dict(part.split("\x02", 1) for part in text.split("\x01") if part)
-
-
-def _words(lines: Sequence[str], number: int) -> str:
-    """A line and the one after it, so that `else begin` says what."""
-    here = [line.strip() for line in lines[number - 1 : number + 1]]
-    if here[0].endswith(": begin") or re.match(r"^\S+:", here[0]):
-        heads = [line.strip() for line in lines[:number] if re.match(r"\s*(unique )?casez? ?\(", line)]
-        return f"{heads[-1] if heads else ''} {here[0]}"
-    return _NUMBER.sub("#", " ".join(here))
+    def __str__(self) -> str:
+        return f"{self.block}: {self.kind} {self.place} {self.name} {self.what}"
 
 
-def _toggle(what: str) -> tuple[str, str]:
-    where, _, change = what.replace("___05F", "__").rpartition(":")
-    return where, change
+@dataclass
+class Counts:
+    """What happened in some runs.
+
+    Attributes
+    ----------
+    happened : how often each point happened in each variant
+    added : statements that are not in the source, such as a `default` that does nothing: no points, but told
+    """
+
+    happened: dict[tuple[Variant, Point], int] = field(default_factory=dict)
+    added: set[tuple[Variant, int]] = field(default_factory=set)
+
+    def add(self, more: Counts) -> None:
+        for key, count in more.happened.items():
+            self.happened[key] = self.happened.get(key, 0) + count
+        self.added |= more.added
+
+    def points(self) -> dict[Point, int]:
+        """Over all variants: a point has happened if it has in one. Nets are left out."""
+        found: dict[Point, int] = {}
+        for (_, point), count in self.happened.items():
+            if point.kind != "net":
+                found[point] = found.get(point, 0) + count
+        return found
+
+
+def variant_of(text: str) -> Variant:
+    """Digest of a Verilog file without its comments, and without the module's name, which begins those inside."""
+    head = _HEAD.search(text)
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith("//"))
+    if head is not None:
+        bare = re.sub(rf"\b{head[1]}(?=\b|_)", "it", bare)
+    return hashlib.sha256(bare.encode()).hexdigest()[:16]
 
 
 def _literal_bits(items: Sequence[str]) -> int:
@@ -74,35 +109,89 @@ def constant_bits(text: str) -> set[str]:
     return found
 
 
-def read(path: Path, texts: Mapping[str, str], summaries: Mapping[str, str]) -> dict[Point, int]:
-    """How often each point of a file of Verilator happened, over all instances and parameters.
+class _File:
+    """A Verilog file, and the points of what Verilator counts in it."""
+
+    def __init__(self, text: str, block: str, origins: Origins) -> None:
+        self.variant = variant_of(text)
+        self._block, self._origins = block, origins
+        self._constants = constant_bits(text)
+
+    @functools.cache  # noqa: B019  (files live as long as they are read)
+    def point(self, kind: str, line: int, what: str) -> Point | None:
+        """None for a bit that is constant, and for a statement that the source does not have."""
+        if kind == "toggle":
+            return self._toggle(what)
+        origin = self._origins.lines.get(line)
+        if origin is None:
+            return None
+        name = f"{origin.name} ({origin.index + 1} of {origin.of})" if origin.of > 1 else origin.name
+        arm = "if" if what == "elsif" else what
+        return Point(self._block, kind, origin.place, name, f"{arm} {origin.choice}".strip())
+
+    def _toggle(self, what: str) -> Point | None:
+        found = _TOGGLED.match(what.replace("___05F", "__"))
+        if found is None:
+            raise ValueError(f"Toggle of an unknown form: {what}")
+        name, bits, change = found.groups()
+        if f"{name}{bits}" in self._constants:
+            return None
+        origin = self._origins.names.get(name)
+        if origin is None:
+            return Point(self._block, "net", "", name, f"{bits} {change}")
+        name = f"{origin.name} ({origin.index + 1} of {origin.of})" if origin.of > 1 else origin.name
+        return Point(self._block, "toggle", origin.place, name, f"{bits} {change}")
+
+
+def _rows(counts: str) -> Iterator[tuple[str, str, int, str, int]]:
+    """File, kind, line, what and count of each row of a file of Verilator."""
+    for match in _ROW.finditer(counts):
+        fields = dict(part.split("\x02", 1) for part in match["fields"].split("\x01") if part)
+        kind = re.sub(r"^v_|/.*", "", fields["page"])
+        yield fields["f"].rpartition("/")[2], kind, int(fields["l"]), fields["o"], int(match["count"])
+
+
+def _files(build: Build, summaries: Mapping[str, str]) -> dict[str, _File]:
+    origins = origins_of(build)
+    found = {}
+    for name, text in build.texts.items():
+        block = block_of(text, summaries)
+        if block is not None:
+            if name not in origins:
+                raise ValueError(f"{name} of {block} was exported before: there is no RTLIL of it")
+            found[name] = _File(text, block, origins[name])
+    return found
+
+
+def read(raw: Raw, summaries: Mapping[str, str]) -> Counts:
+    """How often each point happened, over all runs and instances.
 
     Bits that are constant in the Verilog (`constant_bits`) are no points.
 
     Parameters
     ----------
-    path : written by Verilator
-    texts : Verilog, file name -> text; files of other folders with these names are taken for them
+    raw : what runs left
     summaries : first sentence of a component's docstring -> its block
+
+    Raises
+    ------
+    ValueError : a bit that is said to be constant has changed, or Verilog of a block has no RTLIL
     """
-    found: dict[Point, int] = {}
-    lines = {name: text.split("\n") for name, text in texts.items()}
-    constants = {name: constant_bits(text) for name, text in texts.items()}
-    blocks = {name: block_of(text, summaries) for name, text in texts.items()}
-    for match in _LINE.finditer(path.read_text(encoding="utf-8")):
-        fields = _fields(match["fields"])
-        file = fields["f"].rpartition("/")[2]
-        block, kind = blocks.get(file), re.sub(r"^v_|/.*", "", fields["page"])
-        if block is None:
-            continue
-        if kind == "toggle":
-            where, what = _toggle(fields["o"])
-            if where in constants[file]:
+    found = Counts()
+    files = [_files(build, summaries) for build in raw.builds]
+    for run, (number, _) in enumerate(raw.runs):
+        for name, kind, line, what, count in _rows(raw.counts(run)):
+            file = files[number].get(name)
+            if file is None:
                 continue
-        else:
-            where, what = _words(lines[file], int(fields["l"])), fields["o"]
-        point = Point(block, kind, where, what)
-        found[point] = found.get(point, 0) + int(match["count"])
+            point = file.point(kind, line, what)
+            if point is not None:
+                key = file.variant, point
+                found.happened[key] = found.happened.get(key, 0) + count
+            elif kind != "toggle":
+                found.added.add((file.variant, line))
+            elif count:
+                raise ValueError(f"A constant bit of {name} has changed: {what}")
     return found
 
 

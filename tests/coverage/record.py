@@ -12,6 +12,7 @@ from amaranth.lib.wiring import Component, In
 from amaranth.sim import Simulator
 
 from spikeloom.hw.export.verilog import export_component
+from tests.coverage.captured import Captured, digest_of
 
 __all__ = ["Port", "Recorder", "Variant"]
 
@@ -40,6 +41,7 @@ class Variant:
     ports : of the component
     runs : a simulation each: a cycle each, the ports' bytes one after the other, as they are before the clock's edge
     texts : its Verilog, file name -> text; the component is module `name`
+    rtlil : RTLIL of each file's module with places in the source, file name -> text
     """
 
     block: str
@@ -47,6 +49,7 @@ class Variant:
     ports: list[Port]
     runs: list[bytearray] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    rtlil: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -122,5 +125,7 @@ class Recorder:
     def finished(self) -> list[Variant]:
         """What was recorded, with the Verilog of each variant."""
         for digest, variant in self.variants.items():
-            variant.texts = export_component(self._devices[digest], variant.name)
+            with Captured() as captured:
+                variant.texts = export_component(self._devices[digest], variant.name)
+            variant.rtlil = {name: captured.rtlil[digest_of(text)] for name, text in variant.texts.items()}
         return [variant for variant in self.variants.values() if variant.cycles]

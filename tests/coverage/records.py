@@ -11,7 +11,7 @@ from typing import Any
 from tests.coverage.record import Recorder, Variant
 from tests.mutation.blocks import ROOT
 from tests.mutation.children import Send, run_child
-from tests.mutation.digests import file_digest, sources_digest
+from tests.mutation.digests import digest_of_files, file_digest, sources_digest
 from tests.mutation.session import run_tests
 
 __all__ = ["FOLDER", "TEST_FILES", "records"]
@@ -35,6 +35,10 @@ TEST_FILES = tuple(
 """Test files with Amaranth simulations."""
 
 
+_OWN = digest_of_files(Path(__file__).with_name(f"{name}.py") for name in ("captured", "record", "records"))
+"""Digest of what records."""
+
+
 def _life(name: str, path: Path) -> Callable[[Send], None]:
     def work(send: Send) -> None:
         with Recorder() as recorder:
@@ -55,7 +59,7 @@ def records(name: str, say: Callable[[str], None]) -> list[Variant]:
     ------
     RuntimeError : a test fails
     """
-    path = FOLDER / "records" / f"{Path(name).stem}-{file_digest(name)}-{sources_digest()}.pickle"
+    path = FOLDER / "records" / f"{Path(name).stem}-{file_digest(name)}-{sources_digest()}-{_OWN}.pickle"
     if not path.exists():
         last: dict[str, Any] = {}
         for last in run_child(_life(name, path), FOLDER / "records.log", _LIMIT):

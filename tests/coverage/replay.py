@@ -22,53 +22,51 @@ _MAIN = r"""
 #include <cstring>
 #include <string>
 #include <vector>
-#include "Vbench.h"
 #include "verilated.h"
 #include "verilated_cov.h"
-
+%(headers)s
 struct Port { void* at; size_t size; bool input; const char* name; };
-struct Part { const char* file; std::vector<Port> ports; };
 
-static void edge(Vbench& dut) { dut.clk = 1; dut.eval(); dut.clk = 0; dut.eval(); }
+template <class Model> static void edge(Model& dut) { dut.clk = 1; dut.eval(); dut.clk = 0; dut.eval(); }
 
-static std::vector<Part> parts_of(Vbench& dut) { return { %s }; }
-
-int main() {
-    const size_t count = parts_of(*new Vbench).size();
-    for (size_t index = 0; index < count; index++) {
-        for (int run = 0;; run++) {
-            // A run begins with empty memories, which no reset clears. The counters live in the model: it stays.
-            Vbench& dut = *new Vbench;
-            const Part part = parts_of(dut)[index];
-            size_t size = 0;
-            for (const Port& port : part.ports) size += port.size;
-            std::vector<unsigned char> cycle(size);
-            std::string name = std::string(part.file) + "." + std::to_string(run);
-            FILE* file = fopen(name.c_str(), "rb");
-            if (!file) break;
-            dut.clk = 0; dut.rst = 1; dut.eval(); edge(dut); edge(dut);
-            dut.rst = 0; dut.eval();
-            for (long number = 0; fread(cycle.data(), 1, size, file) == size; number++) {
-                size_t place = 0;
-                for (const Port& port : part.ports) {
-                    if (port.input) memcpy(port.at, cycle.data() + place, port.size);
-                    place += port.size;
-                }
-                dut.eval();
-                place = 0;
-                for (const Port& port : part.ports) {
-                    if (!port.input && memcmp(port.at, cycle.data() + place, port.size)) {
-                        printf("%%s differs in cycle %%ld of %%s\n", port.name, number, name.c_str());
-                        return 1;
-                    }
-                    place += port.size;
-                }
-                edge(dut);
+template <class Model> static bool same(const char* file, std::vector<Port> (*ports_of)(Model&)) {
+    for (int run = 0;; run++) {
+        std::string name = std::string(file) + "." + std::to_string(run);
+        FILE* recorded = fopen(name.c_str(), "rb");
+        if (!recorded) return true;
+        // A run begins with empty memories, which no reset clears. The counters live in the model: it stays.
+        Model& dut = *new Model;
+        const std::vector<Port> ports = ports_of(dut);
+        size_t size = 0;
+        for (const Port& port : ports) size += port.size;
+        std::vector<unsigned char> cycle(size);
+        dut.clk = 0; dut.rst = 1; dut.eval(); edge(dut); edge(dut);
+        dut.rst = 0; dut.eval();
+        for (long number = 0; fread(cycle.data(), 1, size, recorded) == size; number++) {
+            size_t place = 0;
+            for (const Port& port : ports) {
+                if (port.input) memcpy(port.at, cycle.data() + place, port.size);
+                place += port.size;
             }
-            fclose(file);
-            dut.final();
+            dut.eval();
+            place = 0;
+            for (const Port& port : ports) {
+                if (!port.input && memcmp(port.at, cycle.data() + place, port.size)) {
+                    printf("%%s differs in cycle %%ld of %%s\n", port.name, number, name.c_str());
+                    return false;
+                }
+                place += port.size;
+            }
+            edge(dut);
         }
+        fclose(recorded);
+        dut.final();
     }
+}
+
+%(ports)s
+int main() {
+    if (!(%(all)s)) return 1;
     VerilatedCov::write("points.dat");
     return 0;
 }
@@ -79,29 +77,42 @@ class Difference(AssertionError):
     """The Verilog did something else than the simulation of its source."""
 
 
-def _bench(variants: Sequence[Variant]) -> str:
-    """All variants in one module, whose ports have short names: Verilator has others for those with two underscores."""
-    declared, instances = ["input clk", "input rst"], []
-    for number, variant in enumerate(variants):
-        clocked = re.search(r"\bclk\b", variant.texts[f"{variant.name}.sv"])
-        joined = [".clk(clk)", ".rst(rst)"] if clocked else []
-        for index, port in enumerate(variant.ports):
-            declared.append(f"{'input' if port.input else 'output'} [{port.width - 1}:0] v{number}p{index}")
-            joined.append(f".{port.name}(v{number}p{index})")
-        instances.append(f"{variant.name} dut{number}({', '.join(joined)});")
-    lines = ["/* verilator coverage_off */", f"module bench({', '.join(declared)});", *instances, "endmodule", ""]
-    return "\n".join(lines)
+def _bench(number: int, variant: Variant) -> str:
+    """A variant in a module whose ports have short names: Verilator has others for those with two underscores."""
+    clocked = re.search(r"\bclk\b", variant.texts[f"{variant.name}.sv"])
+    declared, joined = ["input clk", "input rst"], [".clk(clk)", ".rst(rst)"] if clocked else []
+    for index, port in enumerate(variant.ports):
+        declared.append(f"{'input' if port.input else 'output'} [{port.width - 1}:0] p{index}")
+        joined.append(f".{port.name}(p{index})")
+    lines = ["/* verilator coverage_off */", f"module bench{number}({', '.join(declared)});"]
+    return "\n".join([*lines, f"{variant.name} dut{number}({', '.join(joined)});", "endmodule", ""])
 
 
 def _main(variants: Sequence[Variant]) -> str:
-    parts = []
+    headers, functions, calls = [], [], []
     for number, variant in enumerate(variants):
         rows = [
-            f'{{&dut.v{number}p{index}, {port.bytes}, {str(port.input).lower()}, "{port.name}"}}'
+            f'{{&dut.p{index}, {port.bytes}, {str(port.input).lower()}, "{port.name}"}}'
             for index, port in enumerate(variant.ports)
         ]
-        parts.append(f'{{"run{number}", {{{", ".join(rows)}}}}}')
-    return _MAIN.replace("%%", "%").replace("{ %s }", f"{{ {', '.join(parts)} }}", 1)
+        headers.append(f'#include "V{number}.h"\n')
+        body = f"{{ return {{ {', '.join(rows)} }}; }}"
+        functions.append(f"static std::vector<Port> ports_{number}(V{number}& dut) {body}\n")
+        calls.append(f'same<V{number}>("run{number}", ports_{number})')
+    return _MAIN % {"headers": "".join(headers), "ports": "".join(functions), "all": " && ".join(calls)}
+
+
+def _texts(folder: Path) -> list[str]:
+    """Write a C++ file for each model that has Verilator's files of it; returns their names.
+
+    The compiler reads Verilator's headers once for each then. Two models in one are refused by Verilator.
+    """
+    names = []
+    for out in sorted(folder.glob("out*")):
+        names.append(f"{out.name}.cpp")
+        lines = [f'#include "{path.relative_to(folder)}"\n' for path in sorted(out.glob("*.cpp"))]
+        (folder / names[-1]).write_text("".join(lines), encoding="utf-8")
+    return names
 
 
 def _run(command: list[str], folder: Path) -> str:
@@ -168,23 +179,26 @@ def replay(variants: Sequence[Variant], folder: Path) -> Path:
         return points
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    texts = {file: text for variant in variants for file, text in variant.texts.items()}
-    for file, text in {**texts, "bench.sv": _bench(variants), "main.cpp": _main(variants)}.items():
-        (folder / file).write_text(text, encoding="utf-8")
-    flags = ["--cc", "--coverage-line", "--coverage-toggle", "--top-module", "bench", "-Wno-fatal", "-Wno-lint"]
-    flags += ["-Wno-style", "--x-assign", "0", "--x-initial", "0", "--Mdir", "out", "--output-split", "0"]
-    _run([str(Path(sys.executable).parent / "verilator-cli"), *flags, *sorted(texts), "bench.sv"], folder)
-    sources = [str(path.relative_to(folder)) for path in sorted((folder / "out").glob("*.cpp"))]
-    objects = _objects(folder.parent / "runtime")
-    _run(["g++", *_flags("-O0", "-Iout"), "main.cpp", *sources, *objects, "-o", "run", "-pthread", "-latomic"], folder)
+    (folder / "main.cpp").write_text(_main(variants), encoding="utf-8")
+    outs = [f"-Iout{number}" for number in range(len(variants))]
+    for number, variant in enumerate(variants):
+        for file, text in {**variant.texts, f"bench{number}.sv": _bench(number, variant)}.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        flags = ["--cc", "--coverage-line", "--coverage-toggle", "--top-module", f"bench{number}", "-Wno-fatal"]
+        flags += ["-Wno-lint", "-Wno-style", "--x-assign", "0", "--x-initial", "0", "--prefix", f"V{number}"]
+        flags += ["--Mdir", f"out{number}", "--output-split", "0", *sorted(variant.texts), f"bench{number}.sv"]
+        _run([str(Path(sys.executable).parent / "verilator-cli"), *flags], folder)
+    objects = [*_texts(folder), *_objects(folder.parent / "runtime"), "-o", "run", "-pthread", "-latomic"]
+    _run(["g++", *_flags("-O0", *outs), "main.cpp", *objects], folder)
     for number, variant in enumerate(variants):
         for index, run in enumerate(variant.runs):
             (folder / f"run{number}.{index}").write_bytes(run)
     done = subprocess.run(["./run"], cwd=folder, env={**os.environ}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Difference(f"{variants[0].block}: {done.stdout.strip()} {done.stderr.strip()}")
-    for path in [*folder.glob("run*"), folder / "main.cpp"]:
+    for path in [*folder.glob("run*"), *folder.glob("*.cpp")]:
         path.unlink()
-    shutil.rmtree(folder / "out")
+    for number in range(len(variants)):
+        shutil.rmtree(folder / f"out{number}")
     done_before.write_text(digest)
     return points

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,16 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from spikeloom.sw.config.config import Config
-from tests.coverage.points import Point, read
+from spikeloom.sw.flow.run_folder import load_chip, load_run_images
+from spikeloom.sw.flow.steps import make_flow
+from spikeloom.sw.verify.chunks import cosimulate
+from tests.coverage.captured import Captured
+from tests.coverage.raw import Raw, kept_runs
 from tests.coverage.verilator import Counted
 from tests.mutation.blocks import ROOT
 from tests.mutation.children import Send, run_child
-from tests.mutation.digests import HELPERS
+from tests.mutation.digests import digest_of_files, imported, shared
 from tests.mutation.session import run_tests
 
-__all__ = ["SYSTEMS", "Counts", "Network", "Tests", "counts_of", "numbered"]
+__all__ = ["SYSTEMS", "Network", "Tests", "runs_of"]
 
-_FROM_TESTS = re.compile(r"^from (tests\.[\w.]*\btest_\w+) import", re.M)
 _SOURCES = (".py", ".toml", ".sv", ".v")
 _LIMIT = 1800.0
 """Seconds without a sign of life after which a system is given up."""
@@ -52,7 +54,7 @@ class Tests:
         conftest.SIMULATORS[:] = ["verilator"]  # nothing counts in the others
         # A start value is a change for Verilator: registers begin with zeros here, where they are random else.
         start_values.scrambled = lambda files, seed: dict(files)
-        run_tests(send, [f"{self.file}::{name}" for name in self.names], order=True, stop=False)
+        run_tests(send, [f"{self.file}::{name}" for name in self.names], order=True, stop=False, slow=True)
 
     def passed(self, messages: Iterable[Mapping[str, Any]]) -> str:
         """What is wrong with what was sent, "" if nothing."""
@@ -85,9 +87,6 @@ class Network:
         return config.updated({name: dict(values) for name, values in self.changes.items()})
 
     def run(self, send: Send, folder: Path) -> None:
-        from spikeloom.sw.flow.steps import load_chip, load_run_images, make_flow
-        from spikeloom.sw.verify.chunks import cosimulate
-
         flow = make_flow(self.configuration(), folder)
         flow.run(stop="convert")
         images = load_run_images(flow).images[: self.images]
@@ -117,92 +116,54 @@ SYSTEMS: dict[str, Tests | Network] = {
         "tests/sw/verify/test_bus_run.py",
         (
             "test_programmed_by_pulses[verilator-True]",
-            "test_other_codings[0]",
-            "test_other_codings[2]",
+            "test_other_codings[coding0]",
+            "test_other_codings[coding1]",
             "test_tiles_that_are_larger_than_the_layers",
         ),
     ),
-    "every register": Tests(
-        "tests/sw/host/test_whole_map.py",
-        ("test_every_register[dense-True]", "test_every_register[wide-False]", "test_every_register[maps-True]"),
-    ),
+    "every register": Tests("tests/sw/host/test_whole_map.py", ("test_every_register[dense-True]",)),
     "commands": Tests(
         "tests/sim/cosim/host/test_bench.py",
         ("test_accesses[verilator]", "test_images_and_results[verilator]", "test_interrupt[verilator]"),
     ),
-    "stalls": Tests("tests/sim/cosim/test_run.py", ("test_stalls_change_cycles_and_nothing_else",)),
+    "a slow step": Tests("tests/sim/cosim/test_run.py", ("test_a_slow_step_is_no_hang",)),
     "registers": Tests(
         "tests/sim/cosim/test_register_ranges.py",
         ("test_all_at_their_ends_agree[top]", "test_all_at_their_ends_agree[bottom]"),
     ),
+    "stalls": Tests("tests/sim/cosim/test_run.py", ("test_stalls_change_cycles_and_nothing_else",)),
+    "every register of maps": Tests("tests/sw/host/test_whole_map.py", ("test_every_register[maps-True]",)),
+    "every wide register": Tests("tests/sw/host/test_whole_map.py", ("test_every_register[wide-False]",)),
     "random networks": Tests(
         "tests/sim/estimates/test_timing.py",
-        (
-            *(f"test_cycles_are_those_of_the_verilog[{seed}]" for seed in (0, 3, 6, 7)),
-            *(f"test_cycles_of_maps_are_those_of_the_verilog[{seed}]" for seed in (0, 1)),
-        ),
+        tuple(f"test_cycles_are_those_of_the_verilog[{seed}]" for seed in (0, 3, 6, 7)),
+    ),
+    "random maps": Tests(
+        "tests/sim/estimates/test_timing.py",
+        tuple(f"test_cycles_of_maps_are_those_of_the_verilog[{seed}]" for seed in (0, 1)),
     ),
 }
 """What is run, by name."""
 
 
-@dataclass(frozen=True)
-class Counts:
-    """What a system did: how often each point happened, in how many builds and runs."""
-
-    points: dict[Point, int]
-    builds: int
-    runs: int
-
-
-def numbered(runs: Iterable[tuple[Path, Path]], summaries: Mapping[str, str]) -> Counts:
-    """Points of all runs; `runs` are those of `Counted`, `summaries` as for `read`."""
-    points: dict[Point, int] = {}
-    built, count = set(), 0
-    for folder, counts in runs:
-        texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.sv")}
-        for point, happened in read(counts, texts, summaries).items():
-            points[point] = points.get(point, 0) + happened
-        built.add(folder)
-        count += 1
-    return Counts(points, len(built), count)
-
-
-def _imported(paths: Iterable[Path]) -> set[Path]:
-    """The files, and the test files that they take something from."""
-    found, left = set(), list(paths)
-    while left:
-        path = left.pop()
-        if path not in found:
-            found.add(path)
-            names = _FROM_TESTS.findall(path.read_text(encoding="utf-8"))
-            left += [ROOT / f"{name.replace('.', '/')}.py" for name in names]
-    return found
-
-
 def _digest(system: Tests | Network) -> str:
-    """Of all that a system's counts depend on but the tools."""
-    whole = hashlib.sha256(repr(system).encode())
+    """Of all that a system's runs depend on but the tools."""
     paths = {path for name in ("hw", "sim", "sw") for path in (ROOT / name).rglob("*") if path.suffix in _SOURCES}
-    paths |= {Path(__file__).with_name(name) for name in ("points.py", "verilator.py")}
+    paths |= {Path(__file__).with_name(name) for name in ("captured.py", "raw.py", "verilator.py")}
     if isinstance(system, Tests):
-        helpers = [path for name in HELPERS for path in (ROOT / "tests" / name).glob("*.py")]
-        shared = [path for path in (ROOT / "tests").glob("*.py") if not path.name.startswith("test_")]
-        paths |= _imported([ROOT / system.file, *helpers, *shared])
+        paths |= imported([ROOT / system.file, *shared()])
     else:
         paths |= set((ROOT / "examples").glob("*.toml"))
-    for path in sorted(paths):
-        whole.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    return whole.hexdigest()[:16]
+    return f"{hashlib.sha256(repr(system).encode()).hexdigest()[:8]}{digest_of_files(paths)}"
 
 
-def _life(system: Tests | Network, kept: Path, work: Path, summaries: Mapping[str, str]) -> Callable[[Send], None]:
+def _life(system: Tests | Network, kept: Path, work: Path) -> Callable[[Send], None]:
     def life(send: Send) -> None:
         os.environ["SPIKELOOM_CACHE"] = str(work.parent / "cache")
-        with Counted(work / "counts") as counted:
+        with Captured() as captured, Counted(work / "counts") as counted:
             system.run(send, work / "run")
-        send({"counting": True})
-        found = numbered(counted.runs, summaries)
+        send({"keeping": True})
+        found = kept_runs(counted.runs, captured.rtlil)
         temporary = kept.with_suffix(".new")
         temporary.write_bytes(pickle.dumps(found))
         temporary.replace(kept)
@@ -211,8 +172,8 @@ def _life(system: Tests | Network, kept: Path, work: Path, summaries: Mapping[st
     return life
 
 
-def counts_of(name: str, folder: Path, summaries: Mapping[str, str], say: Callable[[str], None]) -> Counts:
-    """What a system did, run in a forked child; kept in `folder` until it or a source changes.
+def runs_of(name: str, folder: Path, say: Callable[[str], None]) -> Raw:
+    """What a system's runs left, run in a forked child; kept in `folder` until it or a source changes.
 
     Raises
     ------
@@ -224,7 +185,7 @@ def counts_of(name: str, folder: Path, summaries: Mapping[str, str], say: Callab
     if not kept.exists():
         shutil.rmtree(work, ignore_errors=True)
         log = folder / f"{word}.log"
-        messages = list(run_child(_life(system, kept, work, summaries), log, _LIMIT))
+        messages = list(run_child(_life(system, kept, work), log, _LIMIT))
         wrong = system.passed(messages)
         if wrong or "kept" not in messages[-1]:
             kept.unlink(missing_ok=True)
@@ -234,5 +195,5 @@ def counts_of(name: str, folder: Path, summaries: Mapping[str, str], say: Callab
             if old != kept:
                 old.unlink()
         say(f"simulated: {name}")
-    found: Counts = pickle.loads(kept.read_bytes())
+    found: Raw = pickle.loads(kept.read_bytes())
     return found

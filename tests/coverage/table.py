@@ -2,66 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
-from tests.coverage.points import Point
+from tests.coverage.points import Counts, Point
 
-__all__ = ["KINDS", "MARKS", "gaps", "shares", "table"]
+__all__ = ["KINDS", "MARKS", "gaps", "measured_on", "shares", "table"]
 
 MARKS = ("<!-- coverage: written by `make coverage` -->", "<!-- coverage: end -->")
 KINDS = ("line", "branch", "toggle")
+SUMS = ("all", "all, unit tests alone", "all, every variant by itself", "nets without a name, every variant by itself")
+"""Rows below those of the blocks."""
 
 
-def _share(points: Mapping[Point, int], kind: str) -> str:
-    counts = [happened > 0 for point, happened in points.items() if point.kind == kind]
+def _share(happened: Iterable[bool]) -> str:
+    counts = list(happened)
     return f"{sum(counts):,} of {len(counts):,} | {100 * sum(counts) / len(counts):.1f} %" if counts else "- | -"
 
 
-def _row(name: str, points: Mapping[Point, int], excluded: int | None) -> str:
-    left_out = "" if excluded is None else f"{excluded:,}"
-    return f"| {name} | {' | '.join(_share(points, kind) for kind in KINDS)} | {left_out} |"
+def _row(name: str, points: Iterable[tuple[Point, bool]], excluded: str, digest: str = "") -> str:
+    found = list(points)
+    parts = [_share(happened for point, happened in found if point.kind == kind) for kind in KINDS]
+    return f"| {name} | {' | '.join(parts)} | {excluded} | {digest} |"
 
 
-def table(points: Mapping[Point, int], excluded: Mapping[str, int], head: str, alone: Mapping[Point, int]) -> str:
-    """Markdown: a row a block, one for all, and one for what unit tests do alone.
+def table(counts: Counts, alone: Counts, left_out: Iterable[Point], head: str, digests: Mapping[str, str]) -> str:
+    """Markdown: a row a block, one for all, one for what unit tests do alone, and those of every variant by itself.
 
     Parameters
     ----------
-    points : how often each happened
-    excluded : number of excluded points of a block that has some
+    counts : what happened
+    alone : what happened in the replay of unit tests
+    left_out : points that are excluded
     head : what was done, a line
-    alone : how often each happened in the replay of unit tests; points that are not there did not
+    digests : of each block's Verilog
     """
+    out = set(left_out)
+    points = {point: count > 0 for point, count in counts.points().items() if point not in out}
+    excluded = Counter(point.block for point in out)
     lines = [
         head,
         "",
-        "| block | lines | | branches | | toggles | | excluded |",
-        "|---|---|---|---|---|---|---|---|",
+        "| block | lines | | branches | | toggles | | excluded | Verilog |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for block in sorted({point.block for point in points}):
-        inside = {point: happened for point, happened in points.items() if point.block == block}
-        lines.append(_row(f"`{block}`", inside, excluded.get(block, 0)))
-    lines.append(_row("all", points, sum(excluded.values())))
-    lines.append(_row("all, unit tests alone", {point: alone.get(point, 0) for point in points}, None))
+        inside = [entry for entry in points.items() if entry[0].block == block]
+        lines.append(_row(f"`{block}`", inside, f"{excluded[block]:,}", f"`{digests[block]}`"))
+    by_unit_tests = alone.points()
+    lines.append(_row(SUMS[0], points.items(), f"{len(out):,}"))
+    lines.append(_row(SUMS[1], ((point, by_unit_tests.get(point, 0) > 0) for point in points), ""))
+    every = [(point, count > 0) for (_, point), count in counts.happened.items() if point not in out]
+    lines.append(_row(SUMS[2], every, ""))
+    nets = _share(happened for point, happened in every if point.kind == "net")
+    lines.append(f"| {SUMS[3]} | - | - | - | - | {nets} |  |  |")
     return "\n".join(lines)
+
+
+def _cells(text: str) -> Iterator[list[str]]:
+    """Of the table in a page's text the cells of each row but its head."""
+    first, last = MARKS
+    for line in text.partition(first)[2].partition(last)[0].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 9 and not line.startswith(("| block", "|---")):
+            yield cells
 
 
 def shares(text: str) -> dict[str, dict[str, float]]:
     """Row -> kind -> per cent, of the table in a page's text; kinds without points are not there."""
-    first, last = MARKS
     found: dict[str, dict[str, float]] = {}
-    for line in text.partition(first)[2].partition(last)[0].splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 8 and not line.startswith(("| block", "|---")):
-            per_cent = zip(KINDS, cells[2:7:2], strict=True)
-            found[cells[0].strip("`")] = {
-                kind: float(cell.removesuffix(" %")) for kind, cell in per_cent if cell != "-"
-            }
+    for cells in _cells(text):
+        per_cent = zip(KINDS, cells[2:7:2], strict=True)
+        found[cells[0].strip("`")] = {kind: float(cell.removesuffix(" %")) for kind, cell in per_cent if cell != "-"}
     return found
+
+
+def measured_on(text: str) -> dict[str, str]:
+    """Block -> digest of the Verilog that its row was measured on, of the table in a page's text."""
+    return {cells[0].strip("`"): cells[8].strip("`") for cells in _cells(text) if cells[8]}
 
 
 def gaps(points: Mapping[Point, int]) -> Iterator[str]:
     """A line for each point that never happened."""
-    for point in sorted(points, key=str):
+    for point in sorted(points):
         if not points[point]:
-            yield f"{point.block}: {point.kind} {point.what}: {point.where}"
+            yield str(point)

@@ -10,7 +10,7 @@ import time
 from tests.mutation.baseline import FOLDER, measure, preload, write_json
 from tests.mutation.blocks import BLOCKS, source_of
 from tests.mutation.children import Send, run_child
-from tests.mutation.digests import sources_digest
+from tests.mutation.digests import mutants_digest
 from tests.mutation.equivalents import read, stale
 from tests.mutation.places import mutants_of
 from tests.mutation.report import status_of, survivors, table, write
@@ -34,7 +34,7 @@ def _arguments() -> argparse.Namespace:
 
 def _digests() -> dict[str, str]:
     """RTLIL of the units without mutants."""
-    path = FOLDER / "baseline" / f"rtlil-{sources_digest()}.json"
+    path = FOLDER / "baseline" / f"rtlil-{mutants_digest()}.json"
     if not path.exists():
 
         def work(send: Send) -> None:

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["digests"]
+__all__ = ["digests", "units"]
 
 
-def _units() -> Iterator[tuple[str, Callable[[], Any]]]:
+def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     """Components by name. Imports are inside: a mutant must be installed before."""
     from spikeloom.hw.npu import Npu
     from spikeloom.hw.npu_axi import NpuAxi
@@ -41,6 +41,6 @@ def digests() -> Iterator[tuple[str, str]]:
     """Name of each unit and digest of its RTLIL, without places in the source; small units first."""
     from amaranth.back import rtlil
 
-    for name, make in _units():
+    for name, make in units():
         text = rtlil.convert(make(), emit_src=False)
         yield name, hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -86,6 +86,7 @@ def run_tests(
     extra: Callable[[], dict[str, Any]] = dict,
     stop: bool = True,
     without: Sequence[str] = (),
+    slow: bool = False,
 ) -> None:
     """Run test files or tests.
 
@@ -98,11 +99,12 @@ def run_tests(
     extra : what more to say of a test; called before it too, to forget what happened until then
     stop : end at the first failure
     without : words in the names of further test functions that are left out
+    slow : run those marked so, too
     """
     files = list(dict.fromkeys(name.split("::")[0] for name in names))
     plugin = _Plugin(send, names if order else (), extra, (*ABOUT_MUTANTS, *without))
-    options = ["-q", "-p", "no:cacheprovider", "-m", "not slow", "--rootdir", str(ROOT), "--tb=short"]
-    options += ["-x"] if stop else []
+    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "--tb=short"]
+    options += [*(["-x"] if stop else []), *([] if slow else ["-m", "not slow"])]
     with warnings.catch_warnings():
         code = pytest.main([*options, *files], plugins=[plugin])
     if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation import digests
 from tests.mutation.blocks import BLOCKS, ROOT, source_of, test_files
 from tests.mutation.equivalents import read, stale
 from tests.mutation.places import Mutant, mutants_of, text_of
@@ -194,6 +195,37 @@ def test_the_table_counts() -> None:
 def test_files_are_those_of_the_circuit() -> None:
     assert "tests/hw/test_npu.py" in test_files() and "tests/hw/export/test_verilog.py" not in test_files()
     assert all((ROOT / name).exists() for name in test_files())
+
+
+def test_a_result_holds_for_what_its_test_takes_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that a test file takes something from, and the files of those; others do not matter."""
+    for name, text in {
+        "one": "from tests.hw.test_two import x\n",
+        "two": "def f():\n    from tests.hw.test_three import y\n",
+        "three": "y = 1\n",
+        "other": "z = 1\n",
+    }.items():
+        path = tmp_path / "tests" / "hw" / f"test_{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr("tests.mutation.digests.ROOT", tmp_path)
+
+    def digest() -> str:
+        digests.file_digest.cache_clear()
+        return digests.file_digest("tests/hw/test_one.py")
+
+    before = digest()
+    (tmp_path / "tests" / "hw" / "test_other.py").write_text("z = 2\n")
+    assert digest() == before
+    (tmp_path / "tests" / "hw" / "test_three.py").write_text("y = 2\n")
+    assert digest() != before
+    digests.file_digest.cache_clear()
+
+
+def test_a_result_holds_for_what_proves_and_what_makes_mutants() -> None:
+    assert {ROOT / "tests" / name for name in ("formal.py", "formal_solver.py", "conftest.py")} <= set(digests.shared())
+    assert digests.mutants_digest() != digests.sources_digest()
+    assert digests.mutants_digest().endswith(digests.sources_digest())
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any
 from tests.mutation.baseline import FOLDER, Baseline, TestRun
 from tests.mutation.children import Send, run_child
 from tests.mutation.designs import digests as found
-from tests.mutation.digests import file_digest, sources_digest, suite_digest
+from tests.mutation.digests import file_digest, mutants_digest, suite_digest
 from tests.mutation.importing import install_mutant
 from tests.mutation.places import Mutant
 from tests.mutation.selection import near_tests
@@ -53,7 +53,7 @@ def _stamp(status: str, test: str, budget: float) -> str:
     if status == "survived":
         return f"{suite_digest()} {budget:g}"
     try:
-        return sources_digest() + (file_digest(test.split("::")[0]) if test else "")
+        return mutants_digest() + (file_digest(test.split("::")[0]) if test else "")
     except FileNotFoundError:
         return "gone"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from amaranth.hdl import *
@@ -322,6 +323,89 @@ def test_cycles_and_steps(at_hand: bool) -> None:
             await ctx.tick()
             ctx.set(dut.result.ready, 0)
             gap = 0 if at_hand else 1
+
+    simulate(dut, bench)
+
+
+class Driven:
+    """A controller and its neighbours with random stalls, and the cycles that have gone by."""
+
+    def __init__(self, ctx: Any, dut: Controller, rng: random.Random) -> None:
+        self.ctx, self.dut, self.rng, self.cycle = ctx, dut, rng, 0
+
+    async def wait(self, cycles: int) -> None:
+        for _ in range(cycles):
+            await self.ctx.tick()
+        self.cycle += cycles
+
+    async def pass_on(self, valid: Signal, taken: Signal, ready: Signal, final: tuple[int, int] | None = None) -> int:
+        """Offer a vector until it is taken; returns the cycle of the offer. `final` is what the last layer gets."""
+        self.ctx.set(ready, 0)
+        await self.wait(self.rng.choice((1, 1, 3)))
+        self.ctx.set(valid, 1)
+        offered = self.cycle
+        if final is not None:
+            assert self.ctx.get(self.dut.final_valid) == final[0]
+            assert not final[0] or self.ctx.get(self.dut.final_first) == final[1]
+        while True:
+            self.ctx.set(ready, self.rng.random() < 0.5)
+            done = self.ctx.get(taken)
+            await self.wait(1)
+            if done:
+                self.ctx.set(valid, 0)
+                return offered
+
+    async def image(self, skip: int, steps: int, pause: int) -> tuple[int, Any]:
+        """An image of some steps, which is there; returns the cycle of its first offer, and the verdict."""
+        ctx, dut = self.ctx, self.dut
+        layout, first, word = dut.verdict.payload.shape(), 0, None
+        phases = dut.parameters.phases
+        for step in range(1, steps + 1):
+            assert ctx.get(dut.step) == step
+            offered = await self.pass_on(dut.vector_valid, dut.vector_ready, dut.admit_ready)
+            first = offered if step == 1 else first
+            runs = (step - 1) // phases >= skip
+            final = int(runs), int(step == skip * phases + 1)
+            await self.pass_on(dut.last_valid, dut.last_ready, dut.final_ready, final)
+            if runs:
+                await self.wait(pause if step == steps else 2)
+                word = layout.from_bits(self.rng.getrandbits(layout.size) & ~1 | (step == steps))
+                ctx.set(dut.verdict.payload, word)
+                ctx.set(dut.verdict.valid, 1)
+                await self.wait(1)
+                ctx.set(dut.verdict.valid, 0)
+        return first, word
+
+
+@pytest.mark.parametrize("phases", [1, 3])
+def test_random_images(phases: int) -> None:
+    """Any number of steps and skipped periods, with stalls; two images last long, or come late."""
+    dut, rng = Controller(parameters=unit(phases=phases, max_steps=60)), random.Random(phases)
+    long = 20_000 if phases == 1 else 20
+
+    async def bench(ctx):
+        driven, since, at_hand = Driven(ctx, dut, rng), 0, False
+        for number in range(24):
+            steps = rng.choice((rng.randrange(1, 61), 60))
+            skip = rng.randrange((steps - 1) // phases + 1)
+            ctx.set(dut.skip, skip)
+            if not at_hand:
+                await driven.wait(long if number == 5 else rng.randrange(4))
+                ctx.set(dut.current, 1)
+                await driven.wait(1)
+            started = driven.cycle - 1
+            first, verdict = await driven.image(skip, steps, long if number == 10 else 2)
+            assert ctx.get(dut.result.valid)
+            assert (ctx.get(dut.cycles), ctx.get(dut.gap)) == (driven.cycle - started, first - since)
+            result = ctx.get(dut.result.payload)
+            assert result.steps == steps
+            assert all(result[name] == verdict[name] for name in ("winner", "margin", "reason"))
+            at_hand = number != 4 and rng.random() < 0.5
+            ctx.set(dut.current, at_hand)
+            ctx.set(dut.result.ready, 1)
+            await driven.wait(1)
+            ctx.set(dut.result.ready, 0)
+            since = driven.cycle
 
     simulate(dut, bench)
 

@@ -49,28 +49,30 @@ def spread(rng, bits):
 
 
 @pytest.mark.parametrize("stalls", [(0, 0), (0.6, 0), (0, 0.6), (0.4, 0.4)])
-@pytest.mark.parametrize("classes", [1, 2, 3, 10])
-def test_verdicts(classes, stalls):
-    unit = parameters(classes, max_steps=20, adc_bits=4)
+@pytest.mark.parametrize(("classes", "max_steps"), [(1, 20), (2, 20), (3, 20), (10, 20), (10, 300)])
+def test_verdicts(classes, max_steps, stalls):
+    wide = {"max_theta": 2**31 - 1, "max_bias": 2**31 - 1} if max_steps > 20 else {}
+    unit = parameters(classes, max_steps=max_steps, adc_bits=4, **wide)
     dut = Terminator(parameters=unit)
     rng = random.Random(classes)
     for rule in DECISION_RULES:
-        t_max, count = 12, 12
+        t_max, count = (12, 12) if max_steps == 20 else (rng.randint(200, 300), 40)
         bounds = [rng.choice([rng.randint(1, 5), rng.getrandbits(len(dut.k))]) for _ in range(count)]
         steps = [[spread(rng, unit.score_bits) for _ in range(classes)] for _ in range(count)]
+        numbers = [*sorted(rng.sample(range(1, t_max), count - 1)), t_max]
         expected = [
-            golden(scores, rule, k, t_max, step) for step, (k, scores) in enumerate(zip(bounds, steps, strict=True), 1)
+            golden(scores, rule, k, t_max, step) for step, k, scores in zip(numbers, bounds, steps, strict=True)
         ]
 
-        async def bench(ctx, rule=rule, bounds=bounds, t_max=t_max, steps=steps, expected=expected):
+        async def bench(ctx, rule=rule, bounds=bounds, t_max=t_max, steps=steps, numbers=numbers, expected=expected):
             ctx.set(dut.rule, int(rule))
             ctx.set(dut.t_max, t_max)
-            for step, scores in enumerate(steps, 1):
-                ctx.set(dut.k, bounds[step - 1])
-                ctx.set(dut.step, step)
+            for number, scores in enumerate(steps):
+                ctx.set(dut.k, bounds[number])
+                ctx.set(dut.step, numbers[number])
                 payloads = [{"score": s, "last": i == classes - 1} for i, s in enumerate(scores)]
                 await send(ctx, dut.i, payloads, rng, stalls[0])
-                assert await collect(ctx, dut.o, 1, rng, stalls[1]) == [expected[step - 1]]
+                assert await collect(ctx, dut.o, 1, rng, stalls[1]) == [expected[number]]
 
         simulate(dut, bench)
 

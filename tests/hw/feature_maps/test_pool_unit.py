@@ -46,6 +46,7 @@ UNITS = [
     unit(AVERAGE, shape_of(2, 5, 7), (2, 3), start=5, phases=4),
     unit(AVERAGE, shape_of(1, 3, 3), (1, 1), phases=3),
     unit(AVERAGE, shape_of(2, 3, 3), (3, 3), start=4, phases=2),
+    unit(MAX, shape_of(5, 4, 6), (2, 2), max_steps=60),
 ]
 
 
@@ -63,8 +64,10 @@ def test_images(number: int, late: int) -> None:
     async def steps(ctx):
         started, offered = [], []
         for _ in range(4):  # images
-            density = rng.choice([0.2, 0.5, 0.9])
-            for step in range(rng.randint(1, 9)):
+            density, most = rng.choice([0.2, 0.5, 0.9]), parameters.max_steps
+            for step in range(rng.randint(1, 9) if most == 9 else most):
+                if most > 9 and step % 20 == 0:  # spikes in long bursts
+                    density = rng.choice([0.0, 0.1, 0.5, 1.0])
                 content[:] = [
                     [int(rng.random() < density) for _ in range(source.channels)] for _ in range(source.positions)
                 ]

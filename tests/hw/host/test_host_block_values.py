@@ -24,7 +24,7 @@ from spikeloom.hw.interfaces.registers import Register
 from tests.benches.stream_bench import simulate
 from tests.hw.test_npu import unit
 
-PARAMETERS = unit()
+PARAMETERS = unit(sizes=(11, 7, 5, 4, 6, 5, 3))
 ENTRIES = {(entry.layer, entry.name): entry for entry in host_map(PARAMETERS)}
 COUNTS = ("pulses", "verify_reads", "failed_cells")
 
@@ -108,7 +108,7 @@ def test_counters_and_flags_of_all_values() -> None:
             assert ctx.get(dut.counters) == sum(half << 32 * place for place, half in enumerate(halves))
         for word in pairs(rng, 8, 2 + 2 * len(layers)):
             busy, waits = word & 1, word >> 1 & 1
-            over, programs = word >> 2 & 3, word >> 4
+            over, programs = word >> 2 & (1 << len(layers)) - 1, word >> 2 + len(layers)
             ctx.set(dut.busy, busy)
             ctx.set(dut.result_waits, waits)
             ctx.set(dut.overflow, over)

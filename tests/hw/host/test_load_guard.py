@@ -46,6 +46,80 @@ def test_checksum_is_that_of_zlib() -> None:
     simulate(dut, bench)
 
 
+class Expected:
+    """The session in plain integers."""
+
+    def __init__(self) -> None:
+        self.state, self.quiet, self.written, self.sum = "EMPTY", 0, b"", 0
+
+    def cycle(self, given: dict[str, int]) -> dict[str, int]:
+        """What comes out in a cycle with these inputs; goes on to the next one."""
+        free = not given["busy"] and not given["programming"]
+        begin = given["load_begin"] and free
+        end = given["load_end"] and self.state == "LOADING" and not given["programming"]
+        still = not given["access"] and not given["programming"]
+        late = self.state == "LOADING" and given["timeout"] and self.quiet >= given["timeout"] - 1 and still
+        told = {
+            "loading": self.state == "LOADING",
+            "loaded": self.state == "LOADED",
+            "checksum": self.sum,
+            "refused": (given["load_begin"] and not begin) or (given["load_end"] and not end),
+            "wrong_build": begin and given["value"] != BUILD,
+            "wrong_checksum": end and given["value"] != self.sum,
+            "timed_out": late,
+            "opens": begin and given["value"] == BUILD,
+        }
+        self.quiet = self.quiet + 1 if still else 0
+        if late or told["wrong_build"] or told["wrong_checksum"]:
+            self.state = "EMPTY"
+        elif end:
+            self.state = "LOADED"
+        counted = given["counted"] and self.state == "LOADING"
+        if told["opens"]:
+            self.state, self.written = "LOADING", b""
+        if counted:
+            self.written += struct.pack("<II", given["address"], given["data"])
+        self.sum = zlib.crc32(self.written)
+        return {name: int(bool(value)) if name != "checksum" else value for name, value in told.items()}
+
+
+def test_random_sessions() -> None:
+    """Every output in every cycle, with words of all widths, wrong and right builds and sums, and pauses."""
+    dut, rng, expected = LoadGuard(build=BUILD), random.Random(2), Expected()
+    seen = dict.fromkeys(("refused", "wrong_build", "wrong_checksum", "timed_out", "opens", "loaded"), 0)
+
+    async def bench(ctx):
+        timeout = 0
+        for number in range(4000):
+            if number % 200 == 0:
+                timeout = rng.choice((0, 1, 5, 40, 1 << rng.randrange(32), rng.getrandbits(32)))
+            calm = number % 400 > 300  # a long pause now and then
+            begin, end = rng.choice(((0, 0), (0, 0), (0, 0), (1, 0), (0, 1))) if not calm else (0, 0)
+            counted = not calm and not begin and not end and rng.random() < 0.7
+            given = {
+                "load_begin": begin,
+                "load_end": end,
+                "value": rng.choice((BUILD if begin else expected.sum, BUILD ^ 1, rng.getrandbits(32))),
+                "counted": int(counted),
+                "address": rng.getrandbits(32),
+                "data": rng.getrandbits(32),
+                "access": int(begin or end or counted),
+                "busy": int(rng.random() < 0.1),
+                "programming": int(rng.random() < 0.02),
+                "timeout": timeout,
+            }
+            for name, value in given.items():
+                ctx.set(getattr(dut, name), value)
+            told = expected.cycle(given)
+            assert {name: ctx.get(getattr(dut, name)) for name in told} == told
+            for name in seen:
+                seen[name] += told[name]
+            await ctx.tick()
+
+    simulate(dut, bench)
+    assert all(seen.values()), seen
+
+
 class Folded(wiring.Component):
     """Stands in for the checksum in the proof: simpler, but words, halves and their order count too."""
 
