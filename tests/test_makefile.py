@@ -40,7 +40,16 @@ def make(folder: Path, *words: str, **variables: str) -> subprocess.CompletedPro
     ("target", "said"),
     [
         ("demo", ["-m spikeloom demo"]),
-        ("lint", ["-m ruff check .", "-m ruff format --check .", "-m mypy", f"-c {CONTRACT} --no-cache"]),
+        (
+            "lint",
+            [
+                "-m ruff check .",
+                "-m ruff format --check .",
+                "-m mypy",
+                "-m tests.checks.sizes",
+                f"-c {CONTRACT} --no-cache",
+            ],
+        ),
         ("bench", ["-m benchmarks"]),
     ],
 )
