@@ -330,7 +330,7 @@ def test_proof_contract() -> None:
 BROKEN = {
     "encodes_while_offered": ("encoding.eq(state == _State.ENCODE)", "encoding.eq(state != _State.LOAD)"),
     "withdraws_a_vector": ("with m.If(self.o.ready):", "with m.If(1):"),
-    "ignores_restart_while_loading": ("with m.If(self.restart):", "with m.If(self.restart & ~loading):"),
+    "ignores_restart_while_loading": ("with m.If(self.restart):", "with m.If(self.restart & (state != _State.LOAD)):"),
     "counts_on": ("Mux(word == 0, 0, count)", "count"),
     "counts_the_padding": ("& padding)", ")"),
     "takes_a_second_image": ("self.pixels.ready.eq(loading &", "self.pixels.ready.eq("),
