@@ -220,9 +220,14 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
      "the adders above are the only logic that is counted"),
     ("clock tree", "trunk and buffers above the flip-flops"),
     ("references", "of converters and drivers, bias currents, regulators and their losses"),
+    ("column multiplexers", "switches that lead a group's columns to the converters of the lanes, "
+     "and their capacitance"),
     ("amplifiers at the columns", "that hold columns at 0 V, if they are separate from the converters"),
     ("programmers and write drivers", "idle during an image; programming has its own table, with its pulses, reads "
      "and conversions, but without the programmer's memories and logic"),
+    ("time between images", "clocked flip-flops while the unit waits; one image follows the other here"),
+    ("a share of programming and refresh", "per image: their energies are given for the whole chip, "
+     "and lifetimes in images"),
     ("registers and loading", "writes of settings, biases and thresholds"),
     ("the buses to the host", "AXI interfaces, pads, and the host with its memory"),
 )  # fmt: skip
