@@ -115,6 +115,7 @@ class EffectList:
 
     def register(self, entry: EffectEntry, parameters: type[Parameters] | None) -> None:
         """Add an effect with the class of its own options. Raises ValueError, as `register_effect` says."""
+        load_plugins()  # one of them may register this very effect
         if (entry, parameters) in self._registered:
             return
         name = "' and '".join(entry.fields)

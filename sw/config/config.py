@@ -19,6 +19,7 @@ from spikeloom.sim.common.units import Table
 from spikeloom.sw.common.errors import ArgumentTypeError, ConfigError, SpikeLoomError, warn
 from spikeloom.sw.common.files import as_path, reason
 from spikeloom.sw.config.messages import nearest_name, sentences
+from spikeloom.sw.config.registered import load_registered
 from spikeloom.sw.config.rules import broken_rules, unused_fields
 from spikeloom.sw.config.tables import Tables
 
@@ -91,6 +92,7 @@ class Config(Tables):
 
         With a key `preset`, the values are changes of that preset.
         """
+        load_registered()  # whose errors are sentences of their own, which pydantic would wrap
         bad = next((key for key in values if not isinstance(key, str)), None)
         if bad is not None:
             raise ConfigError(source, [f"a key must be a text, not {bad!r}"])
@@ -102,6 +104,7 @@ class Config(Tables):
     @classmethod
     def unchecked(cls, values: Mapping[str, Any]) -> Config:
         """A `Config` whose tables are checked each, and not against one another; what is missing is at its default."""
+        load_registered()
         tables: dict[str, Any] = dict(values)
         for name, field in cls.model_fields.items():
             kind: Any = field.annotation

@@ -46,7 +46,7 @@ class Tables(BaseModel):
     decision: DecisionSection = DecisionSection()
     learning: LearningSection = LearningSection()
     crossbar: CrossbarSection = CrossbarSection()
-    device: Device = Device()
+    device: Annotated[Device, Field(default_factory=Device)]
     programming: Programming = Programming()
     energy: Energy = Energy()
     hardware: HardwareSection = HardwareSection()

@@ -184,7 +184,7 @@ def tuning_loss(measures: Measures) -> Iterator[Sign]:
         )
 
 
-_PULSES = "raise [programming] tries, narrow window, or lower [device] pulse_sigma and read_sigma"
+_PULSES = "raise [programming] tries, lower [programming] tolerance, or lower [device] pulse_sigma and read_sigma"
 """What to do about cells that pulses have not brought to their levels."""
 
 

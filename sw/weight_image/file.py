@@ -30,6 +30,7 @@ from spikeloom.sw.common.registered import missing_parts, registered_parts
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.config.config import Config
+from spikeloom.sw.config.registered import load_registered, missing_data_set
 from spikeloom.sw.weight_image.content import ARRAYS, rebuilt, renew_energy
 from spikeloom.sw.weight_image.fields import disagreement, number_or_name
 from spikeloom.sw.weight_image.old_names import renew_names
@@ -194,6 +195,7 @@ def unpack(content: bytes, source: str) -> Compiled:
     from safetensors import SafetensorError
     from safetensors.numpy import load as load_tensors
 
+    load_registered()  # a package that cannot be loaded is no damage of the file
     try:
         tensors = load_tensors(content)
         if _checksum(version, metadata["chip"], tensors) != metadata["sha256"]:
@@ -210,6 +212,7 @@ def unpack(content: bytes, source: str) -> Compiled:
             for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES))
             if isinstance(chip.get(name), str) and chip[name] not in [kind.name for kind in kinds]
         ] + missing_parts(chip.get("registered"))
+        missing += missing_data_set(chip.get("config"))
         if missing:
             one = len(missing) == 1
             raise WeightImageError(

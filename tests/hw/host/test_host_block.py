@@ -189,7 +189,7 @@ def test_proof() -> None:
         (HostBlock, "(bus.write_data & mask) | (before & ~mask)", "bus.write_data & mask"),
         (HostBlock, "m.d.comb += bus.read_error.eq(1)", "pass"),
         (HostBlock, "(flags & ~cleared)", "flags"),
-        (HostBlock, "judge.accepted & judge.complete & written", "judge.accepted & written"),
+        (HostBlock, "judge.accepted & judge.complete & started", "judge.accepted & started"),
         (HostBlock, "guard.loaded & ~guard.opens & ~guard.wrong_build", "guard.loaded"),
     ],
     ids=[

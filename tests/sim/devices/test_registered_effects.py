@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -178,6 +179,17 @@ print(json.dumps([config.device.relaxation_sigma, [entry.direct for entry in EFF
     assert done.returncode == 0, done.stderr[-2000:]
     sigma, stages = json.loads(done.stdout)
     assert sigma == 0.25 and stages[-2:] == ["relaxation", "IR drop"]
+    twice = script.replace("import spikeloom\n", "import spikeloom, my_effects\nmy_effects.register()\n", 1)
+    done = subprocess.run([sys.executable, "-c", twice, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout) == [sigma, stages], done.stderr[-2000:]
     (info / "entry_points.txt").write_text(f"[{group}]\nrelaxation = my_effects:gone\n", encoding="utf-8")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "The entry point 'relaxation = my_effects:gone' of group 'spikeloom.effects' cannot be used" in done.stderr
+    said = "The entry point 'relaxation = my_effects:gone' of group 'spikeloom.effects' cannot be used"
+    assert f"SpikeLoomError: {said}" in done.stderr
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for words, code in ((["doctor"], 0), (["run", "tiny", "--to", "data", "-o", str(tmp_path / "run")], 2)):
+        done = subprocess.run(
+            [sys.executable, "-m", "spikeloom", *words], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code and "Traceback" not in done.stderr, done.stderr[-2000:]
+    assert said in " ".join(done.stderr.split())
