@@ -182,7 +182,7 @@ def test_proof() -> None:
         (WriteGuard, "(~self.loading | programmer_busy)", "programmer_busy"),
         (WriteGuard, "programmer_busy.eq(self.programming[index])", "programmer_busy.eq(0)"),
         (WriteGuard, " & (address[:2] == 0)", ""),
-        (WriteGuard, "address < first + 4 * window.words(layer)", "address <= first + 4 * window.words(layer)"),
+        (WriteGuard, "address < first + 4 * block.words(layer)", "address <= first + 4 * block.words(layer)"),
         (WriteGuard, 'writable.eq(e.access != "ro")', "writable.eq(1)"),
         (WriteGuard, "(run_time | bias | setting | in_session)", "(run_time | bias | in_session)"),
         (HostBlock, "guard.refused | guard.wrong_build | guard.wrong_checksum", "guard.refused | guard.wrong_build"),

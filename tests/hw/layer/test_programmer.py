@@ -346,14 +346,14 @@ def test_too_many_targets() -> None:
 
 
 WRONG = {
-    "keeps_the_code_before": ("outcomes[t].code.eq(xbar.program_codes[t])", "outcomes[t].code.eq(outcomes[t].code)"),
+    "keeps_the_code_before": ("outcomes[t].code.eq(xbar.program_codes[t])", "outcomes[t].code.eq(w.outcomes[t].code)"),
     "never_says_failed": ("outcomes[t].failed | given_up[t]", "outcomes[t].failed"),
-    "swaps_the_sides_results": ("store.addr.eq(Cat(side,", "store.addr.eq(Cat(~side,"),
-    "results_of_one_lane": ("base.eq(base + tiles), column", "base.eq(base), column"),
-    "swaps_the_targets": ("Mux(side, targets[t].n, targets[t].p)", "Mux(side, targets[t].p, targets[t].n)"),
+    "swaps_the_sides_results": ("store.addr.eq(Cat(w.side,", "store.addr.eq(Cat(~w.side,"),
+    "results_of_one_lane": ("base.eq(w.base + tiles), w.column", "base.eq(w.base), w.column"),
+    "swaps_the_targets": ("Mux(w.side, w.targets[t].n, w.targets[t].p)", "Mux(w.side, w.targets[t].p, w.targets[t].n)"),
     "writes_while_busy": ("request.enable & ~host.busy", "request.enable"),
-    "leaves_the_outcome": ("outcomes)[len(Value.cast(store.data)) :])", "outcomes).rotate_right(19))"),
-    "wrong_column": ("column.eq(start_group * p.lanes)", "column.eq(start_group)"),
+    "leaves_the_outcome": ("outcomes)[bits:])", "outcomes).rotate_right(19))"),
+    "wrong_column": ("column.eq(w.start_group * p.lanes)", "column.eq(w.start_group)"),
     "lower_bound_wins": (
         "amplitudes[t].eq(Mux(raised > settings.amplitude_max, settings.amplitude_max, raised))",
         "amplitudes[t].eq(Mux(distance > settings.amplitude_max, settings.amplitude_max, raised))",
