@@ -120,7 +120,7 @@ def test_a_phrase_is_found_across_lines(text: str, instead: str) -> None:
         ("a.toml", "# It takes 164 clock cycles\n# an image.\n"),
         ("a.h", "/* It takes 164 clock cycles\n * an image. */\n"),
         ("a.c", "// It takes 164 clock cycles\n// an image.\n"),
-        ("a.svg", "<text>164 clock cycles</text>\n<text x=\"2\">an image</text>"),
+        ("a.svg", '<text>164 clock cycles</text>\n<text x="2">an image</text>'),
         ("a.j2", "<th>clock cycles<br>an image</th>"),
         ("a.md", "It takes 164 clock cycles\nan image."),
     ],

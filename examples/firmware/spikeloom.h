@@ -122,7 +122,7 @@ int spikeloom_control(struct spikeloom *chip, uint32_t bits);
 void spikeloom_fill(const struct spikeloom *chip, uint8_t *frame, const uint8_t *seed, const uint8_t *pixels,
                     size_t count);
 
-/* Give an image to the unit. Two may be under way: the second waits in the unit while the first is in work. */
+/* Give an image to the unit. Two may be under way: the second waits in the unit while the first is being processed. */
 int spikeloom_send(struct spikeloom *chip, uint16_t tag, const uint8_t *frame, size_t count);
 
 /* Take the next result; `counters` has room for all layers, or is NULL. Both need control.activity for what it adds. */

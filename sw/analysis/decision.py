@@ -31,8 +31,8 @@ def learning_summaries(
 
 
 def strategy_summary(chip: ProgrammedChip, learnt: LearntRule | None) -> dict[str, Any] | None:
-    """Plain numbers for `summary.json`: what was learned, what the register holds, and every rule counted; None if k was
-    given.
+    """Plain numbers for `summary.json`: what was learned, what the register holds, and every rule counted; None if k
+    was given.
 
     `rules` has an entry for every lead that was met, and one for T_max (k None), which has no Q values.
     """

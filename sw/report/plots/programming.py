@@ -35,8 +35,8 @@ def target_against_reached(
 ) -> Figure:
     """Every cell once, in levels: what was wanted, and the conductance it holds. Arrays of one shape.
 
-    Cells within the tolerance are counted in boxes, `failed` ones are points of their own, a little apart from one another
-    so that their number can be seen.
+    Cells within the tolerance are counted in boxes, `failed` ones are points of their own, a little apart from one
+    another so that their number can be seen.
     """
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(5.2, 4.0)
@@ -53,8 +53,8 @@ def target_against_reached(
             bar.outline.set_visible(False)
             bar.set_label("cells")
         ends = np.array([-0.5, top + 0.5])
-        for side in (-tolerance, tolerance):
-            ax.plot(ends, ends + side, color=GREY, linewidth=0.9, linestyle="--", label="tolerance" if side > 0 else None)
+        for side, label in ((-tolerance, None), (tolerance, "tolerance")):
+            ax.plot(ends, ends + side, color=GREY, linewidth=0.9, linestyle="--", label=label)
         lost = np.flatnonzero(failed)
         if len(lost):
             x, y = target.ravel()[lost], reached.ravel()[lost]
