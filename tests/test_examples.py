@@ -23,6 +23,8 @@ def test_configurations_load_and_equal_their_presets(path):
     assert config.name == path.stem
     if path.stem in PRESETS:
         assert config == Config.load(path.stem)
+        preset = ROOT / "sw" / "config" / "presets" / path.name
+        assert path.read_text(encoding="utf-8") == preset.read_text(encoding="utf-8")  # comments, too
 
 
 @pytest.mark.slow

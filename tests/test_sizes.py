@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.checks.sizes import problems
 
 
@@ -17,7 +19,7 @@ def test_what_is_too_long_is_named(tmp_path: Path) -> None:
     (tmp_path / "hw").mkdir()
     (tmp_path / "tests").mkdir()
     (tmp_path / "hw" / "a.py").write_text(long + kernels)
-    (tmp_path / "hw" / "b.py").write_text("x = 0\n" * 401)
+    (tmp_path / "hw" / "b.py").write_text("x = 0\n" * 400 + "x = 0")  # without a last line end
     (tmp_path / "tests" / "c.py").write_text(long + "x = 0\n" * 500)
     assert list(problems(tmp_path)) == [
         "hw/a.py:1: long has 81 lines; at most 80 are allowed",
@@ -31,3 +33,19 @@ def test_the_largest_that_is_allowed_is_not_named(tmp_path: Path) -> None:
     text = "@kernel()\ndef few(a, b, c, d, e, f, g, h, i, j):\n    '''Text.'''\n" + "    pass\n" * 80
     (tmp_path / "sim" / "a.py").write_text(text + "x = 0\n" * (400 - text.count("\n")))
     assert list(problems(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    # why\n" + "    pass\n" * 80,
+        "    pass\n" * 79 + "\n    # why\n",
+        "    pass\n" * 40 + "    # why\n" + "    pass\n" * 40,
+        "    @first\n    def inner():\n" + "        pass\n" * 79,
+    ],
+)
+@pytest.mark.parametrize("docstring", ["", "    '''Text.'''\n\n"])
+def test_comments_of_a_body_count(tmp_path: Path, docstring: str, body: str) -> None:
+    (tmp_path / "sw").mkdir()
+    (tmp_path / "sw" / "a.py").write_text(f"def long():\n{docstring}{body}\n\n# Of the file.\n\nx = 0\n")
+    assert list(problems(tmp_path)) == ["sw/a.py:1: long has 81 lines; at most 80 are allowed"]

@@ -9,7 +9,7 @@ const char *spikeloom_message(int error)
     case SPIKELOOM_E_VERSION: return "the chip's register map has another major version than this driver";
     case SPIKELOOM_E_BUILD: return "the network was made for another build of the chip: write network.h for this one";
     case SPIKELOOM_E_CHECKSUM: return "the chip's checksum differs: a write was damaged on its way; load again";
-    case SPIKELOOM_E_REFUSED: return "the chip refused a write: an image was in work, or no load session was open";
+    case SPIKELOOM_E_REFUSED: return "the chip refused a write: an image was being processed, or no load session was open";
     case SPIKELOOM_E_TIMEOUT: return "the chip gave up waiting for the rest of a load session or of a frame";
     case SPIKELOOM_E_FRAME: return "the chip dropped an image: its frame was too short or too long";
     case SPIKELOOM_E_UNLOADED: return "the chip dropped an image: nothing is loaded";

@@ -77,13 +77,13 @@ struct spikeloom {
 
 /* How cells are to be programmed, and what came of it; see spikeloom_load. */
 struct spikeloom_programming {
-    int fault_aware;  /* in: a cell that fails is made up for by its partner */
+    int fault_aware;  /* in: the other cell of a pair compensates for one that fails */
     /* in: called for every cell that failed in the end, or NULL; side 0 is the positive cell */
     void (*failed)(void *context, uint32_t layer, uint32_t row, uint32_t column, uint32_t side, uint32_t code);
     void *context;          /* in: for `failed` */
     uint32_t starts;        /* out: rows and column groups programmed */
     uint32_t second_passes; /* out: of them once more, for the partners of failed cells */
-    uint32_t failed_cells;  /* out: that stayed outside of the window */
+    uint32_t failed_cells;  /* out: that are not within the tolerance */
     uint32_t pulses, verify_reads;  /* out: over all layers */
 };
 
@@ -122,7 +122,7 @@ int spikeloom_control(struct spikeloom *chip, uint32_t bits);
 void spikeloom_fill(const struct spikeloom *chip, uint8_t *frame, const uint8_t *seed, const uint8_t *pixels,
                     size_t count);
 
-/* Give an image to the unit. Two may be under way: the second waits in the unit while the first is in work. */
+/* Give an image to the unit. Two may be under way: the second waits in the unit while the first is being processed. */
 int spikeloom_send(struct spikeloom *chip, uint16_t tag, const uint8_t *frame, size_t count);
 
 /* Take the next result; `counters` has room for all layers, or is NULL. Both need control.activity for what it adds. */

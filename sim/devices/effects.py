@@ -54,7 +54,7 @@ class DeviceVariation:
 class ProgrammingError:
     """What write-verify leaves, drawn at each programming: G <- max(0, G + sigma * (G_max - G_min) * N).
 
-    Additive and independent of the level, in a fraction of the conductance range, as verify windows are set.
+    Additive and independent of the level, in a fraction of the conductance range, as the tolerance of write-verify.
     """
 
     sigma: float

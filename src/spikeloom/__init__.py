@@ -78,7 +78,7 @@ def compile(
         dictionary that are for a run alone ([data], [train], [nir]) are warned of
     validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
         Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
-    progress : called with (done, in all, what) after the passes, and while k is learnt and thresholds are tuned
+    progress : called with (done, in all, what) after the passes, and while k is learned and thresholds are tuned
     input_shape : of an image, (channels, height, width), for a model that needs it while the images given are flat; by
         default that of the images. Not for a network from NIR, which says it itself
     name : of the chip, for reports, files and headers: 1 to 64 letters, digits, "_", "." or "-"; by default the

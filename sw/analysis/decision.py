@@ -1,4 +1,4 @@
-"""What the report shows of a learnt rule and of tuned thresholds: the numbers. Pictures are in
+"""What the report shows of a learned rule and of tuned thresholds: the numbers. Pictures are in
 `sw.report.plots.decision`.
 """
 
@@ -31,8 +31,8 @@ def learning_summaries(
 
 
 def strategy_summary(chip: ProgrammedChip, learnt: LearntRule | None) -> dict[str, Any] | None:
-    """Plain numbers for `summary.json`: what was learnt, what the register holds, and every rule counted; None if k was
-    given.
+    """Plain numbers for `summary.json`: what was learned, what the register holds, and every rule counted; None if k
+    was given.
 
     `rules` has an entry for every lead that was met, and one for T_max (k None), which has no Q values.
     """

@@ -34,7 +34,7 @@ def energy_table(chip: ProgrammedChip, result: Result | None) -> dict[str, Any]:
 
     A row has `component`, `part`, `event` in words, `activity` (the key of `activity_means`, or None), `places` (where,
     with the mean `events` of an image, and the number of the `layer`, or None), `events` (their exact sum),
-    `J_an_event` and `energy_J`, both {"low", "typical", "high"}. Places whose events cost differently have rows of
+    `J_per_event` and `energy_J`, both {"low", "typical", "high"}. Places whose events cost differently have rows of
     their own. A component and `total` are None where a part takes clock cycles and the result, the reference's, has
     none.
     """
@@ -67,7 +67,7 @@ def _row(part: Part, counts: list[Count], costs: dict[str, float]) -> dict[str, 
     events = fsum(means)
     return {
         "component": part.component, "part": part.name, "event": part.event, "activity": part.activity,
-        "places": places, "events": events, "J_an_event": costs,
+        "places": places, "events": events, "J_per_event": costs,
         "energy_J": {end: events * cost for end, cost in costs.items()},
     }  # fmt: skip
 

@@ -46,7 +46,7 @@ class TuningSection(Section):
 
 
 class LearningSection(Section):
-    """How k is learnt, with `decision.strategy = "learned"` (Ma and Zhou, Algorithm 1; docs/strategy.md)."""
+    """How k is learned, with `decision.strategy = "learned"` (Ma and Zhou, Algorithm 1; docs/strategy.md)."""
 
     reward_correct: Annotated[float, Field(description="reward of stopping at the correct class, R_c, points")] = 50.0
     reward_wrong: Annotated[float, Field(description="reward of stopping at a wrong class, R_p, points")] = -50.0

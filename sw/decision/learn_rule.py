@@ -32,10 +32,10 @@ class LearntRule:
 
     Parameters
     ----------
-    strategy : what was learnt; its k is in the chip's register, and the chip runs to T_max if it is None
+    strategy : what was learned; its k is in the chip's register, and the chip runs to T_max if it is None
     search : every k on the same images, counted
-    images : validation images learnt from
-    before : what was learnt before tuning, if k was learnt again
+    images : validation images learned from
+    before : what was learned before tuning, if k was learned again
     """
 
     strategy: Strategy

@@ -91,7 +91,7 @@ class Learning:
 
 @dataclass(frozen=True, eq=False)
 class Strategy:
-    """What was learnt.
+    """What was learned.
 
     Parameters
     ----------

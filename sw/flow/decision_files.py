@@ -37,7 +37,7 @@ def tuned_json(tuned: Tuned) -> str:
 
 def load_strategy(path: Path) -> LearntRule:
     """What `strategy_json` wrote. Raises `FileError` if the file is not there, or damaged."""
-    return _load(path, "a learnt strategy", _learnt)
+    return _load(path, "a learned strategy", _learnt)
 
 
 def load_tuned(path: Path) -> Tuned:

@@ -331,7 +331,7 @@ STEPS = (
 def make_flow(config: Config, folder: Path | None = None, data: Path | None = None, fresh: bool = False) -> Flow:
     """The standard flow of a configuration, in `build/<name>` unless told otherwise; `fresh` starts from nothing.
 
-    Raises `ConfigError` if something is to be learnt or tuned and no validation images are kept for it.
+    Raises `ConfigError` if something is to be learned or tuned and no validation images are kept for it.
     """
     config = Config.load(config)
     check_validation(config, config.data.validation_images > 0, "set [data] validation_images")

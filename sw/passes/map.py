@@ -272,7 +272,7 @@ def _clip(config: Config, layer: Levels, shape: LayerParameters) -> int:
 def _margin(config: Config, theta: int, parameters: NpuParameters) -> int:
     """The register value of k."""
     if config.decision.strategy == "learned":
-        return 1  # until it is learnt
+        return 1  # until it is learned
     membrane = config.decision.readout == "membrane"
     k = max(1, round(config.decision.k * (theta if membrane else 1)))
     largest = min((1 << (parameters.margin_bits - 1)) - 1, _MAX_REGISTER)

@@ -57,7 +57,7 @@ TELLING_STEPS = 6
 """Steps that make the trace of one image worth looking at."""
 
 _MOST_RULES = 10
-"""Leads in the table of a learnt strategy."""
+"""Leads in the table of a learned strategy."""
 
 _PICTURES = (
     "confusion", "waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "feature_maps", "membranes",
@@ -108,7 +108,7 @@ def write_report(
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
     by_steps, example, maps : see `sw.analysis.accuracy`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.export.synthesis.cell_counts`
-    strategy, tuned : how k was learnt and the thresholds were tuned, if they were
+    strategy, tuned : how k was learned and the thresholds were tuned, if they were
     notes : what conversion chose, `Chip.notes`
     lifetime : of `sw.analysis.lifetime.measure_lifetime`
     diagnosis : of `sw.diagnostics.diagnose`
@@ -311,13 +311,13 @@ def _programming_pictures(chip: ProgrammedChip, programming: ChipProgramming | N
         return dict.fromkeys(_PROGRAMMING_PICTURES)
     cells = cells_reached(chip, programming)
     second = any(layer.second.any() for layer in programming.layers)
-    window = chip.programming.tolerance_code / CODES_PER_LEVEL
+    tolerance = chip.programming.tolerance_code / CODES_PER_LEVEL
     shapes = [(layer.tile_rows, layer.tile_columns) for layer in chip.parameters.layers]
     kinds = [layer.compensated + 2 * layer.lost for layer in programming.layers]
     names = [layer_label(layer.name) for layer in chip.layers]
     figures = (
-        plots.target_against_reached(cells.target, cells.reached, cells.failed, window),
-        plots.weight_errors(cells.first_error, cells.final_error if second else None, 2 * window),
+        plots.target_against_reached(cells.target, cells.reached, cells.failed, tolerance),
+        plots.weight_errors(cells.first_error, cells.final_error if second else None, 2 * tolerance),
         plots.pulses_histogram(cells.pulses, cells.failed),
         plots.failed_pairs(kinds, names, shapes) if cells.failed.any() else None,
     )

@@ -5,7 +5,7 @@ digit until the networks are two. Here nothing depends on an order: the operands
 whole numbers of so few bits that all sums are exact. Everything else is done with NumPy's single operations that
 IEEE 754 rounds in one way only (+, -, *, /, square root, rounding), and with functions and random numbers made of them.
 
-What is learnt is what `sw.training.training` learns: rounded weights with an error, clipped and rounded activations,
+What is learned is what `sw.training.training` learns: rounded weights with an error, clipped and rounded activations,
 gradients passed straight through both, cross entropy, AdamW.
 """
 

@@ -17,7 +17,7 @@ def check_energy(summary: dict[str, Any]) -> None:
             for place in row["places"]:
                 assert place["events"] == layers[place["layer"]][row["activity"]]
         assert row["events"] == math.fsum(place["events"] for place in row["places"])
-        assert row["energy_J"] == {end: row["events"] * cost for end, cost in row["J_an_event"].items()}
+        assert row["energy_J"] == {end: row["events"] * cost for end, cost in row["J_per_event"].items()}
         assert row["energy_J"]["low"] <= row["energy_J"]["typical"] <= row["energy_J"]["high"]
     known = COMPONENTS if clock else COMPONENTS[:-1]
     assert {row["component"] for row in found["events"]} == set(known)

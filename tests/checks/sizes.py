@@ -1,7 +1,9 @@
 """`python -m tests.checks.sizes`: files, functions and lists of arguments that have grown too long.
 
-A file has at most 400 lines, and one of the tests at most 650. A function has at most 80 lines, without its signature
-and docstring, but for those of tests. A compiled kernel has at most ten positional arguments.
+A file has at most 400 lines, and one of the tests at most 650; a last line without a line end counts. A function has at
+most 80 lines from the first comment or statement of its body to the last one, without its signature and docstring;
+comments and empty lines in between count, and functions of tests have no limit. A compiled kernel has at most ten
+positional arguments.
 """
 
 from __future__ import annotations
@@ -24,21 +26,46 @@ def problems(root: Path = ROOT) -> Iterator[str]:
         for path in sorted((root / folder).rglob("*.py")):
             name, text = path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
             most = TEST_FILE_LINES if folder == "tests" else FILE_LINES
-            if text.count("\n") > most:
-                yield f"{name} has {text.count(chr(10))} lines; at most {most} are allowed"
+            lines = text.splitlines()
+            if len(lines) > most:
+                yield f"{name} has {len(lines)} lines; at most {most} are allowed"
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                    yield from _of_function(f"{name}:{node.lineno}: {node.name}", node, folder == "tests")
+                    yield from _of_function(f"{name}:{node.lineno}: {node.name}", node, lines, folder == "tests")
 
 
-def _of_function(where: str, node: ast.FunctionDef | ast.AsyncFunctionDef, of_tests: bool) -> Iterator[str]:
-    body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
-    lines = 0 if not body else (body[-1].end_lineno or 0) - body[0].lineno + 1
-    if lines > FUNCTION_LINES and not of_tests:
-        yield f"{where} has {lines} lines; at most {FUNCTION_LINES} are allowed"
+def _of_function(
+    where: str, node: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str], of_tests: bool
+) -> Iterator[str]:
+    length = _body_lines(node, lines)
+    if length > FUNCTION_LINES and not of_tests:
+        yield f"{where} has {length} lines; at most {FUNCTION_LINES} are allowed"
     arguments = len(node.args.posonlyargs) + len(node.args.args)
     if arguments > KERNEL_ARGUMENTS and any(_compiles(each) for each in node.decorator_list):
         yield f"{where} is a kernel of {arguments} positional arguments; at most {KERNEL_ARGUMENTS} are allowed"
+
+
+def _body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> int:
+    """Lines of a function's body but its docstring, with comments before the first statement and after the last."""
+    body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+    if not body:
+        return 0
+    first = min(part.lineno for part in (body[0], *getattr(body[0], "decorator_list", ())))
+    last = body[-1].end_lineno or first
+    comments = [number for number, line in enumerate(lines, 1) if line.lstrip().startswith("#")]
+    above = first
+    while not lines[above - 2].strip() or above - 1 in comments:  # ends at the signature or the docstring
+        above -= 1
+    first = min([number for number in comments if above <= number < first], default=first)
+    below = last
+    while below < len(lines) and (not lines[below].strip() or below + 1 in comments):
+        below += 1
+    inside = [number for number in comments if last < number <= below and _indent(lines[number - 1]) > node.col_offset]
+    return max(inside, default=last) - first + 1
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _compiles(decorator: ast.expr) -> bool:

@@ -67,14 +67,14 @@ def make_chips(experiment: Experiment, flow: Flow) -> list[Path]:
 
 
 def compile_case(experiment: Experiment, model: nn.Module, config: Config, validation: Images) -> Compiled:
-    """The chip of a configuration; validation images go to it where something is to be learnt or tuned."""
+    """The chip of a configuration; validation images go to it where something is to be learned or tuned."""
     chosen = config.decision.strategy == "learned" or config.convert.tune
     held_out = (validation.pixels, validation.labels) if chosen else None
     return compile_diagnosed(model, experiment.calibration(), config, held_out)
 
 
 def learnt_rule(experiment: Experiment, flow: Flow, case: Case, seed: int) -> LearntRule:
-    """How a chip's k was learnt."""
+    """How a chip's k was learned."""
     return load_strategy(_strategy(experiment.chip_path(flow, case, seed)))
 
 

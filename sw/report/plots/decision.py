@@ -71,7 +71,7 @@ def q_convergence(strategy: Strategy, states: int = 4) -> Figure:
 
 
 def k_search(search: Search, learnt: int | None = None, most: int = 12) -> Figure:
-    """Accuracy, mean steps and expected reward of the first `most` rules, the learnt one (marked) and T_max."""
+    """Accuracy, mean steps and expected reward of the first `most` rules, the learned one (marked) and T_max."""
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(8.6, 3.2, columns=3)
         last = len(search.ks) - 1

@@ -31,12 +31,12 @@ _MOST_PIXELS = 500
 
 
 def target_against_reached(
-    target: NDArray[np.floating], reached: NDArray[np.floating], failed: NDArray[np.bool_], window: float
+    target: NDArray[np.floating], reached: NDArray[np.floating], failed: NDArray[np.bool_], tolerance: float
 ) -> Figure:
     """Every cell once, in levels: what was wanted, and the conductance it holds. Arrays of one shape.
 
-    Cells inside the window are counted in boxes, `failed` ones are points of their own, a little apart from one another
-    so that their number can be seen.
+    Cells within the tolerance are counted in boxes, `failed` ones are points of their own, a little apart from one
+    another so that their number can be seen.
     """
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(5.2, 4.0)
@@ -53,8 +53,8 @@ def target_against_reached(
             bar.outline.set_visible(False)
             bar.set_label("cells")
         ends = np.array([-0.5, top + 0.5])
-        for side in (-window, window):
-            ax.plot(ends, ends + side, color=GREY, linewidth=0.9, linestyle="--", label="window" if side > 0 else None)
+        for side, label in ((-tolerance, None), (tolerance, "tolerance")):
+            ax.plot(ends, ends + side, color=GREY, linewidth=0.9, linestyle="--", label=label)
         lost = np.flatnonzero(failed)
         if len(lost):
             x, y = target.ravel()[lost], reached.ravel()[lost]
@@ -74,7 +74,7 @@ def target_against_reached(
 def weight_errors(first: NDArray[np.floating], final: NDArray[np.floating] | None = None, reach: float = 0.5) -> Figure:
     """How far the weights (p - n) are from what was wanted, in levels; after the first pass, and after the second.
 
-    `reach` is the error up to which a weight counts as reached: twice the window, as two cells may be that far off.
+    `reach` is the error up to which a weight counts as reached: twice the tolerance, as two cells may be that far off.
     """
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(5.2, 4.0)
@@ -97,7 +97,7 @@ def weight_errors(first: NDArray[np.floating], final: NDArray[np.floating] | Non
 
 
 def pulses_histogram(pulses: NDArray[np.integer], failed: NDArray[np.bool_]) -> Figure:
-    """How many pulses the cells took, those that came inside the window and those that were given up."""
+    """How many pulses the cells took, those that came within the tolerance and those that were given up."""
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(9.4, 3.0)
         ax: Axes = axes[0, 0]
@@ -105,7 +105,7 @@ def pulses_histogram(pulses: NDArray[np.integer], failed: NDArray[np.bool_]) -> 
         width = max(1, -(-(most + 1) // 130))
         bins = np.arange(-0.5, most + width + 0.5, width).tolist()
         parts = [pulses[~failed].ravel(), pulses[failed].ravel()]
-        ax.hist(parts, bins=bins, stacked=True, color=[BLUE, RED], label=["inside the window", "given up"])
+        ax.hist(parts, bins=bins, stacked=True, color=[BLUE, RED], label=["within the tolerance", "given up"])
         mean = float(np.mean(pulses)) if pulses.size else 0.0
         ax.axvline(mean, color=INK, linewidth=1.4, linestyle="--", label=f"mean {mean:.1f}")
         ax.set_yscale("log")

@@ -15,7 +15,7 @@ __all__ = ["KINDS", "stage_cycles"]
 
 KINDS = {
     "works": ("crossbar works, window with spikes", BLUE),
-    "works_silent": ("neurons work, silent window", "#8fb8de"),
+    "works_silent": ("neurons work, all-zero window", "#8fb8de"),
     "waits": ("waits for windows", ORANGE),
     "pools": ("pooling", GREEN),
     "closes": ("map complete, classes compared; image encoded", GREY),

@@ -34,7 +34,7 @@ def test_cycles_are_those_of_the_verilog(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 4, 5))])
 def test_cycles_of_maps_are_those_of_the_verilog(seed: int) -> None:
-    """Windows, pooling, residual additions and replicas; silent windows take less."""
+    """Windows, pooling, residual additions and replicas; all-zero windows take less."""
     rng = np.random.default_rng(seed)
     plan = random_plan(rng)
     chip = random_chip(rng, plan=plan, row_bits=1, coding=Coding.RATE, max_steps=8)

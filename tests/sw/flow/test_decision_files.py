@@ -55,7 +55,7 @@ def test_damaged_files_are_named(load, content, tmp_path):
     path.write_text(content)
     with pytest.raises(
         FileError,
-        match=r"^'.*found.json' is not a (learnt strategy|tuning) of SpikeLoom, or damaged; make it again with `spike",
+        match=r"^'.*found.json' is not a (learned strategy|tuning) of SpikeLoom, or damaged; make it again with `spike",
     ):
         load(path)
 
@@ -65,7 +65,7 @@ def test_a_strategy_without_a_part_is_damaged(place, tmp_path):
     values = json.loads(strategy_json(make_learnt()))
     del values[place][next(iter(values[place]))]
     (tmp_path / "s.json").write_text(json.dumps(values))
-    with pytest.raises(FileError, match=r"is not a learnt strategy of SpikeLoom, or damaged"):
+    with pytest.raises(FileError, match=r"is not a learned strategy of SpikeLoom, or damaged"):
         load_strategy(tmp_path / "s.json")
 
 
