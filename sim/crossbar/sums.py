@@ -71,6 +71,8 @@ class GridSums:
     stray_sums: NDArray[np.int64]
     _sorted: tuple[WindowScatter, SortedGrids] | None = field(default=None, init=False)
 
+    __repr__ = short_repr
+
     def empty(self, images: int, positions: int) -> RowSums:
         """Products of silent reads, to be written."""
         reads = images * positions
