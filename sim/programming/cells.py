@@ -22,7 +22,8 @@ cells, or none, and its cells go by `_moved`: kinds decide outside of these func
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -337,21 +338,24 @@ class CellModel:
         self.seed = seed
         self.layer = layer
         self.pulse_s = pulse_s
+
+    @cached_property
+    def constants(self) -> tuple[Any, ...]:
+        """What kernels take of the cells, the fields of `CellConstants`."""
+        device = self.device
         constants = CellConstants(
-            g_min=device.g_min_S,
-            g_max=device.g_max_S,
-            step=device.step_S,
-            up=device.pulse_up,
-            down=device.pulse_down,
-            soft_bounds=device.soft_bounds,
-            device_sigma=device.device_sigma,
-            pulse_sigma=device.pulse_sigma,
-            read_sigma=device.read_sigma,
+            g_min=device.g_min_S, g_max=device.g_max_S, step=device.step_S,
+            up=device.pulse_up, down=device.pulse_down, soft_bounds=device.soft_bounds,
+            device_sigma=device.device_sigma, pulse_sigma=device.pulse_sigma, read_sigma=device.read_sigma,
             stuck_share=device.stuck_on + device.stuck_off,
-            keys=np.array([key(seed, purpose, layer) for purpose in _PURPOSES], np.uint64),
+            keys=np.array([key(self.seed, purpose, self.layer) for purpose in _PURPOSES], np.uint64),
             table=normal_table(),
-        )
-        self.constants = tuple(constants)
+        )  # fmt: skip
+        return tuple(constants)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the constants, whose table of random numbers each process has already."""
+        return {name: value for name, value in self.__dict__.items() if name != "constants"}
 
     @property
     def driver(self) -> WriteDriver | None:

@@ -95,7 +95,7 @@ def sources_digest(entries: tuple[str, ...]) -> str:
     found = closure(entries)
     with contextlib.suppress(OSError, SpikeLoomError):
         stamps = {str(place): _stamp(place) for place in sorted(found.looked_at)}
-        if max(map(max, stamps.values())) < time.time_ns() - _SETTLED_ns:
+        if max(map(max, stamps.values()), default=0) < time.time_ns() - _SETTLED_ns:
             write_atomic(path, json.dumps({"digest": found.digest, "stamps": stamps}))
     return found.digest
 

@@ -18,7 +18,7 @@ class Digits(DataSetKind):
     name = "digits"
     shape = (1, 8, 8)
     classes = 10
-    origin = "comes with scikit-learn"
+    origin = "is part of scikit-learn"
     shifts = False
 
     def read(self, folder: Path) -> Dataset:

@@ -39,8 +39,8 @@ for method in ("direct", "write-verify"):
         config = {"preset": "tiny", "device": {"relaxation_sigma": sigma, "wire_ohm": 2.0},
                   "programming": {"method": method}}
         chips[sigma] = spikeloom.compile(model, images, config)
-    without, with_it = (build_arrays(chips[sigma].image)[0] for sigma in (0.0, 0.4))
-    normals = Cells(chips[0.4].image.seed, 0).normals(Purpose.RELAX, without.cells_S.shape)
+    without, with_it = (build_arrays(chips[sigma].programmed)[0] for sigma in (0.0, 0.4))
+    normals = Cells(chips[0.4].programmed.seed, 0).normals(Purpose.RELAX, without.cells_S.shape)
     expected = np.maximum(0.0, without.cells_S * (1.0 + 0.4 * normals))
     stages = waterfall(chips[0.4], images, labels)
     found[method] = {

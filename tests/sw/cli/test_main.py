@@ -246,7 +246,7 @@ def test_examples_are_listed_and_copied(place: Path) -> None:
         assert (place / "examples" / name).read_bytes() == content
     call("examples", "examples")
     (place / "examples/digits.toml").write_text("mine")
-    assert "'digits.toml' was changed" in error("examples", "examples")
+    assert "'digits.toml' was edited" in error("examples", "examples")
 
 
 def test_the_report_says_what_was_not_run() -> None:
@@ -369,7 +369,7 @@ def test_a_fault_in_a_check_of_the_configuration_is_not_taken_for_the_users(monk
 
     monkeypatch.setattr("spikeloom.sw.config.config.broken_rules", broken)
     text = call("run", "tiny", code=70).stderr
-    assert "\nValueError: not enough values to unpack\nError: This is a fault of SpikeLoom (ValueError)" in text
+    assert "\nValueError: not enough values to unpack\nError: This is a bug in SpikeLoom (ValueError)" in text
 
 
 def test_numbers_of_thousands_of_digits_are_refused_in_one_sentence(place: Path) -> None:

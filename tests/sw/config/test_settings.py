@@ -273,7 +273,7 @@ def loom(tmp_path_factory: pytest.TempPathFactory) -> str:
             (("nir", "tiny", "-o", "DIR", "--set", setting),
             f"{setting.partition('=')[0]} would have no effect: the NIR file holds the network's integers, without "
             f"what ce")
-            for setting in ("energy.sample_J=1e-15", "hardware.lanes=3", "programming.method=verify",
+            for setting in ("energy.sample_J=1e-15", "hardware.lanes=3", "programming.method=write-verify",
                             "device.wire_ohm=1", "device.device_sigma=0.1", "device.read_sigma=0.1",
                             "device.stuck_on=0.1", "device.v_read_V=0.1", "hardware.clock_Hz=1e7")
         ),
@@ -337,7 +337,12 @@ def test_a_run_s_configuration_compiles_a_model_without_a_word(tmp_path: Path) -
 def test_a_nir_file_takes_what_its_integers_come_from() -> None:
     for settings in (["device.bits=3"], ["device.g_max_S=2e-5"], ["crossbar.adc_bits=6"], ["decision.t_max=9"]):
         assert settings_of_nir(TINY, settings) == changed(TINY, settings)
-    tuned = ["convert.tune=true", "device.device_sigma=0.1", "programming.method=verify", "data.validation_images=20"]
+    tuned = [
+        "convert.tune=true",
+        "device.device_sigma=0.1",
+        "programming.method=write-verify",
+        "data.validation_images=20",
+    ]
     assert settings_of_nir(TINY, tuned) == changed(TINY, tuned)
     with pytest.raises(ConfigError, match=r"^--set: hardware\.lanes would have no effect: the NIR file"):
         settings_of_nir(TINY, [*tuned, "hardware.lanes=3"])
