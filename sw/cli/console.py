@@ -112,7 +112,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
     programming, bus = summary["programming"], summary["bit_exact"]["through_bus"]
     strategy, tuning = summary["strategy"], summary["tuning"]
     if strategy is not None:
-        rows["lead k, learnt"] = "none: T_max" if strategy["k"] is None else number(strategy["k"])
+        rows["lead k, learned"] = "none: T_max" if strategy["k"] is None else number(strategy["k"])
     if tuning is not None:
         rows["tuning, loss before and after"] = f"{tuning['before']['loss']:.4g}, {tuning['after']['loss']:.4g}"
     if programming is not None:
