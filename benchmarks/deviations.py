@@ -36,13 +36,14 @@ class PaperReset(NeuronLayer):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._fired = np.zeros(self.membranes.shape, np.int64)
-        theta, self._leak, clip, reset = self._numbers
-        self._numbers = (theta, 0, clip, reset)
+        self._leak = self._settings.leak
+        self._settings = self._settings._replace(leak=0)
+        self._packed = tuple(self._settings)
 
     def step(
         self, codes: NDArray[np.int16], live: NDArray[np.int64], shift: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        before = self.membranes[live] + self._fired[live] * (self._numbers[0] << shift)
+        before = self.membranes[live] + self._fired[live] * (self._settings.theta << shift)
         self.membranes[live] -= before >> self._leak
         spikes, counts = super().step(codes, live, shift)
         self._fired[live] = spikes

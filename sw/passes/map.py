@@ -122,7 +122,7 @@ def _check_shape(layer: Levels, shape: LayerParameters, config: Config) -> None:
         raise ConfigError(
             config.name,
             [
-                f"layer '{layer.name}' has {shape.row_tiles} row tiles of {shape.lanes} lanes, {pairs} cell pairs a "
+                f"layer '{layer.name}' has {shape.row_tiles} row tiles of {shape.lanes} lanes, {pairs} cell pairs per "
                 f"column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] tile_rows or lower "
                 "[hardware] lanes"
             ],
