@@ -55,6 +55,7 @@ def test_nir_digits(tmp_path):
     assert float(run.stdout.split("accuracy ")[1].split("%")[0]) > 97.0
 
 
+@pytest.mark.slow
 def test_winner_k_digits(tmp_path):
     """As it is, but for the images through the Verilog."""
     config = Config.load(ROOT / "examples" / "winner_k_digits.toml").updated({"cosim": {"images": 4}})

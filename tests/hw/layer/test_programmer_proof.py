@@ -209,7 +209,7 @@ class Contract(wiring.Component):
 
     def _invariants(self, m: Module, n: SimpleNamespace) -> None:
         p, tiles = PARAMETERS, PARAMETERS.row_tiles
-        dut, driver = self._inside, inside(self._driver)
+        dut, driver = SimpleNamespace(**vars(self._inside.w) | vars(self._inside)), inside(self._driver)
         state = dut.state
         reaches(m, **dut.states)
         m.d.comb += [
@@ -232,7 +232,7 @@ class Contract(wiring.Component):
         with m.If(state("FETCH")):
             for tile in range(tiles):
                 with m.If(dut.tile == tile + 1):
-                    m.d.comb += Assert(dut.fetched == Value.cast(words[tile]))
+                    m.d.comb += Assert(dut._begin.fetched == Value.cast(words[tile]))
             with m.If(dut.tile == tiles):
                 m.d.comb += Assert(Value.cast(dut.targets[1]) == Value.cast(words[0]))
         with m.Elif(granted):
