@@ -153,6 +153,21 @@ def _created(name: str) -> int:
     return int(number[1]) if number else 0
 
 
+def _lane(name: str) -> tuple[str, int]:
+    """Name without the number that it ends with, and this number; -1 without one."""
+    found = re.fullmatch(r"(\w+)_(\d+)", name)
+    return (found[1], int(found[2])) if found else (name, -1)
+
+
+def _lanes_together(keys: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Signals of a line whose names differ in their last number only (`f"target_{lane}"`) get one name, in order."""
+    number = Counter((place, _lane(name)[0]) for place, name in keys.values() if _lane(name)[1] >= 0)
+    ordered = sorted(keys.items(), key=lambda entry: _lane(entry[1][1])[1])
+    return {
+        mine: (place, _lane(name)[0] if number[place, _lane(name)[0]] > 1 else name) for mine, (place, name) in ordered
+    }
+
+
 def _names(text: str, annotated: str, rtlil: str) -> dict[str, Origin]:
     """Names of a Verilog file that are the source's."""
     ours, theirs = _declared(text.split("\n")), _declared(annotated.split("\n"))
@@ -165,6 +180,7 @@ def _names(text: str, annotated: str, rtlil: str) -> dict[str, Origin]:
     for mine, its in sorted(of_rtlil.items(), key=lambda names: _created(names[1])):
         if its in places:
             keys[mine] = places[its], re.sub(r"\$\d+$", "", its)
+    keys = _lanes_together(keys)
     numbers = _numbered(keys)
     return {mine: Origin(*key, *numbers[mine]) for mine, key in keys.items()}
 

@@ -4,10 +4,14 @@ Where loops are unrolled, a module has several signals or statements of one plac
 own, told apart by their number, and of another module only the one with the same number out of as many is the same
 point. Nets without a name in the source (`n_12`: results of operators, next values of registers) have numbers that
 mean another net in each variant: they are points of the kind "net", which belong to one variant alone.
+
+A packed signal has a wire for each of its fields, whose place in it depends on the widths of the others: bits of the
+signal are bits of its fields.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import hashlib
 import importlib
@@ -19,14 +23,26 @@ from dataclasses import dataclass, field
 from spikeloom.hw.export.rtlil_modules import summary_of
 from tests.coverage.origins import Origins, origins_of
 from tests.coverage.raw import Build, Raw
+from tests.coverage.verilator import OUTSIDE
 from tests.mutation.blocks import BLOCKS, module_of
 
-__all__ = ["Counts", "Point", "Variant", "block_of", "block_summaries", "constant_bits", "read", "variant_of"]
+__all__ = [
+    "Counts",
+    "Point",
+    "Variant",
+    "block_of",
+    "block_summaries",
+    "constant_bits",
+    "field_bits",
+    "read",
+    "variant_of",
+]
 
 _ROW = re.compile(r"^C '(?P<fields>.*)' (?P<count>\d+)$", re.M)
 _TOGGLED = re.compile(r"(\w+)((?:\[\d+\])*):([01]->[01])$")
 _WIDTH = re.compile(r"\b(?:wire|reg) +(?:signed +)?\[(\d+):0\] (\w+)[;,\n]")
 _JOINED = re.compile(r"^ *assign (\w+) = \{ ([^{}]*) \};$", re.M)
+_FIELD = re.compile(r"^ *assign (\w+) = (\w+)\[(\d+)(?::(\d+))?\];$", re.M)
 _LITERAL = re.compile(r"(\d+)'[hbd][0-9a-f]+$")
 _HEAD = re.compile(r"^module (\w+) \(", re.M)
 
@@ -109,13 +125,29 @@ def constant_bits(text: str) -> set[str]:
     return found
 
 
+def field_bits(text: str) -> dict[str, tuple[str, str]]:
+    """Of a Verilog file's packed signals the field that each bit is in, and which bit of it that is.
+
+    Fields have the name of their signal with their own behind it: "o__payload[9]" -> ("o__payload_count", "[2]").
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for part, packed, high, low in _FIELD.findall(text):
+        if part.startswith(f"{packed}_"):
+            first, last = int(low or high), int(high)
+            for bit in range(first, last + 1):
+                found[f"{packed}[{bit}]"] = part, f"[{bit - first}]" if last > first else ""
+    return found
+
+
 class _File:
     """A Verilog file, and the points of what Verilator counts in it."""
 
     def __init__(self, text: str, block: str, origins: Origins) -> None:
         self.variant = variant_of(text)
         self._block, self._origins = block, origins
+        self._fields = field_bits(text)
         self._constants = constant_bits(text)
+        self._constants |= {"".join(self._fields[bit]) for bit in self._constants if bit in self._fields}
 
     @functools.cache  # noqa: B019  (files live as long as they are read)
     def point(self, kind: str, line: int, what: str) -> Point | None:
@@ -136,6 +168,9 @@ class _File:
         name, bits, change = found.groups()
         if f"{name}{bits}" in self._constants:
             return None
+        part, inside = self._fields.get(f"{name}{bits}", (name, bits))
+        if part in self._origins.names:
+            name, bits = part, inside
         origin = self._origins.names.get(name)
         if origin is None:
             return Point(self._block, "net", "", name, f"{bits} {change}")
@@ -155,11 +190,14 @@ def _files(build: Build, summaries: Mapping[str, str]) -> dict[str, _File]:
     origins = origins_of(build)
     found = {}
     for name, text in build.texts.items():
+        if any(fnmatch.fnmatch(name, pattern) for pattern in OUTSIDE):
+            continue
         block = block_of(text, summaries)
-        if block is not None:
-            if name not in origins:
-                raise ValueError(f"{name} of {block} was exported before: there is no RTLIL of it")
-            found[name] = _File(text, block, origins[name])
+        if block is None:
+            raise ValueError(f"{name} is of no block: no component's docstring begins like its first comment")
+        if name not in origins:
+            raise ValueError(f"{name} of {block} was exported before: there is no RTLIL of it")
+        found[name] = _File(text, block, origins[name])
     return found
 
 
@@ -175,7 +213,7 @@ def read(raw: Raw, summaries: Mapping[str, str]) -> Counts:
 
     Raises
     ------
-    ValueError : a bit that is said to be constant has changed, or Verilog of a block has no RTLIL
+    ValueError : a bit that is said to be constant has changed, Verilog of a block has no RTLIL, or is of no block
     """
     found = Counts()
     files = [_files(build, summaries) for build in raw.builds]

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Module, Signal
+from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
 from spikeloom.hw.export.verilog import export_component
 from spikeloom.hw.primitives.activity_counter import ActivityCounter
 from tests.benches.stream_bench import simulate
+from tests.coverage import __main__ as command
 from tests.coverage.captured import Captured, digest_of
 from tests.coverage.excluded import Excluded, complaints, left_out, read_excluded
 from tests.coverage.measured import MARKS as CHANGED
@@ -167,6 +169,55 @@ def test_lanes_of_other_numbers_are_others() -> None:
     assert sum(point.kind == "net" for _, point in counts.happened) == 2
 
 
+class Named(Component):
+    """Names its lanes."""
+
+    def __init__(self, lanes: int, width: int = 2) -> None:
+        self._lanes = lanes
+        layout = StructLayout({"rows": width, "count": 3, "last": 1})
+        super().__init__({"x": In(1), "i": In(layout), "y": Out(layout)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for number in reversed(range(self._lanes)):
+            lane = Signal(name=f"lane_{number}")
+            m.d.comb += lane.eq(self.x & self.i.last)
+        m.d.sync += self.y.eq(self.i)
+        return m
+
+
+def test_lanes_with_numbers_in_their_names_are_lanes() -> None:
+    counts = Counts()
+    for lanes in (1, 2, 3):
+        build = built(Named(lanes), f"t{lanes}")
+        toggles = [row(f"t{lanes}.sv", 9, "toggle", f"lane_{number}:0->1", number) for number in range(lanes)]
+        counts.add(read(left(build, *toggles), {"Names its lanes.": "named"}))
+    found = {point.name: happened for point, happened in counts.points().items()}
+    ordered = {"lane (1 of 2)": 0, "lane (2 of 2)": 1, "lane (1 of 3)": 0, "lane (2 of 3)": 1, "lane (3 of 3)": 2}
+    assert found == {"lane_0": 0, **ordered}
+
+
+def test_bits_of_a_packed_signal_are_those_of_its_fields() -> None:
+    """Whatever the widths of the fields below: bit 4 is the third of `count` here, and `last` there."""
+    counts = Counts()
+    for width in (1, 2):
+        build = built(Named(1, width), f"t{width}")
+        toggles = [row(f"t{width}.sv", 9, "toggle", f"y[{bit}]:0->1", 10 * bit) for bit in range(width + 4)]
+        toggles.append(row(f"t{width}.sv", 9, "toggle", "y_last:0->1", 7))
+        counts.add(read(left(build, *toggles), {"Names its lanes.": "named"}))
+    found = {(point.name, point.what): happened for point, happened in counts.points().items()}
+    rows = {("y.rows", " 0->1"): 0, ("y.rows", "[0] 0->1"): 0, ("y.rows", "[1] 0->1"): 10}
+    count = {("y.count", f"[{bit}] 0->1"): 10 * (1 + bit) + 10 * (2 + bit) for bit in range(3)}
+    assert found == {**rows, **count, ("y.last", " 0->1"): 40 + 50 + 7 + 7}
+
+
+def test_a_file_of_no_block_is_told() -> None:
+    build = built(Twins(4), "t")
+    with pytest.raises(ValueError, match=r"^t.sv is of no block: no component's docstring begins like its first com"):
+        read(left(build), {"Something else.": "other"})
+    assert not read(left(Build({"bench.sv": "", "crossbar_macro_2.sv": ""}, {})), _TOY).happened
+
+
 def test_statements_of_the_export_are_no_points() -> None:
     build = built(Twins(4), "t")
     counts = read(left(build, row("t.sv", 1, "line", "case", 0)), _TOY)
@@ -268,6 +319,33 @@ def test_what_is_excluded_must_not_happen() -> None:
     points = {_point("a", "toggle", "x", "[0] 0->1"): 0, _point("a", "toggle", "x", "[1] 0->1"): 4}
     (sentence,) = complaints([entry], points)
     assert sentence.endswith("is said to be impossible, but 1 points happened: a: toggle a.py:7 x [1] 0->1 (4 times)")
+
+
+@pytest.mark.parametrize(("happened", "same", "status"), [(0, True, 0), (4, True, 1), (0, False, 1)])
+def test_what_is_wrong_fails_the_command(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    happened: int,
+    same: bool,
+    status: int,
+) -> None:
+    """An exclusion that happened, or Verilog that differs: status 1, and the page stays."""
+    page = tmp_path / "page.md"
+    empty = f"{MARKS[0]}\n\nold\n\n{MARKS[1]}\n{CHANGED[0]}\n\nold\n\n{CHANGED[1]}\n"
+    page.write_text(empty)
+    point = _point("a", "toggle", "x", "[0] 0->1")
+    counts = Counts({("v", point): happened, ("v", _point("a", "line", "y", "case")): 1})
+    monkeypatch.setattr(command, "PAGE", page)
+    monkeypatch.setattr(command, "read_excluded", lambda: [Excluded("toggle", "a", "x.*", "It cannot.")])
+    monkeypatch.setattr(command, "block_digests", lambda: {"a": "0123"})
+    monkeypatch.setattr(command, "_of_unit_tests", lambda only: (Counts(), "one replayed", same))
+    monkeypatch.setattr(command, "_of_systems", lambda: (counts, "one co-simulated"))
+    monkeypatch.setattr(sys, "argv", ["coverage"])
+    assert command.main() == status
+    assert ("is said to be impossible, but" in capsys.readouterr().out) == bool(happened)
+    text = page.read_text()
+    assert (text == empty) if status else ("| `a` | 1 of 1 |" in text and "measured: none." in text)
 
 
 def test_the_page_has_the_marks() -> None:

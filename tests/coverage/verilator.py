@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Counted"]
+__all__ = ["OUTSIDE", "Counted"]
 
 _FLAGS = ("--coverage-line", "--coverage-toggle")
-_OUTSIDE = ("bench.sv", "crossbar_macro*.sv")
-"""Verilog beside the chip: not counted."""
+OUTSIDE = ("bench.sv", "crossbar_macro*.sv")
+"""Verilog beside the chip, as patterns of its files' names: not counted."""
 
 
 class Counted:
@@ -44,7 +44,7 @@ class Counted:
 
         def counting(runner: Verilator, **how: Any) -> None:
             control = Path(how["build_dir"]) / "coverage.vlt"
-            lines = [f'coverage_off -file "*/{name}"' for name in _OUTSIDE]
+            lines = [f'coverage_off -file "*/{name}"' for name in OUTSIDE]
             control.write_text("\n".join(["`verilator_config", *lines, ""]), encoding="utf-8")
             how["sources"] = [control, *how["sources"]]
             how["build_args"] = [*how.get("build_args", ()), *_FLAGS]
