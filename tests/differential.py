@@ -23,9 +23,9 @@ from tests.fixtures.plans import plans
 
 __all__ = ["QUICK", "QUICK_MAPS", "THOROUGH", "cases", "check", "examples"]
 
-QUICK = 8
+QUICK = 6
 """Chains of layers in `make test`."""
-QUICK_MAPS = 4
+QUICK_MAPS = 3
 """Networks with windows there, which take five times as long."""
 THOROUGH = 200
 

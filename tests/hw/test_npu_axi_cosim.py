@@ -112,11 +112,19 @@ def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
     ("broken", "old", "new", "test"),
     [
         (HostBlock, "(bus.write_data & mask) | (before & ~mask)", "bus.write_data", "registers"),
-        (WriteGuard, "(in_image & self.busy)", "0", "images"),
+        pytest.param(WriteGuard, "(in_image & self.busy)", "0", "images", marks=pytest.mark.slow),
         (WriteGuard, "self.accepted & (run_time | (bias & self.complete))", "self.accepted & run_time", "images"),
         (LoadGuard, "state.eq(_State.LOADED)", "state.eq(_State.EMPTY)", "sessions"),
-        (PixelStream, "(self.i.payload.last != is_last)", "(self.i.payload.last & ~is_last)", "frames"),
-        (ResultStream, "sending.eq(number != self._further - 1)", "sending.eq(0)", "images"),
+        pytest.param(
+            PixelStream,
+            "(self.i.payload.last != is_last)",
+            "(self.i.payload.last & ~is_last)",
+            "frames",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ResultStream, "sending.eq(number != self._further - 1)", "sending.eq(0)", "images", marks=pytest.mark.slow
+        ),
     ],
     ids=["strobes ignored", "written while busy", "biases lost", "never loaded", "too long", "cut off"],
 )

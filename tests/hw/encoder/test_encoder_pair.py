@@ -290,7 +290,7 @@ def test_empty_is_only_without_any_part_of_an_image() -> None:
     simulate(dut, bench)
 
 
-@pytest.mark.parametrize("inputs", [2, 3, 5])
+@pytest.mark.parametrize("inputs", [2, 3, pytest.param(5, marks=pytest.mark.slow)])
 def test_proof_contract(inputs: int) -> None:
     prove(Pair(inputs=inputs, inductive=True), f"encoder_pair_{inputs}", depth=2, mode="prove")
 

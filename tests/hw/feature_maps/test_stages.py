@@ -171,7 +171,7 @@ REPLICAS = {
     "joined": residual().with_replicas((2, 3, 4, 1)),
     "one of three": residual().with_replicas((1, 5, 1, 1)),
 }
-LONG_COPIES = ("two", "seven", "a position each", "one of three")
+LONG_COPIES = ("two", "joined", "seven", "a position each", "one of three")
 
 
 @pytest.mark.parametrize(("phases", "stall"), [(1, 0.0), (2, 0.4)])

@@ -227,7 +227,12 @@ def reach(case: str) -> int:
     return number + 10 + (number if number <= 8 else 0)
 
 
-@pytest.mark.parametrize("case", CASES)
+LONG = ("join",)
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] if case in LONG else []) for case in CASES]
+)
 def test_vectors(case: str) -> None:
     prove(
         Vectors(scheduler(case), invariants=True),

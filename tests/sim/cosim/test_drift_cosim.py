@@ -128,6 +128,7 @@ def test_chunks_carry_the_drift(chip: ProgrammedChip, monkeypatch: pytest.Monkey
     assert expected.compare(again) > 0 and last.exists()
 
 
+@pytest.mark.slow
 def test_through_the_buses() -> None:
     got, _ = through_bus(CHIP, PIXELS, trace="spikes", workers=2)
     assert EXPECTED.compare(got) > 0

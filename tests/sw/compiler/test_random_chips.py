@@ -29,12 +29,12 @@ def check(seed: int) -> None:
     assert expected.compare(chip.cosim(pixels[:3], trace="full", simulator=simulator)) > 100
 
 
-@pytest.mark.parametrize("seed", range(1000, 1004))
+@pytest.mark.parametrize("seed", range(1000, 1002))
 def test_random_modules_are_the_same_in_verilog(seed: int) -> None:
     check(seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1004, 1024))
+@pytest.mark.parametrize("seed", range(1002, 1024))
 def test_many_random_modules_are_the_same_in_verilog(seed: int) -> None:
     check(seed)

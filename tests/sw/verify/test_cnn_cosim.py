@@ -79,9 +79,9 @@ def test_resnet_20(padded: bool) -> None:
     assert_one_image(chip)
 
 
-def run_example(name: str, folder: Path, data: Path | None = None, **changes: dict[str, Any]) -> tuple[dict, Chip]:
+def run_example(name: str, folder: Path, source: Path | None = None, **changes: dict[str, Any]) -> tuple[dict, Chip]:
     """The example's flow with changes; its summary, and the chip."""
-    flow = make_flow(Config.load(EXAMPLES / f"{name}.toml").updated(changes), folder, data)
+    flow = make_flow(Config.load(EXAMPLES / f"{name}.toml").updated(changes), folder, source)
     flow.run()
     summary = json.loads((folder / "report" / "summary.json").read_text())
     assert summary["bit_exact"]["mismatches"] == 0
@@ -89,17 +89,26 @@ def run_example(name: str, folder: Path, data: Path | None = None, **changes: di
 
 
 def test_residual_digits(tmp_path: Path) -> None:
-    """As it is, but for the images through the Verilog."""
-    summary, chip = run_example("residual_digits", tmp_path, cosim={"images": 6, "trace_images": 2})
+    """Half as many channels, trained for a fifth of the epochs, and six images through the Verilog."""
+    summary, chip = run_example(
+        "residual_digits",
+        tmp_path,
+        data={"test_limit": 200},
+        train={"network": "6c3p-6r3-12r3s2-10", "epochs": 8},
+        hardware={"lanes": 4},
+        cosim={"images": 6, "trace_images": 2},
+    )
     windows = [len(stage.windows) for _, stage in chip.parameters.plan.crossbar_stages]
     assert windows == [1, 1, 2, 1, 2, 1] and summary["bit_exact"]["images"] == 6
-    assert summary["accuracy"]["ann"] > 0.97 and summary["accuracy"]["reference"] > summary["accuracy"]["ann"] - 0.01
+    assert summary["accuracy"]["ann"] > 0.92 and summary["accuracy"]["reference"] > summary["accuracy"]["ann"] - 0.02
     assert all(layer["spikes"] > 0 for layer in summary["layers"]) and summary["steps"]["mean"] < 6
 
 
 @pytest.mark.slow
 def test_residual_digits_all_images(tmp_path: Path) -> None:
+    """As it is."""
     summary, _ = run_example("residual_digits", tmp_path)
+    assert summary["accuracy"]["ann"] > 0.97 and summary["accuracy"]["reference"] > summary["accuracy"]["ann"] - 0.01
     assert summary["bit_exact"]["images"] == 500 and summary["bit_exact"]["values_compared"] > 5_000_000
     assert summary["accuracy"]["rtl"] == summary["accuracy"]["reference"]
 
