@@ -53,6 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def dataset_folder() -> Path:
     """Folder of the original data sets; the test is skipped where $SPIKELOOM_DATA does not name one."""
+    return dataset_folder_or_skip()
+
+
+def dataset_folder_or_skip() -> Path:
+    """The same for tests of which only some need it."""
     folder = os.environ.get("SPIKELOOM_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("SPIKELOOM_DATA does not name a folder with the original data sets")
