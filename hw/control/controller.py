@@ -40,9 +40,9 @@ class Controller(wiring.Component):
     final_valid, final_ready : Out, In; the same behind the final gate
     final_first : Out(1), the vector is the first of this image that the last layer gets
     verdict : In(stream of verdict_layout)
-    step : Out(step_bits), number of the step in work, 1 .. T_max; 0 while idle
+    step : Out(step_bits), number of the current step, 1 .. T_max; 0 while idle
     result : Out(stream of result_layout)
-    idle : Out(1), no image in work, nor a part of one
+    idle : Out(1), no image in progress, nor a part of one
     restart : Out(1), the result is taken in this cycle: forget the image, clear the activity counters
     cycles : Out(32), clock cycles from the image's start to the first cycle of `result.valid` (start in cycle c, result
         in cycle c + n: n); saturates; stable while `result.valid`. An image starts when its first pixel word is

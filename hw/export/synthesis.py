@@ -125,7 +125,7 @@ def netlist(files: Mapping[str, str], top: str = "npu") -> dict[str, str]:
 
     Returns
     -------
-    file name -> text, a file a module, with the names and ports of the export: `{**files, **netlist(files)}` is the
+    file name -> text, one file per module, with the names and ports of the export: `{**files, **netlist(files)}` is the
     export with gates inside. Cells are NOT, AND, NAND, OR, NOR, XOR, XNOR, AND and OR with one input inverted,
     2-to-1 multiplexers, each an `assign` of one bit, and D flip-flops, each an `always @(posedge clk)` of one bit.
 

@@ -3,7 +3,7 @@
 Files of an export:
 
 - a `.sv` file for each module of the unit, named like the module: `npu.sv`, `npu_layer_0_dac_driver.sv`, ...
-- `chip.sv`: `spikeloom_chip`, the unit and one `crossbar_macro` a layer
+- `chip.sv`: `spikeloom_chip`, the unit and one `crossbar_macro` per layer
 - `ports.json`: the unit's ports, with direction, width and meaning
 - `waivers.vlt`: Verilator waivers, each with its reason
 """
@@ -96,7 +96,7 @@ def _yosys(script: str) -> str:
 
 
 def export_component(component: Component, name: str) -> dict[str, str]:
-    """Verilog of a component and all inside it: file name -> text, one file a module; no paths, the same every run.
+    """Verilog of a component and all inside it: file name -> text, one file per module; no paths, the same every run.
 
     The ports of a module are clk, rst and the members of the component's signature, in that order and by these names.
     """

@@ -47,7 +47,7 @@ class PixelStream(wiring.Component):
     drop : Out(1), the image whose words have come so far is none; no word is passed on in this cycle. May come up also
         before the first word
     begun : Out(1), a part of a frame that may be an image has come
-    wrong_frame, unloaded, timed_out : Out(1), causes of error flags, in the cycle they happen, once a frame each
+    wrong_frame, unloaded, timed_out : Out(1), causes of error flags, in the cycle they happen, each once per frame
 
     `i.ready` depends on the word that is offered: words that are not passed on are taken at once.
     """

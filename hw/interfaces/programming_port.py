@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 MAX_TARGETS = 4096
-"""Most words of a layer's buffer of targets, a cell pair each: a column group in all row tiles, lanes * row_tiles."""
+"""Most words of a layer's buffer of targets, one cell pair each: a column group in all row tiles, lanes * row_tiles."""
 
 PROGRAM_COUNT_BITS = 32
 TRIES_BITS = 8
@@ -63,7 +63,7 @@ class ProgrammerHostSignature(wiring.Signature):
     start_row : Out(16), row in the tile, of all row tiles
     start_group : Out(16), column group. A row or a group that is not there: nothing is done
     busy : In(1), from the cycle after `start` until all is done
-    pulses, verify_reads, failed_cells : In(32), since `clear_counts`: pulses and verify reads, counted a tile, and
+    pulses, verify_reads, failed_cells : In(32), since `clear_counts`: pulses and verify reads, counted per tile, and
         cells that were given up; each stops at 2^32 - 1
     clear_counts : Out(1)
 

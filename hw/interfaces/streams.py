@@ -90,7 +90,7 @@ def request_layout(parameters: LayerParameters) -> data.StructLayout:
 
 
 def sums_layout(parameters: LayerParameters) -> data.StructLayout:
-    """One column group: the row tiles' codes added and shifted by the gain, a lane each."""
+    """One column group: the row tiles' codes added and shifted by the gain, one sum per lane."""
     return data.StructLayout(
         {
             "group": unsigned(parameters.group_bits),

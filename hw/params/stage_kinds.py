@@ -162,7 +162,7 @@ STAGES = StageKinds()
 @STAGES.register
 @dataclass(frozen=True, kw_only=True)
 class CrossbarStage(Stage):
-    """A crossbar, read once an output position.
+    """A crossbar, read once per output position.
 
     layer : number in the unit; that of the first replica
     windows : what it reads
@@ -288,7 +288,7 @@ class PoolStage(Stage):
         last: bool,
         skipped: bool,
     ) -> tuple[int, int]:
-        """A word a cycle, and two until the map is complete."""
+        """A word per cycle, and two until the map is complete."""
         return sum(words), sum(words) + 2
 
     def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
