@@ -40,8 +40,8 @@ class Trace:
 
     Parameters
     ----------
-    spikes : a layer each, uint8 [images, steps, ceil(outputs / 8)], bits packed by `numpy.packbits`
-    membranes : a layer each, int32 (int64 where membranes are wider) [images, steps, outputs], values after the reset;
+    spikes : per layer, uint8 [images, steps, ceil(outputs / 8)], bits packed by `numpy.packbits`
+    membranes : per layer, int32 (int64 where membranes are wider) [images, steps, outputs], values after the reset;
         None if not recorded
     outputs : neurons of each layer: channels at every position, number position * channels + channel
     channels : channels of each layer; those with as many neurons have a single position. As `outputs` if not given

@@ -3,14 +3,14 @@
 The bench works from files in the folder it runs in, so that Python is needed for the analog array only:
 
 - `loads.bin`: register writes, 8 bytes each: address, data (big-endian)
-- `images.bin`: an image each: 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
+- `images.bin`: per image, 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
 - `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest;
   for a layer with several positions one line per position, which is the last field),
-  `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing went
-  on for far longer than a step can take
+  `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing happened
+  for far longer than a step can take
 
-The bench gives the next image while one is in work. It tags each with its place in the stream, and knows the image in
-work, for the record and for the device model, by the tag that the chip shows for it.
+The bench sends the next image while one is being processed. It tags each with its place in the stream, and knows the
+current image, for the record and for the device model, by the tag that the chip shows for it.
 """
 
 from __future__ import annotations

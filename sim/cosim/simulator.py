@@ -45,7 +45,7 @@ _SETTINGS = {
     "NUMBA_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    # Without this every import would be parsed anew for pytest's assertions: two seconds a start.
+    # Without this every import would be parsed anew for pytest's assertions: two seconds per start.
     "COCOTB_REWRITE_ASSERTION_FILES": "",
 }
 

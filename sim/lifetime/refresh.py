@@ -61,7 +61,7 @@ class Refresh:
         return self.cost.time_s / (self.cost.time_s + self.interval * seconds_per_image)
 
     def energy_per_image_J(self) -> dict[str, float] | None:
-        """Joules of programming, an image: low, typical and high; None where they are not known."""
+        """Joules of programming per image: low, typical and high; None where they are not known."""
         if self.cost is None or not self.interval:
             return None
         return {end: joules / self.interval for end, joules in self.cost.energy_J.items()}

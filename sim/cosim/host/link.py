@@ -106,7 +106,7 @@ class HostLink:
         return self._process.poll() is None
 
     def exchange(self, data: bytes, replies: int = 0) -> list[bytes]:
-        """Send commands, and wait for this many answers; returns them, a line each, without line ends.
+        """Send commands, and wait for this many answers; returns them, one line each, without line ends.
 
         Result frames that come meanwhile are added to `frames`.
         """
