@@ -59,11 +59,11 @@ PUBLISHED = (
 def efficiency(
     chip: ProgrammedChip, result: Result, energies_J: Mapping[str, dict[str, float] | None]
 ) -> dict[str, Any]:
-    """`operations` an image (means), `analog_J`, the energy of `ANALOG`, and `TOPS_per_W` of `network`, `steps`,
+    """`operations` per image (means), `analog_J`, the energy of `ANALOG`, and `TOPS_per_W` of `network`, `steps`,
     `events` and `analog`, {"low", "typical", "high"} each.
 
-    energies_J : of the components and the `total`, as of `sw.analysis.energy_counts.energy_table`; what has none has no
-        TOPS/W
+    energies_J : of the components and the `total`, as from `sw.analysis.energy_counts.energy_table`; what has none has
+        no TOPS/W
     """
     events = Events(chip, result)
     count = len(result)

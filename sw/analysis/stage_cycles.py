@@ -38,7 +38,7 @@ _MOST_IMAGES = 20
 class _Stage:
     """Cycles of a stage, added up.
 
-    cycles : from getting a step to handing it on
+    cycles : from receiving a step to passing it on
     works, works_silent : a crossbar and its neurons work on windows with spikes, and on those without, which are not
         read; with replicas the mean of a replica
     waits : they wait for a window, or for the step's first one; likewise

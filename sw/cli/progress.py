@@ -59,7 +59,7 @@ class Meter:
 
     @property
     def rate(self) -> float | None:
-        """Of what is counted, a second; None as long as it is not known."""
+        """What is counted, per second; None as long as it is not known."""
         if self._base is None:
             return None
         elapsed, done = self._clock() - self._base[0], self._done - self._base[1]

@@ -7,7 +7,7 @@
 | `16r3` | residual block: two convolutions `16c3p`, and a shortcut; `32r3s2` with stride 2 in the first |
 | `2s` | pooling of 2 x 2 values |
 | `g` | average of each channel over the whole map |
-| `100` | dense layer of 100 neurons; the last has a neuron a class |
+| `100` | dense layer of 100 neurons; the last has one neuron per class |
 
 Every layer but the last is followed by the activation; only dense layers follow a dense layer.
 """

@@ -119,7 +119,7 @@ class Host:
         ------
         BuildError : made for another build; the sentence names the first parameter that differs
         ChecksumError : the chip has received other writes than were sent
-        RefusedError : an image is in work, or something else that the chip does not load in
+        RefusedError : the chip is processing an image, or is in another state in which it does not load
         HostError, TransportClosed : no fast load here, a programmer that does not end, no chip any more
         """
         check_switch("fault_aware", fault_aware, optional=True)
@@ -206,7 +206,7 @@ class Host:
     def _stream(
         self, programmed: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[np.int64], progress: Progress | None
     ) -> list[list[int]]:
-        """Send images and take their results in, a chunk behind; returns the words of the result frames in order."""
+        """Send images and receive their results, one chunk behind; returns the words of the result frames in order."""
         idle = 1000 + 4 * image_bound(programmed.parameters, programmed.settle_cycles, programmed.adc_cycles)
         answers: list[list[int]] = []
         waiting: list[NDArray[np.uint16]] = []

@@ -55,7 +55,7 @@ class LoadReport:
     Parameters
     ----------
     method : "pulses", or "fast"
-    layers : a layer each; empty after a fast load
+    layers : one entry per layer; empty after a fast load
     writes : writes that the checksum covers
     checksum : CRC-32 of them
     cycles : clock cycles, all accesses in them; None where the transport cannot tell
