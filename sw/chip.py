@@ -165,7 +165,7 @@ class Chip(Compiled):
         folder : where simulation files and waveforms go; a temporary folder if not given, which is removed, so that
             waveforms need one
         through_bus : load, program and read the chip over its host buses; the configuration's if not given. The result
-            has `gaps` then, and a chip that is programmed by pulses is held to the model, cell by cell
+            has `gaps` then, and a chip that is programmed by pulses is compared with the model, cell by cell
 
         Raises `spikeloom.errors.ToolError` if a tool is missing, `spikeloom.errors.FileError` if files cannot be
         written.
@@ -210,8 +210,8 @@ class Chip(Compiled):
         Parameters
         ----------
         images : typical ones, as for `predict`; more than 2,000 are thinned out to as many
-        labels : their classes, integers [images]; without them classes are held to those of the original network, and
-            for a chip that was loaded, which does not know it, to those of its integers on ideal devices
+        labels : their classes, integers [images]; without them classes are compared with those of the original network,
+            and for a chip that was loaded, which does not know it, to those of its integers on ideal devices
 
         Raises `TypeError` or `ValueError` for images or labels that do not fit.
         """
@@ -254,7 +254,7 @@ class Chip(Compiled):
 
         A plain dictionary that prints as a table: `cycles` and `latency_s` as in `summary.json`, with `images` and
         `cycles_from`, "measured in the Verilog" for a result of `cosim`, else "from the formula" that the Verilog is
-        held to. Parameters and errors are those of `energy`; the formula needs the images.
+        checked against. Parameters and errors are those of `energy`; the formula needs the images.
         """
         from spikeloom.sw.analysis.costs import latency_facts
 

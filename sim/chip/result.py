@@ -200,7 +200,7 @@ class Result:
         return float(np.mean(self.classes == known))
 
     def compare(self, other: Result, names: tuple[str, str] = ("this", "other")) -> int:
-        """Hold `other` to the same bits; return how many values were compared.
+        """Check that `other` has the same bits; return how many values were compared.
 
         Traces are compared where both have them. Raises `Mismatch` at the first difference: in the images' numbers, in
         the images themselves (where both results know them), in the traces (earliest image, then step, layer, neuron),

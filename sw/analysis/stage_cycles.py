@@ -3,7 +3,7 @@
 A crossbar is read once per window, so a convolution's windows go through it one after another: the data path stalls
 while each is applied to the weights, unless the weights are there more than once [J. K. Eshraghian et al.,
 "Memristor-based binarized spiking neural networks", IEEE Nanotechnology Magazine 16, 2022]. The numbers are those of
-the formula that the Verilog is held to (`hw.params.cycles`), with the spikes of the first images of a run.
+the formula that the Verilog is checked against (`hw.params.cycles`), with the spikes of the first images of a run.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Converters:
 
     @property
     def compensates(self) -> bool:
-        """Whether threshold and biases compensate anything."""
+        """Whether threshold and biases compensate for anything."""
         return self.gain != 1.0 or bool(self.offset.any())
 
     def applied(self, levels: Levels) -> Levels:

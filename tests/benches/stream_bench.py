@@ -73,7 +73,7 @@ async def collect(
 ) -> list[Any]:
     """Take `count` payloads from a stream, as plain Python (see `plain`).
 
-    Holds the stream to its contract on the way: once valid, it stays valid with the same payload until it is taken.
+    Checks the stream's contract on the way: once valid, it stays valid with the same payload until it is taken.
 
     Parameters
     ----------

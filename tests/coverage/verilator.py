@@ -22,7 +22,7 @@ class Counted:
 
     Parameters
     ----------
-    folder : for the counts, a file a run
+    folder : for the counts, one file per run
     """
 
     def __init__(self, folder: Path) -> None:

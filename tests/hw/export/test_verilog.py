@@ -263,7 +263,7 @@ def test_yosys_finds_every_module(folder: Path) -> None:
 
 
 def level_lines(layer: GoldenLayer, sign: int) -> str:
-    """Level file of one array: a line a row, two digits a column, column 0 last."""
+    """Level file of one array: one line per row, two digits per column, column 0 last."""
     rows = [[max(0, sign * weight) for weight in row] for row in layer.weights]
     return "\n".join("".join(f"{level:02x}" for level in reversed(row)) for row in rows) + "\n"
 

@@ -1,4 +1,4 @@
-"""Drift in the co-simulation: images in one sequence, early termination on, every cell's end held to the reference."""
+"""Drift in the co-simulation: images in one sequence, early termination on, final cells as in the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Co-simulation through the buses: what is run, held to the models, kept; and every way the cells can differ."""
+"""Co-simulation through the buses: what is run, compared with the models, kept; and every way the cells can differ."""
 
 from __future__ import annotations
 
