@@ -13,7 +13,7 @@ __all__ = ["Controller"]
 
 
 class Controller(wiring.Component):
-    """Sequence of an image: admit a vector, wait for the step's end, go on or answer; then the next image.
+    """Sequence of an image: admit a vector, wait for the step's end, continue or answer; then the next image.
 
     Two gates stand in the vectors' way; a gate joins the handshakes around it and leaves the payload alone. `admit`
     lies before layer 0 and opens for one vector per step; the vector of step t + 1 passes only after step t has ended.

@@ -47,7 +47,7 @@ class HostRegister:
     fields : parts of the word, lowest first; without any, it is one number of 32 bits
     value : of a constant, from the structural parameters (NpuParameters or LayerParameters)
     idle_only : writes are refused while an image is being processed
-    init : value after a reset, of one that is no constant
+    init : value after a reset, of one that is not a constant
     whole : a write is an action: of the whole word, or of no byte at all, which does nothing
     group : "programming" of the programmers' settings, which are not written while one of them is busy
     """

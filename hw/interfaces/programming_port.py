@@ -61,7 +61,7 @@ class ProgrammerHostSignature(wiring.Signature):
     result : In(32), in the same cycle: RESULT_WORD; 0 of a lane that no start since the reset has come to
     start : Out(1), program the cells of a row and a column group; no effect while busy
     start_row : Out(16), row in the tile, of all row tiles
-    start_group : Out(16), column group. A row or a group that is not there: nothing is done
+    start_group : Out(16), column group. A row or a group that does not exist: nothing is done
     busy : In(1), from the cycle after `start` until all is done
     pulses, verify_reads, failed_cells : In(32), since `clear_counts`: pulses and verify reads, counted per tile, and
         cells that were given up; each stops at 2^32 - 1

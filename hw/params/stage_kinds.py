@@ -90,7 +90,7 @@ class Stage:
         last: bool,
         skipped: bool,
     ) -> tuple[int, int]:
-        """Clock cycles of a step, from that in which it gets it: in which its last word is read, and in which it hands
+        """Clock cycles of a step, from that in which it gets it: in which its last word is read, and in which it passes
         the step on.
 
         words : read for each of its positions

@@ -30,7 +30,7 @@ class Columns(Protocol):
 
 @dataclass(frozen=True)
 class Macro:
-    """What the crossbars take: cycles a window with a spike is driven, and cycles of a conversion.
+    """What the crossbars take: cycles for which a window with a spike is driven, and cycles per conversion.
 
     drive : max(pulse_cycles, cycle of the drive in which `sampled` is first up)
     conversion : cycles from `convert` to `done`, both included

@@ -39,7 +39,7 @@ class DriftSnapshot:
 
     @property
     def total_pulses(self) -> tuple[NDArray[np.int64], ...]:
-        """A layer each, int64 [inputs]: read pulses of every row since the cells were programmed first."""
+        """Per layer, int64 [inputs]: read pulses of every row since the cells were programmed first."""
         if not self.earlier:
             return self.row_pulses
         return tuple(before + now for before, now in zip(self.earlier, self.row_pulses, strict=True))

@@ -110,7 +110,7 @@ def _read(path: Path) -> tuple[bytes, frozenset[Path]]:
 
 @functools.cache
 def _folder(file: str) -> Path | None:
-    """Where compiled kernels of a file are kept; made if it is not there. None if they are not to be kept."""
+    """Where compiled kernels of a file are kept; created if missing. None if they are not to be kept."""
     path = Path(file).resolve()
     try:
         parts = path.relative_to(_ROOT).with_suffix("").parts

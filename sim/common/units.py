@@ -1,7 +1,7 @@
 """Units of configuration fields and their plausible ranges: one description for page, check and message.
 
-A field that bears a `Unit` refuses what its own bounds refuse, with the remedy that the unit knows, and warns of values
-that are legal but almost certainly a mistake, such as percent for a fraction, or 100 for 100 MHz.
+A field that bears a `Unit` refuses what its own bounds refuse, with the remedy that the unit knows, and warns about
+values that are legal but almost certainly a mistake, such as percent for a fraction, or 100 for 100 MHz.
 """
 
 from __future__ import annotations

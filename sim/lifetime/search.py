@@ -1,7 +1,7 @@
 """Number of images that a chip with drifting cells classifies before its accuracy falls below a threshold.
 
-Accuracy after N images is that of a set of test images on the chip as it is then, its cells held where they are. There
-are two ways to N:
+Accuracy after N images is that of a set of test images on the chip as it is then, its cells frozen where they are.
+There are two ways to N:
 
 - `stream_lifetime` runs every image. Exact, and as slow as the reference; for accelerated drift. Refreshes are done as
   the device has them.

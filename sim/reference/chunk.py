@@ -96,7 +96,7 @@ def run_chunk(
     """Run `pixels` to their decisions; row b of the chunk is row start + b of `out`.
 
     pulses : per layer, int64 [inputs], the rows that are driven are added; None counts nothing
-    observe : told of every block of reads
+    observe : called with every block of reads
     """
     parameters, plan = chip.parameters, chip.parameters.plan
     count, last = len(pixels), len(arrays) - 1

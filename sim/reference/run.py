@@ -65,7 +65,7 @@ def run_reference(
         into a processor's cache, but at most 100
     threads : chunks processed at a time; default: the processors this process may use
     drift : where cells that drift are before the first image: the `drift` of the result before; fresh if not given
-    observe : told of every block of reads, from several threads at a time
+    observe : called with every block of reads, from several threads at a time
 
     Raises
     ------

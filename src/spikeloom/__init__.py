@@ -75,7 +75,7 @@ def compile(
     config : a preset's name, a TOML file, a dictionary (with a key `preset`: that preset with changes) or a `Config`;
         it is checked as a whole again. None is the ideal chip, without variation, noise or faults, of the network's
         size: `sw.compiler.default_config.ideal_config` has the rule, and `chip.config` what came of it. Keys of a
-        dictionary that are for a run alone ([data], [train], [nir]) are warned of
+        dictionary that are for a run alone ([data], [train], [nir]) cause a warning
     validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
         Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
     progress : called with (done, in all, what) after the passes, and while k is learned and thresholds are tuned

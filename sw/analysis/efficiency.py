@@ -6,8 +6,8 @@ A multiplication and an addition are two operations, as is usual. Which of them 
 - steps: the same for every step in which the layer ran, silent inputs included: what the reads stand for
 - events: 2 * outputs for every driven row: what the spikes really asked for
 
-Each is put beside the energy of the whole chip; `analog` is `steps` beside the energy of `ANALOG` alone, which is what
-published macros can be compared with.
+Each is divided by the energy of the whole chip; `analog` is `steps` divided by the energy of `ANALOG` alone, which is
+what published macros can be compared with.
 """
 
 from __future__ import annotations

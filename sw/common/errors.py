@@ -47,7 +47,7 @@ class CalibrationError(SpikeLoomError):
 
 
 class DataError(SpikeLoomError):
-    """A data set is not there, or is damaged."""
+    """A data set is missing or damaged."""
 
 
 class WeightImageError(SpikeLoomError):

@@ -125,7 +125,7 @@ def write_together(folder: str | os.PathLike[str], files: Mapping[str, bytes | s
     """Write files into a folder, which may hold other things too; return the folder.
 
     All of them are first written aside, so that a lack of space leaves the folder as it was; then each is moved into
-    place, in the order given. A folder that was not there is not there after a failure.
+    place, in the order given. A folder that did not exist before does not exist after a failure.
 
     Raises `FileError` if there is no space, no permission, or something in the way.
     """

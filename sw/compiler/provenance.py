@@ -125,7 +125,7 @@ def _layer(node: Any) -> str:
 def chip_name(given: Any, config_name: str, unnamed: tuple[str, ...], model: str) -> str:
     """The chip's name: as given; else the configuration's, unless it is one of `unnamed`; else the model's class.
 
-    Raises `TypeError` or `ValueError` for a name that is none.
+    Raises `TypeError` or `ValueError` for an invalid name.
     """
     if given is None:
         if config_name not in unnamed:

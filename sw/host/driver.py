@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 Method = Literal["pulses", "fast"]
 
 _CHUNK = 500
-"""Images that are sent before the results of those before are taken in."""
+"""Images that are sent before the results of earlier ones are received."""
 
 
 class Host:

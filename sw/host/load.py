@@ -135,7 +135,7 @@ class LoadSession:
         return RefusedError(f"{error} in a load session; {flagged}")
 
     def _execute(self, table: Accesses, covered: ArrayLike | None = None) -> NDArray[np.uint32]:
-        """Do accesses; the checksum goes on over those `covered` by it, all if not given. Returns their data."""
+        """Do accesses; the checksum continues over those `covered` by it, all if not given. Returns their data."""
         try:
             data = self._transport.checked(table)
         except BusError as error:

@@ -2,9 +2,9 @@
 
 What a membrane sees of a converter's errors is their sum over an image's time steps: rounding errors change their sign
 and cancel in part, while what is clipped, or too small to be seen, is lost again and again. So a gain shift is judged
-by the current D summed over steps and row tiles, beside I, the sum with ideal converters in all layers. Of the error,
-what is the same in all images can be compensated: with the least squares fit I = a D + c, a for the layer and c for
-each column, the layer works with theta / a and (bias + c) / a. The rest is the error of the shift.
+by the current D summed over steps and row tiles, compared with I, the sum with ideal converters in all layers. Of the
+error, what is the same in all images can be compensated: with the least squares fit I = a D + c, a for the layer and c
+for each column, the layer works with theta / a and (bias + c) / a. The rest is the error of the shift.
 
 Layers are taken first to last, each behind those that are converted already.
 

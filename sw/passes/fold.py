@@ -214,7 +214,7 @@ class Folder:
         return self._pool_unit(node, MaxPoolStage, x)
 
     def _pool_unit(self, node: Pooled, kind: type[PoolStage], x: SpikeSource) -> SpikeSource:
-        """Pooling of spikes, which must not be sums that the next layer's weights take in."""
+        """Pooling of spikes, which must not be sums that the next layer's weights absorb."""
         if x.source is not None:
             raise UnsupportedError(
                 f"'{node.name}' pools sums that the weights of the next layer should take in; set "

@@ -52,7 +52,7 @@ def cosimulate(
         next two
     trace_images : first images of which every membrane is compared too; of the others every spike is
     waves : folder for the waveforms of the traced images, at least one
-    chunks : folder that keeps finished chunks, to go on from; None keeps nothing
+    chunks : folder that keeps finished chunks, to resume from; None keeps nothing
     through_bus : over the host buses, see `sw.verify.bus_chunks`
 
     Returns

@@ -261,8 +261,7 @@ async def images(dut) -> None:
 
 @cocotb.test()
 async def frames(dut) -> None:
-    """Frames that are no image give no result and their flag, whatever is being processed; the others are
-    unaffected."""
+    """Frames that are no image give no result but their flag, whatever is being processed; others are unaffected."""
     host = Host(dut)
     await host.start()
     host.send(host.image(), 1)  # nothing is loaded

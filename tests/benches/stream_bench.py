@@ -110,7 +110,7 @@ def simulate(dut: Elaboratable, *benches: Bench, background: Iterable[Bench] = (
     Parameters
     ----------
     benches : testbenches that the run waits for
-    background : testbenches that go on for ever, such as a model of the analog array or a monitor
+    background : testbenches that run forever, such as a model of the analog array or a monitor
     limit : cycles after which the run counts as hung
 
     Raises

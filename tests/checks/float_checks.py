@@ -1,4 +1,4 @@
-"""A compiled chip beside the float model: spikes on the chip's integers, currents on the network's own numbers.
+"""A compiled chip compared with the float model: spikes on the chip's integers, currents on the network's own numbers.
 
 Bounds, in thresholds. W(t) is the sum of omega up to step t, R the same of a value's spikes, a its activation, 0 .. 1.
 

@@ -1,4 +1,4 @@
-"""Builds of co-simulations with coverage: what cocotb's runner of Verilator is told besides, and what runs leave."""
+"""Builds of co-simulations with coverage: extra settings for cocotb's runner of Verilator, and what runs leave."""
 
 from __future__ import annotations
 

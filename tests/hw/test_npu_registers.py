@@ -1,4 +1,4 @@
-"""Register writes to the whole unit: with an image's first word, after the biases, and to what is not there."""
+"""Register writes to the whole unit: with an image's first word, after the biases, and to what does not exist."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def test_slang_has_no_errors_and_no_warnings(folder: Path, macro: str) -> None:
 
 
 def test_slang_refuses_what_the_standard_forbids(folder: Path) -> None:
-    """A memory with start values, and a result that is cut without a word: what Yosys writes."""
+    """A memory with start values, and a result that is silently truncated: what Yosys writes."""
     counter = folder / "npu_counter.sv"
     text = counter.read_text()
     broken = text.replace("endmodule", "  initial begin\n    counts[0] = 4'h0;\n  end\nendmodule")
