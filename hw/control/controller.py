@@ -163,7 +163,7 @@ class Controller(wiring.Component):
         advance: Signal,
         start: Signal,
     ) -> None:
-        """Steps, phases and periods of the image, and its clock cycles; all begin anew with the next image."""
+        """Steps, phases and periods of the image, and its clock cycles; all start over with the next image."""
         with m.If(advance):
             m.d.sync += self.step.eq(self.step + 1)
             with m.If(phase == self._parameters.phases - 1):

@@ -58,7 +58,7 @@ class ProgrammerHostSignature(wiring.Signature):
     target_write : write port of the buffer of targets (index, value, enable); no effect while busy. Index
         lane * row_tiles + tile; value: TARGET_WORD
     result_index : Out, (lane * row_tiles + tile) * 2 + side
-    result : In(32), in the same cycle: RESULT_WORD; 0 of a lane that no start since the reset has come to
+    result : In(32), in the same cycle: RESULT_WORD; 0 of a lane that no start since the reset has reached
     start : Out(1), program the cells of a row and a column group; no effect while busy
     start_row : Out(16), row in the tile, of all row tiles
     start_group : Out(16), column group. A row or a group that does not exist: nothing is done

@@ -29,7 +29,7 @@ class Stage:
     code : in the plan's words, 0 .. 255 (`hw.host.plan_words`)
     title : in reports, "" for stages that have their layer's name
     windows : what it reads
-    replicas : crossbars that take its positions in turn, and banks of its map; 1 for what is no crossbar
+    replicas : crossbars that take its positions in turn, and banks of its map; 1 for anything but a crossbar
     """
 
     name: ClassVar[str]

@@ -21,8 +21,8 @@ class DriftSnapshot:
     images : images since the cells were programmed first; the place in the stream of the image that comes next
     row_pulses : per layer, int64 [inputs], read pulses that every cell of a row has had since it was programmed last
     renewed : likewise, those of the time when the conductances were last renewed, which the next image reads with
-    cells_S : per layer, float64 [2, inputs, outputs], conductances after all `row_pulses`, siemens; None if they
-        have not been worked out
+    cells_S : per layer, float64 [2, inputs, outputs], conductances after all `row_pulses`, siemens; None if they have
+        not been computed
     programmings : how often the cells have been programmed, the first time included
     earlier : per layer, int64 [inputs], read pulses of every row before the cells were programmed last; empty for
         none

@@ -190,8 +190,8 @@ class Result:
 
         labels : array, tensor or list of integers [images], 0 .. `class_count` - 1
 
-        Warns of labels that are the classes, moved by one. Raises `TypeError` for what are not integers, `ValueError`
-        for another number of them or a class that there is not.
+        Warns about labels that are the classes, shifted by one. Raises `TypeError` for anything but integers,
+        `ValueError` for another number of them or a class that there is not.
         """
         known = check_labels(labels, len(self), self.class_count)
         found = shift_of(self.classes, known)

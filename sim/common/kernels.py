@@ -8,7 +8,7 @@ has to be deleted by hand.
 The folders are `numba/MODULE/CHECKSUM` in the program's cache (`sim.common.cache`), or `spikeloom/MODULE/CHECKSUM` in
 $NUMBA_CACHE_DIR where that is set. Numba's setting is changed for our own kernels only, while they are decorated: those
 of a user's program stay where they were. Where a folder cannot be written, and where a source has changed since this
-process began, so that what was imported may be older than the file, kernels are compiled anew, and not kept.
+process began, so that what was imported may be older than the file, kernels are recompiled, and not kept.
 
 A kernel takes at most ten arguments: what belongs together is a NamedTuple, made by the names of its fields, and the
 kernel unpacks it. Numba takes half a microsecond longer to tell the type of a NamedTuple than that of a plain tuple, so

@@ -41,7 +41,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[None]:
         os.write(handle, str(os.getpid()).encode())
         yield
     finally:
-        with contextlib.suppress(OSError):  # removed from outside, or a folder that cannot be written any more
+        with contextlib.suppress(OSError):  # removed from outside, or a folder that can no longer be written
             path.unlink()
         os.close(handle)
 

@@ -95,7 +95,7 @@ def refresh_interval(
     ----------
     image, images, labels, threshold, tolerance, limit : as for `sim.lifetime.search.lifetime`
     programmings : how many programmings are looked at, for an error that each draws anew; 1 where there is none
-    progress : told the number of the programming, from 1, and every point as it is worked out
+    progress : told the number of the programming, from 1, and every point as it is computed
 
     Raises `ValueError` for arguments out of range and cells that do not drift.
     """

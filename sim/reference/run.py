@@ -55,7 +55,7 @@ def run_reference(
     Parameters
     ----------
     chip : the programmed chip
-    images : pixels, see `sim.images.pixels.check_images`; no warning of doubtful ones, which
+    images : pixels, see `sim.images.pixels.check_images`; no warning about doubtful ones, which
         `sim.images.pixels.take_images` gives
     ids : numbers that address the images' random draws, integers 0 .. 2^32 - 1; default 0, 1, 2, ...
     trace : "spikes" records every spike, "full" every membrane as well

@@ -30,7 +30,7 @@ __all__ = ["REPLICAS", "data_path", "with_replicas"]
 REPLICAS = (1, 2, 4, 8)
 """Replicas of every crossbar with several positions that cycles are predicted for."""
 _WINDOWS = 400_000
-"""Windows that are worked out for a report; at least those of one image."""
+"""Windows that are computed for a report; at least those of one image."""
 _MOST_IMAGES = 20
 
 

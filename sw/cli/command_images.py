@@ -81,7 +81,7 @@ class TestImages:
 def images_asked(
     values: Sequence[str] | None, data_set: str | None, settings: Sequence[str] | None = None
 ) -> tuple[int | None, Path | None]:
-    """The number and the file that `--images` names; None for what it does not.
+    """The number and the file that `--images` names; None for what it does not name.
 
     settings : of `--set`, in which `data.test_limit` would have no effect beside a file or a `data_set`
 

@@ -47,7 +47,7 @@ _REASONS = {
 
 
 def as_path(path: Any, what: str) -> Path:
-    """The path a user has given. Raises `TypeError` or `FileError`, naming `what` it is for, for what is no path."""
+    """The path a user has given. Raises `TypeError` or `FileError`, naming `what` it is for, if it is no path."""
     if not isinstance(path, str | os.PathLike):
         raise ArgumentTypeError(f"The {what} must be a path (text or pathlib.Path), not {type(path).__name__}")
     text = os.fspath(path)
@@ -59,7 +59,7 @@ def as_path(path: Any, what: str) -> Path:
 def writable_file(path: Any, what: str) -> Path:
     """The path of a file that will be written, checked before the work of which it is the result; nothing is made.
 
-    Raises `TypeError` or `FileError` as `as_path` does, and `FileError` for a folder, a file in the place of one of its
+    Raises `TypeError` or `FileError` as `as_path` does, and `FileError` for a folder, a file in place of one of its
     folders, and a folder that nothing can be written to.
     """
     place = as_path(path, what)

@@ -134,7 +134,7 @@ class HostLink:
         return taken
 
     def _take(self) -> None:
-        """Read what is there and sort it."""
+        """Read what has arrived and sort it."""
         try:
             data = self._rest + os.read(self._in, _PIPE_BYTES)
         except BlockingIOError:
