@@ -70,7 +70,7 @@ _MEANINGS = {
     "overflow": "bit l: a membrane of layer l has saturated; sticky until register clear_flags is written",
     "program": "settings of programming, shared by the layers: window, tries, smallest and largest amplitude",
     "programmer": "programming of one layer's cells: targets, results, start, busy, counts",
-    "activity": "activity of one layer in the image in work; valid with result__valid; saturating",
+    "activity": "activity of one layer in the current image; valid with result__valid; saturating",
     "crossbar": "crossbar of one layer: drive, convert and program handshakes; inputs synchronous to clk",
 }
 
@@ -260,11 +260,11 @@ def export_verilog(parameters: NpuParameters, name: str = "npu") -> dict[str, st
 def write_folder(path: str | os.PathLike[str], files: Mapping[str, str]) -> None:
     """Write an export whole or not at all: into a temporary folder beside `path`, then renamed to it.
 
-    A folder that is there already is replaced.
+    An existing folder is replaced.
 
     Raises
     ------
-    FileExistsError : `path` is there and is not a folder
+    FileExistsError : `path` exists and is not a folder
     """
     target = Path(path)
     if target.exists() and not target.is_dir():
