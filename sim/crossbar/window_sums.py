@@ -29,7 +29,7 @@ __all__ = ["SortedGrids", "SpreadTable", "WindowScatter", "scatter_rows"]
 class SpreadTable(NamedTuple):
     """Where values go.
 
-    windows : int32 [windows, 6]: where the map's positions begin in the list, positions, channels, weights a channel
+    windows : int32 [windows, 6]: where the map's positions begin in the list, positions, channels, weights per channel
         (kernel height x width), where its positions begin in `bounds`, where its values begin in `loads`
     bounds : int32, segments of position p of window w: bounds[windows[w, 4] + p] .. bounds[windows[w, 4] + p + 1] - 1
     segments : int32 [segments, 3]: first read, reads, and place in the row order that channel 0 meets the first one at;

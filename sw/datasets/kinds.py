@@ -136,7 +136,7 @@ class DataSetKinds:
     def register(self, kind: DataSetKind) -> None:
         """Add a data set from outside of the source tree. A class that is registered already is not added again.
 
-        Raises `ValueError` for a name that is taken, or that is none.
+        Raises `ValueError` for a name that is taken or invalid.
         """
         if type(self._registered.get(kind.name)) is type(kind):
             return
