@@ -1,7 +1,7 @@
 """The flow: named steps with atomic outputs, so that a run that was stopped can be resumed.
 
 Every finished step leaves a record in `state.json`: a fingerprint of what determined it (configuration, the program's
-own source, outputs of the steps it builds on) and the checksums of its outputs. A step whose record still holds is
+own source, outputs of the steps it builds on), its settings, and the checksums of its outputs. A step whose record still holds is
 kept, any other is run. What the steps do is in `sw.flow.steps`.
 """
 
@@ -118,7 +118,8 @@ class Flow:
             self._record(name, None)
             self.progress(name, 0, 0, step.title)
             outputs = self._outputs(step.run(self))
-            self._record(name, {"fingerprint": self.fingerprint(name), "outputs": outputs})
+            facts = json.loads(json.dumps(step.facts(self), default=str))
+            self._record(name, {"fingerprint": self.fingerprint(name), "facts": facts, "outputs": outputs})
         self.done.append(name)
 
     @contextlib.contextmanager
@@ -147,6 +148,10 @@ class Flow:
     def recorded(self, name: str) -> bool:
         """Whether the step has been run, with these settings or others."""
         return name in self._state()
+
+    def recorded_facts(self, name: str) -> Any:
+        """The settings with which the step has been run, see `Step.facts`; None where they are not known."""
+        return self._state().get(name, {}).get("facts")
 
     def current(self, name: str) -> bool:
         """Whether the step has been run with the present settings, and its outputs are whole."""
