@@ -70,6 +70,14 @@ def test_the_configuration_knows_it(registered: ModuleType) -> None:
     assert DATA_SETS.names() == ("digits", "mnist", "fashion-mnist", "cifar-10", "stripes")
 
 
+def test_the_command_line_says_where_others_come_from(registered: ModuleType) -> None:
+    for command in ("cosim", "diagnose", "lifetime", "firmware"):
+        shown = "".join(CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output.split())
+        assert f"cifar-10,oronethataninstalledpackageregisters(entrypointgroup{DATA_SETS.group})." in shown.replace("│", "")
+    said = CliRunner().invoke(app, ["cosim", "mine.loom", "--data-set", "dots"]).output
+    assert "There is no data set 'dots'; --data-set takes digits, mnist, fashion-mnist, cifar-10, stripes" in said
+
+
 def test_without_it_its_name_is_an_error(data_sets: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"\[data\] set must be 'digits', 'mnist', 'fashion-mnist' or 'cifar-10', not"
@@ -127,7 +135,7 @@ def test_what_is_read_must_be_what_the_kind_says(images: Any, labels: Any, sente
     ("name", "sentence"),
     [
         ("digits", "There is a data set 'digits' already; give Named another name"),
-        ("My Data", "A data set's name must be of small letters, digits, '-' and '_', not 'My Data'"),
+        ("My Data", "The name of the data set Named must be a text of small letters, digits, '-' and '_', not 'My Data'"),
     ],
 )
 def test_what_cannot_be_registered(name: str, sentence: str) -> None:
