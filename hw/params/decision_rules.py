@@ -33,8 +33,7 @@ class Rule(Kind):
         return f"{self.name} rule" + (f" with {held}" if held else "")
 
 
-DECISION_RULES: Kinds[Rule] = Kinds("decision rule", "spikeloom.decision_rules")
-Rule.kinds = DECISION_RULES
+DECISION_RULES = Kinds(Rule, "decision rule", "spikeloom.decision_rules")
 
 
 class Fixed(Rule):

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.plugins import load_plugins
+from spikeloom.hw.params.registration import NAME, Attribute, Registration, is_whole
 from spikeloom.hw.params.window_cycles import Columns, Macro, layer_cycles, output_cycles
 from spikeloom.hw.params.windows import MapShape, Window
 
 __all__ = [
-    "STAGES", "AveragePoolStage", "CrossbarStage", "MaxPoolStage", "PoolStage", "Stage", "StageKinds",
+    "STAGES", "STAGE_KIND", "AveragePoolStage", "CrossbarStage", "MaxPoolStage", "PoolStage", "Stage", "StageKinds",
 ]  # fmt: skip
 
 
@@ -106,6 +107,9 @@ class Stage:
 
 
 S = TypeVar("S", bound=type[Stage])
+_CODE = Attribute("code", lambda value: is_whole(value) and 0 <= value <= 255, "a whole number in 0 .. 255")
+STAGE_KIND = Registration("stage kind", Stage, objects=False, attributes=(NAME, _CODE))
+"""What is registered in `STAGES`, and has parts (`hw.params.parts`)."""
 
 
 class StageKinds:
@@ -119,8 +123,9 @@ class StageKinds:
     def register(self, kind: S) -> S:
         """Add a kind; also as a decorator. A class that is registered already is not added again.
 
-        Raises `ValueError` for a name or a code that is taken.
+        Raises `ValueError` for what is no such class, and for a name or a code that is taken.
         """
+        STAGE_KIND.check(kind)
         if self._kinds.get(kind.name) is kind:
             return kind
         for other in self._kinds.values():

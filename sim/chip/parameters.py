@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pydantic.fields import FieldInfo
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.params.registration import Registration
 from spikeloom.sim.common.plugins import load_plugins
 from spikeloom.sim.common.units import Table
 
@@ -25,13 +26,15 @@ class Parameters(Table):
         return iter(())
 
 
+_REGISTRATION = Registration("table of options", Parameters, objects=False, attributes=())
 _CLASSES: list[type[Parameters]] = []
 
 
 def add_parameters(kind: type[Parameters], taken: set[str]) -> None:
-    """Make the fields of `kind` options of [device]. Raises ValueError for a name in `taken`, or registered before, and
-    for a field without a default or a description.
+    """Make the fields of `kind` options of [device]. Raises ValueError for a name in `taken`, or registered before,
+    for a field without a default or a description, and for what is no such class.
     """
+    _REGISTRATION.check(kind)
     known = taken | {name for each in _CLASSES for name in each.model_fields}
     for name, field in kind.model_fields.items():
         if name in known:

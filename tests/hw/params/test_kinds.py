@@ -23,8 +23,7 @@ class Animal(Kind):
 
 def registry() -> Kinds[Animal]:
     """A cat and a dog in hardware."""
-    found: Kinds[Animal] = Kinds("animal", GROUP)
-    Animal.kinds = found
+    found = Kinds(Animal, "animal", GROUP)
     found.built_in(Cat)
     found.built_in(Dog)
     return found

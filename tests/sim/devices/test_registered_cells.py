@@ -166,7 +166,7 @@ def test_what_cannot_be_registered(registered: ModuleType) -> None:
         name, meaning, parameters = "options", "", registered.FadingOptions
 
     for kind, said in [
-        (Named(), "must be of small letters"),
+        (Named(), "name of the cell kind Named must be a text of small letters"),
         (Again(), "There is a cell kind 'linear' already"),
         (Nowhere(), "needs the methods drift and reachable_S"),
         (Options(), "'fading_reads' of FadingOptions is one of .device. already"),
