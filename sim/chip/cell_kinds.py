@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.params.plugins import load_plugins
 from spikeloom.hw.params.registration import NAME, Attribute, Registration
 from spikeloom.sim import CELL_KINDS
-from spikeloom.sim.chip.parameters import Parameters, add_parameters, remove_parameters
+from spikeloom.sim.chip.parameters import DEVICE_GROUPS, Parameters, add_parameters, remove_parameters
 from spikeloom.sim.common.choices import Choices, listed
-from spikeloom.sim.common.plugins import load_plugins
 
 if TYPE_CHECKING:
     from spikeloom.sim.chip.device_config import Device
@@ -116,7 +116,7 @@ class _Cells:
             module, cls = CELL_KINDS[name]
             found = self._built_in[name] = getattr(import_module(module), cls)()
         if found is None:
-            load_plugins()
+            load_plugins(*DEVICE_GROUPS)
             found = self._registered.get(name)
         if found is None:
             raise SpikeLoomError(f"[device] cell must be {listed(self.names())}, not {name!r}")
@@ -127,7 +127,7 @@ class _Cells:
 
     def names(self) -> tuple[str, ...]:
         """Of all kinds."""
-        load_plugins()
+        load_plugins(*DEVICE_GROUPS)
         return (*CELL_KINDS, *self._registered)
 
     def built_in(self) -> tuple[CellKind, ...]:

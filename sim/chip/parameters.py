@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from pydantic.fields import FieldInfo
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.params.plugins import load_plugins
 from spikeloom.hw.params.registration import Registration
-from spikeloom.sim.common.plugins import load_plugins
 from spikeloom.sim.common.units import Table
 
-__all__ = ["Parameters", "add_parameters", "parameter_classes", "registered_fields", "remove_parameters"]
+__all__ = ["DEVICE_GROUPS", "Parameters", "add_parameters", "parameter_classes", "registered_fields", "remove_parameters"]
+
+
+DEVICE_GROUPS = ("spikeloom.effects", "spikeloom.cells")
+"""Groups of entry points (`hw.params.plugins`) that bring options of [device]: asked for one, both are loaded."""
 
 
 class Parameters(Table):
@@ -53,7 +57,7 @@ def remove_parameters(kind: type[Parameters]) -> None:
 
 def parameter_classes() -> tuple[type[Parameters], ...]:
     """All that are registered, those of installed packages included."""
-    load_plugins()
+    load_plugins(*DEVICE_GROUPS)
     return tuple(_CLASSES)
 
 

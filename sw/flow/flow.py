@@ -19,7 +19,7 @@ from typing import Any
 from spikeloom.sim.common.lock import Busy, locked
 from spikeloom.sw.common.errors import ConfigError, FileError, warn
 from spikeloom.sw.common.files import readable_error, write_atomic
-from spikeloom.sw.common.registered import registered_sources
+from spikeloom.sw.common.registered_sources import registered_sources
 from spikeloom.sw.common.sources import sources_digest
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.datasets import DATA_SETS

@@ -23,7 +23,7 @@ from spikeloom.sim.devices.linear import Linear
 from spikeloom.sim.devices.tantalum.kind import Tantalum
 from spikeloom.sw.analysis.waterfall import waterfall
 from spikeloom.sw.common.errors import ConfigError, WeightImageError
-from spikeloom.sw.common.registered import registered_sources
+from spikeloom.sw.common.registered_sources import registered_sources
 from spikeloom.sw.config.manual_page import configuration_page
 from tests.fixtures.guide import guide_blocks, module_in
 from tests.fixtures.models import make_images, make_model

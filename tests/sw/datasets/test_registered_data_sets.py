@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import spikeloom
 from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.errors import ConfigError, DataError
-from spikeloom.sw.common.registered import registered_sources
+from spikeloom.sw.common.registered_sources import registered_sources
 from spikeloom.sw.config.manual_page import configuration_page
 from spikeloom.sw.datasets.datasets import DATA_SETS, Dataset, load_data, register_data_set
 from spikeloom.sw.datasets.kinds import DataSetKind
