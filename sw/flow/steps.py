@@ -220,6 +220,7 @@ def _cosim(flow: Flow) -> list[Path]:
 
 
 def _report(flow: Flow) -> list[Path]:
+    from spikeloom.sw.report.content import ReportContent
     from spikeloom.sw.report.report import write_report
 
     known = {name: flow.current(name) for name in ("train", "convert", "reference", "verilog", "cosim")}
@@ -232,8 +233,7 @@ def _report(flow: Flow) -> list[Path]:
     rtl = load_result(flow.folder / "cosim/rtl.npz")[0] if known["cosim"] else None
     comparison = json.loads((flow.folder / "cosim/comparison.json").read_text()) if known["cosim"] else None
     check_measured(chip.programmed, tests.images, reference, rtl)
-    page = write_report(
-        flow.folder / "report",
+    content = ReportContent(
         chip=chip.programmed,
         images=tests.images,
         labels=tests.labels,
@@ -252,6 +252,7 @@ def _report(flow: Flow) -> list[Path]:
         measured_on=run_image_set(flow),
         provenance=chip.provenance,
     )
+    page = write_report(flow.folder / "report", content)
     return [page, page.with_name("summary.json")]
 
 

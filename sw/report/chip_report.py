@@ -13,6 +13,7 @@ from spikeloom.sw.analysis.waterfall import waterfall
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.datasets.image_set import GIVEN, ImageSet
 from spikeloom.sw.diagnostics import diagnose
+from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.report import write_report
 from spikeloom.sw.verify.measured import compared
 
@@ -42,8 +43,7 @@ def report(
     stages: list[tuple[str, float]] = []
     if chip.stages is not None and pixels is not None and labels is not None:
         stages = waterfall(chip, pixels, labels)
-    return write_report(
-        folder,
+    content = ReportContent(
         chip=chip.programmed,
         images=pixels,
         labels=labels,
@@ -60,3 +60,4 @@ def report(
         measured_on=ImageSet(GIVEN.name, None if pixels is None else len(pixels)),
         provenance=chip.provenance,
     )
+    return write_report(folder, content)

@@ -10,6 +10,7 @@ from spikeloom.hw.params.parameters import Readout, Rule
 from spikeloom.sw.analysis.decision import strategy_summary, tuning_summary
 from spikeloom.sw.passes.tune import scale_chip
 from spikeloom.sw.report.plots.decision import strategy_figures
+from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.report import write_report
 from tests.fixtures.learnt import make_learnt, make_tuned
 from tests.fixtures.synthetic import make_chip
@@ -65,7 +66,7 @@ def test_the_page_shows_both(tmp_path):
     learnt, chip = make_learnt(before=make_learnt(seed=2)), make_chip()
     tuned = replace(make_tuned(len(chip.layers)), images=400)
     chip = replace(chip, rule=Rule.WINNER_K, k=learnt.k)
-    text = write_report(tmp_path, chip=chip, maps=[], strategy=learnt, tuned=tuned).read_text()
+    text = write_report(tmp_path, ReportContent(chip=chip, maps=[], strategy=learnt, tuned=tuned)).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
     told = {"set": "validation images given to compile"}
     on = [{**told, "count": count, "of": count} for count in (learnt.images, 400)]
@@ -78,19 +79,19 @@ def test_the_page_shows_both(tmp_path):
     assert text.count(">chosen</td>") == 1 and text.count(">best</td>") == 1 and "<td>T_max</td>" in text
     assert len(learnt.search.ks) > 15 and "<code>summary.json</code>.</p>" in text  # the table is cut
     assert "400 validation images" in text and f"{tuned.before.loss:,.1f}" in text and "+0.00 points" in text
-    assert write_report(tmp_path / "again", chip=chip, maps=[], strategy=learnt, tuned=tuned).read_text() == text
+    assert write_report(tmp_path / "again", ReportContent(chip=chip, maps=[], strategy=learnt, tuned=tuned)).read_text() == text
 
 
 def test_the_page_of_a_rule_that_never_stops(tmp_path):
     learnt, chip = make_learnt(leads=False), replace(make_chip(), rule=Rule.FIXED)
     tuned = make_tuned(len(chip.layers), accuracy=float("nan"))
-    text = write_report(tmp_path, chip=chip, maps=[], strategy=learnt, tuned=tuned).read_text()
+    text = write_report(tmp_path, ReportContent(chip=chip, maps=[], strategy=learnt, tuned=tuned)).read_text()
     assert "no lead is worth stopping for, every image runs to T_max" in text and "<b>fixed</b>" in text
     assert "on validation images" in text and "<td>accuracy</td><td>not run</td>" in text
 
 
 def test_the_page_says_that_nothing_was_learnt_or_tuned(tmp_path):
-    text = write_report(tmp_path, chip=make_chip(), maps=[]).read_text()
+    text = write_report(tmp_path, ReportContent(chip=make_chip(), maps=[])).read_text()
     assert "nothing was learned" in text and "thresholds are those of the conversion" in text
 
 

@@ -29,6 +29,7 @@ from spikeloom.sw.diagnostics.page import with_table
 from spikeloom.sw.diagnostics.registry import kind
 from spikeloom.sw.diagnostics.stages import CHANGES
 from spikeloom.sw.passes.float_snn import spiking_network
+from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.report import write_report
 from tests.fixtures.healthy import blobs, dense, fit
 from tests.fixtures.models import make_config, make_images
@@ -546,7 +547,7 @@ def report(chip: Chip, folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def test_the_report_says_it(healthy: Chip, tmp_path: Path) -> None:
-    page = write_report(tmp_path / "healthy", chip=healthy.programmed, maps=[], diagnosis=healthy.findings).read_text()
+    page = write_report(tmp_path / "healthy", ReportContent(chip=healthy.programmed, maps=[], diagnosis=healthy.findings)).read_text()
     assert "No findings, measured on 128 calibration images" in page
     chip = zeroed(3)()
     text, summary = report(chip, tmp_path / "zeroed")
