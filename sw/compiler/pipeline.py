@@ -17,7 +17,7 @@ from spikeloom.sim.common.arguments import check_progress
 from spikeloom.sim.crossbar.array_limits import array_problems
 from spikeloom.sim.images.brightness import CalibrationFacts
 from spikeloom.sw.common.errors import ArrayWarning, ConfigError, SpikeLoomError, warn
-from spikeloom.sw.compiler.compiled import Compiled, Stages
+from spikeloom.sw.compiler.compiled import Compiled, PassResults
 from spikeloom.sw.compiler.default_config import ideal_config
 from spikeloom.sw.compiler.images import calibration_pixels, check_calibration, image_shape, validation_set
 from spikeloom.sw.compiler.notes import conversion_notes, range_notes
@@ -190,7 +190,7 @@ def _of_torch(model: nn.Module, request: _Request) -> tuple[Compiled, NDArray[np
         config,
         request.validation,
         request.progress,
-        stages=Stages(model, folded, chosen.network),
+        passes=PassResults(model, folded, chosen.network),
         range_share=chosen.range_share,
     )
     chip.notes = (*conversion_notes(chosen, config), *chip.notes)
@@ -230,19 +230,19 @@ def _programmed(
     validation: tuple[Any, Any] | None,
     progress: Progress | None,
     finish: Callable[[ProgrammedChip], ProgrammedChip] = lambda programmed: programmed,
-    stages: Stages | None = None,
+    passes: PassResults | None = None,
     range_share: float | None = None,
 ) -> Compiled:
     """Calibrate, map, learn and tune a network in levels."""
     held_out = validation_set(validation, config, network, facts)
     conversion = _Conversion(config, levels, images, network, finish, range_share=range_share)
     if held_out is None:
-        chip = Compiled(conversion.chip(), config, stages, network=network)
+        chip = Compiled(conversion.chip(), config, passes, network=network)
         _passes(progress)(len(_PASSES))
     else:
         programmed, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
-        stages = None if stages is None else replace(stages, untuned=untuned)
-        chip = Compiled(programmed, config, stages, learnt, tuned, network=network)
+        passes = None if passes is None else replace(passes, untuned=untuned)
+        chip = Compiled(programmed, config, passes, learnt, tuned, network=network)
     check_result_fields(chip.programmed, config)
     problems = tuple(array_problems(chip.programmed))
     for sentence in problems:

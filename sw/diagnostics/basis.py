@@ -68,7 +68,7 @@ def shifted_labels(measures: Measures) -> Iterator[Sign]:
     remedy="Train with pixels of 0 .. 1 (`images / 255`), or fold the unit into the weights of the first layer.",
 )
 def other_unit(measures: Measures) -> Iterator[Sign]:
-    known, labels = measures.chip.stages, measures.labels
+    known, labels = measures.chip.passes, measures.labels
     if known is None or labels is None or len(labels) < FEW:
         return
     here = measures.stages.given == labels

@@ -73,20 +73,20 @@ class Stages:
     @cached_property
     def given(self) -> NDArray[np.integer]:
         """Classes [images] of the first stage."""
-        if self._chip.stages is None:
+        if self._chip.passes is None:
             return self.classes(self.names[0])
         from spikeloom.sw.frontend.plain_torch import torch_classes
 
-        shape = self._chip.stages.folded.input_shape
-        self._known["ANN"] = torch_classes(self._chip.stages.model, self._pixels.reshape(len(self._pixels), *shape))
+        shape = self._chip.passes.folded.input_shape
+        self._known["ANN"] = torch_classes(self._chip.passes.model, self._pixels.reshape(len(self._pixels), *shape))
         return self._known["ANN"]
 
     @cached_property
     def _runs(self) -> dict[str, Callable[[], NDArray[np.integer]]]:
         """Every stage; making the chips of all of them takes longer than running one."""
         chip, pixels, programmed = self._chip, self._pixels, self._programmed
-        runs = dict(stage_classes(Compiled(programmed, chip.config, chip.stages, network=chip.network), pixels))
-        if chip.stages is None and chip.network is not None:
+        runs = dict(stage_classes(Compiled(programmed, chip.config, chip.passes, network=chip.network), pixels))
+        if chip.passes is None and chip.network is not None:
             network = spiking_network(programmed, chip.network)
             runs = {"spiking": lambda: spiking_classes(programmed, network, pixels), **runs}
         self._known[list(runs)[-1]] = self._final
@@ -120,7 +120,7 @@ class Stages:
         """
         known = {name: self._known[name] for name in self.names if name in self._known} if self.falls else {}
         if not known:
-            known = {"ANN" if self._chip.stages is not None else self.names[0]: self.given, "chip": self._final}
+            known = {"ANN" if self._chip.passes is not None else self.names[0]: self.given, "chip": self._final}
         return tuple(
             (
                 name,
@@ -167,7 +167,7 @@ class Stages:
         fall = self.fall("spiking")
         if network is None or fall is None:
             return None
-        untuned = None if self._chip.stages is None else self._chip.stages.untuned
+        untuned = None if self._chip.passes is None else self._chip.passes.untuned
         programmed = self._programmed if untuned is None else untuned
         spiking = spiking_network(programmed, network)
         for name, change in CHANGES.items():

@@ -41,7 +41,7 @@ def report(
     if diagnosis is None and pixels is not None:
         diagnosis = diagnose(chip, pixels, labels, "images of this report")
     stages: list[tuple[str, float]] = []
-    if chip.stages is not None and pixels is not None and labels is not None:
+    if chip.passes is not None and pixels is not None and labels is not None:
         stages = waterfall(chip, pixels, labels)
     content = ReportContent(
         chip=chip.programmed,

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
+from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.analysis.accuracy import Example, TileMap
 from spikeloom.sw.common.findings import Diagnosis
 from spikeloom.sw.compiler.provenance import Provenance
@@ -67,6 +68,8 @@ class ReportContent:
     config: Mapping[str, Any] | BaseModel | None = None
     measured_on: ImageSet = GIVEN
     provenance: Provenance | None = None
+
+    __repr__ = short_repr
 
     @property
     def count(self) -> int | None:

@@ -90,9 +90,9 @@ def test_a_chip_that_nothing_is_worth_stopping_for_runs_to_t_max() -> None:
 
 def test_tuned_thresholds_are_those_of_the_factors_and_the_converters_fit_them() -> None:
     given, chip = compiled(), compiled(convert={"tune": True}, tuning=QUICK)
-    assert chip.tuned is not None and chip.strategy is None and chip.stages is not None
-    assert chip.stages.untuned is not None and chip.programmed.k == given.programmed.k
-    assert [layer.theta for layer in chip.stages.untuned.layers] == [layer.theta for layer in given.programmed.layers]
+    assert chip.tuned is not None and chip.strategy is None and chip.passes is not None
+    assert chip.passes.untuned is not None and chip.programmed.k == given.programmed.k
+    assert [layer.theta for layer in chip.passes.untuned.layers] == [layer.theta for layer in given.programmed.layers]
     assert chip.tuned.factors != (1.0, 1.0) and chip.tuned.after.loss < chip.tuned.before.loss
     for before, after, factor in zip(given.programmed.layers, chip.programmed.layers, chip.tuned.factors, strict=True):
         assert after.theta == max(1, round(before.theta / factor))
@@ -106,9 +106,9 @@ def test_converters_are_calibrated_for_the_tuned_thresholds(monkeypatch: pytest.
         lambda programmed, *others: (programmed, replace(TUNED, factors=(0.1, 1.0))),
     )
     chip = compiled(convert={"tune": True}, crossbar={"adc_bits": 5})
-    assert chip.stages is not None and chip.stages.untuned is not None
+    assert chip.passes is not None and chip.passes.untuned is not None
     before, after = (
-        [layer.gain_shift for layer in programmed.layers] for programmed in (chip.stages.untuned, chip.programmed)
+        [layer.gain_shift for layer in programmed.layers] for programmed in (chip.passes.untuned, chip.programmed)
     )
     assert before[0] == after[0] and before[1] > after[1]
 

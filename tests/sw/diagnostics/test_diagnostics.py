@@ -76,7 +76,7 @@ def with_layer(chip: Chip, index: int, **changes: Any) -> Chip:
     shapes = list(chip.programmed.parameters.layers)
     shapes[index] = replace(shapes[index], max_theta=65535, max_bias=2**20 - 1)
     parameters = replace(chip.programmed.parameters, layers=tuple(shapes))
-    return Chip(replace(chip.programmed, layers=tuple(layers), parameters=parameters), chip.config, chip.stages)
+    return Chip(replace(chip.programmed, layers=tuple(layers), parameters=parameters), chip.config, chip.passes)
 
 
 @pytest.fixture(scope="module")
@@ -421,8 +421,8 @@ def test_sizes_are_right(healthy: Chip) -> None:
     """Against the reference and the integers, counted otherwise."""
     (finding,) = dead_output().diagnose(IMAGES[:300])
     assert finding.neurons == (3,) and finding.severity == "fault"
-    assert healthy.stages is not None
-    assert finding.size == {"outputs": 1, "images": int(np.sum(healthy.stages.folded.classes(IMAGES[:300]) == 3))}
+    assert healthy.passes is not None
+    assert finding.size == {"outputs": 1, "images": int(np.sum(healthy.passes.folded.classes(IMAGES[:300]) == 3))}
     chip = zeroed(3)()
     (finding,) = chip.diagnose(TESTS)
     assert finding.size == {"zeros": 1.0, "weights": 24 * 16, "theta": chip.programmed.layers[1].theta}
@@ -511,8 +511,8 @@ def test_what_only_a_mistake_of_ours_would_do(healthy: Chip) -> None:
     other = network()
     for values in (other[5].weight.data, other[5].bias.data):
         values.copy_(values.roll(1, 0))
-    assert healthy.stages is not None
-    chip = Chip(healthy.programmed, healthy.config, replace(healthy.stages, model=other))
+    assert healthy.passes is not None
+    chip = Chip(healthy.programmed, healthy.config, replace(healthy.passes, model=other))
     (finding,) = chip.diagnose(TESTS)
     assert finding.name == "conversion-fault" and finding.size["stage"] == "folded" and finding.size["before"] == 1.0
 
@@ -522,8 +522,8 @@ def test_tuning_that_loses_classes(healthy: Chip) -> None:
     last = healthy.programmed.layers[2]
     rolled = {name: np.roll(getattr(last, name), 1, axis=-1) for name in ("positive", "negative", "bias")}
     tuned = with_layer(healthy, 2, **rolled)
-    assert healthy.stages is not None
-    chip = Chip(tuned.programmed, healthy.config, replace(healthy.stages, untuned=healthy.programmed))
+    assert healthy.passes is not None
+    chip = Chip(tuned.programmed, healthy.config, replace(healthy.passes, untuned=healthy.programmed))
     (finding,) = chip.diagnose(TESTS)
     assert finding.name == "tuning-loss" and finding.severity == "warning" and finding.size["stage"] == "tuned"
 
