@@ -51,7 +51,7 @@ class Chip(Compiled):
         programmed: ProgrammedChip,
         config: Config,
         passes: PassResults | None = None,
-        strategy: LearntRule | None = None,
+        learnt_rule: LearntRule | None = None,
         tuned: Tuned | None = None,
         provenance: Provenance | None = None,
         network: Network | None = None,
@@ -60,7 +60,7 @@ class Chip(Compiled):
     ) -> None:
         self._config = Config.load(config)
         origin = Provenance() if provenance is None else provenance
-        super().__init__(programmed, self._config, passes, strategy, tuned, origin, network, findings, notes)
+        super().__init__(programmed, self._config, passes, learnt_rule, tuned, origin, network, findings, notes)
         self._numbers = ImageNumbers()
 
     @classmethod

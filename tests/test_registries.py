@@ -12,7 +12,7 @@ from torch import nn
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.feature_maps.stages import UNITS
 from spikeloom.hw.params.codings import CODINGS, Coding
-from spikeloom.hw.params.decision_rules import DECISION_RULES, Rule
+from spikeloom.hw.params.decision_rules import DECISION_RULES, DecisionRule
 from spikeloom.hw.params.stage_kinds import STAGES, PoolStage, Stage
 from spikeloom.sim.chip.cell_kinds import CELLS, CellKind, register_cell
 from spikeloom.sim.chip.parameters import Parameters, parameter_classes
@@ -67,7 +67,7 @@ REGISTRIES = {
         CODINGS.register, lambda: list(CODINGS), "input coding", Coding, False, RULE, KIND_BAD
     ),
     "hw.params.decision_rules.DECISION_RULES": Registry(
-        DECISION_RULES.register, lambda: list(DECISION_RULES), "decision rule", Rule, False, RULE, KIND_BAD
+        DECISION_RULES.register, lambda: list(DECISION_RULES), "decision rule", DecisionRule, False, RULE, KIND_BAD
     ),
     "hw.params.stage_kinds.STAGES": Registry(
         STAGES.register, lambda: list(STAGES), "stage kind", Stage, False, STAGE, STAGE_BAD
@@ -126,7 +126,9 @@ def refused(register: Callable[[Any], Any], given: Any, sentence: str) -> None:
 def test_every_registry_of_the_page_is_here() -> None:
     table = re.findall(r"^\| \[.*?\]\(#.*?\) \| `([\w.]+)` \| (\S+)", GUIDE.read_text(encoding="utf-8"), re.M)
     assert len(table) > 7
-    assert {name for name, outside in table if outside != "-"} == {*REGISTRIES, "sim.devices.effects.EFFECTS"} - {"parts"}
+    assert {name for name, outside in table if outside != "-"} == {*REGISTRIES, "sim.devices.effects.EFFECTS"} - {
+        "parts"
+    }
 
 
 @pytest.mark.parametrize("name", REGISTRIES)

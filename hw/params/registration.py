@@ -71,9 +71,7 @@ class Registration:
             remedy = self.remedy or f"derive a class from {self.base.__name__}"
             if derived:
                 remedy = f"give {cls.__name__}(...)" if self.objects else f"give the class {cls.__name__}"
-            raise SpikeLoomError(
-                f"{self._a} is registered as {wanted}, not as {_in_words(given)}; {remedy}"
-            )
+            raise SpikeLoomError(f"{self._a} is registered as {wanted}, not as {_in_words(given)}; {remedy}")
         for attribute in self.attributes:
             if not hasattr(given, attribute.name):
                 raise SpikeLoomError(
@@ -82,7 +80,8 @@ class Registration:
             value = getattr(given, attribute.name)
             if not attribute.allowed(value):
                 raise SpikeLoomError(
-                    f"The {attribute.name} of the {self.what} {cls.__name__} must be {attribute.words}, not {value!r:.60}"
+                    f"The {attribute.name} of the {self.what} {cls.__name__} must be {attribute.words}, not "
+                    f"{value!r:.60}"
                 )
 
     @property

@@ -15,7 +15,14 @@ from spikeloom.hw.params.plugins import load_plugins
 from spikeloom.hw.params.registration import Registration
 from spikeloom.sim.common.units import Table
 
-__all__ = ["DEVICE_GROUPS", "Parameters", "add_parameters", "parameter_classes", "registered_fields", "remove_parameters"]
+__all__ = [
+    "DEVICE_GROUPS",
+    "Parameters",
+    "add_parameters",
+    "parameter_classes",
+    "registered_fields",
+    "remove_parameters",
+]
 
 
 DEVICE_GROUPS = ("spikeloom.effects", "spikeloom.cells")

@@ -119,7 +119,7 @@ def summarise(
     by_steps: Sequence[float | None] | None = None,
     cells: Mapping[str, Mapping[str, int]] | None = None,
     programming: Mapping[str, Any] | None = None,
-    strategy: Mapping[str, Any] | None = None,
+    decision: Mapping[str, Any] | None = None,
     tuning: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     drift: Mapping[str, Any] | None = None,
@@ -138,12 +138,12 @@ def summarise(
     energy and activity are those of the reference's; steps, tile reads and drift those of the result with more images.
 
     Accuracies are 0 .. 1, energies joules per image (means; {"low", "typical", "high"}), latencies seconds. The
-    parameters are those of
-    `sw.report.content.ReportContent`; `programming` is that of `sw.analysis.programming.programming_summary`, `strategy`
-    and `tuning` are those of `sw.analysis.decision`, `drift` is that of `sw.analysis.drift.drift_summary`, `data_path`
-    that of `sw.analysis.stage_cycles.data_path`, and `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Label i is
-    that of image number i. `measured_on` is the set of the images, `count` how many the report is about, `provenance`
-    that of `sw.compiler.provenance.Provenance.to_json`.
+    parameters are those of `sw.report.content.ReportContent`; `programming` is that of
+    `sw.analysis.programming.programming_summary`, `decision` and `tuning` are those of `sw.analysis.decision`, `drift`
+    is that of `sw.analysis.drift.drift_summary`, `data_path` that of `sw.analysis.stage_cycles.data_path`, and
+    `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Label i is that of image number i. `measured_on` is the set
+    of the images, `count` how many the report is about, `provenance` that of
+    `sw.compiler.provenance.Provenance.to_json`.
     """
     counted = widest(reference, rtl)
     timed = rtl if rtl is not None else reference
@@ -165,7 +165,7 @@ def summarise(
         "latency_s": {**latency["latency_s"], "measured_on": cycles_on},
         "energy_J": {**energies, "measured_on": on(timed)},
         "efficiency": None if not timed else {**efficiency(chip, timed, energies), "measured_on": on(timed)},
-        **_copied(programming=programming, strategy=strategy, tuning=tuning),
+        **_copied(programming=programming, decision=decision, tuning=tuning),
         **_copied(drift=drift, lifetime=lifetime, diagnosis=diagnosis),
         "conversion": conversion_summary(chip, notes),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],

@@ -110,9 +110,9 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         f"energy, mean (modelled){verilog}": span(summary["energy_J"]["total"], "J"),
     }
     programming, bus = summary["programming"], summary["bit_exact"]["through_bus"]
-    strategy, tuning = summary["strategy"], summary["tuning"]
-    if strategy is not None:
-        rows["lead k, learned"] = "none: T_max" if strategy["k"] is None else number(strategy["k"])
+    decision, tuning = summary["decision"], summary["tuning"]
+    if decision is not None:
+        rows["lead k, learned"] = "none: T_max" if decision["k"] is None else number(decision["k"])
     if tuning is not None:
         rows["tuning, loss before and after"] = f"{tuning['before']['loss']:.4g}, {tuning['after']['loss']:.4g}"
     if programming is not None:

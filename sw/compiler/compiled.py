@@ -52,7 +52,7 @@ class Compiled:
     programmed : everything the hardware is and holds
     config : the run's configuration
     passes : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
-    strategy : how k was learned; None if it was given, and for a chip that was loaded
+    learnt_rule : how k was learned; None if it was given, and for a chip that was loaded
     tuned : how the thresholds were tuned; None if they were not, and for a chip that was loaded
     provenance : where the chip comes from; unknown if not given
     network : the network in units of its thresholds, before quantisation, which is that of `passes` if these are given;
@@ -65,7 +65,7 @@ class Compiled:
     programmed: ProgrammedChip
     config: Config
     passes: PassResults | None = None
-    strategy: LearntRule | None = None
+    learnt_rule: LearntRule | None = None
     tuned: Tuned | None = None
     provenance: Provenance = field(default_factory=Provenance)
     network: Network | None = None

@@ -34,8 +34,8 @@ _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 """Names of the configurations that come with the program."""
 CONFIG_GROUPS = (*DEVICE_GROUPS, CODINGS.group, DECISION_RULES.group, STAGES.group, DATA_SETS.group)
-"""Groups of entry points (`hw.params.plugins`) that add kinds which a configuration names. They are loaded before one is
-checked: within the check of a table, pydantic would wrap the sentence on a package that is broken, and a reader of
+"""Groups of entry points (`hw.params.plugins`) that add kinds which a configuration names. They are loaded before one
+is checked: within the check of a table, pydantic would wrap the sentence on a package that is broken, and a reader of
 files would take it for damage of the file.
 """
 

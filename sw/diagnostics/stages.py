@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Reset, Rule
+from spikeloom.hw.params.parameters import DecisionRule, Reset
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.analysis.waterfall import device_stages, spiking_classes, stage_classes
 from spikeloom.sw.compiler.compiled import Compiled
@@ -206,15 +206,15 @@ def _subtracting(network: SpikingNetwork) -> SpikingNetwork | None:
 
 
 def _until_the_end(network: SpikingNetwork) -> SpikingNetwork | None:
-    return None if network.rule == Rule.FIXED else replace(network, rule=Rule.FIXED)
+    return None if network.rule == DecisionRule.FIXED else replace(network, rule=DecisionRule.FIXED)
 
 
 def _without_skip(network: SpikingNetwork) -> SpikingNetwork | None:
-    return replace(network, rule=Rule.FIXED, skip=0) if network.skip else None
+    return replace(network, rule=DecisionRule.FIXED, skip=0) if network.skip else None
 
 
 def _with_more_steps(network: SpikingNetwork) -> SpikingNetwork | None:
-    return replace(network, rule=Rule.FIXED, t_max=4 * network.t_max)
+    return replace(network, rule=DecisionRule.FIXED, t_max=4 * network.t_max)
 
 
 CHANGES: dict[str, Callable[[SpikingNetwork], SpikingNetwork | None]] = {

@@ -1,8 +1,8 @@
 """The flow: named steps with atomic outputs, so that a run that was stopped can be resumed.
 
 Every finished step leaves a record in `state.json`: a fingerprint of what determined it (configuration, the program's
-own source, outputs of the steps it builds on), its settings, and the checksums of its outputs. A step whose record still holds is
-kept, any other is run. What the steps do is in `sw.flow.steps`.
+own source, outputs of the steps it builds on), its settings, and the checksums of its outputs. A step whose record
+still holds is kept, any other is run. What the steps do is in `sw.flow.steps`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings of a run that its report goes by: what was run on the chip is what is reported, whatever is asked for now."""
+"""Settings of a run that its report goes by: what was run on the chip is reported, whatever is asked for now."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _REPORTED = ("reference", "lifetime", "verilog", "cosim")
 
 
 def with_run_settings(flow: Flow) -> tuple[Flow, list[str]]:
-    """The flow with the tables [cosim] and [lifetime] of the run in its folder, as far as its results are of the present
-    chip and program; and which settings of the flow's own configuration these are instead of, as "cosim.images = 5, not
-    500".
+    """The flow with the tables [cosim] and [lifetime] of the run in its folder, as far as its results are of the
+    present chip and program; and which settings of the flow's own configuration these are instead of, as "cosim.images
+    = 5, not 500".
     """
     changes: list[str] = []
     for step in _STEPS:
@@ -54,4 +54,3 @@ def _differences(table: str, given: dict[str, Any], used: dict[str, Any]) -> Ite
     for name, value in used.items():
         if value != given.get(name):
             yield f"{table}.{name} = {json.dumps(value)}, not {json.dumps(given.get(name))}"
-

@@ -22,7 +22,7 @@ from spikeloom.sw.compiler.provenance import from_run
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.datasets.pixels import as_pixels
-from spikeloom.sw.flow.decision_files import strategy_json, tuned_json
+from spikeloom.sw.flow.decision_files import decision_json, tuned_json
 from spikeloom.sw.flow.flow import Flow, Step
 from spikeloom.sw.flow.lifetime_step import load_lifetime, with_lifetime
 from spikeloom.sw.flow.nir_step import load_nir, nir_facts, take_nir
@@ -155,7 +155,7 @@ def _convert(flow: Flow) -> list[Path]:
     place = flow.folder / "convert"
     place.mkdir(parents=True, exist_ok=True)
     found: dict[str, str | None] = {
-        "strategy.json": None if chip.strategy is None else strategy_json(chip.strategy),
+        "decision.json": None if chip.learnt_rule is None else decision_json(chip.learnt_rule),
         "tuning.json": None if chip.tuned is None else tuned_json(chip.tuned),
         "convert.json": _json(
             {
@@ -237,7 +237,7 @@ def _report(flow: Flow) -> list[Path]:
         chip=chip.programmed,
         images=tests.images,
         labels=tests.labels,
-        strategy=chip.strategy,
+        learnt_rule=chip.learnt_rule,
         tuned=chip.tuned,
         notes=chip.notes,
         reference=reference,

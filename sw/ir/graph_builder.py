@@ -22,9 +22,9 @@ from spikeloom.sw.ir.graph import (
     Convolution,
     Flatten,
     Graph,
+    GraphNode,
     Linear,
     Neurons,
-    GraphNode,
     Pooled,
     Rectifier,
     Subsample,
@@ -244,7 +244,9 @@ class GraphBuilder:
             raise UnsupportedError(f"{place} makes {shape} of {shape_text(x.shape)}; only images can be given a shape")
         return Value(x.number, shape)
 
-    def _add(self, node: GraphNode, reads: tuple[Value, ...], shape: tuple[int, ...] | None, made: MapShape | None) -> Value:
+    def _add(
+        self, node: GraphNode, reads: tuple[Value, ...], shape: tuple[int, ...] | None, made: MapShape | None
+    ) -> Value:
         self._nodes.append(node)
         self._sources.append(tuple(x.number for x in reads))
         self._maps.append(made)

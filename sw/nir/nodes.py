@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikeloom.sw.common.errors import UnsupportedError, WeightError
 from spikeloom.sw.frontend.torch_options import symmetric_padding
-from spikeloom.sw.ir.graph import Affine, AveragePool, Convolution, Flatten, Linear, Neurons, GraphNode
+from spikeloom.sw.ir.graph import Affine, AveragePool, Convolution, Flatten, GraphNode, Linear, Neurons
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Pair, Value
 
 __all__ = ["NODES", "SUPPORTED", "nir_node"]

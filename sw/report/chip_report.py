@@ -52,7 +52,7 @@ def report(
         comparison=comparison,
         accuracy_ann=stages[0][1] if stages else None,
         waterfall=stages,
-        strategy=chip.strategy,
+        learnt_rule=chip.learnt_rule,
         tuned=chip.tuned,
         notes=chip.notes,
         diagnosis=diagnosis,

@@ -39,7 +39,7 @@ class ReportContent:
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
     by_steps, example, maps : see `sw.analysis.accuracy`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.export.synthesis.cell_counts`
-    strategy, tuned : how k was learned and the thresholds were tuned, if they were
+    learnt_rule, tuned : how k was learned and the thresholds were tuned, if they were
     notes : what conversion chose, `Chip.notes`
     lifetime : of `sw.analysis.lifetime.measure_lifetime`
     diagnosis : of `sw.diagnostics.diagnose`
@@ -60,7 +60,7 @@ class ReportContent:
     example: Example | None = None
     maps: Sequence[TileMap] | None = None
     cells: Mapping[str, Mapping[str, int]] | None = None
-    strategy: LearntRule | None = None
+    learnt_rule: LearntRule | None = None
     tuned: Tuned | None = None
     notes: Sequence[str] = ()
     lifetime: Mapping[str, Any] | None = None

@@ -1,7 +1,7 @@
 """The report of a run: one self-contained HTML page, and `summary.json` with its numbers.
 
-`write_report` takes what is known (`sw.report.content`); of figures that are not it says "not run", and sections in which there would be
-nothing are left out, and named at the end. The same inputs give the same bytes: no dates, no
+`write_report` takes what is known (`sw.report.content`); of figures that are not it says "not run", and sections in
+which there would be nothing are left out, and named at the end. The same inputs give the same bytes: no dates, no
 paths, no addresses; pictures lie inside the page.
 """
 
@@ -44,7 +44,7 @@ from spikeloom.sw.compiler.provenance import Provenance, settings_in_effect
 from spikeloom.sw.datasets.image_set import images_in_words
 from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.plots import overview as plots
-from spikeloom.sw.report.plots.decision import strategy_figures
+from spikeloom.sw.report.plots.decision import decision_figures
 from spikeloom.sw.report.plots.drift import DRIFT_PICTURES, drift_figures
 from spikeloom.sw.report.plots.feature_maps import stage_spikes
 
@@ -54,7 +54,7 @@ TELLING_STEPS = 6
 """Steps that make the trace of one image worth looking at."""
 
 _MOST_RULES = 10
-"""Leads in the table of a learned strategy."""
+"""Leads in the table of a learned rule."""
 
 _PICTURES = (
     "confusion", "waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "feature_maps", "membranes",
@@ -63,7 +63,7 @@ _PICTURES = (
 _MOST_CLASSES = 20
 """Classes in the table of accuracy by class."""
 
-_STRATEGY_PICTURES = ("q_values", "k_search", "tuning")
+_DECISION_PICTURES = ("q_values", "k_search", "tuning")
 _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
 
 
@@ -105,7 +105,7 @@ def _summary(
     accuracies = None
     if programming is not None and images is not None and labels is not None:
         accuracies = programming_accuracies(chip, images, labels)
-    learnt, tuning = learning_summaries(chip, content.strategy, content.tuned, content.provenance)
+    learnt, tuning = learning_summaries(chip, content.learnt_rule, content.tuned, content.provenance)
     return summarise(
         chip,
         reference=reference,
@@ -121,7 +121,7 @@ def _summary(
             None if accuracies is None else measured_on.facts(content.count),
             "accuracy",
         ),
-        strategy=learnt,
+        decision=learnt,
         tuning=tuning,
         notes=content.notes,
         drift=_on(drift_summary(chip, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
@@ -147,9 +147,9 @@ def _all_pictures(
     chip = content.chip
     pictures = _pictures(chip, summary, content.reference, content.rtl, content.example, content.maps or ())
     pictures |= _programming_pictures(chip, programming)
-    pictures |= dict.fromkeys((*_STRATEGY_PICTURES, *DRIFT_PICTURES))
+    pictures |= dict.fromkeys((*_DECISION_PICTURES, *DRIFT_PICTURES))
     figures = {
-        **strategy_figures(chip, content.strategy, content.tuned),
+        **decision_figures(chip, content.learnt_rule, content.tuned),
         **drift_figures(chip, drifted, content.lifetime),
     }
     return pictures | {name: plots.data_uri(figure) for name, figure in figures.items()}

@@ -1,4 +1,4 @@
-"""What of a chip is registered from outside of the source tree: a weight image names it, and a reader has to have it."""
+"""What of a chip is registered from outside of the source tree: a weight image names it, and its reader needs it."""
 
 from __future__ import annotations
 

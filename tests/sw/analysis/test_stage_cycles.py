@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Coding, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import MaxPoolStage, PoolStage
 from spikeloom.sim.chip.device_config import Device
@@ -37,7 +37,7 @@ PLAN = Plan(input=MapShape(channels=2, height=6, width=5), stages=STAGES, channe
 def chip_of(plan: Plan = PLAN, **others: object) -> ProgrammedChip:
     options = {
         "plan": plan, "coding": Coding.EVEN, "row_bits": 1, "phases": 1, "max_steps": 5, "t_max": 5, "skip": 1,
-        "rule": Rule.WINNER_K, "k": 3, "tile_rows": 8, "tile_columns": 3, "lanes": 3, "theta": 40,
+        "rule": DecisionRule.WINNER_K, "k": 3, "tile_rows": 8, "tile_columns": 3, "lanes": 3, "theta": 40,
         "device": Device(device_sigma=0.0, read_sigma=0.0), "encoder_lanes": 10,
     }  # fmt: skip
     chip = random_chip(np.random.default_rng(4), **(options | others))  # type: ignore[arg-type]

@@ -135,7 +135,9 @@ def test_everything_once(place: Path) -> None:
     assert json.loads(call("run", "tiny", "--images", "4", "--json").stdout)["done"] == []
     page.unlink()
     said = call("report", "tiny", "--json").stderr
-    assert "has the results of the run in 'build/tiny', with cosim.images = 4, not 8: for results of the settings" in said
+    assert (
+        "has the results of the run in 'build/tiny', with cosim.images = 4, not 8: for results of the settings" in said
+    )
     assert page.read_bytes() == before and len(before) > 100_000
     assert "Warning" not in call("report", "tiny", "--set", "cosim.images=4").stderr and page.read_bytes() == before
     table = call("run", "tiny", "--images", "4").stdout
@@ -265,8 +267,8 @@ def test_a_report_names_results_that_it_leaves_out(place: Path) -> None:
     assert "Warning" not in call("report", "tiny").stderr
     (place / "build/tiny/reference/reference.npz").write_bytes(b"damaged")
     assert (
-        "Warning: The report leaves out the results of the step 'reference' in 'build/tiny', which are damaged, of other "
-        "settings, or of another version: for new ones, repeat `spikeloom run tiny`"
+        "Warning: The report leaves out the results of the step 'reference' in 'build/tiny', which are damaged, of "
+        "other settings, or of another version: for new ones, repeat `spikeloom run tiny`"
     ) in call("report", "tiny").stderr
 
 

@@ -73,7 +73,9 @@ def test_the_configuration_knows_it(registered: ModuleType) -> None:
 def test_the_command_line_says_where_others_come_from(registered: ModuleType) -> None:
     for command in ("cosim", "diagnose", "lifetime", "firmware"):
         shown = "".join(CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output.split())
-        assert f"cifar-10,oronethataninstalledpackageregisters(entrypointgroup{DATA_SETS.group})." in shown.replace("│", "")
+        assert f"cifar-10,oronethataninstalledpackageregisters(entrypointgroup{DATA_SETS.group})." in shown.replace(
+            "│", ""
+        )
     said = CliRunner().invoke(app, ["cosim", "mine.loom", "--data-set", "dots"]).output
     assert "There is no data set 'dots'; --data-set takes digits, mnist, fashion-mnist, cifar-10, stripes" in said
 
@@ -135,7 +137,10 @@ def test_what_is_read_must_be_what_the_kind_says(images: Any, labels: Any, sente
     ("name", "sentence"),
     [
         ("digits", "There is a data set 'digits' already; give Named another name"),
-        ("My Data", "The name of the data set Named must be a text of small letters, digits, '-' and '_', not 'My Data'"),
+        (
+            "My Data",
+            "The name of the data set Named must be a text of small letters, digits, '-' and '_', not 'My Data'",
+        ),
     ],
 )
 def test_what_cannot_be_registered(name: str, sentence: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 from torch import nn
 
 import spikeloom
-from spikeloom.hw.params.parameters import Reset, Rule
+from spikeloom.hw.params.parameters import DecisionRule, Reset
 from spikeloom.sim.devices import effects
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.chip import Chip
@@ -397,7 +397,7 @@ def test_one_thing_is_changed_at_a_time() -> None:
     assert {layer.clip for layer in changed["clip"].layers} == {0.0}
     assert {layer.leak for layer in changed["leak"].layers} == {0}
     assert [layer.reset for layer in changed["reset"].layers] == [Reset.SUBTRACT] * 3
-    assert changed["rule"].rule == Rule.FIXED and changed["steps"].t_max == 4 * network.t_max
+    assert changed["rule"].rule == DecisionRule.FIXED and changed["steps"].t_max == 4 * network.t_max
     plain = spiking_network(compiled(decision={"rule": "fixed"}).programmed)
     unchanged = [name for name, change in CHANGES.items() if change(plain) is None]
     assert unchanged == ["clip", "leak", "reset", "rule", "skip"] and changed["skip"].skip == 0
@@ -547,7 +547,9 @@ def report(chip: Chip, folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def test_the_report_says_it(healthy: Chip, tmp_path: Path) -> None:
-    page = write_report(tmp_path / "healthy", ReportContent(chip=healthy.programmed, maps=[], diagnosis=healthy.findings)).read_text()
+    page = write_report(
+        tmp_path / "healthy", ReportContent(chip=healthy.programmed, maps=[], diagnosis=healthy.findings)
+    ).read_text()
     assert "No findings, measured on 128 calibration images" in page
     chip = zeroed(3)()
     text, summary = report(chip, tmp_path / "zeroed")

@@ -15,7 +15,7 @@ from spikeloom.sw.common.errors import UnsupportedError
 from spikeloom.sw.frontend.layer_kind import LayerKind
 from spikeloom.sw.frontend.layer_kinds import LAYERS, register_layer
 from spikeloom.sw.frontend.torch_modules import import_torch
-from spikeloom.sw.ir.graph import MaxPool, GraphNode
+from spikeloom.sw.ir.graph import GraphNode, MaxPool
 from spikeloom.sw.passes.fold import FOLDS, fold
 from tests.fixtures.guide import guide_blocks, module_in
 from tests.fixtures.models import make_images

@@ -129,7 +129,9 @@ def test_accuracy_by_class(folder: Path, tmp_path: Path) -> None:
         assert "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" in text
     chip = make_chip((64, 40, 30))
     result = make_result(chip, 300)
-    text = write_report(tmp_path, ReportContent(chip=chip, labels=(result.classes + 2) % 30, reference=result, maps=[])).read_text()
+    text = write_report(
+        tmp_path, ReportContent(chip=chip, labels=(result.classes + 2) % 30, reference=result, maps=[])
+    ).read_text()
     assert "The table lists the 20 classes with the lowest accuracy." in text and text.count("<td>0.0 %</td>") == 20
     number = int(np.sum(result.classes == 3))
     assert f"<td>5</td><td>{number}</td><td>0</td><td>0.0 %</td><td>3 ({number})</td>" in text
