@@ -61,23 +61,23 @@ class Registration:
     attributes: tuple[Attribute, ...] = (NAME,)
     remedy: str = ""
 
-    def check(self, given: Any) -> None:
+    def check(self, candidate: Any) -> None:
         """Raise `SpikeLoomError` for what cannot be registered, naming it, what is allowed and the remedy."""
-        is_class = isinstance(given, type)
-        cls = given if is_class else type(given)
+        is_class = isinstance(candidate, type)
+        cls = candidate if is_class else type(candidate)
         derived = issubclass(cls, self.base)
         if not derived or is_class == self.objects:
             wanted = f"{'an object of ' if self.objects else ''}a class derived from {_path(self.base)}"
             remedy = self.remedy or f"derive a class from {self.base.__name__}"
             if derived:
                 remedy = f"give {cls.__name__}(...)" if self.objects else f"give the class {cls.__name__}"
-            raise SpikeLoomError(f"{self._a} is registered as {wanted}, not as {_in_words(given)}; {remedy}")
+            raise SpikeLoomError(f"{self._a} is registered as {wanted}, not as {_in_words(candidate)}; {remedy}")
         for attribute in self.attributes:
-            if not hasattr(given, attribute.name):
+            if not hasattr(candidate, attribute.name):
                 raise SpikeLoomError(
                     f"The {self.what} {cls.__name__} has no {attribute.name}; set it in the class, to {attribute.words}"
                 )
-            value = getattr(given, attribute.name)
+            value = getattr(candidate, attribute.name)
             if not attribute.allowed(value):
                 raise SpikeLoomError(
                     f"The {attribute.name} of the {self.what} {cls.__name__} must be {attribute.words}, not "

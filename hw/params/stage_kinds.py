@@ -101,8 +101,8 @@ class Stage:
         """
         raise NotImplementedError
 
-    def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
-        """The stage in the line of a network, such as "12c5"; made, sources : the maps it makes and reads."""
+    def token(self, output: MapShape, sources: Sequence[MapShape]) -> str:
+        """The stage in the line of a network, such as "12c5"; output, sources : the maps it makes and reads."""
         raise NotImplementedError
 
 
@@ -231,13 +231,13 @@ class CrossbarStage(Stage):
         spikes = [active[self.layer + p % self.replicas][p // self.replicas] for p in range(len(words))]
         return layer_cycles(layer, words, spikes, macro, self.replicas)
 
-    def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
+    def token(self, output: MapShape, sources: Sequence[MapShape]) -> str:
         """Channels; of a convolution, with its kernels: a residual addition has a + a further window."""
         if all(
             window == Window.whole(window.source, shape) for window, shape in zip(self.windows, sources, strict=True)
         ):
-            return str(made.channels)
-        return f"{made.channels}c{'+'.join(window.token for window in self.windows)}"
+            return str(output.channels)
+        return f"{output.channels}c{'+'.join(window.token for window in self.windows)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,13 +296,13 @@ class PoolStage(Stage):
         """A word a cycle, and two until the map is complete."""
         return sum(words), sum(words) + 2
 
-    def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
+    def token(self, output: MapShape, sources: Sequence[MapShape]) -> str:
         """Its window, in the notation of layer strings."""
         return f"{self.window.token}s"
 
-    def sums(self, source: MapShape, made: MapShape) -> int:
+    def sums(self, source: MapShape, output: MapShape) -> int:
         """Words of sums that it keeps."""
-        return source.positions if self.largest else made.positions
+        return source.positions if self.largest else output.positions
 
     def sum_bits(self, count_bits: int, phases: int) -> int:
         """Bits of a sum; count_bits : of a weighted spike count of the unit."""

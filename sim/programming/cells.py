@@ -109,7 +109,7 @@ class Written(NamedTuple):
     """What programming leaves of every cell: code uint16, pulses of the pass uint8, whether it failed bool."""
 
     codes: NDArray[np.uint16]
-    given: NDArray[np.uint8]
+    pulses: NDArray[np.uint8]
     failed: NDArray[np.bool_]
 
 

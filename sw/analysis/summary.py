@@ -22,7 +22,7 @@ from spikeloom.sw.analysis.efficiency import efficiency
 from spikeloom.sw.analysis.energy_counts import activity_means, energy_table
 from spikeloom.sw.analysis.mapping import mapping_summary
 from spikeloom.sw.common.versions import version_of
-from spikeloom.sw.datasets.image_set import GIVEN, ImageSet
+from spikeloom.sw.datasets.image_set import UNNAMED, ImageSet
 
 __all__ = ["PACKAGES", "conversion_summary", "summarise", "tiles", "versions", "widest"]
 
@@ -127,7 +127,7 @@ def summarise(
     diagnosis: Mapping[str, Any] | None = None,
     data_path: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
-    measured_on: ImageSet = GIVEN,
+    measured_on: ImageSet = UNNAMED,
     count: int | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:

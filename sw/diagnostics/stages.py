@@ -67,11 +67,11 @@ class Stages:
     ) -> None:
         self._chip, self._programmed, self._pixels, self._final = chip, programmed, pixels, classes
         self._known: dict[str, NDArray[np.integer]] = {}
-        self.truth = self.given if labels is None else labels
+        self.truth = self.first if labels is None else labels
         self.largest = LARGE_FALL if labels is None else LARGE_LOSS
 
     @cached_property
-    def given(self) -> NDArray[np.integer]:
+    def first(self) -> NDArray[np.integer]:
         """Classes [images] of the first stage."""
         if self._chip.passes is None:
             return self.classes(self.names[0])
@@ -120,19 +120,19 @@ class Stages:
         """
         known = {name: self._known[name] for name in self.names if name in self._known} if self.falls else {}
         if not known:
-            known = {"ANN" if self._chip.passes is not None else self.names[0]: self.given, "chip": self._final}
+            known = {"ANN" if self._chip.passes is not None else self.names[0]: self.first, "chip": self._final}
         return tuple(
             (
                 name,
-                float(np.mean(classes == self.given)),
-                None if self.truth is self.given else float(np.mean(self.right(classes))),
+                float(np.mean(classes == self.first)),
+                None if self.truth is self.first else float(np.mean(self.right(classes))),
             )
             for name, classes in known.items()
         )
 
     def lost(self, which: NDArray[np.bool_]) -> float:
         """Share of some images, bool [images], that are right at the first stage and wrong on the chip."""
-        before, after = self.right(self.given)[which], self.right(self._final)[which]
+        before, after = self.right(self.first)[which], self.right(self._final)[which]
         return float(np.mean(before & ~after)) if len(before) else 1.0
 
     @cached_property
@@ -140,11 +140,11 @@ class Stages:
         """Stages that lose what matters, first to last. Those between are not run if the last is as good as the first,
         nor single effects of devices if all of them together lose little.
         """
-        if not self._falls(self.given, self._final):
+        if not self._falls(self.first, self._final):
             return ()
         falls = []
         devices = self.devices
-        before = self.given
+        before = self.first
         for name in self.names[1:]:
             if devices and name == devices[0] and not self._falls(before, self._final):
                 break

@@ -76,7 +76,7 @@ class Flow:
     steps: tuple[Step, ...]
     data: Path | None = None
     progress: Progress = lambda step, done, total, text: None
-    kept: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     _held: bool = False
 
@@ -103,7 +103,7 @@ class Flow:
         with self.alone():
             for index, step in enumerate(self.steps[: last + 1]):
                 if index < first and self.current(step.name):
-                    self.kept.append(step.name)
+                    self.skipped.append(step.name)
                     continue
                 self._tell_of_another()
                 if self.current(step.name):  # done, and yet asked for: from nothing, not from what an interruption left

@@ -49,11 +49,11 @@ class GraphBuilder:
 
     Parameters
     ----------
-    given : shape of the images that there are; None for flat ones, and if it is not known
+    image_shape : of the images that there are; None for flat ones, and if it is not known
     """
 
-    def __init__(self, given: tuple[int, ...] | None) -> None:
-        self.input = Value(0, None if given is None or len(given) < 2 else given)
+    def __init__(self, image_shape: tuple[int, ...] | None) -> None:
+        self.input = Value(0, None if image_shape is None or len(image_shape) < 2 else image_shape)
         self._input_shape: tuple[int, ...] | None = None  # that the model needs, if it needs one
         self._maps: list[MapShape | None] = [None]
         self._nodes: list[GraphNode] = []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spikeloom.sim.chip.result import Result
 from spikeloom.sw.analysis.waterfall import waterfall
 from spikeloom.sw.compiler.compiled import Compiled
-from spikeloom.sw.datasets.image_set import GIVEN, ImageSet
+from spikeloom.sw.datasets.image_set import UNNAMED, ImageSet
 from spikeloom.sw.diagnostics import diagnose
 from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.report import write_report
@@ -57,7 +57,7 @@ def report(
         notes=chip.notes,
         diagnosis=diagnosis,
         config=chip.config,
-        measured_on=ImageSet(GIVEN.name, None if pixels is None else len(pixels)),
+        measured_on=ImageSet(UNNAMED.name, None if pixels is None else len(pixels)),
         provenance=chip.provenance,
     )
     return write_report(folder, content)

@@ -16,7 +16,7 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.analysis.accuracy import Example, TileMap
 from spikeloom.sw.common.findings import Diagnosis
 from spikeloom.sw.compiler.provenance import Provenance
-from spikeloom.sw.datasets.image_set import GIVEN, ImageSet
+from spikeloom.sw.datasets.image_set import UNNAMED, ImageSet
 from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.passes.tune import Tuned
 
@@ -66,7 +66,7 @@ class ReportContent:
     lifetime: Mapping[str, Any] | None = None
     diagnosis: Diagnosis | None = None
     config: Mapping[str, Any] | BaseModel | None = None
-    measured_on: ImageSet = GIVEN
+    measured_on: ImageSet = UNNAMED
     provenance: Provenance | None = None
 
     __repr__ = short_repr

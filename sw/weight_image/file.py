@@ -265,19 +265,19 @@ def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str
         )
 
 
-def first_difference(found: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:
+def first_difference(parameters: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:
     """The first parameter in which two chips differ: what it is, and its two values; None for equal ones."""
     for field in dataclasses.fields(NpuParameters):
-        a, b = getattr(found, field.name), getattr(expected, field.name)
+        a, b = getattr(parameters, field.name), getattr(expected, field.name)
         if field.name not in ("layers", "plan") and a != b:
             return field.name, a, b
-    if not (found.plan.is_dense_chain and expected.plan.is_dense_chain):
-        difference = plan_difference(found.plan, expected.plan)
+    if not (parameters.plan.is_dense_chain and expected.plan.is_dense_chain):
+        difference = plan_difference(parameters.plan, expected.plan)
         if difference is not None:
             return difference
-    if len(found.layers) != len(expected.layers):
-        return "number of layers", len(found.layers), len(expected.layers)
-    for index, (layer, other) in enumerate(zip(found.layers, expected.layers, strict=True)):
+    if len(parameters.layers) != len(expected.layers):
+        return "number of layers", len(parameters.layers), len(expected.layers)
+    for index, (layer, other) in enumerate(zip(parameters.layers, expected.layers, strict=True)):
         for field in dataclasses.fields(LayerParameters):
             a, b = getattr(layer, field.name), getattr(other, field.name)
             if a != b:

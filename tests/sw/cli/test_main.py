@@ -108,7 +108,7 @@ def test_a_run_that_stops_early_says_what_it_did_and_is_kept() -> None:
     first = json.loads(call("run", "tiny", "--to", "reference", "--json").stdout)
     assert first["done"] == ["data", "train", "convert", "reference"] and first["summary"] is None
     second = json.loads(call("run", "tiny", "--to", "reference", "--json").stdout)
-    assert second["kept"] == first["done"] and second["done"] == []
+    assert second["skipped"] == first["done"] and second["done"] == []
     assert Path("build/tiny/reference/reference.npz").exists()
     again = json.loads(call("run", "tiny", "--from", "convert", "--to", "convert", "--json").stdout)
     assert again["done"] == ["convert"]
