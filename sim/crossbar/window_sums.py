@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.plan import MapShape, Window
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.crossbar.grids import Grid
+from spikeloom.sim.crossbar.row_sums import ListedValues
 
 __all__ = ["SortedGrids", "SpreadTable", "WindowScatter", "scatter_rows"]
 
@@ -184,7 +185,7 @@ def _of_replica(
 
 
 @kernel(nogil=True)
-def _fill_loads(table, conductance, out):  # type: ignore[no-untyped-def]
+def _fill_loads(table: SpreadTable, conductance: NDArray[np.int64], out: NDArray[np.int64]) -> None:
     """See `WindowScatter.loads`; conductance : int64 [rows], in the row order."""
     windows, bounds, segments, _ = table
     for w in range(windows.shape[0]):
@@ -201,11 +202,19 @@ def _fill_loads(table, conductance, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(nogil=True)
-def scatter_rows(  # type: ignore[no-untyped-def]
-    table, grids, values, u, v, units, rows, tiles, conductance, pulses
-):
-    """Sums of all reads of a batch of images, as `sim.crossbar.row_sums.list_rows` and `add_rows` make them with unit
-    1.
+def scatter_rows(
+    table: SpreadTable,
+    grids: SortedGrids,
+    values: ListedValues,
+    u: Grid,
+    v: Grid,
+    units: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    tiles: NDArray[np.int64],
+    conductance: NDArray[np.int64],
+    pulses: NDArray[np.int64],
+) -> None:
+    """Sums of all reads of a batch of images, those of `sim.crossbar.row_sums.add_rows`, and all with unit 1.
 
     table : `WindowScatter.table`
     grids : a `SortedGrids`; q is not looked at unless v has as many values as u
@@ -276,21 +285,23 @@ def scatter_rows(  # type: ignore[no-untyped-def]
 
 
 @kernel(nogil=True)
-def _add(values, at, sums, to, count):  # type: ignore[no-untyped-def]
+def _add(values: Grid, at: np.uint64, sums: Grid, to: np.uint64, count: np.uint64) -> None:
     """Add so many values from `at` on to the sums from `to` on; all three uint64."""
     for i in range(count):
         sums[to + i] += values[at + i]
 
 
 @kernel(nogil=True)
-def _add_times(x, values, at, sums, to, count):  # type: ignore[no-untyped-def]
+def _add_times(x: np.int64, values: Grid, at: np.uint64, sums: Grid, to: np.uint64, count: np.uint64) -> None:
     """As `_add`, x times the values; x : int64."""
     for i in range(count):
         sums[to + i] += x * values[at + i]
 
 
 @kernel(nogil=True)
-def _count_pulses(segments, begin, end, row, order, pulses):  # type: ignore[no-untyped-def]
+def _count_pulses(
+    segments: NDArray[np.void], begin: int, end: int, row: int, order: NDArray[np.int32], pulses: NDArray[np.int64]
+) -> None:
     """Count a pulse of every row of the segments begin .. end - 1 of a value; row : where channel 0's places begin."""
     for s in range(begin, end):
         for j in range(row + segments[s]["place"], row + segments[s]["place"] + segments[s]["reads"]):

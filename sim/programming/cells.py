@@ -124,7 +124,7 @@ class _Cell(NamedTuple):
 
 
 @kernel(inline="always")
-def _word(row, block, side, k, keys, purpose, place):  # type: ignore[no-untyped-def]
+def _word(row: int, block: int, side: int, k: int, keys: NDArray[np.uint64], purpose: int, place: int) -> np.uint64:
     """Word `place` of the block at counter (row, block, side, k), uint64 holding 32 bits."""
     w0, w1, w2, w3 = philox4x32(
         np.uint64(row), np.uint64(block), np.uint64(side), np.uint64(k) & _MASK, keys[purpose, 0], keys[purpose, 1]
@@ -135,7 +135,9 @@ def _word(row, block, side, k, keys, purpose, place):  # type: ignore[no-untyped
 
 
 @kernel(inline="always")
-def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-untyped-def]
+def _normal(
+    row: int, column: int, side: int, k: int, keys: NDArray[np.uint64], purpose: int, table: NDArray[np.float32]
+) -> np.float64:
     """The Gaussian of `sim.common.random_numbers.cell_normals` of one cell, k its `programming`."""
     word = _word(row, column >> 3, side, k, keys, purpose, (column & 7) >> 1)
     half = word >> np.uint64(16) if column & 1 else word & np.uint64(0xFFFF)
@@ -143,7 +145,7 @@ def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-unty
 
 
 @kernel()
-def _stuck(row, column, side, device):  # type: ignore[no-untyped-def]
+def _stuck(row: int, column: int, side: int, device: CellConstants) -> bool:
     """Whether the cell is one that `sim.devices.effects.StuckCells` holds."""
     if device.stuck_share == 0.0:
         return False
@@ -152,7 +154,7 @@ def _stuck(row, column, side, device):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _spread(row, column, side, device):  # type: ignore[no-untyped-def]
+def _spread(row: int, column: int, side: int, device: CellConstants) -> float:
     """D, the factor on every step of the cell."""
     if device.device_sigma == 0.0:
         return 1.0
@@ -160,13 +162,13 @@ def _spread(row, column, side, device):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _cell_at(row, column, side, device):  # type: ignore[no-untyped-def]
+def _cell_at(row: int, column: int, side: int, device: CellConstants) -> _Cell:
     """The `_Cell` at a place."""
     return _Cell(row, column, side, _stuck(row, column, side, device), _spread(row, column, side, device))
 
 
 @kernel()
-def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
+def _moved(g: float, up: bool, amplitude: int, factor: float, device: CellConstants) -> float:
     """The conductance after a pulse of `amplitude` eighths of a level, with the draws' factor D P."""
     x = (g - device.g_min) / (device.g_max - device.g_min)
     step = amplitude / _CODES * device.step * factor
@@ -176,12 +178,21 @@ def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _load(g, device):  # type: ignore[no-untyped-def]
+def _load(g: float, device: CellConstants) -> np.int64:
     return np.int64(np.rint(g / device.step * _LOAD))
 
 
 @kernel()
-def _pulse(g, code, up, amplitude, cell, k, device, driver):  # type: ignore[no-untyped-def]
+def _pulse(
+    g: float,
+    code: int,
+    up: bool,
+    amplitude: int,
+    cell: _Cell,
+    k: int,
+    device: CellConstants,
+    driver: WriteDriver | None,
+) -> tuple[float, np.int64]:
     """The conductance after the k-th pulse of a cell whose last verify read gave `code`, and the pulse's load."""
     row, column, side, stuck, spread = cell
     factor = 0.0 if stuck else spread
@@ -195,7 +206,7 @@ def _pulse(g, code, up, amplitude, cell, k, device, driver):  # type: ignore[no-
 
 
 @kernel()
-def _verify(g, cell, k, device):  # type: ignore[no-untyped-def]
+def _verify(g: float, cell: _Cell, k: int, device: CellConstants) -> np.int64:
     """Code of the k-th verify read of a cell, 0 .. MAX_VERIFY_CODE."""
     if device.read_sigma > 0.0:
         normal = _normal(cell.row, cell.column, cell.side, k, device.keys, _VERIFY, device.table)
@@ -204,7 +215,13 @@ def _verify(g, cell, k, device):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def operate_tiles(operation, constants, driver, cells, codes):  # type: ignore[no-untyped-def]
+def operate_tiles(
+    operation: Operation,
+    constants: CellConstants,
+    driver: WriteDriver | None,
+    cells: CellArrays,
+    codes: NDArray[np.int64],
+) -> None:
     """One operation of the programming port: the cell at `row` of each row tile of `tiles`, in place.
 
     operation, constants, cells : an `Operation`, a `CellConstants`, a `CellArrays`
@@ -236,7 +253,17 @@ def operate_tiles(operation, constants, driver, cells, codes):  # type: ignore[n
 
 
 @kernel(nogil=True)
-def program_rows(start, stop, targets, mask, rule, constants, driver, cells, written):  # type: ignore[no-untyped-def]
+def program_rows(
+    start: int,
+    stop: int,
+    targets: NDArray[np.uint16],
+    mask: NDArray[np.bool_],
+    rule: WriteRule,
+    constants: CellConstants,
+    driver: WriteDriver | None,
+    cells: CellArrays,
+    written: Written,
+) -> None:
     """Write-verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
 
     targets : uint16; mask : bool; all arrays are [2, inputs, outputs]
