@@ -37,8 +37,9 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.devices.conductance import Cells
 from spikeloom.sim.devices.effects import StuckCells
 from spikeloom.sim.devices.tantalum.write_driver import WriteDriver, pulsed
+from spikeloom.sim.programming.cell_records import CellArrays, Operation, WriteRule, Written
 
-__all__ = ["CELL_FIELDS", "CellModel", "CellState", "WriteRule", "Written", "program_rows"]
+__all__ = ["CELL_FIELDS", "CellModel", "CellState", "program_rows"]
 
 _PURPOSES = (Purpose.DEVICE, Purpose.STUCK, Purpose.PULSE, Purpose.VERIFY)
 _DEVICE, _STUCK, _PULSE, _VERIFY = range(4)
@@ -70,47 +71,6 @@ class CellConstants(NamedTuple):
     stuck_share: float
     keys: NDArray[np.uint64]
     table: NDArray[np.float32]
-
-
-class CellArrays(NamedTuple):
-    """The arrays of a `CellState`."""
-
-    g_S: NDArray[np.float64]
-    pulses: NDArray[np.int64]
-    reads: NDArray[np.int64]
-    load: NDArray[np.int64]
-    read_load: NDArray[np.int64]
-    seen: NDArray[np.uint16]
-
-
-class Operation(NamedTuple):
-    """One operation of the programming port, see `CellModel.operate`."""
-
-    pulse: bool
-    row: int
-    column: int
-    side: int
-    tile_rows: int
-    tiles: NDArray[np.bool_]
-    up: NDArray[np.bool_]
-    amplitudes: NDArray[np.int64]
-
-
-class WriteRule(NamedTuple):
-    """When a cell is done, and how it is written: codes that it may be off, most pulses, amplitudes in eighths."""
-
-    window: int
-    tries: int
-    smallest: int
-    largest: int
-
-
-class Written(NamedTuple):
-    """What programming leaves of every cell: code uint16, pulses of the pass uint8, whether it failed bool."""
-
-    codes: NDArray[np.uint16]
-    pulses: NDArray[np.uint8]
-    failed: NDArray[np.bool_]
 
 
 class _Cell(NamedTuple):
