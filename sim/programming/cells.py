@@ -84,7 +84,7 @@ class _Cell(NamedTuple):
 
 
 @kernel(inline="always")
-def _word(row: int, block: int, side: int, k: int, keys: NDArray[np.uint64], purpose: int, place: int) -> np.uint64:
+def _word(row: int, block: int, side: int, k: int, keys: NDArray[np.uint64], purpose: int, place: int) -> Any:
     """Word `place` of the block at counter (row, block, side, k), uint64 holding 32 bits."""
     w0, w1, w2, w3 = philox4x32(
         np.uint64(row), np.uint64(block), np.uint64(side), np.uint64(k) & _MASK, keys[purpose, 0], keys[purpose, 1]
@@ -105,7 +105,7 @@ def _normal(
 
 
 @kernel()
-def _stuck(row: int, column: int, side: int, device: CellConstants) -> bool:
+def _stuck(row: int, column: int, side: int, device: CellConstants) -> bool | np.bool_:
     """Whether the cell is one that `sim.devices.effects.StuckCells` holds."""
     if device.stuck_share == 0.0:
         return False
@@ -118,7 +118,8 @@ def _spread(row: int, column: int, side: int, device: CellConstants) -> float:
     """D, the factor on every step of the cell."""
     if device.device_sigma == 0.0:
         return 1.0
-    return max(0.0, 1.0 + device.device_sigma * _normal(row, column, side, 0, device.keys, _DEVICE, device.table))
+    normal: float = _normal(row, column, side, 0, device.keys, _DEVICE, device.table)
+    return max(0.0, 1.0 + device.device_sigma * normal)
 
 
 @kernel()
@@ -162,7 +163,8 @@ def _pulse(
     if driver is None:  # known when this is compiled: once for cells with a driver, once for cells without
         load = _load(g, device)
         return (g if stuck else _moved(g, up, amplitude, factor, device)), load
-    return pulsed(g, code, up, amplitude, factor, driver)
+    driven: tuple[float, np.int64] = pulsed(g, code, up, amplitude, factor, driver)
+    return driven
 
 
 @kernel()

@@ -166,8 +166,9 @@ def way_of(age: float, first: int, per_octave: int, table: NDArray[np.float64]) 
         place = (2.0 * mantissa - 1.0) * per_octave
         lane = int(place)
         segment, x = 1 + (exponent - 1 - first) * per_octave + lane, place - lane
-    u = table[segment, 0] + x * (table[segment, 1] + x * (table[segment, 2] + x * table[segment, 3]))
-    return min(u, table[segment + 1, 0])
+    u: float = table[segment, 0] + x * (table[segment, 1] + x * (table[segment, 2] + x * table[segment, 3]))
+    end: float = table[segment + 1, 0]
+    return min(u, end)
 
 
 @kernel()

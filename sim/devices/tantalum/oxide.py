@@ -40,7 +40,7 @@ def log_rate(w: float, v: float, p: Parameters) -> float:
     """Natural logarithm of |dw/dt| in 1/s at state w and voltage v; -inf where nothing moves (v = 0; w = 0, v < 0)."""
     if v == 0.0 or (v < 0.0 and w <= 0.0):
         return -math.inf
-    power = v * v * _conductance(w, v, p)
+    power: float = v * v * _conductance(w, v, p)
     x = v / p[6] if v > 0.0 else -v / p[5]
     log_sinh = x + math.log(-math.expm1(-2.0 * x)) - math.log(2.0)
     if v > 0.0:

@@ -40,7 +40,8 @@ def _walk(
         end = (math.floor(u * KNOTS) + 1.0) / KNOTS
         needed = pulses_between(u, end, v, log_t, p, nodes, weights)
         if needed > pulses:
-            return way_after(u, end, pulses, v, log_t, p, nodes, weights)
+            after: float = way_after(u, end, pulses, v, log_t, p, nodes, weights)
+            return after
         pulses -= needed
         u = end
     return u
