@@ -203,17 +203,9 @@ def _fill_loads(table: SpreadTable, conductance: NDArray[np.int64], out: NDArray
 
 @kernel(nogil=True)
 def scatter_rows(
-    table: SpreadTable,
-    grids: SortedGrids,
-    values: ListedValues,
-    u: Grid,
-    v: Grid,
-    units: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    tiles: NDArray[np.int64],
-    conductance: NDArray[np.int64],
-    pulses: NDArray[np.int64],
-) -> None:
+    table: SpreadTable, grids: SortedGrids, values: ListedValues, u: Grid, v: Grid, units: NDArray[np.int64],
+    rows: NDArray[np.int64], tiles: NDArray[np.int64], conductance: NDArray[np.int64], pulses: NDArray[np.int64],
+) -> None:  # fmt: skip
     """Sums of all reads of a batch of images, those of `sim.crossbar.row_sums.add_rows`, and all with unit 1.
 
     table : `WindowScatter.table`
@@ -245,8 +237,7 @@ def scatter_rows(
                 low, high = first[b, start + position], first[b, start + position + 1]
                 if low == high:
                     continue
-                place, to_row = window["loads"], -position * channels * per_channel
-                base = window["bounds"] + position
+                place, to_row, base = window["loads"], -position * channels * per_channel, window["bounds"] + position
                 begin, end = bounds[base], bounds[base + 1]
                 for s in range(begin, end):
                     driven += (high - low) * segments[s]["reads"]
@@ -261,10 +252,12 @@ def scatter_rows(
                         read, reads = b * positions + segments[s]["first"], segments[s]["reads"]
                         at = row + segments[s]["place"]
                         if plain:
-                            to, a = np.uint64(read * columns), np.uint64(at * columns)
-                            _add(weights, a, u, to, np.uint64(reads * columns))
+                            to, a, n = np.uint64(read * columns), np.uint64(at * columns), np.uint64(reads * columns)
+                            for i in range(n):
+                                u[to + i] += weights[a + i]
                             if noisy:
-                                _add(powers, a, v, to, np.uint64(reads * columns))
+                                for i in range(n):
+                                    v[to + i] += powers[a + i]
                             continue
                         for j in range(at, at + reads):
                             tile = tile_of[j]
@@ -272,37 +265,20 @@ def scatter_rows(
                             to, a = np.uint64((read * tile_count + tile) * columns), np.uint64(j * columns)
                             read += 1
                             if weighted:
-                                _add_times(x, weights, a, u, to, length)
+                                for i in range(length):
+                                    u[to + i] += x * weights[a + i]
                             else:
-                                _add(weights, a, u, to, length)
+                                for i in range(length):
+                                    u[to + i] += weights[a + i]
                             if noisy and weighted:
-                                _add_times(x * x, powers, a, v, to, length)
+                                for i in range(length):
+                                    v[to + i] += x * x * powers[a + i]
                             elif noisy:
-                                _add(powers, a, v, to, length)
+                                for i in range(length):
+                                    v[to + i] += powers[a + i]
                     if len(pulses):
-                        _count_pulses(segments, begin, end, row, order, pulses)
+                        for s in range(begin, end):
+                            at = row + segments[s]["place"]
+                            for j in range(at, at + segments[s]["reads"]):
+                                pulses[order[j]] += 1
         rows[b], tiles[b], conductance[b] = driven, units[b * positions : (b + 1) * positions].sum(), load
-
-
-@kernel(nogil=True)
-def _add(values: Grid, at: np.uint64, sums: Grid, to: np.uint64, count: np.uint64) -> None:
-    """Add so many values from `at` on to the sums from `to` on; all three uint64."""
-    for i in range(count):
-        sums[to + i] += values[at + i]
-
-
-@kernel(nogil=True)
-def _add_times(x: np.int64, values: Grid, at: np.uint64, sums: Grid, to: np.uint64, count: np.uint64) -> None:
-    """As `_add`, x times the values; x : int64."""
-    for i in range(count):
-        sums[to + i] += x * values[at + i]
-
-
-@kernel(nogil=True)
-def _count_pulses(
-    segments: NDArray[np.void], begin: int, end: int, row: int, order: NDArray[np.int32], pulses: NDArray[np.int64]
-) -> None:
-    """Count a pulse of every row of the segments begin .. end - 1 of a value; row : where channel 0's places begin."""
-    for s in range(begin, end):
-        for j in range(row + segments[s]["place"], row + segments[s]["place"] + segments[s]["reads"]):
-            pulses[order[j]] += 1
