@@ -155,6 +155,7 @@ def _convert(flow: Flow) -> list[Path]:
     place = flow.folder / "convert"
     place.mkdir(parents=True, exist_ok=True)
     found: dict[str, str | None] = {
+        "strategy.json": None,  # as decision.json was called once
         "decision.json": None if chip.learnt_rule is None else decision_json(chip.learnt_rule),
         "tuning.json": None if chip.tuned is None else tuned_json(chip.tuned),
         "convert.json": _json(
