@@ -283,7 +283,7 @@ def report(
 ) -> None:
     """Write the report again from the outputs of a run.
 
-    Results that the run has of other settings of [cosim] and [lifetime] are in it, with these settings.
+    What was run on the chip is in it with the settings of that run, whatever the tables cosim and lifetime say.
     """
     from spikeloom.sw.flow.run_settings import left_out, with_run_settings
     from spikeloom.sw.flow.steps import make_flow
