@@ -6,9 +6,9 @@ a rate of 1, the largest weight the top level, no converter saturates), with the
 grid; the best of the grid is chosen by looking at the test images, so it is a bound for any such choice. The tables of
 docs/poor-accuracy.md are printed.
 
-Every figure is stored in `build/defaults.json` as soon as it is measured, and networks in `build/defaults`, so that a
-run that was interrupted goes on where it stopped. Figures of chips whose conversion is chosen by error are known for
-the very code of the compiler only, and count as not measured after a change of it. With `--known` nothing is measured.
+Every figure is stored in `build/defaults.json` as soon as it is measured, and networks in `build/defaults`, so that an
+interrupted run resumes where it stopped. Figures of chips whose conversion is chosen by error are known for the very
+code of the compiler only, and count as not measured after a change of it. With `--known` nothing is measured.
 """
 
 from __future__ import annotations

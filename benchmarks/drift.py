@@ -78,7 +78,7 @@ def programming(rows: int = 784, columns: int = 1000, repeats: int = 5) -> dict[
 
 def drifting(mnist: Mnist, images: int = 500, runs: int = 3) -> dict[str, float]:
     """Images per second of the MNIST example on cells that drift: the reference with `drift_every` 1 and 10 and without
-    renewing, and the Verilog in one simulator with 1 and without. Also seconds to program all cells anew.
+    renewing, and the Verilog in one simulator with 1 and without. Also seconds to reprogram all cells.
     """
     pixels = mnist.images[:images]
     out: dict[str, float] = {}

@@ -13,7 +13,7 @@ _TITLES = ("Measured speed", "Convolutional networks", "Drift", "Generating Veri
 
 
 def page(figures: Mapping[str, Any], before: str = "") -> str:
-    """The page's text: sections of what was measured, and those of the page `before` in the place of the others."""
+    """The page's text: sections of what was measured, and those of the page `before` in place of the others."""
     sections = _sections(before)
     if "export_128_lanes" in figures:
         sections["Measured speed"] = _speed(figures)

@@ -28,7 +28,7 @@ __all__ = ["Npu"]
 
 
 class Npu(wiring.Component):
-    """A spiking network on crossbars: one image in work, the next one stored and prepared meanwhile.
+    """A spiking network on crossbars: one image is processed, the next one stored and prepared meanwhile.
 
     Dense layers in a row are joined vector by vector. A plan with windows, pooling or residual additions has maps
     between its stages (`hw.feature_maps.stages`).
@@ -47,7 +47,7 @@ class Npu(wiring.Component):
     load : In(stream of load_layout), register writes (`hw.interfaces.registers`); ready only while the unit holds no
         image, not even a part of one. A write offered together with the first pixel word of an image then goes first.
     result : Out(stream of result_layout), the images' answers in the order of the images
-    result_tag : Out(16), tag of the image in work; valid with `result.valid`
+    result_tag : Out(16), tag of the current image; valid with `result.valid`
     cycles : Out(32), clock cycles from the image's start to the first cycle of `result.valid`. An image starts with
         the transfer of its first pixel word or of the result before it, whichever is later
     gap : Out(32), clock cycles between the transfer of the result before (or reset) and the first cycle in which the
@@ -56,7 +56,7 @@ class Npu(wiring.Component):
     overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
     program : In(ProgramSettingsSignature), shared by the layers' programmers
     programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l
-    activity_<l> : Out(ActivitySignature), of the image in work; valid with `result.valid`
+    activity_<l> : Out(ActivitySignature), of the current image; valid with `result.valid`
     crossbar_<l> : Out(CrossbarSignature)
 
     Cycles

@@ -70,7 +70,7 @@ class Chip(Compiled):
 
     @property
     def config(self) -> Config:
-        """The run's configuration. Another one can be set, as far as it concerns what is done with a finished chip:
+        """The run's configuration. It can be replaced as far as it concerns what is done with a finished chip:
         the tables [cosim] and [lifetime], and `data.test_limit`. It is checked; `spikeloom.errors.ConfigError` says
         what is wrong, or would have no effect.
         """
@@ -113,8 +113,8 @@ class Chip(Compiled):
             1) as round(255 x)
 
         Raises `TypeError` or `ValueError`, with the remedy, for images of another type, shape or range. Warns
-        (`spikeloom.errors.SpikeLoomWarning`) of sets that were surely scaled wrongly: nearly black, inverted, or much
-        darker or brighter than the calibration images.
+        (`spikeloom.errors.SpikeLoomWarning`) about sets that were almost certainly scaled wrongly: nearly black,
+        inverted, or much darker or brighter than the calibration images.
         """
         return as_pixels(images, self.programmed, self.calibration)
 
@@ -128,7 +128,7 @@ class Chip(Compiled):
         images : NumPy or torch, in the shape `image_shape` or flat; uint8, or float in 0 .. 1: see `pixels`
         trace : "spikes" records every spike, "full" every membrane as well
         ids : numbers that address each image's random draws; 0, 1, 2, ... if not given, in every call. Batches of one
-            set need numbers of their own, or they get the same noise, which is warned of
+            set need numbers of their own, or they get the same noise, which causes a warning
         progress : called with images done and images in all
 
         Raises `TypeError` or `ValueError` for images of another type, shape or range.
@@ -140,7 +140,7 @@ class Chip(Compiled):
         return self._counted(measured(result, self.programmed, pixels), numbers)
 
     def _counted(self, result: Result, numbers: Any) -> Result:
-        """The result; it is noted which images have had which numbers."""
+        """The result, after recording which images have had which numbers."""
         if result.origin is not None:
             self._numbers.used(self.programmed, result.origin.images, numbers)
         return result
@@ -165,7 +165,7 @@ class Chip(Compiled):
         folder : where simulation files and waveforms go; a temporary folder if not given, which is removed, so that
             waveforms need one
         through_bus : load, program and read the chip over its host buses; the configuration's if not given. The result
-            has `gaps` then, and a chip that is programmed by pulses is held to the model, cell by cell
+            has `gaps` then, and a chip that is programmed by pulses is compared with the model, cell by cell
 
         Raises `spikeloom.errors.ToolError` if a tool is missing, `spikeloom.errors.FileError` if files cannot be
         written.
@@ -210,8 +210,8 @@ class Chip(Compiled):
         Parameters
         ----------
         images : typical ones, as for `predict`; more than 2,000 are thinned out to as many
-        labels : their classes, integers [images]; without them classes are held to those of the original network, and
-            for a chip that was loaded, which does not know it, to those of its integers on ideal devices
+        labels : their classes, integers [images]; without them classes are compared with those of the original network,
+            and for a chip that was loaded, which does not know it, to those of its integers on ideal devices
 
         Raises `TypeError` or `ValueError` for images or labels that do not fit.
         """
@@ -232,15 +232,15 @@ class Chip(Compiled):
         return chip_summary(self)
 
     def energy(self, result: Result, images: Any = None) -> Facts:
-        """Modelled energy of an image by part, joules, means of the result: {"low", "typical", "high"} each.
+        """Modelled energy per image by part, joules, means over the result: {"low", "typical", "high"} each.
 
         A plain dictionary that prints as a table: the keys and numbers of `energy_J` in `summary.json`, with `images`
         and `cycles_from`. The clock's part, `control`, and `total` are None where clock cycles are not known.
 
         Parameters
         ----------
-        result : what `predict` or `cosim` of this chip has given
-        images : those that it is of, in their order; with them, clock cycles of a result of the reference come from the
+        result : that of `predict` or `cosim` of this chip
+        images : those of the result, in their order; with them, clock cycles of a result of the reference come from the
             formula, as for `latency`
 
         Raises `TypeError` or `ValueError` for a result of another chip or of other images.
@@ -250,11 +250,11 @@ class Chip(Compiled):
         return energy_facts(self.programmed, result, self._images_of(result, images))
 
     def latency(self, result: Result, images: Any = None) -> Facts:
-        """Clock cycles and seconds of an image, at the chip's clock, of images that follow one another.
+        """Clock cycles and seconds per image at the chip's clock, for images that follow one another.
 
         A plain dictionary that prints as a table: `cycles` and `latency_s` as in `summary.json`, with `images` and
         `cycles_from`, "measured in the Verilog" for a result of `cosim`, else "from the formula" that the Verilog is
-        held to. Parameters and errors are those of `energy`; the formula needs the images.
+        checked against. Parameters and errors are those of `energy`; the formula needs the images.
         """
         from spikeloom.sw.analysis.costs import latency_facts
 
@@ -269,8 +269,8 @@ class Chip(Compiled):
     def write_verilog(self, folder: str | os.PathLike[str], bus: bool = False) -> Path:
         """Write the Verilog, memory files, an example bench and the weight image into a folder, whole or not at all.
 
-        With `bus`, the chip is the one behind AXI4-Lite and AXI4-Stream: its registers for C and in SystemRDL come
-        along, and its example bench is a host. The folder may hold other things, which are left alone. Raises
+        With `bus`, the chip is the one behind AXI4-Lite and AXI4-Stream: its registers for C and in SystemRDL are
+        included, and its example bench is a host. The folder may hold other things, which are left alone. Raises
         `spikeloom.errors.FileError` if it cannot be written, or has a file that would be lost because it bears the name
         of one of these.
         """
@@ -315,8 +315,8 @@ class Chip(Compiled):
         ----------
         images : what to report on; without them the report is about the chip alone
         labels : their classes, integers [images]; without them the report has no accuracies
-        reference : what `predict` has given for these images; if left out, the reference is run
-        rtl : what `cosim` has given for these images or some of them; image i of the report has the number i, so
+        reference : the result of `predict` for these images; if left out, the reference is run
+        rtl : the result of `cosim` for these images or some of them; image i of the report has the number i, so
             images 20 .. 29 are run with `chip.cosim(images[20:30], ids=range(20, 30))`. It is compared with the
             reference; if left out, the report says that the Verilog was not run
 

@@ -224,7 +224,7 @@ def assert_fails(spec: wiring.Component, name: str, depth: int = 20, mode: Mode 
         find = search if mode == "bmc" else prove_by_induction
         status, log = find(folder, name, depth, mode, timeout)
     if status == "PASS":
-        raise AssertionError(f"Proof {name} ({mode}, depth {depth}) passed, but its design is broken on purpose")
+        raise AssertionError(f"Proof {name} ({mode}, depth {depth}) passed, but its design is deliberately faulty")
     if status != "FAIL" or "Assert failed in" not in log:
         raise AssertionError(
             f"Proof {name} ({mode}, depth {depth}) ended with {status}, not a broken assertion:\n{_tail(log)}"

@@ -69,7 +69,7 @@ def fences(page: Path, language: str) -> list[str]:
 
 
 def code_lines(page: Path) -> Iterator[str]:
-    """Code of a page, a piece a time: spans, indented lines, and lines of blocks without a language or of a shell."""
+    """Code of a page, piece by piece: spans, indented lines, and lines of blocks without a language or of a shell."""
     text = page.read_text(encoding="utf-8")
     for match in FENCE.finditer(text):
         if match["language"] in ("", "sh", "console"):

@@ -1,4 +1,5 @@
-"""Prose of the README, documentation, configurations, firmware, pictures and messages: phrases that must not come back.
+"""Prose of the README, documentation, configurations, firmware, pictures, messages, comments and docstrings: phrases
+that must not come back.
 
 Each pattern has no legitimate use in these texts, and a plain term of the field that replaces it.
 """
@@ -16,12 +17,25 @@ from tests.test_docs import files
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("hw", "sim", "sw", "src")
-NOT_READ = {"CHANGELOG.md"}
+NOT_READ = {"CHANGELOG.md", "tests/test_prose.py"}
 
-COUNTED = r"(?:clock cycles|images|operations|conversions|ADCs|joules|[fpnµ]J|once|reads|windows)"
-UNITS = r"(?:image|second|joule|step|layer|row|column|position|window|conversion|programming|spike)"
+COUNTED = (
+    r"(?:once|twice|bits|bytes|words|cycles|steps|seconds|images|pulses|spikes|reads|windows|operations|conversions"
+    r"|events|numbers|sentences|ADCs|joules|[fpnµ]J|\d+\.\d+(?:e-?\d+)?)"
+)
+COUNTED_SINGLY = (
+    r"(?:an?|one|two|three) (?:\w+ )?(?:bit|byte|word|cycle|step|image|pulse|spike|vector|group|score|verdict|sum|code"
+    r"|row|column|line|file|port|register|number|neuron|class|text|sentence)"
+)
+UNITS = (
+    r"(?:bit|byte|word|cycle|period|phase|step|image|round|frame|transfer|operation|conversion|pulse|spike|vector|group"
+    r"|score|row|column|cell|tile|layer|neuron|lane|channel|position|window|pixel|class|register|bank|port|field|level"
+    r"|module|block|segment|process|thread|problem|mistake|start|octave|inch|second|minute|joule|programming)"
+)
+NEXT = r"(?:$|[.,;:)\]\"'|]| (?:and|or|also|in|at|from|with|for|on|to|until|while)\b)"  # but no verb: "bits a row has"
+PER = rf"\b(?:{COUNTED}|{COUNTED_SINGLY}) an? {UNITS}(?={NEXT})"
 PATTERNS = {
-    rf"\b{COUNTED} an? {UNITS}\b(?! (?:that|may|takes|is|gets|of|can|with|in|read))": "per",
+    PER: "per",
     r"\bheld to the\b": "compared with, checked against",
     r"\bholds? (?:it|them|everything|every \w+) to\b": "compares with, checks against",
     r"\bdo(?:es)? not obey\b": "device non-idealities, imperfect devices",
@@ -44,11 +58,15 @@ PATTERNS = {
 }
 
 
-def phrases(text: str) -> list[str]:
+NOT_IN_CODE = {r"\bwithout a word\b"}  # where words are bits
+IN_CODE = {pattern: instead for pattern, instead in PATTERNS.items() if pattern not in NOT_IN_CODE}
+
+
+def phrases(text: str, patterns: dict[str, str] = PATTERNS) -> list[str]:
     """The patterns that occur in a text, each as what was found and what to write instead."""
     text = " ".join(text.split())
     found = []
-    for pattern, instead in PATTERNS.items():
+    for pattern, instead in patterns.items():
         for match in re.finditer(pattern, text, re.IGNORECASE):
             around = text[max(0, match.start() - 30) : match.end() + 30]
             found.append(f"'{match[0]}' in '{around}': write {instead}")
@@ -91,6 +109,15 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, text
 
 
+SAID = re.compile(r'"""[\s\S]*?"""|(?:^[ \t]*#.*\n)+|\s#\s.*', re.MULTILINE)
+
+
+def comments(path: Path) -> str:
+    """Comments and docstrings of a Python file, one sentence each; other texts in three quotes as well."""
+    pieces = SAID.findall(path.read_text(encoding="utf-8"))
+    return ". ".join(re.sub(r'^\s*#:?|"""', " ", piece, flags=re.MULTILINE).strip() for piece in pieces)
+
+
 def read(suffixes: tuple[str, ...], packages: tuple[str, ...] = ()) -> list[Path]:
     names = [(path, path.relative_to(ROOT)) for path in files() if path.suffix in suffixes]
     return [
@@ -102,6 +129,9 @@ def read(suffixes: tuple[str, ...], packages: tuple[str, ...] = ()) -> list[Path
     ("text", "instead"),
     [
         ("It takes 164 clock cycles\nan image.", "per"),
+        ("One word\na cycle; registers", "per"),
+        ("Called once\na process, when", "per"),
+        ("2.8e-4\na second", "per"),
         ("every spike is held to the reference", "compared with"),
         ("a chip that does not obey", "non-idealities"),
         ("while an image is in work", "processed"),
@@ -133,11 +163,29 @@ def test_a_phrase_is_found_between_marks(tmp_path: Path, name: str, text: str) -
 @pytest.mark.parametrize(
     "text",
     [
+        '"""It takes 164 clock cycles\n    an image."""\n',
+        '"""It takes\n\n    cycles : clock cycles an image\n    """\n',
+        "    # It takes 164 clock cycles\n    # an image.\n",
+        "x = 1  # clock cycles an image\n",
+        "x = 1\n#: Clock cycles an image\ny = 2\n",
+    ],
+)
+def test_a_phrase_is_found_in_comments_and_docstrings(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.py").write_text(text)
+    assert len(phrases(comments(tmp_path / "a.py"), IN_CODE)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "clock cycles per image",
         "how many images a chip can classify",
         "a withheld toggle",
         "images in work/",
         "as images a step of 8",
+        "clock cycles a read pulse drives the rows",
+        "all the bits a row has",
+        "a group, a word or one row",
     ],
 )
 def test_plain_sentences_pass(text: str) -> None:
@@ -155,4 +203,11 @@ def test_messages_use_the_terms_of_the_field() -> None:
     texts = [(path, line, text) for path in read((".py",), PACKAGES) for line, text in messages(path)]
     assert len(texts) > 1000
     found = [f"{path.relative_to(ROOT)}:{line}: {fault}" for path, line, text in texts for fault in phrases(text)]
+    assert not found, "\n".join(found)
+
+
+def test_comments_and_docstrings_use_the_terms_of_the_field() -> None:
+    texts = {path.relative_to(ROOT): comments(path) for path in read((".py",))}
+    assert len(texts) > 700 and sum(map(len, texts.values())) > 500_000
+    found = [f"{name}: {fault}" for name, text in texts.items() for fault in phrases(text, IN_CODE)]
     assert not found, "\n".join(found)

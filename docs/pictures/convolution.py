@@ -71,7 +71,7 @@ def _draw(axes: Axes) -> None:
     shape = MapShape(channels=OUTPUTS, height=KERNEL.outputs(SOURCE)[0], width=KERNEL.outputs(SOURCE)[1])
     _map(axes, 10.6, 2.4, shape, (y, x, 1, 1), INK, f"map that it makes, {OUTPUTS} channels")
     _arrow(axes, (left + 2.1, bottom + 2.5), (10.4, 3.4), INK)
-    axes.text(9.0, 4.1, "spikes: one word\na position", ha="center")
+    axes.text(9.0, 4.1, "spikes: one word\nper position", ha="center")
     axes.text(12.0, 1.75, f"{shape.positions} positions, {shape.positions} reads per step", ha="center")
 
 

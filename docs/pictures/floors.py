@@ -37,7 +37,7 @@ def floors(tree: str) -> list[list[str]]:
 def purpose(tree: str, room: str) -> str:
     """The first sentence of a room's docstring: a folder's, or a file's.
 
-    Raises `ValueError` for one that is not there, or says nothing.
+    Raises `ValueError` for one that is missing or empty.
     """
     folder, file = ROOT / tree / room / "__init__.py", ROOT / tree / f"{room}.py"
     path = folder if folder.exists() else file

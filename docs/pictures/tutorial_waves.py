@@ -1,4 +1,4 @@
-"""Writes tutorial-waves.svg beside this file: `python -m docs.pictures.tutorial_waves`, a minute.
+"""Writes tutorial-waves.svg beside this file: `python -m docs.pictures.tutorial_waves`, about a minute.
 
 Runs the blocks of docs/tutorial.md, which draw it, in a folder that is removed. The picture shows the first step of an
 image, whose clock cycles do not depend on the weights.

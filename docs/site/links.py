@@ -51,7 +51,7 @@ def rewritten(text: str, change: Callable[[str], str]) -> str:
 
 
 def faults(page: Path, root: Path, known: Callable[[Path], bool] = Path.exists) -> list[str]:
-    """What is wrong with the links and pictures of a page, a sentence each.
+    """What is wrong with the links and pictures of a page, one sentence each.
 
     `known` tells whether the repository has a file or folder. Links to other sites are not looked at.
     """

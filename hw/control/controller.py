@@ -13,7 +13,7 @@ __all__ = ["Controller"]
 
 
 class Controller(wiring.Component):
-    """Sequence of an image: admit a vector, wait for the step's end, go on or answer; then the next image.
+    """Sequence of an image: admit a vector, wait for the step's end, continue or answer; then the next image.
 
     Two gates stand in the vectors' way; a gate joins the handshakes around it and leaves the payload alone. `admit`
     lies before layer 0 and opens for one vector per step; the vector of step t + 1 passes only after step t has ended.
@@ -40,9 +40,9 @@ class Controller(wiring.Component):
     final_valid, final_ready : Out, In; the same behind the final gate
     final_first : Out(1), the vector is the first of this image that the last layer gets
     verdict : In(stream of verdict_layout)
-    step : Out(step_bits), number of the step in work, 1 .. T_max; 0 while idle
+    step : Out(step_bits), number of the current step, 1 .. T_max; 0 while idle
     result : Out(stream of result_layout)
-    idle : Out(1), no image in work, nor a part of one
+    idle : Out(1), no image in progress, nor a part of one
     restart : Out(1), the result is taken in this cycle: forget the image, clear the activity counters
     cycles : Out(32), clock cycles from the image's start to the first cycle of `result.valid` (start in cycle c, result
         in cycle c + n: n); saturates; stable while `result.valid`. An image starts when its first pixel word is
@@ -163,7 +163,7 @@ class Controller(wiring.Component):
         advance: Signal,
         start: Signal,
     ) -> None:
-        """Steps, phases and periods of the image, and its clock cycles; all begin anew with the next image."""
+        """Steps, phases and periods of the image, and its clock cycles; all start over with the next image."""
         with m.If(advance):
             m.d.sync += self.step.eq(self.step + 1)
             with m.If(phase == self._parameters.phases - 1):

@@ -30,9 +30,9 @@ class RegisterFile(wiring.Component):
 
     Members
     -------
-    load : In(load_layout()), valid for one cycle a write
+    load : In(load_layout()), valid for one cycle per write
     write : In(1), take `load` in this cycle
-    <name> : Out, one port a register
+    <name> : Out, one port per register
     """
 
     def __init__(

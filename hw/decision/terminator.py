@@ -18,8 +18,8 @@ class Terminator(wiring.Component):
 
     Source: WINNER-K early decision [WK 4.1]. With S(1) the largest score and S(2) the second largest,
     margin = S(1) - S(2); equal scores give margin 0 and the lowest index wins. For a single class S(2) = 0. The image
-    stops if `rule` is WINNER_K and margin >= k (reason 1), else if step >= t_max (reason 0). While it goes on, reason
-    is 0.
+    stops if `rule` is WINNER_K and margin >= k (reason 1), else if step >= t_max (reason 0). While the image continues,
+    reason is 0.
 
     Cycles: takes a score per cycle; the verdict is valid two cycles after the last score was taken. The next step's
     scores are taken from the cycle after the verdict on. `rule`, `k`, `t_max` and `step` are looked at in the cycle

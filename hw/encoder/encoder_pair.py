@@ -15,10 +15,10 @@ __all__ = ["EncoderPair"]
 
 
 class EncoderPair(wiring.Component):
-    """Holds up to two images; gives the vectors of the older one, the image in work, until `restart`.
+    """Holds up to two images; gives the vectors of the older one, the current image, until `restart`.
 
     Images go to the two encoders in turn, and are worked on in turn, so they come out in the order in which they came.
-    A whole image makes its first vector at once, also while the other one is in work.
+    A whole image makes its first vector at once, also while the other one is being processed.
 
     Parameters
     ----------
@@ -29,17 +29,17 @@ class EncoderPair(wiring.Component):
     pixels : In(stream of pixels_layout), images in `pixel_words` words each; accepted while an encoder is free
     seed : In(128), tag : In(16), sampled with an image's first word; see SpikeEncoder
     coding, even_start : In, see SpikeEncoder; changed only while `empty`
-    restart : In(1), forget the image in work and its vectors; the other image, if there is one, is in work from the
-        next cycle on. No effect while `empty`
+    restart : In(1), forget the current image and its vectors; the other image, if there is one, is the current one from
+        the next cycle on. No effect while `empty`
     drop : In(1), forget the image whose words are still coming; no effect if there is none. No word is accepted in
         this cycle, so the next word is an image's first
-    o : Out(stream of vector_layout of the first layer), of the image in work
-    o_tag : Out(16), tag of the image in work
+    o : Out(stream of vector_layout of the first layer), of the current image
+    o_tag : Out(16), tag of the current image
     empty : Out(1), there is no image, not even a part of one
     current : Out(1), in the next cycle there is an image, or a part of one: `empty` is down
 
-    `restart` and `drop` may come in any cycle, also together; `restart` also forgets an image in work of which only a
-    part has come.
+    `restart` and `drop` may come in any cycle, also together; `restart` also forgets a current image that has only
+    partly arrived.
 
     Cycles
     ------
@@ -80,7 +80,7 @@ class EncoderPair(wiring.Component):
         pair = [even, odd]
 
         fed = Signal()  # number of the encoder that gets words
-        working = Signal()  # of the one whose image is in work, or will be
+        working = Signal()  # of the one with the current image, or the next one
         full = [Signal(name=f"full_{number}") for number in range(2)]  # an encoder holds a whole image
         part = Signal()  # the encoder that gets words holds a part of an image
         tags = [Signal(TAG_BITS, name=f"tag_{number}") for number in range(2)]

@@ -42,7 +42,7 @@ wire_attributes = rtlil._make_attributes
 
 def memory_of(fragment: Fragment) -> tuple[int, int, int, bool] | None:
     """Of a memory: bits of a word, words, bits of all its clocked read ports, and whether one of them reads in every
-    cycle, having no enable. None for a fragment that is none.
+    cycle, having no enable. None for a fragment that is not a memory.
     """
     if not isinstance(fragment, MemoryInstance):
         return None

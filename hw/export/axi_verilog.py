@@ -3,7 +3,7 @@
 Files of an export:
 
 - a `.sv` file for each module of the unit: `npu_axi.sv`, `npu_axi_host.sv`, `npu_axi_npu.sv`, ...
-- `axi_chip.sv`: `spikeloom_axi_chip`, the unit `npu_axi` and one `crossbar_macro` a layer
+- `axi_chip.sv`: `spikeloom_axi_chip`, the unit `npu_axi` and one `crossbar_macro` per layer
 - `spikeloom_registers.h`: the registers for C
 - `registers.rdl`: the registers of this build in SystemRDL 2.0
 - `ports.json`: the unit's ports, with direction, width and meaning

@@ -81,7 +81,7 @@ def _register(register: Register | HostRegister, definition: str) -> Iterator[st
 
 
 def c_header() -> str:
-    """Text of the header: an address macro a register, a mask and a shift a field."""
+    """Text of the header: an address macro per register, a mask and a shift per field."""
     major, minor, patch = MAP_VERSION
     head = _HEAD.format(
         version=".".join(map(str, MAP_VERSION)),

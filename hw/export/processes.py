@@ -57,7 +57,7 @@ def start(
     stdin : file that is its standard input
     output, errors : its standard output and standard error; None for those of this process
 
-    Exit codes are a shell's: 127 for a program that is not there, 128 + n for one that signal n has ended.
+    Exit codes are a shell's: 127 for a program that does not exist, 128 + n for one that signal n has ended.
     """
     return subprocess.Popen(
         ["/bin/sh", "-c", _TIED, "sh", os.fspath(stdin), *(os.fspath(word) for word in command)],

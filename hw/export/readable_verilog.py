@@ -169,7 +169,7 @@ def readable_modules(
 
     Raises
     ------
-    ValueError : a port is called like a keyword
+    ValueError : a port has the name of a keyword
     """
     plain = {_plain(module) if "." in module else module: names for module, names in (ports or {}).items()}
     for match in _MODULE.finditer(text):

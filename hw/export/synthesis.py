@@ -2,7 +2,7 @@
 
 Sizes are counts of word-level cells after elaboration and constant folding, each weighted with its width in bits: an
 adder of 12 bits counts as 12 of `add`. That is a measure to compare designs and components with, not an area in a
-technology. Mapping to gates is left out of it on purpose: at 128 lanes it takes many minutes, counting takes seconds.
+technology. Mapping to gates is deliberately not part of it: at 128 lanes it takes many minutes, counting takes seconds.
 
 The netlist is for small units. It has the modules and ports of the export, so that it can be simulated in its place.
 """
@@ -125,7 +125,7 @@ def netlist(files: Mapping[str, str], top: str = "npu") -> dict[str, str]:
 
     Returns
     -------
-    file name -> text, a file a module, with the names and ports of the export: `{**files, **netlist(files)}` is the
+    file name -> text, one file per module, with the names and ports of the export: `{**files, **netlist(files)}` is the
     export with gates inside. Cells are NOT, AND, NAND, OR, NOR, XOR, XNOR, AND and OR with one input inverted,
     2-to-1 multiplexers, each an `assign` of one bit, and D flip-flops, each an `always @(posedge clk)` of one bit.
 

@@ -3,7 +3,7 @@
 Files of an export:
 
 - a `.sv` file for each module of the unit, named like the module: `npu.sv`, `npu_layer_0_dac_driver.sv`, ...
-- `chip.sv`: `spikeloom_chip`, the unit and one `crossbar_macro` a layer
+- `chip.sv`: `spikeloom_chip`, the unit and one `crossbar_macro` per layer
 - `ports.json`: the unit's ports, with direction, width and meaning
 - `waivers.vlt`: Verilator waivers, each with its reason
 """
@@ -70,7 +70,7 @@ _MEANINGS = {
     "overflow": "bit l: a membrane of layer l has saturated; sticky until register clear_flags is written",
     "program": "settings of programming, shared by the layers: window, tries, smallest and largest amplitude",
     "programmer": "programming of one layer's cells: targets, results, start, busy, counts",
-    "activity": "activity of one layer in the image in work; valid with result__valid; saturating",
+    "activity": "activity of one layer in the current image; valid with result__valid; saturating",
     "crossbar": "crossbar of one layer: drive, convert and program handshakes; inputs synchronous to clk",
 }
 
@@ -96,7 +96,7 @@ def _yosys(script: str) -> str:
 
 
 def export_component(component: Component, name: str) -> dict[str, str]:
-    """Verilog of a component and all inside it: file name -> text, one file a module; no paths, the same every run.
+    """Verilog of a component and all inside it: file name -> text, one file per module; no paths, the same every run.
 
     The ports of a module are clk, rst and the members of the component's signature, in that order and by these names.
     """
@@ -260,11 +260,11 @@ def export_verilog(parameters: NpuParameters, name: str = "npu") -> dict[str, st
 def write_folder(path: str | os.PathLike[str], files: Mapping[str, str]) -> None:
     """Write an export whole or not at all: into a temporary folder beside `path`, then renamed to it.
 
-    A folder that is there already is replaced.
+    An existing folder is replaced.
 
     Raises
     ------
-    FileExistsError : `path` is there and is not a folder
+    FileExistsError : `path` exists and is not a folder
     """
     target = Path(path)
     if target.exists() and not target.is_dir():

@@ -23,7 +23,7 @@ class _State(enum.IntEnum):
 
 
 class MapLoader(wiring.Component):
-    """Writes the image's map of the next step as soon as the step before does not read it any more.
+    """Writes the image's map of the next step as soon as the step before no longer reads it.
 
     So the map is mostly there when the step is let in: it is made while the later layers work. Pixel c * positions + p
     of the vector is channel c at position p.

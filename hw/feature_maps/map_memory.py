@@ -70,7 +70,7 @@ class MapWriteSignature(wiring.Signature):
 
 
 class SpikeMap(wiring.Component):
-    """One map: `positions` words of the values of all channels, one port a bank to write and one to read.
+    """One map: `positions` words of the values of all channels, one write port and one read port per bank.
 
     A map is written whole in every step before it is read: stages go one after another, so the stages that read it
     share the port. Its words are never cleared. A word that is read and written in the same cycle is not defined.

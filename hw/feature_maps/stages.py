@@ -72,11 +72,11 @@ def join_maps(
 
     encoder -> loader -> map_0; admission gate -> stage 0 -> stage 1 -> ... -> last stage. What goes from stage to stage
     is one word per step, "all maps so far are complete" (`step_layout`): a stage that gets it reads its maps, writes
-    its own, and hands it on. So a map is read only when it is complete, and written only when its readers are done with
-    it, but for map 0, of which the loader writes the next step when its last reader says `released`. The last stage's
-    vector passes the final gate. Of a stage with replicas, one scheduler gathers for all of them, a distributor gives
-    the vectors to the cores in turn, every core's collector writes a bank of the map, and the step is handed on when
-    all of them are done.
+    its own, and passes it on. So a map is read only when it is complete, and written only when its readers are done
+    with it, but for map 0, of which the loader writes the next step when its last reader says `released`. The last
+    stage's vector passes the final gate. Of a stage with replicas, one scheduler gathers for all of them, a distributor
+    gives the vectors to the cores in turn, every core's collector writes a bank of the map, and the step is passed on
+    when all of them are done.
 
     Submodules: `loader`; `map_<k>`, map k of the plan; `windows_<l>` and `collector_<l>`, before and after layer l;
     `pool_<s>`, stage s; of a stage whose replicas are layers l and following, `windows_<l>`, `distributor_<l>`,

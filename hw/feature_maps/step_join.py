@@ -14,7 +14,7 @@ __all__ = ["StepJoin"]
 
 
 class StepJoin(wiring.Component):
-    """Hands a step on when every replica has, and takes it from all of them together.
+    """Passes a step on when every replica has offered it, and takes it from all of them together.
 
     Cycles: none; the step is on offer in the cycle in which the last replica offers it.
 

@@ -25,7 +25,7 @@ class WindowDistributor(wiring.Component):
     """Hands vector p of a step to replica p % n, as its own position p // n, and holds it still there.
 
     A replica has a register for its vector, since it drives its rows from there: while it does, the other replicas get
-    theirs. Vectors go on in order: one whose replica has not yet taken the one before waits, and all behind it.
+    theirs. Vectors proceed in order: one whose replica has not yet taken the one before waits, and all behind it.
 
     Cycles: a vector is taken in the cycle in which it is offered if its replica's register is empty, or its vector is
     taken in that cycle; the replica sees it in the next one. A vector per cycle.

@@ -46,7 +46,7 @@ class WindowScheduler(wiring.Component):
     Cycles
     ------
     With F_n words for position n (`hw.params.plan.window_words`) and `i` taken in cycle 0, the vector of position n is
-    handed on in cycle C_n: C_0 = F_0 + 2, C_(n+1) = max(C_n + F_(n+1), cycle in which vector n is taken). It is offered
+    passed on in cycle C_n: C_0 = F_0 + 2, C_(n+1) = max(C_n + F_(n+1), cycle in which vector n is taken). It is offered
     in cycle C_n + 1, by a layer with a single position in cycle C_0. The last word of position n + 1 is read in cycle
     C_n + F_(n+1) - 2, but where it is the only one, in the cycle in which the last word of position n is accepted,
     which is F_0 + 1, and C_(n-1) + F_n - 1 for n > 0. The last of these cycles is that of `released`. Without a
@@ -112,7 +112,7 @@ class WindowScheduler(wiring.Component):
         m = Module()
         m.submodules.walk = walk = WindowWalk(windows=self._windows, shapes=self._shapes)
 
-        # A word is fetched, then it arrives; it waits there while the vector before is complete and not yet handed on.
+        # A word is fetched, then it arrives; it waits there while the vector before is complete and not yet passed on.
         fetched = Signal()
         here = Signal.like(walk.o.payload)
         arrived = Signal()

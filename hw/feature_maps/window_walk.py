@@ -107,7 +107,7 @@ class WindowWalk(wiring.Component):
         column = Signal.like(word.column)
         busy = Signal()
 
-        # What the window in work says: where its columns begin and end, its last row, the place of the word, and where
+        # What the current window says: where its columns begin and end, its last row, the place of the word, and where
         # the columns of the next window begin.
         here = Signal.like(column)
         following = Signal.like(column)

@@ -69,10 +69,10 @@ class RegisterBusSignature(wiring.Signature):
 
 
 class AxiLite(wiring.Component):
-    """AXI4-Lite subordinate with 32 data bits: one write and one read in work at a time, in order.
+    """AXI4-Lite subordinate with 32 data bits: one write and one read in progress at a time, in order.
 
-    Address and data of a write may come in any order and at any distance. An access is made when all of it has come and
-    the response before it has been taken; the register side answers it in that cycle with data or an error, which
+    Address and data of a write may come in any order and at any distance. An access is made when all of it has arrived
+    and the response before it has been taken; the register side answers it in that cycle with data or an error, which
     becomes SLVERR. No channel waits for one that the protocol does not let it wait for, and no ready signal depends on
     a valid signal of the same cycle. `awprot` and `arprot` are ignored.
 

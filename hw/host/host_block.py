@@ -60,7 +60,7 @@ class HostBlock(wiring.Component):
     bus : In(RegisterBusSignature(26)), answered in the same cycle
     load : Out(stream of load_layout), valid only while not `busy`, when it must be ready
     program : Out(ProgramSettingsSignature), programmer_<l> : Out(ProgrammerHostSignature)
-    busy : In(1), an image is in work, or comes: the load port need not be ready
+    busy : In(1), an image is being processed, or comes: the load port need not be ready
     result_waits, result_taken : In(1), a word of the result stream is offered; an answer is taken in this cycle
     wrong_frame, unloaded, frame_timed_out : In(1), see `hw.host.pixel_stream`
     cycles, gap : In(32), activity_<l> : In(ActivitySignature), of the answer; kept with `result_taken`

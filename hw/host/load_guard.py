@@ -45,8 +45,8 @@ class LoadGuard(wiring.Component):
     States: EMPTY -> LOADING -> LOADED. `load_begin` with this build's number opens a session, whatever was before; with
     another number everything counts as lost (EMPTY). `load_end` with the checksum of the session's writes completes it;
     with another one everything counts as lost. A session without any access of the bus for `timeout` cycles, while no
-    programmer works, is given up. `load_begin` is refused while an image is in work, `load_end` outside of a session,
-    and both while a programmer is busy: nothing changes.
+    programmer works, is given up. `load_begin` is refused while an image is being processed, `load_end` outside of a
+    session, and both while a programmer is busy: nothing changes.
 
     The checksum is the CRC-32 of 8 bytes per write, in the order of the bus: address, then data, lowest byte first.
 
@@ -61,7 +61,7 @@ class LoadGuard(wiring.Component):
     counted : In(1), a write that the checksum covers is made in this cycle
     address, data : In(32), of that write
     access : In(1), any access of the bus is made in this cycle
-    busy : In(1), an image is in work
+    busy : In(1), an image is being processed
     programming : In(1), a programmer is busy
     timeout : In(32), clock cycles, 0 is off
     opens : Out(1), a session opens with this cycle: counts start over

@@ -44,10 +44,10 @@ class PixelStream(wiring.Component):
     timeout : In(32), clock cycles, 0 is off
     pixels : Out(stream of pixels_layout), `pixel_words` words per image, or fewer and then `drop`
     seed : Out(128), tag : Out(16), of the image whose words are on `pixels`
-    drop : Out(1), the image whose words have come so far is none; no word is passed on in this cycle. May come up also
+    drop : Out(1), the words received so far are not an image; no word is passed on in this cycle. May come up also
         before the first word
-    begun : Out(1), a part of a frame that may be an image has come
-    wrong_frame, unloaded, timed_out : Out(1), causes of error flags, in the cycle they happen, once a frame each
+    begun : Out(1), a part of a frame that may be an image has been received
+    wrong_frame, unloaded, timed_out : Out(1), causes of error flags, in the cycle they happen, each once per frame
 
     `i.ready` depends on the word that is offered: words that are not passed on are taken at once.
     """
@@ -82,7 +82,7 @@ class PixelStream(wiring.Component):
         m = Module()
         p = self._parameters
         before = seed_words(p)
-        inside = Signal()  # a part of a frame has come
+        inside = Signal()  # a part of a frame has been received
         # of the frame that has begun
         skip_held = Signal()
         seeds_held = Signal()

@@ -354,7 +354,7 @@ class MapEntry:
     bits, signed : width of the number in the word; a signed one is sign-extended when read
     access : "ro", "rw", "w1c" or "wo"
     init : value after a reset
-    idle_only : writes are refused while an image is in work
+    idle_only : writes are refused while an image is being processed
     whole : written as a whole word, or not at all
     register : the declaration
     """

@@ -46,8 +46,8 @@ class HostRegister:
     meaning, unit : a sentence and a unit for the manual
     fields : parts of the word, lowest first; without any, it is one number of 32 bits
     value : of a constant, from the structural parameters (NpuParameters or LayerParameters)
-    idle_only : writes are refused while an image is in work
-    init : value after a reset, of one that is no constant
+    idle_only : writes are refused while an image is being processed
+    init : value after a reset, of one that is not a constant
     whole : a write is an action: of the whole word, or of no byte at all, which does nothing
     group : "programming" of the programmers' settings, which are not written while one of them is busy
     """
@@ -90,7 +90,7 @@ class RegisterBlock:
     signed : two's complement
     meaning, unit : a sentence and a unit for the manual
     fields : parts of a word, lowest first
-    idle_only : writes are refused while an image is in work
+    idle_only : writes are refused while an image is being processed
     init : value of every word after a reset; None for memory that a reset leaves alone, unknown after power-up
     """
 

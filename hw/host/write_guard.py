@@ -30,7 +30,7 @@ class WriteGuard(wiring.Component):
     A write is wrong if nothing can be written there, or if it is of a part of a word that is written whole. It is
     refused if the unit's state forbids it:
 
-    - run-time registers, biases, seeds, programming settings: while an image is in work
+    - run-time registers, biases, seeds, programming settings: while an image is being processed
     - programming settings: while a programmer is busy
     - targets, program_start: outside of a load session, or while that layer's programmer is busy
     - load_begin, load_end: what the load session says
@@ -42,7 +42,7 @@ class WriteGuard(wiring.Component):
     Members
     -------
     enable, address, strobe : In(1), In(26), In(4), a write of this cycle
-    busy : In(1), an image is in work
+    busy : In(1), an image is being processed
     loading : In(1), a load session is open
     programming : In(layers), bit l: the programmer of layer l is busy
     session_error : In(1), the load session does not accept the write of this cycle
@@ -82,7 +82,7 @@ class WriteGuard(wiring.Component):
         m = Module()
         writable = Signal()
         whole = Signal()  # written as a whole word
-        in_image = Signal()  # forbidden while an image is in work
+        in_image = Signal()  # forbidden while an image is being processed
         in_session = Signal()  # wants a load session, and its programmer at rest
         run_time = Signal()
         setting = Signal()

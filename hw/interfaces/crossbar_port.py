@@ -120,7 +120,7 @@ class CrossbarProgramSignature(Signature):
     Members
     -------
     program_cell : Out(1), an operation is wanted; held, with all below stable, until `program_done`
-    program_pulse : Out(1), 1 a pulse, 0 a verify read
+    program_pulse : Out(1), 1 for a pulse, 0 for a verify read
     program_row : Out(bits of tile_rows - 1), row in the tile: row `tile * tile_rows + program_row` of the layer
     program_column : Out(bits of outputs - 1), column of the layer
     program_side : Out(1), 0 the cell of the positive array, 1 that of the negative one

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 MAX_TARGETS = 4096
-"""Most words of a layer's buffer of targets, a cell pair each: a column group in all row tiles, lanes * row_tiles."""
+"""Most words of a layer's buffer of targets, one cell pair each: a column group in all row tiles, lanes * row_tiles."""
 
 PROGRAM_COUNT_BITS = 32
 TRIES_BITS = 8
@@ -58,12 +58,12 @@ class ProgrammerHostSignature(wiring.Signature):
     target_write : write port of the buffer of targets (index, value, enable); no effect while busy. Index
         lane * row_tiles + tile; value: TARGET_WORD
     result_index : Out, (lane * row_tiles + tile) * 2 + side
-    result : In(32), in the same cycle: RESULT_WORD; 0 of a lane that no start since the reset has come to
+    result : In(32), in the same cycle: RESULT_WORD; 0 of a lane that no start since the reset has reached
     start : Out(1), program the cells of a row and a column group; no effect while busy
     start_row : Out(16), row in the tile, of all row tiles
-    start_group : Out(16), column group. A row or a group that is not there: nothing is done
+    start_group : Out(16), column group. A row or a group that does not exist: nothing is done
     busy : In(1), from the cycle after `start` until all is done
-    pulses, verify_reads, failed_cells : In(32), since `clear_counts`: pulses and verify reads, counted a tile, and
+    pulses, verify_reads, failed_cells : In(32), since `clear_counts`: pulses and verify reads, counted per tile, and
         cells that were given up; each stops at 2^32 - 1
     clear_counts : Out(1)
 

@@ -90,7 +90,7 @@ def request_layout(parameters: LayerParameters) -> data.StructLayout:
 
 
 def sums_layout(parameters: LayerParameters) -> data.StructLayout:
-    """One column group: the row tiles' codes added and shifted by the gain, a lane each."""
+    """One column group: the row tiles' codes added and shifted by the gain, one sum per lane."""
     return data.StructLayout(
         {
             "group": unsigned(parameters.group_bits),
@@ -118,7 +118,7 @@ def score_layout(parameters: NpuParameters) -> data.StructLayout:
 
 
 def verdict_layout(parameters: NpuParameters) -> data.StructLayout:
-    """Decision after a step: stop or go on, best class so far, margin to the second, 1 if the rule asked to stop."""
+    """Decision after a step: stop or continue, best class so far, margin to the second, 1 if the rule asked to stop."""
     return data.StructLayout(
         {
             "stop": unsigned(1),

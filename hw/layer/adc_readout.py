@@ -30,7 +30,7 @@ class ColumnReadout(wiring.Component):
     Members
     -------
     i : In(stream of request_layout), tiles to convert
-    o : Out(stream of sums_layout), one column group a transfer
+    o : Out(stream of sums_layout), one column group per transfer
     xbar : Out(CrossbarConvertSignature), column side of the crossbar port
     gain : In(gain_bits), gain shift g of the layer, 0 .. max_gain_shift; changed only between images
     converted : Out(range(row_tiles * lanes + 1)), ADC conversions that end in this cycle

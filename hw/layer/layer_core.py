@@ -36,8 +36,9 @@ class LayerCore(wiring.Component):
     i : In(stream of vector_layout), the layer's input of one read: of a step, or of one of its positions
     o : Out(stream of fired_layout), `groups` transfers per vector
     crossbar : Out(CrossbarSignature)
-    theta, v0, clip, leak, reset, gain : In, registers (`hw.interfaces.registers`), stable while a vector is in work
-    bias_write : In(BiasWriteSignature), only while no vector is in work
+    theta, v0, clip, leak, reset, gain : In, registers (`hw.interfaces.registers`), stable while a vector is being
+        processed
+    bias_write : In(BiasWriteSignature), only while no vector is being processed
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), sticky: a membrane saturated
     clear_activity : In(1), starts the counters over

@@ -224,7 +224,7 @@ class NeuronArray(wiring.Component):
     def _write_bias(self, m: Module, biases: memory.Memory) -> Value:
         """Split a neuron's index into group and lane; the division by `lanes` is a multiplication by 2**n / lanes.
 
-        Returns the groups that were written since the reset, a bit each. A memory cannot be reset at once, so these
+        Returns the groups that were written since the reset, one bit each. A memory cannot be reset at once, so these
         bits say which words are 0 whatever is in them; the first write to a group fills its word, with 0 but for the
         lane that is meant.
         """

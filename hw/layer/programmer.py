@@ -75,7 +75,7 @@ class Programmer(wiring.Component):
     Cycles
     ------
     `start` in cycle 0; `program_request` is up from cycle 2 on, and `program_grant` is first seen in cycle g (3 for an
-    idle DacDriver). With n columns in the group, T row tiles, a macro that takes P cycles per pulse and V a verify
+    idle DacDriver). With n columns in the group, T row tiles, a macro that takes P cycles per pulse and V per verify
     read, and R rounds (the sum over the n columns and both sides of the most pulses that one tile's cell got), the
     programmer is busy in cycles 1 .. g + n (T + 1) + 2 n (V + 1 + T) + R (P + V + 1), and requests the crossbar until
     then (`hw.params.cycles.programming_cycles`). The first operation starts in cycle g + T + 2. A start out of range:

@@ -22,7 +22,7 @@ STALL = 16
 class StepCycles:
     """Cycles of a step, counted from the cycle in which it is offered to stage 0.
 
-    ends : cycle in which each stage hands the step on; of the last stage, in which the step ends
+    ends : cycle in which each stage passes the step on; of the last stage, in which the step ends
     released : cycle in which the last word of the image's map is read
     """
 
@@ -115,7 +115,7 @@ def programming_cycles(
     pulse_cycles : cycles the macro takes for a pulse (PROGRAM_CYCLES)
     verify_cycles : cycles the macro takes for a verify read (SETTLE_CYCLES + ADC_CYCLES)
     starts : how many starts, all in range; time between two of them is not counted
-    grant : cycle in which a start's grant is seen, counted from the cycle of the start; 3 for a layer not in work
+    grant : cycle in which a start's grant is seen, counted from the cycle of the start; 3 for an idle layer
     """
     tiles = parameters.row_tiles
     column = (tiles + 1) + 2 * (verify_cycles + 1 + tiles)

@@ -1,6 +1,6 @@
 """Structural parameters of the neural processing unit, and everything that follows from them.
 
-One frozen dataclass a level (`LayerParameters`, `NpuParameters`); derived numbers are properties, computed in one
+One frozen dataclass per level (`LayerParameters`, `NpuParameters`); derived numbers are properties, computed in one
 place, so that the hardware, the integer reference and the software agree on every width. Values that a host loads at
 run time (thresholds, biases, rule, ...) are not here: see `hw.interfaces.registers`.
 """
@@ -348,7 +348,7 @@ class NpuParameters:
 
     @property
     def max_count(self) -> int:
-        """Largest weighted spike count: one spike of weight 2^(K-1-p) a step, bounded by the first phase's."""
+        """Largest weighted spike count: one spike of weight 2^(K-1-p) per step, bounded by the first phase's."""
         return self.max_steps << (self.phases - 1)
 
     @property

@@ -2,9 +2,9 @@
 
 The contract of every registry, in `hw`, `sim` and `sw` alike: an entry point of the registry's group names a function
 without arguments, such as `my_package:register`, which calls the registry's own function for that. The functions of a
-group are called once a process, when a registry is first asked for something that may not be built in; not on import,
-when their modules cannot be imported yet. What needs several groups, as the options of [device] do, asks for them
-together.
+group are called once per process, when a registry is first asked for something that may not be built in; not on
+import, when their modules cannot be imported yet. What needs several groups, as the options of [device] do, asks for
+them together.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Kinds of column readouts: which codes a column's current becomes. A class per kind; `READOUTS` has them all.
 
 The number of bits of a layer's converters says which kind they are. Whatever the kind, a code is the current in units
-of 2^gain shift conductance steps, rounded half to even, and limited to the codes that there are; 0 is no current. The
+of 2^gain shift conductance steps, rounded half to even, and limited to the available codes; 0 is no current. The
 hardware is `hw.layer.adc_readout`, the reference `sim.crossbar.adc`. docs/extending.md says what another kind needs.
 """
 

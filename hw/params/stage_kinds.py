@@ -30,7 +30,7 @@ class Stage:
     code : in the plan's words, 0 .. 255 (`hw.host.plan_words`)
     title : in reports, "" for stages that have their layer's name
     windows : what it reads
-    replicas : crossbars that take its positions in turn, and banks of its map; 1 for what is no crossbar
+    replicas : crossbars that take its positions in turn, and banks of its map; 1 for anything but a crossbar
     """
 
     name: ClassVar[str]
@@ -91,7 +91,7 @@ class Stage:
         last: bool,
         skipped: bool,
     ) -> tuple[int, int]:
-        """Clock cycles of a step, from that in which it gets it: in which its last word is read, and in which it hands
+        """Clock cycles of a step, from that in which it gets it: in which its last word is read, and in which it passes
         the step on.
 
         words : read for each of its positions
@@ -167,7 +167,7 @@ STAGES = StageKinds()
 @STAGES.register
 @dataclass(frozen=True, kw_only=True)
 class CrossbarStage(Stage):
-    """A crossbar, read once an output position.
+    """A crossbar, read once per output position.
 
     layer : number in the unit; that of the first replica
     windows : what it reads
@@ -293,7 +293,7 @@ class PoolStage(Stage):
         last: bool,
         skipped: bool,
     ) -> tuple[int, int]:
-        """A word a cycle, and two until the map is complete."""
+        """A word per cycle, and two until the map is complete."""
         return sum(words), sum(words) + 2
 
     def token(self, output: MapShape, sources: Sequence[MapShape]) -> str:

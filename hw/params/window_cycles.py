@@ -30,7 +30,7 @@ class Columns(Protocol):
 
 @dataclass(frozen=True)
 class Macro:
-    """What the crossbars take: cycles a window with a spike is driven, and cycles of a conversion.
+    """What the crossbars take: cycles for which a window with a spike is driven, and cycles per conversion.
 
     drive : max(pulse_cycles, cycle of the drive in which `sampled` is first up)
     conversion : cycles from `convert` to `done`, both included
@@ -49,7 +49,7 @@ class WindowCycles(NamedTuple):
 
     read : its last word is read
     gathered : its last word is in the registers
-    handed : the vector is handed on, `gathered` or as soon as the core takes the one before
+    handed : the vector is passed on, `gathered` or as soon as the core takes the one before
     seen : the core sees it
     done : the core can see the next one
     """
@@ -95,14 +95,14 @@ def layer_cycles(
     macro : what the crossbars take
     replicas : crossbars that take the positions in turn
 
-    Returns the cycle in which its last word is read, and that in which the step is handed on: its map is complete.
+    Returns the cycle in which its last word is read, and that in which the step is passed on: its map is complete.
     """
     windows = list(window_cycles(layer, words, active, macro, replicas))
     return windows[-1].read, max(window.done for window in windows) + 2
 
 
 def output_cycles(layer: Columns, active: bool, macro: Macro) -> int:
-    """The last layer and the comparison of its classes, from the cycle in which its vector is handed on."""
+    """The last layer and the comparison of its classes, from the cycle in which its vector is passed on."""
     drive, conversion = macro.of(active)
     classes = layer.outputs - (layer.groups - 1) * layer.lanes
     return drive + conversion + 4 + max(layer.outputs, (layer.groups - 1) * conversion + classes)

@@ -12,7 +12,7 @@ __all__ = ["adder_tree"]
 def adder_tree(values: Sequence[Value]) -> Value:
     """Sum by a balanced tree of adders, each as wide as its operands need; 0 for no values.
 
-    `sum` would make a chain, whose adders grow by a bit each.
+    `sum` would make a chain, whose adders grow by one bit each.
     """
     level = list(values) or [Const(0)]
     while len(level) > 1:

@@ -186,7 +186,7 @@ def register_cell(kind: CellKind) -> None:
     imported. A package that is to register it wherever it is installed names a function that does so in an entry point
     of group `spikeloom.cells`.
 
-    Raises ValueError for what is no such object, a name or options that there are already, and for a kind that drifts
+    Raises ValueError for what is no such object, a name or options that exist already, and for a kind that drifts
     nowhere.
     """
     CELLS.register(kind)

@@ -14,17 +14,17 @@ __all__ = ["DriftSnapshot"]
 
 @dataclass(frozen=True, eq=False)
 class DriftSnapshot:
-    """What a run leaves behind, and the next one goes on from.
+    """What a run leaves behind, and the next one continues from.
 
     Parameters
     ----------
     images : images since the cells were programmed first; the place in the stream of the image that comes next
-    row_pulses : a layer each, int64 [inputs], read pulses that every cell of a row has had since it was programmed last
+    row_pulses : per layer, int64 [inputs], read pulses that every cell of a row has had since it was programmed last
     renewed : likewise, those of the time when the conductances were last renewed, which the next image reads with
-    cells_S : a layer each, float64 [2, inputs, outputs], conductances after all `row_pulses`, siemens; None if they
-        have not been worked out
+    cells_S : per layer, float64 [2, inputs, outputs], conductances after all `row_pulses`, siemens; None if they have
+        not been computed
     programmings : how often the cells have been programmed, the first time included
-    earlier : a layer each, int64 [inputs], read pulses of every row before the cells were programmed last; empty for
+    earlier : per layer, int64 [inputs], read pulses of every row before the cells were programmed last; empty for
         none
     """
 
@@ -39,7 +39,7 @@ class DriftSnapshot:
 
     @property
     def total_pulses(self) -> tuple[NDArray[np.int64], ...]:
-        """A layer each, int64 [inputs]: read pulses of every row since the cells were programmed first."""
+        """Per layer, int64 [inputs]: read pulses of every row since the cells were programmed first."""
         if not self.earlier:
             return self.row_pulses
         return tuple(before + now for before, now in zip(self.earlier, self.row_pulses, strict=True))

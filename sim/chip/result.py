@@ -40,8 +40,8 @@ class Trace:
 
     Parameters
     ----------
-    spikes : a layer each, uint8 [images, steps, ceil(outputs / 8)], bits packed by `numpy.packbits`
-    membranes : a layer each, int32 (int64 where membranes are wider) [images, steps, outputs], values after the reset;
+    spikes : per layer, uint8 [images, steps, ceil(outputs / 8)], bits packed by `numpy.packbits`
+    membranes : per layer, int32 (int64 where membranes are wider) [images, steps, outputs], values after the reset;
         None if not recorded
     outputs : neurons of each layer: channels at every position, number position * channels + channel
     channels : channels of each layer; those with as many neurons have a single position. As `outputs` if not given
@@ -190,8 +190,8 @@ class Result:
 
         labels : array, tensor or list of integers [images], 0 .. `class_count` - 1
 
-        Warns of labels that are the classes, moved by one. Raises `TypeError` for what are not integers, `ValueError`
-        for another number of them or a class that there is not.
+        Warns about labels that are the classes, shifted by one. Raises `TypeError` for anything but integers,
+        `ValueError` for another number of them or a class that there is not.
         """
         known = check_labels(labels, len(self), self.class_count)
         found = shift_of(self.classes, known)
@@ -200,7 +200,7 @@ class Result:
         return float(np.mean(self.classes == known))
 
     def compare(self, other: Result, names: tuple[str, str] = ("this", "other")) -> int:
-        """Hold `other` to the same bits; return how many values were compared.
+        """Check that `other` has the same bits; return how many values were compared.
 
         Traces are compared where both have them. Raises `Mismatch` at the first difference: in the images' numbers, in
         the images themselves (where both results know them), in the traces (earliest image, then step, layer, neuron),

@@ -33,7 +33,7 @@ def check_labels(labels: Any, count: int, classes: int | None = None, what: str 
 
     classes : how many there are, if that is known
 
-    Raises `TypeError` for what are not integers, `ValueError` for another number of them or a class the chip lacks.
+    Raises `TypeError` for anything but integers, `ValueError` for another number of them or a class the chip lacks.
     """
     array = _array(labels, what)
     one_hot = array.ndim == 2 and array.shape[0] == count and array.shape[1] > 1 and array.dtype.kind in "iufb"
@@ -110,7 +110,7 @@ def is_number(value: Any) -> bool:
 
 
 def plain_numbers(value: Any) -> Any:
-    """A value with Python's numbers in the place of NumPy's, in lists and tables too; a row of numbers is a list."""
+    """A value with Python's numbers instead of NumPy's, in lists and tables too; a row of numbers is a list."""
     if isinstance(value, np.bool_ | np.integer | np.floating):
         return value.item()
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "biuf":
@@ -123,7 +123,7 @@ def plain_numbers(value: Any) -> Any:
 
 
 def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) -> None:
-    """Raise `ValueError` for what is not a whole number of at least `least` and at most `most`."""
+    """Raise `ValueError` for anything but a whole number of at least `least` and at most `most`."""
     if not is_whole(value) or value < least or value > (most or value):
         if most is None:
             allowed = "a positive integer" if least == 1 else f"an integer of at least {least}"
@@ -133,7 +133,7 @@ def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) 
 
 
 def check_fraction(name: str, value: Any) -> None:
-    """Raise `ValueError` for what is not a number above 0 and at most 1; percent are told their fraction."""
+    """Raise `ValueError` for anything but a number above 0 and at most 1; percent are told their fraction."""
     number = is_number(value)
     if not number or not 0.0 < float(value) <= 1.0:
         hint = f": {float(value) / 100:g} is {float(value):g} %" if number and 1.0 < float(value) <= 100.0 else ""

@@ -8,7 +8,7 @@ has to be deleted by hand.
 The folders are `numba/MODULE/CHECKSUM` in the program's cache (`sim.common.cache`), or `spikeloom/MODULE/CHECKSUM` in
 $NUMBA_CACHE_DIR where that is set. Numba's setting is changed for our own kernels only, while they are decorated: those
 of a user's program stay where they were. Where a folder cannot be written, and where a source has changed since this
-process began, so that what was imported may be older than the file, kernels are compiled anew, and not kept.
+process began, so that what was imported may be older than the file, kernels are recompiled, and not kept.
 
 A kernel takes at most ten arguments: what belongs together is a NamedTuple, made by the names of its fields, and the
 kernel unpacks it. Numba takes half a microsecond longer to tell the type of a NamedTuple than that of a plain tuple, so
@@ -110,7 +110,7 @@ def _read(path: Path) -> tuple[bytes, frozenset[Path]]:
 
 @functools.cache
 def _folder(file: str) -> Path | None:
-    """Where compiled kernels of a file are kept; made if it is not there. None if they are not to be kept."""
+    """Where compiled kernels of a file are kept; created if missing. None if they are not to be kept."""
     path = Path(file).resolve()
     try:
         parts = path.relative_to(_ROOT).with_suffix("").parts

@@ -41,7 +41,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[None]:
         os.write(handle, str(os.getpid()).encode())
         yield
     finally:
-        with contextlib.suppress(OSError):  # removed from outside, or a folder that cannot be written any more
+        with contextlib.suppress(OSError):  # removed from outside, or a folder that can no longer be written
             path.unlink()
         os.close(handle)
 
@@ -50,7 +50,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[None]:
 def shared(path: Path) -> Iterator[None]:
     """Hold a file that is there together with others, so that `locked` of the same path is refused or waits.
 
-    Raises `FileNotFoundError` where the file is not there, or was removed by who held it alone.
+    Raises `FileNotFoundError` where the file does not exist, or was removed by the process that held it alone.
     """
     handle = os.open(path, os.O_RDONLY)
     try:

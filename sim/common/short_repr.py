@@ -16,7 +16,7 @@ _MOST = 8
 
 
 def short_repr(self: Any) -> str:
-    """`__repr__` of a dataclass: a short text a field that is shown."""
+    """`__repr__` of a dataclass: a short text per field that is shown."""
     fields = [field.name for field in dataclasses.fields(self) if field.repr]
     shown = ", ".join(f"{name}={short_text(getattr(self, name))}" for name in fields)
     return f"{type(self).__name__}({shown})"

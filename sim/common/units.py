@@ -1,7 +1,7 @@
 """Units of configuration fields and their plausible ranges: one description for page, check and message.
 
-A field that bears a `Unit` refuses what its own bounds refuse, with the remedy that the unit knows, and warns of values
-that are legal and surely a slip, such as percent for a fraction, or 100 for 100 MHz.
+A field that bears a `Unit` refuses what its own bounds refuse, with the remedy that the unit knows, and warns about
+values that are legal but almost certainly a mistake, such as percent for a fraction, or 100 for 100 MHz.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Unit:
         return self.smaller == _PERCENT
 
     def slip(self, value: float) -> str | None:
-        """The end of a sentence on a value that is legal and surely a slip; None for one that is plausible."""
+        """The end of a sentence on a legal value that is almost certainly a mistake; None for a plausible one."""
         if value == 0.0 or self.low <= value <= self.high:
             return None
         usual = f"usual values are {self.usual}"
@@ -141,7 +141,7 @@ class Table(BaseModel):
         return self._warned
 
     def slips(self) -> Iterator[str]:
-        """A sentence for every value that is legal and surely a slip."""
+        """A sentence for every value that is legal but almost certainly a mistake."""
         for name, field in self.all_fields().items():
             unit, given = unit_of(field), getattr(self, name)
             values = dict.fromkeys(given) if isinstance(given, tuple) else (given,)

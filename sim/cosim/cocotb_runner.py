@@ -93,7 +93,7 @@ def _execute(
 
 
 def _roots() -> list[Path]:
-    """Folders of the environment that the tools are told of."""
+    """Folders of the environment that are passed to the tools."""
     from cocotb_tools import config
 
     return [Path(root) for root in (config.base_cocotb_dir, config.libs_dir, config.share_dir)]

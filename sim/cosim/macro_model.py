@@ -120,7 +120,7 @@ class MacroModel:
     """One layer's array behind the Verilog shell `crossbar_macro`.
 
     Cells that drift count the pulses of their rows. They age when the position in the stream enters another block of
-    `drift_every` images, and are programmed anew when it enters another of `refresh_every`. Programming by pulses finds
+    `drift_every` images, and are reprogrammed when it enters another of `refresh_every`. Programming by pulses finds
     them where their drift has brought them, and a new stream begins there.
 
     Parameters
@@ -169,7 +169,7 @@ class MacroModel:
 
     @property
     def array(self) -> CrossbarArray:
-        """The crossbar; made anew at the first read after a programming pulse."""
+        """The crossbar; rebuilt at the first read after a programming pulse."""
         if self._array is None:
             assert self.cells is not None
             self._array = self.cells.array()
@@ -231,7 +231,7 @@ class MacroModel:
         return int(sum(code << CELL_CODE_BITS * tile for tile, code in enumerate(codes.tolist())))
 
     def _begin_programming(self, cells: LayerCells, position: int) -> None:
-        """Leave the cells where drift has brought them; from here on, drift counts anew."""
+        """Leave the cells where drift has brought them; from here on, drift counts from zero."""
         self._start, self._block, self._refreshes = -position, 0, 0
         self._earlier[:] = 0
         if self._pulses.any():
@@ -292,7 +292,7 @@ class MacroModel:
         return np.array(sums, np.int64).reshape(-1, 3)
 
     def forget_totals(self) -> None:
-        """Begin the sums of `totals` anew."""
+        """Restart the sums of `totals`."""
         self._conductance.clear()
         self._stray.clear()
 

@@ -3,14 +3,14 @@
 The bench works from files in the folder it runs in, so that Python is needed for the analog array only:
 
 - `loads.bin`: register writes, 8 bytes each: address, data (big-endian)
-- `images.bin`: an image each: 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
+- `images.bin`: per image, 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
 - `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest;
   for a layer with several positions one line per position, which is the last field),
-  `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing went
-  on for far longer than a step can take
+  `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing happened
+  for far longer than a step can take
 
-The bench gives the next image while one is in work. It tags each with its place in the stream, and knows the image in
-work, for the record and for the device model, by the tag that the chip shows for it.
+The bench sends the next image while one is being processed. It tags each with its place in the stream, and knows the
+current image, for the record and for the device model, by the tag that the chip shows for it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ module bench (input wire clk);
     reg record_membranes = 1'b0;
     reg [63:0] idle = 0;
     reg [31:0] fed = 0;  // images taken from the file
-    reg [31:0] position = 0;  // of the image in work in the stream
+    reg [31:0] position = 0;  // of the current image in the stream
     reg [31:0] numbers [0:3];  // of images, by tag: two in the chip, and one that waits
     reg [31:0] word_count = 0;
     reg [31:0] noise = 32'h1234_5678;
@@ -60,7 +60,7 @@ module bench (input wire clk);
     reg [127:0] seed = 0;
     reg [15:0] tag = 0;
     wire [15:0] result_tag;
-    wire [31:0] image = numbers[result_tag[1:0]];  // in work
+    wire [31:0] image = numbers[result_tag[1:0]];  // the current one
     wire result_valid;
     wire [{result_bits}-1:0] result_payload;
     wire result_ready = !(stalls && noise[0]);
@@ -69,7 +69,7 @@ module bench (input wire clk);
     wire [{step_bits}-1:0] step = chip.npu.controller.step;
     reg [{step_bits}-1:0] step_before = 0;
     wire moved = (load_valid && load_ready) || (pixels_valid && pixels_ready) || result_valid || step != step_before;
-    // What the device model needs to address its random draws; read once a layer read.
+    // What the device model needs to address its random draws; read once per layer read.
     wire [95:0] context_word = {{position, image, {{{step_pad}'b0, step}}}};
 
     spikeloom_chip #(

@@ -1,5 +1,5 @@
-"""The cocotb bench that plays the analog array: Python runs once per layer read or programming operation, never once
-a clock cycle.
+"""The cocotb bench that plays the analog array: Python runs once per layer read or programming operation, never per
+clock cycle.
 
 It runs inside the simulator, in a job's folder; `sim.cosim.run` writes the folder and reads the record afterwards.
 """

@@ -1,8 +1,8 @@
 """Co-simulation: the generated Verilog in Verilator or Icarus, with the device model in place of the analog array.
 
 The images of a run are independent (every random draw is addressed by image number), so they are split over worker
-processes, each a simulator of its own. Where cells drift they are not: one simulator takes them all in order, or each
-of several begins where the reference says that the one before ends, and is held to that.
+processes, each with a simulator of its own. Where cells drift they are not: one simulator takes them all in order, or
+each of several begins where the reference says that the one before ends, and is checked against that.
 """
 
 from __future__ import annotations

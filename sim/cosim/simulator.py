@@ -45,7 +45,7 @@ _SETTINGS = {
     "NUMBA_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    # Without this every import would be parsed anew for pytest's assertions: two seconds a start.
+    # Without this every import would be parsed anew for pytest's assertions: two seconds per start.
     "COCOTB_REWRITE_ASSERTION_FILES": "",
 }
 
@@ -118,10 +118,10 @@ class Simulator:
         quick: bool = False,
         netlist: bool = False,
     ) -> Simulator:
-        """Generate the Verilog and build the simulator, or take the build that is there.
+        """Generate the Verilog and build the simulator, or take the existing build.
 
         `quick` leaves out the C++ compiler's optimisation: sooner built, slower to run. `netlist` puts the unit's
-        gates, as Yosys synthesises them, in the place of its Verilog: for small designs, since memories become
+        gates, as Yosys synthesises them, in place of its Verilog: for small designs, since memories become
         flip-flops.
 
         Raises `ToolError` where a program is missing, `SimulationError` where the build fails.
@@ -136,7 +136,7 @@ class Simulator:
     def of_texts(
         cls, texts: Mapping[str, str], simulator: str = "verilator", *, waves: bool = False, quick: bool = False
     ) -> Simulator:
-        """Build the simulator of other texts, or take the build that is there.
+        """Build the simulator of other texts, or take the existing build.
 
         `texts` are file name -> Verilog (`.sv`), with the top module, called `bench`, in `bench.sv`, and Verilator's
         control file `bench.vlt` that names what Python touches. The rest as for `build`.

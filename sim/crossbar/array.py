@@ -194,7 +194,7 @@ class CrossbarArray:
         image_ids, integers [images], and the number of an image's first read in this step address the noise: step *
         positions, see `sim.common.random_numbers`.
 
-        Returns codes int16 and over flags bool, both [reads, row tiles, outputs], and flags an image, int64 [images].
+        Returns codes int16 and over flags bool, both [reads, row tiles, outputs], and flags per image, int64 [images].
         """
         if source is None:
             source = np.arange(len(products.rows))

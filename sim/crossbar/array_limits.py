@@ -41,8 +41,8 @@ class ArrayLoad:
     ----------
     layer : its name
     row_A, tile_A : currents, amperes
-    loss : share of the read voltage that the last cell of the worst row loses, with `ohm` a segment; above 1 where the
-        first order says no more than that nothing is left
+    loss : share of the read voltage that the last cell of the worst row loses, with `ohm` per segment; above 1 where
+        the first order says no more than that nothing is left
     ohm : that of the configuration, or 1 where its wires are ideal
     """
 

@@ -54,9 +54,9 @@ class DriftSchedule:
     ----------
     arrays : crossbars as the images of the present block read them
     images : images since the first programming
-    row_pulses : a layer each, int64 [inputs], read pulses since the last programming
+    row_pulses : per layer, int64 [inputs], read pulses since the last programming
     programmings : how often the cells have been programmed
-    earlier : a layer each, int64 [inputs], read pulses before the last programming
+    earlier : per layer, int64 [inputs], read pulses before the last programming
     """
 
     def __init__(

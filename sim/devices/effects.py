@@ -155,7 +155,7 @@ def register_effect(entry: EffectEntry, parameters: type[Parameters] | None = No
     and of its `make`: these must be of a module that can be imported, and not a lambda. A package that is to register
     it wherever it is installed names a function that does so in an entry point of group `spikeloom.effects`.
 
-    Raises ValueError for options that there are already, or that are not there, and for another `where`.
+    Raises ValueError for options that exist already, or do not exist, and for another `where`.
     """
     EFFECTS.register(entry, parameters)
 

@@ -20,7 +20,7 @@ driver), n_j the column wires at its nodes (1 or 2), and row j driven with 1 V:
     f_j = w G_j T_j^-1 e_0                                     what its driver sends into the column nodes
     g_eff[j] = w S_(R-1)^-1 (w S_(R-2)^-1) ... (w S_j^-1) f_j
 
-This takes 2 R inversions of [M, M] a tile, once per programming; every later read is an ordinary sum. T and S are
+This takes 2 R inversions of [M, M] per tile, once per programming; every later read is an ordinary sum. T and S are
 symmetric, diagonally dominant and positive, so elimination without pivoting is stable.
 
 Wires also join the rows: driver i sends a current of K[i, j] (V[i] - V[j]) that comes out at driver j, through cells of

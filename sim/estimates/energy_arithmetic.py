@@ -14,7 +14,7 @@ __all__ = ["counting", "decision", "encoding", "neurons", "partial_sums", "pooli
 
 
 def partial_sums(events: Events) -> list[Count]:
-    """Codes of the row tiles of a column (`hw.layer.adc_readout`): an adder less than tiles, as wide as their sum."""
+    """Codes of the row tiles of a column (`hw.layer.adc_readout`): one adder fewer than tiles, as wide as their sum."""
     bits = [
         shape.lanes * (shape.row_tiles - 1) * (shape.code_bits + (shape.row_tiles - 1).bit_length())
         for shape in events.shapes

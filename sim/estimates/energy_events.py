@@ -1,10 +1,10 @@
-"""How often what costs energy happens: whole numbers an image, from what a result has counted and from the hardware's
+"""How often what costs energy happens: whole numbers per image, from what a result has counted and from the hardware's
 structure.
 
 The reference and the Verilog give the same numbers, but for clock cycles, which the reference does not have. Where the
-hardware does more than it must, such as memory words with lanes past the last output, that is counted too. Two numbers
-are upper ends: the encoder has begun on the vector after the last one, and the loader on its map, when an image is
-decided, and both are counted as whole (`Events.vectors`, `Events.images_written`).
+hardware does more than it has to, such as memory words with lanes past the last output, that is counted too. Two
+numbers are upper ends: the encoder has begun on the vector after the last one, and the loader on its map, when an image
+is decided, and both are counted as whole (`Events.vectors`, `Events.images_written`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The memories of the accelerator, and the number of words of each that are read and written per image.
 
 Every memory of the elaborated hardware (`hw.export.structure`) is here or in `NOT_BOOKED`, with its size: the tests
-hold the list to it, so that none can be forgotten.
+compare the list with it, so that none can be forgotten.
 """
 
 from __future__ import annotations

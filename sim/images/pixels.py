@@ -21,7 +21,7 @@ _KINDS = "uint8 (0 .. 255) or floating point (0 .. 1)"
 
 
 def check_images(images: Any, shape: int | Sequence[int], what: str = "Images") -> NDArray[np.uint8]:
-    """Images as pixels, uint8 [images, inputs], without a word on how bright they are.
+    """Images as pixels, uint8 [images, inputs], without a warning about their brightness.
 
     Parameters
     ----------

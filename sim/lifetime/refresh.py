@@ -61,7 +61,7 @@ class Refresh:
         return self.cost.time_s / (self.cost.time_s + self.interval * seconds_per_image)
 
     def energy_per_image_J(self) -> dict[str, float] | None:
-        """Joules of programming, an image: low, typical and high; None where they are not known."""
+        """Joules of programming per image: low, typical and high; None where they are not known."""
         if self.cost is None or not self.interval:
             return None
         return {end: joules / self.interval for end, joules in self.cost.energy_J.items()}
@@ -95,7 +95,7 @@ def refresh_interval(
     ----------
     image, images, labels, threshold, tolerance, limit : as for `sim.lifetime.search.lifetime`
     programmings : how many programmings are looked at, for an error that each draws anew; 1 where there is none
-    progress : told the number of the programming, from 1, and every point as it is worked out
+    progress : told the number of the programming, from 1, and every point as it is computed
 
     Raises `ValueError` for arguments out of range and cells that do not drift.
     """

@@ -1,14 +1,14 @@
 """Number of images that a chip with drifting cells classifies before its accuracy falls below a threshold.
 
-Accuracy after N images is that of a set of test images on the chip as it is then, its cells held where they are. There
-are two ways to N:
+Accuracy after N images is that of a set of test images on the chip as it is then, its cells frozen where they are.
+There are two ways to N:
 
 - `stream_lifetime` runs every image. Exact, and as slow as the reference; for accelerated drift. Refreshes are done as
   the device has them.
 - `lifetime` runs the test images only, and takes the row pulses of N images as those of the test images times N / their
-  number. Assumed: the images to come drive the rows as often as the test images do; and from one point that was
-  worked out to the next, they do so as at the first of the two. Any N costs the same, 1e9 reads too. Cells are not
-  refreshed: how often they should be is a matter for `sim.lifetime.refresh`.
+  number. Assumed: the images to come drive the rows as often as the test images do; and from one computed point to the
+  next, they do so as at the first of the two. Any N costs the same, 1e9 reads too. Cells are not refreshed: how often
+  they should be is a matter for `sim.lifetime.refresh`.
 
 Both take the accuracy to fall once, and for good: a point under the threshold is the end.
 """
@@ -73,7 +73,7 @@ class Lifetime:
     threshold : accuracy, 0 .. 1
     images : images before the first point that is under the threshold; None if there is none up to the limit
     last_good : largest number of images known at which the accuracy is not under it; None if it never was
-    points : all that was worked out, by images
+    points : all that were computed, by images
     """
 
     threshold: float
@@ -115,7 +115,7 @@ def run_frozen(
 
 
 class _Search:
-    """Points that are worked out on the way."""
+    """Points that are computed on the way."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class _Search:
         return DriftSnapshot(0, zeros, zeros, programmings=programmings)
 
     def good(self, images: int, drift: DriftSnapshot) -> tuple[bool, list[NDArray[np.int64]]]:
-        """Work out a point: whether its accuracy is not under the threshold, and the row pulses of the test images."""
+        """Compute a point: whether its accuracy is not under the threshold, and the row pulses of the test images."""
         result = run_frozen(self.chip, self.pixels, drift.row_pulses, self._arrays, drift.programmings)
         pulses, reads = (np.concatenate(counts) for counts in (drift.row_pulses, drift.total_pulses))
         point = Point(
@@ -194,10 +194,10 @@ def lifetime(
     chip : the chip; its cells drift, `drift_every` and `refresh_every` have no meaning here
     images, labels : test images (see `sim.images.pixels.take_images`) and their classes, integers [images]
     threshold : accuracy, 0 .. 1
-    first, growth : points are worked out after `first` images, then `growth` times as many, and so on
+    first, growth : points are computed after `first` images, then `growth` times as many, and so on
     tolerance : the end is known when the last good and the first bad point are this share apart, or one image
     limit : largest number of images to search, at most 10^12
-    progress : told every point as it is worked out
+    progress : called with every point as it is computed
     programmings : how often the cells have been programmed when it begins; each time leaves an error of its own
     arrays : crossbars of `frozen(chip)`, if they are there already
 

@@ -14,7 +14,7 @@ has its own draw, so a cell's history does not depend on what its neighbours do,
 programmed. Sources and ranges: docs/devices.md, docs/tantalum-oxide.md.
 
 The compiled functions work on one cell of a layer's arrays. The macro of the co-simulation calls `operate_tiles` once
-an operation, whole layers are programmed by `program_rows`, and both go through `_pulse` and `_verify`: the same bits.
+per operation, whole layers are programmed by `program_rows`, and both go through `_pulse` and `_verify`: the same bits.
 A cell kind (`sim.chip.cell_kinds.CellKind`) has a write driver, whose tables say where pulses of each voltage take its
 cells, or none, and its cells go by `_moved`: kinds decide outside of these functions.
 """

@@ -1,6 +1,6 @@
 """The passes of write-verify as planned by a host: targets, results, second starts.
 
-pass 1    every cell, to the code of its level, 8 a level
+pass 1    every cell, to the code of its level, 8 codes per level
 pass 2    (fault-aware) partners of failed cells, and whatever else the Programmer does at the same starts
 """
 
@@ -70,7 +70,7 @@ class ProgrammedCells:
 
 
 def targets_of(chip: ProgrammedChip, index: int) -> NDArray[np.uint16]:
-    """Target codes of layer `index`, uint16 [2, inputs, outputs]: 8 a level."""
+    """Target codes of layer `index`, uint16 [2, inputs, outputs]: 8 codes per level."""
     layer = chip.layers[index]
     return np.stack([layer.positive, layer.negative]).astype(np.uint16) * np.uint16(CODES_PER_LEVEL)
 

@@ -95,8 +95,8 @@ def run_chunk(
 ) -> None:
     """Run `pixels` to their decisions; row b of the chunk is row start + b of `out`.
 
-    pulses : a layer each, int64 [inputs], the rows that are driven are added; None counts nothing
-    observe : told of every block of reads
+    pulses : per layer, int64 [inputs], the rows that are driven are added; None counts nothing
+    observe : called with every block of reads
     """
     parameters, plan = chip.parameters, chip.parameters.plan
     count, last = len(pixels), len(arrays) - 1

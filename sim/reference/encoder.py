@@ -9,8 +9,8 @@ With pixel x = 0 .. 255 of an image, in step t = 1, 2, ... with phase p = (t - 1
     ANALOG   the row code is x itself
 
 A spike is code 1 on 1-bit rows, 255 on 8-bit rows. RATE: one xorshift128 generator per image, whose state moves on by
-one step a word of E = encoder_lanes pixels; the lanes read it through `hw.encoder.random_source`. Both are linear over
-GF(2), so the E random bytes of a state are the XOR of 32 table rows, one for each 4 bits of the state.
+one step per word of E = encoder_lanes pixels; the lanes read it through `hw.encoder.random_source`. Both are linear
+over GF(2), so the E random bytes of a state are the XOR of 32 table rows, one for each 4 bits of the state.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Encoder:
 
 
 class PhaseEncoder(Encoder):
-    """A bit of the pixel a phase, MSB first."""
+    """One bit of the pixel per phase, MSB first."""
 
     def step(self, live: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
         """The bit of this phase of every pixel; 0 in phases past the eighth."""

@@ -58,7 +58,7 @@ class LayerRun:
     windows : what it is read for
     images : of the chunk
     fixed : the sums of all images of the chunk, for a layer that reads the same rows in every step
-    observe : told of every block of reads
+    observe : called with every block of reads
     """
 
     def __init__(

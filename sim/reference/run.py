@@ -1,9 +1,9 @@
 """The integer reference: whole data sets through the programmed chip, bit for bit what the hardware does.
 
-Images are taken in chunks, a chunk a thread; within a chunk all images go through a step together, stage by stage, and
-leave when they are decided. Random draws are addressed by the image's number, so results depend neither on chunks nor
-on the company an image is in. Analog inputs drive the same rows in every step: the first layer's sums are made once per
-image.
+Images are taken in chunks, one chunk per thread; within a chunk all images go through a step together, stage by stage,
+and leave when they are decided. Random draws are addressed by the image's number, so results depend neither on chunks
+nor on which images are processed together. Analog inputs drive the same rows in every step: the first layer's sums are
+made once per image.
 
 Cells that drift make the stream's order count. Images are then taken in blocks of `drift_every`, counted from
 programming on; the rows that a block really drove are added up, and the conductances made anew before the next block.
@@ -55,7 +55,7 @@ def run_reference(
     Parameters
     ----------
     chip : the programmed chip
-    images : pixels, see `sim.images.pixels.check_images`; no warning of doubtful ones, which
+    images : pixels, see `sim.images.pixels.check_images`; no warning about doubtful ones, which
         `sim.images.pixels.take_images` gives
     ids : numbers that address the images' random draws, integers 0 .. 2^32 - 1; default 0, 1, 2, ...
     trace : "spikes" records every spike, "full" every membrane as well
@@ -63,9 +63,9 @@ def run_reference(
     progress : called as progress(images done, images in all)
     chunk : images taken together, which bounds the memory and never changes the result; if not given, as many as fit
         into a processor's cache, but at most 100
-    threads : chunks in work at a time; default: the processors this process may use
+    threads : chunks processed at a time; default: the processors this process may use
     drift : where cells that drift are before the first image: the `drift` of the result before; fresh if not given
-    observe : told of every block of reads, from several threads at a time
+    observe : called with every block of reads, from several threads at a time
 
     Raises
     ------

@@ -74,18 +74,18 @@ def compile(
         .. 255) or float in 0 .. 1; the chip takes images of this shape, see `Chip.image_shape`
     config : a preset's name, a TOML file, a dictionary (with a key `preset`: that preset with changes) or a `Config`;
         it is checked as a whole again. None is the ideal chip, without variation, noise or faults, of the network's
-        size: `sw.compiler.default_config.ideal_config` has the rule, and `chip.config` what came of it. Keys of a
-        dictionary that are for a run alone ([data], [train], [nir]) are warned of
+        size: `sw.compiler.default_config.ideal_config` has the rule, and `chip.config` the result. Keys of a
+        dictionary that are for a run alone ([data], [train], [nir]) cause a warning
     validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
         Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
     progress : called with (done, in all, what) after the passes, and while k is learned and thresholds are tuned
     input_shape : of an image, (channels, height, width), for a model that needs it while the images given are flat; by
-        default that of the images. Not for a network from NIR, which says it itself
+        default that of the images. Not for a network from NIR, whose file gives it
     name : of the chip, for reports, files and headers: 1 to 64 letters, digits, "_", "." or "-"; by default the
         configuration's, or with a preset or none the class of the model
 
     Raises an error of `spikeloom.errors`, a `ValueError` or `TypeError` too, in one sentence that names what is wrong
-    and where. Warns of images that were surely scaled wrongly, all alike or without contrast.
+    and where. Warns about images that were almost certainly scaled wrongly, all alike or without contrast.
     """
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.diagnostics.pipeline import compile_diagnosed

@@ -1,8 +1,8 @@
 """All errors and warnings of SpikeLoom: `spikeloom.errors.FileError`.
 
 Errors are `SpikeLoomError`, and with it `ValueError`, in one sentence; what concerns the type of an argument is a
-`TypeError`, too. Warnings are `SpikeLoomWarning`: legal, and surely a slip. Any other exception is a fault of
-SpikeLoom.
+`TypeError`, too. Warnings are `SpikeLoomWarning`: legal, but almost certainly a mistake. Any other exception is a fault
+of SpikeLoom.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ __all__ = [
 ]  # fmt: skip
 
 Panels = NDArray[np.object_]
-"""Axes, one a panel."""
+"""Axes, one per panel."""
 
 
 def steps_histogram(chip: Chip, result: Result, axes: Axes | None = None) -> Axes:

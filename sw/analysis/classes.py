@@ -17,7 +17,7 @@ def confusion_matrix(decided: NDArray[np.integer], labels: NDArray[np.integer], 
 
 
 def class_summary(decided: NDArray[np.integer], labels: NDArray[np.integer], classes: int) -> dict[str, Any]:
-    """Plain values for `summary.json`: `matrix`, of `confusion_matrix`, and `classes`, a row each.
+    """Plain values for `summary.json`: `matrix`, of `confusion_matrix`, and `classes`, one row each.
 
     A row has `class`, `images`, `right`, `accuracy` (0 .. 1, None without images), and `taken_for`, the wrong class
     that most of its images were taken for (the lowest of equals), with `taken_for_images`; None and 0 where all are

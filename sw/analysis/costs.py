@@ -1,7 +1,7 @@
 """Energy and latency of a result: the tables of the report, for `Chip.energy` and `Chip.latency`.
 
 Both need clock cycles, energy for the clock's part of it. They are measured in the Verilog, or come from the formula
-that the Verilog is held to (`sim.estimates.timing`), which needs the images. What it was is always said.
+that the Verilog is checked against (`sim.estimates.timing`), which needs the images. What it was is always said.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ A multiplication and an addition are two operations, as is usual. Which of them 
 - steps: the same for every step in which the layer ran, silent inputs included: what the reads stand for
 - events: 2 * outputs for every driven row: what the spikes really asked for
 
-Each is put beside the energy of the whole chip; `analog` is `steps` beside the energy of `ANALOG` alone, which is what
-published macros can be compared with.
+Each is divided by the energy of the whole chip; `analog` is `steps` divided by the energy of `ANALOG` alone, which is
+what published macros can be compared with.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ PUBLISHED = (
 def efficiency(
     chip: ProgrammedChip, result: Result, energies_J: Mapping[str, dict[str, float] | None]
 ) -> dict[str, Any]:
-    """`operations` an image (means), `analog_J`, the energy of `ANALOG`, and `TOPS_per_W` of `network`, `steps`,
+    """`operations` per image (means), `analog_J`, the energy of `ANALOG`, and `TOPS_per_W` of `network`, `steps`,
     `events` and `analog`, {"low", "typical", "high"} each.
 
-    energies_J : of the components and the `total`, as of `sw.analysis.energy_counts.energy_table`; what has none has no
-        TOPS/W
+    energies_J : of the components and the `total`, as from `sw.analysis.energy_counts.energy_table`; what has none has
+        no TOPS/W
     """
     events = Events(chip, result)
     count = len(result)

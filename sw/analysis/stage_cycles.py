@@ -3,7 +3,7 @@
 A crossbar is read once per window, so a convolution's windows go through it one after another: the data path stalls
 while each is applied to the weights, unless the weights are there more than once [J. K. Eshraghian et al.,
 "Memristor-based binarized spiking neural networks", IEEE Nanotechnology Magazine 16, 2022]. The numbers are those of
-the formula that the Verilog is held to (`hw.params.cycles`), with the spikes of the first images of a run.
+the formula that the Verilog is checked against (`hw.params.cycles`), with the spikes of the first images of a run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["REPLICAS", "data_path", "with_replicas"]
 REPLICAS = (1, 2, 4, 8)
 """Replicas of every crossbar with several positions that cycles are predicted for."""
 _WINDOWS = 400_000
-"""Windows that are worked out for a report; at least those of one image."""
+"""Windows that are computed for a report; at least those of one image."""
 _MOST_IMAGES = 20
 
 
@@ -38,7 +38,7 @@ _MOST_IMAGES = 20
 class _Stage:
     """Cycles of a stage, added up.
 
-    cycles : from getting a step to handing it on
+    cycles : from receiving a step to passing it on
     works, works_silent : a crossbar and its neurons work on windows with spikes, and on those without, which are not
         read; with replicas the mean of a replica
     waits : they wait for a window, or for the step's first one; likewise

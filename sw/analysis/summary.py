@@ -1,6 +1,6 @@
 """The numbers of a run as one nested dictionary: the contents of `summary.json`, shown by the report.
 
-A number that is not known is None (null in the file): nothing is estimated in the place of a step that did not run.
+A number that is not known is None (null in the file): nothing is estimated for a step that did not run.
 """
 
 from __future__ import annotations

@@ -87,12 +87,12 @@ class TestImages:
 def images_asked(
     values: Sequence[str] | None, data_set: str | None, settings: Sequence[str] | None = None
 ) -> tuple[int | None, Path | None]:
-    """The number and the file that `--images` names; None for what it does not.
+    """The number and the file that `--images` names; None for what it does not name.
 
     settings : of `--set`, in which `data.test_limit` would have no effect beside a file or a `data_set`
 
-    Raises `SpikeLoomError` for what is neither, for two of a kind, for a `data_set` that is none or that is named
-    beside a file; `FileError` for a file that is not there.
+    Raises `SpikeLoomError` for what is neither, for two of a kind, for a `data_set` that is not one or that is named
+    together with a file; `FileError` for a file that does not exist.
     """
     numbers: list[int] = []
     files: list[Path] = []

@@ -94,7 +94,7 @@ def _search_path() -> str:
 
 
 def _version(program: str, arguments: list[str]) -> str | None:
-    """Version a program tells, "found" if it tells none, None if it is not there or does not start."""
+    """Version a program tells, "found" if it tells none, None if it is missing or does not start."""
     where = shutil.which(program, path=_search_path())
     if where is None:
         return None

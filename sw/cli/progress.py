@@ -59,7 +59,7 @@ class Meter:
 
     @property
     def rate(self) -> float | None:
-        """Of what is counted, a second; None as long as it is not known."""
+        """What is counted, per second; None as long as it is not known."""
         if self._base is None:
             return None
         elapsed, done = self._clock() - self._base[0], self._done - self._base[1]
@@ -91,7 +91,7 @@ class Meter:
         if left < LONG_s or self._clock() - self._base[0] < _HINT_s:
             return None
         self._hinted = True
-        speed = f"{rate:.2g} {self._text} a second" if rate >= 1 else f"{1 / rate:.2g} s per image"
+        speed = f"{rate:.2g} {self._text} per second" if rate >= 1 else f"{1 / rate:.2g} s per image"
         return (
             f"The simulation will take about {duration(left)} more ({speed}): for fewer images use --images N, or "
             "[cosim] images"

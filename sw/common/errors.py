@@ -26,7 +26,7 @@ __all__ = [
 
 
 class ConfigError(SpikeLoomError):
-    """The configuration is not valid. `problems` holds one sentence a problem."""
+    """The configuration is not valid. `problems` holds one sentence per problem."""
 
     def __init__(self, source: str, problems: list[str]) -> None:
         self.source = source
@@ -47,7 +47,7 @@ class CalibrationError(SpikeLoomError):
 
 
 class DataError(SpikeLoomError):
-    """A data set is not there, or is damaged."""
+    """A data set is missing or damaged."""
 
 
 class WeightImageError(SpikeLoomError):

@@ -47,7 +47,7 @@ _REASONS = {
 
 
 def as_path(path: Any, what: str) -> Path:
-    """The path a user has given. Raises `TypeError` or `FileError`, naming `what` it is for, for what is no path."""
+    """The path a user has given. Raises `TypeError` or `FileError`, naming `what` it is for, if it is no path."""
     if not isinstance(path, str | os.PathLike):
         raise ArgumentTypeError(f"The {what} must be a path (text or pathlib.Path), not {type(path).__name__}")
     text = os.fspath(path)
@@ -59,7 +59,7 @@ def as_path(path: Any, what: str) -> Path:
 def writable_file(path: Any, what: str) -> Path:
     """The path of a file that will be written, checked before the work of which it is the result; nothing is made.
 
-    Raises `TypeError` or `FileError` as `as_path` does, and `FileError` for a folder, a file in the place of one of its
+    Raises `TypeError` or `FileError` as `as_path` does, and `FileError` for a folder, a file in place of one of its
     folders, and a folder that nothing can be written to.
     """
     place = as_path(path, what)
@@ -125,7 +125,7 @@ def write_together(folder: str | os.PathLike[str], files: Mapping[str, bytes | s
     """Write files into a folder, which may hold other things too; return the folder.
 
     All of them are first written aside, so that a lack of space leaves the folder as it was; then each is moved into
-    place, in the order given. A folder that was not there is not there after a failure.
+    place, in the order given. A folder that did not exist before does not exist after a failure.
 
     Raises `FileError` if there is no space, no permission, or something in the way.
     """

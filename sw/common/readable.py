@@ -13,7 +13,7 @@ __all__ = [
 ]  # fmt: skip
 
 NOT_RUN = "not run"
-"""What the page says in the place of a number that is not known."""
+"""What the page says instead of a number that is not known."""
 
 _LONG_TIMES = (("years", 365.25 * 86400.0), ("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0))
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -38,7 +38,7 @@ Reference = tuple[str, str | None]
 
 
 class SourceError(LookupError):
-    """A definition, a module or a folder that is named as a source is not there."""
+    """A definition, a module or a folder that is named as a source does not exist."""
 
 
 @dataclass(eq=False)

@@ -110,7 +110,7 @@ def _stamp(path: Path) -> list[int]:
 def closure(entries: tuple[str, ...]) -> Closure:
     """What is used by functions or classes, "package.module:name", or by whole modules, "package.module".
 
-    Raises `SourceError` for an entry, an import or a data folder that is not there.
+    Raises `SourceError` for an entry, an import or a data folder that does not exist.
     """
     search = _Search()
     for entry in entries:

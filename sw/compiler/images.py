@@ -29,7 +29,7 @@ __all__ = [
 def image_shape(images: Any, input_shape: Any = None) -> tuple[int, ...] | None:
     """Shape of an image: as said, or as the images have it; None if they have none.
 
-    Raises `TypeError` or `ValueError` for an `input_shape` that is none.
+    Raises `TypeError` or `ValueError` for an invalid `input_shape`.
     """
     if input_shape is None:
         shape = getattr(images, "shape", None)
@@ -130,7 +130,7 @@ def _pixels(images: Any, shape: tuple[int, ...], kind: str, facts: CalibrationFa
         raise
     except SpikeLoomError as error:
         raise CalibrationError(str(error)) from error
-    sentence = sameness(pixels, what) if pixels.any() else None  # black ones have been told of
+    sentence = sameness(pixels, what) if pixels.any() else None  # black ones have been reported
     if sentence is not None:
         warn(sentence)
     return pixels

@@ -36,7 +36,7 @@ def conversion_notes(chosen: Conversion, config: Config) -> tuple[str, ...]:
 
 
 def range_notes(network: Network, ranges: Sequence[Converters]) -> tuple[str, ...]:
-    """Of converters that clip or round so much that thresholds and biases make up for it."""
+    """Of converters that clip or round so much that thresholds and biases compensate for it."""
     return tuple(
         f"Converters of layer '{layer.name}' read in units of {1 << each.shift} conductance steps; its threshold was "
         f"divided by {each.gain:.3g} and its biases were moved, to make up for what they lose on average. What is left "

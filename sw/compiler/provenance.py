@@ -33,13 +33,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 @dataclass(frozen=True)
 class Provenance:
-    """What is known of a chip's making.
+    """What is known about how a chip was made.
 
     Parameters
     ----------
     source : where the network comes from
     model : class of the model
-    layers : of the model, a text each
+    layers : of the model, one text each
     data_set : that the chip is for; None where none is known
     data_sha256 : checksum of the data set's images and labels
     calibration_images : number of them
@@ -125,7 +125,7 @@ def _layer(node: Any) -> str:
 def chip_name(name: Any, config_name: str, unnamed: tuple[str, ...], model: str) -> str:
     """The chip's name: as given; else the configuration's, unless it is one of `unnamed`; else the model's class.
 
-    Raises `TypeError` or `ValueError` for a name that is none.
+    Raises `TypeError` or `ValueError` for an invalid name.
     """
     if name is None:
         if config_name not in unnamed:

@@ -58,9 +58,9 @@ class Config(Tables):
         A file or dictionary with a key `preset` is that preset with changes. A `Config` is checked again, since
         pydantic's `model_copy(update=...)` and `model_construct` check nothing.
 
-        Raises `ConfigError` for a file that is not there or not TOML, an unknown key (naming the nearest valid one), a
-        value out of range or values that do not go together; the sentence names the source. Warns of a file that sets
-        nothing.
+        Raises `ConfigError` for a file that does not exist or is not TOML, an unknown key (naming the nearest valid
+        one), a value out of range or values that do not go together; the sentence names the source. Warns about a file
+        that sets nothing.
         """
         if isinstance(source, Config):
             with said_before(_warned(source)):

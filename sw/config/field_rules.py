@@ -106,7 +106,7 @@ class Choice:
 
 
 class Rule:
-    """What a configuration must obey beyond the limits of each field."""
+    """What a configuration must satisfy beyond the limits of each field."""
 
     def problems(self, config: Any) -> Iterable[str]:
         """A sentence for everything that breaks the rule."""

@@ -7,7 +7,7 @@
 | `16r3` | residual block: two convolutions `16c3p`, and a shortcut; `32r3s2` with stride 2 in the first |
 | `2s` | pooling of 2 x 2 values |
 | `g` | average of each channel over the whole map |
-| `100` | dense layer of 100 neurons; the last has a neuron a class |
+| `100` | dense layer of 100 neurons; the last has one neuron per class |
 
 Every layer but the last is followed by the activation; only dense layers follow a dense layer.
 """
@@ -47,7 +47,7 @@ class LayerToken:
 
 
 def parse_layers(text: str) -> tuple[LayerToken, ...]:
-    """The layers of a layer string. Raises `ValueError` for what is none, naming the part."""
+    """The layers of a layer string. Raises `ValueError` for an invalid one, naming the part."""
     tokens = tuple(_token(part) for part in text.split("-"))
     for before, after in itertools.pairwise(tokens):
         if before.kind == "dense" and after.kind != "dense":
@@ -55,7 +55,7 @@ def parse_layers(text: str) -> tuple[LayerToken, ...]:
                 f"'{after.text}' follows the dense layer '{before.text}', after which all must be dense"
             )
     if tokens[-1].kind != "dense":
-        raise SpikeLoomError(f"it must end with a dense layer of a neuron a class, not with '{tokens[-1].text}'")
+        raise SpikeLoomError(f"it must end with a dense layer of one neuron per class, not with '{tokens[-1].text}'")
     return tokens
 
 

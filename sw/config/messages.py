@@ -28,9 +28,9 @@ _GONE = {
 
 
 def sentences(error: ValidationError, tables: Mapping[str, FieldInfo], table: str = "") -> list[str]:
-    """One sentence a problem that pydantic found; `table` is the name of the one that was checked alone.
+    """One sentence per problem that pydantic found; `table` is the name of the one that was checked alone.
 
-    pydantic takes every `ValueError` of a check for the user's: one that is none is raised as it is.
+    pydantic takes every `ValueError` of a check for the user's: one that is not is raised unchanged.
     """
     sentences: list[str] = []
     for problem in error.errors():

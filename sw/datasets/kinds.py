@@ -156,7 +156,7 @@ class DataSetKinds:
     def register(self, kind: DataSetKind) -> None:
         """Add a data set from outside of the source tree. A class that is registered already is not added again.
 
-        Raises `ValueError` for what is no such object, and for a name that is taken, or that is none.
+        Raises `ValueError` for what is no such object, and for a name that is taken or invalid.
         """
         _REGISTRATION.check(kind)
         if type(self._registered.get(kind.name)) is type(kind):

@@ -126,7 +126,7 @@ class Search:
     ks : the rules; None is T_max
     accuracy : float64 [rules], 0 .. 1
     mean_steps : float64 [rules]
-    reward : float64 [rules], mean of R_c or R_p plus R_t a step, without discount
+    reward : float64 [rules], mean of R_c or R_p plus R_t per step, without discount
     discounted : float64 [rules], mean of the return that Q-learning maximises
     """
 

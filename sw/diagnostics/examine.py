@@ -57,7 +57,7 @@ def diagnose(
 
 
 def diagnose_compiled(chip: Compiled, pixels: NDArray[np.uint8]) -> Diagnosis:
-    """Findings on calibration images, each of them a `DiagnosticWarning`, but for what the door has warned of."""
+    """Findings on calibration images, each of them a `DiagnosticWarning`, but for what has caused a warning already."""
     programmed = chip.programmed
     notes: tuple[str, ...] = ()
     cells = sum(2 * layer.positive.size for layer in programmed.layers)

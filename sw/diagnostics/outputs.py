@@ -55,7 +55,7 @@ def silent_output(measures: Measures) -> Iterator[Sign]:
 
 
 def _alone(measures: Measures, others: NDArray[np.bool_]) -> bool:
-    """Whether silent outputs are the fault, and not what comes of another: images of other classes, bool [images],
+    """Whether silent outputs are the fault, and not the result of another: images of other classes, bool [images],
     fare as before, or nothing about spikes would mend what is lost when they come in.
     """
     stages = measures.stages

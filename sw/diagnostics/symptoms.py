@@ -16,7 +16,7 @@ from spikeloom.sw.diagnostics.settings import automatic
 __all__: list[str] = []
 
 MANY = 64
-"""Images that a network itself may give one class without a word."""
+"""Images that a network itself may give one class without a finding."""
 ENDLESS = 0.99
 """Share of images that reach T_max although a rule should end them."""
 

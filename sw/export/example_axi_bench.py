@@ -1,8 +1,8 @@
 """A self-checking example for the exported folder with buses: a plain Verilog bench that acts as the host.
 
-It loads the chip over AXI4-Lite with the writes of a load session, sends images over AXI4-Stream, and holds every word
-of the result frames to the reference, but for `cycles` and `gap`, which the reference does not know. Images, macro and
-cells are those of the example of the chip without buses (`sw.export.example_bench`).
+It loads the chip over AXI4-Lite with the writes of a load session, sends images over AXI4-Stream, and compares every
+word of the result frames with the reference, but for `cycles` and `gap`, which the reference does not know. Images,
+macro and cells are those of the example of the chip without buses (`sw.export.example_bench`).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ __all__ = ["axi_example_files", "result_words"]
 
 _BENCH = """\
 // Self-checking example: a host of the chip with its buses, with the ideal macro. Loads the chip over AXI4-Lite by the
-// writes of load.hex, sends the images of example_images.hex over AXI4-Stream, the next one while one is in work, and
-// holds the result frames to example_results.hex, what the integer reference computed for ideal cells. Inputs change on
-// falling edges; a channel transfers on the rising edge of a cycle with valid and ready.
+// writes of load.hex, sends the images of example_images.hex over AXI4-Stream, the next one while one is being
+// processed, and compares the result frames with example_results.hex, what the integer reference computed for ideal
+// cells. Inputs change on falling edges; a channel transfers on the rising edge of a cycle with valid and ready.
 `timescale 1ns / 1ps
 
 module example_tb;

@@ -32,9 +32,9 @@ _FIELD_BITS = 64
 
 _BENCH = """\
 // Self-checking example: gives the images of example_images.hex to the chip with the ideal macro, the next one while
-// one is in work, and holds decisions and activity counters to example_results.hex, what the integer reference computed
-// for ideal cells. Inputs change on falling edges; a stream transfers on the rising edge of a cycle with valid and
-// ready.
+// one is being processed, and compares decisions and activity counters with example_results.hex, what the integer
+// reference computed for ideal cells. Inputs change on falling edges; a stream transfers on the rising edge of a cycle
+// with valid and ready.
 `timescale 1ns / 1ps
 
 module example_tb;

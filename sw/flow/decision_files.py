@@ -36,12 +36,12 @@ def tuned_json(tuned: Tuned) -> str:
 
 
 def load_decision(path: Path) -> LearntRule:
-    """What `decision_json` wrote. Raises `FileError` if the file is not there, or damaged."""
+    """What `decision_json` wrote. Raises `FileError` if the file is missing or damaged."""
     return _load(path, "a learned decision rule", _learnt)
 
 
 def load_tuned(path: Path) -> Tuned:
-    """What `tuned_json` wrote. Raises `FileError` if the file is not there, or damaged."""
+    """What `tuned_json` wrote. Raises `FileError` if the file is missing or damaged."""
     return _load(path, "a tuning", _tuned)
 
 

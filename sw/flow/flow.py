@@ -46,7 +46,7 @@ class Step:
     sources : the program's own functions that determine its outputs, see `sw.common.sources.closure`
     facts : the part of a run's settings that determines its outputs, as plain values
     run : does the work, and returns its outputs as paths inside the run's folder
-    partial : names of files and folders in the run's folder that it goes on from after an interruption
+    partial : names of files and folders in the run's folder that it resumes from after an interruption
     """
 
     name: str
@@ -235,7 +235,7 @@ class Flow:
         return found
 
     def _state(self) -> dict[str, Any]:
-        """Records of the steps; none if the file is not there, damaged, or of another version."""
+        """Records of the steps; none if the file is missing, damaged, or of another version."""
         steps: dict[str, Any] = self._file().get("steps", {})
         return steps
 

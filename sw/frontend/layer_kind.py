@@ -28,7 +28,7 @@ class Operands(Protocol):
     build: GraphBuilder
 
     def argument(self, node: torch.fx.Node, position: int, name: str, default: Any = None) -> Any:
-        """An argument, given by position or by name; what traced nodes gave in the place of those nodes."""
+        """An argument, given by position or by name; what traced nodes gave in place of those nodes."""
 
     def activation(self, node: torch.fx.Node, position: int, where: str, name: str = "input") -> Value:
         """An argument that must be activations."""

@@ -25,7 +25,7 @@ Unit = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """What makes pixels of another unit, float64 [images, ...], of those of 0 .. 1."""
 
 _BATCH_VALUES = 1 << 18
-"""Pixels of the images that run together; convolutions copy each pixel once a kernel value."""
+"""Pixels of the images that run together; convolutions copy each pixel once per kernel value."""
 
 
 def double_outputs(

@@ -138,7 +138,7 @@ class Importer:
     # what kinds of layers ask for
 
     def argument(self, node: torch.fx.Node, position: int, name: str, default: Any = None) -> Any:
-        """An argument, given by position or by name; what traced nodes gave in the place of those nodes."""
+        """An argument, given by position or by name; what traced nodes gave in place of those nodes."""
         found = node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
         return torch.fx.node.map_arg(found, lambda inner: self.values.get(inner, inner))
 

@@ -154,7 +154,7 @@ class CosimTransport(Transport):
     def reload(
         self, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None, drift: DriftSnapshot | None = None
     ) -> None:
-        """Put the programmed arrays in the place of the chip's; see `Devices`."""
+        """Replace the chip's arrays by the programmed ones; see `Devices`."""
         arrays = build_arrays(chip) if arrays is None else arrays
         save_models(self.folder, programmed_models(self._chip, arrays, drift, self.frames_sent))
         self._exchange(command(RELOAD), 1)

@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 Method = Literal["pulses", "fast"]
 
 _CHUNK = 500
-"""Images that are sent before the results of those before are taken in."""
+"""Images that are sent before the results of earlier ones are received."""
 
 
 class Host:
@@ -75,9 +75,9 @@ class Host:
         return self._parameters
 
     def connect(self) -> NpuParameters:
-        """Find out what chip it is, and clear its error flags. Returns its structural parameters.
+        """Identify the chip, and clear its error flags. Returns its structural parameters.
 
-        Raises `ForeignChipError` for what is no SpikeLoom chip, or one whose register map is not known.
+        Raises `ForeignChipError` for anything but a SpikeLoom chip, or for one whose register map is not known.
         """
         identify(self.transport)
         self._parameters = read_parameters(self.transport)
@@ -109,8 +109,8 @@ class Host:
         ----------
         chip : a programmed chip, or the path of its weight image
         method : "pulses" programs every cell over the bus, pulse by pulse; "fast" puts levels, or programmed arrays,
-            straight into simulated devices. As the chip's [programming] says if not given
-        fault_aware : give pairs with a failed cell a second pass; as the chip's [programming] says if not given
+            straight into simulated devices. Default: the chip's [programming]
+        fault_aware : give pairs with a failed cell a second pass; default: the chip's [programming]
         arrays : for a fast load, the chip's arrays if they are programmed already (`sim.crossbar.array.build_arrays`)
         progress : called with layers done and layers in all
         drift : for a fast load, where cells that drift are; freshly programmed if not given
@@ -119,8 +119,8 @@ class Host:
         ------
         BuildError : made for another build; the sentence names the first parameter that differs
         ChecksumError : the chip has received other writes than were sent
-        RefusedError : an image is in work, or something else that the chip does not load in
-        HostError, TransportClosed : no fast load here, a programmer that does not end, no chip any more
+        RefusedError : the chip is processing an image, or is in another state in which it does not load
+        HostError, TransportClosed : no fast load here, a programmer that does not end, a chip that is gone
         """
         check_switch("fault_aware", fault_aware, optional=True)
         check_progress(progress)
@@ -177,7 +177,7 @@ class Host:
 
         Raises
         ------
-        ImageCountError : results are missing, or come in another order
+        ImageCountError : results are missing, or arrive in a different order
         HostError : nothing is loaded, or a membrane has overflowed
         """
         programmed = self._programmed
@@ -206,7 +206,7 @@ class Host:
     def _stream(
         self, programmed: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[np.int64], progress: Progress | None
     ) -> list[list[int]]:
-        """Send images and take their results in, a chunk behind; returns the words of the result frames in order."""
+        """Send images and receive their results, one chunk behind; returns the words of the result frames in order."""
         idle = 1000 + 4 * image_bound(programmed.parameters, programmed.settle_cycles, programmed.adc_cycles)
         answers: list[list[int]] = []
         waiting: list[NDArray[np.uint16]] = []

@@ -38,7 +38,7 @@ class BusError(HostError):
 
 
 class TransportClosed(HostError):
-    """There is no way to the chip any more: closed, or whatever is behind it has ended."""
+    """The connection to the chip is gone: closed, or whatever is behind it has ended."""
 
 
 class ForeignChipError(HostError):

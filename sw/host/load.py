@@ -55,7 +55,7 @@ class LoadReport:
     Parameters
     ----------
     method : "pulses", or "fast"
-    layers : a layer each; empty after a fast load
+    layers : one entry per layer; empty after a fast load
     writes : writes that the checksum covers
     checksum : CRC-32 of them
     cycles : clock cycles, all accesses in them; None where the transport cannot tell
@@ -135,7 +135,7 @@ class LoadSession:
         return RefusedError(f"{error} in a load session; {flagged}")
 
     def _execute(self, table: Accesses, covered: ArrayLike | None = None) -> NDArray[np.uint32]:
-        """Do accesses; the checksum goes on over those `covered` by it, all if not given. Returns their data."""
+        """Do accesses; the checksum continues over those `covered` by it, all if not given. Returns their data."""
         try:
             data = self._transport.checked(table)
         except BusError as error:

@@ -96,7 +96,8 @@ def _plan_words(transport: Transport, length: int) -> list[int]:
 
 
 def read_parameters(transport: Transport) -> NpuParameters:
-    """Structural parameters of the chip, from its registers, held to its build number; `ForeignChipError` otherwise."""
+    """Structural parameters of the chip from its registers, checked against its build number, else
+    `ForeignChipError`."""
     count, build, length = read_unit(transport, "layers", "build", "plan_words")
     unit: dict[str, Any] = dict(zip(_UNIT_BUILD, read_unit(transport, *_UNIT_BUILD), strict=True))
     shared = {name: unit[name] for name in ("phases", "max_steps")}

@@ -97,7 +97,7 @@ class Transport(ABC):
 
     Attributes
     ----------
-    devices : what simulated devices can do besides; None where they are real
+    devices : what simulated devices can do in addition; None where they are real
     """
 
     devices: Devices | None = None

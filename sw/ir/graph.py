@@ -130,7 +130,7 @@ class Rectifier(GraphNode):
 
 @dataclass(frozen=True)
 class Pooled(GraphNode):
-    """Pooling of windows of `kernel` values that do not overlap, a channel on its own; a rest at the rim is left
+    """Pooling of windows of `kernel` values that do not overlap, each channel on its own; a rest at the rim is left
     out.
     """
 

@@ -115,7 +115,7 @@ class GraphBuilder:
         return self._add_map(node, (x,), MapShape(channels=outputs, height=height, width=width))
 
     def affine(self, name: str, place: str, x: Value, scale: Floats, shift: Floats, maps: bool | None = None) -> Value:
-        """scale x + shift, one number per channel of maps or one a flat value; `maps` says which is expected."""
+        """scale x + shift, one number per channel of maps or one per flat value; `maps` says which is expected."""
         if maps or (maps is None and x.shape is not None and len(x.shape) == 3):
             x, shape = self._spatial(place, x)
             expected, what = shape.channels, "channels"
@@ -316,7 +316,7 @@ class GraphBuilder:
 
 
 def pair(value: Any) -> Pair:
-    """A number for both directions, or a number each."""
+    """One number for both directions, or one for each."""
     return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
 
 

@@ -61,7 +61,7 @@ class NirModel:
 
     @property
     def integrates(self) -> bool:
-        """Whether its neurons integrate over seconds: IF do; LIF without a leak add up what comes, step by step."""
+        """Whether its neurons integrate over seconds: IF do; LIF without a leak add up their input, step by step."""
         return any(isinstance(node, Neurons) and node.form == "IF" for node in self.graph.nodes)
 
 

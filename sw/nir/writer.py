@@ -158,7 +158,7 @@ def check_expressible(config: Config) -> None:
 
 
 def _check(**found: bool) -> None:
-    """Raise `UnsupportedError` for what is found of `_ABSENT`."""
+    """Raise `UnsupportedError` for any of `_ABSENT` that is found."""
     for name, (what, remedy) in _ABSENT.items():
         if found.get(name):
             raise UnsupportedError(f"The chip has {what}, which NIR does not have; compile it with {remedy}")

@@ -168,7 +168,7 @@ class _Converter:
         return Ranges(wide, images, self.config.crossbar.adc_bits)
 
     def _loses(self, candidate: Candidate) -> bool:
-        """Whether converters of least error leave an error that matters, after what is made up for."""
+        """Whether converters of least error leave an error that matters, after compensation."""
         if self.config.crossbar.adc_bits > _FEW_BITS:
             return False
         ranges = self._ranges(candidate, evenly(self.images, _RANGE_IMAGES))

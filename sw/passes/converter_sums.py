@@ -21,7 +21,7 @@ from spikeloom.sw.passes.quantise import MAX_THETA, Levels
 __all__ = ["ENOUGH", "ConverterSums", "Converters", "run_sums"]
 
 ENOUGH = 0.25
-"""Error of a neuron's summed current, in thresholds, up to which nothing is clipped and nothing made up for."""
+"""Error of a neuron's summed current, in thresholds, up to which nothing is clipped and nothing compensated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Converters:
     Parameters
     ----------
     shift : gain shift
-    gain, offset : a, and c in conductance steps a time step, float64 [outputs]
+    gain, offset : a, and c in conductance steps per time step, float64 [outputs]
     error : rms error of a neuron's summed current that is left, thresholds
     """
 
@@ -44,11 +44,11 @@ class Converters:
 
     @property
     def compensates(self) -> bool:
-        """Whether threshold and biases make up for anything."""
+        """Whether threshold and biases compensate for anything."""
         return self.gain != 1.0 or bool(self.offset.any())
 
     def applied(self, levels: Levels) -> Levels:
-        """The layer with threshold and biases that make up for the error."""
+        """The layer with threshold and biases that compensate the error."""
         if not self.compensates:
             return levels
         theta = int(np.clip(round(levels.theta / self.gain), 1, MAX_THETA))
@@ -121,7 +121,7 @@ class ConverterSums:
         return replace(layer, bias=bias, theta=theta, v0=v0, clip=clip, converted=read)
 
     def enough(self, ideal: NDArray[np.float32]) -> Converters | None:
-        """The first shift with nothing made up for; None if its error is worth more."""
+        """The first shift without compensation; None if its error is worth more."""
         error = float(np.sqrt(np.mean((self.total[0] - ideal[0].astype(np.float64)) ** 2)) / self.theta)
         return Converters(self.shifts[0], 1.0, np.zeros(self.outputs), error) if error <= ENOUGH else None
 

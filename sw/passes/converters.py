@@ -1,11 +1,10 @@
-"""The range of the converters with the least error, and what that error does on average, made up for in threshold and
-biases.
+"""The range of the converters with the least error, and its mean effect, compensated by threshold and biases.
 
 What a membrane sees of a converter's errors is their sum over an image's time steps: rounding errors change their sign
 and cancel in part, while what is clipped, or too small to be seen, is lost again and again. So a gain shift is judged
-by the current D summed over steps and row tiles, beside I, the sum with ideal converters in all layers. Of the error,
-what is alike in all images can be made up for: with the least squares fit I = a D + c, a for the layer and c for each
-column, the layer works with theta / a and (bias + c) / a. The rest is the error of the shift.
+by the current D summed over steps and row tiles, compared with I, the sum with ideal converters in all layers. Of the
+error, what is the same in all images can be compensated: with the least squares fit I = a D + c, a for the layer and c
+for each column, the layer works with theta / a and (bias + c) / a. The rest is the error of the shift.
 
 Layers are taken first to last, each behind those that are converted already.
 
@@ -112,7 +111,7 @@ class Ranges:
         return tuple(chosen), replace(self.exact, layers=network.layers)
 
     def _unchanged(self, none: list[Converters]) -> tuple[list[Converters], SpikingNetwork, int]:
-        """The layers, from the first on, of which nothing need be clipped or made up for; all in one run."""
+        """The layers, from the first on, in which nothing need be clipped or compensated; all in one run."""
         chosen, layers = list(none), list(self.network.layers)
         sums = {number: self._sums(number, [shift]) for number, shift in enumerate(self.largest) if shift}
         for number, each in sums.items():

@@ -44,7 +44,8 @@ class FloatLayer:
     """Weights float64 [rows, outputs], bias [outputs]; theta, v0 and clip in the same unit, last phase's.
 
     leak : the shift lambda, 0 is off
-    dtype : of membranes and bias: float64 where whole numbers could be too large for float32, which holds them to 2^24
+    dtype : of membranes and bias: float64 where whole numbers could be too large for float32, which holds them up to
+        2^24
     full : row code that counts as 1; above 1 the layer reads the image only
     converted : makes the sums [images, neurons] of the maps behind converters, in the place of the exact ones
     """

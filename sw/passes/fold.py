@@ -124,7 +124,7 @@ class Folder:
         if isinstance(x, PendingLayer):
             return x.scaled(node)
         if x.map == 0 and self.input != self.graph.input:
-            node = per_value(node, self.graph.input)  # a number a channel, of images that are flat by now
+            node = per_value(node, self.graph.input)  # one number per channel, of images that are flat by now
         return replace(x, affine=node if x.affine is None else composed(x.affine, node, x.shape))
 
     def add(self, node: Add, *given: SpikeSource | PendingLayer) -> PendingLayer:
@@ -214,7 +214,7 @@ class Folder:
         return self._pool_unit(node, MaxPoolStage, x)
 
     def _pool_unit(self, node: Pooled, kind: type[PoolStage], x: SpikeSource) -> SpikeSource:
-        """Pooling of spikes, which must not be sums that the next layer's weights take in."""
+        """Pooling of spikes, which must not be sums that the next layer's weights absorb."""
         if x.source is not None:
             raise UnsupportedError(
                 f"'{node.name}' pools sums that the weights of the next layer should take in; set "

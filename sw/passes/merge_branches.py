@@ -28,7 +28,7 @@ class SpikeSource:
     shape : of the map; after `pooled`, of what is left
     layer, relu : names of the layer and of the ReLU that made it; None for the image
     clip : the ReLU's upper end
-    pooled, gain : sums over windows that the next layer's weights are yet to take in, times gain
+    pooled, gain : sums over windows that the next layer's weights have yet to absorb, times gain
     """
 
     map: int
@@ -44,7 +44,7 @@ class SpikeSource:
     __repr__ = short_repr
 
     def averaged(self, node: AveragePool, shape: MapShape) -> SpikeSource:
-        """Average pooling that the next layer's weights take in."""
+        """Average pooling that the next layer's weights absorb."""
         (down, right), (rows, columns) = self.pooled, node.kernel
         gain = self.gain if node.total else self.gain / node.size
         return replace(

@@ -79,7 +79,7 @@ class OutputLayer:
     def measured(self, offset: float, theta: int) -> OutputChoice:
         """The decision with this offset and threshold."""
         layer = self.network.layers[-1]
-        with np.errstate(over="ignore"):  # a bias that no register holds is told of by `sw.passes.map`
+        with np.errstate(over="ignore"):  # a bias that no register holds is reported by `sw.passes.map`
             bias = np.rint((self.bias + offset) * self.bias_factor).astype(np.float32)
         clip = layer.clip * theta / layer.theta
         trial = replace(layer, bias=bias, theta=float(theta), v0=float(round(self.v0 * theta)), clip=clip)

@@ -67,7 +67,7 @@ def full_rate(coding: Coding, phases: int) -> float:
     Biases are multiplied by it: an input x / 255 that comes as x / 255 times this makes every layer's current and rate
     that much smaller, if the biases are smaller too.
 
-    [WS eq. 8] divides biases by 1 - 2^-K, and means the same. Its spikes weigh 2^-(1+p), together 1 - 2^-K a period,
+    [WS eq. 8] divides biases by 1 - 2^-K, and means the same. Its spikes weigh 2^-(1+p), together 1 - 2^-K per period,
     and its activations are normalised to 0 .. 1 - 2^-K (4.1), biases with them; here the weights of a period add up
     to 1, and activations are normalised to 0 .. 1, so that the two factors are gone. A pixel's K first bits fill their
     range likewise: those of 255 are all 1. Only with more phases than a pixel has bits, K > 8, the last K - 8 are

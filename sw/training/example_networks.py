@@ -43,7 +43,7 @@ def build(section: TrainSection, shape: tuple[int, ...] | int, classes: int) -> 
     ----------
     shape : of an image, (height, width) or (channels, height, width), or the number of its pixels for dense layers
 
-    Raises `ValueError` if the network's layers do not fit the images, or do not end with a neuron a class.
+    Raises `ValueError` if the network's layers do not fit the images, or do not end with one neuron per class.
     """
     inputs = shape if isinstance(shape, int) else int(torch.Size(shape).numel())
     if section.network == MLP:

@@ -47,7 +47,7 @@ def cosimulate_through_bus(
     """As `sw.verify.chunks.cosimulate`, but over AXI4-Lite and AXI4-Stream, driven by `sw.host`.
 
     A chip that is programmed by pulses is programmed so, over the bus, and every cell's code, pulses and failure are
-    held to `sim.programming.write_verify`; any other is loaded fast. The comparison has `through_bus` besides, a
+    compared with `sim.programming.write_verify`; any other is loaded fast. The comparison also has `through_bus`, a
     mapping of `load_facts` and `gap_facts`.
 
     Raises what `cosimulate` raises, and `spikeloom.errors.HostError` where the chip refuses what it should take.

@@ -42,7 +42,7 @@ def cosimulate(
     through_bus: bool = False,
     **changes: Any,
 ) -> tuple[Result, dict[str, Any]]:
-    """Run images through the Verilog and hold every chunk to the reference's bits.
+    """Run images through the Verilog and compare every chunk with the reference, bit for bit.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def cosimulate(
         next two
     trace_images : first images of which every membrane is compared too; of the others every spike is
     waves : folder for the waveforms of the traced images, at least one
-    chunks : folder that keeps finished chunks, to go on from; None keeps nothing
+    chunks : folder that keeps finished chunks, to resume from; None keeps nothing
     through_bus : over the host buses, see `sw.verify.bus_chunks`
 
     Returns
@@ -114,7 +114,7 @@ def _compared(
     arrays: tuple[CrossbarArray, ...],
     drift: DriftSnapshot | None,
 ) -> tuple[Result, int]:
-    """A chunk's result of the Verilog, and values that were held to the reference's; `drift` is before its images."""
+    """A chunk's result of the Verilog, and values compared with the reference's; `drift` is before its images."""
     from spikeloom.sim.cosim.run import run_cosim
     from spikeloom.sim.reference.run import run_reference
 

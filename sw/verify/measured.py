@@ -36,7 +36,7 @@ def measured(
 def check_measured(
     chip: ProgrammedChip, pixels: NDArray[np.uint8], reference: Result | None, rtl: Result | None
 ) -> None:
-    """Hold results to a chip and to images uint8 [images, inputs], which have the numbers 0, 1, 2, ...
+    """Check results against a chip and images uint8 [images, inputs], which have the numbers 0, 1, 2, ...
 
     The reference's result must be of all of them in order, that of the Verilog of some of them.
 

@@ -35,8 +35,8 @@ _KINDS: dict[Any, tuple[Any, str]] = {
 
 
 def entry(values: Mapping[str, Any], name: str, kind: Any, where: str) -> Any:
-    """The entry of a table. Raises `ValueError` if it is not there, or of another
-    kind: a type of `_KINDS`, or an enumeration or a registered kind, a member of which it becomes.
+    """The entry of a table. Raises `ValueError` if it is missing or of another kind: a type of `_KINDS`, or an
+    enumeration or a registered kind, a member of which it becomes.
     """
     if name not in values:
         raise SpikeLoomError(f"{where} lacks '{name}'")

@@ -51,7 +51,7 @@ VERSION = 8
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
 `program_cycles`, version 2 the plan of maps and the layers' positions, version 3 replicas of crossbars, version 4 where
 the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
-read pulse had a length of its own, `t_pulse_s`, which is not used any more. Up to version 6 energy coefficients were
+read pulse had a length of its own, `t_pulse_s`, which is no longer used. Up to version 6 energy coefficients were
 single numbers, other ones: what was not a default then is kept, if it is there still. Up to version 7 some names were
 other ones (`sw.weight_image.old_names`).
 """

@@ -11,7 +11,7 @@ __all__ = ["Manager"]
 class Manager:
     """One access at a time. `stall` (0 .. less than 1) delays addresses, data and the readiness for responses.
 
-    Holds the subordinate to the protocol: a response stays until it is taken, and comes once.
+    Checks the subordinate against the protocol: a response stays until it is taken, and comes once.
     """
 
     def __init__(self, dut: Any, rng: random.Random, stall: float, prefix: str = "") -> None:

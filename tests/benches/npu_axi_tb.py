@@ -154,7 +154,7 @@ async def sessions(dut) -> None:
     await ClockCycles(dut.clk, 260)
     assert await host.state() == "loaded"
 
-    # While an image is in work nothing is opened, and nothing is written.
+    # While an image is being processed nothing is opened, and nothing is written.
     host.hold(host.results)
     image = host.image()
     for tag in range(3):  # one that waits, one that has its answer, one behind
@@ -261,7 +261,7 @@ async def images(dut) -> None:
 
 @cocotb.test()
 async def frames(dut) -> None:
-    """Frames that are no image give no result and their flag, whatever is in work; the others stay what they are."""
+    """Frames that are no image give no result but their flag, whatever is being processed; others are unaffected."""
     host = Host(dut)
     await host.start()
     host.send(host.image(), 1)  # nothing is loaded

@@ -73,7 +73,7 @@ async def collect(
 ) -> list[Any]:
     """Take `count` payloads from a stream, as plain Python (see `plain`).
 
-    Holds the stream to its contract on the way: once valid, it stays valid with the same payload until it is taken.
+    Checks the stream's contract on the way: once valid, it stays valid with the same payload until it is taken.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def simulate(dut: Elaboratable, *benches: Bench, background: Iterable[Bench] = (
     Parameters
     ----------
     benches : testbenches that the run waits for
-    background : testbenches that go on for ever, such as a model of the analog array or a monitor
+    background : testbenches that run forever, such as a model of the analog array or a monitor
     limit : cycles after which the run counts as hung
 
     Raises

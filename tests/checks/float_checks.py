@@ -1,4 +1,4 @@
-"""A compiled chip beside the float model: spikes on the chip's integers, currents on the network's own numbers.
+"""A compiled chip compared with the float model: spikes on the chip's integers, currents on the network's own numbers.
 
 Bounds, in thresholds. W(t) is the sum of omega up to step t, R the same of a value's spikes, a its activation, 0 .. 1.
 
@@ -216,7 +216,7 @@ class Beside:
         return out
 
     def rounded(self, stage: int, own: plain.Neurons) -> float:
-        """What converters may be off by, in thresholds a step."""
+        """What converters may be off by, in thresholds per step."""
         assert own.converter is not None
         tile, gain, _, _ = own.converter
         if gain == 0 and (self.coding != "analog" or stage):
@@ -255,7 +255,7 @@ class Beside:
         stage, current, _ = self.bounds(number, inputs, [0.0] * len(self.wanted.stages), quantised=False)[-1]
         assert stage == len(self.wanted.stages) - 1 and current is not None
         expected, d, e = current
-        # it is in single precision: 2^-24 of what is added up, a step
+        # it is in single precision: 2^-24 of what is added up per step
         single = 2.0**-22 * (np.abs(self.wanted.stages[-1].weight).sum(axis=1) + 1.0)  # type: ignore[union-attr]
         out.add(mean - expected, d / weight.sum() + e + single)
         return out

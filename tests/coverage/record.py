@@ -39,7 +39,7 @@ class Variant:
     block : module of `hw` that has the component
     digest : of its RTLIL
     ports : of the component
-    runs : a simulation each: a cycle each, the ports' bytes one after the other, as they are before the clock's edge
+    runs : per simulation and cycle, the ports' bytes one after the other, as they are before the clock's edge
     texts : its Verilog, file name -> text; the component is module `name`
     rtlil : RTLIL of each file's module with places in the source, file name -> text
     """

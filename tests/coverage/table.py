@@ -27,14 +27,14 @@ def _row(name: str, points: Iterable[tuple[Point, bool]], excluded: str, digest:
 
 
 def table(counts: Counts, alone: Counts, left_out: Iterable[Point], head: str, digests: Mapping[str, str]) -> str:
-    """Markdown: a row a block, one for all, one for what unit tests do alone, and those of every variant by itself.
+    """Markdown: one row per block, one for all, one for what unit tests do alone, and those of every variant by itself.
 
     Parameters
     ----------
     counts : what happened
     alone : what happened in the replay of unit tests
     left_out : points that are excluded
-    head : what was done, a line
+    head : what was done, in one line
     digests : of each block's Verilog
     """
     out = set(left_out)

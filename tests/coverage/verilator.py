@@ -1,4 +1,4 @@
-"""Builds of co-simulations with coverage: what cocotb's runner of Verilator is told besides, and what runs leave."""
+"""Builds of co-simulations with coverage: extra settings for cocotb's runner of Verilator, and what runs leave."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Counted:
 
     Parameters
     ----------
-    folder : for the counts, a file a run
+    folder : for the counts, one file per run
     """
 
     def __init__(self, folder: Path) -> None:

@@ -200,7 +200,7 @@ def check(
     count: int = 4,
     **how: Any,
 ) -> list[Outcome]:
-    """Images through the unit, every one held to the golden model; `how` is for `Run`."""
+    """Images through the unit, every one compared with the golden model; `how` is for `Run`."""
     rng = random.Random(len(parameters.layers) + parameters.phases)
     registers = registers or [{"theta": 20}] * len(parameters.layers)
     layers = [random_layer(p, rng, **r) for p, r in zip(parameters.layers, registers, strict=True)]
@@ -296,7 +296,7 @@ def test_no_cycle_is_lost_between_images_at_hand(late: int) -> None:
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("sizes", [(11, 7, 5), (9, 4), (4, 3, 2)])
 def test_dropped_images_leave_nothing(sizes: tuple[int, ...], stall: float) -> None:
-    """Parts of images, dropped between whole ones while others are in work or not: no result of them, no trace."""
+    """Parts of images, dropped between whole ones while others are processed or not: no result of them, no trace."""
     settings = {"coding": Coding.RATE, "rule": DecisionRule.WINNER_K, "k": 2, "t_max": 4}
     check(unit(sizes), settings, stall, count=12, drops=True, late=20)
 

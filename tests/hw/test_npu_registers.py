@@ -1,4 +1,4 @@
-"""Register writes to the whole unit: with an image's first word, after the biases, and to what is not there."""
+"""Register writes to the whole unit: with an image's first word, after the biases, and to what does not exist."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.models.network_model import GoldenLayer, IdealCrossbar, random_layer,
 def decisions(
     parameters: NpuParameters, rounds: list[tuple[list[GoldenLayer], dict[str, int], list[dict]]], unit: type = Npu
 ) -> None:
-    """One image a round, whose first word is offered together with the round's writes: it is decided by them.
+    """One image per round, whose first word is offered together with the round's writes: it is decided by them.
 
     `rounds` has what the registers and biases are after the writes (layers and settings), and the writes.
     """

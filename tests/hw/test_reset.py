@@ -35,7 +35,7 @@ EXPORTS: dict[str, Callable[[], dict[str, str]]] = {
     "8-bit rows and buses": lambda: export_axi(unit(phases=2, row_bits=8)),
     "maps of 8-bit rows": lambda: export_verilog(unit_of(ANALOG_MAPS.with_replicas((2, 1)), row_bits=8)),
 }
-"""Units, all with replicas where they have maps, and all with a programmer a layer."""
+"""Units, all with replicas where they have maps, and all with one programmer per layer."""
 
 
 @functools.cache

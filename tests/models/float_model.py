@@ -158,7 +158,7 @@ class Decision:
 
 @dataclass
 class Run:
-    """What happened, a stage each: spikes and membranes [steps, neurons], currents (bias included, without omega).
+    """What happened, per stage: spikes and membranes [steps, neurons], currents (bias included, without omega).
     `excess` is by how much a max pooling passed more than the largest sum of its inputs, at most. Class and steps.
     """
 

@@ -73,7 +73,7 @@ def run_golden_maps(
 ) -> Outcome:
     """One image; `encoded` holds the row codes of all pixels of every step, `decision` is for `decide`.
 
-    `Outcome.inputs` has a list of the windows' row codes, an own position each, for every step and layer; None where
+    `Outcome.inputs` has a list of the windows' row codes, one own position each, for every step and layer; None where
     the last layer was not run.
     """
     plan: Plan = parameters.plan

@@ -20,7 +20,7 @@ ACTIVITY = ("row_pulses", "tile_reads", "conversions", "saturations", "spikes")
 
 @dataclass
 class GoldenLayer:
-    """One layer: weights[input][output], registers, membranes of the last position, activity of the image in work."""
+    """One layer: weights[input][output], registers, membranes of the last position, activity of the current image."""
 
     parameters: LayerParameters
     weights: list[list[int]]

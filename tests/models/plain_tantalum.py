@@ -1,6 +1,7 @@
 """A pulse on a tantalum-oxide cell in plain Python: the driver's voltage by search, the trajectory knot by knot.
 
-The times from knot to knot are data here; `tests/sim/devices/tantalum/test_write_driver.py` holds them to integrals.
+The times from knot to knot are data here; `tests/sim/devices/tantalum/test_write_driver.py` checks them against
+integrals.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def shared() -> list[Path]:
 
 @functools.cache
 def sources_digest() -> str:
-    """Digest of what every test shares: the hardware, the reference that it is held to, and the tests' helpers."""
+    """Digest of what every test shares: the hardware, the reference it is compared with, and the tests' helpers."""
     return digest_of_files([*_modules("hw"), *_modules("sim"), *shared()])
 
 

@@ -29,7 +29,7 @@ def _rate(counts: Mapping[str, int]) -> str:
 
 
 def table(results: Sequence[tuple[Mutant, str]], seed: int) -> str:
-    """Markdown: a row a block and one for all; `results` has each mutant's status."""
+    """Markdown: one row per block and one for all; `results` has each mutant's status."""
     lines = [
         f"{len(results)} mutants, seed {seed}:",
         "",

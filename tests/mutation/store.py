@@ -1,4 +1,4 @@
-"""Verdicts on disk, in `build/mutate/verdicts.json`: a run that was stopped goes on where it was."""
+"""Verdicts on disk, in `build/mutate/verdicts.json`: a run that was stopped resumes there."""
 
 from __future__ import annotations
 

@@ -107,11 +107,11 @@ module bench (input wire clk);
     reg [31:0] available = 0;  // result frames that no RECEIVE has counted
     wire irq;
 
-    wire [15:0] tag = {unit}.result_tag;  // of the image in work
+    wire [15:0] tag = {unit}.result_tag;  // of the current image
     wire [{step_bits}-1:0] step = {unit}.controller.step;
     wire [63:0] image_of_tag = images[tag];
     wire [31:0] image = image_of_tag[63:32];
-    // What the device model needs to address its random draws; read once a layer read.
+    // What the device model needs to address its random draws; read once per layer read.
     wire [95:0] context_word = {{image_of_tag, {{{step_pad}'b0, step}}}};
 
     {chip} #(
@@ -145,7 +145,7 @@ module bench (input wire clk);
         now <= now + 1;
         idle <= idle + 1;
 
-        // The result stream: a line a frame.
+        // The result stream: one line per frame.
         result_ready <= !(stalls && noise[0]);
         if (result_valid && result_ready && !rst) begin
             frame[count] = result;

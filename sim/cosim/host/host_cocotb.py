@@ -1,7 +1,7 @@
 """The cocotb bench in place of the analog array of a chip with buses; it also serves the host's device-model calls.
 
 It runs inside the simulator, in a job's folder; `sim.cosim.host.link` starts it. Python runs once per layer read, once
-per programming operation, and once a call.
+per programming operation, and once per call.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _call(dut: Any, models: list[MacroModel], service: int) -> None:
 async def serve(dut: Any) -> None:
     """Play the devices until the host has ended the simulation.
 
-    All that asks for Python is in one signal, `wake`: a signal that is watched costs the simulator time in every clock
+    All requests for Python are in one signal, `wake`: a signal that is watched costs the simulator time in every clock
     cycle. Bits, lowest first: a layer's read and its programming operation toggle one bit each, a call toggles one, and
     the end.
     """

@@ -106,7 +106,7 @@ class HostLink:
         return self._process.poll() is None
 
     def exchange(self, data: bytes, replies: int = 0) -> list[bytes]:
-        """Send commands, and wait for this many answers; returns them, a line each, without line ends.
+        """Send commands, and wait for this many answers; returns them, one line each, without line ends.
 
         Result frames that come meanwhile are added to `frames`.
         """
@@ -134,7 +134,7 @@ class HostLink:
         return taken
 
     def _take(self) -> None:
-        """Read what is there and sort it."""
+        """Read what has arrived and sort it."""
         try:
             data = self._rest + os.read(self._in, _PIPE_BYTES)
         except BlockingIOError:

@@ -30,7 +30,7 @@ def _texts(
 def build_host_simulator(
     chip: ProgrammedChip, simulator: str = "verilator", *, waves: bool = False, quick: bool = False
 ) -> Simulator:
-    """Build the simulator of a chip's hardware, or take the build that is there.
+    """Build the simulator of a chip's hardware, or take the existing build.
 
     The arguments and errors are those of `Simulator.build`; registers and weights are not part of the build.
     """

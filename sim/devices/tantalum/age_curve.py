@@ -36,7 +36,7 @@ LAST_OCTAVE = 112
 FROZEN = 2.0**111
 """Older cells count as frozen: 2^63 further pulses would move them by less than 1e-15."""
 TOLERANCE = 1e-11
-"""Largest error of the spline in w; the number of nodes an octave is doubled until it is kept."""
+"""Largest error of the spline in w; the number of nodes per octave is doubled until it is kept."""
 GAUSS = tuple(np.ascontiguousarray(x) for x in np.polynomial.legendre.leggauss(8))
 """Places and weights of the quadrature over one knot."""
 
@@ -75,7 +75,7 @@ class ReadPulse:
 
 @kernel()
 def _slowness(u: float, v: float, log_t: float, p: Parameters) -> float:
-    """Pulses a unit of u, at u, held between e^-700 and e^700."""
+    """Pulses per unit of u, at u, held between e^-700 and e^700."""
     return math.exp(min(max(-log_rate(u if v > 0.0 else 1.0 - u, v, p) - log_t, -700.0), 700.0))
 
 
@@ -223,7 +223,7 @@ class AgeCurve:
 
     Attributes
     ----------
-    per_octave : spline nodes an octave of age
+    per_octave : spline nodes per octave of age
     error : largest error of the spline in w found between its nodes
     """
 

@@ -4,7 +4,7 @@
     v > 0:  dw/dt =  B * sinh( v / s_on ) * exp(-(w / w_on)^2)  * exp(i * v / s_p)
     v < 0:  dw/dt = -A * sinh(-v / s_off) * exp(-(w_off / w)^2) * exp(1 / (1 + beta * i * v))
 
-w in 0 .. 1 is the conducting share of the channel; v > 0 switches on. Rates are worked out as logarithms, for their
+w in 0 .. 1 is the conducting share of the channel; v > 0 switches on. Rates are computed as logarithms, for their
 factors pass 10^+-300 long before their product does. Source: J. P. Strachan, A. C. Torrezan, F. Miao, M. D. Pickett,
 J. J. Yang, W. Yi, G. Medeiros-Ribeiro, R. S. Williams, "State dynamics and modeling of tantalum oxide memristors",
 IEEE Trans. Electron Devices 60(7), 2194-2202, 2013. Range of validity: docs/tantalum-oxide.md.

@@ -1,5 +1,5 @@
-"""Conductances that a tantalum-oxide cell can have, which a configuration is held to (`sim.devices.tantalum.kind`); the
-model is in `sim.devices.tantalum.oxide`, with its source.
+"""Conductances that a tantalum-oxide cell can have, which a configuration is checked against
+(`sim.devices.tantalum.kind`); the model is in `sim.devices.tantalum.oxide`, with its source.
 """
 
 from __future__ import annotations

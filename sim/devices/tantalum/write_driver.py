@@ -51,7 +51,7 @@ class WriteDriver(NamedTuple):
     ----------
     settings : uint16 [codes, codes], voltage (0 .. STEPS) for a step from a code to another; up if the other is higher
     times : float64 [2, STEPS + 1, KNOTS], up and down, voltage: pulses that a nominal cell takes from knot to knot
-    bends : likewise, by how much ln(pulses a unit of way) grows from knot to knot
+    bends : likewise, by how much ln(pulses per unit of distance) grows from knot to knot
     off_S : float64 [STEPS + 1], conductance of a cell at w = 0 at the voltage, siemens
     constants : float64 [3], conductance at w = 1, conductance at w = 0 at the read voltage, and of a level, siemens
     """

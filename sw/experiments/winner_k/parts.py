@@ -22,7 +22,7 @@ PARTS = "parts"
 
 
 def digest(path: Path) -> str | None:
-    """SHA-256 of a file; None if it is not there."""
+    """SHA-256 of a file; None if it does not exist."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
@@ -82,7 +82,7 @@ class Parts:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A part's record; None if it is not there, or damaged."""
+    """A part's record; None if it is missing or damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
 """The paper's pictures with our numbers: Figures 3, 4, 7 and 8, from `results.json` alone.
 
-Where the paper's text or tables give a number, it is drawn beside ours. The same numbers give the same bytes.
+Where the paper's text or tables give a number, it is drawn next to ours. The same numbers give the same bytes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Step `verilog`: all test images in one sequence, with drift, through the Verilog of OT and of our best chip.
 
-Every spike, decision, step and counter is held to the integer reference, and at the end of every chunk the row pulses
-and the conductance of every cell. Several simulators share a chunk; each begins where the reference says that the one
-before ends, and is held to that. Chunks that are done are kept.
+Every spike, decision, step and counter is compared with the integer reference, and at the end of every chunk the row
+pulses and the conductance of every cell. Several simulators share a chunk; each begins where the reference says that
+the one before ends, and is checked against that. Chunks that are done are kept.
 """
 
 from __future__ import annotations

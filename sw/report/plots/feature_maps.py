@@ -23,7 +23,7 @@ def stage_spikes(plan: Plan, fired: Sequence[NDArray[np.bool_]]) -> dict[int, ND
 
     Parameters
     ----------
-    fired : a layer each, bool [steps, own positions * channels]; the layers of a stage's replicas are put together
+    fired : per layer, bool [steps, own positions * channels]; the layers of a stage's replicas are combined
 
     Returns float64 [channels, height, width] for each stage, 0 .. 1.
     """

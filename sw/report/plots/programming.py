@@ -156,7 +156,7 @@ def failed_pairs(maps: Sequence[NDArray[np.integer]], names: Sequence[str], tile
 
 
 def _shrunk(values: NDArray[np.integer]) -> NDArray[np.integer]:
-    """At most `_MOST_PIXELS` a side: the worst of each block stands for it, so that nothing that failed gets lost."""
+    """At most `_MOST_PIXELS` per side: the worst of each block stands for it, so that nothing that failed gets lost."""
     for axis in (0, 1):
         block = -(-values.shape[axis] // _MOST_PIXELS)
         values = np.maximum.reduceat(values, np.arange(0, values.shape[axis], block), axis=axis)

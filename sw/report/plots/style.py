@@ -46,7 +46,7 @@ STYLE: dict[Any, Any] = {
 
 
 def data_uri(figure: Figure, kind: str = "svg") -> str:
-    """The figure as a `data:` address for an `img` element; `kind` is "svg" or "png" (150 dots an inch)."""
+    """The figure as a `data:` address for an `img` element; `kind` is "svg" or "png" (150 dots per inch)."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}

@@ -23,7 +23,7 @@ def unit(layers: int = 2, phases: int = 2, max_steps: int = 12) -> NpuParameters
 
 
 class Contract(wiring.Component):
-    """One admission a step, no gate open outside of a step, none of the last layer in a skipped period; the answer is
+    """One admission per step, no gate open outside of a step, none of the last layer in a skipped period; the answer is
     the verdict that said stop, with cycles and gap as the controller defines them.
 
     A model counts the image's steps, the cycles since its start and those since the answer before it, and keeps the
@@ -74,11 +74,11 @@ class Contract(wiring.Component):
             dut.verdict.valid.eq(self.verdict_valid),
             dut.result.ready.eq(self.result_ready),
         ]
-        running, decided = Signal(), Signal()  # an image is in work; its verdict has said stop
+        running, decided = Signal(), Signal()  # an image is being processed; its verdict has said stop
         travelling, deciding = Signal(), Signal()  # the step's vector is admitted; the last layer has it
         admitted, steps = Signal(8), Signal(8)
         ran, offered = Signal(), Signal()  # the last layer has had a vector; the first layer has been offered one
-        skipped = Signal()  # the step in work lies in one of the first `skip` periods of K steps
+        skipped = Signal()  # the current step lies in one of the first `skip` periods of K steps
         m.d.comb += skipped.eq(steps < self.skip * self._phases)
         said = {name: Signal.like(dut.result.p[name], name=f"said_{name}") for name in ("winner", "margin", "reason")}
         # Cycles since the image's start, and since the answer before it or the reset; what `cycles` and `gap` must be.

@@ -86,7 +86,7 @@ def test_scores(outputs, lanes, stalls):
 
 @pytest.mark.parametrize("outputs, lanes", SHAPES)
 def test_cycles(outputs, lanes):
-    """A class a cycle from the group's own cycle on; a group is taken with its last class."""
+    """One class per cycle from the group's own cycle on; a group is taken with its last class."""
     parameters = unit(outputs, lanes, 1, max_steps=4)
     layer = parameters.layers[-1]
     dut = SpikeCounter(parameters=parameters)
@@ -126,7 +126,7 @@ class Exact(Harness):
         stream_contract(m, dut.o, Assert)
         constant(m, dut.readout)
 
-        # The environment: groups in order, one `first` and phase a step, at most max_steps steps an image.
+        # The environment: groups in order, one `first` and phase per step, at most max_steps steps per image.
         group, steps = Signal(range(layer.groups + 1)), Signal(range(parameters.max_steps + 1))
         first, phase = Signal(), Signal.like(fired.phase)
         last_group = group == layer.groups - 1
@@ -146,7 +146,7 @@ class Exact(Harness):
             with m.If(last_group):
                 m.d.sync += steps.eq(Mux(fired.first, 1, steps + 1))
 
-        # The model: a wide sum a class.
+        # The model: a wide sum per class.
         number = Signal(range(parameters.classes + 1))
         totals = []
         for index in range(parameters.classes):
@@ -206,7 +206,7 @@ class Exact(Harness):
 
 
 class Narrow(NpuParameters):
-    """Broken on purpose: a bit too few for the largest count."""
+    """Deliberately faulty: one bit too few for the largest count."""
 
     @property
     def count_bits(self) -> int:
@@ -214,7 +214,7 @@ class Narrow(NpuParameters):
 
 
 class Skipping(SpikeCounter):
-    """Broken on purpose: shows the membrane of lane 0 as long as nothing takes it, then the right one."""
+    """Deliberately faulty: shows the membrane of lane 0 as long as nothing takes it, then the right one."""
 
     def elaborate(self, platform):
         m = super().elaborate(platform)

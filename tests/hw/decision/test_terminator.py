@@ -78,7 +78,7 @@ def test_verdicts(classes, max_steps, stalls):
 
 
 def test_cycles():
-    """A score a cycle; the verdict two cycles after the last; the next score one cycle after the verdict."""
+    """One score per cycle; the verdict two cycles after the last; the next score one cycle after the verdict."""
     classes, steps = 4, 3
     dut = Terminator(parameters=parameters(classes))
     sent: list[int] = []
@@ -98,7 +98,7 @@ def test_cycles():
 
 
 class Order(Harness):
-    """Under any stalls: one verdict a step, two cycles after its last score, and both streams keep their contract.
+    """Under any stalls: one verdict per step, two cycles after its last score, and both streams keep their contract.
 
     `inductive` adds what the terminator's state has to do with what has happened, for the induction.
     """
@@ -231,28 +231,28 @@ class Decision(Order):
 
 
 class LastWins(Terminator):
-    """Broken on purpose: a tie goes to the highest index."""
+    """Deliberately faulty: a tie goes to the highest index."""
 
     def _better(self, score, best):
         return score >= best
 
 
 class StopsLate(Terminator):
-    """Broken on purpose: one step too many."""
+    """Deliberately faulty: one step too many."""
 
     def _out_of_steps(self):
         return self.step > self.t_max
 
 
 class StopsEarly(Terminator):
-    """Broken on purpose: content with a margin of k - 1."""
+    """Deliberately faulty: content with a margin of k - 1."""
 
     def _clear(self, margin):
         return margin + 1 >= self.k
 
 
 class Forgetful(Terminator):
-    """Broken on purpose: withdraws a verdict that is not taken."""
+    """Deliberately faulty: withdraws a verdict that is not taken."""
 
     def elaborate(self, platform):
         m = super().elaborate(platform)

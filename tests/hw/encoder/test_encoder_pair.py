@@ -20,7 +20,8 @@ from tests.hw.encoder.test_spike_encoder import random_image, unit, vectors_of, 
 
 
 class Pair(Harness):
-    """The pair is held to a queue of two images, cycle by cycle, with analog codes: a vector is the image's pixels.
+    """The pair is compared with a queue of two images, cycle by cycle, with analog codes: a vector is the image's
+    pixels.
 
     The queue knows when words are accepted and when a vector is valid (the cycles of the docstring), and what the
     vectors say: pixels, number of active rows, first step, phase, tag. `restart` and `drop` are free in every cycle.

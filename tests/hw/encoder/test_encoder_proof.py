@@ -41,7 +41,7 @@ class Codes(Harness):
 
     A model holds the image: its pixels, EVEN's sums, the generator's state, and how many vectors were taken. From those
     follow all codes of the next vector, each by its definition; `first`, phase and count. The generator moves on as
-    published, once a word, from the seed of the first word.
+    published, once per word, from the seed of the first word.
 
     The environment: the coding does not change while there is an image, even_start is at most 254. `only` one coding,
     with seed 0: for mutants that break something late.
@@ -298,7 +298,7 @@ BROKEN_PHASES = {
 
 @pytest.mark.parametrize("name", BROKEN_PHASES)
 def test_mutants_fail_the_proof_of_phases(name: str) -> None:
-    """With a pixel an image: a vector every other cycle."""
+    """With one pixel per image: a vector every other cycle."""
     old, new, phases, depth = BROKEN_PHASES[name]
     broken = mutant(SpikeEncoder, old, new)
     parameters = unit(inputs=1, lanes=1, phases=phases)

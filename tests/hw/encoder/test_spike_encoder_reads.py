@@ -15,7 +15,7 @@ from tests.hw.encoder.test_spike_encoder import random_image, restart, unit, wor
 
 @pytest.mark.parametrize(("inputs", "lanes"), [(11, 4), (4, 4)])
 def test_memories_rest(inputs: int, lanes: int) -> None:
-    """A read a word and step, and one more before the first step; a lone word is read while the vector waits."""
+    """One read per word and step, and one more before the first step; a lone word is read while the vector waits."""
     parameters = unit(inputs=inputs, lanes=lanes)
     dut, rng = SpikeEncoder(parameters=parameters), random.Random(1)
     inner = inside(dut)

@@ -216,7 +216,7 @@ def test_slang_has_no_errors_and_no_warnings(folder: Path, macro: str) -> None:
 
 
 def test_slang_refuses_what_the_standard_forbids(folder: Path) -> None:
-    """A memory with start values, and a result that is cut without a word: what Yosys writes."""
+    """A memory with start values, and a result that is silently truncated: what Yosys writes."""
     counter = folder / "npu_counter.sv"
     text = counter.read_text()
     broken = text.replace("endmodule", "  initial begin\n    counts[0] = 4'h0;\n  end\nendmodule")
@@ -263,7 +263,7 @@ def test_yosys_finds_every_module(folder: Path) -> None:
 
 
 def level_lines(layer: GoldenLayer, sign: int) -> str:
-    """Level file of one array: a line a row, two digits a column, column 0 last."""
+    """Level file of one array: one line per row, two digits per column, column 0 last."""
     rows = [[max(0, sign * weight) for weight in row] for row in layer.weights]
     return "\n".join("".join(f"{level:02x}" for level in reversed(row)) for row in rows) + "\n"
 

@@ -294,7 +294,7 @@ class Pooled(Harness):
             m.d.comb += Assert(~(arrived & arriving & ~mark.first) | (read_before == old))
 
     def _running(self, m, variables, kept, mark, read, due, sums, before, outputs) -> None:
-        """Sums and outputs follow from those before and the step's spikes; the window in work, from its first words."""
+        """Sums and outputs follow from those before and the step's spikes; the current window, from its first words."""
         dut, p, size = self.dut, self.dut.parameters, self.dut.size
         order = [place for window in self.windows for place in window]
         shift = (p.phases - 1 - mark.phase)[:2]

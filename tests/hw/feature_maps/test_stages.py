@@ -104,7 +104,7 @@ def check(
     count: int = 3,
     **how: Any,
 ) -> list[Outcome]:
-    """Images through the unit, every one held to the golden model; `how` is for `Run`."""
+    """Images through the unit, every one compared with the golden model; `how` is for `Run`."""
     rng = random.Random(len(parameters.layers) + parameters.phases)
     layers = [random_layer(p, rng, **(registers or {"theta": 12})) for p in parameters.layers]
     for placement, layer in zip(parameters.plan.placements, layers, strict=True):  # biases show whose word it is

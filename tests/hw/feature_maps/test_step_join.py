@@ -79,7 +79,7 @@ class Parts(wiring.Component):
 
 
 class Complete(Harness):
-    """The step is handed on when every position of it has been written, each once, and not before."""
+    """The step is passed on when every position of it has been written, each once, and not before."""
 
     def __init__(self, dut: Parts, *, invariants: bool = False) -> None:
         super().__init__(dut)
@@ -94,7 +94,7 @@ class Complete(Harness):
         handed = dut.o.valid & dut.o.ready
 
         # The environment: every replica's groups and positions in order, with the marks of one step; those of the next
-        # step come when this one is handed on.
+        # step come when this one is passed on.
         first, phase = Signal(init=1), Signal.like(dut.o.payload.phase)
         written = Signal(positions)  # in this step
         dues = []

@@ -116,7 +116,7 @@ def test_cycles(case: str, busy: int, buffered: bool | None) -> None:
     read, accepted = complete - 2, complete - 1  # the last word of a position
     for position, number in enumerate(numbers):
         if position > 0:
-            complete = complete if dut.buffered else takes[-1]  # handed on when it is taken
+            complete = complete if dut.buffered else takes[-1]  # passed on when it is taken
             read = accepted if number == 1 else complete + number - 2
             accepted = complete + number - 1
             complete = max(complete + number, takes[-1]) if dut.buffered else takes[-1] + number

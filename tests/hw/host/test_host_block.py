@@ -36,12 +36,12 @@ class Guard(Harness):
     """For any accesses and any behaviour of the unit.
 
     A write is right if it goes to a register that may be written, or to a whole word that must be, and nothing forbids
-    it: an image in work (run-time registers, biases, seeds, settings), a busy programmer (settings, targets, starts),
-    no load session (targets, starts), the session's own rules. Any other changes nothing kept and writes nothing to the
-    unit, and leaves no flag but that of its cause. A right one changes the bytes with a strobe, and no other, of its
-    own register only (looked at through any one bit), writes its own target, starts its own programmer, and counts for
-    the checksum if it is one of those. Flags come up with their cause and stay until a one is written to them. A read
-    is an error where nothing is.
+    it: an image in progress (run-time registers, biases, seeds, settings), a busy programmer (settings, targets,
+    starts), no load session (targets, starts), the session's own rules. Any other changes nothing kept and writes
+    nothing to the unit, and leaves no flag but that of its cause. A right one changes the bytes with a strobe, and no
+    other, of its own register only (looked at through any one bit), writes its own target, starts its own programmer,
+    and counts for the checksum if it is one of those. Flags come up with their cause and stay until a one is written to
+    them. A read is an error where nothing is.
     """
 
     def __init__(self, dut: HostBlock) -> None:

@@ -12,7 +12,7 @@ from tests.hw.test_npu import unit
 
 
 def test_every_register_is_read_back() -> None:
-    """No image in work, no load session: what can be written holds the bits that it has, all else its old value."""
+    """No image in progress, no load session: what can be written holds the bits that it has, all else its old value."""
     parameters, rng = unit(sizes=(11, 7, 5, 4, 6, 5, 3)), random.Random(1)
     dut = HostBlock(parameters=parameters)
     entries = host_map(parameters)

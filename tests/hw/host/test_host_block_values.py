@@ -36,7 +36,7 @@ def pairs(rng: random.Random, count: int, bits: int = 32) -> list[int]:
 
 
 class Bus:
-    """Accesses of the register bus, a cycle each."""
+    """Accesses of the register bus, one cycle each."""
 
     def __init__(self, ctx: Any, dut: HostBlock) -> None:
         self.ctx, self.dut, self.bus = ctx, dut, dut.bus

@@ -26,8 +26,8 @@ class Frames(Harness):
     A receiver beside the stream collects words until it has an image's number, and forgets those it has on `drop`. It
     completes an image exactly in the cycle in which the last word of a well-formed frame is taken, and has nothing
     outside of frames that may become images. Words are passed on in the cycle in which they are taken, unchanged; one
-    of the seed's bytes (any) and the tag are those of the frame. Flags come exactly with their cause, once a frame. No
-    word waits but for the unit behind.
+    of the seed's bytes (any) and the tag are those of the frame. Flags come exactly with their cause, once per frame.
+    No word waits but for the unit behind.
     """
 
     def __init__(self, dut: PixelStream, inductive: bool = False) -> None:

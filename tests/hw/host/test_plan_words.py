@@ -1,4 +1,4 @@
-"""Plans as words: there and back, and words that are none."""
+"""Plans as words: there and back, and words that are not a plan."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_mutants_fail(old: str, new: str) -> None:
 
 
 def test_cycles() -> None:
-    """An answer taken in cycle c is offered from c + 1 on, a word a cycle."""
+    """An answer taken in cycle c is offered from c + 1 on, one word per cycle."""
     dut = ResultStream(further=3)
     seen = []
 

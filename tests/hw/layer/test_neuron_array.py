@@ -103,7 +103,7 @@ async def load(ctx, dut, settings):
 
 
 def run(layer, settings, steps, stalls=(0, 0), times=None, device=NeuronArray):
-    """Drive the device with `steps` of (sums, first, phase[, position]) and hold it to the golden model."""
+    """Drive the device with `steps` of (sums, first, phase[, position]) and compare it with the golden model."""
     dut = device(parameters=layer)
     golden = Golden(layer, settings)
     groups = [group for step in steps for group in offered(layer, *step)]
@@ -187,7 +187,7 @@ def test_shapes(outputs, lanes, stalls):
 @pytest.mark.parametrize("stalls", STALLS)
 @pytest.mark.parametrize("outputs, lanes, positions", [(1, 1, 2), (4, 4, 5), (10, 4, 3), (5, 2, 4)])
 def test_positions(outputs, lanes, positions, stalls):
-    """A neuron a column and position, with the column's bias; positions one after another in every step."""
+    """One neuron per column and position, with the column's bias; positions one after another in every step."""
     parameters = layer(outputs, lanes, phases=2, positions=positions)
     settings, steps = scenario(parameters, seed=positions, images=2 * positions, steps=6)
     images = [steps[start : start + 6] for start in range(0, len(steps), 6)]
@@ -295,7 +295,7 @@ def test_saturates_only_past_max_steps(phases, sign):
 
 @pytest.mark.parametrize("outputs, lanes", SHAPES)
 def test_cycles(outputs, lanes):
-    """A group a cycle, also from one step to the next; two cycles of latency."""
+    """One group per cycle, also from one step to the next; two cycles of latency."""
     parameters = layer(outputs, lanes)
     settings, steps = scenario(parameters, seed=1)
     sent: list[int] = []
@@ -378,7 +378,7 @@ class Contract(Harness):
 
 
 class Overrunning(NeuronArray):
-    """Broken on purpose: takes a group although the one before is stuck."""
+    """Deliberately faulty: takes a group although the one before is stuck."""
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
@@ -426,7 +426,7 @@ class NeverSaturates(Harness):
             *(Assume(within(taken.sums[lane], layer.max_sum)) for lane in range(layer.lanes)),
         ]
 
-        # The environment: groups in order, one `first` a step, at most max_steps steps an image.
+        # The environment: groups in order, one `first` per step, at most max_steps steps per image.
         group, steps, first = Signal(range(layer.groups + 1)), Signal(range(layer.max_steps + 1)), Signal()
         last = group == layer.groups - 1
         m.d.comb += [
@@ -486,7 +486,7 @@ class NeverSaturates(Harness):
 
 
 class Narrow(LayerParameters):
-    """Broken on purpose: membranes of a bit too few."""
+    """Deliberately faulty: membranes one bit too narrow."""
 
     @property
     def membrane_bits(self) -> int:

@@ -60,7 +60,7 @@ def test_vectors(outputs, lanes, stalls):
 
 @pytest.mark.parametrize("outputs, lanes", SHAPES)
 def test_cycles(outputs, lanes):
-    """A group a cycle, without a gap between the steps; the vector one cycle after its last group."""
+    """One group per cycle, without a gap between the steps; the vector one cycle after its last group."""
     layer = LayerParameters(inputs=3, outputs=outputs, lanes=lanes)
     dut = SpikeCollector(parameters=layer)
     sent: list[int] = []
@@ -78,7 +78,7 @@ def test_cycles(outputs, lanes):
 
 
 class Contract(Harness):
-    """One vector a step: the spikes of its groups side by side, and how many; it stays until it is taken."""
+    """One vector per step: the spikes of its groups side by side, and how many; it stays until it is taken."""
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
@@ -87,7 +87,7 @@ class Contract(Harness):
         stream_contract(m, self.dut.o, Assert)
         taken = self.dut.i.valid & self.dut.i.ready
 
-        # The environment: groups in order, one `first` and phase a step, no spike past the last output.
+        # The environment: groups in order, one `first` and phase per step, no spike past the last output.
         group, first, phase = Signal(range(layer.groups + 1)), Signal(), Signal.like(fired.phase)
         last = group == layer.groups - 1
         real = layer.outputs - (layer.groups - 1) * layer.lanes
@@ -131,7 +131,7 @@ class Contract(Harness):
 
 
 class Overwriting(SpikeCollector):
-    """Broken on purpose: goes on taking groups while the vector waits."""
+    """Deliberately faulty: keeps taking groups while the vector waits."""
 
     def elaborate(self, platform):
         m = super().elaborate(platform)

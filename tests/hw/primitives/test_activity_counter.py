@@ -88,7 +88,7 @@ class NeverWraps(Harness):
 
 
 class Wrapping(ActivityCounter):
-    """Broken on purpose: a plain adder."""
+    """Deliberately faulty: a plain adder."""
 
     def elaborate(self, platform):
         m = super().elaborate(platform)

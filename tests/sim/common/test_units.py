@@ -1,4 +1,4 @@
-"""Units of configuration fields: percent, MHz and the like are refused or warned of, with what is meant."""
+"""Units of configuration fields: percent, MHz and the like are refused or cause a warning, with what is meant."""
 
 from __future__ import annotations
 

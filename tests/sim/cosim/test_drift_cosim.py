@@ -1,4 +1,4 @@
-"""Drift in the co-simulation: images in one sequence, early termination on, every cell's end held to the reference."""
+"""Drift in the co-simulation: images in one sequence, early termination on, final cells as in the reference."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_cells_that_age_otherwise_are_found() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("chip", [CHIP, REFRESHED])
 def test_chunks_carry_the_drift(chip: ProgrammedChip, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Chunks that are kept, and a run that goes on from them."""
+    """Chunks that are kept, and a run that resumes from them."""
     expected = run_reference(chip, PIXELS)
     monkeypatch.setattr(chunks, "CHUNK", 13)
     monkeypatch.setattr(chunks, "SPLIT", 5)

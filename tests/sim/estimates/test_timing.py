@@ -1,4 +1,4 @@
-"""Clock cycles by formula, held to the Verilog's counters."""
+"""Clock cycles by formula, compared with the Verilog's counters."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_cycles_of_maps_are_those_of_the_verilog(seed: int) -> None:
 
 
 def test_images_wait_for_their_pixels() -> None:
-    """One word a pixel and one step an image: a result every 2 W + 1 cycles, however long a step takes."""
+    """One word per pixel and one step per image: a result every 2 W + 1 cycles, however long a step takes."""
     chip = random_chip(
         np.random.default_rng(0), sizes=[30, 3], t_max=1, skip=0, encoder_lanes=1, phases=1, coding=Coding.EVEN
     )

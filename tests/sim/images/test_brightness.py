@@ -1,4 +1,4 @@
-"""Images that were surely scaled wrongly are told of with a remedy that works; others never are."""
+"""Images that were surely scaled wrongly cause a warning with a remedy that works; others never do."""
 
 from __future__ import annotations
 

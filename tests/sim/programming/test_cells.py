@@ -210,7 +210,7 @@ def test_row_tiles_work_at_once_and_only_those_asked() -> None:
     model = model_of(Device(), 7, 3)
     state = model.fresh()
     tiles, up = np.array([True, False, True]), np.array([True, True, True])
-    model.operate(state, True, 1, 2, 1, 3, tiles, up, np.array([8, 8, 16]))  # row 7 of the last tile is not there
+    model.operate(state, True, 1, 2, 1, 3, tiles, up, np.array([8, 8, 16]))  # row 7 of the last tile does not exist
     moved = np.argwhere(state.pulses)
     assert moved.tolist() == [[1, 1, 2]]
     model.operate(state, True, 0, 2, 1, 3, tiles, np.array([True, True, True]), np.array([8, 8, 16]))

@@ -157,7 +157,7 @@ def test_ideal_cells_take_a_pulse_a_level() -> None:
 
 
 def test_pulses_are_plausible() -> None:
-    """With a spread of 10 % a cell takes about a pulse a level and one or two of correction."""
+    """With a spread of 10 % a cell takes about one pulse per level and one or two of correction."""
     programmed = chip_of(4, sizes=[100, 60], device=Device(pulse_sigma=0.1, device_sigma=0.05))
     done = program_layer(programmed, 0)
     levels = done.wanted // 8
@@ -199,7 +199,7 @@ def test_compensation_leaves_sound_pairs_and_pairs_of_two_failures() -> None:
 
 
 def test_fault_aware_saves_pairs_that_can_be_saved() -> None:
-    """Of the pairs with one stuck cell those are back whose partner can make up for it; the rest is lost."""
+    """Of the pairs with one stuck cell those are back whose partner can compensate for it; the rest is lost."""
     programmed = chip_of(7, sizes=[120, 60], bits=4, tile_rows=32)
     plain, aware = program_layer(programmed, 0, fault_aware=False), program_layer(programmed, 0)
     assert not plain.second.any()

@@ -1,4 +1,4 @@
-"""Leads and decisions, beside the definitions of `tests.models.plain`, and rules of somebody else's."""
+"""Leads and decisions, compared with the definitions of `tests.models.plain`, and rules of somebody else's."""
 
 from __future__ import annotations
 

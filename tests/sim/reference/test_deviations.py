@@ -43,7 +43,7 @@ def step_matrix() -> list[int]:
 
 
 def test_a_lanes_numbers_are_even_over_the_generators_whole_period() -> None:
-    """All states but 0 come once a period, and a lane's 8 bits are independent sums of state bits: each number comes
+    """All states but 0 come once per period, and a lane's 8 bits are independent sums of state bits: each number comes
     2^120 times, and 0 once less.
     """
     assert rank(step_matrix()) == STATE_BITS  # a step loses nothing
@@ -117,7 +117,7 @@ def run(neurons: NeuronLayer, z: list[int]) -> tuple[list[int], list[int]]:
 
 @pytest.mark.parametrize("leak", [1, 2, 3, 4])
 def test_leak_after_reset_takes_beta_theta_where_the_paper_takes_theta(leak: int) -> None:
-    """[BS] eq. 1 and 2 beside ours: the same until the first spike, then theta / 2^leak apart a step later."""
+    """[BS] eq. 1 and 2 next to ours: the same until the first spike, then theta / 2^leak apart one step later."""
     beta, theta = 1.0 - 2.0**-leak, 1000
     z = [900, 900, 0, 0]
     spikes, membranes = run(layer(leak, theta), z)

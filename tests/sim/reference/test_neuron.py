@@ -28,7 +28,7 @@ LAYER = ProgrammedLayer(
 
 
 def run(layer: ProgrammedLayer, codes: list[int], shifts: list[int] | None = None) -> list[tuple[int, int]]:
-    """(spike, membrane) after each step, for one code a step."""
+    """(spike, membrane) after each step, for one code per step."""
     neuron = NeuronLayer(layer, SHAPE, 1)
     out = []
     for code, shift in zip(codes, shifts or [0] * len(codes), strict=True):

@@ -1,4 +1,4 @@
-"""Lifetime and refresh as plain values, held to the searches that they come from."""
+"""Lifetime and refresh as plain values, compared with the searches that they come from."""
 
 from __future__ import annotations
 

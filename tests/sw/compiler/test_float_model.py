@@ -1,5 +1,6 @@
-"""The chip beside the papers' equations in double precision (`tests.models.float_model`): random networks of every
-coding, K, reset, leak, clip, pooling and join. Bit-exactness of reference and Verilog cannot see what both have wrong.
+"""The chip compared with the papers' equations in double precision (`tests.models.float_model`): random networks of
+every coding, K, reset, leak, clip, pooling and join. Bit-exactness of reference and Verilog cannot see what both have
+wrong.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Config`: presets, files, and one clear sentence a mistake."""
+"""`Config`: presets, files, and one clear sentence per mistake."""
 
 import re
 import warnings
@@ -470,7 +470,7 @@ def test_updated_says_how_its_changes_are_written(keywords, written):
 
 @pytest.mark.parametrize("images", [1, 3, 4, 9, 0])
 def test_traced_images_follow_the_images(images):
-    """Only a number that is given is held to them; the default is 4, and all where there are fewer."""
+    """Only a number that is given is checked against them; the default is 4, and all where there are fewer."""
     for config in (
         Config.load({"cosim": {"images": images}}),
         Config.load("tiny").updated({"cosim": {"images": images}}),

@@ -1,7 +1,7 @@
 """The rules of `sw.config.rules` under many combinations of the choices that decide what is used.
 
-`tests.sw.config.test_every_field` holds every field to an effect in some configuration; here what a rule calls unused
-is refused wherever the rule holds, and its default is not.
+`tests.sw.config.test_every_field` checks that every field has an effect in some configuration; here what a rule calls
+unused is refused wherever the rule holds, and its default is not.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ BESIDE: tuple[dict[str, Any], ...] = (
 
 
 def values_of(field: str) -> list[tuple[Any, ...]]:
-    """Values to try: of each group, one must show. A group a value, where they are few."""
+    """Values to try: of each group, one must show. One group per value, where they are few."""
     table, _, name = field.partition(".")
     section: Any = Config.model_fields[table].annotation
     info = section.model_fields[name] if name else Config.model_fields[table]

@@ -34,7 +34,7 @@ def test_every_kind_of_layer() -> None:
 BAD = [
     ("12c5-2s-64x5-10", "'64x5' is not a layer; valid layers are for example 12c5"),
     ("12c5--10", "'' is not a layer"),
-    ("12c5-2s", "it must end with a dense layer of a neuron a class, not with '2s'"),
+    ("12c5-2s", "it must end with a dense layer of one neuron per class, not with '2s'"),
     ("30-12c5-10", "'12c5' follows the dense layer '30', after which all must be dense"),
     ("0c5-10", "'0c5' has a size of 0"),
     ("8c3s0-10", "'8c3s0' has a size of 0"),

@@ -53,7 +53,7 @@ def trained() -> Any:
 
 
 def network() -> Any:
-    """A network of one's own, to be broken."""
+    """A separate copy of the network, to be broken."""
     return copy.deepcopy(trained())
 
 

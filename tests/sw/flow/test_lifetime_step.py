@@ -1,4 +1,4 @@
-"""The step `lifetime`: there where it is asked for, and a run goes on all the same when that changes."""
+"""The step `lifetime`: present where it is asked for, and a run resumes all the same when that changes."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ BAD: list[tuple[str, Callable[[], nn.Module]]] = [
     ("Layer '0' (Linear) needs flat values, but gets maps of 1 x 8 x 8", lambda: nn.Sequential(nn.Linear(8, 3))),
     ("Layer '3' (Linear) has 99 inputs, but gets 256", lambda: behind(nn.Flatten())[:3].append(nn.Linear(99, 3))),
     ("The model gives 4 channels at 8 x 8 positions; it must give", lambda: behind()[:2]),
-    # modules that are none of ours
+    # modules that are not ours
     (f"Layer '0' (ParametrizedConv2d) {SUPPORTED}", lambda: nn.Sequential(weight_norm(nn.Conv2d(1, 4, 3)))),
     ("The model DataParallel runs a model on several devices", lambda: nn.DataParallel(behind())),
 ]  # fmt: skip

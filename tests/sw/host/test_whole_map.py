@@ -64,8 +64,8 @@ def exchange(host: Host, rows: list[tuple[int, int, int]]) -> list[list[int]]:
     ],
 )
 def test_every_register(name: str, stalls: bool) -> None:
-    """No image in work, no load session: what can be written holds the bits that it has, and all else keeps its value.
-    A soft reset brings the values after a reset back, and then the chip does what it should.
+    """No image in progress, no load session: what can be written holds the bits that it has, and all else keeps its
+    value. A soft reset brings the values after a reset back, and then the chip does what it should.
     """
     chip, rng = chip_of(name), random.Random(1)
     entries = host_map(chip.parameters)

@@ -77,7 +77,7 @@ def test_a_common_offset_of_the_logits_changes_nothing() -> None:
 
 
 def test_logits_of_independent_classes_lose_nothing() -> None:
-    """Trained with a sigmoid a class, nearly all logits are negative."""
+    """Trained with one sigmoid per class, nearly all logits are negative."""
     model, data = digits_model("sigmoids"), load_data("digits")
     with torch.no_grad():
         x = torch.from_numpy(data.test_images.reshape(-1, 64).astype(np.float32) / 255)

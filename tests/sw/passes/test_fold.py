@@ -80,7 +80,7 @@ def test_a_relu_twice_is_a_relu():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_batch_norm_of_channels_before_a_dense_layer(channels):
-    """The image's pixels are flat for the chip, its batch norm has a number a channel."""
+    """The image's pixels are flat for the chip, its batch norm has one number per channel."""
     image = MapShape(channels=channels, height=4, width=2)
     nodes = (affine("n", channels), affine("m", 8 * channels), linear("a", 8 * channels, 5))
     network = fold(Graph.chain(image, nodes))

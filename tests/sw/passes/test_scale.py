@@ -51,7 +51,7 @@ def test_the_fit_is_better_than_any_step_alone(rectifier: Rectifier | None, top:
 
 @pytest.mark.parametrize("top", [1, 3])
 def test_biases_are_fitted_where_neurons_work(top: int) -> None:
-    """As in a convolution over images of which most is empty ground: an error that is made up for on average over all
+    """As in a convolution over images of which most is empty ground: an error that is compensated on average over all
     positions would leave most of it where something is, and make neurons fire where nothing is.
     """
     rng = np.random.default_rng(3)

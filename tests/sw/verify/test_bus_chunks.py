@@ -1,4 +1,4 @@
-"""Co-simulation through the buses: what is run, held to the models, kept; and every way the cells can differ."""
+"""Co-simulation through the buses: what is run, compared with the models, kept; and every way the cells can differ."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pixels(count: int = 12) -> np.ndarray:
 
 
 def load_of(chip: ProgrammedChip, method: str = "pulses") -> LoadReport:
-    """What a host would report of a chip that obeys the model."""
+    """What a host would report of a chip that behaves as the model."""
     layers = []
     for layer in program_chip(chip).layers if method == "pulses" else ():
         again = layer.final.failed & np.stack([second_cells(chip, layer)] * 2)

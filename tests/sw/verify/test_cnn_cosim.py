@@ -71,7 +71,7 @@ def test_vgg_of_full_width() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("padded", [False, True])
 def test_resnet_20(padded: bool) -> None:
-    """20 layers, 9 of them joins, 9,089 reads a step."""
+    """20 layers, 9 of them joins, 9,089 reads per step."""
     chip = colour_chip(settled(lambda: ResNet(PaddedBlock) if padded else ResNet(), 3, 32, 32), t_max=4)
     joins = [stage for _, stage in chip.parameters.plan.crossbar_stages if len(stage.windows) == 2]
     assert len(chip.parameters.layers) == 20 and len(joins) == 9

@@ -94,7 +94,7 @@ def test_no_step_back_at_the_nodes_of_the_spline(v: float) -> None:
 
 
 def test_a_real_device_drifts_by_hundredths_in_1e9_reads() -> None:
-    """-0.2 V, 10 ns: 10 s of stress at 2.8e-4 a second from w = 0.5 is a way of 2.8e-3, by hand."""
+    """-0.2 V, 10 ns: 10 s of stress at 2.8e-4 per second from w = 0.5 is a way of 2.8e-3, by hand."""
     pulses = curve(-0.2, 1.0)
     assert 0.5 - float(pulses.aged(0.5, pulses.locate(0.5), 10**9)) == pytest.approx(2.8e-3, rel=0.01)
 

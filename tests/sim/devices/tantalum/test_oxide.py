@@ -30,7 +30,7 @@ def test_current_and_rate_are_the_equations(v: float) -> None:
 
 
 def test_known_values() -> None:
-    """Worked out by hand: at w = 0 and 0.2 V a cell conducts 58.9 uS and moves by 4.9e-5 a second."""
+    """Worked out by hand: at w = 0 and 0.2 V a cell conducts 58.9 uS and moves by 4.9e-5 per second."""
     assert float(DEVICE.conductance_S(0.0, 0.2)) == pytest.approx(5.891e-5, rel=1e-3)
     assert float(DEVICE.conductance_S(1.0, 0.2)) == 0.025
     assert float(DEVICE.rate_per_s(0.0, 0.2)) == pytest.approx(4.871e-5, rel=1e-3)

@@ -117,7 +117,7 @@ def test_an_image_that_is_not_square_is_left_out_of_the_raster() -> None:
 
 
 def test_every_cell_is_in_the_pictures_of_programming() -> None:
-    """A bar a number of pulses; those given up stand on those that are fine."""
+    """One bar per number of pulses; those given up stand on those that are fine."""
     pulses, failed = np.array([0, 0, 1, 3, 3, 3]), np.array([False, False, False, False, True, True])
     bars = plots.pulses_histogram(pulses, failed).axes[0].patches
     heights = [bar.get_height() for bar in bars]  # type: ignore[attr-defined]
