@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -19,6 +20,8 @@ from rich.console import Console
 from torch import nn
 
 import spikeloom
+from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.programmed_chip import ProgrammedLayer
 from spikeloom.sim.reference.neuron import NeuronLayer
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.training.training import train
@@ -33,18 +36,16 @@ class PaperReset(NeuronLayer):
     `membranes` are U - theta S, as the hardware stores them; a neuron that fired leaks by what it had before its reset.
     """
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, layer: ProgrammedLayer, parameters: LayerParameters, images: int) -> None:
+        super().__init__(replace(layer, leak=0), parameters, images)
+        self._layer = layer
         self._fired = np.zeros(self.membranes.shape, np.int64)
-        self._leak = self._settings.leak
-        self._settings = self._settings._replace(leak=0)
-        self._packed = tuple(self._settings)
 
     def step(
         self, codes: NDArray[np.int16], live: NDArray[np.int64], shift: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        before = self.membranes[live] + self._fired[live] * (self._settings.theta << shift)
-        self.membranes[live] -= before >> self._leak
+        before = self.membranes[live] + self._fired[live] * (self._layer.theta << shift)
+        self.membranes[live] -= before >> self._layer.leak
         spikes, counts = super().step(codes, live, shift)
         self._fired[live] = spikes
         return spikes, counts

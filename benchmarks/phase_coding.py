@@ -46,13 +46,13 @@ def error(chip: Chip, images: NDArray[np.uint8]) -> float:
     """Mean output current of a run beside the network's outputs: root mean square of the difference over that of the
     outputs.
     """
-    assert chip.stages is not None
+    assert chip.passes is not None
     pixels = images.reshape(len(images), -1)[:_TRACED]
     trace = run_reference(chip.programmed, pixels, trace="full").trace
     assert trace is not None and trace.membranes is not None
     last, phases = chip.programmed.layers[-1], chip.programmed.parameters.phases
     carried = (trace.membranes[-1][:, -1] - last.v0) / (last.theta * (_PERIODS - 1) * (2**phases - 1))
-    wanted = chip.stages.normalised.outputs(pixels)
+    wanted = chip.passes.normalised.outputs(pixels)
     return float(np.sqrt(np.mean((carried - wanted) ** 2) / np.mean(wanted**2)))
 
 

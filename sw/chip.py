@@ -20,7 +20,7 @@ from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError
 from spikeloom.sw.common.files import readable_error, writable_file, writable_folder, write_folder
-from spikeloom.sw.compiler.compiled import Compiled, Stages
+from spikeloom.sw.compiler.compiled import Compiled, PassResults
 from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import fixed
@@ -50,8 +50,8 @@ class Chip(Compiled):
         self,
         programmed: ProgrammedChip,
         config: Config,
-        stages: Stages | None = None,
-        strategy: LearntRule | None = None,
+        passes: PassResults | None = None,
+        learnt_rule: LearntRule | None = None,
         tuned: Tuned | None = None,
         provenance: Provenance | None = None,
         network: Network | None = None,
@@ -60,7 +60,7 @@ class Chip(Compiled):
     ) -> None:
         self._config = Config.load(config)
         origin = Provenance() if provenance is None else provenance
-        super().__init__(programmed, self._config, stages, strategy, tuned, origin, network, findings, notes)
+        super().__init__(programmed, self._config, passes, learnt_rule, tuned, origin, network, findings, notes)
         self._numbers = ImageNumbers()
 
     @classmethod

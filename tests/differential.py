@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 
 from spikeloom.hw.params.codings import CODINGS
-from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
 from tests.fixtures.networks import random_chip, random_pixels
@@ -50,7 +50,7 @@ def cases(draw: Any, maps: bool = False) -> dict[str, Any]:
         "encoder_lanes": draw(st.integers(1, 17)),
         "adc_bits": draw(st.sampled_from([1, 2, 4, 6, 8, 9])),
         "reset": draw(st.sampled_from(list(Reset))),
-        "rule": draw(st.sampled_from([Rule.FIXED, Rule.WINNER_K, Rule.WINNER_K])),
+        "rule": draw(st.sampled_from([DecisionRule.FIXED, DecisionRule.WINNER_K, DecisionRule.WINNER_K])),
         "readout": readout,
     }
     if maps:

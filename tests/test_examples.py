@@ -63,8 +63,8 @@ def test_winner_k_digits(tmp_path):
     flow.run()
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert summary["bit_exact"]["images"] == 4 and summary["bit_exact"]["mismatches"] == 0
-    strategy, tuning = summary["strategy"], summary["tuning"]
-    assert strategy["converged"] and strategy["k"] == strategy["register"]["k"] == load_chip(flow).programmed.k
+    decision, tuning = summary["decision"], summary["tuning"]
+    assert decision["converged"] and decision["k"] == decision["register"]["k"] == load_chip(flow).programmed.k
     assert tuning["after"]["loss"] < tuning["before"]["loss"]
     assert tuning["after"]["accuracy"] >= tuning["before"]["accuracy"] - 0.002 - 1e-12
     assert summary["accuracy"]["reference"] > summary["accuracy"]["ann"] - 0.03
@@ -86,7 +86,7 @@ def test_winner_k_fashion(tmp_path, dataset_folder):
     flow.run()
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert summary["bit_exact"]["images"] == 2 and summary["bit_exact"]["mismatches"] == 0
-    assert summary["strategy"]["validation_images"] == 300 and summary["tuning"]["images"] == 100
+    assert summary["decision"]["validation_images"] == 300 and summary["tuning"]["images"] == 100
     assert summary["layers"][0]["inputs"] == 784
 
 

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.interfaces.streams import score_layout, verdict_layout
-from spikeloom.hw.params.decision_rules import DECISION_RULES, Rule
+from spikeloom.hw.params.decision_rules import DECISION_RULES, DecisionRule
 from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["Terminator"]
@@ -93,7 +93,7 @@ class Terminator(wiring.Component):
             decided = Signal()
             m.d.comb += [
                 margin.eq(best - second),
-                decided.eq((self.rule == int(Rule.WINNER_K)) & self._clear(margin)),
+                decided.eq((self.rule == int(DecisionRule.WINNER_K)) & self._clear(margin)),
             ]
             m.d.sync += [
                 self.o.payload.stop.eq(decided | self._out_of_steps()),

@@ -140,7 +140,7 @@ def _add_windows(around: Surroundings, number: int) -> WindowScheduler:
         layer=stage_layer([around.cores[n].parameters for n in stage.layers]),
         windows=stage.windows,
         shapes=around.parameters.plan.sources(stage),
-        held=None if stage.replicas == 1 else False,
+        buffered=None if stage.replicas == 1 else False,
     )
     return _add(around.m, f"windows_{stage.layer}", unit)
 

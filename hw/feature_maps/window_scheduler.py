@@ -13,7 +13,7 @@ from spikeloom.hw.feature_maps.map_memory import MapReadSignature
 from spikeloom.hw.feature_maps.window_walk import WindowWalk
 from spikeloom.hw.interfaces.streams import copy_marks, step_layout, vector_layout
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.hw.params.plan import MapShape, Window, kept_columns
+from spikeloom.hw.params.plan import MapShape, Window, shared_columns
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
 __all__ = ["WindowScheduler"]
@@ -32,7 +32,7 @@ class WindowScheduler(wiring.Component):
     layer : LayerParameters of the layer; `inputs` and `positions` are the windows'
     windows : what the layer reads; several are a residual addition
     shapes : MapShape of each window's source
-    held : whether a vector has a register, in which it holds still while the next is gathered; by default that of a
+    buffered : whether a vector has a register, in which it holds still while the next is gathered; by default that of a
         layer with several positions. Without it, whoever takes the vectors needs one (`WindowDistributor`)
 
     Members
@@ -64,10 +64,10 @@ class WindowScheduler(wiring.Component):
         layer: LayerParameters,
         windows: Sequence[Window],
         shapes: Sequence[MapShape],
-        held: bool | None = None,
+        buffered: bool | None = None,
     ) -> None:
         self._layer = layer
-        self._held = layer.positions > 1 if held is None else held
+        self._buffered = layer.positions > 1 if buffered is None else buffered
         self._windows = tuple(windows)
         self._shapes = tuple(shapes)
         rows = sum(window.rows(shape) for window, shape in zip(windows, shapes, strict=True))
@@ -103,9 +103,9 @@ class WindowScheduler(wiring.Component):
         return self._shapes
 
     @property
-    def held(self) -> bool:
+    def buffered(self) -> bool:
         """Whether an offered vector stays until the core takes it, while the next is gathered."""
-        return self._held
+        return self._buffered
 
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
@@ -160,7 +160,7 @@ class WindowScheduler(wiring.Component):
             whole.append(vector.position.eq(following))
             with m.If(hand_on):
                 m.d.sync += following.eq(Mux(following == self._layer.positions - 1, 0, following + 1))
-        if self._held:
+        if self._buffered:
             m.d.comb += hand_on.eq(complete & (~self.o.valid | self.o.ready))
             with m.If(hand_on):
                 m.d.sync += [self.o.valid.eq(1), *whole]
@@ -176,7 +176,7 @@ class WindowScheduler(wiring.Component):
         """Registers of a window's words, dy slowest, and the active rows of its columns (of all, if none is kept)."""
         window, data = self.windows[number], getattr(self, f"map_{number}").data
         height, width = window.kernel
-        stride, kept = window.stride[1], kept_columns(window, self.shapes[number])
+        stride, kept = window.stride[1], shared_columns(window, self.shapes[number])
         bits = self._layer.row_bits
         mine, value = Signal(name=f"mine_{number}"), Signal.like(data, name=f"value_{number}")
         active = Signal(range(len(data) // bits + 1), name=f"active_{number}")

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.feature_maps.map_memory import address_bits
-from spikeloom.hw.params.plan import MapShape, Window, kept_columns
+from spikeloom.hw.params.plan import MapShape, Window, shared_columns
 
 __all__ = ["WindowWalk", "walk_layout"]
 
@@ -49,7 +49,7 @@ def walk_layout(windows: Sequence[Window], shapes: Sequence[MapShape]) -> data.S
 class WindowWalk(wiring.Component):
     """Goes through the words of a stage's windows: positions row-major, windows in order, dy slowest, then dx.
 
-    A window keeps the columns that it shares with the window on its left (`kept_columns`): they are passed over, but
+    A window keeps the columns that it shares with the window on its left (`shared_columns`): they are passed over, but
     for the first position of a line. Padding is passed word by word like the rest, and is not `inside`.
 
     Cycles: a word per cycle; after `start` in cycle 0, the first is on offer in cycle 1. A step has height * (first +
@@ -113,7 +113,7 @@ class WindowWalk(wiring.Component):
         following = Signal.like(column)
         last_row, last_column, closes = Signal(), Signal(), Signal()
         last_window, last_x, last_y = Signal(), Signal(), Signal()
-        kept = [kept_columns(*pair) for pair in zip(self._windows, self._shapes, strict=True)]
+        kept = [shared_columns(*pair) for pair in zip(self._windows, self._shapes, strict=True)]
         begins = [Mux(x == 0, 0, columns) if columns else Const(0) for columns in kept]
         m.d.comb += [
             last_window.eq(window == len(self._windows) - 1),

@@ -42,8 +42,7 @@ class Coding(Kind):
         return 1.0
 
 
-CODINGS: Kinds[Coding] = Kinds("input coding", "spikeloom.codings")
-Coding.kinds = CODINGS
+CODINGS = Kinds(Coding, "input coding", "spikeloom.codings")
 
 
 class Phase(Coding):

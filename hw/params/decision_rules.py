@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 from spikeloom.hw.params.kinds import Kind, KindRegister, Kinds
 
-__all__ = ["DECISION_RULES", "SCORES", "K", "Rule"]
+__all__ = ["DECISION_RULES", "SCORES", "DecisionRule", "K"]
 
 SCORES = "score units"
 """Unit of a register that is compared with scores; any other has the same value in the network in real numbers."""
 
 
-class Rule(Kind):
+class DecisionRule(Kind):
     """A decision rule. Whatever the rule, an image ends after step t_max at the latest.
 
     ends_early : whether it may end an image before t_max
@@ -24,8 +24,8 @@ class Rule(Kind):
 
     ends_early: ClassVar[bool] = True
 
-    FIXED: ClassVar[Rule]
-    WINNER_K: ClassVar[Rule]
+    FIXED: ClassVar[DecisionRule]
+    WINNER_K: ClassVar[DecisionRule]
 
     def in_words(self, chip: Any) -> str:
         """The rule of a chip with its registers, such as "winner_k rule with k 3"."""
@@ -33,11 +33,10 @@ class Rule(Kind):
         return f"{self.name} rule" + (f" with {held}" if held else "")
 
 
-DECISION_RULES: Kinds[Rule] = Kinds("decision rule", "spikeloom.decision_rules")
-Rule.kinds = DECISION_RULES
+DECISION_RULES = Kinds(DecisionRule, "decision rule", "spikeloom.decision_rules")
 
 
-class Fixed(Rule):
+class Fixed(DecisionRule):
     """All t_max steps."""
 
     name = "fixed"
@@ -50,7 +49,7 @@ K = KindRegister("k", 2, lambda p: p.margin_bits - 1, "margin at which winner-k 
 """The lead that ends an image; any rule may use it."""
 
 
-class WinnerK(Rule):
+class WinnerK(DecisionRule):
     """The first step after which the best class leads the second by k or more [WK 4.1]."""
 
     name = "winner_k"
@@ -80,5 +79,5 @@ class WinnerK(Rule):
             )
 
 
-Rule.FIXED = DECISION_RULES.built_in(Fixed)
-Rule.WINNER_K = DECISION_RULES.built_in(WinnerK)
+DecisionRule.FIXED = DECISION_RULES.built_in(Fixed)
+DecisionRule.WINNER_K = DECISION_RULES.built_in(WinnerK)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.plugins import load_plugins
+from spikeloom.hw.params.registration import NAME, Attribute, Registration, is_whole
 
 __all__ = ["Kind", "KindRegister", "Kinds", "Names"]
 
@@ -83,6 +84,8 @@ class Kind:
         return type(self), ()
 
 
+_CODE = Attribute("code", lambda value: value is None or is_whole(value), "a whole number, or None")
+
 K = TypeVar("K", bound=Kind)
 
 
@@ -91,12 +94,15 @@ class Kinds(Generic[K]):
 
     Parameters
     ----------
+    base : the class that all of them are derived from
     what : such a kind in words, singular
     group : of the entry points that add kinds, see `hw.params.plugins`
     """
 
-    def __init__(self, what: str, group: str) -> None:
+    def __init__(self, base: type[K], what: str, group: str) -> None:
         self.what, self.group = what, group
+        self._registration = Registration(what, base, objects=False, attributes=(NAME, _CODE))
+        base.kinds = self
         self._kinds: dict[str, K] = {}
         self._hardware: dict[int, K] = {}
 
@@ -109,9 +115,10 @@ class Kinds(Generic[K]):
     def register(self, kind: type[K]) -> K:
         """Add a kind of somebody else's. A class that is registered already is not added again.
 
-        Its `code` is that of a kind of the unit, which the hardware then runs as, or None. Raises `ValueError` for a
-        name that is taken, a code that the unit does not have, or no model in the reference.
+        Its `code` is that of a kind of the unit, which the hardware then runs as, or None. Raises `ValueError` for what
+        is no such class, a name that is taken, a code that the unit does not have, or no model in the reference.
         """
+        self._registration.check(kind)
         added = kind()
         if self._kinds.get(added.name) is added:
             return added

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.codings import Coding
-from spikeloom.hw.params.decision_rules import Rule
+from spikeloom.hw.params.decision_rules import DecisionRule
 from spikeloom.hw.params.plan import LayerPlacement, Plan
 from spikeloom.hw.params.readouts import READOUT_BITS, Codes, readout_of
 
-__all__ = ["Coding", "LayerParameters", "NpuParameters", "Readout", "Reset", "Rule", "ceil_div"]
+__all__ = ["Coding", "DecisionRule", "LayerParameters", "NpuParameters", "Readout", "Reset", "ceil_div"]
 
 
 class Reset(enum.IntEnum):

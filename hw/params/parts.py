@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.hw.params.stage_kinds import STAGES, Stage
+from spikeloom.hw.params.stage_kinds import STAGE_KIND, STAGES, Stage
 
 __all__ = ["ALL_PARTS", "Parts"]
 
@@ -32,6 +32,7 @@ class Parts(Generic[P]):
 
     def add(self, kind: type[Stage], part: P) -> None:
         """The part of a kind, which must be registered; a later one takes its place."""
+        STAGE_KIND.check(kind)
         if STAGES[kind.name] is not kind:
             raise SpikeLoomError(f"{kind.__name__} is not a stage kind that is registered; register it first")
         self._parts[kind] = part

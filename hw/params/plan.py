@@ -25,10 +25,10 @@ from typing import NamedTuple
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.stage_kinds import CrossbarStage, Stage
-from spikeloom.hw.params.windows import MapShape, Window, kept_columns, window_words
+from spikeloom.hw.params.windows import MapShape, Window, shared_columns, window_words
 
 __all__ = [
-    "CrossbarStage", "IndexedStage", "LayerPlacement", "MapShape", "Plan", "Stage", "Window", "kept_columns",
+    "CrossbarStage", "IndexedStage", "LayerPlacement", "MapShape", "Plan", "Stage", "Window", "shared_columns",
     "window_words",
 ]  # fmt: skip
 

@@ -2,8 +2,9 @@
 
 The contract of every registry, in `hw`, `sim` and `sw` alike: an entry point of the registry's group names a function
 without arguments, such as `my_package:register`, which calls the registry's own function for that. The functions of a
-group are called once per process, when a registry is first asked for something that may not be built in; not on import,
-when their modules cannot be imported yet.
+group are called once per process, when a registry is first asked for something that may not be built in; not on
+import, when their modules cannot be imported yet. What needs several groups, as the options of [device] do, asks for
+them together.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ __all__ = ["load_plugins"]
 _loaded: set[str] = set()
 
 
-def load_plugins(group: str) -> None:
-    """Call what the entry points of a group name, once.
+def load_plugins(*groups: str) -> None:
+    """Call what the entry points of these groups name, once.
 
     Raises ValueError for one that cannot be loaded or called, naming it; and again when it is asked again. What is
     called may register a second time then, which registries take as the same.
     """
-    if group in _loaded:
-        return
+    for group in groups:
+        if group not in _loaded:
+            _load(group)
+
+
+def _load(group: str) -> None:
     _loaded.add(group)  # what is called here may ask a registry itself
     for point in entry_points(group=group):
         try:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.plugins import load_plugins
+from spikeloom.hw.params.registration import NAME, Attribute, Registration, is_whole
 from spikeloom.hw.params.window_cycles import Columns, Macro, layer_cycles, output_cycles
 from spikeloom.hw.params.windows import MapShape, Window
 
 __all__ = [
-    "STAGES", "AveragePoolStage", "CrossbarStage", "MaxPoolStage", "PoolStage", "Stage", "StageKinds",
+    "STAGES", "STAGE_KIND", "AveragePoolStage", "CrossbarStage", "MaxPoolStage", "PoolStage", "Stage", "StageKinds",
 ]  # fmt: skip
 
 
@@ -100,12 +101,15 @@ class Stage:
         """
         raise NotImplementedError
 
-    def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
-        """The stage in the line of a network, such as "12c5"; made, sources : the maps it makes and reads."""
+    def token(self, output: MapShape, sources: Sequence[MapShape]) -> str:
+        """The stage in the line of a network, such as "12c5"; output, sources : the maps it makes and reads."""
         raise NotImplementedError
 
 
 S = TypeVar("S", bound=type[Stage])
+_CODE = Attribute("code", lambda value: is_whole(value) and 0 <= value <= 255, "a whole number in 0 .. 255")
+STAGE_KIND = Registration("stage kind", Stage, objects=False, attributes=(NAME, _CODE))
+"""What is registered in `STAGES`, and has parts (`hw.params.parts`)."""
 
 
 class StageKinds:
@@ -119,8 +123,9 @@ class StageKinds:
     def register(self, kind: S) -> S:
         """Add a kind; also as a decorator. A class that is registered already is not added again.
 
-        Raises `ValueError` for a name or a code that is taken.
+        Raises `ValueError` for what is no such class, and for a name or a code that is taken.
         """
+        STAGE_KIND.check(kind)
         if self._kinds.get(kind.name) is kind:
             return kind
         for other in self._kinds.values():
@@ -226,13 +231,13 @@ class CrossbarStage(Stage):
         spikes = [active[self.layer + p % self.replicas][p // self.replicas] for p in range(len(words))]
         return layer_cycles(layer, words, spikes, macro, self.replicas)
 
-    def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
+    def token(self, output: MapShape, sources: Sequence[MapShape]) -> str:
         """Channels; of a convolution, with its kernels: a residual addition has a + a further window."""
         if all(
             window == Window.whole(window.source, shape) for window, shape in zip(self.windows, sources, strict=True)
         ):
-            return str(made.channels)
-        return f"{made.channels}c{'+'.join(window.token for window in self.windows)}"
+            return str(output.channels)
+        return f"{output.channels}c{'+'.join(window.token for window in self.windows)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,13 +296,13 @@ class PoolStage(Stage):
         """A word per cycle, and two until the map is complete."""
         return sum(words), sum(words) + 2
 
-    def token(self, made: MapShape, sources: Sequence[MapShape]) -> str:
+    def token(self, output: MapShape, sources: Sequence[MapShape]) -> str:
         """Its window, in the notation of layer strings."""
         return f"{self.window.token}s"
 
-    def sums(self, source: MapShape, made: MapShape) -> int:
+    def sums(self, source: MapShape, output: MapShape) -> int:
         """Words of sums that it keeps."""
-        return source.positions if self.largest else made.positions
+        return source.positions if self.largest else output.positions
 
     def sum_bits(self, count_bits: int, phases: int) -> int:
         """Bits of a sum; count_bits : of a weighted spike count of the unit."""

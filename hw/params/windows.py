@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spikeloom.hw.errors import SpikeLoomError
 
-__all__ = ["MapShape", "Pair", "Window", "kept_columns", "window_words"]
+__all__ = ["MapShape", "Pair", "Window", "shared_columns", "window_words"]
 
 Pair = tuple[int, int]
 
@@ -92,7 +92,7 @@ class Window:
         return cls(source=source, kernel=(shape.height, shape.width))
 
 
-def kept_columns(window: Window, shape: MapShape) -> int:
+def shared_columns(window: Window, shape: MapShape) -> int:
     """Columns that a window shares with the one on its left, if there is one: they are not read again."""
     return max(0, window.kernel[1] - window.stride[1]) if window.outputs(shape)[1] > 1 else 0
 
@@ -100,5 +100,5 @@ def kept_columns(window: Window, shape: MapShape) -> int:
 def window_words(windows: Sequence[Window], shapes: Sequence[MapShape]) -> tuple[int, int]:
     """Words read for the first position of a line, and for each of the others."""
     first = sum(window.size for window in windows)
-    kept = (window.kernel[0] * kept_columns(window, shape) for window, shape in zip(windows, shapes, strict=True))
+    kept = (window.kernel[0] * shared_columns(window, shape) for window, shape in zip(windows, shapes, strict=True))
     return first, first - sum(kept)

@@ -7,7 +7,6 @@ its physics: where drift takes cells, and what pulses do. Everyone asks the kind
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -16,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.params.plugins import load_plugins
+from spikeloom.hw.params.registration import NAME, Attribute, Registration
 from spikeloom.sim import CELL_KINDS
-from spikeloom.sim.chip.parameters import Parameters, add_parameters, remove_parameters
+from spikeloom.sim.chip.parameters import DEVICE_GROUPS, Parameters, add_parameters, remove_parameters
 from spikeloom.sim.common.choices import Choices, listed
-from spikeloom.sim.common.plugins import load_plugins
 
 if TYPE_CHECKING:
     from spikeloom.sim.chip.device_config import Device
@@ -99,6 +99,10 @@ class CellKind:
         return None
 
 
+_MEANING = Attribute("meaning", lambda value: isinstance(value, str), "a clause for the manual, a text")
+_REGISTRATION = Registration("cell kind", CellKind, objects=True, attributes=(NAME, _MEANING))
+
+
 class _Cells:
     """The kinds by name."""
 
@@ -112,7 +116,7 @@ class _Cells:
             module, cls = CELL_KINDS[name]
             found = self._built_in[name] = getattr(import_module(module), cls)()
         if found is None:
-            load_plugins()
+            load_plugins(*DEVICE_GROUPS)
             found = self._registered.get(name)
         if found is None:
             raise SpikeLoomError(f"[device] cell must be {listed(self.names())}, not {name!r}")
@@ -123,7 +127,7 @@ class _Cells:
 
     def names(self) -> tuple[str, ...]:
         """Of all kinds."""
-        load_plugins()
+        load_plugins(*DEVICE_GROUPS)
         return (*CELL_KINDS, *self._registered)
 
     def built_in(self) -> tuple[CellKind, ...]:
@@ -148,10 +152,9 @@ class _Cells:
 
     def register(self, kind: CellKind) -> None:
         """As `register_cell`."""
+        _REGISTRATION.check(kind)
         if type(self._registered.get(kind.name)) is type(kind):
             return
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind.name):
-            raise SpikeLoomError(f"A cell kind's name must be of small letters, digits, '-' and '_', not {kind.name!r}")
         if kind.name in (*CELL_KINDS, *self._registered):
             raise SpikeLoomError(f"There is a cell kind '{kind.name}' already; give this one another name")
         own = CellKind.reachable_S
@@ -183,6 +186,7 @@ def register_cell(kind: CellKind) -> None:
     imported. A package that is to register it wherever it is installed names a function that does so in an entry point
     of group `spikeloom.cells`.
 
-    Raises ValueError for a name or options that exist already, and for a kind that drifts nowhere.
+    Raises ValueError for what is no such object, a name or options that exist already, and for a kind that drifts
+    nowhere.
     """
     CELLS.register(kind)

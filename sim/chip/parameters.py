@@ -11,10 +11,22 @@ from collections.abc import Iterator
 from pydantic.fields import FieldInfo
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.sim.common.plugins import load_plugins
+from spikeloom.hw.params.plugins import load_plugins
+from spikeloom.hw.params.registration import Registration
 from spikeloom.sim.common.units import Table
 
-__all__ = ["Parameters", "add_parameters", "parameter_classes", "registered_fields", "remove_parameters"]
+__all__ = [
+    "DEVICE_GROUPS",
+    "Parameters",
+    "add_parameters",
+    "parameter_classes",
+    "registered_fields",
+    "remove_parameters",
+]
+
+
+DEVICE_GROUPS = ("spikeloom.effects", "spikeloom.cells")
+"""Groups of entry points (`hw.params.plugins`) that bring options of [device]: asked for one, both are loaded."""
 
 
 class Parameters(Table):
@@ -25,13 +37,15 @@ class Parameters(Table):
         return iter(())
 
 
+_REGISTRATION = Registration("table of options", Parameters, objects=False, attributes=())
 _CLASSES: list[type[Parameters]] = []
 
 
 def add_parameters(kind: type[Parameters], taken: set[str]) -> None:
-    """Make the fields of `kind` options of [device]. Raises ValueError for a name in `taken`, or registered before, and
-    for a field without a default or a description.
+    """Make the fields of `kind` options of [device]. Raises ValueError for a name in `taken`, or registered before,
+    for a field without a default or a description, and for what is no such class.
     """
+    _REGISTRATION.check(kind)
     known = taken | {name for each in _CLASSES for name in each.model_fields}
     for name, field in kind.model_fields.items():
         if name in known:
@@ -50,7 +64,7 @@ def remove_parameters(kind: type[Parameters]) -> None:
 
 def parameter_classes() -> tuple[type[Parameters], ...]:
     """All that are registered, those of installed packages included."""
-    load_plugins()
+    load_plugins(*DEVICE_GROUPS)
     return tuple(_CLASSES)
 
 

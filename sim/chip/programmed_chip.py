@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
-from spikeloom.hw.params.parameters import Coding, NpuParameters, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, NpuParameters, Readout, Reset
 from spikeloom.sim.chip.chip_facts import chip_line, chip_rows
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.common.plain_table import html_table
@@ -80,7 +80,7 @@ class ProgrammedChip:
     parameters: NpuParameters
     coding: Coding
     even_start: int
-    rule: Rule
+    rule: DecisionRule
     k: int
     t_max: int
     skip: int

@@ -32,9 +32,9 @@ from numba import config, njit
 
 from spikeloom.sim.common.cache import cache_folder
 
-__all__ = ["KEPT_s", "kernel", "sources"]
+__all__ = ["RETENTION_s", "kernel", "sources"]
 
-KEPT_s = 30 * 86400.0
+RETENTION_s = 30 * 86400.0
 """Folders of other checksums that were not used for so long are removed when a new one is made."""
 _DAY_s = 86400.0
 _ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +136,7 @@ def _folder(file: str) -> Path | None:
 
 
 def _remove_old(folder: Path, now: float) -> None:
-    """Remove the folders of other checksums, beside a new one, that nobody has used for `KEPT_s`."""
+    """Remove the folders of other checksums, beside a new one, that nobody has used for `RETENTION_s`."""
     for other in folder.parent.iterdir():
-        if other != folder and now - other.stat().st_mtime > KEPT_s:
+        if other != folder and now - other.stat().st_mtime > RETENTION_s:
             shutil.rmtree(other, ignore_errors=True)

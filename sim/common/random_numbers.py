@@ -33,7 +33,9 @@ philox4x32 = kernel(inline="always")(philox_rounds)
 
 
 @kernel()
-def fill_words(words, counters, count, k0, k1):  # type: ignore[no-untyped-def]
+def fill_words(
+    words: NDArray[np.uint32], counters: NDArray[np.uint32], count: int, k0: np.uint64, k1: np.uint64
+) -> None:
     """The first `count` blocks of counters, uint32 [4, >= count], into `words` of the same shape; k0, k1 are uint64."""
     for i in range(count):
         w0, w1, w2, w3 = philox4x32(

@@ -41,7 +41,7 @@ __all__ = [
 
 
 @kernel()
-def _put(packed, position, value, bits):  # type: ignore[no-untyped-def]
+def _put(packed: NDArray[np.uint8], position: int, value: int, bits: int) -> None:
     """OR `bits` bits of value into a little-endian bit stream at a bit position."""
     byte, shift = position >> 3, position & 7
     word = np.uint32((value & ((1 << bits) - 1)) << shift)
@@ -52,7 +52,15 @@ def _put(packed, position, value, bits):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _pack(codes, over, lanes, code_bits, over_at, word, packed):  # type: ignore[no-untyped-def]
+def _pack(
+    codes: NDArray[np.int16],
+    over: NDArray[np.bool_],
+    lanes: int,
+    code_bits: int,
+    over_at: int,
+    word: int,
+    packed: NDArray[np.uint8],
+) -> None:
     """Lay out codes int16 [tiles, columns] and flags bool [tiles, columns] as the shell's `answer` register: a word
     per column group, in it codes of `code_bits`, and flags from bit `over_at` on.
     """

@@ -30,9 +30,9 @@ from spikeloom.sim.cosim.npu_bench import bench_text
 from spikeloom.sim.cosim.tools import SimulationError, check_simulator, simulator_environment
 from spikeloom.sim.cosim.waves import wave_file
 
-__all__ = ["KEPT_BUILDS", "SOURCES", "Simulator"]
+__all__ = ["MOST_BUILDS", "SOURCES", "Simulator"]
 
-KEPT_BUILDS = 100
+MOST_BUILDS = 100
 """Builds that stay in the cache, those taken last; more than a run of all tests makes, which would else build anew."""
 
 _LOCK = threading.Lock()
@@ -58,7 +58,7 @@ def _alone(folder: Path, wait: bool = True) -> Iterator[None]:
         yield
 
 
-def _forget_old(kept: int = KEPT_BUILDS) -> None:
+def _forget_old(kept: int = MOST_BUILDS) -> None:
     """Remove all builds but those taken last. One that runs or is being made stays; so does what is not a build."""
 
     def taken(folder: Path) -> float:

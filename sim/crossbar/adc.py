@@ -91,9 +91,18 @@ class _Noise(NamedTuple):
 
 
 @kernel()
-def _digitise_tiles(  # type: ignore[no-untyped-def]
-    which, tiles, count, sums, source, images, first, converter, converted, noise
-):
+def _digitise_tiles(
+    which: NDArray[np.int64],
+    tiles: NDArray[np.int64],
+    count: int,
+    sums: Sums,
+    source: NDArray[np.int64],
+    images: NDArray[np.uint32],
+    first: int,
+    converter: Converter,
+    converted: Converted,
+    noise: _Noise,
+) -> None:
     """Codes and over flags of the row tiles `tiles[e]` of the reads `which[e]`, e < count."""
     units, u, v = sums
     k0, k1, table, full_scale, sigma, noise_lsb, inverse_lsb, low, high = converter
@@ -135,9 +144,14 @@ def _digitise_tiles(  # type: ignore[no-untyped-def]
 
 
 @kernel(nogil=True)
-def digitise(  # type: ignore[no-untyped-def]
-    sums, source, images, first, converter, converted
-):
+def digitise(
+    sums: Sums,
+    source: NDArray[np.int64],
+    images: NDArray[np.uint32],
+    first: int,
+    converter: Converter,
+    converted: Converted,
+) -> None:
     """Noise and ADC of the reads of a batch of images, each with as many reads, one after another.
 
     sums, converter, converted : a `Sums`, a `Converter`, a `Converted`
@@ -174,9 +188,18 @@ def digitise(  # type: ignore[no-untyped-def]
 
 
 @kernel(nogil=True)
-def convert_single(  # type: ignore[no-untyped-def]
-    row_codes, last, grids, sums, tiles, conductance, image, read, converter, converted
-):
+def convert_single(
+    row_codes: NDArray[np.uint8],
+    last: NDArray[np.uint8],
+    grids: ReadGrids,
+    sums: Sums,
+    tiles: NDArray[np.int64],
+    conductance: NDArray[np.int64],
+    image: int,
+    read: int,
+    converter: Converter,
+    converted: Converted,
+) -> None:
     """One read: add up the driven rows and digitise.
 
     row_codes : uint8 [1, rows]; image, read : integers, which address the noise

@@ -18,6 +18,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.units import CURRENT_BITS
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sim.crossbar.grids import Grid
 from spikeloom.sim.crossbar.sums import RowSums
 
 __all__ = ["ConverterCounts", "Observer"]
@@ -43,9 +44,16 @@ class _Counted(NamedTuple):
 
 
 @kernel(nogil=True)
-def _count(  # type: ignore[no-untyped-def]
-    units, u, source, codes, full_scale, lsb, limits, counted
-):
+def _count(
+    units: NDArray[np.int64],
+    u: Grid,
+    source: NDArray[np.int64],
+    codes: NDArray[np.int16],
+    full_scale: float,
+    lsb: float,
+    limits: tuple[float, float],
+    counted: _Counted,
+) -> None:
     """Add up the codes int16 [reads, row tiles, columns] of the images `source`, and their currents.
 
     limits : lowest and highest code

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.sim.common.kernels import kernel
+from spikeloom.sim.crossbar.grids import Grid
 
 __all__ = ["ListedRows", "ListedValues", "add_rows", "count_rows", "list_driven", "list_rows"]
 
@@ -53,7 +54,15 @@ class ListedRows(NamedTuple):
 
 
 @kernel(nogil=True)
-def list_driven(codes, channels, start, counts, first, where, factors):  # type: ignore[no-untyped-def]
+def list_driven(
+    codes: NDArray[np.uint8],
+    channels: int,
+    start: int,
+    counts: NDArray[np.int32],
+    first: NDArray[np.int32],
+    where: NDArray[np.int32],
+    factors: NDArray[np.uint8],
+) -> None:
     """List the values of a map that are not 0, position by position, behind what is listed already.
 
     codes : uint8 [images, positions * channels]
@@ -79,7 +88,7 @@ def list_driven(codes, channels, start, counts, first, where, factors):  # type:
 
 
 @kernel(nogil=True)
-def count_rows(runs, first, driven):  # type: ignore[no-untyped-def]
+def count_rows(runs: NDArray[np.int32], first: NDArray[np.int32], driven: NDArray[np.int64]) -> None:
     """Driven rows of all reads of each image, int64 [images]; see `list_rows`."""
     for b in range(first.shape[0]):
         total = 0
@@ -90,9 +99,17 @@ def count_rows(runs, first, driven):  # type: ignore[no-untyped-def]
 
 
 @kernel(nogil=True)
-def list_rows(  # type: ignore[no-untyped-def]
-    runs, values, tile_rows, row_conductance, listed, units, tiles, conductance, pulses
-):
+def list_rows(
+    runs: NDArray[np.int32],
+    values: ListedValues,
+    tile_rows: int,
+    row_conductance: NDArray[np.int64],
+    listed: ListedRows,
+    units: NDArray[np.int64],
+    tiles: NDArray[np.int64],
+    conductance: NDArray[np.int64],
+    pulses: NDArray[np.int64],
+) -> None:
     """List the driven rows of the reads of every image at every position, position fastest.
 
     runs : int32 [positions, runs, 3], from and to in `first`, and what to add to a place for its row; rows rise
@@ -152,7 +169,7 @@ def list_rows(  # type: ignore[no-untyped-def]
 
 
 @kernel(nogil=True)
-def add_rows(listed, power, grid, totals):  # type: ignore[no-untyped-def]
+def add_rows(listed: ListedRows, power: int, grid: Grid, totals: Grid) -> None:
     """Sums of the grid's listed rows, each times its code to the power of 1 or 2.
 
     listed : a `ListedRows`; grid : integers [rows, columns]

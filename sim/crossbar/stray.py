@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.sim.common.kernels import kernel
+from spikeloom.sim.crossbar.row_sums import ListedRows
 
 __all__ = ["STRAY_BITS", "add_stray", "stray_grid"]
 
@@ -34,7 +35,15 @@ def stray_grid(coupling_S: NDArray[np.float64], step_S: float, largest: int) -> 
 
 
 @kernel(nogil=True)
-def add_stray(listed, units, tile_rows, grid, sums, positions, stray):  # type: ignore[no-untyped-def]
+def add_stray(
+    listed: ListedRows,
+    units: NDArray[np.int64],
+    tile_rows: int,
+    grid: NDArray[np.int64],
+    sums: NDArray[np.int64],
+    positions: int,
+    stray: NDArray[np.int64],
+) -> None:
     """Stray of all reads of each image.
 
     listed, units : as `sim.crossbar.row_sums.list_rows` leaves them

@@ -22,24 +22,34 @@ from numpy.typing import NDArray
 from spikeloom.hw.params.plan import MapShape, Window
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.crossbar.grids import Grid
+from spikeloom.sim.crossbar.row_sums import ListedValues
 
 __all__ = ["SortedGrids", "SpreadTable", "WindowScatter", "scatter_rows"]
+
+
+_INT = np.int32
+WINDOW = np.dtype(
+    [("start", _INT), ("positions", _INT), ("channels", _INT), ("weights", _INT), ("bounds", _INT), ("loads", _INT)]
+)
+"""A window: where the map's positions begin in the list, positions, channels, weights per channel (kernel height x
+width), where its positions begin in `SpreadTable.bounds`, where its values begin in `SortedGrids.loads`."""
+SEGMENT = np.dtype([("first", _INT), ("reads", _INT), ("place", _INT)])
+"""First read, reads, and place in the row order that channel 0 meets the first one at; the next reads meet the next
+places."""
 
 
 class SpreadTable(NamedTuple):
     """Where values go.
 
-    windows : int32 [windows, 6]: where the map's positions begin in the list, positions, channels, weights per channel
-        (kernel height x width), where its positions begin in `bounds`, where its values begin in `loads`
-    bounds : int32, segments of position p of window w: bounds[windows[w, 4] + p] .. bounds[windows[w, 4] + p + 1] - 1
-    segments : int32 [segments, 3]: first read, reads, and place in the row order that channel 0 meets the first one at;
-        the next reads meet the next places
+    windows : `WINDOW` [windows]
+    bounds : int32, segments of position p of window w: bounds[w.bounds + p] .. bounds[w.bounds + p + 1] - 1
+    segments : `SEGMENT` [segments]
     order : int32 [rows], the crossbar's row at each place of the row order above
     """
 
-    windows: NDArray[np.int32]
+    windows: NDArray[np.void]
     bounds: NDArray[np.int32]
-    segments: NDArray[np.int32]
+    segments: NDArray[np.void]
     order: NDArray[np.int32]
 
 
@@ -96,9 +106,9 @@ class WindowScatter:
             places += shape.positions + 1
             before += len(found)
         self.table = SpreadTable(
-            windows=np.array(table, np.int32),
+            windows=np.array(table, WINDOW),
             bounds=np.concatenate(bounds).astype(np.int32),
-            segments=np.ascontiguousarray(np.concatenate(segments), np.int32),
+            segments=np.concatenate(segments),
             order=np.concatenate(orders).astype(np.int32),
         )
         self.values = values
@@ -126,8 +136,8 @@ def _order(window: Window, shape: MapShape) -> NDArray[np.int64]:
     return ((dy * width + dx) * shape.channels + channel).ravel()
 
 
-def _segments(window: Window, shape: MapShape, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Segments of every position of the map, int64 [positions], and all of them, int64 [segments, 3].
+def _segments(window: Window, shape: MapShape, rows: int) -> tuple[NDArray[np.int64], NDArray[np.void]]:
+    """Segments of every position of the map, int64 [positions], and all of them, `SEGMENT` [segments].
 
     rows : of the windows before this one
     """
@@ -149,46 +159,54 @@ def _segments(window: Window, shape: MapShape, rows: int) -> tuple[NDArray[np.in
         for first, reads, at in columns:
             counts.append(len(out) if reads > 0 else 0)
             if reads > 0:
-                parts = (out * outputs_x + first, np.full(len(out), reads), rows + dy * width + at)
-                found.append(np.stack(parts, axis=1))
-    return np.array(counts), np.concatenate(found) if found else np.empty((0, 3), np.int64)
+                found.append(_records(out * outputs_x + first, reads, rows + dy * width + at))
+    return np.array(counts), np.concatenate(found) if found else np.empty(0, SEGMENT)
+
+
+def _records(first: NDArray[np.int64], reads: int, place: NDArray[np.int64]) -> NDArray[np.void]:
+    """Segments of so many reads each."""
+    segments = np.empty(len(first), SEGMENT)
+    segments["first"], segments["reads"], segments["place"] = first, reads, place
+    return segments
 
 
 def _of_replica(
-    counts: NDArray[np.int64], segments: NDArray[np.int64], replicas: int, replica: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    counts: NDArray[np.int64], segments: NDArray[np.void], replicas: int, replica: int
+) -> tuple[NDArray[np.int64], NDArray[np.void]]:
     """Segments of a replica, of one read each: its own reads are those whose number is `replica` modulo `replicas`."""
-    each = np.repeat(np.arange(len(segments)), segments[:, 1])
-    offset = np.arange(len(each)) - np.repeat(np.cumsum(segments[:, 1]) - segments[:, 1], segments[:, 1])
-    read = segments[each, 0] + offset
+    reads = segments["reads"]
+    each = np.repeat(np.arange(len(segments)), reads)
+    offset = np.arange(len(each)) - np.repeat(np.cumsum(reads) - reads, reads)
+    read = segments["first"][each] + offset
     own = read % replicas == replica
     position = np.repeat(np.arange(len(counts)), counts)[each]
-    found = np.stack([read // replicas, np.ones_like(read), segments[each, 2] + offset], axis=1)
-    return np.bincount(position[own], minlength=len(counts)), found[own]
+    of_one = _records(read // replicas, 1, segments["place"][each] + offset)
+    return np.bincount(position[own], minlength=len(counts)), of_one[own]
 
 
 @kernel(nogil=True)
-def _fill_loads(table, conductance, out):  # type: ignore[no-untyped-def]
+def _fill_loads(table: SpreadTable, conductance: NDArray[np.int64], out: NDArray[np.int64]) -> None:
     """See `WindowScatter.loads`; conductance : int64 [rows], in the row order."""
     windows, bounds, segments, _ = table
     for w in range(windows.shape[0]):
-        channels, weights = windows[w, 2], windows[w, 3]
-        for position in range(windows[w, 1]):
-            for c in range(channels):
+        window = windows[w]
+        for position in range(window["positions"]):
+            base = window["bounds"] + position
+            for c in range(window["channels"]):
                 total = np.int64(0)
-                for s in range(bounds[windows[w, 4] + position], bounds[windows[w, 4] + position + 1]):
-                    row = segments[s, 2] + c * weights
-                    for j in range(segments[s, 1]):
+                for s in range(bounds[base], bounds[base + 1]):
+                    row = segments[s]["place"] + c * window["weights"]
+                    for j in range(segments[s]["reads"]):
                         total += conductance[row + j]
-                out[windows[w, 5] + position * channels + c] = total
+                out[window["loads"] + position * window["channels"] + c] = total
 
 
 @kernel(nogil=True)
-def scatter_rows(  # type: ignore[no-untyped-def]
-    table, grids, values, u, v, units, rows, tiles, conductance, pulses
-):
-    """Sums of all reads of a batch of images, as `sim.crossbar.row_sums.list_rows` and `add_rows` make them with unit
-    1.
+def scatter_rows(
+    table: SpreadTable, grids: SortedGrids, values: ListedValues, u: Grid, v: Grid, units: NDArray[np.int64],
+    rows: NDArray[np.int64], tiles: NDArray[np.int64], conductance: NDArray[np.int64], pulses: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Sums of all reads of a batch of images, those of `sim.crossbar.row_sums.add_rows`, and all with unit 1.
 
     table : `WindowScatter.table`
     grids : a `SortedGrids`; q is not looked at unless v has as many values as u
@@ -213,32 +231,32 @@ def scatter_rows(  # type: ignore[no-untyped-def]
     for b in range(images):
         driven, load = np.int64(0), np.int64(0)
         for number in range(windows.shape[0]):
-            start, channels, per_channel = windows[number, 0], windows[number, 2], windows[number, 3]
-            for position in range(windows[number, 1]):
+            window = windows[number]
+            start, channels, per_channel = window["start"], window["channels"], window["weights"]
+            for position in range(window["positions"]):
                 low, high = first[b, start + position], first[b, start + position + 1]
                 if low == high:
                     continue
-                place, to_row = windows[number, 5], -position * channels * per_channel
-                base = windows[number, 4] + position
+                place, to_row, base = window["loads"], -position * channels * per_channel, window["bounds"] + position
                 begin, end = bounds[base], bounds[base + 1]
                 for s in range(begin, end):
-                    driven += (high - low) * segments[s, 1]
+                    driven += (high - low) * segments[s]["reads"]
                     if plain:
-                        for j in range(segments[s, 1]):
-                            units[b * positions + segments[s, 0] + j, 0] = 1
+                        for j in range(segments[s]["reads"]):
+                            units[b * positions + segments[s]["first"] + j, 0] = 1
                 for k in range(low, high):
                     value, row = where[b, k], to_row + where[b, k] * per_channel
                     x = np.int64(factors[b, k]) if weighted else np.int64(1)
                     load += x * x * loads[place + value]
                     for s in range(begin, end):
-                        read, reads, at = b * positions + segments[s, 0], segments[s, 1], row + segments[s, 2]
+                        read, reads = b * positions + segments[s]["first"], segments[s]["reads"]
+                        at = row + segments[s]["place"]
                         if plain:
-                            to, a = np.uint64(read * columns), np.uint64(at * columns)
-                            total = np.uint64(reads * columns)
-                            for i in range(total):
+                            to, a, n = np.uint64(read * columns), np.uint64(at * columns), np.uint64(reads * columns)
+                            for i in range(n):
                                 u[to + i] += weights[a + i]
                             if noisy:
-                                for i in range(total):
+                                for i in range(n):
                                     v[to + i] += powers[a + i]
                             continue
                         for j in range(at, at + reads):
@@ -260,10 +278,7 @@ def scatter_rows(  # type: ignore[no-untyped-def]
                                     v[to + i] += powers[a + i]
                     if len(pulses):
                         for s in range(begin, end):
-                            for j in range(row + segments[s, 2], row + segments[s, 2] + segments[s, 1]):
+                            at = row + segments[s]["place"]
+                            for j in range(at, at + segments[s]["reads"]):
                                 pulses[order[j]] += 1
-        active = np.int64(0)
-        for read in range(b * positions, (b + 1) * positions):
-            for tile in range(tile_count):
-                active += units[read, tile]
-        rows[b], tiles[b], conductance[b] = driven, active, load
+        rows[b], tiles[b], conductance[b] = driven, units[b * positions : (b + 1) * positions].sum(), load

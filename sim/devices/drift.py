@@ -29,7 +29,7 @@ from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_words import Purpose
 from spikeloom.sim.common.threads import in_order, processors
 from spikeloom.sim.devices.conductance import Cells
-from spikeloom.sim.devices.tantalum.age_curve import AgeCurve, ReadPulse, way_of
+from spikeloom.sim.devices.tantalum.age_curve import AgeCurve, ReadPulse, Spline, way_of
 from spikeloom.sim.devices.tantalum.oxide import TantalumOxide
 
 __all__ = ["LayerDrift"]
@@ -44,9 +44,17 @@ def _curve(v_V: float, t_s: float, acceleration: float) -> AgeCurve:
 
 
 @kernel(nogil=True)
-def _age_rows(  # type: ignore[no-untyped-def]
-    start, stop, rows, pulses, programmed_S, cells, spline, ends_S, aged_S
-):
+def _age_rows(
+    start: int,
+    stop: int,
+    rows: NDArray[np.int64],
+    pulses: NDArray[np.int64],
+    programmed_S: NDArray[np.float64],
+    cells: _Start,
+    spline: Spline,
+    ends_S: tuple[float, float],
+    aged_S: NDArray[np.float64],
+) -> None:
     """Conductances of rows[start .. stop - 1] after their pulses; rows, pulses int64 [n], aged_S [2, n, outputs].
 
     cells, spline : a `_Start`, a `sim.devices.tantalum.age_curve.Spline`

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.hw.params.plugins import load_plugins
+from spikeloom.hw.params.registration import Attribute, Registration, is_tuple_of
 from spikeloom.sim.chip.device_config import Device
-from spikeloom.sim.chip.parameters import Parameters, add_parameters, remove_parameters
-from spikeloom.sim.common.plugins import load_plugins
+from spikeloom.sim.chip.parameters import DEVICE_GROUPS, Parameters, add_parameters, remove_parameters
 from spikeloom.sim.common.random_words import Purpose
 
 __all__ = ["Conductance", "Draws", "Effect", "EffectEntry", "EffectList", "Progress"]
@@ -86,6 +87,16 @@ class EffectEntry:
         return self.remedy or f"lower [device] {' and '.join(self.fields)}"
 
 
+_FIELDS = Attribute(
+    "fields",
+    lambda value: is_tuple_of(value, lambda item: isinstance(item, str)),
+    'a tuple of names of options, such as ("my_sigma",)',
+)
+_REGISTRATION = Registration(
+    "device effect", EffectEntry, True, (_FIELDS,), "give EffectEntry(fields, direct, verify, make)"
+)
+
+
 class EffectList:
     """Effects in the order in which they apply and in which the accuracy breakdown switches them on.
 
@@ -98,7 +109,7 @@ class EffectList:
         self._registered: list[tuple[EffectEntry, type[Parameters] | None]] = []
 
     def __iter__(self) -> Iterator[EffectEntry]:
-        load_plugins()
+        load_plugins(*DEVICE_GROUPS)
         registered = self.registered()
         yield from (entry for entry in self.built_in if entry.where != "array")
         yield from (entry for entry in registered if entry.where != "array")
@@ -115,7 +126,8 @@ class EffectList:
 
     def register(self, entry: EffectEntry, parameters: type[Parameters] | None) -> None:
         """Add an effect with the class of its own options. Raises ValueError, as `register_effect` says."""
-        load_plugins()  # one of them may register this very effect
+        _REGISTRATION.check(entry)
+        load_plugins(*DEVICE_GROUPS)  # one of them may register this very effect
         if (entry, parameters) in self._registered:
             return
         name = "' and '".join(entry.fields)

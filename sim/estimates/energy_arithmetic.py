@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
 from spikeloom.sim.estimates.energy_events import Count, Events
-from spikeloom.sim.estimates.stages import kept_by_stages
+from spikeloom.sim.estimates.stages import stage_memories
 
 __all__ = ["counting", "decision", "encoding", "neurons", "partial_sums", "pooling"]
 
@@ -44,7 +44,7 @@ def encoding(events: Events) -> list[Count]:
 
 def pooling(events: Events) -> list[Count]:
     """Of the stages that are no crossbars (`sim.estimates.stages`)."""
-    return [Count(f"stage {number}", events.steps * kept.bits) for number, kept in kept_by_stages(events)]
+    return [Count(f"stage {number}", events.steps * kept.bits) for number, kept in stage_memories(events)]
 
 
 def decision(events: Events) -> list[Count]:

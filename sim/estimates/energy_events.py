@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.hw.params.plan import MapShape, Window, kept_columns
+from spikeloom.hw.params.plan import MapShape, Window, shared_columns
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
@@ -104,7 +104,7 @@ def words_inside(window: Window, shape: MapShape) -> int:
     does, columns that a window shares with the one on its left are not read again.
     """
     outputs = window.outputs(shape)
-    kept = kept_columns(window, shape)
+    kept = shared_columns(window, shape)
     found = []
     for count, size, kernel, stride, padding, again in zip(
         outputs, (shape.height, shape.width), window.kernel, window.stride, window.padding, (0, kept), strict=True

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.estimates.energy_events import Count, Counts, Events, words_inside
-from spikeloom.sim.estimates.stages import kept_by_stages
+from spikeloom.sim.estimates.stages import stage_memories
 
 __all__ = ["NOT_BOOKED", "Store", "counts_of", "stores"]
 
@@ -135,5 +135,5 @@ def _pools(events: Events) -> list[Store]:
     """Sums of the stages that are no crossbars."""
     return [
         Store("pooling sums", f"stage {number}", (kept.path,), (kept.depth,), kept.width, kept.accesses * events.steps)
-        for number, kept in kept_by_stages(events)
+        for number, kept in stage_memories(events)
     ]

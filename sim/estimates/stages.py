@@ -11,11 +11,11 @@ from spikeloom.hw.params.plan import CrossbarStage
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from spikeloom.sim.estimates.energy_events import Events, words_inside
 
-__all__ = ["ENERGY", "Kept", "kept_by_stages"]
+__all__ = ["ENERGY", "StageMemory", "stage_memories"]
 
 
 @dataclass(frozen=True)
-class Kept:
+class StageMemory:
     """The memory of a stage's sums, and what it does in a step.
 
     Parameters
@@ -33,13 +33,13 @@ class Kept:
     bits: int
 
 
-ENERGY: Parts[Callable[[Events, int, Any], Kept] | None] = Parts("energy", "sim.estimates.stages.ENERGY")
+ENERGY: Parts[Callable[[Events, int, Any], StageMemory] | None] = Parts("energy", "sim.estimates.stages.ENERGY")
 """What every kind of stage keeps, called with the events, the stage's number and the stage; None for crossbars, whose
 energy is that of their layers.
 """
 
 
-def kept_by_stages(events: Events) -> list[tuple[int, Kept]]:
+def stage_memories(events: Events) -> list[tuple[int, StageMemory]]:
     """What the stages of a chip keep that are no crossbars, by their numbers."""
     found = []
     for number, stage in enumerate(events.parameters.plan.stages):
@@ -49,7 +49,7 @@ def kept_by_stages(events: Events) -> list[tuple[int, Kept]]:
     return found
 
 
-def _pool(events: Events, number: int, stage: PoolStage) -> Kept:
+def _pool(events: Events, number: int, stage: PoolStage) -> StageMemory:
     """As `hw.feature_maps.pool_unit`: MAX reads and writes a word's sums for every word of its source, AVERAGE for
     every window. Of a channel and word, MAX adds and compares, AVERAGE adds, compares and subtracts.
     """
@@ -57,7 +57,7 @@ def _pool(events: Events, number: int, stage: PoolStage) -> Kept:
     source, made = p.plan.maps[stage.window.source], p.plan.maps[number + 1]
     read = words_inside(stage.window, source)
     width = made.channels * stage.sum_bits(p.count_bits, p.phases)
-    return Kept(
+    return StageMemory(
         path=f"pool_{number}.sums",
         depth=stage.sums(source, made),
         width=width,

@@ -36,23 +36,23 @@ def image_shape(parameters: NpuParameters, calibrated: Sequence[int] = ()) -> Sh
     return known if math.prod(known) == image.size and len(_long(known)) > 1 else mapped
 
 
-def check_shape(given: Sequence[int], shape: Sequence[int], what: str = "Images") -> None:
-    """Raise `ValueError`, naming both shapes and the remedy, if an array of shape `given` is no batch of images.
+def check_shape(array_shape: Sequence[int], shape: Sequence[int], what: str = "Images") -> None:
+    """Raise `ValueError`, naming both shapes and the remedy, if an array of shape `array_shape` is no batch of images.
 
     Images are [images, *shape], flat, or [images, *shape] with other axes of length 1. A flat `shape`, (pixels,), takes
     any with as many pixels.
     """
-    given, shape = tuple(given), tuple(shape)
-    size, own = math.prod(shape), given[1:]
-    if len(given) >= 2 and math.prod(own) == size:
+    array_shape, shape = tuple(array_shape), tuple(shape)
+    size, own = math.prod(shape), array_shape[1:]
+    if len(array_shape) >= 2 and math.prod(own) == size:
         if min(len(_long(own)), len(_long(shape))) <= 1 or _long(own) == _long(shape):
             return
     if len(_long(shape)) > 1:
         wanted = f"[images, {', '.join(map(str, shape))}], or flat [images, {size}]"
     else:
         wanted = f"[images, {size}] or as many pixels per image"
-    remedy = _remedy(given, shape)
-    raise SpikeLoomError(f"{what} must have shape {wanted}, not {given}{': ' if remedy else ''}{remedy}")
+    remedy = _remedy(array_shape, shape)
+    raise SpikeLoomError(f"{what} must have shape {wanted}, not {array_shape}{': ' if remedy else ''}{remedy}")
 
 
 def _long(shape: Sequence[int]) -> Shape:

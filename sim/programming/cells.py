@@ -37,8 +37,9 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.devices.conductance import Cells
 from spikeloom.sim.devices.effects import StuckCells
 from spikeloom.sim.devices.tantalum.write_driver import WriteDriver, pulsed
+from spikeloom.sim.programming.cell_records import CellArrays, Operation, WriteRule, Written
 
-__all__ = ["CELL_FIELDS", "CellModel", "CellState", "WriteRule", "Written", "program_rows"]
+__all__ = ["CELL_FIELDS", "CellModel", "CellState", "program_rows"]
 
 _PURPOSES = (Purpose.DEVICE, Purpose.STUCK, Purpose.PULSE, Purpose.VERIFY)
 _DEVICE, _STUCK, _PULSE, _VERIFY = range(4)
@@ -72,47 +73,6 @@ class CellConstants(NamedTuple):
     table: NDArray[np.float32]
 
 
-class CellArrays(NamedTuple):
-    """The arrays of a `CellState`."""
-
-    g_S: NDArray[np.float64]
-    pulses: NDArray[np.int64]
-    reads: NDArray[np.int64]
-    load: NDArray[np.int64]
-    read_load: NDArray[np.int64]
-    seen: NDArray[np.uint16]
-
-
-class Operation(NamedTuple):
-    """One operation of the programming port, see `CellModel.operate`."""
-
-    pulse: bool
-    row: int
-    column: int
-    side: int
-    tile_rows: int
-    tiles: NDArray[np.bool_]
-    up: NDArray[np.bool_]
-    amplitudes: NDArray[np.int64]
-
-
-class WriteRule(NamedTuple):
-    """When a cell is done, and how it is written: codes that it may be off, most pulses, amplitudes in eighths."""
-
-    window: int
-    tries: int
-    smallest: int
-    largest: int
-
-
-class Written(NamedTuple):
-    """What programming leaves of every cell: code uint16, pulses of the pass uint8, whether it failed bool."""
-
-    codes: NDArray[np.uint16]
-    given: NDArray[np.uint8]
-    failed: NDArray[np.bool_]
-
-
 class _Cell(NamedTuple):
     """A cell's place, whether it is stuck, and D."""
 
@@ -124,7 +84,7 @@ class _Cell(NamedTuple):
 
 
 @kernel(inline="always")
-def _word(row, block, side, k, keys, purpose, place):  # type: ignore[no-untyped-def]
+def _word(row: int, block: int, side: int, k: int, keys: NDArray[np.uint64], purpose: int, place: int) -> Any:
     """Word `place` of the block at counter (row, block, side, k), uint64 holding 32 bits."""
     w0, w1, w2, w3 = philox4x32(
         np.uint64(row), np.uint64(block), np.uint64(side), np.uint64(k) & _MASK, keys[purpose, 0], keys[purpose, 1]
@@ -135,7 +95,9 @@ def _word(row, block, side, k, keys, purpose, place):  # type: ignore[no-untyped
 
 
 @kernel(inline="always")
-def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-untyped-def]
+def _normal(
+    row: int, column: int, side: int, k: int, keys: NDArray[np.uint64], purpose: int, table: NDArray[np.float32]
+) -> np.float64:
     """The Gaussian of `sim.common.random_numbers.cell_normals` of one cell, k its `programming`."""
     word = _word(row, column >> 3, side, k, keys, purpose, (column & 7) >> 1)
     half = word >> np.uint64(16) if column & 1 else word & np.uint64(0xFFFF)
@@ -143,7 +105,7 @@ def _normal(row, column, side, k, keys, purpose, table):  # type: ignore[no-unty
 
 
 @kernel()
-def _stuck(row, column, side, device):  # type: ignore[no-untyped-def]
+def _stuck(row: int, column: int, side: int, device: CellConstants) -> bool | np.bool_:
     """Whether the cell is one that `sim.devices.effects.StuckCells` holds."""
     if device.stuck_share == 0.0:
         return False
@@ -152,21 +114,22 @@ def _stuck(row, column, side, device):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _spread(row, column, side, device):  # type: ignore[no-untyped-def]
+def _spread(row: int, column: int, side: int, device: CellConstants) -> float:
     """D, the factor on every step of the cell."""
     if device.device_sigma == 0.0:
         return 1.0
-    return max(0.0, 1.0 + device.device_sigma * _normal(row, column, side, 0, device.keys, _DEVICE, device.table))
+    normal: float = _normal(row, column, side, 0, device.keys, _DEVICE, device.table)
+    return max(0.0, 1.0 + device.device_sigma * normal)
 
 
 @kernel()
-def _cell_at(row, column, side, device):  # type: ignore[no-untyped-def]
+def _cell_at(row: int, column: int, side: int, device: CellConstants) -> _Cell:
     """The `_Cell` at a place."""
     return _Cell(row, column, side, _stuck(row, column, side, device), _spread(row, column, side, device))
 
 
 @kernel()
-def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
+def _moved(g: float, up: bool, amplitude: int, factor: float, device: CellConstants) -> float:
     """The conductance after a pulse of `amplitude` eighths of a level, with the draws' factor D P."""
     x = (g - device.g_min) / (device.g_max - device.g_min)
     step = amplitude / _CODES * device.step * factor
@@ -176,12 +139,21 @@ def _moved(g, up, amplitude, factor, device):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _load(g, device):  # type: ignore[no-untyped-def]
+def _load(g: float, device: CellConstants) -> np.int64:
     return np.int64(np.rint(g / device.step * _LOAD))
 
 
 @kernel()
-def _pulse(g, code, up, amplitude, cell, k, device, driver):  # type: ignore[no-untyped-def]
+def _pulse(
+    g: float,
+    code: int,
+    up: bool,
+    amplitude: int,
+    cell: _Cell,
+    k: int,
+    device: CellConstants,
+    driver: WriteDriver | None,
+) -> tuple[float, np.int64]:
     """The conductance after the k-th pulse of a cell whose last verify read gave `code`, and the pulse's load."""
     row, column, side, stuck, spread = cell
     factor = 0.0 if stuck else spread
@@ -191,11 +163,12 @@ def _pulse(g, code, up, amplitude, cell, k, device, driver):  # type: ignore[no-
     if driver is None:  # known when this is compiled: once for cells with a driver, once for cells without
         load = _load(g, device)
         return (g if stuck else _moved(g, up, amplitude, factor, device)), load
-    return pulsed(g, code, up, amplitude, factor, driver)
+    driven: tuple[float, np.int64] = pulsed(g, code, up, amplitude, factor, driver)
+    return driven
 
 
 @kernel()
-def _verify(g, cell, k, device):  # type: ignore[no-untyped-def]
+def _verify(g: float, cell: _Cell, k: int, device: CellConstants) -> np.int64:
     """Code of the k-th verify read of a cell, 0 .. MAX_VERIFY_CODE."""
     if device.read_sigma > 0.0:
         normal = _normal(cell.row, cell.column, cell.side, k, device.keys, _VERIFY, device.table)
@@ -204,7 +177,13 @@ def _verify(g, cell, k, device):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def operate_tiles(operation, constants, driver, cells, codes):  # type: ignore[no-untyped-def]
+def operate_tiles(
+    operation: Operation,
+    constants: CellConstants,
+    driver: WriteDriver | None,
+    cells: CellArrays,
+    codes: NDArray[np.int64],
+) -> None:
     """One operation of the programming port: the cell at `row` of each row tile of `tiles`, in place.
 
     operation, constants, cells : an `Operation`, a `CellConstants`, a `CellArrays`
@@ -236,7 +215,17 @@ def operate_tiles(operation, constants, driver, cells, codes):  # type: ignore[n
 
 
 @kernel(nogil=True)
-def program_rows(start, stop, targets, mask, rule, constants, driver, cells, written):  # type: ignore[no-untyped-def]
+def program_rows(
+    start: int,
+    stop: int,
+    targets: NDArray[np.uint16],
+    mask: NDArray[np.bool_],
+    rule: WriteRule,
+    constants: CellConstants,
+    driver: WriteDriver | None,
+    cells: CellArrays,
+    written: Written,
+) -> None:
     """Write-verify the cells of `mask` in rows start .. stop - 1, each from first read to last, in place.
 
     targets : uint16; mask : bool; all arrays are [2, inputs, outputs]

@@ -22,7 +22,8 @@ from spikeloom.sim.chip.units import CODES_PER_LEVEL, MAX_VERIFY_CODE
 from spikeloom.sim.common.energy_sums import summed
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.common.threads import in_order, processors
-from spikeloom.sim.programming.cells import CellModel, CellState, WriteRule, Written, program_rows
+from spikeloom.sim.programming.cell_records import WriteRule, Written
+from spikeloom.sim.programming.cells import CellModel, CellState, program_rows
 from spikeloom.sim.programming.energy import programming_energy
 from spikeloom.sim.programming.passes import (
     Outcome,

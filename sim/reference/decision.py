@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.decision_rules import K, Rule
+from spikeloom.hw.params.decision_rules import DecisionRule, K
 from spikeloom.hw.params.parameters import Readout
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Trace
@@ -37,7 +37,7 @@ class Settings(Protocol):
     """What a decision depends on: a `sim.chip.programmed_chip.ProgrammedChip`, or a network in real numbers."""
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> DecisionRule:
         """The decision rule."""
         ...
 
@@ -110,7 +110,7 @@ class WinnerK(Decider):
         return leads_by(standing.margins, self.settings.setting(K.name))
 
 
-_BY_CODE: dict[int, type[Decider]] = {int(Rule.FIXED): Fixed, int(Rule.WINNER_K): WinnerK}
+_BY_CODE: dict[int, type[Decider]] = {int(DecisionRule.FIXED): Fixed, int(DecisionRule.WINNER_K): WinnerK}
 """Models of the unit's terminator, by the value of its register."""
 
 

@@ -48,7 +48,14 @@ def _lane_table(lanes: int) -> NDArray[np.uint8]:
 
 
 @kernel(nogil=True)
-def _rate_step(pixels, live, state, table, code, out):  # type: ignore[no-untyped-def]
+def _rate_step(
+    pixels: NDArray[np.uint8],
+    live: NDArray[np.int64],
+    state: NDArray[np.uint32],
+    table: NDArray[np.uint8],
+    code: int,
+    out: NDArray[np.uint8],
+) -> None:
     """One step of RATE: `state` (uint32 [images, 4]) moves on, `out` (uint8 [live images, inputs]) is written."""
     inputs = pixels.shape[1]
     lanes = table.shape[2]
@@ -74,7 +81,13 @@ def _rate_step(pixels, live, state, table, code, out):  # type: ignore[no-untype
 
 
 @kernel(nogil=True)
-def _even_step(pixels, live, accumulators, code, out):  # type: ignore[no-untyped-def]
+def _even_step(
+    pixels: NDArray[np.uint8],
+    live: NDArray[np.int64],
+    accumulators: NDArray[np.int16],
+    code: int,
+    out: NDArray[np.uint8],
+) -> None:
     """One step of EVEN: `accumulators` (int16 [images, inputs], 0 .. 254) move on, `out` is written."""
     for b in range(live.shape[0]):
         at = live[b]

@@ -43,9 +43,16 @@ class _Settings(NamedTuple):
 
 
 @kernel(nogil=True)
-def _update(  # type: ignore[no-untyped-def]
-    codes, live, membranes, settings, shift, spikes, counts, overflows
-):
+def _update(
+    codes: NDArray[np.int16],
+    live: NDArray[np.int64],
+    membranes: NDArray[np.int64],
+    settings: _Settings,
+    shift: int,
+    spikes: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+    overflows: NDArray[np.int64],
+) -> None:
     """One step; codes int16 [live * positions, row tiles, outputs], membranes int64 [images, positions * outputs],
     spikes uint8 [live, positions * outputs], counts and overflows int64 [live]; `settings` are those of a `_Settings`.
     """

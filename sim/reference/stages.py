@@ -51,7 +51,14 @@ class _Shape(NamedTuple):
 
 
 @kernel(nogil=True)
-def _max_step(codes, live, sums, windows, shift, out):  # type: ignore[no-untyped-def]
+def _max_step(
+    codes: NDArray[np.uint8],
+    live: NDArray[np.int64],
+    sums: NDArray[np.int32],
+    windows: _Shape,
+    shift: int,
+    out: NDArray[np.uint8],
+) -> None:
     """One step; codes uint8 [live, inputs], sums int32 [images, inputs], out uint8 [live, outputs]."""
     height, width, channels, kernel_y, kernel_x, line = windows
     best, length = np.empty(channels, np.int32), np.uint64(channels)
@@ -73,7 +80,14 @@ def _max_step(codes, live, sums, windows, shift, out):  # type: ignore[no-untype
 
 
 @kernel(nogil=True)
-def _average_step(codes, live, sums, windows, shift, out):  # type: ignore[no-untyped-def]
+def _average_step(
+    codes: NDArray[np.uint8],
+    live: NDArray[np.int64],
+    sums: NDArray[np.int32],
+    windows: _Shape,
+    shift: int,
+    out: NDArray[np.uint8],
+) -> None:
     """One step; codes uint8 [live, inputs], sums int32 [images, outputs], out uint8 [live, outputs]."""
     height, width, channels, kernel_y, kernel_x, line = windows
     threshold = np.int32((kernel_y * kernel_x) << shift)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Readout, Rule
+from spikeloom.hw.params.parameters import DecisionRule, Readout
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
@@ -68,7 +68,7 @@ def accuracy_by_steps(
     One run of the reference with the fixed rule, in chunks that bound the memory of the traces; the decision of every
     step is recomputed from the last layer's trace. `progress` is called with images done and images in all.
     """
-    fixed = replace(chip, rule=Rule.FIXED)
+    fixed = replace(chip, rule=DecisionRule.FIXED)
     last = chip.parameters.layers[-1]
     phases, t_max = chip.parameters.phases, chip.t_max
     kind: Literal["spikes", "full"] = "full" if chip.readout == Readout.MEMBRANE else "spikes"

@@ -14,7 +14,7 @@ from spikeloom.sw.compiler.provenance import settings_in_effect
 __all__ = ["CHIP_KEYS", "chip_summary"]
 
 CHIP_KEYS = (
-    "name", "provenance", "chip", "conversion", "strategy", "tuning", "diagnosis", "mapping", "layers", "seed",
+    "name", "provenance", "chip", "conversion", "decision", "tuning", "diagnosis", "mapping", "layers", "seed",
     "config", "versions",
 )  # fmt: skip
 """Keys of `summary.json` that need no images."""
@@ -22,11 +22,11 @@ CHIP_KEYS = (
 
 def chip_summary(chip: Compiled) -> Facts:
     """`CHIP_KEYS`, as in the `summary.json` of a report without images; counts of images in them are None."""
-    strategy, tuning = learning_summaries(chip.programmed, chip.strategy, chip.tuned, chip.provenance)
+    decision, tuning = learning_summaries(chip.programmed, chip.learnt_rule, chip.tuned, chip.provenance)
     whole: dict[str, Any] = summarise(
         chip.programmed,
         notes=chip.notes,
-        strategy=strategy,
+        decision=decision,
         tuning=tuning,
         diagnosis=None if chip.findings is None else chip.findings.to_json(),
         config=settings_in_effect(chip.config.model_dump(mode="json"), chip.provenance),

@@ -14,23 +14,23 @@ from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE
 from spikeloom.sw.passes.tune import Cost, Tuned
 
-__all__ = ["first_replicas", "learning_summaries", "strategy_summary", "tuning_summary"]
+__all__ = ["decision_summary", "first_replicas", "learning_summaries", "tuning_summary"]
 
 
 def learning_summaries(
     chip: ProgrammedChip, learnt: LearntRule | None, tuned: Tuned | None, provenance: Provenance | None
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """`strategy_summary` and `tuning_summary`, each with the validation images that it was `measured_on`."""
+    """`decision_summary` and `tuning_summary`, each with the validation images that it was `measured_on`."""
     known = None if provenance is None else provenance.data_set
     images = ImageSet("validation images given to compile" if known is None else f"validation images of '{known}'")
-    strategy, tuning = strategy_summary(chip, learnt), tuning_summary(chip, tuned)
+    decision, tuning = decision_summary(chip, learnt), tuning_summary(chip, tuned)
     return (
-        None if strategy is None or learnt is None else {**strategy, "measured_on": images.facts(learnt.images)},
+        None if decision is None or learnt is None else {**decision, "measured_on": images.facts(learnt.images)},
         None if tuning is None or tuned is None else {**tuning, "measured_on": images.facts(tuned.images)},
     )
 
 
-def strategy_summary(chip: ProgrammedChip, learnt: LearntRule | None) -> dict[str, Any] | None:
+def decision_summary(chip: ProgrammedChip, learnt: LearntRule | None) -> dict[str, Any] | None:
     """Plain numbers for `summary.json`: what was learned, what the register holds, and every rule counted; None if k
     was given.
 
@@ -38,30 +38,30 @@ def strategy_summary(chip: ProgrammedChip, learnt: LearntRule | None) -> dict[st
     """
     if learnt is None:
         return None
-    strategy, search = learnt.strategy, learnt.search
+    values, search = learnt.q_values, learnt.search
     rules: list[dict[str, Any]] = []
     for index, k in enumerate(search.ks):
         row: dict[str, Any] = {"k": k, "go_on": None, "terminate": None, "went_on": None, "terminated": None}
         if k is not None:
-            row["go_on"], row["terminate"] = (float(strategy.table[index + 1, a]) for a in (CONTINUE, TERMINATE))
-            row["went_on"], row["terminated"] = (int(strategy.visits[index + 1, a]) for a in (CONTINUE, TERMINATE))
+            row["go_on"], row["terminate"] = (float(values.table[index + 1, a]) for a in (CONTINUE, TERMINATE))
+            row["went_on"], row["terminated"] = (int(values.visits[index + 1, a]) for a in (CONTINUE, TERMINATE))
         for name in ("accuracy", "mean_steps", "reward", "discounted"):
             row[name] = float(getattr(search, name)[index])
         rules.append(row)
     membrane = chip.readout == Readout.MEMBRANE
     return {
-        "k": strategy.k,
-        "k_thresholds": strategy.k / chip.layers[-1].theta if membrane and strategy.k is not None else None,
+        "k": values.k,
+        "k_thresholds": values.k / chip.layers[-1].theta if membrane and values.k is not None else None,
         "register": {"rule": chip.rule.name, "k": chip.k},
-        "converged": strategy.converged,
-        "images_shown": strategy.images,
+        "converged": values.converged,
+        "images_shown": values.images,
         "validation_images": learnt.images,
-        "epsilon": float(strategy.epsilons[-1]),
-        "last_k": strategy.last_k,
+        "epsilon": float(values.epsilons[-1]),
+        "last_k": values.last_k,
         "search_best": search.best,
         "search_best_undiscounted": search.best_undiscounted,
-        "start_go_on": float(strategy.table[0, CONTINUE]),
-        "unit": strategy.unit,
+        "start_go_on": float(values.table[0, CONTINUE]),
+        "unit": values.unit,
         "rules": rules,
         "before_tuning": None if learnt.before is None else {"k": learnt.before.k},
     }

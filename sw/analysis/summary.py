@@ -22,7 +22,7 @@ from spikeloom.sw.analysis.efficiency import efficiency
 from spikeloom.sw.analysis.energy_counts import activity_means, energy_table
 from spikeloom.sw.analysis.mapping import mapping_summary
 from spikeloom.sw.common.versions import version_of
-from spikeloom.sw.datasets.image_set import GIVEN, ImageSet
+from spikeloom.sw.datasets.image_set import UNNAMED, ImageSet
 
 __all__ = ["PACKAGES", "conversion_summary", "summarise", "tiles", "versions", "widest"]
 
@@ -119,7 +119,7 @@ def summarise(
     by_steps: Sequence[float | None] | None = None,
     cells: Mapping[str, Mapping[str, int]] | None = None,
     programming: Mapping[str, Any] | None = None,
-    strategy: Mapping[str, Any] | None = None,
+    decision: Mapping[str, Any] | None = None,
     tuning: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     drift: Mapping[str, Any] | None = None,
@@ -127,7 +127,7 @@ def summarise(
     diagnosis: Mapping[str, Any] | None = None,
     data_path: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
-    measured_on: ImageSet = GIVEN,
+    measured_on: ImageSet = UNNAMED,
     count: int | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -138,67 +138,35 @@ def summarise(
     energy and activity are those of the reference's; steps, tile reads and drift those of the result with more images.
 
     Accuracies are 0 .. 1, energies joules per image (means; {"low", "typical", "high"}), latencies seconds. The
-    parameters are those of
-    `sw.report.report.write_report`; `programming` is that of `sw.analysis.programming.programming_summary`, `strategy`
-    and `tuning` are those of `sw.analysis.decision`, `drift` is that of `sw.analysis.drift.drift_summary`, `data_path`
-    that of `sw.analysis.stage_cycles.data_path`, and `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Label i is
-    that of image number i. `measured_on` is the set of the images, `count` how many the report is about, `provenance`
-    that of `sw.compiler.provenance.Provenance.to_json`.
+    parameters are those of `sw.report.content.ReportContent`; `programming` is that of
+    `sw.analysis.programming.programming_summary`, `decision` and `tuning` are those of `sw.analysis.decision`, `drift`
+    is that of `sw.analysis.drift.drift_summary`, `data_path` that of `sw.analysis.stage_cycles.data_path`, and
+    `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Label i is that of image number i. `measured_on` is the set
+    of the images, `count` how many the report is about, `provenance` that of
+    `sw.compiler.provenance.Provenance.to_json`.
     """
     counted = widest(reference, rtl)
     timed = rtl if rtl is not None else reference
     energies, latency = energy_table(chip, timed), latency_table(chip, rtl)
-
-    def on(number: Any) -> dict[str, Any] | None:
-        """The images of a result, or so many of them."""
-        return measured_on.facts(len(number) if isinstance(number, Result) else number)
-
+    on = _Images(measured_on)
     whole = on(count if count is not None else len(labels) if labels is not None else counted)
     cycles_on = None if latency["cycles"]["mean"] is None else on(rtl)
     return {
         "name": chip.name,
-        "provenance": None if provenance is None else dict(provenance),
+        **_copied(provenance=provenance),
         "chip": chip_facts(chip),
         "images": None if reference is None else len(reference),
         "measured_on": whole,
-        "accuracy": {
-            "ann": accuracy_ann,
-            "reference": _accuracy(reference, labels),
-            "rtl": _accuracy(rtl, labels),
-            "measured_on": {
-                "ann": None if accuracy_ann is None else whole,
-                "reference": on(reference),
-                "rtl": on(rtl),
-            },
-        },
-        "confusion": None
-        if not counted or labels is None
-        else {
-            **class_summary(counted.classes, np.asarray(labels)[counted.ids], chip.parameters.classes),
-            "level": "reference" if counted is reference else "rtl",
-            "measured_on": on(counted),
-        },
-        "bit_exact": {
-            "images": None,
-            "values_compared": None,
-            "mismatches": None,
-            "traced_images": None,
-            "simulator": None,
-            "through_bus": None,
-            **(dict(comparison) if comparison is not None else {}),
-            "measured_on": None if comparison is None else on(rtl if rtl is not None else comparison["images"]),
-        },
+        "accuracy": _accuracies(labels, accuracy_ann, whole, {"reference": reference, "rtl": rtl}, on),
+        "confusion": _confusion(chip, counted, labels, "reference" if counted is reference else "rtl", on),
+        "bit_exact": _bit_exact(comparison, rtl, on),
         "steps": {**_steps(counted), "measured_on": on(counted)},
         "cycles": {**latency["cycles"], "measured_on": cycles_on},
         "latency_s": {**latency["latency_s"], "measured_on": cycles_on},
         "energy_J": {**energies, "measured_on": on(timed)},
         "efficiency": None if not timed else {**efficiency(chip, timed, energies), "measured_on": on(timed)},
-        "programming": None if programming is None else dict(programming),
-        "strategy": None if strategy is None else dict(strategy),
-        "tuning": None if tuning is None else dict(tuning),
-        "drift": None if drift is None else dict(drift),
-        "lifetime": None if lifetime is None else dict(lifetime),
-        "diagnosis": None if diagnosis is None else dict(diagnosis),
+        **_copied(programming=programming, decision=decision, tuning=tuning),
+        **_copied(drift=drift, lifetime=lifetime, diagnosis=diagnosis),
         "conversion": conversion_summary(chip, notes),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],
         "waterfall_measured_on": whole if waterfall else None,
@@ -210,9 +178,65 @@ def summarise(
         "layers_measured_on": on(timed),
         "cells": None if cells is None else {name: dict(counts) for name, counts in cells.items()},
         "seed": chip.seed,
-        "config": None if config is None else dict(config),
+        **_copied(config=config),
         "versions": versions(),
     }
+
+
+class _Images:
+    """Which images a figure was measured on, of a set."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self._images = images
+
+    def __call__(self, number: Any) -> dict[str, Any] | None:
+        """The images of a result, or so many of them."""
+        return self._images.facts(len(number) if isinstance(number, Result) else number)
+
+
+def _copied(**groups: Mapping[str, Any] | None) -> dict[str, dict[str, Any] | None]:
+    """Groups as they were given, by name."""
+    return {name: None if group is None else dict(group) for name, group in groups.items()}
+
+
+def _accuracies(
+    labels: NDArray[Any] | None,
+    ann: float | None,
+    whole: dict[str, Any] | None,
+    results: Mapping[str, Result | None],
+    on: _Images,
+) -> dict[str, Any]:
+    """Accuracy of the source network, measured on `whole`, and of every result."""
+    return {
+        "ann": ann,
+        **{level: _accuracy(result, labels) for level, result in results.items()},
+        "measured_on": {
+            "ann": None if ann is None else whole,
+            **{level: on(result) for level, result in results.items()},
+        },
+    }
+
+
+def _confusion(
+    chip: ProgrammedChip, counted: Result | None, labels: NDArray[Any] | None, level: str, on: _Images
+) -> dict[str, Any] | None:
+    """Accuracy by class of a result; level : "reference" or "rtl", which it is of."""
+    if not counted or labels is None:
+        return None
+    return {
+        **class_summary(counted.classes, np.asarray(labels)[counted.ids], chip.parameters.classes),
+        "level": level,
+        "measured_on": on(counted),
+    }
+
+
+def _bit_exact(comparison: Mapping[str, Any] | None, rtl: Result | None, on: _Images) -> dict[str, Any]:
+    """What the comparison of the Verilog with the reference says; None each without one."""
+    names = ("images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus")
+    if comparison is None:
+        return {**dict.fromkeys(names), "measured_on": None}
+    measured_on = on(rtl if rtl is not None else comparison["images"])
+    return {**dict.fromkeys(names), **comparison, "measured_on": measured_on}
 
 
 def widest(reference: Result | None, rtl: Result | None) -> Result | None:

@@ -47,14 +47,14 @@ def waterfall(
 def stage_classes(chip: Compiled, images: NDArray[np.uint8]) -> list[tuple[str, Callable[[], NDArray[np.integer]]]]:
     """(stage, function that gives its classes [images] of uint8 images [images, inputs]); the stages of `waterfall`."""
     programmed = chip.programmed
-    tuned = chip.stages is not None and chip.stages.untuned is not None
-    if chip.stages is not None and chip.stages.untuned is not None:
-        programmed = chip.stages.untuned
+    tuned = chip.passes is not None and chip.passes.untuned is not None
+    if chip.passes is not None and chip.passes.untuned is not None:
+        programmed = chip.passes.untuned
     stages: list[tuple[str, Callable[[], NDArray[np.integer]]]] = []
-    if chip.stages is not None:
+    if chip.passes is not None:
         from spikeloom.sw.frontend.plain_torch import torch_classes
 
-        model, folded, normalised = chip.stages.model, chip.stages.folded, chip.stages.normalised
+        model, folded, normalised = chip.passes.model, chip.passes.folded, chip.passes.normalised
         pictures = images.reshape(len(images), *folded.input_shape)
         stages += [
             ("ANN", lambda: torch_classes(model, pictures)),

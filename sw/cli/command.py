@@ -25,7 +25,7 @@ from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, S
 from spikeloom.sw.common.files import as_path, readable_error
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.messages import option_words
-from spikeloom.sw.config.settings import changed, check_given_once, check_settings
+from spikeloom.sw.config.settings import changed, check_set_once, check_settings
 
 if TYPE_CHECKING:
     from spikeloom.sw.chip import Chip
@@ -316,7 +316,7 @@ def with_cosim(
         "images": images if images is not None else file, "simulator": simulator, "waves": waves or None,
         "trace_images": trace_images, "through_bus": through_bus or None,
     }  # fmt: skip
-    check_given_once(settings, "cosim", given)
+    check_set_once(settings, "cosim", given)
     changes: dict[str, Any] = {}
     if images is not None:
         changes["images"] = images

@@ -47,9 +47,15 @@ Images = Annotated[
         "Can be given twice, for both.",
     ),
 ]
-BUILT_IN = tuple(kind.name for kind in DATA_SETS.built_in())
+_BUILT_IN = tuple(kind.name for kind in DATA_SETS.built_in())
 DataSet = Annotated[
-    str | None, typer.Option("--data-set", metavar="NAME", help=f"Test images of a data set: {', '.join(BUILT_IN)}.")
+    str | None,
+    typer.Option(
+        "--data-set",
+        metavar="NAME",
+        help=f"Test images of a data set: {', '.join(_BUILT_IN)}, or one that an installed package registers (entry "
+        f"point group {DATA_SETS.group}).",
+    ),
 ]
 
 ASKED = "[cosim] images"

@@ -79,15 +79,15 @@ def bar(as_json: bool) -> Iterator[Advance]:
 
 def print_summary(flow: Flow, as_json: bool) -> None:
     """The numbers of the report, or, if the run did not come so far, what it did."""
-    state = {"folder": str(flow.folder), "kept": flow.kept, "done": flow.done}
+    state = {"folder": str(flow.folder), "skipped": flow.skipped, "done": flow.done}
     path = flow.folder / "report" / "summary.json"
     page = flow.folder / "report" / "report.html"
-    summary = json.loads(path.read_text(encoding="utf-8")) if "report" in (*flow.kept, *flow.done) else None
+    summary = json.loads(path.read_text(encoding="utf-8")) if "report" in (*flow.skipped, *flow.done) else None
     if as_json:
         print_json({**state, "report": str(page) if summary else None, "summary": summary})
         return
     if summary is None:
-        print_table("steps", {"done": ", ".join(flow.done) or "none", "kept": ", ".join(flow.kept) or "none"})
+        print_table("steps", {"done": ", ".join(flow.done) or "none", "skipped": ", ".join(flow.skipped) or "none"})
         Console().print(f"Outputs: {flow.folder}", soft_wrap=True, highlight=False)
         return
     from spikeloom.sw.common.readable import decimal, number, percent, si, span
@@ -110,9 +110,9 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         f"energy, mean (modelled){verilog}": span(summary["energy_J"]["total"], "J"),
     }
     programming, bus = summary["programming"], summary["bit_exact"]["through_bus"]
-    strategy, tuning = summary["strategy"], summary["tuning"]
-    if strategy is not None:
-        rows["lead k, learned"] = "none: T_max" if strategy["k"] is None else number(strategy["k"])
+    decision, tuning = summary["decision"], summary["tuning"]
+    if decision is not None:
+        rows["lead k, learned"] = "none: T_max" if decision["k"] is None else number(decision["k"])
     if tuning is not None:
         rows["tuning, loss before and after"] = f"{tuning['before']['loss']:.4g}, {tuning['after']['loss']:.4g}"
     if programming is not None:

@@ -13,7 +13,7 @@ from spikeloom.sw.cli.command_images import DataSet, Images, how_many, images_as
 from spikeloom.sw.cli.console import bar, print_json, print_table
 from spikeloom.sw.common.errors import ConfigError, SpikeLoomError
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.config.settings import changed, check_given_once, parse_settings
+from spikeloom.sw.config.settings import changed, check_set_once, parse_settings
 
 __all__ = ["EPILOG", "lifetime"]
 
@@ -69,7 +69,7 @@ def lifetime(
         "programmings": programmings,
     }  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
-    check_given_once(settings, "lifetime", given)
+    check_set_once(settings, "lifetime", given)
     if not is_chip(source):
         _check_drift(source, changed(Config.load(source), others).device)  # before the training, not after it
     chip, tests = chip_and_images(source, data, as_json, data_set, file, others)

@@ -11,23 +11,25 @@ from spikeloom.sw.datasets.image_set import ImageSet, images_in_words
 __all__ = ["lifetime_rows"]
 
 
-def lifetime_rows(found: Mapping[str, Any]) -> dict[str, str]:
+def lifetime_rows(lifetime: Mapping[str, Any]) -> dict[str, str]:
     """Rows of a table from what `measure_lifetime` has found."""
-    refresh = found["refresh"]
-    never = f"not within {number(found['limit'])} images"
+    refresh = lifetime["refresh"]
+    never = f"not within {number(lifetime['limit'])} images"
     rows = {
-        "accuracy, fresh cells": percent(found["points"][0]["accuracy"]),
-        "accuracy to keep": percent(found["threshold"]),
-        "measured on": images_in_words(found.get("measured_on", ImageSet("test images").facts(found["test_images"]))),
-        "acceleration of the drift": f"{found['acceleration']:g}",
-        "lifetime, images": never if found["images"] is None else number(found["images"]),
+        "accuracy, fresh cells": percent(lifetime["points"][0]["accuracy"]),
+        "accuracy to keep": percent(lifetime["threshold"]),
+        "measured on": images_in_words(
+            lifetime.get("measured_on", ImageSet("test images").facts(lifetime["test_images"]))
+        ),
+        "acceleration of the drift": f"{lifetime['acceleration']:g}",
+        "lifetime, images": never if lifetime["images"] is None else number(lifetime["images"]),
     }
-    if found["images"] is not None:
-        rows["lifetime, reads of the most driven row"] = number(found["reads_max"])
-        rows["lifetime, mean reads per row"] = decimal(found["reads_mean"], 1)
-        pace = "back to back" if found["images_per_s"] is None else f"{found['images_per_s']:g} images per second"
-        rows[f"lifetime, {pace}"] = duration(found["seconds"])
-    rows["clock cycles per image, fresh cells"] = decimal(found["cycles_per_image"], 1)
+    if lifetime["images"] is not None:
+        rows["lifetime, reads of the most driven row"] = number(lifetime["reads_max"])
+        rows["lifetime, mean reads per row"] = decimal(lifetime["reads_mean"], 1)
+        pace = "back to back" if lifetime["images_per_s"] is None else f"{lifetime['images_per_s']:g} images per second"
+        rows[f"lifetime, {pace}"] = duration(lifetime["seconds"])
+    rows["clock cycles per image, fresh cells"] = decimal(lifetime["cycles_per_image"], 1)
     if refresh["interval"] is None:
         rows["refresh every"] = "never: " + never
     elif refresh["interval"] == 0:

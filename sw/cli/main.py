@@ -47,7 +47,7 @@ from spikeloom.sw.cli.lifetime import lifetime
 from spikeloom.sw.cli.paper import EPILOG as PAPER_EPILOG
 from spikeloom.sw.cli.paper import paper
 from spikeloom.sw.common.ending import leave
-from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError
+from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
 from spikeloom.sw.common.files import writable_folder, write_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import changed
@@ -281,7 +281,11 @@ def report(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the report again from the outputs of a run."""
+    """Write the report again from the outputs of a run.
+
+    What was run on the chip is in it with the settings of that run, whatever the tables cosim and lifetime say.
+    """
+    from spikeloom.sw.flow.run_settings import left_out, with_run_settings
     from spikeloom.sw.flow.steps import make_flow
 
     given = changed(Config.load(config), settings)
@@ -295,8 +299,19 @@ def report(
             f"another chip. Give the settings of that run (--set), or repeat it with `spikeloom run {config}`"
         )
     writable_folder(flow.folder / "report", "report folder")
+    flow, differences = with_run_settings(flow)
+    if differences:
+        warn(
+            f"The report has the results of the run in '{flow.folder}', with {'; '.join(differences)}: for results of "
+            f"the settings given, repeat `spikeloom run {config}` with them"
+        )
     with shown(flow, as_json):
         flow.run(stop="convert")
+        for step in left_out(flow):
+            warn(
+                f"The report leaves out the results of the step '{step}' in '{flow.folder}', which are damaged, of "
+                f"other settings, or of another version: for new ones, repeat `spikeloom run {config}`"
+            )
         flow.run_one("report")
     print_summary(flow, as_json)
 

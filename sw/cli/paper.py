@@ -57,7 +57,8 @@ def paper(
     results = read_results(flow)
     if as_json:
         print_json(
-            {"folder": str(page.parent), "page": str(page), "kept": flow.kept, "done": flow.done} | _brief(results)
+            {"folder": str(page.parent), "page": str(page), "skipped": flow.skipped, "done": flow.done}
+            | _brief(results)
         )
         return
     print_table("winner-k, quick" if quick else "winner-k", _rows(results))

@@ -20,12 +20,12 @@ __all__ = [
     "Reference",
     "SourceError",
     "Statement",
-    "found_module",
     "imported",
     "is_module",
     "is_own",
     "is_text",
     "module_of",
+    "module_spec",
 ]
 
 PURE = (("spikeloom.sim.common.kernels", "kernel"),)
@@ -72,12 +72,12 @@ def is_own(module: str) -> bool:
 
 
 @functools.cache
-def found_module(name: str) -> ModuleSpec | None:
+def module_spec(name: str) -> ModuleSpec | None:
     """Where a module lies; nothing is imported to find it, not even the packages around it."""
     package = name.rpartition(".")[0]
     place = None
     if package:
-        around = found_module(package)
+        around = module_spec(package)
         if around is None or around.submodule_search_locations is None:
             return None
         place = list(around.submodule_search_locations)
@@ -90,13 +90,13 @@ def found_module(name: str) -> ModuleSpec | None:
 
 def is_module(name: str) -> bool:
     """Whether there is a module of the program of this name."""
-    return is_own(name) and found_module(name) is not None
+    return is_own(name) and module_spec(name) is not None
 
 
 @functools.cache
 def module_of(name: str) -> Module:
     """A module of the program; raises `SourceError` where there is none."""
-    spec = found_module(name)
+    spec = module_spec(name)
     if spec is None:
         raise SourceError(f"There is no module '{name}', though a source imports it")
     if spec.origin is None:  # a folder without an __init__.py

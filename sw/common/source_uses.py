@@ -12,12 +12,12 @@ from spikeloom.sw.common.source_modules import (
     Reference,
     SourceError,
     Statement,
-    found_module,
     imported,
     is_module,
     is_own,
     is_text,
     module_of,
+    module_spec,
 )
 
 __all__ = ["DATA", "used_by"]
@@ -106,7 +106,7 @@ def _place(module: Module, node: ast.expr) -> tuple[Path, tuple[str, ...]] | Non
         if named == "Path" and isinstance(first, ast.Name) and first.id == "__file__":
             return module.path, ()
         if named == "files" and isinstance(first, ast.Constant) and isinstance(first.value, str):
-            spec = found_module(first.value) if is_own(first.value) else None
+            spec = module_spec(first.value) if is_own(first.value) else None
             if spec is None or spec.origin is None:
                 raise SourceError(f"There is no package '{first.value}', though '{module.name}' reads files of it")
             return Path(spec.origin).parent, ()

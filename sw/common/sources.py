@@ -38,10 +38,10 @@ from spikeloom.sw.common.source_modules import (
     Reference,
     SourceError,
     Statement,
-    found_module,
     is_module,
     is_own,
     module_of,
+    module_spec,
 )
 from spikeloom.sw.common.source_uses import DATA, used_by
 
@@ -115,7 +115,7 @@ def closure(entries: tuple[str, ...]) -> Closure:
     search = _Search()
     for entry in entries:
         module, _, name = entry.partition(":")
-        if not is_own(module) or found_module(module) is None:
+        if not is_own(module) or module_spec(module) is None:
             raise SourceError(f"A step names the source '{entry}', but there is no module '{module}'")
         search.wanted.append((module, name or None))
     return search.run()

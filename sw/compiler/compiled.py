@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from spikeloom.sw.ir.network import Network
     from spikeloom.sw.passes.tune import Tuned
 
-__all__ = ["Compiled", "Stages"]
+__all__ = ["Compiled", "PassResults"]
 
 
 @dataclass(frozen=True, eq=False)
-class Stages:
-    """The network before it became integers, for the waterfall: the model, after folding, after normalising; and the
-    chip before its thresholds were tuned, if they were.
+class PassResults:
+    """What the passes made of a model before it became integers, for the waterfall: after folding, after normalising;
+    and the chip before its thresholds were tuned, if they were.
 
     The model takes images of shape `folded.input_shape`.
     """
@@ -51,11 +51,11 @@ class Compiled:
     ----------
     programmed : everything the hardware is and holds
     config : the run's configuration
-    stages : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
-    strategy : how k was learned; None if it was given, and for a chip that was loaded
+    passes : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
+    learnt_rule : how k was learned; None if it was given, and for a chip that was loaded
     tuned : how the thresholds were tuned; None if they were not, and for a chip that was loaded
     provenance : where the chip comes from; unknown if not given
-    network : the network in units of its thresholds, before quantisation, which is that of `stages` if these are given;
+    network : the network in units of its thresholds, before quantisation, which is that of `passes` if these are given;
         None for a chip that was loaded
     findings : what `spikeloom.compile` found on the calibration images, see `Chip.diagnose`; None where they are not
         known
@@ -64,8 +64,8 @@ class Compiled:
 
     programmed: ProgrammedChip
     config: Config
-    stages: Stages | None = None
-    strategy: LearntRule | None = None
+    passes: PassResults | None = None
+    learnt_rule: LearntRule | None = None
     tuned: Tuned | None = None
     provenance: Provenance = field(default_factory=Provenance)
     network: Network | None = None
@@ -73,8 +73,8 @@ class Compiled:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.stages is not None:
-            self.network = self.stages.normalised
+        if self.passes is not None:
+            self.network = self.passes.normalised
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({chip_line(self.programmed)})"

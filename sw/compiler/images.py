@@ -54,14 +54,14 @@ def check_calibration(images: Any) -> None:
 
 
 def calibration_pixels(
-    images: Any, takes: tuple[int, ...], given: tuple[int, ...] | None
+    images: Any, takes: tuple[int, ...], asked: tuple[int, ...] | None
 ) -> tuple[NDArray[np.uint8], CalibrationFacts]:
     """Calibration images as uint8 [images, inputs], and what they look like; `CalibrationError` if they do not fit
     or show nothing.
 
-    takes, given : shape of an image as the model takes it, (pixels,) if any with as many; and as `image_shape` says
+    takes, asked : shape of an image as the model takes it, (pixels,) if any with as many; and as `image_shape` says
     """
-    shape = given if len(takes) == 1 and given is not None and math.prod(given) == takes[0] else takes
+    shape = asked if len(takes) == 1 and asked is not None and math.prod(asked) == takes[0] else takes
     pixels = _pixels(images, shape, "calibration")
     if not pixels.any():
         raise CalibrationError(
@@ -76,9 +76,9 @@ def needs_validation(config: Config) -> bool:
     return config.decision.strategy == "learned" or config.convert.tune
 
 
-def check_validation(config: Config, there: bool, remedy: str) -> None:
+def check_validation(config: Config, available: bool, remedy: str) -> None:
     """Raise `ConfigError` if validation images are needed and not there; `remedy` says where they come from."""
-    if needs_validation(config) and not there:
+    if needs_validation(config) and not available:
         what = "[decision] strategy 'learned'" if config.decision.strategy == "learned" else "[convert] tune true"
         raise ConfigError(config.name, [f"{what} needs labelled validation images: {remedy}"])
 

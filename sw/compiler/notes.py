@@ -46,12 +46,12 @@ def range_notes(network: Network, ranges: Sequence[Converters]) -> tuple[str, ..
     )
 
 
-def chip_notes(found: Diagnosis) -> tuple[str, ...]:
+def chip_notes(diagnosis: Diagnosis) -> tuple[str, ...]:
     """Of the whole chip, cells and converters as configured; nothing if its stages were not run."""
-    if len(found.stages) < 2:
+    if len(diagnosis.stages) < 2:
         return ()
-    agreement = found.stages[-1][1]
+    agreement = diagnosis.stages[-1][1]
     return (
-        f"The chip as configured gives {agreement:.1%} of {found.images} calibration images the class of the original "
-        f"network (see docs/poor-accuracy.md).",
+        f"The chip as configured gives {agreement:.1%} of {diagnosis.images} calibration images the class of the "
+        f"original network (see docs/poor-accuracy.md).",
     )

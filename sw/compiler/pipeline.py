@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from spikeloom.sim.common.arguments import check_progress
 from spikeloom.sim.crossbar.array_limits import array_problems
 from spikeloom.sim.images.brightness import CalibrationFacts
 from spikeloom.sw.common.errors import ArrayWarning, ConfigError, SpikeLoomError, warn
-from spikeloom.sw.compiler.compiled import Compiled, Stages
+from spikeloom.sw.compiler.compiled import Compiled, PassResults
 from spikeloom.sw.compiler.default_config import ideal_config
 from spikeloom.sw.compiler.images import calibration_pixels, check_calibration, image_shape, validation_set
 from spikeloom.sw.compiler.notes import conversion_notes, range_notes
@@ -109,34 +109,58 @@ def compile_model(
     check_progress(progress)
     check_calibration(calibration_images)
     shape = image_shape(calibration_images, input_shape)
-    tell = _passes(progress)
-    if isinstance(model, NirModel):
-        if input_shape is not None:
-            raise SpikeLoomError(
-                "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself; leave it "
-                "out"
-            )
-        network = fold(model.graph, "weights")
-        config = ideal_config(network, model) if given is None else given
-        name = _name(name, config, given is None, "nir")
-        check_dynamics(model, config)
-        check_network(network, config)
-        images, facts = calibration_pixels(calibration_images, network.input_shape, shape)
-        rule = "mse" if config.convert.weight_scale == "auto" else config.convert.weight_scale
-        levels = quantise(network, config.device.bits, rule)
-        tell(3)
-        chip = _programmed(
-            network,
-            levels,
-            images,
-            facts,
-            config,
-            validation,
-            progress,
-            lambda programmed: with_threshold(programmed, model),
+    request = _Request(calibration_images, shape, given, validation, progress, name)
+    if not isinstance(model, NirModel):
+        return _of_torch(model, request)
+    if input_shape is not None:
+        raise SpikeLoomError(
+            "input_shape is for a PyTorch model: a network from NIR says the shape of its images itself; leave it out"
         )
-        return _named(chip, name, described("nir", type(model).__name__, model.graph, images, facts)), images
-    graph = import_torch(model, shape)
+    return _of_nir(model, request)
+
+
+class _Request(NamedTuple):
+    """What is asked for: the arguments of `compile_model` besides the model, checked.
+
+    shape : of an image, as far as it is known
+    """
+
+    calibration_images: Any
+    shape: tuple[int, ...] | None
+    config: Config | None
+    validation: tuple[Any, Any] | None
+    progress: Progress | None
+    name: str | None
+
+
+def _of_nir(model: NirModel, request: _Request) -> tuple[Compiled, NDArray[np.uint8]]:
+    """As `compile_model`, of a network that spikes already: it is not normalised, and keeps its thresholds."""
+    network = fold(model.graph, "weights")
+    config = ideal_config(network, model) if request.config is None else request.config
+    name = _name(request.name, config, request.config is None, "nir")
+    check_dynamics(model, config)
+    check_network(network, config)
+    images, facts = calibration_pixels(request.calibration_images, network.input_shape, request.shape)
+    rule = "mse" if config.convert.weight_scale == "auto" else config.convert.weight_scale
+    levels = quantise(network, config.device.bits, rule)
+    _passes(request.progress)(3)
+    chip = _programmed(
+        network,
+        levels,
+        images,
+        facts,
+        config,
+        request.validation,
+        request.progress,
+        lambda programmed: with_threshold(programmed, model),
+    )
+    return _named(chip, name, described("nir", type(model).__name__, model.graph, images, facts)), images
+
+
+def _of_torch(model: nn.Module, request: _Request) -> tuple[Compiled, NDArray[np.uint8]]:
+    """As `compile_model`, of a PyTorch model."""
+    given, tell = request.config, _passes(request.progress)
+    graph = import_torch(model, request.shape)
     tell(1)
     averages = "spikes" if given is None else given.convert.average_pooling
     if given is not None and averages != "spikes" and not any(isinstance(node, AveragePool) for node in graph.nodes):
@@ -150,24 +174,23 @@ def compile_model(
     folded = fold(graph, averages)
     config = ideal_config(folded) if given is None else given
     kind = type(model).__name__
-    name = _name(name, config, given is None, kind)
+    name = _name(request.name, config, given is None, kind)
     check_network(folded, config)
-    images, facts = calibration_pixels(calibration_images, folded.input_shape, shape)
+    images, facts = calibration_pixels(request.calibration_images, folded.input_shape, request.shape)
     check_same(model, folded, images[:4])
     tell(2)
     factor = full_rate(CODINGS[config.coding.input], config.coding.phases)
     chosen = convert(folded, images, config, factor)
     tell(3)
-    stages = Stages(model, folded, chosen.network)
     chip = _programmed(
         chosen.network,
         chosen.levels,
         images,
         facts,
         config,
-        validation,
-        progress,
-        stages=stages,
+        request.validation,
+        request.progress,
+        passes=PassResults(model, folded, chosen.network),
         range_share=chosen.range_share,
     )
     chip.notes = (*conversion_notes(chosen, config), *chip.notes)
@@ -207,19 +230,19 @@ def _programmed(
     validation: tuple[Any, Any] | None,
     progress: Progress | None,
     finish: Callable[[ProgrammedChip], ProgrammedChip] = lambda programmed: programmed,
-    stages: Stages | None = None,
+    passes: PassResults | None = None,
     range_share: float | None = None,
 ) -> Compiled:
     """Calibrate, map, learn and tune a network in levels."""
     held_out = validation_set(validation, config, network, facts)
     conversion = _Conversion(config, levels, images, network, finish, range_share=range_share)
     if held_out is None:
-        chip = Compiled(conversion.chip(), config, stages, network=network)
+        chip = Compiled(conversion.chip(), config, passes, network=network)
         _passes(progress)(len(_PASSES))
     else:
         programmed, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
-        stages = None if stages is None else replace(stages, untuned=untuned)
-        chip = Compiled(programmed, config, stages, learnt, tuned, network=network)
+        passes = None if passes is None else replace(passes, untuned=untuned)
+        chip = Compiled(programmed, config, passes, learnt, tuned, network=network)
     check_result_fields(chip.programmed, config)
     problems = tuple(array_problems(chip.programmed))
     for sentence in problems:

@@ -122,23 +122,23 @@ def _layer(node: Any) -> str:
     return f"{name}: {type(node).__name__}{shape}" if name else type(node).__name__ + shape
 
 
-def chip_name(given: Any, config_name: str, unnamed: tuple[str, ...], model: str) -> str:
+def chip_name(name: Any, config_name: str, unnamed: tuple[str, ...], model: str) -> str:
     """The chip's name: as given; else the configuration's, unless it is one of `unnamed`; else the model's class.
 
     Raises `TypeError` or `ValueError` for an invalid name.
     """
-    if given is None:
+    if name is None:
         if config_name not in unnamed:
             return config_name
         return re.sub(r"[^A-Za-z0-9_.-]", "_", model).lstrip("_.-")[:64] or "network"
-    if not isinstance(given, str):
-        raise ArgumentTypeError(f"name must be a text, not {type(given).__name__}")
-    if not _NAME.fullmatch(given):
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"name must be a text, not {type(name).__name__}")
+    if not _NAME.fullmatch(name):
         raise SpikeLoomError(
             "name must be 1 to 64 letters, digits, '_', '.' or '-', and begin with a letter or a digit, "
-            f"not {given[:80]!r}"
+            f"not {name[:80]!r}"
         )
-    return given
+    return name
 
 
 def settings_in_effect(config: Mapping[str, Any], provenance: Provenance | None = None) -> dict[str, Any]:

@@ -14,20 +14,30 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError, model_validator
 
+from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.plugins import load_plugins
+from spikeloom.hw.params.stage_kinds import STAGES
+from spikeloom.sim.chip.parameters import DEVICE_GROUPS
 from spikeloom.sim.common.slips import said_before
 from spikeloom.sim.common.units import Table
 from spikeloom.sw.common.errors import ArgumentTypeError, ConfigError, SpikeLoomError, warn
 from spikeloom.sw.common.files import as_path, reason
 from spikeloom.sw.config.messages import nearest_name, sentences
-from spikeloom.sw.config.registered import load_registered
 from spikeloom.sw.config.rules import broken_rules, unused_fields
 from spikeloom.sw.config.tables import Tables
+from spikeloom.sw.datasets.datasets import DATA_SETS
 
-__all__ = ["PRESETS", "Config", "preset_path"]
+__all__ = ["CONFIG_GROUPS", "PRESETS", "Config", "preset_path"]
 
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 """Names of the configurations that come with the program."""
+CONFIG_GROUPS = (*DEVICE_GROUPS, CODINGS.group, DECISION_RULES.group, STAGES.group, DATA_SETS.group)
+"""Groups of entry points (`hw.params.plugins`) that add kinds which a configuration names. They are loaded before one
+is checked: within the check of a table, pydantic would wrap the sentence on a package that is broken, and a reader of
+files would take it for damage of the file.
+"""
 
 
 class Config(Tables):
@@ -92,7 +102,7 @@ class Config(Tables):
 
         With a key `preset`, the values are changes of that preset.
         """
-        load_registered()  # whose errors are sentences of their own, which pydantic would wrap
+        load_plugins(*CONFIG_GROUPS)
         bad = next((key for key in values if not isinstance(key, str)), None)
         if bad is not None:
             raise ConfigError(source, [f"a key must be a text, not {bad!r}"])
@@ -104,7 +114,7 @@ class Config(Tables):
     @classmethod
     def unchecked(cls, values: Mapping[str, Any]) -> Config:
         """A `Config` whose tables are checked each, and not against one another; what is missing is at its default."""
-        load_registered()
+        load_plugins(*CONFIG_GROUPS)
         tables: dict[str, Any] = dict(values)
         for name, field in cls.model_fields.items():
             kind: Any = field.annotation

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from spikeloom.hw.params.plugins import load_plugins
 from spikeloom.sim.chip.cell_kinds import CELLS, CellKind
-from spikeloom.sim.common.plugins import load_plugins
+from spikeloom.sim.chip.parameters import DEVICE_GROUPS
 from spikeloom.sim.devices.effect_list import EffectEntry
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sw.config.field_rules import Choice, Unused
@@ -18,7 +19,7 @@ VERIFY = Choice("programming.method", ("write-verify",))
 
 def registered_rules() -> Iterator[Unused]:
     """The rules of what is registered from outside of the source tree."""
-    load_plugins()
+    load_plugins(*DEVICE_GROUPS)
     yield from unused_effects(EFFECTS.registered())
     yield from unused_with(CELLS.registered())
     yield from _unused_without(CELLS.registered())

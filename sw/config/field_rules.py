@@ -19,9 +19,9 @@ from pydantic.fields import FieldInfo
 from spikeloom.sim.common.choices import choices_of
 from spikeloom.sim.common.units import fields_of
 
-__all__ = ["GIVEN", "Choice", "Needs", "Rule", "Unused", "allowed", "default_of", "field_names", "shown", "value_of"]
+__all__ = ["ANY_TEXT", "Choice", "Needs", "Rule", "Unused", "allowed", "default_of", "field_names", "shown", "value_of"]
 
-GIVEN = object()
+ANY_TEXT = object()
 """As a value of a `Choice`: anything but the empty text."""
 
 
@@ -69,7 +69,7 @@ class Choice:
     def holds(self, config: BaseModel) -> bool:
         """Whether the configuration has made this choice."""
         value = value_of(config, self.field)
-        return any(value != "" if each is GIVEN else value == each for each in self.values)
+        return any(value != "" if each is ANY_TEXT else value == each for each in self.values)
 
     def said(self, config: BaseModel, table: str) -> str:
         """The choice as it is made, for a sentence about a field of `table`: "[programming] method 'direct'"."""
@@ -78,7 +78,7 @@ class Choice:
         value = value_of(config, self.field)
         if value == "":
             return f"without [{home}] {name}"
-        if self.values == (GIVEN,):
+        if self.values == (ANY_TEXT,):
             return f"with {where}"
         return f"with {where} {shown(value)}"
 
@@ -86,7 +86,7 @@ class Choice:
         """How to make another choice, a clause for a sentence about a field of `table`."""
         home, _, name = self.field.partition(".")
         where = name if home == table else f"[{home}] {name}"
-        if self.values == (GIVEN,):
+        if self.values == (ANY_TEXT,):
             return f"leave out {where}"
         if self.values == ("",):
             return f"give {where}"
@@ -98,7 +98,7 @@ class Choice:
         """The choice on the page."""
         if self.values == ("",):
             return f"without `{self.field}`"
-        if self.values == (GIVEN,):
+        if self.values == (ANY_TEXT,):
             return f"with `{self.field}`"
         first, *others = (json.dumps(value) for value in self.values)
         names = [f"`{self.field} = {first}`", *(f"`{other}`" for other in others)]

@@ -21,11 +21,11 @@ def key_sentence(where: Iterable[str]) -> str | None:
     return None if new is None else f"[{tables[0]}] {key} is called {new} now; rename it"
 
 
-def value_sentence(where: Iterable[str], given: Any) -> str | None:
+def value_sentence(where: Iterable[str], value: Any) -> str | None:
     """The sentence about a value that is unknown now; None for one that never was."""
     table, *keys = where
-    new = VALUES.get(".".join((table, *keys)), {}).get(given) if isinstance(given, str) else None
-    return None if new is None else f'[{table}] {".".join(keys)} = "{given}" is called "{new}" now; rename it'
+    new = VALUES.get(".".join((table, *keys)), {}).get(value) if isinstance(value, str) else None
+    return None if new is None else f'[{table}] {".".join(keys)} = "{value}" is called "{new}" now; rename it'
 
 
 def renew(tables: Any) -> None:

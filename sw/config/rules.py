@@ -23,7 +23,7 @@ from spikeloom.sw.config.device_rules import (
     unused_effects,
     unused_with,
 )
-from spikeloom.sw.config.field_rules import GIVEN, Choice, Needs, Rule, Unused, default_of, shown
+from spikeloom.sw.config.field_rules import ANY_TEXT, Choice, Needs, Rule, Unused, default_of, shown
 from spikeloom.sw.config.kind_fields import KindNeeds, unused_by_others
 from spikeloom.sw.config.layer_string import parse_layers, shapes_of
 from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
@@ -34,7 +34,7 @@ __all__ = ["ONE_LAYER_RULES", "RULES", "all_rules", "broken_rules", "unused_fiel
 
 _GIVEN_K = Choice("decision.strategy", ("given",))
 _UNTUNED = Choice("convert.tune", (False,))
-_NIR = Choice("nir.file", (GIVEN,))
+_NIR = Choice("nir.file", (ANY_TEXT,))
 _SPIKES = CODINGS.where(lambda coding: coding.row_bits == 1)
 _ANALOG = CODINGS.where(lambda coding: coding.row_bits > 1)
 

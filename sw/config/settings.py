@@ -12,7 +12,7 @@ from spikeloom.sim.common.units import fields_of
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
 
-__all__ = ["changed", "check_given_once", "check_settings", "fixed", "idle_in_compile", "parse_settings"]
+__all__ = ["changed", "check_set_once", "check_settings", "fixed", "idle_in_compile", "parse_settings"]
 
 _SOURCE = "--set"
 
@@ -66,7 +66,7 @@ def check_settings(settings: Sequence[str] | None, unused: Sequence[str], what: 
         raise ConfigError(_SOURCE, problems)
 
 
-def check_given_once(settings: Sequence[str] | None, table: str, options: Mapping[str, Any]) -> None:
+def check_set_once(settings: Sequence[str] | None, table: str, options: Mapping[str, Any]) -> None:
     """Raise `ConfigError` for settings of a table that options of their own give too.
 
     options : the key's name, which is that of the option with "-" for "_": value; None where it is not given

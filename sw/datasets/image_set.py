@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["GIVEN", "ImageSet", "images_in_words"]
+__all__ = ["UNNAMED", "ImageSet", "images_in_words"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ImageSet:
         return {"set": self.name, "count": count, "of": count if self.total is None else self.total}
 
 
-GIVEN = ImageSet("images given to the report")
+UNNAMED = ImageSet("images given to the report")
 """Images that a caller hands over without a name."""
 
 

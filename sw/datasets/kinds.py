@@ -6,16 +6,16 @@ A kind is one class, which knows its name, its images' shape, where its files co
 from __future__ import annotations
 
 import gzip
-import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
 from spikeloom.hw.params.plugins import load_plugins
+from spikeloom.hw.params.registration import NAME, Attribute, Registration, is_tuple_of, is_whole
 from spikeloom.sim.common.cache import cache_folder
 from spikeloom.sw.common.errors import DataError, SpikeLoomError
 from spikeloom.sw.common.files import readable_error
@@ -124,6 +124,26 @@ class DataSetKind:
                 )
 
 
+def _is_size(value: Any) -> bool:
+    return is_whole(value) and value > 0
+
+
+_REGISTRATION = Registration(
+    "data set",
+    DataSetKind,
+    objects=True,
+    attributes=(
+        NAME,
+        Attribute(
+            "shape",
+            lambda value: is_tuple_of(value, _is_size) and len(value) == 3,
+            "(channels, height, width), whole numbers from 1 on",
+        ),
+        Attribute("classes", _is_size, "a whole number from 1 on"),
+    ),
+)
+
+
 class DataSetKinds:
     """All data sets, in the order in which they were added: iterable, and found by name."""
 
@@ -136,12 +156,11 @@ class DataSetKinds:
     def register(self, kind: DataSetKind) -> None:
         """Add a data set from outside of the source tree. A class that is registered already is not added again.
 
-        Raises `ValueError` for a name that is taken or invalid.
+        Raises `ValueError` for what is no such object, and for a name that is taken or invalid.
         """
+        _REGISTRATION.check(kind)
         if type(self._registered.get(kind.name)) is type(kind):
             return
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind.name):
-            raise SpikeLoomError(f"A data set's name must be of small letters, digits, '-' and '_', not {kind.name!r}")
         if kind.name in (*self._built_in, *self._registered):
             raise SpikeLoomError(f"There is a data set '{kind.name}' already; give {type(kind).__name__} another name")
         self._registered[kind.name] = kind

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Rule
+from spikeloom.hw.params.parameters import DecisionRule
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.lifetime.search import frozen
 from spikeloom.sw.config.search_sections import LearningSection
-from spikeloom.sw.decision.q_learning import Learning, Strategy, learn_strategy
+from spikeloom.sw.decision.q_learning import Learning, LearntQValues, learn_q_values
 from spikeloom.sw.decision.trajectories import Rewards, Search, record_trajectories, search_k
 
 __all__ = ["LearntRule", "learn_rule", "with_rule", "without_drift"]
@@ -32,13 +32,13 @@ class LearntRule:
 
     Parameters
     ----------
-    strategy : what was learned; its k is in the chip's register, and the chip runs to T_max if it is None
+    q_values : what was learned; its k is in the chip's register, and the chip runs to T_max if it is None
     search : every k on the same images, counted
     images : validation images learned from
     before : what was learned before tuning, if k was learned again
     """
 
-    strategy: Strategy
+    q_values: LearntQValues
     search: Search
     images: int
     before: LearntRule | None = None
@@ -48,7 +48,7 @@ class LearntRule:
     @property
     def k(self) -> int | None:
         """The register's value; None if no lead is worth stopping for."""
-        return self.strategy.k
+        return self.q_values.k
 
 
 def learn_rule(
@@ -73,15 +73,15 @@ def learn_rule(
     rewards = Rewards(section.reward_correct, section.reward_wrong, section.reward_step, section.discount)
     names = ("rate", "rate_halves_at", "epsilon", "epsilon_factor", "epsilon_min", "max_images")
     learning = Learning(rewards, **{name: getattr(section, name) for name in names})
-    strategy = learn_strategy(
+    q_values = learn_q_values(
         trajectories, learning, seed, lambda done, total, text: tell(done, total, f"images shown, learning k: {text}")
     )
-    return LearntRule(strategy, search_k(trajectories, rewards), len(trajectories))
+    return LearntRule(q_values, search_k(trajectories, rewards), len(trajectories))
 
 
 def with_rule(chip: ProgrammedChip, k: int | None) -> ProgrammedChip:
     """The chip with WINNER-K and this register value, or with the fixed rule for None."""
-    return replace(chip, rule=Rule.FIXED) if k is None else replace(chip, rule=Rule.WINNER_K, k=k)
+    return replace(chip, rule=DecisionRule.FIXED) if k is None else replace(chip, rule=DecisionRule.WINNER_K, k=k)
 
 
 def without_drift(chip: ProgrammedChip) -> ProgrammedChip:

@@ -27,7 +27,7 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.decision.trajectories import Rewards, Trajectories
 
-__all__ = ["CONTINUE", "TERMINATE", "Learning", "Strategy", "learn_strategy"]
+__all__ = ["CONTINUE", "TERMINATE", "Learning", "LearntQValues", "learn_q_values"]
 
 CONTINUE, TERMINATE = 0, 1
 """Columns of a Q-table."""
@@ -90,7 +90,7 @@ class Learning:
 
 
 @dataclass(frozen=True, eq=False)
-class Strategy:
+class LearntQValues:
     """What was learned.
 
     Parameters
@@ -135,19 +135,19 @@ class Strategy:
         return tuple(_register(_first_terminate(table), self.unit) for table in self.history)
 
 
-def learn_strategy(
+def learn_q_values(
     trajectories: Trajectories,
     learning: Learning | None = None,
     seed: int | np.random.Generator = 0,
     progress: Progress | None = None,
-) -> Strategy:
+) -> LearntQValues:
     """Learn when to stop, from images that were kept out of training and testing.
 
     The images are shown in random order, all once before any a second time.
 
     Parameters
     ----------
-    seed : of order and exploration; the same strategy, bit for bit, for the same seed. A generator is used as it is
+    seed : of order and exploration; the same values, bit for bit, for the same seed. A generator is used as it is
     """
     check_progress(progress)
     learning = Learning() if learning is None else learning
@@ -193,7 +193,7 @@ def learn_strategy(
             progress(shown, learning.max_images, f"k {_register(_first_terminate(history[-1]), trajectories.unit)}")
     average = np.mean(history[-learning.patience :], axis=0)
     k = _register(_first_terminate(average), trajectories.unit)
-    return Strategy(
+    return LearntQValues(
         k=k,
         table=average,
         last=table,

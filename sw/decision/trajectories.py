@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Readout, Rule
+from spikeloom.hw.params.parameters import DecisionRule, Readout
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.arguments import check_ids, check_labels, check_progress, check_whole, is_whole
 from spikeloom.sim.common.short_repr import short_repr
@@ -208,7 +208,7 @@ def record_trajectories(
     pixels = check_images(images, image_shape(chip.parameters))
     numbers = check_ids(ids, len(pixels))
     known = check_labels(labels, len(pixels), chip.parameters.classes)
-    fixed = replace(chip, rule=Rule.FIXED)
+    fixed = replace(chip, rule=DecisionRule.FIXED)
     programmed = build_arrays(fixed) if arrays is None else arrays
     kind = "spikes" if chip.readout == Readout.SPIKES else "full"
     leads = np.empty((len(pixels), chip.t_max), np.int64)

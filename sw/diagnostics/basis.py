@@ -48,7 +48,7 @@ UNITS: Mapping[str, tuple[Callable[[Floats], Floats], str]] = {
 def shifted_labels(measures: Measures) -> Iterator[Sign]:
     if measures.labels is None:
         return
-    found = shift_of(measures.stages.given, measures.labels)
+    found = shift_of(measures.stages.first, measures.labels)
     if found is not None:
         shift, share = found
         yield Sign(
@@ -68,10 +68,10 @@ def shifted_labels(measures: Measures) -> Iterator[Sign]:
     remedy="Train with pixels of 0 .. 1 (`images / 255`), or fold the unit into the weights of the first layer.",
 )
 def other_unit(measures: Measures) -> Iterator[Sign]:
-    known, labels = measures.chip.stages, measures.labels
+    known, labels = measures.chip.passes, measures.labels
     if known is None or labels is None or len(labels) < FEW:
         return
-    here = measures.stages.given == labels
+    here = measures.stages.first == labels
     if np.sum(~here) < BETTER * len(labels):  # no unit could be so much better, and a large network takes its time
         return
     images = measures.pixels.reshape(len(labels), *known.folded.input_shape)

@@ -150,10 +150,10 @@ class Measures:
 
     @cached_property
     def _activations(self) -> list[Activation] | None:
-        stages = self.chip.stages
-        if stages is None or stages.untuned is not None:
+        passes = self.chip.passes
+        if passes is None or passes.untuned is not None:
             return None
-        return _activations(stages.normalised, self.pixels)
+        return _activations(passes.normalised, self.pixels)
 
     def clipped(self, layer: LayerMeasures) -> bool:
         """Whether much of what a layer's neurons ought to fire is above a rate of 1."""
@@ -224,7 +224,7 @@ def measure(
         )
     stages = Stages(chip, programmed, pixels, labels, result.classes)
     return Measures(
-        chip, programmed, pixels, labels, result, layers, stages, network is not None and chip.stages is None
+        chip, programmed, pixels, labels, result, layers, stages, network is not None and chip.passes is None
     )
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Reset, Rule
+from spikeloom.hw.params.parameters import DecisionRule, Reset
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.analysis.waterfall import device_stages, spiking_classes, stage_classes
 from spikeloom.sw.compiler.compiled import Compiled
@@ -67,26 +67,26 @@ class Stages:
     ) -> None:
         self._chip, self._programmed, self._pixels, self._final = chip, programmed, pixels, classes
         self._known: dict[str, NDArray[np.integer]] = {}
-        self.truth = self.given if labels is None else labels
+        self.truth = self.first if labels is None else labels
         self.largest = LARGE_FALL if labels is None else LARGE_LOSS
 
     @cached_property
-    def given(self) -> NDArray[np.integer]:
+    def first(self) -> NDArray[np.integer]:
         """Classes [images] of the first stage."""
-        if self._chip.stages is None:
+        if self._chip.passes is None:
             return self.classes(self.names[0])
         from spikeloom.sw.frontend.plain_torch import torch_classes
 
-        shape = self._chip.stages.folded.input_shape
-        self._known["ANN"] = torch_classes(self._chip.stages.model, self._pixels.reshape(len(self._pixels), *shape))
+        shape = self._chip.passes.folded.input_shape
+        self._known["ANN"] = torch_classes(self._chip.passes.model, self._pixels.reshape(len(self._pixels), *shape))
         return self._known["ANN"]
 
     @cached_property
     def _runs(self) -> dict[str, Callable[[], NDArray[np.integer]]]:
         """Every stage; making the chips of all of them takes longer than running one."""
         chip, pixels, programmed = self._chip, self._pixels, self._programmed
-        runs = dict(stage_classes(Compiled(programmed, chip.config, chip.stages, network=chip.network), pixels))
-        if chip.stages is None and chip.network is not None:
+        runs = dict(stage_classes(Compiled(programmed, chip.config, chip.passes, network=chip.network), pixels))
+        if chip.passes is None and chip.network is not None:
             network = spiking_network(programmed, chip.network)
             runs = {"spiking": lambda: spiking_classes(programmed, network, pixels), **runs}
         self._known[list(runs)[-1]] = self._final
@@ -120,19 +120,19 @@ class Stages:
         """
         known = {name: self._known[name] for name in self.names if name in self._known} if self.falls else {}
         if not known:
-            known = {"ANN" if self._chip.stages is not None else self.names[0]: self.given, "chip": self._final}
+            known = {"ANN" if self._chip.passes is not None else self.names[0]: self.first, "chip": self._final}
         return tuple(
             (
                 name,
-                float(np.mean(classes == self.given)),
-                None if self.truth is self.given else float(np.mean(self.right(classes))),
+                float(np.mean(classes == self.first)),
+                None if self.truth is self.first else float(np.mean(self.right(classes))),
             )
             for name, classes in known.items()
         )
 
     def lost(self, which: NDArray[np.bool_]) -> float:
         """Share of some images, bool [images], that are right at the first stage and wrong on the chip."""
-        before, after = self.right(self.given)[which], self.right(self._final)[which]
+        before, after = self.right(self.first)[which], self.right(self._final)[which]
         return float(np.mean(before & ~after)) if len(before) else 1.0
 
     @cached_property
@@ -140,11 +140,11 @@ class Stages:
         """Stages that lose what matters, first to last. Those between are not run if the last is as good as the first,
         nor single effects of devices if all of them together lose little.
         """
-        if not self._falls(self.given, self._final):
+        if not self._falls(self.first, self._final):
             return ()
         falls = []
         devices = self.devices
-        before = self.given
+        before = self.first
         for name in self.names[1:]:
             if devices and name == devices[0] and not self._falls(before, self._final):
                 break
@@ -167,7 +167,7 @@ class Stages:
         fall = self.fall("spiking")
         if network is None or fall is None:
             return None
-        untuned = None if self._chip.stages is None else self._chip.stages.untuned
+        untuned = None if self._chip.passes is None else self._chip.passes.untuned
         programmed = self._programmed if untuned is None else untuned
         spiking = spiking_network(programmed, network)
         for name, change in CHANGES.items():
@@ -206,15 +206,15 @@ def _subtracting(network: SpikingNetwork) -> SpikingNetwork | None:
 
 
 def _until_the_end(network: SpikingNetwork) -> SpikingNetwork | None:
-    return None if network.rule == Rule.FIXED else replace(network, rule=Rule.FIXED)
+    return None if network.rule == DecisionRule.FIXED else replace(network, rule=DecisionRule.FIXED)
 
 
 def _without_skip(network: SpikingNetwork) -> SpikingNetwork | None:
-    return replace(network, rule=Rule.FIXED, skip=0) if network.skip else None
+    return replace(network, rule=DecisionRule.FIXED, skip=0) if network.skip else None
 
 
 def _with_more_steps(network: SpikingNetwork) -> SpikingNetwork | None:
-    return replace(network, rule=Rule.FIXED, t_max=4 * network.t_max)
+    return replace(network, rule=DecisionRule.FIXED, t_max=4 * network.t_max)
 
 
 CHANGES: dict[str, Callable[[SpikingNetwork], SpikingNetwork | None]] = {

@@ -130,7 +130,7 @@ def one_class(measures: Measures) -> Iterator[Sign]:
     remedy="Give images of all classes, in the unit that the network was trained with; or the network is not trained.",
 )
 def network_of_one_class(measures: Measures) -> Iterator[Sign]:
-    first = measures.stages.given
+    first = measures.stages.first
     if (
         measures.labels is None
         and len(first) >= MANY

@@ -13,11 +13,11 @@ import numpy as np
 from spikeloom.sw.common.errors import FileError, SpikeLoomError
 from spikeloom.sw.common.files import readable_error
 from spikeloom.sw.decision.learn_rule import LearntRule
-from spikeloom.sw.decision.q_learning import Strategy
+from spikeloom.sw.decision.q_learning import LearntQValues
 from spikeloom.sw.decision.trajectories import Search
 from spikeloom.sw.passes.tune import Cost, Move, Tuned
 
-__all__ = ["load_strategy", "load_tuned", "strategy_json", "tuned_json"]
+__all__ = ["decision_json", "load_decision", "load_tuned", "tuned_json"]
 
 T = TypeVar("T")
 
@@ -25,8 +25,8 @@ _DTYPES: dict[str, Any] = {"visits": np.int64, "shown": np.int64}
 """Arrays that are not float64."""
 
 
-def strategy_json(learnt: LearntRule) -> str:
-    """The text of `convert/strategy.json`."""
+def decision_json(learnt: LearntRule) -> str:
+    """The text of `convert/decision.json`."""
     return _text(_plain(learnt))
 
 
@@ -35,9 +35,9 @@ def tuned_json(tuned: Tuned) -> str:
     return _text(_plain(tuned))
 
 
-def load_strategy(path: Path) -> LearntRule:
-    """What `strategy_json` wrote. Raises `FileError` if the file is missing or damaged."""
-    return _load(path, "a learned strategy", _learnt)
+def load_decision(path: Path) -> LearntRule:
+    """What `decision_json` wrote. Raises `FileError` if the file is missing or damaged."""
+    return _load(path, "a learned decision rule", _learnt)
 
 
 def load_tuned(path: Path) -> Tuned:
@@ -87,7 +87,7 @@ def _learnt(values: Mapping[str, Any]) -> LearntRule:
     search = dict(values["search"])
     before = values["before"]
     return LearntRule(
-        _arrays(Strategy, values["strategy"]),
+        _arrays(LearntQValues, values["q_values"]),
         _arrays(Search, {**search, "ks": tuple(search["ks"])}),
         values["images"],
         None if before is None else _learnt(before),

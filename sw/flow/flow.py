@@ -1,8 +1,8 @@
 """The flow: named steps with atomic outputs, so that a run that was stopped can be resumed.
 
 Every finished step leaves a record in `state.json`: a fingerprint of what determined it (configuration, the program's
-own source, outputs of the steps it builds on) and the checksums of its outputs. A step whose record still holds is
-kept, any other is run. What the steps do is in `sw.flow.steps`.
+own source, outputs of the steps it builds on), its settings, and the checksums of its outputs. A step whose record
+still holds is kept, any other is run. What the steps do is in `sw.flow.steps`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from spikeloom.sim.common.lock import Busy, locked
 from spikeloom.sw.common.errors import ConfigError, FileError, warn
 from spikeloom.sw.common.files import readable_error, write_atomic
-from spikeloom.sw.common.registered import registered_sources
+from spikeloom.sw.common.registered_sources import registered_sources
 from spikeloom.sw.common.sources import sources_digest
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.datasets import DATA_SETS
@@ -76,7 +76,7 @@ class Flow:
     steps: tuple[Step, ...]
     data: Path | None = None
     progress: Progress = lambda step, done, total, text: None
-    kept: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     _held: bool = False
 
@@ -103,7 +103,7 @@ class Flow:
         with self.alone():
             for index, step in enumerate(self.steps[: last + 1]):
                 if index < first and self.current(step.name):
-                    self.kept.append(step.name)
+                    self.skipped.append(step.name)
                     continue
                 self._tell_of_another()
                 if self.current(step.name):  # done, and yet asked for: from nothing, not from what an interruption left
@@ -118,7 +118,8 @@ class Flow:
             self._record(name, None)
             self.progress(name, 0, 0, step.title)
             outputs = self._outputs(step.run(self))
-            self._record(name, {"fingerprint": self.fingerprint(name), "outputs": outputs})
+            facts = json.loads(json.dumps(step.facts(self), default=str))
+            self._record(name, {"fingerprint": self.fingerprint(name), "facts": facts, "outputs": outputs})
         self.done.append(name)
 
     @contextlib.contextmanager
@@ -147,6 +148,10 @@ class Flow:
     def recorded(self, name: str) -> bool:
         """Whether the step has been run, with these settings or others."""
         return name in self._state()
+
+    def recorded_facts(self, name: str) -> Any:
+        """The settings with which the step has been run, see `Step.facts`; None where they are not known."""
+        return self._state().get(name, {}).get("facts")
 
     def current(self, name: str) -> bool:
         """Whether the step has been run with the present settings, and its outputs are whole."""

@@ -41,7 +41,7 @@ _STEP = Step(
     "searching the lifetime of the cells",
     ("data", "convert"),
     (source_of(_run),),
-    lambda flow: flow.config.lifetime.model_dump(mode="json"),
+    lambda flow: {NAME: flow.config.lifetime.model_dump(mode="json")},
     _run,
 )
 

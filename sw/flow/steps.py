@@ -22,7 +22,7 @@ from spikeloom.sw.compiler.provenance import from_run
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.datasets.pixels import as_pixels
-from spikeloom.sw.flow.decision_files import strategy_json, tuned_json
+from spikeloom.sw.flow.decision_files import decision_json, tuned_json
 from spikeloom.sw.flow.flow import Flow, Step
 from spikeloom.sw.flow.lifetime_step import load_lifetime, with_lifetime
 from spikeloom.sw.flow.nir_step import load_nir, nir_facts, take_nir
@@ -155,7 +155,8 @@ def _convert(flow: Flow) -> list[Path]:
     place = flow.folder / "convert"
     place.mkdir(parents=True, exist_ok=True)
     found: dict[str, str | None] = {
-        "strategy.json": None if chip.strategy is None else strategy_json(chip.strategy),
+        "strategy.json": None,  # as decision.json was called once
+        "decision.json": None if chip.learnt_rule is None else decision_json(chip.learnt_rule),
         "tuning.json": None if chip.tuned is None else tuned_json(chip.tuned),
         "convert.json": _json(
             {
@@ -220,6 +221,7 @@ def _cosim(flow: Flow) -> list[Path]:
 
 
 def _report(flow: Flow) -> list[Path]:
+    from spikeloom.sw.report.content import ReportContent
     from spikeloom.sw.report.report import write_report
 
     known = {name: flow.current(name) for name in ("train", "convert", "reference", "verilog", "cosim")}
@@ -232,12 +234,11 @@ def _report(flow: Flow) -> list[Path]:
     rtl = load_result(flow.folder / "cosim/rtl.npz")[0] if known["cosim"] else None
     comparison = json.loads((flow.folder / "cosim/comparison.json").read_text()) if known["cosim"] else None
     check_measured(chip.programmed, tests.images, reference, rtl)
-    page = write_report(
-        flow.folder / "report",
+    content = ReportContent(
         chip=chip.programmed,
         images=tests.images,
         labels=tests.labels,
-        strategy=chip.strategy,
+        learnt_rule=chip.learnt_rule,
         tuned=chip.tuned,
         notes=chip.notes,
         reference=reference,
@@ -252,6 +253,7 @@ def _report(flow: Flow) -> list[Path]:
         measured_on=run_image_set(flow),
         provenance=chip.provenance,
     )
+    page = write_report(flow.folder / "report", content)
     return [page, page.with_name("summary.json")]
 
 

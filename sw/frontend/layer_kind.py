@@ -14,6 +14,7 @@ from torch import nn
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.plugins import load_plugins
+from spikeloom.hw.params.registration import Attribute, Registration, is_tuple_of
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Value
 
 __all__ = ["LayerKind", "LayerKinds", "Operands", "owner"]
@@ -61,6 +62,25 @@ class LayerKind:
         raise NotImplementedError
 
 
+_REGISTRATION = Registration(
+    "layer kind",
+    LayerKind,
+    objects=True,
+    attributes=(
+        Attribute(
+            "modules",
+            lambda value: is_tuple_of(value, lambda item: isinstance(item, type) and issubclass(item, nn.Module)),
+            "a tuple of classes of modules, such as (MyLayer,)",
+        ),
+        Attribute(
+            "functions",
+            lambda value: is_tuple_of(value, lambda item: callable(item) or isinstance(item, str)),
+            "a tuple of functions and names of methods",
+        ),
+    ),
+)
+
+
 class LayerKinds:
     """All kinds of layers, in the order in which they are listed for users."""
 
@@ -71,8 +91,15 @@ class LayerKinds:
 
     def register(self, kind: LayerKind) -> None:
         """Add a kind from outside of the source tree, for modules of a user's own. A class that is registered already
-        is not added again. Raises `ValueError` for a module or a function that a kind has.
+        is not added again. Raises `ValueError` for what is no such object, for one without modules and functions, and
+        for a module or a function that a kind has.
         """
+        _REGISTRATION.check(kind)
+        if not kind.modules and not kind.functions:
+            raise SpikeLoomError(
+                f"The layer kind {type(kind).__name__} is for nothing; name its PyTorch classes in modules, or its "
+                "functions in functions"
+            )
         if any(type(known) is type(kind) for known in self._kinds):
             return
         for known in self._kinds:

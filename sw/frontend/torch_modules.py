@@ -69,7 +69,7 @@ class Importer:
     def __init__(self, root: nn.Module, graph: torch.fx.Graph, image_shape: tuple[int, ...] | None) -> None:
         self.root, self.graph = root, graph
         self.build = GraphBuilder(image_shape)
-        self.given: dict[torch.fx.Node, Any] = {}
+        self.values: dict[torch.fx.Node, Any] = {}
         self._seen: dict[int, str] = {}
         self._input: torch.fx.Node | None = None
 
@@ -82,11 +82,11 @@ class Importer:
                         f"The model has a second input, '{node.name}'; only one, the images, is supported"
                     )
                 self._input = node
-                self.given[node] = self.build.input
+                self.values[node] = self.build.input
             elif node.op == "get_attr":
                 continue  # a parameter, looked at where it is used
             elif node.op == "output":
-                output = self.given.get(node.args[0]) if isinstance(node.args[0], torch.fx.Node) else None
+                output = self.values.get(node.args[0]) if isinstance(node.args[0], torch.fx.Node) else None
                 if not isinstance(output, Value):
                     raise UnsupportedError(
                         "The model's output must be the one result of its last layer, a number per class; return it "
@@ -97,14 +97,14 @@ class Importer:
             elif self._input is None:
                 raise UnsupportedError("The model's forward() takes no input; it must take the images")
             elif node.op == "call_module":
-                self.given[node] = self._module(node, self.root.get_submodule(str(node.target)), place(node))
+                self.values[node] = self._module(node, self.root.get_submodule(str(node.target)), place(node))
             else:
-                self.given[node] = self._call(node, place(node))
+                self.values[node] = self._call(node, place(node))
         raise AssertionError("a traced graph has an output")
 
     def _check_all_used(self) -> None:
         """A result that is thrown away may stand for a change in place, which the trace does not show."""
-        for node, value in self.given.items():
+        for node, value in self.values.items():
             if isinstance(value, Value) and not node.users and node.op != "placeholder":
                 raise UnsupportedError(f"{place(node)} computes a result that is not used; assign it, or remove it")
 
@@ -140,7 +140,7 @@ class Importer:
     def argument(self, node: torch.fx.Node, position: int, name: str, default: Any = None) -> Any:
         """An argument, given by position or by name; what traced nodes gave in place of those nodes."""
         found = node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
-        return torch.fx.node.map_arg(found, lambda inner: self.given.get(inner, inner))
+        return torch.fx.node.map_arg(found, lambda inner: self.values.get(inner, inner))
 
     def activation(self, node: torch.fx.Node, position: int, where: str, name: str = "input") -> Value:
         """An argument that must be activations."""

@@ -24,10 +24,10 @@ __all__ = [
     "Convolution",
     "Flatten",
     "Graph",
+    "GraphNode",
     "Linear",
     "MaxPool",
     "Neurons",
-    "Node",
     "Pooled",
     "Rectifier",
     "Subsample",
@@ -38,7 +38,7 @@ Pair = tuple[int, int]
 Shape = tuple[int, ...]
 
 
-class Node:
+class GraphNode:
     """An operation; a kind is a frozen dataclass derived from it. What becomes of it is in `sw.passes.fold.FOLDS`, and
     its counterpart in NIR, if it has one, in `sw.nir.nodes`.
 
@@ -60,7 +60,7 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(Node):
+class Linear(GraphNode):
     """y = weight @ x + bias; weight float64 [outputs, inputs], bias float64 [outputs].
 
     biased : whether the model's layer has a bias at all; without, bias is 0
@@ -81,7 +81,7 @@ class Linear(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Convolution(Node):
+class Convolution(GraphNode):
     """Cross-correlation; weight float64 [outputs, channels, height, width], bias float64 [outputs], zeros around."""
 
     weighted: ClassVar[bool] = True
@@ -105,7 +105,7 @@ class Convolution(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Affine(Node):
+class Affine(GraphNode):
     """y = scale * x + shift: a batch norm in evaluation; both float64, one per channel, or one per value in PyTorch's
     order.
     """
@@ -120,7 +120,7 @@ class Affine(Node):
 
 
 @dataclass(frozen=True)
-class Rectifier(Node):
+class Rectifier(GraphNode):
     """y = min(max(x, 0), clip), rounded to `levels` equal steps of clip if levels > 0 (see `rectified`)."""
 
     name: str
@@ -129,7 +129,7 @@ class Rectifier(Node):
 
 
 @dataclass(frozen=True)
-class Pooled(Node):
+class Pooled(GraphNode):
     """Pooling of windows of `kernel` values that do not overlap, each channel on its own; a rest at the rim is left
     out.
     """
@@ -164,7 +164,7 @@ class MaxPool(Pooled):
 
 
 @dataclass(frozen=True)
-class Subsample(Node):
+class Subsample(GraphNode):
     """Every stride-th position, and channels of zeros around: a residual network's shortcut without weights."""
 
     name: str
@@ -174,7 +174,7 @@ class Subsample(Node):
 
 
 @dataclass(frozen=True)
-class Flatten(Node):
+class Flatten(GraphNode):
     """The same values without positions; noted down only where the name is to be kept."""
 
     in_order: ClassVar[bool] = True
@@ -188,7 +188,7 @@ class Flatten(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Neurons(Node):
+class Neurons(GraphNode):
     """Integrate-and-fire neurons: V grows by resistance * dt * current per step, and fires at the threshold.
 
     resistance, threshold : float64, one per value in PyTorch's order, or one for all
@@ -223,7 +223,7 @@ class Neurons(Node):
 
 
 @dataclass(frozen=True)
-class Add(Node):
+class Add(GraphNode):
     """Sum of two maps of one shape."""
 
     reads: ClassVar[int] = 2
@@ -250,7 +250,7 @@ class Graph:
     """
 
     input: MapShape
-    nodes: tuple[Node, ...]
+    nodes: tuple[GraphNode, ...]
     sources: tuple[tuple[int, ...], ...]
     input_shape: tuple[int, ...] = ()
 
@@ -266,7 +266,7 @@ class Graph:
             object.__setattr__(self, "input_shape", (self.input.size,))
 
     @classmethod
-    def chain(cls, image: MapShape, nodes: tuple[Node, ...]) -> Graph:
+    def chain(cls, image: MapShape, nodes: tuple[GraphNode, ...]) -> Graph:
         """Nodes that each read the one before."""
         return cls(image, nodes, tuple((number,) for number in range(len(nodes))))
 

@@ -22,9 +22,9 @@ from spikeloom.sw.ir.graph import (
     Convolution,
     Flatten,
     Graph,
+    GraphNode,
     Linear,
     Neurons,
-    Node,
     Pooled,
     Rectifier,
     Subsample,
@@ -49,14 +49,14 @@ class GraphBuilder:
 
     Parameters
     ----------
-    given : shape of the images that there are; None for flat ones, and if it is not known
+    image_shape : of the images that there are; None for flat ones, and if it is not known
     """
 
-    def __init__(self, given: tuple[int, ...] | None) -> None:
-        self.input = Value(0, None if given is None or len(given) < 2 else given)
+    def __init__(self, image_shape: tuple[int, ...] | None) -> None:
+        self.input = Value(0, None if image_shape is None or len(image_shape) < 2 else image_shape)
         self._input_shape: tuple[int, ...] | None = None  # that the model needs, if it needs one
         self._maps: list[MapShape | None] = [None]
-        self._nodes: list[Node] = []
+        self._nodes: list[GraphNode] = []
         self._sources: list[tuple[int, ...]] = []
 
     def graph(self, output: Value) -> Graph:
@@ -244,13 +244,15 @@ class GraphBuilder:
             raise UnsupportedError(f"{place} makes {shape} of {shape_text(x.shape)}; only images can be given a shape")
         return Value(x.number, shape)
 
-    def _add(self, node: Node, reads: tuple[Value, ...], shape: tuple[int, ...] | None, made: MapShape | None) -> Value:
+    def _add(
+        self, node: GraphNode, reads: tuple[Value, ...], shape: tuple[int, ...] | None, made: MapShape | None
+    ) -> Value:
         self._nodes.append(node)
         self._sources.append(tuple(x.number for x in reads))
         self._maps.append(made)
         return Value(len(self._nodes), shape)
 
-    def _add_map(self, node: Node, reads: tuple[Value, ...], made: MapShape) -> Value:
+    def _add_map(self, node: GraphNode, reads: tuple[Value, ...], made: MapShape) -> Value:
         return self._add(node, reads, (made.channels, made.height, made.width), made)
 
     def _from(self, x: Value) -> str:

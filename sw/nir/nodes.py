@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikeloom.sw.common.errors import UnsupportedError, WeightError
 from spikeloom.sw.frontend.torch_options import symmetric_padding
-from spikeloom.sw.ir.graph import Affine, AveragePool, Convolution, Flatten, Linear, Neurons, Node
+from spikeloom.sw.ir.graph import Affine, AveragePool, Convolution, Flatten, GraphNode, Linear, Neurons
 from spikeloom.sw.ir.graph_builder import GraphBuilder, Pair, Value
 
 __all__ = ["NODES", "SUPPORTED", "nir_node"]
@@ -160,7 +160,7 @@ def _neurons_out(node: Neurons, shape: Shape) -> Any:
     return nir.IF(r=r, v_threshold=threshold, v_reset=np.zeros_like(threshold))
 
 
-_WRITTEN: dict[type[Node], Callable[[Any, Shape], Any]] = {
+_WRITTEN: dict[type[GraphNode], Callable[[Any, Shape], Any]] = {
     Linear: _linear_out,
     Convolution: _conv_out,
     Affine: _scale_out,
@@ -171,7 +171,7 @@ _WRITTEN: dict[type[Node], Callable[[Any, Shape], Any]] = {
 """Our nodes as NIR's, of the shape of what they read; None for one that has no counterpart."""
 
 
-def nir_node(node: Node, shape: Shape) -> Any:
+def nir_node(node: GraphNode, shape: Shape) -> Any:
     """The NIR node of one of ours; shape is that of what it reads. Raises `UnsupportedError` if there is none."""
     write = _WRITTEN.get(type(node))
     found = None if write is None else write(node, shape)

@@ -82,7 +82,7 @@ class Candidates:
         self.for_rates = bool(hidden) and all(r is not None and np.isfinite(r.clip) for r in hidden)
         self.base: tuple[float, ...] = ()
 
-    def made(self, shares: Sequence[float], rules: Sequence[str]) -> list[Candidate]:
+    def of(self, shares: Sequence[float], rules: Sequence[str]) -> list[Candidate]:
         """One for every rule ("auto", "mse" or "max") and every share of the activations that are at most 1.
 
         Where the configured rule is "auto", "mse" leaves the last layer's threshold free, which would else depend on

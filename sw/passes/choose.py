@@ -120,7 +120,7 @@ class _Converter:
             self.shares = (self.convert.percentile,)
         elif rule == "auto" and not for_rates and not plain:
             self.shares = _SHARES
-        candidates = self.candidates.made(self.shares, [self.convert.weight_scale])
+        candidates = self.candidates.of(self.shares, [self.convert.weight_scale])
         moves = self.convert.output_offset == "auto" and self.network.layers[-1].rectifier is None
         if rule != "auto" and not moves:
             (only,) = candidates
@@ -136,7 +136,7 @@ class _Converter:
         if self.convert.weight_scale != "auto" or self.candidates.for_rates:
             return []
         shares = [share for share in self.shares if share in _FEW_SHARES] or self.shares
-        return self.candidates.made(shares, ["mse"])
+        return self.candidates.of(shares, ["mse"])
 
     def _best(self, candidates: list[Candidate], moves: bool) -> tuple[Candidate, OutputChoice]:
         """The cheapest candidate with ideal converters."""

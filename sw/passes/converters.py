@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Rule
+from spikeloom.hw.params.parameters import DecisionRule
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.passes.calibrate import Misfits, evenly, misfits
 from spikeloom.sw.passes.converter_sums import Converters, ConverterSums, run_sums
@@ -59,7 +59,7 @@ class Ranges:
         self.pixels = evenly(images, _IMAGES)
         self.exact = spiking_network(wide)
         steps = max(min(wide.t_max, _STEPS), (wide.skip + 1) * wide.parameters.phases)
-        self.network = replace(self.exact, rule=Rule.FIXED, t_max=steps)
+        self.network = replace(self.exact, rule=DecisionRule.FIXED, t_max=steps)
         self.shapes = [wide.parameters.layers[stage.layer] for _, stage in wide.parameters.plan.crossbar_stages]
 
     @cached_property

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.decision_rules import DECISION_RULES, SCORES, K, Rule
+from spikeloom.hw.params.decision_rules import DECISION_RULES, SCORES, DecisionRule, K
 from spikeloom.hw.params.parameters import Readout, Reset
 from spikeloom.hw.params.plan import CrossbarStage, Plan, Stage
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -106,7 +106,7 @@ class SpikingNetwork:
     plan: Plan
     phases: int
     whole: bool
-    rule: Rule
+    rule: DecisionRule
     settings: Mapping[str, float]
     t_max: int
     skip: int
@@ -188,7 +188,7 @@ class SpikingNetwork:
                 first.append(self.layers[0].sums(maps))
             return first[step - 1]
 
-        replace(self, rule=Rule.FIXED, t_max=steps).run(count, codes, observe)
+        replace(self, rule=DecisionRule.FIXED, t_max=steps).run(count, codes, observe)
         return currents
 
     def decide(self, currents: NDArray[np.floating], layer: FloatLayer, k: float) -> FloatResult:

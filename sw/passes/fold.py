@@ -23,10 +23,10 @@ from spikeloom.sw.ir.graph import (
     Convolution,
     Flatten,
     Graph,
+    GraphNode,
     Linear,
     MaxPool,
     Neurons,
-    Node,
     Pooled,
     Rectifier,
     Subsample,
@@ -92,7 +92,7 @@ class Folder:
         self._finish(self.values[-1])
         return Network(self.input, tuple(self.stages), self.graph.input_shape)
 
-    def _value(self, node: Node, given: tuple[SpikeSource | PendingLayer, ...]) -> SpikeSource | PendingLayer:
+    def _value(self, node: GraphNode, given: tuple[SpikeSource | PendingLayer, ...]) -> SpikeSource | PendingLayer:
         if type(node) not in FOLDS:
             raise UnsupportedError(
                 f"'{node.name}' is a {type(node).__name__}, which has no rule of folding; add one to "
@@ -277,7 +277,7 @@ def _names(names: list[str]) -> str:
     return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
-FOLDS: dict[type[Node], Callable[..., SpikeSource | PendingLayer]] = {
+FOLDS: dict[type[GraphNode], Callable[..., SpikeSource | PendingLayer]] = {
     Linear: Folder.linear,
     Convolution: Folder.convolution,
     Affine: Folder.affine,

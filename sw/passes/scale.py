@@ -65,7 +65,7 @@ class LayerInputs:
     ----------
     reader : of the layer's windows
     maps : float [images, values] of every map that the windows read, None for the others; with real weights
-    given : the same behind layers in levels
+    level_maps : the same behind layers in levels
     rectifier : None on a last layer without one
     weight, bias : float64 [outputs, rows] and [outputs]
     """
@@ -74,7 +74,7 @@ class LayerInputs:
 
     reader: WindowReader
     maps: Sequence[NDArray[np.floating] | None]
-    given: Sequence[NDArray[np.floating] | None]
+    level_maps: Sequence[NDArray[np.floating] | None]
     weight: Floats
     bias: Floats
     rectifier: Rectifier | None
@@ -101,7 +101,7 @@ class LayerInputs:
 
     def output(self, levels: NDArray[np.integer], fit: LayerFit) -> Floats:
         """What the layer makes in levels, [images, values]."""
-        sums = self._columns(self.reader.sums(self.given, levels.T.astype(np.float64), np.float64))
+        sums = self._columns(self.reader.sums(self.level_maps, levels.T.astype(np.float64), np.float64))
         out = fit.value * sums + (self.bias + fit.correction)
         if self.rectifier is not None:
             np.clip(out, 0.0, self.rectifier.clip, out=out)
@@ -117,7 +117,7 @@ class LayerInputs:
 
     def _fit(self, step: float, top: int, target: Floats) -> LayerFit:
         levels = round_weights(self.weight, step, top).T.astype(np.float64)
-        sums = self._columns(self.reader.sums(self.given, levels, np.float64))
+        sums = self._columns(self.reader.sums(self.level_maps, levels, np.float64))
         bias = self.bias
         if self.rectifier is None:
             sums, bias = self._passed(sums), self._passed(bias[None])[0]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from spikeloom.sim.chip.result import Result
 from spikeloom.sw.analysis.waterfall import waterfall
 from spikeloom.sw.compiler.compiled import Compiled
-from spikeloom.sw.datasets.image_set import GIVEN, ImageSet
+from spikeloom.sw.datasets.image_set import UNNAMED, ImageSet
 from spikeloom.sw.diagnostics import diagnose
+from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.report import write_report
 from spikeloom.sw.verify.measured import compared
 
@@ -40,10 +41,9 @@ def report(
     if diagnosis is None and pixels is not None:
         diagnosis = diagnose(chip, pixels, labels, "images of this report")
     stages: list[tuple[str, float]] = []
-    if chip.stages is not None and pixels is not None and labels is not None:
+    if chip.passes is not None and pixels is not None and labels is not None:
         stages = waterfall(chip, pixels, labels)
-    return write_report(
-        folder,
+    content = ReportContent(
         chip=chip.programmed,
         images=pixels,
         labels=labels,
@@ -52,11 +52,12 @@ def report(
         comparison=comparison,
         accuracy_ann=stages[0][1] if stages else None,
         waterfall=stages,
-        strategy=chip.strategy,
+        learnt_rule=chip.learnt_rule,
         tuned=chip.tuned,
         notes=chip.notes,
         diagnosis=diagnosis,
         config=chip.config,
-        measured_on=ImageSet(GIVEN.name, None if pixels is None else len(pixels)),
+        measured_on=ImageSet(UNNAMED.name, None if pixels is None else len(pixels)),
         provenance=chip.provenance,
     )
+    return write_report(folder, content)

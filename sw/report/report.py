@@ -1,7 +1,7 @@
 """The report of a run: one self-contained HTML page, and `summary.json` with its numbers.
 
-`write_report` takes what is known; of figures that are not it says "not run", and sections in which there would be
-nothing are left out, and named at the end. The same inputs give the same bytes: no dates, no
+`write_report` takes what is known (`sw.report.content`); of figures that are not it says "not run", and sections in
+which there would be nothing are left out, and named at the end. The same inputs give the same bytes: no dates, no
 paths, no addresses; pictures lie inside the page.
 """
 
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from spikeloom.sim.chip.cell_kinds import CellKind
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -32,22 +31,20 @@ from spikeloom.sw.analysis.accuracy import (
     trace_example,
 )
 from spikeloom.sw.analysis.decision import learning_summaries
-from spikeloom.sw.analysis.drift import drift_summary, drifted_cells
+from spikeloom.sw.analysis.drift import DriftedCells, drift_summary, drifted_cells
 from spikeloom.sw.analysis.energy_counts import COMPONENTS
 from spikeloom.sw.analysis.mapping import stage_name
 from spikeloom.sw.analysis.programming import cells_reached, programmed, programming_accuracies, programming_summary
 from spikeloom.sw.analysis.stage_cycles import data_path
 from spikeloom.sw.analysis.summary import summarise, widest
 from spikeloom.sw.common.files import write_together
-from spikeloom.sw.common.findings import Diagnosis
 from spikeloom.sw.common.labels import layer_label
 from spikeloom.sw.common.readable import FILTERS
 from spikeloom.sw.compiler.provenance import Provenance, settings_in_effect
-from spikeloom.sw.datasets.image_set import GIVEN, ImageSet, images_in_words
-from spikeloom.sw.decision.learn_rule import LearntRule
-from spikeloom.sw.passes.tune import Tuned
+from spikeloom.sw.datasets.image_set import images_in_words
+from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.plots import overview as plots
-from spikeloom.sw.report.plots.decision import strategy_figures
+from spikeloom.sw.report.plots.decision import decision_figures
 from spikeloom.sw.report.plots.drift import DRIFT_PICTURES, drift_figures
 from spikeloom.sw.report.plots.feature_maps import stage_spikes
 
@@ -57,7 +54,7 @@ TELLING_STEPS = 6
 """Steps that make the trace of one image worth looking at."""
 
 _MOST_RULES = 10
-"""Leads in the table of a learned strategy."""
+"""Leads in the table of a learned rule."""
 
 _PICTURES = (
     "confusion", "waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "feature_maps", "membranes",
@@ -66,113 +63,96 @@ _PICTURES = (
 _MOST_CLASSES = 20
 """Classes in the table of accuracy by class."""
 
-_STRATEGY_PICTURES = ("q_values", "k_search", "tuning")
+_DECISION_PICTURES = ("q_values", "k_search", "tuning")
 _PROGRAMMING_PICTURES = ("reached", "errors", "pulses", "failed")
 
 
-def write_report(
-    folder: str | Path,
-    *,
-    chip: ProgrammedChip,
-    images: NDArray[np.uint8] | None = None,
-    labels: NDArray[np.integer] | None = None,
-    reference: Result | None = None,
-    rtl: Result | None = None,
-    comparison: Mapping[str, Any] | None = None,
-    accuracy_ann: float | None = None,
-    waterfall: Sequence[Any] = (),
-    by_steps: Sequence[float | None] | None = None,
-    example: Example | None = None,
-    maps: Sequence[TileMap] | None = None,
-    cells: Mapping[str, Mapping[str, int]] | None = None,
-    strategy: LearntRule | None = None,
-    tuned: Tuned | None = None,
-    notes: Sequence[str] = (),
-    lifetime: Mapping[str, Any] | None = None,
-    diagnosis: Diagnosis | None = None,
-    config: Mapping[str, Any] | BaseModel | None = None,
-    measured_on: ImageSet = GIVEN,
-    provenance: Provenance | None = None,
-) -> Path:
+def write_report(folder: str | Path, content: ReportContent) -> Path:
     """Write `report.html` and `summary.json` into the folder, both or neither; return the page's path.
-
-    Parameters
-    ----------
-    chip : the programmed chip
-    images, labels : uint8 [B, inputs] and [B], the images of the results, first to last; either may be left out.
-        With them, what is missing of `by_steps` and `example`, and the accuracies with and without fault-aware
-        mapping of a chip that is programmed by pulses, are computed by the reference
-    reference, rtl : results on those images, or on some of them; image i has the number i
-    comparison : {"images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus"} of the two
-    accuracy_ann : of the source network on the same images, 0 .. 1
-    waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
-    by_steps, example, maps : see `sw.analysis.accuracy`; maps are computed if left out
-    cells : {component: {kind of cell: bits}} of `hw.export.synthesis.cell_counts`
-    strategy, tuned : how k was learned and the thresholds were tuned, if they were
-    notes : what conversion chose, `Chip.notes`
-    lifetime : of `sw.analysis.lifetime.measure_lifetime`
-    diagnosis : of `sw.diagnostics.diagnose`
-    config : the run's configuration, if there is one
-    measured_on : what the images are
-    provenance : where the chip comes from; settings that had no part in it are not shown
 
     Raises `spikeloom.errors.FileError` where the folder cannot be written.
     """
+    programming = programmed(content.chip)
+    content = _completed(content, programming)
+    drifted = drifted_cells(content.chip, widest(content.reference, content.rtl), programming)
+    summary = _summary(content, programming, drifted)
+    pictures = _all_pictures(content, summary, programming, drifted)
+    page = render(summary, pictures, content.chip.device.kind, content.example, content.provenance)
+    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_together(Path(folder), {"summary.json": text, "report.html": page})
+    return Path(folder) / "report.html"
+
+
+def _completed(content: ReportContent, programming: ChipProgramming | None) -> ReportContent:
+    """With what the images and the chip give of the accuracy by steps, the example and the maps."""
+    chip, images, labels, reference = content.chip, content.images, content.labels, content.reference
+    by_steps, example, maps = content.by_steps, content.example, content.maps
     if by_steps is None and images is not None and labels is not None:
         by_steps = accuracy_by_steps(chip, images, labels)
     if example is None and images is not None and len(images):
         example = trace_example(chip, images, labels, 0 if reference is None else telling_image(reference))
-    programming = programmed(chip)
+    if maps is None:
+        maps = conductance_maps(chip, programming=programming)
+    return replace(content, by_steps=by_steps, example=example, maps=maps)
+
+
+def _summary(
+    content: ReportContent, programming: ChipProgramming | None, drifted: DriftedCells | None
+) -> dict[str, Any]:
+    """The content of `summary.json`."""
+    chip, images, labels, measured_on = content.chip, content.images, content.labels, content.measured_on
+    reference, lifetime, settings = content.reference, content.lifetime, content.settings
     accuracies = None
     if programming is not None and images is not None and labels is not None:
         accuracies = programming_accuracies(chip, images, labels)
-    if maps is None:
-        maps = conductance_maps(chip, programming=programming)
-    drifted = drifted_cells(chip, widest(reference, rtl), programming)
-    stages = [_stage(stage) for stage in waterfall]
-    plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
-    count = len(images) if images is not None else len(labels) if labels is not None else None
-    timed = rtl if rtl is not None and np.array_equal(rtl.ids, np.arange(len(rtl))) else None
-    learnt, tuning = learning_summaries(chip, strategy, tuned, provenance)
-    summary = summarise(
+    learnt, tuning = learning_summaries(chip, content.learnt_rule, content.tuned, content.provenance)
+    return summarise(
         chip,
         reference=reference,
         labels=labels,
-        rtl=rtl,
-        comparison=comparison,
-        accuracy_ann=accuracy_ann,
-        waterfall=stages,
-        by_steps=by_steps,
-        cells=cells,
+        rtl=content.rtl,
+        comparison=content.comparison,
+        accuracy_ann=content.accuracy_ann,
+        waterfall=content.stages,
+        by_steps=content.by_steps,
+        cells=content.cells,
         programming=_on(
             programming_summary(chip, programming, accuracies),
-            None if accuracies is None else measured_on.facts(count),
+            None if accuracies is None else measured_on.facts(content.count),
             "accuracy",
         ),
-        strategy=learnt,
+        decision=learnt,
         tuning=tuning,
-        notes=notes,
+        notes=content.notes,
         drift=_on(drift_summary(chip, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
         lifetime=None if lifetime is None else {"measured_on": measured_on.facts(lifetime["test_images"]), **lifetime},
-        diagnosis=None if diagnosis is None else diagnosis.to_json(),
+        diagnosis=None if content.diagnosis is None else content.diagnosis.to_json(),
         data_path=None
         if images is None
-        else data_path(chip, images, reference if reference is not None else timed, timed),
-        config=None if plain is None else settings_in_effect(plain, provenance),
+        else data_path(chip, images, reference if reference is not None else content.timed, content.timed),
+        config=None if settings is None else settings_in_effect(settings, content.provenance),
         measured_on=measured_on,
-        count=count,
-        provenance=None if provenance is None else provenance.to_json(),
+        count=content.count,
+        provenance=None if content.provenance is None else content.provenance.to_json(),
     )
-    pictures = _pictures(chip, summary, reference, rtl, example, maps)
+
+
+def _all_pictures(
+    content: ReportContent,
+    summary: Mapping[str, Any],
+    programming: ChipProgramming | None,
+    drifted: DriftedCells | None,
+) -> dict[str, Any]:
+    """`data:` addresses of all pictures of the page; None for those that there are not."""
+    chip = content.chip
+    pictures = _pictures(chip, summary, content.reference, content.rtl, content.example, content.maps or ())
     pictures |= _programming_pictures(chip, programming)
-    pictures |= dict.fromkeys((*_STRATEGY_PICTURES, *DRIFT_PICTURES))
-    figures = {**strategy_figures(chip, strategy, tuned), **drift_figures(chip, drifted, lifetime)}
-    pictures |= {name: plots.data_uri(figure) for name, figure in figures.items()}
-    page = render(summary, pictures, chip.device.kind, example, provenance)
-    folder = Path(folder)
-    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_together(folder, {"summary.json": text, "report.html": page})
-    return folder / "report.html"
+    pictures |= dict.fromkeys((*_DECISION_PICTURES, *DRIFT_PICTURES))
+    figures = {
+        **decision_figures(chip, content.learnt_rule, content.tuned),
+        **drift_figures(chip, drifted, content.lifetime),
+    }
+    return pictures | {name: plots.data_uri(figure) for name, figure in figures.items()}
 
 
 def render(
@@ -226,16 +206,6 @@ def _on(
 def telling_image(reference: Result) -> int:
     """The first image that took at least `TELLING_STEPS` steps, or else the first of those that took longest."""
     return int(np.argmax(np.minimum(reference.steps, TELLING_STEPS)))
-
-
-def _stage(stage: Any) -> tuple[str, float]:
-    """(name, accuracy) of a pair, a mapping, or an object with these attributes."""
-    if isinstance(stage, Mapping):
-        return str(stage["stage"]), float(stage["accuracy"])
-    if hasattr(stage, "accuracy"):
-        return str(stage.stage), float(stage.accuracy)
-    name, accuracy = stage
-    return str(name), float(accuracy)
 
 
 def _pictures(

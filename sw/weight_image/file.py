@@ -19,22 +19,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.codings import CODINGS
-from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.plugins import load_plugins
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sw.common.errors import ArgumentTypeError, ConfigError, FileError, SpikeLoomError, WeightImageError
 from spikeloom.sw.common.files import as_path, readable_error, write_atomic
 from spikeloom.sw.common.findings import Diagnosis
-from spikeloom.sw.common.registered import missing_parts, registered_parts
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.compiler.provenance import Provenance
-from spikeloom.sw.config.config import Config
-from spikeloom.sw.config.registered import load_registered, missing_data_set
+from spikeloom.sw.config.config import CONFIG_GROUPS, Config
 from spikeloom.sw.weight_image.content import ARRAYS, rebuilt, renew_energy
 from spikeloom.sw.weight_image.fields import disagreement, number_or_name
 from spikeloom.sw.weight_image.old_names import renew_names
 from spikeloom.sw.weight_image.plan_json import plan_difference, plan_to_json
+from spikeloom.sw.weight_image.registered_parts import missing_parts, registered_parts
 
 __all__ = [
     "FORMAT",
@@ -195,7 +193,7 @@ def unpack(content: bytes, source: str) -> Compiled:
     from safetensors import SafetensorError
     from safetensors.numpy import load as load_tensors
 
-    load_registered()  # a package that cannot be loaded is no damage of the file
+    load_plugins(*CONFIG_GROUPS)  # a package that cannot be loaded is no damage of the file
     try:
         tensors = load_tensors(content)
         if _checksum(version, metadata["chip"], tensors) != metadata["sha256"]:
@@ -207,12 +205,7 @@ def unpack(content: bytes, source: str) -> Compiled:
             renew_energy(chip)
         if number < 8:
             renew_names(chip)
-        missing = [
-            f"the {kinds.what} '{chip[name]:.60}'"
-            for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES))
-            if isinstance(chip.get(name), str) and chip[name] not in [kind.name for kind in kinds]
-        ] + missing_parts(chip.get("registered"))
-        missing += missing_data_set(chip.get("config"))
+        missing = missing_parts(chip)
         if missing:
             one = len(missing) == 1
             raise WeightImageError(
@@ -272,19 +265,19 @@ def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str
         )
 
 
-def first_difference(found: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:
+def first_difference(parameters: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:
     """The first parameter in which two chips differ: what it is, and its two values; None for equal ones."""
     for field in dataclasses.fields(NpuParameters):
-        a, b = getattr(found, field.name), getattr(expected, field.name)
+        a, b = getattr(parameters, field.name), getattr(expected, field.name)
         if field.name not in ("layers", "plan") and a != b:
             return field.name, a, b
-    if not (found.plan.is_dense_chain and expected.plan.is_dense_chain):
-        difference = plan_difference(found.plan, expected.plan)
+    if not (parameters.plan.is_dense_chain and expected.plan.is_dense_chain):
+        difference = plan_difference(parameters.plan, expected.plan)
         if difference is not None:
             return difference
-    if len(found.layers) != len(expected.layers):
-        return "number of layers", len(found.layers), len(expected.layers)
-    for index, (layer, other) in enumerate(zip(found.layers, expected.layers, strict=True)):
+    if len(parameters.layers) != len(expected.layers):
+        return "number of layers", len(parameters.layers), len(expected.layers)
+    for index, (layer, other) in enumerate(zip(parameters.layers, expected.layers, strict=True)):
         for field in dataclasses.fields(LayerParameters):
             a, b = getattr(layer, field.name), getattr(other, field.name)
             if a != b:

@@ -93,12 +93,12 @@ def _window_from_json(values: Any, where: str) -> Window:
     return built(Window, pairs, f"a window of {where}")
 
 
-def plan_difference(found: Plan, expected: Plan) -> tuple[str, Any, Any] | None:
+def plan_difference(plan: Plan, expected: Plan) -> tuple[str, Any, Any] | None:
     """The first difference of two plans: what it is, and its two values; None for equal ones."""
-    for name, a, b in (("input", found.input, expected.input), ("stages", len(found.stages), len(expected.stages))):
+    for name, a, b in (("input", plan.input, expected.input), ("stages", len(plan.stages), len(expected.stages))):
         if a != b:
             return f"{'number of ' * (name == 'stages')}{name} of the plan", a, b
-    for number, (one, other) in enumerate(zip(found.stages, expected.stages, strict=True)):
+    for number, (one, other) in enumerate(zip(plan.stages, expected.stages, strict=True)):
         if one != other:
             return f"stage {number} of the plan", one, other
-    return None if found == expected else ("channels of the plan", found.channels, expected.channels)
+    return None if plan == expected else ("channels of the plan", plan.channels, expected.channels)

@@ -245,8 +245,8 @@ class Beside:
     def spiking_stage(self, number: int, inputs: np.ndarray) -> Compared:
         """The accuracy breakdown's network in real numbers: its outputs' mean current; without max pooling and skip."""
         out = Compared()
-        assert self.chip.stages is not None
-        network = spiking_network(self.programmed, self.chip.stages.normalised)
+        assert self.chip.passes is not None
+        network = spiking_network(self.programmed, self.chip.passes.normalised)
         flat = self.case.images[number].ravel()[None]
         steps = len(inputs)
         found = network.output_currents(1, row_codes(self.programmed, flat, number), steps)[:, 0]

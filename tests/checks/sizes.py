@@ -1,9 +1,8 @@
 """`python -m tests.checks.sizes`: files, functions and lists of arguments that have grown too long.
 
 A file has at most 400 lines, and one of the tests at most 650; a last line without a line end counts. A function has at
-most 80 lines from the first comment or statement of its body to the last one, without its signature and docstring;
-comments and empty lines in between count, and functions of tests have no limit. A compiled kernel has at most ten
-positional arguments.
+most 80 lines from its `def` to its last statement or comment, signature, docstring and empty lines in between included;
+functions of tests have no limit. A compiled kernel has at most ten positional arguments.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def problems(root: Path = ROOT) -> Iterator[str]:
 def _of_function(
     where: str, node: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str], of_tests: bool
 ) -> Iterator[str]:
-    length = _body_lines(node, lines)
+    length = _length(node, lines)
     if length > FUNCTION_LINES and not of_tests:
         yield f"{where} has {length} lines; at most {FUNCTION_LINES} are allowed"
     arguments = len(node.args.posonlyargs) + len(node.args.args)
@@ -45,23 +44,14 @@ def _of_function(
         yield f"{where} is a kernel of {arguments} positional arguments; at most {KERNEL_ARGUMENTS} are allowed"
 
 
-def _body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> int:
-    """Lines of a function's body but its docstring, with comments before the first statement and after the last."""
-    body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
-    if not body:
-        return 0
-    first = min(part.lineno for part in (body[0], *getattr(body[0], "decorator_list", ())))
-    last = body[-1].end_lineno or first
-    comments = [number for number, line in enumerate(lines, 1) if line.lstrip().startswith("#")]
-    above = first
-    while not lines[above - 2].strip() or above - 1 in comments:  # ends at the signature or the docstring
-        above -= 1
-    first = min([number for number in comments if above <= number < first], default=first)
-    below = last
-    while below < len(lines) and (not lines[below].strip() or below + 1 in comments):
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> int:
+    """Lines of a function from its `def` on, with comments after the last statement."""
+    last = below = node.end_lineno or node.lineno
+    while below < len(lines) and (not lines[below].strip() or lines[below].lstrip().startswith("#")):
         below += 1
-    inside = [number for number in comments if last < number <= below and _indent(lines[number - 1]) > node.col_offset]
-    return max(inside, default=last) - first + 1
+        if lines[below - 1].strip() and _indent(lines[below - 1]) > node.col_offset:
+            last = below
+    return last - node.lineno + 1
 
 
 def _indent(line: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.codings import CODINGS
-from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters, Readout, Reset
 from tests.benches.proof_bench import mutant
 from tests.benches.stream_bench import collect, send, simulate
 from tests.hw.encoder.test_spike_encoder import vectors_of
@@ -248,7 +248,14 @@ def test_codings(coding: Coding, phases: int, stall: float) -> None:
 @pytest.mark.parametrize("readout", list(Readout))
 @pytest.mark.parametrize("phases", [1, 3])
 def test_winner_k_and_skipped_periods(phases: int, readout: Readout, stall: float) -> None:
-    settings = {"coding": Coding.EVEN, "rule": Rule.WINNER_K, "k": 4, "t_max": 12, "skip": 2, "readout": readout}
+    settings = {
+        "coding": Coding.EVEN,
+        "rule": DecisionRule.WINNER_K,
+        "k": 4,
+        "t_max": 12,
+        "skip": 2,
+        "readout": readout,
+    }
     outcomes = check(unit(phases=phases), settings, stall, count=5)
     assert {outcome.reason for outcome in outcomes} >= {1}
     assert all(outcome.steps > 2 * phases for outcome in outcomes)
@@ -290,7 +297,7 @@ def test_no_cycle_is_lost_between_images_at_hand(late: int) -> None:
 @pytest.mark.parametrize("sizes", [(11, 7, 5), (9, 4), (4, 3, 2)])
 def test_dropped_images_leave_nothing(sizes: tuple[int, ...], stall: float) -> None:
     """Parts of images, dropped between whole ones while others are processed or not: no result of them, no trace."""
-    settings = {"coding": Coding.RATE, "rule": Rule.WINNER_K, "k": 2, "t_max": 4}
+    settings = {"coding": Coding.RATE, "rule": DecisionRule.WINNER_K, "k": 2, "t_max": 4}
     check(unit(sizes), settings, stall, count=12, drops=True, late=20)
 
 

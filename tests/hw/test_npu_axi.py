@@ -23,7 +23,7 @@ from spikeloom.hw.host.register_map import (
 from spikeloom.hw.interfaces.registers import LAYER_REGISTERS, Register
 from spikeloom.hw.interfaces.streams import RESULT_LAYOUT, TAG_BITS
 from spikeloom.hw.npu_axi import NpuAxi
-from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters
 from tests.benches.axi_bench import Manager
 from tests.benches.program_bench import (
     MAX_VERIFY_CODE,
@@ -40,7 +40,7 @@ from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.test_npu import unit, writes_of
 from tests.models.network_model import ACTIVITY, IdealCrossbar, Outcome, random_delays, random_layer, run_golden
 
-SETTINGS = {"coding": Coding.RATE, "rule": Rule.WINNER_K, "k": 3, "t_max": 6}
+SETTINGS = {"coding": Coding.RATE, "rule": DecisionRule.WINNER_K, "k": 3, "t_max": 6}
 
 
 class Bench:
@@ -82,7 +82,7 @@ class Bench:
         p = self.parameters
         encoded = [vector["rows"] for vector in vectors_of(p, image, Coding.RATE, SETTINGS["t_max"], seed, 0)]
         codes = [[rows >> row & 1 for row in range(p.inputs)] for rows in encoded]
-        return run_golden(p, self.layers, codes, rule=Rule.WINNER_K, k=3, t_max=6)
+        return run_golden(p, self.layers, codes, rule=DecisionRule.WINNER_K, k=3, t_max=6)
 
     async def send(self, ctx, image: list[int], tag: int) -> None:
         """Words of an image; `tuser` counts in the first one only."""

@@ -16,7 +16,7 @@ from spikeloom.hw.interfaces.registers import (
     global_address,
 )
 from spikeloom.hw.npu import Npu
-from spikeloom.hw.params.parameters import Coding, NpuParameters, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, NpuParameters
 from tests.benches.proof_bench import mutant
 from tests.benches.stream_bench import collect, send, simulate
 from tests.hw.encoder.test_spike_encoder import vectors_of
@@ -80,7 +80,7 @@ def random_rounds(parameters: NpuParameters, count: int) -> list[tuple[list[Gold
             GoldenLayer(old.parameters, old.weights, old.bias, **new)
             for old, new in zip(layers, registers, strict=True)
         ]
-        settings = {"coding": Coding.EVEN, "rule": Rule.WINNER_K, "k": rng.randint(2, 9), "t_max": 9 - number}
+        settings = {"coding": Coding.EVEN, "rule": DecisionRule.WINNER_K, "k": rng.randint(2, 9), "t_max": 9 - number}
         writes = writes_of(layers, settings)[::-1]
         writes.sort(key=lambda one: one["address"] & BIAS_OFFSET, reverse=True)
         kept = [w for w in writes if number == 0 or not w["address"] & BIAS_OFFSET]

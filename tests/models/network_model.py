@@ -10,7 +10,7 @@ from typing import Any
 
 from amaranth.hdl import Value
 
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import DecisionRule, LayerParameters, NpuParameters, Readout, Reset
 from tests.models.neuron import update
 
 __all__ = ["ACTIVITY", "GoldenLayer", "IdealCrossbar", "Outcome", "random_delays", "random_layer", "run_golden"]
@@ -105,7 +105,7 @@ def decide(
     layers: list[GoldenLayer],
     hidden: Callable[[int, int], tuple[list[Any], Any, list[int]]],
     *,
-    rule: Rule = Rule.FIXED,
+    rule: DecisionRule = DecisionRule.FIXED,
     k: int = 1,
     t_max: int,
     skip: int = 0,
@@ -133,7 +133,7 @@ def decide(
             scores[i] = count if readout == Readout.SPIKES else layers[-1].membranes[i]
         winner = max(range(len(scores)), key=lambda i: (scores[i], -i))
         margin = scores[winner] - max([s for i, s in enumerate(scores) if i != winner], default=0)
-        reason = int(int(rule) == int(Rule.WINNER_K) and margin >= k)
+        reason = int(int(rule) == int(DecisionRule.WINNER_K) and margin >= k)
         if reason or step == t_max:
             return Outcome(winner, step, margin, reason, inputs, [dict(layer.activity) for layer in layers])
     raise ValueError("t_max must be larger than skip * phases")

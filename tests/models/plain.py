@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spikeloom.hw.encoder.random_source import taps, xorshift128
-from spikeloom.hw.params.parameters import Coding, Readout, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout
 from spikeloom.hw.params.plan import MapShape, Window
 from spikeloom.hw.params.stage_kinds import PoolStage
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -215,7 +215,7 @@ def plain_run(
         winner = scores.index(max(scores))
         second = max((s for i, s in enumerate(scores) if i != winner), default=0)
         margin = scores[winner] - second
-        by_rule = chip.rule == Rule.WINNER_K and margin >= chip.k
+        by_rule = chip.rule == DecisionRule.WINNER_K and margin >= chip.k
         if by_rule or t == chip.t_max:
             break
     decision = {"class": winner, "steps": t, "margin": margin, "reason": int(by_rule)}

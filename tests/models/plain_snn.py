@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spikeloom.hw.params.parameters import Readout, Rule
+from spikeloom.hw.params.parameters import DecisionRule, Readout
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Window
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from tests.models.neuron import update
@@ -87,6 +87,6 @@ def run_plain(chip: ProgrammedChip, pixels: Callable[[int], np.ndarray]) -> tupl
         scores = counts if chip.readout == Readout.SPIKES else [membranes[end, 0, 0, c] for c in classes]
         ranked = sorted(scores, reverse=True)
         margin = ranked[0] - (ranked[1] if len(ranked) > 1 else 0)
-        if step == chip.t_max or (chip.rule == Rule.WINNER_K and margin >= chip.k):
+        if step == chip.t_max or (chip.rule == DecisionRule.WINNER_K and margin >= chip.k):
             return scores.index(ranked[0]), step, spikes
     raise AssertionError("an image ends at t_max at the latest")

@@ -28,7 +28,7 @@ from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.errors import ArgumentTypeError, FileError, SpikeLoomError, SpikeLoomWarning
 from spikeloom.sw.common.files import writable_file, writable_folder
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.decision.q_learning import learn_strategy
+from spikeloom.sw.decision.q_learning import learn_q_values
 from spikeloom.sw.decision.trajectories import Trajectories, record_trajectories
 from spikeloom.sw.export.firmware import firmware_files
 from spikeloom.sw.host import CosimTransport, Host
@@ -118,7 +118,7 @@ FUNCTIONS: dict[str, dict[str, Door]] = {
         "stream_lifetime": lambda x: stream_lifetime(AGING, IMAGES, IMAGES, LABELS, progress=x),
         "refresh_interval": lambda x: refresh_interval(AGING, IMAGES, LABELS, progress=x),
         "tune_chip": lambda x: tune_chip(CHIP.programmed, IMAGES, progress=x),
-        "learn_strategy": lambda x: learn_strategy(
+        "learn_q_values": lambda x: learn_q_values(
             Trajectories(np.ones((3, 2), int), np.ones((3, 2), bool)), progress=x
         ),
     },
@@ -436,7 +436,7 @@ def test_numbers_of_numpy_are_taken_wherever_pythons_are(size: Callable[[int], A
     shape = tuple(size(n) for n in SHAPE)
     spikeloom.compile(MODEL, FLAT, {"preset": "tiny", "decision": {"t_max": size(20)}}, input_shape=shape)
     learning = {"preset": "tiny", "decision": {"strategy": "learned"}, "learning": {"max_images": size(1000)}}
-    assert _compile(config=learning, validation=(IMAGES, [size(n) for n in LABELS])).strategy is not None
+    assert _compile(config=learning, validation=(IMAGES, [size(n) for n in LABELS])).learnt_rule is not None
     assert repr(spikeloom.ClippedReLU(np.float64(1.0), size(4))) == repr(spikeloom.ClippedReLU(1.0, 4))
     assert CHIP.predict(IMAGES, ids=[size(n) for n in range(COUNT)]).ids.tolist() == list(range(COUNT))
     digits = Path(__file__).parents[2] / "examples" / "digits.nir"

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sim.common.kernels import kernel
-from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, flattened, log_rate
+from spikeloom.sim.devices.tantalum.oxide import Parameters, TantalumOxide, flattened, log_rate
 
 __all__ = ["AgeCurve", "ReadPulse", "Spline"]
 
@@ -74,13 +74,21 @@ class ReadPulse:
 
 
 @kernel()
-def _slowness(u, v, log_t, p):  # type: ignore[no-untyped-def]
+def _slowness(u: float, v: float, log_t: float, p: Parameters) -> float:
     """Pulses per unit of u, at u, held between e^-700 and e^700."""
     return math.exp(min(max(-log_rate(u if v > 0.0 else 1.0 - u, v, p) - log_t, -700.0), 700.0))
 
 
 @kernel()
-def pulses_between(low, high, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-def]
+def pulses_between(
+    low: float,
+    high: float,
+    v: float,
+    log_t: float,
+    p: Parameters,
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> float:
     """Pulses from u = low to u = high, which are at most a knot apart."""
     total, half = 0.0, 0.5 * (high - low)
     for i in range(len(nodes)):
@@ -89,7 +97,16 @@ def pulses_between(low, high, v, log_t, p, nodes, weights):  # type: ignore[no-u
 
 
 @kernel()
-def way_after(start, end, pulses, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-def]
+def way_after(
+    start: float,
+    end: float,
+    pulses: float,
+    v: float,
+    log_t: float,
+    p: Parameters,
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> float:
     """The u that pulses lead to from u = start, if it lies before u = end: Newton's method inside a bracket."""
     low, high, u = start, end, start
     for _ in range(80):
@@ -106,7 +123,14 @@ def way_after(start, end, pulses, v, log_t, p, nodes, weights):  # type: ignore[
 
 
 @kernel()
-def _knot_ages(v, log_t, p, nodes, weights, ages):  # type: ignore[no-untyped-def]
+def _knot_ages(
+    v: float,
+    log_t: float,
+    p: Parameters,
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    ages: NDArray[np.float64],
+) -> None:
     """Ages at u = k / KNOTS."""
     ages[0] = 0.0
     for k in range(KNOTS):
@@ -114,7 +138,17 @@ def _knot_ages(v, log_t, p, nodes, weights, ages):  # type: ignore[no-untyped-de
 
 
 @kernel()
-def _ways(ages, knots, v, log_t, p, nodes, weights, ways, slopes):  # type: ignore[no-untyped-def]
+def _ways(
+    ages: NDArray[np.float64],
+    knots: NDArray[np.float64],
+    v: float,
+    log_t: float,
+    p: Parameters,
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    ways: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+) -> None:
     """U of ages and its slopes, without the spline."""
     for i in range(len(ages)):
         k = min(np.searchsorted(knots, ages[i], side="right") - 1, KNOTS - 1)
@@ -123,7 +157,7 @@ def _ways(ages, knots, v, log_t, p, nodes, weights, ways, slopes):  # type: igno
 
 
 @kernel()
-def way_of(age, first, per_octave, table):  # type: ignore[no-untyped-def]
+def way_of(age: float, first: int, per_octave: int, table: NDArray[np.float64]) -> float:
     """U(age) by the spline; additions and multiplications only, so that a table gives the same bits everywhere."""
     mantissa, exponent = math.frexp(age)
     if age == 0.0 or exponent <= first:
@@ -132,18 +166,30 @@ def way_of(age, first, per_octave, table):  # type: ignore[no-untyped-def]
         place = (2.0 * mantissa - 1.0) * per_octave
         lane = int(place)
         segment, x = 1 + (exponent - 1 - first) * per_octave + lane, place - lane
-    u = table[segment, 0] + x * (table[segment, 1] + x * (table[segment, 2] + x * table[segment, 3]))
-    return min(u, table[segment + 1, 0])
+    u: float = table[segment, 0] + x * (table[segment, 1] + x * (table[segment, 2] + x * table[segment, 3]))
+    end: float = table[segment + 1, 0]
+    return min(u, end)
 
 
 @kernel()
-def _splined(ages, first, per_octave, table, ways):  # type: ignore[no-untyped-def]
+def _splined(
+    ages: NDArray[np.float64], first: int, per_octave: int, table: NDArray[np.float64], ways: NDArray[np.float64]
+) -> None:
     for i in range(len(ages)):
         ways[i] = 1.0 if ages[i] == math.inf else way_of(ages[i], first, per_octave, table)
 
 
 @kernel(nogil=True)
-def _age_cells(w, age, pulses, sign, first, per_octave, table, result):  # type: ignore[no-untyped-def]
+def _age_cells(
+    w: NDArray[np.float64],
+    age: NDArray[np.float64],
+    pulses: NDArray[np.float64],
+    sign: float,
+    first: int,
+    per_octave: int,
+    table: NDArray[np.float64],
+    result: NDArray[np.float64],
+) -> None:
     for i in range(len(w)):
         if pulses[i] == 0 or age[i] >= FROZEN:
             result[i] = w[i]
@@ -153,7 +199,16 @@ def _age_cells(w, age, pulses, sign, first, per_octave, table, result):  # type:
 
 
 @kernel(nogil=True)
-def _locate(w, v, log_t, p, knots, nodes, weights, result):  # type: ignore[no-untyped-def]
+def _locate(
+    w: NDArray[np.float64],
+    v: float,
+    log_t: float,
+    p: Parameters,
+    knots: NDArray[np.float64],
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    result: NDArray[np.float64],
+) -> None:
     for i in range(len(w)):
         u = w[i] if v > 0.0 else 1.0 - w[i]
         k = min(int(u * KNOTS), KNOTS - 1)

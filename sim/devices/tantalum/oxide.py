@@ -23,21 +23,24 @@ from spikeloom.sim.common.arguments import is_number
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.range import A_S, B_PER_SQRT_V, GM_S, off_conductance_S
 
-__all__ = ["TantalumOxide", "flattened", "level_conductances", "log_rate"]
+__all__ = ["Parameters", "TantalumOxide", "flattened", "level_conductances", "log_rate"]
+
+Parameters = tuple[float, ...]
+"""Of a device, in the order of the fields of `TantalumOxide`, as the compiled functions take them."""
 
 
 @kernel()
-def _conductance(w, v, p):  # type: ignore[no-untyped-def]
+def _conductance(w: float, v: float, p: Parameters) -> float:
     """G(w, v), siemens; p are the device's parameters in the order of their fields."""
     return w * p[0] + (1.0 - w) * p[1] * math.exp(min(p[2] * math.sqrt(abs(v)), 300.0))
 
 
 @kernel()
-def log_rate(w, v, p):  # type: ignore[no-untyped-def]
+def log_rate(w: float, v: float, p: Parameters) -> float:
     """Natural logarithm of |dw/dt| in 1/s at state w and voltage v; -inf where nothing moves (v = 0; w = 0, v < 0)."""
     if v == 0.0 or (v < 0.0 and w <= 0.0):
         return -math.inf
-    power = v * v * _conductance(w, v, p)
+    power: float = v * v * _conductance(w, v, p)
     x = v / p[6] if v > 0.0 else -v / p[5]
     log_sinh = x + math.log(-math.expm1(-2.0 * x)) - math.log(2.0)
     if v > 0.0:
@@ -53,7 +56,7 @@ def flattened(*arrays: ArrayLike) -> tuple[tuple[int, ...], tuple[NDArray[np.flo
 
 
 @kernel()
-def _log_rates(w, v, p, result):  # type: ignore[no-untyped-def]
+def _log_rates(w: NDArray[np.float64], v: NDArray[np.float64], p: Parameters, result: NDArray[np.float64]) -> None:
     for i in range(len(w)):
         result[i] = log_rate(w[i], v[i], p)
 
@@ -95,7 +98,7 @@ class TantalumOxide:
                 raise SpikeLoomError(f"{field.name} must be a positive number, not {value!r}")
 
     @property
-    def parameters(self) -> tuple[float, ...]:
+    def parameters(self) -> Parameters:
         """The parameters as the compiled functions take them."""
         return tuple(float(value) for value in astuple(self))
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.age_curve import GAUSS, pulses_between, way_after
-from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, flattened
+from spikeloom.sim.devices.tantalum.oxide import Parameters, TantalumOxide, flattened
 
 __all__ = ["pulse", "pulse_voltage"]
 
@@ -26,20 +26,38 @@ KNOTS = 128
 
 
 @kernel()
-def _walk(u, v, log_t, p, nodes, weights, pulses):  # type: ignore[no-untyped-def]
+def _walk(
+    u: float,
+    v: float,
+    log_t: float,
+    p: Parameters,
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    pulses: float,
+) -> float:
     """The u after `pulses` (a real number) pulses from u."""
     while u < 1.0 and pulses > 0.0:
         end = (math.floor(u * KNOTS) + 1.0) / KNOTS
         needed = pulses_between(u, end, v, log_t, p, nodes, weights)
         if needed > pulses:
-            return way_after(u, end, pulses, v, log_t, p, nodes, weights)
+            after: float = way_after(u, end, pulses, v, log_t, p, nodes, weights)
+            return after
         pulses -= needed
         u = end
     return u
 
 
 @kernel(nogil=True)
-def _pulse_cells(w, v, stretch, log_t, p, nodes, weights, result):  # type: ignore[no-untyped-def]
+def _pulse_cells(
+    w: NDArray[np.float64],
+    v: NDArray[np.float64],
+    stretch: NDArray[np.float64],
+    log_t: float,
+    p: Parameters,
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    result: NDArray[np.float64],
+) -> None:
     for i in range(len(w)):
         result[i] = w[i]
         if v[i] != 0.0:
@@ -50,7 +68,15 @@ def _pulse_cells(w, v, stretch, log_t, p, nodes, weights, result):  # type: igno
 
 
 @kernel()
-def _duration(u, goal, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-def]
+def _duration(
+    u: float,
+    goal: float,
+    v: float,
+    log_t: float,
+    p: Parameters,
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> float:
     """Pulses from u to goal, given up above 1."""
     total = 0.0
     while u < goal and total <= 1.0:
@@ -61,7 +87,16 @@ def _duration(u, goal, v, log_t, p, nodes, weights):  # type: ignore[no-untyped-
 
 
 @kernel(nogil=True)
-def _voltages(w, goal, highest, log_t, p, nodes, weights, result):  # type: ignore[no-untyped-def]
+def _voltages(
+    w: NDArray[np.float64],
+    goal: NDArray[np.float64],
+    highest: float,
+    log_t: float,
+    p: Parameters,
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    result: NDArray[np.float64],
+) -> None:
     for i in range(len(w)):
         sign = 1.0 if goal[i] > w[i] else -1.0
         u, end = (w[i], goal[i]) if sign > 0.0 else (1.0 - w[i], 1.0 - goal[i])

@@ -25,7 +25,7 @@ from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.units import CODES_PER_LEVEL, CURRENT_BITS, MAX_VERIFY_CODE
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.age_curve import GAUSS, pulses_between
-from spikeloom.sim.devices.tantalum.oxide import TantalumOxide, log_rate
+from spikeloom.sim.devices.tantalum.oxide import Parameters, TantalumOxide, log_rate
 
 __all__ = ["AIM", "KNOTS", "STEPS", "WriteDriver", "pulsed", "write_driver"]
 
@@ -64,7 +64,15 @@ class WriteDriver(NamedTuple):
 
 
 @kernel()
-def _tabulate(voltages, log_t, p, nodes, weights, times, bends):  # type: ignore[no-untyped-def]
+def _tabulate(
+    voltages: NDArray[np.float64],
+    log_t: float,
+    p: Parameters,
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    times: NDArray[np.float64],
+    bends: NDArray[np.float64],
+) -> None:
     """Times and bends of the trajectories of voltages, float64 [n] with their sign, into [n, KNOTS] each."""
     for i in range(len(voltages)):
         v, before = voltages[i], 0.0
@@ -78,19 +86,19 @@ def _tabulate(voltages, log_t, p, nodes, weights, times, bends):  # type: ignore
 
 
 @kernel()
-def _share(x, bend):  # type: ignore[no-untyped-def]
+def _share(x: float, bend: float) -> float:
     """Share of a knot's time that the share x of its way takes."""
     return math.expm1(bend * x) / math.expm1(bend) if abs(bend) > 1e-9 else x
 
 
 @kernel()
-def _place(share, bend):  # type: ignore[no-untyped-def]
+def _place(share: float, bend: float) -> float:
     """The inverse of `_share`."""
     return math.log1p(share * math.expm1(bend)) / bend if abs(bend) > 1e-9 else share
 
 
 @kernel()
-def _way(u, pulses, times, bends):  # type: ignore[no-untyped-def]
+def _way(u: float, pulses: float, times: NDArray[np.float64], bends: NDArray[np.float64]) -> tuple[float, float]:
     """The u = 0 .. 1 after `pulses` > 0 pulses from u, and the mean of u over their time (of the ends, in a knot)."""
     knot = min(int(u * KNOTS), KNOTS - 1)
     used = _share(u * KNOTS - knot, bends[knot])
@@ -109,7 +117,13 @@ def _way(u, pulses, times, bends):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _ends(states, pulses, times, bends, ends):  # type: ignore[no-untyped-def]
+def _ends(
+    states: NDArray[np.float64],
+    pulses: float,
+    times: NDArray[np.float64],
+    bends: NDArray[np.float64],
+    ends: NDArray[np.float64],
+) -> None:
     """u after `pulses` nominal pulses: states float64 [n] are u, ends float64 [n, voltages]."""
     for i in range(ends.shape[0]):
         for index in range(ends.shape[1]):
@@ -117,7 +131,9 @@ def _ends(states, pulses, times, bends, ends):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def pulsed(g, code, up, amplitude, stretch, driver):  # type: ignore[no-untyped-def]
+def pulsed(
+    g: float, code: int, up: bool, amplitude: int, stretch: float, driver: WriteDriver
+) -> tuple[float, np.int64]:
     """Conductance after a pulse, and its load: rint((V / v_program_V)^2 G / dG 2^10), G its mean during the pulse.
 
     g in siemens at the read voltage; code of the cell's last verify read; amplitude in eighths of a level; stretch is

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from spikeloom.hw.params.parameters import Rule
+from spikeloom.hw.params.parameters import DecisionRule
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.common.sources import source_of
 from spikeloom.sw.compiler.compiled import Compiled
@@ -19,7 +19,7 @@ from spikeloom.sw.experiments.winner_k.cases import Case
 from spikeloom.sw.experiments.winner_k.experiment import Experiment, Images
 from spikeloom.sw.experiments.winner_k.networks import load_network
 from spikeloom.sw.experiments.winner_k.parts import Parts, plain
-from spikeloom.sw.flow.decision_files import load_strategy, load_tuned, strategy_json, tuned_json
+from spikeloom.sw.flow.decision_files import decision_json, load_decision, load_tuned, tuned_json
 from spikeloom.sw.flow.flow import Flow
 from spikeloom.sw.passes.tune import Tuned
 from spikeloom.sw.weight_image.file import save
@@ -37,24 +37,24 @@ def make_chips(experiment: Experiment, flow: Flow) -> list[Path]:
             config = experiment.scale.config(case, seed)
             path = experiment.chip_path(flow, case, seed)
             learns, tunes = config.decision.strategy == "learned", config.convert.tune
-            kept = [path, *([_strategy(path)] if learns else []), *([_tuning(path)] if tunes else [])]
+            kept = [path, *([_decision_file(path)] if learns else []), *([_tuning(path)] if tunes else [])]
 
             def work(case=case, seed=seed, path=path, config=config):  # type: ignore[no-untyped-def]
                 model = load_network(experiment, flow, case.network, seed)
                 chip = compile_case(experiment, model, config, experiment.validation())
                 path.parent.mkdir(parents=True, exist_ok=True)
                 save(chip, path)
-                if chip.strategy is not None:
-                    write_atomic(_strategy(path), strategy_json(chip.strategy))
+                if chip.learnt_rule is not None:
+                    write_atomic(_decision_file(path), decision_json(chip.learnt_rule))
                 if chip.tuned is not None:
                     write_atomic(_tuning(path), tuned_json(chip.tuned))
                 return {
                     "case": case.name,
                     "seed": seed,
-                    "k": chip.programmed.k if chip.programmed.rule == Rule.WINNER_K else None,
+                    "k": chip.programmed.k if chip.programmed.rule == DecisionRule.WINNER_K else None,
                     "factors": None if chip.tuned is None else list(chip.tuned.factors),
-                    "search_best": None if chip.strategy is None else chip.strategy.search.best,
-                    "converged": None if chip.strategy is None else chip.strategy.strategy.converged,
+                    "search_best": None if chip.learnt_rule is None else chip.learnt_rule.search.best,
+                    "converged": None if chip.learnt_rule is None else chip.learnt_rule.q_values.converged,
                 }
 
             inputs = [flow.folder / "data/data.json", experiment.network_path(flow, case.network, seed)]
@@ -75,7 +75,7 @@ def compile_case(experiment: Experiment, model: nn.Module, config: Config, valid
 
 def learnt_rule(experiment: Experiment, flow: Flow, case: Case, seed: int) -> LearntRule:
     """How a chip's k was learned."""
-    return load_strategy(_strategy(experiment.chip_path(flow, case, seed)))
+    return load_decision(_decision_file(experiment.chip_path(flow, case, seed)))
 
 
 def tuned_factors(experiment: Experiment, flow: Flow, case: Case, seed: int) -> Tuned:
@@ -83,8 +83,8 @@ def tuned_factors(experiment: Experiment, flow: Flow, case: Case, seed: int) -> 
     return load_tuned(_tuning(experiment.chip_path(flow, case, seed)))
 
 
-def _strategy(chip: Path) -> Path:
-    return chip.with_suffix(".strategy.json")
+def _decision_file(chip: Path) -> Path:
+    return chip.with_suffix(".decision.json")
 
 
 def _tuning(chip: Path) -> Path:

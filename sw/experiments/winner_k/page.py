@@ -27,7 +27,7 @@ from spikeloom.sw.experiments.winner_k.pictures import FIGURES, svg
 from spikeloom.sw.experiments.winner_k.published import TABLE_1
 from spikeloom.sw.experiments.winner_k.results import gather
 from spikeloom.sw.flow.flow import Flow
-from spikeloom.sw.report.plots import decision as plots_strategy
+from spikeloom.sw.report.plots import decision as decision_plots
 from spikeloom.sw.report.plots.style import data_uri
 
 __all__ = ["figure_data", "render", "write_page"]
@@ -52,9 +52,9 @@ def _learning(experiment: Experiment, flow: Flow) -> dict[str, Figure]:
     seed = experiment.seeds[0]
     rule, tuned = learnt_rule(experiment, flow, case("OT"), seed), tuned_factors(experiment, flow, case("OT"), seed)
     return {
-        "q-values": plots_strategy.q_convergence(rule.strategy),
-        "search": plots_strategy.k_search(rule.search, rule.k, most=8),
-        "tuning": plots_strategy.tuning(tuned, [f"layer {index + 1}" for index in range(len(tuned.factors))]),
+        "q-values": decision_plots.q_convergence(rule.q_values),
+        "search": decision_plots.k_search(rule.search, rule.k, most=8),
+        "tuning": decision_plots.tuning(tuned, [f"layer {index + 1}" for index in range(len(tuned.factors))]),
     }
 
 

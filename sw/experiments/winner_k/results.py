@@ -157,7 +157,7 @@ def targets(cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _search(flow: Flow, seed: int) -> list[dict[str, Any]]:
     """Every lead of 99T counted on the validation images: k, accuracy, mean steps; k None is T_max."""
-    found = json.loads((flow.folder / f"chips/99T-{seed}.strategy.json").read_text(encoding="utf-8"))["search"]
+    found = json.loads((flow.folder / f"chips/99T-{seed}.decision.json").read_text(encoding="utf-8"))["search"]
     rows = zip(found["ks"], found["accuracy"], found["mean_steps"], strict=True)
     return [{"k": k, "accuracy": accuracy, "steps": steps} for k, accuracy, steps in rows]
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import Rule
+from spikeloom.hw.params.parameters import DecisionRule
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.estimates.energy import energy
 from spikeloom.sim.lifetime.search import frozen
@@ -90,7 +90,7 @@ def example(programmed: ProgrammedChip, tests: Images) -> dict[str, Any]:
 
     The first image whose class is right, and that takes as long as most do (the median).
     """
-    trace = run_reference(replace(frozen(programmed), rule=Rule.FIXED), tests.pixels, trace="spikes").trace
+    trace = run_reference(replace(frozen(programmed), rule=DecisionRule.FIXED), tests.pixels, trace="spikes").trace
     assert trace is not None
     counts = np.cumsum(trace.unpacked(len(programmed.layers) - 1), axis=1, dtype=np.int64)
     top = np.sort(counts, axis=2)
@@ -133,7 +133,7 @@ def measure_motivation(experiment: Experiment, flow: Flow) -> list[Path]:
 
 def until_right(programmed: ProgrammedChip, tests: Images) -> dict[str, Any]:
     """Figures 3 and 4 of one chip that runs to T: lists over 1 .. T, and means over images."""
-    programmed = replace(frozen(programmed), rule=Rule.FIXED)
+    programmed = replace(frozen(programmed), rule=DecisionRule.FIXED)
     count, last = len(tests), len(programmed.layers) - 1
     classes = np.empty((count, programmed.t_max), np.int64)
     spikes = np.zeros((count, programmed.t_max), np.int64)

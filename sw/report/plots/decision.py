@@ -11,7 +11,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.analysis.decision import first_replicas
 from spikeloom.sw.common.labels import layer_label
 from spikeloom.sw.decision.learn_rule import LearntRule
-from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE, Strategy
+from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE, LearntQValues
 from spikeloom.sw.decision.trajectories import Search
 from spikeloom.sw.passes.tune import Tuned
 from spikeloom.sw.report.plots.style import (
@@ -26,21 +26,21 @@ from spikeloom.sw.report.plots.style import (
     whole_ticks,
 )
 
-__all__ = ["k_search", "q_convergence", "strategy_figures", "tuning"]
+__all__ = ["decision_figures", "k_search", "q_convergence", "tuning"]
 
 
-def strategy_figures(chip: ProgrammedChip, learnt: LearntRule | None, tuned: Tuned | None) -> dict[str, Figure]:
+def decision_figures(chip: ProgrammedChip, learnt: LearntRule | None, tuned: Tuned | None) -> dict[str, Figure]:
     """Pictures by name, of what there is."""
     figures: dict[str, Figure] = {}
     if learnt is not None:
-        figures["q_values"] = q_convergence(learnt.strategy, states=3)
+        figures["q_values"] = q_convergence(learnt.q_values, states=3)
         figures["k_search"] = k_search(learnt.search, learnt.k)
     if tuned is not None:
         figures["tuning"] = tuning(tuned, [layer_label(layer.name) for layer in first_replicas(chip)])
     return figures
 
 
-def q_convergence(strategy: Strategy, states: int = 4) -> Figure:
+def q_convergence(learnt: LearntQValues, states: int = 4) -> Figure:
     """Q of going on and of terminating, averaged over each window, against images shown.
 
     Of the states, the one after the chosen k is shown, and those before it, `states` in all.
@@ -48,22 +48,22 @@ def q_convergence(strategy: Strategy, states: int = 4) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(8.6, 3.4)
         ax: Axes = axes[0, 0]
-        shown = strategy.shown / 1000.0
-        levels = strategy.table.shape[0] - 1
-        last = levels if strategy.k is None else min(levels, max(states, strategy.k // strategy.unit + 1))
+        shown = learnt.shown / 1000.0
+        levels = learnt.table.shape[0] - 1
+        last = levels if learnt.k is None else min(levels, max(states, learnt.k // learnt.unit + 1))
         for n in range(max(1, last - states + 1), last + 1):
             colour = SERIES[(last - n) % len(SERIES)]
-            lead = n * strategy.unit
-            ax.plot(shown, strategy.history[:, n, TERMINATE], color=colour, label=f"lead {lead}: terminate")
-            ax.plot(shown, strategy.history[:, n, CONTINUE], "--", color=colour, label=f"lead {lead}: go on")
+            lead = n * learnt.unit
+            ax.plot(shown, learnt.history[:, n, TERMINATE], color=colour, label=f"lead {lead}: terminate")
+            ax.plot(shown, learnt.history[:, n, CONTINUE], "--", color=colour, label=f"lead {lead}: go on")
         if not levels:
-            ax.plot(shown, strategy.history[:, 0, CONTINUE], "--", color=GREY, label="start: go on")
-        if np.any(strategy.epsilons > strategy.epsilons[-1]):
-            settled = shown[int(np.argmax(strategy.epsilons <= strategy.epsilons[-1]))]
+            ax.plot(shown, learnt.history[:, 0, CONTINUE], "--", color=GREY, label="start: go on")
+        if np.any(learnt.epsilons > learnt.epsilons[-1]):
+            settled = shown[int(np.argmax(learnt.epsilons <= learnt.epsilons[-1]))]
             ax.axvline(settled, color=GREY, linewidth=1.0, linestyle=":", label="exploration settled")
         ax.set_xlabel("images shown (thousands)")
         ax.set_ylabel("Q value")
-        ax.set_title("never stop before T_max" if strategy.k is None else f"chosen: k = {strategy.k}")
+        ax.set_title("never stop before T_max" if learnt.k is None else f"chosen: k = {learnt.k}")
         ax.set_xlim(left=0.0)
         ax.grid()
         ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -39,7 +39,7 @@ _COLUMNS = 3
 
 
 def drift_figures(
-    chip: ProgrammedChip, cells: DriftedCells | None, found: Mapping[str, Any] | None
+    chip: ProgrammedChip, cells: DriftedCells | None, measured: Mapping[str, Any] | None
 ) -> dict[str, Figure]:
     """The pictures that can be drawn from what is known."""
     figures: dict[str, Figure] = {}
@@ -47,8 +47,8 @@ def drift_figures(
         names = [layer_label(layer.name) for layer in chip.layers]
         figures["row_pulses"] = row_pulses(cells.drift.row_pulses, names)
         figures["level_drift"] = level_drift(cells.levels, cells.before, cells.after)
-    if found is not None:
-        figures["lifetime"] = lifetime(found)
+    if measured is not None:
+        figures["lifetime"] = lifetime(measured)
     return figures
 
 
@@ -115,15 +115,15 @@ def _spread(
     return found[:, 0], found[:, 1], found[:, 2]
 
 
-def lifetime(found: Mapping[str, Any]) -> Figure:
+def lifetime(measured: Mapping[str, Any]) -> Figure:
     """Accuracy against images since programming, of every programming that was looked at, with the threshold.
 
-    `found` is that of `sw.analysis.lifetime.measure_lifetime`. What fresh cells give is drawn at the left edge.
+    `measured` is that of `sw.analysis.lifetime.measure_lifetime`. What fresh cells give is drawn at the left edge.
     """
     with matplotlib.rc_context(STYLE):
         figure, axes = new_figure(9.4, 3.8)
         ax: Axes = axes[0, 0]
-        refresh = found["refresh"]
+        refresh = measured["refresh"]
         programmings = refresh["programmings"]
         many = len(programmings) > 1
         last = max(max(point["images"] for point in one["points"]) for one in programmings)
@@ -137,11 +137,11 @@ def lifetime(found: Mapping[str, Any]) -> Figure:
             label = "later programmings" if number == 2 else label
             line = "-o" if number == 1 else "o"  # of later ones there often are two points only
             ax.plot(images[shown], accuracy[shown], line, color=colour, markersize=3.5, linewidth=1.4, label=label)
-        ax.axhline(100.0 * found["threshold"], color=RED, linestyle="--", linewidth=1.1, label="threshold")
-        if found["images"]:
-            ax.axvline(found["images"], color=RED, linewidth=1.1, label=f"lifetime: {found['images']:,} images")
+        ax.axhline(100.0 * measured["threshold"], color=RED, linestyle="--", linewidth=1.1, label="threshold")
+        if measured["images"]:
+            ax.axvline(measured["images"], color=RED, linewidth=1.1, label=f"lifetime: {measured['images']:,} images")
         interval = refresh["interval"]
-        if interval and interval != found["last_good"]:
+        if interval and interval != measured["last_good"]:
             ax.axvline(interval, color=GREEN, linewidth=1.1, label=f"interval: {interval:,} images")
         if first <= refresh["every"] <= last:
             ax.axvline(refresh["every"], color=ORANGE, linestyle=":", linewidth=1.6, label="refreshed here")

@@ -9,7 +9,7 @@ from amaranth.hdl import Assert, Assume, Mux, Signal
 
 from spikeloom.hw.decision.terminator import Terminator
 from spikeloom.hw.params.decision_rules import DECISION_RULES
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Rule
+from spikeloom.hw.params.parameters import DecisionRule, LayerParameters, NpuParameters
 from tests.benches.proof_bench import inside, mutant, past
 from tests.benches.stream_bench import collect, send, simulate
 from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, reaches_stalls, stream_contract
@@ -38,7 +38,7 @@ def golden(scores, rule, k, t_max, step):
     winner = scores.index(max(scores))
     others = scores[:winner] + scores[winner + 1 :]
     margin = scores[winner] - (max(others) if others else 0)
-    decided = rule is Rule.WINNER_K and margin >= k
+    decided = rule is DecisionRule.WINNER_K and margin >= k
     return {"stop": int(decided or step == t_max), "winner": winner, "margin": margin, "reason": int(decided)}
 
 
@@ -171,7 +171,7 @@ class Decision(Order):
 
         verdict, ((a, score_a), (b, score_b)) = dut.o.payload, picked
         with m.If(dut.o.valid):
-            rule = (dut.rule == int(Rule.WINNER_K)) & (verdict.margin >= dut.k)
+            rule = (dut.rule == int(DecisionRule.WINNER_K)) & (verdict.margin >= dut.k)
             m.d.comb += [Assert(verdict.reason == rule), Assert(verdict.stop == (rule | (dut.step == dut.t_max)))]
             m.d.comb += Assert(verdict.winner < classes)
             with m.If(verdict.winner == a):
@@ -185,7 +185,7 @@ class Decision(Order):
                 with m.If((verdict.winner == a) & (runner == b)):
                     m.d.comb += Assert(verdict.margin == score_a - score_b)
         said = dut.o.valid & dut.o.ready
-        winner_k = dut.rule == int(Rule.WINNER_K)
+        winner_k = dut.rule == int(DecisionRule.WINNER_K)
         reaches(
             m,
             stops_by_the_rule=said & verdict.reason & (dut.step != dut.t_max) & (dut.k != 0),

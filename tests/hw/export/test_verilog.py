@@ -35,7 +35,7 @@ from spikeloom.hw.layer.neuron_array import NeuronArray
 from spikeloom.hw.layer.programmer import Programmer
 from spikeloom.hw.layer.spike_collector import SpikeCollector
 from spikeloom.hw.npu import Npu
-from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters
 from tests.checks.lint import slang, unwaived, waived
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.test_npu import unit, writes_of
@@ -372,7 +372,7 @@ def test_ideal_macro_under_icarus(tmp_path: Path, row_bits: int) -> None:
     registers = [{"theta": 15, "gain": 1}, {"theta": 9}]
     layers = [random_layer(p, rng, **r) for p, r in zip(parameters.layers, registers, strict=True)]
     coding = Coding.ANALOG if row_bits == 8 else Coding.RATE
-    settings = {"coding": coding, "rule": Rule.WINNER_K, "k": 3, "t_max": 8, "skip": 1}
+    settings = {"coding": coding, "rule": DecisionRule.WINNER_K, "k": 3, "t_max": 8, "skip": 1}
     images = [[rng.randrange(256) for _ in range(parameters.inputs)] for _ in range(6)]
     seeds = [rng.getrandbits(128) for _ in images]
     answers = under_icarus(tmp_path / "run", parameters, layers, settings, images, seeds)
@@ -381,7 +381,7 @@ def test_ideal_macro_under_icarus(tmp_path: Path, row_bits: int) -> None:
         vectors = vectors_of(parameters, image, coding, 8, seed)
         mask = (1 << row_bits) - 1
         encoded = [[v["rows"] >> row * row_bits & mask for row in range(parameters.inputs)] for v in vectors]
-        outcome = run_golden(parameters, layers, encoded, rule=Rule.WINNER_K, k=3, t_max=8, skip=1)
+        outcome = run_golden(parameters, layers, encoded, rule=DecisionRule.WINNER_K, k=3, t_max=8, skip=1)
         assert answer.pop("cycles") > 0
         assert answer == answer_of(outcome)
 

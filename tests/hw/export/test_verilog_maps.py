@@ -85,7 +85,7 @@ def test_ports_of_the_modules_are_the_members_in_order(exported: dict[str, str])
         replicas = [UNIT.layers[n] for n in stage.layers]
         layer = stage_layer(replicas)
         scheduler = WindowScheduler(
-            layer=layer, windows=stage.windows, shapes=p.sources(stage), held=None if len(replicas) == 1 else False
+            layer=layer, windows=stage.windows, shapes=p.sources(stage), buffered=None if len(replicas) == 1 else False
         )
         components[f"npu_windows_{stage.layer}"] = scheduler
         if len(replicas) > 1:

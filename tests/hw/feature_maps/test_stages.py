@@ -9,7 +9,7 @@ import pytest
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.cycles import Macro, image_cycles, step_cycles
-from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
 from tests.hw.encoder.test_spike_encoder import vectors_of
@@ -206,7 +206,7 @@ def test_cycles_of_copies(lanes: int, settle: int, wait: int) -> None:
 def test_winner_k_and_skipped_periods(name: str, stall: float) -> None:
     settings = {
         "coding": Coding.EVEN,
-        "rule": Rule.WINNER_K,
+        "rule": DecisionRule.WINNER_K,
         "k": 2,
         "t_max": 8,
         "skip": 1,
@@ -239,5 +239,5 @@ def test_analog_image() -> None:
 @pytest.mark.parametrize("name", ["residual", "dense"])
 def test_dropped_images_leave_nothing(name: str) -> None:
     """Parts of images between whole ones, and results that are taken late."""
-    settings = {"coding": Coding.RATE, "rule": Rule.WINNER_K, "k": 2, "t_max": 3}
+    settings = {"coding": Coding.RATE, "rule": DecisionRule.WINNER_K, "k": 2, "t_max": 3}
     check(unit_of(PLANS[name]), settings, 0.2, count=6, drops=True, late=20)

@@ -24,9 +24,9 @@ def layer_of(case: str, row_bits: int = 1, phases: int = 1) -> LayerParameters:
     )
 
 
-def scheduler(case: str, row_bits: int = 1, phases: int = 1, held: bool | None = None) -> WindowScheduler:
+def scheduler(case: str, row_bits: int = 1, phases: int = 1, buffered: bool | None = None) -> WindowScheduler:
     layer, (windows, shapes) = layer_of(case, row_bits, phases), CASES[case]
-    return WindowScheduler(layer=layer, windows=windows, shapes=shapes, held=held)
+    return WindowScheduler(layer=layer, windows=windows, shapes=shapes, buffered=buffered)
 
 
 async def memory(ctx, port, content: list[list[int]], bits: int, reads: list[int]) -> None:
@@ -38,13 +38,13 @@ async def memory(ctx, port, content: list[list[int]], bits: int, reads: list[int
             reads.append(address)
 
 
-@pytest.mark.parametrize("held", [None, False])
+@pytest.mark.parametrize("buffered", [None, False])
 @pytest.mark.parametrize("stall", [0.0, 0.6])
 @pytest.mark.parametrize("row_bits", [1, 8])
 @pytest.mark.parametrize("case", CASES)
-def test_vectors(case: str, row_bits: int, stall: float, held: bool | None) -> None:
+def test_vectors(case: str, row_bits: int, stall: float, buffered: bool | None) -> None:
     """Two steps: rows, their number, marks, positions; the words that are read are those of the walk."""
-    dut, rng = scheduler(case, row_bits, phases=3, held=held), random.Random(1)
+    dut, rng = scheduler(case, row_bits, phases=3, buffered=buffered), random.Random(1)
     windows, shapes = CASES[case]
     maps = [
         [[rng.choice([0, rng.randrange(1 << row_bits)]) for _ in range(s.channels)] for _ in range(s.positions)]
@@ -80,12 +80,12 @@ def test_vectors(case: str, row_bits: int, stall: float, held: bool | None) -> N
         assert found == inner * 2
 
 
-@pytest.mark.parametrize("held", [None, False])
+@pytest.mark.parametrize("buffered", [None, False])
 @pytest.mark.parametrize("busy", [0, 1, 4, 30])
 @pytest.mark.parametrize("case", CASES)
-def test_cycles(case: str, busy: int, held: bool | None) -> None:
+def test_cycles(case: str, busy: int, buffered: bool | None) -> None:
     """The formula of the docstring, with a layer that is not ready for `busy` cycles after it has taken a vector."""
-    dut = scheduler(case, held=held)
+    dut = scheduler(case, buffered=buffered)
     layer, (windows, shapes) = dut.layer, CASES[case]
     first, other = window_words(windows, shapes)
     width = windows[0].outputs(shapes[0])[1]
@@ -116,11 +116,11 @@ def test_cycles(case: str, busy: int, held: bool | None) -> None:
     read, accepted = complete - 2, complete - 1  # the last word of a position
     for position, number in enumerate(numbers):
         if position > 0:
-            complete = complete if dut.held else takes[-1]  # passed on when it is taken
+            complete = complete if dut.buffered else takes[-1]  # passed on when it is taken
             read = accepted if number == 1 else complete + number - 2
             accepted = complete + number - 1
-            complete = max(complete + number, takes[-1]) if dut.held else takes[-1] + number
-        offers.append(complete + dut.held)
+            complete = max(complete + number, takes[-1]) if dut.buffered else takes[-1] + number
+        offers.append(complete + dut.buffered)
         takes.append(max(offers[-1], takes[-1] + busy + 1) if takes else offers[-1])
     assert (offered, taken, released) == (offers, takes, [read])
 

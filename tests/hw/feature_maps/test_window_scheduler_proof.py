@@ -8,7 +8,7 @@ import pytest
 from amaranth.hdl import Array, Assert, Assume, Cat, Const, Module, Signal, Value
 
 from spikeloom.hw.feature_maps.window_scheduler import WindowScheduler
-from spikeloom.hw.params.plan import MapShape, kept_columns
+from spikeloom.hw.params.plan import MapShape, shared_columns
 from tests.benches.proof_bench import inside, mutant
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls, stream_contract
 from tests.hw.feature_maps.test_window_scheduler import layer_of
@@ -162,7 +162,7 @@ class Vectors(Harness):
             Assert(state <= len(states)),
             Assert(step | (state == len(states))),
             Assert(variables.complete == whole),
-            Assert(~step | (gathered == index + (dut.o.valid if dut.held else 0))),
+            Assert(~step | (gathered == index + (dut.o.valid if dut.buffered else 0))),
             Assert(~variables.arrived | step),
         ]
         if dut.layer.positions > 1:
@@ -203,7 +203,7 @@ class Vectors(Harness):
         parts = []
         for source, (window, shape) in enumerate(zip(dut.windows, dut.shapes, strict=True)):
             columns = range(window.kernel[1])
-            parts += [(source, [c]) for c in columns] if kept_columns(window, shape) else [(source, list(columns))]
+            parts += [(source, [c]) for c in columns] if shared_columns(window, shape) else [(source, list(columns))]
         for (source, columns), register in zip(parts, variables.counts, strict=True):
             found = [
                 (position, [key for key in there(mine, come) if key[0] == source and key[2] in columns])
@@ -215,10 +215,10 @@ class Vectors(Harness):
 
 
 def scheduler(
-    case: str, row_bits: int = 1, component: Any = WindowScheduler, held: bool | None = None
+    case: str, row_bits: int = 1, component: Any = WindowScheduler, buffered: bool | None = None
 ) -> WindowScheduler:
     layer, (windows, shapes) = layer_of(case, row_bits, phases=2), CASES[case]
-    return component(layer=layer, windows=windows, shapes=shapes, held=held)
+    return component(layer=layer, windows=windows, shapes=shapes, buffered=buffered)
 
 
 def reach(case: str) -> int:
@@ -247,7 +247,7 @@ def test_vectors(case: str) -> None:
 @pytest.mark.parametrize("case", [pytest.param("padded", marks=pytest.mark.slow), "strided", "join"])
 def test_vectors_that_are_not_held(case: str) -> None:
     """Before replicas, each of which holds its own."""
-    spec = Vectors(scheduler(case, held=False), invariants=True)
+    spec = Vectors(scheduler(case, buffered=False), invariants=True)
     prove(spec, f"scheduler_free_{case}", depth=2, mode="prove", reach=reach(case), skip=reach(case) - 1)
 
 
@@ -292,5 +292,5 @@ BROKEN = {
 def test_mutants_fail_the_proof(name: str) -> None:
     old, new, case = BROKEN[name]
     case, _, free = case.partition("_")
-    dut = scheduler(case, component=mutant(WindowScheduler, old, new), held=False if free else None)
+    dut = scheduler(case, component=mutant(WindowScheduler, old, new), buffered=False if free else None)
     assert_fails(Vectors(dut), f"scheduler_{name}", depth=len(words(*CASES[case])) + 6)

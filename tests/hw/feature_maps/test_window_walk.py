@@ -9,7 +9,7 @@ import pytest
 from amaranth.hdl import Array, Assert, Assume, Module, Signal
 
 from spikeloom.hw.feature_maps.window_walk import WindowWalk
-from spikeloom.hw.params.plan import MapShape, Window, kept_columns, window_words
+from spikeloom.hw.params.plan import MapShape, Window, shared_columns, window_words
 from tests.benches.proof_bench import inside, mutant
 from tests.benches.stream_bench import collect, simulate
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls
@@ -95,7 +95,7 @@ def test_numbers_of_words(name: str) -> None:
         word["x"]: sum(w["x"] == word["x"] and w["y"] == 0 for w in words(*CASES[name])) for word in words(*CASES[name])
     }
     assert columns[0] == first and all(number == other for x, number in columns.items() if x)
-    assert kept_columns(Window.whole(0, SMALL), SMALL) == 0
+    assert shared_columns(Window.whole(0, SMALL), SMALL) == 0
 
 
 class Walk(Harness):
@@ -163,7 +163,7 @@ BROKEN = {
         "strided",
     ),
     "forgets_the_stride": ("(at * stride if stride > 1 else at)", "at", "apart"),
-    "keeps_too_much": ("kept_columns(*pair) for pair", "pair[0].kernel[1] - 1 for pair", "strided"),
+    "keeps_too_much": ("shared_columns(*pair) for pair", "pair[0].kernel[1] - 1 for pair", "strided"),
     "keeps_across_lines": ("column.eq(Mux(last_x, 0, kept[0]))", "column.eq(kept[0])", "strided"),
     "leaves_out_a_join": (
         "last_window.eq(window == len(self._windows) - 1)",

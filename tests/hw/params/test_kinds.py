@@ -12,7 +12,7 @@ import pytest
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS
 from spikeloom.hw.params import plugins
 from spikeloom.hw.params.kinds import Kind, Kinds
-from spikeloom.hw.params.parameters import Coding, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule
 
 GROUP = "spikeloom.animals_of_the_tests"
 
@@ -23,8 +23,7 @@ class Animal(Kind):
 
 def registry() -> Kinds[Animal]:
     """A cat and a dog in hardware."""
-    found: Kinds[Animal] = Kinds("animal", GROUP)
-    Animal.kinds = found
+    found = Kinds(Animal, "animal", GROUP)
     found.built_in(Cat)
     found.built_in(Dog)
     return found
@@ -51,11 +50,11 @@ class Ghost(Animal):
 
 
 def test_a_kind_has_one_instance_that_survives_copies() -> None:
-    for kind in (Coding.EVEN, Rule.WINNER_K):
+    for kind in (Coding.EVEN, DecisionRule.WINNER_K):
         assert type(kind)() is kind
         assert copy.deepcopy(kind) is kind
         assert pickle.loads(pickle.dumps(kind)) is kind
-    assert Coding.EVEN != Rule.FIXED and int(Coding.EVEN) == 2
+    assert Coding.EVEN != DecisionRule.FIXED and int(Coding.EVEN) == 2
 
 
 def test_the_register_follows_the_kinds() -> None:

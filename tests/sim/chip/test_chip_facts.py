@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spikeloom.hw.params.parameters import Rule
+from spikeloom.hw.params.parameters import DecisionRule
 from spikeloom.sim.chip.chip_facts import chip_facts, chip_line, chip_rows
 from spikeloom.sim.chip.device_config import Device
 from tests.fixtures.synthetic import make_chip, make_programmed_chip
@@ -33,7 +33,7 @@ def test_facts_of_a_chip() -> None:
     }
     stuck = chip_facts(make_programmed_chip())
     assert stuck["effects"]["stuck_on"] == 0.01 and stuck["programming"] == "write-verify"
-    assert chip_facts(replace(CHIP, rule=Rule.FIXED))["k"] is None
+    assert chip_facts(replace(CHIP, rule=DecisionRule.FIXED))["k"] is None
 
 
 def test_a_chip_in_a_line_and_in_rows() -> None:
@@ -47,7 +47,7 @@ def test_a_chip_in_a_line_and_in_rows() -> None:
         "cells": "5,920 in 8 crossbar tiles",
         "clock": "100 MHz",
     }
-    plain = dict(chip_rows(replace(CHIP, rule=Rule.FIXED, device=Device(wire_ohm=0.5))))
+    plain = dict(chip_rows(replace(CHIP, rule=DecisionRule.FIXED, device=Device(wire_ohm=0.5))))
     assert plain["decision rule"] == "fixed: 8 steps, by spikes" and plain["devices"].endswith("wires of 0.5 ohm")
     assert dict(chip_rows(CHIP.with_device(Device())))["devices"] == "4-bit linear cells, ideal"
 

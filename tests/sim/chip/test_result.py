@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Reset, Rule
+from spikeloom.hw.params.parameters import DecisionRule, Reset
 from spikeloom.sim.chip.origin import Origin
 from spikeloom.sim.chip.result import ACTIVITIES, Mismatch, Result, Trace
 from spikeloom.sim.reference.run import run_reference
@@ -18,7 +18,7 @@ from tests.fixtures.networks import random_chip, random_pixels
 def result() -> Result:
     rng = np.random.default_rng(3)
     chip = random_chip(
-        rng, sizes=[30, 20, 11], phases=1, max_steps=8, t_max=8, rule=Rule.FIXED, skip=0, reset=Reset.SUBTRACT
+        rng, sizes=[30, 20, 11], phases=1, max_steps=8, t_max=8, rule=DecisionRule.FIXED, skip=0, reset=Reset.SUBTRACT
     )
     return run_reference(chip, random_pixels(rng, 5, 30), ids=[40, 41, 42, 43, 44], trace="full")
 

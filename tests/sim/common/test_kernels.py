@@ -109,7 +109,7 @@ def test_an_edit_of_an_inlined_function_in_another_file_is_followed(place: Path,
     assert before[1].parent == cache / "spikeloom" / "sim.common.random_numbers"
     assert _run(place, cache) == (*before[:2], 1)
     old, young = before[1].with_name("old"), before[1].with_name("young")
-    for folder, age_s in ((old, kernels.KEPT_s + 60.0), (young, kernels.KEPT_s - 3600.0)):
+    for folder, age_s in ((old, kernels.RETENTION_s + 60.0), (young, kernels.RETENTION_s - 3600.0)):
         folder.mkdir()
         os.utime(folder, (time.time() - age_s,) * 2)
 

@@ -84,7 +84,7 @@ def test_what_users_print_is_a_line_or_two(sizes):
         chip,
         chip.programmed,
         chip.programmed.layers[0],
-        chip.stages,
+        chip.passes,
         graph,
         *graph.nodes,
         network,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Coding, Readout, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Mismatch, Result
@@ -38,7 +38,7 @@ def small_chip(every: int = 3, refresh: int = 0, **overrides: Any) -> Programmed
     }  # fmt: skip
     settings: dict[str, Any] = {
         "sizes": [19, 14, 5], "tile_rows": 8, "tile_columns": 6, "lanes": 3, "encoder_lanes": 4, "adc_bits": 8,
-        "phases": 1, "max_steps": 10, "t_max": 10, "k": 1, "coding": Coding.EVEN, "rule": Rule.WINNER_K,
+        "phases": 1, "max_steps": 10, "t_max": 10, "k": 1, "coding": Coding.EVEN, "rule": DecisionRule.WINNER_K,
         "readout": Readout.SPIKES, "skip": 0, "seed": 11, "gain_shift": 1,
     }  # fmt: skip
     return drifting_chip(np.random.default_rng(5), device, **{**settings, **overrides})

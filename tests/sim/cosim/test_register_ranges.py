@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
-from spikeloom.hw.params.parameters import Coding, LayerParameters, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, Readout, Reset
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
@@ -28,7 +28,7 @@ def chip() -> ProgrammedChip:
     rng = np.random.default_rng(3)
     small = random_chip(
         rng, sizes=list(SIZES), lanes=4, tile_rows=5, tile_columns=4, phases=2, max_steps=6, t_max=6, row_bits=1,
-        coding=Coding.EVEN, rule=Rule.WINNER_K, readout=Readout.MEMBRANE, output_reset=Reset.NONE,
+        coding=Coding.EVEN, rule=DecisionRule.WINNER_K, readout=Readout.MEMBRANE, output_reset=Reset.NONE,
         reset=Reset.SUBTRACT, skip=0, device_sigma=0.0, read_sigma=0.0, wire_ohm=0.0, clip=0, leak=0, adc_bits=9,
         encoder_lanes=4,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Mismatch
 from spikeloom.sim.cosim.run import run_cosim
@@ -33,7 +33,7 @@ def small_chip(**overrides: Any) -> ProgrammedChip:
         "t_max": 12,
         "coding": Coding.EVEN,
         "row_bits": 1,
-        "rule": Rule.WINNER_K,
+        "rule": DecisionRule.WINNER_K,
         "readout": Readout.SPIKES,
         "reset": Reset.SUBTRACT,
         "skip": 0,
@@ -84,7 +84,7 @@ def test_cycles_are_those_of_the_manual(simulator: str, settle: int, pulse: int,
     The first image has to be stored and encoded first; the others' first vectors are ready when their turn comes.
     """
     chip = small_chip(
-        sizes=[9, 7], coding=Coding.ANALOG, row_bits=8, rule=Rule.FIXED, lanes=4, t_max=5, pulse_cycles=pulse,
+        sizes=[9, 7], coding=Coding.ANALOG, row_bits=8, rule=DecisionRule.FIXED, lanes=4, t_max=5, pulse_cycles=pulse,
         settle_cycles=settle, adc_cycles=adc,
     )  # fmt: skip
     got = run_cosim(chip, np.full((3, 9), 200, np.uint8), simulator=simulator)
@@ -103,7 +103,7 @@ def test_cycles_are_those_of_the_manual(simulator: str, settle: int, pulse: int,
 def test_a_slow_step_is_no_hang() -> None:
     """One step of more than a million cycles."""
     chip = small_chip(
-        sizes=[3, 17], rule=Rule.FIXED, lanes=1, t_max=1, coding=Coding.ANALOG, row_bits=8, adc_cycles=65535
+        sizes=[3, 17], rule=DecisionRule.FIXED, lanes=1, t_max=1, coding=Coding.ANALOG, row_bits=8, adc_cycles=65535
     )
     got = run_cosim(chip, np.full((1, 3), 255, np.uint8))
     assert got.cycles is not None and got.cycles[0] > 17 * 65535

@@ -14,7 +14,7 @@ from spikeloom.sim.common.cache import cache_folder
 from spikeloom.sim.common.lock import shared
 from spikeloom.sim.cosim import simulator
 from spikeloom.sim.cosim.run import run_cosim
-from spikeloom.sim.cosim.simulator import KEPT_BUILDS, Simulator
+from spikeloom.sim.cosim.simulator import MOST_BUILDS, Simulator
 from spikeloom.sim.cosim.tools import SimulationError
 from tests.fixtures.networks import random_chip
 
@@ -59,15 +59,15 @@ def old_build(cache: Path, number: int, age: int) -> Path:
 
 
 def test_the_builds_taken_last_stay(cache: Path, building: list[str]) -> None:
-    builds = [old_build(cache, number, age=number) for number in range(KEPT_BUILDS + 2)]
+    builds = [old_build(cache, number, age=number) for number in range(MOST_BUILDS + 2)]
     others = [cache / "runtime-5.48-2.1-0", cache / "verilator-mine", cache / ".verilator-0.lock"]
     for folder in others:
         folder.mkdir()
     chip = Simulator.build(CHIP)
     assert building == [chip.folder.name]
-    assert [path.exists() for path in builds] == [True] * (KEPT_BUILDS - 1) + [False] * 3
+    assert [path.exists() for path in builds] == [True] * (MOST_BUILDS - 1) + [False] * 3
     assert all(folder.exists() for folder in others)
-    assert len(list(cache.iterdir())) == KEPT_BUILDS + len(others)
+    assert len(list(cache.iterdir())) == MOST_BUILDS + len(others)
 
 
 def test_a_build_that_is_taken_again_is_young(cache: Path, building: list[str]) -> None:

@@ -23,7 +23,7 @@ from spikeloom.sim.devices.linear import Linear
 from spikeloom.sim.devices.tantalum.kind import Tantalum
 from spikeloom.sw.analysis.waterfall import waterfall
 from spikeloom.sw.common.errors import ConfigError, WeightImageError
-from spikeloom.sw.common.registered import registered_sources
+from spikeloom.sw.common.registered_sources import registered_sources
 from spikeloom.sw.config.manual_page import configuration_page
 from tests.fixtures.guide import guide_blocks, module_in
 from tests.fixtures.models import make_images, make_model
@@ -166,7 +166,7 @@ def test_what_cannot_be_registered(registered: ModuleType) -> None:
         name, meaning, parameters = "options", "", registered.FadingOptions
 
     for kind, said in [
-        (Named(), "must be of small letters"),
+        (Named(), "name of the cell kind Named must be a text of small letters"),
         (Again(), "There is a cell kind 'linear' already"),
         (Nowhere(), "needs the methods drift and reachable_S"),
         (Options(), "'fading_reads' of FadingOptions is one of .device. already"),

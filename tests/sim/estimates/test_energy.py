@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.export.structure import structure
-from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Device, Energy
@@ -36,7 +36,7 @@ def test_crossbar_energy_is_v_squared_g_t(coding: Coding, pulse: int, settle: in
     device = Device(device_sigma=0.1, v_read_V=0.3)
     chip = random_chip(
         rng, sizes=[30, 12], coding=coding, even_start=254, device=device, row_bits=8 if coding == Coding.ANALOG else 1,
-        t_max=1, rule=Rule.FIXED, skip=0, phases=1, pulse_cycles=pulse, settle_cycles=settle, clock_Hz=2e8,
+        t_max=1, rule=DecisionRule.FIXED, skip=0, phases=1, pulse_cycles=pulse, settle_cycles=settle, clock_Hz=2e8,
     )  # fmt: skip
     pixels = random_pixels(rng, 6, 30)
     arrays = build_arrays(chip)
@@ -56,7 +56,7 @@ def test_periphery_counts_events() -> None:
     )  # fmt: skip
     chip = random_chip(
         rng, sizes=[30, 12, 5], row_bits=8, coding=Coding.ANALOG, energy=coefficients, t_max=6, max_steps=6, phases=2,
-        skip=1, rule=Rule.FIXED, adc_bits=6,
+        skip=1, rule=DecisionRule.FIXED, adc_bits=6,
     )  # fmt: skip
     result = run_reference(chip, random_pixels(rng, 4, 30))
     joules, (first, second) = energy(chip, result), chip.parameters.layers
@@ -104,7 +104,7 @@ def test_with_wires_the_crossbar_takes_what_its_drivers_give(coding: Coding) -> 
     device = Device(device_sigma=0.1, wire_ohm=500.0)
     chip = random_chip(
         rng, sizes=[20, 7], coding=coding, even_start=254, device=device, row_bits=8 if coding == Coding.ANALOG else 1,
-        t_max=1, rule=Rule.FIXED, skip=0, phases=1, tile_rows=12, tile_columns=4,
+        t_max=1, rule=DecisionRule.FIXED, skip=0, phases=1, tile_rows=12, tile_columns=4,
     )  # fmt: skip
     pixels = random_pixels(rng, 3, 20)
     (array,) = arrays = build_arrays(chip)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.decision_rules import Rule
+from spikeloom.hw.params.decision_rules import DecisionRule
 from spikeloom.sim.reference.decision import Decider, Decision, Standing, leads_by, top_two
 
 
@@ -27,7 +27,7 @@ def test_the_best_and_its_lead(classes: int, dtype: Any) -> None:
     assert leads_by(margins, 2).sum() == (margins >= 2).sum() > 0
 
 
-def settings(rule: Rule, k: int, t_max: int) -> Any:
+def settings(rule: DecisionRule, k: int, t_max: int) -> Any:
     """What a decision depends on."""
     return SimpleNamespace(rule=rule, t_max=t_max, setting={"k": k}.get)
 
@@ -35,11 +35,11 @@ def settings(rule: Rule, k: int, t_max: int) -> Any:
 def test_rules_and_the_last_step() -> None:
     scores = np.array([[5, 2], [4, 4], [0, 2]])
     live = np.arange(3)
-    fixed = Decision(settings(Rule.FIXED, 1, 2), 3)
+    fixed = Decision(settings(DecisionRule.FIXED, 1, 2), 3)
     assert not fixed.after(1, scores, live).stop.any()
     last = fixed.after(2, scores, live)
     assert last.stop.all() and not last.by_rule.any()
-    winner = Decision(settings(Rule.WINNER_K, 2, 9), 3).after(1, scores, live)
+    winner = Decision(settings(DecisionRule.WINNER_K, 2, 9), 3).after(1, scores, live)
     assert winner.by_rule.tolist() == winner.stop.tolist() == [True, False, True]
     assert winner.winners.tolist() == [0, 0, 1] and winner.margins.tolist() == [3, 0, 2]
 
@@ -58,7 +58,7 @@ class LastWinner(Decider):
 
 
 def test_a_state_per_image_outlives_those_that_have_ended() -> None:
-    class Settled(Rule):
+    class Settled(DecisionRule):
         name, code, reference = "settled", None, LastWinner
 
     decision = Decision(settings(Settled(), 1, 9), 3)

@@ -10,7 +10,7 @@ import torch
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
-from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import ACTIVITIES, Result
@@ -86,7 +86,8 @@ def test_ideal_cells_without_clipping_sum_exactly() -> None:
     rng = np.random.default_rng(0)
     programmed = random_chip(
         rng, sizes=[70, 20], device=Device(), adc_bits=9, tile_rows=16, gain_shift=0, leak=0, clip=0, v0=0,
-        coding=Coding.PHASE, row_bits=1, reset=Reset.NONE, rule=Rule.FIXED, phases=1, t_max=1, skip=0, max_steps=3,
+        coding=Coding.PHASE, row_bits=1, reset=Reset.NONE, rule=DecisionRule.FIXED, phases=1, t_max=1, skip=0,
+        max_steps=3,
     )  # fmt: skip
     pixels = random_pixels(rng, 30, 70)
     result = run_reference(programmed, pixels, trace="full")
@@ -102,8 +103,8 @@ def test_any_batch_gives_the_same_bits(coding: Coding) -> None:
     rng = np.random.default_rng(int(coding) + 10)
     device = Device(device_sigma=0.1, program_sigma=0.02, read_sigma=0.1, stuck_on=0.01, stuck_off=0.01, wire_ohm=3.0)
     programmed = random_chip(
-        rng, sizes=[45, 33, 17, 10], coding=coding, device=device, rule=Rule.WINNER_K, readout=Readout.SPIKES, k=1,
-        max_steps=20, t_max=20, skip=0, phases=2, adc_bits=8, theta=40, v0=0, leak=0, clip=0, reset=Reset.SUBTRACT,
+        rng, sizes=[45, 33, 17, 10], coding=coding, device=device, rule=DecisionRule.WINNER_K, readout=Readout.SPIKES,
+        k=1, max_steps=20, t_max=20, skip=0, phases=2, adc_bits=8, theta=40, v0=0, leak=0, clip=0, reset=Reset.SUBTRACT,
     )  # fmt: skip
     pixels = random_pixels(rng, 23, 45)
     ids = rng.permutation(1000)[:23]
@@ -144,14 +145,14 @@ def test_lowest_index_wins_a_tie_and_one_class_has_no_second() -> None:
         v0=0,
         leak=0,
         clip=0,
-        rule=Rule.FIXED,
+        rule=DecisionRule.FIXED,
         device=Device(),
     )
     result = run_reference(programmed, np.zeros((2, 5), np.uint8))
     assert result.classes.tolist() == [0, 0] and result.margins.tolist() == [0, 0]
     programmed = random_chip(
-        np.random.default_rng(1), sizes=[5, 1], weights="zero", v0=7, theta=9, bias=0, leak=0, clip=0, rule=Rule.FIXED,
-        readout=Readout.MEMBRANE, device=Device(), phases=1,
+        np.random.default_rng(1), sizes=[5, 1], weights="zero", v0=7, theta=9, bias=0, leak=0, clip=0,
+        rule=DecisionRule.FIXED, readout=Readout.MEMBRANE, device=Device(), phases=1,
     )  # fmt: skip
     assert run_reference(programmed, np.zeros((2, 5), np.uint8)).margins.tolist() == [7, 7]
 
@@ -160,8 +161,8 @@ def test_winner_k_stops_at_the_first_step_with_the_margin() -> None:
     """A neuron that fires at every step against one that never does: the margin is the step's number."""
     programmed = random_chip(
         np.random.default_rng(0), sizes=[1, 2], device=Device(), weights=[np.array([[15, 0]])], bias=0, theta=8, v0=0,
-        leak=0, clip=0, reset=Reset.ZERO, coding=Coding.EVEN, row_bits=1, rule=Rule.WINNER_K, readout=Readout.SPIKES,
-        k=3, t_max=9, max_steps=9, phases=1, skip=0, gain_shift=0, adc_bits=8,
+        leak=0, clip=0, reset=Reset.ZERO, coding=Coding.EVEN, row_bits=1, rule=DecisionRule.WINNER_K,
+        readout=Readout.SPIKES, k=3, t_max=9, max_steps=9, phases=1, skip=0, gain_shift=0, adc_bits=8,
     )  # fmt: skip
     result = run_reference(programmed, np.full((1, 1), 255, np.uint8))
     assert (result.steps[0], result.margins[0], result.reasons[0], result.classes[0]) == (3, 3, 1, 0)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from spikeloom.hw.params.codings import CODINGS
-from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Device
@@ -70,7 +70,7 @@ def small(seed: int = 1, **overrides: object) -> tuple[Plan, dict[str, object]]:
     plan = Plan(input=MapShape(channels=3, height=8, width=6), stages=stages, channels=(4, 5, 4))
     device = Device(device_sigma=0.1, read_sigma=0.1, stuck_on=0.01, wire_ohm=3.0)
     options = {
-        "plan": plan, "device": device, "coding": Coding.RATE, "row_bits": 1, "rule": Rule.WINNER_K, "k": 2,
+        "plan": plan, "device": device, "coding": Coding.RATE, "row_bits": 1, "rule": DecisionRule.WINNER_K, "k": 2,
         "phases": 2, "readout": Readout.SPIKES, "max_steps": 16, "t_max": 16, "skip": 1, "adc_bits": 8, "theta": 30,
         "v0": 0, "leak": 0, "clip": 0, "reset": Reset.SUBTRACT, "gain_shift": 0, "tile_rows": 10, "seed": seed,
     }  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Readout, Reset, Rule
+from spikeloom.hw.params.parameters import DecisionRule, Readout, Reset
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis import accuracy as evidence
@@ -34,7 +34,7 @@ def test_the_curve_is_a_fixed_run_at_every_number_of_steps(
         if steps <= chip.skip:
             expected.append(None)
             continue
-        expected.append(run_reference(replace(chip, rule=Rule.FIXED, t_max=steps), images).accuracy(labels))
+        expected.append(run_reference(replace(chip, rule=DecisionRule.FIXED, t_max=steps), images).accuracy(labels))
     assert curve == expected
     assert len(seen) > 1 and seen[-1] == (25, 25)
 

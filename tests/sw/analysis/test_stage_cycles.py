@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Coding, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import MaxPoolStage, PoolStage
 from spikeloom.sim.chip.device_config import Device
@@ -19,6 +19,7 @@ from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.mapping import mapping_summary
 from spikeloom.sw.analysis.stage_cycles import REPLICAS, data_path, with_replicas
+from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.report import write_report
 from tests.fixtures.networks import random_chip, random_pixels
 from tests.fixtures.synthetic import make_chip, make_result
@@ -36,7 +37,7 @@ PLAN = Plan(input=MapShape(channels=2, height=6, width=5), stages=STAGES, channe
 def chip_of(plan: Plan = PLAN, **others: object) -> ProgrammedChip:
     options = {
         "plan": plan, "coding": Coding.EVEN, "row_bits": 1, "phases": 1, "max_steps": 5, "t_max": 5, "skip": 1,
-        "rule": Rule.WINNER_K, "k": 3, "tile_rows": 8, "tile_columns": 3, "lanes": 3, "theta": 40,
+        "rule": DecisionRule.WINNER_K, "k": 3, "tile_rows": 8, "tile_columns": 3, "lanes": 3, "theta": 40,
         "device": Device(device_sigma=0.0, read_sigma=0.0), "encoder_lanes": 10,
     }  # fmt: skip
     chip = random_chip(np.random.default_rng(4), **(options | others))  # type: ignore[arg-type]
@@ -120,15 +121,15 @@ def test_tile_reads_that_are_saved(runs: tuple[Result, Result]) -> None:
 
 
 def test_pages(runs: tuple[Result, Result], tmp_path: Path) -> None:
-    page = write_report(tmp_path, chip=CHIP, images=PIXELS, reference=runs[0], rtl=runs[1], maps=[])
+    page = write_report(tmp_path, ReportContent(chip=CHIP, images=PIXELS, reference=runs[0], rtl=runs[1], maps=[]))
     text = " ".join(page.read_text().split())
     assert "5 of 6 agree with the formula to the cycle" in text and "Effect of replicas of the crossbars" in text
     assert json.loads((tmp_path / "summary.json").read_text())["data_path"]["measured_equal"] == 5
-    text = write_report(tmp_path, chip=CHIP, maps=[]).read_text()
+    text = write_report(tmp_path, ReportContent(chip=CHIP, maps=[])).read_text()
     assert "Where the clock cycles go (needs images and a run of the reference or the Verilog)" in text
     assert "<h3>Where the clock cycles go" not in text
     dense = make_chip()
-    text = write_report(tmp_path, chip=dense, rtl=make_result(dense, cycles=True), maps=[]).read_text()
+    text = write_report(tmp_path, ReportContent(chip=dense, rtl=make_result(dense, cycles=True), maps=[])).read_text()
     assert "A chain of dense layers" in text and "Where the clock cycles go" not in text and "tile reads" in text
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["data_path"] is None and summary["mapping"]["network"] == "64-40-10"

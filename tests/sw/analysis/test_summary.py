@@ -23,7 +23,7 @@ def test_nothing_is_invented() -> None:
     assert summary["steps"]["mean"] is None and summary["cycles"]["mean"] is None
     assert summary["energy_J"].pop("events") == [] and summary["energy_J"].pop("left_out")
     assert set(summary["energy_J"].values()) == {None} and summary["efficiency"] is None
-    assert summary["programming"] is None and summary["strategy"] is None and summary["tuning"] is None
+    assert summary["programming"] is None and summary["decision"] is None and summary["tuning"] is None
     assert summary["waterfall"] == [] and summary["config"] is None and summary["cells"] is None
 
 

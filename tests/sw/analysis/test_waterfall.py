@@ -24,8 +24,8 @@ def chip() -> Chip:
 
 
 def test_stages_in_order_and_both_ends_are_right(chip):
-    assert chip.stages is not None
-    labels = chip.stages.folded.classes(IMAGES)
+    assert chip.passes is not None
+    labels = chip.passes.folded.classes(IMAGES)
     seen = []
     stages = waterfall(chip, IMAGES, labels, lambda *stage: seen.append(stage))
     assert [name for name, _ in stages] == [
@@ -104,7 +104,7 @@ def test_cells_that_drift_are_held_until_the_last_stage(chip):
 
 def test_the_last_stage_is_the_chip_that_was_programmed():
     chip = make_chip(device=PULSED, programming={"method": "write-verify", "fault_aware": True}, decision={"t_max": 15})
-    labels = chip.stages.folded.classes(IMAGES)
+    labels = chip.passes.folded.classes(IMAGES)
     stages = dict(waterfall(chip, IMAGES, labels))
     assert list(stages)[-4:] == ["programming", "stuck cells", "fault-aware mapping", "read noise"]
     assert stages["read noise"] == chip.predict(IMAGES).accuracy(labels)

@@ -94,7 +94,7 @@ def test_stopped_in_every_step_by_a_full_disk_and_by_ctrl_c(tmp_path: Path) -> N
             assert not list((tmp_path / "stopped").rglob(".*"))  # neither half-written files nor a lock
     last = Flow(config(), tmp_path / "stopped", STEPS)
     last.run()
-    assert last.kept == [step.name for step in STEPS[:-1]] and last.done == ["report"]
+    assert last.skipped == [step.name for step in STEPS[:-1]] and last.done == ["report"]
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
@@ -120,7 +120,7 @@ def test_a_real_ctrl_c_ends_with_its_code_and_one_line(tmp_path: Path) -> None:
     assert process.returncode == 130, lines + [rest]
     assert "Interrupted. Finished steps and chunks are kept" in rest and "Traceback" not in rest
     done = subprocess.run([*command, "--json"], cwd=place, env=env, capture_output=True, text=True, check=True)
-    assert '"kept": [\n    "data"' in done.stdout and not (place / "build/tiny/.lock").exists()
+    assert '"skipped": [\n    "data"' in done.stdout and not (place / "build/tiny/.lock").exists()
 
 
 def _interrupted_run(

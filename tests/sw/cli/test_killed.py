@@ -144,7 +144,7 @@ def test_nothing_is_left_of_builds_and_of_simulations(prepared: Path) -> None:
         ended(prepared, number, lambda line: simulates(line) and bool(list(chunks.rglob("traced*"))), cache)
         assert [path.name for path in chunks.rglob("*.npz")] == ["traced_000000_000004.npz"]
     found = run(prepared, "run", "killed.toml", "--to", "cosim", cache=cache)
-    assert found["kept"] == ["data", "train", "convert", "reference", "verilog"] and found["done"] == ["cosim"]
+    assert found["skipped"] == ["data", "train", "convert", "reference", "verilog"] and found["done"] == ["cosim"]
     compared = json.loads((prepared / "build/killed/cosim/comparison.json").read_text())
     assert (compared["images"], compared["mismatches"]) == (60, 0)
     assert not list((prepared / "build/killed").rglob(".lock"))

@@ -108,7 +108,7 @@ def test_a_run_that_stops_early_says_what_it_did_and_is_kept() -> None:
     first = json.loads(call("run", "tiny", "--to", "reference", "--json").stdout)
     assert first["done"] == ["data", "train", "convert", "reference"] and first["summary"] is None
     second = json.loads(call("run", "tiny", "--to", "reference", "--json").stdout)
-    assert second["kept"] == first["done"] and second["done"] == []
+    assert second["skipped"] == first["done"] and second["done"] == []
     assert Path("build/tiny/reference/reference.npz").exists()
     again = json.loads(call("run", "tiny", "--from", "convert", "--to", "convert", "--json").stdout)
     assert again["done"] == ["convert"]
@@ -133,8 +133,13 @@ def test_everything_once(place: Path) -> None:
     assert Path(values["report"]) == Path("build/tiny/report/report.html")
     before = page.read_bytes()
     assert json.loads(call("run", "tiny", "--images", "4", "--json").stdout)["done"] == []
-    call("report", "tiny")
-    assert page.read_bytes() != b"" and len(before) > 100_000
+    page.unlink()
+    said = call("report", "tiny", "--json").stderr
+    assert (
+        "has the results of the run in 'build/tiny', with cosim.images = 4, not 8: for results of the settings" in said
+    )
+    assert page.read_bytes() == before and len(before) > 100_000
+    assert "Warning" not in call("report", "tiny", "--set", "cosim.images=4").stderr and page.read_bytes() == before
     table = call("run", "tiny", "--images", "4").stdout
     assert "mismatches" in table and "Report: build/tiny/report/report.html" in table
     assert (
@@ -255,6 +260,16 @@ def test_the_report_says_what_was_not_run() -> None:
     values = json.loads(call("report", "tiny", "--json").stdout)
     assert values["summary"]["accuracy"]["rtl"] is None
     assert "not run" in Path(values["report"]).read_text()
+
+
+def test_a_report_names_results_that_it_leaves_out(place: Path) -> None:
+    call("run", "tiny", "--to", "reference")
+    assert "Warning" not in call("report", "tiny").stderr
+    (place / "build/tiny/reference/reference.npz").write_bytes(b"damaged")
+    assert (
+        "Warning: The report leaves out the results of the step 'reference' in 'build/tiny', which are damaged, of "
+        "other settings, or of another version: for new ones, repeat `spikeloom run tiny`"
+    ) in call("report", "tiny").stderr
 
 
 def test_a_report_is_not_made_of_another_chip(place: Path) -> None:

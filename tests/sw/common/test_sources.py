@@ -15,7 +15,7 @@ from types import FrameType
 import pytest
 
 from spikeloom.sw.common import source_modules, sources
-from spikeloom.sw.common.source_modules import found_module, module_of
+from spikeloom.sw.common.source_modules import module_of, module_spec
 from spikeloom.sw.common.sources import SourceError, closure, source_of, sources_digest
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.experiments.winner_k.flow import make_flow as make_paper
@@ -177,7 +177,7 @@ def imports(frame: FrameType | None) -> bool:
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Writes modules of a package `sourced`, which counts as the program's own."""
-    for cached in (found_module, module_of, sources.closure, sources.sources_digest):
+    for cached in (module_spec, module_of, sources.closure, sources.sources_digest):
         cached.cache_clear()
     monkeypatch.setattr(source_modules, "_OWN", ("sourced",))
     monkeypatch.syspath_prepend(tmp_path)
@@ -187,11 +187,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             path = tmp_path / "sourced" / f"{name.replace('__in__', '/')}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text))
-        for cached in (found_module, module_of, sources.closure, sources.sources_digest):
+        for cached in (module_spec, module_of, sources.closure, sources.sources_digest):
             cached.cache_clear()
 
     yield write
-    for cached in (found_module, module_of, sources.closure, sources.sources_digest):
+    for cached in (module_spec, module_of, sources.closure, sources.sources_digest):
         cached.cache_clear()
 
 

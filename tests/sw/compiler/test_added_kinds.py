@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import spikeloom
 from spikeloom.hw.params.codings import CODINGS, Coding
-from spikeloom.hw.params.decision_rules import DECISION_RULES, K, Rule
+from spikeloom.hw.params.decision_rules import DECISION_RULES, DecisionRule, K
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.decision import Decider, Standing
 from spikeloom.sim.reference.encoder import Encoder, encoder_of
@@ -71,7 +71,7 @@ class Averaging(Decider):
         return self.average[live] >= self.settings.setting("k")
 
 
-class Stable(Rule):
+class Stable(DecisionRule):
     """A lead that lasts."""
 
     name = "stable"
@@ -166,7 +166,7 @@ def test_a_rule_of_the_reference_alone(tmp_path: Path) -> None:
     chip = make_chip(decision=decision)
     assert isinstance(chip.programmed, ProgrammedChip) and "stable rule with k 3" in repr(chip.programmed)
     result = chip.predict(IMAGES)
-    trace = run_reference(replace(chip.programmed, rule=Rule.FIXED), IMAGES, trace="spikes").trace
+    trace = run_reference(replace(chip.programmed, rule=DecisionRule.FIXED), IMAGES, trace="spikes").trace
     assert trace is not None
     scores = np.cumsum(trace.unpacked(len(chip.programmed.layers) - 1).astype(int), axis=1)
     for row in range(len(IMAGES)):

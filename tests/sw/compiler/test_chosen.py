@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import spikeloom
-from spikeloom.hw.params.parameters import Rule
+from spikeloom.hw.params.parameters import DecisionRule
 from spikeloom.sim.lifetime.search import frozen
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.common.errors import CalibrationError, ConfigError, SpikeLoomWarning
@@ -67,10 +67,10 @@ def registers(chip: Chip) -> list[Any]:
 
 def test_a_learnt_k_makes_the_chip_that_the_same_k_given_makes() -> None:
     learnt = compiled(decision=LEARNED)
-    assert learnt.strategy is not None and learnt.tuned is None and learnt.strategy.images == VALIDATION
-    k = learnt.strategy.k
-    assert k is not None and learnt.programmed.k == k and learnt.programmed.rule == Rule.WINNER_K
-    assert k == learnt.strategy.search.best  # with these images there is no doubt about it
+    assert learnt.learnt_rule is not None and learnt.tuned is None and learnt.learnt_rule.images == VALIDATION
+    k = learnt.learnt_rule.k
+    assert k is not None and learnt.programmed.k == k and learnt.programmed.rule == DecisionRule.WINNER_K
+    assert k == learnt.learnt_rule.search.best  # with these images there is no doubt about it
     assert registers(learnt) == registers(compiled(decision={"k": k}))
     assert registers(learnt) != registers(compiled(decision={"k": k + 1}))
 
@@ -83,16 +83,16 @@ def test_a_chip_that_nothing_is_worth_stopping_for_runs_to_t_max() -> None:
         chip = spikeloom.compile(
             model, data.train_images[:200], settings, (np.zeros((20, 64), np.uint8), np.arange(20) % 10)
         )
-    assert chip.strategy is not None and chip.strategy.k is None and chip.strategy.search.ks == (None,)
-    assert chip.programmed.rule == Rule.FIXED
+    assert chip.learnt_rule is not None and chip.learnt_rule.k is None and chip.learnt_rule.search.ks == (None,)
+    assert chip.programmed.rule == DecisionRule.FIXED
     assert (chip.predict(data.test_images[:20]).steps == 3).all()
 
 
 def test_tuned_thresholds_are_those_of_the_factors_and_the_converters_fit_them() -> None:
     given, chip = compiled(), compiled(convert={"tune": True}, tuning=QUICK)
-    assert chip.tuned is not None and chip.strategy is None and chip.stages is not None
-    assert chip.stages.untuned is not None and chip.programmed.k == given.programmed.k
-    assert [layer.theta for layer in chip.stages.untuned.layers] == [layer.theta for layer in given.programmed.layers]
+    assert chip.tuned is not None and chip.learnt_rule is None and chip.passes is not None
+    assert chip.passes.untuned is not None and chip.programmed.k == given.programmed.k
+    assert [layer.theta for layer in chip.passes.untuned.layers] == [layer.theta for layer in given.programmed.layers]
     assert chip.tuned.factors != (1.0, 1.0) and chip.tuned.after.loss < chip.tuned.before.loss
     for before, after, factor in zip(given.programmed.layers, chip.programmed.layers, chip.tuned.factors, strict=True):
         assert after.theta == max(1, round(before.theta / factor))
@@ -106,9 +106,9 @@ def test_converters_are_calibrated_for_the_tuned_thresholds(monkeypatch: pytest.
         lambda programmed, *others: (programmed, replace(TUNED, factors=(0.1, 1.0))),
     )
     chip = compiled(convert={"tune": True}, crossbar={"adc_bits": 5})
-    assert chip.stages is not None and chip.stages.untuned is not None
+    assert chip.passes is not None and chip.passes.untuned is not None
     before, after = (
-        [layer.gain_shift for layer in programmed.layers] for programmed in (chip.stages.untuned, chip.programmed)
+        [layer.gain_shift for layer in programmed.layers] for programmed in (chip.passes.untuned, chip.programmed)
     )
     assert before[0] == after[0] and before[1] > after[1]
 
@@ -117,31 +117,31 @@ def test_k_is_learnt_before_tuning_and_once_more_if_asked() -> None:
     once = compiled(decision=LEARNED, convert={"tune": True}, tuning=QUICK)
     again = compiled(decision=LEARNED, convert={"tune": True}, tuning={**QUICK, "relearn": True})
     first = compiled(decision=LEARNED)
-    assert first.strategy is not None and once.strategy is not None and again.strategy is not None
-    assert once.strategy.before is None and once.strategy.k == first.strategy.k == once.programmed.k
-    assert again.strategy.before is not None and again.strategy.before.k == first.strategy.k
-    assert again.tuned == once.tuned and again.programmed.k == again.strategy.k
-    assert again.strategy.search.accuracy.tolist() != first.strategy.search.accuracy.tolist()
+    assert first.learnt_rule is not None and once.learnt_rule is not None and again.learnt_rule is not None
+    assert once.learnt_rule.before is None and once.learnt_rule.k == first.learnt_rule.k == once.programmed.k
+    assert again.learnt_rule.before is not None and again.learnt_rule.before.k == first.learnt_rule.k
+    assert again.tuned == once.tuned and again.programmed.k == again.learnt_rule.k
+    assert again.learnt_rule.search.accuracy.tolist() != first.learnt_rule.search.accuracy.tolist()
 
 
 def test_learning_does_not_depend_on_the_order_of_images_where_cells_drift() -> None:
     """With cells that drift fast, images one after another would be worse and worse."""
     device = {**DRIFT, "read_polarity": "negative", "acceleration": 1e9}
     chip = compiled(device=device, decision=LEARNED)
-    assert chip.strategy is not None
+    assert chip.learnt_rule is not None
     fresh = record_trajectories(frozen(chip.programmed), *digits()[2])
-    stopped = fresh.stopped(chip.strategy.k)
-    index = chip.strategy.search.ks.index(chip.strategy.k)
-    assert chip.strategy.search.accuracy[index] == pytest.approx(stopped[1].mean(), abs=0.02)
+    stopped = fresh.stopped(chip.learnt_rule.k)
+    index = chip.learnt_rule.search.ks.index(chip.learnt_rule.k)
+    assert chip.learnt_rule.search.accuracy[index] == pytest.approx(stopped[1].mean(), abs=0.02)
     worn = record_trajectories(chip.programmed, *digits()[2])
-    assert worn.stopped(None)[1].mean() < chip.strategy.search.accuracy[-1] - 0.1
+    assert worn.stopped(None)[1].mean() < chip.learnt_rule.search.accuracy[-1] - 0.1
 
 
 def test_a_membrane_readout_is_learnt_in_units_of_its_register() -> None:
     chip = compiled(decision={**LEARNED, "readout": "membrane"}, neuron={"output_reset": "none"})
-    assert chip.strategy is not None and chip.strategy.k is not None
-    unit = chip.strategy.strategy.unit
-    assert unit > 1 and chip.programmed.k == chip.strategy.k and chip.programmed.k % unit == 0
+    assert chip.learnt_rule is not None and chip.learnt_rule.k is not None
+    unit = chip.learnt_rule.q_values.unit
+    assert unit > 1 and chip.programmed.k == chip.learnt_rule.k and chip.programmed.k % unit == 0
 
 
 def test_tuning_leaves_an_output_layer_alone_whose_membranes_are_read() -> None:
@@ -156,7 +156,7 @@ def test_the_weight_image_holds_what_was_found(tmp_path: Path) -> None:
     chip = compiled(decision=LEARNED, convert={"tune": True}, tuning=QUICK)
     loaded = spikeloom.load(chip.save(tmp_path / "chip.loom"))
     assert registers(chip) == registers(loaded) and loaded.config == chip.config
-    assert loaded.strategy is None and loaded.tuned is None
+    assert loaded.learnt_rule is None and loaded.tuned is None
 
 
 @pytest.mark.parametrize("through_bus", [False, True])
@@ -179,7 +179,7 @@ def test_a_model_that_was_not_trained_here(tmp_path: Path) -> None:
     chip = spikeloom.compile(
         make_model(20, 12, 5), images, settings, [images / 255.0, labels.tolist()], lambda *told: seen.append(told)
     )
-    assert chip.strategy is not None and chip.tuned is not None and chip.strategy.images == 60
+    assert chip.learnt_rule is not None and chip.tuned is not None and chip.learnt_rule.images == 60
     texts = [text for _, _, text in seen if not text.startswith("passes, ")]
     assert texts[0] == "images run to learn from" and texts[-1].startswith("factors, tuning: loss ")
     assert any(text.startswith("images shown, learning k: k ") for text in texts)
@@ -190,9 +190,9 @@ def test_a_model_that_was_not_trained_here(tmp_path: Path) -> None:
 
 def test_learning_is_the_same_every_time() -> None:
     chip, (_, _, validation) = compiled(decision=LEARNED), digits()
-    assert chip.strategy is not None
+    assert chip.learnt_rule is not None
     once, again, other = (
-        learn_rule(chip.programmed, *validation, chip.config.learning, seed).strategy.table for seed in (3, 3, 4)
+        learn_rule(chip.programmed, *validation, chip.config.learning, seed).q_values.table for seed in (3, 3, 4)
     )
     assert once.tolist() == again.tolist() != other.tolist()
 

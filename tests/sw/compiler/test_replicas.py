@@ -105,8 +105,8 @@ def test_copies_are_tuned_together() -> None:
     assert ChipLoss(made.programmed, PIXELS)(factors).loss == pytest.approx(
         ChipLoss(one.programmed, PIXELS)(factors).loss
     )
-    assert made.stages is not None and one.stages is not None
-    losses = [FloatLoss(c.stages.normalised, c.programmed, PIXELS)(factors).loss for c in (made, one) if c.stages]
+    assert made.passes is not None and one.passes is not None
+    losses = [FloatLoss(c.passes.normalised, c.programmed, PIXELS)(factors).loss for c in (made, one) if c.passes]
     assert losses[0] == pytest.approx(losses[1])
     programmed, tuned = tune_chip(made.programmed, PIXELS, settings=Tuning(reductions=1, repeats=1), batch=20)
     summary = tuning_summary(programmed, tuned)

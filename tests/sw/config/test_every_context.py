@@ -158,7 +158,10 @@ def measured(settings: Config) -> Iterator[tuple[str, bytes]]:
     cycles = timing(chip.programmed, pixels, result).cycles
     yield "latency", _digest(cycles / chip.programmed.clock_Hz)
     yield "energy", _digest(*energy(chip.programmed, replace(result, cycles=cycles)).values())
-    yield "strategy", b"" if chip.strategy is None else _digest(chip.strategy.strategy.history, chip.strategy.k)
+    yield (
+        "decision",
+        b"" if chip.learnt_rule is None else _digest(chip.learnt_rule.q_values.history, chip.learnt_rule.k),
+    )
     found = chip.tuned
     yield "tuning", b"" if found is None else str([(move.factors, move.cost) for move in found.history]).encode()
     yield "programming", _plain(programming_summary(chip.programmed, programmed(chip.programmed)))

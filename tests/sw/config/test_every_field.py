@@ -189,7 +189,7 @@ def outcome(settings: Config, timed: bool) -> str:
     if result.cycles is not None:
         digest.update((result.cycles / chip.programmed.clock_Hz).tobytes())
     digest.update(str(chip.programmed.clock_Hz).encode())
-    digest.update(b"" if chip.strategy is None else chip.strategy.strategy.history.tobytes())
+    digest.update(b"" if chip.learnt_rule is None else chip.learnt_rule.q_values.history.tobytes())
     digest.update(str(chip.tuned).encode())
     digest.update(json.dumps(programming_summary(chip.programmed, programmed(chip.programmed))).encode())
     if settings.lifetime.measure:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import spikeloom
 from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.errors import ConfigError, DataError
-from spikeloom.sw.common.registered import registered_sources
+from spikeloom.sw.common.registered_sources import registered_sources
 from spikeloom.sw.config.manual_page import configuration_page
 from spikeloom.sw.datasets.datasets import DATA_SETS, Dataset, load_data, register_data_set
 from spikeloom.sw.datasets.kinds import DataSetKind
@@ -68,6 +68,16 @@ def test_the_configuration_knows_it(registered: ModuleType) -> None:
         spikeloom.Config.load({"data": {"set": "stripes"}, "train": {"augment": True}})
     registered.register()  # once more is no second one
     assert DATA_SETS.names() == ("digits", "mnist", "fashion-mnist", "cifar-10", "stripes")
+
+
+def test_the_command_line_says_where_others_come_from(registered: ModuleType) -> None:
+    for command in ("cosim", "diagnose", "lifetime", "firmware"):
+        shown = "".join(CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output.split())
+        assert f"cifar-10,oronethataninstalledpackageregisters(entrypointgroup{DATA_SETS.group})." in shown.replace(
+            "│", ""
+        )
+    said = CliRunner().invoke(app, ["cosim", "mine.loom", "--data-set", "dots"]).output
+    assert "There is no data set 'dots'; --data-set takes digits, mnist, fashion-mnist, cifar-10, stripes" in said
 
 
 def test_without_it_its_name_is_an_error(data_sets: ModuleType, tmp_path: Path) -> None:
@@ -127,7 +137,10 @@ def test_what_is_read_must_be_what_the_kind_says(images: Any, labels: Any, sente
     ("name", "sentence"),
     [
         ("digits", "There is a data set 'digits' already; give Named another name"),
-        ("My Data", "A data set's name must be of small letters, digits, '-' and '_', not 'My Data'"),
+        (
+            "My Data",
+            "The name of the data set Named must be a text of small letters, digits, '-' and '_', not 'My Data'",
+        ),
     ],
 )
 def test_what_cannot_be_registered(name: str, sentence: str) -> None:

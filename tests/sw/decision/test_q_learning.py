@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE, Learning, Strategy, learn_strategy
+from spikeloom.sw.decision.q_learning import CONTINUE, TERMINATE, Learning, LearntQValues, learn_q_values
 from spikeloom.sw.decision.trajectories import Rewards, Trajectories, record_trajectories, search_k
 from tests.fixtures.models import make_chip, make_images
 
@@ -43,7 +43,7 @@ def test_a_known_optimum_is_learnt(best, halves_at):
     search = search_k(found)
     assert search.best == best
     for seed in range(3):
-        learnt = learn_strategy(found, Learning(rate_halves_at=halves_at), seed)
+        learnt = learn_q_values(found, Learning(rate_halves_at=halves_at), seed)
         assert learnt.k == best and learnt.converged
 
 
@@ -54,9 +54,9 @@ def test_learnt_k_is_that_of_the_direct_search(signal, discount):
     rewards = Rewards(discount=discount)
     search = search_k(found, rewards)
     for seed in range(3):
-        assert learn_strategy(found, Learning(rewards, rate_halves_at=100), seed).k == search.best
+        assert learn_q_values(found, Learning(rewards, rate_halves_at=100), seed).k == search.best
     # the paper's constant alpha rests on noisy values: it comes near, in reward if not in k
-    constant = learn_strategy(found, Learning(rewards), 0)
+    constant = learn_q_values(found, Learning(rewards), 0)
     returns = dict(zip(search.ks, search.discounted, strict=True))
     assert returns[constant.k] > returns[search.best] - 5.0
 
@@ -64,7 +64,7 @@ def test_learnt_k_is_that_of_the_direct_search(signal, discount):
 def test_q_values_are_expected_returns():
     found = ladder([0.3, 0.6, 0.9])
     rewards = Rewards()
-    learnt = learn_strategy(found, Learning(rate_halves_at=100, tolerance=0.05), 0)
+    learnt = learn_q_values(found, Learning(rate_halves_at=100, tolerance=0.05), 0)
     right = found.right.mean(axis=0)
     ends = [100 * right[2 * n - 1] - 50 for n in (1, 2, 3)]
     np.testing.assert_allclose(learnt.table[1:, TERMINATE], ends, atol=1.5)
@@ -85,7 +85,7 @@ def test_one_step_of_the_algorithm_by_hand():
     once = Learning(max_images=1, report_interval=1)
     seen = set()
     for seed in range(8):
-        learnt = learn_strategy(found, once, seed)
+        learnt = learn_q_values(found, once, seed)
         start = 0.1 * -2
         stopped, went_on = [[start, 0.0], [0.0, -5.0]], [[start, 0.0], [pytest.approx(0.1 * (-1 + 50)), 0.0]]
         assert learnt.last.tolist() in (stopped, went_on)
@@ -96,7 +96,7 @@ def test_one_step_of_the_algorithm_by_hand():
 
 def test_a_lead_in_the_last_step_is_a_state_too():
     found = Trajectories(np.array([[0, 0, 1]]), np.array([[False, False, True]]))
-    learnt = learn_strategy(found, Learning(max_images=200), 0)
+    learnt = learn_q_values(found, Learning(max_images=200), 0)
     assert learnt.visits[1].sum() == 200 and learnt.visits[1].min() > 0
     assert learnt.k == search_k(found).best == 1
 
@@ -105,7 +105,7 @@ def test_states_that_were_never_seen_choose_nothing():
     """Steps that cost nothing, one image that goes on to the end: all Q but the last are 0, and equal values go on."""
     found = Trajectories(np.arange(1, 6)[None, :], np.ones((1, 5), bool))
     learning = Learning(Rewards(step=0.0), max_images=1, epsilon=1e-9, epsilon_min=1e-9)
-    learnt = learn_strategy(found, learning, 0)
+    learnt = learn_q_values(found, learning, 0)
     np.testing.assert_array_equal(learnt.last, [[0, 0]] * 5 + [[5, 0]])
     assert learnt.k is None and learnt.visits[:, TERMINATE].sum() == 0
 
@@ -114,29 +114,29 @@ def test_convergence_needs_the_same_k_and_values_that_agree():
     found = votes(0.3)
     loose = Learning(epsilon=0.4, report_interval=50, patience=1, tolerance=1e6, max_images=20_000)
     for seed in range(20):
-        learnt = learn_strategy(found, loose, seed)
+        learnt = learn_q_values(found, loose, seed)
         assert learnt.converged and learnt.images >= 100
         assert learnt.history_k[-1] == learnt.history_k[-2]
-    assert not learn_strategy(found, Learning(epsilon=0.4, tolerance=1e-9, max_images=60_000), 0).converged
+    assert not learn_q_values(found, Learning(epsilon=0.4, tolerance=1e-9, max_images=60_000), 0).converged
 
 
 def test_the_same_seed_learns_the_same_and_another_does_not():
     found = votes(0.5)
 
-    def values(learnt: Strategy) -> list[bytes | str]:
+    def values(learnt: LearntQValues) -> list[bytes | str]:
         parts = [getattr(learnt, field.name) for field in fields(learnt)]
         return [part.tobytes() if isinstance(part, np.ndarray) else repr(part) for part in parts]
 
-    first, second, other = (learn_strategy(found, seed=seed) for seed in (4, 4, 5))
+    first, second, other = (learn_q_values(found, seed=seed) for seed in (4, 4, 5))
     assert values(first) == values(second) != values(other)
-    assert values(learn_strategy(found, seed=np.random.default_rng(4))) == values(first)
+    assert values(learn_q_values(found, seed=np.random.default_rng(4))) == values(first)
 
 
 def test_history_counts_and_progress():
     found = ladder([0.5, 0.9])
     learning = Learning(epsilon_factor=0.9999, report_interval=500, patience=2, max_images=7250, tolerance=1e-9)
     seen = []
-    learnt = learn_strategy(found, learning, 0, lambda *now: seen.append(now))
+    learnt = learn_q_values(found, learning, 0, lambda *now: seen.append(now))
     assert learnt.images == 7250 and len(learnt.history) == len(learnt.epsilons) == len(learnt.history_k) == 15
     assert seen[0][:2] == (500, 7250) and seen[-1][:2] == (7250, 7250) and seen[-1][2].startswith("k ")
     np.testing.assert_allclose(learnt.epsilons, np.maximum(0.4, 0.9999 ** np.append(np.arange(500, 7001, 500), 7250)))
@@ -151,7 +151,7 @@ def test_all_images_are_shown_before_any_a_second_time():
     right = np.zeros((50, 1), bool)
     right[17] = True
     found = Trajectories(np.zeros((50, 1), int), right)
-    learnt = learn_strategy(found, Learning(rate=1.0, max_images=50, report_interval=1), 0)
+    learnt = learn_q_values(found, Learning(rate=1.0, max_images=50, report_interval=1), 0)
     assert np.count_nonzero(learnt.history[:, 0, CONTINUE] > 0) == 1
 
 
@@ -159,20 +159,20 @@ def test_no_image_ever_right():
     """Nothing is gained by waiting; but with a discount the penalty weighs less the later it comes."""
     found = ladder([0.0] * 5)
     search = search_k(found, Rewards(discount=1.0))
-    assert learn_strategy(found, Learning(Rewards(discount=1.0)), 0).k == search.best == 1
-    late = learn_strategy(found, Learning(rate_halves_at=100), 0)
+    assert learn_q_values(found, Learning(Rewards(discount=1.0)), 0).k == search.best == 1
+    late = learn_q_values(found, Learning(rate_halves_at=100), 0)
     assert late.k == search_k(found).best != 1
 
 
 def test_always_right_at_once():
     found = Trajectories(np.tile(np.arange(1, 9), (100, 1)), np.ones((100, 8), bool))
-    learnt = learn_strategy(found, seed=0)
+    learnt = learn_q_values(found, seed=0)
     assert learnt.k == search_k(found).best == 1 and learnt.converged
 
 
 def test_no_image_ever_leads():
     found = Trajectories(np.zeros((20, 6), int), np.ones((20, 6), bool))
-    learnt = learn_strategy(found, seed=0)
+    learnt = learn_q_values(found, seed=0)
     assert learnt.k is None and search_k(found).ks == (None,) and learnt.table.shape == (1, 2)
     assert learnt.table[0, CONTINUE] == pytest.approx(44.0)
 
@@ -181,13 +181,13 @@ def test_one_class_stops_at_the_first_lead():
     chip = make_chip(20, 8, 1).programmed
     found = record_trajectories(chip, make_images(60, 20), np.zeros(60, int))
     assert found.levels > 1
-    assert learn_strategy(found, seed=0).k == search_k(found).best == 1
+    assert learn_q_values(found, seed=0).k == search_k(found).best == 1
 
 
 def test_k_is_in_the_register_s_unit():
     found = ladder([0.5, 0.95, 0.95])
     coarse = Trajectories(found.leads * 7, found.right, unit=7)
-    assert learn_strategy(coarse, seed=1).k == 14 == search_k(coarse).best
+    assert learn_q_values(coarse, seed=1).k == 14 == search_k(coarse).best
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Rule
+from spikeloom.hw.params.parameters import DecisionRule
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.decision.trajectories import Rewards, Trajectories, record_trajectories, search_k
 from tests.fixtures.models import make_chip, make_images
@@ -31,7 +31,7 @@ def test_every_rule_is_what_the_reference_does_with_it(tables):
     ks = search_k(found).ks
     assert len(ks) > 2 and ks[-1] is None and ks[0] == found.unit
     for k in (*ks[:4], ks[-2], None):
-        rule = replace(chip, rule=Rule.FIXED) if k is None else replace(chip, rule=Rule.WINNER_K, k=k)
+        rule = replace(chip, rule=DecisionRule.FIXED) if k is None else replace(chip, rule=DecisionRule.WINNER_K, k=k)
         expected = run_reference(rule, IMAGES, ids)
         steps, right = found.stopped(k)
         np.testing.assert_array_equal(steps, expected.steps)

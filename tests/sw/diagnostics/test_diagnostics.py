@@ -18,7 +18,7 @@ import pytest
 from torch import nn
 
 import spikeloom
-from spikeloom.hw.params.parameters import Reset, Rule
+from spikeloom.hw.params.parameters import DecisionRule, Reset
 from spikeloom.sim.devices import effects
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.chip import Chip
@@ -29,6 +29,7 @@ from spikeloom.sw.diagnostics.page import with_table
 from spikeloom.sw.diagnostics.registry import kind
 from spikeloom.sw.diagnostics.stages import CHANGES
 from spikeloom.sw.passes.float_snn import spiking_network
+from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.report import write_report
 from tests.fixtures.healthy import blobs, dense, fit
 from tests.fixtures.models import make_config, make_images
@@ -75,7 +76,7 @@ def with_layer(chip: Chip, index: int, **changes: Any) -> Chip:
     shapes = list(chip.programmed.parameters.layers)
     shapes[index] = replace(shapes[index], max_theta=65535, max_bias=2**20 - 1)
     parameters = replace(chip.programmed.parameters, layers=tuple(shapes))
-    return Chip(replace(chip.programmed, layers=tuple(layers), parameters=parameters), chip.config, chip.stages)
+    return Chip(replace(chip.programmed, layers=tuple(layers), parameters=parameters), chip.config, chip.passes)
 
 
 @pytest.fixture(scope="module")
@@ -396,7 +397,7 @@ def test_one_thing_is_changed_at_a_time() -> None:
     assert {layer.clip for layer in changed["clip"].layers} == {0.0}
     assert {layer.leak for layer in changed["leak"].layers} == {0}
     assert [layer.reset for layer in changed["reset"].layers] == [Reset.SUBTRACT] * 3
-    assert changed["rule"].rule == Rule.FIXED and changed["steps"].t_max == 4 * network.t_max
+    assert changed["rule"].rule == DecisionRule.FIXED and changed["steps"].t_max == 4 * network.t_max
     plain = spiking_network(compiled(decision={"rule": "fixed"}).programmed)
     unchanged = [name for name, change in CHANGES.items() if change(plain) is None]
     assert unchanged == ["clip", "leak", "reset", "rule", "skip"] and changed["skip"].skip == 0
@@ -420,8 +421,8 @@ def test_sizes_are_right(healthy: Chip) -> None:
     """Against the reference and the integers, counted otherwise."""
     (finding,) = dead_output().diagnose(IMAGES[:300])
     assert finding.neurons == (3,) and finding.severity == "fault"
-    assert healthy.stages is not None
-    assert finding.size == {"outputs": 1, "images": int(np.sum(healthy.stages.folded.classes(IMAGES[:300]) == 3))}
+    assert healthy.passes is not None
+    assert finding.size == {"outputs": 1, "images": int(np.sum(healthy.passes.folded.classes(IMAGES[:300]) == 3))}
     chip = zeroed(3)()
     (finding,) = chip.diagnose(TESTS)
     assert finding.size == {"zeros": 1.0, "weights": 24 * 16, "theta": chip.programmed.layers[1].theta}
@@ -510,8 +511,8 @@ def test_what_only_a_mistake_of_ours_would_do(healthy: Chip) -> None:
     other = network()
     for values in (other[5].weight.data, other[5].bias.data):
         values.copy_(values.roll(1, 0))
-    assert healthy.stages is not None
-    chip = Chip(healthy.programmed, healthy.config, replace(healthy.stages, model=other))
+    assert healthy.passes is not None
+    chip = Chip(healthy.programmed, healthy.config, replace(healthy.passes, model=other))
     (finding,) = chip.diagnose(TESTS)
     assert finding.name == "conversion-fault" and finding.size["stage"] == "folded" and finding.size["before"] == 1.0
 
@@ -521,8 +522,8 @@ def test_tuning_that_loses_classes(healthy: Chip) -> None:
     last = healthy.programmed.layers[2]
     rolled = {name: np.roll(getattr(last, name), 1, axis=-1) for name in ("positive", "negative", "bias")}
     tuned = with_layer(healthy, 2, **rolled)
-    assert healthy.stages is not None
-    chip = Chip(tuned.programmed, healthy.config, replace(healthy.stages, untuned=healthy.programmed))
+    assert healthy.passes is not None
+    chip = Chip(tuned.programmed, healthy.config, replace(healthy.passes, untuned=healthy.programmed))
     (finding,) = chip.diagnose(TESTS)
     assert finding.name == "tuning-loss" and finding.severity == "warning" and finding.size["stage"] == "tuned"
 
@@ -546,7 +547,9 @@ def report(chip: Chip, folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def test_the_report_says_it(healthy: Chip, tmp_path: Path) -> None:
-    page = write_report(tmp_path / "healthy", chip=healthy.programmed, maps=[], diagnosis=healthy.findings).read_text()
+    page = write_report(
+        tmp_path / "healthy", ReportContent(chip=healthy.programmed, maps=[], diagnosis=healthy.findings)
+    ).read_text()
     assert "No findings, measured on 128 calibration images" in page
     chip = zeroed(3)()
     text, summary = report(chip, tmp_path / "zeroed")

@@ -35,12 +35,12 @@ def test_a_run_from_data_to_report(tmp_path: Path) -> None:
     for text in ("images shown, learning k: k ", "factors, tuning: loss ", "accuracy "):
         assert any(line.startswith(f"convert: {text}") for line in told), text
     chip = load_chip(flow)
-    assert chip.strategy is not None and chip.tuned is not None and chip.strategy.before is not None
-    assert chip.programmed.k == chip.strategy.k and chip.strategy.images == 200 and chip.tuned.images == 100
+    assert chip.learnt_rule is not None and chip.tuned is not None and chip.learnt_rule.before is not None
+    assert chip.programmed.k == chip.learnt_rule.k and chip.learnt_rule.images == 200 and chip.tuned.images == 100
     assert chip.config.decision.strategy == "learned"
     summary = json.loads((tmp_path / "report/summary.json").read_text())
-    assert summary["strategy"]["k"] == chip.strategy.k
-    assert summary["strategy"]["register"] == {"rule": "winner_k", "k": chip.programmed.k}
+    assert summary["decision"]["k"] == chip.learnt_rule.k
+    assert summary["decision"]["register"] == {"rule": "winner_k", "k": chip.programmed.k}
     assert [layer["factor"] for layer in summary["tuning"]["layers"]] == list(chip.tuned.factors)
     assert [layer["theta"] for layer in summary["layers"]] == [layer.theta for layer in chip.programmed.layers]
     assert "tuned" in [stage["stage"] for stage in summary["waterfall"]]
@@ -48,9 +48,9 @@ def test_a_run_from_data_to_report(tmp_path: Path) -> None:
     again = make_flow(config(), tmp_path)
     again.run()
     assert again.done == []
-    (tmp_path / "convert/strategy.json").unlink()  # an output like any other: it is made again
+    (tmp_path / "convert/decision.json").unlink()  # an output like any other: it is made again
     again.run()
-    assert again.done == ["convert"] and load_chip(again).strategy is not None
+    assert again.done == ["convert"] and load_chip(again).learnt_rule is not None
 
 
 def test_other_settings_leave_nothing_of_the_earlier_ones(tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ def test_other_settings_leave_nothing_of_the_earlier_ones(tmp_path: Path) -> Non
     plain = Config.load("tiny").updated({"data": SETTINGS["data"]})
     flow = make_flow(plain, tmp_path)
     flow.run(stop="convert")
-    assert flow.kept == ["data", "train"] and flow.done == ["convert"]
+    assert flow.skipped == ["data", "train"] and flow.done == ["convert"]
     assert sorted(path.name for path in (tmp_path / "convert").iterdir()) == ["chip.loom", "convert.json"]
-    assert load_chip(flow).strategy is None
+    assert load_chip(flow).learnt_rule is None
 
 
 def test_the_network_of_a_run_never_sees_the_validation_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

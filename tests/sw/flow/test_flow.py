@@ -59,7 +59,7 @@ def test_steps_run_once_and_are_kept(factory: Factory, tmp_path: Path) -> None:
     flow = factory.flow(tmp_path)
     flow.run()
     assert factory.ran == ["one", "two", "three"]
-    assert flow.kept == ["one", "two", "three"] and flow.done == []
+    assert flow.skipped == ["one", "two", "three"] and flow.done == []
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("broken"), OSError(errno.ENOSPC, "full")])

@@ -395,7 +395,7 @@ def test_a_convolution_needs_the_shape_of_the_images() -> None:
     for chip in chips:
         assert chip.parameters == chips[0].parameters
         np.testing.assert_array_equal(chip.programmed.layers[0].weights, chips[0].programmed.layers[0].weights)
-    shapes = [chip.stages.folded.input_shape for chip in chips if chip.stages is not None]
+    shapes = [chip.passes.folded.input_shape for chip in chips if chip.passes is not None]
     assert shapes == [(1, 8, 8)] * 3 + [(64,), (64,), (8, 8)]
 
 
@@ -473,6 +473,6 @@ def test_a_waterfall_of_a_network_of_maps_begins_with_the_model() -> None:
     model = small(nn.MaxPool2d(2), *tail(64))
     images = make_images(40, 64).reshape(40, 1, 8, 8)
     chip = spikeloom.compile(model, images, "tiny")
-    assert chip.stages is not None
-    labels = chip.stages.folded.classes(images.reshape(40, 64))
+    assert chip.passes is not None
+    labels = chip.passes.folded.classes(images.reshape(40, 64))
     assert torch_accuracy(model, images, labels) == 1.0

@@ -15,7 +15,7 @@ from spikeloom.sw.common.errors import UnsupportedError
 from spikeloom.sw.frontend.layer_kind import LayerKind
 from spikeloom.sw.frontend.layer_kinds import LAYERS, register_layer
 from spikeloom.sw.frontend.torch_modules import import_torch
-from spikeloom.sw.ir.graph import MaxPool, Node
+from spikeloom.sw.ir.graph import GraphNode, MaxPool
 from spikeloom.sw.passes.fold import FOLDS, fold
 from tests.fixtures.guide import guide_blocks, module_in
 from tests.fixtures.models import make_images
@@ -83,14 +83,14 @@ def test_the_list_for_users() -> None:
     )
 
 
-def kinds_of(node: type[Node]) -> set[type[Node]]:
+def kinds_of(node: type[GraphNode]) -> set[type[GraphNode]]:
     """The kinds of nodes: classes of the graph that nothing is derived from."""
     derived = node.__subclasses__()
     return set().union(*map(kinds_of, derived)) if derived else {node}
 
 
 def test_every_kind_of_node_has_a_rule_of_folding(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kinds_of(Node) == set(FOLDS)
+    assert kinds_of(GraphNode) == set(FOLDS)
     monkeypatch.delitem(FOLDS, MaxPool)
     graph = import_torch(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)), (1, 8, 8))
     with pytest.raises(UnsupportedError, match=r"^'2' is a MaxPool, which has no rule of folding; add one to sw\.pass"):

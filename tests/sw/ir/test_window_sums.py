@@ -179,8 +179,8 @@ def test_a_map_one_column_wide(seed: int) -> None:
     # of the kernel's five columns one is on the map
     hidden = np.maximum(pixels[:, :, :, :1] * weight[None, :, 0, 0, 2][:, :, None, None] + bias[:, None, None], 0.0)
     for chip in chips:
-        assert chip.stages is not None
-        normalised = chip.stages.normalised.layers[0]
+        assert chip.passes is not None
+        normalised = chip.passes.normalised.layers[0]
         np.testing.assert_allclose(normalised.bias, bias / hidden.max(), rtol=1e-6)
         for layer, other in zip(chip.programmed.layers, chips[0].programmed.layers, strict=True):
             np.testing.assert_array_equal(layer.weights, other.weights)
@@ -196,9 +196,9 @@ def test_a_model_that_torch_fx_sees_whole_is_not_refused() -> None:
     images = np.random.default_rng(0).random((4, 1, 4, 3)).astype(np.float32)
     chip = spikeloom.compile(model, images, IDEAL)
     pixels = np.rint(images * 255.0).astype(np.uint8)
-    assert chip.stages is not None
+    assert chip.passes is not None
     np.testing.assert_allclose(
-        chip.stages.folded.outputs(pixels.reshape(4, -1)), double_outputs(model, pixels), rtol=1e-5, atol=1e-6
+        chip.passes.folded.outputs(pixels.reshape(4, -1)), double_outputs(model, pixels), rtol=1e-5, atol=1e-6
     )
 
 
@@ -234,7 +234,7 @@ def test_a_wrong_kernel_of_single_precision_refuses_no_model(monkeypatch: pytest
 
     model = nn.Sequential(Watched(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)).eval()
     images = np.random.default_rng(0).integers(0, 256, (6, 1, 4, 4)).astype(np.uint8)
-    network = spikeloom.compile(model, images, IDEAL).stages.folded  # type: ignore[union-attr]
+    network = spikeloom.compile(model, images, IDEAL).passes.folded  # type: ignore[union-attr]
     seen.clear()
     before = torch.backends.mkldnn.enabled
     check_same(model, network, images.reshape(6, -1))

@@ -119,7 +119,7 @@ def test_an_offset_before_a_rectifier_stays() -> None:
     chip = spikeloom.compile(model, IMAGES, make_config())
     assert not any("was added to every output" in note for note in chip.notes)
     pixels = torch.from_numpy(IMAGES.astype(np.float32) / 255)
-    outputs = chip.stages.normalised.outputs(IMAGES)
+    outputs = chip.passes.normalised.outputs(IMAGES)
     ratio = outputs / np.maximum(model(pixels).detach().numpy(), 1e-9)
     positive = outputs > 1e-3
     assert np.ptp(ratio[positive]) < 1e-3 * ratio[positive].max()  # the same numbers in another unit

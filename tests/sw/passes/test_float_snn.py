@@ -51,8 +51,8 @@ def test_many_steps_of_the_float_network_approach_the_ann():
         decision={"rule": "fixed", "t_max": 300, "readout": "membrane"},
         neuron={"output_reset": "none"},
     )
-    assert chip.stages is not None
-    network = chip.stages.normalised
+    assert chip.passes is not None
+    network = chip.passes.normalised
     found = spiking_network(chip.programmed, network).run(len(IMAGES), row_codes(chip.programmed, IMAGES))
     assert np.mean(found.classes == network.classes(IMAGES)) >= 0.95
     assert set(found.steps) == {300}
@@ -69,8 +69,8 @@ def test_a_single_class_stops_at_its_own_count():
 @pytest.mark.parametrize("coding", ["even", "rate", "analog"])
 def test_images_in_parts_give_what_they_give_together(coding, real):
     chip = make_chip(coding={"input": coding})
-    assert chip.stages is not None
-    network = spiking_network(chip.programmed, chip.stages.normalised if real else None)
+    assert chip.passes is not None
+    network = spiking_network(chip.programmed, chip.passes.normalised if real else None)
     together = network.run(len(IMAGES), row_codes(chip.programmed, IMAGES))
     for first, last in ((0, 1), (1, 8), (8, 20)):
         part = network.run(last - first, row_codes(chip.programmed, IMAGES[first:last], first))

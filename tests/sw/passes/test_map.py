@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Coding, Readout, Reset, Rule
+from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.passes.map import map_to_chip
 from spikeloom.sw.passes.quantise import Levels
@@ -50,7 +50,7 @@ def test_every_value_arrives():
     assert (a.theta, a.v0, a.clip, a.leak, a.reset, a.gain_shift) == (20, 5, 80, 3, Reset.ZERO, 2)
     assert (b.theta, b.v0, b.clip, b.leak, b.reset, b.gain_shift) == (64, 16, 256, 3, Reset.NONE, 4)
     assert (chip.coding, chip.even_start, chip.seed) == (Coding.ANALOG, 127, 9)
-    assert (chip.rule, chip.k, chip.t_max, chip.skip) == (Rule.WINNER_K, 32, 10, 2)
+    assert (chip.rule, chip.k, chip.t_max, chip.skip) == (DecisionRule.WINNER_K, 32, 10, 2)
     assert chip.readout == Readout.MEMBRANE and chip.device.bits == 3
     assert chip.programming == config.programming and chip.program_cycles == 33
     assert (chip.settle_cycles, chip.adc_cycles, chip.clock_Hz, chip.name) == (5, 6, 1e7, "tiny")
@@ -58,7 +58,7 @@ def test_every_value_arrives():
 
 def test_start_of_the_diffusion_and_a_fixed_end_arrive():
     chip = map_to_chip(LAYERS, make_config(coding={"even_start": 3}, decision={"rule": "fixed"}))
-    assert (chip.coding, chip.even_start, chip.rule) == (Coding.EVEN, 3, Rule.FIXED)
+    assert (chip.coding, chip.even_start, chip.rule) == (Coding.EVEN, 3, DecisionRule.FIXED)
 
 
 def test_k_counts_spikes_with_readout_spikes():

@@ -72,7 +72,7 @@ def test_weights_on_the_levels_stay_as_they_are() -> None:
     layer = inputs(RELU)
     levels = np.random.default_rng(1).integers(-3, 4, size=layer.weight.shape)
     levels[0, 0] = 3
-    exact = LayerInputs(layer.reader, layer.maps, layer.given, 0.37 * levels, layer.bias, RELU)
+    exact = LayerInputs(layer.reader, layer.maps, layer.level_maps, 0.37 * levels, layer.bias, RELU)
     fit = exact.fit(3)
     assert fit.step == fit.value == pytest.approx(0.37) and not fit.correction.any()
     np.testing.assert_array_equal(round_weights(exact.weight, fit.step, 3), levels)

@@ -127,21 +127,21 @@ def test_settings_out_of_range(values, words):
 
 def test_factors_one_change_nothing():
     chip = make_chip()
-    assert chip.stages is not None
+    assert chip.passes is not None
     ones = (1.0, 1.0, 1.0)
     scaled = scale_chip(chip.programmed, ones)
     assert scaled.parameters == chip.programmed.parameters
     assert [layer.theta for layer in scaled.layers] == [layer.theta for layer in chip.programmed.layers]
     run_reference(chip.programmed, IMAGES).compare(run_reference(scaled, IMAGES))
-    same = scale_network(chip.stages.normalised, ones)
-    np.testing.assert_array_equal(same.layers[1].weight, chip.stages.normalised.layers[1].weight)
+    same = scale_network(chip.passes.normalised, ones)
+    np.testing.assert_array_equal(same.layers[1].weight, chip.passes.normalised.layers[1].weight)
 
 
 def test_a_factor_divides_the_threshold():
     """Weights and biases times P spike as thresholds (and start values and clips) divided by P."""
     chip = make_chip(neuron={"clip": 1.5})
-    assert chip.stages is not None
-    network, factors = chip.stages.normalised, (2.0, 0.5, 1.0)
+    assert chip.passes is not None
+    network, factors = chip.passes.normalised, (2.0, 0.5, 1.0)
     times = spiking_network(chip.programmed, scale_network(network, factors))
     plain = spiking_network(chip.programmed, network)
     divided = replace(
@@ -174,9 +174,9 @@ def test_a_scaled_chip_keeps_levels_and_grows_its_registers():
 
 def test_factors_that_do_not_fit():
     chip = make_chip()
-    assert chip.stages is not None
+    assert chip.passes is not None
     with pytest.raises(ValueError, match=r"^There are 3 layers, but 2 tuning factors are given"):
         scale_chip(chip.programmed, (1.0, 1.0))
     for bad in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match=r"^Tuning factors must be positive finite numbers"):
-            scale_network(Network(chip.stages.normalised.input, chip.stages.normalised.layers[:1]), (bad,))
+            scale_network(Network(chip.passes.normalised.input, chip.passes.normalised.layers[:1]), (bad,))

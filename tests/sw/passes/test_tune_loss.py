@@ -89,11 +89,11 @@ def test_float_and_integer_losses_agree_on_an_ideal_chip():
     levels, whose parts are exact.
     """
     chip = make_chip(convert={"normalisation": "max", "weight_scale": "max", "output_offset": "network"})
-    assert chip.stages is not None
+    assert chip.passes is not None
     programmed = wide_adc(
         replace(chip.programmed, device=chip.programmed.device.model_copy(update={"read_sigma": 0.0}))
     )
-    network = chip.stages.normalised
+    network = chip.passes.normalised
     layers = tuple(
         replace(layer, weight=part.weights.T / part.theta, bias=part.bias / part.theta)
         for layer, part in zip(network.layers, programmed.layers, strict=True)
@@ -123,10 +123,10 @@ def test_tuning_a_chip_saves_spikes_and_is_the_same_every_time():
 
 def test_tuning_a_network_saves_spikes():
     chip = make_chip(decision={"t_max": 12})
-    assert chip.stages is not None
-    network, tuned = tune_network(chip.stages.normalised, chip.programmed, IMAGES, settings=QUICK, batch=60)
+    assert chip.passes is not None
+    network, tuned = tune_network(chip.passes.normalised, chip.programmed, IMAGES, settings=QUICK, batch=60)
     assert tuned.after.loss < tuned.before.loss
-    for before, after, factor in zip(chip.stages.normalised.layers, network.layers, tuned.factors, strict=True):
+    for before, after, factor in zip(chip.passes.normalised.layers, network.layers, tuned.factors, strict=True):
         np.testing.assert_allclose(after.weight, before.weight * factor)
         np.testing.assert_allclose(after.bias, before.bias * factor)
 

@@ -14,6 +14,7 @@ from spikeloom.sw.common.errors import FileError
 from spikeloom.sw.common.readable import percent, si
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.diagnostics import Diagnosis
+from spikeloom.sw.report.content import ReportContent
 from spikeloom.sw.report.report import write_report
 from tests.fixtures.drifting import DRIFT
 from tests.fixtures.synthetic import make_chip, make_programmed_chip, make_result
@@ -49,7 +50,7 @@ def everything() -> dict[str, Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of everything."""
     folder = tmp_path_factory.mktemp("report")
-    assert write_report(folder, **everything()) == folder / "report.html"
+    assert write_report(folder, ReportContent(**everything())) == folder / "report.html"
     return folder
 
 
@@ -80,13 +81,13 @@ def test_the_page_needs_nothing_else(folder: Path) -> None:
 
 
 def test_the_same_inputs_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    write_report(tmp_path, **everything())
+    write_report(tmp_path, ReportContent(**everything()))
     for file in ("report.html", "summary.json"):
         assert (tmp_path / file).read_bytes() == (folder / file).read_bytes()
 
 
 def test_what_was_not_run_is_said(tmp_path: Path) -> None:
-    text = write_report(tmp_path, chip=make_chip(), maps=[]).read_text()
+    text = write_report(tmp_path, ReportContent(chip=make_chip(), maps=[])).read_text()
     assert "The Verilog was not run for this report" in text
     (note,) = re.findall(r'<p class="note" id="left-out">(.*)</p>', text)
     for part in (
@@ -128,7 +129,9 @@ def test_accuracy_by_class(folder: Path, tmp_path: Path) -> None:
         assert "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" in text
     chip = make_chip((64, 40, 30))
     result = make_result(chip, 300)
-    text = write_report(tmp_path, chip=chip, labels=(result.classes + 2) % 30, reference=result, maps=[]).read_text()
+    text = write_report(
+        tmp_path, ReportContent(chip=chip, labels=(result.classes + 2) % 30, reference=result, maps=[])
+    ).read_text()
     assert "The table lists the 20 classes with the lowest accuracy." in text and text.count("<td>0.0 %</td>") == 20
     number = int(np.sum(result.classes == 3))
     assert f"<td>5</td><td>{number}</td><td>0</td><td>0.0 %</td><td>3 ({number})</td>" in text
@@ -137,7 +140,7 @@ def test_accuracy_by_class(folder: Path, tmp_path: Path) -> None:
 def test_images_are_enough_for_curve_and_example(tmp_path: Path) -> None:
     chip = make_chip()
     images = np.random.default_rng(0).integers(0, 256, (6, 64)).astype(np.uint8)
-    text = write_report(tmp_path, chip=chip, images=images, labels=np.arange(6)).read_text()
+    text = write_report(tmp_path, ReportContent(chip=chip, images=images, labels=np.arange(6))).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert len(summary["accuracy_by_steps"]) == chip.t_max
     assert "Image 0 of the images given to the report, of class 0, was recognised as class" in text
@@ -153,7 +156,7 @@ def test_tantalum_cells_are_told_with_their_voltages(tmp_path: Path) -> None:
     chip = make_programmed_chip()
     told, parts = [], ("at the read voltage of 200 mV", "each with its own voltage", "at 1 V, cells")
     for device in (chip.device, chip.device.model_copy(update=DRIFT)):
-        text = write_report(tmp_path, chip=chip.with_device(device)).read_text()
+        text = write_report(tmp_path, ReportContent(chip=chip.with_device(device))).read_text()
         told.append([part in text for part in parts])
     assert told == [[False, False, True], [True, True, False]]
 
@@ -169,7 +172,7 @@ def test_programming_is_told_without_a_co_simulation(tmp_path: Path, fault_aware
     """Numbers are those of the model; the accuracies with and without fault-aware mapping are found on the way."""
     chip = make_programmed_chip(fault_aware)
     images = np.random.default_rng(3).integers(0, 256, (40, 64)).astype(np.uint8)
-    text = write_report(tmp_path, chip=chip, images=images, labels=np.arange(40) % 10).read_text()
+    text = write_report(tmp_path, ReportContent(chip=chip, images=images, labels=np.arange(40) % 10)).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())["programming"]
     assert summary["fault_aware"] is fault_aware and summary["failed_cells"] > 0 and summary["lost_pairs"] > 0
     assert None not in summary["accuracy"].values()
@@ -188,7 +191,7 @@ def test_programming_is_told_without_a_co_simulation(tmp_path: Path, fault_aware
 
 
 def test_accuracies_of_programming_need_labels(tmp_path: Path) -> None:
-    text = write_report(tmp_path, chip=make_programmed_chip(stuck=0.0)).read_text()
+    text = write_report(tmp_path, ReportContent(chip=make_programmed_chip(stuck=0.0))).read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())["programming"]
     assert set(summary["accuracy"].values()) == {None} and summary["failed_cells"] == 0
     assert "ideal levels</td><td>not run" in text and "No cell failed." in text and "Map of failed" not in text
@@ -200,7 +203,7 @@ def test_what_the_host_found_is_told(tmp_path: Path, pulses: bool) -> None:
     values = {"images": 60, "values_compared": 123456, "mismatches": 0, "traced_images": 2, "simulator": "verilator"}
     bus = BUS if pulses else {**BUS, "method": "fast", "cells_compared": None, "gap_max": None, "gap_mean": None}
     rtl = make_result(chip, cycles=True)
-    page = write_report(tmp_path, chip=chip, rtl=rtl, comparison={**values, "through_bus": bus}, maps=[])
+    page = write_report(tmp_path, ReportContent(chip=chip, rtl=rtl, comparison={**values, "through_bus": bus}, maps=[]))
     text = " ".join(page.read_text().split())
     assert "over its AXI buses" in text
     told = "22,842 register writes in 1,051,955 clock cycles (10.5 ms)" in text, "34,048 cells" in text
@@ -210,7 +213,7 @@ def test_what_the_host_found_is_told(tmp_path: Path, pulses: bool) -> None:
 
 
 def test_markup_in_names_is_text(tmp_path: Path) -> None:
-    text = write_report(tmp_path, chip=make_chip(), maps=[], config={"name": "<b>x</b>"}).read_text()
+    text = write_report(tmp_path, ReportContent(chip=make_chip(), maps=[], config={"name": "<b>x</b>"})).read_text()
     assert "<b>x</b>" not in text and "&lt;b&gt;x" in text
 
 
@@ -220,5 +223,5 @@ def test_no_space_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(FileError, match="there is no space left on the device"):
-        write_report(tmp_path / "out", chip=make_chip(), maps=[])
+        write_report(tmp_path / "out", ReportContent(chip=make_chip(), maps=[]))
     assert list(tmp_path.iterdir()) == []

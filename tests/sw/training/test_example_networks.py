@@ -57,9 +57,9 @@ def test_trained_weights_are_the_cells_levels_after_folding(data: Dataset, tmp_p
     config = Config.load("tiny").updated({"train": {**RESIDUAL, "epochs": 6, "batch": 128, "learning_rate": 0.01}})
     model = train(config.train, data, 1, cache=tmp_path)
     chip = spikeloom.compile(model, data.train_images[:300], config)
-    assert chip.stages is not None
+    assert chip.passes is not None
     joined = 0
-    for layer, real in zip(chip.programmed.layers, chip.stages.normalised.layers, strict=True):
+    for layer, real in zip(chip.programmed.layers, chip.passes.normalised.layers, strict=True):
         last = layer is chip.programmed.layers[-1]
         worst = np.abs(layer.weights.T * layer.scale - real.weight).max()
         assert worst < (0.3 if last else 2e-3) * layer.scale, layer.name

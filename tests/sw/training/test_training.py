@@ -73,8 +73,8 @@ def test_trained_weights_are_the_cells_levels(data, tmp_path):
     """Conversion with the same bits finds every weight on its grid."""
     model = train(CONFIG.train, data, 1, cache=tmp_path)
     chip = spikeloom.compile(model, data.train_images[:200], CONFIG)
-    assert chip.stages is not None
-    for layer, dense in zip(chip.programmed.layers, chip.stages.normalised.layers, strict=True):
+    assert chip.passes is not None
+    for layer, dense in zip(chip.programmed.layers, chip.passes.normalised.layers, strict=True):
         worst = np.abs(layer.weights.T * layer.scale - dense.weight).max()
         assert worst < (0.3 if layer.name == "layer1" else 1e-3) * layer.scale, layer.name
 

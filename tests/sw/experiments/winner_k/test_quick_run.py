@@ -33,7 +33,7 @@ def run(folder: Path, *more: str) -> dict[str, Any]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("paper")
     said = run(folder)
-    assert said["folder"] == str(folder) and said["mismatches"] == 0 and said["kept"] == []
+    assert said["folder"] == str(folder) and said["mismatches"] == 0 and said["skipped"] == []
     return folder
 
 
@@ -118,7 +118,7 @@ def test_figures_come_with_their_numbers(place: Path, results: dict[str, Any]) -
 def test_a_second_run_keeps_everything_and_gives_the_same_bytes(place: Path) -> None:
     before = {path: path.read_bytes() for path in place.glob("*.*") if path.is_file()}
     said = run(place)
-    assert said["done"] == [] and len(said["kept"]) == 9
+    assert said["done"] == [] and len(said["skipped"]) == 9
     assert before == {path: path.read_bytes() for path in place.glob("*.*") if path.is_file()}
 
 

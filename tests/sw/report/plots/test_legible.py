@@ -20,7 +20,7 @@ from matplotlib.transforms import Bbox
 
 from spikeloom.sim.estimates.energy_parts import COMPONENTS
 from spikeloom.sw.experiments.winner_k.pictures import FIGURES
-from spikeloom.sw.report.plots import decision as plots_strategy
+from spikeloom.sw.report.plots import decision as decision_plots
 from spikeloom.sw.report.plots import drift as plots_drift
 from spikeloom.sw.report.plots import overview as plots
 from tests.sw.report.plots.test_decision import some, some_tuned
@@ -63,9 +63,9 @@ def large() -> dict[str, Callable[[], Figure]]:
         "row pulses": lambda: plots_drift.row_pulses([RNG.integers(0, 10**6, 500)] * 7, names[:7]),
         "levels": lambda: plots_drift.level_drift(LEVELS, LEVELS + 0.0, LEVELS + 0.5),
         "lifetime": lambda: plots_drift.lifetime(found(3, refresh={"interval": 600, "every": 500})),
-        "q": lambda: plots_strategy.q_convergence(strategy, 8),
-        "k": lambda: plots_strategy.k_search(search, strategy.k),
-        "tuning": lambda: plots_strategy.tuning(some_tuned(), ["a", "b"]),
+        "q": lambda: decision_plots.q_convergence(strategy, 8),
+        "k": lambda: decision_plots.k_search(search, strategy.k),
+        "tuning": lambda: decision_plots.tuning(some_tuned(), ["a", "b"]),
         **{name: lambda name=name: FIGURES[name](json.loads(NUMBERS.read_text())) for name in FIGURES},
     }
 

@@ -1,10 +1,7 @@
-"""What is registered outside the source tree: the kinds that a chip uses, and the modules that results depend on."""
+"""What of a chip is registered from outside of the source tree: a weight image names it, and its reader needs it."""
 
 from __future__ import annotations
 
-import hashlib
-import sys
-from pathlib import Path
 from typing import Any
 
 from spikeloom.hw.params.codings import CODINGS
@@ -14,27 +11,9 @@ from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.parameters import parameter_classes
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
-from spikeloom.sim.common.plugins import load_plugins
-from spikeloom.sim.devices.effects import EFFECTS
+from spikeloom.sw.datasets.datasets import DATA_SETS
 
-__all__ = ["missing_parts", "registered_parts", "registered_sources"]
-
-
-def registered_sources(*others: object) -> dict[str, str]:
-    """Module -> checksum of its file, of every cell kind, effect, coding and decision rule that is registered, and of
-    the `others`, instances of kinds; the file alone, not what it imports. Modules without a file have the checksum of
-    nothing.
-    """
-    load_plugins()
-    names = [type(kind).__module__ for kind in CELLS.registered()]
-    names += [str(entry.make.__module__) for entry in EFFECTS.registered()]
-    kinds = (*CODINGS, *DECISION_RULES, *others)
-    names += [name for kind in kinds if not (name := type(kind).__module__).startswith("spikeloom.")]
-    found = {}
-    for name in sorted(set(names)):
-        file = getattr(sys.modules.get(name), "__file__", None)
-        found[name] = hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
-    return found
+__all__ = ["missing_parts", "registered_parts"]
 
 
 def registered_parts(chip: ProgrammedChip) -> dict[str, dict[str, str]]:
@@ -45,7 +24,7 @@ def registered_parts(chip: ProgrammedChip) -> dict[str, dict[str, str]]:
     kinds = {kind.name: type(kind).__module__ for kind in CELLS.registered()}
     options = {name: cls.__module__ for cls in parameter_classes() for name in cls.model_fields}
     extra = device.__pydantic_extra__ or {}
-    found = {
+    parts = {
         "cells": {device.cell: kinds[device.cell]} if device.cell in kinds else {},
         "options": {name: options[name] for name in sorted(extra) if name in options},
         "stages": {
@@ -54,12 +33,19 @@ def registered_parts(chip: ProgrammedChip) -> dict[str, dict[str, str]]:
             if not (module := type(stage).__module__).startswith("spikeloom.")
         },
     }
-    return {what: parts for what, parts in found.items() if parts}
+    return {what: those for what, those in parts.items() if those}
 
 
-def missing_parts(parts: Any) -> list[str]:
-    """What of `registered_parts` is not registered here, in words, such as "the cell kind 'fading' (of my_cells)"."""
-    missing = []
+def missing_parts(chip: dict[str, Any]) -> list[str]:
+    """What a weight image's chip, as plain values, has and is not registered here, in words, such as "the cell kind
+    'fading' (of module my_cells)".
+    """
+    missing = [
+        f"the {kinds.what} '{chip[name]:.60}'"
+        for name, kinds in (("coding", CODINGS), ("rule", DECISION_RULES))
+        if isinstance(chip.get(name), str) and chip[name] not in [kind.name for kind in kinds]
+    ]
+    parts = chip.get("registered")
     for what, known, words in (
         ("cells", CELLS.names(), "the cell kind"),
         ("options", Device.all_fields(), "the option of [device]"),
@@ -68,4 +54,11 @@ def missing_parts(parts: Any) -> list[str]:
         for name, module in (parts.get(what, {}) if isinstance(parts, dict) else {}).items():
             if name not in known:
                 missing.append(f"{words} '{name:.60}' (of module {module:.60})")
-    return missing
+    return missing + _missing_data_set(chip.get("config"))
+
+
+def _missing_data_set(config: Any) -> list[str]:
+    """The data set of a configuration's plain values in words if it is not registered, as [] or a list of one."""
+    table = config.get("data") if isinstance(config, dict) else None
+    name = table.get("set") if isinstance(table, dict) else None
+    return [f"the data set '{name:.60}'"] if isinstance(name, str) and name not in DATA_SETS.names() else []
