@@ -238,7 +238,10 @@ def test_a_run(tmp_path: Path) -> None:
     (tmp_path / "spikeloom").mkdir()
     (tmp_path / "spikeloom/__init__.py").touch()
     (tmp_path / "spikeloom/hw").symlink_to("../hw")
-    for name in ("tests/__init__.py", "tests/formal.py", "tests/formal_solver.py", "tests/conftest.py", "pyproject.toml"):
+    for name in (
+        *(f"tests/{module}.py" for module in ("__init__", "formal", "formal_solver", "conftest")),
+        "pyproject.toml",
+    ):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "hw/toy.py").write_text(TOY)
     (tmp_path / "tests/hw/test_toy.py").write_text(TOY_TEST)

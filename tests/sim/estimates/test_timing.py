@@ -17,7 +17,8 @@ from tests.fixtures.plans import random_plan
 IMAGES = 20
 
 
-@pytest.mark.parametrize("seed", [0, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in (6, 7))])  # one step per image, several; waiting for pixels, and not
+# One step per image, several; waiting for pixels, and not.
+@pytest.mark.parametrize("seed", [0, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in (6, 7))])
 def test_cycles_are_those_of_the_verilog(seed: int) -> None:
     rng = np.random.default_rng(seed)
     chip = random_chip(rng)
