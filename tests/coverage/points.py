@@ -46,6 +46,9 @@ _FIELD = re.compile(r"^ *assign (\w+) = (\w+)\[(\d+)(?::(\d+))?\];$", re.M)
 _LITERAL = re.compile(r"(\d+)'[hbd][0-9a-f]+$")
 _HEAD = re.compile(r"^module (\w+) \(", re.M)
 
+_NO_BLOCK = (*OUTSIDE, "chip.sv", "axi_chip.sv")
+"""Files that are of no block, as patterns of names: besides, the wrappers that join a unit with its crossbars."""
+
 Variant = str
 """Digest of a module's Verilog without comments and without its name."""
 
@@ -190,7 +193,7 @@ def _files(build: Build, summaries: Mapping[str, str]) -> dict[str, _File]:
     origins = origins_of(build)
     found = {}
     for name, text in build.texts.items():
-        if any(fnmatch.fnmatch(name, pattern) for pattern in OUTSIDE):
+        if any(fnmatch.fnmatch(name, pattern) for pattern in _NO_BLOCK):
             continue
         block = block_of(text, summaries)
         if block is None:

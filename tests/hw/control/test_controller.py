@@ -17,8 +17,8 @@ from tests.benches.stream_bench import simulate
 from tests.formal import assert_fails, in_turn, prove, reaches
 
 
-def unit(layers: int = 2, phases: int = 2, max_steps: int = 12) -> NpuParameters:
-    layer = LayerParameters(inputs=4, outputs=4, lanes=2, phases=phases, max_steps=max_steps)
+def unit(layers: int = 2, phases: int = 2, max_steps: int = 12, max_theta: int = 1023) -> NpuParameters:
+    layer = LayerParameters(inputs=4, outputs=4, lanes=2, phases=phases, max_steps=max_steps, max_theta=max_theta)
     return NpuParameters(layers=(layer,) * layers, phases=phases, max_steps=max_steps, encoder_lanes=2)
 
 
@@ -377,10 +377,10 @@ class Driven:
         return first, word
 
 
-@pytest.mark.parametrize("phases", [1, 3])
-def test_random_images(phases: int) -> None:
+@pytest.mark.parametrize(("phases", "max_theta"), [(1, 1023), (3, 1023), (2, 2**31 - 1)])
+def test_random_images(phases: int, max_theta: int) -> None:
     """Any number of steps and skipped periods, with stalls; two images last long, or come late."""
-    dut, rng = Controller(parameters=unit(phases=phases, max_steps=60)), random.Random(phases)
+    dut, rng = Controller(parameters=unit(phases=phases, max_steps=60, max_theta=max_theta)), random.Random(phases)
     long = 20_000 if phases == 1 else 20
 
     async def bench(ctx):

@@ -84,6 +84,28 @@ def test_scores(outputs, lanes, stalls):
         simulate(dut, feed, check)
 
 
+@pytest.mark.parametrize(("outputs", "lanes", "phases"), [(10, 4, 8), (17, 8, 5)])
+def test_counts_of_many_steps(outputs, lanes, phases):
+    """Up to the largest count and back to 0 with the next image, of every class."""
+    parameters = unit(outputs, lanes, phases, max_steps=255)
+    rng, layer = random.Random(phases), parameters.layers[-1]
+    always = [([1] * outputs, [0] * outputs, int(step == 0), step % phases) for step in range(255)]
+    steps = always + image(rng, parameters)[:20] + always
+    expected = golden(parameters, steps, Readout.SPIKES)
+    dut = SpikeCounter(parameters=parameters)
+    offered = [group for step in steps for group in groups(layer, *step)]
+
+    async def feed(ctx):
+        ctx.set(dut.readout, Readout.SPIKES)
+        await send(ctx, dut.i, offered, rng, 0.0)
+
+    async def check(ctx):
+        assert await collect(ctx, dut.o, len(expected), rng, 0.0) == expected
+
+    simulate(dut, feed, check)
+    assert max(score["score"] for score in expected) == sum(1 << (phases - 1 - step % phases) for step in range(255))
+
+
 @pytest.mark.parametrize("outputs, lanes", SHAPES)
 def test_cycles(outputs, lanes):
     """One class per cycle from the group's own cycle on; a group is taken with its last class."""

@@ -245,6 +245,19 @@ def test_leak_and_clip(leak, clip):
     run(parameters, settings, steps)
 
 
+@pytest.mark.parametrize("lanes", [2, 5, 6, 7, 10, 12])
+def test_every_lane_leaks_clips_and_resets(lanes):
+    """One neuron more than lanes, whose sums and bounds are drawn so that all happens to each."""
+    parameters = layer(lanes + 1, lanes, phases=2, max_theta=20)
+    for seed, reset in enumerate(Reset):
+        biases = (1,) * (lanes + 1)
+        settings, steps = scenario(parameters, seed, images=6, leak=3, clip=137, reset=reset, biases=biases)
+        expected, _ = run(parameters, settings, steps)
+        if reset == Reset.NONE:
+            full = [group["membranes"] for group in expected if group["group"] == 0]
+            assert [max(lane) for lane in zip(*full, strict=True)] == [137] * lanes
+
+
 @pytest.mark.parametrize(
     ("outputs", "lanes", "positions", "other"), [(5, 3, 1, {"phases": 3, "max_theta": 20}), (10, 4, 3, {"phases": 2})]
 )

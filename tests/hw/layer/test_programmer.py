@@ -185,7 +185,7 @@ def test_ends_of_the_settings(settings: Settings) -> None:
     bench.run(host)
 
 
-@pytest.mark.parametrize("parameters", LAYERS)
+@pytest.mark.parametrize("parameters", [*LAYERS, layer(inputs=8, lanes=2, tile_rows=2), layer(inputs=8, tile_rows=1)])
 def test_targets_and_settings_of_all_values(parameters: LayerParameters) -> None:
     """Cells of any conductance to any target, between settings that have all bits and settings that have none."""
     rng = random.Random(6)
