@@ -177,7 +177,7 @@ def runs_of(name: str, folder: Path, say: Callable[[str], None]) -> Raw:
 
     Raises
     ------
-    RuntimeError : it fails
+    RuntimeError : it fails, or leaves no counts
     """
     system, word = SYSTEMS[name], name.replace(" ", "_")
     folder.mkdir(parents=True, exist_ok=True)
@@ -196,4 +196,6 @@ def runs_of(name: str, folder: Path, say: Callable[[str], None]) -> Raw:
                 old.unlink()
         say(f"simulated: {name}")
     found: Raw = pickle.loads(kept.read_bytes())
+    if not found.runs:
+        raise RuntimeError(f"The system '{name}' passed, but no simulation left counts")
     return found

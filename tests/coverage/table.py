@@ -11,7 +11,13 @@ __all__ = ["KINDS", "MARKS", "gaps", "measured_on", "shares", "table"]
 
 MARKS = ("<!-- coverage: written by `make coverage` -->", "<!-- coverage: end -->")
 KINDS = ("line", "branch", "toggle")
-SUMS = ("all", "all, unit tests alone", "all, every variant by itself", "nets without a name, every variant by itself")
+SUMS = (
+    "all",
+    "all, what is excluded counted as missing",
+    "all, unit tests alone",
+    "all, every variant by itself",
+    "nets without a name, every variant by itself",
+)
 """Rows below those of the blocks."""
 
 
@@ -51,11 +57,12 @@ def table(counts: Counts, alone: Counts, left_out: Iterable[Point], head: str, d
         lines.append(_row(f"`{block}`", inside, f"{excluded[block]:,}", f"`{digests[block]}`"))
     by_unit_tests = alone.points()
     lines.append(_row(SUMS[0], points.items(), f"{len(out):,}"))
-    lines.append(_row(SUMS[1], ((point, by_unit_tests.get(point, 0) > 0) for point in points), ""))
+    lines.append(_row(SUMS[1], ((point, count > 0) for point, count in counts.points().items()), ""))
+    lines.append(_row(SUMS[2], ((point, by_unit_tests.get(point, 0) > 0) for point in points), ""))
     every = [(point, count > 0) for (_, point), count in counts.happened.items() if point not in out]
-    lines.append(_row(SUMS[2], every, ""))
+    lines.append(_row(SUMS[3], every, ""))
     nets = _share(happened for point, happened in every if point.kind == "net")
-    lines.append(f"| {SUMS[3]} | - | - | - | - | {nets} |  |  |")
+    lines.append(f"| {SUMS[4]} | - | - | - | - | {nets} |  |  |")
     return "\n".join(lines)
 
 

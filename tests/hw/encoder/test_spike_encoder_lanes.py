@@ -1,4 +1,4 @@
-"""SpikeEncoder with many lanes: every lane has a spike and none in every coding."""
+"""SpikeEncoder with many lanes, in every coding: the model's vectors; of rate and even codes every pixel has some."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.hw.encoder.test_spike_encoder import restart, unit, vectors_of, words
 
 @pytest.mark.parametrize("lanes", [5, 6, 8, 11, 16])
 def test_every_lane_has_every_coding(lanes: int) -> None:
-    """One pixel more than lanes, in one image per coding: 25 steps with and without a spike of every pixel."""
+    """One pixel more than lanes, in one image per coding of 25 steps."""
     parameters, rng = unit(inputs=lanes + 1, lanes=lanes, phases=3), random.Random(lanes)
     dut = SpikeEncoder(parameters=parameters)
 
