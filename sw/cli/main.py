@@ -152,7 +152,7 @@ def run(
 ) -> None:
     """Run a configuration: data, train, convert, reference, verilog, cosim, report.
 
-    With [lifetime] measure = true, the step lifetime follows reference.
+    With lifetime.measure = true, the step lifetime follows reference.
 
     Outputs are written to build/NAME unless --output names a folder.
 
