@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
+import inspect
 import json
 import re
 import shutil
@@ -169,6 +171,26 @@ def test_python_blocks_are_python(page):
         compile(block, page.name, "exec")
 
 
+@each_page
+def test_imports_of_python_blocks_exist(page):
+    for block in fences(page, "python"):
+        for module, name in imports(block):
+            assert resolves(f"{module}.{name}"), f"{page_id(page)} imports {name} from {module}"
+
+
+def imports(block: str) -> Iterator[tuple[str, str]]:
+    """Every module of the package from which a block imports, with the name that is imported."""
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "spikeloom":
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def test_an_import_of_a_name_that_is_gone_is_found():
+    block = "def f():\n    from spikeloom.sw.decision.q_learning import learn_q_values, learn_strategy\n"
+    found = [resolves(f"{module}.{name}") for module, name in imports(block)]
+    assert found == [True, False]
+
+
 # Commands
 
 
@@ -253,6 +275,32 @@ def test_python_names_exist(page):
         name = NAME.match(match["code"])
         if name:
             assert resolves(f"spikeloom.{name[0].removeprefix('spikeloom.')}"), f"{page_id(page)} names {name[0]}"
+
+
+PARAMETERS = re.compile(r"^## Parameters\n(?P<body>.*?)(?=^## |\Z)", re.M | re.S)
+
+
+def parameters_of(page: Path) -> list[str]:
+    """First column of a page's table of parameters."""
+    section = PARAMETERS.search(page.read_text(encoding="utf-8"))
+    return re.findall(r"^\| `(\w+)` \|", section["body"], re.M) if section else []
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if "docs/hardware/" in str(page)], ids=page_id)
+def test_parameters_of_a_block_are_those_of_its_class(page):
+    names = parameters_of(page)
+    if names:
+        path = re.search(r"`(hw/[\w/]+)\.py`", page.read_text(encoding="utf-8"))
+        module = importlib.import_module(f"spikeloom.{path[1].replace('/', '.')}")
+        classes = [value for value in vars(module).values() if inspect.isclass(value)]
+        own = [value for value in classes if value.__module__ == module.__name__]
+        taken = {value.__name__: list(inspect.signature(value).parameters) for value in own}
+        assert names in taken.values(), f"{page_id(page)} has the parameters {names}, the module {taken}"
+
+
+def test_tables_of_parameters_are_read():
+    assert parameters_of(ROOT / "docs/hardware/feature_maps/step_join.md") == ["layer", "replicas"]
+    assert sum(bool(parameters_of(page)) for page in pages()) > 15
 
 
 def resolves(name: str) -> bool:

@@ -17,7 +17,7 @@ from tests.test_docs import files
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("hw", "sim", "sw", "src")
-NOT_READ = {"CHANGELOG.md", "tests/test_prose.py"}
+NOT_READ = {"tests/test_prose.py"}
 
 COUNTED = (
     r"(?:once|twice|bits|bytes|words|cycles|steps|seconds|images|pulses|spikes|reads|windows|operations|conversions"
@@ -74,8 +74,8 @@ def phrases(text: str, patterns: dict[str, str] = PATTERNS) -> list[str]:
 
 
 MARKS = {
-    (".toml",): r"^\s*#",  # of comments, at the beginning of a line
-    (".c", ".h"): r"^\s*(?:/\*|\*/?|//)|\*/",
+    (".toml",): r"^\s*#|(?<=\s)#(?=\s)",  # of comments, on lines of their own or after a value
+    (".c", ".h", ".v", ".sv"): r"^\s*(?:/\*|\*/?|//)|\*/",
     (".svg", ".j2"): r"</?[A-Za-z][^<>]*>",  # tags, with the lines that they break
 }
 
@@ -149,6 +149,9 @@ def test_a_phrase_is_found_across_lines(text: str, instead: str) -> None:
     [
         ("a.toml", "# It takes 164 clock cycles\n# an image.\n"),
         ("a.h", "/* It takes 164 clock cycles\n * an image. */\n"),
+        ("a.v", "// It takes 164 clock cycles\n// an image.\n"),
+        ("a.sv", "// It takes 164 clock cycles\n// an image.\n"),
+        ("a.toml", "x = 1  # clock cycles an image\n"),
         ("a.c", "// It takes 164 clock cycles\n// an image.\n"),
         ("a.svg", '<text>164 clock cycles</text>\n<text x="2">an image</text>'),
         ("a.j2", "<th>clock cycles<br>an image</th>"),
@@ -193,8 +196,9 @@ def test_plain_sentences_pass(text: str) -> None:
 
 
 def test_pages_use_the_terms_of_the_field() -> None:
-    pages = read((".md", ".j2", ".toml", ".c", ".h", ".svg"))
-    assert {page.suffix for page in pages} == {".md", ".j2", ".toml", ".c", ".h", ".svg"} and len(pages) > 80
+    suffixes = (".md", ".j2", ".toml", ".c", ".h", ".svg", ".v", ".sv")
+    pages = read(suffixes)
+    assert {page.suffix for page in pages} == set(suffixes) and len(pages) > 80
     found = [f"{page.relative_to(ROOT)}: {fault}" for page in pages for fault in phrases(prose(page))]
     assert not found, "\n".join(found)
 

@@ -183,7 +183,7 @@ def test_effects_are_entries_and_their_options_a_class() -> None:
     before = EFFECTS.registered(), parameter_classes()
     wanted = "A device effect is registered as an object of a class derived from "
     wanted += f"{EffectEntry.__module__}.EffectEntry, not as "
-    remedy = "; give EffectEntry(fields, direct, verify, make)"
+    remedy = "; give EffectEntry(fields, direct, write_verify, make)"
     refused(register_effect, "mine", f"{wanted}'mine'{remedy}")
     refused(register_effect, Options, f"{wanted}the class Options{remedy}")
     refused(register_effect, EffectEntry, f"{wanted}the class EffectEntry; give EffectEntry(...)")

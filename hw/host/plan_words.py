@@ -37,15 +37,15 @@ def words_of(plan: Plan) -> tuple[int, ...]:
         replicas = stage.replicas
         if len(stage.windows) >= 1 << 8 or replicas > 1 << 16:
             raise SpikeLoomError(
-                f"A stage must have at most 255 windows and 65,536 replicas to be told, not {len(stage.windows)} and "
-                f"{replicas}"
+                "A stage must have at most 255 windows and 65,536 replicas in a plan's words, not "
+                f"{len(stage.windows)} and {replicas}"
             )
         words += [stage.code | len(stage.windows) << 8 | replicas - 1 << 16, stage.number(plan.channels)]
         for window in stage.windows:
             pairs = (window.kernel, window.stride, window.padding)
             if max(max(pair) for pair in pairs) >= 1 << 16:
                 raise SpikeLoomError(
-                    f"Kernel, stride and padding of a window must be below 65,536 to be told, not {window}"
+                    f"Kernel, stride and padding of a window must be below 65,536 in a plan's words, not {window}"
                 )
             words += [window.source, *map(_pair, pairs)]
     return tuple(words)

@@ -3,7 +3,7 @@
 A byte address is four times a load address of `hw.interfaces.registers`, so that the run-time registers and biases keep
 their place: bits 25 .. 18 select the scope (0 the unit, l + 1 layer l), bits 17 .. 2 the offset in it. The host's own
 registers (identification, build parameters, status, errors, load session, programming, counters) start at offset
-0x4000 of each scope. A layer has windows of many words besides: target codes, programming results, biases.
+0x4000 of each scope. A layer also has register blocks of many words: target codes, programming results, biases.
 
 Hardware (`hw.host.host_block`), Python names, C header (`hw.export.c_header`), SystemRDL (`hw.export.system_rdl`) and
 the manual (`hw.export.register_manual`) all follow from here.
@@ -285,7 +285,7 @@ LAYER_BLOCKS: tuple[RegisterBlock, ...] = (
         init=0,
     ),
 )
-"""Windows of a layer, by offset."""
+"""Register blocks of a layer, by offset."""
 
 UNIT_OFFSETS: dict[str, int] = {
     **{r.name: 4 * r.offset for r in GLOBAL_REGISTERS},
@@ -326,7 +326,7 @@ _MOST_WORDS = {"program_target": MAX_TARGETS, "program_result": 2 * MAX_TARGETS,
 
 
 def block_byte_address(block: RegisterBlock, layer: int, index: int) -> int:
-    """Byte address of word `index` of a layer's window; ValueError for a layer or a word that no build has."""
+    """Byte address of word `index` of a layer's register block; ValueError for a layer or a word that no build has."""
     most = _MOST_WORDS[block.name]
     if not 0 <= index < most:
         raise SpikeLoomError(f"Index of a {block.name} must be in 0 .. {most - 1}, not {index!r}")
@@ -372,7 +372,7 @@ class MapEntry:
 
 
 def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
-    """Every register of a build but the windows' words, by address."""
+    """Every register of a build but the words of register blocks, by address."""
     entries = []
     scopes: list[tuple[int | None, NpuParameters | LayerParameters]] = [(None, parameters)]
     for layer, p in [*scopes, *enumerate(parameters.layers)]:

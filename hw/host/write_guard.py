@@ -17,7 +17,7 @@ __all__ = ["WriteGuard", "block_hits"]
 
 
 def block_hits(parameters: NpuParameters, name: str, address: Value) -> Iterator[tuple[int, Value]]:
-    """Each layer, and whether a byte address is that of a word of its window `name`."""
+    """Each layer, and whether a byte address is that of a word of its register block `name`."""
     block = next(block for block in LAYER_BLOCKS if block.name == name)
     for index, layer in enumerate(parameters.layers):
         first = block_byte_address(block, index, 0)

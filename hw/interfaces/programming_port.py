@@ -40,7 +40,7 @@ class ProgramSettingsSignature(wiring.Signature):
 
     Members
     -------
-    window : Out(8), largest distance from the target that is good enough, in 1/8 of a level
+    window : Out(8), tolerance, the largest distance from the target that is accepted, in 1/8 of a level
     tries : Out(8), most pulses a cell gets; 0 only reads
     amplitude_min, amplitude_max : Out(8), bounds of a pulse's amplitude, in 1/8 of a level; the upper one wins
     """

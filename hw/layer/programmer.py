@@ -55,7 +55,7 @@ class Programmer(wiring.Component):
 
     A layer's row tiles work in lockstep: on the same row of the tile, column and side, each with its own direction
     and amplitude. The cells' order is lane 0 first, and side 0 (positive) before side 1. A cell is read; if its code
-    is at most `window` away from its target it is finished; if it has had `tries` pulses it has failed; otherwise it
+    is at most the tolerance `window` from its target it is finished; after `tries` pulses it has failed; otherwise it
     gets a pulse towards the target, of amplitude min(max(distance, amplitude_min), amplitude_max), and is read again.
     Finished tiles take no further part, and the next cell follows when all are finished. Row tiles without the row
     take no part at all: their results are 0. Results of columns past the last output stay what they were.
@@ -226,7 +226,7 @@ class Programmer(wiring.Component):
                 m.next = "FETCH"
 
     def _judge(self, m: Module, codes: list[Value], wanted: list[Value]) -> tuple[Value, Value, Value]:
-        """A bit per tile: is it outside of the window, does a pulse go up; and the pulses' amplitudes."""
+        """A bit per tile: is it outside of the tolerance, does a pulse go up; and the pulses' amplitudes."""
         settings, bits = self.settings, CELL_CODE_BITS
         far = Signal(len(codes))
         up = Signal(len(codes))

@@ -1,7 +1,7 @@
 // Crossbar macro with ideal devices: exact column sums and an exact ADC, in plain Verilog-2005, for simulation.
 //
-// Levels come from two files, LEVELS_P and LEVELS_N, read by $readmemh: one line a row of the layer, from row 0 on, two
-// hexadecimal digits a column, column 0 in the last two (a line is the number sum over i of level[i] << 8 i).
+// Levels come from two files, LEVELS_P and LEVELS_N, read by $readmemh: one line per row of the layer, from row 0 on,
+// two hexadecimal digits per column, column 0 in the last two (a line is the number sum over i of level[i] << 8 i).
 //
 // code = clip(round_half_even(sum / (S * 2^GAIN_SHIFT))), sum over the tile's rows of rowcode * (p - n), S = 255 for
 // row codes of 8 bits, else 1; clipped to -2^(ADC_BITS-1) .. 2^(ADC_BITS-1) - 1, and to -1 .. +1 for ADC_BITS = 1.

@@ -74,7 +74,7 @@ class GridSums:
     __repr__ = short_repr
 
     def empty(self, images: int, positions: int) -> RowSums:
-        """Products of silent reads, to be written."""
+        """Products of reads without a driven row, in which those of the driven rows are then added up."""
         reads = images * positions
         shape = (reads, self.parameters.row_tiles, self.parameters.outputs)
         u_type, v_type = self.types

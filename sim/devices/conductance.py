@@ -62,7 +62,7 @@ def after_pulses(
 ) -> Conductance:
     """Conductances of cells programmed by pulses, siemens, after the effects that pulses do not have in them."""
     for entry in EFFECTS:
-        if entry.where == "cells" and entry.make is not None and entry.verify is not None and entry.on(device):
+        if entry.where == "cells" and entry.make is not None and entry.write_verify is not None and entry.on(device):
             pulsed_S = entry.make(device, parameters, None).apply(pulsed_S, Cells(seed, layer))
     return pulsed_S
 

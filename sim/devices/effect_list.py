@@ -59,7 +59,7 @@ class EffectEntry:
     Parameters
     ----------
     fields : options of `sim.chip.device_config.Device` that switch it on, by another value than their default
-    direct, verify : its stage in the accuracy breakdown with either method of programming; None where it does not
+    direct, write_verify : its stage in the accuracy breakdown with either method of programming; None where it does not
         apply, and the fields have to keep their defaults
     make : the effect for a device and a layer's hardware; None for what is no change of conductances
     where : "cells", to the conductances that programming leaves, whichever its method; "pulses", so with method
@@ -71,7 +71,7 @@ class EffectEntry:
 
     fields: tuple[str, ...]
     direct: str | None
-    verify: str | None
+    write_verify: str | None
     make: Callable[[Device, LayerParameters, Progress | None], Effect] | None
     where: Literal["cells", "pulses", "array", "reads"] = "cells"
     unused: str = "with which the effect does not apply"
@@ -93,7 +93,7 @@ _FIELDS = Attribute(
     'a tuple of names of options, such as ("my_sigma",)',
 )
 _REGISTRATION = Registration(
-    "device effect", EffectEntry, True, (_FIELDS,), "give EffectEntry(fields, direct, verify, make)"
+    "device effect", EffectEntry, True, (_FIELDS,), "give EffectEntry(fields, direct, write_verify, make)"
 )
 
 

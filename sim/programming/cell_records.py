@@ -37,7 +37,7 @@ class Operation(NamedTuple):
 class WriteRule(NamedTuple):
     """When a cell is done, and how it is written: codes that it may be off, most pulses, amplitudes in eighths."""
 
-    window: int
+    tolerance: int
     tries: int
     smallest: int
     largest: int

@@ -232,7 +232,7 @@ def program_rows(
     rule, constants, cells, written : a `WriteRule`, a `CellConstants`, a `CellArrays`, a `Written`
     driver : a `WriteDriver`, or None
     """
-    window, tries, smallest, largest = rule
+    tolerance, tries, smallest, largest = rule
     device = CellConstants(*constants)
     g_S, pulses, reads, load, read_load, seen = cells
     codes, given, failed = written
@@ -250,7 +250,7 @@ def program_rows(
                     code = _verify(g, cell, reads[side, j, column], device)
                     reads[side, j, column] += 1
                     distance = abs(code - target)
-                    if distance <= window or count == tries:
+                    if distance <= tolerance or count == tries:
                         break
                     amplitude = min(max(distance, smallest), largest)
                     k = pulses[side, j, column]
@@ -262,7 +262,7 @@ def program_rows(
                 seen[side, j, column] = code
                 codes[side, j, column] = code
                 given[side, j, column] = count
-                failed[side, j, column] = distance > window
+                failed[side, j, column] = distance > tolerance
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Write-verify of whole layers: the effect of the hardware's Programmer on the cells, without the hardware.
 
-A cell is read; while its code is further than the window from its target, and it has tries left, it gets a pulse
+A cell is read; while its code is further than the tolerance from its target, and it has tries left, it gets a pulse
 towards the target and is read again. Cells do not disturb one another and have draws of their own, so programming a
 layer at once gives the bits that the Programmer gives row by row, lane by lane. The
 passes are those of `sim.programming.passes`.
@@ -54,13 +54,13 @@ class LayerProgramming(ProgrammedCells):
     state : the cells afterwards
     cycles : clock cycles that the layer's Programmer is busy
     energy_J : joules, `pulses`, `reads` and `adc`, each low, typical and high (`sim.programming.energy`)
-    window : codes
+    tolerance : largest distance of a code from its target that is accepted, codes
     """
 
     state: CellState
     cycles: int
     energy_J: dict[str, dict[str, float]]
-    window: int
+    tolerance: int
 
     __repr__ = short_repr
 
@@ -77,12 +77,12 @@ class LayerProgramming(ProgrammedCells):
 
     @property
     def lost(self) -> NDArray[np.bool_]:
-        """Faulty pairs whose weight is further than two windows from the wanted one, bool [inputs, outputs]."""
-        return self.faulty & (np.abs(self.error) > 2 * self.window)
+        """Faulty pairs whose weight is further than twice the tolerance from the wanted one, bool [inputs, outputs]."""
+        return self.faulty & (np.abs(self.error) > 2 * self.tolerance)
 
     @property
     def compensated(self) -> NDArray[np.bool_]:
-        """Faulty pairs whose weight is within two windows of the wanted one all the same, bool [inputs, outputs]."""
+        """Faulty pairs whose weight is still within twice the tolerance of the wanted one, bool [inputs, outputs]."""
         return self.faulty & ~self.lost
 
 
@@ -215,7 +215,7 @@ def program_layer(
         verify_reads=reads,
         cycles=cycles,
         energy_J=programming_energy(chip, load, read_load, reads),
-        window=programming.tolerance_code,
+        tolerance=programming.tolerance_code,
     )
 
 

@@ -22,7 +22,7 @@ def mapping_summary(chip: ProgrammedChip, result: Result | None) -> dict[str, An
     plan = chip.parameters.plan
     stages = [_stage(chip, number, result) for number in range(len(plan.stages))]
     return {
-        "plain": plan.is_dense_chain,
+        "is_dense_chain": plan.is_dense_chain,
         "network": _network(chip),
         "image": _shape(plan.input),
         "tiles": sum(stage["tiles"] or 0 for stage in stages),

@@ -75,7 +75,7 @@ def programming_accuracies(
     """
     device, programming = programmed.device, programmed.programming
     ideal = ideal_cells(programmed)
-    names = [name for entry in EFFECTS if entry.where != "pulses" and entry.verify for name in entry.fields]
+    names = [name for entry in EFFECTS if entry.where != "pulses" and entry.write_verify for name in entry.fields]
     kept = ideal.device.model_copy(update={name: getattr(device, name) for name in names})
     chips = {
         "ideal": replace(ideal, device=kept),

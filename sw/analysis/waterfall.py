@@ -124,7 +124,7 @@ def device_stages(programmed: ProgrammedChip) -> list[tuple[str, ProgrammedChip]
     by_stage: dict[str, tuple[str, ...]] = {}
     in_pulses: list[str] = []
     for entry in EFFECTS:
-        stage = entry.verify if verify else entry.direct
+        stage = entry.write_verify if verify else entry.direct
         if stage is not None and stage != _DRIFT:
             by_stage[stage] = (*by_stage.get(stage, ()), *entry.fields)
             if verify and entry.where == "pulses" and stage not in in_pulses:

@@ -53,8 +53,7 @@ DataSet = Annotated[
     typer.Option(
         "--data-set",
         metavar="NAME",
-        help=f"Test images of a data set: {', '.join(_BUILT_IN)}, or one that an installed package registers (entry "
-        f"point group {DATA_SETS.group}).",
+        help=f"Test images of a data set: {', '.join(_BUILT_IN)}, or one that an installed package registers.",
     ),
 ]
 

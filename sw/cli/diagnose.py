@@ -35,9 +35,11 @@ def diagnose(
 ) -> None:
     """Report problems of a chip, layer by layer.
 
-    For a CONFIG, the chip is compiled and diagnosed on its calibration images. A FILE.loom does not contain the
-    original network; it is diagnosed on the first 2,000 test images of its data set, or on those given by --images
-    and --data-set.
+    For a CONFIG, the chip is compiled and diagnosed on its calibration images.
+
+    A FILE.loom does not contain the original network. It is diagnosed on the
+    first 2,000 test images of its data set, or on those given by --images and
+    --data-set.
     """
     from spikeloom.sw.diagnostics import diagnose as judge
 

@@ -152,7 +152,11 @@ def run(
 ) -> None:
     """Run a configuration: data, train, convert, reference, verilog, cosim, report.
 
-    Outputs are written to build/NAME. Finished steps with the same settings are skipped, so a stopped run resumes.
+    With lifetime.measure = true, the step lifetime follows reference.
+
+    Outputs are written to build/NAME unless --output names a folder.
+
+    Finished steps with the same settings are skipped, so a stopped run resumes.
     """
     given = changed(Config.load(config), settings)
     if fresh and start is not None:

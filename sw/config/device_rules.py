@@ -28,7 +28,7 @@ def registered_rules() -> Iterator[Unused]:
 def unused_effects(entries: Iterable[EffectEntry]) -> Iterator[Unused]:
     """Options of effects do nothing with a method of programming with which the effect does not apply."""
     for entry in entries:
-        for stage, choice in ((entry.direct, DIRECT), (entry.verify, VERIFY)):
+        for stage, choice in ((entry.direct, DIRECT), (entry.write_verify, VERIFY)):
             if stage is None:
                 yield Unused(tuple(f"device.{name}" for name in entry.fields), (choice,), entry.unused)
 

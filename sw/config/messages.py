@@ -64,7 +64,7 @@ def _unknown_key(where: list[str], known: Mapping[str, FieldInfo]) -> str:
     fields: Any = known
     for table in tables:
         fields = fields_of(fields[table].annotation)
-    names = list(fields)
+    names = list(fields) if tables else [*fields, "preset"]  # which is no field: it is read before the others
     place = f" in [{tables[0]}]" if tables else ""
     what = "Unknown key"
     if not tables and isinstance(getattr(fields.get(key), "annotation", None), type):

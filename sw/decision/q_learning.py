@@ -50,7 +50,7 @@ class Learning:
     epsilon, epsilon_factor, epsilon_min : probability of a random action, after every image multiplied by the factor
         down to the least; not stated in the paper
     report_interval : images between two looks at the table
-    patience : windows over which the table is averaged; converged when two such averages that follow one another agree
+    patience : intervals over which the table is averaged; converged when two consecutive averages of this kind agree
     tolerance : in k, and to this in all values that lead to it, unit of the rewards
     max_images : end of learning if it does not converge
     """
@@ -96,13 +96,13 @@ class LearntQValues:
     Parameters
     ----------
     k : lead that ends inference, as the hardware's register holds it; None: no lead is worth stopping for before T_max
-    table : float64 [levels + 1, 2], Q averaged over the last `patience` windows; row 0 is START, row n is WIN_n,
+    table : float64 [levels + 1, 2], Q averaged over the last `patience` intervals; row 0 is START, row n is WIN_n,
         columns CONTINUE and TERMINATE
     last : float64 [levels + 1, 2], Q after the last image; its own k is `last_k`
     visits : int64 [levels + 1, 2], updates of each entry
-    history : float64 [windows, levels + 1, 2], Q averaged over each window
-    shown : int64 [windows], images shown until the end of each window
-    epsilons : float64 [windows], epsilon after each window
+    history : float64 [intervals, levels + 1, 2], Q averaged over each interval
+    shown : int64 [intervals], images shown until the end of each interval
+    epsilons : float64 [intervals], epsilon after each interval
     converged : False if max_images ended learning
     unit : score of one level; WIN_n is a lead of n * unit
     """
@@ -131,7 +131,7 @@ class LearntQValues:
 
     @property
     def history_k(self) -> tuple[int | None, ...]:
-        """k of every window's average."""
+        """k of every interval's average."""
         return tuple(_register(_first_terminate(table), self.unit) for table in self.history)
 
 

@@ -54,7 +54,7 @@ def dark_input(measures: Measures) -> Iterator[Sign]:
     meaning="The weights of a few neurons of a layer are so much larger than those of the others that these have few "
     "levels left, or none: the largest weight of a layer sets the step of all.",
     measured=f"The largest weight of a layer is more than {UNEVEN:.0f} times the largest of the median column, and the "
-    "stage 'spiking' or 'quantised' loses accuracy. Not asked of outputs, and of chips that were loaded.",
+    "stage 'spiking' or 'quantised' loses accuracy. Not checked for outputs, nor for chips that were loaded.",
     remedy="Behind a ReLU a neuron can be made weaker, and what reads it stronger, without a change of the network: "
     "divide the neuron's weights and bias, multiply the weights that read it. Or train with weight decay.",
 )

@@ -194,7 +194,7 @@ def _remedy(effect: str, pulses: bool) -> str:
         return _PULSES
     if effect in _REMEDIES:
         return _REMEDIES[effect]
-    return next(entry for entry in EFFECTS if effect == (entry.verify if pulses else entry.direct)).advice()
+    return next(entry for entry in EFFECTS if effect == (entry.write_verify if pulses else entry.direct)).advice()
 
 
 def told(measures: Measures, fall: Fall) -> str:

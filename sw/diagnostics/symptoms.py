@@ -25,7 +25,7 @@ ENDLESS = 0.99
     "silent-layer",
     "fault",
     meaning="No neuron of a layer fires on any image.",
-    measured="Spikes of the layer on all images: none. Not asked of outputs whose membranes are read.",
+    measured="Spikes of the layer on all images: none. Not checked for outputs whose membranes are read.",
     remedy="If it is silent in the network itself, look at its weights and biases there. Otherwise lower the "
     "threshold by "
     '`[convert] normalisation = "auto"`, or allow more `[decision] t_max` steps.',
@@ -62,9 +62,9 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
 @kind(
     "always-fires",
     "fault",
-    meaning="The neurons of a layer fire in nearly every step, so it says the same of every image.",
-    measured=f"Mean firing rate of the layer: {ALWAYS} spikes per neuron and step, or more. Not asked of neurons "
-    "without reset.",
+    meaning="The neurons of a layer fire in nearly every step, so its output hardly depends on the image.",
+    measured=f"Mean firing rate of the layer: {ALWAYS} spikes per neuron and step, or more. Not checked for "
+    "neurons without reset.",
     remedy="Look at the layer's biases, and at a fixed `[convert] percentile`, which sets the activation that is a "
     'rate of 1; `[convert] normalisation = "auto"` chooses it.',
 )
@@ -124,9 +124,7 @@ def one_class(measures: Measures) -> Iterator[Sign]:
     "network-of-one-class",
     "warning",
     meaning="The original network has one class for all images, so nothing can be said about the others.",
-    measured=f"All of {MANY} images or more get one class from the network (from the labels, if there are some, they "
-    "would not be "
-    "told).",
+    measured=f"All of {MANY} images or more get one class from the network. Checked only if no labels are given.",
     remedy="Give images of all classes, in the unit that the network was trained with; or the network is not trained.",
 )
 def network_of_one_class(measures: Measures) -> Iterator[Sign]:

@@ -2,7 +2,7 @@
 //
 // Same module name and ports as the black box. When the rows are driven it latches them and toggles `request`; Python
 // then computes every code of the read at once and writes `answer`. The shell only keeps the handshakes and the delays:
-// Python runs once a layer read, never once a clock cycle.
+// Python runs once per layer read, never once per clock cycle.
 //
 // `sampled` and `done` have the ideal macro's timing: `sampled` is first up in the SETTLE_CYCLES-th cycle of a drive and
 // down in the cycle after `drive` has fallen, `done` ADC_CYCLES - 1 cycles after the first cycle of a conversion.

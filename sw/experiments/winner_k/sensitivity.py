@@ -73,7 +73,7 @@ ASSUMPTIONS = (
         tuned={"learning": {"discount": 1.0, "reward_step": -0.2}},
     ),
     _changed("unbounded", "equation 6 without a bound on the accuracy", tuned={"tuning": {"accuracy_drop": 1.0}}),
-    _changed("untuned", "the strategy alone (99T)", tuned={"convert": {"tune": False}}),
+    _changed("untuned", "the learned rule alone (99T)", tuned={"convert": {"tune": False}}),
     _changed("negative", "read pulses of the other sign", both={"device": {"read_polarity": "negative"}}),
     _changed("half-range", "highest level at 12.5 mS, half the range", both={"device": {"g_max_S": 0.0125}}),
     _changed("low-range", "highest level at 2.5 mS, a tenth of the range", both={"device": {"g_max_S": 0.0025}}),

@@ -41,7 +41,7 @@ def decision_figures(chip: ProgrammedChip, learnt: LearntRule | None, tuned: Tun
 
 
 def q_convergence(learnt: LearntQValues, states: int = 4) -> Figure:
-    """Q of going on and of terminating, averaged over each window, against images shown.
+    """Q of going on and of terminating, averaged over each interval, against images shown.
 
     Of the states, the one after the chosen k is shown, and those before it, `states` in all.
     """

@@ -59,5 +59,5 @@ def test_windows_that_cannot_be_told() -> None:
     shape = MapShape(channels=1, height=70_000)
     plan = single(shape)
     assert plan.stages[0].windows == (Window(source=0, kernel=(70_000, 1)),)
-    with pytest.raises(ValueError, match=r"must be below 65,536 to be told"):
+    with pytest.raises(ValueError, match=r"must be below 65,536 in a plan's words"):
         words_of(plan)

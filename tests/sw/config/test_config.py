@@ -46,6 +46,12 @@ BAD = [
     ),
     ({"convert": {"percentil": 99}}, "Unknown key 'percentil' in [convert]; did you mean 'percentile'?"),
     ({"device": {"read_sigm": 0.1}}, "Unknown key 'read_sigm' in [device]; did you mean 'read_sigma'?"),
+    ({"presets": "digits"}, "Unknown key 'presets'; did you mean 'preset'?"),
+    (
+        {"zzz": 1},
+        "Unknown key 'zzz'; valid are name, seed, data, train, nir, convert, tuning, coding, neuron, decision, "
+        "learning, crossbar, device, programming, energy, hardware, cosim, lifetime, preset",
+    ),
     ({"descision": {}}, "Unknown key 'descision'; did you mean 'decision'?"),
     ({"convert": {"percentile": 0.0}}, "[convert] percentile must be above 0.0, not 0.0"),
     (

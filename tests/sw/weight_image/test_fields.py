@@ -35,6 +35,14 @@ def crafted(content: bytes, change: Callable[[dict[str, Any]], Any], version: st
     return joined(content, metadata, chip, version)
 
 
+def test_the_page_describes_the_version_that_is_written() -> None:
+    page = (Path(__file__).parents[3] / "docs/weight-image.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## Format, version (\d+)$", page, re.M) == [str(VERSION)]
+    assert re.findall(r"^\| `version` \| `(\d+)` \|$", page, re.M) == [str(VERSION)]
+    (written, read) = re.findall(r"weight image of version (\d+), but this program reads versions up to (\d+)", page)[0]
+    assert int(written) > int(read) == VERSION
+
+
 def places(values: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Paths of all entries, of a list the first."""
     for key in values if isinstance(values, dict) else range(min(1, len(values))) if isinstance(values, list) else ():
