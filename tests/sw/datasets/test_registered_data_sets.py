@@ -19,6 +19,8 @@ from spikeloom.sw.common.registered_sources import registered_sources
 from spikeloom.sw.config.manual_page import configuration_page
 from spikeloom.sw.datasets.datasets import DATA_SETS, Dataset, load_data, register_data_set
 from spikeloom.sw.datasets.kinds import DataSetKind
+from spikeloom.sw.flow.run_folder import load_run_images
+from spikeloom.sw.flow.steps import make_flow
 from tests.fixtures.guide import guide_blocks, module_in
 
 CODE, ENTRY_POINT = guide_blocks("A data set")
@@ -59,6 +61,23 @@ def test_a_run_takes_it_like_any_other(registered: ModuleType, tmp_path: Path) -
     chip = spikeloom.load(next((tmp_path / "run").rglob("*.loom")))
     assert chip.predict(data.test_images).accuracy(data.test_labels) > 0.9
     assert list(registered_sources(*DATA_SETS.registered())) == ["my_data"]
+
+
+def test_a_run_notices_that_the_files_were_replaced(registered: ModuleType, tmp_path: Path) -> None:
+    """With as many bytes too; and skips the step where they are the same."""
+    (tmp_path / "stripes").mkdir()
+    place = tmp_path / "stripes" / "stripes.npz"
+    config = spikeloom.Config.load("tiny").updated({"data": {"set": "stripes"}})
+
+    def run(value: int) -> tuple[list[str], int]:
+        np.savez(place, images=np.full((240, 4, 6), value, np.uint8), labels=np.arange(240) % 2)
+        flow = make_flow(config, tmp_path / "run", data=tmp_path)
+        flow.run(stop="data")
+        return flow.done, int(load_run_images(flow).images.max())
+
+    assert run(3) == (["data"], 3)
+    assert run(3) == ([], 3)
+    assert run(7) == (["data"], 7)
 
 
 def test_the_configuration_knows_it(registered: ModuleType) -> None:
