@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.plugins import load_plugins
-from spikeloom.hw.params.registration import NAME, Attribute, Registration
+from spikeloom.hw.params.registration import NAME, Attribute, Registration, is_tuple_of
 from spikeloom.sim import CELL_KINDS
 from spikeloom.sim.chip.device_options import OF_THE_KIND, DeviceOptions
 from spikeloom.sim.chip.parameters import DEVICE_GROUPS, Parameters, add_parameters, remove_parameters
@@ -104,7 +104,21 @@ class CellKind:
 
 
 _MEANING = Attribute("meaning", lambda value: isinstance(value, str), "a clause for the manual, a text")
-_REGISTRATION = Registration("cell kind", CellKind, objects=True, attributes=(NAME, _MEANING))
+_UNUSED = Attribute(
+    "unused",
+    lambda value: is_tuple_of(value, _is_unused),
+    'a tuple of pairs (names of options, why), such as ((("pulse_up",), "which has no steps"),)',
+)
+_REGISTRATION = Registration("cell kind", CellKind, objects=True, attributes=(NAME, _MEANING, _UNUSED))
+
+
+def _is_unused(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and is_tuple_of(value[0], lambda name: isinstance(name, str))
+        and isinstance(value[1], str)
+    )
 
 
 class _Cells:
@@ -166,6 +180,14 @@ class _Cells:
             raise SpikeLoomError(f"The cell kind '{kind.name}' drifts, and so needs the methods drift and reachable_S")
         if kind.parameters is not None:
             add_parameters(kind.parameters, {*DeviceOptions.model_fields, *dir(DeviceOptions), *OF_THE_KIND})
+        known = DeviceOptions.all_fields()
+        unknown = next((name for names, _ in kind.unused for name in names if name not in known), None)
+        if unknown is not None:
+            if kind.parameters is not None:
+                remove_parameters(kind.parameters)
+            raise SpikeLoomError(
+                f"The cell kind '{kind.name}' has '{unknown}' among its unused options, and [device] has no such option"
+            )
         self._registered[kind.name] = kind
 
     def unregister(self, name: str) -> None:
