@@ -112,10 +112,12 @@ def test_without_it_its_name_is_an_error(data_sets: ModuleType, tmp_path: Path) 
 
 def test_files_that_cannot_be_downloaded_are_named(registered: ModuleType, tmp_path: Path) -> None:
     said = (
-        "Data set 'stripes' is not there: '{}' does not have it; name a folder that has 'stripes' with --data or SPIKE"
+        "Data set 'stripes' is not there: '{}' does not have it; name a data folder that has the folder 'stripes' with "
+        "its files, or set SPIKELOOM_DATA to it"
     )
-    with pytest.raises(DataError, match=re.escape(said.format(tmp_path / "stripes"))):
-        load_data("stripes", tmp_path)
+    for folder in (tmp_path, Path()):
+        with pytest.raises(DataError, match=f"^{re.escape(said.format((folder / 'stripes').absolute()))}$"):
+            load_data("stripes", folder)
 
 
 class Toy(DataSetKind):
