@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -37,6 +38,27 @@ def test_they_are_there_without_slowing_the_import() -> None:
     code = "import sys, spikeloom; print(sorted({'matplotlib', 'torch', 'numpy'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_dir_has_the_public_names() -> None:
+    assert dir(plots) == sorted(plots.__all__)
+    assert dir(spikeloom) == sorted([*spikeloom.__all__, "__version__"])
+    assert spikeloom.__version__ == version("spikeloom")
+
+
+@pytest.mark.parametrize("name", sorted(plots.__all__))
+def test_what_is_no_chip(name: str) -> None:
+    with pytest.raises(
+        TypeError, match=r"^chip must be what spikeloom\.compile or spikeloom\.load returns, not Result"
+    ):
+        getattr(plots, name)(*((RESULT,) if name == "conductance_maps" else (RESULT, CHIP, LABELS)[:3]))
+    if name in ("conductance_maps", "accuracy_over_steps"):
+        return
+    more = (LABELS,) if name == "confusion_matrix" else ()
+    with pytest.raises(TypeError, match="the chip comes first"):
+        getattr(plots, name)(RESULT, CHIP, *more)
+    with pytest.raises(TypeError, match=r"^result must be a result of chip\.predict or chip\.cosim, not int"):
+        getattr(plots, name)(CHIP, 3, *more)
 
 
 def test_steps_histogram() -> None:

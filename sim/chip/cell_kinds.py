@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.plugins import load_plugins
-from spikeloom.hw.params.registration import NAME, Attribute, Registration
+from spikeloom.hw.params.registration import NAME, Attribute, Registration, is_tuple_of
 from spikeloom.sim import CELL_KINDS
+from spikeloom.sim.chip.device_options import OF_THE_KIND, DeviceOptions
 from spikeloom.sim.chip.parameters import DEVICE_GROUPS, Parameters, add_parameters, remove_parameters
 from spikeloom.sim.common.choices import Choices, listed
-
-if TYPE_CHECKING:
-    from spikeloom.sim.chip.device_config import Device
 
 __all__ = ["CELLS", "CELL_CHOICES", "CellKind", "Drift", "register_cell"]
 
@@ -59,20 +57,26 @@ class CellKind:
     drifts: ClassVar[bool] = False
     driven: ClassVar[bool] = False
 
-    def reachable_S(self, device: Device) -> tuple[float, float]:
+    def reachable_S(self, device: DeviceOptions) -> tuple[float, float]:
         """The lowest and the highest conductance that a cell can have at the read voltage, siemens."""
         return 0.0, np.inf
 
-    def problems(self, device: Device) -> Iterator[str]:
+    def problems(self, device: DeviceOptions) -> Iterator[str]:
         """A sentence for everything in [device] that these cells cannot have."""
         return iter(())
 
-    def fresh_S(self, device: Device) -> float:
+    def fresh_S(self, device: DeviceOptions) -> float:
         """Conductance of cells that pulses have not programmed yet, siemens."""
         return device.g_min_S
 
     def drift(
-        self, device: Device, programmed_S: NDArray[np.float64], seed: int, layer: int, read_s: float, pulsed: bool
+        self,
+        device: DeviceOptions,
+        programmed_S: NDArray[np.float64],
+        seed: int,
+        layer: int,
+        read_s: float,
+        pulsed: bool,
     ) -> Drift:
         """Where reads take the cells of a layer, for kinds that drift.
 
@@ -83,7 +87,7 @@ class CellKind:
         """
         raise NotImplementedError
 
-    def write_driver(self, device: Device, pulse_s: float) -> Any:
+    def write_driver(self, device: DeviceOptions, pulse_s: float) -> Any:
         """For cells that a write driver programs, its tables for pulses of `pulse_s` seconds
         (`sim.devices.tantalum.write_driver.WriteDriver`). None for cells that pulses move by steps of their amplitude,
         with `pulse_up`, `pulse_down` and `soft_bounds`.
@@ -91,7 +95,7 @@ class CellKind:
         return None
 
     def half_selected_S(
-        self, device: Device, levels_S: NDArray[np.float64], pulse_s: float
+        self, device: DeviceOptions, levels_S: NDArray[np.float64], pulse_s: float
     ) -> tuple[NDArray[np.float64], ...] | None:
         """Conductances to which one pulse at half the highest voltage takes cells at `levels_S`, float64 [levels], in
         either direction; None where it is not known.
@@ -100,7 +104,21 @@ class CellKind:
 
 
 _MEANING = Attribute("meaning", lambda value: isinstance(value, str), "a clause for the manual, a text")
-_REGISTRATION = Registration("cell kind", CellKind, objects=True, attributes=(NAME, _MEANING))
+_UNUSED = Attribute(
+    "unused",
+    lambda value: is_tuple_of(value, _is_unused),
+    'a tuple of pairs (names of options, why), such as ((("pulse_up",), "which has no steps"),)',
+)
+_REGISTRATION = Registration("cell kind", CellKind, objects=True, attributes=(NAME, _MEANING, _UNUSED))
+
+
+def _is_unused(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and is_tuple_of(value[0], lambda name: isinstance(name, str))
+        and isinstance(value[1], str)
+    )
 
 
 class _Cells:
@@ -160,10 +178,16 @@ class _Cells:
         own = CellKind.reachable_S
         if kind.drifts and (type(kind).drift is CellKind.drift or type(kind).reachable_S is own):
             raise SpikeLoomError(f"The cell kind '{kind.name}' drifts, and so needs the methods drift and reachable_S")
-        from spikeloom.sim.chip.device_config import Device
-
         if kind.parameters is not None:
-            add_parameters(kind.parameters, {*Device.model_fields, *dir(Device)})
+            add_parameters(kind.parameters, {*DeviceOptions.model_fields, *dir(DeviceOptions), *OF_THE_KIND})
+        known = DeviceOptions.all_fields()
+        unknown = next((name for names, _ in kind.unused for name in names if name not in known), None)
+        if unknown is not None:
+            if kind.parameters is not None:
+                remove_parameters(kind.parameters)
+            raise SpikeLoomError(
+                f"The cell kind '{kind.name}' has '{unknown}' among its unused options, and [device] has no such option"
+            )
         self._registered[kind.name] = kind
 
     def unregister(self, name: str) -> None:

@@ -2,28 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spikeloom.hw.params.decision_rules import K
+from spikeloom.hw.params.parameters import Coding, DecisionRule, NpuParameters, Readout
+from spikeloom.sim.chip.device_config import Device, Programming
 from spikeloom.sim.common.units import SHARE, SIGMA, unit_of
-
-if TYPE_CHECKING:
-    from spikeloom.sim.chip.device_config import Device
-    from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 
 __all__ = ["chip_facts", "chip_line", "chip_rows"]
 
 _MOST_LAYERS = 8
 
 
-def chip_line(chip: ProgrammedChip) -> str:
+class _Layer(Protocol):
+    """Of a layer: its name, and the levels, whose shape is that of the crossbar."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def positive(self) -> NDArray[np.uint8]: ...
+
+
+class _Described(Protocol):
+    """What is described of a `sim.chip.programmed_chip.ProgrammedChip`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def layers(self) -> Sequence[_Layer]: ...
+
+    @property
+    def parameters(self) -> NpuParameters: ...
+
+    @property
+    def coding(self) -> Coding: ...
+
+    @property
+    def rule(self) -> DecisionRule: ...
+
+    @property
+    def k(self) -> int: ...
+
+    @property
+    def t_max(self) -> int: ...
+
+    @property
+    def skip(self) -> int: ...
+
+    @property
+    def readout(self) -> Readout: ...
+
+    @property
+    def device(self) -> Device: ...
+
+    @property
+    def programming(self) -> Programming: ...
+
+    @property
+    def clock_Hz(self) -> float: ...
+
+
+def chip_line(chip: _Described) -> str:
     """A chip in a line, as `repr` has it between its brackets."""
     sizes = "-".join(str(n) for n in chip.parameters.sizes)
     decision = f"{chip.coding.name} coding, {chip.rule.in_words(chip)}, at most {chip.t_max} steps"
     return f"{chip.name}: {sizes}, {chip.device.bits}-bit cells; {decision}"
 
 
-def chip_facts(chip: ProgrammedChip) -> dict[str, Any]:
+def chip_facts(chip: _Described) -> dict[str, Any]:
     """Plain values for `chip` of `summary.json`.
 
     `sizes` are the pixels and the channels of every crossbar stage; `cells` are those that hold weights, two per pair,
@@ -58,7 +110,7 @@ def _effects(device: Device) -> list[str]:
     return [name for name, field in device.all_fields().items() if unit_of(field) in (SIGMA, SHARE)]
 
 
-def chip_rows(chip: ProgrammedChip) -> list[tuple[str, str]]:
+def chip_rows(chip: _Described) -> list[tuple[str, str]]:
     """(name, value) rows for people."""
     facts = chip_facts(chip)
     layers = [f"{layer.name}: {layer.positive.shape[0]} x {layer.positive.shape[1]}" for layer in chip.layers]

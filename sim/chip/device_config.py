@@ -5,184 +5,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
-from pydantic.fields import FieldInfo
-from pydantic_core import InitErrorDetails
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.cell_kinds import CELL_CHOICES, CELLS, CellKind
-from spikeloom.sim.chip.parameters import parameter_classes, registered_fields
+from spikeloom.sim.chip.device_options import DeviceOptions
 from spikeloom.sim.chip.units import CODES_PER_LEVEL
-from spikeloom.sim.common.arguments import is_number, plain_numbers
-from spikeloom.sim.common.units import (
-    CAPACITANCE,
-    CONDUCTANCE,
-    ENERGY,
-    FRACTION,
-    PROGRAM_VOLTAGE,
-    READ_VOLTAGE,
-    RESISTANCE,
-    SHARE,
-    SIGMA,
-    Table,
-)
+from spikeloom.sim.common.arguments import is_number
+from spikeloom.sim.common.units import CAPACITANCE, ENERGY, Table
 
 __all__ = ["Device", "Energy", "Interval", "Programming"]
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), FRACTION]
-Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), SHARE]
-Sigma = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), SIGMA]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
-
-class Device(Table):
+class Device(DeviceOptions):
     """The memristor and its array. All sigmas are fractions (0.05 is 5 %), and 0 switches the effect off."""
 
-    model_config = ConfigDict(extra="allow")  # only what `sim.chip.parameters` knows, see `_registered`
-
-    bits: Annotated[int, Field(ge=1, le=6, description="bits of a cell; levels 0 .. 2^bits - 1")] = 4
-    g_min_S: Annotated[Positive, CONDUCTANCE, Field(description="conductance of level 0, siemens")] = 1e-6
-    g_max_S: Annotated[Positive, CONDUCTANCE, Field(description="conductance of the top level, siemens")] = 1e-5
-    v_read_V: Annotated[Positive, READ_VOLTAGE, Field(description="read voltage of a driven row, volts")] = 0.2
-    device_sigma: Annotated[
-        Sigma,
-        Field(
-            description="device-to-device variation, relative, fixed: of a cell's conductance; with method "
-            "'write-verify' of its steps (linear cell) or its speed (tantalum cell)"
-        ),
-    ] = 0.0
-    program_sigma: Annotated[
-        Sigma, Field(description="residual error of programming, relative to g_max - g_min, drawn once per programming")
-    ] = 0.0
-    read_sigma: Annotated[
-        Sigma, Field(description="read noise of a cell, relative to its conductance, drawn anew at each read")
-    ] = 0.0
-    stuck_on: Annotated[Share, Field(description="share of cells stuck at g_max")] = 0.0
-    stuck_off: Annotated[Share, Field(description="share of cells stuck at g_min")] = 0.0
-    wire_ohm: Annotated[
-        NotNegative,
-        RESISTANCE,
-        Field(description="resistance of one wire segment between neighbouring cells, ohm; 0 is no IR drop"),
-    ] = 0.0
-    pulse_sigma: Annotated[
-        Sigma,
-        Field(
-            description="cycle-to-cycle variation of a programming pulse's step (linear cell) or length (tantalum "
-            "cell), relative, drawn per pulse"
-        ),
-    ] = 0.0
-    pulse_up: Annotated[
-        Positive,
-        Field(description="levels by which an up pulse of amplitude 1 level moves an average linear cell at g_min"),
-    ] = 1.0
-    pulse_down: Annotated[
-        Positive,
-        Field(description="levels by which a down pulse of amplitude 1 level moves an average linear cell at g_max"),
-    ] = 1.0
-    soft_bounds: Annotated[
-        Fraction,
-        Field(
-            description="share of a linear cell's step that is lost at the bound towards which it moves, linear in "
-            "between"
-        ),
-    ] = 0.0
-    v_program_V: Annotated[
-        Positive,
-        PROGRAM_VOLTAGE,
-        Field(
-            description="voltage of a programming pulse, volts; for the energy of linear cells, and the highest "
-            "voltage of the write driver for tantalum cells"
-        ),
-    ] = 1.0
     cell: Annotated[str, CELL_CHOICES, Field(description="kind of the cells, see `sim.chip.cell_kinds.CELLS`")] = (
         "linear"
     )
-    read_polarity: Annotated[
-        Literal["positive", "negative"],
-        Field(description="sign of the read voltage at a tantalum cell: positive drifts up, negative down"),
-    ] = "positive"
-    acceleration: Annotated[
-        Positive, Field(description="acceleration of the drift of a tantalum cell; 1 is the measured device")
-    ] = 1.0
-    drift_every: Annotated[
-        int, Field(ge=1, le=2**31 - 1, description="number of images between updates of drifted conductances")
-    ] = 1
-    refresh_every: Annotated[
-        int,
-        Field(ge=0, le=2**31 - 1, description="number of images between programmings of tantalum cells; 0 is never"),
-    ] = 0
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _registered(cls, values: Any, handler: ModelWrapValidatorHandler[Device]) -> Device:
-        """Check options that are registered (`sim.chip.parameters`); other keys than these are errors, as everywhere.
-
-        An option at its default is left out, so that equal devices are the same text, whatever is installed.
-        """
-        if not isinstance(values, Mapping):
-            return handler(values)
-        given = {name: plain_numbers(v) for name, v in values.items() if name not in cls.model_fields}
-        known: dict[Any, Any] = {name: value for name, value in values.items() if name in cls.model_fields}
-        problems: list[Any] = []
-        for kind in parameter_classes() if given else ():
-            own = {name: given.pop(name) for name in kind.model_fields if name in given}
-            try:
-                checked = kind(**own)
-            except ValidationError as error:
-                problems += error.errors()
-            else:
-                fields = kind.model_fields
-                known |= {name: v for name in own if (v := getattr(checked, name)) != fields[name].default}
-        for name, value in given.items():
-            if isinstance(name, str):
-                problems.append(InitErrorDetails(type="extra_forbidden", loc=(name,), input=value))
-            else:
-                known[name] = value  # which pydantic refuses
-        if not problems:
-            return handler(known)
-        try:
-            handler(known)
-        except ValidationError as error:
-            problems = error.errors() + problems
-        raise ValidationError.from_exception_data(cls.__name__, problems)
-
-    if not TYPE_CHECKING:  # of registered options, only those that are not at their defaults are there
-
-        def __getattr__(self, name: str) -> Any:
-            try:
-                return super().__getattr__(name)
-            except AttributeError:
-                field = None if name.startswith("_") else registered_fields().get(name)
-                if field is None:
-                    raise
-                return field.default
-
-    @classmethod
-    def all_fields(cls) -> dict[str, FieldInfo]:
-        """The options by name, those that are registered included."""
-        return {**cls.model_fields, **registered_fields()}
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Device:
-        """As of any model: unchecked. Registered options at their defaults are left out."""
-        copied = super().model_copy(update=update, deep=deep)
-        extra = copied.__pydantic_extra__
-        if extra:
-            fields = registered_fields()
-            kept = {name: v for name, v in extra.items() if name not in fields or v != fields[name].default}
-            object.__setattr__(copied, "__pydantic_extra__", kept)
-        return copied
 
     @model_validator(mode="after")
     def _check(self) -> Device:
@@ -208,16 +50,6 @@ class Device(Table):
     def reachable_S(self) -> tuple[float, float]:
         """The lowest and the highest conductance that the cells can have, siemens."""
         return self.kind.reachable_S(self)
-
-    @property
-    def levels(self) -> int:
-        """Number of conductance levels, 2^bits."""
-        return 1 << self.bits
-
-    @property
-    def step_S(self) -> float:
-        """dG, the conductance between neighbouring levels, siemens."""
-        return (self.g_max_S - self.g_min_S) / (self.levels - 1)
 
 
 class Programming(Table):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.interfaces.activity import COUNTERS
-
-if TYPE_CHECKING:
-    from spikeloom.sim.chip.result import Result
+from spikeloom.sim.chip.origin import Origin
 
 __all__ = ["result_columns", "result_frame", "result_line", "result_rows"]
 
@@ -20,7 +18,47 @@ _MOST_CLASSES = 20
 NO_ACCURACY = "accuracy is not known without labels"
 
 
-def result_line(result: Result) -> str:
+class _Traced(Protocol):
+    """Of a trace: whether it has membranes."""
+
+    @property
+    def membranes(self) -> object: ...
+
+
+class _Viewed(Protocol):
+    """What the views read of a `sim.chip.result.Result`."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def ids(self) -> NDArray[np.int64]: ...
+
+    @property
+    def classes(self) -> NDArray[np.int32]: ...
+
+    @property
+    def steps(self) -> NDArray[np.int32]: ...
+
+    @property
+    def margins(self) -> NDArray[np.int64]: ...
+
+    @property
+    def reasons(self) -> NDArray[np.uint8]: ...
+
+    @property
+    def cycles(self) -> NDArray[np.int64] | None: ...
+
+    @property
+    def trace(self) -> _Traced | None: ...
+
+    @property
+    def origin(self) -> Origin | None: ...
+
+    @property
+    def counters(self) -> NDArray[np.int64]: ...
+
+
+def result_line(result: _Viewed) -> str:
     """A result in a line, as `repr` has it between its brackets."""
     if not len(result):
         return "0 images"
@@ -35,7 +73,7 @@ def result_line(result: Result) -> str:
     return "; ".join([*parts, *what, NO_ACCURACY])
 
 
-def result_rows(result: Result) -> list[tuple[str, str]]:
+def result_rows(result: _Viewed) -> list[tuple[str, str]]:
     """(name, value) rows for people."""
     rows = [("images", f"{len(result):,}")]
     if len(result):
@@ -56,7 +94,7 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
     ]
 
 
-def result_columns(result: Result) -> dict[str, NDArray[Any]]:
+def result_columns(result: _Viewed) -> dict[str, NDArray[Any]]:
     """A column each of a table with a row per image, in this order.
 
     `chip` (its number), `class`, `steps`, `margin`, `reason` ("rule" or "t_max"); `cycles` and `gaps` of a result that
@@ -77,7 +115,7 @@ def result_columns(result: Result) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def result_frame(result: Result) -> Any:
+def result_frame(result: _Viewed) -> Any:
     """The columns as a `pandas.DataFrame`; `ModuleNotFoundError`, with the remedy, where pandas is not installed."""
     try:
         import pandas
@@ -90,18 +128,18 @@ def result_frame(result: Result) -> Any:
     return pandas.DataFrame(result_columns(result))
 
 
-def _few(result: Result) -> bool:
+def _few(result: _Viewed) -> bool:
     return len(np.unique(result.classes)) <= _MOST_CLASSES
 
 
-def _classes(result: Result) -> str:
+def _classes(result: _Viewed) -> str:
     numbers, counts = np.unique(result.classes, return_counts=True)
     if not _few(result):
         return f"{len(numbers)} different classes"
     return ", ".join(f"{number}: {count}" for number, count in zip(numbers, counts, strict=True))
 
 
-def _origin(result: Result, before: str = "") -> str:
+def _origin(result: _Viewed, before: str = "") -> str:
     """What ran the images, in words; nothing where it is not known."""
     if result.origin is None:
         return ""

@@ -51,7 +51,7 @@ def ideal_conductance(device: Device, levels: NDArray[np.uint8]) -> Conductance:
 def effects(device: Device, parameters: LayerParameters, progress: Progress | None = None) -> tuple[Effect, ...]:
     """The effects of `device` that are switched on with method "direct", in order."""
     return tuple(
-        entry.make(device, parameters, progress)
+        entry.made(device, parameters, progress)
         for entry in EFFECTS
         if entry.make is not None and entry.direct is not None and entry.on(device)
     )
@@ -63,14 +63,14 @@ def after_pulses(
     """Conductances of cells programmed by pulses, siemens, after the effects that pulses do not have in them."""
     for entry in EFFECTS:
         if entry.where == "cells" and entry.make is not None and entry.write_verify is not None and entry.on(device):
-            pulsed_S = entry.make(device, parameters, None).apply(pulsed_S, Cells(seed, layer))
+            pulsed_S = entry.made(device, parameters, None).apply(pulsed_S, Cells(seed, layer))
     return pulsed_S
 
 
 def array_effects(device: Device, parameters: LayerParameters, progress: Progress | None = None) -> tuple[Effect, ...]:
     """The effects that reads see and cells do not have, in order."""
     return tuple(
-        entry.make(device, parameters, progress)
+        entry.made(device, parameters, progress)
         for entry in EFFECTS
         if entry.where == "array" and entry.make is not None and entry.on(device)
     )

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.chip.device_options import DeviceOptions
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_words import Purpose
 from spikeloom.sim.common.threads import in_order, processors
@@ -105,7 +105,7 @@ class LayerDrift:
 
     def __init__(
         self,
-        device: Device,
+        device: DeviceOptions,
         programmed_S: NDArray[np.float64],
         seed: int,
         layer: int,

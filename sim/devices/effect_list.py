@@ -82,6 +82,16 @@ class EffectEntry:
         fields = device.all_fields()
         return any(getattr(device, name) != fields[name].default for name in self.fields)
 
+    def made(self, device: Device, parameters: LayerParameters, progress: Progress | None) -> Effect:
+        """What `make` returns. Raises ValueError for what is no effect."""
+        effect = None if self.make is None else self.make(device, parameters, progress)
+        if effect is None or not callable(getattr(effect, "apply", None)):
+            raise SpikeLoomError(
+                f"The make of the effect of {' and '.join(self.fields)} must return an object with a method "
+                f"apply(g_S, cells), not {effect!r:.60}"
+            )
+        return effect
+
     def advice(self) -> str:
         """What to do where its stage loses accuracy."""
         return self.remedy or f"lower [device] {' and '.join(self.fields)}"
@@ -89,7 +99,7 @@ class EffectEntry:
 
 _FIELDS = Attribute(
     "fields",
-    lambda value: is_tuple_of(value, lambda item: isinstance(item, str)),
+    lambda value: value != () and is_tuple_of(value, lambda item: isinstance(item, str)),
     'a tuple of names of options, such as ("my_sigma",)',
 )
 _REGISTRATION = Registration(
@@ -131,19 +141,36 @@ class EffectList:
         if (entry, parameters) in self._registered:
             return
         name = "' and '".join(entry.fields)
-        if entry.where not in ("cells", "array") or entry.make is None:
+        if not callable(entry.make):
             raise SpikeLoomError(
-                f"The effect of '{name}' must have a make, and where = 'cells' or 'array', not {entry.where!r}: pulses "
-                "and reads are compiled functions, which only know the built-in effects"
+                f"The effect of '{name}' needs a make, which returns the effect for a device and a layer's hardware, "
+                f"not {entry.make!r:.60}"
+            )
+        if entry.where not in ("cells", "array"):
+            raise SpikeLoomError(
+                f"The effect of '{name}' must have where = 'cells' or 'array', not {entry.where!r}: pulses and reads "
+                "are compiled functions, which only know the built-in effects"
             )
         if parameters is not None:
             add_parameters(parameters, {*Device.model_fields, *dir(Device)})
-        missing = [field for field in entry.fields if field not in Device.all_fields()]
-        if missing or not entry.fields:
+        problem = self._problem_of(entry, name)
+        if problem:
             if parameters is not None:
                 remove_parameters(parameters)
-            raise SpikeLoomError(f"The effect of '{name}' has no option {missing or ''}: name fields of its parameters")
+            raise SpikeLoomError(problem)
         self._registered.append((entry, parameters))
+
+    def _problem_of(self, entry: EffectEntry, name: str) -> str:
+        """What is wrong with the options that switch an effect on, a sentence; "" is nothing."""
+        missing = [field for field in entry.fields if field not in Device.all_fields()]
+        if missing:
+            quoted = " and ".join(f"'{field}'" for field in missing)
+            return f"The effect of '{name}' has no option {quoted}: name fields of its parameters"
+        for other in self.built_in:
+            taken = next((field for field in entry.fields if field in other.fields), None)
+            if taken is not None:
+                return f"The option '{taken}' switches a built-in effect on: give the effect options of its own"
+        return ""
 
     def unregister(self, entry: EffectEntry) -> None:
         """Take a registered effect and its options away."""

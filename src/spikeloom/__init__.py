@@ -120,7 +120,7 @@ def write_nir(network: NirModel | Chip, path: str | os.PathLike[str]) -> Path:
 
 
 def __getattr__(name: str) -> Any:
-    """Everything else of `__all__`, imported when asked for."""
+    """Everything else of `__all__`, imported when asked for, and the installed version, `__version__`."""
     modules = {
         "Chip": "spikeloom.sw.chip",
         "Config": "spikeloom.sw.config.config",
@@ -133,8 +133,17 @@ def __getattr__(name: str) -> Any:
     }
     from importlib import import_module
 
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("spikeloom")
     if name in ("errors", "plots"):
         return import_module(f"spikeloom.{name}")
     if name not in modules:
         raise AttributeError(f"module 'spikeloom' has no attribute '{name}'")
     return getattr(import_module(modules[name]), name)
+
+
+def __dir__() -> list[str]:
+    """What is public."""
+    return sorted([*__all__, "__version__"])

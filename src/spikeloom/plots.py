@@ -11,8 +11,10 @@ them where the picture has several panels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
@@ -35,18 +37,42 @@ __all__ = [
     "accuracy_over_steps", "conductance_maps", "confusion_matrix", "energy", "membranes", "raster", "steps_histogram",
 ]  # fmt: skip
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Panels = NDArray[np.object_]
 """Axes, one per panel."""
 
 
+def _checked(plot: Callable[P, T]) -> Callable[P, T]:
+    """The plot, after a look at what it is given: a chip, and a result of it where it takes one."""
+    signature = inspect.signature(plot)
+
+    @functools.wraps(plot)
+    def checked(*args: P.args, **keywords: P.kwargs) -> T:
+        given = signature.bind(*args, **keywords).arguments
+        chip, result = given["chip"], given.get("result")
+        if not isinstance(chip, Chip):
+            swapped = "; the chip comes first" if isinstance(result, Chip) else ""
+            raise ArgumentTypeError(
+                f"chip must be what spikeloom.compile or spikeloom.load returns, not {type(chip).__name__}{swapped}"
+            )
+        needs = "result" in signature.parameters and signature.parameters["result"].default is inspect.Parameter.empty
+        if needs or result is not None:
+            check_result(chip.programmed, result)
+        return plot(*args, **keywords)
+
+    return checked
+
+
+@_checked
 def steps_histogram(chip: Chip, result: Result, axes: Axes | None = None) -> Axes:
     """Share of the images by steps used, and the mean."""
-    check_result(chip.programmed, result)
     ax = _one(axes, 5.2, 3.2)
     overview.steps_histogram(result.steps, chip.programmed.t_max, ax)
     return ax
 
 
+@_checked
 def accuracy_over_steps(
     chip: Chip, images: Any, labels: Any, result: Result | None = None, axes: Axes | None = None
 ) -> Axes:
@@ -67,6 +93,7 @@ def accuracy_over_steps(
     return ax
 
 
+@_checked
 def energy(chip: Chip, result: Result, images: Any = None, axes: Axes | None = None) -> Axes:
     """Modelled energy of an image by part, typical, with lines from low to high: what `Chip.energy` gives."""
     found = chip.energy(result, images)
@@ -76,18 +103,19 @@ def energy(chip: Chip, result: Result, images: Any = None, axes: Axes | None = N
     return ax
 
 
+@_checked
 def confusion_matrix(chip: Chip, result: Result, labels: Any, axes: Axes | None = None) -> Axes:
     """Images by class (row) and decision (column).
 
     labels : integers [images], of the result's images
     """
-    check_result(chip.programmed, result)
     known = check_labels(labels, len(result), chip.parameters.classes)
     ax = _one(axes, 5.2, 4.6)
     overview.confusion(by_class.confusion_matrix(result.classes, known, chip.parameters.classes), ax)
     return ax
 
 
+@_checked
 def raster(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
     """Every spike of one image until its decision, a panel per layer.
 
@@ -102,6 +130,7 @@ def raster(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | No
     return panels
 
 
+@_checked
 def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
     """Membranes of one image after the reset until its decision, and the threshold, a panel per layer, first replicas
     only.
@@ -123,6 +152,7 @@ def membranes(chip: Chip, result: Result, image: int = 0, axes: Sequence[Axes] |
     return panels
 
 
+@_checked
 def conductance_maps(chip: Chip, layer: int = 0, axes: Sequence[Axes] | None = None) -> Panels:
     """Conductances G+ - G- of one tile of a layer, the one with most weights: target, programmed, and the difference.
 
@@ -141,7 +171,6 @@ def conductance_maps(chip: Chip, layer: int = 0, axes: Sequence[Axes] | None = N
 
 def _traced(chip: Chip, result: Result, image: int, how: str) -> tuple[Trace, int]:
     """The trace of a result of the chip, and the steps of image `image`."""
-    check_result(chip.programmed, result)
     if result.trace is None:
         raise SpikeLoomError(f"The result has no trace: run chip.predict or chip.cosim with {how}")
     _check_number("image", image, len(result), "images")
@@ -183,3 +212,8 @@ def _new(width: float, height: float, rows: int, columns: int) -> Panels:
     with matplotlib.rc_context(STYLE):
         _, axes = pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
     return np.ravel(axes)
+
+
+def __dir__() -> list[str]:
+    """What is public."""
+    return sorted(__all__)

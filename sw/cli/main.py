@@ -50,7 +50,7 @@ from spikeloom.sw.common.ending import leave
 from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
 from spikeloom.sw.common.files import writable_folder, write_folder
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.config.settings import changed
+from spikeloom.sw.config.settings import changed, setting_names
 from spikeloom.sw.datasets.image_set import images_in_words
 
 if TYPE_CHECKING:
@@ -86,8 +86,21 @@ def main() -> None:
         raise
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"spikeloom {version('spikeloom')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _common(debug: Debug = False) -> None:
+def _common(
+    debug: Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     pass
 
 
@@ -304,11 +317,17 @@ def report(
         )
     writable_folder(flow.folder / "report", "report folder")
     flow, differences = with_run_settings(flow)
-    if differences:
+    named = setting_names(settings)
+    asked = [text for name, text in differences.items() if name in named]
+    held = [text for name, text in differences.items() if name not in named]
+    if asked:
         warn(
-            f"The report has the results of the run in '{flow.folder}', with {'; '.join(differences)}: for results of "
+            f"The report has the results of the run in '{flow.folder}', with {'; '.join(asked)}: for results of "
             f"the settings given, repeat `spikeloom run {config}` with them"
         )
+    if held:
+        note = f"The report has the results of the run in '{flow.folder}', with {'; '.join(held)} of the configuration."
+        Console(stderr=True).print(note, soft_wrap=True, highlight=False, markup=False)
     with shown(flow, as_json):
         flow.run(stop="convert")
         for step in left_out(flow):

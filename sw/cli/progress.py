@@ -42,7 +42,7 @@ class Meter:
     def __init__(self, step: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.step = step
         self._clock = clock
-        self._start = clock()
+        self._start = self._last_line = clock()
         self._first: int | None = None
         self._base: tuple[float, int] | None = None
         self._done = self._total = 0
@@ -81,7 +81,13 @@ class Meter:
 
     def line(self) -> str:
         """The same as a line by itself, with the time so far."""
-        return f"{self.step}: {self.text()} ({duration(self._clock() - self._start)} so far)"
+        self._last_line = self._clock()
+        return f"{self.step}: {self.text()} ({duration(self._last_line - self._start)} so far)"
+
+    @property
+    def since_line_s(self) -> float:
+        """Seconds since the last line, or since the step began."""
+        return self._clock() - self._last_line
 
     def hint(self) -> str | None:
         """A sentence, once, where a co-simulation will take longer than `LONG_s`; else None."""
@@ -135,7 +141,11 @@ class Lines:
 
     def _every_minute(self) -> None:
         """A step that tells nothing, such as a long build, has its line all the same."""
-        while not self._ended.wait(LINE_s):
+        wait_s = LINE_s
+        while not self._ended.wait(wait_s):
             meter = self._now
-            if meter is not None:
+            since_s = LINE_s if meter is None else meter.since_line_s
+            if meter is not None and since_s >= LINE_s:
                 self._say(meter.line())
+                since_s = 0.0
+            wait_s = LINE_s - min(since_s, LINE_s) or LINE_s

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ValidationError, model_validator
 
@@ -42,6 +42,34 @@ files would take it for damage of the file.
 
 class Config(Tables):
     """A run, from the data set to the simulator."""
+
+    def __init__(self, **tables: Any) -> None:
+        """Raises `ConfigError`, in the sentences of `load`, and not pydantic's `ValidationError`."""
+        load_plugins(*CONFIG_GROUPS)
+        try:
+            super().__init__(**tables)
+        except ValidationError as error:
+            raise ConfigError("configuration", sentences(error, type(self).model_fields)) from None
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # else pydantic calls it within its own checks
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """As pydantic's, but for the errors, which are those of `load`."""
+        load_plugins(*CONFIG_GROUPS)
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            raise ConfigError("configuration", sentences(error, cls.model_fields)) from None
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """As `model_validate`."""
+        load_plugins(*CONFIG_GROUPS)
+        try:
+            return super().model_validate_json(json_data, **options)
+        except ValidationError as error:
+            raise ConfigError("configuration", sentences(error, cls.model_fields)) from None
 
     @model_validator(mode="after")
     def _cross_check(self) -> Config:
@@ -97,17 +125,17 @@ class Config(Tables):
         return config
 
     @classmethod
-    def validated(cls, values: Mapping[str, Any], source: str) -> Config:
+    def validated(cls, values: Mapping[str, Any], source: str) -> Self:
         """A `Config` of plain values; mistakes are reported as those of `source`.
 
         With a key `preset`, the values are changes of that preset.
         """
-        load_plugins(*CONFIG_GROUPS)
         bad = next((key for key in values if not isinstance(key, str)), None)
         if bad is not None:
             raise ConfigError(source, [f"a key must be a text, not {bad!r}"])
+        load_plugins(*CONFIG_GROUPS)
         try:
-            return cls.model_validate(_on_preset(values, source))
+            return super().model_validate(_on_preset(values, source))
         except ValidationError as error:
             raise ConfigError(source, sentences(error, cls.model_fields)) from None
 

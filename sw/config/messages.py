@@ -43,6 +43,9 @@ def sentences(error: ValidationError, tables: Mapping[str, FieldInfo], table: st
             text = str(cause)
             prefix = f"[{where[0]}] " if where else ""
             sentences += [prefix + line for line in text.split("\n")]
+        elif not where:
+            must = _must_be(kind, given, problem.get("ctx", {}))
+            sentences.append(f"the values {must}" if must else problem["msg"])
         elif kind == "invalid_key":
             sentences.append(f"{f'[{where[0]}] ' if len(where) > 1 else ''}a key must be a text, not {where[-1]}")
         elif kind == "extra_forbidden":

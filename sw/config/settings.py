@@ -12,7 +12,7 @@ from spikeloom.sim.common.units import fields_of
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
 
-__all__ = ["changed", "check_set_once", "check_settings", "fixed", "idle_in_compile", "parse_settings"]
+__all__ = ["changed", "check_set_once", "check_settings", "fixed", "idle_in_compile", "parse_settings", "setting_names"]
 
 _SOURCE = "--set"
 
@@ -57,7 +57,7 @@ def changed(config: Config, settings: Sequence[str] | None, unused: Sequence[str
 
 def check_settings(settings: Sequence[str] | None, unused: Sequence[str], what: str) -> None:
     """Raise `ConfigError` for settings of tables or keys that are `unused`; `what` says by what, a clause."""
-    names = _names(settings)
+    names = setting_names(settings)
     what = what if ";" in what else f"{what}; leave it out"
     problems = [
         f"{name} would have no effect: {what}" for name in names if {name, name.partition(".")[0]} & set(unused)
@@ -73,7 +73,9 @@ def check_set_once(settings: Sequence[str] | None, table: str, options: Mapping[
     """
     given = {f"{table}.{name}": f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None}
     problems = [
-        f"{name} is given by {given[name]} too; leave one of them out" for name in _names(settings) if name in given
+        f"{name} is given by {given[name]} too; leave one of them out"
+        for name in setting_names(settings)
+        if name in given
     ]
     if problems:
         raise ConfigError(_SOURCE, problems)
@@ -108,7 +110,7 @@ def idle_in_compile(values: Mapping[str, Any]) -> str | None:
     )
 
 
-def _names(settings: Sequence[str] | None) -> list[str]:
+def setting_names(settings: Sequence[str] | None) -> list[str]:
     """Keys of the settings, such as "device.bits"."""
     changes = parse_settings(settings or ())
     return [f"{table}.{key}" for table, keys in changes.items() if isinstance(keys, dict) for key in keys]

@@ -73,11 +73,11 @@ class DataSetKind:
 
     def download(self, looked_in: Path | None) -> Path:
         """Fetch the files into the user's cache, checked; return that folder."""
-        looked = f"'{looked_in}' does not have it" if looked_in is not None else f"{ENVIRONMENT} is not set"
+        looked = f"'{looked_in.absolute()}' does not have it" if looked_in is not None else f"{ENVIRONMENT} is not set"
         if not self.files:
             raise DataError(
-                f"Data set '{self.name}' is not there: {looked}; name a folder that has '{self.name}' with --data or "
-                f"{ENVIRONMENT}"
+                f"Data set '{self.name}' is not there: {looked}; name a data folder that has the folder '{self.name}' "
+                f"with its files, or set {ENVIRONMENT} to it"
             )
         import pooch  # imported here because it is slow to import and seldom needed
 
@@ -95,8 +95,8 @@ class DataSetKind:
             except Exception as error:  # requests, urllib3 and pooch have no common base class
                 raise DataError(
                     f"Data set '{self.name}' is not there: {looked}, and downloading {self.url + file.name} failed "
-                    f"({type(error).__name__}). Either name a folder that has '{self.name}/{file.name}' with --data or "
-                    f"{ENVIRONMENT}, or connect to the network"
+                    f"({type(error).__name__}). Either name a data folder that has '{self.name}/{file.name}', or set "
+                    f"{ENVIRONMENT} to it, or connect to the network"
                 ) from error
         return place
 

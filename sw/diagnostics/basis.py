@@ -46,6 +46,7 @@ UNITS: Mapping[str, tuple[Callable[[Floats], Floats], str]] = {
     remedy="Labels start at 0: give `labels - 1` if yours start at 1.",
 )
 def shifted_labels(measures: Measures) -> Iterator[Sign]:
+    """Labels that are the classes of the network, moved by one."""
     if measures.labels is None:
         return
     found = shift_of(measures.stages.first, measures.labels)
@@ -68,6 +69,7 @@ def shifted_labels(measures: Measures) -> Iterator[Sign]:
     remedy="Train with pixels of 0 .. 1 (`images / 255`), or fold the unit into the weights of the first layer.",
 )
 def other_unit(measures: Measures) -> Iterator[Sign]:
+    """A network that was trained with pixels in another unit than 0 .. 1."""
     known, labels = measures.chip.passes, measures.labels
     if known is None or labels is None or len(labels) < FEW:
         return

@@ -39,6 +39,7 @@ THETA_ERROR = 0.05
     "value.",
 )
 def dark_input(measures: Measures) -> Iterator[Sign]:
+    """Images that are nearly black."""
     brightest = int(measures.pixels.max())
     if brightest <= DARK:
         yield Sign(
@@ -59,6 +60,7 @@ def dark_input(measures: Measures) -> Iterator[Sign]:
     "divide the neuron's weights and bias, multiply the weights that read it. Or train with weight decay.",
 )
 def uneven_neurons(measures: Measures) -> Iterator[Sign]:
+    """Layers in which the weights of a few neurons are far larger than those of the others."""
     first = measures.stages.falls[0].stage if measures.stages.falls else None
     if first not in ("spiking", "quantised"):
         return
@@ -93,6 +95,7 @@ def uneven_neurons(measures: Measures) -> Iterator[Sign]:
     "are 0 in the network itself, train it, or load its weights.",
 )
 def zero_weights(measures: Measures) -> Iterator[Sign]:
+    """Layers whose weights are level 0, all or nearly all."""
     for layer in measures.layers:
         if layer.zeros < LOST:
             continue
@@ -134,6 +137,7 @@ def zero_weights(measures: Measures) -> Iterator[Sign]:
     group="registers",
 )
 def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
+    """Layers whose biases outweigh their currents."""
     for layer in measures.layers:
         if layer.counts.driven == 0 or layer.bias_ratio <= BIAS or _theta_at_limit(layer):
             continue
@@ -182,6 +186,7 @@ def bias_out_of_proportion(measures: Measures) -> Iterator[Sign]:
     group="registers",
 )
 def theta_at_limit(measures: Measures) -> Iterator[Sign]:
+    """Layers whose threshold is at its limit, so that weights use few levels."""
     for layer in measures.layers:
         if not _theta_at_limit(layer) or _bias_rules(layer):
             continue

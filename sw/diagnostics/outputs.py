@@ -30,6 +30,7 @@ OTHERS = 0.05
     "and weights of these outputs in the model.",
 )
 def silent_output(measures: Measures) -> Iterator[Sign]:
+    """Outputs that never fire, so that their classes are never chosen."""
     last = measures.layers[-1]
     if not measures.spikes_count(last) or any(layer.silent.all() for layer in measures.layers):
         return

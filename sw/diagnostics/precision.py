@@ -42,6 +42,7 @@ _REMEDIES = {
     group="stages",
 )
 def conversion_fault(measures: Measures) -> Iterator[Sign]:
+    """Folding or normalising that changed the classes."""
     fall = measures.stages.fall("folded", "normalised")
     if fall is not None:
         yield _sign(
@@ -60,6 +61,7 @@ def conversion_fault(measures: Measures) -> Iterator[Sign]:
     group="stages",
 )
 def coarse_weights(measures: Measures) -> Iterator[Sign]:
+    """Layers for whose weights the levels of the cells are too coarse."""
     fall = measures.stages.fall("quantised")
     if fall is None:
         return
@@ -99,6 +101,7 @@ def coarse_weights(measures: Measures) -> Iterator[Sign]:
     group="stages",
 )
 def adc_rounds(measures: Measures) -> Iterator[Sign]:
+    """Layers whose converters round too much of the currents away."""
     for layer, fall in _converters(measures):
         c, g = layer.counts, layer.programmed.gain_shift
         if c.rounding < c.clipping:
@@ -128,6 +131,7 @@ def adc_rounds(measures: Measures) -> Iterator[Sign]:
     group="stages",
 )
 def adc_clips(measures: Measures) -> Iterator[Sign]:
+    """Layers whose converters saturate too often."""
     for layer, fall in _converters(measures):
         c = layer.counts
         if c.rounding >= c.clipping:
@@ -154,6 +158,7 @@ def adc_clips(measures: Measures) -> Iterator[Sign]:
     group="stages",
 )
 def device_loss(measures: Measures) -> Iterator[Sign]:
+    """Effects of the devices that take accuracy."""
     for effect in measures.stages.devices:
         fall = measures.stages.fall(effect)
         if fall is not None:
@@ -174,6 +179,7 @@ def device_loss(measures: Measures) -> Iterator[Sign]:
     group="stages",
 )
 def tuning_loss(measures: Measures) -> Iterator[Sign]:
+    """Tuned thresholds that took accuracy."""
     fall = measures.stages.fall("tuned")
     if fall is not None:
         yield _sign(

@@ -24,6 +24,7 @@ __all__: list[str] = []
     "`[convert] percentile` is a fraction near 1, such as 0.999.",
 )
 def rates_clipped(measures: Measures) -> Iterator[Sign]:
+    """Layers of whose activations many lie above the firing rate of 1."""
     fall = measures.stages.fall("spiking")
     for layer in measures.layers:
         activation = measures.activation(layer)
@@ -68,6 +69,7 @@ _SPIKING = {
     group="stages",
 )
 def spiking_loss(measures: Measures) -> Iterator[Sign]:
+    """Accuracy that is lost between activations and spikes, and what mends it."""
     fall = measures.stages.fall("spiking")
     if fall is not None and not measures.stuck and not any(rates_clipped(measures)):
         changed = measures.stages.spiking_remedy

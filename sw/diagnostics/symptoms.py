@@ -31,6 +31,7 @@ ENDLESS = 0.99
     '`[convert] normalisation = "auto"`, or allow more `[decision] t_max` steps.',
 )
 def silent_layer(measures: Measures) -> Iterator[Sign]:
+    """Layers of which no neuron fires on any image."""
     for layer in measures.layers:
         if not layer.silent.all() or not measures.spikes_count(layer):
             continue
@@ -69,6 +70,7 @@ def silent_layer(measures: Measures) -> Iterator[Sign]:
     'rate of 1; `[convert] normalisation = "auto"` chooses it.',
 )
 def always_fires(measures: Measures) -> Iterator[Sign]:
+    """Layers whose neurons fire in nearly every step."""
     for layer in measures.layers:
         if layer.rate < ALWAYS or layer.programmed.reset == Reset.NONE or not measures.spikes_count(layer):
             continue
@@ -92,6 +94,7 @@ def always_fires(measures: Measures) -> Iterator[Sign]:
     remedy='Lower thresholds by `[convert] normalisation = "auto"`, more `[decision] t_max` steps, or a larger k.',
 )
 def mostly_silent(measures: Measures) -> Iterator[Sign]:
+    """Layers of which most neurons that ought to fire do not."""
     for layer, silent, expected in measures.hushed:
         yield Sign(
             f"{len(silent)} of the {expected} outputs of layer '{layer.name}' that ought to fire never do",
@@ -110,6 +113,7 @@ def mostly_silent(measures: Measures) -> Iterator[Sign]:
     remedy="The stages of the conversion say where the others are lost.",
 )
 def one_class(measures: Measures) -> Iterator[Sign]:
+    """A chip that gives one class for all images."""
     if measures.one_class:
         classes = measures.result.classes
         others = float(np.mean(measures.stages.truth != classes[0]))
@@ -128,6 +132,7 @@ def one_class(measures: Measures) -> Iterator[Sign]:
     remedy="Give images of all classes, in the unit that the network was trained with; or the network is not trained.",
 )
 def network_of_one_class(measures: Measures) -> Iterator[Sign]:
+    """A network that has one class for all images."""
     first = measures.stages.first
     if (
         measures.labels is None
@@ -150,6 +155,7 @@ def network_of_one_class(measures: Measures) -> Iterator[Sign]:
     remedy='A lower `[decision] k`, a higher `t_max`, or `rule = "fixed"` if that is meant.',
 )
 def never_decides(measures: Measures) -> Iterator[Sign]:
+    """Images that the decision rule never ends."""
     result, chip = measures.result, measures.programmed
     share = float(np.mean(result.reasons == 0))
     if K in chip.rule.registers and len(result) >= FEW and share >= ENDLESS:

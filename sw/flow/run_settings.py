@@ -18,12 +18,12 @@ _REPORTED = ("reference", "lifetime", "verilog", "cosim")
 """Steps whose results a report has where there are some."""
 
 
-def with_run_settings(flow: Flow) -> tuple[Flow, list[str]]:
+def with_run_settings(flow: Flow) -> tuple[Flow, dict[str, str]]:
     """The flow with the tables [cosim] and [lifetime] of the run in its folder, as far as its results are of the
-    present chip and program; and which settings of the flow's own configuration these are instead of, as "cosim.images
-    = 5, not 500".
+    present chip and program; and which settings of the flow's own configuration these are instead of, by name:
+    "cosim.images" as "cosim.images = 5, not 500".
     """
-    changes: list[str] = []
+    changes: dict[str, str] = {}
     for step in _STEPS:
         table, given = _recorded_table(flow, step), getattr(flow.config, step).model_dump(mode="json")
         if table is None or table == given:
@@ -34,7 +34,7 @@ def with_run_settings(flow: Flow) -> tuple[Flow, list[str]]:
             continue
         if step in run.names() and run.current(step):
             flow = run
-            changes += _differences(step, given, table)
+            changes |= dict(_differences(step, given, table))
     return flow, changes
 
 
@@ -50,7 +50,7 @@ def _recorded_table(flow: Flow, step: str) -> dict[str, Any] | None:
     return table if isinstance(table, dict) else None
 
 
-def _differences(table: str, given: dict[str, Any], used: dict[str, Any]) -> Iterator[str]:
+def _differences(table: str, given: dict[str, Any], used: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in used.items():
         if value != given.get(name):
-            yield f"{table}.{name} = {json.dumps(value)}, not {json.dumps(given.get(name))}"
+            yield f"{table}.{name}", f"{table}.{name} = {json.dumps(value)}, not {json.dumps(given.get(name))}"

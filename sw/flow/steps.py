@@ -20,6 +20,7 @@ from spikeloom.sw.common.sources import source_of, sources_digest
 from spikeloom.sw.compiler.images import check_validation, needs_validation
 from spikeloom.sw.compiler.provenance import from_run
 from spikeloom.sw.config.config import Config
+from spikeloom.sw.datasets.data_files import FileState, data_files, file_digests
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.datasets.pixels import as_pixels
 from spikeloom.sw.flow.decision_files import decision_json, tuned_json
@@ -46,8 +47,13 @@ _COSIMULATE = (source_of(cosimulate),)
 """Source of chunks, see `sw.common.sources`."""
 
 
-@functools.lru_cache(maxsize=1)
 def _dataset(name: str, folder: Path | None) -> Dataset:
+    """A data set, read again only where its files are others than the last time."""
+    return _read(name, folder, data_files(name, folder))
+
+
+@functools.lru_cache(maxsize=1)
+def _read(name: str, folder: Path | None, files: tuple[FileState, ...]) -> Dataset:
     return load_data(name, folder)
 
 
@@ -270,7 +276,8 @@ def _sections(*names: str) -> Callable[[Flow], Any]:
 
 
 def _data_facts(flow: Flow) -> Any:
-    return [_sections("data")(flow), None if flow.data is None else str(flow.data.resolve())]
+    place = None if flow.data is None else str(flow.data.resolve())
+    return [_sections("data")(flow), place, file_digests(data_files(flow.config.data.set, flow.data))]
 
 
 def _train_facts(flow: Flow) -> Any:

@@ -41,6 +41,8 @@ class _Pooling(LayerKind):
 
 
 class AveragePooling(_Pooling):
+    """Average of windows that do not overlap."""
+
     modules = (nn.AvgPool2d,)
     functions = (F.avg_pool2d,)
     word = "average"
@@ -49,6 +51,8 @@ class AveragePooling(_Pooling):
 
 
 class MaxPooling(_Pooling):
+    """Maximum of windows that do not overlap."""
+
     modules = (nn.MaxPool2d,)
     functions = (F.max_pool2d, torch.max_pool2d)
     word = "max"

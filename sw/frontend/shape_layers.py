@@ -20,6 +20,8 @@ __all__ = ["KINDS"]
 
 
 class Flattening(LayerKind):
+    """Each image as one row of values."""
+
     modules = (nn.Flatten,)
     functions = (torch.flatten, "flatten")
 
@@ -34,6 +36,8 @@ class Flattening(LayerKind):
 
 
 class Unflattening(LayerKind):
+    """Flat images as channels, height and width."""
+
     modules = (nn.Unflatten,)
 
     def of_module(self, build: GraphBuilder, name: str, where: str, x: Value, module: Any) -> Value:

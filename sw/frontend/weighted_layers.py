@@ -21,6 +21,8 @@ __all__ = ["KINDS"]
 
 
 class LinearLayer(LayerKind):
+    """Fully connected layers."""
+
     modules = (nn.Linear,)
     functions = (F.linear,)
     own_numbers = True
@@ -35,6 +37,8 @@ class LinearLayer(LayerKind):
 
 
 class ConvolutionLayer(LayerKind):
+    """Convolutions over height and width."""
+
     modules = (nn.Conv2d,)
     functions = (F.conv2d, torch.conv2d)
     own_numbers = True
@@ -59,6 +63,8 @@ class ConvolutionLayer(LayerKind):
 
 
 class PlainRectifier(LayerKind):
+    """ReLU without an upper bound."""
+
     modules = (nn.ReLU,)
     functions = (F.relu, torch.relu, torch.relu_, F.relu_, "relu", "relu_")
 
@@ -70,6 +76,8 @@ class PlainRectifier(LayerKind):
 
 
 class ClippedRectifier(LayerKind):
+    """ReLU with an upper bound."""
+
     modules = (ClippedReLU,)
     leaf = True
 

@@ -16,7 +16,7 @@ from spikeloom.sim.chip.cell_kinds import CellKind, Drift
 from spikeloom.sim.devices.tantalum.range import GM_S, off_conductance_S
 
 if TYPE_CHECKING:
-    from spikeloom.sim.chip.device_config import Device
+    from spikeloom.sim.chip.device_options import DeviceOptions
     from spikeloom.sim.devices.tantalum.write_driver import WriteDriver
 
 __all__ = ["Tantalum"]
@@ -38,11 +38,11 @@ class Tantalum(CellKind):
     drifts = True
     driven = True
 
-    def reachable_S(self, device: Device) -> tuple[float, float]:
+    def reachable_S(self, device: DeviceOptions) -> tuple[float, float]:
         """Conductances of a cell that does not conduct, and of one that conducts all over, siemens."""
         return float(off_conductance_S(device.v_read_V)), GM_S
 
-    def problems(self, device: Device) -> Iterator[str]:
+    def problems(self, device: DeviceOptions) -> Iterator[str]:
         """Levels out of the cells' reach, and read voltages that would program them."""
         low, high = self.reachable_S(device)
         if device.g_min_S < low * (1.0 - 1e-9) or device.g_max_S > high * (1.0 + 1e-9):
@@ -54,21 +54,27 @@ class Tantalum(CellKind):
             yield f"v_read_V must be at most {_MOST_READ_V} with cell 'tantalum', not {device.v_read_V!r}"
 
     def drift(
-        self, device: Device, programmed_S: NDArray[np.float64], seed: int, layer: int, read_s: float, pulsed: bool
+        self,
+        device: DeviceOptions,
+        programmed_S: NDArray[np.float64],
+        seed: int,
+        layer: int,
+        read_s: float,
+        pulsed: bool,
     ) -> Drift:
         """The drift of a layer's cells under read pulses of `read_s` seconds."""
         from spikeloom.sim.devices.drift import LayerDrift
 
         return LayerDrift(device, programmed_S, seed, layer, read_s, pulsed)
 
-    def write_driver(self, device: Device, pulse_s: float) -> WriteDriver:
+    def write_driver(self, device: DeviceOptions, pulse_s: float) -> WriteDriver:
         """Tables of the write driver for pulses of `pulse_s` seconds."""
         from spikeloom.sim.devices.tantalum.write_driver import write_driver
 
         return write_driver(device, pulse_s)
 
     def half_selected_S(
-        self, device: Device, levels_S: NDArray[np.float64], pulse_s: float
+        self, device: DeviceOptions, levels_S: NDArray[np.float64], pulse_s: float
     ) -> tuple[NDArray[np.float64], ...]:
         """Conductances after a pulse of half the programming voltage, up and down, from `levels_S`; siemens."""
         from spikeloom.sim.devices.tantalum.oxide import TantalumOxide

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.chip.device_options import DeviceOptions
 from spikeloom.sim.chip.units import CODES_PER_LEVEL, CURRENT_BITS, MAX_VERIFY_CODE
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.devices.tantalum.age_curve import GAUSS, pulses_between
@@ -189,7 +189,7 @@ def _driver(v_program_V: float, pulse_s: float, v_read_V: float, g_min_S: float,
     return WriteDriver(settings, times, bends, off_S, np.array([oxide.gm_S, low, step_S]))
 
 
-def write_driver(device: Device, pulse_s: float) -> WriteDriver:
+def write_driver(device: DeviceOptions, pulse_s: float) -> WriteDriver:
     """Tables for tantalum-oxide cells of `device` and pulses of `pulse_s` seconds.
 
     Raises ValueError unless pulse_s is a positive number.

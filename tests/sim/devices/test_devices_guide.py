@@ -75,8 +75,8 @@ def extended(folder: Path, verify: str = '"relaxation"') -> Path:
     insert(package / "sim/devices/effects.py", '    EffectEntry(\n        ("wire_ohm",)', entry.rstrip() + ",\n")
     insert(package / "sim/common/random_words.py", "\n\n_OWN: dict", purpose)
     insert(
-        package / "sim/chip/device_config.py",
-        '\n    @model_validator(mode="after")\n    def _check(self) -> Device:',
+        package / "sim/chip/device_options.py",
+        '\n    @model_validator(mode="wrap")',
         option,
     )
     return folder

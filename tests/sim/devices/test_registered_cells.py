@@ -165,7 +165,15 @@ def test_what_cannot_be_registered(registered: ModuleType) -> None:
     class Options(CellKind):
         name, meaning, parameters = "options", "", registered.FadingOptions
 
+    class Unused(CellKind):
+        name, meaning, unused = "unused", "", ((("nofield",), "why"),)
+
+    class Flat(CellKind):
+        name, meaning, unused = "flat", "", ("pulse_up", "why")  # type: ignore[assignment]
+
     for kind, said in [
+        (Unused(), "'unused' has 'nofield' among its unused options, and .device. has no such option"),
+        (Flat(), "unused of the cell kind Flat must be a tuple of pairs"),
         (Named(), "name of the cell kind Named must be a text of small letters"),
         (Again(), "There is a cell kind 'linear' already"),
         (Nowhere(), "needs the methods drift and reachable_S"),

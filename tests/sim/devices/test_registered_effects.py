@@ -138,13 +138,30 @@ def test_what_cannot_be_registered(registered: ModuleType) -> None:
     assert EFFECTS.registered() == (entry,)
     for changes, parameters, said in [
         ({"where": "reads"}, None, "where = 'cells' or 'array', not 'reads'"),
-        ({"fields": ("relaxation",)}, None, "has no option"),
+        ({"fields": ("relaxation",)}, None, "of 'relaxation' has no option 'relaxation': name fields"),
+        ({"fields": ()}, None, r"must be a tuple of names of options, such as .*, not \(\)"),
+        ({"fields": ("device_sigma",)}, None, "'device_sigma' switches a built-in effect on"),
+        ({"make": None}, None, "of 'relaxation_sigma' needs a make, .* not None"),
         ({"direct": "again"}, registered.RelaxationOptions, "is one of .device. already"),
     ]:
         with pytest.raises(ValueError, match=said):
             register_effect(replace(entry, **changes), parameters)
     assert EFFECTS.registered() == (entry,)
     assert own_purpose("relaxation") > max(Purpose)
+
+
+def _makes_nothing(device: Any, parameters: Any, progress: Any) -> Any:
+    return None
+
+
+def test_a_make_that_makes_nothing(effect: ModuleType) -> None:
+    entry = EffectEntry(("relaxation_sigma",), "relaxation", "relaxation", _makes_nothing)
+    register_effect(entry, effect.RelaxationOptions)
+    try:
+        with pytest.raises(ValueError, match=r"^The make of the effect of relaxation_sigma must return .*, not None$"):
+            compiled(0.4).predict(IMAGES[:1])
+    finally:
+        EFFECTS.unregister(entry)
 
 
 def test_a_lambda_cannot_reach_the_simulator(effect: ModuleType) -> None:

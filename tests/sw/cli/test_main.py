@@ -135,9 +135,10 @@ def test_everything_once(place: Path) -> None:
     assert json.loads(call("run", "tiny", "--images", "4", "--json").stdout)["done"] == []
     page.unlink()
     said = call("report", "tiny", "--json").stderr
-    assert (
-        "has the results of the run in 'build/tiny', with cosim.images = 4, not 8: for results of the settings" in said
-    )
+    assert "has the results of the run in 'build/tiny', with cosim.images = 4, not 8 of the configuration." in said
+    assert "Warning" not in said
+    said = call("report", "tiny", "--set", "cosim.images=6").stderr
+    assert "with cosim.images = 4, not 6: for results of the settings" in said and "Warning" in said
     assert page.read_bytes() == before and len(before) > 100_000
     assert "Warning" not in call("report", "tiny", "--set", "cosim.images=4").stderr and page.read_bytes() == before
     table = call("run", "tiny", "--images", "4").stdout

@@ -105,6 +105,19 @@ def test_off_a_terminal_a_step_has_its_lines_even_if_it_tells_nothing(monkeypatc
     assert len(lines) == count  # none after the end
 
 
+def test_the_minute_begins_with_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that begins shortly before a minute of the whole run is over has its first line a minute later."""
+    monkeypatch.setattr(progress, "LINE_s", 1.0)
+    lines: list[tuple[float, str]] = []
+    with Lines(lambda text: lines.append((time.monotonic(), text))) as shown:
+        time.sleep(0.7)
+        shown.advance("report", 0, 0, "writing the report")
+        time.sleep(1.6)
+    (began, _), (later, text) = lines
+    assert text.startswith("report: writing the report (1 s so far)")
+    assert 0.95 <= later - began < 1.5
+
+
 def test_the_command_line_uses_them(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with console.bar(False) as advance:
         advance("cosim", 0, 0, "running the Verilog")

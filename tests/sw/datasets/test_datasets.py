@@ -154,7 +154,7 @@ def test_without_files_and_network_the_error_says_both_ways(offline, tmp_path):
     start = time.monotonic()
     sentence = (
         r"^Data set 'mnist' is not there: SPIKELOOM_DATA is not set, and downloading .* "
-        r"Either name a folder that has 'mnist/train-images-idx3-ubyte.gz' with --data or SPIKELOOM_DATA, or connect"
+        r"Either name a data folder that has 'mnist/train-images-idx3-ubyte.gz', or set SPIKELOOM_DATA to it, or"
     )
     with pytest.raises(DataError, match=sentence):
         load_data("mnist")

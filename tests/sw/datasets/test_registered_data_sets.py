@@ -19,6 +19,8 @@ from spikeloom.sw.common.registered_sources import registered_sources
 from spikeloom.sw.config.manual_page import configuration_page
 from spikeloom.sw.datasets.datasets import DATA_SETS, Dataset, load_data, register_data_set
 from spikeloom.sw.datasets.kinds import DataSetKind
+from spikeloom.sw.flow.run_folder import load_run_images
+from spikeloom.sw.flow.steps import make_flow
 from tests.fixtures.guide import guide_blocks, module_in
 
 CODE, ENTRY_POINT = guide_blocks("A data set")
@@ -61,6 +63,23 @@ def test_a_run_takes_it_like_any_other(registered: ModuleType, tmp_path: Path) -
     assert list(registered_sources(*DATA_SETS.registered())) == ["my_data"]
 
 
+def test_a_run_notices_that_the_files_were_replaced(registered: ModuleType, tmp_path: Path) -> None:
+    """With as many bytes too; and skips the step where they are the same."""
+    (tmp_path / "stripes").mkdir()
+    place = tmp_path / "stripes" / "stripes.npz"
+    config = spikeloom.Config.load("tiny").updated({"data": {"set": "stripes"}})
+
+    def run(value: int) -> tuple[list[str], int]:
+        np.savez(place, images=np.full((240, 4, 6), value, np.uint8), labels=np.arange(240) % 2)
+        flow = make_flow(config, tmp_path / "run", data=tmp_path)
+        flow.run(stop="data")
+        return flow.done, int(load_run_images(flow).images.max())
+
+    assert run(3) == (["data"], 3)
+    assert run(3) == ([], 3)
+    assert run(7) == (["data"], 7)
+
+
 def test_the_configuration_knows_it(registered: ModuleType) -> None:
     assert spikeloom.Config.load({"data": {"set": "stripes"}}).data.set == "stripes"
     assert '`"cifar-10"`, `"stripes"`' in configuration_page()
@@ -93,10 +112,12 @@ def test_without_it_its_name_is_an_error(data_sets: ModuleType, tmp_path: Path) 
 
 def test_files_that_cannot_be_downloaded_are_named(registered: ModuleType, tmp_path: Path) -> None:
     said = (
-        "Data set 'stripes' is not there: '{}' does not have it; name a folder that has 'stripes' with --data or SPIKE"
+        "Data set 'stripes' is not there: '{}' does not have it; name a data folder that has the folder 'stripes' with "
+        "its files, or set SPIKELOOM_DATA to it"
     )
-    with pytest.raises(DataError, match=re.escape(said.format(tmp_path / "stripes"))):
-        load_data("stripes", tmp_path)
+    for folder in (tmp_path, Path()):
+        with pytest.raises(DataError, match=f"^{re.escape(said.format((folder / 'stripes').absolute()))}$"):
+            load_data("stripes", folder)
 
 
 class Toy(DataSetKind):
