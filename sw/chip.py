@@ -250,7 +250,7 @@ class Chip(Compiled):
         return energy_facts(self.programmed, result, self._images_of(result, images))
 
     def latency(self, result: Result, images: Any = None) -> Facts:
-        """Clock cycles and seconds per image at the chip's clock, for images that follow one another.
+        """Clock cycles and seconds per image at the chip's clock, when images are processed back to back.
 
         A plain dictionary that prints as a table: `cycles` and `latency_s` as in `summary.json`, with `images` and
         `cycles_from`, "measured in the Verilog" for a result of `cosim`, else "from the formula" that the Verilog is
