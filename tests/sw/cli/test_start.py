@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 
 def test_the_command_starts_without_what_computes() -> None:
@@ -12,3 +13,8 @@ def test_the_command_starts_without_what_computes() -> None:
     loaded = set(done.stdout.split())
     assert "spikeloom" in loaded
     assert not loaded & {"torch", "numba", "scipy", "matplotlib", "cocotb", "sklearn", "nir", "h5py", "jinja2"}
+
+
+def test_the_version() -> None:
+    done = subprocess.run([sys.executable, "-m", "spikeloom", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"spikeloom {version('spikeloom')}\n"
