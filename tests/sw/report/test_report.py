@@ -94,7 +94,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
         "Accuracy by class (needs labels and a result); Diagnosis (not run); Accuracy breakdown (not run); ",
         "nothing was learned); Tuning of firing thresholds (thresholds are those of the conversion, [convert] tune is "
         "false)",
-        "One image (not run); Programming (conductances were set directly",
+        "One image through the chip (not run); Programming (conductances were set directly",
         "Devices (not run); Drift and lifetime (cells of kind &#34;linear&#34; do not drift); ",
         "Energy and latency (not run); Cells by component (not run).",
     ):
