@@ -44,7 +44,7 @@ def data_files(name: str, folder: Path | None) -> tuple[FileState, ...]:
 
 
 def file_digests(files: tuple[FileState, ...]) -> dict[str, str]:
-    """SHA-256 of files by name. Of a file that is as it was, with its size and time, it is computed once per process."""
+    """SHA-256 of files by name; of a file whose size and time are as before it is computed once per process."""
     return {file.name: _digest(file) for file in files}
 
 
