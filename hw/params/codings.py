@@ -7,9 +7,13 @@ one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from spikeloom.hw.params.kinds import Kind, KindRegister, Kinds
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["CODINGS", "Coding"]
 
@@ -33,7 +37,7 @@ class Coding(Kind):
     EVEN: ClassVar[Coding]
     ANALOG: ClassVar[Coding]
 
-    def sent(self, pixels: Any) -> Any:
+    def sent(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What the host sends of an image's pixels, uint8 [images, inputs] both; the encoder gets this."""
         return pixels
 

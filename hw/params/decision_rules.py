@@ -27,7 +27,7 @@ class DecisionRule(Kind):
     FIXED: ClassVar[DecisionRule]
     WINNER_K: ClassVar[DecisionRule]
 
-    def in_words(self, chip: Any) -> str:
+    def in_words(self, chip: object) -> str:
         """The rule of a chip with its registers, such as "winner_k rule with k 3"."""
         held = " and ".join(f"{register.name} {getattr(chip, register.name)}" for register in self.registers)
         return f"{self.name} rule" + (f" with {held}" if held else "")

@@ -461,7 +461,7 @@ def test_a_file_in_the_way_of_the_folder(place: Path) -> None:
 
 
 def test_mnist_without_its_files_says_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps._dataset.cache_clear()
+    steps._read.cache_clear()
     assert "'missing' (--data or SPIKELOOM_DATA) is not there" in error("run", "mnist", "--data", "missing")
 
 

@@ -92,9 +92,7 @@ def test_the_configuration_knows_it(registered: ModuleType) -> None:
 def test_the_command_line_says_where_others_come_from(registered: ModuleType) -> None:
     for command in ("cosim", "diagnose", "lifetime", "firmware"):
         shown = "".join(CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output.split())
-        assert f"cifar-10,oronethataninstalledpackageregisters(entrypointgroup{DATA_SETS.group})." in shown.replace(
-            "│", ""
-        )
+        assert "cifar-10,oronethataninstalledpackageregisters." in shown.replace("│", "")
     said = CliRunner().invoke(app, ["cosim", "mine.loom", "--data-set", "dots"]).output
     assert "There is no data set 'dots'; --data-set takes digits, mnist, fashion-mnist, cifar-10, stripes" in said
 
