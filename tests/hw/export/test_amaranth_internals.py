@@ -18,6 +18,16 @@ ROOT = Path(__file__).parents[3]
 RELEASE = f"Amaranth {version('amaranth')}"
 USED = {
     "hdl._ast:SignalDict": "the names of exported ports",
+    "hdl._ast:Assign.lhs": "the exported text",
+    "hdl._ast:Concat.parts": "the exported text",
+    "hdl._ast:Format.Struct": "the names of fields in the exported text",
+    "hdl._ast:Operator.operands": "the exported text",
+    "hdl._ast:Part.offset": "the exported text",
+    "hdl._ast:Slice.start": "the exported text",
+    "hdl._ast:Switch.cases": "the exported text",
+    "hdl._ast:SwitchValue.cases": "the exported text",
+    "hdl._dsl:FSM": "the names of states in the exported text",
+    "hdl._ir:Fragment": "the exported text",
     "hdl._ast:SignalSet": "the count of flip-flops",
     "hdl._ast:Assign._lhs_signals": "the count of flip-flops",
     "hdl._ir:Design.signal_lca": "the names of exported ports",
