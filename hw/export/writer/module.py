@@ -26,7 +26,7 @@ from spikeloom.hw.export.writer.hierarchy import Memory, Node
 from spikeloom.hw.export.writer.lanes import Block, families_of, roll
 from spikeloom.hw.export.writer.layout import broken
 from spikeloom.hw.export.writer.memories import MemoryKind, kind_of
-from spikeloom.hw.export.writer.processes import Writer
+from spikeloom.hw.export.writer.always_blocks import Writer
 from spikeloom.hw.export.writer.statements import Statement, lowered, reads_of, restricted, targets
 from spikeloom.hw.export.writer.values import Printer
 from spikeloom.hw.export.writer.variables import Machine, Names, Variable, Variables
