@@ -17,6 +17,7 @@ from spikeloom.hw.export.amaranth_internals import (
     memory_of,
     memory_ports,
 )
+from spikeloom.hw.export.writer.always_blocks import Writer
 from spikeloom.hw.export.writer.comments import Comments, summary_of
 from spikeloom.hw.export.writer.connections import Joined, join
 from spikeloom.hw.export.writer.declarations import declaration, declarations, header
@@ -26,7 +27,6 @@ from spikeloom.hw.export.writer.hierarchy import Memory, Node
 from spikeloom.hw.export.writer.lanes import Block, families_of, roll
 from spikeloom.hw.export.writer.layout import broken
 from spikeloom.hw.export.writer.memories import MemoryKind, kind_of
-from spikeloom.hw.export.writer.always_blocks import Writer
 from spikeloom.hw.export.writer.statements import Statement, lowered, reads_of, restricted, targets
 from spikeloom.hw.export.writer.values import Printer
 from spikeloom.hw.export.writer.variables import Machine, Names, Variable, Variables
