@@ -180,7 +180,7 @@ def rows(found: Found) -> list[str]:
 def excess(found: Found) -> str:
     """What max pooling passed beyond its largest input, as a rate; in the page too."""
     rates = np.array(found.excess)
-    return f"{np.median(rates):.4f} in the median, {rates.mean():.3f} in the mean and at most {rates.max():.3f}"
+    return f"{np.median(rates):.4f} in the median, {rates.mean():.3f} on average and at most {rates.max():.3f}"
 
 
 @pytest.mark.slow
