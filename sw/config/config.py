@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,36 +41,37 @@ files would take it for damage of the file.
 """
 
 
+@contextmanager
+def _checked(source: str) -> Iterator[None]:
+    """Around a check by pydantic: packages are loaded before it, and its errors are those of `source` in sentences."""
+    load_plugins(*CONFIG_GROUPS)
+    try:
+        yield
+    except ValidationError as error:
+        raise ConfigError(source, sentences(error, Config.model_fields)) from None
+
+
 class Config(Tables):
     """A run, from the data set to the simulator."""
 
     def __init__(self, **tables: Any) -> None:
         """Raises `ConfigError`, in the sentences of `load`, and not pydantic's `ValidationError`."""
-        load_plugins(*CONFIG_GROUPS)
-        try:
+        with _checked("configuration"):
             super().__init__(**tables)
-        except ValidationError as error:
-            raise ConfigError("configuration", sentences(error, type(self).model_fields)) from None
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # else pydantic calls it within its own checks
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
         """As pydantic's, but for the errors, which are those of `load`."""
-        load_plugins(*CONFIG_GROUPS)
-        try:
+        with _checked("configuration"):
             return super().model_validate(obj, **options)
-        except ValidationError as error:
-            raise ConfigError("configuration", sentences(error, cls.model_fields)) from None
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
         """As `model_validate`."""
-        load_plugins(*CONFIG_GROUPS)
-        try:
+        with _checked("configuration"):
             return super().model_validate_json(json_data, **options)
-        except ValidationError as error:
-            raise ConfigError("configuration", sentences(error, cls.model_fields)) from None
 
     @model_validator(mode="after")
     def _cross_check(self) -> Config:
@@ -133,11 +135,8 @@ class Config(Tables):
         bad = next((key for key in values if not isinstance(key, str)), None)
         if bad is not None:
             raise ConfigError(source, [f"a key must be a text, not {bad!r}"])
-        load_plugins(*CONFIG_GROUPS)
-        try:
+        with _checked(source):
             return super().model_validate(_on_preset(values, source))
-        except ValidationError as error:
-            raise ConfigError(source, sentences(error, cls.model_fields)) from None
 
     @classmethod
     def unchecked(cls, values: Mapping[str, Any]) -> Config:
