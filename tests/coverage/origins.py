@@ -161,11 +161,10 @@ def _lane(name: str) -> tuple[str, int]:
 
 def _lanes_together(keys: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     """Signals of a line whose names differ in their last number only (`f"target_{lane}"`) get one name, in order."""
-    number = Counter((place, _lane(name)[0]) for place, name in keys.values() if _lane(name)[1] >= 0)
-    ordered = sorted(keys.items(), key=lambda entry: _lane(entry[1][1])[1])
-    return {
-        mine: (place, _lane(name)[0] if number[place, _lane(name)[0]] > 1 else name) for mine, (place, name) in ordered
-    }
+    lanes = {mine: (place, *_lane(name)) for mine, (place, name) in keys.items()}
+    number = Counter((place, stem) for place, stem, lane in lanes.values() if lane >= 0)
+    ordered = sorted(lanes.items(), key=lambda entry: entry[1][2])
+    return {mine: (place, stem) if number[place, stem] > 1 else keys[mine] for mine, (place, stem, _) in ordered}
 
 
 def _names(text: str, annotated: str, rtlil: str) -> dict[str, Origin]:
