@@ -26,11 +26,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 from spikeloom.hw.export.explicit_widths import explicit_widths
+from spikeloom.hw.export.writer.layout import TIMESCALE
 
 __all__ = ["TIMESCALE", "readable_modules"]
-
-TIMESCALE = "`timescale 1ns / 1ps\n"
-"""Above every module: where one file has a time scale, all must [IEEE 1800-2017, 3.14.2.3]."""
 
 _MODULE = re.compile(
     r"^module (?:\\(?P<escaped>\S+) |(?P<plain>\w+))\s*\((?P<ports>.*?)\);\n(?P<body>.*?)^endmodule$", re.M | re.S

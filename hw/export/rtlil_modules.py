@@ -19,7 +19,6 @@ A component in a `ResetInserter` is a module as it would be without one, whose i
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from amaranth.hdl import ClockSignal, Fragment, Instance, ResetSignal, Signal, V
 from amaranth.lib.wiring import Component, In
 
 from spikeloom.hw.export.amaranth_internals import PortDirection, SignalDict, prefer_names, take_reset
+from spikeloom.hw.export.writer.comments import summary_of
 
 __all__ = ["RtlilModule", "rtlil_modules", "summary_of", "tidy"]
 
@@ -68,12 +68,6 @@ def _members(component: Component) -> dict[str, tuple[Signal, PortDirection]]:
         if len(Value.cast(value)):
             members["__".join(map(str, path))] = (Value.cast(value), direction)
     return members
-
-
-def summary_of(component: Component) -> str:
-    """First sentence of the class' own docstring, on one line."""
-    first = inspect.cleandoc(type(component).__doc__ or "").split("\n\n")[0]
-    return re.split(r"(?<=\.)\s", " ".join(first.split()))[0]
 
 
 class _Converter:

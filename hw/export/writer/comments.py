@@ -45,14 +45,18 @@ def member_notes(described: object) -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=256)
+def _tree(file: str) -> ast.Module:
+    """A source; an empty one where there is none, or none of Python."""
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
+@functools.lru_cache(maxsize=256)
 def _statements(file: str) -> tuple[tuple[int, int], ...]:
     """First and last line of every statement of a source that has no others inside, the shortest first."""
-    text = "".join(linecache.getlines(file))
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return ()
-    simple = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not hasattr(node, "body")]
+    simple = [node for node in ast.walk(_tree(file)) if isinstance(node, ast.stmt) and not hasattr(node, "body")]
     spans = [(node.lineno, node.end_lineno or node.lineno) for node in simple]
     return tuple(sorted(spans, key=lambda span: span[1] - span[0]))
 
@@ -61,11 +65,7 @@ def _statements(file: str) -> tuple[tuple[int, int], ...]:
 def _tuples(file: str) -> dict[int, tuple[str, ...]]:
     """First line -> names, of every assignment to several names."""
     found = {}
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return {}
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(file)):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
             names = tuple(name.id for name in node.targets[0].elts if isinstance(name, ast.Name))
             found[node.lineno] = names if len(names) == len(node.targets[0].elts) else ()
@@ -81,11 +81,7 @@ def names_at(place: tuple[str, int]) -> tuple[str, ...]:
 def _assigned(file: str) -> dict[int, str]:
     """Line -> name, of every line of an assignment to one name."""
     found = {}
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return {}
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(file)):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                 found[line] = node.targets[0].id

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["WIDTH", "broken"]
+__all__ = ["TIMESCALE", "WIDTH", "broken"]
 
+TIMESCALE = "`timescale 1ns / 1ps\n"
+"""Above every module: where one file has a time scale, all must [IEEE 1800-2017, 3.14.2.3]."""
 WIDTH = 110
 _OPERATORS = (" ? ", " : ", " | ", " & ", " ^ ", " + ", ", ")
 

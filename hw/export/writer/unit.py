@@ -18,13 +18,11 @@ from amaranth.lib.wiring import Component
 
 from spikeloom.hw.export.amaranth_internals import SignalDict
 from spikeloom.hw.export.writer.hierarchy import Node, node_of
+from spikeloom.hw.export.writer.layout import TIMESCALE
 from spikeloom.hw.export.writer.memories import MemoryKind
 from spikeloom.hw.export.writer.module import MARK, ModuleText, write_module
 
-__all__ = ["TIMESCALE", "files_of", "unit_files"]
-
-TIMESCALE = "`timescale 1ns / 1ps\n"
-"""Above every module: where one file has a time scale, all must [IEEE 1800-2017, 3.14.2.3]."""
+__all__ = ["files_of", "unit_files"]
 
 _COMMENT_WIDTH = 120
 
