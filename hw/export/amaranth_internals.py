@@ -3,15 +3,12 @@
 | used | for |
 |---|---|
 | `hdl._ast.SignalDict`, `SignalSet` | dictionaries and sets of signals, which have no order of their own |
-| `hdl._ir.PortDirection`, a design's `signal_names`, `signal_lca` | ports and names of the exported modules |
 | `hdl._xfrm.TransformedElaboratable` | the `ResetInserter` around a component |
 | `hdl._mem.MemoryInstance` (`_data`, `_read_ports`), `_lhs_signals` of statements | memories and flip-flops of a unit |
-| `hdl._nir.Net`, `back.rtlil.Wire` and `_make_attributes` | signals of more than 65,536 bits |
 | `hdl._ast.Assign`, `Switch`, `Operator`, `Slice`, `Part`, `Concat`, `SwitchValue`, `Format`, a signal's `_format` | \
 what the writer of Verilog prints |
 | `hdl._dsl.FSM` (`encoding`, `state`), a fragment's `generated` | states of state machines |
 | `hdl._mem.MemoryInstance` (`_write_ports`) and its ports | memories of the exported modules |
-| `_toolchain.yosys.YosysError` | the error of a Yosys that does not read its input |
 
 `tests/hw/export/test_amaranth_internals.py` says which of them a release has changed.
 """
@@ -22,9 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth._toolchain.yosys import YosysError
-from amaranth.back import rtlil
-from amaranth.hdl import Const, Fragment, ResetInserter, Shape, Signal, Value
+from amaranth.hdl import Const, Fragment, ResetInserter, Shape, Value
 from amaranth.hdl._ast import (
     Assign,
     Concat,
@@ -39,38 +34,27 @@ from amaranth.hdl._ast import (
     SwitchValue,
 )
 from amaranth.hdl._dsl import FSM
-from amaranth.hdl._ir import Design, PortDirection
 from amaranth.hdl._mem import MemoryInstance
-from amaranth.hdl._nir import Net
 from amaranth.hdl._xfrm import TransformedElaboratable
 
 __all__ = [
     "Assign",
     "Concat",
-    "Design",
     "MemoryPort",
-    "Net",
     "Operator",
     "Part",
-    "PortDirection",
     "SignalDict",
     "Slice",
     "Statement",
     "Switch",
     "SwitchValue",
-    "YosysError",
     "clocked_signals",
     "fields_of",
     "machines_of",
     "memory_of",
     "memory_ports",
-    "prefer_names",
     "take_reset",
-    "wire_attributes",
 ]
-
-wire_attributes = rtlil._make_attributes
-"""Attributes of a wire in RTLIL, from those that were given and the place in the source."""
 
 
 def memory_of(fragment: Fragment) -> tuple[int, int, int, bool] | None:
@@ -165,21 +149,6 @@ def clocked_signals(fragment: Fragment) -> SignalSet:
                 for signal in statement._lhs_signals():
                     driven.add(signal)
     return driven
-
-
-def prefer_names(design: Design, signals: list[Signal]) -> None:
-    """Let these signals give their names to the nets they share with others: the backend takes the first."""
-    info = design.fragments[design.fragment]
-    ordered = SignalDict()
-    for signal in signals:
-        if signal in info.signal_names:
-            ordered[signal] = info.signal_names[signal]
-        elif signal in design.signal_lca and signal.name not in info.assigned_names:
-            info.assigned_names.add(signal.name)
-            ordered[signal] = signal.name
-    for signal, name in info.signal_names.items():
-        ordered[signal] = name
-    info.signal_names = ordered
 
 
 def take_reset(fragment: Fragment) -> Value | None:

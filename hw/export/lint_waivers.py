@@ -1,10 +1,8 @@
 """Verilator waivers of an export, one per signal, with the reason.
 
-What is left of Verilator's warnings, after the text says every width and every default (`hw.export.explicit_widths`),
-is of one kind, and meant (UNUSEDSIGNAL):
-
-- a field of a structured signal has a name of its own that nobody reads, for waveforms and readers
-- bits of a signal are cut off, a carry for one, or a port has fields that this module does not need
+What is left of Verilator's warnings is of one kind, and meant (UNUSEDSIGNAL): nobody reads a signal or some bits of it.
+Bits are cut off, a carry for one, a port has fields that this module does not need, or an instance has an output that
+is not needed in this place.
 
 A waiver names the file and the signal. A signal that is not named here, of these files or of others, is reported.
 """
@@ -13,8 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-
-from spikeloom.hw.export.explicit_widths import widths_of
 
 __all__ = ["waivers"]
 
@@ -44,45 +40,57 @@ lint_off -rule PROCASSINIT -file "*example_tb.v"
 lint_off -rule WIDTHEXPAND -file "*example_tb.v"
 lint_off -rule UNUSEDSIGNAL -file "*example_tb.v"
 
-// One line a signal: a field of a structured signal has a name of its own, for waveforms and readers, whether it is
-// read here or not; and bits that are not wanted are cut off, such as a carry.
+// One line a signal: bits that are not wanted are cut off, such as a carry, a port has fields that this module does not
+// need, or an instance has an output that is not needed in this place.
 """
-_PORTS = re.compile(r"^    (input|output) +(?:wire|reg) +(?:\[\d+:0\] )?(\w+)", re.M)
-_INSTANCE = re.compile(r"^  (\w+) (?:#\(\n(?: +\..*\n)+  \) )?\w+ \(\n((?: +\.\w+\(.*\),?\n)+)  \);", re.M)
-_CONNECTION = re.compile(r"^ +\.(\w+)\((.*?)\),?$", re.M)
-_DECLARATION = re.compile(r"^ *(?:input|output|reg|wire) .*[;,]?$", re.M)
-_TARGET = re.compile(r"^ *(?:assign )?\w+(?:\[[\d:]+\])?(?P<index>\[[a-z][^=<]*)? <?= ", re.M)
+_PORT = re.compile(r"^    (input|output) +(?:wire|reg) +(?:signed )?(?:\[[^\]]*\] )?(\w+)", re.M)
+_DECLARED = re.compile(r"\b(?:wire|reg) +(?:signed )?(?:\[(\d+):0\] )?(\w+)(?= *[;,=\n])")
 _COMMENT = re.compile(r"//.*$", re.M)
-_USE = re.compile(r"(?<![\w'.])([A-Za-z_]\w*)(?:\[(\d+)(?::(\d+))?\])?(\[)?")
+_PIECE = re.compile(r";|\bbegin\b(?: : \w+)?|\bend(?:case)?\b|\belse\b")
+_INSTANCE = re.compile(r"\s*(\w+) (?:#\(.*\) )?\w+ \((\s+\..*)\)$", re.S)
+_ASSIGNED = re.compile(r"\s*(?:(?:assign|wire|reg) +(?:signed )?(?:\[\d+:0\] )?)?\w+(?:\[(?P<index>.*?)\])? <?= ", re.S)
+_DECLARATION = re.compile(r"\s*(?:(?:genvar|localparam)\b|(?:wire|reg)\b[^=]*$)")
+_USE = re.compile(r"(?<![\w'.$])([A-Za-z_]\w*)(?:\[(\d+)(?::(\d+))?\])?")
 
 
 def _inputs(text: str) -> frozenset[str]:
-    return frozenset(name for direction, name in _PORTS.findall(text) if direction == "input")
+    return frozenset(name for direction, name in _PORT.findall(text) if direction == "input")
 
 
-def _read(text: str, inputs: Mapping[str, frozenset[str]]) -> str:
+def _connections(text: str) -> Iterator[tuple[str, str]]:
+    """Ports of an instance, and what each is connected to."""
+    depth, port, start = 0, "", 0
+    for place, letter in enumerate(text):
+        if letter == "(":
+            depth += 1
+            if depth == 1:
+                port, start = text[:place].rpartition(".")[2], place + 1
+        elif letter == ")":
+            depth -= 1
+            if depth == 0:
+                yield port, text[start:place]
+
+
+def _reads(body: str, inputs: Mapping[str, frozenset[str]]) -> Iterator[str]:
     """What of a module reads signals: no declarations, no targets of assignments, no outputs of instances."""
-
-    def connections(match: re.Match[str]) -> str:
-        wanted = inputs[match[1]]
-        return "\n".join(value for port, value in _CONNECTION.findall(match[2]) if port in wanted) + "\n"
-
-    body = text.split(");\n", 1)[1]
-    body = _INSTANCE.sub(connections, body)
-    body = _DECLARATION.sub("", body)
-    return _TARGET.sub(lambda match: match["index"] or "", body)
+    for piece in _PIECE.split(body):
+        if instance := _INSTANCE.match(piece):
+            yield from (value for port, value in _connections(instance[2]) if port in inputs[instance[1]])
+        elif not _DECLARATION.match(piece):
+            target = _ASSIGNED.match(piece)
+            yield piece if target is None else f"{target['index'] or ''} {piece[target.end() :]}"
 
 
 def _unused(text: str, inputs: Mapping[str, frozenset[str]]) -> Iterator[str]:
     """Signals of a module of which not every bit is read, as they are declared; outputs are read outside."""
     text = _COMMENT.sub("", text)
-    widths = widths_of(text)
-    left = {name: (1 << bits) - 1 for name, bits in widths.items()}
-    for name, high, low, _ in _USE.findall(_read(text, inputs)):
-        if name in left:
-            bits = (1 << int(high) + 1) - (1 << int(low or high)) if high else -1
-            left[name] &= ~bits
-    outputs = {name for direction, name in _PORTS.findall(text) if direction == "output"}
+    left = {name: (1 << int(high or 0) + 1) - 1 for high, name in _DECLARED.findall(text)}
+    for read in _reads(text.split(");\n", 1)[1], inputs):
+        for name, high, low in _USE.findall(read):
+            if name in left:
+                bits = (1 << int(high) + 1) - (1 << int(low or high)) if high else -1
+                left[name] &= ~bits
+    outputs = {name for direction, name in _PORT.findall(text) if direction == "output"}
     return (name for name, bits in left.items() if bits and name not in outputs)
 
 

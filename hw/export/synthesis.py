@@ -4,6 +4,9 @@ Sizes are counts of word-level cells after elaboration and constant folding, eac
 adder of 12 bits counts as 12 of `add`. That is a measure to compare designs and components with, not an area in a
 technology. Mapping to gates is deliberately not part of it: at 128 lanes it takes many minutes, counting takes seconds.
 
+Instances are counted, not modules: a module that eight instances share counts eight times, each under the place of the
+instance. A memory is a part of the component that has it, whose wrapper has no line of its own.
+
 The netlist is for small units. It has the modules and ports of the export, so that it can be simulated in its place.
 """
 
@@ -21,22 +24,34 @@ from typing import Any
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.processes import run as run_program
-from spikeloom.hw.export.readable_verilog import TIMESCALE
+from spikeloom.hw.export.writer.layout import TIMESCALE
 
 __all__ = ["SynthesisError", "cell_counts", "netlist", "total_counts"]
+
+# Wrappers of memories are what has parameters; they become a part of the module around them.
+_WITHOUT_WRAPPERS = """\
+setattr -mod -set keep_hierarchy 1 * $paramod* %d
+flatten -noscopeinfo
+setattr -mod -unset keep_hierarchy *
+"""
 
 _COUNT = """\
 read_verilog -sv {sources}
 hierarchy -check -auto-top
 proc -noopt
+{wrappers}
 opt_expr
 opt_clean
+uniquify
 tee -q -o result stat -width -json
 """
 
 # Memories become flip-flops, flip-flops plain ones with gates for reset and enable. Nothing else may be left.
 _MAP = """\
 read_verilog -sv {sources}
+hierarchy -check -top {top}
+proc
+{wrappers}
 synth -top {top} -noabc
 dfflegalize -cell $_DFF_P_ 01
 abc
@@ -78,7 +93,8 @@ def _yosys(files: Mapping[str, str], script: str) -> str:
     with tempfile.TemporaryDirectory(prefix="synthesis-") as folder:
         for name, text in sources.items():
             Path(folder, name).write_text(text, encoding="utf-8")
-        Path(folder, "script.ys").write_text(script.replace("{sources}", " ".join(sorted(sources))), encoding="utf-8")
+        script = script.replace("{sources}", " ".join(sorted(sources))).replace("{wrappers}", _WITHOUT_WRAPPERS)
+        Path(folder, "script.ys").write_text(script, encoding="utf-8")
         run = run_program([sys.executable, "-c", _RUN, "-q", "script.ys"], cwd=folder)
         if run.returncode != 0:
             lines = [line for line in (run.stdout + run.stderr).splitlines() if "ERROR" in line]
@@ -87,7 +103,7 @@ def _yosys(files: Mapping[str, str], script: str) -> str:
 
 
 def cell_counts(files: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """Size of every module.
+    """Size of every component.
 
     Parameters
     ----------
@@ -95,20 +111,23 @@ def cell_counts(files: Mapping[str, str]) -> dict[str, dict[str, int]]:
 
     Returns
     -------
-    module -> {kind of cell: bits}; kinds are Yosys' word-level cells (`add`, `mux`, `dff`, `eq`, ...) and `memory`.
-    A module's counts are its own, without those of the modules inside it.
+    instance, by its place with `_` between the names (`npu_layer_0_spikes`), the unit's first -> {kind of cell: bits};
+    kinds are Yosys' word-level cells (`add`, `mux`, `dff`, `eq`, ...) and `memory`. Counts are those of the component
+    and its memories, without those of the components inside it.
 
     Raises
     ------
     SynthesisError : a source is broken or a module is missing
     """
     statistics = json.loads(_yosys(files, _COUNT))
-    modules = {name.lstrip("\\"): _module_counts(module) for name, module in statistics["modules"].items()}
-    return dict(sorted(modules.items()))
+    modules = {name.removeprefix("\\"): _module_counts(module) for name, module in statistics["modules"].items()}
+    inside = {name.partition(".")[0] for name in modules if "." in name}
+    places = {name: found for name, found in modules.items() if "." in name or name in inside or len(modules) == 1}
+    return {name.replace(".", "_"): found for name, found in sorted(places.items())}
 
 
 def total_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """Counts of the whole design: every module of an export is instantiated once, so the sum over all modules."""
+    """Counts of the whole design: the sum over all instances."""
     total: Counter[str] = Counter()
     for module in counts.values():
         total.update(module)
@@ -125,9 +144,10 @@ def netlist(files: Mapping[str, str], top: str = "npu") -> dict[str, str]:
 
     Returns
     -------
-    file name -> text, one file per module, with the names and ports of the export: `{**files, **netlist(files)}` is the
-    export with gates inside. Cells are NOT, AND, NAND, OR, NOR, XOR, XNOR, AND and OR with one input inverted,
-    2-to-1 multiplexers, each an `assign` of one bit, and D flip-flops, each an `always @(posedge clk)` of one bit.
+    file name -> text, one file per module but for memories' wrappers, whose flip-flops are in the module around them,
+    with the names and ports of the export: `{**files, **netlist(files)}` is the export with gates inside. Cells are
+    NOT, AND, NAND, OR, NOR, XOR, XNOR, AND and OR with one input inverted, 2-to-1 multiplexers, each an `assign` of one
+    bit, and D flip-flops, each an `always @(posedge clk)` of one bit.
 
     Raises
     ------

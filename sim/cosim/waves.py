@@ -33,7 +33,7 @@ def gtkw_text(parameters: NpuParameters, dump: str = "waves.vcd", through_bus: b
         ("margin", parameters.margin_bits),
         ("reason", 1),
     )
-    answer = [_bus(f"{unit}.result__payload_{name}", bits) for name, bits in fields]
+    answer = [_bus(f"{unit}.controller.result__payload_{name}", bits) for name, bits in fields]
     step = f"bench.step[{parameters.step_bits - 1}:0]"
     groups: list[tuple[str, list[str]]] = [
         ("Image and step", ["bench.clk", "bench.rst", "bench.image[31:0]", step]),

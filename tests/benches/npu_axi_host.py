@@ -6,11 +6,13 @@ resets. The model knows every register, every cell, and by plain integers what a
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 import zlib
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import cocotb
@@ -26,7 +28,6 @@ from cocotbext.axi import (
     AxiStreamSource,
 )
 
-from spikeloom.hw.export.axi_verilog import export_axi
 from spikeloom.hw.host.register_map import (
     MapEntry,
     bias_byte_address,
@@ -42,7 +43,6 @@ from spikeloom.hw.interfaces.registers import Register
 from spikeloom.hw.interfaces.streams import seed_words
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
-from tests.benches.start_values import paths_of
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.models.network_model import GoldenLayer, Outcome, run_golden
 
@@ -85,8 +85,6 @@ STARTS = [
     for group in range(p.groups)
 ]
 """All there is to program: layer, row in the tiles, column group."""
-REGISTERS = paths_of(export_axi(UNIT))
-"""Every register of the unit and its value after a reset, as Verilog says it."""
 LASTING = ("npu_axi.axi_lite.", "npu_axi.results.o__")
 """Beginnings of those that a soft reset leaves alone: of the bus, and of a result word that waits."""
 LIMIT_US = 100
@@ -159,13 +157,14 @@ class Host:
     async def _watch_resets(self) -> None:
         """After an edge with a reset every register has the value that it should have; fails the test otherwise."""
         hard = soft = False
-        lasting = sum(1 << i for i, path in enumerate(REGISTERS) if path.startswith(LASTING))
+        registers = json.loads(Path("registers.json").read_text())
+        lasting = sum(1 << i for i, path in enumerate(registers) if path.startswith(LASTING))
         await RisingEdge(self.dut.clk)  # the clock starts together with the reset: that edge may come first
         while True:
             await RisingEdge(self.dut.clk)
             if hard or soft:
                 left = int(self.dut.unreset.value) & ~(0 if hard else lasting)
-                names = [path for i, path in enumerate(REGISTERS) if left >> i & 1]
+                names = [path for i, path in enumerate(registers) if left >> i & 1]
                 assert not names, f"a {'hard' if hard else 'soft'} reset leaves {', '.join(names)}"
             if hard:
                 for name in ("s_axil_bvalid", "s_axil_rvalid", "m_axis_result_tvalid", "irq"):

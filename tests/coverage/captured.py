@@ -1,8 +1,9 @@
 """Where the Verilog comes from: while hardware is exported, its RTLIL with the places in the Amaranth source is kept.
 
-The export itself knows nothing of it: its RTLIL is made with `src` attributes here, which Yosys leaves out as before,
-so that the Verilog is the same. Amaranth gives attributes to signals and cells. Choices of a `switch` have none
-although the netlist knows the line of every `m.If`, `m.Elif`, `m.Case` and `m.State`; here they get theirs.
+Meanwhile an export is Amaranth's RTLIL as Yosys writes it (`tests.coverage.rtlil_text`): every line has a place. That
+text knows nothing of it: its RTLIL is made with `src` attributes here, which Yosys leaves out as before, so that the
+Verilog is the same. Amaranth gives attributes to signals and cells. Choices of a `switch` have none although the
+netlist knows the line of every `m.If`, `m.Elif`, `m.Case` and `m.State`; here they get theirs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any
 from amaranth.back import rtlil
 from amaranth.hdl import _nir
 
-from spikeloom.hw.export import verilog
+from spikeloom.hw.export import axi_verilog, verilog
+from tests.coverage.rtlil_text import files
 
 __all__ = ["Captured", "digest_of"]
 
@@ -85,7 +87,7 @@ def _changed(changes: list[tuple[Any, str, Any]]) -> Iterator[None]:
 
 
 class Captured:
-    """While its `with` block lasts, what this process exports is kept as RTLIL, too.
+    """While its `with` block lasts, what this process exports is written from RTLIL, and that is kept, too.
 
     Attributes
     ----------
@@ -97,7 +99,7 @@ class Captured:
         self._latest: dict[str, str] = {}
 
     def __enter__(self) -> Captured:
-        convert, split = verilog.rtlil_modules, verilog.readable_modules
+        convert, split = files.rtlil_modules, files.readable_modules
 
         def modules(*args: Any, **how: Any) -> Any:
             with _changed(_changes()):
@@ -110,7 +112,10 @@ class Captured:
                 self.rtlil[digest_of(body)] = self._latest[name]
                 yield name, body
 
-        self._exit = _changed([(verilog, "rtlil_modules", modules), (verilog, "readable_modules", texts)])
+        changes: list[tuple[Any, str, Any]] = [(files, "rtlil_modules", modules), (files, "readable_modules", texts)]
+        for exporter in (verilog, axi_verilog):
+            changes += [(exporter, "export_component", files.rtlil_files), (exporter, "waivers", lambda *_: "")]
+        self._exit = _changed(changes)
         self._exit.__enter__()
         return self
 

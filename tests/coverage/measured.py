@@ -1,8 +1,9 @@
 """Whether the Verilog is still the one that was measured: a digest of each block's, in some units.
 
-The digest is of the Verilog that the export makes of all units of `tests.mutation.designs`, without comments. So it
-does not change with the names of Python's modules, or the lines of their statements. It is a sample of the variants
-that were measured, of which there are more than a thousand: a change that shows in other parameters only is not seen.
+The digest is of the Verilog that coverage is measured on (`tests.coverage.rtlil_text`), of all units of
+`tests.mutation.designs`, without comments. So it does not change with the names of Python's modules, or the lines of
+their statements. It is a sample of the variants that were measured, of which there are more than a thousand: a change
+that shows in other parameters only is not seen.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from spikeloom.hw.export.verilog import export_component
 from tests.coverage.points import block_of, block_summaries, variant_of
+from tests.coverage.rtlil_text.files import rtlil_files
 from tests.mutation.designs import units
 
 __all__ = ["MARKS", "block_digests", "changed", "sentence"]
@@ -35,7 +36,7 @@ def block_digests(names: Iterable[str] | None = None) -> dict[str, str]:
     found: dict[str, set[str]] = defaultdict(set)
     for name, make in units():
         if name in names:
-            for text in export_component(make(), "unit").values():
+            for text in rtlil_files(make(), "unit").values():
                 found[block_of(text, summaries) or "none"].add(variant_of(text))
     return {block: hashlib.sha256(" ".join(sorted(all_)).encode()).hexdigest()[:8] for block, all_ in found.items()}
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from spikeloom.hw.export import verilog
 from tests.coverage.raw import Build
+from tests.coverage.rtlil_text.files import yosys
 from tests.mutation.blocks import ROOT
 
 __all__ = ["Origin", "Origins", "origins_of"]
@@ -259,7 +259,7 @@ def _annotated(rtlil: Iterable[str]) -> dict[str, str]:
         "write_verilog -sv -norename\n"
     )
     found = {}
-    for escaped, plain, body in _MODULE.findall(verilog._yosys(script)):
+    for escaped, plain, body in _MODULE.findall(yosys(script)):
         found[re.sub(r"\W+", "_", escaped or plain) + ".sv"] = body
     return found
 

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from spikeloom.hw.export.rtlil_modules import summary_of
+from spikeloom.hw.export.writer.comments import summary_of
 from tests.coverage.origins import Origins, origins_of
 from tests.coverage.raw import Build, Raw
 from tests.coverage.verilator import OUTSIDE

@@ -11,8 +11,8 @@ from amaranth.hdl import Elaboratable, Module, Value
 from amaranth.lib.wiring import Component, In
 from amaranth.sim import Simulator
 
-from spikeloom.hw.export.verilog import export_component
 from tests.coverage.captured import Captured, digest_of
+from tests.coverage.rtlil_text.files import rtlil_files
 
 __all__ = ["Port", "Recorder", "Variant"]
 
@@ -126,6 +126,6 @@ class Recorder:
         """What was recorded, with the Verilog of each variant."""
         for digest, variant in self.variants.items():
             with Captured() as captured:
-                variant.texts = export_component(self._devices[digest], variant.name)
+                variant.texts = rtlil_files(self._devices[digest], variant.name)
             variant.rtlil = {name: captured.rtlil[digest_of(text)] for name, text in variant.texts.items()}
         return [variant for variant in self.variants.values() if variant.cycles]

@@ -50,10 +50,12 @@ class Tests:
     def run(self, send: Send, folder: Path) -> None:
         from tests import conftest
         from tests.benches import start_values
+        from tests.coverage.rtlil_text import kept_state
 
         conftest.SIMULATORS[:] = ["verilator"]  # nothing counts in the others
         # A start value is a change for Verilator: registers begin with zeros here, where they are random else.
         start_values.scrambled = lambda files, seed: dict(files)
+        start_values.paths_of = kept_state.paths_of
         run_tests(send, [f"{self.file}::{name}" for name in self.names], order=True, stop=False, slow=True)
 
     def passed(self, messages: Iterable[Mapping[str, Any]]) -> str:
@@ -150,6 +152,7 @@ def _digest(system: Tests | Network) -> str:
     """Of all that a system's runs depend on but the tools."""
     paths = {path for name in ("hw", "sim", "sw") for path in (ROOT / name).rglob("*") if path.suffix in _SOURCES}
     paths |= {Path(__file__).with_name(name) for name in ("captured.py", "raw.py", "verilator.py")}
+    paths |= set(Path(__file__).with_name("rtlil_text").glob("*.py"))
     if isinstance(system, Tests):
         paths |= imported([ROOT / system.file, *shared()])
     else:

@@ -15,7 +15,6 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
-from spikeloom.hw.export.verilog import export_component
 from spikeloom.hw.primitives.activity_counter import ActivityCounter
 from tests.benches.stream_bench import simulate
 from tests.coverage import __main__ as command
@@ -27,6 +26,7 @@ from tests.coverage.points import Counts, Point, block_of, block_summaries, cons
 from tests.coverage.raw import Build, Raw, kept_runs
 from tests.coverage.record import Port, Recorder, Variant
 from tests.coverage.replay import Difference, replay
+from tests.coverage.rtlil_text.files import rtlil_files
 from tests.coverage.systems import SYSTEMS, Network, Tests
 from tests.coverage.table import MARKS, SUMS, gaps, measured_on, shares, table
 from tests.coverage.verilator import Counted
@@ -115,7 +115,7 @@ _TOY = {"Toy with lanes.": "toy"}
 
 def built(toy: Component, name: str) -> Build:
     with Captured() as captured:
-        texts = export_component(toy, name)
+        texts = rtlil_files(toy, name)
     return Build(texts, {file: captured.rtlil[digest_of(text)] for file, text in texts.items()})
 
 
@@ -227,8 +227,8 @@ def test_statements_of_the_export_are_no_points() -> None:
 
 
 def test_the_export_is_the_same_when_it_is_captured() -> None:
-    plain = export_component(Twins(4, 3), "t")
-    assert built(Twins(4, 3), "t").texts == plain and export_component(Twins(4, 3), "t") == plain
+    plain = rtlil_files(Twins(4, 3), "t")
+    assert built(Twins(4, 3), "t").texts == plain and rtlil_files(Twins(4, 3), "t") == plain
 
 
 def test_a_variant_has_no_name() -> None:
@@ -239,7 +239,7 @@ def test_a_variant_has_no_name() -> None:
 
 
 def test_blocks_are_known_by_their_first_sentence() -> None:
-    (text,) = export_component(ActivityCounter(amount_bits=1, bits=4), "any").values()
+    (text,) = rtlil_files(ActivityCounter(amount_bits=1, bits=4), "any").values()
     summary = (ActivityCounter.__doc__ or "").split("\n")[0].split(". ")[0]
     assert block_of(text, {summary: "activity_counter"}) == "activity_counter"
     assert block_of(text, {"Something else.": "x"}) is None

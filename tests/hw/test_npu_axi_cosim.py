@@ -21,13 +21,15 @@ from spikeloom.hw.host.result_stream import ResultStream
 from spikeloom.hw.host.write_guard import WriteGuard
 from spikeloom.sim.cosim.simulator import Simulator
 from spikeloom.sim.cosim.tools import simulator_environment
-from tests.benches.npu_axi_host import REGISTERS, UNIT
+from tests.benches.npu_axi_host import UNIT
 from tests.benches.proof_bench import mutant
-from tests.benches.start_values import scrambled
+from tests.benches.start_values import paths_of, scrambled
 from tests.conftest import icarus
 from tests.hw.export.test_verilog import MACROS
 
 TESTS = ("registers", "sessions", "programming", "images", "frames", "random_resets")
+REGISTERS = paths_of(export_axi(UNIT))
+"""Every register of the unit and its value after a reset, as Verilog says it."""
 
 
 def bench(seed: int | None = 1) -> dict[str, str]:
@@ -71,6 +73,7 @@ def play(built: Simulator, folder: Path, plusargs: list[str], only: str | None =
     for layer, p in enumerate(UNIT.layers):
         for side in "pn":  # all cells start at the lowest conductance
             (folder / f"layer_{layer}_{side}.hex").write_text(f"{0:0{2 * p.outputs}x}\n" * p.inputs)
+    (folder / "registers.json").write_text(json.dumps(list(REGISTERS)))
     run_bench(built, folder, plusargs, "tests.benches.npu_axi_tb", 1 if only else len(TESTS), only)
 
 
@@ -143,3 +146,7 @@ def test_mutants_fail_the_bench(
 def test_a_thousand_random_resets(stall: int, tmp_path: Path) -> None:
     simulator = Simulator.of_texts(bench())
     play(simulator, tmp_path, [f"+stall={stall}", "+resets=1000", f"+seed={2 + stall}"], only="random_resets")
+
+
+REGISTERS = paths_of(export_axi(UNIT))
+"""Every register of the unit and its value after a reset, as Verilog says it."""

@@ -1,7 +1,7 @@
 """Proof by Yosys that the exported text is the circuit that Amaranth makes of the components.
 
 Both are flattened, memories become flip-flops, and signals of the same name are paired: registers by induction, outputs
-with them. Amaranth's side is its own RTLIL (`hw.export.rtlil_modules`), which the writer of the text has no part in.
+with them. Amaranth's side is its own RTLIL (`tests.coverage.rtlil_text`), which the writer of the text has no part in.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from amaranth.hdl import Fragment
 from amaranth.lib.wiring import Component
 
 from spikeloom.hw.export.amaranth_internals import memory_ports
-from spikeloom.hw.export.rtlil_modules import _converter
 from spikeloom.hw.export.writer.hierarchy import Node, _node
 from spikeloom.hw.export.writer.unit import files_of
+from tests.coverage.rtlil_text.rtlil_modules import converter
 
 __all__ = ["both", "proven"]
 
@@ -39,9 +39,9 @@ def both(component: Component) -> tuple[str, dict[str, str]]:
             reads, _ = memory_ports(memory.fragment)
             for number, port in enumerate(reads):
                 port.data.name = f"{memory.label}__read{f'_{number}' * (len(reads) > 1)}_data"
-    with _converter() as converter:
-        converter.convert(fragment, component, "unit")
-        return "\n".join(module.text for module in converter.modules), files
+    with converter() as converting:
+        converting.convert(fragment, component, "unit")
+        return "\n".join(module.text for module in converting.modules), files
 
 
 def _all(node: Node) -> Iterator[Node]:

@@ -30,16 +30,8 @@ USED = {
     "hdl._ir:Fragment": "the exported text",
     "hdl._ast:SignalSet": "the count of flip-flops",
     "hdl._ast:Assign._lhs_signals": "the count of flip-flops",
-    "hdl._ir:Design.signal_lca": "the names of exported ports",
-    "hdl._ir:PortDirection.Input": "the ports of exported modules",
     "hdl._mem:MemoryInstance": "the count of memories",
-    "hdl._nir:Net.from_cell": "signals of more than 65,536 bits",
-    "hdl._nir:Net.cell": "signals of more than 65,536 bits",
-    "hdl._nir:Net.bit": "signals of more than 65,536 bits",
     "hdl._xfrm:TransformedElaboratable": "components in a ResetInserter",
-    "back.rtlil:Wire": "signals of more than 65,536 bits",
-    "back.rtlil:_make_attributes": "signals of more than 65,536 bits",
-    "_toolchain.yosys:YosysError": "errors of Yosys",
 }
 
 

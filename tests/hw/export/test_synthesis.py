@@ -9,8 +9,11 @@ import pytest
 
 from spikeloom.hw.export.synthesis import SynthesisError, cell_counts, netlist, total_counts
 from spikeloom.hw.export.verilog import export_verilog, write_folder
+from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
-from tests.hw.export.test_verilog import header, run, sources, tool
+from tests.coverage.rtlil_text.files import rtlil_files
+from tests.hw.export.test_verilog import by_place, header, run, sources, tool
+from tests.hw.export.test_verilog_maps import UNIT as MAPS
 from tests.hw.test_npu import unit
 
 SMALL = """\
@@ -40,11 +43,40 @@ def test_counts_are_bits_of_a_modules_own_cells() -> None:
 def test_every_component_of_an_export_is_counted() -> None:
     files = export_verilog(unit())
     counts = cell_counts(files)
-    assert set(counts) == {name.removesuffix(".sv") for name in files if name.endswith(".sv")} - {"chip"}
+    memories = {place for place, text in by_place(files).items() if "parameter WIDTH" in text}
+    assert set(counts) == set(by_place(files)) - memories
     layer = unit().layers[0]
     membranes = layer.groups * layer.lanes * (layer.membrane_bits + layer.bias_bits)
     assert counts["npu_layer_0_neuron_array"]["memory"] == membranes
     assert counts["npu_layer_0_spikes"]["dff"] == 32
+
+
+def flip_flops(counts: dict[str, int]) -> int:
+    return sum(bits for kind, bits in counts.items() if "ff" in kind)
+
+
+@pytest.mark.parametrize("parameters", [unit(), MAPS], ids=["dense", "maps"])
+def test_sizes_are_those_of_one_module_an_instance(parameters: NpuParameters) -> None:
+    """What Yosys makes of Amaranth's RTLIL has a module for every instance: each has the same flip-flops and memories,
+    but that there a memory of one word is flip-flops.
+    """
+    counts = cell_counts(export_verilog(parameters))
+    single = cell_counts(rtlil_files(Npu(parameters=parameters), "npu"))
+    assert set(counts) == set(single)
+    kept = {name: (flip_flops(each), each.get("memory", 0)) for name, each in counts.items()}
+    for name, each in single.items():
+        moved = kept[name][1] - each.get("memory", 0)
+        assert kept[name][0] + moved == flip_flops(each), name
+        assert not moved or name.endswith("_neuron_array")
+
+
+def test_instances_of_one_module_are_counted_each() -> None:
+    ports = "input wire clk, input wire [7:0] a, input wire [7:0] b, output wire [8:0] s, output wire [8:0] t"
+    inside = [f"npu_part {name} (.clk(clk), .a(a), .b(b), .s({out}));" for name, out in (("one", "s"), ("other", "t"))]
+    lines = [f"module npu ({ports});", *inside, "endmodule", ""]
+    counts = cell_counts({"npu.sv": "\n".join(lines), "npu_part.sv": SMALL})
+    assert counts["npu_one"] == counts["npu_other"] == {"add": 9, "dff": 9} and "npu_part" not in counts
+    assert total_counts(counts)["dff"] == 18
 
 
 def test_error_names_the_missing_module() -> None:
@@ -64,9 +96,10 @@ def tiny() -> tuple[dict[str, str], dict[str, str]]:
 
 def test_netlist_has_the_modules_and_ports_of_the_export(tiny: tuple[dict[str, str], dict[str, str]]) -> None:
     files, gates = tiny
-    assert set(gates) == {name for name in files if name.endswith(".sv")} - {"chip.sv"}
+    modules = {name for name, text in files.items() if name.endswith(".sv") and "parameter" not in text}
+    assert set(gates) == modules
     for name, text in gates.items():
-        ports = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);", text, re.M)
+        ports = re.findall(r"^  (input|output) (?:signed )?(?:\[(\d+):0\] )?(\w+);", text, re.M)
         assert [(direction, port, int(high or 0) + 1) for direction, high, port in ports] == header(files[name])
         assert text.startswith(
             files[name].split("`timescale")[0] + "// Netlist of gates.\n`timescale 1ns / 1ps\nmodule "

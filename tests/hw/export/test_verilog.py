@@ -36,6 +36,7 @@ from spikeloom.hw.layer.programmer import Programmer
 from spikeloom.hw.layer.spike_collector import SpikeCollector
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters
+from tests.benches.start_values import instances_of
 from tests.checks.lint import slang, unwaived, waived
 from tests.hw.encoder.test_spike_encoder import vectors_of
 from tests.hw.test_npu import unit, writes_of
@@ -92,7 +93,7 @@ def test_text_is_readable(exported: dict[str, str]) -> None:
         assert root not in text
         assert not re.search(r"\(\*|\\|\bsrc\b|always @\*|/home/|/tmp/", text), name
         if name.endswith(".sv") and name != "chip.sv":
-            assert re.findall(r"^module (\w+) \(", text, re.M) == [name.removesuffix(".sv")]
+            assert re.findall(r"^module (\w+) #?\(", text, re.M) == [name.removesuffix(".sv")]
     assert {"npu.sv", "npu_layer_0_dac_driver.sv", "npu_collector_0.sv", "npu_terminator.sv"} <= set(exported)
 
 
@@ -108,8 +109,14 @@ def members(component: Component) -> list[tuple[str, str, int]]:
 
 def header(text: str) -> list[tuple[str, str, int]]:
     """Direction, name and width of every port in a module's header."""
-    ports = re.findall(r"^    (input|output)\s+(?:wire|reg)\s+(?:\[(\d+):0\] )?(\w+)", text.split(");\n")[0], re.M)
+    head = re.sub(r"//.*", "", text).split(");\n")[0]
+    ports = re.findall(r"^    (input|output)\s+(?:wire|reg)\s+(?:signed )?(?:\[(\d+):0\] )?(\w+)", head, re.M)
     return [(direction, name, int(high or 0) + 1) for direction, high, name in ports]
+
+
+def by_place(files: dict[str, str]) -> dict[str, str]:
+    """The text of every instance, by its place with `_` between the names."""
+    return {place.replace(".", "_"): text for text in files.values() for place in instances_of(text)}
 
 
 def test_ports_of_every_module_are_the_members_in_order(exported: dict[str, str]) -> None:
@@ -135,14 +142,33 @@ def test_ports_of_every_module_are_the_members_in_order(exported: dict[str, str]
         components[f"npu_registers_{index}"] = RegisterFile(
             registers=LAYER_REGISTERS, scope=index + 1, parameters=layer
         )
+    texts = by_place(exported)
     for name, component in components.items():
-        assert header(exported[f"{name}.sv"]) == members(component), name
+        assert header(texts[name]) == members(component), name
     counters = {"row_pulses", "tile_reads", "conversions", "saturations", "spikes"}
     counters |= {f"programmer_{name}" for name in ("pulses", "verify_reads", "failed_cells")}
-    rest = {name for name in exported if name.endswith(".sv")} - {f"{name}.sv" for name in components} - {"chip.sv"}
-    assert rest == {f"npu_layer_{index}_{name}.sv" for index in range(len(parameters.layers)) for name in counters}
-    for name in rest:
-        assert [port for _, port, _ in header(exported[name])] == ["clk", "rst", "amount", "clear", "value"]
+    memories = {"neuron_array_membranes", "neuron_array_biases", "programmer_target_memory", "programmer_result_memory"}
+    layers = [f"npu_layer_{index}" for index in range(len(parameters.layers))]
+    shared = {f"npu_encoder_{side}_{name}" for side in ("even", "odd") for name in ("image", "sums")}
+    shared |= {"npu_counter_counts", *(f"{layer}_{name}" for layer in layers for name in memories)}
+    assert set(texts) - set(components) - shared == {f"{layer}_{name}" for layer in layers for name in counters}
+    for name in (f"{layer}_{name}" for layer in layers for name in counters):
+        assert [port for _, port, _ in header(texts[name])] == ["clk", "rst", "amount", "clear", "value"]
+    assert all("parameter WIDTH" in texts[name] for name in shared)
+
+
+def test_a_text_is_there_once_and_every_instance_is_named(exported: dict[str, str]) -> None:
+    """Every module is instantiated where its comment says, and no two modules differ in their names only."""
+    modules = {name.removesuffix(".sv"): text for name, text in exported.items() if name.endswith(".sv")}
+    found = {"npu"}
+    of = {place: text for text in modules.values() for place in instances_of(text)}
+    for place, text in of.items():
+        for module, label in re.findall(r"^  (npu\w*) (?:#\(.*\) )?(\w+) \($", text, re.M):
+            assert of[f"{place}.{label}"] == modules[module]
+            found.add(f"{place}.{label}")
+    assert found == set(of) and len(by_place(exported)) == len(of)
+    bare = [re.sub(r"^(?://.*\n)+`.*\nmodule \w+", "", text) for text in modules.values()]
+    assert len(set(bare)) == len(bare)
 
 
 def test_every_file_says_what_it_is(exported: dict[str, str]) -> None:
@@ -150,8 +176,12 @@ def test_every_file_says_what_it_is(exported: dict[str, str]) -> None:
         if name.endswith(".sv") and name != "chip.sv":
             lines = text.split("\n")
             head = lines[: next(number for number, line in enumerate(lines) if not line.startswith("// "))]
-            assert head[-1].removeprefix("// Instance: ").replace(".", "_") == name.removesuffix(".sv")
-            assert head[-2].endswith(".")
+            places = instances_of(text)
+            assert head[0].endswith(".") and places
+            if len(places) == 1:
+                assert head[-1] == f"// Instance: {places[0]}"
+            by_class = re.match(r"npu_(activity_counter|spike_encoder|memory)(_|\.)", name)
+            assert by_class or places[0].replace(".", "_") == name.removesuffix(".sv")
             assert "SPDX" not in text and "Yosys" not in text and "Amaranth" not in text
     assert all("\n`timescale 1ns / 1ps\nmodule " in text for name, text in exported.items() if name.endswith(".sv"))
     first = exported["npu_layer_1_dac_driver.sv"].split("`timescale")[0]
@@ -170,12 +200,11 @@ def test_a_further_layer_changes_no_other_layer(exported: dict[str, str]) -> Non
 
 
 def test_no_clutter(exported: dict[str, str]) -> None:
-    """Numbers count from 1 in every module; unread elements of arrays have no names, fields of structs do."""
+    """Everything has a name of the source; unread elements of arrays have none, fields of structs do."""
     for name, text in exported.items():
-        numbers = [int(number) for number in re.findall(r"^  (?:wire|reg) (?:\[\d+:0\] )?n_(\d+)\b(?!_)", text, re.M)]
-        assert numbers == list(range(1, len(numbers) + 1)), name
+        assert not re.search(r"\bn_\d+\b|\$\d", text), name
     neurons = exported["npu_layer_0_neuron_array.sv"]
-    assert "wire o__payload_first;" in neurons and "o__payload_membranes_0" not in neurons
+    assert "reg  o__payload_first;" in neurons and "o__payload_membranes_0" not in neurons
     assert "i__payload_sums_0" not in exported["npu_layer_0.sv"]
 
 
@@ -216,18 +245,18 @@ def test_slang_has_no_errors_and_no_warnings(folder: Path, macro: str) -> None:
 
 
 def test_slang_refuses_what_the_standard_forbids(folder: Path) -> None:
-    """A memory with start values, and a result that is silently truncated: what Yosys writes."""
+    """A register with a start value, and a result that is silently truncated."""
     counter = folder / "npu_counter.sv"
     text = counter.read_text()
-    broken = text.replace("endmodule", "  initial begin\n    counts[0] = 4'h0;\n  end\nendmodule")
-    counter.write_text(broken.replace("1'(i__payload[3:1] >> lane)", "i__payload[3:1] >> lane"))
+    broken = text.replace("endmodule", "  initial begin\n    index = 3'd0;\n  end\nendmodule")
+    counter.write_text(broken.replace("1'(i__payload_spikes >> lane)", "i__payload_spikes >> lane"))
     assert slang("spikeloom_chip", [folder / name for name in sources(folder, "blackbox")]) == (1, 1)
 
 
 def test_nothing_has_a_start_value(exported: dict[str, str]) -> None:
     for name, text in exported.items():
         if name.endswith(".sv"):
-            assert not re.search(r"\binitial\b|^ *(output )?reg [^;]*=", text, re.M), name
+            assert not re.search(r"\binitial\b|^ *(output )?reg [^;,/]*=", text, re.M), name
 
 
 def test_every_waiver_is_needed_and_names_its_place(exported: dict[str, str], folder: Path) -> None:

@@ -193,7 +193,7 @@ def test_waves_are_grouped_and_named(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "job_0").glob("*.vcd")] == ["waves.vcd"]  # and no second dump
     save = (tmp_path / "job_0" / "waves.gtkw").read_text()
     assert "-Layer 1: neurons" in save and "Host bus" not in save
-    assert "@24\nbench.chip.npu.result__payload_winner" in save and "@22\nbench.fired_spikes_0" in save
+    assert "@24\nbench.chip.npu.controller.result__payload_winner" in save and "@22\nbench.fired_spikes_0" in save
     assert missing(save, dump) == []
 
 
@@ -203,7 +203,7 @@ def test_waves_through_the_bus_are_grouped_and_named(tmp_path: Path) -> None:
     dump = (tmp_path / "job_0" / "waves.vcd").read_text(errors="replace")
     save = (tmp_path / "job_0" / "waves.gtkw").read_text()
     assert "-Host bus: writes" in save and "-Layer 1: neurons" in save
-    assert "@24\nbench.chip.npu_axi.npu.result__payload_winner" in save
+    assert "@24\nbench.chip.npu_axi.npu.controller.result__payload_winner" in save
     assert missing(save, dump) == []
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from amaranth.back import rtlil
 
-from spikeloom.hw.export.amaranth_internals import Net, wire_attributes
+from tests.coverage.rtlil_text.internals import Net, wire_attributes
 
 __all__ = ["wide_signals"]
 

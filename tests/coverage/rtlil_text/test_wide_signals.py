@@ -10,9 +10,9 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal, _nir
 from amaranth.lib.wiring import Component, In, Out
 
-from spikeloom.hw.export.rtlil_modules import rtlil_modules
-from spikeloom.hw.export.verilog import export_component
-from spikeloom.hw.export.wide_signals import wide_signals
+from tests.coverage.rtlil_text.files import rtlil_files
+from tests.coverage.rtlil_text.rtlil_modules import rtlil_modules
+from tests.coverage.rtlil_text.wide_signals import wide_signals
 
 PATCHED = [(_nir.Net, "from_cell"), (_nir.Net, "cell"), (_nir.Net, "bit"), (rtlil.Wire, "__init__")]
 
@@ -40,7 +40,7 @@ def normal(text: str, width: int) -> str:
 @pytest.mark.parametrize("width", [pytest.param(65534, marks=pytest.mark.slow), 65537])
 def test_a_wide_unit_is_the_narrow_one_with_another_width(width: int) -> None:
     """On both sides of the widest net, with the constants and the clock, and of the widest wire."""
-    (wide,), (narrow,) = (export_component(Wide(n), "wide").values() for n in (width, 100))
+    (wide,), (narrow,) = (rtlil_files(Wide(n), "wide").values() for n in (width, 100))
     assert normal(wide, width) == normal(narrow, 100)
 
 

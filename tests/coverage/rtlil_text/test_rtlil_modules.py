@@ -9,7 +9,7 @@ from amaranth.hdl import Elaboratable, EnableInserter, Module, ResetInserter, Si
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikeloom.hw.export.rtlil_modules import RtlilModule, rtlil_modules, tidy
+from tests.coverage.rtlil_text.rtlil_modules import RtlilModule, rtlil_modules, tidy
 
 PAIR = data.StructLayout({"low": 2, "list": data.ArrayLayout(2, 3)})
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from spikeloom.hw.export.readable_verilog import readable_modules
+from tests.coverage.rtlil_text.readable_verilog import readable_modules
 
 
 def only_module(text: str, **wanted) -> tuple[str, str]:

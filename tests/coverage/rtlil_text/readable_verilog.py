@@ -11,7 +11,7 @@ Only spelling changes, never meaning:
 - neighbouring clocked assignments share one `always_ff` block
 - registers and memories have no start values: the unit begins with a reset, on an FPGA as on an ASIC, and an `initial`
   block must not write what an `always_ff` block writes [IEEE 1800-2017, 9.2.2.4]
-- operands and results have the widths that they are used in (`hw.export.explicit_widths`), every `casez` has a default,
+- operands and results have the widths that they are used in (`explicit_widths`), every `casez` has a default,
 and
   every file says its time scale, so that none takes that of the file before it
 - a combinational block computes into a local variable and assigns its signal once: an event-driven simulator (Icarus)
@@ -25,10 +25,10 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
-from spikeloom.hw.export.explicit_widths import explicit_widths
 from spikeloom.hw.export.writer.layout import TIMESCALE
+from tests.coverage.rtlil_text.explicit_widths import explicit_widths
 
-__all__ = ["TIMESCALE", "readable_modules"]
+__all__ = ["readable_modules"]
 
 _MODULE = re.compile(
     r"^module (?:\\(?P<escaped>\S+) |(?P<plain>\w+))\s*\((?P<ports>.*?)\);\n(?P<body>.*?)^endmodule$", re.M | re.S

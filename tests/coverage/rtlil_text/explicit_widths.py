@@ -75,7 +75,7 @@ def explicit_widths(text: str) -> str:
 
     Parameters
     ----------
-    text : a module as `hw.export.readable_verilog` makes it: every `assign` has one operator, on one line
+    text : a module as `readable_verilog` makes it: every `assign` has one operator, on one line
 
     Raises
     ------

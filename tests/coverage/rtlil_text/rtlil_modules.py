@@ -29,10 +29,11 @@ from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Fragment, Instance, ResetSignal, Signal, Value
 from amaranth.lib.wiring import Component, In
 
-from spikeloom.hw.export.amaranth_internals import PortDirection, SignalDict, prefer_names, take_reset
+from spikeloom.hw.export.amaranth_internals import SignalDict, take_reset
 from spikeloom.hw.export.writer.comments import summary_of
+from tests.coverage.rtlil_text.internals import PortDirection, prefer_names
 
-__all__ = ["RtlilModule", "rtlil_modules", "summary_of", "tidy"]
+__all__ = ["RtlilModule", "converter", "rtlil_modules", "tidy"]
 
 _CLOCK = {"clk": ClockSignal, "rst": ResetSignal}
 
@@ -128,13 +129,13 @@ class _Converter:
 
 
 @contextmanager
-def _converter() -> Iterator[_Converter]:
+def converter() -> Iterator[_Converter]:
     """A converter; signals have their old names again afterwards."""
-    converter = _Converter()
+    converting = _Converter()
     try:
-        yield converter
+        yield converting
     finally:
-        for signal, name in reversed(converter.names):
+        for signal, name in reversed(converting.names):
             signal.name = name
 
 
@@ -155,9 +156,9 @@ def rtlil_modules(component: Component, name: str) -> list[RtlilModule]:
     ValueError : a component uses a signal of another one that is not a member, or clock domains other than sync, or a
         submodule is not a component: there would be ports without a name
     """
-    with _converter() as converter:
-        converter.convert(Fragment.get(component, None), component, name)
-        return converter.modules
+    with converter() as converting:
+        converting.convert(Fragment.get(component, None), component, name)
+        return converting.modules
 
 
 def _anonymous_names(connections: list[tuple[str, str]], taken: set[str]) -> dict[str, str]:
