@@ -49,6 +49,7 @@ __all__ = [
     "Switch",
     "SwitchValue",
     "clocked_signals",
+    "enumeration_of",
     "fields_of",
     "machines_of",
     "memory_of",
@@ -112,6 +113,12 @@ def machines_of(fragment: Any) -> Iterator[tuple[str, Any, dict[int, str]]]:
     for name, made in fragment.generated.items():
         if isinstance(made, FSM) and len(made.state):
             yield name, made.state, {code: state for state, code in made.encoding.items()}
+
+
+def enumeration_of(signal: Any) -> dict[int, str]:
+    """Names of a signal's values by code, where it was made of an enumeration; else nothing."""
+    shown = signal._format
+    return {int(code): name for code, name in shown._variants.items()} if isinstance(shown, Format.Enum) else {}
 
 
 def fields_of(signal: Any) -> list[tuple[str, int, int, bool]]:

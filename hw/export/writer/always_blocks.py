@@ -134,7 +134,7 @@ class Writer:
         return constant(variable.init, variable.width, variable.signed).text
 
     def _body(self, statements: Iterable[Statement], margin: str, sign: str) -> Iterator[str]:
-        for statement in statements:
+        for statement in self._merged(statements) if sign == "<=" else statements:
             yield from self._commented(statement, margin)
             if isinstance(statement, Put):
                 yield from self._put(statement, margin, sign)
@@ -142,6 +142,23 @@ class Writer:
                 yield from self._if(statement, margin, sign)
             else:
                 yield from self._case(statement, margin, sign)
+
+    def _merged(self, statements: Iterable[Statement]) -> Iterator[Statement]:
+        """Statements of a clocked process; neighbouring ones that depend on the same tests are one."""
+        before: Statement | None = None
+        for statement in statements:
+            if isinstance(before, If) and isinstance(statement, If) and self._tests(before) == self._tests(statement):
+                pairs = zip(before.arms, statement.arms, strict=True)
+                before = If(tuple((test, (*first, *second)) for (test, first), (_, second) in pairs), before.place)
+                continue
+            if before is not None:
+                yield before
+            before = statement
+        if before is not None:
+            yield before
+
+    def _tests(self, statement: If) -> list[str | None]:
+        return [None if test is None else self._printer.condition(test).text for test, _ in statement.arms]
 
     def _put(self, put: Put, margin: str, sign: str) -> Iterator[str]:
         width = sum(width for _, _, width in put.pieces)

@@ -33,12 +33,15 @@ class Choices(Selections):
             if last:
                 break
         if len(cases) == 2 and cases[0][0] == ("0" * bits,) and cases[1][0] is None:
-            test = self.condition(value.test)
-            return self._ternary(test, self.value(cases[1][1], width), self.value(cases[0][1], width))
+            yes, no = self.value(cases[1][1], width), self.value(cases[0][1], width)
+            return yes if yes.text == no.text else self._ternary(self.condition(value.test), yes, no)
         result = constant(0, width, signed)
         for patterns, element in reversed(cases):
             chosen = self.value(element, width)
-            result = chosen if patterns is None else self._ternary(self.matches(value.test, patterns), chosen, result)
+            if patterns is None or chosen.text == result.text:
+                result = chosen
+            else:
+                result = self._ternary(self.matches(value.test, patterns), chosen, result)
         return result
 
     def _ternary(self, test: Text, yes: Text, no: Text) -> Text:
@@ -52,7 +55,10 @@ class Choices(Selections):
         result = self.value(otherwise, width)
         for test, value in reversed(arms):
             yes = self.value(value, width)
-            result = yes if test is None else self._simplified(self.condition(test), yes, result)
+            if test is None or yes.text == result.text:
+                result = yes
+            else:
+                result = self._simplified(self.condition(test), yes, result)
         return result.text
 
     def _simplified(self, test: Text, yes: Text, no: Text) -> Text:

@@ -121,6 +121,6 @@ def declaration(variable: Variable, name: str, register: bool, comments: Comment
 
 
 def _states(machine: Machine) -> Iterator[str]:
-    bits = max(1, (len(machine.states) - 1).bit_length())
+    bits = max(1, max(machine.states).bit_length())
     states = ", ".join(f"{name} = {bits}'d{code}" for code, name in sorted(machine.states.items()))
     yield f"localparam [{bits - 1}:0] {states};"

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from spikeloom.hw.export.writer.variables import Names, Variable
 
-__all__ = ["Block", "Family", "Rolled", "families_of", "roll"]
+__all__ = ["LEAST", "TOKEN", "Block", "Family", "Rolled", "differing", "families_of", "linear", "roll"]
 
-_LEAST = 3
+LEAST = 3
 _LONGEST_PERIOD = 40
-_TOKEN = re.compile(r"\d+'s?[dhb][0-9a-f]+|[A-Za-z_]\w*|\d+|\s+|.")
+TOKEN = re.compile(r"\d+'s?[dhb][0-9a-f]+|[A-Za-z_]\w*|\d+|\s+|.")
 _CONSTANT = re.compile(r"(\d+)'([dh])([0-9a-f]+)")
 _NUMBER = re.compile(r"\d+")
 _MEMBER = re.compile(r"([A-Za-z_]\w*?)_(\d+)")
@@ -139,7 +139,7 @@ def families_of(variables: Iterable[Variable]) -> dict[str, Family]:
     families = {}
     for base, members in found.items():
         shapes = {(each.width, each.signed) for each in members.values()}
-        if len(shapes) == 1 and len(members) >= _LEAST and sorted(members) == list(range(len(members))):
+        if len(shapes) == 1 and len(members) >= LEAST and sorted(members) == list(range(len(members))):
             families[base] = Family(base, [members[number] for number in range(len(members))])
     return families
 
@@ -230,14 +230,14 @@ class _Loop:
 def _loop_at(blocks: Sequence[Block], keys: Sequence[str], start: int, families: Mapping[str, Family]) -> _Loop | None:
     """The loop that begins with a block, the one of the most blocks."""
     best: _Loop | None = None
-    for period in range(1, min(_LONGEST_PERIOD, (len(blocks) - start) // _LEAST) + 1):
+    for period in range(1, min(_LONGEST_PERIOD, (len(blocks) - start) // LEAST) + 1):
         count = 1
         while (
             start + (count + 1) * period <= len(blocks)
             and keys[start : start + period] == keys[start + count * period : start + (count + 1) * period]
         ):
             count += 1
-        if count < _LEAST or (best is not None and best.period * best.count >= period * count):
+        if count < LEAST or (best is not None and best.period * best.count >= period * count):
             continue
         made = _unified(blocks[start : start + period * count], period, families)
         if made is not None and (best is None or made.period * made.count > best.period * best.count):
@@ -248,7 +248,7 @@ def _loop_at(blocks: Sequence[Block], keys: Sequence[str], start: int, families:
 def _unified(blocks: Sequence[Block], period: int, families: Mapping[str, Family]) -> _Loop | None:
     """The loop of these blocks, or of as many turns as are alike."""
     turns = [blocks[first : first + period] for first in range(0, len(blocks), period)]
-    texts = [[_TOKEN.findall(line) for block in turn for line in block.code] for turn in turns]
+    texts = [[TOKEN.findall(line) for block in turn for line in block.code] for turn in turns]
     count = len(turns)
     steps: list[list[str | tuple[str, int, int]]] = []
     for number, line in enumerate(texts[0]):
@@ -256,13 +256,13 @@ def _unified(blocks: Sequence[Block], period: int, families: Mapping[str, Family
         for place, token in enumerate(line):
             others = [text[number][place] if len(text[number]) == len(line) else "" for text in texts[:count]]
             same = next((turn for turn, other in enumerate(others) if other != token), count)
-            made, alike = _differing(others, families) if same < count else (token, count)
+            made, alike = differing(others, families) if same < count else (token, count)
             if made is None:
                 return None
             count = min(count, alike)
             tokens.append(made)
         steps.append(tokens)
-    if count < _LEAST:
+    if count < LEAST:
         return None
     assigned = [variable for turn in turns[:count] for block in turn for variable in block.variables]
     made_here: list[str] = []
@@ -279,7 +279,7 @@ def _unified(blocks: Sequence[Block], period: int, families: Mapping[str, Family
     return _Loop(list(turns[0]), period, count, steps, made_here)
 
 
-def _differing(tokens: Sequence[str], families: Mapping[str, Family]) -> tuple[tuple[str, int, int] | None, int]:
+def differing(tokens: Sequence[str], families: Mapping[str, Family]) -> tuple[tuple[str, int, int] | None, int]:
     """What a token is that differs from turn to turn, and in how many turns it is that."""
     read = [_read(token) for token in tokens]
     first, second = read[0], read[1]
@@ -318,20 +318,21 @@ def _printed(
         after = tokens[number + 1 : number + 4]
         if kind == "number" and len(after) > 1 and after[0] == ":" and isinstance(after[1], tuple):
             low = after[1]
-            texts.append(f"{_linear(step, low[2], index)} +: {start - low[2] + 1}")
+            texts.append(f"{linear(step, low[2], index)} +: {start - low[2] + 1}")
             number += 3
             continue
         if kind == "number":
-            texts.append(_linear(step, start, index))
+            texts.append(linear(step, start, index))
         elif kind.startswith("name "):
             texts.append(_in_loop(families[kind.removeprefix("name ")], index, made))
         else:
-            texts.append(f"{kind}({_linear(step, start, index)})")
+            texts.append(f"{kind}({linear(step, start, index)})")
         number += 1
     return "".join(texts)
 
 
-def _linear(step: int, start: int, index: str) -> str:
+def linear(step: int, start: int, index: str) -> str:
+    """A number that is `start` in the first turn of a loop, and grows by `step`."""
     text = index if step == 1 else f"{step} * {index}"
     return f"{text} + {start}" if start else text
 

@@ -12,6 +12,7 @@ from spikeloom.hw.export.amaranth_internals import (
     Assign,
     MemoryPort,
     SignalDict,
+    enumeration_of,
     fields_of,
     machines_of,
     memory_of,
@@ -27,6 +28,7 @@ from spikeloom.hw.export.writer.hierarchy import Memory, Node
 from spikeloom.hw.export.writer.lanes import Block, families_of, roll
 from spikeloom.hw.export.writer.layout import broken
 from spikeloom.hw.export.writer.memories import MemoryKind, kind_of
+from spikeloom.hw.export.writer.repeated import repeated
 from spikeloom.hw.export.writer.statements import Statement, lowered, reads_of, restricted, targets
 from spikeloom.hw.export.writer.values import Printer
 from spikeloom.hw.export.writer.variables import Machine, Names, Variable, Variables
@@ -150,6 +152,9 @@ class _ModuleWriter:
         self._labels = {label: self._names.take(label) for label in labels}
         for _, signal, states in machines_of(node.fragment):
             self._machines.append(self._machine(signal, states))
+        for signal in drives:
+            if signal not in self._variables and not drives[signal] and (states := enumeration_of(signal)):
+                self._machines.append(self._machine(signal, states))
         self._sinks: set[Variable] = set()
         self._sources: set[Variable] = set()
         for child in node.children:
@@ -273,6 +278,7 @@ class _ModuleWriter:
         above = [rolled.outside(line) for line in declared]
         inside = [rolled.outside(line) for line in inside]
         logic = list(rolled.lines(lambda v, name: list(declaration(v, name, v in registers, self._comments))))
+        logic = list(repeated(logic, self._names.take("n")))
         vectors = [f.declaration() for f in rolled.families.values() if f.outside or f.gathered]
         genvar = [f"genvar {rolled.index};"] if rolled.index else []
         lines = [*above, *vectors, *genvar, "", *inside, *logic]

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from amaranth.hdl import Signal
 
+from spikeloom.hw.export.writer.folding import Folding
 from spikeloom.hw.export.writer.text import Text, resized, typed
 
 __all__ = ["Printing", "Scope", "shape_of"]
@@ -45,6 +46,7 @@ class Printing(ABC):
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._shapes: dict[int, tuple[Any, int, bool]] = {}
+        self._folding = Folding()
         self._depth = 0
         self._defined: Any = None
 

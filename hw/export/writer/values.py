@@ -48,8 +48,8 @@ class Printer(Choices):
             return constant(0, width)
         if value is not self._defined and (net := self._scope.named(value)):
             return self._selected(net, 0, width) if width < own else self._fitted(net, own, signed, width)
-        if isinstance(value, Const):
-            return constant(value.value, width, signed)
+        if (number := self._folding.number(value)) is not None:
+            return constant(number, width, signed)
         if isinstance(value, Operator) and is_exact(value, own, signed, width):
             return self._exact(value, width)
         if isinstance(value, SwitchValue):
@@ -79,6 +79,8 @@ class Printer(Choices):
         if operator == "<<":
             left = self.value(operands[0], width)
             return Text(f"{left.at(UNARY - 1)} << {self._amount(operands[1])}", left.signed, 60, left.fragile)
+        if (only := self._folding.operand(value)) is not None:
+            return self.value(only, width)
         return binary(self.value(operands[0], width), operator, self.value(operands[1], width))
 
     def _amount(self, value: Any) -> str:

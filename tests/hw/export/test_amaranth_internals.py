@@ -20,6 +20,7 @@ USED = {
     "hdl._ast:SignalDict": "the names of exported ports",
     "hdl._ast:Assign.lhs": "the exported text",
     "hdl._ast:Concat.parts": "the exported text",
+    "hdl._ast:Format.Enum": "the names of states in the exported text",
     "hdl._ast:Format.Struct": "the names of fields in the exported text",
     "hdl._ast:Operator.operands": "the exported text",
     "hdl._ast:Part.offset": "the exported text",
