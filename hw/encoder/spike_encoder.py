@@ -181,7 +181,8 @@ class SpikeEncoder(wiring.Component):
         row_bits = self._parameters.encoded.row_bits
         codes = [Signal(row_bits, name=f"code_{lane}") for lane in range(len(pixels))]
         sums_next = [Signal(8, name=f"sum_{lane}") for lane in range(len(pixels))]
-        draws = random_lanes(random, len(pixels))
+        draws = [Signal(8, name=f"draw_{lane}") for lane in range(len(pixels))]
+        m.d.comb += [draw.eq(bits) for draw, bits in zip(draws, random_lanes(random, len(pixels)), strict=True)]
 
         for lane, (pixel, code, sum_next) in enumerate(zip(pixels, codes, sums_next, strict=True)):
             raised = Signal(9, name=f"raised_{lane}")  # a + x + 1: bit 8 says a + x >= 255, the rest is a + x - 255

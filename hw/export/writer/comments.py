@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 __all__ = ["Comments", "local_name", "member_notes", "names_at", "summary_of"]
 
+_ONE_MORE = re.compile(r"(?:In|Out)(?:\([^()]*\))?,\s(?P<names>[\w<>, ]+) : ")
 _KIND = re.compile(r"(?:In|Out)\((?P<inner>(?:[^()]|\([^()]*\))*)\)")
 _SKIPPED = re.compile(r"#\s*(?:noqa|type:|fmt:|pragma)")
 
@@ -34,6 +35,8 @@ def member_notes(described: object) -> dict[str, str]:
     notes: dict[str, str] = {}
     for entry in re.split(r"\n(?=\S)", section[1]) if section else ():
         names, _, note = entry.partition(" : ")
+        while more := _ONE_MORE.match(note):  # `seed : In(128), tag : In(16), sampled with ...`
+            names, note = f"{names}, {more['names']}", note[more.end() :]
         kinds = [match["inner"] for match in _KIND.finditer(note)]
         rest = re.sub(rf"^(?:{_KIND.pattern.replace('?P<inner>', '?:')}|In|Out)[,;: ]*", "", " ".join(note.split()))
         rest = re.sub(r"^(?:In|Out)\b(?:\([^()]*\))?[,;: ]*", "", rest)

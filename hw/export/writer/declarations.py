@@ -23,7 +23,7 @@ def header(node: Node, variables: Variables, registers: Collection[Variable], cl
     if clocked:
         lines += [([], "input  wire clk"), ([], "input  wire rst")]
     notes = member_notes(node.component)
-    said: set[str] = set()
+    said: dict[str, str] = {}
     for member in node.members:
         binding = variables.binding(member.signal)
         kind = "reg " if binding.whole in registers else "wire"
@@ -39,19 +39,23 @@ def header(node: Node, variables: Variables, registers: Collection[Variable], cl
     yield ");"
 
 
-def _notes(component: Component, member: Member, notes: dict[str, str], said: set[str]) -> list[str]:
-    """What the docstrings say of a member, when its first port comes."""
+def _notes(component: Component, member: Member, notes: dict[str, str], said: dict[str, str]) -> list[str]:
+    """What the docstrings say of a member, when its first port comes.
+
+    `said` : members -> their text; the one that was said last, under "", is not repeated
+    """
     found: list[str] = []
     name = str(member.path[0])
-    if name not in said:
-        said.add(name)
-        if notes.get(name):
-            found += _wrapped(notes[name])
+    texts = [] if name in said else [("", notes.get(name, ""))]
+    said.setdefault(name, notes.get(name, ""))
     inner = component.signature.members.get(name)
     if inner is not None and not inner.is_port and len(member.path) > 1:
-        own = member_notes(inner.signature).get(str(member.path[1]))
-        if own:
-            found += _wrapped(f"{member.path[-1]}: {own}")
+        label = str(member.path[1])
+        texts.append((f"{label}: ", member_notes(inner.signature).get(label, "")))
+    for label, text in texts:
+        if text and text != said.get(""):
+            found += _wrapped(label + text)
+        said[""] = text
     return found
 
 

@@ -111,9 +111,10 @@ class Rolled:
         `declare` gives the lines that declare a variable under another name.
         """
         bodies = [
-            piece.body(self.index, self.families)
-            if isinstance(piece, _Loop)
-            else [self.outside(line) for line in piece.lines]
+            [
+                self.outside(line)
+                for line in (piece.body(self.index, self.families) if isinstance(piece, _Loop) else piece.lines)
+            ]
             for piece in self.pieces
         ]
         labels = iter(self.labels)

@@ -28,6 +28,9 @@ _WIRE = re.compile(r"^  wire width (\d+) (?:signed )?(\\\S+)$", re.M)
 _WORD = re.compile(r"(\\\S+?)(?:\.lanes\[(\d+)\])?\.storage\[(\d+)\]")
 _LANE = re.compile(r"(\\(?:\S+\.)?)lanes(?:_\d+)?\[(\d+)\]\.(\w+?)(?:_here)?(?=\s)")
 
+_OF_MEMORIES = ("storage", "fetched")
+"""What a memory's wrapper keeps for every lane: a word's parts, and those that were read."""
+
 
 def both(component: Component) -> tuple[str, dict[str, str]]:
     """Amaranth's RTLIL and the exported files of a component, whose modules are called `unit`."""
@@ -68,7 +71,7 @@ def proven(rtlil: str, files: Mapping[str, str], folder: Path) -> tuple[int, str
             return 0, said
     sides = {name: (folder / f"{name}.il").read_text() for name in ("gold", "gate")}
     sides["gate"] = _LANE.sub(
-        lambda match: match[0] if match[3] == "fetched" else f"{match[1]}{match[3]}_{match[2]}", sides["gate"]
+        lambda match: match[0] if match[3] in _OF_MEMORIES else f"{match[1]}{match[3]}_{match[2]}", sides["gate"]
     )
     split = _split(**sides)
     for name, text in sides.items():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Value, signed, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator, SimulatorContext
@@ -169,6 +170,36 @@ def test_statements(tmp_path: Path) -> None:
     rtlil, files = both(Statements())
     count, said = proven(rtlil, files, tmp_path)
     assert count >= 30 and not said, said
+
+
+class Lanes(wiring.Component):
+    """Loops that read what another loop makes: its own lane, all lanes, and one lane."""
+
+    def __init__(self) -> None:
+        super().__init__({"a": In(12), "n": In(2), "kept": Out(48), "sums": Out(16), "low": Out(3)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        raised = [Signal(3, name=f"raised_{lane}") for lane in range(4)]
+        words = [Signal(12, name=f"word_{lane}") for lane in range(4)]
+        sums = [Signal(4, name=f"sum_{lane}") for lane in range(4)]
+        for lane, value in enumerate(raised):
+            m.d.comb += value.eq(self.a.word_select(lane, 3) + 1)
+        for lane, word in enumerate(words):
+            with m.If(self.n == lane):
+                m.d.sync += word.eq(Cat(raised))
+        for value, own in zip(sums, raised, strict=True):
+            m.d.comb += value.eq(own + raised[0])
+        m.d.comb += [self.kept.eq(Cat(words)), self.sums.eq(Cat(sums)), self.low.eq(raised[3])]
+        return m
+
+
+def test_loops(tmp_path: Path) -> None:
+    rtlil, files = both(Lanes())
+    (text,) = files.values()
+    assert len(re.findall(r"begin : lanes", text)) == 3 and "_0" not in text
+    count, said = proven(rtlil, files, tmp_path)
+    assert count >= 60 and not said, said
 
 
 def test_a_wrong_text_is_no_proof(tmp_path: Path) -> None:
