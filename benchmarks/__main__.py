@@ -1,7 +1,7 @@
 """`python -m benchmarks [PART ...]`: run the measurements, write `benchmarks/results.md` and `build/bench.json`.
 
-Parts are `speed`, `convolution`, `drift`, `export` and `synthesis`; without any, all are run. Sections of parts that are not run
-stay as they are.
+Parts are `speed`, `convolution`, `drift`, `export` and `synthesis`; without any, all are run. Sections of parts that
+are not run stay as they are.
 """
 
 from __future__ import annotations

@@ -142,8 +142,8 @@ def _synthesis(rows: list[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     text = (
-        "Seconds of processor time of Yosys, from the Python package: counting word-level cells, as every run does, and "
-        "mapping to Lattice ECP5 (`synth_ecp5`). `LUT4` are its look-up tables, those in carry chains not counted."
+        "Seconds of processor time of Yosys, from the Python package: counting word-level cells, as every run does, "
+        "and mapping to Lattice ECP5 (`synth_ecp5`). `LUT4` are look-up tables; those in carry cells come on top."
     )
     head = "| unit | counting, s | ECP5, s | LUT4 | flip-flops | RAM of 16 x 4 bits | carry cells |"
     return text + "\n\n" + _table(lines, head)
