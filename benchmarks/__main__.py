@@ -1,7 +1,7 @@
 """`python -m benchmarks [PART ...]`: run the measurements, write `benchmarks/results.md` and `build/bench.json`.
 
-Parts are `speed`, `convolution`, `drift` and `export`; without any, all are run. Sections of parts that are not run
-stay as they are.
+Parts are `speed`, `convolution`, `drift`, `export` and `synthesis`; without any, all are run. Sections of parts that
+are not run stay as they are.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from benchmarks import drift, measure
 from benchmarks.convolution import NETWORKS, convolution
 from benchmarks.network import Mnist, load_mnist
 from benchmarks.page import page
+from benchmarks.synthesis import SIZES, synthesis
 from spikeloom.sim.common.threads import processors
 from spikeloom.sw.common.errors import DataError
 from spikeloom.sw.common.files import write_atomic
 
 ROOT = Path(__file__).parent.parent
 FIGURES, PAGE = ROOT / "build" / "bench.json", ROOT / "benchmarks" / "results.md"
-PARTS = ("speed", "convolution", "drift", "export")
+PARTS = ("speed", "convolution", "drift", "export", "synthesis")
 CONSOLE = Console(stderr=True)
 
 
@@ -53,6 +54,8 @@ def _run(parts: list[str]) -> dict[str, Any]:
             take("drifting", drift.drifting, mnist)
     if "export" in parts:
         take("export", lambda: [measure.export(synapses) for synapses in measure.SYNAPSES])
+    if "synthesis" in parts:
+        take("synthesis", lambda: [synthesis(*size) for size in SIZES])
     return figures
 
 

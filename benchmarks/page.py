@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["page"]
 
-_TITLES = ("Measured speed", "Convolutional networks", "Drift", "Generating Verilog", "Bottlenecks")
+_TITLES = ("Measured speed", "Convolutional networks", "Drift", "Generating Verilog", "Synthesis", "Bottlenecks")
 
 
 def page(figures: Mapping[str, Any], before: str = "") -> str:
@@ -23,6 +23,8 @@ def page(figures: Mapping[str, Any], before: str = "") -> str:
         sections["Drift"] = _drift(figures)
     if "export" in figures:
         sections["Generating Verilog"] = _export(figures["export"])
+    if "synthesis" in figures:
+        sections["Synthesis"] = _synthesis(figures["synthesis"])
     bounds = _sections((Path(__file__).parent / "bounds.md").read_text(encoding="utf-8"))
     sections |= bounds
     texts = [f"## {title}\n\n{sections[title]}" for title in _TITLES if title in sections]
@@ -131,3 +133,17 @@ def _export(rows: list[Mapping[str, Any]]) -> str:
         before = row["seconds"]
     text = "784-n-30-10 with 16 lanes. Weights are loaded, not part of the Verilog, so the time hardly depends on them."
     return text + "\n\n" + _table(lines, "| synapses | seconds | to the one before | peak memory | Verilog |")
+
+
+def _synthesis(rows: list[Mapping[str, Any]]) -> str:
+    lines = [
+        f"| {row['title']}, {row['lanes']} lanes | {row['count_s']:.1f} | {row['ecp5_s']:.0f} | {row['LUT4']:,} "
+        f"| {row['TRELLIS_FF']:,} | {row['TRELLIS_DPR16X4']:,} | {row['CCU2C']:,} |"
+        for row in rows
+    ]
+    text = (
+        "Seconds of processor time of Yosys, from the Python package: counting word-level cells, as every run does, "
+        "and mapping to Lattice ECP5 (`synth_ecp5`). `LUT4` are look-up tables; those in carry cells come on top."
+    )
+    head = "| unit | counting, s | ECP5, s | LUT4 | flip-flops | RAM of 16 x 4 bits | carry cells |"
+    return text + "\n\n" + _table(lines, head)

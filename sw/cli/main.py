@@ -46,6 +46,8 @@ from spikeloom.sw.cli.lifetime import EPILOG as LIFETIME_EPILOG
 from spikeloom.sw.cli.lifetime import lifetime
 from spikeloom.sw.cli.paper import EPILOG as PAPER_EPILOG
 from spikeloom.sw.cli.paper import paper
+from spikeloom.sw.cli.synth import EPILOG as SYNTH_EPILOG
+from spikeloom.sw.cli.synth import synth
 from spikeloom.sw.common.ending import leave
 from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
 from spikeloom.sw.common.files import writable_folder, write_folder
@@ -285,6 +287,8 @@ def nir(
     else:
         Console().print(f"{len(chip.programmed.layers)} layers in {output}", soft_wrap=True, highlight=False)
 
+
+app.command(epilog=SYNTH_EPILOG)(synth)
 
 app.command(epilog=COSIM_EPILOG)(cosim)
 

@@ -13,7 +13,7 @@ from spikeloom.sw.export.commands import FILE_LIST, commands_text, file_list
 from spikeloom.sw.export.example_axi_bench import axi_example_files
 from spikeloom.sw.export.example_bench import EXAMPLE_IMAGES, macro_settings
 from spikeloom.sw.export.firmware import load_checksum, load_writes
-from spikeloom.sw.export.verilog_folder import WEIGHTS, macro_files
+from spikeloom.sw.export.verilog_folder import WEIGHTS, description_files, macro_files
 from spikeloom.sw.host.registers import bit
 
 __all__ = ["export_axi_files"]
@@ -28,6 +28,7 @@ def export_axi_files(chip: Compiled) -> dict[str, bytes | str]:
     files: dict[str, bytes | str] = {**export_axi(chip.programmed.parameters), **macro_files(chip.programmed)}
     files |= axi_example_files(chip.programmed)
     files[FILE_LIST] = file_list(files)
+    files |= description_files(chip.programmed, AXI_UNIT_NAME, files)
     files[WEIGHTS] = pack(chip.programmed, chip.config, chip.provenance, chip.findings, chip.notes)
     files["README.md"] = _readme(
         chip.programmed, sum(name.endswith(".sv") for name in files), chip.provenance.in_words()
@@ -67,6 +68,8 @@ Build number 0x{build_id(p):08x} (register `build`). {origin}
 | `registers.rdl` | the registers of this build in SystemRDL 2.0 |
 | `{WEIGHTS}` | the weight image, the programmed chip as one checked file |
 | `ports.json` | every port of the accelerator, its width, direction and meaning |
+| `{AXI_UNIT_NAME}.sdc` | the accelerator's timing constraints for synthesis and layout; fill in the delays outside it |
+| `{AXI_UNIT_NAME}.xml` | the accelerator as an IP-XACT component (IEEE 1685-2014): ports, buses, registers, files |
 | `waivers.vlt` | lint waivers of Verilator with their reasons |
 | `files.json` | SHA-256 of every file |
 

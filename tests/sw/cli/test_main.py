@@ -31,7 +31,7 @@ from tests.checks.energy_check import check_energy
 
 TINY_TESTS = Config.load("tiny").data.test_limit
 COMMANDS = (
-    "doctor", "demo", "run", "verilog", "firmware", "nir", "cosim", "diagnose", "lifetime", "report",
+    "doctor", "demo", "run", "verilog", "synth", "firmware", "nir", "cosim", "diagnose", "lifetime", "report",
     "paper", "examples",
 )  # fmt: skip
 

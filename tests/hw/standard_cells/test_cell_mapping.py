@@ -1,0 +1,154 @@
+"""A unit in the cells of a library: the same bits, exact areas, memories, and clear errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spikeloom.hw.export.verilog import export_verilog
+from spikeloom.hw.export.yosys import run_yosys
+from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters, Readout, Reset
+from spikeloom.hw.standard_cells.cell_mapping import Mapped, check_library, map_to_cells
+from spikeloom.hw.standard_cells.components import components, read_netlist, totals
+from spikeloom.hw.standard_cells.liberty import LibraryError, read_library
+from spikeloom.sim.cosim import simulator
+from spikeloom.sim.cosim.run import run_cosim
+from spikeloom.sim.reference.run import run_reference
+from tests.conftest import icarus
+from tests.fixtures.networks import random_chip, random_pixels
+from tests.fixtures.standard_cells import FEW, OSU018, osu018, osu018_library
+
+
+def small_unit() -> NpuParameters:
+    layer = LayerParameters(
+        inputs=3, outputs=2, lanes=1, adc_bits=4, max_gain_shift=0, max_theta=3, max_bias=1, max_steps=3
+    )
+    return NpuParameters(layers=(layer,), encoder_lanes=1, max_steps=3)
+
+
+@pytest.fixture(scope="module")
+def mapped() -> Mapped:
+    """A unit of 6,000 cells; memories above 10 bits are black boxes."""
+    return map_to_cells(export_verilog(small_unit()), "npu", [osu018_library()], 1e8, 10)
+
+
+@osu018
+def test_areas_are_those_of_yosys_and_add_up(mapped: Mapped, tmp_path: Path) -> None:
+    library = osu018_library()
+    found = components(read_netlist(mapped.netlist, library.cells), "npu", [library])
+    whole = totals(found)
+    (tmp_path / "netlist.v").write_text(mapped.netlist)
+    shutil.copy(OSU018, tmp_path / "cells.lib")
+    run_yosys(
+        tmp_path,
+        "read_verilog netlist.v\nhierarchy -top npu\ntee -q -o area.json stat -json -liberty cells.lib -top npu\n",
+    )
+    design = json.loads((tmp_path / "area.json").read_text())["design"]
+    assert whole.area == design["area"]
+    assert whole.cells == sum(n for name, n in design["num_cells_by_type"].items() if name in library.cells)
+    assert whole.flip_flops == design["num_cells_by_type"]["DFFPOSX1"]
+    inside = [totals(found, part.path).area for part in found if part.path and "/" not in part.path]
+    assert found[0].path == "" and sum(inside) + found[0].area == whole.area
+    assert {part.path for part in found} >= {"encoder/even", "encoder/odd", "layer_0/neuron_array", "terminator"}
+
+
+@osu018
+def test_every_instance_of_a_shared_module_counts() -> None:
+    text = "module a(x);\n  INVX1 _0_ (\n    .A(x)\n  );\nendmodule\n"
+    text += "module top(x);\n  a left (\n    .x(x)\n  );\n  a \\right[1] (\n    .x(x)\n  );\nendmodule\n"
+    library = osu018_library()
+    found = components(read_netlist(text, library.cells), "top", [library])
+    assert [(part.path, part.module) for part in found] == [("", "top"), ("left", "a"), ("right[1]", "a")]
+    assert totals(found).area == 2 * library.cells["INVX1"].area
+
+
+@osu018
+def test_nothing_but_cells_and_memories_is_left(mapped: Mapped) -> None:
+    names = set(re.findall(r"^  (\w+) (?:\\\S+ |\w+) ?\($", mapped.netlist, re.M))
+    modules = set(re.findall(r"^module (\w+)", mapped.netlist, re.M))
+    assert names <= set(osu018_library().cells) | modules | {memory.black_box for memory in mapped.black_boxes}
+    assert "reg " not in mapped.netlist and "$" not in mapped.netlist and "osys" not in mapped.netlist
+
+
+@osu018
+def test_large_memories_are_black_boxes_with_models(mapped: Mapped) -> None:
+    sizes = {memory.black_box: memory.size for memory in mapped.black_boxes}
+    assert sizes == {"memory_3x8_r1w": 24, "memory_2x6_r1w": 12, "memory_2x19_a1w": 38}
+    assert {memory.name for memory in mapped.memories} - {memory.name for memory in mapped.black_boxes} == {
+        "counts", "biases"
+    }  # fmt: skip
+    assert set(re.findall(r"^module (\w+)", mapped.models, re.M)) == set(sizes)
+    assert "memory_2x6_r1w_forwarding" in mapped.netlist, "membranes are read while they are written"
+
+
+def simulate(bits: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """The gates, with the library's own models of cells, against the reference, in Icarus."""
+    settings: dict[str, Any] = {
+        "sizes": [3, 2], "tile_rows": 2, "tile_columns": 2, "lanes": 1, "encoder_lanes": 2, "adc_bits": 4, "phases": 1,
+        "max_steps": 3, "t_max": 3, "coding": Coding.EVEN, "row_bits": 1, "rule": DecisionRule.WINNER_K,
+        "readout": Readout.SPIKES, "reset": Reset.SUBTRACT, "skip": 0, "seed": 11, **changes,
+    }  # fmt: skip
+    chip = random_chip(np.random.default_rng(5), **settings)
+
+    def gates(files: dict[str, str]) -> dict[str, str]:
+        found = map_to_cells(files, "npu", [osu018_library()], 1e8, bits)
+        assert any(memory.size > bits for memory in found.memories) == bool(found.black_boxes)
+        empty = {name: "" for name in files if name.endswith(".sv") and name != "chip.sv"}
+        text = f"`timescale 1ns / 1ps\n{found.netlist}{found.models}"
+        return {**empty, "npu.sv": text, "cells.sv": OSU018.with_suffix(".v").read_text()}
+
+    monkeypatch.setattr(simulator, "gates", gates)
+    simulator._texts.cache_clear()
+    try:
+        pixels = random_pixels(np.random.default_rng(7), 2, settings["sizes"][0])
+        got = run_cosim(chip, pixels, trace="full", simulator="icarus", netlist=True)
+    finally:
+        simulator._texts.cache_clear()
+    run_reference(chip, pixels, trace="full").compare(got)
+
+
+@osu018
+@icarus
+def test_gates_and_black_boxes_agree_with_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(10, monkeypatch)
+
+
+@osu018
+@icarus
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [0, 1_000_000])
+def test_gates_of_two_layers_agree_with_the_reference(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(bits, monkeypatch, sizes=[9, 6, 3], lanes=3, phases=2, coding=Coding.PHASE, encoder_lanes=4, max_steps=8)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ("cell (DFF)", "D flip-flop (a cell with a group ff)"),
+        ("cell (INV)", "inverter"),
+        ("cell (NAND)", "gate of two inputs (NAND, NOR, AND or OR)"),
+    ],
+)
+def test_a_kind_of_cell_that_is_missing_is_named(cell: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "few.lib").write_text(FEW)
+    check_library([read_library(tmp_path / "few.lib")])
+    (tmp_path / "few.lib").write_text(FEW.replace(cell + " {", f"{cell} {{ dont_use : true;"))
+    with pytest.raises(LibraryError, match=re.escape(f"The library few has no {kind} that tools may use")):
+        check_library([read_library(tmp_path / "few.lib")])
+
+
+@osu018
+def test_two_files_are_one_library() -> None:
+    library = osu018_library()
+    flops = {name: cell for name, cell in library.cells.items() if cell.kind == "flip-flop"}
+    rest = {name: cell for name, cell in library.cells.items() if name not in flops}
+    check_library([dataclasses.replace(library, cells=rest), dataclasses.replace(library, cells=flops)])
+    with pytest.raises(LibraryError, match="no D flip-flop"):
+        check_library([dataclasses.replace(library, cells=rest)])
