@@ -152,3 +152,22 @@ def test_two_files_are_one_library() -> None:
     check_library([dataclasses.replace(library, cells=rest), dataclasses.replace(library, cells=flops)])
     with pytest.raises(LibraryError, match="no D flip-flop"):
         check_library([dataclasses.replace(library, cells=rest)])
+
+
+@osu018
+@pytest.mark.slow
+def test_a_library_in_two_files_with_tie_cells_and_a_cell_that_may_not_be_used(tmp_path: Path) -> None:
+    text = OSU018.read_text()
+    head, *cells = re.split(r"(?=^cell \()", text[: text.rindex("}")], flags=re.M)
+    flops = [cell for cell in cells if re.match(r"cell \((DFF|LATCH)", cell)]
+    rest = [cell.replace("{", "{ dont_use : true;", 1) if "(MUX2X1)" in cell else cell for cell in cells]
+    rest = [cell for cell in rest if cell not in flops]
+    for value in "01":
+        pin = f'pin (Y) {{ direction : output; function : "{value}"; max_capacitance : 1; }}'
+        rest.append(f"cell (TIE{value}) {{ area : 7; {pin} }}\n")
+    for name, chosen in (("rest.lib", rest), ("flops.lib", flops)):
+        (tmp_path / name).write_text(f"{head}{''.join(chosen)}}}\n")
+    libraries = [read_library(tmp_path / name) for name in ("rest.lib", "flops.lib")]
+    found = map_to_cells(export_verilog(small_unit()), "npu", libraries, 1e8, 10)
+    used = set(re.findall(r"^  (\w+) (?:\\\S+ |\w+) ?\($", found.netlist, re.M))
+    assert {"DFFPOSX1", "TIE0", "TIE1"} <= used and "MUX2X1" not in used
