@@ -22,16 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from spikeloom.hw.export.writer.layout import TIMESCALE
-from spikeloom.hw.export.yosys import SynthesisError, run_yosys
+from spikeloom.hw.export.yosys import WITHOUT_WRAPPERS, SynthesisError, run_yosys
 
 __all__ = ["SynthesisError", "cell_counts", "netlist", "total_counts"]
-
-# Wrappers of memories are what has parameters; they become a part of the module around them.
-_WITHOUT_WRAPPERS = """\
-setattr -mod -set keep_hierarchy 1 * $paramod* %d
-flatten -noscopeinfo
-setattr -mod -unset keep_hierarchy *
-"""
 
 _COUNT = """\
 read_verilog -sv {sources}
@@ -87,7 +80,7 @@ def _yosys(files: Mapping[str, str], script: str) -> str:
             Path(folder, name).write_text(text, encoding="utf-8")
         run_yosys(
             Path(folder),
-            script.replace("{sources}", " ".join(sorted(sources))).replace("{wrappers}", _WITHOUT_WRAPPERS),
+            script.replace("{sources}", " ".join(sorted(sources))).replace("{wrappers}", WITHOUT_WRAPPERS),
         )
         return Path(folder, "result").read_text(encoding="utf-8")
 

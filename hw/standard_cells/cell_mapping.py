@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikeloom.hw.export.yosys import SynthesisError, run_yosys
+from spikeloom.hw.export.yosys import WITHOUT_WRAPPERS, SynthesisError, run_yosys
 from spikeloom.hw.standard_cells.liberty import Cell, Library, LibraryError
 from spikeloom.hw.standard_cells.memories import Memory, models, read_memories, stubs, with_black_boxes
 
@@ -21,6 +21,8 @@ __all__ = ["Mapped", "check_library", "driving_cell", "map_to_cells"]
 _ELABORATE = """\
 read_verilog -sv {sources}
 hierarchy -check -top {top}
+proc
+{wrappers}
 synth -top {top} -run begin:fine
 write_rtlil design.il
 """
@@ -139,7 +141,7 @@ def map_to_cells(
         folder = Path(name)
         for source, text in sources.items():
             (folder / source).write_text(text, encoding="utf-8")
-        run_yosys(folder, _ELABORATE.format(sources=" ".join(sorted(sources)), top=top))
+        run_yosys(folder, _ELABORATE.format(sources=" ".join(sorted(sources)), top=top, wrappers=WITHOUT_WRAPPERS))
         design = (folder / "design.il").read_text(encoding="utf-8")
         memories = read_memories(design)
         chosen = [memory for memory in memories if memory.size > memory_bits and not memory.plain]

@@ -20,6 +20,7 @@ _LONGEST_PERIOD = 40
 TOKEN = re.compile(r"\d+'s?[dhb][0-9a-f]+|[A-Za-z_]\w*|\d+|\s+|.")
 _CONSTANT = re.compile(r"(\d+)'([dh])([0-9a-f]+)")
 _NUMBER = re.compile(r"\d+")
+_SELECTED = re.compile(r"\[(\d+)(?::(\d+))?\]")
 _MEMBER = re.compile(r"([A-Za-z_]\w*?)_(\d+)")
 
 
@@ -325,7 +326,10 @@ def _printed(
         if kind == "number":
             texts.append(linear(step, start, index))
         elif kind.startswith("name "):
-            texts.append(_in_loop(families[kind.removeprefix("name ")], index, made))
+            family = families[kind.removeprefix("name ")]
+            bits, length = _selected(tokens[number + 1 :]) if family.base not in made else (None, 0)
+            texts.append(_in_loop(family, index, made, bits))
+            number += length
         else:
             texts.append(f"{kind}({linear(step, start, index)})")
         number += 1
@@ -338,12 +342,25 @@ def linear(step: int, start: int, index: str) -> str:
     return f"{text} + {start}" if start else text
 
 
-def _in_loop(family: Family, index: str, made: set[str]) -> str:
-    """The lane's own member of a family, in the loop that makes it or in another."""
+def _selected(tokens: Sequence[object]) -> tuple[tuple[int, int] | None, int]:
+    """Highest and lowest bit that are selected behind a name, the same in every turn, and how many tokens say so."""
+    for length in (3, 5):
+        text = [token for token in tokens[:length] if isinstance(token, str)]
+        if match := _SELECTED.fullmatch("".join(text)) if len(text) == length else None:
+            return (int(match[1]), int(match[2] or match[1])), length
+    return None, 0
+
+
+def _in_loop(family: Family, index: str, made: set[str], bits: tuple[int, int] | None = None) -> str:
+    """The lane's own member of a family, in the loop that makes it or in another, or some bits of it."""
     if family.base in made:
         return family.local
     family.outside = True
     width = family.members[0].width
+    if bits is not None:
+        high, low = bits
+        place = linear(width, low, index)
+        return f"{family.vector}[{place}]" if high == low else f"{family.vector}[{place} +: {high - low + 1}]"
     if width == 1:
         return f"{family.vector}[{index}]"
     text = f"{family.vector}[{width} * {index} +: {width}]"
