@@ -128,7 +128,8 @@ class Chip(Compiled):
         images : NumPy or torch, in the shape `image_shape` or flat; uint8, or float in 0 .. 1: see `pixels`
         trace : "spikes" records every spike, "full" every membrane as well
         ids : numbers that address each image's random draws; 0, 1, 2, ... if not given, in every call. Batches of one
-            set need numbers of their own, or they get the same noise, which causes a warning
+            set need numbers of their own, or they get the same noise, which causes a warning; not if the chip is loaded
+            or compiled anew for each batch, since only the chip itself knows what it has run
         progress : called with images done and images in all
 
         Raises `TypeError` or `ValueError` for images of another type, shape or range.

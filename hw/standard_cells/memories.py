@@ -143,7 +143,16 @@ def _memory(module: str, name: str, body: str) -> tuple[Memory, dict[str, str]]:
     }
     plain = next((reason for reason, holds in reasons.items() if holds), "")
     sizes = (number["SIZE"], number["WIDTH"], number["ABITS"])
-    memory = Memory(module, name.removeprefix("\\"), *sizes, clocked, number["WR_PORTS"], granule, collision, plain)
+    memory = Memory(
+        module,
+        name.removeprefix("\\").removesuffix(".storage"),
+        *sizes,
+        clocked,
+        number["WR_PORTS"],
+        granule,
+        collision,
+        plain,
+    )
     return memory, connections
 
 

@@ -88,7 +88,8 @@ SIGMA = Unit("", 0.0, 0.5, _PERCENT)
 """A relative spread."""
 CONDUCTANCE = Unit("siemens", 1e-12, 0.1, ("uS", 1e-6))
 READ_VOLTAGE = Unit("volts", 1e-3, 5.0, ("mV", 1e-3))
-PROGRAM_VOLTAGE = Unit("volts", 1e-2, 30.0, ("mV", 1e-3))
+PROGRAM_VOLTAGE = Unit("volts", 0.05, 5.0, ("mV", 1e-3))
+"""Up to what the thick-oxide transistors of CMOS processes bear, which drive and select the cells."""
 PULSE_TIME = Unit("seconds", 1e-11, 1e-4, ("ns", 1e-9))
 STEP_TIME = Unit("seconds", 1e-9, 0.5, ("ms", 1e-3))
 RESISTANCE = Unit("ohm", 1e-4, 1e4, ("mOhm", 1e-3))

@@ -134,24 +134,33 @@ class Simulator:
 
     @classmethod
     def of_texts(
-        cls, texts: Mapping[str, str], simulator: str = "verilator", *, waves: bool = False, quick: bool = False
+        cls,
+        texts: Mapping[str, str],
+        simulator: str = "verilator",
+        *,
+        waves: bool = False,
+        quick: bool = False,
+        random_start: bool = False,
     ) -> Simulator:
         """Build the simulator of other texts, or take the existing build.
 
         `texts` are file name -> Verilog (`.sv`), with the top module, called `bench`, in `bench.sv`, and Verilator's
-        control file `bench.vlt` that names what Python touches. The rest as for `build`.
+        control file `bench.vlt` that names what Python touches. `random_start` has Verilator start whatever has no
+        value of its own from what +verilator+rand+reset+2 and +verilator+seed+<n> give in a run, in the place of 0;
+        Icarus starts it from X in any case. The rest as for `build`.
         """
         tool = check_simulator(simulator)
         if simulator == "verilator":
             tool = _verilator()
         # A simulator loads cocotb's libraries from where they lay when it was built.
         tools = [simulator, tool, version("cocotb"), str(libraries())]
-        key = hashlib.sha256(json.dumps([dict(texts), tools, waves, quick], sort_keys=True).encode()).hexdigest()[:20]
+        made_of = [dict(texts), tools, waves, quick, *(["random start"] if random_start else [])]
+        key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:20]
         folder = cache_folder("simulators") / f"{simulator}-{key}"
         with _LOCK:
             with _alone(folder):
                 if not (folder / "built").exists():
-                    _build(folder, dict(texts), simulator, waves, quick)
+                    _build(folder, dict(texts), simulator, waves, quick, random_start)
                 (folder / "built").touch()  # whole, and taken now
             _forget_old()
         return cls(simulator, folder, waves)
@@ -217,7 +226,7 @@ def _visible() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, quick: bool) -> None:
+def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, quick: bool, random_start: bool) -> None:
     if folder.exists():  # of a build that was stopped, perhaps by a kill at this moment: nobody writes to the new one
         folder.rename(tempfile.mkdtemp(prefix="old-", dir=folder.parent))
     for old in folder.parent.glob("old-*"):
@@ -231,7 +240,7 @@ def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, qui
         runtime = cache_folder("simulators") / f"runtime-{_verilator()}-{version('cocotb')}-{int(waves)}"
         order = ["bench.vlt", *order]
         arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw", "-O3", "--x-assign", "fast"]
-        arguments += ["--x-initial", "fast", "--no-assert"]
+        arguments += ["--x-initial", "unique" if random_start else "fast", "--no-assert"]
         if quick:  # one file compiles four times sooner than many, where nothing is optimised
             arguments += ["--output-split", "0"]
         for path in runtime.glob("verilated*.o"):

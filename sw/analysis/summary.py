@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.chip_facts import chip_facts
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
+from spikeloom.sim.crossbar.array_limits import array_loads
 from spikeloom.sw.analysis.classes import class_summary
 from spikeloom.sw.analysis.costs import latency_table
 from spikeloom.sw.analysis.efficiency import efficiency
@@ -67,10 +69,11 @@ _ACTIVITY = (
 
 
 def _layers(chip: ProgrammedChip, result: Result | None) -> list[dict[str, Any]]:
-    """Sizes, tiles and mean activity (an image) of every layer."""
+    """Sizes, tiles, demands on wires and drivers, and mean activity (an image) of every layer."""
     rows = []
     means = None if result is None or len(result) == 0 else activity_means(chip, result)
-    for index, (layer, shape) in enumerate(zip(chip.layers, chip.parameters.layers, strict=True)):
+    loads = array_loads(chip)
+    for index, (layer, shape, load) in enumerate(zip(chip.layers, chip.parameters.layers, loads, strict=True)):
         row: dict[str, Any] = {
             "name": layer.name,
             "inputs": shape.inputs,
@@ -80,6 +83,7 @@ def _layers(chip: ProgrammedChip, result: Result | None) -> list[dict[str, Any]]
             "theta": layer.theta,
             "gain_shift": layer.gain_shift,
             "membrane_bits": shape.membrane_bits,
+            "array": {name: value for name, value in asdict(load).items() if name != "layer"},
         }
         rows.append(row | {name: None if means is None else means[name][index] for name in _ACTIVITY})
     return rows

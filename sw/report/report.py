@@ -21,6 +21,7 @@ from spikeloom.sim.chip.cell_kinds import CellKind
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.chip.units import CODES_PER_LEVEL
+from spikeloom.sim.crossbar.array_limits import LOSS, WIRE_A
 from spikeloom.sim.programming.write_verify import ChipProgramming
 from spikeloom.sw.analysis.accuracy import (
     Example,
@@ -188,6 +189,8 @@ def render(
         most_rules=_MOST_RULES,
         cell=cell,
         most_classes=_MOST_CLASSES,
+        wire_A=WIRE_A,
+        most_loss=LOSS,
         origin=None if provenance is None else provenance.in_words(),
     )
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import cocotb
-from cocotb.triggers import ClockCycles, First, RisingEdge, Timer, with_timeout
+from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, Timer, with_timeout
 from cocotbext.axi import AxiResp
 
 from spikeloom.hw.host.register_map import ADDRESS_BITS, layer_byte_address, unit_byte_address
@@ -354,6 +354,7 @@ async def random_resets(dut) -> None:
         host.pixels.clear()
         hard = host.rng.random() < 0.4
         if hard:
+            await FallingEdge(dut.clk)  # in the time step of an edge it would be before or after that edge
             dut.rst.value = 1
             await ClockCycles(dut.clk, host.rng.randint(2, 4))
             host.results.clear()

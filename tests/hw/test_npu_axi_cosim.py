@@ -23,7 +23,7 @@ from spikeloom.sim.cosim.simulator import Simulator
 from spikeloom.sim.cosim.tools import simulator_environment
 from tests.benches.npu_axi_host import UNIT
 from tests.benches.proof_bench import mutant
-from tests.benches.start_values import paths_of, scrambled
+from tests.benches.start_values import paths_of, scrambled, without_reset
 from tests.conftest import icarus
 from tests.hw.export.test_verilog import MACROS
 
@@ -146,6 +146,39 @@ def test_mutants_fail_the_bench(
 def test_a_thousand_random_resets(stall: int, tmp_path: Path) -> None:
     simulator = Simulator.of_texts(bench())
     play(simulator, tmp_path, [f"+stall={stall}", "+resets=1000", f"+seed={2 + stall}"], only="random_resets")
+
+
+@icarus
+def test_a_reset_from_x(tmp_path: Path) -> None:
+    """The shortest of the bench's tests in Icarus, whose registers and memories start from X: resets in the middle of
+    what a host does, then every register and images.
+    """
+    built = Simulator.of_texts(bench(None), "icarus", quick=True)
+    play(built, tmp_path, ["+stall=0", "+resets=1"], only="random_resets")
+
+
+def from_seed(built: Simulator, folder: Path, seed: int) -> None:
+    """Images of a chip whose registers and memories Verilator starts from random values."""
+    folder.mkdir()
+    start = ["+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
+    play(built, folder, ["+stall=20", f"+seed={seed}", *start], only="images")
+
+
+@pytest.mark.slow
+def test_images_from_random_values_of_verilator(tmp_path: Path) -> None:
+    """From 20 seeds, of a unit without a start value anywhere, every image is that of the integer model."""
+    built = Simulator.of_texts(bench(None), random_start=True, quick=True)
+    for seed in range(1, 21):
+        from_seed(built, tmp_path / str(seed), seed)
+
+
+@pytest.mark.slow
+def test_a_mutant_that_keeps_its_start_value_fails_from_random_values(tmp_path: Path) -> None:
+    broken = without_reset(export_axi(UNIT), "npu_axi_npu_controller.sv", "fsm_state")
+    built = Simulator.of_texts(bench_of(broken, REGISTERS, None), random_start=True, quick=True)
+    with pytest.raises(AssertionError, match="<failure"):
+        for seed in range(1, 9):
+            from_seed(built, tmp_path / str(seed), seed)
 
 
 REGISTERS = paths_of(export_axi(UNIT))

@@ -14,15 +14,28 @@ def column_currents(g_S: np.ndarray, wire_ohm: float, v_V: np.ndarray) -> np.nda
 
 
 def solution(g_S: np.ndarray, wire_ohm: float, v_V: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Node by node with a dense matrix: [R, M] cells, row voltages [R] -> currents into the ADCs [M], ampere; the power
-    that cells and wires dissipate, resistor by resistor; the power that the drivers give, watt.
+    """Of `potentials`: [R, M] cells, row voltages [R] -> currents into the ADCs [M], ampere; the power that cells and
+    wires dissipate, resistor by resistor; the power that the drivers give, watt.
+    """
+    wire = 1.0 / wire_ohm
+    rows_V, columns_V = potentials(g_S, wire_ohm, v_V)
+    left = np.column_stack([v_V, rows_V[:, :-1]])
+    below = np.vstack([columns_V[1:], np.zeros(g_S.shape[1])])
+    lost = (g_S * (rows_V - columns_V) ** 2).sum() + wire * ((left - rows_V) ** 2 + (columns_V - below) ** 2).sum()
+    given = (v_V * wire * (v_V - rows_V[:, 0])).sum()
+    return columns_V[-1] * wire, float(lost), float(given)
+
+
+def potentials(g_S: np.ndarray, wire_ohm: float, v_V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Node by node with a dense matrix: [R, M] cells, row voltages [R] -> potentials of the row wires and of the column
+    wires at the cells, volts [R, M] each.
 
     Written apart from `sim.devices.ir_drop`: potentials of drivers (row voltages) and ADCs (0 V) are boundary
     conditions.
     """
     rows, columns = g_S.shape
     wire = 1.0 / wire_ohm
-    names = [(side, r, c) for r in range(rows) for c in range(columns) for side in "rc"]
+    names = [(side, r, c) for side in "rc" for r in range(rows) for c in range(columns)]
     number = {name: index for index, name in enumerate(names)}
     matrix = np.zeros((len(names), len(names)))
     right = np.zeros(len(names))
@@ -43,17 +56,8 @@ def solution(g_S: np.ndarray, wire_ohm: float, v_V: np.ndarray) -> tuple[np.ndar
             connect(("r", r, c), ("c", r, c), g_S[r, c])
             connect(("r", r, c), ("r", r, c - 1) if c > 0 else float(v_V[r]), wire)
             connect(("c", r, c), ("c", r + 1, c) if r < rows - 1 else 0.0, wire)
-    potential = np.linalg.solve(matrix, right)
-    v = {name: potential[index] for name, index in number.items()}
-    lost = 0.0
-    for r in range(rows):
-        for c in range(columns):
-            left = v["r", r, c - 1] if c > 0 else v_V[r]
-            below = v["c", r + 1, c] if r < rows - 1 else 0.0
-            lost += g_S[r, c] * (v["r", r, c] - v["c", r, c]) ** 2
-            lost += wire * ((left - v["r", r, c]) ** 2 + (v["c", r, c] - below) ** 2)
-    given = sum(v_V[r] * wire * (v_V[r] - v["r", r, 0]) for r in range(rows))
-    return np.array([v["c", rows - 1, c] * wire for c in range(columns)]), lost, given
+    found = np.linalg.solve(matrix, right).reshape(2, rows, columns)
+    return found[0], found[1]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (7, 1), (5, 8), (12, 6)])

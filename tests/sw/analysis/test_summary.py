@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from spikeloom.sim.common.energy_sums import ENDS
+from spikeloom.sim.crossbar.array_limits import array_loads
 from spikeloom.sim.estimates.energy import energy
 from spikeloom.sw.analysis.summary import summarise, tiles, versions, widest
 from spikeloom.sw.datasets.image_set import ImageSet
@@ -111,6 +112,13 @@ def test_labels_are_those_of_the_numbers_of_the_images() -> None:
 def test_tiles_and_their_use() -> None:
     layer = make_chip((64, 40, 10)).parameters.layers[0]
     assert tiles(layer) == {"row_tiles": 2, "column_tiles": 3, "tiles": 6, "utilisation": 64 * 40 / (6 * 32 * 16)}
+
+
+def test_demands_on_wires_are_those_that_are_checked() -> None:
+    chip = make_chip()
+    found = [row["array"] for row in summarise(chip)["layers"]]
+    assert found == [{k: v for k, v in asdict(load).items() if k != "layer"} for load in array_loads(chip)]
+    assert {"row_A", "column_A", "tile_A", "row_loss", "column_loss", "loss", "ohm"} == set(found[0])
 
 
 def test_versions_name_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
