@@ -7,7 +7,7 @@
 | `hdl._mem.MemoryInstance` (`_data`, `_read_ports`), `_lhs_signals` of statements | memories and flip-flops of a unit |
 | `hdl._ast.Assign`, `Switch`, `Operator`, `Slice`, `Part`, `Concat`, `SwitchValue`, `Format`, a signal's `_format` | \
 what the writer of Verilog prints |
-| `hdl._dsl.FSM` (`encoding`, `state`), a fragment's `generated` | states of state machines |
+| `hdl._dsl.FSM` (`encoding`, `state`), `generated` of a fragment, `_generated` of a module | states of state machines |
 | `hdl._mem.MemoryInstance` (`_write_ports`) and its ports | memories of the exported modules |
 
 `tests/hw/export/test_amaranth_internals.py` says which of them a release has changed.
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Const, Fragment, ResetInserter, Shape, Value
+from amaranth.hdl import Const, Fragment, Module, ResetInserter, Shape, Value
 from amaranth.hdl._ast import (
     Assign,
     Concat,
@@ -109,8 +109,15 @@ def memory_ports(fragment: Any) -> tuple[list[MemoryPort], list[MemoryPort]]:
 
 
 def machines_of(fragment: Any) -> Iterator[tuple[str, Any, dict[int, str]]]:
-    """State machines of a fragment: name, signal of the state, names of the states by code."""
-    for name, made in fragment.generated.items():
+    """State machines of a fragment: name, signal of the state, names of the states by code.
+
+    A `ResetInserter` copies a fragment without them, but the copy names the modules that it comes from.
+    """
+    known = dict(fragment.generated)
+    for origin in fragment.origins or ():
+        if isinstance(origin, Module):
+            known |= origin._generated
+    for name, made in known.items():
         if isinstance(made, FSM) and len(made.state):
             yield name, made.state, {code: state for state, code in made.encoding.items()}
 

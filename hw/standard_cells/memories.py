@@ -132,6 +132,7 @@ def _memory(module: str, name: str, body: str) -> tuple[Memory, dict[str, str]]:
     old = any(clocked) and "0" in undefined
     collision = "new" if "1" in through else "old" if old else "undefined"
     reasons = {
+        "it has a single word": number["SIZE"] == 1 or number["ABITS"] == 0,
         "it has initial values": "1" in _bits(parameters["INIT"]) or "0" in _bits(parameters["INIT"]),
         "some ports see what is being written, and some do not": collision == "new"
         and ("0" in through or number["WR_PORTS"] > 1),

@@ -179,7 +179,3 @@ def test_a_mutant_that_keeps_its_start_value_fails_from_random_values(tmp_path: 
     with pytest.raises(AssertionError, match="<failure"):
         for seed in range(1, 9):
             from_seed(built, tmp_path / str(seed), seed)
-
-
-REGISTERS = paths_of(export_axi(UNIT))
-"""Every register of the unit and its value after a reset, as Verilog says it."""

@@ -28,6 +28,7 @@ USED = {
     "hdl._ast:Switch.cases": "the exported text",
     "hdl._ast:SwitchValue.cases": "the exported text",
     "hdl._dsl:FSM": "the names of states in the exported text",
+    "hdl._dsl:Module._generated": "the names of states behind the buses",
     "hdl._ir:Fragment": "the exported text",
     "hdl._ast:SignalSet": "the count of flip-flops",
     "hdl._ast:Assign._lhs_signals": "the count of flip-flops",

@@ -11,7 +11,7 @@ import pytest
 from spikeloom.hw.export.axi_verilog import export_axi
 from spikeloom.hw.export.c_header import c_header
 from spikeloom.hw.export.system_rdl import system_rdl
-from spikeloom.hw.export.verilog import write_folder
+from spikeloom.hw.export.verilog import export_verilog, write_folder
 from tests.checks.lint import slang, unwaived, waived
 from tests.hw.export.test_verilog import MACROS, header, run, tool
 from tests.hw.test_npu import unit
@@ -41,6 +41,13 @@ def test_soft_reset_reaches_the_macros_and_not_the_bus(files: dict[str, str]) ->
     resets = dict(re.findall(r"npu_axi_\w+ (\w+) \(\n    \.clk\(clk\),\n    \.rst\((.*)\)", files["npu_axi.sv"]))
     assert resets["axi_lite"] == resets["results"] == "rst"
     assert {resets[name] for name in ("host", "pixels", "npu")} == {"rst | reset"}
+
+
+def test_blocks_that_a_soft_reset_reaches_read_as_without_it(files: dict[str, str]) -> None:
+    """States have their names: the controller differs in nothing but the unit's name."""
+    plain = export_verilog(unit())["npu_controller.sv"]
+    assert "IDLE = 3'd0, ADMIT = 3'd1" in plain and "fsm_state <= ADMIT;" in plain
+    assert files["npu_axi_npu_controller.sv"].replace("npu_axi_npu", "npu").replace("npu_axi.npu", "npu") == plain
 
 
 def test_no_warnings(files: dict[str, str], tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_nothing_but_cells_and_memories_is_left(mapped: Mapped) -> None:
 @osu018
 def test_large_memories_are_black_boxes_with_models(mapped: Mapped) -> None:
     sizes = {memory.black_box: memory.size for memory in mapped.black_boxes}
-    assert sizes == {"memory_1x20_r1w": 20, "memory_3x8_r1w": 24, "memory_2x6_r1w": 12, "memory_2x19_a1w": 38}
+    assert sizes == {"memory_3x8_r1w": 24, "memory_2x6_r1w": 12, "memory_2x19_a1w": 38}
     assert {memory.name for memory in mapped.memories} - {memory.name for memory in mapped.black_boxes} == {
         "counts", "biases"
     }  # fmt: skip
