@@ -75,7 +75,10 @@ def _stray(events: Events) -> list[Count]:
 
 
 def _wires(events: Events, activity: str) -> list[Count]:
-    """Cells along the row wires of the pulses, or along the column wires of the tiles read; a pair has two cells."""
+    """Cells along the row wires of the pulses, or along the column wires of the tiles read; a pair has two cells.
+
+    Which of a layer's row tiles were read is not counted, so every tile is taken for a full one.
+    """
     square_V = events.chip.device.v_read_V**2
     counted = []
     for shape, found in zip(events.shapes, events.activity(activity), strict=True):
@@ -153,10 +156,9 @@ PARTS: tuple[Part, ...] = (
         "conductance",
     ),
     Part(
-        "stray current", "wires", "conductance between driven and undriven rows, dG / 2^20", "", _stray,
+        "stray current", "crossbar", "conductance between driven and undriven rows, dG / 2^20", "", _stray,
         "with wires: the energy of the drivers beyond that of the charge that reaches the converters, from the "
-        "solution of the "
-        "array (`spikeloom.sim.devices.ir_drop`)",
+        "solution of the array (`spikeloom.sim.devices.ir_drop`)",
         "stray",
     ),
     Part(
@@ -166,7 +168,8 @@ PARTS: tuple[Part, ...] = (
     Part(
         "column wires", "wires", "cells along the column wires of the tiles read", "wire_F_per_cell",
         lambda events: _wires(events, "tile_reads"),
-        "as for row wires, as if columns swung by V_read: an upper bound, since converters hold them at 0 V",
+        "as for row wires, as if columns swung by V_read, and as if the last row tile, which may be shorter, were "
+        "full: an upper bound, since converters hold columns at 0 V",
     ),
     Part(
         "sample and hold", "sampling", "columns sampled, two per pair", "sample_J",

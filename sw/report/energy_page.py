@@ -23,7 +23,7 @@ def tables() -> dict[str, str]:
     parts = ["| component | part | events | coefficient | |", "|---|---|---|---|---|"]
     for part in PARTS:
         usual = part.field and sources.setdefault(part.field, part.source) == part.source
-        name = f"`{part.field}`" if part.field else "exact"
+        name = f"`{part.field}`" if part.field else "of conductances"
         parts.append(f"| {part.component} | {part.name} | {part.event} | {name} | {'' if usual else part.source} |")
     defaults = Energy()
     coefficients = ["| coefficient | low | typical | high | source |", "|---|---|---|---|---|"]

@@ -5,17 +5,33 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
+
+from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.estimates.energy_parts import COMPONENTS, PARTS
+from tests.checks.energy_structure import expected_events
 
 
-def check_energy(summary: dict[str, Any]) -> None:
-    """Energy and latency of a summary follow from its activity, to the last digit, and are of the same images."""
+def check_energy(summary: dict[str, Any], parameters: NpuParameters) -> None:
+    """Energy and latency of a summary follow from its activity, to the last digit, and are of the same images; events
+    that are no activity follow from it and from the widths of the hardware, but for the rounding of means.
+
+    parameters : of the chip, which has dense layers only
+    """
+    expected = expected_events(summary["layers"], parameters, summary["cycles"]["mean"])
     found, layers = summary["energy_J"], summary["layers"]
     clock = summary["cycles"]["mean"] is not None
     for row in found["events"]:
         if row["activity"] is not None:
             for place in row["places"]:
                 assert place["events"] == layers[place["layer"]][row["activity"]]
+        else:
+            found_here = [place["events"] for place in row["places"]]
+            if row["places"][0]["layer"] is None:
+                wanted = expected[row["part"]]
+            else:  # places whose events cost differently are in rows of their own
+                wanted = [expected[row["part"]][place["layer"]] for place in row["places"]]
+            assert found_here == pytest.approx(wanted, rel=1e-12, abs=1.0 if "wires" in row["part"] else 0.0), row
         assert row["events"] == math.fsum(place["events"] for place in row["places"])
         assert row["energy_J"] == {end: row["events"] * cost for end, cost in row["J_per_event"].items()}
         assert row["energy_J"]["low"] <= row["energy_J"]["typical"] <= row["energy_J"]["high"]

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
-from spikeloom.sim.estimates.energy import energy
 from spikeloom.sim.lifetime.search import lifetime, stream_lifetime
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.files import write_atomic
@@ -26,6 +25,7 @@ from spikeloom.sw.common.sources import source_of
 from spikeloom.sw.experiments.winner_k.experiment import Experiment, Images
 from spikeloom.sw.experiments.winner_k.parts import Parts, plain
 from spikeloom.sw.experiments.winner_k.scale import Scale
+from spikeloom.sw.experiments.winner_k.static import crossbar_energy
 from spikeloom.sw.flow.flow import Flow
 from spikeloom.sw.weight_image.file import load
 
@@ -102,7 +102,7 @@ def first_images(chip: ProgrammedChip, tests: Images, count: int) -> dict[str, A
     return {
         "images": count,
         "steps_mean": float(lived.steps.mean()),
-        "crossbar_energy_J": float(energy(chip, lived)["crossbar"].mean()),
+        "crossbar_energy_J": crossbar_energy(chip, lived),
         "accuracy_mean": lived.accuracy(tests.labels[stream % len(tests)]),
     }
 

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from spikeloom.sim.estimates.energy import energy
-from spikeloom.sim.lifetime.search import frozen, lifetime
-from spikeloom.sim.reference.run import run_reference
+from spikeloom.sim.lifetime.search import lifetime
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.common.sources import source_of
 from spikeloom.sw.experiments.winner_k.cases import RELU, case
@@ -23,6 +21,7 @@ from spikeloom.sw.experiments.winner_k.experiment import Experiment, Images
 from spikeloom.sw.experiments.winner_k.lifetimes import THRESHOLD
 from spikeloom.sw.experiments.winner_k.networks import other_network
 from spikeloom.sw.experiments.winner_k.parts import Parts, plain
+from spikeloom.sw.experiments.winner_k.static import static_numbers
 from spikeloom.sw.flow.flow import Flow
 
 __all__ = ["ASSUMPTIONS", "Assumption", "measure_sensitivity"]
@@ -128,15 +127,13 @@ def _row(
         config = scale.config(case(name), seed, _merged(assumption.both, more))
         chip = compile_case(experiment, model, config, validation)
         programmed = chip.programmed
-        result = run_reference(frozen(programmed), tests.pixels)
+        fresh = static_numbers(programmed, tests)
         end = lifetime(
             programmed, tests.pixels, tests.labels, assumption.threshold, tolerance=0.04, limit=scale.most_images
         )
         found[name] = {
             "k": programmed.k if case(name).changes["decision"]["rule"] == "winner_k" else None,
-            "accuracy": result.accuracy(tests.labels),
-            "steps_mean": float(result.steps.mean()),
-            "crossbar_energy_J": float(energy(programmed, result)["crossbar"].mean()),
+            **{key: fresh[key] for key in ("accuracy", "steps_mean", "crossbar_energy_J")},
             "lifetime_images": end.images,
             "factors": None if chip.tuned is None else list(chip.tuned.factors),
         }

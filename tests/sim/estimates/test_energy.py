@@ -16,7 +16,8 @@ from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Device, Energy
 from spikeloom.sim.common.energy_sums import ENDS
 from spikeloom.sim.crossbar.array import build_arrays
-from spikeloom.sim.estimates.energy import energy
+from spikeloom.sim.devices.ir_drop import solved_tile
+from spikeloom.sim.estimates.energy import energy, mean_energy
 from spikeloom.sim.estimates.energy_events import Events, words_inside
 from spikeloom.sim.estimates.energy_parts import COMPONENTS, PARTS
 from spikeloom.sim.estimates.energy_stores import NOT_BOOKED, stores
@@ -80,7 +81,7 @@ def test_periphery_counts_events() -> None:
     moved = 8 * row_pulses[:, 0] + row_pulses[:, 1] + (first.code_bits + 1) * conversions.sum(axis=1)
     moved += sum(g * q.lanes for g, q in zip(groups, (first, second), strict=True)) + 8 * p.encoder_lanes * words
     np.testing.assert_allclose(joules["transport"], moved * 2e-13)
-    assert "control" not in joules and np.all(joules["arithmetic"] > 0)
+    assert "control" not in joules and np.all(joules["arithmetic"] > 0)  # its events: test_energy_by_hand
     cycles = np.array([10, 20, 30, 40])
     clocked = energy(chip, replace(result, cycles=cycles))
     np.testing.assert_allclose(clocked["control"], cycles * structure(p).flip_flops * 3e-15)
@@ -95,6 +96,34 @@ def test_ends_of_coefficients_are_ends_of_energies() -> None:
     for name in COMPONENTS:
         assert np.all(low[name] <= typical[name]) and np.all(typical[name] <= high[name])
         assert (name == "crossbar") == np.array_equal(low[name], high[name])
+
+
+@pytest.mark.parametrize("clocked", [False, True])
+def test_energies_of_images_and_means_are_one_sum(clocked: bool) -> None:
+    """To the last digit of an image alone, and of several but for the rounding of their mean."""
+    rng = np.random.default_rng(4)
+    chip = random_chip(rng, sizes=[30, 12, 5], device=Device(wire_ohm=20.0), phases=1, skip=0)
+    result = run_reference(chip, random_pixels(rng, 5, 30))
+    result = replace(result, cycles=np.arange(100, 105)) if clocked else result
+    means = mean_energy(chip, result)
+    assert (means["control"] is None) == (means["total"] is None) == (not clocked)
+    for end in ENDS:
+        every = energy(chip, result, end)
+        for number in range(5):
+            alone = mean_energy(chip, result.part(np.array([number])))
+            assert {name: joules[number] for name, joules in every.items()} == {
+                name: joules[end] for name, joules in alone.items() if joules is not None and name != "total"
+            }
+        for name, joules in every.items():
+            assert means[name] is not None and joules.mean() == pytest.approx(means[name][end], rel=1e-14)  # type: ignore[index]
+
+
+def test_no_images_have_no_mean_energy() -> None:
+    rng = np.random.default_rng(1)
+    chip = random_chip(rng, sizes=[9, 5])
+    nothing = run_reference(chip, random_pixels(rng, 2, 9)).part(np.arange(0))
+    with pytest.raises(ValueError, match=r"^The result has no images, so an image has no mean energy; run"):
+        mean_energy(chip, nothing)
 
 
 @pytest.mark.parametrize("coding", [Coding.EVEN, Coding.ANALOG])
@@ -123,6 +152,24 @@ def test_with_wires_the_crossbar_takes_what_its_drivers_give(coding: Coding) -> 
         found = load.events[number] * load.scale + astray
         np.testing.assert_allclose(found, expected * chip.read_s, rtol=1e-4)  # grids of 2^-10 and 2^-20 dG
         assert astray > 1e-3 * found or not v_V.any()
+
+
+@pytest.mark.parametrize(("wire_ohm", "limit"), [(1.0, 5e-6), (20.0, 5e-6), (500.0, 5e-6), (1e4, 5e-5)])
+def test_what_the_grids_of_the_counts_change(wire_ohm: float, limit: float) -> None:
+    """The energy of a report, whose counts are rounded, against the formula without rounding (docs/energy.md)."""
+    rng = np.random.default_rng(0)
+    chip = random_chip(
+        rng, sizes=[32, 16], coding=Coding.EVEN, even_start=254, device=Device(device_sigma=0.1, wire_ohm=wire_ohm),
+        row_bits=1, t_max=1, rule=DecisionRule.FIXED, skip=0, phases=1, tile_rows=32, tile_columns=16,
+    )  # fmt: skip
+    pixels = random_pixels(rng, 4, 32)[1:3]
+    (array,) = arrays = build_arrays(chip)
+    effective, coupling = solved_tile(np.ascontiguousarray(array.cells_S.transpose(1, 2, 0)).reshape(32, -1), wire_ohm)
+    found = energy(chip, run_reference(chip, pixels, arrays=arrays))["crossbar"]
+    for joules, row in zip(found, pixels > 0, strict=True):
+        v_V = chip.device.v_read_V * row
+        power = v_V**2 @ effective.sum(axis=1) + (coupling * (v_V[:, None] - v_V) ** 2).sum() / 2
+        assert joules == pytest.approx(power * chip.read_s, rel=limit, abs=0.0)
 
 
 @pytest.mark.parametrize("row_bits", [1, 8])

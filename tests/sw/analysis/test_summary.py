@@ -7,7 +7,7 @@ import pytest
 
 from spikeloom.sim.common.energy_sums import ENDS
 from spikeloom.sim.crossbar.array_limits import array_loads
-from spikeloom.sim.estimates.energy import energy
+from spikeloom.sim.estimates.energy import energy, mean_energy
 from spikeloom.sw.analysis.summary import summarise, tiles, versions, widest
 from spikeloom.sw.datasets.image_set import ImageSet
 from tests.checks.energy_check import check_energy
@@ -67,12 +67,14 @@ def test_activity_times_coefficients_is_the_energy_shown() -> None:
     many, few = make_result(chip, 61), make_result(chip, 7, cycles=True)
     for reference, rtl in ((many, None), (many, few), (None, few)):
         summary = summarise(chip, reference=reference, rtl=rtl, measured_on=ImageSet("images of a test", 61))
-        check_energy(summary)
+        check_energy(summary, chip.parameters)
         found = summary["energy_J"]
         kinds = [row["activity"] for row in found["events"]]
         assert [kinds.count(kind) for kind in ("conductance", "conversions", "row_pulses")] == [2, 2, 2]
         assert "stray current" not in {row["part"] for row in found["events"]}
         assert found["measured_on"]["count"] == (61 if rtl is None else 7)
+        means = mean_energy(chip, many if rtl is None else few)
+        assert {name: found[name] for name in means} == means
         for end in ENDS:
             exact = {name: float(np.mean(v)) for name, v in energy(chip, many if rtl is None else few, end).items()}
             assert ("control" in exact) == (rtl is not None)

@@ -27,6 +27,7 @@ from spikeloom.sw.common.shipped import driver_files, example_files
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.flow import steps
 from spikeloom.sw.flow.flow import Flow
+from spikeloom.sw.weight_image.file import load
 from tests.checks.energy_check import check_energy
 
 TINY_TESTS = Config.load("tiny").data.test_limit
@@ -122,7 +123,7 @@ def test_everything_once(place: Path) -> None:
     assert summary["bit_exact"]["mismatches"] == 0 and summary["bit_exact"]["images"] == 4
     assert summary["accuracy"]["rtl"] is not None and summary["cycles"]["mean"] > 0
     assert summary["cells"] and summary["energy_J"]["total"]["low"] > 0
-    check_energy(summary)
+    check_energy(summary, load(Path("build/tiny/convert/chip.loom")).programmed.parameters)
     every, four = ({"set": "test images of 'digits'", "count": count, "of": 500} for count in (TINY_TESTS, 4))
     assert summary["measured_on"] == summary["steps"]["measured_on"] == summary["waterfall_measured_on"] == every
     for group in ("bit_exact", "cycles", "latency_s", "energy_J"):

@@ -1,0 +1,131 @@
+"""Events of arithmetic, maps and pooling sums against numbers that are counted by hand in the docstrings."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
+from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.estimates.energy_events import Events
+from spikeloom.sim.estimates.energy_parts import PARTS
+
+
+def counted(part: str, parameters: NpuParameters, steps: int, skip: int = 0, **activity: list[int]) -> dict[str, int]:
+    """Events of a part for one image of so many steps, by place."""
+    layers = [SimpleNamespace(name=f"layer {n}") for n in range(len(parameters.layers))]
+    chip = SimpleNamespace(parameters=parameters, layers=layers, skip=skip, device=Device())
+    result = SimpleNamespace(
+        spikes=np.zeros((1, len(layers))),
+        steps=np.array([steps]),
+        activity={name: np.array([values]) for name, values in activity.items()},
+    )
+    (count,) = (each.count for each in PARTS if each.name == part)
+    found = count(Events(chip, result))  # type: ignore[arg-type]
+    return {each.place: int(each.events[0]) for each in found if each.events is not None}
+
+
+def dense() -> NpuParameters:
+    """6 - 4 - 3 with 2 lanes each, 2 phases, at most 4 steps, 4 pixels in a cycle."""
+    shape = {"tile_rows": 4, "lanes": 2, "adc_bits": 4, "max_gain_shift": 1, "max_theta": 7, "max_bias": 3}
+    layers = tuple(
+        LayerParameters(inputs=inputs, outputs=outputs, phases=2, max_steps=4, **shape)
+        for inputs, outputs in ((6, 4), (4, 3))
+    )
+    return NpuParameters(layers=layers, phases=2, max_steps=4, encoder_lanes=4)
+
+
+ARITHMETIC = {
+    "partial sums": {"layer 0": 80, "layer 1": 0},
+    "neurons": {"layer 0": 1104, "layer 1": 496},
+    "encoding": {"encoder": 1510},
+    "decision": {"classes": 172},
+    "activity counters": {"layer 0": 1056, "layer 1": 528},
+    "pooling": {},
+}
+
+
+@pytest.mark.parametrize("part", ARITHMETIC)
+def test_additions_and_comparisons_of_a_dense_network(part: str) -> None:
+    """An image of 4 steps in 2 periods, of which the first is skipped: layer 0 runs 4 steps, layer 1 runs 2. Each has 2
+    groups of 2 lanes (layer 1 with a lane to spare), so 8 and 4 words pass.
+
+    Widths. A code has 4 bits, -8 .. 7. Layer 0, 2 row tiles: a sum is at most 2 * 8 * 2 = 32, 7 bits with its sign; a
+    bias is at most 3, 3 bits; the membrane is at most 7 * 2 + 4 * (32 + 3) * 2 = 294, 10 bits. Layer 1, 1 row tile: at
+    most 16, 6 bits; 3 bits; 7 * 2 + 4 * (16 + 3) * 2 = 166, 9 bits.
+
+    - partial sums: layer 0 has one adder for its 2 row tiles, of 4 + 1 bits in 2 lanes: 10 bits per word, 80
+    - neurons: sum + bias 7 + 1 = 8 bits; that, shifted by a phase to 9 bits, onto the membrane of 10, 11 bits; leak,
+      reset, two comparisons with the clip and one with the threshold 5 * 10: 69 bits in a lane, 138 per word, 1,104.
+      Layer 1: 7 + 10 + 5 * 9 = 62, 124 per word, 496
+    - encoding: 6 pixels are 2 words of 4. Of a pixel, two additions, the rate's addition and its comparison of 9 bits,
+      and 1 bit into the count of active rows; the count has 3 bits: 4 * 37 + 3 = 151 per word. 4 vectors and one that
+      has begun: 5 * 2 * 151 = 1,510
+    - decision, in 2 steps: a weighted count is at most 4 * 2 = 8, 4 bits; a score has the membrane's 9; of each of 3
+      classes the count and two comparisons, 22 bits; margin and comparison with k, 10 each: 3 * 22 + 20 = 86, 172
+    - counters of 32 bits: two for a vector, three for a word, and each lane's spike twice: 4 * 64 + 8 * (96 + 4) =
+      1,056; 2 * 64 + 4 * 100 = 528
+    """
+    assert counted(part, dense(), steps=4, skip=1) == ARITHMETIC[part]
+
+
+def maps() -> NpuParameters:
+    """A 3 x 3 convolution of 2 x 6 x 6 into 3 x 4 x 4, max pooling into 3 x 2 x 2, average pooling into 3 x 1 x 1, and
+    a dense layer of 5; at most 4 steps.
+    """
+    stages = (
+        CrossbarStage(layer=0, windows=(Window(source=0, kernel=(3, 3)),)),
+        MaxPoolStage(window=Window(source=1, kernel=(2, 2), stride=(2, 2))),
+        AveragePoolStage(window=Window(source=2, kernel=(2, 2), stride=(2, 2))),
+        CrossbarStage(layer=1, windows=(Window(source=3, kernel=(1, 1)),)),
+    )
+    plan = Plan(input=MapShape(channels=2, height=6, width=6), stages=stages, channels=(3, 5))
+    layers = tuple(
+        LayerParameters(inputs=rows, outputs=channels, positions=positions, lanes=1, max_steps=4)
+        for rows, channels, positions in ((18, 3, 16), (3, 5, 1))
+    )
+    return NpuParameters(layers=layers, plan=plan, max_steps=4, encoder_lanes=4)
+
+
+MAPS = {
+    "maps": {"map 0": 720, "map 1": 288, "map 2": 72, "map 3": 18},
+    "pooling sums": {"stage 1": 864, "stage 2": 54},
+    "pooling": {"stage 1": 864, "stage 2": 324},
+    "map words": {"map 0": 720, "map 1": 288, "map 2": 72, "map 3": 18},
+    "encoding": {"encoder": 13950},
+}
+
+
+@pytest.mark.parametrize("part", MAPS)
+def test_accesses_and_arithmetic_of_maps_and_poolings(part: str) -> None:
+    """An image of 3 steps.
+
+    - maps: a word is a position, with a bit for each channel. Map 0, 36 words of 2 bits: written 4 times (once for the
+      step after the last); a row of 4 windows reads 9 words, then 3 new ones for each of 3: 18, 72 in a step:
+      (4 * 36 + 3 * 72) * 2 = 720. Map 1, 16 words of 3 bits, written and read once in a step: 3 * 32 * 3 = 288. Map 2,
+      4 words: 3 * 8 * 3 = 72. Map 3, 1 word: 3 * 2 * 3 = 18. The last map is the classes' and is not kept. As many bits
+      are moved
+    - max pooling keeps a sum of at most 4, 3 bits, for each of its 16 inputs and 3 channels, 9 bits per word, which it
+      reads and writes in a step: 3 * 16 * 2 * 9 = 864; an addition and a comparison of each: 864
+    - average pooling keeps a sum of at most 4, 3 bits, for its one output and 3 channels: 3 * 2 * 9 = 54; of each of 4
+      inputs an addition, a comparison and a subtraction: 3 * 4 * 9 * 3 = 324
+    - encoding: 72 pixels are 18 words of 4; the count of active rows has 7 bits: 4 * 37 + 7 = 155 per word. 3 vectors
+      and two ahead: 5 * 18 * 155 = 13,950
+    """
+    assert counted(part, maps(), steps=3) == MAPS[part]
+
+
+def test_wires_by_hand() -> None:
+    """Layer 0 of 6 x 4 in row tiles of 4 and 2 rows: 5 pulses along 8 cells each, and 3 tile reads of 8 columns of 4
+    rows: the lower tile is counted as if it were full. Layer 1 of 4 x 3: 2 pulses along 6 cells, 2 reads of 6 columns.
+    """
+    found = {
+        part: counted(part, dense(), steps=2, row_pulses=[5, 2], tile_reads=[3, 2])
+        for part in ("row wires", "column wires")
+    }
+    assert found["row wires"] == {"layer 0": 40, "layer 1": 12}
+    assert found["column wires"] == {"layer 0": 96, "layer 1": 48}
