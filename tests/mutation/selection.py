@@ -13,13 +13,6 @@ from tests.mutation.places import Mutant, mutants_of
 __all__ = ["chosen", "near_tests", "shares"]
 
 _LEAST = 5
-_SAMPLED_AS = {
-    "adc_readout": "column_readout",
-    "map_memory": "spike_map",
-    "random_source": "phase_shifter",
-    "stages": "npu_maps",
-}
-"""Names that blocks had when their sample was first drawn: a block that gets another name keeps its mutants."""
 _OWN = {
     "npu": ("npu", "npu_programming", "npu_registers"),
     "write_guard": ("host_block",),
@@ -62,7 +55,7 @@ def chosen(seed: int, count: int, only: Sequence[str] = ()) -> list[Mutant]:
     numbers = shares({block: len(mutants) for block, mutants in found.items()}, count)
     picked: list[Mutant] = []
     for block in only or BLOCKS:
-        some = random.Random(f"{seed} {_SAMPLED_AS.get(block, block)}").sample(found[block], numbers[block])
+        some = random.Random(f"{seed} {block}").sample(found[block], numbers[block])
         picked += sorted(some, key=lambda mutant: mutant.number)
     return picked
 
