@@ -298,6 +298,7 @@ def test_a_run(tmp_path: Path) -> None:
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "hw/toy.py").write_text(TOY)
     (tmp_path / "tests/hw/test_toy.py").write_text(TOY_TEST)
+    (tmp_path / "tests/hw/test_numbers.py").write_text("def test_numbers():\n    assert 1 + 1 == 2\n")  # no circuit
     (tmp_path / "tests/mutation/designs.py").write_text(TOY_UNITS)
     (tmp_path / "tests/mutation/equivalents.toml").write_text(
         '[[equivalent]]\nblock = "toy"\nfunction = "Toy.elaborate"\n'
