@@ -14,7 +14,7 @@ from tests.mutation.digests import mutants_digest
 from tests.mutation.equivalents import read, stale
 from tests.mutation.places import mutants_of
 from tests.mutation.report import CHANGED, PAGE, changed_since, marks, replaced, result_of, sentence, survivors, table
-from tests.mutation.selection import chosen
+from tests.mutation.selection import COUNT, chosen
 from tests.mutation.store import Store
 from tests.mutation.trial import tried
 
@@ -24,7 +24,7 @@ _FOR_EQUIVALENTS = 10.0
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the choice of mutants (default 1)")
-    parser.add_argument("--count", type=int, default=300, help="mutants over all blocks (default 300)")
+    parser.add_argument("--count", type=int, default=COUNT, help=f"mutants over all blocks (default {COUNT})")
     parser.add_argument("--only", action="append", default=[], choices=BLOCKS, metavar="BLOCK", help="this block only")
     parser.add_argument("--seconds", type=float, default=60, help="of a block's own tests, and of others (default 60)")
     parser.add_argument("--again", action="store_true", help="try survivors again, whatever is known of them")

@@ -30,7 +30,7 @@ __all__ = [
 PAGE = ROOT / "docs" / "verification.md"
 CHANGED = ("<!-- mutants changed: written by `make mutate MUTATE=--changed` -->", "<!-- mutants changed: end -->")
 _MEASURED = re.compile(r"^\| `(\w+)` \|.*\| `(\w{8})` \|$", re.M)
-_SAME = "leaves the RTLIL of all designs as it is"
+_SAME = "the RTLIL of all designs is the same"
 
 
 class Result(NamedTuple):
@@ -38,9 +38,9 @@ class Result(NamedTuple):
 
     Parameters
     ----------
-    mutant, status : status is the verdict's, but "equivalent" for a survivor with an entry in `equivalents.toml`
+    mutant, status : killed, invalid, survived, or equivalent: there is an entry in `equivalents.toml`
     by_time : it was killed because a test took too long
-    reason : why it is equivalent
+    reason : why it is equivalent, or what is known of a survivor
     """
 
     mutant: Mutant
@@ -50,10 +50,16 @@ class Result(NamedTuple):
 
 
 def result_of(mutant: Mutant, verdict: Verdict, by_hand: Mapping[tuple[str, str, str, str, int], Equivalent]) -> Result:
-    """A mutant's verdict beside what a person found of it."""
-    if verdict.status == "survived" and mutant.name in by_hand:
+    """A mutant's verdict beside what a person found of it.
+
+    One that leaves the RTLIL of all designs as it is may change that of another design: without an entry it survived.
+    """
+    seen = verdict.status not in ("survived", "equivalent")
+    if not seen and mutant.name in by_hand:
         return Result(mutant, "equivalent", reason=by_hand[mutant.name].reason)
-    return Result(mutant, verdict.status, verdict.by_time, _SAME if verdict.status == "equivalent" else "")
+    if verdict.status == "equivalent":
+        return Result(mutant, "survived", reason=_SAME)
+    return Result(mutant, verdict.status, verdict.by_time)
 
 
 def marks(seed: int) -> tuple[str, str]:

@@ -10,7 +10,10 @@ from tests.mutation.baseline import Baseline, TestRun
 from tests.mutation.blocks import BLOCKS, source_of
 from tests.mutation.places import Mutant, mutants_of
 
-__all__ = ["chosen", "near_tests", "shares"]
+__all__ = ["COUNT", "chosen", "near_tests", "shares"]
+
+COUNT = 320
+"""Mutants over all blocks: at least 300 that are valid."""
 
 _LEAST = 5
 _OWN = {
