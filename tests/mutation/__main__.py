@@ -13,8 +13,8 @@ from tests.mutation.children import Send, run_child
 from tests.mutation.digests import mutants_digest
 from tests.mutation.equivalents import read, stale
 from tests.mutation.places import mutants_of
-from tests.mutation.report import status_of, survivors, table, write
-from tests.mutation.selection import chosen
+from tests.mutation.report import CHANGED, PAGE, changed_since, marks, replaced, result_of, sentence, survivors, table
+from tests.mutation.selection import COUNT, chosen
 from tests.mutation.store import Store
 from tests.mutation.trial import tried
 
@@ -24,10 +24,11 @@ _FOR_EQUIVALENTS = 10.0
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the choice of mutants (default 1)")
-    parser.add_argument("--count", type=int, default=300, help="mutants over all blocks (default 300)")
+    parser.add_argument("--count", type=int, default=COUNT, help=f"mutants over all blocks (default {COUNT})")
     parser.add_argument("--only", action="append", default=[], choices=BLOCKS, metavar="BLOCK", help="this block only")
     parser.add_argument("--seconds", type=float, default=60, help="of a block's own tests, and of others (default 60)")
     parser.add_argument("--again", action="store_true", help="try survivors again, whatever is known of them")
+    parser.add_argument("--changed", action="store_true", help="only say in the page which modules have changed")
     parser.add_argument("--no-page", action="store_true", help="leave docs/verification.md as it is")
     return parser.parse_args()
 
@@ -50,9 +51,30 @@ def _digests() -> dict[str, str]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def _write(content: str, seed: int) -> str:
+    """Write a seed's table into the page if it has a place for it; returns what was done."""
+    page = PAGE.read_text(encoding="utf-8")
+    if marks(seed)[0] not in page:
+        return f"{PAGE.name} has no table of seed {seed}; it is left as it is"
+    page = replaced(page, content, marks(seed))
+    PAGE.write_text(replaced(page, sentence(changed_since(page)), CHANGED), encoding="utf-8")
+    return f"{PAGE.name} has the table of seed {seed}"
+
+
+def _say_what_changed() -> int:
+    """Write into the page which modules are others than the mutants were tried on."""
+    page = PAGE.read_text(encoding="utf-8")
+    said = sentence(changed_since(page))
+    PAGE.write_text(replaced(page, said, CHANGED), encoding="utf-8")
+    print(said)
+    return 0
+
+
 def main() -> int:
     """Returns 1 if a mutant survived or an entry of the equivalents matches nothing, else 0."""
     arguments = _arguments()
+    if arguments.changed:
+        return _say_what_changed()
     mutants = chosen(arguments.seed, arguments.count, arguments.only)
     by_hand = read()
     everything = [m for block in BLOCKS for m in mutants_of(block, source_of(block).read_text(encoding="utf-8"))]
@@ -75,19 +97,20 @@ def main() -> int:
             verdict = tried(mutant, baseline, digests, seconds)
             store.put(mutant, verdict)
         assert verdict is not None
-        status = status_of(mutant, verdict, by_hand)
-        results.append((mutant, status))
-        if fresh or status == "survived":
+        result = result_of(mutant, verdict, by_hand)
+        results.append(result)
+        if fresh or result.status == "survived":
             by = f" by {verdict.test}" if verdict.test else ""
-            say(f"{number}/{len(mutants)} {status}{by} in {verdict.seconds:.1f} s: {mutant} [{verdict.why}]")
-    say(table(results, arguments.seed))
+            say(f"{number}/{len(mutants)} {result.status}{by} in {verdict.seconds:.1f} s: {mutant} [{verdict.why}]")
+    content = table(results, arguments.seed, blocks=arguments.seed == 1)
+    say(content)
     say(f"{time.monotonic() - began:.0f} s")
     for line in survivors(results):
         say(f"survivor: {line}")
     for complaint in complaints:
         say(complaint)
     if not arguments.only and not arguments.no_page:
-        write(table(results, arguments.seed))
+        say(_write(content, arguments.seed))
     return int(bool(survivors(results)) or bool(complaints))
 
 

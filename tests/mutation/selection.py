@@ -10,16 +10,12 @@ from tests.mutation.baseline import Baseline, TestRun
 from tests.mutation.blocks import BLOCKS, source_of
 from tests.mutation.places import Mutant, mutants_of
 
-__all__ = ["chosen", "near_tests", "shares"]
+__all__ = ["COUNT", "chosen", "near_tests", "shares"]
+
+COUNT = 320
+"""Mutants over all blocks: at least 300 that are valid."""
 
 _LEAST = 5
-_SAMPLED_AS = {
-    "adc_readout": "column_readout",
-    "map_memory": "spike_map",
-    "random_source": "phase_shifter",
-    "stages": "npu_maps",
-}
-"""Names that blocks had when their sample was first drawn: a block that gets another name keeps its mutants."""
 _OWN = {
     "npu": ("npu", "npu_programming", "npu_registers"),
     "write_guard": ("host_block",),
@@ -62,7 +58,7 @@ def chosen(seed: int, count: int, only: Sequence[str] = ()) -> list[Mutant]:
     numbers = shares({block: len(mutants) for block, mutants in found.items()}, count)
     picked: list[Mutant] = []
     for block in only or BLOCKS:
-        some = random.Random(f"{seed} {_SAMPLED_AS.get(block, block)}").sample(found[block], numbers[block])
+        some = random.Random(f"{seed} {block}").sample(found[block], numbers[block])
         picked += sorted(some, key=lambda mutant: mutant.number)
     return picked
 

@@ -15,10 +15,22 @@ import pytest
 
 from tests.mutation import digests
 from tests.mutation.blocks import BLOCKS, ROOT, source_of, test_files
-from tests.mutation.equivalents import read, stale
+from tests.mutation.equivalents import Equivalent, read, stale
 from tests.mutation.places import Mutant, mutants_of, text_of
-from tests.mutation.report import MARKS, PAGE, replaced, table
-from tests.mutation.selection import chosen, shares
+from tests.mutation.report import (
+    CHANGED,
+    PAGE,
+    Result,
+    changed_since,
+    marks,
+    replaced,
+    result_of,
+    sentence,
+    source_digest,
+    table,
+)
+from tests.mutation.selection import COUNT, chosen, shares
+from tests.mutation.trial import Verdict
 
 TOY = '''
 from amaranth.hdl import Module, Mux, Signal
@@ -179,17 +191,60 @@ def test_an_entry_needs_a_reason(tmp_path: Path) -> None:
 
 def test_the_page_has_the_marks() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert replaced(replaced(text, "x"), "y") == replaced(text, "y")
+    for between in (marks(1), marks(2), CHANGED):
+        assert replaced(replaced(text, "x", between), "y", between) == replaced(text, "y", between)
     with pytest.raises(ValueError, match=r"^The page must have "):
-        replaced("no marks", "x")
-    assert replaced(f"a{MARKS[0]}b{MARKS[1]}c", "new") == f"a{MARKS[0]}\n\nnew\n\n{MARKS[1]}c"
+        replaced("no marks", "x", marks(1))
+    first, last = marks(1)
+    assert replaced(f"a{first}b{last}c", "new", marks(1)) == f"a{first}\n\nnew\n\n{last}c"
 
 
 def test_the_table_counts() -> None:
     mutants = mutants_of("npu", source_of("npu").read_text(encoding="utf-8"))[:7]
     statuses = ["killed", "killed", "killed", "survived", "equivalent", "invalid", "killed"]
-    lines = table(list(zip(mutants, statuses, strict=True)), seed=1).splitlines()
-    assert lines[-2:] == ["| `npu` | 7 | 4 | 1 | 1 | 1 | 80.0 % |", "| all | 7 | 4 | 1 | 1 | 1 | 80.0 % |"]
+    results = [Result(m, status, by_time=n == 1) for n, (m, status) in enumerate(zip(mutants, statuses, strict=True))]
+    results[4] = results[4]._replace(reason="No one looks.")
+    row = "7 | 4 | 1 | 1 | 1 | 1 | 80.0 %"
+    lines = table(results, seed=1).splitlines()
+    assert lines[4:6] == [f"| `npu` | {row} | `{source_digest('npu')}` |", f"| all | {row} | |"]
+    assert lines[6:] == [
+        "",
+        "Equivalent:",
+        "",
+        f"- `{mutants[4]}`: No one looks.",
+        "",
+        "Survivors:",
+        "",
+        f"- `{mutants[3]}`",
+    ]
+    assert table(results[:2], seed=2, blocks=False).splitlines()[4:] == [
+        "| all | 2 | 2 | 1 | 0 | 0 | 0 | 100.0 % | |", "", "Equivalent: none.", "", "Survivors: none."
+    ]  # fmt: skip
+
+
+def test_a_verdict_becomes_a_result() -> None:
+    mutant = mutants_of("npu", source_of("npu").read_text(encoding="utf-8"))[0]
+
+    def verdict(status: str, why: str) -> Verdict:
+        return Verdict(status, "", why, 1, 1.0, "")
+
+    by_hand = {mutant.name: Equivalent(mutant.name, "Because.")}
+    assert result_of(mutant, verdict("survived", ""), {}) == Result(mutant, "survived")
+    assert result_of(mutant, verdict("survived", ""), by_hand) == Result(mutant, "equivalent", reason="Because.")
+    assert result_of(mutant, verdict("killed", "over its limit of 20 s"), by_hand) == Result(mutant, "killed", True)
+    same = verdict("equivalent", "same RTLIL")
+    assert result_of(mutant, same, {}) == Result(mutant, "survived", reason="the RTLIL of all designs is the same")
+    assert result_of(mutant, same, by_hand) == Result(mutant, "equivalent", reason="Because.")
+
+
+def test_modules_that_have_changed_are_told() -> None:
+    first, last = marks(1)
+    rows = "\n".join(f"| `{block}` | 5 | 5 | 0 | 0 | 0 | 0 | 100.0 % | `{source_digest(block)}` |" for block in BLOCKS)
+    page = f"{first}\n{rows}\n{last}\n"
+    assert changed_since(page) == []
+    assert changed_since(page, lambda block: "0" * 8 if block == "npu" else source_digest(block)) == ["npu"]
+    assert changed_since(page.replace("| `npu` |", "| `npv` |")) == ["npu"]
+    assert sentence(["a", "b"]) == "Modules that have changed since their mutants were tried: `a`, `b`."
 
 
 def test_files_are_those_of_the_circuit() -> None:
@@ -245,6 +300,7 @@ def test_a_run(tmp_path: Path) -> None:
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "hw/toy.py").write_text(TOY)
     (tmp_path / "tests/hw/test_toy.py").write_text(TOY_TEST)
+    (tmp_path / "tests/hw/test_numbers.py").write_text("def test_numbers():\n    assert 1 + 1 == 2\n")  # no circuit
     (tmp_path / "tests/mutation/designs.py").write_text(TOY_UNITS)
     (tmp_path / "tests/mutation/equivalents.toml").write_text(
         '[[equivalent]]\nblock = "toy"\nfunction = "Toy.elaborate"\n'
@@ -277,8 +333,13 @@ def test_a_run(tmp_path: Path) -> None:
     assert [line for line in again if line.startswith("|")] == [line for line in lines if line.startswith("|")]
 
 
-def test_the_page_has_the_blocks_that_there_are() -> None:
-    """And as many mutants as it says; how they are shared out follows the sources from run to run."""
-    text = PAGE.read_text(encoding="utf-8").split(MARKS[0])[1].split(MARKS[1])[0]
-    rows = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.M))
-    assert list(rows) == list(BLOCKS) and sum(map(int, rows.values())) == 300
+def test_the_page_says_what_was_tried() -> None:
+    """Every block, its share of the mutants as long as no module has changed, and which modules have changed."""
+    page = PAGE.read_text(encoding="utf-8")
+    first, last = marks(1)
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", page.partition(first)[2].partition(last)[0], re.M))
+    since = changed_since(page)
+    assert sentence(since) in page, "run make mutate, or make mutate MUTATE=--changed"
+    assert sum(map(int, rows.values())) == COUNT
+    if not since:
+        assert {block: int(number) for block, number in rows.items()} == Counter(m.block for m in chosen(1, COUNT))

@@ -21,6 +21,7 @@ __all__ = ["Verdict", "still_holds", "tried"]
 _SLOWEST = 8.0
 _AT_LEAST = 20.0
 _START = 120.0
+_OVER = "over its limit of"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Verdict:
     tests: int
     seconds: float
     stamp: str
+
+    @property
+    def by_time(self) -> bool:
+        """Whether a test was stopped because it took too long, rather than failed."""
+        return self.status == "killed" and self.why.startswith(_OVER)
 
 
 def still_holds(verdict: Verdict, budget: float) -> bool:
@@ -123,7 +129,7 @@ def tried(mutant: Mutant, baseline: Baseline, digests: dict[str, str], budget: f
         elif "differs" in message:
             why = f"differs in: {message['differs']}"
         elif "hung" in message:
-            status, test, why = "killed", now, f"over its limit of {message['hung']} s"
+            status, test, why = "killed", now, f"{_OVER} {message['hung']} s"
         elif "error" in message:
             raise RuntimeError(f"{mutant}: no verdict; see build/mutate/mutant.log: {message['error']}")
     if status in ("survived", "equivalent") and (run < sum(map(len, stages)) or not why):

@@ -30,6 +30,9 @@ CASES = {
     ),
     "apart": _case((Window(source=0, kernel=(2, 2), stride=(2, 2)), WIDE)),
     "far": _case((Window(source=0, kernel=(1, 2), stride=(2, 3), padding=(0, 1)), WIDE)),
+    "overhanging": _case(  # the last window has one column past the map, and none where its stride is left out
+        (Window(source=0, kernel=(1, 3), stride=(1, 2), padding=(0, 1)), MapShape(channels=1, height=1, width=7))
+    ),
     "whole": _case((Window.whole(0, SMALL), SMALL)),
     "single": _case((Window(source=0), MapShape(channels=3))),
     "join": _case(
