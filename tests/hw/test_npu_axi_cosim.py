@@ -174,7 +174,7 @@ def test_images_from_random_values_of_verilator(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_mutant_that_keeps_its_start_value_fails_from_random_values(tmp_path: Path) -> None:
-    broken = without_reset(export_axi(UNIT), "npu_axi_npu_controller.sv", "fsm_state")
+    broken = without_reset(export_axi(UNIT), "npu_axi_npu_layer_0_neuron_array.sv", "written")
     built = Simulator.of_texts(bench_of(broken, REGISTERS, None), random_start=True, quick=True)
     with pytest.raises(AssertionError, match="<failure"):
         for seed in range(1, 9):
