@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """SDC of an exported unit."""
 
 from __future__ import annotations
