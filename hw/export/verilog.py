@@ -41,6 +41,7 @@ __all__ = [
     "export_component",
     "export_verilog",
     "macro_inputs",
+    "no_collector",
     "ports",
     "write_folder",
 ]
@@ -72,7 +73,7 @@ _MEANINGS = {
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def no_collector() -> Iterator[None]:
     """Elaboration makes millions of small objects that live to its end: looking for garbage meanwhile costs a third."""
     enabled = gc.isenabled()
     gc.disable()
@@ -94,7 +95,7 @@ def export_component(component: Component, name: str) -> dict[str, str]:
     ------
     ValueError : the component does what the text has no words for, see `hw.export.writer.unit.unit_files`
     """
-    with _no_collector():
+    with no_collector():
         return unit_files(component, name)
 
 

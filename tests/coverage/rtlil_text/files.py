@@ -6,32 +6,18 @@ has a place in the Amaranth source.
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from amaranth.lib.wiring import Component
 
 from spikeloom.hw.export.processes import run as run_program
+from spikeloom.hw.export.verilog import no_collector
 from tests.coverage.rtlil_text.internals import YosysError
 from tests.coverage.rtlil_text.readable_verilog import readable_modules
 from tests.coverage.rtlil_text.rtlil_modules import rtlil_modules
 from tests.coverage.rtlil_text.wide_signals import wide_signals
 
 __all__ = ["rtlil_files", "yosys"]
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Elaboration makes millions of small objects that live to its end: looking for garbage meanwhile costs a third."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def yosys(script: str) -> str:
@@ -47,7 +33,7 @@ def rtlil_files(component: Component, name: str) -> dict[str, str]:
 
     The ports of a module are clk, rst and the members of the component's signature, in that order and by these names.
     """
-    with _no_collector(), wide_signals():
+    with no_collector(), wide_signals():
         modules = rtlil_modules(component, name)
     text = "\n".join(module.text for module in modules)
     script = (
