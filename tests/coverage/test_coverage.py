@@ -292,6 +292,7 @@ def test_the_page_reaches_the_targets() -> None:
     assert set(found) - set(SUMS) == set(block_summaries().values()) == set(measured_on(text))
 
 
+@pytest.mark.slow
 def test_the_page_says_whose_verilog_has_changed_since() -> None:
     """If it does not: `make coverage`, or, to say so only, `make coverage COVERAGE=--changed`."""
     text = PAGE.read_text(encoding="utf-8")

@@ -220,12 +220,12 @@ PROVEN = {
 }
 
 
-LONG_PROOF = "a pixel a word"
-"""Takes three times as long as any other: in `make test-all` only."""
+LONG_PROOFS = ("a pixel a word", "ten phases")
+"""Take longest: in `make test-all` only."""
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == LONG_PROOF else name for name in PROVEN]
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG_PROOFS else name for name in PROVEN]
 )
 def test_codes(name: str) -> None:
     p = PROVEN[name]

@@ -55,7 +55,9 @@ def flip_flops(counts: dict[str, int]) -> int:
     return sum(bits for kind, bits in counts.items() if "ff" in kind)
 
 
-@pytest.mark.parametrize("parameters", [unit(), MAPS], ids=["dense", "maps"])
+@pytest.mark.parametrize(
+    "parameters", [pytest.param(unit(), id="dense"), pytest.param(MAPS, marks=pytest.mark.slow, id="maps")]
+)
 def test_sizes_are_those_of_one_module_an_instance(parameters: NpuParameters) -> None:
     """What Yosys makes of Amaranth's RTLIL has a module for every instance: each has the same flip-flops and memories,
     but that there a memory of one word is flip-flops.
