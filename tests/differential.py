@@ -23,7 +23,7 @@ from tests.fixtures.plans import plans
 
 __all__ = ["QUICK", "QUICK_MAPS", "THOROUGH", "cases", "check", "examples"]
 
-QUICK = 6
+QUICK = 4
 """Chains of layers in `make test`."""
 QUICK_MAPS = 3
 """Networks with windows there, which take five times as long."""

@@ -37,7 +37,8 @@ def normal(text: str, width: int) -> str:
     return re.sub(r"\b\d{2,6}\b", lambda match: {width: "W", width - 1: "W-1"}.get(int(match[0]), match[0]), text)
 
 
-@pytest.mark.parametrize("width", [pytest.param(65534, marks=pytest.mark.slow), 65537])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [65534, 65537])
 def test_a_wide_unit_is_the_narrow_one_with_another_width(width: int) -> None:
     """On both sides of the widest net, with the constants and the clock, and of the widest wire."""
     (wide,), (narrow,) = (rtlil_files(Wide(n), "wide").values() for n in (width, 100))

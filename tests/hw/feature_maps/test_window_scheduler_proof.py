@@ -227,7 +227,7 @@ def reach(case: str) -> int:
     return number + 10 + (number if number <= 8 else 0)
 
 
-LONG = ("join",)
+LONG = ("join", "overhanging", "padded")
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,7 @@ through_bus = true
 """
 
 
+@pytest.mark.slow
 def test_everything_once_through_the_bus(place: Path) -> None:
     """Every cell programmed by pulses over the bus, images through the stream; then the chip's file, loaded fast."""
     (place / "bus.toml").write_text(BUS)

@@ -106,7 +106,9 @@ def test_input_spikes_are_those_of_the_chip() -> None:
         np.testing.assert_array_equal(codes(np.arange(len(pixels)), t), expected)
 
 
-@pytest.mark.parametrize(("library", "name"), [("snntorch", "conv"), ("spikingjelly", "residual")])
+@pytest.mark.parametrize(
+    ("library", "name"), [pytest.param("snntorch", "conv", marks=pytest.mark.slow), ("spikingjelly", "residual")]
+)
 def test_the_verilog_has_the_same_spikes(library: str, name: str) -> None:
     path, pixels, _ = saved(library, name)
     chip = chip_of(spikeloom.read_nir(path, **LIBRARIES[library][2]), pixels)
