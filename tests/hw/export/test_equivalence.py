@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator, SimulatorContext
 
@@ -200,6 +200,34 @@ def test_loops(tmp_path: Path) -> None:
     assert len(re.findall(r"begin : lanes", text)) == 3 and "_0" not in text
     count, said = proven(rtlil, files, tmp_path)
     assert count >= 60 and not said, said
+
+
+class LaneBits(wiring.Component):
+    """A loop that reads bits of what another loop makes, and a packed register that is read by its fields only."""
+
+    def __init__(self) -> None:
+        super().__init__({"a": In(12), "b": In(signed(3)), "high": Out(4), "low": Out(8), "seen": Out(3)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        held = [Signal(signed(4), name=f"held_{lane}") for lane in range(4)]
+        tops = [Signal(name=f"top_{lane}") for lane in range(4)]
+        rests = [Signal(2, name=f"rest_{lane}") for lane in range(4)]
+        for lane, value in enumerate(held):
+            m.d.sync += value.eq(self.a.word_select(lane, 3) + self.b)
+        for value, top, rest in zip(held, tops, rests, strict=True):
+            m.d.comb += [top.eq(Mux(value[-1], ~value[2:].all(), value[2:].any())), rest.eq(Mux(top, 3, value[1:3]))]
+        pair = Signal(data.StructLayout({"first": 1, "second": 2}))
+        m.d.sync += [pair.first.eq(tops[0]), pair.second.eq(self.a)]
+        m.d.comb += [self.high.eq(Cat(tops)), self.low.eq(Cat(rests)), self.seen.eq(Cat(pair.second, pair.first))]
+        return m
+
+
+def test_bits_of_other_loops_and_fields_alone(tmp_path: Path) -> None:
+    rtlil, files = both(LaneBits())
+    assert "all_held[4 * i + 3]" in files["unit.sv"] and "all_held[4 * i + 1 +: 2]" in files["unit.sv"]
+    count, said = proven(rtlil, files, tmp_path)
+    assert count > 20 and not said, said
 
 
 def test_a_wrong_text_is_no_proof(tmp_path: Path) -> None:
