@@ -12,7 +12,6 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from amaranth.back import rtlil
@@ -20,6 +19,7 @@ from amaranth.hdl import _nir
 
 from spikeloom.hw.export import axi_verilog, verilog
 from tests.coverage.rtlil_text import files
+from tests.coverage.rtlil_text.internals import changed
 
 __all__ = ["Captured", "digest_of"]
 
@@ -74,18 +74,6 @@ def _changes() -> list[tuple[Any, str, Any]]:
     ]
 
 
-@contextmanager
-def _changed(changes: list[tuple[Any, str, Any]]) -> Iterator[None]:
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
-    try:
-        for owner, name, value in changes:
-            setattr(owner, name, value)
-        yield
-    finally:
-        for owner, name, value in before:
-            setattr(owner, name, value)
-
-
 class Captured:
     """While its `with` block lasts, what this process exports is written from RTLIL, and that is kept, too.
 
@@ -102,7 +90,7 @@ class Captured:
         convert, split = files.rtlil_modules, files.readable_modules
 
         def modules(*args: Any, **how: Any) -> Any:
-            with _changed(_changes()):
+            with changed(_changes()):
                 found = convert(*args, **how)
             self._latest = {re.sub(r"\W+", "_", module.name): module.text for module in found}
             return found
@@ -115,7 +103,7 @@ class Captured:
         changes: list[tuple[Any, str, Any]] = [(files, "rtlil_modules", modules), (files, "readable_modules", texts)]
         for exporter in (verilog, axi_verilog):
             changes += [(exporter, "export_component", files.rtlil_files), (exporter, "waivers", lambda *_: "")]
-        self._exit = _changed(changes)
+        self._exit = changed(changes)
         self._exit.__enter__()
         return self
 

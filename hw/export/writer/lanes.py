@@ -8,12 +8,12 @@ What is read of them outside is a vector of all lanes, `all_after`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from spikeloom.hw.export.writer.variables import Names, Variable
 
-__all__ = ["LEAST", "TOKEN", "Block", "Family", "Rolled", "differing", "families_of", "linear", "roll"]
+__all__ = ["LEAST", "TOKEN", "Block", "Family", "Rolled", "differing", "families_of", "printed", "roll"]
 
 LEAST = 3
 _LONGEST_PERIOD = 40
@@ -199,7 +199,7 @@ class _Loop:
 
     def body(self, index: str, families: Mapping[str, Family]) -> list[str]:
         """Lines of the loop's inside."""
-        texts = iter(_printed(tokens, index, families, set(self.made)) for tokens in self.steps)
+        texts = iter(printed(tokens, index, families, set(self.made)) for tokens in self.steps)
         lines = []
         for block in self.blocks:
             for line in block.lines:
@@ -304,10 +304,13 @@ def _read(token: str) -> tuple[str, int] | None:
     return None
 
 
-def _printed(
-    tokens: Sequence[str | tuple[str, int, int]], index: str, families: Mapping[str, Family], made: set[str]
+def printed(
+    tokens: Sequence[str | tuple[str, int, int]], index: str, families: Mapping[str, Family], made: Collection[str]
 ) -> str:
-    """A line of a loop."""
+    """A line of a loop, of tokens as they are and of what `differing` found of others.
+
+    `families` are those that are read, `made` the names of those that this loop makes.
+    """
     texts: list[str] = []
     number = 0
     while number < len(tokens):
@@ -320,23 +323,23 @@ def _printed(
         after = tokens[number + 1 : number + 4]
         if kind == "number" and len(after) > 1 and after[0] == ":" and isinstance(after[1], tuple):
             low = after[1]
-            texts.append(f"{linear(step, low[2], index)} +: {start - low[2] + 1}")
+            texts.append(f"{_linear(step, low[2], index)} +: {start - low[2] + 1}")
             number += 3
             continue
         if kind == "number":
-            texts.append(linear(step, start, index))
+            texts.append(_linear(step, start, index))
         elif kind.startswith("name "):
             family = families[kind.removeprefix("name ")]
             bits, length = _selected(tokens[number + 1 :]) if family.base not in made else (None, 0)
             texts.append(_in_loop(family, index, made, bits))
             number += length
         else:
-            texts.append(f"{kind}({linear(step, start, index)})")
+            texts.append(f"{kind}({_linear(step, start, index)})")
         number += 1
     return "".join(texts)
 
 
-def linear(step: int, start: int, index: str) -> str:
+def _linear(step: int, start: int, index: str) -> str:
     """A number that is `start` in the first turn of a loop, and grows by `step`."""
     text = index if step == 1 else f"{step} * {index}"
     return f"{text} + {start}" if start else text
@@ -351,7 +354,7 @@ def _selected(tokens: Sequence[object]) -> tuple[tuple[int, int] | None, int]:
     return None, 0
 
 
-def _in_loop(family: Family, index: str, made: set[str], bits: tuple[int, int] | None = None) -> str:
+def _in_loop(family: Family, index: str, made: Collection[str], bits: tuple[int, int] | None = None) -> str:
     """The lane's own member of a family, in the loop that makes it or in another, or some bits of it."""
     if family.base in made:
         return family.local
@@ -359,7 +362,7 @@ def _in_loop(family: Family, index: str, made: set[str], bits: tuple[int, int] |
     width = family.members[0].width
     if bits is not None:
         high, low = bits
-        place = linear(width, low, index)
+        place = _linear(width, low, index)
         return f"{family.vector}[{place}]" if high == low else f"{family.vector}[{place} +: {high - low + 1}]"
     if width == 1:
         return f"{family.vector}[{index}]"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from spikeloom.hw.export.writer.lanes import LEAST, TOKEN, differing, linear
+from spikeloom.hw.export.writer.lanes import LEAST, TOKEN, differing, printed
 
 __all__ = ["repeated"]
 
@@ -122,7 +122,7 @@ def _loop(chunks: Sequence[Sequence[str]], index: str) -> tuple[list[str], int] 
         return None
     margin = " " * _margin(first[0])
     head = f"{margin}for (int {index} = 0; {index} < {count}; {index} = {index} + 1) begin"
-    return [head, *(f"{_STEP}{_printed(tokens, index)}" for tokens in texts), f"{margin}end"], count
+    return [head, *(f"{_STEP}{printed(tokens, index, {}, ())}" for tokens in texts), f"{margin}end"], count
 
 
 def _is_plain(tokens: _Tokens) -> bool:
@@ -138,24 +138,3 @@ def _is_plain(tokens: _Tokens) -> bool:
         if not paired and (before, after) != ("[", "]"):
             return False
     return True
-
-
-def _printed(tokens: _Tokens, index: str) -> str:
-    texts: list[str] = []
-    number = 0
-    while number < len(tokens):
-        token = tokens[number]
-        if isinstance(token, str):
-            texts.append(token)
-        else:
-            kind, step, start = token
-            after = tokens[number + 2] if tokens[number + 1 : number + 2] == [":"] else ""
-            if isinstance(after, tuple):
-                texts.append(f"{linear(step, after[2], index)} +: {start - after[2] + 1}")
-                number += 2
-            elif kind == "number":
-                texts.append(linear(step, start, index))
-            else:
-                texts.append(f"{kind}({linear(step, start, index)})")
-        number += 1
-    return "".join(texts)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 from amaranth._toolchain.yosys import YosysError
 from amaranth.back import rtlil
 from amaranth.hdl import Signal
@@ -9,7 +13,7 @@ from amaranth.hdl._ast import SignalDict
 from amaranth.hdl._ir import Design, PortDirection
 from amaranth.hdl._nir import Net
 
-__all__ = ["Net", "PortDirection", "YosysError", "prefer_names", "wire_attributes"]
+__all__ = ["Net", "PortDirection", "YosysError", "changed", "prefer_names", "wire_attributes"]
 
 wire_attributes = rtlil._make_attributes
 """Attributes of a wire in RTLIL, from those that were given and the place in the source."""
@@ -28,3 +32,16 @@ def prefer_names(design: Design, signals: list[Signal]) -> None:
     for signal, name in info.signal_names.items():
         ordered[signal] = name
     info.signal_names = ordered
+
+
+@contextmanager
+def changed(changes: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    """While the block runs, (owner, name, what stands there instead) of classes and modules of Amaranth."""
+    before = [(owner, name, vars(owner)[name]) for owner, name, _ in changes]
+    try:
+        for owner, name, value in changes:
+            setattr(owner, name, value)
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)

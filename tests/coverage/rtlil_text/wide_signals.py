@@ -15,7 +15,7 @@ from typing import Any
 
 from amaranth.back import rtlil
 
-from tests.coverage.rtlil_text.internals import Net, wire_attributes
+from tests.coverage.rtlil_text.internals import Net, changed, wire_attributes
 
 __all__ = ["wide_signals"]
 
@@ -53,12 +53,5 @@ def wide_signals() -> Iterator[None]:
         (Net, "bit", property(lambda net: int(net) & _MASK)),
         (rtlil.Wire, "__init__", _wire),
     ]
-    with _ALONE:
-        before = [(owner, name, owner.__dict__[name]) for owner, name, _ in changes]
-        try:
-            for owner, name, value in changes:
-                setattr(owner, name, value)
-            yield
-        finally:
-            for owner, name, value in before:
-                setattr(owner, name, value)
+    with _ALONE, changed(changes):
+        yield
