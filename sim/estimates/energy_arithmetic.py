@@ -23,13 +23,13 @@ def partial_sums(events: Events) -> list[Count]:
 
 
 def neurons(events: Events) -> list[Count]:
-    """Of a lane (`hw.layer.neuron_array`): bias, leak, membrane, reset; two comparisons with the clip, one with
-    theta."""
+    """Of a lane (`hw.layer.neuron_array`): bias, leak, sum; of the sum two comparisons with the bounds, and theta
+    subtracted, which is the comparison with it as well."""
     bits = []
     for shape in events.shapes:
         current = max(shape.sum_bits, shape.bias_bits) + 1
         total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-        bits.append(shape.lanes * (current + total + 5 * shape.membrane_bits))
+        bits.append(shape.lanes * (current + shape.membrane_bits + 4 * total))
     return events.by_layer([events.words(index) * each for index, each in enumerate(bits)])
 
 

@@ -53,10 +53,10 @@ def expected_events(
 
 
 def _neuron_bits(shape: LayerParameters) -> int:
-    """Bias onto the sum; leak, membrane and reset; two comparisons with the clip and one with the threshold."""
+    """Bias onto the sum; leak; membrane; two comparisons with its bounds, and the threshold subtracted."""
     current = max(shape.sum_bits, shape.bias_bits) + 1
     total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-    return current + total + 2 * shape.membrane_bits + 3 * shape.membrane_bits
+    return current + shape.membrane_bits + total + 3 * total
 
 
 def _cells(layer: Layer, kind: str, rows: int) -> float:
