@@ -187,7 +187,7 @@ def image_cycles(parameters: NpuParameters, outcome: Outcome, settle: int, wait:
                 seen += drive + layer.groups * group + 5
             else:
                 last_lanes = layer.outputs - (layer.groups - 1) * layer.lanes
-                end = seen + drive + group + 5 + max(layer.outputs, (layer.groups - 1) * group + last_lanes)
+                end = seen + drive + group + 6 + max(layer.outputs, (layer.groups - 1) * group + last_lanes)
         offered = max(end + 1, offered + driven + w + 1)
     return end + 1
 
