@@ -20,8 +20,9 @@ class SpikeCounter(wiring.Component):
 
     A count cannot wrap: at most max_steps steps follow a `first`, each adding at most 2^(K-1).
 
-    Cycles: a score is valid in the same cycle as its group; a score per cycle, so a group takes as many cycles as it
-    has classes and is taken together with its last class.
+    Cycles: the score of a group's first class is valid in the cycle after that in which the group is offered; a score
+    per cycle, so a group takes as many cycles as it has classes, and is taken in the cycle before its last class is
+    valid.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ class SpikeCounter(wiring.Component):
             following.eq(Mux(last, 0, index + 1)),
         ]
 
-        # The count of the class to come is read while the one before is emitted.
+        # The count of the class to come is read while the one before is put out.
+        put = Signal()
         spike = Signal()
         weight = Signal(parameters.count_bits)
         count = Signal(parameters.count_bits)
@@ -77,17 +79,23 @@ class SpikeCounter(wiring.Component):
             spike.eq(fired.spikes.bit_select(lane, 1)),
             weight.eq(spike << (parameters.phases - 1 - fired.phase)[: parameters.phase_bits]),
             count.eq(Mux(fired.first, 0, read.data) + weight),
-            self.o.valid.eq(self.i.valid),
-            self.o.payload.last.eq(last),
-            self.o.payload.score.eq(Mux(self.readout == Readout.MEMBRANE, fired.membranes[lane], count)),
+            put.eq(self.i.valid & (~self.o.valid | self.o.ready)),
             read.addr.eq(following),
+            read.en.eq(put),
             write.addr.eq(index),
             write.data.eq(count),
+            write.en.eq(put),
         ]
-        transfer = Signal()
-        m.d.comb += [transfer.eq(self.o.valid & self.o.ready), read.en.eq(transfer), write.en.eq(transfer)]
-        with m.If(transfer):
-            m.d.sync += [index.eq(following), lane.eq(lane + 1)]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(put):
+            m.d.sync += [
+                self.o.valid.eq(1),
+                self.o.payload.last.eq(last),
+                self.o.payload.score.eq(Mux(self.readout == Readout.MEMBRANE, fired.membranes[lane], count)),
+                index.eq(following),
+                lane.eq(lane + 1),
+            ]
             with m.If(last | (lane == layer.lanes - 1)):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += lane.eq(0)

@@ -52,7 +52,7 @@ class LayerCore(wiring.Component):
     and `done` a cycles after `convert` with a new column (a = 0: the same cycle): with D = max(pulse_cycles, s), or 0
     for a silent vector (which has a = 0 too), group j = 0 .. groups - 1 is valid at `o` in cycle
 
-        D + 1 + (j + 1) * (a + 1) + 2
+        D + 1 + (j + 1) * (a + 1) + NEURON_CYCLES
 
     if `o` is never stalled. The next vector is seen in cycle D + 2 + groups * (a + 1), once `sampled` has fallen.
     """

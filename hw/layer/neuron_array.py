@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,6 +37,20 @@ class BiasWriteSignature(wiring.Signature):
         )
 
 
+class _Limits(NamedTuple):
+    """What a group's membranes are compared with.
+
+    threshold : theta << (K-1-p)
+    highest, lowest : a membrane's bounds: clip and -clip, or what its bits hold
+    excess : highest - threshold, what a membrane at its upper bound has left after a spike
+    """
+
+    threshold: Value
+    highest: Value
+    lowest: Value
+    excess: Value
+
+
 class NeuronArray(wiring.Component):
     """Integrate and fire, `lanes` neurons at a time; a column has a neuron of its own at every position.
 
@@ -52,8 +69,9 @@ class NeuronArray(wiring.Component):
     The membrane in memory and in `o` is the one after the reset. At most max_steps steps after a `first`,
     membrane_bits are wide enough for V never to saturate.
 
-    Cycles: takes a group per cycle; a group taken in cycle t is valid at `o` in cycle t + 2 (later only under
-    back-pressure). A group may be followed by the same group at once: its new membrane is forwarded.
+    Cycles: takes a group per cycle; a group taken in cycle t is valid at `o` in cycle t + NEURON_CYCLES (later only
+    under back-pressure): a cycle to read, one to add, one to limit, fire and write. The same group of the same position
+    waits until its membranes are written, so it can follow NEURON_CYCLES later; nothing is forwarded.
 
     Parameters
     ----------
@@ -110,77 +128,115 @@ class NeuronArray(wiring.Component):
         m.submodules.membranes = membranes = memory.Memory(self._membranes)
         m.submodules.biases = biases = memory.Memory(self._biases)
         write = membranes.write_port()
-        read = membranes.read_port(transparent_for=(write,))
+        read = membranes.read_port()
         read_bias = biases.read_port()
         written = self._write_bias(m, biases)
 
-        # Stage 1: the group's sums, and what belongs to all lanes. The memories' data arrive together with it.
-        held = Signal(sums_layout(parameters))
-        held_valid = Signal()
-        held_biased = Signal()  # the group's biases are in the memory
-        shift = Signal(parameters.phase_bits)
-        threshold = Signal(parameters.theta_bits + parameters.phases - 1)
-        advance = Signal()
-        take = Signal()
-        remaining = (parameters.phases - 1 - self.i.payload.phase)[: parameters.phase_bits]
+        # A group is held while its membranes and biases come from the memories, and then added.
+        held, held_valid = Signal(sums_layout(parameters)), Signal()
+        added, added_valid = Signal(self._marks_layout()), Signal()
+        again = Signal()  # this group's membranes are not written yet
+        fire, add, take = Signal(), Signal(), Signal()
+        came = self.i.payload
         m.d.comb += [
-            advance.eq(held_valid & (~self.o.valid | self.o.ready)),
-            self.i.ready.eq(~held_valid | advance),
+            fire.eq(added_valid & (~self.o.valid | self.o.ready)),
+            add.eq(held_valid & (~added_valid | fire)),
+            again.eq((held_valid & self._same(came, held)) | (added_valid & self._same(came, added))),
+            self.i.ready.eq((~held_valid | add) & ~again),
             take.eq(self.i.valid & self.i.ready),
-            read.addr.eq(self._place(self.i.payload)),
+            read.addr.eq(self._place(came)),
             read.en.eq(take),
-            read_bias.addr.eq(self.i.payload.group),
+            read_bias.addr.eq(came.group),
             read_bias.en.eq(take),
         ]
-        with m.If(advance):
-            m.d.sync += held_valid.eq(0)
+        held_biased = Signal()  # the group's biases are in the memory
+        shift = Signal(parameters.phase_bits)
         with m.If(take):
             m.d.sync += [
                 held_valid.eq(1),
-                held.eq(self.i.payload),
-                held_biased.eq((written >> self.i.payload.group)[0]),
-                shift.eq(remaining),
-                threshold.eq(self.theta << remaining),
+                held.eq(came),
+                held_biased.eq((written >> came.group)[0]),
+                shift.eq((parameters.phases - 1 - came.phase)[: parameters.phase_bits]),
             ]
+        with m.Elif(add):
+            m.d.sync += held_valid.eq(0)
 
-        # Stage 2: the new membranes go to the memory and, with the spikes, to the output.
-        spikes, results, saturated = [], [], []
+        # Stage 1: start, leak and sums. What all lanes compare with goes along.
+        limits = self._limits(m, shift, add)
+        place = Signal.like(write.addr)
+        padding = Signal(lanes)
+        real = parameters.outputs - (parameters.groups - 1) * lanes
+        unused = Const(((1 << lanes) - 1) & ~((1 << real) - 1), lanes)
+        totals = []
         for lane in range(lanes):
             stored = read.data[lane * bits : (lane + 1) * bits].as_signed()
             stored_bias = read_bias.data[lane * parameters.bias_bits : (lane + 1) * parameters.bias_bits].as_signed()
             bias = Mux(held_biased, stored_bias, Const(0, signed(parameters.bias_bits)))
             start = Mux(held.first, self.v0, stored)
-            spike, result, over = self._neuron(m, lane, start, held.sums[lane] + bias, shift, threshold)
+            totals.append(self._add(m, lane, start, held.sums[lane] + bias, shift, add))
+        with m.If(add):
+            m.d.sync += [
+                added_valid.eq(1),
+                added.group.eq(held.group),
+                *copy_marks(added, held),
+                place.eq(self._place(held)),
+                padding.eq(Mux(held.group == parameters.groups - 1, unused, 0)),
+            ]
+        with m.Elif(fire):
+            m.d.sync += added_valid.eq(0)
+
+        # Stage 2: the new membranes go to the memory and, with the spikes, to the output.
+        spikes, results, saturated = [], [], []
+        for lane in range(lanes):
+            spike, result, over = self._fire(m, lane, totals[lane], limits)
             spikes.append(spike)
             results.append(result)
             saturated.append(over)
-        padding = Signal(lanes)
-        real = parameters.outputs - (parameters.groups - 1) * lanes
-        with m.If(held.group == parameters.groups - 1):
-            m.d.comb += padding.eq(((1 << lanes) - 1) & ~((1 << real) - 1))
-        m.d.comb += [write.addr.eq(self._place(held)), write.data.eq(Cat(results)), write.en.eq(advance)]
+        m.d.comb += [write.addr.eq(place), write.data.eq(Cat(results)), write.en.eq(fire)]
 
+        self._output(m, fire, added, padding, spikes, results, (Cat(saturated) & ~padding).any())
+        return m
+
+    def _output(
+        self,
+        m: Module,
+        fire: Value,
+        added: data.View,
+        padding: Value,
+        spikes: Sequence[Value],
+        results: Sequence[Value],
+        saturated: Value,
+    ) -> None:
+        """The registers of `o`, and the flag."""
+        real = self._parameters.outputs - (self._parameters.groups - 1) * self._parameters.lanes
         fired = self.o.payload
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
         with m.If(self.clear_flags):
             m.d.sync += self.overflow.eq(0)
-        with m.If(advance):
+        with m.If(fire):
             m.d.sync += [
                 self.o.valid.eq(1),
-                fired.group.eq(held.group),
-                *copy_marks(fired, held),
+                fired.group.eq(added.group),
+                *copy_marks(fired, added),
                 fired.spikes.eq(Cat(spikes) & ~padding),
             ]
-            for lane in range(lanes):
-                m.d.sync += fired.membranes[lane].eq(
-                    results[lane] if lane < real else Mux(padding[lane], 0, results[lane])
-                )
-            with m.If((Cat(saturated) & ~padding).any()):
+            for lane, result in enumerate(results):
+                m.d.sync += fired.membranes[lane].eq(result if lane < real else Mux(padding[lane], 0, result))
+            with m.If(saturated):
                 m.d.sync += self.overflow.eq(1)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         with m.If(self.o.valid & self.o.ready):
             m.d.comb += self.spiked.eq(adder_tree(list(fired.spikes)))
-        return m
+
+    def _marks_layout(self) -> data.StructLayout:
+        """A group without its sums."""
+        members = sums_layout(self._parameters).members
+        return data.StructLayout({name: shape for name, shape in members.items() if name != "sums"})
+
+    def _same(self, one: data.View, other: data.View) -> Value:
+        """Two groups have the same membranes."""
+        same = one.group == other.group
+        return same & (one.position == other.position) if self._parameters.positions > 1 else same
 
     def _place(self, sums: data.View) -> Value:
         """Word of the membranes of a group at a position."""
@@ -189,45 +245,82 @@ class NeuronArray(wiring.Component):
             return sums.group
         return sums.position * groups + sums.group if groups > 1 else sums.position
 
-    def _neuron(
-        self, m: Module, lane: int, start: Value, current: Value, shift: Value, threshold: Value
-    ) -> tuple[Value, Value, Value]:
-        """One neuron circuit: spike, membrane after the reset, and whether the membrane saturated."""
+    def _add(self, m: Module, lane: int, start: Value, current: Value, shift: Value, add: Value) -> Signal:
+        """Stage 1 of a neuron circuit: the register of the membrane after leak and sum, in all its bits."""
+        features, bits = self._parameters, self._parameters.membrane_bits
+        increment = Signal(signed(len(current) + features.phases - 1), name=f"increment_{lane}")
+        before = Signal(signed(bits), name=f"before_{lane}")
+        added = Signal(signed(max(bits, len(increment)) + 1), name=f"added_{lane}")
+        m.d.comb += [before.eq(start), increment.eq(current << shift if features.phases > 1 else current)]
+        kept: Value = before
+        if features.leak:
+            loss = Signal(signed(bits), name=f"loss_{lane}")
+            m.d.comb += loss.eq(Mux(self.leak == 0, 0, before >> self.leak))
+            kept = before - loss
+        with m.If(add):
+            m.d.sync += added.eq(kept + increment)
+        return added
+
+    def _limits(self, m: Module, shift: Value, add: Value) -> _Limits:
+        """Registers of what a group's membranes are compared with, the same for all lanes."""
         features, bits = self._parameters, self._parameters.membrane_bits
         top = (1 << (bits - 1)) - 1
-
-        def signal(name: str, width: int) -> Signal:
-            return Signal(signed(width), name=f"{name}_{lane}")
-
-        increment = signal("increment", len(current) + self._parameters.phases - 1)
-        before, leaked = signal("before", bits), signal("leaked", bits)
-        total = signal("total", max(bits, len(increment)) + 1)
-        limited, clipped, after = signal("limited", bits), signal("clipped", bits), signal("after", bits)
-        over, spike = Signal(name=f"over_{lane}"), Signal(name=f"spike_{lane}")
-        m.d.comb += [
-            before.eq(start),
-            increment.eq(current << shift if self._parameters.phases > 1 else current),
-            leaked.eq(Mux(self.leak == 0, before, before - (before >> self.leak)) if features.leak else before),
-            total.eq(leaked + increment),
-            over.eq(Mux(total[-1], ~total[bits - 1 :].all(), total[bits - 1 :].any())),
-            limited.eq(Mux(over, Mux(total[-1], -top - 1, top), total)),
-            clipped.eq(limited),
-            spike.eq(clipped >= threshold),
-            after.eq(clipped),
-        ]
+        threshold = Signal(features.theta_bits + features.phases - 1)
+        weighted = Signal.like(threshold)
+        m.d.comb += weighted.eq(self.theta << shift if features.phases > 1 else self.theta)
+        registers = [threshold.eq(weighted)]
+        ceiling: Value = Const(top, signed(bits))
+        highest: Value = Const(top, signed(bits))
+        lowest: Value = Const(-top - 1, signed(bits))
+        excess: Value = Const(0)  # not looked at: a threshold is at most `top`
         if features.clip:
-            with m.If(self.clip != 0):
-                with m.If(limited > self.clip):
-                    m.d.comb += clipped.eq(self.clip)
-                with m.Elif(limited < -self.clip):
-                    m.d.comb += clipped.eq(-self.clip)
+            highest, lowest = Signal(signed(bits), name="highest"), Signal(signed(bits), name="lowest")
+            ceiling = Signal.like(highest, name="ceiling")
+            m.d.comb += ceiling.eq(Mux(self.clip == 0, top, self.clip))
+            registers += [highest.eq(ceiling), lowest.eq(Mux(self.clip == 0, -top - 1, -self.clip))]
+        if features.clip or Reset.SUBTRACT in features.resets:
+            excess = Signal(signed(max(bits, len(threshold) + 1) + 1), name="excess")
+            registers.append(excess.eq(ceiling - weighted))
+        with m.If(add):
+            m.d.sync += registers
+        return _Limits(threshold, highest, lowest, excess)
+
+    def _fire(self, m: Module, lane: int, added: Signal, limits: _Limits) -> tuple[Value, Value, Value]:
+        """Stage 2 of a neuron circuit: spike, membrane after the reset, and whether the membrane saturated.
+
+        The membrane is limited, compared and reset side by side, not one after another: it reaches the threshold where
+        the sum does and the limit is not below; what is left is that of the sum, or of the limit.
+        """
+        features, bits = self._parameters, self._parameters.membrane_bits
+
+        def signal(name: str, shape: Shape) -> Signal:
+            return Signal(shape, name=f"{name}_{lane}")
+
+        over, above, below, spike = (signal(name, unsigned(1)) for name in ("over", "above", "below", "spike"))
+        limited, after = signal("limited", signed(bits)), signal("after", signed(bits))
+        left = signal("left", signed(max(len(added), len(limits.threshold) + 1) + 1))
+        m.d.comb += [
+            over.eq(Mux(added[-1], ~added[bits - 1 :].all(), added[bits - 1 :].any())),
+            above.eq(added > limits.highest),
+            below.eq(added < limits.lowest),
+            left.eq(added - limits.threshold),
+            spike.eq((left >= 0) & (limits.excess >= 0)),
+            limited.eq(Mux(above, limits.highest, Mux(below, limits.lowest, added))),
+            after.eq(limited),
+        ]
+        results: dict[Reset, Value] = {}
+        if Reset.SUBTRACT in features.resets:
+            reduced = signal("reduced", signed(bits))
+            m.d.comb += reduced.eq(Mux(above, limits.excess, left))
+            results[Reset.SUBTRACT] = reduced
+        if Reset.ZERO in features.resets:
+            results[Reset.ZERO] = Const(0)
         one = len(features.resets) == 1  # then there is nothing to choose
         branch = m.If
-        for kind, result in ((Reset.SUBTRACT, clipped - threshold), (Reset.ZERO, Const(0))):
-            if kind in features.resets:
-                with branch(spike if one else spike & (self.reset == kind)):
-                    m.d.comb += after.eq(result)
-                branch = m.Elif
+        for kind, result in results.items():
+            with branch(spike if one else spike & (self.reset == kind)):
+                m.d.comb += after.eq(result)
+            branch = m.Elif
         return spike, after, over
 
     def _write_bias(self, m: Module, biases: memory.Memory) -> Value:

@@ -6,12 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
-from spikeloom.hw.params.window_cycles import Macro, WindowCycles, layer_cycles, window_cycles
+from spikeloom.hw.params.window_cycles import (
+    NEURON_CYCLES,
+    VERDICT_CYCLES,
+    Macro,
+    WindowCycles,
+    layer_cycles,
+    window_cycles,
+)
 from spikeloom.hw.params.windows import window_words
 
 __all__ = [
-    "STALL", "Macro", "StepCycles", "WindowCycles", "image_bound", "image_cycles", "layer_cycles", "programming_cycles",
-    "step_bound", "step_cycles", "window_cycles", "words_of",
+    "NEURON_CYCLES", "STALL", "VERDICT_CYCLES", "Macro", "StepCycles", "WindowCycles", "image_bound", "image_cycles",
+    "layer_cycles", "programming_cycles", "step_bound", "step_cycles", "window_cycles", "words_of",
 ]  # fmt: skip
 
 STALL = 16

@@ -6,7 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-__all__ = ["Columns", "Macro", "WindowCycles", "layer_cycles", "output_cycles", "window_cycles"]
+__all__ = [
+    "NEURON_CYCLES",
+    "VERDICT_CYCLES",
+    "Columns",
+    "Macro",
+    "WindowCycles",
+    "layer_cycles",
+    "output_cycles",
+    "window_cycles",
+]
+
+NEURON_CYCLES = 3
+"""Clock cycles of a column group through the neurons: read, add, fire (`hw.layer.neuron_array`)."""
+
+VERDICT_CYCLES = 3
+"""Clock cycles from that in which the last class is counted to the verdict: score, compare, judge (`hw.decision`)."""
 
 
 class Columns(Protocol):
@@ -98,11 +113,17 @@ def layer_cycles(
     Returns the cycle in which its last word is read, and that in which the step is passed on: its map is complete.
     """
     windows = list(window_cycles(layer, words, active, macro, replicas))
-    return windows[-1].read, max(window.done for window in windows) + 2
+    return windows[-1].read, max(window.done for window in windows) + NEURON_CYCLES
 
 
 def output_cycles(layer: Columns, active: bool, macro: Macro) -> int:
     """The last layer and the comparison of its classes, from the cycle in which its vector is passed on."""
     drive, conversion = macro.of(active)
     classes = layer.outputs - (layer.groups - 1) * layer.lanes
-    return drive + conversion + 4 + max(layer.outputs, (layer.groups - 1) * conversion + classes)
+    return (
+        drive
+        + conversion
+        + NEURON_CYCLES
+        + VERDICT_CYCLES
+        + max(layer.outputs, (layer.groups - 1) * conversion + classes)
+    )

@@ -8,7 +8,6 @@ passes, as if all of its bits switched.
 from __future__ import annotations
 
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
-from spikeloom.hw.params.neuron_features import Reset
 from spikeloom.sim.estimates.energy_events import Count, Events
 from spikeloom.sim.estimates.stages import stage_memories
 
@@ -25,15 +24,15 @@ def partial_sums(events: Events) -> list[Count]:
 
 
 def neurons(events: Events) -> list[Count]:
-    """Of a lane (`hw.layer.neuron_array`): bias, membrane, and the comparison with theta; where they are built, leak,
-    subtraction after a spike, and two comparisons with the clip.
+    """Of a lane (`hw.layer.neuron_array`): bias, sum, and theta subtracted, which is the comparison with it as well;
+    where they are built, a leak, and two comparisons with the clip.
     """
     bits = []
     for shape in events.shapes:
         current = max(shape.sum_bits, shape.bias_bits) + 1
         total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-        wide = 1 + int(shape.leak) + int(Reset.SUBTRACT in shape.resets) + 2 * int(shape.clip)
-        bits.append(shape.lanes * (current + total + wide * shape.membrane_bits))
+        wide = 2 + 2 * int(shape.clip)
+        bits.append(shape.lanes * (current + int(shape.leak) * shape.membrane_bits + wide * total))
     return events.by_layer([events.words(index) * each for index, each in enumerate(bits)])
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.hw.params.cycles import image_cycles
+from spikeloom.hw.params.cycles import NEURON_CYCLES, VERDICT_CYCLES, image_cycles
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
@@ -96,9 +96,10 @@ def _spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> N
                 again = long
             if last:
                 rest = shape.outputs - (shape.groups - 1) * shape.lanes
-                seen = seen + long + group + 4 + np.maximum(shape.outputs, (shape.groups - 1) * group + rest)
+                classes = np.maximum(shape.outputs, (shape.groups - 1) * group + rest)
+                seen = seen + long + group + NEURON_CYCLES + VERDICT_CYCLES + classes
             else:
-                seen = seen + long + shape.groups * group + 4
+                seen = seen + long + shape.groups * group + 2 + NEURON_CYCLES
             driven = trace.spikes[index][live, step - 1].any(axis=1)
         end[live] = seen + 1
         offered[live] = np.maximum(seen + 1, offered[live] + again + p.pixel_words + 1)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from spikeloom.hw.export.structure import structure
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
 __all__ = ["expected_events"]
 
@@ -53,13 +53,12 @@ def expected_events(
 
 
 def _neuron_bits(shape: LayerParameters) -> int:
-    """Bias onto the sum, that onto the membrane, a comparison with the threshold; leak, subtraction after a spike and
-    two comparisons with the clip where there are any.
+    """Bias onto the sum, that onto the membrane, the threshold subtracted; leak and two comparisons with the clip where
+    there are any.
     """
     current = max(shape.sum_bits, shape.bias_bits) + 1
     total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-    others = [shape.leak, shape.clip, shape.clip, Reset.SUBTRACT in shape.resets]
-    return current + total + shape.membrane_bits + sum(others) * shape.membrane_bits
+    return current + sum([shape.leak]) * shape.membrane_bits + sum([True, True, shape.clip, shape.clip]) * total
 
 
 def _cells(layer: Layer, kind: str, rows: int) -> float:

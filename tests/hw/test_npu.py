@@ -197,10 +197,10 @@ def image_cycles(parameters: NpuParameters, outcome: Outcome, settle: int, wait:
             group = wait + 1 if any(codes) else 1
             driven = drive if index == 0 else driven
             if index < len(parameters.layers) - 1:
-                seen += drive + layer.groups * group + 4
+                seen += drive + layer.groups * group + 5
             else:
                 last_lanes = layer.outputs - (layer.groups - 1) * layer.lanes
-                end = seen + drive + group + 4 + max(layer.outputs, (layer.groups - 1) * group + last_lanes)
+                end = seen + drive + group + 6 + max(layer.outputs, (layer.groups - 1) * group + last_lanes)
         offered = max(end + 1, offered + driven + w + 1)
     return end + 1
 

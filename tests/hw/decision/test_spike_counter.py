@@ -108,7 +108,7 @@ def test_counts_of_many_steps(outputs, lanes, phases):
 
 @pytest.mark.parametrize("outputs, lanes", SHAPES)
 def test_cycles(outputs, lanes):
-    """One class per cycle from the group's own cycle on; a group is taken with its last class."""
+    """One class per cycle from the one after the group's own on; a group is taken before its last class."""
     parameters = unit(outputs, lanes, 1, max_steps=4)
     layer = parameters.layers[-1]
     dut = SpikeCounter(parameters=parameters)
@@ -125,7 +125,7 @@ def test_cycles(outputs, lanes):
     simulate(dut, feed, check)
     assert taken == list(range(taken[0], taken[0] + 4 * outputs))
     ends = [min((group + 1) * lanes, outputs) for group in range(layer.groups)]
-    assert sent == [taken[0] + step * outputs + end - 1 for step in range(4) for end in ends]
+    assert sent == [taken[0] + step * outputs + end - 2 for step in range(4) for end in ends]
 
 
 class Exact(Harness):
@@ -168,40 +168,57 @@ class Exact(Harness):
             with m.If(last_group):
                 m.d.sync += steps.eq(Mux(fired.first, 1, steps + 1))
 
-        # The model: a wide sum per class.
+        # The model: a wide sum per class, and the score on offer.
         number = Signal(range(parameters.classes + 1))
+        offered, score, last = Signal(), Signal.like(dut.o.payload.score), Signal()
+        puts = dut.i.valid & (~offered | dut.o.ready)
         totals = []
+        with m.If(dut.o.ready):
+            m.d.sync += offered.eq(0)
         for index in range(parameters.classes):
             total, exact = Signal(16, name=f"total_{index}"), Signal(16, name=f"exact_{index}")
             spike = fired.spikes[index % layer.lanes]
             m.d.comb += exact.eq(Mux(fired.first, 0, total) + (spike << (parameters.phases - 1 - fired.phase)[:4]))
-            with m.If(dut.o.valid & (number == index)):
+            with m.If(puts & (number == index)):
                 membrane = fired.membranes[index % layer.lanes]
-                shown = Mux(dut.readout == Readout.MEMBRANE, membrane, exact)
-                m.d.comb += Assert(dut.o.payload.score == shown)
-                m.d.comb += Assert(dut.o.payload.last == (index == parameters.classes - 1))
-                m.d.comb += Assert(group == index // layer.lanes)
-            with m.If(dut.o.valid & dut.o.ready & (number == index)):
-                m.d.sync += [total.eq(exact), number.eq((index + 1) % parameters.classes)]
+                m.d.sync += [
+                    offered.eq(1),
+                    score.eq(Mux(dut.readout == Readout.MEMBRANE, membrane, exact)),
+                    last.eq(index == parameters.classes - 1),
+                    total.eq(exact),
+                    number.eq((index + 1) % parameters.classes),
+                ]
+                ends = index % layer.lanes == layer.lanes - 1 or index == parameters.classes - 1
+                m.d.comb += [Assert(group == index // layer.lanes), Assert(dut.i.ready == ends)]
             totals.append(total)
+        m.d.comb += [Assert(dut.o.valid == offered), Assert(puts | ~dut.i.ready)]
+        with m.If(offered):
+            m.d.comb += [Assert(dut.o.payload.score == score), Assert(dut.o.payload.last == last)]
+        self._covers(m, puts, number, totals)
+        if self._inductive:
+            self._invariants(m, group, steps, first, phase, number, totals)
+        return m
+
+    def _covers(self, m, puts, number, totals) -> None:
+        dut, parameters = self.dut, self.dut.parameters
+        layer, fired, score = parameters.layers[-1], dut.i.payload, dut.o.payload.score
         taken, last = dut.o.valid & dut.o.ready, dut.o.payload.last
-        counts, score = dut.readout == Readout.SPIKES, dut.o.payload.score
-        again = dut.i.valid & (fired.first if parameters.max_steps == 1 else ~fired.first)
+        counts = dut.readout == Readout.SPIKES
+        ends = puts & (number == parameters.classes - 1)
+        again = fired.first if parameters.max_steps == 1 else ~fired.first
         reaches(
             m,
-            last_class_in_the_second_step=in_turn(m, taken & last, taken & last & again & counts & (score != 0)),
-            next_image=in_turn(m, taken & last & again, taken & last & fired.first),
-            every_step_counts=counts & taken & ~fired.first & (score == 2 << (parameters.phases - 1)),
-            last_membrane_below_0=~counts & in_turn(m, taken & last, taken & last & again & (score < 0)),
+            last_class_in_the_second_step=in_turn(m, ends, ends & again & counts, taken & last & (score != 0)),
+            next_image=in_turn(m, ends & again, ends & fired.first, taken & last),
+            every_step_counts=counts & taken & (score == 2 << (parameters.phases - 1)),
+            last_membrane_below_0=~counts & in_turn(m, ends, ends & again, taken & last & (score < 0)),
             largest_membrane=~counts & taken & (score == (1 << (layer.membrane_bits - 1)) - 1),
-            last_phase=taken & (fired.phase == parameters.phases - 1),
+            last_phase=puts & (fired.phase == parameters.phases - 1),
+            a_score_per_cycle=puts & taken,
         )
         if parameters.max_steps * parameters.classes <= 12:  # within sight
             reaches(m, largest_score=counts & taken & last & (score == parameters.max_count))
         reaches_stalls(m, "score", dut.o)
-        if self._inductive:
-            self._invariants(m, group, steps, first, phase, number, totals)
-        return m
 
     def _invariants(self, m, group, steps, first, phase, number, totals) -> None:
         dut, parameters = self.dut, self.dut.parameters
@@ -236,12 +253,12 @@ class Narrow(NpuParameters):
 
 
 class Skipping(SpikeCounter):
-    """Deliberately faulty: shows the membrane of lane 0 as long as nothing takes it, then the right one."""
+    """Deliberately faulty: shows the membrane of lane 0 as long as nothing takes the score, then the right one."""
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
-        with m.If(~self.o.ready):
-            m.d.comb += self.o.payload.score.eq(self.i.payload.membranes[0])
+        with m.If(self.o.valid & ~self.o.ready):
+            m.d.sync += self.o.payload.score.eq(self.i.payload.membranes[0])
         return m
 
 
@@ -279,6 +296,11 @@ BROKEN = {
     "membrane_0": ("fired.membranes[lane], count", "0, count"),
     "membrane_of_the_first_lane": ("fired.membranes[lane], count", "fired.membranes[0], count"),
     "counts_of_the_image_before": ("Mux(fired.first, 0, read.data)", "read.data"),
+    "takes_over_a_score": ("put.eq(self.i.valid & (~self.o.valid | self.o.ready))", "put.eq(self.i.valid)"),
+    "a_score_in_two_cycles": (
+        "put.eq(self.i.valid & (~self.o.valid | self.o.ready))",
+        "put.eq(self.i.valid & ~self.o.valid)",
+    ),
     "readouts_swapped": ("self.readout == Readout.MEMBRANE", "self.readout == Readout.SPIKES"),
 }
 

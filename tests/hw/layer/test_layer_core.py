@@ -10,6 +10,7 @@ import pytest
 
 from spikeloom.hw.interfaces.registers import layer_registers
 from spikeloom.hw.layer.layer_core import LayerCore
+from spikeloom.hw.params.cycles import NEURON_CYCLES
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from tests.benches.stream_bench import collect, send, simulate
 from tests.models.network_model import ACTIVITY, GoldenLayer, IdealCrossbar, random_delays, random_layer
@@ -154,7 +155,7 @@ def test_cycles(settle: int, wait: int) -> None:
         drive = max(pulse_cycles, settle) if vector["rows"] else 0
         group = wait + 1 if vector["rows"] else 1
         assert cycle == seen + drive
-        expected += [seen + drive + 1 + (j + 1) * group + 2 for j in range(parameters.groups)]
+        expected += [seen + drive + 1 + (j + 1) * group + NEURON_CYCLES for j in range(parameters.groups)]
         seen += drive + 2 + parameters.groups * group
     assert delivered == expected
 

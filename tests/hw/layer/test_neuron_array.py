@@ -11,6 +11,7 @@ from amaranth.hdl import Assert, Assume, Mux, ResetInserter, Signal
 
 from spikeloom.hw.interfaces.registers import layer_registers
 from spikeloom.hw.layer.neuron_array import NeuronArray
+from spikeloom.hw.params.cycles import NEURON_CYCLES
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from tests.benches.proof_bench import inside, mutant, with_junk
 from tests.benches.stream_bench import collect, plain, send, simulate
@@ -182,7 +183,7 @@ def layer(outputs, lanes, phases=1, **overrides):
 @pytest.mark.parametrize("stalls", STALLS)
 @pytest.mark.parametrize("outputs, lanes", SHAPES)
 def test_shapes(outputs, lanes, stalls):
-    """All groupings and stalls; a single group comes back to the same address in the very next cycle."""
+    """All groupings and stalls; a single group is followed at once by one that needs its membranes."""
     parameters = layer(outputs, lanes, phases=4)
     settings, steps = scenario(parameters, seed=outputs, images=2)
     run(parameters, settings, steps, stalls)
@@ -209,14 +210,14 @@ def test_positions(outputs, lanes, positions, stalls):
 @pytest.mark.parametrize(
     "old, new, overrides",
     [
-        ("membranes.read_port(transparent_for=(write,))", "membranes.read_port()", {}),
+        ("self.i.ready.eq((~held_valid | add) & ~again)", "self.i.ready.eq(~held_valid | add)", {}),
         ("fired.spikes.eq(Cat(spikes) & ~padding)", "fired.spikes.eq(Cat(spikes))", {"outputs": 4}),
         ("(Cat(saturated) & ~padding).any()", "Cat(saturated).any()", {"outputs": 4, "sums": 0, "steps": 100}),
-        ("before - (before >> self.leak)", "before - (before.as_unsigned() >> self.leak)", {"leak": 2}),
-        ("spike.eq(clipped >= threshold)", "spike.eq(clipped > threshold)", {}),
-        ("spike.eq(clipped >= threshold)", "spike.eq(limited >= threshold)", {"clip": 10}),
+        ("before >> self.leak", "before.as_unsigned() >> self.leak", {"leak": 2}),
+        ("(left >= 0) &", "(left > 0) &", {}),
+        ("(left >= 0) & (limits.excess >= 0)", "left >= 0", {"clip": 10}),
     ],
-    ids=["no-forwarding", "padding-spikes", "padding-overflows", "logical-leak", "fires-late", "fires-unclipped"],
+    ids=["overtakes", "padding-spikes", "padding-overflows", "logical-leak", "fires-late", "fires-unclipped"],
 )
 def test_mutants_fail(old, new, overrides):
     """Typical mistakes are found: the tests' scenarios reach them."""
@@ -333,14 +334,18 @@ def test_saturates_only_past_max_steps(phases, sign):
 
 @pytest.mark.parametrize("outputs, lanes", SHAPES)
 def test_cycles(outputs, lanes):
-    """One group per cycle, also from one step to the next; two cycles of latency."""
+    """One group per cycle, also from one step to the next, but that the same neurons wait for their membranes."""
     parameters = layer(outputs, lanes)
     settings, steps = scenario(parameters, seed=1)
     sent: list[int] = []
     taken: list[int] = []
     run(parameters, settings, steps, times=(sent, taken))
-    assert sent == list(range(sent[0], sent[0] + len(steps) * parameters.groups))
-    assert taken == [cycle + 2 for cycle in sent]
+    expected: list[int] = [sent[0]]
+    for number in range(1, len(steps) * parameters.groups):
+        same = expected[number - parameters.groups] + NEURON_CYCLES if number >= parameters.groups else 0
+        expected.append(max(expected[-1] + 1, same))
+    assert sent == expected
+    assert taken == [cycle + NEURON_CYCLES for cycle in sent]
 
 
 def test_bias_index_is_split_exactly():
@@ -375,7 +380,7 @@ def biases_after_reset(device=NeuronArray) -> None:
                 await ctx.tick()
             ctx.set(dut.bias_write.enable, 0)
             membranes: list[int] = []
-            for group in [*offered(parameters, [0] * 10, 1, 0), None, None]:
+            for group in [*offered(parameters, [0] * 10, 1, 0), *[None] * NEURON_CYCLES]:
                 ctx.set(dut.i.valid, group is not None)
                 if group is not None:
                     ctx.set(dut.i.payload, group)
@@ -393,7 +398,7 @@ def test_biases_are_0_until_they_are_written() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("held_biased.eq((written >> self.i.payload.group)[0])", "held_biased.eq(1)"),
+        ("held_biased.eq((written >> came.group)[0])", "held_biased.eq(1)"),
         ("Const(-1, lanes))", "Const(1, lanes) << lane)"),
     ],
     ids=["kept", "own lane alone"],
@@ -446,7 +451,7 @@ def within(value, bound):
 class NeverSaturates(Harness):
     """Registers in their ranges and at most max_steps steps after a `first`: no membrane ever leaves its width.
 
-    `inductive` adds the bounds of what the memories and the first stage hold, for the induction.
+    `inductive` adds the bounds of what the memories and the two stages hold, for the induction.
     """
 
     def __init__(self, dut: NeuronArray, inductive: bool = False) -> None:
@@ -496,11 +501,23 @@ class NeverSaturates(Harness):
     def _invariants(self, m, group, steps, first) -> None:
         array, layer = inside(self.dut), self.dut.parameters
         increment = (layer.max_sum + layer.max_bias) << (layer.phases - 1)
-        bits, held, holds = layer.membrane_bits, array.held, array.held_valid
+        bits, held, holds, last = layer.membrane_bits, array.held, array.held_valid, layer.groups - 1
         m.d.comb += [Assert(steps <= layer.max_steps), Assert(group < layer.groups)]
         m.d.comb += Assert((group == 0) | first | ((steps != 0) & (steps < layer.max_steps)))
+        latest, before = Signal.like(group), Signal.like(group)  # the groups that were taken last
+        m.d.comb += [latest.eq(Mux(group == 0, last, group - 1)), before.eq(Mux(latest == 0, last, latest - 1))]
+        limits, adds = array.limits, array.added_valid
+        with m.If(adds):
+            m.d.comb += [
+                Assert(array.added.group == Mux(holds, before, latest)),
+                Assert(array.place == array.added.group),
+                Assert((limits.highest >= 0) & (limits.lowest <= 0)),
+                Assert(limits.excess == limits.highest - limits.threshold),
+            ]
+            if layer.groups == 1:
+                m.d.comb += Assert(~holds)
         with m.If(holds):
-            m.d.comb += Assert(held.group == Mux(group == 0, layer.groups - 1, group - 1))
+            m.d.comb += Assert(held.group == latest)
             m.d.comb += Assert((held.first == first) & (array.shift < layer.phases))
             m.d.comb += Assert((group != 0) | (steps != 0))
             m.d.comb += [Assert(within(held.sums[lane], layer.max_sum)) for lane in range(layer.lanes)]
@@ -509,7 +526,7 @@ class NeverSaturates(Harness):
             done = Mux(group > number, Mux(first, 1, steps + 1), steps)  # steps of this group, the held one too
             membranes, biases = (store.read_port(domain="comb") for store in (array.membranes, array.biases))
             m.d.comb += [membranes.addr.eq(number), biases.addr.eq(number)]
-            waiting = holds & (held.group == number)
+            waiting, going = holds & (held.group == number), adds & (array.added.group == number)
             for lane in range(layer.lanes):
                 stored = membranes.data.word_select(lane, bits).as_signed()
                 read = array.read.data.word_select(lane, bits).as_signed()
@@ -518,7 +535,10 @@ class NeverSaturates(Harness):
                 m.d.comb += [
                     Assert(~array.written[number] | within(bias, layer.max_bias)),
                     Assert(~waiting | ~array.held_biased | within(read_bias, layer.max_bias)),
-                    Assert((waiting & held.first) | (done == 0) | within(stored, layer.max_v0 + done * increment)),
+                    Assert(
+                        (waiting & held.first) | going | (done == 0) | within(stored, layer.max_v0 + done * increment)
+                    ),
+                    Assert(~going | within(array.totals[lane], layer.max_v0 + done * increment)),
                     Assert(~waiting | held.first | within(read, layer.max_v0 + (done - 1) * increment)),
                 ]
 

@@ -49,7 +49,7 @@ def dense(**features: Any) -> NpuParameters:
 
 ARITHMETIC = {
     "partial sums": {"layer 0": 80, "layer 1": 0},
-    "neurons": {"layer 0": 1104, "layer 1": 496},
+    "neurons": {"layer 0": 992, "layer 1": 448},
     "encoding": {"encoder": 1510},
     "decision": {"classes": 172},
     "activity counters": {"layer 0": 1056, "layer 1": 528},
@@ -67,9 +67,9 @@ def test_additions_and_comparisons_of_a_dense_network(part: str) -> None:
     most 16, 6 bits; 3 bits; 7 * 2 + 4 * (16 + 3) * 2 = 166, 9 bits.
 
     - partial sums: layer 0 has one adder for its 2 row tiles, of 4 + 1 bits in 2 lanes: 10 bits per word, 80
-    - neurons: sum + bias 7 + 1 = 8 bits; that, shifted by a phase to 9 bits, onto the membrane of 10, 11 bits; leak,
-      reset, two comparisons with the clip and one with the threshold 5 * 10: 69 bits in a lane, 138 per word, 1,104.
-      Layer 1: 7 + 10 + 5 * 9 = 62, 124 per word, 496
+    - neurons: sum + bias 7 + 1 = 8 bits; leak 10; sum, shifted by a phase to 9 bits, onto the membrane of 10, 11 bits;
+      two comparisons of these with the bounds, and the threshold subtracted, 3 * 11: 62 bits in a lane, 124 per word,
+      992. Layer 1: 7 + 9 + 4 * 10 = 56, 112 per word, 448
     - encoding: 6 pixels are 2 words of 4. Of a pixel, two additions, the rate's addition and its comparison of 9 bits,
       and 1 bit into the count of active rows; the count has 3 bits: 4 * 37 + 3 = 151 per word. 4 vectors and one that
       has begun: 5 * 2 * 151 = 1,510
