@@ -14,10 +14,12 @@ __all__ = ["build_id"]
 def build_id(parameters: NpuParameters) -> int:
     """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
 
-    Dense layers in a row have no plan, and one position each: neither is in their text. Names in the text are those of
-    the first version of the map, or equal hardware would have another number.
+    Dense layers in a row have no plan, and one position each: neither is in their text, nor are two encoders. Names in
+    the text are those of the first version of the map, or equal hardware would have another number.
     """
     values = asdict(parameters)
+    if parameters.encoders == 2:
+        del values["encoders"]
     if parameters.plan.is_dense_chain:
         del values["plan"]
         for layer in values["layers"]:

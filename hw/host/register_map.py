@@ -70,7 +70,7 @@ PROGRAM_RESULT_BYTES = 0x18000
 """Byte offset of a layer's programming result 0 in its scope."""
 IDENTIFICATION = 0x4C4F4F4D
 """The letters LOOM."""
-MAP_VERSION = (0, 3, 1)
+MAP_VERSION = (0, 4, 0)
 """Major, minor, patch; the major number changes when a register moves or changes its meaning."""
 VERSION_WORD = word_layout([("patch", 0, 8), ("minor", 8, 8), ("major", 16, 8)])
 
@@ -200,6 +200,7 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     ),
     HostRegister("plan_index", 31, "rw", "index of the word of the plan shown by plan_word"),
     HostRegister("plan_word", 32, "ro", "word plan_index of the plan; 0 past its end"),
+    HostRegister("encoders", 33, "ro", "spike encoders, 1 or 2", value=lambda p: p.encoders),
 )
 
 LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (

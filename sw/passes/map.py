@@ -70,6 +70,7 @@ def map_to_chip(
         max_steps=config.decision.t_max,
         encoder_lanes=min(config.hardware.encoder_lanes, plan.input.size),
         pulse_cycles=config.hardware.pulse_cycles,
+        encoders=config.hardware.encoders,
     )
     last = len(layers) - 1
     programmed = (_programmed(layers[c.layer], c, config, gains[c.layer], c.layer == last) for c in replicas)

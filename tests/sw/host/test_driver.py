@@ -75,8 +75,8 @@ def registers(host: Host) -> dict[int, int]:
     [
         ("id", 5, r"^What answers is not a SpikeLoom chip: its identification is 0x00000005, not 0x4C4F4F4D$"),
         ("id", None, r"^What answers is not a SpikeLoom chip: The chip answered SLVERR to a read at address 0x"),
-        ("version", 0x10000, r"^The chip's register map has version 1\.0\.0, but this driver needs 0\.3\.1$"),
-        ("version", 0x100, r"^The chip's register map has version 0\.1\.0, but this driver needs 0\.3\.1$"),
+        ("version", 0x10000, r"^The chip's register map has version 1\.0\.0, but this driver needs 0\.4\.0$"),
+        ("version", 0x100, r"^The chip's register map has version 0\.1\.0, but this driver needs 0\.4\.0$"),
         ("build", 1, r"^The chip's build number is 0x00000001, but its build registers give 0x[0-9A-F]{8}$"),
         ("max_steps", 0, r"^The chip's build registers make no sense: Layer parameter max_steps must be a positive"),
     ],
