@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.interfaces.registers import layer_registers
 from spikeloom.hw.interfaces.streams import copy_marks, fired_layout, sums_layout
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from spikeloom.hw.primitives.adder_tree import adder_tree
@@ -45,6 +46,9 @@ class NeuronArray(wiring.Component):
         spike = V >= theta << (K-1-p)
         V <- V - (theta << (K-1-p)) | 0 | V   if spike         reset SUBTRACT [WS eq. 10] | ZERO [WK eq. 3] | NONE
 
+    What the layer does not have (its parameters leak, clip, resets) is not built: no leak and no clip are as 0; a
+    single kind of reset follows every spike.
+
     The membrane in memory and in `o` is the one after the reset. At most max_steps steps after a `first`,
     membrane_bits are wide enough for V never to saturate.
 
@@ -61,9 +65,9 @@ class NeuronArray(wiring.Component):
     o : Out(stream of fired_layout); lanes past the last output: no spike, membrane 0
     theta : In(theta_bits), threshold in the last phase, >= 1; this and the next four are constant during an image
     v0 : In(signed(v0_bits)), membrane at an image's start
-    clip : In(membrane_bits - 1), largest magnitude of a membrane, 0 for no limit
-    leak : In(4), leak shift 1 .. 15, 0 for no leak
-    reset : In(2), a Reset
+    clip : In(membrane_bits - 1), largest magnitude of a membrane, 0 for no limit; with a clip only
+    leak : In(4), leak shift 1 .. 15, 0 for no leak; with a leak only
+    reset : In(2), a Reset; with several kinds of them only. One that the layer does not have leaves the membrane
     bias_write : In(BiasWriteSignature), never during an image; a bias that was not written since the reset is 0
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), a membrane has saturated since the last `clear_flags`
@@ -76,15 +80,16 @@ class NeuronArray(wiring.Component):
         membranes = unsigned(lanes * parameters.membrane_bits)
         self._membranes = memory.MemoryData(shape=membranes, depth=parameters.positions * groups, init=[])
         self._biases = memory.MemoryData(shape=unsigned(lanes * parameters.bias_bits), depth=groups, init=[])
+        names = {register.name for register in layer_registers(parameters)}
+        settings = {"clip": In(parameters.membrane_bits - 1), "leak": In(4), "reset": In(2)}
+        features = {name: member for name, member in settings.items() if name in names}
         super().__init__(
             {
                 "i": In(stream.Signature(sums_layout(parameters))),
                 "o": Out(stream.Signature(fired_layout(parameters))),
                 "theta": In(parameters.theta_bits),
                 "v0": In(signed(parameters.v0_bits)),
-                "clip": In(parameters.membrane_bits - 1),
-                "leak": In(4),
-                "reset": In(2),
+                **features,
                 "bias_write": In(BiasWriteSignature(parameters)),
                 "clear_flags": In(1),
                 "overflow": Out(1),
@@ -188,7 +193,7 @@ class NeuronArray(wiring.Component):
         self, m: Module, lane: int, start: Value, current: Value, shift: Value, threshold: Value
     ) -> tuple[Value, Value, Value]:
         """One neuron circuit: spike, membrane after the reset, and whether the membrane saturated."""
-        bits = self._parameters.membrane_bits
+        features, bits = self._parameters, self._parameters.membrane_bits
         top = (1 << (bits - 1)) - 1
 
         def signal(name: str, width: int) -> Signal:
@@ -202,7 +207,7 @@ class NeuronArray(wiring.Component):
         m.d.comb += [
             before.eq(start),
             increment.eq(current << shift if self._parameters.phases > 1 else current),
-            leaked.eq(Mux(self.leak == 0, before, before - (before >> self.leak))),
+            leaked.eq(Mux(self.leak == 0, before, before - (before >> self.leak)) if features.leak else before),
             total.eq(leaked + increment),
             over.eq(Mux(total[-1], ~total[bits - 1 :].all(), total[bits - 1 :].any())),
             limited.eq(Mux(over, Mux(total[-1], -top - 1, top), total)),
@@ -210,15 +215,19 @@ class NeuronArray(wiring.Component):
             spike.eq(clipped >= threshold),
             after.eq(clipped),
         ]
-        with m.If(self.clip != 0):
-            with m.If(limited > self.clip):
-                m.d.comb += clipped.eq(self.clip)
-            with m.Elif(limited < -self.clip):
-                m.d.comb += clipped.eq(-self.clip)
-        with m.If(spike & (self.reset == Reset.SUBTRACT)):
-            m.d.comb += after.eq(clipped - threshold)
-        with m.Elif(spike & (self.reset == Reset.ZERO)):
-            m.d.comb += after.eq(0)
+        if features.clip:
+            with m.If(self.clip != 0):
+                with m.If(limited > self.clip):
+                    m.d.comb += clipped.eq(self.clip)
+                with m.Elif(limited < -self.clip):
+                    m.d.comb += clipped.eq(-self.clip)
+        one = len(features.resets) == 1  # then there is nothing to choose
+        branch = m.If
+        for kind, result in ((Reset.SUBTRACT, clipped - threshold), (Reset.ZERO, Const(0))):
+            if kind in features.resets:
+                with branch(spike if one else spike & (self.reset == kind)):
+                    m.d.comb += after.eq(result)
+                branch = m.Elif
         return spike, after, over
 
     def _write_bias(self, m: Module, biases: memory.Memory) -> Value:

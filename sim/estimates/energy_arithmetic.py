@@ -1,12 +1,14 @@
 """Bits of additions, subtractions and comparisons per image, derived from the components of `hw`.
 
-Adders work whether or not their sum is used: the clip of a neuron is computed with `clip` 0, the error diffusion of a
-pixel with any coding. Each is counted once for every word that passes, as if all of its bits switched.
+Adders work whether or not their sum is used: the clip of a neuron that has one is computed with `clip` 0, too, the
+error diffusion of a pixel with any coding. What is not built does not count. Each is counted once for every word that
+passes, as if all of its bits switched.
 """
 
 from __future__ import annotations
 
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
+from spikeloom.hw.params.neuron_features import Reset
 from spikeloom.sim.estimates.energy_events import Count, Events
 from spikeloom.sim.estimates.stages import stage_memories
 
@@ -23,13 +25,15 @@ def partial_sums(events: Events) -> list[Count]:
 
 
 def neurons(events: Events) -> list[Count]:
-    """Of a lane (`hw.layer.neuron_array`): bias, leak, membrane, reset; two comparisons with the clip, one with
-    theta."""
+    """Of a lane (`hw.layer.neuron_array`): bias, membrane, and the comparison with theta; where they are built, leak,
+    subtraction after a spike, and two comparisons with the clip.
+    """
     bits = []
     for shape in events.shapes:
         current = max(shape.sum_bits, shape.bias_bits) + 1
         total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-        bits.append(shape.lanes * (current + total + 5 * shape.membrane_bits))
+        wide = 1 + int(shape.leak) + int(Reset.SUBTRACT in shape.resets) + 2 * int(shape.clip)
+        bits.append(shape.lanes * (current + total + wide * shape.membrane_bits))
     return events.by_layer([events.words(index) * each for index, each in enumerate(bits)])
 
 

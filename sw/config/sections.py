@@ -334,6 +334,13 @@ class HardwareSection(Section):
             "clock cycles more per image, encoders",
         ),
     ] = 2
+    neuron_features: Annotated[
+        Literal["used", "all"],
+        Field(
+            description="leak, clip and kinds of reset that neurons are built with: what the network uses, or all, so "
+            "that the unit can be loaded with other networks of its shape"
+        ),
+    ] = "used"
     pulse_cycles: Annotated[
         int,
         Field(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from spikeloom.hw.export.structure import structure
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 
 __all__ = ["expected_events"]
 
@@ -53,10 +53,13 @@ def expected_events(
 
 
 def _neuron_bits(shape: LayerParameters) -> int:
-    """Bias onto the sum; leak, membrane and reset; two comparisons with the clip and one with the threshold."""
+    """Bias onto the sum, that onto the membrane, a comparison with the threshold; leak, subtraction after a spike and
+    two comparisons with the clip where there are any.
+    """
     current = max(shape.sum_bits, shape.bias_bits) + 1
     total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-    return current + total + 2 * shape.membrane_bits + 3 * shape.membrane_bits
+    others = [shape.leak, shape.clip, shape.clip, Reset.SUBTRACT in shape.resets]
+    return current + total + shape.membrane_bits + sum(others) * shape.membrane_bits
 
 
 def _cells(layer: Layer, kind: str, rows: int) -> float:
