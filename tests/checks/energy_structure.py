@@ -46,7 +46,7 @@ def expected_events(
         "decision": [last * (p.classes * (p.count_bits + score + score) + (score + 1) + (score + 1))],
         "spike counts": [last * p.classes * p.count_bits * 2],
         "pixels": [word_bits * (words + vectors * words + 1)],
-        "error diffusion": [word_bits * (words + vectors * words + 1 + vectors * words)],
+        "error diffusion": [word_bits * ((words + 1) * (p.encoders == 2) + 2 * vectors * words)],
         "pixels in": [word_bits * words],
     }
     return expected if cycles is None else expected | {"clock": [cycles * structure(parameters).flip_flops]}
