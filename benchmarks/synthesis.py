@@ -14,7 +14,7 @@ from typing import Any
 from spikeloom.hw.export.synthesis import cell_counts
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.export.yosys import run_yosys, write_sources
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 
 __all__ = ["SIZES", "synthesis", "unit"]
 
@@ -29,11 +29,22 @@ tee -q -o fpga.json stat -json
 
 
 def unit(sizes: tuple[int, ...], lanes: int) -> NpuParameters:
-    """A unit of dense layers whose widths are those of the examples."""
+    """A unit of dense layers whose widths are those of the examples, and whose neurons have what those use: no leak, no
+    clip, theta subtracted after a spike.
+    """
     layers = tuple(
         LayerParameters(
-            inputs=a, outputs=b, lanes=min(lanes, b), max_gain_shift=3, max_theta=31, max_bias=63, max_steps=20
-        )
+            inputs=a,
+            outputs=b,
+            lanes=min(lanes, b),
+            max_gain_shift=3,
+            max_theta=31,
+            max_bias=63,
+            max_steps=20,
+            leak=False,
+            clip=False,
+            resets=(Reset.SUBTRACT,),
+        )  # fmt: skip
         for a, b in itertools.pairwise(sizes)
     )
     return NpuParameters(layers=layers, max_steps=20, encoder_lanes=16)
