@@ -29,11 +29,10 @@ __all__ = ["Npu"]
 
 
 class Npu(wiring.Component):
-    """A spiking network on crossbars: one image is processed, the next one stored, and with two encoders prepared,
-    meanwhile.
+    """A spiking network on crossbars: one image is processed, the next one stored meanwhile.
 
-    Dense layers in a row are joined vector by vector. A plan with windows, pooling or residual additions has maps
-    between its stages (`hw.feature_maps.stages`).
+    With two encoders the next image's first vector is prepared, too. Dense layers in a row are joined vector by vector.
+    A plan with windows, pooling or residual additions has maps between its stages (`hw.feature_maps.stages`).
 
     Parameters
     ----------
