@@ -19,7 +19,7 @@ from spikeloom.hw.feature_maps.stages import join_maps
 from spikeloom.hw.interfaces.activity import ActivitySignature
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
 from spikeloom.hw.interfaces.programming_port import ProgrammerHostSignature, ProgramSettingsSignature
-from spikeloom.hw.interfaces.registers import BIAS_OFFSET, GLOBAL_REGISTERS, MAX_BIASES, MAX_LAYERS, layer_registers
+from spikeloom.hw.interfaces.registers import BIAS_OFFSET, MAX_BIASES, MAX_LAYERS, global_registers, layer_registers
 from spikeloom.hw.interfaces.streams import CYCLE_BITS, TAG_BITS, load_layout, pixels_layout, result_layout
 from spikeloom.hw.layer.layer_core import LayerCore
 from spikeloom.hw.layer.spike_collector import SpikeCollector
@@ -29,11 +29,10 @@ __all__ = ["Npu"]
 
 
 class Npu(wiring.Component):
-    """A spiking network on crossbars: one image is processed, the next one stored, and with two encoders prepared,
-    meanwhile.
+    """A spiking network on crossbars: one image is processed, the next one stored meanwhile.
 
-    Dense layers in a row are joined vector by vector. A plan with windows, pooling or residual additions has maps
-    between its stages (`hw.feature_maps.stages`).
+    With two encoders the next image's first vector is prepared, too. Dense layers in a row are joined vector by vector.
+    A plan with windows, pooling or residual additions has maps between its stages (`hw.feature_maps.stages`).
 
     Parameters
     ----------
@@ -122,7 +121,9 @@ class Npu(wiring.Component):
         m = Module()
         parameters = self._parameters
 
-        m.submodules.registers = registers = RegisterFile(registers=GLOBAL_REGISTERS, scope=0, parameters=parameters)
+        m.submodules.registers = registers = RegisterFile(
+            registers=global_registers(parameters), scope=0, parameters=parameters
+        )
         m.submodules.controller = controller = Controller(parameters=parameters)
         encoders = EncoderPair if parameters.encoders == 2 else SingleEncoder
         m.submodules.encoder = encoder = encoders(parameters=parameters)
@@ -157,7 +158,7 @@ class Npu(wiring.Component):
             registers.write.eq(self.load.valid & self.load.ready),
             encoder.seed.eq(self.seed),
             encoder.tag.eq(self.tag),
-            *_settings(encoder, registers),
+            *_settings(parameters, encoder, registers),
             encoder.restart.eq(controller.restart),
             controller.skip.eq(registers.skip),
             self.result_tag.eq(encoder.o_tag),
@@ -177,7 +178,7 @@ class Npu(wiring.Component):
         wiring.connect(m, controller.result, flipped(self.result))
         m.d.comb += [
             counter.readout.eq(registers.readout),
-            *_settings(terminator, registers),
+            *_settings(parameters, terminator, registers),
             terminator.step.eq(controller.step),
         ]
         return m
@@ -205,7 +206,7 @@ class Npu(wiring.Component):
         ]
 
 
-def _settings(block: wiring.Component, registers: RegisterFile) -> list[Any]:
+def _settings(parameters: NpuParameters, block: wiring.Component, registers: RegisterFile) -> list[Any]:
     """Every register of the unit to the block's port of its name, if it has one."""
-    names = [register.name for register in GLOBAL_REGISTERS if register.name in block.signature.members]
+    names = [register.name for register in global_registers(parameters) if register.name in block.signature.members]
     return [getattr(block, name).eq(getattr(registers, name)) for name in names]

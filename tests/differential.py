@@ -53,6 +53,7 @@ def cases(draw: Any, maps: bool = False) -> dict[str, Any]:
         "reset": draw(st.sampled_from(list(Reset))),
         "rule": draw(st.sampled_from([DecisionRule.FIXED, DecisionRule.WINNER_K, DecisionRule.WINNER_K])),
         "readout": readout,
+        "input_codings": draw(st.sampled_from(["all", "used"])),
         "neuron_features": draw(st.sampled_from(["all", "used"])),
     }
     if maps:

@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.encoder.spike_encoder import SpikeEncoder
+from spikeloom.hw.interfaces.registers import encoder_registers
 from spikeloom.hw.interfaces.streams import TAG_BITS, pixels_layout, vector_layout
-from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["EncoderPair", "encoder_members"]
@@ -20,8 +20,7 @@ def encoder_members(parameters: NpuParameters) -> dict[str, wiring.Member]:
         "pixels": In(stream.Signature(pixels_layout(parameters))),
         "seed": In(128),
         "tag": In(TAG_BITS),
-        "coding": In(CODINGS.bits),
-        **{own.name: In(own.bits(parameters)) for own in CODINGS.registers},
+        **{own.name: In(own.bits(parameters)) for own in encoder_registers(parameters)},
         "restart": In(1),
         "drop": In(1),
         "o": Out(stream.Signature(vector_layout(parameters.encoded))),
@@ -45,7 +44,7 @@ class EncoderPair(wiring.Component):
     -------
     pixels : In(stream of pixels_layout), images in `pixel_words` words each; accepted while an encoder is free
     seed : In(128), tag : In(16), sampled with an image's first word; see SpikeEncoder
-    coding, even_start : In, see SpikeEncoder; changed only while `empty`
+    coding, even_start : In, see SpikeEncoder; changed only while `empty`; there where the unit has the registers
     restart : In(1), forget the current image and its vectors; the other image, if there is one, is the current one from
         the next cycle on. No effect while `empty`
     drop : In(1), forget the image whose words are still coming; no effect if there is none. No word is accepted in
@@ -107,8 +106,7 @@ class EncoderPair(wiring.Component):
                 encoder.pixels.payload.eq(self.pixels.payload),
                 encoder.pixels.valid.eq(self.pixels.valid & mine),
                 encoder.seed.eq(self.seed),
-                encoder.coding.eq(self.coding),
-                *(getattr(encoder, own.name).eq(getattr(self, own.name)) for own in CODINGS.registers),
+                *(getattr(encoder, r.name).eq(getattr(self, r.name)) for r in encoder_registers(self._parameters)),
                 encoder.restart.eq((self.restart & works) | (self.drop & mine & ~full[number])),
                 encoder.o.ready.eq(self.o.ready & works),
             ]

@@ -9,8 +9,9 @@ from amaranth.lib import memory, wiring
 
 from spikeloom.hw.encoder.encoder_pair import encoder_members
 from spikeloom.hw.encoder.random_source import advance
-from spikeloom.hw.encoder.spike_encoder import encode_word
+from spikeloom.hw.encoder.spike_encoder import coding_of, encode_word
 from spikeloom.hw.interfaces.streams import TAG_BITS
+from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
@@ -71,7 +72,7 @@ class SingleEncoder(wiring.Component):
         working = Signal()  # half with the current image, or the next one
         full = Signal(2)  # halves with a whole image
         coming = Signal(range(words))  # words of the image that comes
-        seed = Signal(128)  # of the image that came last
+        seed = Signal(128) if Coding.RATE in self._parameters.codings else None  # of the image that came last
         tags = [Signal(TAG_BITS, name=f"tag_{number}") for number in range(2)]
         taken, finished, forgotten, last = Signal(), Signal(), Signal(), Signal()
         padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
@@ -88,7 +89,9 @@ class SingleEncoder(wiring.Component):
         with m.If(taken):
             m.d.sync += coming.eq(coming + 1)
             with m.If(coming == 0):
-                m.d.sync += [seed.eq(self.seed), Array(tags)[fed].eq(self.tag)]
+                m.d.sync += Array(tags)[fed].eq(self.tag)
+                if seed is not None:
+                    m.d.sync += seed.eq(self.seed)
         with m.If(finished):
             m.d.sync += [full.bit_select(fed, 1).eq(1), fed.eq(~fed), coming.eq(0)]
         with m.If(forgotten):
@@ -106,11 +109,9 @@ class SingleEncoder(wiring.Component):
         self._encode(m, image.read_port(), working, seed, begins=finished | other)
         return m
 
-    def _encode(self, m: Module, read: memory.ReadPort, working: Value, seed: Value, begins: Value) -> None:
+    def _encode(self, m: Module, read: memory.ReadPort, working: Value, seed: Value | None, begins: Value) -> None:
         """The current image's vectors; begins : when there is none, there is one in the next cycle."""
         lanes, words, layer = self._parameters.encoder_lanes, self._parameters.pixel_words, self._parameters.encoded
-        m.submodules.sums = sums = memory.Memory(self._sums)
-        sums_read, sums_write = sums.read_port(), sums.write_port()
         word = Signal(range(words))  # being encoded
         last = Signal()
         state = Signal(_State)
@@ -118,12 +119,16 @@ class SingleEncoder(wiring.Component):
         phase = Signal(layer.phase_bits)
         first = Signal()
         count = Signal(layer.count_bits)
-        random = Signal(128)
+        random = None if seed is None else Signal(128)
+        before = None  # sums of the word, with EVEN
+        if Coding.EVEN in self._parameters.codings:
+            m.submodules.sums = sums = memory.Memory(self._sums)
+            sums_read, sums_write = sums.read_port(), sums.write_port()
+            before = Mux(first, self.even_start.replicate(lanes), sums_read.data)
 
         pixels = [read.data.word_select(lane, 8) for lane in range(lanes)]
-        before = Mux(first, self.even_start.replicate(lanes), sums_read.data)
         codes, sums_next = encode_word(
-            m, self._parameters, self.coding, pixels=pixels, sums=before, phase=phase, random=random
+            m, self._parameters, coding_of(self), pixels=pixels, sums=before, phase=phase, random=random
         )
         active = Cat(code.any() for code in codes)
         rows = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words)]
@@ -131,7 +136,9 @@ class SingleEncoder(wiring.Component):
             with m.If(encoding & (word == index)):
                 m.d.sync += row_word.eq(Cat(codes))
         with m.If(encoding):
-            m.d.sync += [count.eq(Mux(word == 0, 0, count) + adder_tree(list(active))), random.eq(advance(random))]
+            m.d.sync += count.eq(Mux(word == 0, 0, count) + adder_tree(list(active)))
+            if random is not None:
+                m.d.sync += random.eq(advance(random))
 
         # The read ports are one word ahead, and rest while nothing is encoded; of an only word, the sums are read again
         # when they have been written.
@@ -142,23 +149,28 @@ class SingleEncoder(wiring.Component):
             offered.eq(state == _State.OFFER),
             read.addr.eq(following + Mux(working, words, 0)),
             read.en.eq(encoding | (state == _State.FETCH)),
-            sums_read.addr.eq(following),
-            sums_read.en.eq(encoding | (offered if words == 1 else 0)),
-            sums_write.addr.eq(word),
-            sums_write.data.eq(Cat(sums_next)),
-            sums_write.en.eq(encoding),
             self.o.valid.eq(offered),
             self.o.payload.rows.eq(Cat(rows)),
             self.o.payload.count.eq(count),
             self.o.payload.first.eq(first),
             self.o.payload.phase.eq(phase),
         ]
+        if before is not None:
+            m.d.comb += [
+                sums_read.addr.eq(following),
+                sums_read.en.eq(encoding | (offered if words == 1 else 0)),
+                sums_write.addr.eq(word),
+                sums_write.data.eq(Cat(sums_next)),
+                sums_write.en.eq(encoding),
+            ]
         with m.Switch(state):
             with m.Case(_State.IDLE):
                 with m.If(begins):
                     m.d.sync += state.eq(_State.FETCH)
             with m.Case(_State.FETCH):
-                m.d.sync += [state.eq(_State.ENCODE), first.eq(1), phase.eq(0), random.eq(Mux(seed == 0, 1, seed))]
+                m.d.sync += [state.eq(_State.ENCODE), first.eq(1), phase.eq(0)]
+                if seed is not None and random is not None:
+                    m.d.sync += random.eq(Mux(seed == 0, 1, seed))
             with m.Case(_State.ENCODE):
                 m.d.sync += word.eq(word + 1)
                 with m.If(last):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.encoder.random_source import advance, random_lanes
+from spikeloom.hw.interfaces.registers import encoder_registers
 from spikeloom.hw.interfaces.streams import pixels_layout, vector_layout
-from spikeloom.hw.params.codings import CODINGS, Coding
+from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
-__all__ = ["SpikeEncoder", "encode_word"]
+__all__ = ["SpikeEncoder", "coding_of", "encode_word"]
 
 
 class _State(enum.IntEnum):
@@ -36,6 +38,9 @@ class SpikeEncoder(wiring.Component):
 
     With row_bits 8, a spike of the first three is the code 255. The random numbers of RATE come from one xorshift128
     and a phase shifter (`hw.encoder.random_source`); the generator starts at `seed` and moves on once per word.
+
+    Only the codings of `parameters.codings` are built: the random numbers with RATE, the sums with EVEN. Without a
+    register of a coding there is no port for it, as where there is a single coding.
 
     Pixel j is lane j % encoder_lanes of word j // encoder_lanes. The lanes past the last pixel are ignored.
 
@@ -66,13 +71,12 @@ class SpikeEncoder(wiring.Component):
         self._parameters = parameters
         lanes, words = parameters.encoder_lanes, parameters.pixel_words
         self._image = memory.MemoryData(shape=8 * lanes, depth=words, init=[])
-        self._sums = memory.MemoryData(shape=8 * lanes, depth=words, init=[])
+        self._sums = memory.MemoryData(shape=8 * lanes, depth=words, init=[])  # of EVEN
         super().__init__(
             {
                 "pixels": In(stream.Signature(pixels_layout(parameters))),
                 "seed": In(128),
-                "coding": In(CODINGS.bits),
-                **{own.name: In(own.bits(parameters)) for own in CODINGS.registers},
+                **{own.name: In(own.bits(parameters)) for own in encoder_registers(parameters)},
                 "restart": In(1),
                 "o": Out(stream.Signature(vector_layout(parameters.encoded))),
                 "last": Out(1),
@@ -92,9 +96,12 @@ class SpikeEncoder(wiring.Component):
         last_lanes = self._parameters.inputs - (words - 1) * lanes
 
         m.submodules.image = image = memory.Memory(self._image)
-        m.submodules.sums = sums = memory.Memory(self._sums)
         read, write = image.read_port(), image.write_port()
-        sums_read, sums_write = sums.read_port(), sums.write_port()
+        before = None  # sums of the word, with EVEN
+        if Coding.EVEN in self._parameters.codings:
+            m.submodules.sums = sums = memory.Memory(self._sums)
+            sums_read, sums_write = sums.read_port(), sums.write_port()
+            before = sums_read.data
 
         word = Signal(range(words))  # being stored, or being encoded
         last = Signal()
@@ -103,7 +110,7 @@ class SpikeEncoder(wiring.Component):
         phase = Signal(layer.phase_bits)
         first = Signal()
         count = Signal(layer.count_bits)
-        random = Signal(128)
+        random = Signal(128) if Coding.RATE in self._parameters.codings else None
         m.d.comb += [
             last.eq(word == words - 1),
             loading.eq(state == _State.LOAD),
@@ -114,7 +121,7 @@ class SpikeEncoder(wiring.Component):
         # What one word becomes.
         pixels = [read.data.word_select(lane, 8) for lane in range(lanes)]
         codes, sums_next = encode_word(
-            m, self._parameters, self.coding, pixels=pixels, sums=sums_read.data, phase=phase, random=random
+            m, self._parameters, coding_of(self), pixels=pixels, sums=before, phase=phase, random=random
         )
         active = Cat(code.any() for code in codes)
 
@@ -123,22 +130,19 @@ class SpikeEncoder(wiring.Component):
             with m.If(encoding & (word == index)):
                 m.d.sync += row_word.eq(Cat(codes))
         with m.If(encoding):
-            m.d.sync += [count.eq(Mux(word == 0, 0, count) + adder_tree(list(active))), random.eq(advance(random))]
+            m.d.sync += count.eq(Mux(word == 0, 0, count) + adder_tree(list(active)))
+            if random is not None:
+                m.d.sync += random.eq(advance(random))
 
         # The read ports are one word ahead, and rest while nothing is encoded. The only word of a small image is read
         # again when its sums have been written.
         padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
         m.d.comb += [
             read.addr.eq(Mux(encoding & ~last, word + 1, 0)),
-            sums_read.addr.eq(read.addr),
             read.en.eq(encoding | (state == _State.FETCH) | (offered if words == 1 else 0)),
-            sums_read.en.eq(read.en),
             write.addr.eq(word),
             write.data.eq(Value.cast(self.pixels.payload.pixels) & padding),
             write.en.eq(self.pixels.valid & self.pixels.ready),
-            sums_write.addr.eq(word),
-            sums_write.data.eq(Mux(loading, self.even_start.replicate(lanes), Cat(sums_next))),
-            sums_write.en.eq(write.en | encoding),
             self.pixels.ready.eq(loading & ~self.restart),
             self.last.eq(last & loading),
             self.o.valid.eq(offered),
@@ -148,19 +152,28 @@ class SpikeEncoder(wiring.Component):
             self.o.payload.phase.eq(phase),
         ]
 
+        if before is not None:
+            m.d.comb += [
+                sums_read.addr.eq(read.addr),
+                sums_read.en.eq(read.en),
+                sums_write.addr.eq(word),
+                sums_write.data.eq(Mux(loading, self.even_start.replicate(lanes), Cat(sums_next))),
+                sums_write.en.eq(write.en | encoding),
+            ]
         self._follow(m, state, word, last, first, phase, random)
         return m
 
     def _follow(
-        self, m: Module, state: Signal, word: Signal, last: Signal, first: Signal, phase: Signal, random: Signal
+        self, m: Module, state: Signal, word: Signal, last: Signal, first: Signal, phase: Signal, random: Signal | None
     ) -> None:
         """From state to state: words are stored, then encoded step by step, until `restart`."""
         with m.Switch(state):
             with m.Case(_State.LOAD):
                 with m.If(self.pixels.valid):
                     m.d.sync += word.eq(word + 1)
-                    with m.If(word == 0):
-                        m.d.sync += random.eq(Mux(self.seed == 0, 1, self.seed))
+                    if random is not None:
+                        with m.If(word == 0):
+                            m.d.sync += random.eq(Mux(self.seed == 0, 1, self.seed))
                     with m.If(last):
                         m.d.sync += [state.eq(_State.FETCH), word.eq(0), first.eq(1), phase.eq(0)]
             with m.Case(_State.FETCH):
@@ -183,45 +196,65 @@ def encode_word(
     coding: Value,
     *,
     pixels: list[Value],
-    sums: Value,
+    sums: Value | None,
     phase: Value,
-    random: Value,
+    random: Value | None,
 ) -> tuple[list[Value], list[Value]]:
-    """Row codes of one word of pixels, and EVEN's sums after it, as logic of `m`.
+    """Row codes of one word of pixels, and EVEN's sums after it, as logic of `m`, of the codings that are built.
 
     Parameters
     ----------
     m : module of the encoder
     parameters : NpuParameters of the unit
-    coding : register `coding`
+    coding : register `coding`, or the only coding's number
     pixels : of the word, 8 bits per lane
-    sums : EVEN's sums of the word before this step, 8 bits per lane
+    sums : EVEN's sums of the word before this step, 8 bits per lane; None without EVEN
     phase : of the step
-    random : state of the random numbers, 128 bits
+    random : state of the random numbers, 128 bits; None without RATE
     """
-    row_bits = parameters.encoded.row_bits
+    row_bits, built = parameters.encoded.row_bits, parameters.codings
     codes = [Signal(row_bits, name=f"code_{lane}") for lane in range(len(pixels))]
-    sums_next = [Signal(8, name=f"sum_{lane}") for lane in range(len(pixels))]
-    draws = [Signal(8, name=f"draw_{lane}") for lane in range(len(pixels))]
-    m.d.comb += [draw.eq(bits) for draw, bits in zip(draws, random_lanes(random, len(pixels)), strict=True)]
+    sums_next = [] if sums is None else [Signal(8, name=f"sum_{lane}") for lane in range(len(pixels))]
+    draws = [] if random is None else [Signal(8, name=f"draw_{lane}") for lane in range(len(pixels))]
+    if random is not None:
+        m.d.comb += [draw.eq(bits) for draw, bits in zip(draws, random_lanes(random, len(pixels)), strict=True)]
 
-    for lane, (pixel, code, sum_next) in enumerate(zip(pixels, codes, sums_next, strict=True)):
-        raised = Signal(9, name=f"raised_{lane}")  # a + x + 1: bit 8 says a + x >= 255, the rest is a + x - 255
-        m.d.comb += [
-            raised.eq(sums.word_select(lane, 8) + pixel + 1),
-            sum_next.eq(Mux(raised[8], raised[:8], raised - 1)),
-        ]
-        spike = Signal(name=f"spike_{lane}")
-        with m.Switch(coding):
-            with m.Case(int(Coding.PHASE)):
-                bits = [pixel[7 - p] if p < 8 else Const(0) for p in range(parameters.phases)]
-                m.d.comb += spike.eq(Cat(bits).bit_select(phase, 1))
-            with m.Case(int(Coding.RATE)):
-                m.d.comb += spike.eq(draws[lane] < pixel + pixel[7])
-            with m.Case(int(Coding.EVEN)):
-                m.d.comb += spike.eq(raised[8])
-        m.d.comb += code.eq(spike.replicate(row_bits))
-        if row_bits == 8:
-            with m.If(coding == int(Coding.ANALOG)):
-                m.d.comb += code.eq(pixel)
+    for lane, (pixel, code) in enumerate(zip(pixels, codes, strict=True)):
+        spikes: dict[Coding, Value] = {}
+        if Coding.PHASE in built:
+            bits = [pixel[7 - p] if p < 8 else Const(0) for p in range(parameters.phases)]
+            spikes[Coding.PHASE] = Cat(bits).bit_select(phase, 1)
+        if draws:
+            spikes[Coding.RATE] = draws[lane] < pixel + pixel[7]
+        if sums is not None:
+            raised = Signal(9, name=f"raised_{lane}")  # a + x + 1: bit 8 says a + x >= 255, the rest is a + x - 255
+            m.d.comb += [
+                raised.eq(sums.word_select(lane, 8) + pixel + 1),
+                sums_next[lane].eq(Mux(raised[8], raised[:8], raised - 1)),
+            ]
+            spikes[Coding.EVEN] = raised[8]
+        if spikes:
+            spike = Signal(name=f"spike_{lane}")
+            m.d.comb += code.eq(spike.replicate(row_bits))
+            if len(built) == 1:
+                m.d.comb += spike.eq(*spikes.values())
+            else:
+                with m.Switch(coding):
+                    for kind, of_kind in spikes.items():
+                        with m.Case(int(kind)):
+                            m.d.comb += spike.eq(of_kind)
+        if row_bits == 8 and Coding.ANALOG in built:
+            analog = code.eq(pixel)
+            if len(built) == 1:
+                m.d.comb += analog
+            else:
+                with m.If(coding == int(Coding.ANALOG)):
+                    m.d.comb += analog
     return codes, sums_next
+
+
+def coding_of(encoder: Any) -> Value:
+    """What an encoder's codes follow: its port `coding`, or the number of the only coding that it is built for."""
+    built: tuple[Coding, ...] = encoder.parameters.codings
+    found: Value = Const(int(built[0])) if len(built) == 1 else encoder.coding
+    return found

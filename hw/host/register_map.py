@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.host.build_id import build_id
+from spikeloom.hw.host.encoder_registers import ENCODER_REGISTERS
 from spikeloom.hw.host.feature_word import FEATURE_MEANINGS, FEATURE_WORD, feature_word
 from spikeloom.hw.host.plan_words import words_of
 from spikeloom.hw.host.register_types import Access, Field, HostRegister, RegisterBlock, fields_of
@@ -27,6 +28,7 @@ from spikeloom.hw.interfaces.registers import (
     MAX_BIASES,
     Register,
     bias_address,
+    global_registers,
     layer_address,
     layer_registers,
 )
@@ -168,9 +170,7 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         ),
     ),
     HostRegister("build", 14, "ro", "number of this build, from its structural parameters", value=build_id),
-    HostRegister(
-        "load_begin", 15, "wo", "opens a load session: write the number of the build the data is for", whole=True
-    ),
+    HostRegister("load_begin", 15, "wo", "opens a load session: write the number of the data's build", whole=True),
     *(
         HostRegister(f"seed_{i}", 16 + i, "rw", f"seed of the rate coding, part {i} of 4, lowest first", idle_only=True)
         for i in range(4)
@@ -202,7 +202,7 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     ),
     HostRegister("plan_index", 31, "rw", "index of the word of the plan shown by plan_word"),
     HostRegister("plan_word", 32, "ro", "word plan_index of the plan; 0 past its end"),
-    HostRegister("encoders", 33, "ro", "spike encoders, 1 or 2", value=lambda p: p.encoders),
+    *ENCODER_REGISTERS,
 )
 
 LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
@@ -387,7 +387,7 @@ def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
     entries = []
     scopes: list[tuple[int | None, NpuParameters | LayerParameters]] = [(None, parameters)]
     for layer, p in [*scopes, *enumerate(parameters.layers)]:
-        run_time = layer_registers(p) if isinstance(p, LayerParameters) else GLOBAL_REGISTERS
+        run_time = layer_registers(p) if isinstance(p, LayerParameters) else global_registers(p)
         own = UNIT_HOST_REGISTERS if layer is None else LAYER_HOST_REGISTERS
         for r in run_time:
             address = unit_byte_address(r.name) if layer is None else layer_byte_address(layer, r.name)

@@ -15,6 +15,7 @@ from amaranth.hdl import Shape
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.kinds import KindRegister
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
 __all__ = [
@@ -26,7 +27,9 @@ __all__ = [
     "MAX_LAYERS",
     "Register",
     "bias_address",
+    "encoder_registers",
     "global_address",
+    "global_registers",
     "layer_address",
     "layer_registers",
 ]
@@ -79,26 +82,38 @@ class Register:
 
 
 _GLOBAL = (
-    Register("coding", 0, lambda p: CODINGS.bits, False, f"input coding: {CODINGS.text}", "-"),
+    Register(
+        "coding", 0, lambda p: CODINGS.bits, False, f"input coding: {CODINGS.text}; only with several codings", "-",
+        there=lambda p: len(p.codings) > 1,
+    ),
     Register("rule", 1, lambda p: DECISION_RULES.bits, False, f"decision rule: {DECISION_RULES.text}", "-"),
     Register("t_max", 3, lambda p: p.step_bits, False, "step at which inference ends at the latest", "steps", 1),
     Register("skip", 4, lambda p: p.step_bits, False, "first periods in which the last layer is not run", "periods"),
     Register("readout", 6, lambda p: 1, False, "scores: 0 weighted spike counts, 1 output membranes", "-"),
     Register("clear_flags", 7, lambda p: 1, False, "write 1: clear every layer's overflow flag", "-", pulse=True),
-)
+)  # fmt: skip
+
+
+def _of_codings(own: KindRegister) -> Callable[[Any], bool]:
+    """Whether an encoder is built for a coding with this register."""
+    return lambda p: any(own in coding.registers for coding in p.codings)
+
 
 GLOBAL_REGISTERS: tuple[Register, ...] = tuple(
     sorted(
         _GLOBAL
         + tuple(
-            Register(own.name, own.offset, own.bits, False, own.meaning, own.unit, own.init)
-            for kinds in (CODINGS, DECISION_RULES)
-            for own in kinds.registers
+            Register(own.name, own.offset, own.bits, False, own.meaning, own.unit, own.init, there=there)
+            for own, there in (
+                *((own, _of_codings(own)) for own in CODINGS.registers),
+                *((own, lambda p: True) for own in DECISION_RULES.registers),
+            )
         ),
         key=lambda register: register.offset,
     )
 )
-"""Registers of the unit by offset; those of input codings and decision rules are declared with their kinds."""
+"""Registers of the unit by offset, those included that not every unit has; those of input codings and decision rules
+are declared with their kinds."""
 
 LAYER_REGISTERS: tuple[Register, ...] = (
     Register("theta", 0, lambda p: p.theta_bits, False, "firing threshold", "conductance steps", 1),
@@ -119,6 +134,17 @@ LAYER_REGISTERS: tuple[Register, ...] = (
     Register("gain", 5, lambda p: p.gain_bits, False, "gain shift: an ADC code is 2^gain conductance steps", "bits"),
 )  # fmt: skip
 """Registers of a layer by offset, those included that not every layer has."""
+
+
+def global_registers(parameters: NpuParameters) -> tuple[Register, ...]:
+    """The registers of the unit that it has, by offset."""
+    return tuple(register for register in GLOBAL_REGISTERS if register.there(parameters))
+
+
+def encoder_registers(parameters: NpuParameters) -> tuple[Register, ...]:
+    """Those of them that the encoder reads, by offset."""
+    names = ("coding", *(own.name for own in CODINGS.registers))
+    return tuple(register for register in global_registers(parameters) if register.name in names)
 
 
 def layer_registers(parameters: LayerParameters) -> tuple[Register, ...]:

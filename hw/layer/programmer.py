@@ -178,7 +178,7 @@ class Programmer(wiring.Component):
             *(xbar.program_amplitudes[t].eq(w.distances[t]) for t in range(tiles)),
         ]
         self._serve_host(m, target_memory, result_memory, w.stored)
-        self._count(m, w, store.en)
+        self._count(m, w, machine.ongoing("STORE"))
         return m
 
     def _begin(self, m: Module, w: _Work, fetched: Value) -> None:
@@ -272,9 +272,11 @@ class Programmer(wiring.Component):
     def _count(self, m: Module, w: _Work, stores: Value) -> None:
         """Counts as outcomes are stored, one row tile per cycle: no sums over all row tiles, and short paths."""
         pulses, failed = w.outcomes[0].pulses, w.outcomes[0].failed
+        has_row = Signal()  # of the row tile that is stored
+        m.d.comb += has_row.eq(Cat(here & (w.tile == t) for t, here in enumerate(w.present)).any())
         for name, amount in {
             "pulses": pulses,
-            "verify_reads": pulses + w.present.bit_select(w.tile, 1),  # one before each pulse, and the last one
+            "verify_reads": pulses + has_row,  # one before each pulse, and the last one
             "failed_cells": failed,
         }.items():
             bits = len(Value.cast(amount))

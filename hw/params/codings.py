@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.kinds import Kind, KindRegister, Kinds
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["CODINGS", "Coding"]
+__all__ = ["CODINGS", "Coding", "built_codings", "check_coding_built", "check_codings", "listed"]
 
 _PIXEL_BITS = 8
 
@@ -111,3 +112,39 @@ Coding.PHASE = CODINGS.built_in(Phase)
 Coding.RATE = CODINGS.built_in(Rate)
 Coding.EVEN = CODINGS.built_in(Even)
 Coding.ANALOG = CODINGS.built_in(Analog)
+
+
+def built_codings(coding: Coding) -> tuple[Coding, ...]:
+    """What an encoder for this coding alone is built for; everything for one that runs in the reference only."""
+    return CODINGS.unit if coding.code is None else (CODINGS[coding.code],)
+
+
+def check_codings(codings: tuple[Coding, ...]) -> None:
+    """Check codings that an encoder is to be built for.
+
+    Raises
+    ------
+    TypeError : no tuple of codings
+    ValueError : none, one that the unit does not have, or one twice or in another order than that of their codes
+    """
+    if not isinstance(codings, tuple) or not all(isinstance(kind, Coding) for kind in codings):
+        raise ArgumentTypeError(f"NPU parameter codings must be a tuple of codings, not {codings!r}")
+    if not codings or codings != tuple(kind for kind in CODINGS.unit if kind in codings):
+        raise SpikeLoomError(
+            f"NPU parameter codings must name at least one of {listed(CODINGS.unit)}, each once and in this order, not "
+            f"{listed(codings) or 'none'}"
+        )
+
+
+def check_coding_built(coding: Coding, codings: tuple[Coding, ...]) -> None:
+    """Raise `ValueError` for a chip whose coding its encoder is built without; one of the reference only is not."""
+    if coding.code is not None and CODINGS[coding.code] not in codings:
+        raise SpikeLoomError(
+            f"Programmed chip: coding must be {listed(codings, ' or ')}, not {coding.name}, since its encoder is built "
+            'without it; build it with it, by [hardware] input_codings = "all" or by the parameters of the unit'
+        )
+
+
+def listed(codings: tuple[Coding, ...], between: str = ", ") -> str:
+    """Names of codings."""
+    return between.join(kind.name for kind in codings)

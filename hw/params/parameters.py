@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
-from spikeloom.hw.params.codings import Coding
+from spikeloom.hw.params.codings import CODINGS, Coding, check_codings
 from spikeloom.hw.params.decision_rules import DecisionRule
 from spikeloom.hw.params.neuron_features import ALL_RESETS, Reset, check_features
 from spikeloom.hw.params.plan import LayerPlacement, Plan
@@ -244,6 +244,8 @@ class NpuParameters:
     encoder_lanes : pixels encoded in one cycle
     encoders : 2 take turns, so that the next image's first vector is there when an image ends; 1 makes it then
     pulse_cycles : clock cycles a read pulse drives the rows, >= 1
+    codings : input codings that the encoder is built for, in the order of their codes. What others need has no logic,
+        memory or register; the only coding needs no register either
     """
 
     layers: tuple[LayerParameters, ...]
@@ -253,6 +255,7 @@ class NpuParameters:
     encoder_lanes: int = 16
     pulse_cycles: int = 4
     encoders: int = 2
+    codings: tuple[Coding, ...] = CODINGS.unit
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -261,6 +264,7 @@ class NpuParameters:
             _positive(f"NPU parameter {name}", getattr(self, name))
         if isinstance(self.encoders, bool) or self.encoders not in (1, 2):
             raise SpikeLoomError(f"NPU parameter encoders must be 1 or 2, not {self.encoders!r}")
+        check_codings(self.codings)
         dense = self.plan is None
         if dense:
             sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))

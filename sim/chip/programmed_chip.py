@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
+from spikeloom.hw.params.codings import check_coding_built
 from spikeloom.hw.params.neuron_features import check_used
 from spikeloom.hw.params.parameters import Coding, DecisionRule, NpuParameters, Readout, Reset
 from spikeloom.sim.chip.chip_facts import chip_line, chip_rows
@@ -151,6 +152,7 @@ class ProgrammedChip:
                 f"{self.coding.name.capitalize()} input needs a first layer with row_bits {self.coding.row_bits}, not "
                 f"{p.layers[0].row_bits}"
             )
+        check_coding_built(self.coding, p.codings)
         held = {register.name: register.range(p) for register in GLOBAL_REGISTERS}
         for name, value, low, high in (
             ("t_max", self.t_max, 1, p.max_steps),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from spikeloom.hw.interfaces.registers import (
-    GLOBAL_REGISTERS,
     bias_address,
     global_address,
+    global_registers,
     layer_address,
     layer_registers,
 )
@@ -21,10 +21,10 @@ def check_kinds(chip: ProgrammedChip) -> None:
 
 
 def register_writes(chip: ProgrammedChip) -> list[tuple[int, int]]:
-    """Every register write that turns a freshly reset unit into this chip: (address, data). Registers that a layer
-    does not have are not written.
+    """Every register write that turns a freshly reset unit into this chip: (address, data). Registers that the
+    unit or a layer does not have are not written.
     """
-    names = [register.name for register in GLOBAL_REGISTERS if not register.pulse]
+    names = [register.name for register in global_registers(chip.parameters) if not register.pulse]
     writes = [(global_address(name), int(getattr(chip, name))) for name in names]
     for index, (layer, shape) in enumerate(zip(chip.layers, chip.parameters.layers, strict=True)):
         fields = {

@@ -8,6 +8,7 @@ passes, as if all of its bits switched.
 from __future__ import annotations
 
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
+from spikeloom.hw.params.codings import Coding
 from spikeloom.sim.estimates.energy_events import Count, Events
 from spikeloom.sim.estimates.stages import stage_memories
 
@@ -38,10 +39,11 @@ def neurons(events: Events) -> list[Count]:
 
 def encoding(events: Events) -> list[Count]:
     """Of a pixel and vector (`hw.encoder.spike_encoder`): two additions of its error diffusion, the rate's addition and
-    comparison, of 9 bits each; and the count of the word's active rows.
+    comparison, of 9 bits each, where they are built; and the count of the word's active rows.
     """
     p = events.parameters
-    word = p.encoder_lanes * (4 * 9 + 1) + p.encoded.count_bits
+    sums = 2 * sum(coding in p.codings for coding in (Coding.EVEN, Coding.RATE))
+    word = p.encoder_lanes * (sums * 9 + 1) + p.encoded.count_bits
     return [Count("encoder", events.vectors * (p.pixel_words * word))]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from spikeloom.hw.params.codings import Coding
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.estimates.energy_events import Count, Counts, Events, words_inside
 from spikeloom.sim.estimates.stages import stage_memories
@@ -70,24 +71,26 @@ def stores(events: Events) -> tuple[Store, ...]:
 
 
 def _encoder(events: Events) -> list[Store]:
-    """An image's pixels are written once and read for every vector; so are its sums, which are written anew each time,
-    whatever the coding. Its first word is read once more, before the first vector. A single encoder has both images in
-    one memory, and does not write or read the sums before the first vector.
+    """An image's pixels are written once and read for every vector; so are its sums, where EVEN is built, which are
+    written anew each time, whatever the coding. Its first word is read once more, before the first vector. A single
+    encoder has both images in one memory, and does not write or read the sums before the first vector.
     """
     p = events.parameters
     words, width, read = p.pixel_words, 8 * p.encoder_lanes, events.vectors * p.pixel_words + 1
     changed = 2 * events.vectors * words  # sums
     if p.encoders == 1:
-        return [
+        found = [
             Store("pixels", "encoder", ("encoder.image",), (2 * words,), width, words + read),
             Store("error diffusion", "encoder", ("encoder.sums",), (words,), width, changed),
         ]
-    sides = [f"encoder.{side}" for side in ("even", "odd")]  # images take turns
-    images, sums = (tuple(f"{side}.{name}" for side in sides) for name in ("image", "sums"))
-    return [
-        Store("pixels", "encoder", images, (words, words), width, words + read),
-        Store("error diffusion", "encoder", sums, (words, words), width, words + 1 + changed),
-    ]
+    else:
+        sides = [f"encoder.{side}" for side in ("even", "odd")]  # images take turns
+        images, sums = (tuple(f"{side}.{name}" for side in sides) for name in ("image", "sums"))
+        found = [
+            Store("pixels", "encoder", images, (words, words), width, words + read),
+            Store("error diffusion", "encoder", sums, (words, words), width, words + 1 + changed),
+        ]
+    return found if Coding.EVEN in p.codings else found[:1]
 
 
 def _neurons(events: Events) -> list[Store]:

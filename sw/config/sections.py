@@ -334,6 +334,10 @@ class HardwareSection(Section):
             "clock cycles more per image, encoders",
         ),
     ] = 2
+    input_codings: Annotated[
+        Literal["used", "all"],
+        Field(description="input codings that the encoders are built for: the one of [coding] input, or all"),
+    ] = "used"
     neuron_features: Annotated[
         Literal["used", "all"],
         Field(

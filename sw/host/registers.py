@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from spikeloom.hw.host.encoder_registers import codings_of
 from spikeloom.hw.host.feature_word import features_of
 from spikeloom.hw.host.plan_words import plan_of
 from spikeloom.hw.host.register_map import (
@@ -100,7 +101,7 @@ def _plan_words(transport: Transport, length: int) -> list[int]:
 def read_parameters(transport: Transport) -> NpuParameters:
     """Structural parameters of the chip from its registers, checked against its build number, else
     `ForeignChipError`."""
-    count, build, length = read_unit(transport, "layers", "build", "plan_words")
+    count, build, length, codings = read_unit(transport, "layers", "build", "plan_words", "codings")
     unit: dict[str, Any] = dict(zip(_UNIT_BUILD, read_unit(transport, *_UNIT_BUILD), strict=True))
     shared = {name: unit[name] for name in ("phases", "max_steps")}
     try:
@@ -112,7 +113,7 @@ def read_parameters(transport: Transport) -> NpuParameters:
         plan = plan_of(_plan_words(transport, length))
         if plan is not None:
             unit["plan"] = plan
-        parameters = NpuParameters(layers=tuple(layers), **unit)
+        parameters = NpuParameters(layers=tuple(layers), codings=codings_of(codings), **unit)
     except BusError:
         raise
     except SpikeLoomError as error:

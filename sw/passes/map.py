@@ -10,7 +10,7 @@ import numpy as np
 
 from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
 from spikeloom.hw.interfaces.registers import MAX_LAYERS
-from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.codings import CODINGS, Coding, built_codings
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
@@ -73,6 +73,7 @@ def map_to_chip(
         encoder_lanes=min(config.hardware.encoder_lanes, plan.input.size),
         pulse_cycles=config.hardware.pulse_cycles,
         encoders=config.hardware.encoders,
+        codings=_codings(config),
     )
     programmed = (_programmed(layers[c.layer], c, config, gains[c.layer], c.layer == last) for c in replicas)
     return _chip(tuple(programmed), parameters, config)
@@ -115,6 +116,11 @@ def _shape(
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
     )
+
+
+def _codings(config: Config) -> tuple[Coding, ...]:
+    """What the encoder is built for."""
+    return CODINGS.unit if config.hardware.input_codings == "all" else built_codings(CODINGS[config.coding.input])
 
 
 def _features(config: Config, last: bool) -> dict[str, Any]:

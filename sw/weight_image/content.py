@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
@@ -48,9 +49,11 @@ def renew_energy(chip: dict[str, Any]) -> None:
 
 
 def renew_features(chip: dict[str, Any]) -> None:
-    """The configuration of a file up to version 8, in place: its hardware has all features of neurons."""
+    """The configuration of a file up to version 8, in place: its hardware has all features of neurons, and
+    all input codings."""
     hardware = _table(_table(chip, "config"), "hardware")
-    hardware.setdefault("neuron_features", "all")
+    for name in ("neuron_features", "input_codings"):
+        hardware.setdefault(name, "all")
 
 
 def rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Compiled:
@@ -131,4 +134,6 @@ def _parameters_from_json(values: dict[str, Any]) -> NpuParameters:
         for index, layer in enumerate(entry(values, "layers", list, "the hardware"))
     )
     whole = None if plan is None else plan_from_json(plan)
-    return built(NpuParameters, values, "the hardware", layers=layers, plan=whole)
+    names = entry(values, "codings", list, "the hardware") if "codings" in values else [c.name for c in CODINGS.unit]
+    codings = tuple(CODINGS[entry({"codings": name}, "codings", str, "the hardware")] for name in names)
+    return built(NpuParameters, values, "the hardware", layers=layers, plan=whole, codings=codings)

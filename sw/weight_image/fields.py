@@ -127,6 +127,8 @@ def disagreement(chip: ProgrammedChip, config: Config) -> str | None:
     }
     if any(layer != dataclasses.replace(layer, **ALL_FEATURES) for layer in chip.parameters.layers):
         held["hardware.neuron_features"] = "used"
+    if chip.parameters.codings != CODINGS.unit:
+        held["hardware.input_codings"] = "used"
     held |= {f"coding.{own.name}": getattr(chip, own.name) for own in CODINGS.registers}
     for name, part in (("device", chip.device), ("programming", chip.programming), ("energy", chip.energy)):
         held |= {f"{name}.{key}": getattr(part, key) for key in fields_of(type(part))}

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.hw.params.plugins import load_plugins
@@ -56,7 +57,7 @@ the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
 read pulse had a length of its own, `t_pulse_s`, which is no longer used. Up to version 6 energy coefficients were
 single numbers, other ones: what was not a default then is kept, if it is there still. Up to version 7 some names were
 other ones (`sw.weight_image.old_names`). Up to version 8 neurons had all features, and there were
-two encoders.
+two encoders, of all codings.
 """
 _REMEDY = "take a complete copy, or compile the chip again"
 
@@ -130,7 +131,8 @@ def _content(programmed: ProgrammedChip) -> tuple[dict[str, NDArray[Any]], dict[
 def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
     values = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
     plan = None if parameters.plan.is_dense_chain else plan_to_json(parameters.plan)
-    return {**values, "layers": [dataclasses.asdict(layer) for layer in parameters.layers], "plan": plan}
+    layers = [dataclasses.asdict(layer) for layer in parameters.layers]
+    return {**values, "layers": layers, "plan": plan, "codings": [coding.name for coding in parameters.codings]}
 
 
 def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
@@ -272,17 +274,25 @@ def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str
 
 
 def feature_remedy(parameters: NpuParameters, expected: NpuParameters) -> str:
-    """What helps where two chips differ in nothing but features of neurons, a clause; "" for other differences."""
+    """What helps where two chips differ in nothing but features of neurons and codings, a clause; "" for other
+    differences.
+    """
 
     def whole(chip: NpuParameters) -> NpuParameters:
         layers = (dataclasses.replace(layer, **ALL_FEATURES) for layer in chip.layers)
-        return dataclasses.replace(chip, layers=tuple(layers))
+        return dataclasses.replace(chip, layers=tuple(layers), codings=CODINGS.unit)
 
     if first_difference(whole(parameters), whole(expected)) is not None:
         return ""
-    if first_difference(whole(expected), expected) is None:
-        return '; compile the network with [hardware] neuron_features = "all"'
-    return '; generate the hardware with [hardware] neuron_features = "all", and compile the network with it, too'
+    has_all = {}  # whether the hardware has all, of what differs
+    if parameters.codings != expected.codings:
+        has_all["input_codings"] = expected.codings == CODINGS.unit
+    if parameters.layers != expected.layers:
+        has_all["neuron_features"] = expected.layers == whole(expected).layers
+    setting = "[hardware] " + " and ".join(f'{name} = "all"' for name in has_all)
+    if all(has_all.values()):
+        return f"; compile the network with {setting}"
+    return f"; generate the hardware with {setting}, and compile the network with it, too"
 
 
 def first_difference(parameters: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:
@@ -290,7 +300,7 @@ def first_difference(parameters: NpuParameters, expected: NpuParameters) -> tupl
     for field in dataclasses.fields(NpuParameters):
         a, b = getattr(parameters, field.name), getattr(expected, field.name)
         if field.name not in ("layers", "plan") and a != b:
-            return field.name, a, b
+            return field.name, _shown(a), _shown(b)
     if not (parameters.plan.is_dense_chain and expected.plan.is_dense_chain):
         difference = plan_difference(parameters.plan, expected.plan)
         if difference is not None:
@@ -306,5 +316,5 @@ def first_difference(parameters: NpuParameters, expected: NpuParameters) -> tupl
 
 
 def _shown(value: Any) -> Any:
-    """A parameter as text: kinds of reset by their names."""
+    """A parameter as text: kinds of reset, and codings, by their names."""
     return " and ".join(kind.name for kind in value) if isinstance(value, tuple) else value

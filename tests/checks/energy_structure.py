@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from spikeloom.hw.export.structure import structure
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
 
 __all__ = ["expected_events"]
 
@@ -39,14 +39,15 @@ def expected_events(
     p, steps, last = parameters, found[0].runs, found[-1].runs
     words = -(-p.inputs // p.encoder_lanes)
     vectors = steps + 1  # one has begun when the image is decided
+    rate, even = Coding.RATE in p.codings, Coding.EVEN in p.codings
     word_bits = 8 * p.encoder_lanes
     score = max(p.count_bits + 1, p.layers[-1].membrane_bits)
     expected |= {
-        "encoding": [vectors * words * (p.encoder_lanes * (2 * 9 + 9 + 9 + 1) + p.inputs.bit_length())],
+        "encoding": [vectors * words * (p.encoder_lanes * (rate * 18 + even * 18 + 1) + p.inputs.bit_length())],
         "decision": [last * (p.classes * (p.count_bits + score + score) + (score + 1) + (score + 1))],
         "spike counts": [last * p.classes * p.count_bits * 2],
         "pixels": [word_bits * (words + vectors * words + 1)],
-        "error diffusion": [word_bits * ((words + 1) * (p.encoders == 2) + 2 * vectors * words)],
+        "error diffusion": [word_bits * ((words + 1) * (p.encoders == 2) + 2 * vectors * words)] if even else [],
         "pixels in": [word_bits * words],
     }
     return expected if cycles is None else expected | {"clock": [cycles * structure(parameters).flip_flops]}

@@ -255,6 +255,8 @@ def check(
 @pytest.mark.parametrize("phases", [1, 3])
 def test_codings(coding: Coding, phases: int, stall: float) -> None:
     parameters = unit(phases=phases, row_bits=8 if coding == Coding.ANALOG else 1)
+    if phases == 3:  # with nothing else; writes to the registers that are missing then have no effect
+        parameters = replace(parameters, codings=(coding,))
     check(parameters, {"coding": coding, "t_max": 6, "even_start": 100}, stall)
 
 

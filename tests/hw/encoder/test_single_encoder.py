@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,6 +90,12 @@ class Single(Pair):
 @pytest.mark.parametrize("parameters", UNITS.values(), ids=UNITS)
 def test_vectors_are_the_models(parameters: NpuParameters, coding: Coding, stall: float) -> None:
     check_vectors(with_junk(SingleEncoder(parameters=parameters)), coding, stall)
+
+
+@pytest.mark.parametrize("coding", list(CODINGS))
+def test_vectors_of_the_only_coding(coding: Coding) -> None:
+    parameters = replace(UNITS["1 word" if coding == Coding.ANALOG else "3 words"], codings=(coding,))
+    check_vectors(with_junk(SingleEncoder(parameters=parameters)), coding, 0.5)
 
 
 @pytest.mark.parametrize("parameters", [unit(), unit(lanes=3, inputs=3), unit(lanes=1, inputs=7)])

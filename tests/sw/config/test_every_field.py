@@ -144,6 +144,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "hardware.lanes": (8, {}),
     "hardware.encoder_lanes": (4, {}),
     "hardware.encoders": (1, {}),
+    "hardware.input_codings": ("all", {}),
     "hardware.neuron_features": ("all", {}),
     "hardware.pulse_cycles": (9, {}),
     "hardware.settle_cycles": (12, {}),

@@ -126,6 +126,10 @@ def test_a_chip_without_some_features() -> None:
     )
     with pytest.raises(BuildError, match=sentence):
         host.load(CHIP)
+    words[unit_byte_address("codings")] = 0x10
+    with pytest.raises(ForeignChipError, match=r"registers make no sense: Bits 0 \.\. 3 of codings have a meaning"):
+        host.connect()
+    words[unit_byte_address("codings")] = 0xF
     words[layer_byte_address(0, "features")] = 0x3F
     with pytest.raises(ForeignChipError, match=r"registers make no sense: Bits 0 \.\. 4 of a layer's features have"):
         host.connect()

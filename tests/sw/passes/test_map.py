@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.passes.map import map_to_chip
@@ -69,8 +70,17 @@ def test_neurons_have_what_the_network_uses(neuron, hidden, last):
     config = make_config(neuron=neuron)
     layers = map_to_chip(LAYERS, config).parameters.layers
     assert [(layer.leak, layer.clip, layer.resets) for layer in layers] == [hidden, last]
-    whole = map_to_chip(LAYERS, config.updated({"hardware": {"neuron_features": "all"}})).parameters.layers
+    with_all = config.updated({"hardware": {"neuron_features": "all"}})
+    whole = map_to_chip(LAYERS, with_all).parameters.layers
     assert {(layer.leak, layer.clip, layer.resets) for layer in whole} == {(True, True, tuple(Reset))}
+
+
+def test_encoders_have_the_coding_that_the_network_uses():
+    config = make_config(coding={"input": "rate"})
+    found = map_to_chip(LAYERS, config).parameters
+    assert (found.codings, found.encoders) == ((Coding.RATE,), 2)
+    whole = map_to_chip(LAYERS, config.updated({"hardware": {"input_codings": "all", "encoders": 1}})).parameters
+    assert (whole.codings, whole.encoders) == (CODINGS.unit, 1)
 
 
 def test_start_of_the_diffusion_and_a_fixed_end_arrive():

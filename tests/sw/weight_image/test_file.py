@@ -10,6 +10,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
 import spikeloom
+from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
@@ -29,7 +30,7 @@ SETTINGS = {
     "neuron": {"leak": 3},
 }
 CHIP = make_chip(**SETTINGS)
-WHOLE = make_chip(**SETTINGS, hardware={"neuron_features": "all"})
+WHOLE = make_chip(**SETTINGS, hardware={"neuron_features": "all", "input_codings": "all"})
 """The same network on neurons with all features, as those of older versions were."""
 
 
@@ -180,8 +181,10 @@ def name_as_before(chip: dict) -> None:
 
 
 def drop_features(chip: dict) -> None:
-    """Neurons of versions up to 8 had all features, and nothing said so."""
-    assert chip["config"]["hardware"].pop("neuron_features") == "all"
+    """Neurons of versions up to 8 had all features, there were two encoders of all codings, and nothing said so."""
+    hardware, parameters = chip["config"]["hardware"], chip["parameters"]
+    assert [hardware.pop(name) for name in ("neuron_features", "input_codings", "encoders")] == ["all", "all", 2]
+    assert [parameters.pop(name) for name in ("codings", "encoders")] == [[c.name for c in CODINGS.unit], 2]
     for layer in chip["parameters"]["layers"]:
         assert [layer.pop(name) for name in ("leak", "clip", "resets")] == [True, True, [0, 1, 2]]
 
@@ -257,7 +260,7 @@ def test_version_8_is_read_with_all_features(path):
     assert packed(unpack(old, "x")) == content
     path.write_bytes(old)
     loaded = spikeloom.load(path)
-    assert loaded.config.hardware.neuron_features == "all"
+    assert loaded.config.hardware.neuron_features == loaded.config.hardware.input_codings == "all"
     assert loaded.parameters == WHOLE.parameters != CHIP.parameters
     images = make_images(40, 20)
     assert CHIP.predict(images, trace="full").compare(loaded.predict(images, trace="full")) > 0
@@ -269,6 +272,10 @@ def test_version_8_is_read_with_all_features(path):
         (lambda p: p["layers"][1].update(resets=[0, 3]), "resets of layer 1 of the hardware must be one of 0, 1, 2"),
         (lambda p: p["layers"][1].update(resets=0), "resets of layer 1 of the hardware must be a list, not 0"),
         (lambda p: p["layers"][1].update(resets=[]), "Layer parameter resets must name at least one of SUBTRACT"),
+        (lambda p: p.update(codings=[]), "NPU parameter codings must name at least one of phase, rate, even, analog"),
+        (lambda p: p.update(codings=["even", 3]), "codings of the hardware must be .*, not 3"),
+        (lambda p: p.update(codings=["phase"]), "Programmed chip: coding must be phase, not analog, since its encoder"),
+        (lambda p: p.update(encoders=3), "NPU parameter encoders must be 1 or 2, not 3"),
         (lambda p: p["layers"][1].update(leak="no"), "Layer parameter leak must be True or False, not 'no'"),
         (lambda p: p["layers"][1].update(leak=False), r"Layer 1 \(.*\): leak must be 0, not 3, since its neurons are"),
     ],
@@ -294,7 +301,16 @@ def test_other_features_are_named_with_their_remedy(path):
         r"was made for other hardware: clip of layer 0 is False, but the design has True; compile the network with"
     )
     with pytest.raises(WeightImageError, match=sentence + r" \[hardware\] neuron_features = \"all\"$"):
+        spikeloom.load(path, replace(WHOLE.parameters, codings=CHIP.parameters.codings))
+    sentence = r": codings is analog, but the design has phase and rate and even and analog; compile the network with"
+    with pytest.raises(
+        WeightImageError, match=rf'{sentence} \[hardware\] input_codings = "all" and neuron_features = '
+    ):
         spikeloom.load(path, WHOLE.parameters)
+    only = replace(CHIP.parameters, codings=(Coding.PHASE, Coding.RATE))
+    remedy = r'; generate the hardware with \[hardware\] input_codings = "all", and compile the network with it, too$'
+    with pytest.raises(WeightImageError, match=rf": codings is analog, but the design has phase and rate{remedy}"):
+        spikeloom.load(path, only)
     WHOLE.save(path)
     resets = tuple(replace(layer, resets=(Reset.ZERO,)) for layer in WHOLE.parameters.layers)
     with pytest.raises(
