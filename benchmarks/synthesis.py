@@ -44,7 +44,7 @@ def unit(sizes: tuple[int, ...], lanes: int) -> NpuParameters:
             leak=False,
             clip=False,
             resets=(Reset.SUBTRACT,),
-        )  # fmt: skip
+        )
         for a, b in itertools.pairwise(sizes)
     )
     return NpuParameters(layers=layers, max_steps=20, encoder_lanes=16)

@@ -9,7 +9,7 @@ from amaranth.lib import memory, wiring
 
 from spikeloom.hw.encoder.encoder_pair import encoder_members
 from spikeloom.hw.encoder.random_source import advance
-from spikeloom.hw.encoder.spike_encoder import coding_of, encode_word
+from spikeloom.hw.encoder.spike_encoder import coding_of, encode_word, parts_of
 from spikeloom.hw.interfaces.streams import TAG_BITS
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
@@ -118,7 +118,6 @@ class SingleEncoder(wiring.Component):
         encoding, offered = Signal(), Signal()
         phase = Signal(layer.phase_bits)
         first = Signal()
-        count = Signal(layer.count_bits)
         random = None if seed is None else Signal(128)
         before = None  # sums of the word, with EVEN
         if Coding.EVEN in self._parameters.codings:
@@ -130,13 +129,18 @@ class SingleEncoder(wiring.Component):
         codes, sums_next = encode_word(
             m, self._parameters, coding_of(self), pixels=pixels, sums=before, phase=phase, random=random
         )
-        active = Cat(code.any() for code in codes)
+        parts = parts_of([code.any() for code in codes])
+        recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
+        counted = Signal(layer.count_bits)  # active rows before the word that was encoded last; `recent` are in it
+        count = Signal(layer.count_bits)
+        m.d.comb += count.eq(counted + adder_tree(recent))
         rows = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words)]
         for index, row_word in enumerate(rows):  # one condition each: a switch would be written out for every word
             with m.If(encoding & (word == index)):
                 m.d.sync += row_word.eq(Cat(codes))
         with m.If(encoding):
-            m.d.sync += count.eq(Mux(word == 0, 0, count) + adder_tree(list(active)))
+            m.d.sync += counted.eq(Mux(word == 0, 0, count))
+            m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
             if random is not None:
                 m.d.sync += random.eq(advance(random))
 

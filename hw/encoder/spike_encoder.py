@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -109,7 +110,6 @@ class SpikeEncoder(wiring.Component):
         loading, encoding, offered = Signal(), Signal(), Signal()
         phase = Signal(layer.phase_bits)
         first = Signal()
-        count = Signal(layer.count_bits)
         random = Signal(128) if Coding.RATE in self._parameters.codings else None
         m.d.comb += [
             last.eq(word == words - 1),
@@ -123,14 +123,19 @@ class SpikeEncoder(wiring.Component):
         codes, sums_next = encode_word(
             m, self._parameters, coding_of(self), pixels=pixels, sums=before, phase=phase, random=random
         )
-        active = Cat(code.any() for code in codes)
+        parts = parts_of([code.any() for code in codes])
+        recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
+        counted = Signal(layer.count_bits)  # active rows before the word that was encoded last; `recent` are in it
+        count = Signal(layer.count_bits)
+        m.d.comb += count.eq(counted + adder_tree(recent))
 
         rows = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words)]
         for index, row_word in enumerate(rows):  # one condition each: a switch would be written out for every word
             with m.If(encoding & (word == index)):
                 m.d.sync += row_word.eq(Cat(codes))
         with m.If(encoding):
-            m.d.sync += count.eq(Mux(word == 0, 0, count) + adder_tree(list(active)))
+            m.d.sync += counted.eq(Mux(word == 0, 0, count))
+            m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
             if random is not None:
                 m.d.sync += random.eq(advance(random))
 
@@ -190,6 +195,11 @@ class SpikeEncoder(wiring.Component):
             m.d.sync += [state.eq(_State.LOAD), word.eq(0)]
 
 
+def parts_of(active: Sequence[Value]) -> list[Sequence[Value]]:
+    """Rows of a word, four at a time: they are counted in one clock cycle, and the counts added up in the next."""
+    return [active[n : n + 4] for n in range(0, len(active), 4)]
+
+
 def encode_word(
     m: Module,
     parameters: NpuParameters,
@@ -225,12 +235,15 @@ def encode_word(
             bits = [pixel[7 - p] if p < 8 else Const(0) for p in range(parameters.phases)]
             spikes[Coding.PHASE] = Cat(bits).bit_select(phase, 1)
         if draws:
-            spikes[Coding.RATE] = draws[lane] < pixel + pixel[7]
+            spikes[Coding.RATE] = Cat(Const(0), draws[lane]) < Cat(pixel[7], pixel)  # draw < x + x[7]
         if sums is not None:
+            total = Signal(9, name=f"total_{lane}")  # a + x
             raised = Signal(9, name=f"raised_{lane}")  # a + x + 1: bit 8 says a + x >= 255, the rest is a + x - 255
+            before = sums.word_select(lane, 8)
             m.d.comb += [
-                raised.eq(sums.word_select(lane, 8) + pixel + 1),
-                sums_next[lane].eq(Mux(raised[8], raised[:8], raised - 1)),
+                total.eq(before + pixel),
+                raised.eq((Cat(Const(1), before) + Cat(Const(1), pixel))[1:]),  # one adder, with a carry
+                sums_next[lane].eq(Mux(raised[8], raised[:8], total)),
             ]
             spikes[Coding.EVEN] = raised[8]
         if spikes:
