@@ -72,7 +72,7 @@ class SingleEncoder(wiring.Component):
         working = Signal()  # half with the current image, or the next one
         full = Signal(2)  # halves with a whole image
         coming = Signal(range(words))  # words of the image that comes
-        seed = Signal(128) if Coding.RATE in self._parameters.codings else None  # of the image that came last
+        seed = Signal(128, name="kept_seed") if Coding.RATE in self._parameters.codings else None  # of the last image
         tags = [Signal(TAG_BITS, name=f"tag_{number}") for number in range(2)]
         taken, finished, forgotten, last = Signal(), Signal(), Signal(), Signal()
         padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
@@ -118,7 +118,7 @@ class SingleEncoder(wiring.Component):
         encoding, offered = Signal(), Signal()
         phase = Signal(layer.phase_bits)
         first = Signal()
-        random = None if seed is None else Signal(128)
+        random = None if seed is None else Signal(128, name="random")
         before = None  # sums of the word, with EVEN
         if Coding.EVEN in self._parameters.codings:
             m.submodules.sums = sums = memory.Memory(self._sums)

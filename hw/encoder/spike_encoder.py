@@ -110,7 +110,7 @@ class SpikeEncoder(wiring.Component):
         loading, encoding, offered = Signal(), Signal(), Signal()
         phase = Signal(layer.phase_bits)
         first = Signal()
-        random = Signal(128) if Coding.RATE in self._parameters.codings else None
+        random = Signal(128, name="random") if Coding.RATE in self._parameters.codings else None
         m.d.comb += [
             last.eq(word == words - 1),
             loading.eq(state == _State.LOAD),
