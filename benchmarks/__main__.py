@@ -1,7 +1,7 @@
 """`python -m benchmarks [PART ...]`: run the measurements, write `benchmarks/results.md` and `build/bench.json`.
 
-Parts are `speed`, `convolution`, `drift`, `export` and `synthesis`; without any, all are run. Sections of parts that
-are not run stay as they are.
+Parts are `speed`, `convolution`, `drift`, `export`, `synthesis` and `placement`; without any, all are run. Sections of
+parts that are not run stay as they are.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from benchmarks import drift, measure
 from benchmarks.convolution import NETWORKS, convolution
 from benchmarks.network import Mnist, load_mnist
 from benchmarks.page import page
+from benchmarks.placement import placement
 from benchmarks.synthesis import SIZES, synthesis
 from spikeloom.sim.common.threads import processors
 from spikeloom.sw.common.errors import DataError
@@ -25,7 +26,7 @@ from spikeloom.sw.common.files import write_atomic
 
 ROOT = Path(__file__).parent.parent
 FIGURES, PAGE = ROOT / "build" / "bench.json", ROOT / "benchmarks" / "results.md"
-PARTS = ("speed", "convolution", "drift", "export", "synthesis")
+PARTS = ("speed", "convolution", "drift", "export", "synthesis", "placement")
 CONSOLE = Console(stderr=True)
 
 
@@ -56,6 +57,8 @@ def _run(parts: list[str]) -> dict[str, Any]:
         take("export", lambda: [measure.export(synapses) for synapses in measure.SYNAPSES])
     if "synthesis" in parts:
         take("synthesis", lambda: [synthesis(*size) for size in SIZES])
+    if "placement" in parts:
+        take("placement", lambda: [placement(*size) for size in SIZES])
     return figures
 
 

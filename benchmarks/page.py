@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.placement import DEVICE
+
 __all__ = ["page"]
 
-_TITLES = ("Measured speed", "Convolutional networks", "Drift", "Generating Verilog", "Synthesis", "Bottlenecks")
+_TITLES = (
+    "Measured speed", "Convolutional networks", "Drift", "Generating Verilog", "Synthesis", "Placement",
+    "Bottlenecks",
+)  # fmt: skip
 
 
 def page(figures: Mapping[str, Any], before: str = "") -> str:
@@ -25,6 +30,8 @@ def page(figures: Mapping[str, Any], before: str = "") -> str:
         sections["Generating Verilog"] = _export(figures["export"])
     if "synthesis" in figures:
         sections["Synthesis"] = _synthesis(figures["synthesis"])
+    if "placement" in figures:
+        sections["Placement"] = _placement(figures["placement"])
     bounds = _sections((Path(__file__).parent / "bounds.md").read_text(encoding="utf-8"))
     sections |= bounds
     texts = [f"## {title}\n\n{sections[title]}" for title in _TITLES if title in sections]
@@ -146,4 +153,20 @@ def _synthesis(rows: list[Mapping[str, Any]]) -> str:
         "and mapping to Lattice ECP5 (`synth_ecp5`). `LUT4` are look-up tables; those in carry cells come on top."
     )
     head = "| unit | counting, s | ECP5, s | LUT4 | flip-flops | RAM of 16 x 4 bits | carry cells |"
+    return text + "\n\n" + _table(lines, head)
+
+
+def _placement(rows: list[Mapping[str, Any]]) -> str:
+    lines = [
+        f"| {row['title']}, {row['lanes']} lanes | {row['wall_s']:.0f} | {row['LUT4']:,} | {row['TRELLIS_FF']:,} "
+        f"| {row['clock_MHz']:.1f} MHz ({min(row['clocks_MHz']):.1f} .. {max(row['clocks_MHz']):.1f}) "
+        f"| {row['path_cells']} cells: {', '.join(f'`{part}`' for part in row['path'])} |"
+        for row in rows
+    ]
+    text = (
+        f"The unit between flip-flops, without a host bus and without the crossbars, placed and routed on {DEVICE} by "
+        "nextpnr, which is asked for 100 MHz; the median of three seeds (smallest .. largest), and the components on "
+        "its slowest path. Flip-flops around the unit are not counted."
+    )
+    head = "| unit | seconds a seed | LUT4 | flip-flops | highest clock | slowest path |"
     return text + "\n\n" + _table(lines, head)

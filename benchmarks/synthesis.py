@@ -13,10 +13,10 @@ from typing import Any
 
 from spikeloom.hw.export.synthesis import cell_counts
 from spikeloom.hw.export.verilog import export_verilog
-from spikeloom.hw.export.yosys import run_yosys
+from spikeloom.hw.export.yosys import run_yosys, write_sources
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
-__all__ = ["SIZES", "synthesis"]
+__all__ = ["SIZES", "synthesis", "unit"]
 
 SIZES: tuple[tuple[tuple[int, ...], int], ...] = (((64, 20, 10), 4), ((64, 128, 64, 10), 8), ((784, 128, 10), 16))
 """Neurons of each layer, and lanes."""
@@ -28,7 +28,8 @@ tee -q -o fpga.json stat -json
 """
 
 
-def _unit(sizes: tuple[int, ...], lanes: int) -> NpuParameters:
+def unit(sizes: tuple[int, ...], lanes: int) -> NpuParameters:
+    """A unit of dense layers whose widths are those of the examples."""
     layers = tuple(
         LayerParameters(
             inputs=a, outputs=b, lanes=min(lanes, b), max_gain_shift=3, max_theta=31, max_bias=63, max_steps=20
@@ -53,17 +54,14 @@ def _processor_s(work: Callable[[], Any]) -> tuple[Any, float, float]:
 def _ecp5(files: dict[str, str]) -> dict[str, int]:
     """Cells of Lattice's ECP5 by kind; the hierarchy is flattened, as for a bitstream."""
     with tempfile.TemporaryDirectory() as name:
-        sources = {file: text for file, text in files.items() if file.endswith(".sv") and file != "chip.sv"}
-        for file, text in sources.items():
-            Path(name, file).write_text(text)
-        run_yosys(Path(name), _FPGA.format(sources=" ".join(sorted(sources))))
+        run_yosys(Path(name), _FPGA.format(sources=write_sources(Path(name), files)))
         cells: dict[str, int] = json.loads(Path(name, "fpga.json").read_text())["design"]["num_cells_by_type"]
         return cells
 
 
 def synthesis(sizes: tuple[int, ...], lanes: int) -> dict[str, Any]:
     """Times and cells of one unit."""
-    files = export_verilog(_unit(sizes, lanes))
+    files = export_verilog(unit(sizes, lanes))
     _, counting, _ = _processor_s(lambda: cell_counts(files))
     cells, mapping, wall = _processor_s(lambda: _ecp5(files))
     return {

@@ -18,7 +18,7 @@ from spikeloom.hw.feature_maps.stages import join_maps
 from spikeloom.hw.interfaces.activity import ActivitySignature
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
 from spikeloom.hw.interfaces.programming_port import ProgrammerHostSignature, ProgramSettingsSignature
-from spikeloom.hw.interfaces.registers import BIAS_OFFSET, GLOBAL_REGISTERS, LAYER_REGISTERS, MAX_BIASES, MAX_LAYERS
+from spikeloom.hw.interfaces.registers import BIAS_OFFSET, GLOBAL_REGISTERS, MAX_BIASES, MAX_LAYERS, layer_registers
 from spikeloom.hw.interfaces.streams import CYCLE_BITS, TAG_BITS, load_layout, pixels_layout, result_layout
 from spikeloom.hw.layer.layer_core import LayerCore
 from spikeloom.hw.layer.spike_collector import SpikeCollector
@@ -99,11 +99,12 @@ class Npu(wiring.Component):
 
     def _configure(self, m: Module, registers: RegisterFile, index: int, core: LayerCore) -> None:
         """Give layer `index` its registers and its share of the bias writes."""
+        there = layer_registers(self._parameters.layers[index])
         m.submodules[f"registers_{index}"] = layer = RegisterFile(
-            registers=LAYER_REGISTERS, scope=index + 1, parameters=self._parameters.layers[index]
+            registers=there, scope=index + 1, parameters=self._parameters.layers[index]
         )
         m.d.comb += [layer.load.eq(registers.load), layer.write.eq(registers.write)]
-        m.d.comb += [getattr(core, r.name).eq(getattr(layer, r.name)) for r in LAYER_REGISTERS]
+        m.d.comb += [getattr(core, r.name).eq(getattr(layer, r.name)) for r in there]
         address = registers.load.address
         outputs = self._parameters.layers[index].outputs
         offset = address[:16]

@@ -1,9 +1,9 @@
 """What the randomised differential tests draw and compare: the integer reference against the Verilog.
 
-Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets and rules, and the plan of networks with
-windows, pooling and residual additions; the case's own seed draws the weights, thresholds, devices and images. Every
-spike, membrane, counter and decision must agree, devices switched on; of cells that drift, and may be programmed anew
-between images, the end of each must as well.
+Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets, rules and neuron features, and the plan
+of networks with windows, pooling and residual additions; the case's own seed draws the weights, thresholds, devices and
+images. Every spike, membrane, counter and decision must agree, devices switched on; of cells that drift, and may be
+programmed anew between images, the end of each must as well.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def cases(draw: Any, maps: bool = False) -> dict[str, Any]:
         "reset": draw(st.sampled_from(list(Reset))),
         "rule": draw(st.sampled_from([DecisionRule.FIXED, DecisionRule.WINNER_K, DecisionRule.WINNER_K])),
         "readout": readout,
+        "neuron_features": draw(st.sampled_from(["all", "used"])),
     }
     if maps:
         case["plan"] = draw(plans(image_once=case["row_bits"] == 8))

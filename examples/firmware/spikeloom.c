@@ -6,7 +6,8 @@ const char *spikeloom_message(int error)
     case SPIKELOOM_OK: return "everything is well";
     case SPIKELOOM_E_BUS: return "the bus answered an access with an error, and the chip has no flag that says why";
     case SPIKELOOM_E_NO_CHIP: return "there is no SpikeLoom at this address: its identification does not read LOOM";
-    case SPIKELOOM_E_VERSION: return "the chip's register map has another major version than this driver";
+    case SPIKELOOM_E_VERSION: return "the chip's register map is older than this driver's, or has another major version: "
+                                     "use the driver that was generated with the chip";
     case SPIKELOOM_E_BUILD: return "the network was made for another build of the chip: write network.h for this one";
     case SPIKELOOM_E_CHECKSUM: return "the chip's checksum differs: a write was damaged on its way; load again";
     case SPIKELOOM_E_REFUSED: return "the chip refused a write: an image was being processed, or no load session was open";
@@ -18,6 +19,8 @@ const char *spikeloom_message(int error)
     case SPIKELOOM_E_TAG: return "the result of another image came: soft reset, then load again";
     case SPIKELOOM_E_OVERFLOW: return "a membrane saturated, so the answer cannot be trusted";
     case SPIKELOOM_E_DAMAGED: return "the list of writes is damaged: its checksum is not the one it was written with";
+    case SPIKELOOM_E_FEATURE: return "the network needs a leak, a clip or a reset that a layer is built without: generate "
+                                     "the chip with [hardware] neuron_features = \"all\"";
     default: return "an error this driver does not know";
     }
 }
@@ -77,7 +80,8 @@ int spikeloom_connect(struct spikeloom *chip, const struct spikeloom_port *port)
         return SPIKELOOM_E_NO_CHIP;
     if (spikeloom_read32(chip, SPIKELOOM_VERSION, &version))
         return SPIKELOOM_E_BUS;
-    if (FIELD(version, VERSION_MAJOR) != FIELD(SPIKELOOM_MAP_VERSION, VERSION_MAJOR))
+    if (FIELD(version, VERSION_MAJOR) != FIELD(SPIKELOOM_MAP_VERSION, VERSION_MAJOR) ||
+        FIELD(version, VERSION_MINOR) < FIELD(SPIKELOOM_MAP_VERSION, VERSION_MINOR))
         return SPIKELOOM_E_VERSION;
     if (spikeloom_read32(chip, SPIKELOOM_BUILD, &chip->build) ||
         spikeloom_read32(chip, SPIKELOOM_LAYERS, &chip->layers) ||

@@ -15,7 +15,7 @@ enum spikeloom_error {
     SPIKELOOM_OK = 0,
     SPIKELOOM_E_BUS,        /* an access was answered with an error, and no error flag says why */
     SPIKELOOM_E_NO_CHIP,    /* there is no SpikeLoom at this address */
-    SPIKELOOM_E_VERSION,    /* its register map has another major version */
+    SPIKELOOM_E_VERSION,    /* its register map has another major version, or is older than the header */
     SPIKELOOM_E_BUILD,      /* the network was made for another build */
     SPIKELOOM_E_CHECKSUM,   /* what arrived is not what was sent */
     SPIKELOOM_E_REFUSED,    /* the unit was not in the state for a write */
@@ -26,7 +26,8 @@ enum spikeloom_error {
     SPIKELOOM_E_STREAM,     /* the port could not send or receive */
     SPIKELOOM_E_TAG,        /* the result of another image came */
     SPIKELOOM_E_OVERFLOW,   /* a membrane saturated: the answer cannot be trusted */
-    SPIKELOOM_E_DAMAGED     /* the list of writes itself is damaged (found where the driver sums it up) */
+    SPIKELOOM_E_DAMAGED,    /* the list of writes itself is damaged (found where the driver sums it up) */
+    SPIKELOOM_E_FEATURE     /* the network needs a leak, a clip or a reset that a layer is built without */
 };
 
 /* What the board gives. Functions return 0, or another number where it did not work. */

@@ -6,6 +6,9 @@
 #define LAYER_OF(address) ((address) / SPIKELOOM_LAYER(0) - 1u)
 #define START_OFFSET IN_LAYER(SPIKELOOM_LAYER_PROGRAM_START(0))
 #define TARGET_OFFSET IN_LAYER(SPIKELOOM_PROGRAM_TARGET(0, 0))
+#define LEAK_OFFSET IN_LAYER(SPIKELOOM_LAYER_LEAK(0))
+#define CLIP_OFFSET IN_LAYER(SPIKELOOM_LAYER_CLIP(0))
+#define RESET_OFFSET IN_LAYER(SPIKELOOM_LAYER_RESET(0))
 #define RESULT_OFFSET IN_LAYER(SPIKELOOM_PROGRAM_RESULT(0, 0))
 
 /* CRC-32 (that of zlib, Ethernet, PNG) over the eight bytes of a write, continued from `crc`. */
@@ -44,11 +47,32 @@ static int wait_for_programmer(struct spikeloom *chip, uint32_t layer)
     return SPIKELOOM_E_NO_ANSWER;
 }
 
+/* Whether a layer has the register that a write goes to, and for `reset` the kind of reset that it chooses. */
+static int check_feature(struct spikeloom *chip, uint32_t address, uint32_t data)
+{
+    const uint32_t offset = IN_LAYER(address);
+    uint32_t features, needed = 0;
+
+    if (offset == LEAK_OFFSET)
+        needed = SPIKELOOM_FEATURES_LEAK_MASK;
+    else if (offset == CLIP_OFFSET)
+        needed = SPIKELOOM_FEATURES_CLIP_MASK;
+    else if (offset == RESET_OFFSET && data < 3u)
+        needed = UINT32_C(1) << (SPIKELOOM_FEATURES_RESET_SUBTRACT_SHIFT + data);
+    if (needed == 0)
+        return SPIKELOOM_OK;
+    if (spikeloom_read32(chip, SPIKELOOM_LAYER_FEATURES(LAYER_OF(address)), &features))
+        return SPIKELOOM_E_BUS;
+    return features & needed ? SPIKELOOM_OK : SPIKELOOM_E_FEATURE;
+}
+
 /* A write of the load session. One that starts a programmer is waited for. */
 static int load_write(struct spikeloom *chip, uint32_t address, uint32_t data)
 {
-    int error = refusal(chip, spikeloom_write32(chip, address, data));
+    int error = address >= SPIKELOOM_LAYER(0) ? check_feature(chip, address, data) : SPIKELOOM_OK;
 
+    if (!error)
+        error = refusal(chip, spikeloom_write32(chip, address, data));
     chip->crc = crc_of_write(chip->crc, address, data);
     if (!error && address >= SPIKELOOM_LAYER(0) && IN_LAYER(address) == START_OFFSET)
         error = wait_for_programmer(chip, LAYER_OF(address));

@@ -24,7 +24,7 @@ class RegisterFile(wiring.Component):
 
     Parameters
     ----------
-    registers : the scope's declaration, `GLOBAL_REGISTERS` or `LAYER_REGISTERS`
+    registers : the scope's declaration, `GLOBAL_REGISTERS` or `layer_registers`
     scope : bits 23 .. 16 of its addresses
     parameters : NpuParameters or LayerParameters the widths are taken from
 

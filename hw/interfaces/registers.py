@@ -28,6 +28,7 @@ __all__ = [
     "bias_address",
     "global_address",
     "layer_address",
+    "layer_registers",
 ]
 
 BIAS_OFFSET = 0x8000
@@ -50,6 +51,7 @@ class Register:
     meaning, unit : a sentence and a unit for the manual
     init : value after a hardware reset
     pulse : writing makes the value appear for one cycle, and it reads 0 otherwise
+    there : whether a build has the register, from the structural parameters
     """
 
     name: str
@@ -60,6 +62,7 @@ class Register:
     unit: str
     init: int = 0
     pulse: bool = False
+    there: Callable[[Any], bool] = lambda p: True
 
     def width(self, parameters: NpuParameters | LayerParameters) -> int:
         """Bits of the register: those of its signal, and no more than a write has."""
@@ -100,11 +103,27 @@ GLOBAL_REGISTERS: tuple[Register, ...] = tuple(
 LAYER_REGISTERS: tuple[Register, ...] = (
     Register("theta", 0, lambda p: p.theta_bits, False, "firing threshold", "conductance steps", 1),
     Register("v0", 1, lambda p: p.v0_bits, True, "membrane at the start of an image", "membrane units"),
-    Register("clip", 2, lambda p: p.membrane_bits - 1, False, "bound on |V| before firing, 0 is off", "membrane units"),
-    Register("leak", 3, lambda p: 4, False, "leak shift: V loses V >> leak per step, 0 is off", "bits"),
-    Register("reset", 4, lambda p: 2, False, "after a spike: 0 subtract theta, 1 zero, 2 nothing", "-"),
+    Register(
+        "clip", 2, lambda p: p.membrane_bits - 1, False, "bound on |V| before firing, 0 is off; only with a clip",
+        "membrane units", there=lambda p: p.clip,
+    ),
+    Register(
+        "leak", 3, lambda p: 4, False, "leak shift: V loses V >> leak per step, 0 is off; only with a leak",
+        "bits", there=lambda p: p.leak,
+    ),
+    Register(
+        "reset", 4, lambda p: 2, False,
+        "after a spike: 0 subtract theta, 1 zero, 2 nothing; only with several kinds of reset",
+        "-", there=lambda p: len(p.resets) > 1,
+    ),
     Register("gain", 5, lambda p: p.gain_bits, False, "gain shift: an ADC code is 2^gain conductance steps", "bits"),
-)
+)  # fmt: skip
+"""Registers of a layer by offset, those included that not every layer has."""
+
+
+def layer_registers(parameters: LayerParameters) -> tuple[Register, ...]:
+    """The registers that a layer has, by offset."""
+    return tuple(register for register in LAYER_REGISTERS if register.there(parameters))
 
 
 def _find(registers: tuple[Register, ...], scope: str, name: str) -> Register:

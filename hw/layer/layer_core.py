@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, flipped
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS, ActivitySignature
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
 from spikeloom.hw.interfaces.programming_port import ProgrammerHostSignature, ProgramSettingsSignature
-from spikeloom.hw.interfaces.registers import LAYER_REGISTERS
+from spikeloom.hw.interfaces.registers import layer_registers
 from spikeloom.hw.interfaces.streams import fired_layout, vector_layout
 from spikeloom.hw.layer.adc_readout import ColumnReadout
 from spikeloom.hw.layer.dac_driver import DacDriver
@@ -36,8 +36,8 @@ class LayerCore(wiring.Component):
     i : In(stream of vector_layout), the layer's input of one read: of a step, or of one of its positions
     o : Out(stream of fired_layout), `groups` transfers per vector
     crossbar : Out(CrossbarSignature)
-    theta, v0, clip, leak, reset, gain : In, registers (`hw.interfaces.registers`), stable while a vector is being
-        processed
+    theta, v0, clip, leak, reset, gain : In, registers (`hw.interfaces.registers`), those that the layer has, stable
+        while a vector is being processed
     bias_write : In(BiasWriteSignature), only while no vector is being processed
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), sticky: a membrane saturated
@@ -65,7 +65,7 @@ class LayerCore(wiring.Component):
                 "i": In(stream.Signature(vector_layout(parameters))),
                 "o": Out(stream.Signature(fired_layout(parameters))),
                 "crossbar": Out(CrossbarSignature(parameters)),
-                **{register.name: In(register.shape(parameters)) for register in LAYER_REGISTERS},
+                **{register.name: In(register.shape(parameters)) for register in layer_registers(parameters)},
                 "bias_write": In(BiasWriteSignature(parameters)),
                 "clear_flags": In(1),
                 "overflow": Out(1),
@@ -119,7 +119,9 @@ class LayerCore(wiring.Component):
             m.d.comb += outer.eq(inner) if member.flow == Out else inner.eq(outer)
 
         m.d.comb += [
-            getattr(neurons, name).eq(getattr(self, name)) for name in ("theta", "v0", "clip", "leak", "reset")
+            getattr(neurons, register.name).eq(getattr(self, register.name))
+            for register in layer_registers(parameters)
+            if register.name != "gain"
         ]
         m.d.comb += [
             readout.gain.eq(self.gain),

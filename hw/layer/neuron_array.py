@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, 
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.interfaces.registers import layer_registers
 from spikeloom.hw.interfaces.streams import copy_marks, fired_layout, sums_layout
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from spikeloom.hw.primitives.adder_tree import adder_tree
@@ -44,10 +45,10 @@ class _Limits(NamedTuple):
     excess : highest - threshold, what a membrane at its upper bound has left after a spike
     """
 
-    threshold: Signal
-    highest: Signal
-    lowest: Signal
-    excess: Signal
+    threshold: Value
+    highest: Value
+    lowest: Value
+    excess: Value
 
 
 class NeuronArray(wiring.Component):
@@ -61,6 +62,9 @@ class NeuronArray(wiring.Component):
         V <- min(max(V, -clip), clip)    if clip > 0
         spike = V >= theta << (K-1-p)
         V <- V - (theta << (K-1-p)) | 0 | V   if spike         reset SUBTRACT [WS eq. 10] | ZERO [WK eq. 3] | NONE
+
+    What the layer does not have (its parameters leak, clip, resets) is not built: no leak and no clip are as 0; a
+    single kind of reset follows every spike.
 
     The membrane in memory and in `o` is the one after the reset. At most max_steps steps after a `first`,
     membrane_bits are wide enough for V never to saturate.
@@ -79,9 +83,9 @@ class NeuronArray(wiring.Component):
     o : Out(stream of fired_layout); lanes past the last output: no spike, membrane 0
     theta : In(theta_bits), threshold in the last phase, >= 1; this and the next four are constant during an image
     v0 : In(signed(v0_bits)), membrane at an image's start
-    clip : In(membrane_bits - 1), largest magnitude of a membrane, 0 for no limit
-    leak : In(4), leak shift 1 .. 15, 0 for no leak
-    reset : In(2), a Reset
+    clip : In(membrane_bits - 1), largest magnitude of a membrane, 0 for no limit; with a clip only
+    leak : In(4), leak shift 1 .. 15, 0 for no leak; with a leak only
+    reset : In(2), a Reset; with several kinds of them only. One that the layer does not have leaves the membrane
     bias_write : In(BiasWriteSignature), never during an image; a bias that was not written since the reset is 0
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), a membrane has saturated since the last `clear_flags`
@@ -94,15 +98,16 @@ class NeuronArray(wiring.Component):
         membranes = unsigned(lanes * parameters.membrane_bits)
         self._membranes = memory.MemoryData(shape=membranes, depth=parameters.positions * groups, init=[])
         self._biases = memory.MemoryData(shape=unsigned(lanes * parameters.bias_bits), depth=groups, init=[])
+        names = {register.name for register in layer_registers(parameters)}
+        settings = {"clip": In(parameters.membrane_bits - 1), "leak": In(4), "reset": In(2)}
+        features = {name: member for name, member in settings.items() if name in names}
         super().__init__(
             {
                 "i": In(stream.Signature(sums_layout(parameters))),
                 "o": Out(stream.Signature(fired_layout(parameters))),
                 "theta": In(parameters.theta_bits),
                 "v0": In(signed(parameters.v0_bits)),
-                "clip": In(parameters.membrane_bits - 1),
-                "leak": In(4),
-                "reset": In(2),
+                **features,
                 "bias_write": In(BiasWriteSignature(parameters)),
                 "clear_flags": In(1),
                 "overflow": Out(1),
@@ -248,7 +253,7 @@ class NeuronArray(wiring.Component):
         added = Signal(signed(max(bits, len(increment)) + 1), name=f"added_{lane}")
         m.d.comb += [
             before.eq(start),
-            loss.eq(Mux(self.leak == 0, 0, before >> self.leak)),
+            loss.eq(Mux(self.leak == 0, 0, before >> self.leak) if self._parameters.leak else 0),
             increment.eq(current << shift if self._parameters.phases > 1 else current),
         ]
         with m.If(add):
@@ -258,19 +263,22 @@ class NeuronArray(wiring.Component):
     def _limits(self, m: Module, shift: Value, add: Value) -> _Limits:
         """Registers of what a group's membranes are compared with, the same for all lanes."""
         parameters = self._parameters
+        shape = signed(parameters.membrane_bits)
         top = (1 << (parameters.membrane_bits - 1)) - 1
         threshold = Signal(parameters.theta_bits + parameters.phases - 1)
-        highest, lowest = (Signal(signed(parameters.membrane_bits), name=name) for name in ("highest", "lowest"))
-        excess = Signal(signed(max(parameters.membrane_bits, len(threshold) + 1) + 1))
         weighted = Signal.like(threshold)
-        ceiling = Signal.like(highest)
-        m.d.comb += [
-            weighted.eq(self.theta << shift if parameters.phases > 1 else self.theta),
-            ceiling.eq(Mux(self.clip == 0, top, self.clip)),
-        ]
+        excess = Signal(signed(max(parameters.membrane_bits, len(threshold) + 1) + 1))
+        m.d.comb += weighted.eq(self.theta << shift if parameters.phases > 1 else self.theta)
+        with m.If(add):
+            m.d.sync += threshold.eq(weighted)
+        if not parameters.clip:
+            with m.If(add):
+                m.d.sync += excess.eq(top - weighted)
+            return _Limits(threshold, Const(top, shape), Const(-top - 1, shape), excess)
+        highest, lowest, ceiling = (Signal(shape, name=name) for name in ("highest", "lowest", "ceiling"))
+        m.d.comb += ceiling.eq(Mux(self.clip == 0, top, self.clip))
         with m.If(add):
             m.d.sync += [
-                threshold.eq(weighted),
                 highest.eq(ceiling),
                 lowest.eq(Mux(self.clip == 0, -top - 1, -self.clip)),
                 excess.eq(ceiling - weighted),
@@ -283,7 +291,7 @@ class NeuronArray(wiring.Component):
         The membrane is limited, compared and reset side by side, not one after another: it reaches the threshold where
         the sum does and the limit is not below; what is left is that of the sum, or of the limit.
         """
-        bits = self._parameters.membrane_bits
+        features, bits = self._parameters, self._parameters.membrane_bits
 
         def signal(name: str, shape: Shape) -> Signal:
             return Signal(shape, name=f"{name}_{lane}")
@@ -301,10 +309,13 @@ class NeuronArray(wiring.Component):
             reduced.eq(Mux(above, limits.excess, left)),
             after.eq(limited),
         ]
-        with m.If(spike & (self.reset == Reset.SUBTRACT)):
-            m.d.comb += after.eq(reduced)
-        with m.Elif(spike & (self.reset == Reset.ZERO)):
-            m.d.comb += after.eq(0)
+        one = len(features.resets) == 1  # then there is nothing to choose
+        branch = m.If
+        for kind, result in ((Reset.SUBTRACT, reduced), (Reset.ZERO, Const(0))):
+            if kind in features.resets:
+                with branch(spike if one else spike & (self.reset == kind)):
+                    m.d.comb += after.eq(result)
+                branch = m.Elif
         return spike, after, over
 
     def _write_bias(self, m: Module, biases: memory.Memory) -> Value:

@@ -13,18 +13,11 @@ from dataclasses import dataclass, replace
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.decision_rules import DecisionRule
+from spikeloom.hw.params.neuron_features import ALL_RESETS, Reset, check_features
 from spikeloom.hw.params.plan import LayerPlacement, Plan
 from spikeloom.hw.params.readouts import READOUT_BITS, Codes, readout_of
 
 __all__ = ["Coding", "DecisionRule", "LayerParameters", "NpuParameters", "Readout", "Reset", "ceil_div"]
-
-
-class Reset(enum.IntEnum):
-    """What a neuron does after a spike: V - theta [WS eq. 10], V = 0 [WK eq. 3], or nothing [WS eq. 16]."""
-
-    SUBTRACT = 0
-    ZERO = 1
-    NONE = 2
 
 
 class Readout(enum.IntEnum):
@@ -76,6 +69,8 @@ class LayerParameters:
     max_gain_shift, max_theta, max_bias : largest values the run-time registers may take (bias: largest magnitude), at
         most 15, 2^31 - 1 and 2^31 - 1, since a register write has 32 bits
     phases, max_steps : K and the largest T_max; copied from the unit, since the widths depend on them
+    leak, clip, resets : what the neurons are built with: a leak, a clip, the kinds of reset, in the order of their
+        numbers. What is missing has no logic and no register; the only kind of reset needs no register either
     """
 
     inputs: int
@@ -91,8 +86,12 @@ class LayerParameters:
     max_bias: int = 1023
     phases: int = 1
     max_steps: int = 32
+    leak: bool = True
+    clip: bool = True
+    resets: tuple[Reset, ...] = ALL_RESETS
 
     def __post_init__(self) -> None:
+        check_features(self)
         for name in (
             "inputs",
             "outputs",

@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-__all__ = ["NEURON_CYCLES", "VERDICT_CYCLES", "Columns", "Macro", "WindowCycles", "layer_cycles", "output_cycles", "window_cycles"]
+__all__ = [
+    "NEURON_CYCLES",
+    "VERDICT_CYCLES",
+    "Columns",
+    "Macro",
+    "WindowCycles",
+    "layer_cycles",
+    "output_cycles",
+    "window_cycles",
+]
 
 NEURON_CYCLES = 3
 """Clock cycles of a column group through the neurons: read, add, fire (`hw.layer.neuron_array`)."""
@@ -111,4 +120,10 @@ def output_cycles(layer: Columns, active: bool, macro: Macro) -> int:
     """The last layer and the comparison of its classes, from the cycle in which its vector is passed on."""
     drive, conversion = macro.of(active)
     classes = layer.outputs - (layer.groups - 1) * layer.lanes
-    return drive + conversion + NEURON_CYCLES + VERDICT_CYCLES + max(layer.outputs, (layer.groups - 1) * conversion + classes)
+    return (
+        drive
+        + conversion
+        + NEURON_CYCLES
+        + VERDICT_CYCLES
+        + max(layer.outputs, (layer.groups - 1) * conversion + classes)
+    )

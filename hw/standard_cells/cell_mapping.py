@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikeloom.hw.export.yosys import WITHOUT_WRAPPERS, SynthesisError, run_yosys
+from spikeloom.hw.export.yosys import WITHOUT_WRAPPERS, SynthesisError, run_yosys, write_sources
 from spikeloom.hw.standard_cells.liberty import Cell, Library, LibraryError
 from spikeloom.hw.standard_cells.memories import Memory, models, read_memories, stubs, with_black_boxes
 
@@ -138,14 +138,12 @@ def map_to_cells(
     SynthesisError : Yosys does not take the design or the library
     """
     check_library(libraries)
-    sources = {name: text for name, text in files.items() if name.endswith(".sv") and not name.endswith("chip.sv")}
     cell, library = driving_cell(libraries)
     load_fF = _LOADS * max(cell.inputs.values()) * library.capacitance_fF
     with tempfile.TemporaryDirectory(prefix="standard-cells-") as name:
         folder = Path(name)
-        for source, text in sources.items():
-            (folder / source).write_text(text, encoding="utf-8")
-        run_yosys(folder, _ELABORATE.format(sources=" ".join(sorted(sources)), top=top, wrappers=WITHOUT_WRAPPERS))
+        sources = write_sources(folder, files)
+        run_yosys(folder, _ELABORATE.format(sources=sources, top=top, wrappers=WITHOUT_WRAPPERS))
         design = (folder / "design.il").read_text(encoding="utf-8")
         memories = read_memories(design)
         chosen = [memory for memory in memories if memory.size > memory_bits and not memory.plain]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
+from spikeloom.hw.params.neuron_features import check_used
 from spikeloom.hw.params.parameters import Coding, DecisionRule, NpuParameters, Readout, Reset
 from spikeloom.sim.chip.chip_facts import chip_line, chip_rows
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
@@ -64,7 +65,7 @@ class ProgrammedChip:
     ----------
     name : of the run
     layers : programming of every layer; replicas have equal weights
-    parameters : structural parameters of the unit
+    parameters : structural parameters of the unit; every layer has the features that its programming needs
     coding, even_start : input coding; start value of the error diffusion, 0 .. 254
     rule, k, t_max, skip, readout : decision; k is the register value (margin), t_max in steps, skip in periods
     device, energy : device model and energy coefficients
@@ -138,6 +139,7 @@ class ProgrammedChip:
             ):
                 if not low <= value <= high:
                     raise SpikeLoomError(f"{where}: {name} must be in {low} .. {high}, not {value!r}")
+            check_used(where, shape, clip=layer.clip, leak=layer.leak, reset=layer.reset)
         if not 0.0 < self.clock_Hz < float("inf"):
             raise SpikeLoomError(f"Programmed chip: clock_Hz must be a positive number, not {self.clock_Hz!r}")
         if self.device.refresh_every and self.programming.method == "write-verify":

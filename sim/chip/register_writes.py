@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, bias_address, global_address, layer_address
+from spikeloom.hw.interfaces.registers import (
+    GLOBAL_REGISTERS,
+    bias_address,
+    global_address,
+    layer_address,
+    layer_registers,
+)
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 
 __all__ = ["check_kinds", "register_writes"]
@@ -15,10 +21,12 @@ def check_kinds(chip: ProgrammedChip) -> None:
 
 
 def register_writes(chip: ProgrammedChip) -> list[tuple[int, int]]:
-    """Every register write that turns a freshly reset unit into this chip: (address, data)."""
+    """Every register write that turns a freshly reset unit into this chip: (address, data). Registers that a layer
+    does not have are not written.
+    """
     names = [register.name for register in GLOBAL_REGISTERS if not register.pulse]
     writes = [(global_address(name), int(getattr(chip, name))) for name in names]
-    for index, layer in enumerate(chip.layers):
+    for index, (layer, shape) in enumerate(zip(chip.layers, chip.parameters.layers, strict=True)):
         fields = {
             "theta": layer.theta,
             "v0": layer.v0,
@@ -27,6 +35,7 @@ def register_writes(chip: ProgrammedChip) -> list[tuple[int, int]]:
             "reset": int(layer.reset),
             "gain": layer.gain_shift,
         }
-        writes += [(layer_address(index, name), value) for name, value in fields.items()]
+        there = [register.name for register in layer_registers(shape)]
+        writes += [(layer_address(index, name), fields[name]) for name in there]
         writes += [(bias_address(index, neuron), int(value)) for neuron, value in enumerate(layer.bias)]
     return writes

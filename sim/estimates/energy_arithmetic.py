@@ -1,7 +1,8 @@
 """Bits of additions, subtractions and comparisons per image, derived from the components of `hw`.
 
-Adders work whether or not their sum is used: the clip of a neuron is computed with `clip` 0, the error diffusion of a
-pixel with any coding. Each is counted once for every word that passes, as if all of its bits switched.
+Adders work whether or not their sum is used: the clip of a neuron that has one is computed with `clip` 0, too, the
+error diffusion of a pixel with any coding. What is not built does not count. Each is counted once for every word that
+passes, as if all of its bits switched.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ def partial_sums(events: Events) -> list[Count]:
 
 
 def neurons(events: Events) -> list[Count]:
-    """Of a lane (`hw.layer.neuron_array`): bias, leak, sum; of the sum two comparisons with the bounds, and theta
-    subtracted, which is the comparison with it as well."""
+    """Of a lane (`hw.layer.neuron_array`): bias, membrane, and theta subtracted, which is the comparison with it as
+    well; where they are built, leak, and two comparisons with the clip.
+    """
     bits = []
     for shape in events.shapes:
         current = max(shape.sum_bits, shape.bias_bits) + 1
         total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-        bits.append(shape.lanes * (current + shape.membrane_bits + 4 * total))
+        leak = shape.membrane_bits if shape.leak else 0
+        bits.append(shape.lanes * (current + leak + (4 if shape.clip else 2) * total))
     return events.by_layer([events.words(index) * each for index, each in enumerate(bits)])
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.params.neuron_features import check_used
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from spikeloom.sim.chip.programmed_chip import ProgrammedLayer
 from spikeloom.sim.common.kernels import kernel
@@ -99,9 +100,14 @@ class NeuronLayer:
     Attributes
     ----------
     membranes : int64 [images, positions * outputs], values after the latest step
+
+    Raises
+    ------
+    ValueError : a leak, a clip or a reset that `parameters` do not have, or membranes of more than 62 bits
     """
 
     def __init__(self, layer: ProgrammedLayer, parameters: LayerParameters, images: int) -> None:
+        check_used(f"Layer {layer.name}", parameters, clip=layer.clip, leak=layer.leak, reset=layer.reset)
         self.membranes = np.full((images, parameters.neurons), layer.v0, np.int64)
         high = (1 << (parameters.membrane_bits - 1)) - 1
         self._settings = _Settings(

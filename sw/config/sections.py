@@ -327,6 +327,13 @@ class HardwareSection(Section):
     encoder_lanes: Annotated[
         int, Field(ge=1, description="pixels encoded in a clock cycle; at most the number of pixels, lanes")
     ] = 16
+    neuron_features: Annotated[
+        Literal["used", "all"],
+        Field(
+            description="leak, clip and kinds of reset that neurons are built with: what the network uses, or all, so "
+            "that the unit can be loaded with other networks of its shape"
+        ),
+    ] = "used"
     pulse_cycles: Annotated[
         int,
         Field(

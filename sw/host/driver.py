@@ -27,7 +27,7 @@ from spikeloom.sw.host.frames import decoded, image_frames
 from spikeloom.sw.host.load import LoadReport, LoadSession
 from spikeloom.sw.host.registers import bit, flags, identify, read_layer, read_parameters, read_unit, write_unit
 from spikeloom.sw.host.transport import Transport
-from spikeloom.sw.weight_image.file import first_difference, load
+from spikeloom.sw.weight_image.file import feature_remedy, first_difference, load
 
 if TYPE_CHECKING:  # what only simulated devices have
     from spikeloom.sim.crossbar.array import CrossbarArray
@@ -141,6 +141,7 @@ class Host:
             what, of_image, of_chip = first_difference(programmed.parameters, parameters) or ("build", "one", "another")
             raise BuildError(
                 f"The weight image was made for another chip: {what} is {of_image}, the chip has {of_chip}"
+                f"{feature_remedy(programmed.parameters, parameters)}"
             )
         if errors:
             raise RefusedError(f"The chip does not begin a load now; its error flags: {', '.join(errors)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from spikeloom.hw.host.feature_word import features_of
 from spikeloom.hw.host.plan_words import plan_of
 from spikeloom.hw.host.register_map import (
     IDENTIFICATION,
@@ -79,7 +80,8 @@ def identify(transport: Transport) -> tuple[int, int, int]:
     if major != MAP_VERSION[0] or minor < MAP_VERSION[1]:
         known = ".".join(map(str, MAP_VERSION))
         raise ForeignChipError(
-            f"The chip's register map has version {major}.{minor}.{patch}, but this driver needs {known}"
+            f"The chip's register map has version {major}.{minor}.{patch}, but this driver needs {known}; use the "
+            "driver that the chip was generated with, or generate its Verilog anew"
         )
     return major, minor, patch
 
@@ -105,6 +107,7 @@ def read_parameters(transport: Transport) -> NpuParameters:
         layers = []
         for index in range(count):
             own: dict[str, Any] = dict(zip(_LAYER_BUILD, read_layer(transport, index, *_LAYER_BUILD), strict=True))
+            own |= features_of(read_layer(transport, index, "features")[0])
             layers.append(LayerParameters(**own, **shared))
         plan = plan_of(_plan_words(transport, length))
         if plan is not None:

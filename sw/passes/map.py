@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
 from spikeloom.hw.interfaces.registers import MAX_LAYERS
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import Plan
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
@@ -55,12 +56,13 @@ def map_to_chip(
     plan = _started(plan, config)
     _check_analog(plan, layers, config)
     plan = plan.with_replicas(replicas_of(plan, layers, config))
-    shapes = []
+    shapes, last = [], len(layers) - 1
     for index, (layer, gain, (_, stage)) in enumerate(zip(layers, gains, plan.crossbar_stages, strict=True)):
         positions = plan.placements[stage.layer].positions  # of the first replica, which has most
         check_layer(layer.name, layer.positive.shape[1], positions, config)
         row_bits = CODINGS[config.coding.input].row_bits if index == 0 else 1
-        shapes.append(_shape(layer, config, gain, positions, row_bits, adc_bits))
+        shape = _shape(layer, config, gain, positions, row_bits, adc_bits)
+        shapes.append(replace(shape, **_features(config, index == last)))
         _check_shape(layer, shapes[-1], config)
     replicas = _replicas(plan, shapes)
     parameters = NpuParameters(
@@ -71,7 +73,6 @@ def map_to_chip(
         encoder_lanes=min(config.hardware.encoder_lanes, plan.input.size),
         pulse_cycles=config.hardware.pulse_cycles,
     )
-    last = len(layers) - 1
     programmed = (_programmed(layers[c.layer], c, config, gains[c.layer], c.layer == last) for c in replicas)
     return _chip(tuple(programmed), parameters, config)
 
@@ -113,6 +114,19 @@ def _shape(
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
     )
+
+
+def _features(config: Config, last: bool) -> dict[str, Any]:
+    """What the neurons of a hidden layer, or of the last one, are built with: parameters of the layer."""
+    if config.hardware.neuron_features == "all":
+        return ALL_FEATURES
+    neuron = config.neuron
+    return {"leak": neuron.leak > 0, "clip": neuron.clip > 0.0, "resets": (_reset(config, last),)}
+
+
+def _reset(config: Config, last: bool) -> Reset:
+    """What follows a spike of a hidden layer, or of the last one."""
+    return Reset[(config.neuron.output_reset if last else config.neuron.reset).upper()]
 
 
 def _check_shape(layer: Levels, shape: LayerParameters, config: Config) -> None:
@@ -251,7 +265,7 @@ def _programmed(layer: Levels, replica: _Replica, config: Config, gain: int, las
         v0=round(neuron.v0 * layer.theta),
         clip=_clip(config, layer, replica.shape),
         leak=neuron.leak,
-        reset=Reset[(neuron.output_reset if last else neuron.reset).upper()],
+        reset=_reset(config, last),
         gain_shift=gain,
         scale=layer.scale,
     )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
 from spikeloom.sim.common.arguments import is_number
@@ -20,7 +20,7 @@ from spikeloom.sw.config.config import Config
 from spikeloom.sw.weight_image.fields import built, entry, table
 from spikeloom.sw.weight_image.plan_json import plan_from_json
 
-__all__ = ["ARRAYS", "rebuilt", "renew_energy"]
+__all__ = ["ARRAYS", "rebuilt", "renew_energy", "renew_features"]
 
 _ENERGY_BEFORE = {
     "adc_J_per_conversion": 2e-12,
@@ -45,6 +45,12 @@ def renew_energy(chip: dict[str, Any]) -> None:
     for place in (chip, _table(chip, "config")):
         if "energy" in place:
             place["energy"] = {name: value for name, value in given.items() if name not in gone}
+
+
+def renew_features(chip: dict[str, Any]) -> None:
+    """The configuration of a file up to version 8, in place: its hardware has all features of neurons."""
+    hardware = _table(_table(chip, "config"), "hardware")
+    hardware.setdefault("neuron_features", "all")
 
 
 def rebuilt(chip: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Compiled:
@@ -109,10 +115,19 @@ def _array(tensors: dict[str, NDArray[Any]], name: str, kind: Any) -> NDArray[An
     return tensors[name]
 
 
+def _layer_from_json(values: Any, where: str) -> LayerParameters:
+    """A layer's parameters; all features of neurons where the file does not say which there are."""
+    if not isinstance(values, dict) or "resets" not in values:
+        return built(LayerParameters, values, where)
+    numbers = entry(values, "resets", list, where)
+    kinds = tuple(entry({"resets": number}, "resets", Reset, where) for number in numbers)
+    return built(LayerParameters, values, where, resets=kinds)
+
+
 def _parameters_from_json(values: dict[str, Any]) -> NpuParameters:
     plan = values.get("plan")
     layers = tuple(
-        built(LayerParameters, layer, f"layer {index} of the hardware")
+        _layer_from_json(layer, f"layer {index} of the hardware")
         for index, layer in enumerate(entry(values, "layers", list, "the hardware"))
     )
     whole = None if plan is None else plan_from_json(plan)

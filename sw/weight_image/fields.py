@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.kinds import Kind, Kinds
+from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.arguments import is_number, is_whole
 from spikeloom.sim.common.units import fields_of
@@ -123,6 +124,8 @@ def disagreement(chip: ProgrammedChip, config: Config) -> str | None:
         "hardware.program_cycles": chip.program_cycles,
         "hardware.clock_Hz": chip.clock_Hz,
     }
+    if any(layer != dataclasses.replace(layer, **ALL_FEATURES) for layer in chip.parameters.layers):
+        held["hardware.neuron_features"] = "used"
     held |= {f"coding.{own.name}": getattr(chip, own.name) for own in CODINGS.registers}
     for name, part in (("device", chip.device), ("programming", chip.programming), ("energy", chip.energy)):
         held |= {f"{name}.{key}": getattr(part, key) for key in fields_of(type(part))}

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.hw.params.plugins import load_plugins
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
@@ -28,7 +29,7 @@ from spikeloom.sw.common.findings import Diagnosis
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.config.config import CONFIG_GROUPS, Config
-from spikeloom.sw.weight_image.content import ARRAYS, rebuilt, renew_energy
+from spikeloom.sw.weight_image.content import ARRAYS, rebuilt, renew_energy, renew_features
 from spikeloom.sw.weight_image.fields import disagreement, number_or_name
 from spikeloom.sw.weight_image.old_names import renew_names
 from spikeloom.sw.weight_image.plan_json import plan_difference, plan_to_json
@@ -39,6 +40,7 @@ __all__ = [
     "VERSION",
     "check_agreement",
     "chip_digest",
+    "feature_remedy",
     "first_difference",
     "load",
     "pack",
@@ -47,13 +49,13 @@ __all__ = [
 ]
 
 FORMAT = "spikeloom weight image"
-VERSION = 8
+VERSION = 9
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
 `program_cycles`, version 2 the plan of maps and the layers' positions, version 3 replicas of crossbars, version 4 where
 the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
 read pulse had a length of its own, `t_pulse_s`, which is no longer used. Up to version 6 energy coefficients were
 single numbers, other ones: what was not a default then is kept, if it is there still. Up to version 7 some names were
-other ones (`sw.weight_image.old_names`).
+other ones (`sw.weight_image.old_names`). Up to version 8 neurons had all features.
 """
 _REMEDY = "take a complete copy, or compile the chip again"
 
@@ -205,6 +207,8 @@ def unpack(content: bytes, source: str) -> Compiled:
             renew_energy(chip)
         if number < 8:
             renew_names(chip)
+        if number < 9:
+            renew_features(chip)
         missing = missing_parts(chip)
         if missing:
             one = len(missing) == 1
@@ -262,7 +266,22 @@ def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str
         what, a, b = difference
         raise WeightImageError(
             f"The weight image '{source}' was made for other hardware: {what} is {a}, but the design has {b}"
+            f"{feature_remedy(found, expected)}"
         )
+
+
+def feature_remedy(parameters: NpuParameters, expected: NpuParameters) -> str:
+    """What helps where two chips differ in nothing but features of neurons, a clause; "" for other differences."""
+
+    def whole(chip: NpuParameters) -> NpuParameters:
+        layers = (dataclasses.replace(layer, **ALL_FEATURES) for layer in chip.layers)
+        return dataclasses.replace(chip, layers=tuple(layers))
+
+    if first_difference(whole(parameters), whole(expected)) is not None:
+        return ""
+    if first_difference(whole(expected), expected) is None:
+        return '; compile the network with [hardware] neuron_features = "all"'
+    return '; generate the hardware with [hardware] neuron_features = "all", and compile the network with it, too'
 
 
 def first_difference(parameters: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:
@@ -281,5 +300,10 @@ def first_difference(parameters: NpuParameters, expected: NpuParameters) -> tupl
         for field in dataclasses.fields(LayerParameters):
             a, b = getattr(layer, field.name), getattr(other, field.name)
             if a != b:
-                return f"{field.name} of layer {index}", a, b
+                return f"{field.name} of layer {index}", _shown(a), _shown(b)
     return None
+
+
+def _shown(value: Any) -> Any:
+    """A parameter as text: kinds of reset by their names."""
+    return " and ".join(kind.name for kind in value) if isinstance(value, tuple) else value

@@ -53,10 +53,13 @@ def expected_events(
 
 
 def _neuron_bits(shape: LayerParameters) -> int:
-    """Bias onto the sum; leak; membrane; two comparisons with its bounds, and the threshold subtracted."""
+    """Bias onto the sum, that onto the membrane, the threshold subtracted; leak and two comparisons with the clip where
+    there are any.
+    """
     current = max(shape.sum_bits, shape.bias_bits) + 1
     total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-    return current + shape.membrane_bits + total + 3 * total
+    others = [shape.clip, shape.clip]
+    return current + total + total + shape.leak * shape.membrane_bits + sum(others) * total
 
 
 def _cells(layer: Layer, kind: str, rows: int) -> float:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address
+from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address, layer_registers
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters, Readout, Reset
@@ -25,10 +26,14 @@ from tests.models.network_model import (
     run_golden,
 )
 
-LAYER_REGISTERS = ("theta", "v0", "clip", "leak", "reset", "gain")
+LEAN = {"leak": False, "clip": False, "resets": (Reset.SUBTRACT,)}
+"""Features of neurons that subtract, and have nothing else."""
 
 
-def unit(sizes: tuple[int, ...] = (11, 7, 5), phases: int = 1, row_bits: int = 1, lanes: int = 3) -> NpuParameters:
+def unit(
+    sizes: tuple[int, ...] = (11, 7, 5), phases: int = 1, row_bits: int = 1, lanes: int = 3, **features: Any
+) -> NpuParameters:
+    """A unit of dense layers; `features` are leak, clip and resets of all of them."""
     common = {"tile_rows": 4, "tile_columns": 3, "adc_bits": 5, "max_gain_shift": 3, "max_theta": 63, "max_bias": 15}
     layers = tuple(
         LayerParameters(
@@ -39,17 +44,25 @@ def unit(sizes: tuple[int, ...] = (11, 7, 5), phases: int = 1, row_bits: int = 1
             phases=phases,
             max_steps=12,
             **common,
+            **features,
         )
         for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes))
     )
     return NpuParameters(layers=layers, phases=phases, max_steps=12, encoder_lanes=4, pulse_cycles=2)
 
 
+def mixed() -> NpuParameters:
+    """A unit whose first layer has all features, and whose last subtracts only."""
+    whole = unit()
+    return replace(whole, layers=(*whole.layers[:-1], replace(whole.layers[-1], **LEAN)))
+
+
 def writes_of(layers: list[GoldenLayer], settings: dict[str, int]) -> list[dict]:
-    """Load port writes, in random order of the scopes."""
+    """Load port writes, of the registers that there are, in random order of the scopes."""
     writes = [(global_address(name), int(value)) for name, value in settings.items()]
     for index, layer in enumerate(layers):
-        writes += [(layer_address(index, name), int(getattr(layer, name))) for name in LAYER_REGISTERS]
+        names = [register.name for register in layer_registers(layer.parameters)]
+        writes += [(layer_address(index, name), int(getattr(layer, name))) for name in names]
         writes += [(bias_address(index, neuron), value) for neuron, value in enumerate(layer.bias)]
     return [{"address": address, "data": data} for address, data in writes]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -11,16 +12,16 @@ from spikeloom.hw.control.register_file import RegisterFile
 from spikeloom.hw.interfaces.registers import (
     BIAS_OFFSET,
     GLOBAL_REGISTERS,
-    LAYER_REGISTERS,
     bias_address,
     global_address,
+    layer_registers,
 )
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.parameters import Coding, DecisionRule, NpuParameters
 from tests.benches.proof_bench import mutant
 from tests.benches.stream_bench import collect, send, simulate
 from tests.hw.encoder.test_spike_encoder import vectors_of
-from tests.hw.test_npu import unit, writes_of
+from tests.hw.test_npu import LEAN, unit, writes_of
 from tests.models.network_model import GoldenLayer, IdealCrossbar, random_layer, run_golden
 
 
@@ -74,7 +75,12 @@ def random_rounds(parameters: NpuParameters, count: int) -> list[tuple[list[Gold
     layers = [random_layer(p, rng, theta=9) for p in parameters.layers]
     for number in range(count):
         registers = [
-            {"theta": rng.randint(2, 14), "v0": rng.choice([-2, 1, 3]), "clip": rng.choice([0, 40])} for _ in layers
+            {
+                "theta": rng.randint(2, 14),
+                "v0": rng.choice([-2, 1, 3]),
+                "clip": rng.choice([0, 40]) if layer.parameters.clip else 0,
+            }
+            for layer in layers
         ]
         layers = [
             GoldenLayer(old.parameters, old.weights, old.bias, **new)
@@ -92,14 +98,16 @@ def strays(address: int, parameters: NpuParameters, rng: random.Random) -> list[
     """Writes to addresses that nothing has, each a bit away from `address`: they must have no effect."""
     scopes = range(1, len(parameters.layers) + 1)
     real = {global_address(r.name) for r in GLOBAL_REGISTERS}
-    real |= {scope << 16 | r.offset for scope in scopes for r in LAYER_REGISTERS}
+    real |= {scope << 16 | r.offset for scope in scopes for r in layer_registers(parameters.layers[scope - 1])}
     real |= {bias_address(scope - 1, n) for scope in scopes for n in range(parameters.layers[scope - 1].outputs)}
     free = [near for bit in range(24) if (near := address ^ 1 << bit) not in real]
     return [{"address": near, "data": rng.randrange(16)} for near in free]
 
 
-def test_writes_go_before_an_image_that_is_offered_with_them() -> None:
-    parameters = unit()
+@pytest.mark.parametrize("features", [{}, LEAN], ids=["all features", "subtracts only"])
+def test_writes_go_before_an_image_that_is_offered_with_them(features: dict[str, Any]) -> None:
+    """Writes to registers that are missing have no effect, as all to addresses that nothing has."""
+    parameters = unit(**features)
     decisions(parameters, random_rounds(parameters, 4))
 
 

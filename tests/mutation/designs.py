@@ -13,6 +13,7 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     """Components by name. Imports are inside: a mutant must be installed before."""
     from spikeloom.hw.npu import Npu
     from spikeloom.hw.npu_axi import NpuAxi
+    from spikeloom.hw.params.parameters import Reset
     from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
     from tests.hw import test_npu
     from tests.hw.feature_maps import test_stages as test_npu_maps
@@ -24,6 +25,8 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
         return lambda: Npu(parameters=test_npu_maps.unit_of(plan(), **how))
 
     yield "dense", dense()
+    yield "dense, subtracts only", dense(leak=False, clip=False, resets=(Reset.SUBTRACT,))
+    yield "dense, zero or none", dense(leak=False, clip=False, resets=(Reset.ZERO, Reset.NONE))
     yield "dense, one layer", dense(sizes=(4, 1), lanes=1)
     yield "dense, K = 3", dense(sizes=(16, 12, 9, 4), phases=3, lanes=4)
     yield "dense, analog", dense(sizes=(5, 8), row_bits=8, phases=2)

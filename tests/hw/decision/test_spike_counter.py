@@ -297,7 +297,10 @@ BROKEN = {
     "membrane_of_the_first_lane": ("fired.membranes[lane], count", "fired.membranes[0], count"),
     "counts_of_the_image_before": ("Mux(fired.first, 0, read.data)", "read.data"),
     "takes_over_a_score": ("put.eq(self.i.valid & (~self.o.valid | self.o.ready))", "put.eq(self.i.valid)"),
-    "a_score_in_two_cycles": ("put.eq(self.i.valid & (~self.o.valid | self.o.ready))", "put.eq(self.i.valid & ~self.o.valid)"),
+    "a_score_in_two_cycles": (
+        "put.eq(self.i.valid & (~self.o.valid | self.o.ready))",
+        "put.eq(self.i.valid & ~self.o.valid)",
+    ),
     "readouts_swapped": ("self.readout == Readout.MEMBRANE", "self.readout == Readout.SPIKES"),
 }
 

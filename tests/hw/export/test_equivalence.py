@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from spikeloom.hw.layer.programmer import Programmer
 from spikeloom.hw.primitives.activity_counter import ActivityCounter
 from tests.hw.export.equivalence import both, proven
 from tests.hw.export.test_verilog import run, tool
-from tests.hw.test_npu import unit
+from tests.hw.test_npu import LEAN, unit
 from tests.mutation.designs import units
 
 SMALL = unit(sizes=(4, 3), lanes=1)
@@ -37,6 +38,7 @@ QUICK: dict[str, Callable[[], Any]] = {
     "controller": lambda: Controller(parameters=unit()),
     "spike counter": lambda: SpikeCounter(parameters=unit()),
     "neuron array": lambda: NeuronArray(parameters=LAYER),
+    "neuron array, subtracts only": lambda: NeuronArray(parameters=replace(LAYER, **LEAN)),
     "column readout": lambda: ColumnReadout(parameters=LAYER),
     "DAC driver": lambda: DacDriver(parameters=unit().layers[0], pulse_cycles=3),
     "activity counter": lambda: ActivityCounter(amount_bits=3),

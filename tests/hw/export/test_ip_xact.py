@@ -14,7 +14,7 @@ from spikeloom.hw.export.axi_verilog import AXI_UNIT_NAME, export_axi
 from spikeloom.hw.export.ip_xact import ip_xact
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.host.register_map import LAYER_BLOCKS, host_map
-from tests.hw.test_npu import unit
+from tests.hw.test_npu import mixed
 
 NAMES = {"x": "http://www.accellera.org/XMLSchema/IPXACT/1685-2014"}
 
@@ -22,9 +22,9 @@ NAMES = {"x": "http://www.accellera.org/XMLSchema/IPXACT/1685-2014"}
 @functools.cache
 def described(bus: bool) -> tuple[Any, list[dict[str, Any]], dict[str, str]]:
     """Description of a unit as a tree, its ports, and its files."""
-    files = export_axi(unit()) if bus else export_verilog(unit())
+    files = export_axi(mixed()) if bus else export_verilog(mixed())
     found = json.loads(files["ports.json"])
-    text = ip_xact(found["module"], found["ports"], unit(), [*files, "npu.sdc", "weights.loom"], "A <small> network")
+    text = ip_xact(found["module"], found["ports"], mixed(), [*files, "npu.sdc", "weights.loom"], "A <small> network")
     return etree.fromstring(text.encode()), found["ports"], files
 
 
@@ -78,15 +78,15 @@ def test_every_register_is_at_its_address() -> None:
             offset = int(register.findtext("x:addressOffset", None, NAMES).removeprefix("'h"), 16)
             name = register.findtext("x:name", None, NAMES)
             found[block.findtext("x:name", None, NAMES), name] = (base + offset, register)
-    entries = host_map(unit())
+    entries = host_map(mixed())
     for entry in entries:
         scope = "unit" if entry.layer is None else f"layer_{entry.layer}"
         address, register = found[scope, entry.name]
         assert address == entry.address
         assert len(register.findall("x:field", NAMES)) == max(1, len(getattr(entry.register, "fields", ())))
-    assert len(found) == len(entries) + len(LAYER_BLOCKS) * len(unit().layers)
+    assert len(found) == len(entries) + len(LAYER_BLOCKS) * len(mixed().layers)
     dim = found["layer_0", "bias"][1].findtext("x:dim", None, NAMES)
-    assert int(dim) == unit().layers[0].outputs
+    assert int(dim) == mixed().layers[0].outputs
     access = {name: set(texts(register, "x:field/x:access")) for (_, name), (_, register) in found.items()}
     assert access["id"] == {"read-only"} and access["load_end"] == {"write-only"} and access["k"] == {"read-write"}
     assert set(texts(found["unit", "errors"][1], "x:field/x:modifiedWriteValue")) == {"oneToClear"}

@@ -27,7 +27,7 @@ from spikeloom.hw.decision.terminator import Terminator
 from spikeloom.hw.encoder.encoder_pair import EncoderPair
 from spikeloom.hw.encoder.spike_encoder import SpikeEncoder
 from spikeloom.hw.export.verilog import export_verilog, write_folder
-from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
+from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, layer_registers
 from spikeloom.hw.layer.adc_readout import ColumnReadout
 from spikeloom.hw.layer.dac_driver import DacDriver
 from spikeloom.hw.layer.layer_core import LayerCore
@@ -140,7 +140,7 @@ def test_ports_of_every_module_are_the_members_in_order(exported: dict[str, str]
         components[f"{prefix}_neuron_array"] = NeuronArray(parameters=layer)
         components[f"{prefix}_programmer"] = Programmer(parameters=layer)
         components[f"npu_registers_{index}"] = RegisterFile(
-            registers=LAYER_REGISTERS, scope=index + 1, parameters=layer
+            registers=layer_registers(layer), scope=index + 1, parameters=layer
         )
     texts = by_place(exported)
     for name, component in components.items():

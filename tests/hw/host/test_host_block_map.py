@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import random
+from typing import Any
+
+import pytest
 
 from spikeloom.hw.host.host_block import HostBlock
-from spikeloom.hw.host.register_map import host_map
+from spikeloom.hw.host.register_map import host_map, layer_byte_address
 from spikeloom.hw.interfaces.registers import Register
 from tests.benches.stream_bench import simulate
-from tests.hw.test_npu import unit
+from tests.hw.test_npu import LEAN, unit
 
 
-def test_every_register_is_read_back() -> None:
-    """No image in progress, no load session: what can be written holds the bits that it has, all else its old value."""
-    parameters, rng = unit(sizes=(11, 7, 5, 4, 6, 5, 3)), random.Random(1)
+@pytest.mark.parametrize("features", [{}, LEAN], ids=["all features", "subtracts only"])
+def test_every_register_is_read_back(features: dict[str, Any]) -> None:
+    """No image in progress, no load session: what can be written holds the bits that it has, all else its old value;
+    what is not there answers with errors.
+    """
+    parameters, rng = unit(sizes=(11, 7, 5, 4, 6, 5, 3), **features), random.Random(1)
     dut = HostBlock(parameters=parameters)
     entries = host_map(parameters)
     pulses = [e for e in entries if isinstance(e.register, Register) and e.register.pulse]
@@ -56,8 +62,14 @@ def test_every_register_is_read_back() -> None:
             elif entry.access == "ro" or entry.name == "program_start":  # the latter wants a load session
                 assert await write(entry, value), entry.name
                 assert await read(entry) == before, entry.name
-        ctx.set(dut.bus.read_address, 0x3FFFFFC)
-        await ctx.delay(1e-9)
-        assert ctx.get(dut.bus.read_error)
+        names = {(entry.layer, entry.name) for entry in entries}
+        missing = [name for name in ("leak", "clip", "reset") if (2, name) not in names]
+        assert missing == (["leak", "clip", "reset"] if features else [])
+        for address in (0x3FFFFFC, *(layer_byte_address(2, name) for name in missing)):
+            ctx.set(dut.bus.read_address, address)
+            ctx.set(dut.bus.write_address, address)
+            ctx.set(dut.bus.write_enable, 1)
+            await ctx.delay(1e-9)
+            assert ctx.get(dut.bus.read_error) and ctx.get(dut.bus.write_error)
 
     simulate(dut, host)

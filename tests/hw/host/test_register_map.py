@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from spikeloom.hw.export.c_header import c_header
 from spikeloom.hw.export.register_manual import bit_picture, manual
 from spikeloom.hw.export.system_rdl import system_rdl
+from spikeloom.hw.host.feature_word import feature_word, features_of
 from spikeloom.hw.host.register_map import (
     ADDRESS_BITS,
     LAYER_BLOCKS,
@@ -32,7 +34,7 @@ from spikeloom.hw.host.register_map import (
     unit_byte_address,
 )
 from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "hardware" / "host" / "register_map.md"
@@ -75,7 +77,40 @@ def test_build_parameters_are_constants() -> None:
     assert [found[1, name] for name in ("inputs", "outputs", "lanes", "max_theta")] == [4, 3, 1, 1023]
 
 
+def test_features_are_a_word_that_gives_them_back() -> None:
+    for leak, clip in itertools.product((False, True), repeat=2):
+        for resets in itertools.chain.from_iterable(itertools.combinations(Reset, count) for count in (1, 2, 3)):
+            features = {"leak": leak, "clip": clip, "resets": resets}
+            layer = dataclasses.replace(FIRST, **features)
+            word = leak | clip << 1 | sum(4 << kind for kind in resets)
+            assert feature_word(layer) == word and features_of(word) == features
+            (entry,) = (e for e in host_map(with_layers(layer)) if (e.layer, e.name) == (0, "features"))
+            assert entry.init == word
+    with pytest.raises(ValueError, match=r"^Bits 0 \.\. 4 of a layer's features have a meaning, not 0x3f$"):
+        features_of(0x3F)
+
+
+def test_registers_that_are_missing_are_not_in_the_map() -> None:
+    lean = dataclasses.replace(FIRST, leak=False, clip=False, resets=(Reset.ZERO,))
+    names = [(entry.layer, entry.name) for entry in host_map(with_layers(lean))]
+    assert {(0, "leak"), (0, "clip"), (0, "reset")}.isdisjoint(names)
+    assert {(1, "leak"), (1, "clip"), (1, "reset"), (0, "theta")} <= set(names)
+    first, second = system_rdl(with_layers(lean)).split("layer_0 @")
+    assert all(f"\\{name} @" in second and f"\\{name} @" not in first for name in ("leak", "clip"))
+
+
+def test_build_id_tells_features_apart_where_some_are_missing() -> None:
+    lean = [dataclasses.replace(FIRST, **how) for how in ({"leak": False}, {"clip": False}, {"resets": (Reset.ZERO,)})]
+    numbers = {build_id(with_layers(layer)) for layer in (FIRST, *lean)}
+    assert len(numbers) == 4 and build_id(UNIT) in numbers
+
+
+def with_layers(first: LayerParameters) -> NpuParameters:
+    return dataclasses.replace(UNIT, layers=(first, UNIT.layers[1]))
+
+
 def test_build_id_is_a_checksum_of_all_parameters() -> None:
+    """But for features of neurons that have them all."""
     fields = ("adc_bits", "inputs", "lanes", "max_bias", "max_gain_shift", "max_steps", "max_theta", "outputs")
     fields += ("phases", "row_bits", "tile_columns", "tile_rows")
     layers = [",".join(f'"{name}":{getattr(layer, name)}' for name in fields) for layer in UNIT.layers]

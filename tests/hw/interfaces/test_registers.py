@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from spikeloom.hw.interfaces.registers import (
     bias_address,
     global_address,
     layer_address,
+    layer_registers,
 )
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 from tests.benches.stream_bench import simulate
 
 ROOT = Path(__file__).parents[3]
@@ -52,6 +54,22 @@ def test_manual_has_every_register(register) -> None:
     assert row[0] == str(register.offset)
     assert row[2].endswith(", signed") == register.signed
     assert row[3:] == [str(register.init), register.unit, register.meaning.replace("|", r"\|")]
+
+
+@pytest.mark.parametrize(
+    ("features", "missing"),
+    [
+        ({}, set()),
+        ({"leak": False}, {"leak"}),
+        ({"clip": False}, {"clip"}),
+        ({"resets": (Reset.NONE,)}, {"reset"}),
+        ({"resets": (Reset.SUBTRACT, Reset.NONE)}, set()),
+        ({"leak": False, "clip": False, "resets": (Reset.ZERO,)}, {"leak", "clip", "reset"}),
+    ],
+)
+def test_registers_of_what_is_not_built_are_not_there(features, missing: set[str]) -> None:
+    there = layer_registers(replace(LAYER, **features))
+    assert there == tuple(register for register in LAYER_REGISTERS if register.name not in missing)
 
 
 def test_ranges_follow_the_parameters() -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import Any
 
 import pytest
 
+from spikeloom.hw.interfaces.registers import layer_registers
 from spikeloom.hw.layer.layer_core import LayerCore
 from spikeloom.hw.params.cycles import NEURON_CYCLES
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from tests.benches.stream_bench import collect, send, simulate
 from tests.models.network_model import ACTIVITY, GoldenLayer, IdealCrossbar, random_delays, random_layer
 
-REGISTERS = ("theta", "v0", "clip", "leak", "reset", "gain")
 
-
-def layer(row_bits: int = 1, outputs: int = 7, lanes: int = 3, phases: int = 1, positions: int = 1) -> LayerParameters:
+def layer(
+    row_bits: int = 1, outputs: int = 7, lanes: int = 3, phases: int = 1, positions: int = 1, **features: Any
+) -> LayerParameters:
     return LayerParameters(
         inputs=11,
         outputs=outputs,
@@ -31,6 +33,7 @@ def layer(row_bits: int = 1, outputs: int = 7, lanes: int = 3, phases: int = 1, 
         max_bias=15,
         phases=phases,
         max_steps=8,
+        **features,
     )
 
 
@@ -79,8 +82,8 @@ def expected_groups(golden: GoldenLayer, vectors: list[dict]) -> list[dict]:
 
 
 async def configure(ctx, dut: LayerCore, golden: GoldenLayer) -> None:
-    for name in REGISTERS:
-        ctx.set(getattr(dut, name), getattr(golden, name))
+    for register in layer_registers(dut.parameters):
+        ctx.set(getattr(dut, register.name), getattr(golden, register.name))
     ctx.set(dut.bias_write.enable, 1)
     for index, value in enumerate(golden.bias):
         ctx.set(dut.bias_write.index, index)
@@ -95,6 +98,7 @@ SETTINGS = [
     (layer(phases=3, outputs=5, lanes=5), {"theta": 15, "gain": 1, "leak": 2, "v0": -8, "clip": 60}),
     (layer(phases=2, outputs=1, lanes=1), {"theta": 5, "reset": Reset.NONE}),
     (layer(phases=3, outputs=5, positions=4), {"theta": 15, "gain": 1, "leak": 2, "v0": -8}),
+    (layer(leak=False, clip=False, resets=(Reset.ZERO,)), {"theta": 20, "reset": Reset.ZERO}),
 ]
 
 

@@ -1,13 +1,15 @@
+# amaranth: UnusedElaboratable=no
 """NeuronArray against plain integers, and the proofs of its stream's contract and that no membrane saturates."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from amaranth.hdl import Assert, Assume, Mux, ResetInserter, Signal
 
+from spikeloom.hw.interfaces.registers import layer_registers
 from spikeloom.hw.layer.neuron_array import NeuronArray
 from spikeloom.hw.params.cycles import NEURON_CYCLES
 from spikeloom.hw.params.parameters import LayerParameters, Reset
@@ -89,7 +91,7 @@ async def load(ctx, dut, settings):
     order = list(range(len(settings.biases)))
     random.Random(3).shuffle(order)
     for flip in (-1, 0):
-        for name in ("theta", "v0", "clip", "leak", "reset"):
+        for name in (register.name for register in layer_registers(dut.parameters) if register.name != "gain"):
             port = getattr(dut, name)
             value = getattr(settings, name) ^ flip
             ctx.set(port, value if port.shape().signed else value & ((1 << len(port)) - 1))
@@ -103,10 +105,12 @@ async def load(ctx, dut, settings):
             await ctx.tick()
 
 
-def run(layer, settings, steps, stalls=(0, 0), times=None, device=NeuronArray):
-    """Drive the device with `steps` of (sums, first, phase[, position]) and compare it with the golden model."""
+def run(layer, settings, steps, stalls=(0, 0), times=None, device=NeuronArray, model=None):
+    """Drive the device with `steps` of (sums, first, phase[, position]) and compare it with the golden model, which has
+    the settings `model` if given.
+    """
     dut = device(parameters=layer)
-    golden = Golden(layer, settings)
+    golden = Golden(layer, model or settings)
     groups = [group for step in steps for group in offered(layer, *step)]
     expected = [group for step in steps for group in golden.step(*step)]
     sent, taken = times if times is not None else ([], [])
@@ -244,6 +248,27 @@ def test_leak_and_clip(leak, clip):
     clip = (1 << (parameters.membrane_bits - 1)) - 1 if clip < 0 else clip
     settings, steps = scenario(parameters, seed=leak, leak=leak, clip=clip)
     run(parameters, settings, steps)
+
+
+@pytest.mark.parametrize("resets", [(Reset.SUBTRACT,), (Reset.ZERO,), (Reset.NONE,), (Reset.ZERO, Reset.NONE)])
+@pytest.mark.parametrize(("leak", "clip"), [(0, 0), (2, 0), (0, 137)])
+def test_without_some_features(resets, leak, clip):
+    """What there is works as ever; what is missing has no port."""
+    parameters = layer(5, 3, phases=2, max_theta=20, leak=leak > 0, clip=clip > 0, resets=resets)
+    ports = NeuronArray(parameters=parameters).signature.members.keys()
+    expected = {"leak": leak > 0, "clip": clip > 0, "reset": len(resets) > 1}
+    assert {name: name in ports for name in expected} == expected
+    for reset in resets:
+        settings, steps = scenario(parameters, seed=int(reset), leak=leak, clip=clip, reset=reset)
+        found, _ = run(parameters, settings, steps)
+        assert any(group["spikes"] for group in found)
+
+
+def test_a_reset_that_is_not_there_leaves_the_membrane():
+    parameters = layer(3, 3, resets=(Reset.ZERO, Reset.NONE))
+    settings, steps = scenario(parameters, seed=1, reset=Reset.NONE)
+    expected, _ = run(parameters, settings, steps)
+    assert run(parameters, replace(settings, reset=Reset.SUBTRACT), steps, model=settings)[0] == expected
 
 
 @pytest.mark.parametrize("lanes", [2, 5, 6, 7, 10, 12])

@@ -15,6 +15,7 @@ from amaranth.hdl import Array, Assert, Assume, Cat, Const, Module, Mux, Signal,
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from spikeloom.hw.interfaces.registers import layer_registers
 from spikeloom.hw.interfaces.streams import sums_layout
 from spikeloom.hw.layer.neuron_array import NeuronArray
 from spikeloom.hw.params.parameters import LayerParameters, Reset
@@ -46,11 +47,12 @@ def integrated(
 
     Parameters
     ----------
-    registers : has theta, clip, leak, reset
+    registers : has theta, and clip, leak, reset where the layer has them
     start : V0 or the membrane; current : sum and bias, unweighted
     """
     v = integer(m, start, f"v{name}")
-    loss = Array([Const(0), *(v >> shift for shift in range(1, 16))])[registers.leak]  # floor(V / 2^leak)
+    leak = registers.leak if layer.leak else Const(0, 4)
+    loss = Array([Const(0), *(v >> shift for shift in range(1, 16))])[leak]  # floor(V / 2^leak)
     return integer(m, v - loss + weighted(m, layer, current, phase, f"increment{name}"), f"sum{name}")
 
 
@@ -61,7 +63,8 @@ def fired(
 
     Returns
     -------
-    membrane, spike, overflow; and total, saturated, before (V that is compared), threshold
+    membrane, spike, overflow; and total, saturated, before (V that is compared), threshold, leak, clip, there (whether
+    each kind of reset is chosen)
     """
     top = 2 ** (layer.membrane_bits - 1) - 1
 
@@ -69,12 +72,14 @@ def fired(
         return Mux(value < low, low, Mux(value > high, high, value))
 
     saturated = integer(m, between(total, -top - 1, top), f"saturated{name}")
-    limit = registers.clip.as_unsigned()
+    limit = registers.clip.as_unsigned() if layer.clip else Const(0)
     clipped = integer(m, Mux(limit == 0, saturated, between(saturated, -limit, limit)), f"bounded{name}")
     threshold = weighted(m, layer, registers.theta, phase, f"threshold{name}")
     spike = Signal(name=f"fires{name}")
     m.d.comb += spike.eq(clipped >= threshold)
-    subtract, zero = registers.reset == Reset.SUBTRACT, registers.reset == Reset.ZERO
+    reset = registers.reset if len(layer.resets) > 1 else Const(layer.resets[0], 2)
+    there = {kind: (reset == kind) if kind in layer.resets else Const(0) for kind in Reset}  # others leave the membrane
+    subtract, zero = there[Reset.SUBTRACT], there[Reset.ZERO]
     after = Mux(~spike, clipped, Mux(subtract, clipped - threshold, Mux(zero, 0, clipped)))
     return SimpleNamespace(
         membrane=integer(m, after, f"result{name}"),
@@ -84,6 +89,9 @@ def fired(
         saturated=saturated,
         before=clipped,
         threshold=threshold,
+        leak=registers.leak if layer.leak else Const(0, 4),
+        clip=limit,
+        there=there,
     )
 
 
@@ -94,7 +102,8 @@ class Neuron(wiring.Component):
 
     def __init__(self, layer: LayerParameters, array: type[NeuronArray] = NeuronArray) -> None:
         self.array = array(parameters=layer)
-        members = {name: In(getattr(self.array, name).shape()) for name in ("theta", "clip", "leak", "reset")}
+        self.names = [register.name for register in layer_registers(layer) if register.name not in ("v0", "gain")]
+        members = {name: In(getattr(self.array, name).shape()) for name in self.names}
         super().__init__(
             {
                 **members,
@@ -107,11 +116,11 @@ class Neuron(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m, layer = Module(), self.array.parameters
-        for name in ("theta", "clip", "leak", "reset"):
+        for name in self.names:
             m.d.comb += getattr(self.array, name).eq(getattr(self, name))
         loaded = Signal()
         m.d.sync += loaded.eq(1)
-        constant(m, self.theta, self.clip, self.leak, self.reset, self.start, self.sum, self.bias, self.phase)
+        constant(m, *(getattr(self, name) for name in (*self.names, "start", "sum", "bias", "phase")))
         m.d.comb += Assume(self.phase < layer.phases)
         shift = (layer.phases - 1 - self.phase)[: layer.phase_bits]
         current = self.sum + self.bias
@@ -125,27 +134,35 @@ class Neuron(wiring.Component):
                 Assert(after == expected.membrane),
                 Assert(over == expected.overflow),
             ]
-            arithmetic(m, self, expected, self.start, self.phase, layer)
+            arithmetic(m, expected, self.start, self.phase, layer)
         return m
 
 
-def arithmetic(m: Module, registers: Any, step: Any, start: Value, phase: Value, layer: LayerParameters) -> None:
-    """Covers: every branch of the definition."""
-    reset, clip, leak = registers.reset, registers.clip, registers.leak
+def arithmetic(m: Module, step: Any, start: Value, phase: Value, layer: LayerParameters) -> None:
+    """Covers: every branch of the definition that the layer has."""
+    there, clip, leak = step.there, step.clip, step.leak
+    kinds = {
+        Reset.SUBTRACT: {"subtracts": step.spike & there[Reset.SUBTRACT] & (step.membrane > 0)},
+        Reset.ZERO: {
+            "resets_to_zero": step.spike & there[Reset.ZERO] & (step.before > step.threshold) & (step.threshold != 0)
+        },
+        Reset.NONE: {"does_not_reset": step.spike & there[Reset.NONE] & (step.threshold != 0)},
+    }
+    clips = {
+        "saturates_and_clips": (step.total != step.saturated) & (step.before != step.saturated),
+        "clips_above": (step.saturated > step.before) & step.spike & (step.total == step.saturated),
+        "clips_below": (step.saturated < step.before) & (step.total == step.saturated),
+    }
+    leaks = {"leaks": (leak == 1) & (start > 1), "leaks_to_below": (leak == 15) & (start < -1)}
     reaches(
         m,
-        subtracts=step.spike & (reset == Reset.SUBTRACT) & (step.membrane > 0),
-        resets_to_zero=step.spike & (reset == Reset.ZERO) & (step.before > step.threshold) & (step.threshold != 0),
-        does_not_reset=step.spike & (reset == Reset.NONE) & (step.threshold != 0),
+        **{name: cover for kind in layer.resets for name, cover in kinds[kind].items()},
+        **(clips if layer.clip else {}),
+        **(leaks if layer.leak else {}),
         fires_at_the_threshold=step.spike & (step.before == step.threshold) & (step.threshold != 0),
         misses_by_one=~step.spike & (step.before == step.threshold - 1),
         saturates_above=(step.total > step.saturated) & (clip == 0),
         saturates_below=(step.total < step.saturated) & (clip == 0),
-        saturates_and_clips=(step.total != step.saturated) & (step.before != step.saturated),
-        clips_above=(step.saturated > step.before) & step.spike & (step.total == step.saturated),
-        clips_below=(step.saturated < step.before) & (step.total == step.saturated),
-        leaks=(leak == 1) & (start > 1),
-        leaks_to_below=(leak == 15) & (start < -1),
         first_phase_fires=step.spike & (phase == 0) & (step.threshold != 0),
         last_phase_fires=step.spike & (phase == layer.phases - 1) & (step.threshold != 0),
     )
@@ -188,8 +205,6 @@ class Steps(Harness):
     The environment: registers do not change while a group is in one of the two stages; groups, positions, phases and
     neurons that there are; a group's first step at a position since the reset is an image's first.
     """
-
-    REGISTERS = ("theta", "v0", "clip", "leak", "reset")
 
     def __init__(self, dut: NeuronArray, *, invariants: bool = False, easy: bool = True) -> None:
         super().__init__(dut)
@@ -274,7 +289,7 @@ class Steps(Harness):
         if not self.easy:
             start = past(m, Array(words[0] for words in self.model)[place])
             with m.If(fires & past(m, adds) & ~self.added_group.first):
-                arithmetic(m, dut, steps[0], start, self.added_group.phase, p)
+                arithmetic(m, steps[0], start, self.added_group.phase, p)
         self._covers(m, again, adds, fires, takes, taken, expected, flag)
         if self.invariants:
             self._invariants(m)
@@ -297,9 +312,10 @@ class Steps(Harness):
         m.d.comb += Assume(dut.bias_write.index < p.outputs)
         if p.positions > 1:
             m.d.comb += Assume(came.position < p.positions)
-        before = [past(m, getattr(dut, name)) for name in self.REGISTERS]
+        names = [register.name for register in layer_registers(p) if register.name != "gain"]
+        before = [past(m, getattr(dut, name)) for name in names]
         with m.If(self.held | self.added):
-            same = [Value.cast(getattr(dut, n)) == value for n, value in zip(self.REGISTERS, before, strict=True)]
+            same = [Value.cast(getattr(dut, n)) == value for n, value in zip(names, before, strict=True)]
             m.d.comb += Assume(Cat(same).all())
         m.d.comb += Assume(~takes | came.first | self.stepped.bit_select(came_place, 1))
 
@@ -439,6 +455,21 @@ def test_circuit(parameters: LayerParameters) -> None:
     prove(Neuron(parameters), "neuron", depth=2, reach=2, skip=1)
 
 
+LEAN: dict[str, dict[str, Any]] = {
+    "subtracts only": {"leak": False, "clip": False, "resets": (Reset.SUBTRACT,)},
+    "zero only, leaks": {"clip": False, "resets": (Reset.ZERO,)},
+    "never resets, clips": {"leak": False, "resets": (Reset.NONE,)},
+    "zero or none": {"leak": False, "clip": False, "resets": (Reset.ZERO, Reset.NONE)},
+    "subtract or zero, leaks, clips": {"resets": (Reset.SUBTRACT, Reset.ZERO)},
+}
+"""Circuits without some of the features."""
+
+
+@pytest.mark.parametrize("name", LEAN)
+def test_circuit_without_some_features(name: str) -> None:
+    prove(Neuron(layer(1, 1, phases=2, **LEAN[name])), "neuron", depth=2, reach=2, skip=1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
@@ -450,7 +481,7 @@ def test_circuit_at_full_width(parameters: LayerParameters) -> None:
     prove(Neuron(parameters), "neuron", depth=2, reach=2, skip=1, timeout=1200)
 
 
-LOSS = "loss.eq(Mux(self.leak == 0, 0, before >> self.leak)),"
+LOSS = "loss.eq(Mux(self.leak == 0, 0, before >> self.leak) if self._parameters.leak else 0),"
 TOTAL = "added.eq(before - loss + increment)"
 LIMITED = "limited.eq(Mux(above, limits.highest, Mux(below, limits.lowest, added)))"
 OVER = "over.eq(Mux(added[-1], ~added[bits - 1 :].all(), added[bits - 1 :].any()))"
@@ -458,6 +489,7 @@ CEILING = "ceiling.eq(Mux(self.clip == 0, top, self.clip))"
 LOWEST = "lowest.eq(Mux(self.clip == 0, -top - 1, -self.clip))"
 SPIKE = "spike.eq((left >= 0) & (limits.excess >= 0))"
 REDUCED = "reduced.eq(Mux(above, limits.excess, left))"
+CHOSEN = "spike & (self.reset == kind)"
 BROKEN_CIRCUIT = {
     "leaks_after_the_integration": (TOTAL, "added.eq(before + increment - ((before + increment) >> self.leak))"),
     "leak_0_loses_all": (LOSS, "loss.eq(before >> self.leak),"),
@@ -489,20 +521,51 @@ BROKEN_CIRCUIT = {
         "weighted.eq(self.theta << shift if parameters.phases > 1 else self.theta)",
         "weighted.eq(self.theta)",
     ),
-    "zero_for_subtract": ("after.eq(reduced)", "after.eq(0)"),
+    "zero_for_subtract": ("(Reset.SUBTRACT, reduced)", "(Reset.SUBTRACT, Const(0))"),
     "subtracts_before_the_clip": (REDUCED, "reduced.eq(left)"),
     "subtracts_from_the_limit": (REDUCED, "reduced.eq(limits.excess)"),
     "subtracts_without_the_weight": (REDUCED, "reduced.eq(limited - self.theta)"),
-    "subtract_for_zero": ("m.d.comb += after.eq(0)", "m.d.comb += after.eq(reduced)"),
-    "subtracts_for_none": ("with m.If(spike & (self.reset == Reset.SUBTRACT)):", "with m.If(spike & ~self.reset[0]):"),
-    "zero_for_none": ("with m.Elif(spike & (self.reset == Reset.ZERO)):", "with m.Elif(spike):"),
-    "resets_without_a_spike": ("with m.Elif(spike & (self.reset", "with m.Elif((self.reset"),
+    "subtract_for_zero": ("(Reset.ZERO, Const(0))", "(Reset.ZERO, reduced)"),
+    "subtracts_for_none": (CHOSEN, "spike & (~self.reset[0] if kind == Reset.SUBTRACT else self.reset == kind)"),
+    "zero_for_none": (CHOSEN, "spike & (self.reset == kind if kind == Reset.SUBTRACT else 1)"),
+    "resets_without_a_spike": (CHOSEN, "(self.reset == kind) & (spike if kind == Reset.SUBTRACT else 1)"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN_CIRCUIT)
 def test_mutants_fail_the_proof_of_the_circuit(name: str) -> None:
     assert_fails(Neuron(layer(1, 1), mutant(NeuronArray, *BROKEN_CIRCUIT[name])), name, depth=2)
+
+
+ONE = "spike if one else"
+BUILT = "if kind in features.resets:"
+BROKEN_LEAN = {
+    "leaks_without_a_leak": (
+        "subtracts only",
+        "if self._parameters.leak else 0)",
+        "if self._parameters.leak else before >> 1)",
+    ),
+    "the_only_reset_never_comes": ("subtracts only", ONE, "Const(0) if one else"),
+    "the_only_reset_always_comes": ("zero only, leaks", ONE, "Const(1) if one else"),
+    "subtracts_before_the_only_zero": ("zero only, leaks", BUILT, "if True:"),
+    "resets_without_a_reset": ("never resets, clips", BUILT, "if True:"),
+    "no_clip_without_a_leak": (
+        "never resets, clips",
+        "if not parameters.clip:",
+        "if not parameters.clip or not parameters.leak:",
+    ),
+    "zero_whatever_is_chosen": ("zero or none", CHOSEN, "spike"),
+    "zero_for_the_first_of_two": ("zero or none", CHOSEN, "spike & ~self.reset.any()"),
+    "one_of_two_is_not_built": ("subtract or zero, leaks, clips", BUILT, "if kind == features.resets[0]:"),
+    "two_are_one": ("subtract or zero, leaks, clips", "len(features.resets) == 1", "len(features.resets) <= 2"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_LEAN)
+def test_mutants_fail_the_proof_without_some_features(name: str) -> None:
+    features, old, new = BROKEN_LEAN[name]
+    broken = mutant(NeuronArray, old, new)
+    assert_fails(Neuron(layer(1, 1, phases=2, **LEAN[features]), broken), name, depth=2)
 
 
 SHIFT = "shift.eq((parameters.phases - 1 - came.phase)[: parameters.phase_bits])"

@@ -10,10 +10,10 @@ import pytest
 
 from spikeloom.hw.interfaces.registers import (
     GLOBAL_REGISTERS,
-    LAYER_REGISTERS,
     bias_address,
     global_address,
     layer_address,
+    layer_registers,
 )
 from spikeloom.hw.params.parameters import Coding
 from spikeloom.sim.chip.image_seeds import image_seed
@@ -32,7 +32,8 @@ def test_every_register_is_written_once_with_its_value() -> None:
     addresses = [address for address, _ in writes]
     assert len(set(addresses)) == len(addresses)
     settings = [register for register in GLOBAL_REGISTERS if not register.pulse]
-    assert len(writes) == len(settings) + 2 * len(LAYER_REGISTERS) + 5 + 3
+    own = [len(layer_registers(shape)) for shape in CHIP.parameters.layers]
+    assert len(writes) == len(settings) + sum(own) + 5 + 3
     values = dict(writes)
     assert values[global_address("k")] == CHIP.k
     assert values[layer_address(1, "theta")] == CHIP.layers[1].theta

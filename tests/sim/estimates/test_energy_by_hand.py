@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Device
@@ -29,11 +30,18 @@ def counted(part: str, parameters: NpuParameters, steps: int, skip: int = 0, **a
     return {each.place: int(each.events[0]) for each in found if each.events is not None}
 
 
-def dense() -> NpuParameters:
-    """6 - 4 - 3 with 2 lanes each, 2 phases, at most 4 steps, 4 pixels in a cycle."""
-    shape = {"tile_rows": 4, "lanes": 2, "adc_bits": 4, "max_gain_shift": 1, "max_theta": 7, "max_bias": 3}
+def dense(**features: Any) -> NpuParameters:
+    """6 - 4 - 3 with 2 lanes each, 2 phases, at most 4 steps, 4 pixels in a cycle; neurons have all if not said."""
+    shape: dict[str, Any] = {
+        "tile_rows": 4,
+        "lanes": 2,
+        "adc_bits": 4,
+        "max_gain_shift": 1,
+        "max_theta": 7,
+        "max_bias": 3,
+    }
     layers = tuple(
-        LayerParameters(inputs=inputs, outputs=outputs, phases=2, max_steps=4, **shape)
+        LayerParameters(inputs=inputs, outputs=outputs, phases=2, max_steps=4, **shape, **features)
         for inputs, outputs in ((6, 4), (4, 3))
     )
     return NpuParameters(layers=layers, phases=2, max_steps=4, encoder_lanes=4)
@@ -71,6 +79,25 @@ def test_additions_and_comparisons_of_a_dense_network(part: str) -> None:
       1,056; 2 * 64 + 4 * 100 = 528
     """
     assert counted(part, dense(), steps=4, skip=1) == ARITHMETIC[part]
+
+
+@pytest.mark.parametrize(
+    ("features", "layer_0", "layer_1"),
+    [
+        ({"leak": False}, 992 - 160, 448 - 72),
+        ({"clip": False}, 992 - 352, 448 - 160),
+        ({"resets": (Reset.ZERO, Reset.NONE)}, 992, 448),
+        ({"resets": (Reset.SUBTRACT,)}, 992, 448),
+        ({"leak": False, "clip": False, "resets": (Reset.NONE,)}, 480, 216),
+    ],
+)
+def test_what_is_not_built_does_not_count(features: dict[str, Any], layer_0: int, layer_1: int) -> None:
+    """8 words of 2 lanes, membranes of 10 bits and sums of 11, and 4 words of 2 lanes, 9 bits and 10. The leak is as
+    wide as the membrane, 160 and 72 bits; the clip is two comparisons of the sum, 352 and 160. What follows a spike
+    is a part of the comparison with the threshold.
+    """
+    found = counted("neurons", dense(**features), steps=4, skip=1)
+    assert found == {"layer 0": layer_0, "layer 1": layer_1}
 
 
 def maps() -> NpuParameters:

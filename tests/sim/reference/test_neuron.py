@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -63,6 +64,26 @@ def test_clip_comes_before_firing() -> None:
 
 def test_phases_shift_increment_and_threshold_but_not_the_membrane() -> None:
     assert run(LAYER, [9, 9, 9, 9], [3, 2, 1, 0]) == [(0, 72), (1, 68), (1, 66), (1, 65)]
+
+
+@pytest.mark.parametrize(
+    ("features", "registers", "sentence"),
+    [
+        ({"leak": False}, {"leak": 3}, "leak must be 0, not 3, since its neurons are built without a leak"),
+        ({"clip": False}, {"clip": 7}, "clip must be 0, not 7, since its neurons are built without a clip"),
+        (
+            {"resets": (Reset.SUBTRACT, Reset.NONE)},
+            {"reset": Reset.ZERO},
+            "reset must be SUBTRACT or NONE, not ZERO, since its neurons are built without the reset ZERO",
+        ),
+    ],
+)
+def test_what_is_not_built_is_refused(features: dict, registers: dict, sentence: str) -> None:
+    shape = replace(SHAPE, **features)
+    NeuronLayer(LAYER, shape, 1)
+    remedy = 'build them with it, by [hardware] neuron_features = "all" or by the parameters of the layer'
+    with pytest.raises(ValueError, match="^" + re.escape(f"Layer n: {sentence}; {remedy}") + "$"):
+        NeuronLayer(replace(LAYER, **registers), shape, 1)
 
 
 def test_images_keep_their_own_membranes() -> None:

@@ -143,6 +143,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "energy.flip_flop_J_per_cycle": (1e-15, {}),
     "hardware.lanes": (8, {}),
     "hardware.encoder_lanes": (4, {}),
+    "hardware.neuron_features": ("all", {}),
     "hardware.pulse_cycles": (9, {}),
     "hardware.settle_cycles": (12, {}),
     "hardware.adc_cycles": (5, {}),

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.export.c_header import c_header
+from spikeloom.hw.host.feature_word import feature_word
 from spikeloom.hw.host.register_map import bias_byte_address, layer_byte_address, unit_byte_address
 from spikeloom.hw.interfaces.activity import COUNTERS
-from spikeloom.hw.params.parameters import Coding
+from spikeloom.hw.params.parameters import Coding, Reset
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.chip.image_seeds import image_seed
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.export.firmware import firmware_files, load_checksum, load_writes, network_header, programming_writes
 from tests.fixtures.fake_chip import FakeChip
@@ -228,7 +230,11 @@ def test_another_build_is_told_before_anything_is_written(firmware, tmp_path, bl
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    (("id", 0, "its identification does not read LOOM"), ("version", 0x10000, "another major version")),
+    (
+        ("id", 0, "its identification does not read LOOM"),
+        ("version", 0x10000, "another major version"),
+        ("version", 0x301, "the chip's register map is older than this driver's"),
+    ),
 )
 def test_something_else_at_the_address_is_told(firmware, tmp_path, name, value, words):
     chip = fake()
@@ -305,6 +311,45 @@ def test_partners_make_up_for_stuck_cells(tmp_path):
     assert model.session == "loaded" and len(model.writes) > len(load_writes(chip, True))
 
 
+LEAN = {"leak": False, "clip": False, "resets": (Reset.SUBTRACT,)}
+
+
+def lean(chip: ProgrammedChip, **features) -> ProgrammedChip:
+    layers = tuple(dataclasses.replace(layer, **{**LEAN, **features}) for layer in chip.parameters.layers)
+    return dataclasses.replace(chip, parameters=dataclasses.replace(chip.parameters, layers=layers))
+
+
+def test_registers_that_are_missing_are_not_written(tmp_path):
+    """The list has none of them, and of `reset` where there are kinds to choose from."""
+    for features, names in (({}, set()), ({"resets": (Reset.SUBTRACT, Reset.ZERO), "leak": True}, {"leak", "reset"})):
+        programmed = lean(CHIP, **features)
+        written = {address for address, _ in load_writes(programmed)}
+        addresses = {name: layer_byte_address(0, name) for name in ("leak", "clip", "reset")}
+        assert {name for name, address in addresses.items() if address in written} == names
+    done = run(compiled(tmp_path, firmware_files(programmed, PIXELS)), fake(programmed), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("built", "registers"),
+    [({"leak": False}, {"leak": 3}), ({"clip": False}, {"clip": 9}), ({"resets": (Reset.ZERO, Reset.NONE)}, {})],
+)
+def test_a_network_that_needs_what_is_missing_is_refused(tmp_path, built, registers):
+    """A chip that has the build number of another one, and does not have what the list is for."""
+    whole = {"leak": True, "clip": True, "resets": tuple(Reset)}
+    programmed = lean(CHIP, **whole)
+    layers = tuple(dataclasses.replace(layer, **registers) for layer in programmed.layers)
+    programmed = dataclasses.replace(programmed, layers=layers)
+    chip = fake(programmed)
+    word = feature_word(dataclasses.replace(programmed.parameters.layers[1], **built))
+    chip.values[layer_byte_address(1, "features")] = word
+    done = run(compiled(tmp_path, firmware_files(programmed, PIXELS)), chip, tmp_path)
+    assert done.returncode == 1 and "Error: loading: the network needs a leak, a clip or a reset that" in done.stdout
+    name = next(iter(registers), "reset")
+    written = [address for address, _ in chip.writes]
+    assert layer_byte_address(0, name) in written and layer_byte_address(1, name) not in written
+
+
 # The manual
 
 
@@ -335,6 +380,6 @@ def test_the_makefile_builds_the_program(tmp_path):
 def test_every_error_has_a_sentence():
     header, source = (FOLDER / "spikeloom.h").read_text(), (FOLDER / "spikeloom.c").read_text()
     errors = set(re.findall(r"SPIKELOOM_E_\w+", header))
-    assert len(errors) == 14
+    assert len(errors) == 15
     for error in errors:
         assert f"case {error}: return " in source, error

@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 import spikeloom
-from spikeloom.hw.host.register_map import build_id, unit_byte_address
+from spikeloom.hw.host.register_map import build_id, host_map, layer_byte_address, unit_byte_address
+from spikeloom.hw.params.parameters import Reset
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.host.cosim_transport import CosimTransport
 from spikeloom.sw.host.driver import Host
-from spikeloom.sw.host.errors import BusError, ForeignChipError, HostError, TransportClosed
+from spikeloom.sw.host.errors import BuildError, BusError, ForeignChipError, HostError, TransportClosed
+from spikeloom.sw.host.registers import bit
 from spikeloom.sw.host.transport import ANSWER, Transport
 from tests.fixtures.host_chips import IDS, PIXELS, host_chip
 
@@ -75,8 +77,17 @@ def registers(host: Host) -> dict[int, int]:
     [
         ("id", 5, r"^What answers is not a SpikeLoom chip: its identification is 0x00000005, not 0x4C4F4F4D$"),
         ("id", None, r"^What answers is not a SpikeLoom chip: The chip answered SLVERR to a read at address 0x"),
-        ("version", 0x10000, r"^The chip's register map has version 1\.0\.0, but this driver needs 0\.3\.1$"),
-        ("version", 0x100, r"^The chip's register map has version 0\.1\.0, but this driver needs 0\.3\.1$"),
+        (
+            "version",
+            0x10000,
+            r"^The chip's register map has version 1\.0\.0, but this driver needs 0\.4\.0; use the driver",
+        ),
+        (
+            "version",
+            0x301,
+            r"^The chip's register map has version 0\.3\.1, but this driver needs 0\.4\.0; use the driver that the "
+            r"chip was generated with, or generate its Verilog anew$",
+        ),
         ("build", 1, r"^The chip's build number is 0x00000001, but its build registers give 0x[0-9A-F]{8}$"),
         ("max_steps", 0, r"^The chip's build registers make no sense: Layer parameter max_steps must be a positive"),
     ],
@@ -89,6 +100,35 @@ def test_another_chip(host: Host, name: str, word: int | None, message: str) -> 
         words[unit_byte_address(name)] = word
     with pytest.raises(ForeignChipError, match=message):
         Host(Registers(words)).connect()
+
+
+class OtherBuild(Registers):
+    """A chip of another build than that of any load."""
+
+    def execute(self, table: Any) -> Any:
+        answers = super().execute(table)
+        answers["response"][table["address"] == unit_byte_address("load_begin")] = 2
+        return answers
+
+
+def test_a_chip_without_some_features() -> None:
+    """It is known for what it is, and says what a load of a network for another one needs."""
+    lean = {"leak": False, "resets": (Reset.SUBTRACT, Reset.NONE)}
+    first, *others = CHIP.parameters.layers
+    parameters = replace(CHIP.parameters, layers=(replace(first, **lean), *others))
+    words = {entry.address: entry.init for entry in host_map(parameters)}
+    words[unit_byte_address("errors")] = bit("errors", "build")
+    host = Host(OtherBuild(words))
+    assert host.connect() == parameters != CHIP.parameters
+    sentence = (
+        r"^The weight image was made for another chip: leak of layer 0 is True, the chip has False; generate the "
+        r'hardware with \[hardware\] neuron_features = "all", and compile the network with it, too$'
+    )
+    with pytest.raises(BuildError, match=sentence):
+        host.load(CHIP)
+    words[layer_byte_address(0, "features")] = 0x3F
+    with pytest.raises(ForeignChipError, match=r"registers make no sense: Bits 0 \.\. 4 of a layer's features have"):
+        host.connect()
 
 
 def test_the_same_chip(host: Host) -> None:

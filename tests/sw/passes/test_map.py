@@ -56,6 +56,23 @@ def test_every_value_arrives():
     assert (chip.settle_cycles, chip.adc_cycles, chip.clock_Hz, chip.name) == (5, 6, 1e7, "tiny")
 
 
+@pytest.mark.parametrize(
+    ("neuron", "hidden", "last"),
+    [
+        ({}, (False, False, (Reset.SUBTRACT,)), (False, False, (Reset.SUBTRACT,))),
+        ({"leak": 3}, (True, False, (Reset.SUBTRACT,)), (True, False, (Reset.SUBTRACT,))),
+        ({"clip": 2.0}, (False, True, (Reset.SUBTRACT,)), (False, True, (Reset.SUBTRACT,))),
+        ({"reset": "zero", "output_reset": "none"}, (False, False, (Reset.ZERO,)), (False, False, (Reset.NONE,))),
+    ],
+)
+def test_neurons_have_what_the_network_uses(neuron, hidden, last):
+    config = make_config(neuron=neuron)
+    layers = map_to_chip(LAYERS, config).parameters.layers
+    assert [(layer.leak, layer.clip, layer.resets) for layer in layers] == [hidden, last]
+    whole = map_to_chip(LAYERS, config.updated({"hardware": {"neuron_features": "all"}})).parameters.layers
+    assert {(layer.leak, layer.clip, layer.resets) for layer in whole} == {(True, True, tuple(Reset))}
+
+
 def test_start_of_the_diffusion_and_a_fixed_end_arrive():
     chip = map_to_chip(LAYERS, make_config(coding={"even_start": 3}, decision={"rule": "fixed"}))
     assert (chip.coding, chip.even_start, chip.rule) == (Coding.EVEN, 3, DecisionRule.FIXED)

@@ -10,7 +10,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
 import spikeloom
-from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Programming
@@ -22,9 +22,15 @@ from spikeloom.sw.weight_image.file import FORMAT, _checksum, pack, unpack
 from tests.fixtures.models import make_chip, make_images
 from tests.fixtures.networks import random_chip, random_pixels
 
-CHIP = make_chip(
-    seed=2, device={"device_sigma": 0.05, "read_sigma": 0.01}, coding={"input": "analog"}, neuron={"leak": 3}
-)
+SETTINGS = {
+    "seed": 2,
+    "device": {"device_sigma": 0.05, "read_sigma": 0.01},
+    "coding": {"input": "analog"},
+    "neuron": {"leak": 3},
+}
+CHIP = make_chip(**SETTINGS)
+WHOLE = make_chip(**SETTINGS, hardware={"neuron_features": "all"})
+"""The same network on neurons with all features, as those of older versions were."""
 
 
 @pytest.fixture
@@ -107,14 +113,15 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "9", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 9, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "10", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 10, but this program reads versions"):
         spikeloom.load(path)
 
 
 def as_version_1(content: bytes) -> bytes:
     """The same chip as a program of version 1 wrote it: without programming, and the device's pulse fields."""
     metadata, chip = parts_of(content)
+    drop_features(chip)
     del chip["provenance"]
     drop_plan(chip)
     for table in (chip, chip["config"], chip["config"]["hardware"]):
@@ -130,6 +137,7 @@ def as_version_1(content: bytes) -> bytes:
 def as_version_2(content: bytes) -> bytes:
     """The same chip as a program of version 2 wrote it: a chain of dense layers, without a plan."""
     metadata, chip = parts_of(content)
+    drop_features(chip)
     del chip["provenance"]
     drop_plan(chip)
     return joined(content, metadata, chip, "2")
@@ -138,6 +146,7 @@ def as_version_2(content: bytes) -> bytes:
 def as_version_3(content: bytes) -> bytes:
     """The same chip as a program of version 3 wrote it: every crossbar once."""
     metadata, chip = parts_of(content)
+    drop_features(chip)
     del chip["provenance"]
     name_as_before(chip)
     for stage in chip["parameters"]["plan"]["stages"]:
@@ -149,6 +158,7 @@ def as_version_3(content: bytes) -> bytes:
 def as_version_7(content: bytes) -> bytes:
     """The same chip as a program of version 7 wrote it: some names were other ones."""
     metadata, chip = parts_of(content)
+    drop_features(chip)
     name_as_before(chip)
     return joined(content, metadata, chip, "7")
 
@@ -167,6 +177,13 @@ def name_as_before(chip: dict) -> None:
         table["window"] = table.pop("tolerance")
         assert table["method"] in ("direct", "write-verify")
         table["method"] = table["method"].removeprefix("write-")
+
+
+def drop_features(chip: dict) -> None:
+    """Neurons of versions up to 8 had all features, and nothing said so."""
+    assert chip["config"]["hardware"].pop("neuron_features") == "all"
+    for layer in chip["parameters"]["layers"]:
+        assert [layer.pop(name) for name in ("leak", "clip", "resets")] == [True, True, [0, 1, 2]]
 
 
 def drop_plan(chip: dict) -> None:
@@ -191,13 +208,13 @@ def joined(content: bytes, metadata: dict, chip: dict, version: str) -> bytes:
 
 def test_version_1_is_read(path):
     """Levels straight into the cells, whatever the defaults of later versions are; saved again it is of the newest."""
-    path.write_bytes(as_version_1(pack(CHIP.programmed, CHIP.config)))
+    path.write_bytes(as_version_1(pack(WHOLE.programmed, WHOLE.config)))
     chip = spikeloom.load(path)
     assert (chip.programmed.programming, chip.programmed.program_cycles) == (Programming(method="direct"), 10)
-    assert chip.programmed.device == CHIP.programmed.device and chip.config == CHIP.config
-    assert pack(chip.programmed, chip.config) == pack(CHIP.programmed, CHIP.config)
+    assert chip.programmed.device == WHOLE.programmed.device and chip.config == WHOLE.config
+    assert pack(chip.programmed, chip.config) == pack(WHOLE.programmed, WHOLE.config)
     images = make_images(40, 20)
-    assert CHIP.predict(images, trace="full").compare(chip.predict(images, trace="full")) > 0
+    assert WHOLE.predict(images, trace="full").compare(chip.predict(images, trace="full")) > 0
 
 
 def packed(chip: Compiled) -> bytes:
@@ -206,30 +223,85 @@ def packed(chip: Compiled) -> bytes:
 
 
 def test_version_2_is_read(path):
-    found = unpack(as_version_2(pack(CHIP.programmed, CHIP.config)), "x")
-    assert found.provenance == Provenance() and packed(found) == pack(CHIP.programmed, CHIP.config)
+    found = unpack(as_version_2(pack(WHOLE.programmed, WHOLE.config)), "x")
+    assert found.provenance == Provenance() and packed(found) == pack(WHOLE.programmed, WHOLE.config)
 
 
 def test_version_3_is_read():
     programmed = convolutional()
-    found = unpack(as_version_3(pack(programmed, CHIP.config)), "x")
-    assert found.provenance == Provenance() and packed(found) == pack(programmed, CHIP.config)
+    found = unpack(as_version_3(pack(programmed, WHOLE.config)), "x")
+    assert found.provenance == Provenance() and packed(found) == pack(programmed, WHOLE.config)
 
 
 def test_version_7_is_read():
     """Every name that was another one, in a file that a program of version 7 could have written."""
     programming = Programming(method="write-verify", tolerance=0.5, tries=9)
-    config = CHIP.config.updated({"programming": programming.model_dump()})
+    config = WHOLE.config.updated({"programming": programming.model_dump()})
     plan = convolutional((4, 2, 1))
     for programmed, settings in (
-        (replace(CHIP.programmed, programming=programming), config),
-        (plan, CHIP.config.updated({"crossbar": {"replicas": [4, 2, 1]}})),
+        (replace(WHOLE.programmed, programming=programming), config),
+        (plan, WHOLE.config.updated({"crossbar": {"replicas": [4, 2, 1]}})),
     ):
         content = pack(programmed, settings)
         assert b"copies" not in content and b"replicas" in content
         old = as_version_7(content)
         assert b"copies" in old and b"replicas" not in old
         assert packed(unpack(old, "x")) == content
+
+
+def test_version_8_is_read_with_all_features(path):
+    content = pack(WHOLE.programmed, WHOLE.config)
+    metadata, chip = parts_of(content)
+    drop_features(chip)
+    old = joined(content, metadata, chip, "8")
+    assert packed(unpack(old, "x")) == content
+    path.write_bytes(old)
+    loaded = spikeloom.load(path)
+    assert loaded.config.hardware.neuron_features == "all"
+    assert loaded.parameters == WHOLE.parameters != CHIP.parameters
+    images = make_images(40, 20)
+    assert CHIP.predict(images, trace="full").compare(loaded.predict(images, trace="full")) > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda p: p["layers"][1].update(resets=[0, 3]), "resets of layer 1 of the hardware must be one of 0, 1, 2"),
+        (lambda p: p["layers"][1].update(resets=0), "resets of layer 1 of the hardware must be a list, not 0"),
+        (lambda p: p["layers"][1].update(resets=[]), "Layer parameter resets must name at least one of SUBTRACT"),
+        (lambda p: p["layers"][1].update(leak="no"), "Layer parameter leak must be True or False, not 'no'"),
+        (lambda p: p["layers"][1].update(leak=False), r"Layer 1 \(.*\): leak must be 0, not 3, since its neurons are"),
+    ],
+)
+def test_features_are_checked(change, sentence):
+    content = pack(CHIP.programmed, CHIP.config)
+    metadata, chip = parts_of(content)
+    change(chip["parameters"])
+    with pytest.raises(WeightImageError, match=f"^The weight image 'x' is damaged: {sentence}"):
+        unpack(joined(content, metadata, chip, "9"), "x")
+
+
+def test_a_configuration_that_says_all_of_a_chip_without_is_a_contradiction(tmp_path):
+    path = tmp_path / "chip.loom"
+    path.write_bytes(pack(CHIP.programmed, WHOLE.config))
+    with pytest.raises(WeightImageError, match=r"\[hardware\] neuron_features is 'all' in its .* 'used' in its chip"):
+        spikeloom.load(path)
+
+
+def test_other_features_are_named_with_their_remedy(path):
+    """Hardware with all features for a network that was compiled for its own, and the reverse."""
+    sentence = (
+        r"was made for other hardware: clip of layer 0 is False, but the design has True; compile the network with"
+    )
+    with pytest.raises(WeightImageError, match=sentence + r" \[hardware\] neuron_features = \"all\"$"):
+        spikeloom.load(path, WHOLE.parameters)
+    WHOLE.save(path)
+    resets = tuple(replace(layer, resets=(Reset.ZERO,)) for layer in WHOLE.parameters.layers)
+    with pytest.raises(
+        WeightImageError,
+        match=r": resets of layer 0 is SUBTRACT and ZERO and NONE, but the design has ZERO; generate the hardware with",
+    ):
+        spikeloom.load(path, replace(WHOLE.parameters, layers=resets))
 
 
 def test_version_4_is_read_and_knows_no_origin(path):
