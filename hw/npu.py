@@ -13,6 +13,7 @@ from spikeloom.hw.control.register_file import RegisterFile
 from spikeloom.hw.decision.spike_counter import SpikeCounter
 from spikeloom.hw.decision.terminator import Terminator
 from spikeloom.hw.encoder.encoder_pair import EncoderPair
+from spikeloom.hw.encoder.single_encoder import SingleEncoder
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.feature_maps.stages import join_maps
 from spikeloom.hw.interfaces.activity import ActivitySignature
@@ -28,7 +29,8 @@ __all__ = ["Npu"]
 
 
 class Npu(wiring.Component):
-    """A spiking network on crossbars: one image is processed, the next one stored and prepared meanwhile.
+    """A spiking network on crossbars: one image is processed, the next one stored, and with two encoders prepared,
+    meanwhile.
 
     Dense layers in a row are joined vector by vector. A plan with windows, pooling or residual additions has maps
     between its stages (`hw.feature_maps.stages`).
@@ -122,7 +124,8 @@ class Npu(wiring.Component):
 
         m.submodules.registers = registers = RegisterFile(registers=GLOBAL_REGISTERS, scope=0, parameters=parameters)
         m.submodules.controller = controller = Controller(parameters=parameters)
-        m.submodules.encoder = encoder = EncoderPair(parameters=parameters)
+        encoders = EncoderPair if parameters.encoders == 2 else SingleEncoder
+        m.submodules.encoder = encoder = encoders(parameters=parameters)
         m.submodules.counter = counter = SpikeCounter(parameters=parameters)
         m.submodules.terminator = terminator = Terminator(parameters=parameters)
         cores = [LayerCore(parameters=p, pulse_cycles=parameters.pulse_cycles) for p in parameters.layers]
@@ -179,7 +182,9 @@ class Npu(wiring.Component):
         ]
         return m
 
-    def _join_chain(self, m: Module, encoder: EncoderPair, controller: Controller, cores: list[LayerCore]) -> None:
+    def _join_chain(
+        self, m: Module, encoder: EncoderPair | SingleEncoder, controller: Controller, cores: list[LayerCore]
+    ) -> None:
         """Dense layers in a row: encoder, admission gate, layer 0, collector 0, ..., final gate, last layer."""
         m.d.comb += [controller.vector_valid.eq(encoder.o.valid), encoder.o.ready.eq(controller.vector_ready)]
         vectors = [(encoder.o.p, controller.admit_valid, controller.admit_ready)]

@@ -48,6 +48,7 @@ def cases(draw: Any, maps: bool = False) -> dict[str, Any]:
         "tile_columns": draw(st.integers(1, 24)),
         "lanes": draw(st.integers(1, 9)),
         "encoder_lanes": draw(st.integers(1, 17)),
+        "encoders": draw(st.integers(1, 2)),
         "adc_bits": draw(st.sampled_from([1, 2, 4, 6, 8, 9])),
         "reset": draw(st.sampled_from(list(Reset))),
         "rule": draw(st.sampled_from([DecisionRule.FIXED, DecisionRule.WINNER_K, DecisionRule.WINNER_K])),

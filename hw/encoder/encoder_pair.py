@@ -11,7 +11,24 @@ from spikeloom.hw.interfaces.streams import TAG_BITS, pixels_layout, vector_layo
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import NpuParameters
 
-__all__ = ["EncoderPair"]
+__all__ = ["EncoderPair", "encoder_members"]
+
+
+def encoder_members(parameters: NpuParameters) -> dict[str, wiring.Member]:
+    """Members of a unit's encoder of two images; `EncoderPair` says what they mean."""
+    return {
+        "pixels": In(stream.Signature(pixels_layout(parameters))),
+        "seed": In(128),
+        "tag": In(TAG_BITS),
+        "coding": In(CODINGS.bits),
+        **{own.name: In(own.bits(parameters)) for own in CODINGS.registers},
+        "restart": In(1),
+        "drop": In(1),
+        "o": Out(stream.Signature(vector_layout(parameters.encoded))),
+        "o_tag": Out(TAG_BITS),
+        "empty": Out(1),
+        "current": Out(1),
+    }
 
 
 class EncoderPair(wiring.Component):
@@ -51,21 +68,7 @@ class EncoderPair(wiring.Component):
 
     def __init__(self, *, parameters: NpuParameters) -> None:
         self._parameters = parameters
-        super().__init__(
-            {
-                "pixels": In(stream.Signature(pixels_layout(parameters))),
-                "seed": In(128),
-                "tag": In(TAG_BITS),
-                "coding": In(CODINGS.bits),
-                **{own.name: In(own.bits(parameters)) for own in CODINGS.registers},
-                "restart": In(1),
-                "drop": In(1),
-                "o": Out(stream.Signature(vector_layout(parameters.encoded))),
-                "o_tag": Out(TAG_BITS),
-                "empty": Out(1),
-                "current": Out(1),
-            }
-        )
+        super().__init__(encoder_members(parameters))
 
     @property
     def parameters(self) -> NpuParameters:

@@ -14,7 +14,7 @@ from spikeloom.hw.params.codings import CODINGS, Coding
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
-__all__ = ["SpikeEncoder"]
+__all__ = ["SpikeEncoder", "encode_word"]
 
 
 class _State(enum.IntEnum):
@@ -113,7 +113,9 @@ class SpikeEncoder(wiring.Component):
 
         # What one word becomes.
         pixels = [read.data.word_select(lane, 8) for lane in range(lanes)]
-        codes, sums_next = self._encode(m, pixels, sums_read.data, phase, random)
+        codes, sums_next = encode_word(
+            m, self._parameters, self.coding, pixels=pixels, sums=sums_read.data, phase=phase, random=random
+        )
         active = Cat(code.any() for code in codes)
 
         rows = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words)]
@@ -174,33 +176,52 @@ class SpikeEncoder(wiring.Component):
         with m.If(self.restart):
             m.d.sync += [state.eq(_State.LOAD), word.eq(0)]
 
-    def _encode(
-        self, m: Module, pixels: list[Value], sums: Value, phase: Value, random: Value
-    ) -> tuple[list[Value], list[Value]]:
-        """Row codes of one word of pixels, and EVEN's sums after it."""
-        row_bits = self._parameters.encoded.row_bits
-        codes = [Signal(row_bits, name=f"code_{lane}") for lane in range(len(pixels))]
-        sums_next = [Signal(8, name=f"sum_{lane}") for lane in range(len(pixels))]
-        draws = [Signal(8, name=f"draw_{lane}") for lane in range(len(pixels))]
-        m.d.comb += [draw.eq(bits) for draw, bits in zip(draws, random_lanes(random, len(pixels)), strict=True)]
 
-        for lane, (pixel, code, sum_next) in enumerate(zip(pixels, codes, sums_next, strict=True)):
-            raised = Signal(9, name=f"raised_{lane}")  # a + x + 1: bit 8 says a + x >= 255, the rest is a + x - 255
-            m.d.comb += [
-                raised.eq(sums.word_select(lane, 8) + pixel + 1),
-                sum_next.eq(Mux(raised[8], raised[:8], raised - 1)),
-            ]
-            spike = Signal(name=f"spike_{lane}")
-            with m.Switch(self.coding):
-                with m.Case(int(Coding.PHASE)):
-                    bits = [pixel[7 - p] if p < 8 else Const(0) for p in range(self._parameters.phases)]
-                    m.d.comb += spike.eq(Cat(bits).bit_select(phase, 1))
-                with m.Case(int(Coding.RATE)):
-                    m.d.comb += spike.eq(draws[lane] < pixel + pixel[7])
-                with m.Case(int(Coding.EVEN)):
-                    m.d.comb += spike.eq(raised[8])
-            m.d.comb += code.eq(spike.replicate(row_bits))
-            if row_bits == 8:
-                with m.If(self.coding == int(Coding.ANALOG)):
-                    m.d.comb += code.eq(pixel)
-        return codes, sums_next
+def encode_word(
+    m: Module,
+    parameters: NpuParameters,
+    coding: Value,
+    *,
+    pixels: list[Value],
+    sums: Value,
+    phase: Value,
+    random: Value,
+) -> tuple[list[Value], list[Value]]:
+    """Row codes of one word of pixels, and EVEN's sums after it, as logic of `m`.
+
+    Parameters
+    ----------
+    m : module of the encoder
+    parameters : NpuParameters of the unit
+    coding : register `coding`
+    pixels : of the word, 8 bits per lane
+    sums : EVEN's sums of the word before this step, 8 bits per lane
+    phase : of the step
+    random : state of the random numbers, 128 bits
+    """
+    row_bits = parameters.encoded.row_bits
+    codes = [Signal(row_bits, name=f"code_{lane}") for lane in range(len(pixels))]
+    sums_next = [Signal(8, name=f"sum_{lane}") for lane in range(len(pixels))]
+    draws = [Signal(8, name=f"draw_{lane}") for lane in range(len(pixels))]
+    m.d.comb += [draw.eq(bits) for draw, bits in zip(draws, random_lanes(random, len(pixels)), strict=True)]
+
+    for lane, (pixel, code, sum_next) in enumerate(zip(pixels, codes, sums_next, strict=True)):
+        raised = Signal(9, name=f"raised_{lane}")  # a + x + 1: bit 8 says a + x >= 255, the rest is a + x - 255
+        m.d.comb += [
+            raised.eq(sums.word_select(lane, 8) + pixel + 1),
+            sum_next.eq(Mux(raised[8], raised[:8], raised - 1)),
+        ]
+        spike = Signal(name=f"spike_{lane}")
+        with m.Switch(coding):
+            with m.Case(int(Coding.PHASE)):
+                bits = [pixel[7 - p] if p < 8 else Const(0) for p in range(parameters.phases)]
+                m.d.comb += spike.eq(Cat(bits).bit_select(phase, 1))
+            with m.Case(int(Coding.RATE)):
+                m.d.comb += spike.eq(draws[lane] < pixel + pixel[7])
+            with m.Case(int(Coding.EVEN)):
+                m.d.comb += spike.eq(raised[8])
+        m.d.comb += code.eq(spike.replicate(row_bits))
+        if row_bits == 8:
+            with m.If(coding == int(Coding.ANALOG)):
+                m.d.comb += code.eq(pixel)
+    return codes, sums_next

@@ -11,6 +11,7 @@ from amaranth.lib import wiring
 
 from spikeloom.hw.control.controller import Controller
 from spikeloom.hw.encoder.encoder_pair import EncoderPair
+from spikeloom.hw.encoder.single_encoder import SingleEncoder
 from spikeloom.hw.feature_maps.map_collector import MapCollector
 from spikeloom.hw.feature_maps.map_loader import MapLoader
 from spikeloom.hw.feature_maps.map_memory import SpikeMap
@@ -66,7 +67,11 @@ def _add(m: Module, name: str, component: Part) -> Part:
 
 
 def join_maps(
-    m: Module, parameters: NpuParameters, encoder: EncoderPair, controller: Controller, cores: Sequence[LayerCore]
+    m: Module,
+    parameters: NpuParameters,
+    encoder: EncoderPair | SingleEncoder,
+    controller: Controller,
+    cores: Sequence[LayerCore],
 ) -> None:
     """Join encoder, gates and layers by maps, as the plan says.
 

@@ -15,11 +15,13 @@ __all__ = ["build_id"]
 def build_id(parameters: NpuParameters) -> int:
     """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
 
-    Dense layers in a row have no plan, and one position each: neither is in their text, nor are the features of neurons
-    that have them all. Names in the text are those of
-    the first version of the map, or equal hardware would have another number.
+    Dense layers in a row have no plan, and one position each: neither is in their text, nor are two encoders, nor the
+    features of neurons that have them all. Names in the text are those of the first version of the map, or equal
+    hardware would have another number.
     """
     values = asdict(parameters)
+    if parameters.encoders == 2:
+        del values["encoders"]
     for layer in values["layers"]:
         if all(layer[name] == value for name, value in ALL_FEATURES.items()):
             for name in ALL_FEATURES:

@@ -202,6 +202,7 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     ),
     HostRegister("plan_index", 31, "rw", "index of the word of the plan shown by plan_word"),
     HostRegister("plan_word", 32, "ro", "word plan_index of the plan; 0 past its end"),
+    HostRegister("encoders", 33, "ro", "spike encoders, 1 or 2", value=lambda p: p.encoders),
 )
 
 LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (

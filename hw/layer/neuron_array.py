@@ -247,42 +247,42 @@ class NeuronArray(wiring.Component):
 
     def _add(self, m: Module, lane: int, start: Value, current: Value, shift: Value, add: Value) -> Signal:
         """Stage 1 of a neuron circuit: the register of the membrane after leak and sum, in all its bits."""
-        bits = self._parameters.membrane_bits
-        increment = Signal(signed(len(current) + self._parameters.phases - 1), name=f"increment_{lane}")
-        before, loss = (Signal(signed(bits), name=f"{name}_{lane}") for name in ("before", "loss"))
+        features, bits = self._parameters, self._parameters.membrane_bits
+        increment = Signal(signed(len(current) + features.phases - 1), name=f"increment_{lane}")
+        before = Signal(signed(bits), name=f"before_{lane}")
         added = Signal(signed(max(bits, len(increment)) + 1), name=f"added_{lane}")
-        m.d.comb += [
-            before.eq(start),
-            loss.eq(Mux(self.leak == 0, 0, before >> self.leak) if self._parameters.leak else 0),
-            increment.eq(current << shift if self._parameters.phases > 1 else current),
-        ]
+        m.d.comb += [before.eq(start), increment.eq(current << shift if features.phases > 1 else current)]
+        kept: Value = before
+        if features.leak:
+            loss = Signal(signed(bits), name=f"loss_{lane}")
+            m.d.comb += loss.eq(Mux(self.leak == 0, 0, before >> self.leak))
+            kept = before - loss
         with m.If(add):
-            m.d.sync += added.eq(before - loss + increment)
+            m.d.sync += added.eq(kept + increment)
         return added
 
     def _limits(self, m: Module, shift: Value, add: Value) -> _Limits:
         """Registers of what a group's membranes are compared with, the same for all lanes."""
-        parameters = self._parameters
-        shape = signed(parameters.membrane_bits)
-        top = (1 << (parameters.membrane_bits - 1)) - 1
-        threshold = Signal(parameters.theta_bits + parameters.phases - 1)
+        features, bits = self._parameters, self._parameters.membrane_bits
+        top = (1 << (bits - 1)) - 1
+        threshold = Signal(features.theta_bits + features.phases - 1)
         weighted = Signal.like(threshold)
-        excess = Signal(signed(max(parameters.membrane_bits, len(threshold) + 1) + 1))
-        m.d.comb += weighted.eq(self.theta << shift if parameters.phases > 1 else self.theta)
+        m.d.comb += weighted.eq(self.theta << shift if features.phases > 1 else self.theta)
+        registers = [threshold.eq(weighted)]
+        ceiling: Value = Const(top, signed(bits))
+        highest: Value = Const(top, signed(bits))
+        lowest: Value = Const(-top - 1, signed(bits))
+        excess: Value = Const(0)  # not looked at: a threshold is at most `top`
+        if features.clip:
+            highest, lowest = Signal(signed(bits), name="highest"), Signal(signed(bits), name="lowest")
+            ceiling = Signal.like(highest, name="ceiling")
+            m.d.comb += ceiling.eq(Mux(self.clip == 0, top, self.clip))
+            registers += [highest.eq(ceiling), lowest.eq(Mux(self.clip == 0, -top - 1, -self.clip))]
+        if features.clip or Reset.SUBTRACT in features.resets:
+            excess = Signal(signed(max(bits, len(threshold) + 1) + 1), name="excess")
+            registers.append(excess.eq(ceiling - weighted))
         with m.If(add):
-            m.d.sync += threshold.eq(weighted)
-        if not parameters.clip:
-            with m.If(add):
-                m.d.sync += excess.eq(top - weighted)
-            return _Limits(threshold, Const(top, shape), Const(-top - 1, shape), excess)
-        highest, lowest, ceiling = (Signal(shape, name=name) for name in ("highest", "lowest", "ceiling"))
-        m.d.comb += ceiling.eq(Mux(self.clip == 0, top, self.clip))
-        with m.If(add):
-            m.d.sync += [
-                highest.eq(ceiling),
-                lowest.eq(Mux(self.clip == 0, -top - 1, -self.clip)),
-                excess.eq(ceiling - weighted),
-            ]
+            m.d.sync += registers
         return _Limits(threshold, highest, lowest, excess)
 
     def _fire(self, m: Module, lane: int, added: Signal, limits: _Limits) -> tuple[Value, Value, Value]:
@@ -297,7 +297,7 @@ class NeuronArray(wiring.Component):
             return Signal(shape, name=f"{name}_{lane}")
 
         over, above, below, spike = (signal(name, unsigned(1)) for name in ("over", "above", "below", "spike"))
-        limited, reduced, after = (signal(name, signed(bits)) for name in ("limited", "reduced", "after"))
+        limited, after = signal("limited", signed(bits)), signal("after", signed(bits))
         left = signal("left", signed(max(len(added), len(limits.threshold) + 1) + 1))
         m.d.comb += [
             over.eq(Mux(added[-1], ~added[bits - 1 :].all(), added[bits - 1 :].any())),
@@ -306,16 +306,21 @@ class NeuronArray(wiring.Component):
             left.eq(added - limits.threshold),
             spike.eq((left >= 0) & (limits.excess >= 0)),
             limited.eq(Mux(above, limits.highest, Mux(below, limits.lowest, added))),
-            reduced.eq(Mux(above, limits.excess, left)),
             after.eq(limited),
         ]
+        results: dict[Reset, Value] = {}
+        if Reset.SUBTRACT in features.resets:
+            reduced = signal("reduced", signed(bits))
+            m.d.comb += reduced.eq(Mux(above, limits.excess, left))
+            results[Reset.SUBTRACT] = reduced
+        if Reset.ZERO in features.resets:
+            results[Reset.ZERO] = Const(0)
         one = len(features.resets) == 1  # then there is nothing to choose
         branch = m.If
-        for kind, result in ((Reset.SUBTRACT, reduced), (Reset.ZERO, Const(0))):
-            if kind in features.resets:
-                with branch(spike if one else spike & (self.reset == kind)):
-                    m.d.comb += after.eq(result)
-                branch = m.Elif
+        for kind, result in results.items():
+            with branch(spike if one else spike & (self.reset == kind)):
+                m.d.comb += after.eq(result)
+            branch = m.Elif
         return spike, after, over
 
     def _write_bias(self, m: Module, biases: memory.Memory) -> Value:

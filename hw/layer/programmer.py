@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS, CrossbarProgramSignature
+from spikeloom.hw.interfaces.crossbar_port import AMPLITUDE_BITS, CELL_CODE_BITS, CrossbarProgramSignature
 from spikeloom.hw.interfaces.layouts import word_of
 from spikeloom.hw.interfaces.programming_port import (
     PROGRAM_COUNT_BITS,
@@ -18,7 +18,6 @@ from spikeloom.hw.interfaces.programming_port import (
 )
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.hw.primitives.activity_counter import ActivityCounter
-from spikeloom.hw.primitives.adder_tree import adder_tree
 
 __all__ = ["Programmer"]
 
@@ -46,8 +45,8 @@ class _Work:
         self.outcomes = Signal(data.ArrayLayout(_OUTCOME, tiles))  # of the cell
         self.unfinished = Signal(tiles)
         self.rounds = Signal(TRIES_BITS)  # pulses that every unfinished tile has had
-        self.up = Signal(tiles)
-        self.amplitudes = Signal.like(xbar.program_amplitudes, name="amplitudes")
+        self.up = Signal(tiles)  # the next pulses' directions
+        self.distances = Signal(data.ArrayLayout(CELL_CODE_BITS, tiles))  # once judged, the next pulses' amplitudes
 
 
 class Programmer(wiring.Component):
@@ -117,7 +116,8 @@ class Programmer(wiring.Component):
 
         w = _Work(p, xbar)
         wanted = [Mux(w.side, w.targets[t].n, w.targets[t].p) for t in range(tiles)]
-        far, directions, sizes = self._judge(m, [w.outcomes[t].code for t in range(tiles)], wanted)
+        up, distances = self._measure(m, [xbar.program_codes[t] for t in range(tiles)], wanted)
+        far, sizes = self._judge(m, [w.distances[t] for t in range(tiles)])
         out_of_tries = Signal()
         remaining = Signal(tiles)
         given_up = Signal(tiles)
@@ -129,11 +129,15 @@ class Programmer(wiring.Component):
             completes.eq(xbar.program_cell & xbar.program_done),
         ]
 
+        # Judged in every cycle but the one in which codes come, which needs no enable: bounds do not change what is
+        # within them.
+        m.d.sync += [w.distances[t].eq(sizes[t]) for t in range(tiles)]
         with m.FSM() as machine:
             self._begin(m, w, Value.cast(fetch.data))
             with m.State("READ"):
                 with m.If(completes):
                     m.next = "JUDGE"
+                    m.d.sync += [w.up.eq(up), *(w.distances[t].eq(distances[t]) for t in range(tiles))]
                     for t in range(tiles):
                         with m.If(w.unfinished[t]):
                             m.d.sync += [
@@ -142,7 +146,7 @@ class Programmer(wiring.Component):
                             ]
 
             with m.State("JUDGE"):
-                m.d.sync += [w.unfinished.eq(remaining), w.up.eq(directions), w.amplitudes.eq(sizes)]
+                m.d.sync += w.unfinished.eq(remaining)
                 m.d.sync += [w.outcomes[t].failed.eq(w.outcomes[t].failed | given_up[t]) for t in range(tiles)]
                 m.next = "STORE"
                 with m.If(remaining.any()):
@@ -171,10 +175,10 @@ class Programmer(wiring.Component):
             xbar.program_side.eq(w.side),
             xbar.program_tiles.eq(w.unfinished),
             xbar.program_up.eq(w.up),
-            xbar.program_amplitudes.eq(w.amplitudes),
+            *(xbar.program_amplitudes[t].eq(w.distances[t]) for t in range(tiles)),
         ]
         self._serve_host(m, target_memory, result_memory, w.stored)
-        self._count(m, completes, Mux(machine.ongoing("JUDGE"), given_up, 0))
+        self._count(m, w, store.en)
         return m
 
     def _begin(self, m: Module, w: _Work, fetched: Value) -> None:
@@ -225,25 +229,27 @@ class Programmer(wiring.Component):
                 m.d.sync += [w.lane.eq(w.lane + 1), w.base.eq(w.base + tiles), w.column.eq(w.column + 1)]
                 m.next = "FETCH"
 
-    def _judge(self, m: Module, codes: list[Value], wanted: list[Value]) -> tuple[Value, Value, Value]:
-        """A bit per tile: is it outside of the tolerance, does a pulse go up; and the pulses' amplitudes."""
-        settings, bits = self.settings, CELL_CODE_BITS
-        far = Signal(len(codes))
+    def _measure(self, m: Module, codes: list[Value], wanted: list[Value]) -> tuple[Value, list[Value]]:
+        """A bit per tile: is the code below its target; and the distances, as soon as the codes come."""
         up = Signal(len(codes))
-        amplitudes = Signal.like(self.xbar.program_amplitudes)
-        for t, code in enumerate(codes):
-            target = Signal(bits, name=f"target_{t}")
-            distance = Signal(bits, name=f"distance_{t}")
-            raised = Signal(bits, name=f"raised_{t}")
+        distances = [Signal(CELL_CODE_BITS, name=f"distance_{t}") for t in range(len(codes))]
+        for t, (code, target, distance) in enumerate(zip(codes, wanted, distances, strict=True)):
+            m.d.comb += [up[t].eq(code < target), distance.eq(Mux(up[t], target - code, code - target))]
+        return up, distances
+
+    def _judge(self, m: Module, distances: list[Value]) -> tuple[Value, list[Value]]:
+        """A bit per tile: is it outside of the tolerance; and the pulses' amplitudes."""
+        settings = self.settings
+        far = Signal(len(distances))
+        amplitudes = [Signal(AMPLITUDE_BITS, name=f"amplitude_{t}") for t in range(len(distances))]
+        for t, distance in enumerate(distances):
+            raised = Signal(CELL_CODE_BITS, name=f"raised_{t}")
             m.d.comb += [
-                target.eq(wanted[t]),
-                up[t].eq(code < target),
-                distance.eq(Mux(up[t], target - code, code - target)),
                 far[t].eq(distance > settings.window),
                 raised.eq(Mux(distance < settings.amplitude_min, settings.amplitude_min, distance)),
                 amplitudes[t].eq(Mux(raised > settings.amplitude_max, settings.amplitude_max, raised)),
             ]
-        return far, up, amplitudes
+        return far, amplitudes
 
     def _serve_host(self, m: Module, targets: memory.Memory, results: memory.Memory, stored: Value) -> None:
         """The host's ports of the two memories. Indices past the end write nothing; from `stored` on they read 0."""
@@ -263,20 +269,18 @@ class Programmer(wiring.Component):
             word = word_of(RESULT_WORD, code=outcome.code, pulses=outcome.pulses, failed=outcome.failed)
             m.d.comb += host.result.eq(word)
 
-    def _count(self, m: Module, completes: Value, given_up: Value) -> None:
-        xbar = self.xbar
-        amounts = {
-            "pulses": Mux(completes & xbar.program_pulse, xbar.program_tiles, 0),
-            "verify_reads": Mux(completes & ~xbar.program_pulse, xbar.program_tiles, 0),
-            "failed_cells": given_up,
-        }
-        for name, amount in amounts.items():
-            tiles = self._parameters.row_tiles
-            which = Signal(tiles, name=f"tiles_of_{name}")
-            m.submodules[name] = counter = ActivityCounter(amount_bits=tiles.bit_length(), bits=PROGRAM_COUNT_BITS)
+    def _count(self, m: Module, w: _Work, stores: Value) -> None:
+        """Counts as outcomes are stored, one row tile per cycle: no sums over all row tiles, and short paths."""
+        pulses, failed = w.outcomes[0].pulses, w.outcomes[0].failed
+        for name, amount in {
+            "pulses": pulses,
+            "verify_reads": pulses + w.present.bit_select(w.tile, 1),  # one before each pulse, and the last one
+            "failed_cells": failed,
+        }.items():
+            bits = len(Value.cast(amount))
+            m.submodules[name] = counter = ActivityCounter(amount_bits=bits, bits=PROGRAM_COUNT_BITS)
             m.d.comb += [
-                which.eq(amount),
-                counter.amount.eq(adder_tree(list(which))),
+                counter.amount.eq(Mux(stores, amount, 0)),
                 counter.clear.eq(self.host.clear_counts),
                 getattr(self.host, name).eq(counter.value),
             ]

@@ -242,6 +242,7 @@ class NpuParameters:
     phases : K, phases per period; 1 is rate coding [WS 4.1]
     max_steps : largest T_max the widths allow for
     encoder_lanes : pixels encoded in one cycle
+    encoders : 2 take turns, so that the next image's first vector is there when an image ends; 1 makes it then
     pulse_cycles : clock cycles a read pulse drives the rows, >= 1
     """
 
@@ -251,12 +252,15 @@ class NpuParameters:
     max_steps: int = 32
     encoder_lanes: int = 16
     pulse_cycles: int = 4
+    encoders: int = 2
 
     def __post_init__(self) -> None:
         if not self.layers:
             raise SpikeLoomError("NPU parameter layers must name at least one layer")
         for name in ("phases", "max_steps", "encoder_lanes", "pulse_cycles"):
             _positive(f"NPU parameter {name}", getattr(self, name))
+        if isinstance(self.encoders, bool) or self.encoders not in (1, 2):
+            raise SpikeLoomError(f"NPU parameter encoders must be 1 or 2, not {self.encoders!r}")
         dense = self.plan is None
         if dense:
             sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))

@@ -24,15 +24,15 @@ def partial_sums(events: Events) -> list[Count]:
 
 
 def neurons(events: Events) -> list[Count]:
-    """Of a lane (`hw.layer.neuron_array`): bias, membrane, and theta subtracted, which is the comparison with it as
-    well; where they are built, leak, and two comparisons with the clip.
+    """Of a lane (`hw.layer.neuron_array`): bias, sum, and theta subtracted, which is the comparison with it as well;
+    where they are built, a leak, and two comparisons with the clip.
     """
     bits = []
     for shape in events.shapes:
         current = max(shape.sum_bits, shape.bias_bits) + 1
         total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-        leak = shape.membrane_bits if shape.leak else 0
-        bits.append(shape.lanes * (current + leak + (4 if shape.clip else 2) * total))
+        wide = 2 + 2 * int(shape.clip)
+        bits.append(shape.lanes * (current + int(shape.leak) * shape.membrane_bits + wide * total))
     return events.by_layer([events.words(index) * each for index, each in enumerate(bits)])
 
 

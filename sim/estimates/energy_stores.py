@@ -71,18 +71,23 @@ def stores(events: Events) -> tuple[Store, ...]:
 
 def _encoder(events: Events) -> list[Store]:
     """An image's pixels are written once and read for every vector; so are its sums, which are written anew each time,
-    whatever the coding. Its first word is read once more, before the first vector.
+    whatever the coding. Its first word is read once more, before the first vector. A single encoder has both images in
+    one memory, and does not write or read the sums before the first vector.
     """
     p = events.parameters
     words, width, read = p.pixel_words, 8 * p.encoder_lanes, events.vectors * p.pixel_words + 1
-    found = []
-    for part, name, accesses in (
-        ("pixels", "image", words + read),
-        ("error diffusion", "sums", words + read + events.vectors * words),
-    ):
-        paths = tuple(f"encoder.{side}.{name}" for side in ("even", "odd"))  # images take turns
-        found.append(Store(part, "encoder", paths, (words, words), width, accesses))
-    return found
+    changed = 2 * events.vectors * words  # sums
+    if p.encoders == 1:
+        return [
+            Store("pixels", "encoder", ("encoder.image",), (2 * words,), width, words + read),
+            Store("error diffusion", "encoder", ("encoder.sums",), (words,), width, changed),
+        ]
+    sides = [f"encoder.{side}" for side in ("even", "odd")]  # images take turns
+    images, sums = (tuple(f"{side}.{name}" for side in sides) for name in ("image", "sums"))
+    return [
+        Store("pixels", "encoder", images, (words, words), width, words + read),
+        Store("error diffusion", "encoder", sums, (words, words), width, words + 1 + changed),
+    ]
 
 
 def _neurons(events: Events) -> list[Store]:

@@ -1,10 +1,11 @@
 """Clock cycles per image by the formulas of `hw.params.cycles`, without the Verilog, as its counters report them.
 
 Assumed: pixels and results never wait for the host, and the crossbars answer in the cycles of the programmed chip. Then
-the words of image i come from the cycle after the result of image i - 2 on, since there are two encoders, and with W
-words per image, first word in cycle F_i and result in cycle R_i (0 before the first image):
+the words of image i come from the cycle after the result of image i - 2 on, since the unit stores two images, and with
+W words per image, first word in cycle F_i, result in cycle R_i (0 before the first image), V = 1 with two encoders, and
+W + 2 with one:
 
-    F_i = max(R_(i-2), F_(i-1) + W - 1) + 1        O_i(1) = max(F_i + 2 W + 1, R_(i-1) + 1)
+    F_i = max(R_(i-2), F_(i-1) + W - 1) + 1        O_i(1) = max(F_i + 2 W + 1, R_(i-1) + V)
     R_i = E_i(last step) + 1                       cycles = R_i - max(F_i, R_(i-1))
 
 with O and E, the cycles in which a step's vector is offered and in which it ends, as in docs/hardware/npu.md: they
@@ -59,10 +60,11 @@ def timing(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> T
     words = chip.parameters.pixel_words
     spans = _spans(chip, pixels, result) if chip.parameters.plan.is_dense_chain else _map_spans(chip, pixels, result)
     cycles, results = np.empty(len(pixels), np.int64), np.empty(len(pixels), np.int64)
+    made = 1 if chip.parameters.encoders == 2 else words + 2  # the next image's first vector, after a result
     first, before, before_that = -words, 0, -1
     for index, span in enumerate(spans.tolist()):
         first = max(before_that, first + words - 1) + 1
-        offered = max(first + 2 * words + 1, before + 1 if index else 0)
+        offered = max(first + 2 * words + 1, before + made if index else 0)
         cycles[index] = offered + span - max(first, before)
         before, before_that = offered + span, before if index else -1
         results[index] = before

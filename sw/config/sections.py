@@ -25,7 +25,6 @@ from spikeloom.sw.datasets.datasets import DATA_SETS
 __all__ = [
     "CodingSection",
     "ConvertSection",
-    "CosimSection",
     "CrossbarSection",
     "DataSection",
     "DecisionSection",
@@ -38,8 +37,6 @@ __all__ = [
 
 
 Share = Annotated[float, FRACTION]
-_TRACED = 4
-"""Images whose membranes are compared where nobody says how many."""
 
 
 class Section(Table):
@@ -327,6 +324,16 @@ class HardwareSection(Section):
     encoder_lanes: Annotated[
         int, Field(ge=1, description="pixels encoded in a clock cycle; at most the number of pixels, lanes")
     ] = 16
+    encoders: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=2,
+            description="spike encoders; 2 take turns, so that the next image's first vector is there when an image "
+            "ends; 1 has half of their flip-flops and logic, and makes it then, which takes pixels / encoder_lanes + 1 "
+            "clock cycles more per image, encoders",
+        ),
+    ] = 2
     neuron_features: Annotated[
         Literal["used", "all"],
         Field(
@@ -361,40 +368,3 @@ class HardwareSection(Section):
             if PULSE_TIME.slip(time_s):
                 given = f"{name} is {getattr(self, name)}, {time_s:.3g} s at clock_Hz {self.clock_Hz:g}"
                 yield f"[hardware] {given}: usual are {PULSE_TIME.usual}"
-
-
-def _traced(value: Any) -> Any:
-    """ "auto", or a whole number of at least 0."""
-    if value != "auto" and not (is_whole(value) and value >= 0):
-        raise SpikeLoomError(f"trace_images must be 'auto' or a whole number of at least 0, not {value!r}")
-    return value
-
-
-class CosimSection(Section):
-    """The run of the generated Verilog."""
-
-    simulator: Annotated[Literal["verilator", "icarus"], Field(description="simulator that runs the Verilog")] = (
-        "verilator"
-    )
-    images: Annotated[int, Field(ge=0, description="test images run through the Verilog; 0 is all, images")] = 0
-    trace_images: Annotated[
-        int | Literal["auto"],
-        BeforeValidator(_traced),
-        Field(
-            description="number of images of which every membrane is also compared, at most `images`; auto is 4, or "
-            "all if fewer are run, images"
-        ),
-    ] = "auto"
-    waves: Annotated[bool, Field(description="whether the simulator writes a waveform file")] = False
-    through_bus: Annotated[
-        bool,
-        Field(
-            description="whether the chip is loaded, programmed and read over its host buses, back to back, instead "
-            "of the accelerator's direct ports"
-        ),
-    ] = False
-
-    @property
-    def traced(self) -> int:
-        """Images of which every membrane is compared, if as many are run."""
-        return _TRACED if self.trace_images == "auto" else self.trace_images

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.common.arguments import plain_numbers
+from spikeloom.sw.config.cosim_section import CosimSection
 from spikeloom.sw.config.lifetime_section import LifetimeSection
 from spikeloom.sw.config.nir_section import NirSection
 from spikeloom.sw.config.search_sections import LearningSection, TuningSection
 from spikeloom.sw.config.sections import (
     CodingSection,
     ConvertSection,
-    CosimSection,
     CrossbarSection,
     DataSection,
     DecisionSection,

@@ -30,7 +30,7 @@ _LAYER_BUILD = (
     "max_bias", "positions",
 )  # fmt: skip
 _MOST_PLAN_WORDS = 1 << 16
-_UNIT_BUILD = ("phases", "max_steps", "encoder_lanes", "pulse_cycles")
+_UNIT_BUILD = ("phases", "max_steps", "encoder_lanes", "pulse_cycles", "encoders")
 
 
 def _field(register: HostRegister, name: str) -> int:

@@ -72,6 +72,7 @@ def map_to_chip(
         max_steps=config.decision.t_max,
         encoder_lanes=min(config.hardware.encoder_lanes, plan.input.size),
         pulse_cycles=config.hardware.pulse_cycles,
+        encoders=config.hardware.encoders,
     )
     programmed = (_programmed(layers[c.layer], c, config, gains[c.layer], c.layer == last) for c in replicas)
     return _chip(tuple(programmed), parameters, config)

@@ -118,6 +118,7 @@ def disagreement(chip: ProgrammedChip, config: Config) -> str | None:
         "decision.t_max": chip.t_max,
         "decision.skip": chip.skip,
         "decision.readout": chip.readout.name.lower(),
+        "hardware.encoders": chip.parameters.encoders,
         "hardware.pulse_cycles": chip.parameters.pulse_cycles,
         "hardware.settle_cycles": chip.settle_cycles,
         "hardware.adc_cycles": chip.adc_cycles,

@@ -46,7 +46,7 @@ def expected_events(
         "decision": [last * (p.classes * (p.count_bits + score + score) + (score + 1) + (score + 1))],
         "spike counts": [last * p.classes * p.count_bits * 2],
         "pixels": [word_bits * (words + vectors * words + 1)],
-        "error diffusion": [word_bits * (words + vectors * words + 1 + vectors * words)],
+        "error diffusion": [word_bits * ((words + 1) * (p.encoders == 2) + 2 * vectors * words)],
         "pixels in": [word_bits * words],
     }
     return expected if cycles is None else expected | {"clock": [cycles * structure(parameters).flip_flops]}
@@ -58,8 +58,7 @@ def _neuron_bits(shape: LayerParameters) -> int:
     """
     current = max(shape.sum_bits, shape.bias_bits) + 1
     total = max(shape.membrane_bits, current + shape.phases - 1) + 1
-    others = [shape.clip, shape.clip]
-    return current + total + total + shape.leak * shape.membrane_bits + sum(others) * total
+    return current + sum([shape.leak]) * shape.membrane_bits + sum([True, True, shape.clip, shape.clip]) * total
 
 
 def _cells(layer: Layer, kind: str, rows: int) -> float:

@@ -180,7 +180,8 @@ class Run:
         """The formulas of Npu's docstring: an image's start, and first vector offered after it; its `gap`."""
         before = self.taken[index - 1] if index else -1
         start = max(self.sent[index][0], before)
-        offered = max(self.sent[index][-1] + self.parameters.pixel_words + 2, before + 1)
+        words = self.parameters.pixel_words
+        offered = max(self.sent[index][-1] + words + 2, before + (1 if self.parameters.encoders == 2 else words + 2))
         return start, offered - start, offered - before - 1
 
 
@@ -304,6 +305,15 @@ def test_no_cycle_is_lost_between_images_at_hand(late: int) -> None:
     run.images(images, [0] * 6, list(range(6)))
     assert [result["gap"] for result in run.results[1:]] == [0] * 5
     assert [result["tag"] for result in run.results] == list(range(6))
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize(("sizes", "row_bits"), [((11, 7, 5), 1), ((4, 3), 8)])
+def test_single_encoder(sizes: tuple[int, ...], row_bits: int, stall: float) -> None:
+    """The next image's first vector is made when the result before it is taken; some images come late, or in part."""
+    parameters = replace(unit(sizes, phases=2, row_bits=row_bits), encoders=1)
+    check(parameters, {"coding": Coding.RATE, "t_max": 6}, stall, count=8, drops=stall > 0)
+    check(parameters, {"coding": Coding.PHASE, "t_max": 3}, stall, ahead=False)
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])

@@ -63,8 +63,7 @@ def fired(
 
     Returns
     -------
-    membrane, spike, overflow; and total, saturated, before (V that is compared), threshold, leak, clip, there (whether
-    each kind of reset is chosen)
+    membrane, spike, overflow; and total, saturated, before (V that is compared), threshold
     """
     top = 2 ** (layer.membrane_bits - 1) - 1
 
@@ -77,6 +76,7 @@ def fired(
     threshold = weighted(m, layer, registers.theta, phase, f"threshold{name}")
     spike = Signal(name=f"fires{name}")
     m.d.comb += spike.eq(clipped >= threshold)
+    leak = registers.leak if layer.leak else Const(0, 4)
     reset = registers.reset if len(layer.resets) > 1 else Const(layer.resets[0], 2)
     there = {kind: (reset == kind) if kind in layer.resets else Const(0) for kind in Reset}  # others leave the membrane
     subtract, zero = there[Reset.SUBTRACT], there[Reset.ZERO]
@@ -89,7 +89,7 @@ def fired(
         saturated=saturated,
         before=clipped,
         threshold=threshold,
-        leak=registers.leak if layer.leak else Const(0, 4),
+        leak=leak,
         clip=limit,
         there=there,
     )
@@ -120,7 +120,7 @@ class Neuron(wiring.Component):
             m.d.comb += getattr(self.array, name).eq(getattr(self, name))
         loaded = Signal()
         m.d.sync += loaded.eq(1)
-        constant(m, *(getattr(self, name) for name in (*self.names, "start", "sum", "bias", "phase")))
+        constant(m, *(getattr(self, name) for name in self.names), self.start, self.sum, self.bias, self.phase)
         m.d.comb += Assume(self.phase < layer.phases)
         shift = (layer.phases - 1 - self.phase)[: layer.phase_bits]
         current = self.sum + self.bias
@@ -205,6 +205,8 @@ class Steps(Harness):
     The environment: registers do not change while a group is in one of the two stages; groups, positions, phases and
     neurons that there are; a group's first step at a position since the reset is an image's first.
     """
+
+    REGISTERS = ("theta", "v0", "clip", "leak", "reset")
 
     def __init__(self, dut: NeuronArray, *, invariants: bool = False, easy: bool = True) -> None:
         super().__init__(dut)
@@ -312,10 +314,9 @@ class Steps(Harness):
         m.d.comb += Assume(dut.bias_write.index < p.outputs)
         if p.positions > 1:
             m.d.comb += Assume(came.position < p.positions)
-        names = [register.name for register in layer_registers(p) if register.name != "gain"]
-        before = [past(m, getattr(dut, name)) for name in names]
+        before = [past(m, getattr(dut, name)) for name in self.REGISTERS]
         with m.If(self.held | self.added):
-            same = [Value.cast(getattr(dut, n)) == value for n, value in zip(names, before, strict=True)]
+            same = [Value.cast(getattr(dut, n)) == value for n, value in zip(self.REGISTERS, before, strict=True)]
             m.d.comb += Assume(Cat(same).all())
         m.d.comb += Assume(~takes | came.first | self.stepped.bit_select(came_place, 1))
 
@@ -481,8 +482,8 @@ def test_circuit_at_full_width(parameters: LayerParameters) -> None:
     prove(Neuron(parameters), "neuron", depth=2, reach=2, skip=1, timeout=1200)
 
 
-LOSS = "loss.eq(Mux(self.leak == 0, 0, before >> self.leak) if self._parameters.leak else 0),"
-TOTAL = "added.eq(before - loss + increment)"
+LOSS = "loss.eq(Mux(self.leak == 0, 0, before >> self.leak))"
+TOTAL = "added.eq(kept + increment)"
 LIMITED = "limited.eq(Mux(above, limits.highest, Mux(below, limits.lowest, added)))"
 OVER = "over.eq(Mux(added[-1], ~added[bits - 1 :].all(), added[bits - 1 :].any()))"
 CEILING = "ceiling.eq(Mux(self.clip == 0, top, self.clip))"
@@ -492,8 +493,8 @@ REDUCED = "reduced.eq(Mux(above, limits.excess, left))"
 CHOSEN = "spike & (self.reset == kind)"
 BROKEN_CIRCUIT = {
     "leaks_after_the_integration": (TOTAL, "added.eq(before + increment - ((before + increment) >> self.leak))"),
-    "leak_0_loses_all": (LOSS, "loss.eq(before >> self.leak),"),
-    "leaks_nothing": (LOSS, "loss.eq(0),"),
+    "leak_0_loses_all": (LOSS, "loss.eq(before >> self.leak)"),
+    "leaks_nothing": (LOSS, "loss.eq(0)"),
     "leaks_one_shift_more": (LOSS, LOSS.replace(">> self.leak", ">> (self.leak + 1)")),
     "leaks_without_the_sign": (LOSS, LOSS.replace("before >>", "before.as_unsigned() >>")),
     "leaks_towards_zero": (LOSS, LOSS.replace("before >> self.leak", "(before + before[-1]) >> self.leak")),
@@ -518,14 +519,14 @@ BROKEN_CIRCUIT = {
     "fires_above_only": (SPIKE, SPIKE.replace("left >= 0", "left > 0")),
     "fires_above_only_at_the_limit": (SPIKE, SPIKE.replace("excess >= 0", "excess > 0")),
     "compares_without_the_weight": (
-        "weighted.eq(self.theta << shift if parameters.phases > 1 else self.theta)",
+        "weighted.eq(self.theta << shift if features.phases > 1 else self.theta)",
         "weighted.eq(self.theta)",
     ),
-    "zero_for_subtract": ("(Reset.SUBTRACT, reduced)", "(Reset.SUBTRACT, Const(0))"),
+    "zero_for_subtract": ("results[Reset.SUBTRACT] = reduced", "results[Reset.SUBTRACT] = Const(0)"),
     "subtracts_before_the_clip": (REDUCED, "reduced.eq(left)"),
     "subtracts_from_the_limit": (REDUCED, "reduced.eq(limits.excess)"),
     "subtracts_without_the_weight": (REDUCED, "reduced.eq(limited - self.theta)"),
-    "subtract_for_zero": ("(Reset.ZERO, Const(0))", "(Reset.ZERO, reduced)"),
+    "subtract_for_zero": ("results[Reset.ZERO] = Const(0)", "results[Reset.ZERO] = left"),
     "subtracts_for_none": (CHOSEN, "spike & (~self.reset[0] if kind == Reset.SUBTRACT else self.reset == kind)"),
     "zero_for_none": (CHOSEN, "spike & (self.reset == kind if kind == Reset.SUBTRACT else 1)"),
     "resets_without_a_spike": (CHOSEN, "(self.reset == kind) & (spike if kind == Reset.SUBTRACT else 1)"),
@@ -538,25 +539,26 @@ def test_mutants_fail_the_proof_of_the_circuit(name: str) -> None:
 
 
 ONE = "spike if one else"
-BUILT = "if kind in features.resets:"
+CLIP = "if features.clip:"
+NO_EXCESS = "if features.clip or Reset.SUBTRACT in features.resets:"
 BROKEN_LEAN = {
-    "leaks_without_a_leak": (
-        "subtracts only",
-        "if self._parameters.leak else 0)",
-        "if self._parameters.leak else before >> 1)",
-    ),
+    "leaks_without_a_leak": ("subtracts only", "kept: Value = before", "kept: Value = before - (before >> 1)"),
     "the_only_reset_never_comes": ("subtracts only", ONE, "Const(0) if one else"),
+    "wraps_above_without_a_clip": ("zero or none", "highest: Value = Const(top,", "highest: Value = Const(top - 1,"),
+    "wraps_below_without_a_clip": ("subtracts only", "lowest: Value = Const(-top - 1,", "lowest: Value = Const(-top,"),
+    "leaves_the_limit_without_a_clip": ("subtracts only", NO_EXCESS, CLIP),
+    "no_excess_without_a_subtraction": ("never resets, clips", NO_EXCESS, "if Reset.SUBTRACT in features.resets:"),
     "the_only_reset_always_comes": ("zero only, leaks", ONE, "Const(1) if one else"),
-    "subtracts_before_the_only_zero": ("zero only, leaks", BUILT, "if True:"),
-    "resets_without_a_reset": ("never resets, clips", BUILT, "if True:"),
-    "no_clip_without_a_leak": (
-        "never resets, clips",
-        "if not parameters.clip:",
-        "if not parameters.clip or not parameters.leak:",
-    ),
+    "subtracts_for_the_only_zero": ("zero only, leaks", "results[Reset.ZERO] = Const(0)", "results[Reset.ZERO] = left"),
+    "resets_without_a_reset": ("never resets, clips", "if Reset.ZERO in features.resets:", "if True:"),
+    "no_clip_without_a_leak": ("never resets, clips", CLIP, "if features.clip and features.leak:"),
     "zero_whatever_is_chosen": ("zero or none", CHOSEN, "spike"),
     "zero_for_the_first_of_two": ("zero or none", CHOSEN, "spike & ~self.reset.any()"),
-    "one_of_two_is_not_built": ("subtract or zero, leaks, clips", BUILT, "if kind == features.resets[0]:"),
+    "one_of_two_is_not_built": (
+        "subtract or zero, leaks, clips",
+        "if Reset.ZERO in features.resets:",
+        "if features.resets[0] == Reset.ZERO:",
+    ),
     "two_are_one": ("subtract or zero, leaks, clips", "len(features.resets) == 1", "len(features.resets) <= 2"),
 }
 

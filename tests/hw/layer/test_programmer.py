@@ -353,6 +353,9 @@ WRONG = {
     "swaps_the_targets": ("Mux(w.side, w.targets[t].n, w.targets[t].p)", "Mux(w.side, w.targets[t].p, w.targets[t].n)"),
     "writes_while_busy": ("request.enable & ~host.busy", "request.enable"),
     "leaves_the_outcome": ("outcomes)[bits:])", "outcomes).rotate_right(19))"),
+    "reads_of_tiles_without_the_row": ("pulses + w.present.bit_select(w.tile, 1)", "pulses + 1"),
+    "reads_of_one_tile": ("w.present.bit_select(w.tile, 1)", "w.present[0]"),
+    "counts_in_every_cycle": ("Mux(stores, amount, 0)", "amount"),
     "wrong_column": ("column.eq(w.start_group * p.lanes)", "column.eq(w.start_group)"),
     "lower_bound_wins": (
         "amplitudes[t].eq(Mux(raised > settings.amplitude_max, settings.amplitude_max, raised))",

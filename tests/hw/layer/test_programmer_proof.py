@@ -14,7 +14,7 @@ from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
-from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS
+from spikeloom.hw.interfaces.crossbar_port import AMPLITUDE_BITS, CELL_CODE_BITS
 from spikeloom.hw.interfaces.streams import vector_layout
 from spikeloom.hw.layer.dac_driver import DacDriver
 from spikeloom.hw.layer.programmer import Programmer
@@ -27,21 +27,26 @@ PARAMETERS = LayerParameters(inputs=3, outputs=3, tile_rows=2, lanes=2)
 
 
 def easy_judge(codes: list, wanted: list) -> tuple[Value, Value, list[Value]]:
-    """A judgement without arithmetic, as good as any for the state machine: far, up, amplitudes."""
+    """A judgement without arithmetic, as good as any for the state machine: far, up, amplitudes.
+
+    A bound amplitude stays what it is when it is bound again, like the real one.
+    """
     pairs = list(zip(codes, wanted, strict=True))
-    return Cat(c[0] ^ w[0] for c, w in pairs), Cat(c[1] ^ w[1] for c, w in pairs), [(c ^ w)[2:] for c, w in pairs]
+    distances = [c ^ w for c, w in pairs]
+    return Cat(d[0] for d in distances), Cat(d[1] for d in distances), [d[:AMPLITUDE_BITS] & ~3 for d in distances]
 
 
 def easy(programmer: type) -> Any:
     """The class with the judgement above."""
 
-    def judge(self, m, codes, wanted):
-        far, up, sizes = easy_judge(codes, wanted)
-        amplitudes = Signal.like(self.xbar.program_amplitudes)
-        m.d.comb += [amplitudes[t].eq(size) for t, size in enumerate(sizes)]
-        return far, up, amplitudes
+    def measure(self, m, codes, wanted):
+        return easy_judge(codes, wanted)[1], [c ^ w for c, w in zip(codes, wanted, strict=True)]
 
-    return type("Programmer", (programmer,), {"_judge": judge})
+    def judge(self, m, distances):
+        far, _, sizes = easy_judge(distances, [Const(0, CELL_CODE_BITS)] * len(distances))
+        return far, sizes
+
+    return type("Programmer", (programmer,), {"_measure": measure, "_judge": judge})
 
 
 class Contract(wiring.Component):
@@ -239,6 +244,15 @@ class Contract(wiring.Component):
             for tile in range(tiles):
                 m.d.comb += Assert(Value.cast(dut.targets[tile]) == Value.cast(words[tile]))
 
+        # What was measured.
+        with m.If(state("JUDGE")):
+            codes = [dut.outcomes[tile].code for tile in range(tiles)]
+            _, up, _ = easy_judge(codes, dut.wanted)
+            for tile in range(tiles):
+                with m.If(dut.unfinished[tile]):
+                    m.d.comb += Assert(dut.w.distances[tile] == codes[tile] ^ dut.wanted[tile])
+                    m.d.comb += Assert(dut.w.up[tile] == up[tile])
+
         # What follows in the model.
         here = (n.column == dut.column) & (n.lane == dut.lane)
         kept = (n.row == dut.row) & (n.present == dut.present)
@@ -283,7 +297,10 @@ class Judgement(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         wiring.connect(m, wiring.flipped(self.settings), self._programmer.settings)
-        far, up, amplitudes = self._programmer._judge(m, [self.code], [self.target])
+        up, distances = self._programmer._measure(m, [self.code], [self.target])
+        far, amplitudes = self._programmer._judge(m, distances)
+        _, again = self._programmer._judge(m, amplitudes)
+        m.d.comb += Assert(again[0] == amplitudes[0])  # what the register of both relies on
         window, least, most = (getattr(self.settings, n) for n in ("window", "amplitude_min", "amplitude_max"))
         inside_window = (self.code <= self.target + window) & (self.target <= self.code + window)
         distance = Mux(up[0], self.target - self.code, self.code - self.target)
@@ -339,7 +356,8 @@ BROKEN = {
         'rounds + 1)\n                    m.next = "READ"',
         'rounds + 1)\n                    m.next = "STORE"',
     ),
-    "wrong_direction": ("up.eq(directions)", "up.eq(~directions)"),
+    "does_not_bound_amplitudes": ("w.distances[t].eq(sizes[t])", "w.distances[t].eq(w.distances[t])"),
+    "wrong_direction": ("w.up.eq(up)", "w.up.eq(~up)"),
     "withdraws_a_pulse": (
         "with m.If(completes):\n                    m.d.sync",
         "with m.If(1):\n                    m.d.sync",

@@ -84,17 +84,17 @@ def test_additions_and_comparisons_of_a_dense_network(part: str) -> None:
 @pytest.mark.parametrize(
     ("features", "layer_0", "layer_1"),
     [
-        ({"leak": False}, 992 - 160, 448 - 72),
-        ({"clip": False}, 992 - 352, 448 - 160),
-        ({"resets": (Reset.ZERO, Reset.NONE)}, 992, 448),
-        ({"resets": (Reset.SUBTRACT,)}, 992, 448),
-        ({"leak": False, "clip": False, "resets": (Reset.NONE,)}, 480, 216),
+        ({"leak": False}, 1104 - 160, 496 - 72),
+        ({"clip": False}, 1104 - 320, 496 - 144),
+        ({"resets": (Reset.ZERO, Reset.NONE)}, 1104 - 160, 496 - 72),
+        ({"resets": (Reset.SUBTRACT,)}, 1104, 496),
+        ({"leak": False, "clip": False, "resets": (Reset.SUBTRACT,)}, 624, 280),
+        ({"leak": False, "clip": False, "resets": (Reset.NONE,)}, 464, 208),
     ],
 )
 def test_what_is_not_built_does_not_count(features: dict[str, Any], layer_0: int, layer_1: int) -> None:
-    """8 words of 2 lanes, membranes of 10 bits and sums of 11, and 4 words of 2 lanes, 9 bits and 10. The leak is as
-    wide as the membrane, 160 and 72 bits; the clip is two comparisons of the sum, 352 and 160. What follows a spike
-    is a part of the comparison with the threshold.
+    """8 words of 2 lanes and membranes of 10 bits, and 4 words of 2 lanes and 9 bits: an adder as wide as the membrane
+    is 160 and 72 bits; leak and subtraction are one each, the clip is two.
     """
     found = counted("neurons", dense(**features), steps=4, skip=1)
     assert found == {"layer 0": layer_0, "layer 1": layer_1}

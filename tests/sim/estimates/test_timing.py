@@ -17,11 +17,11 @@ from tests.fixtures.plans import random_plan
 IMAGES = 20
 
 
-# One step per image, several; waiting for pixels, and not.
+# One step per image, several; waiting for pixels, and not; two encoders, one.
 @pytest.mark.parametrize("seed", [0, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in (6, 7))])
 def test_cycles_are_those_of_the_verilog(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    chip = random_chip(rng)
+    chip = random_chip(rng, encoders=2 - seed % 2)
     pixels = random_pixels(rng, IMAGES, chip.parameters.inputs)
     ids = rng.integers(0, 1000, IMAGES)
     result = run_reference(chip, pixels, ids, trace="spikes")
@@ -38,7 +38,7 @@ def test_cycles_of_maps_are_those_of_the_verilog(seed: int) -> None:
     """Windows, pooling, residual additions and replicas; all-zero windows take less."""
     rng = np.random.default_rng(seed)
     plan = random_plan(rng)
-    chip = random_chip(rng, plan=plan, row_bits=1, coding=Coding.RATE, max_steps=8)
+    chip = random_chip(rng, plan=plan, row_bits=1, coding=Coding.RATE, max_steps=8, encoders=2 - seed % 2)
     pixels = random_pixels(rng, 6, chip.parameters.inputs) // 3
     result = run_reference(chip, pixels, trace="spikes")
     verilog = run_cosim(chip, pixels, workers=1)

@@ -143,6 +143,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "energy.flip_flop_J_per_cycle": (1e-15, {}),
     "hardware.lanes": (8, {}),
     "hardware.encoder_lanes": (4, {}),
+    "hardware.encoders": (1, {}),
     "hardware.neuron_features": ("all", {}),
     "hardware.pulse_cycles": (9, {}),
     "hardware.settle_cycles": (12, {}),
@@ -151,7 +152,9 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "hardware.clock_Hz": (5e7, {}),
 }
 # Fields whose effect is in clock cycles: only the Verilog has those.
-TIMED = {f"hardware.{name}" for name in ("lanes", "encoder_lanes", "pulse_cycles", "settle_cycles", "adc_cycles")}
+TIMED = {
+    f"hardware.{name}" for name in ("lanes", "encoder_lanes", "encoders", "pulse_cycles", "settle_cycles", "adc_cycles")
+}
 TIMED |= {"energy.flip_flop_J_per_cycle"}
 # Fields that say where and what to run; each has its own check below.
 WHERE = {
