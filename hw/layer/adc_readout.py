@@ -34,7 +34,7 @@ class ColumnReadout(wiring.Component):
     xbar : Out(CrossbarConvertSignature), column side of the crossbar port
     gain : In(gain_bits), gain shift g of the layer, 0 .. max_gain_shift; changed only between images
     converted : Out(range(row_tiles * lanes + 1)), ADC conversions that end in this cycle
-    saturated : Out(range(row_tiles * lanes + 1)), those of them whose code was clipped
+    saturated : Out(range(row_tiles * lanes + 1)), those that ended in the cycle before whose code was clipped
 
     Cycles
     ------
@@ -93,6 +93,7 @@ class ColumnReadout(wiring.Component):
         with m.Elif(self.o.ready):
             m.d.sync += [offered.eq(0), all_taken.eq(0)]
 
+        converting = Signal()
         saturated = []
         for lane in range(lanes):
             real = ~last if lane >= last_lanes else Const(1)
@@ -100,17 +101,19 @@ class ColumnReadout(wiring.Component):
             masks = [tiles[tile] & real for tile in range(parameters.row_tiles)]
             over = [self.xbar.over[tile * lanes + lane] for tile in range(parameters.row_tiles)]
             total = adder_tree([Mux(mask, code, 0) for mask, code in zip(masks, codes, strict=True)])
-            saturated += [mask & flag for mask, flag in zip(masks, over, strict=True)]
+            clipped = Signal(range(parameters.row_tiles + 1), name=f"clipped_{lane}")
+            flags = [mask & flag for mask, flag in zip(masks, over, strict=True)]
+            m.d.sync += clipped.eq(Mux(converting, adder_tree(flags), 0))
+            saturated.append(clipped)
             with m.If(take):
                 m.d.sync += self.o.payload.sums[lane].eq(total << self.gain)
 
-        converting = Signal()
-        m.d.comb += converting.eq(self.xbar.convert & self.xbar.done)
+        m.d.comb += [
+            converting.eq(self.xbar.convert & self.xbar.done),
+            self.saturated.eq(adder_tree(saturated)),
+        ]
         with m.If(converting):
-            m.d.comb += [
-                self.converted.eq(adder_tree(list(tiles)) * Mux(last, last_lanes, lanes)),
-                self.saturated.eq(adder_tree(saturated)),
-            ]
+            m.d.comb += self.converted.eq(adder_tree(list(tiles)) * Mux(last, last_lanes, lanes))
         return m
 
     def _code(self, tile: int, lane: int) -> Value:

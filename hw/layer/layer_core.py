@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, flipped
 
@@ -42,7 +42,7 @@ class LayerCore(wiring.Component):
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), sticky: a membrane saturated
     clear_activity : In(1), starts the counters over
-    activity : Out(ActivitySignature); an event shows in the counters one cycle later
+    activity : Out(ActivitySignature); an event shows in the counters two cycles later, a saturation three
     programmer : In(ProgrammerHostSignature)
     program : In(ProgramSettingsSignature)
 
@@ -139,11 +139,15 @@ class LayerCore(wiring.Component):
             "saturations": (readout.saturated, parameters.row_tiles * parameters.lanes),
             "spikes": (neurons.spiked, parameters.lanes),
         }
+        clear = Signal()
+        m.d.sync += clear.eq(self.clear_activity)
         for name, (amount, largest) in events.items():
             m.submodules[name] = counter = ActivityCounter(amount_bits=largest.bit_length(), bits=ACTIVITY_BITS)
+            counted = Signal.like(counter.amount, name=f"{name}_counted")  # events are counted, then added up
+            m.d.sync += counted.eq(amount)
             m.d.comb += [
-                counter.amount.eq(amount),
-                counter.clear.eq(self.clear_activity),
+                counter.amount.eq(counted),
+                counter.clear.eq(clear),
                 getattr(self.activity, name).eq(counter.value),
             ]
         return m

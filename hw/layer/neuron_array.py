@@ -133,10 +133,14 @@ class NeuronArray(wiring.Component):
         written = self._write_bias(m, biases)
 
         # A group is held while its membranes and biases come from the memories, and then added.
-        held, held_valid = Signal(sums_layout(parameters)), Signal()
-        added, added_valid = Signal(self._marks_layout()), Signal()
+        held = Signal(sums_layout(parameters))
+        added = Signal(self._marks_layout())
+        held_valid = Signal()
+        added_valid = Signal()
         again = Signal()  # this group's membranes are not written yet
-        fire, add, take = Signal(), Signal(), Signal()
+        fire = Signal()
+        add = Signal()
+        take = Signal()
         came = self.i.payload
         m.d.comb += [
             fire.eq(added_valid & (~self.o.valid | self.o.ready)),

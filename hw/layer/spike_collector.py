@@ -21,7 +21,8 @@ class SpikeCollector(wiring.Component):
     Relies on the padding lanes of the last group (columns past the last output) not to spike.
 
     Cycles: takes a group per cycle; the vector is valid in the cycle after its last group (number groups - 1) was
-    taken. Groups of the next step are taken from the cycle on in which the vector is taken.
+    taken. Groups of the next step are taken from the cycle on after that in which the vector is taken, so that `ready`
+    of the layers before does not depend on that of the layers behind.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ class SpikeCollector(wiring.Component):
         active = Signal(range(parameters.lanes + 1))
         m.d.comb += [
             active.eq(adder_tree(list(spikes))),
-            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(~self.o.valid),
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)

@@ -101,12 +101,14 @@ def model(parameters: LayerParameters, requests: list[dict], macro: Macro, gain:
 
 def count_monitor(dut: ColumnReadout, counts: list):
     async def bench(ctx):
+        before = 0
         while True:
             *_, converted, saturated = await ctx.tick().sample(dut.converted, dut.saturated)
-            if converted:
-                counts.append((converted, saturated))
+            if before:
+                counts.append((before, saturated))
             else:
                 assert saturated == 0
+            before = converted
 
     return bench
 

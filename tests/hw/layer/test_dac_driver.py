@@ -232,7 +232,9 @@ class Contract(wiring.Component):
         on = Signal(4)
         m.d.sync += on.eq(Mux(drive, Mux(on == 15, on, on + 1), 0))
 
-        # The macro: sampled rises only while the rows are driven. The vector stays until it is taken.
+        # The macro: sampled rises only while the rows are driven. The vector stays until it is taken, and its count is
+        # that of its rows.
+        m.d.comb += Assume(~self.valid | (self.vector.count == sum(self.vector.rows)))
         m.d.comb += Assume(~sampled | past_sampled | drive)
         with m.If(past(m, self.valid & ~dut.i.ready)):
             m.d.comb += Assume(self.valid & (vector == past(m, vector)))

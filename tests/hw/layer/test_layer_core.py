@@ -119,10 +119,10 @@ def test_layer_is_the_models(parameters: LayerParameters, registers: dict, stall
 
     async def check(ctx):
         fired.extend(await collect(ctx, dut.o, len(vectors) * parameters.groups, random.Random(2), stall))
-        await ctx.tick()
+        await ctx.tick().repeat(3)
         activity.update({name: ctx.get(getattr(dut.activity, name)) for name in ACTIVITY})
         ctx.set(dut.clear_activity, 1)
-        await ctx.tick()
+        await ctx.tick().repeat(2)
         assert [ctx.get(getattr(dut.activity, name)) for name in ACTIVITY] == [0] * len(ACTIVITY)
         assert ctx.get(dut.overflow) == 0
 

@@ -60,7 +60,7 @@ def test_vectors(outputs, lanes, stalls):
 
 @pytest.mark.parametrize("outputs, lanes", SHAPES)
 def test_cycles(outputs, lanes):
-    """One group per cycle, without a gap between the steps; the vector one cycle after its last group."""
+    """One group per cycle, but none beside a vector; the vector one cycle after its last group."""
     layer = LayerParameters(inputs=3, outputs=outputs, lanes=lanes)
     dut = SpikeCollector(parameters=layer)
     sent: list[int] = []
@@ -73,7 +73,7 @@ def test_cycles(outputs, lanes):
         await collect(ctx, dut.o, 3, random.Random(2), 0, taken)
 
     simulate(dut, feed, check)
-    assert sent == list(range(sent[0], sent[0] + 3 * layer.groups))
+    assert sent == [sent[0] + step * (layer.groups + 1) + group for step in range(3) for group in range(layer.groups)]
     assert taken == [sent[(step + 1) * layer.groups - 1] + 1 for step in range(3)]
 
 
@@ -103,7 +103,7 @@ class Contract(Harness):
             m.d.sync += rows.word_select(group, layer.lanes).eq(fired.spikes)
         with m.Elif(self.dut.o.ready):
             m.d.sync += due.eq(0)
-        m.d.comb += Assert(self.dut.o.valid == due)
+        m.d.comb += [Assert(self.dut.o.valid == due), Assert(self.dut.i.ready == ~due)]
         with m.If(due):
             m.d.comb += Assert((vector.rows == rows) & (vector.first == first) & (vector.phase == phase))
 
