@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["Memory", "ideal_liberty", "models", "read_memories", "stubs", "with_black_boxes"]
+__all__ = ["Memory", "forwarding", "ideal_liberty", "models", "read_memories", "stubs", "with_black_boxes"]
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,13 @@ def stubs(chosen: Iterable[Memory]) -> str:
     """The black boxes as Verilog modules without content, and the modules around them."""
     taken = list(chosen)
     texts = [f"(* blackbox *)\n{_header(name, memory)}endmodule\n" for name, memory in _shapes(taken).items()]
-    around = {memory.cell: memory for memory in taken if memory.collision == "new"}
-    return "".join([*texts, *(_around(around[name]) for name in sorted(around))])
+    return "".join([*texts, forwarding(taken)])
+
+
+def forwarding(chosen: Iterable[Memory]) -> str:
+    """The modules around memories whose clocked read ports see what is being written, as Verilog."""
+    around = {memory.cell: memory for memory in chosen if memory.collision == "new"}
+    return "".join(_around(around[name]) for name in sorted(around))
 
 
 def _around(memory: Memory) -> str:
