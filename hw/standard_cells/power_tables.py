@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.standard_cells.liberty import Group, Library, LibraryError, read_cells
 
-__all__ = ["InternalPower", "PinPower", "Table", "read_power"]
+__all__ = ["CellPower", "InternalPower", "PinPower", "Table", "read_power"]
 
 Values = NDArray[np.float64]
 _SLEW, _LOAD = "input_transition_time", "total_output_net_capacitance"
@@ -83,6 +83,14 @@ class PinPower:
             ]
             total += np.mean(each, axis=0)
         return total
+
+
+@dataclass(frozen=True)
+class CellPower:
+    """Pin -> its groups, and which pins take a clock."""
+
+    pins: dict[str, PinPower]
+    clocks: frozenset[str]
 
 
 def _numbers(text: str) -> list[float]:
@@ -154,13 +162,21 @@ def _pin_power(pin: Group, tables: _Tables) -> PinPower:
     return PinPower(tuple(found))
 
 
-def read_power(libraries: Sequence[Library], names: Iterable[str]) -> dict[str, dict[str, PinPower]]:
-    """Cell -> pin -> what its transitions take, of the cells of some names; pins without tables have no groups.
+def _clocks(cell: Group) -> frozenset[str]:
+    marked = {name for name, pin in _pins(cell) if pin.attributes.get("clock", "").lower() == "true"}
+    for kind in ("ff", "ff_bank"):
+        for group in cell.named(kind):
+            marked |= set(re.findall(r"[A-Za-z_]\w*", group.attributes.get("clocked_on", "")))
+    return frozenset(marked)
+
+
+def read_power(libraries: Sequence[Library], names: Iterable[str]) -> dict[str, CellPower]:
+    """What transitions of the pins take, of the cells of some names; pins without tables have no groups.
 
     Raises `LibraryError` for tables that are not whole, or over other quantities than slew and load.
     """
     wanted = set(names)
-    found: dict[str, dict[str, PinPower]] = {}
+    found: dict[str, CellPower] = {}
     for library in libraries:
         own = wanted & set(library.cells) - set(found)
         if not own:
@@ -168,5 +184,6 @@ def read_power(libraries: Sequence[Library], names: Iterable[str]) -> dict[str, 
         group = read_cells(library, own, ("internal_power", "power_lut_template", "rise_power", "fall_power"))
         tables = _Tables(library, group)
         for cell in group.named("cell"):
-            found[cell.arguments[0]] = {name: _pin_power(pin, tables) for name, pin in _pins(cell)}
+            pins = {name: _pin_power(pin, tables) for name, pin in _pins(cell)}
+            found[cell.arguments[0]] = CellPower(pins, _clocks(cell))
     return found
