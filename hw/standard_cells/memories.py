@@ -237,8 +237,12 @@ def _around(memory: Memory) -> str:
     return _header(memory.cell, memory) + "\n".join(lines) + "\nendmodule\n"
 
 
-def models(chosen: Iterable[Memory]) -> str:
-    """Models of the black boxes in Verilog, for simulators."""
+def models(chosen: Iterable[Memory], probe: str = "") -> str:
+    """Models of the black boxes in Verilog, for simulators.
+
+    probe : name of a vector that a model has then, of a bit for each clocked read port and each write port, port 0 of
+        the reads lowest, which changes with every access
+    """
     texts = []
     for name, memory in _shapes(chosen).items():
         w, a, g = memory.bits, memory.address_bits, memory.granule
@@ -256,9 +260,21 @@ def models(chosen: Iterable[Memory]) -> str:
                 f"      if (wr_en[{port * (w // g)} + i])",
                 f"        words[wr_addr[{port * a} +: {a}]][{g} * i +: {g}] <= wr_data[{port * w} + {g} * i +: {g}];",
             ]
+        if probe:
+            lines += _accesses(memory, probe)
         texts.append(f"// {memory.words} words of {w} bits: {memory.ports}\n{_header(name, memory)}")
         texts.append("\n".join(lines) + "\nendmodule\n\n")
     return "".join(texts)
+
+
+def _accesses(memory: Memory, probe: str) -> list[str]:
+    parts = memory.bits // memory.granule
+    ports = [f"rd_en[{port}]" for port, clocked in enumerate(memory.clocked) if clocked]
+    ports += [f"(|wr_en[{port * parts} +: {parts}])" for port in range(memory.writes)]
+    return [
+        f"  reg [{len(ports) - 1}:0] {probe} = 0;",
+        f"  always @(posedge clk) {probe} <= {probe} ^ {{{', '.join(reversed(ports))}}};",
+    ]
 
 
 def _table(names: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Instance", "Probes", "probed"]
+__all__ = ["NAME", "Instance", "Probes", "probed"]
 
 _MODULE = re.compile(r"^module (\S+?) ?\(", re.M)
 _INSTANCE = re.compile(r"^  (?!module\b)([A-Za-z_]\w*) (\\\S+ |\w+) ?\(\n((?:    \..*\n)+)  \);", re.M)
@@ -79,14 +79,16 @@ def _reference(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_]\w*", name) else f"\\{name} "
 
 
-def probed(netlist: str, top: str, pins: Mapping[str, frozenset[str]]) -> Probes:
+def probed(netlist: str, top: str, pins: Mapping[str, frozenset[str]], boxes: Mapping[str, int] | None = None) -> Probes:
     """A netlist, as `hw.standard_cells.cell_mapping` makes it, with probes.
 
     pins : cell -> its pins, for every cell of the library
+    boxes : module that is not in the netlist, but has a probe -> its bits
     """
-    cells: dict[str, tuple[Instance, ...]] = {}
-    inside: dict[str, dict[str, str]] = {}
-    bits: dict[str, int] = {}
+    boxes = boxes or {}
+    cells: dict[str, tuple[Instance, ...]] = dict.fromkeys(boxes, ())
+    inside: dict[str, dict[str, str]] = {name: {} for name in boxes}
+    bits: dict[str, int] = dict(boxes)
     pieces: list[str] = []
     starts = [(match.start(), match[1]) for match in _MODULE.finditer(netlist)]
     ends = [start for start, _ in starts[1:]] + [len(netlist)]
@@ -129,5 +131,5 @@ def _walk(
     if bits[module]:
         found[path] = module
     for name, inner in inside[module].items():
-        if inner in inside:  # not a memory outside
+        if inner in inside:  # not a memory without a probe
             _walk(inside, bits, inner, f"{path}/{name}" if path else name, found)

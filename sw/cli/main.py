@@ -46,6 +46,8 @@ from spikeloom.sw.cli.lifetime import EPILOG as LIFETIME_EPILOG
 from spikeloom.sw.cli.lifetime import lifetime
 from spikeloom.sw.cli.paper import EPILOG as PAPER_EPILOG
 from spikeloom.sw.cli.paper import paper
+from spikeloom.sw.cli.calibrate import EPILOG as CALIBRATE_EPILOG
+from spikeloom.sw.cli.calibrate import calibrate
 from spikeloom.sw.cli.synth import EPILOG as SYNTH_EPILOG
 from spikeloom.sw.cli.synth import synth
 from spikeloom.sw.common.ending import leave
@@ -289,6 +291,7 @@ def nir(
 
 
 app.command(epilog=SYNTH_EPILOG)(synth)
+app.command(epilog=CALIBRATE_EPILOG)(calibrate)
 
 app.command(epilog=COSIM_EPILOG)(cosim)
 
