@@ -52,7 +52,7 @@ _POWER = re.compile(r"^\s*(-?[\d.]+e[-+]\d+)\s+(-?[\d.]+e[-+]\d+)\s+(-?[\d.]+e[-
 
 @dataclass(frozen=True)
 class Conditions:
-    """Of every cell by its path, such as "layer_0/neuron_array/_12_", and of its input pins, with the pin's name behind.
+    """Of cells by their paths, such as "layer_0/neuron_array/_12_", and of their input pins, the pin's name behind.
 
     Parameters
     ----------

@@ -33,6 +33,7 @@ class Group:
     groups: list[Group] = field(default_factory=list)
 
     def named(self, name: str) -> Iterator[Group]:
+        """Groups inside of some name."""
         return (group for group in self.groups if group.name == name)
 
 
@@ -217,7 +218,9 @@ class _Reader:
         arguments = self._arguments()
         if self._peek() != "{":
             group.attributes.setdefault(name, ",".join(arguments))
-        elif name in self._without or (name == "cell" and self._wanted is not None and arguments[0] not in self._wanted):
+        elif name in self._without or (
+            name == "cell" and self._wanted is not None and arguments[0] not in self._wanted
+        ):
             self._next()
             self._pass_over()
         else:

@@ -26,7 +26,7 @@ WORD = 32
 
 @dataclass(frozen=True)
 class Instance:
-    """A cell in a module: its kind, its name, and pin -> place of its net in the module's probe; constants have none."""
+    """A cell in a module: its kind, its name, and pin -> place of its net in the module's probe, if it has one."""
 
     cell: str
     name: str
@@ -79,7 +79,9 @@ def _reference(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_]\w*", name) else f"\\{name} "
 
 
-def probed(netlist: str, top: str, pins: Mapping[str, frozenset[str]], boxes: Mapping[str, int] | None = None) -> Probes:
+def probed(
+    netlist: str, top: str, pins: Mapping[str, frozenset[str]], boxes: Mapping[str, int] | None = None
+) -> Probes:
     """A netlist, as `hw.standard_cells.cell_mapping` makes it, with probes.
 
     pins : cell -> its pins, for every cell of the library

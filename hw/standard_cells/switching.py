@@ -1,7 +1,7 @@
 """Energy of transitions: joules of every net of a netlist, and of the clock, from the library's tables.
 
-A transition of a net takes the energies inside the cells that its pins belong to (`hw.standard_cells.power_tables`), and
-C V^2 / 2 of all that the net's driver charges. A flip-flop's clock pin takes, in every cycle, the energies of two
+A transition of a net takes the energies inside the cells that its pins belong to (`hw.standard_cells.power_tables`),
+and C V^2 / 2 of all that the net's driver charges. A flip-flop's clock pin takes, in every cycle, the energies of two
 transitions and C V^2 of its own capacitance, which belongs to no driver in the netlist. What is outside of the unit
 drives its inputs, and is not counted.
 """

@@ -124,16 +124,6 @@ class Energy(Table):
     come from: docs/energy.md.
     """
 
-    calibration: Annotated[
-        Calibration | None,
-        BeforeValidator(Calibration.of),
-        Field(
-            description="file of spikeloom calibrate, relative to the current folder, whose joules take the place of "
-            "adder_J_per_bit, of flip_flop_J_per_cycle, and of memory_J_per_bit for memories of flip-flops; empty is "
-            "none"
-        ),
-    ] = None
-
     adc_J_per_conversion: Annotated[
         Joules, Field(description="one conversion at 8 bits, joules; scaled by 2^(adc_bits - 8)")
     ] = (5e-13, 2e-12, 1e-11)
@@ -163,3 +153,12 @@ class Energy(Table):
     flip_flop_J_per_cycle: Annotated[
         Joules, Field(description="clock of one bit of flip-flop for a clock cycle, joules")
     ] = (5e-16, 2e-15, 5e-15)
+    calibration: Annotated[
+        Calibration | None,
+        BeforeValidator(Calibration.of),
+        Field(
+            description="file of spikeloom calibrate, relative to the current folder, whose joules take the place of "
+            "adder_J_per_bit, of flip_flop_J_per_cycle, and of memory_J_per_bit for memories of flip-flops; empty is "
+            "none"
+        ),
+    ] = None

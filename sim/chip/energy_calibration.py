@@ -105,7 +105,9 @@ class Calibration(BaseModel):
         if isinstance(value, dict):
             return cls._checked(value, "calibration")
         if not isinstance(value, str):
-            raise SpikeLoomError(f"calibration must be the name of a file that spikeloom calibrate wrote, not {value!r}")
+            raise SpikeLoomError(
+                f"calibration must be the name of a file that spikeloom calibrate wrote, not {value!r}"
+            )
         if not value:
             return None
         try:

@@ -3,7 +3,7 @@
 The netlist has a probe in every module (`hw.standard_cells.probes`). Once per clock cycle, before its rising edge, the
 bench writes them all into a pipe, from which this side counts. A window is the clock cycles from the result of one
 image to that of the next: the cycles that the unit counts for the second one, in which its successor's pixels are
-loaded. So the first image has no window, since registers are loaded in its time, and the last one none with a successor.
+loaded. So the first image has no window, since registers are loaded in its time, and the last one has no successor.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-
 from spikeloom.hw.export.structure import structure
 from spikeloom.sim.chip.device_config import Energy
 from spikeloom.sim.chip.energy_calibration import Interval
@@ -20,7 +19,7 @@ from spikeloom.sim.estimates import energy_arithmetic
 from spikeloom.sim.estimates.energy_events import Count, Events, full_scale
 from spikeloom.sim.estimates.energy_stores import counts_of, flip_flops, stores
 
-__all__ = ["CALIBRATED_ONLY", "COMPONENTS", "LEFT_OUT", "PARTS", "Part", "coefficient"]
+__all__ = ["CALIBRATED_ONLY", "COMPONENTS", "LEFT_OUT", "PARTS", "Part", "coefficient", "left_out"]
 
 COMPONENTS = ("crossbar", "wires", "sampling", "adc", "dac", "arithmetic", "memory", "transport", "control")
 """Components whose energies add up to the total."""
@@ -265,3 +264,16 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
     ("the buses to the host", "AXI interfaces, pads, and the host with its memory"),
 )  # fmt: skip
 """What no part counts, and why or how."""
+
+_CALIBRATED_AWAY = ("leakage", "logic between registers")
+
+
+def left_out(energy: Energy) -> tuple[tuple[str, str], ...]:
+    """`LEFT_OUT` for some coefficients: a calibration has cells that leak, and all logic, but no wires."""
+    if energy.calibration is None:
+        return LEFT_OUT
+    return (
+        ("wires between cells", "of the netlist, which has none; transport is that of the longest alone"),
+        ("glitches", "what gates do before they settle, since the netlist is simulated without delays"),
+        *((what, why) for what, why in LEFT_OUT if what not in _CALIBRATED_AWAY),
+    )

@@ -1,15 +1,15 @@
 """Joules per event of the digital parts, fitted to the switching of a netlist that has processed images.
 
-Every component of the netlist belongs to one part of the energy table (`sw.analysis.switching_parts`), and the energy of
-a part in an image is fitted, by least squares through zero and not below it, to the part's events in that image: those
-that the report multiplies. The clock is not fitted: its energy of a cycle is known. Every third image is not in the fit,
-and shows its error: of the sum of all parts, as the report computes it.
+Every component of the netlist belongs to one part of the energy table (`sw.analysis.switching_parts`), and the energy
+of a part in an image is fitted, by least squares through zero and not below it, to the part's events in that image:
+those that the report multiplies. The clock is not fitted: its energy of a cycle is known. Every third image is not in
+the fit, and shows its error: of the sum of all parts, as the report computes it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,13 +24,13 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.cosim.gate_run import GateRun
 from spikeloom.sim.estimates.energy import energy_rows
-from spikeloom.sim.estimates.energy_events import Events
+from spikeloom.sim.estimates.energy_events import Count, Events
 from spikeloom.sim.estimates.energy_parts import PARTS
 from spikeloom.sim.estimates.energy_stores import NOT_BOOKED, stores
-from spikeloom.sw.analysis.switching_parts import MEMORY_CLOCK, OTHER, book
+from spikeloom.sw.analysis.switching_parts import CLOCK, MEMORY_CLOCK, OTHER, book
 from spikeloom.sw.common.errors import SpikeLoomError
 
-__all__ = ["CHECKED_EVERY", "MOST_ERROR", "LEAST_IMAGES", "Fit", "calibrate", "chosen_images", "part_energies"]
+__all__ = ["CHECKED_EVERY", "LEAST_IMAGES", "MOST_ERROR", "Fit", "calibrate", "chosen_images", "part_energies"]
 
 CHECKED_EVERY = 3
 """Of so many images in order, the last is not in the fit."""
@@ -94,32 +94,31 @@ def chosen_images(activity: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return np.sort(order[np.linspace(0, len(order) - 1, count).round().astype(int)])
 
 
-def _memories(events: Events) -> list[tuple[str, str]]:
-    """Path and part of every memory; "" for those that no part books."""
+def _memories(events: Events, memory_bits: int) -> list[tuple[str, str]]:
+    """Path and part of every memory of flip-flops; "" for those that no part books."""
     booked = {path: store.part for store in stores(events) for path in store.paths}
     return [
         (memory.path, booked.get(memory.path, ""))
         for memory in structure(events.parameters).memories
-        if memory.path in booked or memory.path.endswith(tuple(NOT_BOOKED))
+        if memory.bits <= memory_bits and (memory.path in booked or memory.path.endswith(tuple(NOT_BOOKED)))
     ]
 
 
 def part_energies(
-    chip: ProgrammedChip, result: Result, gates: Gates, transitions: NDArray[np.int64]
-) -> tuple[dict[str, Values], float, float]:
-    """Part -> joules of its nets, float64 [images]; joules of a clock cycle of all but memories, and of memories, with
-    leakage.
+    chip: ProgrammedChip, result: Result, gates: Gates, transitions: NDArray[np.int64], memory_bits: int
+) -> tuple[dict[str, Values], dict[str, float]]:
+    """Part -> joules of its nets, float64 [images]; and joules of a clock cycle, leakage included, of `CLOCK`, which is
+    all but memories, and of `MEMORY_CLOCK`.
     """
-    events = Events(chip, result)
-    memories = _memories(events)
+    memories = _memories(Events(chip, result), memory_bits)
     nets: defaultdict[str, Values] = defaultdict(lambda: np.zeros(len(result)))
-    clock = {True: 0.0, False: 0.0}
+    clock_J = {CLOCK: 0.0, MEMORY_CLOCK: 0.0}
     energy = gates.energy
     for path, joules in energy.of_nets(transitions).items():
         part, memory = book(path, memories)
         nets[part] = nets[part] + joules
-        clock[memory] += energy.clock_J[path] + energy.leakage_W[path] / chip.clock_Hz
-    return dict(nets), clock[False], clock[True]
+        clock_J[MEMORY_CLOCK if memory else CLOCK] += energy.clock_J[path] + energy.leakage_W[path] / chip.clock_Hz
+    return dict(nets), clock_J
 
 
 def calibrate(
@@ -139,78 +138,100 @@ def calibrate(
     rows = np.arange(1, len(run.cycles) - 1)
     if len(rows) < LEAST_IMAGES:
         raise SpikeLoomError(f"A calibration needs at least {LEAST_IMAGES + 2} images, not {len(run.cycles)}")
-    result = run.result.part(rows)
+    result, cycles = run.result.part(rows), run.cycles[rows].astype(np.float64)
     checked = np.arange(len(rows)) % CHECKED_EVERY == CHECKED_EVERY - 1
-    nets, clock_J, memory_clock_J = part_energies(chip, result, gates, run.transitions[rows])
-    corner = gates.corner
-    conditions = [corner.name or "nominal", f"{gates.voltage_V:g} V"]
-    if corner.temperature_C is not None:
-        conditions.append(f"{corner.temperature_C:g} degrees Celsius")
+    nets, clock_J = part_energies(chip, result, gates, run.transitions[rows], memory_bits)
     head = Calibration(
-        format=FORMAT, library=", ".join(library.name for library in libraries), corner=", ".join(conditions),
+        format=FORMAT, library=", ".join(library.name for library in libraries), corner=_corner(gates),
         voltage_V=gates.voltage_V, clock_Hz=chip.clock_Hz, memory_bits=memory_bits, chip=chip.name, design=design,
         images=int((~checked).sum()), images_checked=int(checked.sum()), error=0.0, error_of_data=0.0,
-        parts=dict.fromkeys([*nets, "clock", MEMORY_CLOCK, OTHER], 0.0),
+        parts=dict.fromkeys([*nets, CLOCK, MEMORY_CLOCK, OTHER], (0.0, 0.0, 0.0)),
     )  # fmt: skip
+    parts, nets = _fits(_counted(_with(chip, head), result), nets, cycles, ~checked)
     counted = _counted(_with(chip, head), result)
-    parts: dict[str, Interval] = {}
-    for name in [part.name for part in PARTS if part.name in nets and part.name != OTHER]:
-        if counted[name].any():
-            parts[name] = _fitted(counted[name][~checked], nets[name][~checked])
-        else:
-            nets[OTHER] = nets.get(OTHER, np.zeros(len(rows))) + nets.pop(name)
-            parts[name] = (0.0, 0.0, 0.0)
-    parts[OTHER] = _fitted(counted[OTHER][~checked], nets[OTHER][~checked])
-    cycles = result.cycles.astype(np.float64)
-    for name, joules in (("clock", clock_J), (MEMORY_CLOCK, memory_clock_J)):
-        if counted[name].any():
-            parts[name] = (joules / (counted[name][0] / cycles[0]),) * 3
+    for name, joules in clock_J.items():
         nets[name] = joules * cycles
+        if counted[name].any():
+            parts[name] = (float(nets[name][0] / counted[name][0]),) * 3
     found = head.model_copy(update={"parts": {part.name: parts[part.name] for part in PARTS if part.name in parts}})
-    clocks = ("clock", MEMORY_CLOCK)
     predicted = _predicted(_with(chip, found), result)
-    sums = [sum(values.values(), np.zeros(len(rows))) for values in (nets, predicted)]
-    data = [
-        sum((each for name, each in values.items() if name not in clocks), np.zeros(len(rows)))
-        for values in (nets, predicted)
-    ]
-    error, error_of_data = (float(np.abs(b / a - 1.0)[checked].max()) for a, b in (sums, data))
-    found = found.model_copy(update={"error": error, "error_of_data": error_of_data})
-    energy = gates.energy
-    own = energy.of_nets(run.transitions[rows])
-    components = {
-        path: float(own[path].mean() + energy.clock_J[path] * cycles.mean())
-        + energy.leakage_W[path] * float(cycles.mean()) / chip.clock_Hz
-        for path in own
-    }
+    simulated_J, predicted_J, data_J, predicted_data_J = (
+        _sum(values, len(rows), left_out) for left_out in ((), (CLOCK, MEMORY_CLOCK)) for values in (nets, predicted)
+    )
+    error, error_of_data = (
+        float(np.abs(b / a - 1.0)[checked].max()) for a, b in ((simulated_J, predicted_J), (data_J, predicted_data_J))
+    )
     return Fit(
-        found, sums[0], sums[1], data[0], data[1], checked, nets, components,
-        sum(energy.clock_J.values()), sum(energy.leakage_W.values()),
+        found.model_copy(update={"error": error, "error_of_data": error_of_data}),
+        simulated_J, predicted_J, data_J, predicted_data_J, checked, nets,
+        _components(gates, run.transitions[rows], float(cycles.mean()), chip.clock_Hz),
+        sum(gates.energy.clock_J.values()), sum(gates.energy.leakage_W.values()),
     )  # fmt: skip
+
+
+def _fits(
+    counted: dict[str, Values], nets: dict[str, Values], cycles: Values, fitted: NDArray[np.bool_]
+) -> tuple[dict[str, Interval], dict[str, Values]]:
+    """Part -> joules per event; and the energies that they are fitted to: those of a part without events are in
+    `OTHER`.
+    """
+    energies = {name: values for name, values in nets.items() if name != OTHER and counted[name].any()}
+    rest = [values for name, values in nets.items() if name not in energies]
+    energies[OTHER] = sum(rest, np.zeros(len(cycles)))
+    found = {name: _fitted(counted[name][fitted], values[fitted]) for name, values in energies.items()}
+    inside = [part.name for part in PARTS if part.component == "memory" and counted[part.name].any()]
+    without = {name: (0.0, 0.0, 0.0) for name in (*nets, *inside) if name not in found}
+    return {**found, **without}, energies
+
+
+def _corner(gates: Gates) -> str:
+    corner = gates.corner
+    words = [corner.name or "nominal", f"{gates.voltage_V:g} V"]
+    if corner.temperature_C is not None:
+        words.append(f"{corner.temperature_C:g} degrees Celsius")
+    return ", ".join(words)
+
+
+def _components(gates: Gates, transitions: NDArray[np.int64], cycles: float, clock_Hz: float) -> dict[str, float]:
+    energy = gates.energy
+    return {
+        path: float(joules.mean()) + cycles * (energy.clock_J[path] + energy.leakage_W[path] / clock_Hz)
+        for path, joules in energy.of_nets(transitions).items()
+    }
+
+
+def _sum(energies: dict[str, Values], images: int, left_out: Sequence[str]) -> Values:
+    return sum((each for name, each in energies.items() if name not in left_out), np.zeros(images))
 
 
 def _with(chip: ProgrammedChip, calibration: Calibration) -> ProgrammedChip:
     return replace(chip, energy=chip.energy.model_copy(update={"calibration": calibration}))
 
 
+def _events(counts: Sequence[Count], images: int) -> Values:
+    found = np.zeros(images)
+    for count in counts:
+        if count.events is not None:
+            found = found + count.events * count.scale
+    return found
+
+
 def _counted(chip: ProgrammedChip, result: Result) -> dict[str, Values]:
     """Part -> its events where the calibration holds, float64 [images]."""
-    found = {}
     events = Events(chip, result)
-    for part in PARTS:
-        counts = [count for count in part.count(events) if count.calibrated and count.events is not None]
-        found[part.name] = sum((count.events * count.scale for count in counts), np.zeros(len(result)))
-    return found
+    return {
+        part.name: _events([count for count in part.count(events) if count.calibrated], len(result)) for part in PARTS
+    }
 
 
 def _predicted(chip: ProgrammedChip, result: Result) -> dict[str, Values]:
     """Part -> typical joules by the report's rows, float64 [images], of the parts that are calibrated."""
+    assert chip.energy.calibration is not None
     found: dict[str, Values] = {}
-    known = chip.energy.calibration.parts
     for row in energy_rows(chip, result)[0]:
-        if row.part.name in known and row.counts[0].calibrated:
-            each = sum((count.events for count in row.counts), np.zeros(len(result))) * row.costs_J["typical"]
-            found[row.part.name] = found.get(row.part.name, 0.0) + each
+        if row.part.name in chip.energy.calibration.parts and row.counts[0].calibrated:
+            joules = _events(row.counts, len(result)) / row.counts[0].scale * row.costs_J["typical"]
+            found[row.part.name] = found.get(row.part.name, np.zeros(len(result))) + joules
     return found
 
 

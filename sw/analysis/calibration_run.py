@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.export.verilog import export_verilog
-from spikeloom.hw.host.build_id import build_id
 from spikeloom.hw.standard_cells.gates import Gates, gates
 from spikeloom.hw.standard_cells.liberty import Library
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -18,9 +17,10 @@ from spikeloom.sim.cosim.gate_run import run_gates
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.calibration import Fit, calibrate, chosen_images
+from spikeloom.sw.analysis.energy_counts import design_of
 from spikeloom.sw.common.errors import SpikeLoomError
 
-__all__ = ["IMAGES", "Calibrated", "check_images_asked", "design_of", "run_calibration"]
+__all__ = ["IMAGES", "Calibrated", "check_images_asked", "run_calibration"]
 
 IMAGES = 40
 """Images of a calibration where nothing else is asked for; the first and the last have no window."""
@@ -41,11 +41,6 @@ class Calibrated:
     gates: Gates
     places: NDArray[np.int64]
     values_compared: int
-
-
-def design_of(chip: ProgrammedChip) -> str:
-    """Digest of the hardware, as the host reads it from the chip."""
-    return f"{build_id(chip.parameters):08x}"
 
 
 def check_images_asked(count: int) -> None:
@@ -100,5 +95,5 @@ def run_calibration(
     )  # fmt: skip
     compared = reference.compare(run.result, ("reference", "gates"))
     advance("fit", 0, 0, "fitting energies to events")
-    fit = calibrate(chip, run, found, libraries, memory_bits, design_of(chip))
+    fit = calibrate(chip, run, found, libraries, memory_bits, design_of(chip.parameters))
     return Calibrated(fit, found, places, compared)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["MEMORY_CLOCK", "OTHER", "book", "logic_part"]
+__all__ = ["CLOCK", "MEMORY_CLOCK", "OTHER", "book", "logic_part"]
 
+CLOCK = "clock"
 OTHER = "other logic"
 MEMORY_CLOCK = "clock of memories"
 _TOPS = (

@@ -88,7 +88,6 @@ def calibrate(
     from spikeloom.hw.standard_cells.cell_mapping import check_library
     from spikeloom.hw.standard_cells.gates import check_calibration
     from spikeloom.sim.cosim.tools import check_simulator
-    from spikeloom.sw.analysis.calibration import MOST_ERROR
     from spikeloom.sw.analysis.calibration_run import check_images_asked, run_calibration
 
     check_images_asked(images)
@@ -109,21 +108,27 @@ def calibrate(
         found = run_calibration(
             chip.programmed, tests.images, libraries, memory_bits, corner, images, clock, advance=advance
         )
+    _tell(found, place, as_json)
+
+
+def _tell(found: Calibrated, place: Path, as_json: bool) -> None:
+    """Write the file, unless the fit is too far off, and say what was found."""
+    from spikeloom.sw.analysis.calibration import MOST_ERROR
+
     error = found.fit.calibration.error
-    if error >= MOST_ERROR:
-        if as_json:
-            print_json({"file": None, **facts_of(found)})
-        else:
-            _print(found)
+    good = error < MOST_ERROR
+    if good:
+        write_atomic(place, calibration_text(found))
+    if as_json:
+        print_json({"file": str(place) if good else None, **facts_of(found)})
+    else:
+        _print(found)
+    if not good:
         raise SpikeLoomError(
             f"The fit misses the energy of an image that is not in it by {100 * error:.1f} %, and less than "
             f"{100 * MOST_ERROR:.0f} % is a calibration: run more images (--images), or a chip whose images differ less"
         )
-    write_atomic(place, calibration_text(found))
-    if as_json:
-        print_json({"file": str(place), **facts_of(found)})
-    else:
-        _print(found)
+    if not as_json:
         Console().print(f"Output: {shlex.quote(str(place))}", soft_wrap=True, highlight=False, markup=False)
 
 
@@ -168,12 +173,16 @@ def _print(found: Calibrated) -> None:
         part_J = float(fit.parts_J[name].mean()) if name in fit.parts_J else 0.0
         table.add_row(name, *(si(value, "J") for value in values), si(part_J, "J"), f"{100 * part_J / mean_J:.1f} %")
     Console().print(table)
+    memories = "none."
+    if boxes:
+        kinds = len({box.black_box for box in boxes})
+        memories = (
+            f"{kinds} kinds of more than {calibration.memory_bits:,} bits; a library of cells says nothing about their "
+            "energy, so they keep memory_J_per_bit."
+        )
     sentences = [
-        "Joules of one corner, without wires, glitches and clock tree; transport stays that of [energy].",
-        "Memories outside: none."
-        if not boxes
-        else f"Memories outside: {len({box.black_box for box in boxes})} kinds of more than {calibration.memory_bits:,} bits; a library of cells "
-        "says nothing about their energy, so they keep memory_J_per_bit.",
+        "One corner, without wires, glitches and clock tree; transport keeps transport_J_per_bit.",
+        f"Memories outside: {memories}",
     ]
     for sentence in sentences:
         Console().print(sentence, soft_wrap=True, highlight=False, markup=False)

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeloom.sw.cli.calibrate import EPILOG as CALIBRATE_EPILOG
+from spikeloom.sw.cli.calibrate import calibrate
 from spikeloom.sw.cli.command import (
     SIGNALLED,
     WRONG,
@@ -46,8 +48,6 @@ from spikeloom.sw.cli.lifetime import EPILOG as LIFETIME_EPILOG
 from spikeloom.sw.cli.lifetime import lifetime
 from spikeloom.sw.cli.paper import EPILOG as PAPER_EPILOG
 from spikeloom.sw.cli.paper import paper
-from spikeloom.sw.cli.calibrate import EPILOG as CALIBRATE_EPILOG
-from spikeloom.sw.cli.calibrate import calibrate
 from spikeloom.sw.cli.synth import EPILOG as SYNTH_EPILOG
 from spikeloom.sw.cli.synth import synth
 from spikeloom.sw.common.ending import leave

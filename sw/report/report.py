@@ -33,7 +33,7 @@ from spikeloom.sw.analysis.accuracy import (
 )
 from spikeloom.sw.analysis.decision import learning_summaries
 from spikeloom.sw.analysis.drift import DriftedCells, drift_summary, drifted_cells
-from spikeloom.sw.analysis.energy_counts import COMPONENTS
+from spikeloom.sw.analysis.energy_counts import COMPONENTS, calibration_words
 from spikeloom.sw.analysis.mapping import stage_name
 from spikeloom.sw.analysis.programming import cells_reached, programmed, programming_accuracies, programming_summary
 from spikeloom.sw.analysis.stage_cycles import data_path
@@ -172,7 +172,7 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(FILTERS, layer=layer_label, measured=images_in_words)
+    environment.filters.update(FILTERS, layer=layer_label, measured=images_in_words, calibrated=calibration_words)
     story: dict[str, Any] = {}
     if example is not None:
         story = {
