@@ -271,9 +271,12 @@ def _accesses(memory: Memory, probe: str) -> list[str]:
     parts = memory.bits // memory.granule
     ports = [f"rd_en[{port}]" for port, clocked in enumerate(memory.clocked) if clocked]
     ports += [f"(|wr_en[{port * parts} +: {parts}])" for port in range(memory.writes)]
-    return [
+    return [  # compared with ===, since an enable may be unknown before the reset
         f"  reg [{len(ports) - 1}:0] {probe} = 0;",
-        f"  always @(posedge clk) {probe} <= {probe} ^ {{{', '.join(reversed(ports))}}};",
+        *(
+            f"  always @(posedge clk) if ({port} === 1'b1) {probe}[{index}] <= !{probe}[{index}];"
+            for index, port in enumerate(ports)
+        ),
     ]
 
 
