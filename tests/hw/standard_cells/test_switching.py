@@ -74,7 +74,7 @@ def test_a_library_without_tables_is_refused(tmp_path: Path) -> None:
     (tmp_path / "few.lib").write_text(FEW)
     probes = probed(
         "module top(a, y);\n  INV _1_ (\n    .A(a),\n    .Y(y)\n  );\nendmodule\n", "top", {"INV": frozenset("AY")}
-    )  # noqa: E501
+    )
     with pytest.raises(LibraryError, match="The library few has no tables of internal power: give a library that has"):
         switching_energy(probes, [read_library(tmp_path / "few.lib")], Conditions({}, {"_1_": 0.0}, {"_1_": 0.0}), 1.0)
 
@@ -144,7 +144,7 @@ def test_loads_add_up_to_opensta_s_switching_power() -> None:
 def test_without_opensta_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conditions, "find_opensta", lambda: None)
     with pytest.raises(
-        SynthesisError, match="need OpenSTA .program sta; Debian: apt-get install opensta., which is not"
+        SynthesisError, match=r"need OpenSTA .program sta; Debian: apt-get install opensta., which is not"
     ):
         cell_conditions(COUNTER, "top", {}, "", 1e8)
 

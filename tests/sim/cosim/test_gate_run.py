@@ -1,4 +1,4 @@
-"""Gates in co-simulation: the reference's bits, transitions of nets, and accesses of memories as the energy has them."""
+"""Gates in co-simulation: the reference's bits, transitions of nets, and memories used as the energy says."""
 
 from __future__ import annotations
 
