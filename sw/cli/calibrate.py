@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from spikeloom.sw.cli.command import (
+    WRONG,
     Data,
     Debug,
     Json,
     RunOrChip,
     Set,
     check_data,
+    check_settings,
     chip_and_flow,
     folder,
     is_chip,
@@ -26,7 +28,7 @@ from spikeloom.sw.cli.command import (
 from spikeloom.sw.cli.command_images import DataSet, images_for
 from spikeloom.sw.cli.console import bar, print_json, print_table
 from spikeloom.sw.cli.synth import library_of
-from spikeloom.sw.common.errors import SpikeLoomError
+from spikeloom.sw.common.errors import warn
 from spikeloom.sw.common.files import writable_file, write_atomic
 from spikeloom.sw.config.config import Config
 
@@ -91,6 +93,7 @@ def calibrate(
     from spikeloom.sw.analysis.calibration_run import check_images_asked, run_calibration
 
     check_images_asked(images)
+    check_settings(settings, ["energy"], "energies are what is found out here; leave it out")
     libraries = [library_of(path) for path in liberty]
     check_library(libraries)  # this and the next before the training, not after it
     check_simulator("verilator")
@@ -124,10 +127,12 @@ def _tell(found: Calibrated, place: Path, as_json: bool) -> None:
     else:
         _print(found)
     if not good:
-        raise SpikeLoomError(
-            f"The fit misses the energy of an image that is not in it by {100 * error:.1f} %, and less than "
-            f"{100 * MOST_ERROR:.0f} % is a calibration: run more images (--images), or a chip whose images differ less"
+        warn(
+            f"Nothing is written: the fit misses the energy of an image that is not in it by {100 * error:.1f} %, and "
+            f"less than {100 * MOST_ERROR:.0f} % is a calibration: run more images (--images), or a chip whose images "
+            "differ less"
         )
+        raise typer.Exit(WRONG)
     if not as_json:
         Console().print(f"Output: {shlex.quote(str(place))}", soft_wrap=True, highlight=False, markup=False)
 
