@@ -19,7 +19,6 @@ from spikeloom.sw.cli.command import (
     RunOrChip,
     Set,
     check_data,
-    check_settings,
     chip_and_flow,
     folder,
     is_chip,
@@ -31,6 +30,7 @@ from spikeloom.sw.cli.synth import library_of
 from spikeloom.sw.common.errors import warn
 from spikeloom.sw.common.files import writable_file, write_atomic
 from spikeloom.sw.config.config import Config
+from spikeloom.sw.config.settings import check_settings
 
 if TYPE_CHECKING:
     from spikeloom.sw.analysis.calibration_run import Calibrated

@@ -11,8 +11,11 @@ import pytest
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
+from spikeloom.hw.params.plan import MapShape, Plan, Window
+from spikeloom.hw.params.stage_kinds import CrossbarStage, MaxPoolStage
 from spikeloom.hw.standard_cells.gates import Gates, gates
 from spikeloom.hw.standard_cells.timing import opensta_version
+from spikeloom.sim.chip.energy_calibration import CALIBRATED
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.gate_run import GateRun, _Counter, run_gates
 from spikeloom.sim.estimates.energy_events import Events
@@ -110,6 +113,29 @@ def test_both_simulators_count_the_same() -> None:
         check_run(chip, found, run, pixels)
     # What was never written is unknown in Icarus, and 0 in Verilator: later images have seen it all.
     np.testing.assert_array_equal(runs[0].transitions[6:-1], runs[1].transitions[6:-1])
+
+
+@osu018
+@opensta
+@icarus
+@pytest.mark.slow
+def test_maps_and_poolings_are_parts_of_their_own() -> None:
+    """A convolution, a pooling and a dense layer: every component has a part with events."""
+    stages = (
+        CrossbarStage(layer=0, windows=(Window(source=0, kernel=(2, 2)),)),
+        MaxPoolStage(window=Window(source=1, kernel=(3, 3), stride=(3, 3))),
+        CrossbarStage(layer=1, windows=(Window(source=2, kernel=(1, 1)),)),
+    )
+    plan = Plan(input=MapShape(channels=1, height=4, width=4), stages=stages, channels=(2, 3))
+    chip = small_chip(plan=plan, tile_rows=8, tile_columns=8, encoder_lanes=4)
+    found = small_gates(chip, 1_000_000)
+    pixels = random_pixels(np.random.default_rng(7), 34, 16)
+    run = run_gates(chip, pixels, found.probes, found.models, simulator="icarus")
+    check_run(chip, found, run, pixels)
+    fit = calibrate(chip, run, found, [osu018_library()], 1_000_000, "1234")
+    made = set(CALIBRATED) & set(fit.calibration.parts)
+    assert made == set(CALIBRATED) and all(values[1] > 0.0 for values in fit.calibration.parts.values())
+    assert fit.calibration.error < 0.02 and fit.calibration.error_of_data < 0.15
 
 
 def test_too_few_images_are_refused() -> None:
