@@ -75,6 +75,7 @@ def synth(
     """
     from spikeloom.hw.standard_cells.cell_mapping import check_library
     from spikeloom.hw.standard_cells.cell_synthesis import check_options, synthesise
+    from spikeloom.sw.analysis.energy_counts import design_of
 
     libraries = [library_of(path) for path in liberty]
     check_library(libraries)  # this and the next before the training, not after it
@@ -92,7 +93,8 @@ def synth(
     clock_Hz = chip.programmed.clock_Hz if clock is None else clock
     with bar(as_json) as advance:
         advance("synth", 0, 0, "mapping to cells: a minute per 50,000 cells")
-        found = synthesise(files, ports_of(files), top, libraries, clock_Hz, memory_bits, corner)
+        design = design_of(chip.parameters)
+        found = synthesise(files, ports_of(files), top, libraries, clock_Hz, memory_bits, corner, design)
     if found.timing is None:
         warn(
             "OpenSTA is not installed (program sta; Debian: apt-get install opensta): there is no timing, no power, "
