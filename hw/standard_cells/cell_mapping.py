@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spikeloom.hw.export.yosys import WITHOUT_WRAPPERS, SynthesisError, run_yosys
@@ -121,6 +122,14 @@ def _ties(libraries: Sequence[Library]) -> str:
     return f"hilomap {' '.join(found.values())}" if len(found) == 2 else ""
 
 
+def _large(memories: Sequence[Memory], bits: int, whole: bool) -> list[Memory]:
+    """Memories of more bits that can be black boxes; with `whole`, the lanes of one count together."""
+    sizes = Counter[tuple[str, str]]()
+    for memory in memories:
+        sizes[memory.whole] += memory.size
+    return [m for m in memories if (sizes[m.whole] if whole else m.size) > bits and not m.plain]
+
+
 def map_to_cells(
     files: Mapping[str, str],
     top: str,
@@ -140,7 +149,7 @@ def map_to_cells(
     clock_Hz : clock that gates are sized for
     memory_bits : a memory of more bits becomes a black box, unless it cannot be one (`Memory.plain`)
     apart : make a memory of flip-flops a module of its own, unless it cannot be one; else it is a part of the module
-        that it is in, which is smaller
+        that it is in, which is smaller. The size of a memory is that of all of its lanes then, as the energy has it
 
     Raises
     ------
@@ -158,8 +167,10 @@ def map_to_cells(
         run_yosys(folder, _ELABORATE.format(sources=" ".join(sorted(sources)), top=top, wrappers=WITHOUT_WRAPPERS))
         design = (folder / "design.il").read_text(encoding="utf-8")
         memories = read_memories(design)
-        chosen = [memory for memory in memories if memory.size > memory_bits and not memory.plain]
-        own = [memory for memory in memories if apart and memory not in chosen and not memory.plain]
+        chosen = _large(memories, memory_bits, apart)
+        own = [
+            replace(memory, apart=True) for memory in memories if apart and memory not in chosen and not memory.plain
+        ]
         (folder / "design.il").write_text(with_black_boxes(design, [*chosen, *own]), encoding="utf-8")
         (folder / "stubs.v").write_text(stubs(chosen) + models(own) + forwarding(own), encoding="utf-8")
         (folder / "abc.constr").write_text(f"set_driving_cell {cell.name}\nset_load {load_fF:.6g}\n", encoding="utf-8")

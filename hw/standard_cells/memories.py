@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Memory", "forwarding", "ideal_liberty", "models", "read_memories", "stubs", "with_black_boxes"]
 
@@ -30,6 +30,7 @@ class Memory:
     granule : bits that one bit of the write enable stands for
     collision : what clocked read ports see of a word that is being written: "new", "old", or "undefined"
     plain : "" or what keeps it from being a black box, in words
+    apart : whether its module is made of flip-flops, and no black box
     """
 
     module: str
@@ -42,6 +43,12 @@ class Memory:
     granule: int
     collision: str
     plain: str = ""
+    apart: bool = False
+
+    @property
+    def whole(self) -> tuple[str, str]:
+        """Module and name of what it is a part of: a memory whose lanes are written separately is one for each lane."""
+        return self.module, self.name.partition(".lanes[")[0]
 
     @property
     def size(self) -> int:
@@ -50,11 +57,11 @@ class Memory:
 
     @property
     def black_box(self) -> str:
-        """Name of the black box; memories of one shape share it."""
+        """Name of the black box, or of the module in its place; memories of one shape share it."""
         reads = "".join("r" if clocked else "a" for clocked in self.clocked)
         parts = "" if self.granule == self.bits else f"_by_{self.granule}"
         old = "_old" if self.collision == "old" else ""
-        return f"memory_{self.words}x{self.bits}_{reads}{self.writes}w{parts}{old}"
+        return f"memory_{self.words}x{self.bits}_{reads}{self.writes}w{parts}{old}{'_cells' if self.apart else ''}"
 
     @property
     def cell(self) -> str:
@@ -177,11 +184,12 @@ def read_memories(rtlil: str) -> list[Memory]:
 
 
 def with_black_boxes(rtlil: str, chosen: Iterable[Memory]) -> str:
-    """The design with black boxes for the memories `chosen`."""
-    taken = set(chosen)
+    """The design with black boxes for the memories `chosen`, or with modules of flip-flops for those `apart`."""
+    taken = {replace(memory, apart=False): memory for memory in chosen}
 
-    def cell(memory: Memory, connections: dict[str, str]) -> str | None:
-        if memory not in taken:
+    def cell(found: Memory, connections: dict[str, str]) -> str | None:
+        memory = taken.get(found)
+        if memory is None:
             return None
         own = {"clk": _clocks(connections).pop()}
         own |= {pin: connections[pin.upper()] for pin in memory.pins if pin != "clk"}

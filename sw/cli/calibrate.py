@@ -83,9 +83,9 @@ def calibrate(
 ) -> None:
     """Fit the energy of a chip's digital parts to the switching of its netlist.
 
-    Test images of different activity run through the netlist, which gives the bits of the reference. The option
-    calibration of the table [energy] takes the file. The exit code is 1, and nothing is written, if the fit misses the
-    energy of an image that is not in it by 10 % or more.
+    Test images of different activity run through the netlist, which gives the bits of the reference. The setting
+    energy.calibration takes the file. The exit code is 1, and nothing is written, if the fit misses the energy of an
+    image that is not in it by 10 % or more.
     """
     from spikeloom.hw.standard_cells.cell_mapping import check_library
     from spikeloom.hw.standard_cells.gates import check_calibration
