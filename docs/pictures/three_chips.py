@@ -30,7 +30,7 @@ from spikeloom.sw.config.config import Config
 from spikeloom.sw.flow.run_folder import load_chip, load_run_images
 from spikeloom.sw.flow.steps import make_flow
 
-__all__ = ["CHIPS", "PAGE", "Measured", "cells", "measure", "measured", "renewed"]
+__all__ = ["CHIPS", "PAGE", "Measured", "cells", "measure", "measure_with_images", "measured", "renewed"]
 
 PAGE = Path(__file__).parent.parent / "energy.md"
 
@@ -67,10 +67,16 @@ class Measured(NamedTuple):
 
 def measure(name: str, folder: Path, data: Path | None = None) -> Measured:
     """Train, convert and run a network of `CHIPS` in a folder; data : folder of the data sets."""
+    return measure_with_images(name, folder, data)[0]
+
+
+def measure_with_images(name: str, folder: Path, data: Path | None = None) -> tuple[Measured, NDArray[np.uint8]]:
+    """The same, and the images that were run."""
     config = Config.load(Path(__file__).parents[2] / "examples" / f"{name}.toml")
     flow = make_flow(config, folder, data)
     flow.run(stop="convert")
-    return measured(load_chip(flow).programmed, load_run_images(flow).images[: CHIPS[name].images])
+    pixels = load_run_images(flow).images[: CHIPS[name].images]
+    return measured(load_chip(flow).programmed, pixels), pixels
 
 
 def measured(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> Measured:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spikeloom.hw.export.yosys import WITHOUT_WRAPPERS, SynthesisError, run_yosys, write_sources
 from spikeloom.hw.standard_cells.liberty import Cell, Library, LibraryError
-from spikeloom.hw.standard_cells.memories import Memory, models, read_memories, stubs, with_black_boxes
+from spikeloom.hw.standard_cells.memories import Memory, forwarding, models, read_memories, stubs, with_black_boxes
 
 __all__ = ["Mapped", "check_library", "driving_cell", "map_to_cells"]
 
@@ -34,6 +35,7 @@ read_rtlil design.il
 read_verilog -sv stubs.v
 proc
 opt
+{apart}
 synth -top {top} -noabc -run fine:
 dfflibmap {liberty} {avoid}
 abc {liberty} {avoid} -constr abc.constr -D {period_ps:.0f}
@@ -62,12 +64,14 @@ class Mapped:
     memories : every memory of a module, before mapping
     black_boxes : those of them that are black boxes
     models : the black boxes as Verilog for simulators, "" without any
+    apart : memories of flip-flops that are modules of their own
     """
 
     netlist: str
     memories: tuple[Memory, ...]
     black_boxes: tuple[Memory, ...]
     models: str
+    apart: tuple[Memory, ...] = ()
 
 
 def _allowed(libraries: Iterable[Library]) -> list[Cell]:
@@ -118,8 +122,21 @@ def _ties(libraries: Sequence[Library]) -> str:
     return f"hilomap {' '.join(found.values())}" if len(found) == 2 else ""
 
 
+def _large(memories: Sequence[Memory], bits: int, whole: bool) -> list[Memory]:
+    """Memories of more bits that can be black boxes; with `whole`, the lanes of one count together."""
+    sizes = Counter[tuple[str, str]]()
+    for memory in memories:
+        sizes[memory.whole] += memory.size
+    return [m for m in memories if (sizes[m.whole] if whole else m.size) > bits and not m.plain]
+
+
 def map_to_cells(
-    files: Mapping[str, str], top: str, libraries: Sequence[Library], clock_Hz: float, memory_bits: int
+    files: Mapping[str, str],
+    top: str,
+    libraries: Sequence[Library],
+    clock_Hz: float,
+    memory_bits: int,
+    apart: bool = False,
 ) -> Mapped:
     """Map a unit.
 
@@ -131,6 +148,8 @@ def map_to_cells(
     libraries : of cells; the first one's units hold for loads
     clock_Hz : clock that gates are sized for
     memory_bits : a memory of more bits becomes a black box, unless it cannot be one (`Memory.plain`)
+    apart : make a memory of flip-flops a module of its own, unless it cannot be one; else it is a part of the module
+        that it is in, which is smaller. The size of a memory is that of all of its lanes then, as the energy has it
 
     Raises
     ------
@@ -146,9 +165,12 @@ def map_to_cells(
         run_yosys(folder, _ELABORATE.format(sources=sources, top=top, wrappers=WITHOUT_WRAPPERS))
         design = (folder / "design.il").read_text(encoding="utf-8")
         memories = read_memories(design)
-        chosen = [memory for memory in memories if memory.size > memory_bits and not memory.plain]
-        (folder / "design.il").write_text(with_black_boxes(design, chosen), encoding="utf-8")
-        (folder / "stubs.v").write_text(stubs(chosen), encoding="utf-8")
+        chosen = _large(memories, memory_bits, apart)
+        own = [
+            replace(memory, apart=True) for memory in memories if apart and memory not in chosen and not memory.plain
+        ]
+        (folder / "design.il").write_text(with_black_boxes(design, [*chosen, *own]), encoding="utf-8")
+        (folder / "stubs.v").write_text(stubs(chosen) + models(own) + forwarding(own), encoding="utf-8")
         (folder / "abc.constr").write_text(f"set_driving_cell {cell.name}\nset_load {load_fF:.6g}\n", encoding="utf-8")
         names = [f"cells_{index}.lib" for index in range(len(libraries))]
         for file, given in zip(names, libraries, strict=True):
@@ -161,6 +183,7 @@ def map_to_cells(
             avoid=" ".join(avoid),
             period_ps=1e12 / clock_Hz,
             ties=_ties(libraries),
+            apart="memory -nomap" if own else "",
         )
         try:
             run_yosys(folder, script)
@@ -175,4 +198,4 @@ def map_to_cells(
         netlist = (folder / "netlist.v").read_text(encoding="utf-8")
     netlist = netlist[netlist.index("module ") :]  # without Yosys' own comment, which names its build
     netlist = _SIGNED.sub(r"\1", netlist)  # cells have bits, no numbers, and OpenSTA does not know the word
-    return Mapped(netlist, tuple(memories), tuple(chosen), models(chosen))
+    return Mapped(netlist, tuple(memories), tuple(chosen), models(chosen), tuple(own))

@@ -37,6 +37,7 @@ class CellSynthesis:
     components : every instance of the unit
     timing : None where OpenSTA is missing
     constraints : SDC that gates were timed with
+    design : digest of the hardware, for whoever looks for the results of a chip
     """
 
     top: str
@@ -48,6 +49,7 @@ class CellSynthesis:
     components: tuple[Component, ...]
     timing: Timing | None
     constraints: str
+    design: str = ""
 
     @property
     def largest_Hz(self) -> float | None:
@@ -111,6 +113,7 @@ class CellSynthesis:
         whole, timing = totals(self.components), self.timing
         return {
             "top": self.top,
+            "design": self.design,
             "libraries": [library.name for library in self.libraries],
             "corner": asdict(self.corner),
             "clock_Hz": self.clock_Hz,
@@ -200,6 +203,7 @@ def synthesise(
     clock_Hz: float,
     memory_bits: int = MEMORY_BITS,
     corner: str = "",
+    design: str = "",
 ) -> CellSynthesis:
     """Map an exported unit to cells, and, where OpenSTA is installed, time it.
 
@@ -210,6 +214,7 @@ def synthesise(
     clock_Hz : frequency asked for
     memory_bits : largest memory, in bits, that becomes flip-flops; larger ones are black boxes
     corner : operating conditions by name, "" for the library's default
+    design : digest of the hardware, which the results tell
 
     Raises
     ------
@@ -228,5 +233,5 @@ def synthesise(
             texts["memories.lib"] = ideal_liberty(mapped.black_boxes)
         timing = time_netlist(mapped.netlist, top, texts, constraints, corner)
     return CellSynthesis(
-        top, tuple(libraries), conditions, clock_Hz, memory_bits, mapped, tuple(parts), timing, constraints
+        top, tuple(libraries), conditions, clock_Hz, memory_bits, mapped, tuple(parts), timing, constraints, design
     )

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spikeloom.hw.errors import SpikeLoomError
 
-__all__ = ["Cell", "Corner", "Library", "LibraryError", "read_library"]
+__all__ = ["Cell", "Corner", "Group", "Library", "LibraryError", "read_cells", "read_library"]
 
 
 class LibraryError(SpikeLoomError):
@@ -23,16 +23,17 @@ class LibraryError(SpikeLoomError):
 
 
 @dataclass
-class _Group:
+class Group:
     """A group of a Liberty file; attributes that come again keep their first value."""
 
     name: str
     arguments: tuple[str, ...]
     line: int
     attributes: dict[str, str] = field(default_factory=dict)
-    groups: list[_Group] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
 
-    def named(self, name: str) -> Iterator[_Group]:
+    def named(self, name: str) -> Iterator[Group]:
+        """Groups inside of some name."""
         return (group for group in self.groups if group.name == name)
 
 
@@ -124,10 +125,14 @@ _PASSED_OVER = frozenset(
 class _Reader:
     """Reads one text, token by token."""
 
-    def __init__(self, text: str, source: str) -> None:
+    def __init__(
+        self, text: str, source: str, passed_over: frozenset[str] = _PASSED_OVER, wanted: frozenset[str] | None = None
+    ) -> None:
         # Lines are counted, so that a comment keeps its line ends.
         self._text = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
         self._source = source
+        self._without = passed_over
+        self._wanted = wanted
         self._at = 0
         self._line = 1
 
@@ -187,9 +192,9 @@ class _Reader:
             self._next()
         return " ".join(found)
 
-    def group(self, name: str) -> _Group:
+    def group(self, name: str) -> Group:
         """A group of which the name was read."""
-        group = _Group(name, self._arguments() if self._next() == "(" else (), self._line)
+        group = Group(name, self._arguments() if self._next() == "(" else (), self._line)
         if self._next() != "{":
             raise self._fail(f"no '{{' after {name} (...)")
         while (token := self._next()) != "}":
@@ -200,7 +205,7 @@ class _Reader:
             self._member(group, token.removeprefix('"'))
         return group
 
-    def _member(self, group: _Group, name: str) -> None:
+    def _member(self, group: Group, name: str) -> None:
         sign = self._peek()
         if sign == ":":
             self._next()
@@ -213,14 +218,16 @@ class _Reader:
         arguments = self._arguments()
         if self._peek() != "{":
             group.attributes.setdefault(name, ",".join(arguments))
-        elif name in _PASSED_OVER:
+        elif name in self._without or (
+            name == "cell" and self._wanted is not None and arguments[0] not in self._wanted
+        ):
             self._next()
             self._pass_over()
         else:
             self._at, self._line = at, line
             group.groups.append(self.group(name))
 
-    def library(self) -> _Group:
+    def library(self) -> Group:
         """The file's one group."""
         name = self._next()
         if name != "library":
@@ -228,7 +235,15 @@ class _Reader:
         return self.group(name)
 
 
-def _cell(group: _Group) -> Cell:
+def read_cells(library: Library, names: Iterable[str], groups: Iterable[str]) -> Group:
+    """The library's one group with only the cells of some names, and with groups that are passed over otherwise, such
+    as `internal_power`; tables are attributes of theirs.
+    """
+    without = _PASSED_OVER - frozenset(groups)
+    return _Reader(library.text, library.name, without, frozenset(names)).library()
+
+
+def _cell(group: Group) -> Cell:
     kinds = {member.name for member in group.groups}
     inner = [pin for outer in group.groups if outer.name in ("bus", "bundle") for pin in outer.named("pin")]
     pins = [(name, pin) for pin in (*group.named("pin"), *inner) for name in pin.arguments]
@@ -252,7 +267,7 @@ def _cell(group: _Group) -> Cell:
     )
 
 
-def _is(pin: _Group, direction: str) -> bool:
+def _is(pin: Group, direction: str) -> bool:
     return pin.attributes.get("direction", "") == direction
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["Memory", "ideal_liberty", "models", "read_memories", "stubs", "with_black_boxes"]
+__all__ = ["Memory", "forwarding", "ideal_liberty", "models", "read_memories", "stubs", "with_black_boxes"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Memory:
     granule : bits that one bit of the write enable stands for
     collision : what clocked read ports see of a word that is being written: "new", "old", or "undefined"
     plain : "" or what keeps it from being a black box, in words
+    apart : whether its module is made of flip-flops, and no black box
     """
 
     module: str
@@ -42,6 +43,12 @@ class Memory:
     granule: int
     collision: str
     plain: str = ""
+    apart: bool = False
+
+    @property
+    def whole(self) -> tuple[str, str]:
+        """Module and name of what it is a part of: a memory whose lanes are written separately is one for each lane."""
+        return self.module, self.name.partition(".lanes[")[0]
 
     @property
     def size(self) -> int:
@@ -50,11 +57,11 @@ class Memory:
 
     @property
     def black_box(self) -> str:
-        """Name of the black box; memories of one shape share it."""
+        """Name of the black box, or of the module in its place; memories of one shape share it."""
         reads = "".join("r" if clocked else "a" for clocked in self.clocked)
         parts = "" if self.granule == self.bits else f"_by_{self.granule}"
         old = "_old" if self.collision == "old" else ""
-        return f"memory_{self.words}x{self.bits}_{reads}{self.writes}w{parts}{old}"
+        return f"memory_{self.words}x{self.bits}_{reads}{self.writes}w{parts}{old}{'_cells' if self.apart else ''}"
 
     @property
     def cell(self) -> str:
@@ -177,11 +184,12 @@ def read_memories(rtlil: str) -> list[Memory]:
 
 
 def with_black_boxes(rtlil: str, chosen: Iterable[Memory]) -> str:
-    """The design with black boxes for the memories `chosen`."""
-    taken = set(chosen)
+    """The design with black boxes for the memories `chosen`, or with modules of flip-flops for those `apart`."""
+    taken = {replace(memory, apart=False): memory for memory in chosen}
 
-    def cell(memory: Memory, connections: dict[str, str]) -> str | None:
-        if memory not in taken:
+    def cell(found: Memory, connections: dict[str, str]) -> str | None:
+        memory = taken.get(found)
+        if memory is None:
             return None
         own = {"clk": _clocks(connections).pop()}
         own |= {pin: connections[pin.upper()] for pin in memory.pins if pin != "clk"}
@@ -204,8 +212,13 @@ def stubs(chosen: Iterable[Memory]) -> str:
     """The black boxes as Verilog modules without content, and the modules around them."""
     taken = list(chosen)
     texts = [f"(* blackbox *)\n{_header(name, memory)}endmodule\n" for name, memory in _shapes(taken).items()]
-    around = {memory.cell: memory for memory in taken if memory.collision == "new"}
-    return "".join([*texts, *(_around(around[name]) for name in sorted(around))])
+    return "".join([*texts, forwarding(taken)])
+
+
+def forwarding(chosen: Iterable[Memory]) -> str:
+    """The modules around memories whose clocked read ports see what is being written, as Verilog."""
+    around = {memory.cell: memory for memory in chosen if memory.collision == "new"}
+    return "".join(_around(around[name]) for name in sorted(around))
 
 
 def _around(memory: Memory) -> str:
@@ -232,8 +245,12 @@ def _around(memory: Memory) -> str:
     return _header(memory.cell, memory) + "\n".join(lines) + "\nendmodule\n"
 
 
-def models(chosen: Iterable[Memory]) -> str:
-    """Models of the black boxes in Verilog, for simulators."""
+def models(chosen: Iterable[Memory], probe: str = "") -> str:
+    """Models of the black boxes in Verilog, for simulators.
+
+    probe : name of a vector that a model has then, of a bit for each clocked read port and each write port, port 0 of
+        the reads lowest, which changes with every access
+    """
     texts = []
     for name, memory in _shapes(chosen).items():
         w, a, g = memory.bits, memory.address_bits, memory.granule
@@ -251,9 +268,24 @@ def models(chosen: Iterable[Memory]) -> str:
                 f"      if (wr_en[{port * (w // g)} + i])",
                 f"        words[wr_addr[{port * a} +: {a}]][{g} * i +: {g}] <= wr_data[{port * w} + {g} * i +: {g}];",
             ]
+        if probe:
+            lines += _accesses(memory, probe)
         texts.append(f"// {memory.words} words of {w} bits: {memory.ports}\n{_header(name, memory)}")
         texts.append("\n".join(lines) + "\nendmodule\n\n")
     return "".join(texts)
+
+
+def _accesses(memory: Memory, probe: str) -> list[str]:
+    parts = memory.bits // memory.granule
+    ports = [f"rd_en[{port}]" for port, clocked in enumerate(memory.clocked) if clocked]
+    ports += [f"(|wr_en[{port * parts} +: {parts}])" for port in range(memory.writes)]
+    return [  # compared with ===, since an enable may be unknown before the reset
+        f"  reg [{len(ports) - 1}:0] {probe} = 0;",
+        *(
+            f"  always @(posedge clk) if ({port} === 1'b1) {probe}[{index}] <= !{probe}[{index}];"
+            for index, port in enumerate(ports)
+        ),
+    ]
 
 
 def _table(names: tuple[str, ...]) -> str:

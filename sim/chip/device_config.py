@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
@@ -12,8 +11,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.cell_kinds import CELL_CHOICES, CELLS, CellKind
 from spikeloom.sim.chip.device_options import DeviceOptions
+from spikeloom.sim.chip.energy_calibration import Calibration, Interval, interval
 from spikeloom.sim.chip.units import CODES_PER_LEVEL
-from spikeloom.sim.common.arguments import is_number
 from spikeloom.sim.common.units import CAPACITANCE, ENERGY, Table
 
 __all__ = ["Device", "Energy", "Interval", "Programming"]
@@ -112,21 +111,8 @@ class Programming(Table):
         }
 
 
-Interval = tuple[float, float, float]
-"""A coefficient that is not known well: its lowest, typical and highest value."""
-
-
 def _interval(value: Any, info: ValidationInfo) -> Interval:
-    """A number, which is all three, or a list of three in rising order."""
-    parts = tuple(value) if isinstance(value, list | tuple) else (value,) * 3
-    numbers = all(is_number(each) for each in parts)
-    if len(parts) == 3 and numbers and all(0.0 <= each < math.inf for each in parts) and list(parts) == sorted(parts):
-        low, typical, high = (float(each) for each in parts)
-        return low, typical, high
-    raise SpikeLoomError(
-        f"{info.field_name} must be a number of at least 0, or a list [low, typical, high] of such numbers in rising "
-        f"order, not {value!r}"
-    )
+    return interval(value, str(info.field_name))
 
 
 Joules = Annotated[Interval, BeforeValidator(_interval), ENERGY]
@@ -167,3 +153,12 @@ class Energy(Table):
     flip_flop_J_per_cycle: Annotated[
         Joules, Field(description="clock of one bit of flip-flop for a clock cycle, joules")
     ] = (5e-16, 2e-15, 5e-15)
+    calibration: Annotated[
+        Calibration | None,
+        BeforeValidator(Calibration.of),
+        Field(
+            description="file of spikeloom calibrate, relative to the current folder, whose joules take the place of "
+            "adder_J_per_bit, of flip_flop_J_per_cycle, and of memory_J_per_bit for memories of flip-flops; empty is "
+            "none"
+        ),
+    ] = None

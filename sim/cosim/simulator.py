@@ -30,7 +30,7 @@ from spikeloom.sim.cosim.npu_bench import bench_text
 from spikeloom.sim.cosim.tools import SimulationError, check_simulator, simulator_environment
 from spikeloom.sim.cosim.waves import wave_file
 
-__all__ = ["MOST_BUILDS", "SOURCES", "Simulator"]
+__all__ = ["MOST_BUILDS", "SOURCES", "Simulator", "visible"]
 
 MOST_BUILDS = 100
 """Builds that stay in the cache, those taken last; more than a run of all tests makes, which would else build anew."""
@@ -89,7 +89,7 @@ def _texts(
     texts["crossbar_macro.sv"] = (SOURCES / "crossbar_macro_python.sv").read_text()
     macro = {"SETTLE_CYCLES": settle_cycles, "ADC_CYCLES": adc_cycles}
     texts["bench.sv"] = bench_text(parameters, macro, waves=waves)
-    texts["bench.vlt"] = _visible()
+    texts["bench.vlt"] = visible()
     return {name: text for name, text in texts.items() if name.endswith(".sv") or name == "bench.vlt"}
 
 
@@ -217,7 +217,7 @@ class Simulator:
             raise SimulationError(f"The {self.simulator} bench raised an error; its log is {job / 'simulation.log'}")
 
 
-def _visible() -> str:
+def visible() -> str:
     """Verilator control file: only what Python touches is visible to it; everything else may be optimised."""
     lines = ["`verilator_config", 'public_flat_rw -module "bench" -var "finished"']
     lines += ['public_flat_rw -module "bench" -var "context_*"', 'public_flat_rw -module "bench" -var "clk"']

@@ -89,9 +89,11 @@ def energy_rows(chip: ProgrammedChip, result: Result) -> tuple[list[EnergyRow], 
         if any(count.events is None for count in counts):
             unknown.add(part.component)
             continue
-        for scale in dict.fromkeys(count.scale for count in counts):
-            costs_J = dict(zip(ENDS, (joules * scale for joules in coefficient(part, chip.energy)), strict=True))
-            rows.append(EnergyRow(part, tuple(count for count in counts if count.scale == scale), costs_J))
+        for scale, calibrated in dict.fromkeys((count.scale, count.calibrated) for count in counts):
+            each = coefficient(part, chip.energy, calibrated)
+            costs_J = dict(zip(ENDS, (joules * scale for joules in each), strict=True))
+            chosen = tuple(count for count in counts if (count.scale, count.calibrated) == (scale, calibrated))
+            rows.append(EnergyRow(part, chosen, costs_J))
     return rows, unknown
 
 

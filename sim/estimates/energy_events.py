@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.hw.params.plan import MapShape, Window, shared_columns
+from spikeloom.sim.chip.energy_calibration import Calibration
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
@@ -37,12 +38,14 @@ class Count:
     events : int64 [images]; None where it takes clock cycles that are not known
     scale : what the coefficient is multiplied with
     layer : number of the layer, where the place is one
+    calibrated : whether a calibration of the chip's energies holds here, if it has the part: not in memories outside
     """
 
     place: str
     events: Counts | None
     scale: float = 1.0
     layer: int | None = None
+    calibrated: bool = True
 
     __repr__ = short_repr
 
@@ -70,6 +73,16 @@ class Events:
         runs = np.repeat(self.steps[:, None], len(self.shapes), axis=1)
         runs[:, -1] -= self.chip.skip * self.parameters.phases
         return runs
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The chip's, if its energies are calibrated."""
+        return self.chip.energy.calibration
+
+    def cycles(self, place: str, times: int = 1) -> list[Count]:
+        """Clock cycles, times a number; not known where the result has none."""
+        cycles = self.result.cycles
+        return [Count(place, None if cycles is None else cycles.astype(np.int64) * times)]
 
     @property
     def vectors(self) -> Counts:

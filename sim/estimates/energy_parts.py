@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from spikeloom.hw.export.structure import structure
-from spikeloom.sim.chip.device_config import Energy, Interval
+from spikeloom.sim.chip.device_config import Energy
+from spikeloom.sim.chip.energy_calibration import Interval
 from spikeloom.sim.chip.units import CURRENT_BITS
 from spikeloom.sim.crossbar.stray import STRAY_BITS
 from spikeloom.sim.estimates import energy_arithmetic
 from spikeloom.sim.estimates.energy_events import Count, Events, full_scale
-from spikeloom.sim.estimates.energy_stores import counts_of, stores
+from spikeloom.sim.estimates.energy_stores import counts_of, flip_flops, stores
 
-__all__ = ["COMPONENTS", "LEFT_OUT", "PARTS", "Part", "coefficient"]
+__all__ = ["CALIBRATED_ONLY", "COMPONENTS", "LEFT_OUT", "PARTS", "Part", "coefficient", "left_out"]
 
 COMPONENTS = ("crossbar", "wires", "sampling", "adc", "dac", "arithmetic", "memory", "transport", "control")
 """Components whose energies add up to the total."""
+CALIBRATED_ONLY = "calibrated"
+"""Field of parts that have no coefficient of their own."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Part:
     ----------
     name, component : what it is called, and which of `COMPONENTS` it belongs to
     event : what is counted, in words
-    field : coefficient of `sim.chip.device_config.Energy`; "" where the energy follows from conductances alone
+    field : coefficient of `sim.chip.device_config.Energy`; "" where the energy follows from conductances alone, and
+        `CALIBRATED_ONLY` for a part that is there with a calibration only
     count : its events
     source : where the coefficient comes from, or what is assumed
     activity : key of `sim.chip.result.ACTIVITIES`, where the events of a layer are that
@@ -49,8 +51,12 @@ class Part:
     activity: str | None = None
 
 
-def coefficient(part: Part, energy: Energy) -> Interval:
-    """Joules (or farads) of an event of scale 1: lowest, typical, highest."""
+def coefficient(part: Part, energy: Energy, calibrated: bool = True) -> Interval:
+    """Joules (or farads) of an event of scale 1: lowest, typical, highest; of a calibration, if there is one that has
+    the part, and `calibrated` says that it holds.
+    """
+    if calibrated and energy.calibration is not None and part.name in energy.calibration.parts:
+        return energy.calibration.parts[part.name]
     if not part.field:
         return 1.0, 1.0, 1.0
     found: Interval = getattr(energy, part.field)
@@ -122,10 +128,26 @@ def _map_words(events: Events) -> list[Count]:
 
 
 def _clock(events: Events) -> list[Count]:
-    cycles = events.result.cycles
-    if cycles is None:
-        return [Count("unit", None)]
-    return [Count("unit", cycles.astype(np.int64) * structure(events.parameters).flip_flops)]
+    return events.cycles("unit", structure(events.parameters).flip_flops)
+
+
+def _memory_clock(events: Events) -> list[Count]:
+    """Bits of memories that are flip-flops, with the registers that they are read into."""
+    inside = [memory for memory in structure(events.parameters).memories if flip_flops(events, memory.bits)]
+    return events.cycles("unit", sum(memory.bits + memory.read_bits for memory in inside)) if inside else []
+
+
+def _partial_sums(events: Events) -> list[Count]:
+    """With a calibration they are in the column readout."""
+    return [] if events.calibration is not None else energy_arithmetic.partial_sums(events)
+
+
+def _logic(name: str, event: str, count: Callable[[Events], list[Count]]) -> Part:
+    def counted(events: Events) -> list[Count]:
+        known = events.calibration is not None and name in events.calibration.parts
+        return count(events) if known else []
+
+    return Part(name, "control", event, CALIBRATED_ONLY, counted, _CELLS)
 
 
 def _memory(name: str, event: str) -> Part:
@@ -146,6 +168,7 @@ _WAY = (
     "S. Keckler et al., IEEE Micro 31(5), 2011: 310 pJ for 256 bits over 10 mm at 40 nm, 0.12 pJ per bit and mm, 0.24 "
     "if it switches; a distance of 1 mm is assumed, low: 0.2 mm"
 )
+_CELLS = "with a calibration only: logic between registers, from the switching of the netlist's cells"
 _WIRE = "an estimate: about 0.2 fF of wire per um, cells 0.5 to 2.5 um apart; times V_read^2"
 
 PARTS: tuple[Part, ...] = (
@@ -191,7 +214,7 @@ PARTS: tuple[Part, ...] = (
         "row DACs", "dac", "row pulses of 8-bit DACs", "dac8_J_per_pulse", lambda events: _pulses(events, 8),
         "an estimate", "row_pulses",
     ),
-    _arithmetic("partial sums", "bits added over row tiles", energy_arithmetic.partial_sums),
+    _arithmetic("partial sums", "bits added over row tiles", _partial_sums),
     _arithmetic("neurons", "bits added and compared by neurons", energy_arithmetic.neurons),
     _arithmetic("encoding", "bits added and compared by the encoder", energy_arithmetic.encoding),
     _arithmetic("pooling", "bits added and compared by pooling", energy_arithmetic.pooling),
@@ -214,6 +237,12 @@ PARTS: tuple[Part, ...] = (
         "an estimate: 1 to 2 fF of clock load of a flip-flop at 1 V, without gating; the flip-flops are those of the "
         "elaborated unit (`spikeloom.hw.export.structure`)",
     ),
+    _logic("clock of memories", "bits of memories that are flip-flops, times cycles", _memory_clock),
+    _logic("column readout", "bits from converters through the column readout", _codes),
+    _logic("row drivers' logic", "bits to the drivers of the driven rows", _rows),
+    _logic("spike collectors", "bits from neurons to the next layer", _spikes),
+    _logic("map logic", "bits to and from maps", _map_words),
+    _logic("other logic", "clock cycles", lambda events: events.cycles("unit")),
 )  # fmt: skip
 """All parts, in the order of `COMPONENTS`."""
 
@@ -235,3 +264,16 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
     ("the buses to the host", "AXI interfaces, pads, and the host with its memory"),
 )  # fmt: skip
 """What no part counts, and why or how."""
+
+_CALIBRATED_AWAY = ("leakage", "logic between registers")
+
+
+def left_out(energy: Energy) -> tuple[tuple[str, str], ...]:
+    """`LEFT_OUT` for some coefficients: a calibration has cells that leak, and all logic, but no wires."""
+    if energy.calibration is None:
+        return LEFT_OUT
+    return (
+        ("wires between cells", "of the netlist, which has none; transport is that of the longest alone"),
+        ("glitches", "what gates do before they settle, since the netlist is simulated without delays"),
+        *((what, why) for what, why in LEFT_OUT if what not in _CALIBRATED_AWAY),
+    )

@@ -14,7 +14,7 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.estimates.energy_events import Count, Counts, Events, words_inside
 from spikeloom.sim.estimates.stages import stage_memories
 
-__all__ = ["NOT_BOOKED", "Store", "counts_of", "stores"]
+__all__ = ["NOT_BOOKED", "Store", "counts_of", "flip_flops", "stores"]
 
 NOT_BOOKED = {
     "programmer.target_memory": "targets of the programmer, read when cells are programmed",
@@ -51,18 +51,30 @@ class Store:
     __repr__ = short_repr
 
     @property
+    def bits(self) -> int:
+        """Bits of the largest of its memories."""
+        return self.width * max(self.depths)
+
+    @property
     def scale(self) -> float:
         """What a bit costs more than in a small memory: the root of the size, beyond 8 KiB."""
-        return math.sqrt(max(1.0, self.width * max(self.depths) / _SMALL_BITS))
+        return math.sqrt(max(1.0, self.bits / _SMALL_BITS))
 
 
 def counts_of(events: Events, part: str) -> list[Count]:
-    """Bits that move in and out of the memories of a part."""
-    return [
-        Count(store.place, store.accesses * store.width, store.scale, store.layer)
-        for store in stores(events)
-        if store.part == part
-    ]
+    """Bits that move in and out of the memories of a part; those of flip-flops have no scale."""
+    found = []
+    for store in stores(events):
+        if store.part == part:
+            inside = flip_flops(events, store.bits)
+            scale = 1.0 if inside else store.scale
+            found.append(Count(store.place, store.accesses * store.width, scale, store.layer, inside))
+    return found
+
+
+def flip_flops(events: Events, bits: int) -> bool:
+    """Whether a memory of so many bits is made of flip-flops, as the chip's calibration says."""
+    return events.calibration is not None and bits <= events.calibration.memory_bits
 
 
 def stores(events: Events) -> tuple[Store, ...]:

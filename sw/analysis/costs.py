@@ -17,7 +17,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.reference.run import run_reference
-from spikeloom.sw.analysis.energy_counts import COMPONENTS, energy_table
+from spikeloom.sw.analysis.energy_counts import COMPONENTS, calibration_words, energy_table
 from spikeloom.sw.common.facts import Facts
 from spikeloom.sw.common.readable import si, span
 
@@ -83,6 +83,8 @@ def energy_facts(chip: ProgrammedChip, result: Result, pixels: NDArray[np.uint8]
             "Modelled: events times coefficients. The clock's part, control, needs clock cycles: give the images too, "
             "or a result of chip.cosim."
         )
+    if table["calibration"] is not None:
+        note += f" {calibration_words(table['calibration'])}"
     title = f"Energy per image, mean of {len(result):,}: typical (low .. high)"
     return Facts({**table, "images": len(result), "cycles_from": source}, title, rows, note)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from spikeloom.hw.standard_cells.liberty import Library
     from spikeloom.sw.chip import Chip
 
-__all__ = ["EPILOG", "synth"]
+__all__ = ["EPILOG", "library_of", "ports_of", "synth", "unit_of"]
 
 EPILOG = (
     "Examples: spikeloom synth digits --liberty cells.lib · spikeloom synth mine.loom --liberty logic.lib --liberty "
@@ -75,8 +75,9 @@ def synth(
     """
     from spikeloom.hw.standard_cells.cell_mapping import check_library
     from spikeloom.hw.standard_cells.cell_synthesis import check_options, synthesise
+    from spikeloom.sw.analysis.energy_counts import design_of
 
-    libraries = [_library(path) for path in liberty]
+    libraries = [library_of(path) for path in liberty]
     check_library(libraries)  # this and the next before the training, not after it
     if is_chip(source):
         name = Path(source).stem
@@ -88,11 +89,12 @@ def synth(
     place = Path("build") / name / _FOLDER if output is None else output
     writable_folder(place, "folder of the synthesis")
     chip = chip_only(source, data, as_json, settings)
-    files, top = _unit(chip, bus)
+    files, top = unit_of(chip, bus)
     clock_Hz = chip.programmed.clock_Hz if clock is None else clock
     with bar(as_json) as advance:
         advance("synth", 0, 0, "mapping to cells: a minute per 50,000 cells")
-        found = synthesise(files, _ports(files), top, libraries, clock_Hz, memory_bits, corner)
+        design = design_of(chip.parameters)
+        found = synthesise(files, ports_of(files), top, libraries, clock_Hz, memory_bits, corner, design)
     if found.timing is None:
         warn(
             "OpenSTA is not installed (program sta; Debian: apt-get install opensta): there is no timing, no power, "
@@ -107,7 +109,8 @@ def synth(
         raise typer.Exit(WRONG)
 
 
-def _library(path: Path) -> Library:
+def library_of(path: Path) -> Library:
+    """The library in a file; raises `FileError` or `LibraryError`."""
     from spikeloom.hw.standard_cells.liberty import read_library
 
     try:
@@ -118,7 +121,7 @@ def _library(path: Path) -> Library:
         raise FileError(readable_error(path, error, "read")) from error
 
 
-def _unit(chip: Chip, bus: bool) -> tuple[dict[str, str], str]:
+def unit_of(chip: Chip, bus: bool) -> tuple[dict[str, str], str]:
     """Files of the accelerator's export, and the name of its module."""
     from spikeloom.hw.export.axi_verilog import AXI_UNIT_NAME, export_axi
     from spikeloom.hw.export.verilog import export_verilog
@@ -128,7 +131,8 @@ def _unit(chip: Chip, bus: bool) -> tuple[dict[str, str], str]:
     return export_verilog(chip.parameters), "npu"
 
 
-def _ports(files: dict[str, str]) -> list[dict[str, Any]]:
+def ports_of(files: dict[str, str]) -> list[dict[str, Any]]:
+    """Ports of an export."""
     import json
 
     found: list[dict[str, Any]] = json.loads(files["ports.json"])["ports"]

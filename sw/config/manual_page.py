@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.chip.device_config import Interval
+from spikeloom.sim.chip.energy_calibration import Calibration
 from spikeloom.sim.common.choices import choices_of, description_of
 from spikeloom.sim.common.units import FRACTION, fields_of, unit_of
 from spikeloom.sw.config.config import PRESETS, Config
@@ -98,6 +99,8 @@ _WITHIN = (
     "and `programming.amplitude_min` at most `programming.amplitude_max`."
 )
 
+_CALIBRATION: Any = Calibration | None
+
 
 def configuration_page() -> str:
     """The page's text."""
@@ -134,7 +137,8 @@ def _is_table(field: FieldInfo) -> bool:
 def _table(fields: dict[str, FieldInfo]) -> str:
     rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in fields.items():
-        default = json.dumps(field.default) if not isinstance(field.default, float) else f"{field.default:g}"
+        known = "" if field.annotation == _CALIBRATION else field.default
+        default = json.dumps(known) if not isinstance(known, float) else f"{known:g}"
         rows.append(f"| `{name}` | `{default}` | {_allowed(field)} | {_cell(description_of(field))} |")
     return "\n".join(rows) + "\n\n"
 
@@ -152,6 +156,8 @@ def _allowed(field: FieldInfo) -> str:
         return '`"auto"`, or number > 0, <= 1'
     if annotation == int | Literal["auto"]:
         return '`"auto"`, or whole number >= 0'
+    if annotation == _CALIBRATION:
+        return "text"
     if get_origin(field.annotation) is UnionType:
         return "whole number >= 1, or list of them"
     unit = unit_of(field)

@@ -23,7 +23,7 @@ from spikeloom.sw.config.device_rules import (
     unused_effects,
     unused_with,
 )
-from spikeloom.sw.config.field_rules import ANY_TEXT, Choice, Needs, Rule, Unused, default_of, shown
+from spikeloom.sw.config.field_rules import ANY_TEXT, Choice, Needs, Rule, Unused, default_of, shown, value_of
 from spikeloom.sw.config.kind_fields import KindNeeds, unused_by_others
 from spikeloom.sw.config.layer_string import parse_layers, shapes_of
 from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
@@ -218,6 +218,17 @@ def _learning(config: Tables) -> Iterator[str]:
         )
 
 
+def _calibrated(config: Tables) -> Iterator[str]:
+    if config.energy.calibration is None:
+        return
+    for name in ("adder_J_per_bit", "flip_flop_J_per_cycle"):
+        if value_of(config, f"energy.{name}") != default_of(config, f"energy.{name}"):
+            yield (
+                f"[energy] {name} does nothing with calibration, whose joules take its place; leave {name} or "
+                "calibration out"
+            )
+
+
 def _read_pulse(config: Tables) -> Iterator[str]:
     hardware = config.hardware
     shortest, settle = hardware.pulse_cycles, hardware.settle_cycles
@@ -282,6 +293,12 @@ RULES: tuple[Rule, ...] = (
     *unused_by_others("coding.input"),
     KindNeeds("coding.input"),
     Unused(("energy.dac8_J_per_pulse",), (Choice("coding.input", _SPIKES),), "whose rows have 1-bit drivers"),
+    # energy
+    Needs(
+        _calibrated,
+        "`energy.adder_J_per_bit` and `flip_flop_J_per_cycle` keep their defaults with `energy.calibration`, whose "
+        "joules take their place",
+    ),
     # network and training
     Needs(
         _activation_levels,

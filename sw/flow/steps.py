@@ -229,6 +229,7 @@ def _cosim(flow: Flow) -> list[Path]:
 def _report(flow: Flow) -> list[Path]:
     from spikeloom.sw.report.content import ReportContent
     from spikeloom.sw.report.report import write_report
+    from spikeloom.sw.report.standard_cells import read_standard_cells
 
     known = {name: flow.current(name) for name in ("train", "convert", "reference", "verilog", "cosim")}
     if not known["convert"]:
@@ -253,6 +254,7 @@ def _report(flow: Flow) -> list[Path]:
         accuracy_ann=json.loads((flow.folder / "train/train.json").read_text())["accuracy"],
         waterfall=converted["waterfall"],
         cells=cells,
+        standard_cells=read_standard_cells(flow.folder, chip.programmed),
         lifetime=load_lifetime(flow),
         diagnosis=chip.findings,
         config=flow.config,

@@ -39,6 +39,7 @@ class ReportContent:
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
     by_steps, example, maps : see `sw.analysis.accuracy`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.export.synthesis.cell_counts`
+    standard_cells : of `sw.report.standard_cells.read_standard_cells`
     learnt_rule, tuned : how k was learned and the thresholds were tuned, if they were
     notes : what conversion chose, `Chip.notes`
     lifetime : of `sw.analysis.lifetime.measure_lifetime`
@@ -60,6 +61,7 @@ class ReportContent:
     example: Example | None = None
     maps: Sequence[TileMap] | None = None
     cells: Mapping[str, Mapping[str, int]] | None = None
+    standard_cells: Mapping[str, Any] | None = None
     learnt_rule: LearntRule | None = None
     tuned: Tuned | None = None
     notes: Sequence[str] = ()

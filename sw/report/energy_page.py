@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from spikeloom.sim.chip.device_config import Energy
-from spikeloom.sim.estimates.energy_parts import LEFT_OUT, PARTS
+from spikeloom.sim.estimates.energy_parts import CALIBRATED_ONLY, LEFT_OUT, PARTS
 from spikeloom.sw.analysis.efficiency import PUBLISHED
 from spikeloom.sw.common.readable import si
 
@@ -22,8 +22,9 @@ def tables() -> dict[str, str]:
     sources: dict[str, str] = {}
     parts = ["| component | part | events | coefficient | |", "|---|---|---|---|---|"]
     for part in PARTS:
-        usual = part.field and sources.setdefault(part.field, part.source) == part.source
-        name = f"`{part.field}`" if part.field else "of conductances"
+        own = part.field not in ("", CALIBRATED_ONLY)
+        usual = own and sources.setdefault(part.field, part.source) == part.source
+        name = f"`{part.field}`" if own else "of a calibration" if part.field else "of conductances"
         parts.append(f"| {part.component} | {part.name} | {part.event} | {name} | {'' if usual else part.source} |")
     defaults = Energy()
     coefficients = ["| coefficient | low | typical | high | source |", "|---|---|---|---|---|"]

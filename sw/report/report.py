@@ -33,14 +33,14 @@ from spikeloom.sw.analysis.accuracy import (
 )
 from spikeloom.sw.analysis.decision import learning_summaries
 from spikeloom.sw.analysis.drift import DriftedCells, drift_summary, drifted_cells
-from spikeloom.sw.analysis.energy_counts import COMPONENTS
+from spikeloom.sw.analysis.energy_counts import COMPONENTS, calibration_words
 from spikeloom.sw.analysis.mapping import stage_name
 from spikeloom.sw.analysis.programming import cells_reached, programmed, programming_accuracies, programming_summary
 from spikeloom.sw.analysis.stage_cycles import data_path
 from spikeloom.sw.analysis.summary import summarise, widest
 from spikeloom.sw.common.files import write_together
 from spikeloom.sw.common.labels import layer_label
-from spikeloom.sw.common.readable import FILTERS
+from spikeloom.sw.common.readable import FILTERS, si
 from spikeloom.sw.compiler.provenance import Provenance, settings_in_effect
 from spikeloom.sw.datasets.image_set import images_in_words
 from spikeloom.sw.report.content import ReportContent
@@ -59,7 +59,7 @@ _MOST_RULES = 10
 
 _PICTURES = (
     "confusion", "waterfall", "by_steps", "steps", "energy", "latency", "cells", "raster", "feature_maps", "membranes",
-    "stage_cycles",
+    "stage_cycles", "areas", "switching",
 )  # fmt: skip
 _MOST_CLASSES = 20
 """Classes in the table of accuracy by class."""
@@ -117,6 +117,7 @@ def _summary(
         waterfall=content.stages,
         by_steps=content.by_steps,
         cells=content.cells,
+        standard_cells=content.standard_cells,
         programming=_on(
             programming_summary(chip, programming, accuracies),
             None if accuracies is None else measured_on.facts(content.count),
@@ -172,7 +173,7 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(FILTERS, layer=layer_label, measured=images_in_words)
+    environment.filters.update(FILTERS, layer=layer_label, measured=images_in_words, calibrated=calibration_words)
     story: dict[str, Any] = {}
     if example is not None:
         story = {
@@ -238,6 +239,7 @@ def _pictures(
         figures["latency"] = plots.latency_histogram(rtl.cycles / chip.clock_Hz)
     if summary["cells"]:
         figures["cells"] = plots.cells(summary["cells"])
+    figures |= _hardware_pictures(summary["standard_cells"] or {})
     if summary["data_path"]:
         figures["stage_cycles"] = _stage_cycles(summary)
     names = [layer_label(layer.name) for layer in chip.layers]
@@ -266,6 +268,18 @@ def _pictures(
         {"title": m.title, "uri": plots.data_uri(plots.conductance(m.target_S, m.programmed_S), "png")} for m in maps
     ]
     return found
+
+
+def _hardware_pictures(found: Mapping[str, Any]) -> dict[str, Figure]:
+    """Area and energy by component, of what is known."""
+    figures = {}
+    if found.get("synthesis"):
+        areas = {path: area / 1e6 for path, area in found["synthesis"]["components"].items()}
+        figures["areas"] = plots.component_bars(areas, "area, mm²", lambda area: f"{area:.3g}")
+    if found.get("calibration"):
+        joules = found["calibration"]["components_J"]
+        figures["switching"] = plots.component_bars(joules, "energy of an image", lambda value: si(value, "J"))
+    return figures
 
 
 def _stage_cycles(summary: Mapping[str, Any]) -> Figure:

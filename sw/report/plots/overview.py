@@ -4,8 +4,8 @@ Where a function has `axes`, it draws into those that it is given, and returns t
 
 Nothing here reads files or knows about runs. The pictures of the chip's inside are in `sw.report.plots.traces` and
 `sw.report.plots.feature_maps`, that of classes in `sw.report.plots.confusion`, that of clock cycles in
-`sw.report.plots.stage_cycles`, those of programming in `sw.report.plots.programming`, the style in
-`sw.report.plots.style`; all are names of this module.
+`sw.report.plots.stage_cycles`, those of standard cells in `sw.report.plots.hardware`, those of programming in
+`sw.report.plots.programming`, the style in `sw.report.plots.style`; all are names of this module.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from spikeloom.sw.common.readable import share, si
 from spikeloom.sw.report.plots.confusion import confusion
 from spikeloom.sw.report.plots.feature_maps import feature_maps
+from spikeloom.sw.report.plots.hardware import component_bars
 from spikeloom.sw.report.plots.programming import failed_pairs, pulses_histogram, target_against_reached, weight_errors
 from spikeloom.sw.report.plots.stage_cycles import stage_cycles
 from spikeloom.sw.report.plots.style import (
@@ -45,6 +46,7 @@ from spikeloom.sw.report.plots.traces import conductance, membranes, raster
 __all__ = [
     "accuracy_by_steps",
     "cells",
+    "component_bars",
     "conductance",
     "confusion",
     "data_uri",

@@ -19,7 +19,7 @@ from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.devices.ir_drop import solved_tile
 from spikeloom.sim.estimates.energy import energy, mean_energy
 from spikeloom.sim.estimates.energy_events import Events, words_inside
-from spikeloom.sim.estimates.energy_parts import COMPONENTS, PARTS
+from spikeloom.sim.estimates.energy_parts import CALIBRATED_ONLY, COMPONENTS, PARTS
 from spikeloom.sim.estimates.energy_stores import NOT_BOOKED, stores
 from spikeloom.sim.reference.run import run_reference
 from tests.fixtures.networks import random_chip, random_pixels
@@ -241,7 +241,10 @@ def dense_parameters(sizes: tuple[int, ...], lanes: int) -> NpuParameters:
 def test_every_memory_of_the_hardware_is_booked_once(parameters: NpuParameters) -> None:
     """With its size; those that an image does not use are named. None is read in cycles in which nobody wants it."""
     chip = SimpleNamespace(
-        parameters=parameters, layers=[SimpleNamespace(name=str(n)) for n in range(len(parameters.layers))], skip=0
+        parameters=parameters,
+        layers=[SimpleNamespace(name=str(n)) for n in range(len(parameters.layers))],
+        skip=0,
+        energy=Energy(),
     )
     result = SimpleNamespace(spikes=np.zeros((1, len(parameters.layers))), steps=np.array([3]))
     booked = [
@@ -274,4 +277,4 @@ def test_parts_have_names_and_components_of_their_own() -> None:
     names = [part.name for part in PARTS]
     assert len(set(names)) == len(names) and {part.component for part in PARTS} == set(COMPONENTS)
     assert [part.component for part in PARTS] == sorted((p.component for p in PARTS), key=COMPONENTS.index)
-    assert {part.field for part in PARTS} == {"", *Energy.model_fields}
+    assert {part.field for part in PARTS} == {"", CALIBRATED_ONLY, *Energy.model_fields} - {"calibration"}

@@ -11,7 +11,7 @@ import pytest
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
-from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.chip.device_config import Device, Energy
 from spikeloom.sim.estimates.energy_events import Events
 from spikeloom.sim.estimates.energy_parts import PARTS
 
@@ -19,7 +19,7 @@ from spikeloom.sim.estimates.energy_parts import PARTS
 def counted(part: str, parameters: NpuParameters, steps: int, skip: int = 0, **activity: list[int]) -> dict[str, int]:
     """Events of a part for one image of so many steps, by place."""
     layers = [SimpleNamespace(name=f"layer {n}") for n in range(len(parameters.layers))]
-    chip = SimpleNamespace(parameters=parameters, layers=layers, skip=skip, device=Device())
+    chip = SimpleNamespace(parameters=parameters, layers=layers, skip=skip, device=Device(), energy=Energy())
     result = SimpleNamespace(
         spikes=np.zeros((1, len(layers))),
         steps=np.array([steps]),

@@ -96,7 +96,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
         "false)",
         "One image through the chip (not run); Programming (conductances were set directly",
         "Devices (not run); Drift and lifetime (cells of kind &#34;linear&#34; do not drift); ",
-        "Energy and latency (not run); Cells by component (not run).",
+        "Energy and latency (not run); Cells by component (not run); Standard cells (needs ",
     ):
         assert part in note
     assert "<img" not in text
