@@ -38,11 +38,11 @@ def neurons(events: Events) -> list[Count]:
 
 
 def encoding(events: Events) -> list[Count]:
-    """Of a pixel and vector (`hw.encoder.spike_encoder`): two additions of its error diffusion, the rate's addition and
+    """Of a pixel and vector (`hw.encoder.spike_encoder`): two additions of its error diffusion and the rate's
     comparison, of 9 bits each, where they are built; and the count of the word's active rows.
     """
     p = events.parameters
-    sums = 2 * sum(coding in p.codings for coding in (Coding.EVEN, Coding.RATE))
+    sums = 2 * (Coding.EVEN in p.codings) + (Coding.RATE in p.codings)
     word = p.encoder_lanes * (sums * 9 + 1) + p.encoded.count_bits
     return [Count("encoder", events.vectors * (p.pixel_words * word))]
 

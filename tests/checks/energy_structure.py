@@ -43,7 +43,7 @@ def expected_events(
     word_bits = 8 * p.encoder_lanes
     score = max(p.count_bits + 1, p.layers[-1].membrane_bits)
     expected |= {
-        "encoding": [vectors * words * (p.encoder_lanes * (rate * 18 + even * 18 + 1) + p.inputs.bit_length())],
+        "encoding": [vectors * words * (p.encoder_lanes * (rate * 9 + even * 18 + 1) + p.inputs.bit_length())],
         "decision": [last * (p.classes * (p.count_bits + score + score) + (score + 1) + (score + 1))],
         "spike counts": [last * p.classes * p.count_bits * 2],
         "pixels": [word_bits * (words + vectors * words + 1)],

@@ -50,7 +50,7 @@ def dense(**features: Any) -> NpuParameters:
 ARITHMETIC = {
     "partial sums": {"layer 0": 80, "layer 1": 0},
     "neurons": {"layer 0": 992, "layer 1": 448},
-    "encoding": {"encoder": 1510},
+    "encoding": {"encoder": 1150},
     "decision": {"classes": 172},
     "activity counters": {"layer 0": 1056, "layer 1": 528},
     "pooling": {},
@@ -70,9 +70,9 @@ def test_additions_and_comparisons_of_a_dense_network(part: str) -> None:
     - neurons: sum + bias 7 + 1 = 8 bits; leak 10; sum, shifted by a phase to 9 bits, onto the membrane of 10, 11 bits;
       two comparisons of these with the bounds, and the threshold subtracted, 3 * 11: 62 bits in a lane, 124 per word,
       992. Layer 1: 7 + 9 + 4 * 10 = 56, 112 per word, 448
-    - encoding: 6 pixels are 2 words of 4. Of a pixel, two additions, the rate's addition and its comparison of 9 bits,
-      and 1 bit into the count of active rows; the count has 3 bits: 4 * 37 + 3 = 151 per word. 4 vectors and one that
-      has begun: 5 * 2 * 151 = 1,510
+    - encoding: 6 pixels are 2 words of 4. Of a pixel, two additions and the rate's comparison, of 9 bits,
+      and 1 bit into the count of active rows; the count has 3 bits: 4 * 28 + 3 = 115 per word. 4 vectors and one that
+      has begun: 5 * 2 * 115 = 1,150
     - decision, in 2 steps: a weighted count is at most 4 * 2 = 8, 4 bits; a score has the membrane's 9; of each of 3
       classes the count and two comparisons, 22 bits; margin and comparison with k, 10 each: 3 * 22 + 20 = 86, 172
     - counters of 32 bits: two for a vector, three for a word, and each lane's spike twice: 4 * 64 + 8 * (96 + 4) =
@@ -84,17 +84,17 @@ def test_additions_and_comparisons_of_a_dense_network(part: str) -> None:
 @pytest.mark.parametrize(
     ("features", "layer_0", "layer_1"),
     [
-        ({"leak": False}, 1104 - 160, 496 - 72),
-        ({"clip": False}, 1104 - 320, 496 - 144),
-        ({"resets": (Reset.ZERO, Reset.NONE)}, 1104 - 160, 496 - 72),
-        ({"resets": (Reset.SUBTRACT,)}, 1104, 496),
-        ({"leak": False, "clip": False, "resets": (Reset.SUBTRACT,)}, 624, 280),
-        ({"leak": False, "clip": False, "resets": (Reset.NONE,)}, 464, 208),
+        ({"leak": False}, 992 - 160, 448 - 72),
+        ({"clip": False}, 992 - 352, 448 - 160),
+        ({"resets": (Reset.ZERO, Reset.NONE)}, 992, 448),
+        ({"resets": (Reset.SUBTRACT,)}, 992, 448),
+        ({"leak": False, "clip": False, "resets": (Reset.NONE,)}, 480, 216),
     ],
 )
 def test_what_is_not_built_does_not_count(features: dict[str, Any], layer_0: int, layer_1: int) -> None:
-    """8 words of 2 lanes and membranes of 10 bits, and 4 words of 2 lanes and 9 bits: an adder as wide as the membrane
-    is 160 and 72 bits; leak and subtraction are one each, the clip is two.
+    """8 words of 2 lanes and membranes of 10 bits, and 4 words of 2 lanes and 9 bits: an adder as wide as the membrane,
+    which a leak is, has 160 and 72 bits; the clip is two comparisons of one bit more, 352 and 160. The subtraction of
+    theta is there without a reset, too: it is the comparison.
     """
     found = counted("neurons", dense(**features), steps=4, skip=1)
     assert found == {"layer 0": layer_0, "layer 1": layer_1}
@@ -123,7 +123,7 @@ MAPS = {
     "pooling sums": {"stage 1": 864, "stage 2": 54},
     "pooling": {"stage 1": 864, "stage 2": 324},
     "map words": {"map 0": 720, "map 1": 288, "map 2": 72, "map 3": 18},
-    "encoding": {"encoder": 13950},
+    "encoding": {"encoder": 10710},
 }
 
 
@@ -140,8 +140,8 @@ def test_accesses_and_arithmetic_of_maps_and_poolings(part: str) -> None:
       reads and writes in a step: 3 * 16 * 2 * 9 = 864; an addition and a comparison of each: 864
     - average pooling keeps a sum of at most 4, 3 bits, for its one output and 3 channels: 3 * 2 * 9 = 54; of each of 4
       inputs an addition, a comparison and a subtraction: 3 * 4 * 9 * 3 = 324
-    - encoding: 72 pixels are 18 words of 4; the count of active rows has 7 bits: 4 * 37 + 7 = 155 per word. 3 vectors
-      and two ahead: 5 * 18 * 155 = 13,950
+    - encoding: 72 pixels are 18 words of 4; the count of active rows has 7 bits: 4 * 28 + 7 = 119 per word. 3 vectors
+      and two ahead: 5 * 18 * 119 = 10,710
     """
     assert counted(part, maps(), steps=3) == MAPS[part]
 
