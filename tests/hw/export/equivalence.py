@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from amaranth.hdl import Fragment
+from amaranth.hdl import Fragment, Signal
 from amaranth.lib.wiring import Component
 
-from spikeloom.hw.export.amaranth_internals import memory_ports
+from spikeloom.hw.export.amaranth_internals import Assign, memory_ports
 from spikeloom.hw.export.writer.hierarchy import Node, _node
 from spikeloom.hw.export.writer.unit import files_of
 from tests.coverage.rtlil_text.rtlil_modules import converter
@@ -39,9 +39,11 @@ def both(component: Component) -> tuple[str, dict[str, str]]:
     files = files_of(node)
     for inner in _all(node):
         for memory in inner.memories:
-            reads, _ = memory_ports(memory.fragment)
+            reads, writes = memory_ports(memory.fragment)
             for number, port in enumerate(reads):
                 port.data.name = f"{memory.label}__read{f'_{number}' * (len(reads) > 1)}_data"
+            for port in writes:
+                _name_after_register(inner.fragment, port.address)
     with converter() as converting:
         converting.convert(fragment, component, "unit")
         return "\n".join(module.text for module in converting.modules), files
@@ -51,6 +53,13 @@ def _all(node: Node) -> Iterator[Node]:
     yield node
     for child in node.children:
         yield from _all(child.node)
+
+
+def _name_after_register(fragment: Fragment, address: Signal) -> None:
+    """Give a port's address that is a register the register's name: RTLIL has one of the two, the text this one."""
+    for statement in fragment.statements.get("comb", ()):
+        if isinstance(statement, Assign) and statement.lhs is address and isinstance(statement.rhs, Signal):
+            address.name = statement.rhs.name
 
 
 def _yosys(script: str, folder: Path) -> str:
