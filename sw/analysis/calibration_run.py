@@ -13,6 +13,7 @@ from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.standard_cells.gates import Gates, gates
 from spikeloom.hw.standard_cells.liberty import Library
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.cosim.gate_run import run_gates
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.reference.run import run_reference
@@ -41,6 +42,8 @@ class Calibrated:
     gates: Gates
     places: NDArray[np.int64]
     values_compared: int
+
+    __repr__ = short_repr
 
 
 def check_images_asked(count: int) -> None:
