@@ -129,11 +129,16 @@ class SpikeEncoder(wiring.Component):
         count = Signal(layer.count_bits)
         m.d.comb += count.eq(counted + adder_tree(recent))
 
-        rows = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words)]
-        for index, row_word in enumerate(rows):  # one condition each: a switch would be written out for every word
-            with m.If(encoding & (word == index)):
-                m.d.sync += row_word.eq(Cat(codes))
+        # The word that was encoded last is in a register of its own, and goes to its place with the next one; the last
+        # word of a vector stays there. So what the memories give has a short way.
+        latest = Signal(lanes * layer.row_bits)
+        earlier = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words - 1)]
+        rows = [*earlier, latest]
+        for index, row_word in enumerate(earlier):  # one condition each: a switch would be written out for every word
+            with m.If(encoding & (word == index + 1)):
+                m.d.sync += row_word.eq(latest)
         with m.If(encoding):
+            m.d.sync += latest.eq(Cat(codes))
             m.d.sync += counted.eq(Mux(word == 0, 0, count))
             m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
             if random is not None:
