@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 __all__ = ["digests", "units"]
@@ -13,6 +14,7 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     """Components by name. Imports are inside: a mutant must be installed before."""
     from spikeloom.hw.npu import Npu
     from spikeloom.hw.npu_axi import NpuAxi
+    from spikeloom.hw.params.codings import CODINGS
     from spikeloom.hw.params.parameters import Reset
     from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
     from tests.hw import test_npu
@@ -27,6 +29,10 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "dense", dense()
     yield "dense, subtracts only", dense(leak=False, clip=False, resets=(Reset.SUBTRACT,))
     yield "dense, zero or none", dense(leak=False, clip=False, resets=(Reset.ZERO, Reset.NONE))
+    yield "dense, one encoder", lambda: Npu(parameters=replace(test_npu.unit(phases=3), encoders=1))
+    for coding in CODINGS.unit:
+        only = replace(test_npu.unit(row_bits=coding.row_bits), codings=(coding,))
+        yield f"dense, {coding.name} coding", lambda only=only: Npu(parameters=only)
     yield "dense, one layer", dense(sizes=(4, 1), lanes=1)
     yield "dense, K = 3", dense(sizes=(16, 12, 9, 4), phases=3, lanes=4)
     yield "dense, analog", dense(sizes=(5, 8), row_bits=8, phases=2)
