@@ -14,7 +14,7 @@ from typing import Any
 from spikeloom.hw.export.synthesis import cell_counts
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.export.yosys import run_yosys, write_sources
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
+from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Reset
 
 __all__ = ["SIZES", "synthesis", "unit"]
 
@@ -29,7 +29,7 @@ tee -q -o fpga.json stat -json
 
 
 def unit(sizes: tuple[int, ...], lanes: int) -> NpuParameters:
-    """A unit of dense layers whose widths are those of the examples, and whose neurons have what those use: no leak, no
+    """A unit of dense layers whose widths are those of the examples, with what those use: even coding, no leak, no
     clip, theta subtracted after a spike.
     """
     layers = tuple(
@@ -47,7 +47,7 @@ def unit(sizes: tuple[int, ...], lanes: int) -> NpuParameters:
         )
         for a, b in itertools.pairwise(sizes)
     )
-    return NpuParameters(layers=layers, max_steps=20, encoder_lanes=16)
+    return NpuParameters(layers=layers, max_steps=20, encoder_lanes=16, codings=(Coding.EVEN,))
 
 
 def _processor_s(work: Callable[[], Any]) -> tuple[Any, float, float]:

@@ -25,6 +25,7 @@ from spikeloom.hw.standard_cells.probes import Probes
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.arguments import check_ids
+from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.cosim.job import read_record, write_job
 from spikeloom.sim.cosim.macro_model import programmed_models
 from spikeloom.sim.cosim.npu_bench import bench_text
@@ -66,6 +67,8 @@ class GateRun:
     result: Result
     transitions: NDArray[np.int64]
     cycles: NDArray[np.int64]
+
+    __repr__ = short_repr
 
 
 class _Counter:

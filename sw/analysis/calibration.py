@@ -22,6 +22,7 @@ from spikeloom.hw.standard_cells.liberty import Library
 from spikeloom.sim.chip.energy_calibration import FORMAT, Calibration, Interval
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
+from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.cosim.gate_run import GateRun
 from spikeloom.sim.estimates.energy import energy_rows
 from spikeloom.sim.estimates.energy_events import Count, Events
@@ -67,6 +68,8 @@ class Fit:
     components_J: dict[str, float]
     clock_J: float
     leakage_W: float
+
+    __repr__ = short_repr
 
     def facts(self) -> dict[str, Any]:
         """As plain values, for JSON; `calibration` is what [energy] takes."""

@@ -93,7 +93,7 @@ def test_cycles_are_those_of_the_manual(simulator: str, settle: int, pulse: int,
     for first in (2 * words + 1, 1, 1):
         offered = first
         for _ in range(5):
-            end = offered + drive + adc + 4 + max(classes, (groups - 1) * adc + classes - 4)
+            end = offered + drive + adc + 6 + max(classes, (groups - 1) * adc + classes - 4)
             offered = max(end + 1, offered + drive + words + 1)
         expected.append(end + 1)
     assert got.cycles is not None and got.cycles.tolist() == expected

@@ -12,6 +12,7 @@ import pytest
 from spikeloom.hw.params.parameters import Coding, DecisionRule
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import MaxPoolStage, PoolStage
+from spikeloom.hw.params.window_cycles import NEURON_CYCLES
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
@@ -71,7 +72,7 @@ def test_cycles_are_the_verilogs_and_add_up(runs: tuple[Result, Result]) -> None
         assert sum(parts) == pytest.approx(stage["cycles"]) and min(parts) >= 0
         if shape.positions > 1:
             silent = 2 + CHIP.parameters.layers[planned.layer].groups
-            assert stage["works_silent"] * 6 % silent == 0 and stage["closes"] == pytest.approx(2 * steps)
+            assert stage["works_silent"] * 6 % silent == 0 and stage["closes"] == pytest.approx(NEURON_CYCLES * steps)
     # a conversion takes two cycles and a drive six: the crossbar sets the pace, and windows wait for it
     assert found["stages"][0]["pace"] == "crossbar" and found["stages"][0]["gather_waits"] > 0
     assert 0 < sum(found["stages"][n]["cycles"] for n in (0, 1, 2)) / found["cycles"] == found["share_of_windows"]

@@ -29,7 +29,11 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 PIXELS = make_images(6, 20)
 DEVICE = {"device_sigma": 0.05, "read_sigma": 0.01, "pulse_sigma": 0.1, "stuck_on": 0.02, "stuck_off": 0.02}
-VERIFIED = make_chip(device=DEVICE, programming={"method": "write-verify", "tries": 20, "fault_aware": True}).programmed
+VERIFIED = make_chip(
+    device=DEVICE,
+    programming={"method": "write-verify", "tries": 20, "fault_aware": True},
+    hardware={"input_codings": "all"},
+).programmed
 CHIP = dataclasses.replace(VERIFIED, programming=Programming())
 OXIDE = VERIFIED.with_device(VERIFIED.device.model_copy(update=DRIFT))
 

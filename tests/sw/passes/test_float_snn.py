@@ -35,7 +35,9 @@ def test_integers_agree_with_the_reference(tables):
 @pytest.mark.parametrize("leaks", [(3, 1, 0), (0, 2, 4)])
 def test_every_layer_leaks_on_its_own(leaks):
     """The registers hold one leak per layer, though a configuration has one for all."""
-    programmed = wide_adc(make_chip(20, 16, 12, 5, decision={"t_max": 16, "k": 4}).programmed)
+    programmed = wide_adc(
+        make_chip(20, 16, 12, 5, decision={"t_max": 16, "k": 4}, hardware={"neuron_features": "all"}).programmed
+    )
     layers = tuple(replace(layer, leak=leak) for layer, leak in zip(programmed.layers, leaks, strict=True))
     programmed, plain = replace(programmed, layers=layers), programmed
     expected, others = run_reference(programmed, IMAGES), run_reference(plain, IMAGES)
