@@ -9,7 +9,7 @@ import pytest
 from cocotb_tools.runner import get_results, get_runner
 
 from spikeloom.sim.cosim.macro_model import fresh_models, save_models
-from spikeloom.sim.cosim.simulator import _SETTINGS, SOURCES, Simulator, _visible
+from spikeloom.sim.cosim.simulator import _SETTINGS, SOURCES, Simulator, visible
 from spikeloom.sim.cosim.tools import simulator_environment
 from tests.benches.macro_shell import bench_texts, shell_chip
 from tests.conftest import SIMULATORS
@@ -18,7 +18,7 @@ from tests.conftest import SIMULATORS
 @pytest.fixture(scope="module", params=SIMULATORS)
 def built(request: pytest.FixtureRequest) -> tuple[str, Path]:
     texts = bench_texts()
-    macro = [line for line in _visible().splitlines() if '"bench"' not in line]
+    macro = [line for line in visible().splitlines() if '"bench"' not in line]
     texts["bench.vlt"] = "\n".join([*macro, texts["bench.vlt"], ""])
     texts["crossbar_macro.sv"] = (SOURCES / "crossbar_macro_python.sv").read_text()
     return request.param, Simulator.of_texts(texts, request.param, quick=True).folder
