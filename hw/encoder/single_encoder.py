@@ -9,7 +9,7 @@ from amaranth.lib import memory, wiring
 
 from spikeloom.hw.encoder.encoder_pair import encoder_members
 from spikeloom.hw.encoder.random_source import advance
-from spikeloom.hw.encoder.spike_encoder import coding_of, encode_word, parts_of
+from spikeloom.hw.encoder.spike_encoder import coding_of, encode_word, parts_of, row_registers
 from spikeloom.hw.interfaces.streams import TAG_BITS
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
@@ -134,16 +134,8 @@ class SingleEncoder(wiring.Component):
         counted = Signal(layer.count_bits)  # active rows before the word that was encoded last; `recent` are in it
         count = Signal(layer.count_bits)
         m.d.comb += count.eq(counted + adder_tree(recent))
-        # The word that was encoded last is in a register of its own, and goes to its place with the next one; the last
-        # word of a vector stays there. So what the memories give has a short way.
-        latest = Signal(lanes * layer.row_bits)
-        earlier = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words - 1)]
-        rows = [*earlier, latest]
-        for index, row_word in enumerate(earlier):  # one condition each: a switch would be written out for every word
-            with m.If(encoding & (word == index + 1)):
-                m.d.sync += row_word.eq(latest)
+        rows = row_registers(m, Cat(codes), encoding, word, words)
         with m.If(encoding):
-            m.d.sync += latest.eq(Cat(codes))
             m.d.sync += counted.eq(Mux(word == 0, 0, count))
             m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
             if random is not None:

@@ -17,7 +17,7 @@ from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
-__all__ = ["SpikeEncoder", "coding_of", "encode_word"]
+__all__ = ["SpikeEncoder", "coding_of", "encode_word", "parts_of", "row_registers"]
 
 
 class _State(enum.IntEnum):
@@ -129,16 +129,8 @@ class SpikeEncoder(wiring.Component):
         count = Signal(layer.count_bits)
         m.d.comb += count.eq(counted + adder_tree(recent))
 
-        # The word that was encoded last is in a register of its own, and goes to its place with the next one; the last
-        # word of a vector stays there. So what the memories give has a short way.
-        latest = Signal(lanes * layer.row_bits)
-        earlier = [Signal(lanes * layer.row_bits, name=f"row_word_{index}") for index in range(words - 1)]
-        rows = [*earlier, latest]
-        for index, row_word in enumerate(earlier):  # one condition each: a switch would be written out for every word
-            with m.If(encoding & (word == index + 1)):
-                m.d.sync += row_word.eq(latest)
+        rows = row_registers(m, Cat(codes), encoding, word, words)
         with m.If(encoding):
-            m.d.sync += latest.eq(Cat(codes))
             m.d.sync += counted.eq(Mux(word == 0, 0, count))
             m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
             if random is not None:
@@ -198,6 +190,22 @@ class SpikeEncoder(wiring.Component):
                     m.d.sync += [state.eq(_State.ENCODE), first.eq(0), phase.eq(next_phase)]
         with m.If(self.restart):
             m.d.sync += [state.eq(_State.LOAD), word.eq(0)]
+
+
+def row_registers(m: Module, codes: Value, encoding: Value, word: Value, words: int) -> list[Signal]:
+    """Registers of a vector's words; `codes` are those of word number `word`.
+
+    The word that was encoded last is in a register of its own, and goes to its place with the next one; the last word
+    of a vector stays there. So what the memories give has a short way.
+    """
+    latest = Signal(len(codes), name="latest")
+    earlier = [Signal(len(codes), name=f"row_word_{index}") for index in range(words - 1)]
+    with m.If(encoding):
+        m.d.sync += latest.eq(codes)
+    for index, row_word in enumerate(earlier):  # one condition each: a switch would be written out for every word
+        with m.If(encoding & (word == index + 1)):
+            m.d.sync += row_word.eq(latest)
+    return [*earlier, latest]
 
 
 def parts_of(active: Sequence[Value]) -> list[Sequence[Value]]:

@@ -188,7 +188,7 @@ class Pair(Harness):
         active = 0
         for index in range(words):
             with m.If((state.encoding | state.offered) & (index < done)):
-                m.d.comb += Assert(Mux(done == index + 1, state.latest, state.rows[index]) == entry.pixels[index])
+                m.d.comb += Assert(Mux(done == index + 1, state.rows[-1], state.rows[index]) == entry.pixels[index])
         for row in range(inputs):
             active += pixels[row].any() & (row // 2 < done)
         with m.If(state.offered | (state.encoding & (state.word != 0))):

@@ -197,7 +197,7 @@ class Codes(Harness):
                 sums = encoder.sums.read_port(domain="comb")
                 m.d.comb += sums.addr.eq(word)
             made = word < done
-            kept_row = Mux(done == word + 1, encoder.latest, encoder.rows[word])
+            kept_row = Mux(done == word + 1, encoder.rows[-1], encoder.rows[word])
             here = encoder.encoding & (encoder.word == word)
             ready = encoder.offered if word == 0 and words > 1 else Const(0)  # an only word is read once more
             for lane in range(lanes):

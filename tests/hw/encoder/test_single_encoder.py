@@ -78,7 +78,7 @@ class Single(Pair):
         active = 0
         for index in range(words):
             with m.If(index < done):
-                m.d.comb += Assert(Mux(done == index + 1, work.latest, work.rows[index]) == entry.pixels[index])
+                m.d.comb += Assert(Mux(done == index + 1, work.rows[-1], work.rows[index]) == entry.pixels[index])
         for row in range(inputs):
             active += pixels[row].any() & (row // 2 < done)
         with m.If(work.offered | (work.word != 0)):

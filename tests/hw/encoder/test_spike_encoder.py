@@ -318,7 +318,7 @@ class Contract(wiring.Component):
                 m.d.comb += Assert(encoder.encoding | (encoder.word == 0))
                 m.d.comb += Assert((pixels.data[padding] == 0) & (sums.data[padding] != 255))
             with m.If(encoder.encoding & (encoder.word == 1)):
-                m.d.comb += Assert(encoder.count == encoder.latest[0] + encoder.latest[1])
+                m.d.comb += Assert(encoder.count == encoder.rows[-1][0] + encoder.rows[-1][1])
                 m.d.comb += Assert((encoder.read.data[padding] == 0) & (encoder.sums_read.data[padding] != 255))
         return m
 
