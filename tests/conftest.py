@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,18 @@ LONG = ("test_differential_maps", "test_differential", "test_quick_run", "test_c
 """Test files that take minutes. They go first, so that no processor is left with one when the others are done."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order by file, long ones first; wants `--no-loadscope-reorder` with several processes."""
+    """Order by file, long ones first; wants `--no-loadscope-reorder` with several processes. Every second case of a
+    test that is marked `halved` is slow.
+    """
+    cases: Counter[str] = Counter()
+    for item in items:
+        if item.get_closest_marker("halved"):
+            test = item.nodeid.partition("[")[0]
+            if cases[test] % 2:
+                item.add_marker(pytest.mark.slow)
+            cases[test] += 1
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 

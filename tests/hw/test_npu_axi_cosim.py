@@ -111,6 +111,7 @@ def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
     play(built, tmp_path, [f"+stall={stall}", f"+resets={resets}"])
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize(
     ("broken", "old", "new", "test"),
     [

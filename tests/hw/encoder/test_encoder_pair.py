@@ -351,6 +351,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize("name", BROKEN)
 def test_proof_bites(name: str) -> None:
     inputs = 2 if name == "takes_from_both" else 3  # a word per image: a shorter way to the fault

@@ -289,6 +289,7 @@ LATE = {"stays_in_a_phase": Coding.PHASE, "always_first": Coding.PHASE} | {
 }  # not before the second vector
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize("name", BROKEN)
 def test_mutants_fail_the_proof(name: str) -> None:
     broken = mutant(SpikeEncoder, *BROKEN[name])

@@ -142,6 +142,7 @@ BROKEN = {
 LONG = ("starts_in_the_phase_before", "keeps_the_word_after_restart", "does_not_begin_the_other_image", "counts_on")
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in BROKEN]
 )

@@ -156,6 +156,7 @@ PLANS = {
 }
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize(("phases", "stall"), [(1, 0.0), (3, 0.0), (3, 0.4)])
 @pytest.mark.parametrize("name", PLANS)
 def test_plans(name: str, phases: int, stall: float) -> None:
@@ -174,6 +175,7 @@ REPLICAS = {
 LONG_COPIES = ("two", "joined", "seven", "a position each", "one of three")
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize(("phases", "stall"), [(1, 0.0), (2, 0.4)])
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG_COPIES else []) for name in REPLICAS]
@@ -217,6 +219,7 @@ def test_winner_k_and_skipped_periods(name: str, stall: float) -> None:
     assert all(outcome.steps > 2 for outcome in outcomes)
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize("reset", list(Reset))
 def test_membranes_of_every_position(reset: Reset) -> None:
     """Leak, start, clip and resets, so that a membrane that belongs to another position would show."""

@@ -172,6 +172,7 @@ def test_proof() -> None:
     prove(Guard(HostBlock(parameters=UNIT)), "host_block", depth=2, mode="prove")
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize(
     ("broken", "old", "new"),
     [

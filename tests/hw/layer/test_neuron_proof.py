@@ -533,6 +533,7 @@ BROKEN_CIRCUIT = {
 }
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize("name", BROKEN_CIRCUIT)
 def test_mutants_fail_the_proof_of_the_circuit(name: str) -> None:
     assert_fails(Neuron(layer(1, 1), mutant(NeuronArray, *BROKEN_CIRCUIT[name])), name, depth=2)
@@ -614,6 +615,7 @@ BROKEN_STEPS = {
 }
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize("name", BROKEN_STEPS)
 def test_mutants_fail_the_proof_of_the_steps(name: str) -> None:
     broken = mutant(NeuronArray, *BROKEN_STEPS[name])

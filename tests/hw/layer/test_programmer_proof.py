@@ -376,6 +376,7 @@ DEEP = ("stays_on_a_column", "goes_past_the_last_column", "skips_lanes", "skips_
 LONG = ("stays_on_a_column", "goes_past_the_last_column", "does_not_count_pulses", "skips_lanes", "does_not_verify")
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in BROKEN]
 )

@@ -97,6 +97,7 @@ def reported(chip: Chip, folder: Path) -> str:
     return chip.report(folder, IMAGES, LABELS).read_text()
 
 
+@pytest.mark.slow
 def test_what_the_host_sends_makes_a_coding(tmp_path: Path) -> None:
     """The reference is that of `even` with other pixels, and the Verilog gives the same bits, on both of its doors."""
     chip = make_chip(coding={"input": "negative", "even_start": 100})

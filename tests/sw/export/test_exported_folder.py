@@ -54,6 +54,7 @@ def rerun(folder: Path, simulator: str, name: str, text: str) -> str:
     return "PASS" if ran.returncode == 0 else "FAIL"
 
 
+@pytest.mark.halved
 @pytest.mark.parametrize("name", ["example_results.hex", "load.hex"])
 def test_one_flipped_bit_fails(built, name):
     """Any bit of what is expected; any bit of the load list with buses, as the chip compares its checksum."""

@@ -59,6 +59,7 @@ def refused(*arguments: str) -> str:
     return " ".join(run.output.split())
 
 
+@pytest.mark.slow
 def test_a_run_and_out_again(tmp_path: Path) -> None:
     run = command("run", toml(tmp_path / "nir.toml"), "-o", str(tmp_path / "run"))
     assert run.exit_code == 0, run.output

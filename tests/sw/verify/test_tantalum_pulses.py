@@ -48,6 +48,7 @@ def test_the_chip_has_what_is_to_be_tested() -> None:
     assert len(set(EXPECTED.classes.tolist())) > 1 and EXPECTED.steps.min() < EXPECTED.steps.max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stalls", [False, True])
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_programmed_by_pulses_and_drifting_from_there(simulator: str, stalls: bool) -> None:

@@ -55,6 +55,7 @@ def test_every_assumption_is_a_configuration_and_changes_something() -> None:
     assert {each.name for each in ASSUMPTIONS} >= set(quick().assumptions or ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "assumption",
     [
