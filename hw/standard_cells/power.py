@@ -75,7 +75,7 @@ def netlist_energy(
 
 def power_of(energy: SwitchingEnergy, clock_Hz: float, activity: float = ACTIVITY) -> Power:
     """Power where every net but the clock has so many transitions per clock cycle."""
-    clock_W = clock_Hz * sum(energy.clock_J.values())
+    clock_W = clock_Hz * float(sum(energy.clock_J.values()))
     nets_W = clock_Hz * activity * float(energy.net_J.sum())
-    leakage_W = sum(energy.leakage_W.values())
+    leakage_W = float(sum(energy.leakage_W.values()))
     return Power(clock_Hz, activity, clock_W, nets_W, leakage_W, clock_W + nets_W + leakage_W)
