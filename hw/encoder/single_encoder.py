@@ -9,7 +9,7 @@ from amaranth.lib import memory, wiring
 
 from spikeloom.hw.encoder.encoder_pair import encoder_members
 from spikeloom.hw.encoder.random_source import advance
-from spikeloom.hw.encoder.spike_encoder import coding_of, encode_word, parts_of, row_registers
+from spikeloom.hw.encoder.spike_encoder import coding_of, encode_word, parts_of, read_ahead, row_registers
 from spikeloom.hw.interfaces.streams import TAG_BITS
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
@@ -20,7 +20,7 @@ __all__ = ["SingleEncoder"]
 
 class _State(enum.IntEnum):
     IDLE = 0  # no whole image
-    FETCH = 1  # read the current image's first word
+    FETCH = 1  # the current image's first word comes out of its memory
     ENCODE = 2  # a word per cycle
     OFFER = 3  # until the vector is taken
 
@@ -106,26 +106,48 @@ class SingleEncoder(wiring.Component):
             self.empty.eq(~(full.any() | part)),
             self.current.eq(taken | (part & ~forgotten) | other | (whole & ~self.restart)),
         ]
-        self._encode(m, image.read_port(), working, seed, begins=finished | other)
+        read = image.read_port(transparent_for=(write,) if words == 1 else ())
+        self._encode(m, read, working ^ (self.restart & whole), seed, begins=finished | other)
         return m
 
-    def _encode(self, m: Module, read: memory.ReadPort, working: Value, seed: Value | None, begins: Value) -> None:
-        """The current image's vectors; begins : when there is none, there is one in the next cycle."""
+    def _encode(self, m: Module, read: memory.ReadPort, half: Value, seed: Value | None, begins: Value) -> None:
+        """The current image's vectors.
+
+        Parameters
+        ----------
+        m : module of the encoder
+        read : port of the image's words
+        half : of the memory, with the image that is the current one in the next cycle
+        seed : of that image, with RATE
+        begins : when there is no current image, there is one in the next cycle
+        """
         lanes, words, layer = self._parameters.encoder_lanes, self._parameters.pixel_words, self._parameters.encoded
         word = Signal(range(words))  # being encoded
         last = Signal()
         state = Signal(_State)
-        encoding, offered = Signal(), Signal()
+        fetching, encoding, offered, begun = Signal(), Signal(), Signal(), Signal()
         phase = Signal(layer.phase_bits)
         first = Signal()
         random = None if seed is None else Signal(128, name="random")
+
+        # As in SpikeEncoder; the sums of the first vector are not read.
+        following = Signal(range(words))
+        ahead = read_ahead(m, following, words, starts=begun, follows=fetching | encoding)
+        moves = fetching | encoding | (offered if words == 1 else 0)
+        pixel_word = Signal.like(read.data)
+        with m.If(moves):
+            m.d.sync += pixel_word.eq(read.data)
         before = None  # sums of the word, with EVEN
         if Coding.EVEN in self._parameters.codings:
             m.submodules.sums = sums = memory.Memory(self._sums)
-            sums_read, sums_write = sums.read_port(), sums.write_port()
-            before = Mux(first, self.even_start.replicate(lanes), sums_read.data)
+            sums_write = sums.write_port()
+            sums_read = sums.read_port(transparent_for=(sums_write,) if words <= 2 else ())
+            sums_word = Signal.like(sums_read.data)
+            with m.If(moves):
+                m.d.sync += sums_word.eq(sums_read.data)
+            before = Mux(first, self.even_start.replicate(lanes), sums_word)
 
-        pixels = [read.data.word_select(lane, 8) for lane in range(lanes)]
+        pixels = [pixel_word.word_select(lane, 8) for lane in range(lanes)]
         codes, sums_next = encode_word(
             m, self._parameters, coding_of(self), pixels=pixels, sums=before, phase=phase, random=random
         )
@@ -141,15 +163,14 @@ class SingleEncoder(wiring.Component):
             if random is not None:
                 m.d.sync += random.eq(advance(random))
 
-        # The read ports are one word ahead, and rest while nothing is encoded; of an only word, the sums are read again
-        # when they have been written.
-        following = Mux(encoding & ~last, word + 1, 0)
         m.d.comb += [
             last.eq(word == words - 1),
+            begun.eq(begins & (self.restart | (state == _State.IDLE))),
+            fetching.eq(state == _State.FETCH),
             encoding.eq(state == _State.ENCODE),
             offered.eq(state == _State.OFFER),
-            read.addr.eq(following + Mux(working, words, 0)),
-            read.en.eq(encoding | (state == _State.FETCH)),
+            read.addr.eq(ahead + Mux(half, words, 0)),
+            read.en.eq(begun | fetching | encoding),
             self.o.valid.eq(offered),
             self.o.payload.rows.eq(Cat(rows)),
             self.o.payload.count.eq(count),
@@ -158,8 +179,8 @@ class SingleEncoder(wiring.Component):
         ]
         if before is not None:
             m.d.comb += [
-                sums_read.addr.eq(following),
-                sums_read.en.eq(encoding | (offered if words == 1 else 0)),
+                sums_read.addr.eq(ahead),
+                sums_read.en.eq(encoding),
                 sums_write.addr.eq(word),
                 sums_write.data.eq(Cat(sums_next)),
                 sums_write.en.eq(encoding),

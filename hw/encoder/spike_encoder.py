@@ -17,12 +17,12 @@ from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
-__all__ = ["SpikeEncoder", "coding_of", "encode_word", "parts_of", "row_registers"]
+__all__ = ["SpikeEncoder", "coding_of", "encode_word", "parts_of", "read_ahead", "row_registers"]
 
 
 class _State(enum.IntEnum):
     LOAD = 0  # store the image's words
-    FETCH = 1  # read the first word
+    FETCH = 1  # the first word comes out of its memory
     ENCODE = 2  # a word per cycle
     OFFER = 3  # until the vector is taken
 
@@ -97,31 +97,45 @@ class SpikeEncoder(wiring.Component):
         last_lanes = self._parameters.inputs - (words - 1) * lanes
 
         m.submodules.image = image = memory.Memory(self._image)
-        read, write = image.read_port(), image.write_port()
-        before = None  # sums of the word, with EVEN
-        if Coding.EVEN in self._parameters.codings:
-            m.submodules.sums = sums = memory.Memory(self._sums)
-            sums_read, sums_write = sums.read_port(), sums.write_port()
-            before = sums_read.data
+        write = image.write_port()
+        read = image.read_port(transparent_for=(write,) if words == 1 else ())
 
         word = Signal(range(words))  # being stored, or being encoded
         last = Signal()
         state = Signal(_State)
-        loading, encoding, offered = Signal(), Signal(), Signal()
+        loading, fetching, encoding, offered = Signal(), Signal(), Signal(), Signal()
         phase = Signal(layer.phase_bits)
         first = Signal()
         random = Signal(128, name="random") if Coding.RATE in self._parameters.codings else None
         m.d.comb += [
             last.eq(word == words - 1),
             loading.eq(state == _State.LOAD),
+            fetching.eq(state == _State.FETCH),
             encoding.eq(state == _State.ENCODE),
             offered.eq(state == _State.OFFER),
         ]
 
+        # The words are read two ahead, and rest while nothing is encoded: what the memories give is in registers when
+        # it is encoded. The sums of an only word are there a cycle later than those of the first of several.
+        following = Signal(range(words))
+        ahead = read_ahead(m, following, words, starts=loading, follows=fetching | encoding)
+        moves = fetching | encoding | (offered if words == 1 else 0)
+        pixel_word = Signal.like(read.data)
+        with m.If(moves):
+            m.d.sync += pixel_word.eq(read.data)
+        sums_word = None  # with EVEN
+        if Coding.EVEN in self._parameters.codings:
+            m.submodules.sums = sums = memory.Memory(self._sums)
+            sums_write = sums.write_port()
+            sums_read = sums.read_port(transparent_for=(sums_write,) if words <= 2 else ())
+            sums_word = Signal.like(sums_read.data)
+            with m.If(moves):
+                m.d.sync += sums_word.eq(sums_read.data)
+
         # What one word becomes.
-        pixels = [read.data.word_select(lane, 8) for lane in range(lanes)]
+        pixels = [pixel_word.word_select(lane, 8) for lane in range(lanes)]
         codes, sums_next = encode_word(
-            m, self._parameters, coding_of(self), pixels=pixels, sums=before, phase=phase, random=random
+            m, self._parameters, coding_of(self), pixels=pixels, sums=sums_word, phase=phase, random=random
         )
         parts = parts_of([code.any() for code in codes])
         recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
@@ -136,12 +150,10 @@ class SpikeEncoder(wiring.Component):
             if random is not None:
                 m.d.sync += random.eq(advance(random))
 
-        # The read ports are one word ahead, and rest while nothing is encoded. The only word of a small image is read
-        # again when its sums have been written.
         padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
         m.d.comb += [
-            read.addr.eq(Mux(encoding & ~last, word + 1, 0)),
-            read.en.eq(encoding | (state == _State.FETCH) | (offered if words == 1 else 0)),
+            read.addr.eq(ahead),
+            read.en.eq((write.en & last) | fetching | encoding),
             write.addr.eq(word),
             write.data.eq(Value.cast(self.pixels.payload.pixels) & padding),
             write.en.eq(self.pixels.valid & self.pixels.ready),
@@ -154,7 +166,7 @@ class SpikeEncoder(wiring.Component):
             self.o.payload.phase.eq(phase),
         ]
 
-        if before is not None:
+        if sums_word is not None:
             m.d.comb += [
                 sums_read.addr.eq(read.addr),
                 sums_read.en.eq(read.en),
@@ -190,6 +202,18 @@ class SpikeEncoder(wiring.Component):
                     m.d.sync += [state.eq(_State.ENCODE), first.eq(0), phase.eq(next_phase)]
         with m.If(self.restart):
             m.d.sync += [state.eq(_State.LOAD), word.eq(0)]
+
+
+def read_ahead(m: Module, following: Signal, words: int, *, starts: Value, follows: Value) -> Value:
+    """Address that is read: 0 in a cycle of `starts`, the next word's with each of `follows`, after the last 0 again.
+
+    `following` is a register for the address after it.
+    """
+    ahead = Signal(range(words), name="ahead")
+    m.d.comb += ahead.eq(Mux(starts, 0, following))
+    with m.If(starts | follows):
+        m.d.sync += following.eq(Mux(ahead == words - 1, 0, ahead + 1))
+    return ahead
 
 
 def row_registers(m: Module, codes: Value, encoding: Value, word: Value, words: int) -> list[Signal]:

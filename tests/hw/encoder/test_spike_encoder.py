@@ -17,6 +17,7 @@ from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameter
 from tests.benches.proof_bench import inside, mutant, past, with_junk
 from tests.benches.stream_bench import collect, send, simulate
 from tests.formal import assert_fails, in_turn, prove, reaches, reaches_stalls
+from tests.hw.encoder.words_at_hand import words_at_hand
 
 
 def unit(row_bits: int = 1, inputs: int = 11, lanes: int = 4, phases: int = 1) -> NpuParameters:
@@ -319,7 +320,11 @@ class Contract(wiring.Component):
                 m.d.comb += Assert((pixels.data[padding] == 0) & (sums.data[padding] != 255))
             with m.If(encoder.encoding & (encoder.word == 1)):
                 m.d.comb += Assert(encoder.count == encoder.rows[-1][0] + encoder.rows[-1][1])
-                m.d.comb += Assert((encoder.read.data[padding] == 0) & (encoder.sums_read.data[padding] != 255))
+            encoded, shown = words_at_hand(m, encoder, 2)[1]
+            m.d.comb += [
+                Assert(~encoded | ((encoder.pixel_word[padding] == 0) & (encoder.sums_word[padding] != 255))),
+                Assert(~shown | ((encoder.read.data[padding] == 0) & (encoder.sums_read.data[padding] != 255))),
+            ]
         return m
 
 
