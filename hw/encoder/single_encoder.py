@@ -155,10 +155,12 @@ class SingleEncoder(wiring.Component):
         recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
         counted = Signal(layer.count_bits)  # active rows before the word that was encoded last; `recent` are in it
         count = Signal(layer.count_bits)
+        silent = Signal()  # so are all words so far
         m.d.comb += count.eq(counted + adder_tree(recent))
         rows = row_registers(m, Cat(codes), encoding, word, words)
         with m.If(encoding):
             m.d.sync += counted.eq(Mux(word == 0, 0, count))
+            m.d.sync += silent.eq(((word == 0) | silent) & ~Cat(codes).any())
             m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
             if random is not None:
                 m.d.sync += random.eq(advance(random))
@@ -174,6 +176,7 @@ class SingleEncoder(wiring.Component):
             self.o.valid.eq(offered),
             self.o.payload.rows.eq(Cat(rows)),
             self.o.payload.count.eq(count),
+            self.o.payload.silent.eq(silent),
             self.o.payload.first.eq(first),
             self.o.payload.phase.eq(phase),
         ]

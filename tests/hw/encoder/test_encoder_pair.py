@@ -75,6 +75,7 @@ class Pair(Harness):
             rows = dut.o.payload.rows
             active = sum(rows.word_select(row, 8).any() for row in range(self.parameters.inputs))
             m.d.comb += Assert(rows == Cat(queue[0].pixels[index] for index in range(words))[: len(rows)])
+            m.d.comb += Assert(dut.o.payload.silent == (active == 0))
             m.d.comb += Assert((dut.o.payload.count == active) & (dut.o.payload.first == first))
             m.d.comb += Assert((dut.o.payload.phase == phase) & (dut.o_tag == queue[0].tag))
         with m.If(count != 0):
@@ -193,7 +194,7 @@ class Pair(Harness):
         for row in range(inputs):
             active += pixels[row].any() & (row // 2 < done)
         with m.If(state.offered | (state.encoding & (state.word != 0))):
-            m.d.comb += Assert(state.count == active)
+            m.d.comb += Assert((state.count == active) & (state.silent == (active == 0)))
 
 
 UNITS = {"3 words": unit(phases=3), "1 word": unit(row_bits=8, inputs=3, lanes=3)}

@@ -129,6 +129,7 @@ class Codes(Harness):
             ]
             m.d.comb += [
                 Assert(dut.o.payload.count == sum(code.any() for code in codes)),
+                Assert(dut.o.payload.silent == ~Cat(codes).any()),
                 Assert(dut.o.payload.first == n.first),
                 Assert(dut.o.payload.phase == n.phase),
             ]
@@ -227,7 +228,7 @@ class Codes(Harness):
                     rest = kept_row[(lane + 1) * p.encoded.row_bits :]
                     m.d.comb += Assert(~made | (rest == 0))
         with m.If(encoder.offered | (encoder.encoding & (encoder.word != 0))):
-            m.d.comb += Assert(encoder.count == total)
+            m.d.comb += Assert((encoder.count == total) & (encoder.silent == (total == 0)))
 
 
 PROVEN = {
@@ -286,6 +287,8 @@ BROKEN = {
         "write.addr.eq(word),\n            write.data",
         "write.addr.eq(0),\n            write.data",
     ),
+    "silent_as_the_last_word": ("((word == 0) | silent) & ~Cat", "~Cat"),
+    "silent_for_ever": ("((word == 0) | silent) & ~Cat", "(first | silent) & ~Cat"),
     "counts_the_last_word_only": ("Mux(word == 0, 0, count)", "Mux(last, 0, count)"),
 }
 

@@ -83,7 +83,7 @@ class Single(Pair):
         for row in range(inputs):
             active += pixels[row].any() & (row // 2 < done)
         with m.If(work.offered | (work.word != 0)):
-            m.d.comb += Assert(work.count == active)
+            m.d.comb += Assert((work.count == active) & (work.silent == (active == 0)))
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])

@@ -73,6 +73,7 @@ def vectors_of(
             {
                 "rows": sum(code << row * row_bits for row, code in enumerate(codes)),
                 "count": sum(code > 0 for code in codes),
+                "silent": int(not any(codes)),
                 "first": int(step == 0),
                 "phase": step % parameters.phases,
             }
@@ -284,6 +285,7 @@ class Contract(wiring.Component):
             rows = dut.o.payload.rows
             m.d.comb += Assert(words == 2)
             m.d.comb += Assert(dut.o.payload.count == rows[0] + rows[1] + rows[2])
+            m.d.comb += Assert(dut.o.payload.silent == ~rows.any())
             m.d.comb += Assert(dut.o.payload.first == ~taken)
             m.d.comb += Assert(dut.o.payload.phase == phase)
 
@@ -320,6 +322,7 @@ class Contract(wiring.Component):
                 m.d.comb += Assert((pixels.data[padding] == 0) & (sums.data[padding] != 255))
             with m.If(encoder.encoding & (encoder.word == 1)):
                 m.d.comb += Assert(encoder.count == encoder.rows[-1][0] + encoder.rows[-1][1])
+                m.d.comb += Assert(encoder.silent == ~encoder.rows[-1].any())
             encoded, shown = words_at_hand(m, encoder, 2)[1]
             m.d.comb += [
                 Assert(~encoded | ((encoder.pixel_word[padding] == 0) & (encoder.sums_word[padding] != 255))),
