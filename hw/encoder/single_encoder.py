@@ -9,11 +9,10 @@ from amaranth.lib import memory, wiring
 
 from spikeloom.hw.encoder.encoder_pair import encoder_members
 from spikeloom.hw.encoder.random_source import advance
-from spikeloom.hw.encoder.spike_encoder import coding_of, encode_word, parts_of, read_ahead, row_registers
+from spikeloom.hw.encoder.spike_encoder import active_rows, coding_of, encode_word, held, read_ahead, row_registers
 from spikeloom.hw.interfaces.streams import TAG_BITS
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.primitives.adder_tree import adder_tree
 
 __all__ = ["SingleEncoder"]
 
@@ -134,35 +133,23 @@ class SingleEncoder(wiring.Component):
         following = Signal(range(words))
         ahead = read_ahead(m, following, words, starts=begun, follows=fetching | encoding)
         moves = fetching | encoding | (offered if words == 1 else 0)
-        pixel_word = Signal.like(read.data)
-        with m.If(moves):
-            m.d.sync += pixel_word.eq(read.data)
+        pixel_word = held(m, read.data, moves, "pixel_word")
         before = None  # sums of the word, with EVEN
         if Coding.EVEN in self._parameters.codings:
             m.submodules.sums = sums = memory.Memory(self._sums)
             sums_write = sums.write_port()
             sums_read = sums.read_port(transparent_for=(sums_write,) if words <= 2 else ())
-            sums_word = Signal.like(sums_read.data)
-            with m.If(moves):
-                m.d.sync += sums_word.eq(sums_read.data)
+            sums_word = held(m, sums_read.data, moves, "sums_word")
             before = Mux(first, self.even_start.replicate(lanes), sums_word)
 
         pixels = [pixel_word.word_select(lane, 8) for lane in range(lanes)]
         codes, sums_next = encode_word(
             m, self._parameters, coding_of(self), pixels=pixels, sums=before, phase=phase, random=random
         )
-        parts = parts_of([code.any() for code in codes])
-        recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
-        counted = Signal(layer.count_bits)  # active rows before the word that was encoded last; `recent` are in it
-        count = Signal(layer.count_bits)
-        silent = Signal()  # so are all words so far
-        m.d.comb += count.eq(counted + adder_tree(recent))
+        count, silent = active_rows(m, codes, encoding, word, layer.count_bits)
         rows = row_registers(m, Cat(codes), encoding, word, words)
-        with m.If(encoding):
-            m.d.sync += counted.eq(Mux(word == 0, 0, count))
-            m.d.sync += silent.eq(((word == 0) | silent) & ~Cat(codes).any())
-            m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
-            if random is not None:
+        if random is not None:
+            with m.If(encoding):
                 m.d.sync += random.eq(advance(random))
 
         m.d.comb += [
@@ -188,6 +175,21 @@ class SingleEncoder(wiring.Component):
                 sums_write.data.eq(Cat(sums_next)),
                 sums_write.en.eq(encoding),
             ]
+        self._follow(m, state, word, last, first, phase, random, seed, begins)
+
+    def _follow(
+        self,
+        m: Module,
+        state: Signal,
+        word: Signal,
+        last: Signal,
+        first: Signal,
+        phase: Signal,
+        random: Signal | None,
+        seed: Value | None,
+        begins: Value,
+    ) -> None:
+        """From state to state: images are encoded step by step, each until `restart`."""
         with m.Switch(state):
             with m.Case(_State.IDLE):
                 with m.If(begins):

@@ -17,7 +17,7 @@ from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
-__all__ = ["SpikeEncoder", "coding_of", "encode_word", "parts_of", "read_ahead", "row_registers"]
+__all__ = ["SpikeEncoder", "active_rows", "coding_of", "encode_word", "held", "read_ahead", "row_registers"]
 
 
 class _State(enum.IntEnum):
@@ -120,36 +120,24 @@ class SpikeEncoder(wiring.Component):
         following = Signal(range(words))
         ahead = read_ahead(m, following, words, starts=loading, follows=fetching | encoding)
         moves = fetching | encoding | (offered if words == 1 else 0)
-        pixel_word = Signal.like(read.data)
-        with m.If(moves):
-            m.d.sync += pixel_word.eq(read.data)
+        pixel_word = held(m, read.data, moves, "pixel_word")
         sums_word = None  # with EVEN
         if Coding.EVEN in self._parameters.codings:
             m.submodules.sums = sums = memory.Memory(self._sums)
             sums_write = sums.write_port()
             sums_read = sums.read_port(transparent_for=(sums_write,) if words <= 2 else ())
-            sums_word = Signal.like(sums_read.data)
-            with m.If(moves):
-                m.d.sync += sums_word.eq(sums_read.data)
+            sums_word = held(m, sums_read.data, moves, "sums_word")
 
         # What one word becomes.
         pixels = [pixel_word.word_select(lane, 8) for lane in range(lanes)]
         codes, sums_next = encode_word(
             m, self._parameters, coding_of(self), pixels=pixels, sums=sums_word, phase=phase, random=random
         )
-        parts = parts_of([code.any() for code in codes])
-        recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
-        counted = Signal(layer.count_bits)  # active rows before the word that was encoded last; `recent` are in it
-        count = Signal(layer.count_bits)
-        silent = Signal()  # so are all words so far
-        m.d.comb += count.eq(counted + adder_tree(recent))
+        count, silent = active_rows(m, codes, encoding, word, layer.count_bits)
 
         rows = row_registers(m, Cat(codes), encoding, word, words)
-        with m.If(encoding):
-            m.d.sync += counted.eq(Mux(word == 0, 0, count))
-            m.d.sync += silent.eq(((word == 0) | silent) & ~Cat(codes).any())
-            m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
-            if random is not None:
+        if random is not None:
+            with m.If(encoding):
                 m.d.sync += random.eq(advance(random))
 
         padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
@@ -219,6 +207,14 @@ def read_ahead(m: Module, following: Signal, words: int, *, starts: Value, follo
     return ahead
 
 
+def held(m: Module, value: Value, moves: Value, name: str) -> Signal:
+    """Register that takes `value` in every cycle of `moves`."""
+    register = Signal.like(value, name=name)
+    with m.If(moves):
+        m.d.sync += register.eq(value)
+    return register
+
+
 def row_registers(m: Module, codes: Value, encoding: Value, word: Value, words: int) -> list[Signal]:
     """Registers of a vector's words; `codes` are those of word number `word`.
 
@@ -235,9 +231,23 @@ def row_registers(m: Module, codes: Value, encoding: Value, word: Value, words: 
     return [*earlier, latest]
 
 
-def parts_of(active: Sequence[Value]) -> list[Sequence[Value]]:
-    """Rows of a word, four at a time: they are counted in one clock cycle, and the counts added up in the next."""
-    return [active[n : n + 4] for n in range(0, len(active), 4)]
+def active_rows(m: Module, codes: Sequence[Value], encoding: Value, word: Value, bits: int) -> tuple[Signal, Signal]:
+    """How many rows of a vector are not 0, and whether all are, from the cycle on after its last word was encoded.
+
+    Rows of a word are counted four at a time in one clock cycle, and the counts added up in the next.
+    """
+    active = [code.any() for code in codes]
+    parts = [active[n : n + 4] for n in range(0, len(active), 4)]
+    recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
+    counted = Signal(bits, name="counted")  # active rows before the word that was encoded last; `recent` are in it
+    count = Signal(bits, name="count")
+    silent = Signal(name="silent")
+    m.d.comb += count.eq(counted + adder_tree(recent))
+    with m.If(encoding):
+        m.d.sync += counted.eq(Mux(word == 0, 0, count))
+        m.d.sync += silent.eq(((word == 0) | silent) & ~Cat(codes).any())
+        m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
+    return count, silent
 
 
 def encode_word(

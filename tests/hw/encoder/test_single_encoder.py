@@ -135,13 +135,12 @@ BROKEN = {
     "goes_on_after_restart": ("Mux(begins, _State.FETCH, _State.IDLE)", "Mux(begins, _State.FETCH, state)"),
     "keeps_the_word_after_restart": ("_State.IDLE)), word.eq(0)]", "_State.IDLE))]"),
     "withdraws_a_vector": ("with m.If(self.o.ready):", "with m.If(1):"),
-    "counts_on": ("Mux(word == 0, 0, count)", "count"),
     "never_first": ("first.eq(1), phase.eq(0)", "phase.eq(0)"),
     "starts_in_the_phase_before": ("first.eq(1), phase.eq(0)", "first.eq(1)"),
 }
 
 
-LONG = ("starts_in_the_phase_before", "keeps_the_word_after_restart", "does_not_begin_the_other_image", "counts_on")
+LONG = ("starts_in_the_phase_before", "keeps_the_word_after_restart", "does_not_begin_the_other_image")
 
 
 @pytest.mark.halved
