@@ -267,7 +267,7 @@ class CellMapper:
         if budgets and not self._area:
             self.map()
         first = not self._area
-        changed = {module: ps for module, ps in budgets.items() if self._delay.get(module, (0.0, ""))[0] != ps}
+        changed = {module: ps for module, ps in budgets.items() if self._delay.get(module, (None, ""))[0] != ps}
 
         def text(match: re.Match[str]) -> str:
             if first or match[1] in changed:

@@ -86,3 +86,11 @@ def test_budgets_are_shares_of_the_paths_that_fail() -> None:
     modules = {"": "top", "one": "m", "two/x": "n"}
     assert _tighter({}, timing, modules) == {"m": 800.0, "n": 2400.0}, "four fifths, since 4 ns are left of 5"
     assert _tighter({"m": 500.0, "n": 3000.0}, timing, modules) == {"m": 500.0, "n": 2400.0}
+
+
+@osu018
+def test_a_budget_of_nothing_is_one() -> None:
+    """The share of a module that a path only passes through may be 0 ps."""
+    mapper = CellMapper({"top.sv": UNIT}, "top", [osu018_library()], 0)
+    assert mapper.map({"other": 0.0}).netlist == mapper.map({"other": 0.0}).netlist
+    assert mapper.map() == CellMapper({"top.sv": UNIT}, "top", [osu018_library()], 0).map()

@@ -81,3 +81,16 @@ def test_without_any_the_command_is_said(chip: ProgrammedChip, tmp_path: Path) -
     assert read_standard_cells(tmp_path, chip) is None
     page = write_report(tmp_path / "report", ReportContent(chip=chip)).read_text()
     assert "Area, clock and power by component: not known. Run <code>spikeloom synth random --liberty FILE" in page
+
+
+def test_power_is_shown_with_its_clock_and_activity(chip: ProgrammedChip, tmp_path: Path) -> None:
+    """That is not always the clock asked for; a file of an older version, without both, has no power that is shown."""
+    power = {"clock_Hz": 8e7, "activity": 0.1, "clock_W": 0.09, "nets_W": 0.03, "leakage_W": 1e-6, "total_W": 0.12}
+    for number, (watts, shown) in enumerate(((power, True), ({"total_W": 0.12}, False))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write(folder, synthesis(design_of(chip.parameters), power_W=watts))
+        content = ReportContent(chip=chip, standard_cells=read_standard_cells(folder, chip))
+        page = write_report(folder / "report", content).read_text()
+        said = "Power at 80 MHz: 120 mW, for 0.1 transitions of every net per cycle, not of images." in page
+        assert said is shown and "12 cells, of which" in page
