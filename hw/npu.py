@@ -55,8 +55,8 @@ class Npu(wiring.Component):
         image's first vector (or map) is offered to the first layer or stage (0 if one follows the other); valid with
         `result.valid`
     overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
-    program : In(ProgramSettingsSignature), shared by the layers' programmers
-    programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l
+    program : In(ProgramSettingsSignature), shared by the layers' programmers; only with them
+    programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l; only with programmers
     activity_<l> : Out(ActivitySignature), of the current image; valid with `result.valid`
     crossbar_<l> : Out(CrossbarSignature)
 
@@ -81,15 +81,17 @@ class Npu(wiring.Component):
             "cycles": Out(CYCLE_BITS),
             "gap": Out(CYCLE_BITS),
             "overflow": Out(layers),
-            "program": In(ProgramSettingsSignature()),
         }
+        if parameters.programmer:
+            members["program"] = In(ProgramSettingsSignature())
         if layers > MAX_LAYERS:
             raise SpikeLoomError(f"A unit must have 1 .. {MAX_LAYERS} layers, replicas counted, not {layers}")
         for index, layer in enumerate(parameters.layers):
             if layer.outputs > MAX_BIASES:
                 raise SpikeLoomError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
             members[f"activity_{index}"] = Out(ActivitySignature())
-            members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
+            if parameters.programmer:
+                members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
             members[f"crossbar_{index}"] = Out(CrossbarSignature(layer))
         super().__init__(members)
 
@@ -141,8 +143,9 @@ class Npu(wiring.Component):
             ]
             wiring.connect(m, core.crossbar, flipped(getattr(self, f"crossbar_{index}")))
             wiring.connect(m, core.activity, flipped(getattr(self, f"activity_{index}")))
-            wiring.connect(m, flipped(getattr(self, f"programmer_{index}")), core.programmer)
-            wiring.connect(m, flipped(self.program), core.program)
+            if parameters.programmer:
+                wiring.connect(m, flipped(getattr(self, f"programmer_{index}")), core.programmer)
+                wiring.connect(m, flipped(self.program), core.program)
 
         # Host side: an image starts only where no write is offered, and no write comes into an image.
         accept = Signal()

@@ -102,9 +102,11 @@ class NpuAxi(wiring.Component):
             m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
         wiring.connect(m, axi_lite.registers, host.bus)
         wiring.connect(m, host.load, npu.load)
-        wiring.connect(m, host.program, npu.program)
+        if p.programmer:
+            wiring.connect(m, host.program, npu.program)
         for index in range(len(p.layers)):
-            wiring.connect(m, getattr(host, f"programmer_{index}"), getattr(npu, f"programmer_{index}"))
+            if p.programmer:
+                wiring.connect(m, getattr(host, f"programmer_{index}"), getattr(npu, f"programmer_{index}"))
             wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))
             wiring.connect(m, getattr(npu, f"crossbar_{index}"), flipped(getattr(self, f"crossbar_{index}")))
 

@@ -21,6 +21,9 @@ const char *spikeloom_message(int error)
     case SPIKELOOM_E_DAMAGED: return "the list of writes is damaged: its checksum is not the one it was written with";
     case SPIKELOOM_E_FEATURE: return "the network needs a leak, a clip or a reset that a layer is built without: generate "
                                      "the chip with [hardware] neuron_features = \"all\"";
+    case SPIKELOOM_E_PROGRAMMER: return "the list programs cells, but the chip is built without programmers: write "
+                                        "network.h without programming, or generate the chip with [hardware] "
+                                        "programmer = true";
     default: return "an error this driver does not know";
     }
 }
@@ -86,7 +89,8 @@ int spikeloom_connect(struct spikeloom *chip, const struct spikeloom_port *port)
     if (spikeloom_read32(chip, SPIKELOOM_BUILD, &chip->build) ||
         spikeloom_read32(chip, SPIKELOOM_LAYERS, &chip->layers) ||
         spikeloom_read32(chip, SPIKELOOM_ENCODER_LANES, &chip->encoder_lanes) ||
-        spikeloom_read32(chip, SPIKELOOM_PIXEL_WORDS, &chip->pixel_words))
+        spikeloom_read32(chip, SPIKELOOM_PIXEL_WORDS, &chip->pixel_words) ||
+        spikeloom_read32(chip, SPIKELOOM_PARTS, &chip->parts))
         return SPIKELOOM_E_BUS;
     if (chip->layers > SPIKELOOM_MOST_LAYERS || chip->encoder_lanes == 0)
         return SPIKELOOM_E_NO_CHIP;

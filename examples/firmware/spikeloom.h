@@ -27,7 +27,8 @@ enum spikeloom_error {
     SPIKELOOM_E_TAG,        /* the result of another image came */
     SPIKELOOM_E_OVERFLOW,   /* a membrane saturated: the answer cannot be trusted */
     SPIKELOOM_E_DAMAGED,    /* the list of writes itself is damaged (found where the driver sums it up) */
-    SPIKELOOM_E_FEATURE     /* the network needs a leak, a clip or a reset that a layer is built without */
+    SPIKELOOM_E_FEATURE,    /* the network needs a leak, a clip or a reset that a layer is built without */
+    SPIKELOOM_E_PROGRAMMER  /* the list programs cells, and the chip is built without programmers */
 };
 
 /* What the board gives. Functions return 0, or another number where it did not work. */
@@ -70,7 +71,7 @@ struct spikeloom_network {
 /* The unit, as spikeloom_connect finds it. */
 struct spikeloom {
     const struct spikeloom_port *port;
-    uint32_t build, layers, encoder_lanes, pixel_words;
+    uint32_t build, layers, encoder_lanes, pixel_words, parts;
     uint32_t polls;    /* how often programming is asked for its end before the driver gives up */
     uint32_t control;  /* what register `control` holds */
     uint32_t crc;      /* CRC-32 of the writes of this load session so far */
@@ -112,7 +113,8 @@ int spikeloom_connect(struct spikeloom *chip, const struct spikeloom_port *port)
 size_t spikeloom_frame_bytes(const struct spikeloom *chip, uint32_t seeds);
 
 /* Load a network: session, writes, checksum. Where the list has programming in it, wait for every start to finish.
- * `programming` may be NULL: then cells are programmed as listed, and not looked at. */
+ * `programming` may be NULL: then cells are programmed as listed, and not looked at. Cells of a chip without programmers
+ * are programmed elsewhere: a list that programs them is refused. */
 int spikeloom_load(struct spikeloom *chip, const struct spikeloom_network *network,
                    struct spikeloom_programming *programming);
 

@@ -21,10 +21,15 @@ from spikeloom.hw.primitives.activity_counter import ActivityCounter
 __all__ = ["LayerCore"]
 
 
+def _programming_members(parameters: LayerParameters) -> dict[str, wiring.Member]:
+    """Ports of the programmer and its settings."""
+    return {"programmer": In(ProgrammerHostSignature(parameters)), "program": In(ProgramSettingsSignature())}
+
+
 class LayerCore(wiring.Component):
     """DacDriver -> ColumnReadout -> NeuronArray, the counters of what they do, and the Programmer of the cells.
 
-    The programmer gets the crossbar between two vectors; vectors wait until it is done.
+    The programmer gets the crossbar between two vectors; vectors wait until it is done. A layer may be built without.
 
     Parameters
     ----------
@@ -43,8 +48,8 @@ class LayerCore(wiring.Component):
     overflow : Out(1), sticky: a membrane saturated
     clear_activity : In(1), starts the counters over
     activity : Out(ActivitySignature); an event shows in the counters two cycles later, a saturation three
-    programmer : In(ProgrammerHostSignature)
-    program : In(ProgramSettingsSignature)
+    programmer : In(ProgrammerHostSignature), only with a programmer
+    program : In(ProgramSettingsSignature), only with a programmer
 
     Cycles
     ------
@@ -71,8 +76,7 @@ class LayerCore(wiring.Component):
                 "overflow": Out(1),
                 "clear_activity": In(1),
                 "activity": Out(ActivitySignature()),
-                "programmer": In(ProgrammerHostSignature(parameters)),
-                "program": In(ProgramSettingsSignature()),
+                **(_programming_members(parameters) if parameters.programmer else {}),
             }
         )
 
@@ -93,15 +97,12 @@ class LayerCore(wiring.Component):
         m.submodules.dac_driver = driver = DacDriver(parameters=parameters, pulse_cycles=self._pulse_cycles)
         m.submodules.column_readout = readout = ColumnReadout(parameters=parameters)
         m.submodules.neuron_array = neurons = NeuronArray(parameters=parameters)
-        m.submodules.programmer = programmer = Programmer(parameters=parameters)
 
         wiring.connect(m, flipped(self.i), driver.i)
         wiring.connect(m, driver.o, readout.i)
         wiring.connect(m, readout.o, neurons.i)
         wiring.connect(m, neurons.o, flipped(self.o))
         wiring.connect(m, flipped(self.bias_write), neurons.bias_write)
-        wiring.connect(m, flipped(self.programmer), programmer.host)
-        wiring.connect(m, flipped(self.program), programmer.settings)
         port = self.crossbar
         m.d.comb += [
             port.rows.eq(driver.xbar.rows),
@@ -114,9 +115,8 @@ class LayerCore(wiring.Component):
             readout.xbar.over.eq(port.over),
             readout.xbar.done.eq(port.done),
         ]
-        for name, member in programmer.xbar.signature.members.items():
-            inner, outer = Value.cast(getattr(programmer.xbar, name)), Value.cast(getattr(port, name))
-            m.d.comb += outer.eq(inner) if member.flow == Out else inner.eq(outer)
+        if parameters.programmer:
+            self._program(m, driver)
 
         m.d.comb += [
             getattr(neurons, register.name).eq(getattr(self, register.name))
@@ -127,8 +127,6 @@ class LayerCore(wiring.Component):
             readout.gain.eq(self.gain),
             neurons.clear_flags.eq(self.clear_flags),
             self.overflow.eq(neurons.overflow),
-            driver.program_request.eq(programmer.program_request),
-            programmer.program_grant.eq(driver.program_grant),
         ]
 
         column_tiles = parameters.column_tiles
@@ -151,3 +149,16 @@ class LayerCore(wiring.Component):
                 getattr(self.activity, name).eq(counter.value),
             ]
         return m
+
+    def _program(self, m: Module, driver: DacDriver) -> None:
+        """The programmer, between the host and the crossbar."""
+        m.submodules.programmer = programmer = Programmer(parameters=self._parameters)
+        wiring.connect(m, flipped(self.programmer), programmer.host)
+        wiring.connect(m, flipped(self.program), programmer.settings)
+        m.d.comb += [
+            driver.program_request.eq(programmer.program_request),
+            programmer.program_grant.eq(driver.program_grant),
+        ]
+        for name, member in programmer.xbar.signature.members.items():
+            inner, outer = Value.cast(getattr(programmer.xbar, name)), Value.cast(getattr(self.crossbar, name))
+            m.d.comb += outer.eq(inner) if member.flow == Out else inner.eq(outer)

@@ -41,7 +41,7 @@ def energy_table(chip: ProgrammedChip, result: Result | None) -> dict[str, Any]:
     none.
     """
     rest = {
-        "left_out": [{"what": what, "why": why} for what, why in left_out(chip.energy)],
+        "left_out": [{"what": what, "why": why} for what, why in left_out(chip.energy, chip.parameters.programmer)],
         "calibration": calibration_facts(chip),
     }
     if result is None or len(result) == 0:

@@ -14,7 +14,12 @@ import pytest
 
 from spikeloom.hw.export.c_header import c_header
 from spikeloom.hw.host.feature_word import feature_word
-from spikeloom.hw.host.register_map import bias_byte_address, layer_byte_address, unit_byte_address
+from spikeloom.hw.host.register_map import (
+    bias_byte_address,
+    layer_byte_address,
+    program_target_byte_address,
+    unit_byte_address,
+)
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.parameters import Coding, Reset
 from spikeloom.sim.chip.device_config import Programming
@@ -350,6 +355,41 @@ def test_a_network_that_needs_what_is_missing_is_refused(tmp_path, built, regist
     assert layer_byte_address(0, name) in written and layer_byte_address(1, name) not in written
 
 
+def without_programmers(chip: ProgrammedChip) -> ProgrammedChip:
+    programming = Programming(method="direct")
+    return dataclasses.replace(
+        lean(chip, leak=True, clip=True, resets=tuple(Reset), programmer=False), programming=programming
+    )
+
+
+def test_a_chip_without_programmers_is_loaded_without_programming(tmp_path):
+    programmed = without_programmers(CHIP)
+    chip = fake(programmed)
+    done = run(compiled(tmp_path, firmware_files(programmed, PIXELS)), chip, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert chip.session == "loaded" and "programmed:" not in done.stdout
+    with pytest.raises(ValueError, match=r"^A list that programs the cells needs a unit with programmers; .* = true$"):
+        network_header(programmed, PIXELS, programming=True)
+
+
+@pytest.mark.parametrize("settings", [True, False], ids=["settings first", "targets first"])
+def test_a_list_that_programs_cells_is_refused_without_programmers(tmp_path, settings):
+    """A chip that has the build number of another one, and no programmers: no write of programming is made."""
+    chip = fake(CHIP)
+    chip.values[unit_byte_address("parts")] &= ~1
+    verify = dataclasses.replace(CHIP, programming=Programming(method="write-verify"))
+    text = network_header(verify, PIXELS, expected=run_reference(CHIP, PIXELS))
+    if not settings:
+        for name in CHIP.programming.registers:
+            text, count = re.subn(rf"\{{{unit_byte_address(name):#x}u, \w+\}},?", "", text)
+            assert count == 1, name
+    done = run(compiled(tmp_path, {"network.h": text, "spikeloom_registers.h": c_header()}), chip, tmp_path)
+    assert done.returncode == 1
+    assert "Error: loading: the list programs cells, but the chip is built without programmers" in done.stdout
+    own = {unit_byte_address(name) for name in CHIP.programming.registers} | {program_target_byte_address(0, 0)}
+    assert not {address for address, _ in chip.writes} & own
+
+
 # The manual
 
 
@@ -380,6 +420,6 @@ def test_the_makefile_builds_the_program(tmp_path):
 def test_every_error_has_a_sentence():
     header, source = (FOLDER / "spikeloom.h").read_text(), (FOLDER / "spikeloom.c").read_text()
     errors = set(re.findall(r"SPIKELOOM_E_\w+", header))
-    assert len(errors) == 15
+    assert len(errors) == 16
     for error in errors:
         assert f"case {error}: return " in source, error
