@@ -57,7 +57,7 @@ class Npu(wiring.Component):
     overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
     program : In(ProgramSettingsSignature), shared by the layers' programmers; only with them
     programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l; only with programmers
-    activity_<l> : Out(ActivitySignature), of the current image; valid with `result.valid`
+    activity_<l> : Out(ActivitySignature), of the current image; valid with `result.valid`; only with counters
     crossbar_<l> : Out(CrossbarSignature)
 
     Cycles
@@ -89,7 +89,8 @@ class Npu(wiring.Component):
         for index, layer in enumerate(parameters.layers):
             if layer.outputs > MAX_BIASES:
                 raise SpikeLoomError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
-            members[f"activity_{index}"] = Out(ActivitySignature())
+            if parameters.activity_counters:
+                members[f"activity_{index}"] = Out(ActivitySignature())
             if parameters.programmer:
                 members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
             members[f"crossbar_{index}"] = Out(CrossbarSignature(layer))
@@ -137,12 +138,13 @@ class Npu(wiring.Component):
             m.submodules[f"layer_{index}"] = core
             self._configure(m, registers, index, core)
             m.d.comb += [
-                core.clear_activity.eq(controller.restart),
                 core.clear_flags.eq(registers.clear_flags),
                 self.overflow[index].eq(core.overflow),
             ]
             wiring.connect(m, core.crossbar, flipped(getattr(self, f"crossbar_{index}")))
-            wiring.connect(m, core.activity, flipped(getattr(self, f"activity_{index}")))
+            if parameters.activity_counters:
+                m.d.comb += core.clear_activity.eq(controller.restart)
+                wiring.connect(m, core.activity, flipped(getattr(self, f"activity_{index}")))
             if parameters.programmer:
                 wiring.connect(m, flipped(getattr(self, f"programmer_{index}")), core.programmer)
                 wiring.connect(m, flipped(self.program), core.program)

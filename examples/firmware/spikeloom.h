@@ -28,7 +28,8 @@ enum spikeloom_error {
     SPIKELOOM_E_OVERFLOW,   /* a membrane saturated: the answer cannot be trusted */
     SPIKELOOM_E_DAMAGED,    /* the list of writes itself is damaged (found where the driver sums it up) */
     SPIKELOOM_E_FEATURE,    /* the network needs a leak, a clip or a reset that a layer is built without */
-    SPIKELOOM_E_PROGRAMMER  /* the list programs cells, and the chip is built without programmers */
+    SPIKELOOM_E_PROGRAMMER, /* the list programs cells, and the chip is built without programmers */
+    SPIKELOOM_E_COUNTERS    /* the chip is built without activity counters */
 };
 
 /* What the board gives. Functions return 0, or another number where it did not work. */
@@ -128,7 +129,8 @@ void spikeloom_fill(const struct spikeloom *chip, uint8_t *frame, const uint8_t 
 /* Give an image to the unit. Two may be under way: the second waits in the unit while the first is being processed. */
 int spikeloom_send(struct spikeloom *chip, uint16_t tag, const uint8_t *frame, size_t count);
 
-/* Take the next result; `counters` has room for all layers, or is NULL. Both need control.activity for what it adds. */
+/* Take the next result; `counters` has room for all layers, or is NULL. Both need control.activity for what it adds; a
+ * chip without activity counters has none to give (SPIKELOOM_E_COUNTERS, before a result is taken). */
 int spikeloom_receive(struct spikeloom *chip, struct spikeloom_answer *answer, struct spikeloom_counters *counters);
 
 /* Send one image and wait for its result, which must bear its tag. */

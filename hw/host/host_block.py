@@ -26,7 +26,7 @@ from spikeloom.hw.interfaces.activity import COUNTERS, ActivitySignature
 from spikeloom.hw.interfaces.layouts import word_of
 from spikeloom.hw.interfaces.programming_port import START_WORD, ProgrammerHostSignature, ProgramSettingsSignature
 from spikeloom.hw.interfaces.registers import Register, global_registers, layer_registers
-from spikeloom.hw.interfaces.streams import CYCLE_BITS, load_layout
+from spikeloom.hw.interfaces.streams import CYCLE_BITS, frame_words, load_layout
 from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["HostBlock"]
@@ -70,7 +70,8 @@ class HostBlock(wiring.Component):
     busy : In(1), an image is being processed, or comes: the load port need not be ready
     result_waits, result_taken : In(1), a word of the result stream is offered; an answer is taken in this cycle
     wrong_frame, unloaded, frame_timed_out : In(1), see `hw.host.pixel_stream`
-    cycles, gap : In(32), activity_<l> : In(ActivitySignature), of the answer; kept with `result_taken`
+    cycles, gap : In(32), activity_<l> : In(ActivitySignature), of the answer; kept with `result_taken`; the latter only
+        with activity counters
     overflow : In(layers)
     open : Out(1), image frames that begin in this cycle are taken: a load session was completed, and none opens now
     seeds, activity : Out(1), fields of `control`
@@ -101,14 +102,17 @@ class HostBlock(wiring.Component):
                 "frame_timed_out": In(1),
                 "cycles": In(CYCLE_BITS),
                 "gap": In(CYCLE_BITS),
-                **{f"activity_{index}": In(ActivitySignature()) for index in range(layers)},
+                **{
+                    f"activity_{index}": In(ActivitySignature())
+                    for index in range(layers * parameters.activity_counters)
+                },
                 "overflow": In(layers),
                 "open": Out(1),
                 "seeds": Out(1),
                 "activity": Out(1),
                 "timeout": Out(32),
                 "seed": Out(128),
-                "counters": Out(64 * (1 + 3 * layers)),
+                "counters": Out(64 * (frame_words(parameters) - 1)),
                 "reset": Out(1),
                 "irq": Out(1),
             }
@@ -157,7 +161,8 @@ class HostBlock(wiring.Component):
     def _counts(self, m: Module, values: Values) -> None:
         """What is only read: counters of the last answer and of the programmers, flags of the layers."""
         layers = len(self._parameters.layers)
-        m.submodules.kept = kept = HostCounters(layers=layers)
+        counted = layers * self._parameters.activity_counters
+        m.submodules.kept = kept = HostCounters(layers=counted)
         m.d.comb += [
             kept.taken.eq(self.result_taken),
             kept.cycles.eq(self.cycles),
@@ -165,10 +170,10 @@ class HostBlock(wiring.Component):
             self.counters.eq(kept.words),
         ]
         values |= {(None, "images"): kept.images, (None, "cycles"): kept.kept_cycles, (None, "gap"): kept.kept_gap}
-        for index in range(layers):
+        for index in range(counted):
             wiring.connect(m, flipped(getattr(self, f"activity_{index}")), getattr(kept, f"activity_{index}"))
             values |= {(index, name): getattr(getattr(kept, f"kept_{index}"), name) for name in COUNTERS}
-            values[index, "flags"] = self.overflow[index]
+        values |= {(index, "flags"): self.overflow[index] for index in range(layers)}
         for index, programmer in enumerate(self._programmers):
             values |= {(index, name): getattr(programmer, name) for name in ("pulses", "verify_reads", "failed_cells")}
             values[index, "program_status"] = programmer.busy

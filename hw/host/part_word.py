@@ -12,6 +12,7 @@ PART_WORD = word_layout([(name, bit, 1) for bit, name in enumerate(ALL_OPTIONAL)
 """The word of the unit: a bit for each part that there is."""
 PART_MEANINGS = {
     "programmer": "programmers of the cells, and their registers, windows, settings, event and interrupt",
+    "activity_counters": "activity counters of the layers, their registers, and their words in result frames",
 }
 """What a bit of each field says, in words."""
 

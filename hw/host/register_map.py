@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.host.activity_registers import LAYER_ACTIVITY_REGISTERS
 from spikeloom.hw.host.build_id import build_id
 from spikeloom.hw.host.encoder_registers import ENCODER_REGISTERS
 from spikeloom.hw.host.feature_word import FEATURE_MEANINGS, FEATURE_WORD, feature_word
@@ -116,7 +117,7 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
                 has_programmer,
             ),
             Field("seeds", 3, 1, "image frames begin with a seed of 16 bytes"),
-            Field("activity", 4, 1, "result frames carry cycles, gap and the layers' activity"),
+            Field("activity", 4, 1, "result frames carry cycles, gap and, with counters, the layers' activity"),
         ),
     ),
     HostRegister(
@@ -226,11 +227,7 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
         fields=fields_of(FEATURE_WORD, **FEATURE_MEANINGS),
         value=feature_word,
     ),
-    HostRegister("row_pulses", 16, "ro", "last result: active rows times column tiles, over the reads", "pulses"),
-    HostRegister("tile_reads", 17, "ro", "last result: tiles driven, over the reads", "reads"),
-    HostRegister("conversions", 18, "ro", "last result: ADC conversions", "conversions"),
-    HostRegister("saturations", 19, "ro", "last result: conversions whose code was clipped", "conversions"),
-    HostRegister("spikes", 20, "ro", "last result: spikes emitted", "spikes"),
+    *LAYER_ACTIVITY_REGISTERS,
     *LAYER_PROGRAMMING_REGISTERS,
 )
 

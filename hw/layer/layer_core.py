@@ -26,6 +26,11 @@ def _programming_members(parameters: LayerParameters) -> dict[str, wiring.Member
     return {"programmer": In(ProgrammerHostSignature(parameters)), "program": In(ProgramSettingsSignature())}
 
 
+def _counting_members() -> dict[str, wiring.Member]:
+    """Ports of the activity counters."""
+    return {"clear_activity": In(1), "activity": Out(ActivitySignature())}
+
+
 class LayerCore(wiring.Component):
     """DacDriver -> ColumnReadout -> NeuronArray, the counters of what they do, and the Programmer of the cells.
 
@@ -46,8 +51,9 @@ class LayerCore(wiring.Component):
     bias_write : In(BiasWriteSignature), only while no vector is being processed
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), sticky: a membrane saturated
-    clear_activity : In(1), starts the counters over
-    activity : Out(ActivitySignature); an event shows in the counters two cycles later, a saturation three
+    clear_activity : In(1), starts the counters over; only with counters
+    activity : Out(ActivitySignature), only with counters; an event shows in the counters two cycles later, a saturation
+        three
     programmer : In(ProgrammerHostSignature), only with a programmer
     program : In(ProgramSettingsSignature), only with a programmer
 
@@ -74,8 +80,7 @@ class LayerCore(wiring.Component):
                 "bias_write": In(BiasWriteSignature(parameters)),
                 "clear_flags": In(1),
                 "overflow": Out(1),
-                "clear_activity": In(1),
-                "activity": Out(ActivitySignature()),
+                **(_counting_members() if parameters.activity_counters else {}),
                 **(_programming_members(parameters) if parameters.programmer else {}),
             }
         )
@@ -129,7 +134,13 @@ class LayerCore(wiring.Component):
             self.overflow.eq(neurons.overflow),
         ]
 
-        column_tiles = parameters.column_tiles
+        if parameters.activity_counters:
+            self._count(m, driver, readout, neurons)
+        return m
+
+    def _count(self, m: Module, driver: DacDriver, readout: ColumnReadout, neurons: NeuronArray) -> None:
+        """Count what the three do."""
+        parameters, column_tiles = self._parameters, self._parameters.column_tiles
         events = {
             "row_pulses": (driver.pulse_count * column_tiles, parameters.inputs * column_tiles),
             "tile_reads": (driver.tiles_read * column_tiles, parameters.row_tiles * column_tiles),
@@ -148,7 +159,6 @@ class LayerCore(wiring.Component):
                 counter.clear.eq(clear),
                 getattr(self.activity, name).eq(counter.value),
             ]
-        return m
 
     def _program(self, m: Module, driver: DacDriver) -> None:
         """The programmer, between the host and the crossbar."""

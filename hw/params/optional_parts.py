@@ -1,4 +1,4 @@
-"""Parts that a unit may be built without, such as programmers of the cells. What is not built takes no logic."""
+"""Parts that a unit may be built without: programmers, activity counters. What is not built takes no logic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 
 __all__ = ["ALL_OPTIONAL", "OptionalParts", "check_optional", "check_programmer"]
 
-ALL_OPTIONAL: dict[str, bool] = {"programmer": True}
+ALL_OPTIONAL: dict[str, bool] = {"programmer": True, "activity_counters": True}
 """The parameters of a layer with all optional parts."""
 
 
@@ -18,6 +18,11 @@ class OptionalParts(Protocol):
     @property
     def programmer(self) -> bool:
         """Cells are programmed by the unit, by write and verify."""
+        ...
+
+    @property
+    def activity_counters(self) -> bool:
+        """Row pulses, tile reads, conversions, saturations and spikes of layers are counted."""
         ...
 
 

@@ -72,7 +72,8 @@ class LayerParameters:
     phases, max_steps : K and the largest T_max; copied from the unit, since the widths depend on them
     leak, clip, resets : what the neurons are built with: a leak, a clip, the kinds of reset, in the order of their
         numbers. What is missing has no logic and no register; the only kind of reset needs no register either
-    programmer : whether the unit programs the cells; the same in all layers
+    programmer, activity_counters : whether the unit programs the cells, and counts what layers do; the same in all
+        layers
     """
 
     inputs: int
@@ -92,6 +93,7 @@ class LayerParameters:
     clip: bool = True
     resets: tuple[Reset, ...] = ALL_RESETS
     programmer: bool = True
+    activity_counters: bool = True
 
     def __post_init__(self) -> None:
         check_features(self)
@@ -339,6 +341,11 @@ class NpuParameters:
     def programmer(self) -> bool:
         """The unit programs the cells of its layers."""
         return self.layers[0].programmer
+
+    @property
+    def activity_counters(self) -> bool:
+        """The unit counts what its layers do."""
+        return self.layers[0].activity_counters
 
     @property
     def classes(self) -> int:

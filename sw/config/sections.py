@@ -352,6 +352,13 @@ class HardwareSection(Section):
             "without, cells are programmed elsewhere"
         ),
     ] = True
+    activity_counters: Annotated[
+        bool,
+        Field(
+            description="every layer counts its row pulses, tile reads, conversions, saturations and spikes; without, "
+            "energy comes from what the reference counts"
+        ),
+    ] = True
     pulse_cycles: Annotated[
         int,
         Field(

@@ -49,6 +49,7 @@ _HEAD = """\
 #define NETWORK_INPUTS {inputs}
 #define NETWORK_FRAME_BYTES {frame_bytes}
 #define NETWORK_IMAGES {images}
+#define NETWORK_COUNTERS {counted} /* 1: the chip has activity counters */
 """
 
 
@@ -167,6 +168,7 @@ def network_header(
         inputs=p.inputs,
         frame_bytes=lanes * (p.pixel_words + (-(-16 // lanes) if rate else 0)),
         images=len(pixels),
+        counted=int(p.activity_counters),
     )
     network = [
         "static const struct spikeloom_network network = {",

@@ -175,8 +175,9 @@ class Host:
 
         Returns
         -------
-        the result, with `cycles` and `gaps`; its activity's `conductance` and `stray` are 0 where the devices are real,
-        and `drift` is what simulated cells have drifted by since the load
+        the result, with `cycles` and `gaps`, and with counts if the chip has activity counters; its activity's
+        `conductance` and `stray` are 0 where the devices are real, and `drift` is what simulated cells have drifted by
+        since the load
 
         Raises
         ------
@@ -243,10 +244,12 @@ class Host:
 
     def counters(self) -> dict[str, Any]:
         """Counters of the chip: `images` since its reset, `cycles` and `gap` of the last one, and for each of `layers`
-        the activity of the last one and, with programmers, what programming has done since the load began.
+        the activity of the last one, with activity counters, and what programming has done since the load began, with
+        programmers.
         """
         images, cycles, gap = read_unit(self.transport, "images", "cycles", "gap")
-        names = (*COUNTERS, *(("pulses", "verify_reads", "failed_cells") if self.parameters.programmer else ()))
+        names: tuple[str, ...] = COUNTERS if self.parameters.activity_counters else ()
+        names += ("pulses", "verify_reads", "failed_cells") if self.parameters.programmer else ()
         layers = [
             dict(zip(names, read_layer(self.transport, index, *names), strict=True))
             for index in range(len(self.parameters.layers))

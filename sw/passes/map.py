@@ -116,6 +116,7 @@ def _shape(
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
         programmer=config.hardware.programmer,
+        activity_counters=config.hardware.activity_counters,
     )
 
 

@@ -59,7 +59,8 @@ the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
 read pulse had a length of its own, `t_pulse_s`, which is no longer used. Up to version 6 energy coefficients were
 single numbers, other ones: what was not a default then is kept, if it is there still. Up to version 7 some names were
 other ones (`sw.weight_image.old_names`). Up to version 8 neurons had all features, and there were
-two encoders, of all codings. Up to version 9 there were programmers.
+two encoders, of all codings. Up to version 9 there were programmers and
+activity counters.
 """
 _REMEDY = "take a complete copy, or compile the chip again"
 

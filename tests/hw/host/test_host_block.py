@@ -31,8 +31,8 @@ LAYER = LayerParameters(
     inputs=2, outputs=3, lanes=2, tile_rows=1, adc_bits=3, max_gain_shift=1, max_theta=7, max_bias=3, max_steps=3
 )
 UNIT = NpuParameters(layers=(LAYER,), max_steps=3, encoder_lanes=1)
-LEAN = replace(UNIT, layers=(replace(LAYER, programmer=False),))
-"""Without programmers."""
+LEAN = replace(UNIT, layers=(replace(LAYER, programmer=False, activity_counters=False),))
+"""Without programmers and activity counters."""
 SETTINGS = [f"program_{name}" for name in ("window", "tries", "amplitude_min", "amplitude_max")]
 
 

@@ -18,6 +18,7 @@ from spikeloom.hw.export.structure import structure
 from spikeloom.hw.export.system_rdl import system_rdl
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.host.build_id import build_id
+from spikeloom.hw.host.host_block import HostBlock
 from spikeloom.hw.host.part_word import part_word, parts_of
 from spikeloom.hw.host.programming_registers import (
     LAYER_PROGRAMMING_REGISTERS,
@@ -25,7 +26,10 @@ from spikeloom.hw.host.programming_registers import (
     UNIT_PROGRAMMING_REGISTERS,
 )
 from spikeloom.hw.host.register_map import host_map
+from spikeloom.hw.interfaces.activity import COUNTERS
+from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.hw.layer.dac_driver import DacDriver
+from spikeloom.hw.layer.layer_core import LayerCore
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.npu_axi import NpuAxi
 from spikeloom.hw.params.optional_parts import ALL_OPTIONAL, check_programmer
@@ -126,6 +130,27 @@ def test_no_programmers_no_flip_flops_and_no_memory() -> None:
     assert not any("programmer" in name for name in files)
     assert "PROGRAM" not in files["npu_layer_0_dac_driver.sv"] and "program" not in files["npu_layer_0_dac_driver.sv"]
     assert found.flip_flops - lean.flip_flops > 2 * 200
+
+
+def test_no_counters_no_ports_and_no_registers() -> None:
+    lean = without("activity_counters")
+    assert ports(UNIT) - ports(lean) == {f"activity_{layer}__{name}" for layer in range(2) for name in COUNTERS}
+    assert ports(lean) < ports(UNIT)
+    assert names_of(UNIT) - names_of(lean) == layered(COUNTERS)
+    text = system_rdl(lean)
+    assert not any(f"\\{name} @" in text for name in COUNTERS) and "\\gap @" in text and "\\cycles @" in text
+    core = LayerCore(parameters=lean.layers[0], pulse_cycles=1)
+    assert not {"activity", "clear_activity"} & set(core.signature.members)
+
+
+def test_no_counters_no_flip_flops() -> None:
+    """Five counters of 32 bits in each layer, as many copies for the host, and the registers of what they count."""
+    lean = without("activity_counters")
+    assert not any("activity_counter" in name for name in export_verilog(without(*ALL_OPTIONAL)))
+    assert structure(UNIT).flip_flops - structure(lean).flip_flops > 2 * 5 * 32
+    assert frame_words(UNIT) == 2 + 3 * 2 and frame_words(lean) == 2
+    kept = HostBlock(parameters=lean)
+    assert len(kept.counters) == 64 and not any(name.startswith("activity_") for name in kept.signature.members)
 
 
 def test_a_chip_that_is_programmed_needs_programmers() -> None:

@@ -165,6 +165,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "hardware.input_codings": ("all", {}),
     "hardware.neuron_features": ("all", {}),
     "hardware.programmer": (False, {}),
+    "hardware.activity_counters": (False, {}),
     "hardware.pulse_cycles": (9, {}),
     "hardware.settle_cycles": (12, {}),
     "hardware.adc_cycles": (5, {}),

@@ -82,7 +82,7 @@ def last_counters(chip: FakeChip, programmed, pixels) -> FakeChip:
     """The chip with its counter registers as after the last image."""
     result = run_reference(programmed, pixels)
     counters = {**result.activity, "conversions": result.activity["conversions"], "spikes": result.spikes}
-    for layer in range(len(programmed.layers)):
+    for layer in range(len(programmed.layers) * programmed.parameters.activity_counters):
         for name in COUNTERS:
             chip.values[layer_byte_address(layer, name)] = int(counters[name][-1, layer])
     return chip
@@ -390,6 +390,25 @@ def test_a_list_that_programs_cells_is_refused_without_programmers(tmp_path, set
     assert not {address for address, _ in chip.writes} & own
 
 
+def test_a_chip_without_counters_gives_decisions_and_cycles(tmp_path):
+    """Its result frames end with cycles and gap; the program compares what there is."""
+    programmed = lean(CHIP, leak=True, clip=True, resets=tuple(Reset), activity_counters=False)
+    chip = fake(CHIP)
+    chip = FakeChip(programmed.parameters, {tag: (first, more[:1]) for tag, (first, more) in chip.answers.items()})
+    done = run(compiled(tmp_path, firmware_files(programmed, PIXELS)), chip, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1002 cycles, gap 7" in done.stdout and "row pulses" not in done.stdout and "PASS" in done.stdout
+
+
+def test_counters_that_a_chip_does_not_have_are_refused(tmp_path):
+    """A chip that has the build number of another one, and no counters."""
+    chip = fake(CHIP)
+    chip.values[unit_byte_address("parts")] &= ~2
+    done = run(compiled(tmp_path, firmware_files(CHIP, PIXELS)), chip, tmp_path)
+    assert done.returncode == 1
+    assert "Error: an image: the chip is built without activity counters: ask for none, or generate" in done.stdout
+
+
 # The manual
 
 
@@ -420,6 +439,6 @@ def test_the_makefile_builds_the_program(tmp_path):
 def test_every_error_has_a_sentence():
     header, source = (FOLDER / "spikeloom.h").read_text(), (FOLDER / "spikeloom.c").read_text()
     errors = set(re.findall(r"SPIKELOOM_E_\w+", header))
-    assert len(errors) == 16
+    assert len(errors) == 17
     for error in errors:
         assert f"case {error}: return " in source, error

@@ -196,6 +196,29 @@ def test_a_chip_without_programmers_gives_the_same_results() -> None:
         assert host.status() == {"status": ("loaded",), "errors": ()}
 
 
+def test_a_chip_without_activity_counters() -> None:
+    """All but the counts is as with them: decisions, cycles, gaps, and sums of the devices."""
+    layers = tuple(replace(layer, activity_counters=False) for layer in CHIP.parameters.layers)
+    chip = replace(CHIP, parameters=replace(CHIP.parameters, layers=layers))
+    with Host(CosimTransport(chip, quick=True)) as host:
+        assert host.connect() == chip.parameters
+        host.load(chip, "fast")
+        result = host.infer(PIXELS, IDS)
+        assert result.counts_from is None and result.cycles is not None and result.gaps is not None
+        expected = run_reference(chip, PIXELS, ids=IDS)
+        values = expected.compare(result)
+        assert values == expected.compare(expected) - 5 * expected.spikes.size
+        counters = host.counters()
+        assert set(counters["layers"][0]) == {"pulses", "verify_reads", "failed_cells"}
+        assert (counters["cycles"], counters["gap"]) == (result.cycles[-1], result.gaps[-1])
+        with pytest.raises(BusError):
+            host.transport.read(layer_byte_address(0, "spikes"))
+    with pytest.raises(
+        ValueError, match=r"^The result has no activity counts, since its unit is built without activity"
+    ):
+        _ = result.counters
+
+
 def test_the_same_chip(host: Host) -> None:
     words = registers(host)
     assert Host(Registers(words)).connect() == CHIP.parameters
