@@ -41,7 +41,7 @@ class Npu(wiring.Component):
     Members
     -------
     pixels : In(stream of pixels_layout), `pixel_words` words per image; ready unless the unit holds two whole images
-    seed : In(128), seed of the rate coding, taken with the image's first word
+    seed : In(128), seed of the rate coding, taken with the image's first word; only with that coding
     tag : In(16), any number to tell images apart, taken with the image's first word
     drop : In(1), forget the image whose words are still coming; it gives no result. No effect if there is none; no
         word is taken in this cycle, so that the next one is an image's first
@@ -72,7 +72,7 @@ class Npu(wiring.Component):
         layers = len(parameters.layers)
         members = {
             "pixels": In(stream.Signature(pixels_layout(parameters))),
-            "seed": In(128),
+            **({"seed": In(128)} if parameters.draws_seeds else {}),
             "tag": In(TAG_BITS),
             "drop": In(1),
             "load": In(stream.Signature(load_layout())),
@@ -161,7 +161,6 @@ class Npu(wiring.Component):
             self.load.ready.eq(controller.idle),
             registers.load.eq(self.load.payload),
             registers.write.eq(self.load.valid & self.load.ready),
-            encoder.seed.eq(self.seed),
             encoder.tag.eq(self.tag),
             *_settings(parameters, encoder, registers),
             encoder.restart.eq(controller.restart),
@@ -171,6 +170,8 @@ class Npu(wiring.Component):
             self.gap.eq(controller.gap),
         ]
 
+        if parameters.draws_seeds:
+            m.d.comb += encoder.seed.eq(self.seed)
         if parameters.plan.is_dense_chain:
             self._join_chain(m, encoder, controller, cores)
         else:

@@ -121,10 +121,7 @@ class NpuAxi(wiring.Component):
             pixels.i.valid.eq(self.s_axis_pixels_tvalid & ~reset),
             self.s_axis_pixels_tready.eq(pixels.i.ready & ~reset),
             pixels.open.eq(host.open),
-            pixels.seeds.eq(host.seeds),
-            pixels.default_seed.eq(host.seed),
             pixels.timeout.eq(host.timeout),
-            npu.seed.eq(pixels.seed),
             npu.tag.eq(pixels.tag),
             npu.drop.eq(pixels.drop),
             host.busy.eq(pixels.begun | ~npu.load.ready),
@@ -132,6 +129,13 @@ class NpuAxi(wiring.Component):
             host.unloaded.eq(pixels.unloaded),
             host.frame_timed_out.eq(pixels.timed_out),
         ]
+
+        if p.draws_seeds:
+            m.d.comb += [
+                pixels.seeds.eq(host.seeds),
+                pixels.default_seed.eq(host.seed),
+                npu.seed.eq(pixels.seed),
+            ]
 
         # Result frames.
         result, answer, word = npu.result.payload, results.i.payload.word, results.o.payload

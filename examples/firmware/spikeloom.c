@@ -26,6 +26,8 @@ const char *spikeloom_message(int error)
                                         "programmer = true";
     case SPIKELOOM_E_COUNTERS: return "the chip is built without activity counters: ask for none, or generate the chip "
                                       "with [hardware] activity_counters = true";
+    case SPIKELOOM_E_CODING: return "the network needs an input coding that the chip is built without: generate the chip "
+                                    "with [hardware] input_codings = \"all\"";
     default: return "an error this driver does not know";
     }
 }
@@ -92,6 +94,7 @@ int spikeloom_connect(struct spikeloom *chip, const struct spikeloom_port *port)
         spikeloom_read32(chip, SPIKELOOM_LAYERS, &chip->layers) ||
         spikeloom_read32(chip, SPIKELOOM_ENCODER_LANES, &chip->encoder_lanes) ||
         spikeloom_read32(chip, SPIKELOOM_PIXEL_WORDS, &chip->pixel_words) ||
+        spikeloom_read32(chip, SPIKELOOM_CODINGS, &chip->codings) ||
         spikeloom_read32(chip, SPIKELOOM_PARTS, &chip->parts))
         return SPIKELOOM_E_BUS;
     if (chip->layers > SPIKELOOM_MOST_LAYERS || chip->encoder_lanes == 0)

@@ -29,7 +29,8 @@ enum spikeloom_error {
     SPIKELOOM_E_DAMAGED,    /* the list of writes itself is damaged (found where the driver sums it up) */
     SPIKELOOM_E_FEATURE,    /* the network needs a leak, a clip or a reset that a layer is built without */
     SPIKELOOM_E_PROGRAMMER, /* the list programs cells, and the chip is built without programmers */
-    SPIKELOOM_E_COUNTERS    /* the chip is built without activity counters */
+    SPIKELOOM_E_COUNTERS,   /* the chip is built without activity counters */
+    SPIKELOOM_E_CODING      /* the network needs an input coding that the chip is built without */
 };
 
 /* What the board gives. Functions return 0, or another number where it did not work. */
@@ -72,7 +73,7 @@ struct spikeloom_network {
 /* The unit, as spikeloom_connect finds it. */
 struct spikeloom {
     const struct spikeloom_port *port;
-    uint32_t build, layers, encoder_lanes, pixel_words, parts;
+    uint32_t build, layers, encoder_lanes, pixel_words, parts, codings;
     uint32_t polls;    /* how often programming is asked for its end before the driver gives up */
     uint32_t control;  /* what register `control` holds */
     uint32_t crc;      /* CRC-32 of the writes of this load session so far */

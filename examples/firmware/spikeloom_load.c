@@ -58,6 +58,16 @@ static int is_programming(uint32_t address)
     return offset == START_OFFSET || (offset >= TARGET_OFFSET && offset < AFTER_RESULTS);
 }
 
+/* Whether the encoder is built for the coding that a write of the unit chooses, or sets up. */
+static int check_coding(const struct spikeloom *chip, uint32_t address, uint32_t data)
+{
+    if (address == SPIKELOOM_CODING && !(data < 32u && (chip->codings >> data & 1u)))
+        return SPIKELOOM_E_CODING;
+    if (address == SPIKELOOM_EVEN_START && !FIELD(chip->codings, CODINGS_EVEN))
+        return SPIKELOOM_E_CODING;
+    return SPIKELOOM_OK;
+}
+
 /* Whether a layer has the register that a write goes to, and for `reset` the kind of reset that it chooses. */
 static int check_feature(struct spikeloom *chip, uint32_t address, uint32_t data)
 {
@@ -80,7 +90,7 @@ static int check_feature(struct spikeloom *chip, uint32_t address, uint32_t data
 /* A write of the load session. One that starts a programmer is waited for. */
 static int load_write(struct spikeloom *chip, uint32_t address, uint32_t data)
 {
-    int error = address >= SPIKELOOM_LAYER(0) ? check_feature(chip, address, data) : SPIKELOOM_OK;
+    int error = address >= SPIKELOOM_LAYER(0) ? check_feature(chip, address, data) : check_coding(chip, address, data);
 
     if (!FIELD(chip->parts, PARTS_PROGRAMMER) && is_programming(address))
         error = SPIKELOOM_E_PROGRAMMER;
@@ -239,6 +249,8 @@ int spikeloom_load(struct spikeloom *chip, const struct spikeloom_network *netwo
     int error;
 
     error = spikeloom_take_errors(chip, NULL);
+    if (!error && network->seeds && !FIELD(chip->codings, CODINGS_RATE))
+        error = SPIKELOOM_E_CODING;
     if (programming)
         programming->starts = programming->second_passes = programming->failed_cells = programming->pulses =
             programming->verify_reads = 0;

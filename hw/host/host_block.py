@@ -26,7 +26,7 @@ from spikeloom.hw.interfaces.activity import COUNTERS, ActivitySignature
 from spikeloom.hw.interfaces.layouts import word_of
 from spikeloom.hw.interfaces.programming_port import START_WORD, ProgrammerHostSignature, ProgramSettingsSignature
 from spikeloom.hw.interfaces.registers import Register, global_registers, layer_registers
-from spikeloom.hw.interfaces.streams import CYCLE_BITS, frame_words, load_layout
+from spikeloom.hw.interfaces.streams import CYCLE_BITS, SEED_BYTES, frame_words, load_layout
 from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["HostBlock"]
@@ -74,9 +74,9 @@ class HostBlock(wiring.Component):
         with activity counters
     overflow : In(layers)
     open : Out(1), image frames that begin in this cycle are taken: a load session was completed, and none opens now
-    seeds, activity : Out(1), fields of `control`
+    seeds, activity : Out(1), fields of `control`; the first with rate coding only
     timeout : Out(32)
-    seed : Out(128)
+    seed : Out(128), only with rate coding
     counters : Out, words of a result frame, see `hw.host.host_counters`
     reset : Out(1), soft reset; up for the cycle after the write
     irq : Out(1), a result waits, an error flag or the flag of the programmers is up, as far as `control` lets it
@@ -108,10 +108,9 @@ class HostBlock(wiring.Component):
                 },
                 "overflow": In(layers),
                 "open": Out(1),
-                "seeds": Out(1),
+                **({"seeds": Out(1), "seed": Out(8 * SEED_BYTES)} if parameters.draws_seeds else {}),
                 "activity": Out(1),
                 "timeout": Out(32),
-                "seed": Out(128),
                 "counters": Out(64 * (frame_words(parameters) - 1)),
                 "reset": Out(1),
                 "irq": Out(1),
@@ -146,11 +145,12 @@ class HostBlock(wiring.Component):
                 values[e.layer, e.name] = Signal(e.bits, init=e.init, name=name)
         control = data.View(_layout(p, "control"), values[None, "control"])
         m.d.comb += [
-            self.seed.eq(Cat(values[None, f"seed_{part}"] for part in range(4))),
             self.timeout.eq(values[None, "timeout"]),
-            self.seeds.eq(control.seeds),
             self.activity.eq(control.activity),
         ]
+        if p.draws_seeds:
+            seed = Cat(values[None, f"seed_{part}"] for part in range(4))
+            m.d.comb += [self.seed.eq(seed), self.seeds.eq(control.seeds)]
         if p.programmer:
             m.d.comb += [
                 getattr(self.program, name).eq(values[None, f"program_{name}"])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.host.activity_registers import LAYER_ACTIVITY_REGISTERS
 from spikeloom.hw.host.build_id import build_id
-from spikeloom.hw.host.encoder_registers import ENCODER_REGISTERS
+from spikeloom.hw.host.encoder_registers import ENCODER_REGISTERS, has_seeds
 from spikeloom.hw.host.feature_word import FEATURE_MEANINGS, FEATURE_WORD, feature_word
 from spikeloom.hw.host.part_word import PART_MEANINGS, PART_WORD, part_word
 from spikeloom.hw.host.plan_words import words_of
@@ -85,6 +85,9 @@ MAP_VERSION = (0, 5, 0)
 VERSION_WORD = word_layout([("patch", 0, 8), ("minor", 8, 8), ("major", 16, 8)])
 
 
+_SEED = "seed of images whose frames have none; only with rate coding"
+
+
 def _version(_: object) -> int:
     return pack(VERSION_WORD, dict(zip(("major", "minor", "patch"), MAP_VERSION, strict=True)))
 
@@ -116,7 +119,7 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
                 "interrupt while events.programmed is set: the programmers have finished",
                 has_programmer,
             ),
-            Field("seeds", 3, 1, "image frames begin with a seed of 16 bytes"),
+            Field("seeds", 3, 1, "image frames begin with a seed of 16 bytes; only with rate coding", has_seeds),
             Field("activity", 4, 1, "result frames carry cycles, gap and, with counters, the layers' activity"),
         ),
     ),
@@ -169,7 +172,9 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("build", 14, "ro", "number of this build, from its structural parameters", value=build_id),
     HostRegister("load_begin", 15, "wo", "opens a load session: write the number of the data's build", whole=True),
     *(
-        HostRegister(f"seed_{i}", 16 + i, "rw", f"seed of the rate coding, part {i} of 4, lowest first", idle_only=True)
+        HostRegister(
+            f"seed_{i}", 16 + i, "rw", f"{_SEED}, part {i} of 4, lowest first", idle_only=True, there=has_seeds
+        )
         for i in range(4)
     ),
     HostRegister("load_end", 20, "wo", "completes a load session: write the CRC-32 of its writes", whole=True),

@@ -348,6 +348,11 @@ class NpuParameters:
         return self.layers[0].activity_counters
 
     @property
+    def draws_seeds(self) -> bool:
+        """The encoder is built for a coding that draws at random, so that images have seeds."""
+        return any(coding.draws_seeds for coding in self.codings)
+
+    @property
     def classes(self) -> int:
         """Outputs of the last layer."""
         return self.layers[-1].outputs

@@ -78,7 +78,7 @@ module bench (input wire clk);
         .clk(clk), .rst(rst),
         .load__valid(load_valid), .load__payload(load_payload), .load__ready(load_ready),
         .pixels__valid(pixels_valid), .pixels__payload(pixels_payload), .pixels__ready(pixels_ready),
-        .seed(seed), .tag(tag), .drop(1'b0),
+        {seed}.tag(tag), .drop(1'b0),
 {connections}
         .result_tag(result_tag), .cycles(cycles),
         .overflow(overflow),
@@ -202,6 +202,7 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
         step_bits=p.step_bits,
         hang_cycles=1_000_000 + 4 * step_bound(p, macro["SETTLE_CYCLES"], macro["ADC_CYCLES"]),
         step_pad=32 - p.step_bits,
+        seed=".seed(seed), " if p.draws_seeds else "",
         declarations="\n".join(declarations),
         connections="\n".join(connections),
         parameters=",\n".join(f"        .{name}({value})" for name, value in macro.items()),

@@ -53,8 +53,7 @@ module example_tb;
     reg [8*LANES-1:0] pixels_payload = 0;
     reg pixels_valid = 1'b0;
     wire pixels_ready;
-    reg [127:0] seed = 0;
-    reg [15:0] tag = 0;
+{seed_declared}    reg [15:0] tag = 0;
     wire [15:0] result_tag;
     wire [{result_bits}-1:0] result_payload;
     wire result_valid;
@@ -69,8 +68,8 @@ module example_tb;
     ) chip (
         .clk(clk), .rst(rst),
         .load__payload(load_payload), .load__valid(load_valid), .load__ready(load_ready),
-        .pixels__payload(pixels_payload), .pixels__valid(pixels_valid), .pixels__ready(pixels_ready), .seed(seed),
-        .tag(tag), .drop(1'b0),
+        .pixels__payload(pixels_payload), .pixels__valid(pixels_valid), .pixels__ready(pixels_ready),
+        {seed}.tag(tag), .drop(1'b0),
         .result__payload(result_payload), .result__valid(result_valid), .result__ready(result_ready),
         .result_tag(result_tag), .cycles(cycles), .gap(gap), .overflow(overflow){connections}
     );
@@ -108,8 +107,7 @@ module example_tb;
         loaded = 1'b1;
         for (sent = 0; sent < IMAGES; sent = sent + 1) begin
             image = images[sent];
-            seed = image[8*LANES*WORDS +: 128];
-            tag = sent[15:0];
+{seed_given}            tag = sent[15:0];
             for (i = 0; i < WORDS; i = i + 1) begin
                 pixels_payload = image[8*LANES*i +: 8*LANES];
                 pixels_valid = 1'b1;
@@ -223,6 +221,9 @@ def _bench(chip: ProgrammedChip) -> str:
         result_bits=reason + 1,
         layers=len(p.layers),
         chip=CHIP_NAME,
+        seed=".seed(seed), " if p.draws_seeds else "",
+        seed_declared="    reg [127:0] seed = 0;\n" if p.draws_seeds else "",
+        seed_given="            seed = image[8*LANES*WORDS +: 128];\n" if p.draws_seeds else "",
         compared=" and activity counters" if counters else "",
         declarations="\n".join(f"    wire [31:0] {name};" for name in counters),
         parameters=",\n".join(f"        {setting}" for setting in macro_settings(chip)),

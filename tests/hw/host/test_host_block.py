@@ -22,7 +22,7 @@ from spikeloom.hw.host.register_map import (
 )
 from spikeloom.hw.host.write_guard import WriteGuard
 from spikeloom.hw.interfaces.registers import Register
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
 from tests.benches.proof_bench import inside, mutant, past
 from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches
 from tests.hw.host.test_load_guard import Folded
@@ -31,8 +31,8 @@ LAYER = LayerParameters(
     inputs=2, outputs=3, lanes=2, tile_rows=1, adc_bits=3, max_gain_shift=1, max_theta=7, max_bias=3, max_steps=3
 )
 UNIT = NpuParameters(layers=(LAYER,), max_steps=3, encoder_lanes=1)
-LEAN = replace(UNIT, layers=(replace(LAYER, programmer=False, activity_counters=False),))
-"""Without programmers and activity counters."""
+LEAN = replace(UNIT, layers=(replace(LAYER, programmer=False, activity_counters=False),), codings=(Coding.EVEN,))
+"""Without programmers, activity counters and seeds."""
 SETTINGS = [f"program_{name}" for name in ("window", "tries", "amplitude_min", "amplitude_max")]
 
 

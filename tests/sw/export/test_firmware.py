@@ -409,6 +409,19 @@ def test_counters_that_a_chip_does_not_have_are_refused(tmp_path):
     assert "Error: an image: the chip is built without activity counters: ask for none, or generate" in done.stdout
 
 
+@pytest.mark.parametrize("coding", [Coding.RATE, Coding.EVEN, Coding.PHASE])
+def test_a_coding_that_a_chip_does_not_have_is_refused(tmp_path, coding):
+    """A chip that has the build number of another one, and another coding."""
+    programmed = random_chip(np.random.default_rng(5), sizes=(13, 4, 3), coding=coding, encoder_lanes=5, phases=1)
+    pixels = make_images(3, 13)
+    chip = fake(programmed, pixels)
+    chip.values[unit_byte_address("codings")] &= ~(1 << int(coding))
+    done = run(compiled(tmp_path, firmware_files(programmed, pixels)), chip, tmp_path)
+    assert done.returncode == 1 and "Error: loading: the network needs an input coding that the chip is" in done.stdout
+    written = {address for address, _ in chip.writes}
+    assert not written & {unit_byte_address(name) for name in ("coding", "seed_0")}
+
+
 # The manual
 
 
@@ -439,6 +452,6 @@ def test_the_makefile_builds_the_program(tmp_path):
 def test_every_error_has_a_sentence():
     header, source = (FOLDER / "spikeloom.h").read_text(), (FOLDER / "spikeloom.c").read_text()
     errors = set(re.findall(r"SPIKELOOM_E_\w+", header))
-    assert len(errors) == 17
+    assert len(errors) == 18
     for error in errors:
         assert f"case {error}: return " in source, error
