@@ -115,8 +115,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "10", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 10, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "11", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 11, but this program reads versions"):
         spikeloom.load(path)
 
 
