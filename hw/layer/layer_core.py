@@ -52,8 +52,8 @@ class LayerCore(wiring.Component):
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), sticky: a membrane saturated
     clear_activity : In(1), starts the counters over; only with counters
-    activity : Out(ActivitySignature), only with counters; an event shows in the counters two cycles later, a saturation
-        three
+    activity : Out(ActivitySignature), only with counters; an event shows in the counters two cycles later, a conversion
+        and a saturation three
     programmer : In(ProgrammerHostSignature), only with a programmer
     program : In(ProgramSettingsSignature), only with a programmer
 
