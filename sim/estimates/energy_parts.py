@@ -51,12 +51,12 @@ class Part:
     activity: str | None = None
 
 
-def coefficient(part: Part, energy: Energy, calibrated: bool = True) -> Interval:
+def coefficient(part: Part, energy: Energy, calibrated: bool = True, own: bool = True) -> Interval:
     """Joules (or farads) of an event of scale 1: lowest, typical, highest; of a calibration, if there is one that has
-    the part, and `calibrated` says that it holds.
+    the part, and `calibrated` says that it holds; `own` says whether it is of the chip's design.
     """
     if calibrated and energy.calibration is not None and part.name in energy.calibration.parts:
-        return energy.calibration.parts[part.name]
+        return energy.calibration.interval(part.name, own)
     if not part.field:
         return 1.0, 1.0, 1.0
     found: Interval = getattr(energy, part.field)

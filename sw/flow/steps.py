@@ -14,7 +14,7 @@ import numpy as np
 
 from spikeloom.sim.cosim.tools import ToolError
 from spikeloom.sim.reference.run import run_reference
-from spikeloom.sw.common.errors import ConfigError, FileError
+from spikeloom.sw.common.errors import ConfigError, FileError, warn
 from spikeloom.sw.common.files import writable_folder, write_atomic, write_folder
 from spikeloom.sw.common.sources import source_of, sources_digest
 from spikeloom.sw.compiler.images import check_validation, needs_validation
@@ -227,9 +227,10 @@ def _cosim(flow: Flow) -> list[Path]:
 
 
 def _report(flow: Flow) -> list[Path]:
+    from spikeloom.sw.common.readable import si
     from spikeloom.sw.report.content import ReportContent
     from spikeloom.sw.report.report import write_report
-    from spikeloom.sw.report.standard_cells import read_standard_cells
+    from spikeloom.sw.report.standard_cells import above_highest_clock, read_standard_cells
 
     known = {name: flow.current(name) for name in ("train", "convert", "reference", "verilog", "cosim")}
     if not known["convert"]:
@@ -241,6 +242,13 @@ def _report(flow: Flow) -> list[Path]:
     rtl = load_result(flow.folder / "cosim/rtl.npz")[0] if known["cosim"] else None
     comparison = json.loads((flow.folder / "cosim/comparison.json").read_text()) if known["cosim"] else None
     check_measured(chip.programmed, tests.images, reference, rtl)
+    found = read_standard_cells(flow.folder, chip.programmed)
+    if (highest_Hz := above_highest_clock(found)) is not None:
+        warn(
+            f"The chip's clock, {si(chip.programmed.clock_Hz, 'Hz')}, is above the highest clock of its netlist in "
+            f"'{flow.folder}', {si(highest_Hz, 'Hz')}, so that its latencies and energies cannot be had in these "
+            "cells: lower [hardware] clock_Hz, or run spikeloom synth with another library or --clock"
+        )
     content = ReportContent(
         chip=chip.programmed,
         images=tests.images,
@@ -254,7 +262,7 @@ def _report(flow: Flow) -> list[Path]:
         accuracy_ann=json.loads((flow.folder / "train/train.json").read_text())["accuracy"],
         waterfall=converted["waterfall"],
         cells=cells,
-        standard_cells=read_standard_cells(flow.folder, chip.programmed),
+        standard_cells=found,
         lifetime=load_lifetime(flow),
         diagnosis=chip.findings,
         config=flow.config,
