@@ -265,15 +265,22 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 """What no part counts, and why or how."""
 
+_IN_HIGHS = "the high ends allow for them"
 _CALIBRATED_AWAY = ("leakage", "logic between registers")
 
 
 def left_out(energy: Energy) -> tuple[tuple[str, str], ...]:
-    """`LEFT_OUT` for some coefficients: a calibration has cells that leak, and all logic, but no wires."""
+    """`LEFT_OUT` for some coefficients: a calibration has cells that leak, and all logic, and what a netlist does not
+    show in its high ends.
+    """
     if energy.calibration is None:
         return LEFT_OUT
     return (
-        ("wires between cells", "of the netlist, which has none; transport is that of the longest alone"),
-        ("glitches", "what gates do before they settle, since the netlist is simulated without delays"),
-        *((what, why) for what, why in LEFT_OUT if what not in _CALIBRATED_AWAY),
+        ("wires between cells", f"of the netlist, which has none; transport is that of the longest alone; {_IN_HIGHS}"),
+        ("glitches", f"what gates do before they settle, since the netlist is simulated without delays; {_IN_HIGHS}"),
+        *(
+            (what, f"{why}; {_IN_HIGHS}" if what == "clock tree" else why)
+            for what, why in LEFT_OUT
+            if what not in _CALIBRATED_AWAY
+        ),
     )

@@ -33,7 +33,9 @@ from spikeloom.sw.analysis.calibration_images import HeldOut, activity_of, held_
 from spikeloom.sw.analysis.switching_parts import CLOCK, MEMORY_CLOCK, OTHER, book
 from spikeloom.sw.common.errors import SpikeLoomError
 
-__all__ = ["LEAST_IMAGES", "MOST_ERROR", "Fit", "calibrate", "part_energies"]
+__all__ = [
+    "LEAST_IMAGES", "MOST_ERROR", "Fit", "calibrate", "part_energies", "predicted_energies", "with_calibration",
+]  # fmt: skip
 
 LEAST_IMAGES = 30
 """Fewest images with a window: 16 of them are in the fit."""
@@ -151,14 +153,14 @@ def calibrate(
         images_beyond=int((out.least | out.most).sum()), error=0.0, error_of_data=0.0,
         parts=dict.fromkeys([*nets, CLOCK, MEMORY_CLOCK, OTHER], (0.0, 0.0, 0.0)),
     )  # fmt: skip
-    parts, nets = _fits(_counted(_with(chip, head), result), nets, cycles, ~checked)
-    counted = _counted(_with(chip, head), result)
+    parts, nets = _fits(_counted(with_calibration(chip, head), result), nets, cycles, ~checked)
+    counted = _counted(with_calibration(chip, head), result)
     for name, joules in clock_J.items():
         nets[name] = joules * cycles
         if counted[name].any():
             parts[name] = (float(nets[name][0] / counted[name][0]),) * 3
     found = head.model_copy(update={"parts": {part.name: parts[part.name] for part in PARTS if part.name in parts}})
-    predicted = _predicted(_with(chip, found), result)
+    predicted = predicted_energies(with_calibration(chip, found), result)
     simulated_J, predicted_J, data_J, predicted_data_J = (
         _sum(values, len(rows), left_out) for left_out in ((), (CLOCK, MEMORY_CLOCK)) for values in (nets, predicted)
     )
@@ -208,7 +210,8 @@ def _sum(energies: dict[str, Values], images: int, left_out: Sequence[str]) -> V
     return sum((each for name, each in energies.items() if name not in left_out), np.zeros(images))
 
 
-def _with(chip: ProgrammedChip, calibration: Calibration) -> ProgrammedChip:
+def with_calibration(chip: ProgrammedChip, calibration: Calibration) -> ProgrammedChip:
+    """The chip with these energies."""
     return replace(chip, energy=chip.energy.model_copy(update={"calibration": calibration}))
 
 
@@ -228,7 +231,7 @@ def _counted(chip: ProgrammedChip, result: Result) -> dict[str, Values]:
     }
 
 
-def _predicted(chip: ProgrammedChip, result: Result) -> dict[str, Values]:
+def predicted_energies(chip: ProgrammedChip, result: Result) -> dict[str, Values]:
     """Part -> typical joules by the report's rows, float64 [images], of the parts that are calibrated."""
     assert chip.energy.calibration is not None
     found: dict[str, Values] = {}
