@@ -9,18 +9,17 @@ from amaranth.lib import memory, wiring
 
 from spikeloom.hw.encoder.encoder_pair import encoder_members
 from spikeloom.hw.encoder.random_source import advance
-from spikeloom.hw.encoder.spike_encoder import coding_of, encode_word, parts_of, row_registers
+from spikeloom.hw.encoder.spike_encoder import active_rows, coding_of, encode_word, held, read_ahead, row_registers
 from spikeloom.hw.interfaces.streams import TAG_BITS
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.hw.primitives.adder_tree import adder_tree
 
 __all__ = ["SingleEncoder"]
 
 
 class _State(enum.IntEnum):
     IDLE = 0  # no whole image
-    FETCH = 1  # read the current image's first word
+    FETCH = 1  # the current image's first word comes out of its memory
     ENCODE = 2  # a word per cycle
     OFFER = 3  # until the vector is taken
 
@@ -106,64 +105,91 @@ class SingleEncoder(wiring.Component):
             self.empty.eq(~(full.any() | part)),
             self.current.eq(taken | (part & ~forgotten) | other | (whole & ~self.restart)),
         ]
-        self._encode(m, image.read_port(), working, seed, begins=finished | other)
+        read = image.read_port(transparent_for=(write,) if words == 1 else ())
+        self._encode(m, read, working ^ (self.restart & whole), seed, begins=finished | other)
         return m
 
-    def _encode(self, m: Module, read: memory.ReadPort, working: Value, seed: Value | None, begins: Value) -> None:
-        """The current image's vectors; begins : when there is none, there is one in the next cycle."""
+    def _encode(self, m: Module, read: memory.ReadPort, half: Value, seed: Value | None, begins: Value) -> None:
+        """The current image's vectors.
+
+        Parameters
+        ----------
+        m : module of the encoder
+        read : port of the image's words
+        half : of the memory, with the image that is the current one in the next cycle
+        seed : of that image, with RATE
+        begins : when there is no current image, there is one in the next cycle
+        """
         lanes, words, layer = self._parameters.encoder_lanes, self._parameters.pixel_words, self._parameters.encoded
         word = Signal(range(words))  # being encoded
         last = Signal()
         state = Signal(_State)
-        encoding, offered = Signal(), Signal()
+        fetching, encoding, offered, begun = Signal(), Signal(), Signal(), Signal()
         phase = Signal(layer.phase_bits)
         first = Signal()
         random = None if seed is None else Signal(128, name="random")
+
+        # As in SpikeEncoder; the sums of the first vector are not read.
+        following = Signal(range(words))
+        ahead = read_ahead(m, following, words, starts=begun, follows=fetching | encoding)
+        moves = fetching | encoding | (offered if words == 1 else 0)
+        pixel_word = held(m, read.data, moves, "pixel_word")
         before = None  # sums of the word, with EVEN
         if Coding.EVEN in self._parameters.codings:
             m.submodules.sums = sums = memory.Memory(self._sums)
-            sums_read, sums_write = sums.read_port(), sums.write_port()
-            before = Mux(first, self.even_start.replicate(lanes), sums_read.data)
+            sums_write = sums.write_port()
+            sums_read = sums.read_port(transparent_for=(sums_write,) if words <= 2 else ())
+            sums_word = held(m, sums_read.data, moves, "sums_word")
+            before = Mux(first, self.even_start.replicate(lanes), sums_word)
 
-        pixels = [read.data.word_select(lane, 8) for lane in range(lanes)]
+        pixels = [pixel_word.word_select(lane, 8) for lane in range(lanes)]
         codes, sums_next = encode_word(
             m, self._parameters, coding_of(self), pixels=pixels, sums=before, phase=phase, random=random
         )
-        parts = parts_of([code.any() for code in codes])
-        recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
-        counted = Signal(layer.count_bits)  # active rows before the word that was encoded last; `recent` are in it
-        count = Signal(layer.count_bits)
-        m.d.comb += count.eq(counted + adder_tree(recent))
+        count, silent = active_rows(m, codes, encoding, word, layer.count_bits)
         rows = row_registers(m, Cat(codes), encoding, word, words)
-        with m.If(encoding):
-            m.d.sync += counted.eq(Mux(word == 0, 0, count))
-            m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
-            if random is not None:
+        if random is not None:
+            with m.If(encoding):
                 m.d.sync += random.eq(advance(random))
 
-        # The read ports are one word ahead, and rest while nothing is encoded; of an only word, the sums are read again
-        # when they have been written.
-        following = Mux(encoding & ~last, word + 1, 0)
         m.d.comb += [
             last.eq(word == words - 1),
+            begun.eq(begins & (self.restart | (state == _State.IDLE))),
+            fetching.eq(state == _State.FETCH),
             encoding.eq(state == _State.ENCODE),
             offered.eq(state == _State.OFFER),
-            read.addr.eq(following + Mux(working, words, 0)),
-            read.en.eq(encoding | (state == _State.FETCH)),
+            read.addr.eq(ahead + Mux(half, words, 0)),
+            read.en.eq(begun | fetching | encoding),
             self.o.valid.eq(offered),
             self.o.payload.rows.eq(Cat(rows)),
             self.o.payload.count.eq(count),
+            self.o.payload.silent.eq(silent),
             self.o.payload.first.eq(first),
             self.o.payload.phase.eq(phase),
         ]
         if before is not None:
             m.d.comb += [
-                sums_read.addr.eq(following),
-                sums_read.en.eq(encoding | (offered if words == 1 else 0)),
+                sums_read.addr.eq(ahead),
+                sums_read.en.eq(encoding),
                 sums_write.addr.eq(word),
                 sums_write.data.eq(Cat(sums_next)),
                 sums_write.en.eq(encoding),
             ]
+        self._follow(m, state, word, last, first, phase, random, seed, begins)
+
+    def _follow(
+        self,
+        m: Module,
+        state: Signal,
+        word: Signal,
+        last: Signal,
+        first: Signal,
+        phase: Signal,
+        random: Signal | None,
+        seed: Value | None,
+        begins: Value,
+    ) -> None:
+        """From state to state: images are encoded step by step, each until `restart`."""
         with m.Switch(state):
             with m.Case(_State.IDLE):
                 with m.If(begins):

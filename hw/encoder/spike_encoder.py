@@ -17,12 +17,12 @@ from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
-__all__ = ["SpikeEncoder", "coding_of", "encode_word", "parts_of", "row_registers"]
+__all__ = ["SpikeEncoder", "active_rows", "coding_of", "encode_word", "held", "read_ahead", "row_registers"]
 
 
 class _State(enum.IntEnum):
     LOAD = 0  # store the image's words
-    FETCH = 1  # read the first word
+    FETCH = 1  # the first word comes out of its memory
     ENCODE = 2  # a word per cycle
     OFFER = 3  # until the vector is taken
 
@@ -97,51 +97,53 @@ class SpikeEncoder(wiring.Component):
         last_lanes = self._parameters.inputs - (words - 1) * lanes
 
         m.submodules.image = image = memory.Memory(self._image)
-        read, write = image.read_port(), image.write_port()
-        before = None  # sums of the word, with EVEN
-        if Coding.EVEN in self._parameters.codings:
-            m.submodules.sums = sums = memory.Memory(self._sums)
-            sums_read, sums_write = sums.read_port(), sums.write_port()
-            before = sums_read.data
+        write = image.write_port()
+        read = image.read_port(transparent_for=(write,) if words == 1 else ())
 
         word = Signal(range(words))  # being stored, or being encoded
         last = Signal()
         state = Signal(_State)
-        loading, encoding, offered = Signal(), Signal(), Signal()
+        loading, fetching, encoding, offered = Signal(), Signal(), Signal(), Signal()
         phase = Signal(layer.phase_bits)
         first = Signal()
         random = Signal(128, name="random") if Coding.RATE in self._parameters.codings else None
         m.d.comb += [
             last.eq(word == words - 1),
             loading.eq(state == _State.LOAD),
+            fetching.eq(state == _State.FETCH),
             encoding.eq(state == _State.ENCODE),
             offered.eq(state == _State.OFFER),
         ]
 
+        # The words are read two ahead, and rest while nothing is encoded: what the memories give is in registers when
+        # it is encoded. The sums of an only word are there a cycle later than those of the first of several.
+        following = Signal(range(words))
+        ahead = read_ahead(m, following, words, starts=loading, follows=fetching | encoding)
+        moves = fetching | encoding | (offered if words == 1 else 0)
+        pixel_word = held(m, read.data, moves, "pixel_word")
+        sums_word = None  # with EVEN
+        if Coding.EVEN in self._parameters.codings:
+            m.submodules.sums = sums = memory.Memory(self._sums)
+            sums_write = sums.write_port()
+            sums_read = sums.read_port(transparent_for=(sums_write,) if words <= 2 else ())
+            sums_word = held(m, sums_read.data, moves, "sums_word")
+
         # What one word becomes.
-        pixels = [read.data.word_select(lane, 8) for lane in range(lanes)]
+        pixels = [pixel_word.word_select(lane, 8) for lane in range(lanes)]
         codes, sums_next = encode_word(
-            m, self._parameters, coding_of(self), pixels=pixels, sums=before, phase=phase, random=random
+            m, self._parameters, coding_of(self), pixels=pixels, sums=sums_word, phase=phase, random=random
         )
-        parts = parts_of([code.any() for code in codes])
-        recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
-        counted = Signal(layer.count_bits)  # active rows before the word that was encoded last; `recent` are in it
-        count = Signal(layer.count_bits)
-        m.d.comb += count.eq(counted + adder_tree(recent))
+        count, silent = active_rows(m, codes, encoding, word, layer.count_bits)
 
         rows = row_registers(m, Cat(codes), encoding, word, words)
-        with m.If(encoding):
-            m.d.sync += counted.eq(Mux(word == 0, 0, count))
-            m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
-            if random is not None:
+        if random is not None:
+            with m.If(encoding):
                 m.d.sync += random.eq(advance(random))
 
-        # The read ports are one word ahead, and rest while nothing is encoded. The only word of a small image is read
-        # again when its sums have been written.
         padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
         m.d.comb += [
-            read.addr.eq(Mux(encoding & ~last, word + 1, 0)),
-            read.en.eq(encoding | (state == _State.FETCH) | (offered if words == 1 else 0)),
+            read.addr.eq(ahead),
+            read.en.eq((write.en & last) | fetching | encoding),
             write.addr.eq(word),
             write.data.eq(Value.cast(self.pixels.payload.pixels) & padding),
             write.en.eq(self.pixels.valid & self.pixels.ready),
@@ -150,11 +152,12 @@ class SpikeEncoder(wiring.Component):
             self.o.valid.eq(offered),
             self.o.payload.rows.eq(Cat(rows)),
             self.o.payload.count.eq(count),
+            self.o.payload.silent.eq(silent),
             self.o.payload.first.eq(first),
             self.o.payload.phase.eq(phase),
         ]
 
-        if before is not None:
+        if sums_word is not None:
             m.d.comb += [
                 sums_read.addr.eq(read.addr),
                 sums_read.en.eq(read.en),
@@ -192,6 +195,26 @@ class SpikeEncoder(wiring.Component):
             m.d.sync += [state.eq(_State.LOAD), word.eq(0)]
 
 
+def read_ahead(m: Module, following: Signal, words: int, *, starts: Value, follows: Value) -> Value:
+    """Address that is read: 0 in a cycle of `starts`, the next word's with each of `follows`, after the last 0 again.
+
+    `following` is a register for the address after it.
+    """
+    ahead = Signal(range(words), name="ahead")
+    m.d.comb += ahead.eq(Mux(starts, 0, following))
+    with m.If(starts | follows):
+        m.d.sync += following.eq(Mux(ahead == words - 1, 0, ahead + 1))
+    return ahead
+
+
+def held(m: Module, value: Value, moves: Value, name: str) -> Signal:
+    """Register that takes `value` in every cycle of `moves`."""
+    register = Signal.like(value, name=name)
+    with m.If(moves):
+        m.d.sync += register.eq(value)
+    return register
+
+
 def row_registers(m: Module, codes: Value, encoding: Value, word: Value, words: int) -> list[Signal]:
     """Registers of a vector's words; `codes` are those of word number `word`.
 
@@ -208,9 +231,23 @@ def row_registers(m: Module, codes: Value, encoding: Value, word: Value, words: 
     return [*earlier, latest]
 
 
-def parts_of(active: Sequence[Value]) -> list[Sequence[Value]]:
-    """Rows of a word, four at a time: they are counted in one clock cycle, and the counts added up in the next."""
-    return [active[n : n + 4] for n in range(0, len(active), 4)]
+def active_rows(m: Module, codes: Sequence[Value], encoding: Value, word: Value, bits: int) -> tuple[Signal, Signal]:
+    """How many rows of a vector are not 0, and whether all are, from the cycle on after its last word was encoded.
+
+    Rows of a word are counted four at a time in one clock cycle, and the counts added up in the next.
+    """
+    active = [code.any() for code in codes]
+    parts = [active[n : n + 4] for n in range(0, len(active), 4)]
+    recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
+    counted = Signal(bits, name="counted")  # active rows before the word that was encoded last; `recent` are in it
+    count = Signal(bits, name="count")
+    silent = Signal(name="silent")
+    m.d.comb += count.eq(counted + adder_tree(recent))
+    with m.If(encoding):
+        m.d.sync += counted.eq(Mux(word == 0, 0, count))
+        m.d.sync += silent.eq(((word == 0) | silent) & ~Cat(codes).any())
+        m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
+    return count, silent
 
 
 def encode_word(

@@ -91,6 +91,7 @@ class WindowDistributor(wiring.Component):
                     o.valid.eq(1),
                     o.payload.rows.eq(vector.rows),
                     o.payload.count.eq(vector.count),
+                    o.payload.silent.eq(vector.silent),
                     o.payload.first.eq(vector.first),
                     o.payload.phase.eq(vector.phase),
                 ]

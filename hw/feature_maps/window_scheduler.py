@@ -154,7 +154,8 @@ class WindowScheduler(wiring.Component):
         m.d.comb += count.eq(adder_tree(counts))
 
         vector = self.o.payload
-        whole = [vector.rows.eq(Cat(rows)), vector.count.eq(count), *copy_marks(vector, marks)]
+        whole = [vector.rows.eq(Cat(rows)), vector.count.eq(count), vector.silent.eq(count == 0)]
+        whole += copy_marks(vector, marks)
         if self._layer.positions > 1:
             following = Signal.like(vector.position)  # position of the vector that is gathered
             whole.append(vector.position.eq(following))

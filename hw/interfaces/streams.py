@@ -69,11 +69,15 @@ def pixels_layout(parameters: NpuParameters) -> data.StructLayout:
 
 
 def vector_layout(parameters: LayerParameters) -> data.StructLayout:
-    """A layer's whole input of one read: row codes, how many are not zero, marks."""
+    """A layer's whole input of one read: row codes, how many are not zero, whether all are zero, marks.
+
+    `silent` says what `count` says, too, but the sender has it earlier.
+    """
     return data.StructLayout(
         {
             "rows": unsigned(parameters.inputs * parameters.row_bits),
             "count": unsigned(parameters.count_bits),
+            "silent": unsigned(1),
             **_marks(parameters),
         }
     )

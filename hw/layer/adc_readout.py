@@ -33,8 +33,8 @@ class ColumnReadout(wiring.Component):
     o : Out(stream of sums_layout), one column group per transfer
     xbar : Out(CrossbarConvertSignature), column side of the crossbar port
     gain : In(gain_bits), gain shift g of the layer, 0 .. max_gain_shift; changed only between images
-    converted : Out(range(row_tiles * lanes + 1)), ADC conversions that end in this cycle
-    saturated : Out(range(row_tiles * lanes + 1)), those that ended in the cycle before whose code was clipped
+    converted : Out(range(row_tiles * lanes + 1)), ADC conversions that ended in the cycle before
+    saturated : Out(range(row_tiles * lanes + 1)), those of them whose code was clipped
 
     Cycles
     ------
@@ -94,6 +94,7 @@ class ColumnReadout(wiring.Component):
             m.d.sync += [offered.eq(0), all_taken.eq(0)]
 
         converting = Signal()
+        counting = Signal()  # conversions ended in the cycle before; their request is still there
         saturated = []
         for lane in range(lanes):
             real = ~last if lane >= last_lanes else Const(1)
@@ -112,8 +113,9 @@ class ColumnReadout(wiring.Component):
             converting.eq(self.xbar.convert & self.xbar.done),
             self.saturated.eq(adder_tree(saturated)),
         ]
-        with m.If(converting):
-            m.d.comb += self.converted.eq(adder_tree(list(tiles)) * Mux(last, last_lanes, lanes))
+        m.d.sync += counting.eq(converting)
+        with m.If(counting):
+            m.d.comb += self.converted.eq(adder_tree(list(tiles)) * Mux(all_taken, last_lanes, lanes))
         return m
 
     def _code(self, tile: int, lane: int) -> Value:

@@ -20,8 +20,8 @@ class DacDriver(wiring.Component):
 
     The rows are not stored here: they are the vector's, whose stream holds them still until it is taken, and it is
     taken when the drive ends. Only row tiles with a row code other than 0 are driven. A vector without any is silent:
-    nothing is driven, and the request names no tile. Relies on the vector's `count` to be that of its row codes: it is
-    looked at, and not all rows, where a ready depends on it.
+    nothing is driven, and the request names no tile. Relies on the vector's `count` and `silent` to be those of its row
+    codes: `silent` is looked at, and not all rows, where a ready depends on it.
 
     A vector starts only when `sampled` of the drive before has fallen, and only when the request before was taken, so
     that held samples are never overwritten while they are being converted. Programming is granted between vectors,
@@ -131,7 +131,7 @@ class DacDriver(wiring.Component):
                         m.d.sync += grant.eq(1)
                         m.next = "PROGRAM"
                 with m.Elif(self.i.valid):
-                    with m.If(self.i.payload.count == 0):
+                    with m.If(self.i.payload.silent):
                         take_vector()
                         m.next = "OFFER"
                     with m.Elif(~self.xbar.sampled):

@@ -42,7 +42,8 @@ class LayerCore(wiring.Component):
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), sticky: a membrane saturated
     clear_activity : In(1), starts the counters over
-    activity : Out(ActivitySignature); an event shows in the counters two cycles later, a saturation three
+    activity : Out(ActivitySignature); an event shows in the counters two cycles later, a conversion
+        and a saturation three
     programmer : In(ProgrammerHostSignature)
     program : In(ProgramSettingsSignature)
 

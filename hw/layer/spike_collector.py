@@ -61,6 +61,7 @@ class SpikeCollector(wiring.Component):
         m.d.comb += [
             active.eq(adder_tree(list(spikes))),
             self.i.ready.eq(~self.o.valid),
+            vector.silent.eq(vector.count == 0),
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)

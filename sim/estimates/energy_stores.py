@@ -84,11 +84,11 @@ def stores(events: Events) -> tuple[Store, ...]:
 
 def _encoder(events: Events) -> list[Store]:
     """An image's pixels are written once and read for every vector; so are its sums, where EVEN is built, which are
-    written anew each time, whatever the coding. Its first word is read once more, before the first vector. A single
-    encoder has both images in one memory, and does not write or read the sums before the first vector.
+    written anew each time, whatever the coding. Two words are read before the first vector: reads are two ahead. A
+    single encoder has both images in one memory, and does not write or read the sums before the first vector.
     """
     p = events.parameters
-    words, width, read = p.pixel_words, 8 * p.encoder_lanes, events.vectors * p.pixel_words + 1
+    words, width, read = p.pixel_words, 8 * p.encoder_lanes, events.vectors * p.pixel_words + 2
     changed = 2 * events.vectors * words  # sums
     if p.encoders == 1:
         found = [
@@ -100,7 +100,7 @@ def _encoder(events: Events) -> list[Store]:
         images, sums = (tuple(f"{side}.{name}" for side in sides) for name in ("image", "sums"))
         found = [
             Store("pixels", "encoder", images, (words, words), width, words + read),
-            Store("error diffusion", "encoder", sums, (words, words), width, words + 1 + changed),
+            Store("error diffusion", "encoder", sums, (words, words), width, words + 2 + changed),
         ]
     return found if Coding.EVEN in p.codings else found[:1]
 

@@ -18,6 +18,7 @@ from tests.benches.proof_bench import inside, mutant, past, with_junk
 from tests.benches.stream_bench import CYCLE, collect, send, simulate
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches, reaches_stalls
 from tests.hw.encoder.test_spike_encoder import random_image, unit, vectors_of, words_of
+from tests.hw.encoder.words_at_hand import words_at_hand
 
 
 class Pair(Harness):
@@ -74,6 +75,7 @@ class Pair(Harness):
             rows = dut.o.payload.rows
             active = sum(rows.word_select(row, 8).any() for row in range(self.parameters.inputs))
             m.d.comb += Assert(rows == Cat(queue[0].pixels[index] for index in range(words))[: len(rows)])
+            m.d.comb += Assert(dut.o.payload.silent == (active == 0))
             m.d.comb += Assert((dut.o.payload.count == active) & (dut.o.payload.first == first))
             m.d.comb += Assert((dut.o.payload.phase == phase) & (dut.o_tag == queue[0].tag))
         with m.If(count != 0):
@@ -177,14 +179,14 @@ class Pair(Harness):
         done = Mux(state.offered, words, state.word)
         m.d.comb += Assert(~state.loading & (state.state < 4))
         with m.If(state.offered):
-            m.d.comb += Assert((entry.wait == 0) & (state.word == 0) & (state.read.data == entry.pixels[0]))
+            m.d.comb += Assert((entry.wait == 0) & (state.word == 0))
         with m.Elif(state.encoding):
             m.d.comb += Assert((entry.wait == words - state.word) & (state.word < words))
-            for index in range(words):
-                with m.If(state.word == index):
-                    m.d.comb += Assert(state.read.data == entry.pixels[index])
         with m.Else():
             m.d.comb += Assert((entry.wait == words + 1) & (state.word == 0))
+        for index, (encoded, shown) in enumerate(words_at_hand(m, state, words)):
+            m.d.comb += Assert(~encoded | (state.pixel_word == entry.pixels[index]))
+            m.d.comb += Assert(~shown | (state.read.data == entry.pixels[index]))
         active = 0
         for index in range(words):
             with m.If((state.encoding | state.offered) & (index < done)):
@@ -192,7 +194,7 @@ class Pair(Harness):
         for row in range(inputs):
             active += pixels[row].any() & (row // 2 < done)
         with m.If(state.offered | (state.encoding & (state.word != 0))):
-            m.d.comb += Assert(state.count == active)
+            m.d.comb += Assert((state.count == active) & (state.silent == (active == 0)))
 
 
 UNITS = {"3 words": unit(phases=3), "1 word": unit(row_bits=8, inputs=3, lanes=3)}

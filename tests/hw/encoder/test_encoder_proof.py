@@ -17,6 +17,7 @@ from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
 from tests.benches.proof_bench import inside, mutant, with_junk
 from tests.formal import Harness, assert_fails, in_turn, prove, reaches
+from tests.hw.encoder.words_at_hand import words_at_hand
 
 
 def unit(inputs: int = 3, lanes: int = 2, phases: int = 2, row_bits: int = 1) -> NpuParameters:
@@ -128,6 +129,7 @@ class Codes(Harness):
             ]
             m.d.comb += [
                 Assert(dut.o.payload.count == sum(code.any() for code in codes)),
+                Assert(dut.o.payload.silent == ~Cat(codes).any()),
                 Assert(dut.o.payload.first == n.first),
                 Assert(dut.o.payload.phase == n.phase),
             ]
@@ -190,6 +192,7 @@ class Codes(Harness):
         with m.Else():
             m.d.comb += Assert(n.first & (n.phase == 0))
         total: Value = Const(0)
+        at_hand = words_at_hand(m, encoder, words)
         for word in range(words):
             pixels = encoder.image.read_port(domain="comb")
             m.d.comb += pixels.addr.eq(word)
@@ -198,22 +201,24 @@ class Codes(Harness):
                 m.d.comb += sums.addr.eq(word)
             made = word < done
             kept_row = Mux(done == word + 1, encoder.rows[-1], encoder.rows[word])
-            here = encoder.encoding & (encoder.word == word)
-            ready = encoder.offered if word == 0 and words > 1 else Const(0)  # an only word is read once more
+            encoded, shown = at_hand[word]
             for lane in range(lanes):
                 row = word * lanes + lane
                 x = n.pixels[row] if row < p.inputs else Const(0)
-                stored, read = pixels.data.word_select(lane, 8), encoder.read.data.word_select(lane, 8)
+                stored, read, held = (
+                    of.word_select(lane, 8) for of in (pixels.data, encoder.read.data, encoder.pixel_word)
+                )
                 with m.If(word < n.number):
                     m.d.comb += Assert(stored == x)
-                with m.If(here | ready):
-                    m.d.comb += Assert(read == x)
+                m.d.comb += [Assert(~encoded | (held == x)), Assert(~shown | (read == x))]
                 if even:
-                    kept, old = sums.data.word_select(lane, 8), encoder.sums_read.data.word_select(lane, 8)
+                    kept, old, taken = (
+                        of.word_select(lane, 8) for of in (sums.data, encoder.sums_read.data, encoder.sums_word)
+                    )
                     now = Mux(made, later[row], n.sums[row]) if row < p.inputs else None
-                    sound = [sum_ <= 254 if now is None else sum_ == now for sum_ in (kept, old)]
+                    sound = [sum_ <= 254 if now is None else sum_ == now for sum_ in (kept, old, taken)]
                     m.d.comb += Assert((word >= n.number) | sound[0])
-                    m.d.comb += Assert(~(here if now is None else here | ready) | sound[1])
+                    m.d.comb += [Assert(~shown | sound[1]), Assert(~encoded | sound[2])]
                 if row >= p.inputs:
                     continue
                 total += made & codes[row].any()
@@ -223,7 +228,7 @@ class Codes(Harness):
                     rest = kept_row[(lane + 1) * p.encoded.row_bits :]
                     m.d.comb += Assert(~made | (rest == 0))
         with m.If(encoder.offered | (encoder.encoding & (encoder.word != 0))):
-            m.d.comb += Assert(encoder.count == total)
+            m.d.comb += Assert((encoder.count == total) & (encoder.silent == (total == 0)))
 
 
 PROVEN = {
@@ -275,12 +280,16 @@ BROKEN = {
     "even_starts_at_zero": ("Mux(loading, self.even_start.replicate(lanes), ", "Mux(loading, 0, "),
     "even_stands_still": ("sums_write.en.eq(write.en | encoding)", "sums_write.en.eq(write.en)"),
     "even_of_another_word": ("sums_write.addr.eq(word)", "sums_write.addr.eq(Mux(encoding, 0, word))"),
+    "read_one_word_late": ("starts=loading, follows=fetching | encoding", "starts=loading, follows=encoding"),
+    "sums_read_before_they_are_written": ("(sums_write,) if words <= 2 else ()", "()"),
     "codings_swapped": ("spikes[Coding.PHASE] = Cat", "spikes[Coding.ANALOG] = Cat"),
     "word_of_another_place": (
         "write.addr.eq(word),\n            write.data",
         "write.addr.eq(0),\n            write.data",
     ),
-    "counts_the_last_word_only": ("Mux(word == 0, 0, count)", "Mux(last, 0, count)"),
+    "silent_as_the_last_word": ("((word == 0) | silent) & ~Cat", "~Cat"),
+    "silent_for_ever": ("((word == 0) | silent) & ~Cat", "silent & ~Cat"),
+    "counts_the_last_word_only": ("Mux(word == 0, 0, count)", "0"),
 }
 
 

@@ -17,6 +17,7 @@ from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameter
 from tests.benches.proof_bench import inside, mutant, past, with_junk
 from tests.benches.stream_bench import collect, send, simulate
 from tests.formal import assert_fails, in_turn, prove, reaches, reaches_stalls
+from tests.hw.encoder.words_at_hand import words_at_hand
 
 
 def unit(row_bits: int = 1, inputs: int = 11, lanes: int = 4, phases: int = 1) -> NpuParameters:
@@ -72,6 +73,7 @@ def vectors_of(
             {
                 "rows": sum(code << row * row_bits for row, code in enumerate(codes)),
                 "count": sum(code > 0 for code in codes),
+                "silent": int(not any(codes)),
                 "first": int(step == 0),
                 "phase": step % parameters.phases,
             }
@@ -283,6 +285,7 @@ class Contract(wiring.Component):
             rows = dut.o.payload.rows
             m.d.comb += Assert(words == 2)
             m.d.comb += Assert(dut.o.payload.count == rows[0] + rows[1] + rows[2])
+            m.d.comb += Assert(dut.o.payload.silent == ~rows.any())
             m.d.comb += Assert(dut.o.payload.first == ~taken)
             m.d.comb += Assert(dut.o.payload.phase == phase)
 
@@ -319,7 +322,12 @@ class Contract(wiring.Component):
                 m.d.comb += Assert((pixels.data[padding] == 0) & (sums.data[padding] != 255))
             with m.If(encoder.encoding & (encoder.word == 1)):
                 m.d.comb += Assert(encoder.count == encoder.rows[-1][0] + encoder.rows[-1][1])
-                m.d.comb += Assert((encoder.read.data[padding] == 0) & (encoder.sums_read.data[padding] != 255))
+                m.d.comb += Assert(encoder.silent == ~encoder.rows[-1].any())
+            encoded, shown = words_at_hand(m, encoder, 2)[1]
+            m.d.comb += [
+                Assert(~encoded | ((encoder.pixel_word[padding] == 0) & (encoder.sums_word[padding] != 255))),
+                Assert(~shown | ((encoder.read.data[padding] == 0) & (encoder.sums_read.data[padding] != 255))),
+            ]
         return m
 
 

@@ -38,7 +38,8 @@ def test_vectors(shape: tuple[int, int], stalls: tuple[float, float]) -> None:
     expected: list[list[dict]] = [[] for _ in range(replicas)]
     for step in range(3):
         for position in range(positions):
-            vector = {"rows": rng.getrandbits(3), "count": rng.randrange(4), "first": int(step == 0), "phase": step}
+            vector = {"rows": rng.getrandbits(3), "count": rng.randrange(4), "silent": rng.randrange(2)}
+            vector |= {"first": int(step == 0), "phase": step}
             vectors.append({**vector, "position": position})
             own = {"position": position // replicas} if dut.replicas[position % replicas].positions > 1 else {}
             expected[position % replicas].append({**vector, **own})
@@ -116,7 +117,7 @@ class Dealt(Harness):
             with m.If(pending):
                 m.d.comb += [
                     Assert(getattr(o.payload, name) == getattr(given, name))
-                    for name in ("rows", "count", "first", "phase")
+                    for name in ("rows", "count", "silent", "first", "phase")
                 ]
                 if layer.positions > 1:
                     m.d.comb += Assert(o.payload.position == Array([p // replicas for p in range(positions)])[place])

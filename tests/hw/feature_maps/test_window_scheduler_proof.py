@@ -115,6 +115,7 @@ class Vectors(Harness):
             m.d.comb += [
                 Assert(vector.rows == Array(Cat(values) for values in expected)[index]),
                 Assert(vector.count == Array(self.active(values) for values in expected)[index]),
+                Assert(vector.silent == ~vector.rows.any()),
                 Assert((vector.first == first) & (vector.phase == phase)),
             ]
             if positions > 1:

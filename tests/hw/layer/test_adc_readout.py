@@ -101,14 +101,12 @@ def model(parameters: LayerParameters, requests: list[dict], macro: Macro, gain:
 
 def count_monitor(dut: ColumnReadout, counts: list):
     async def bench(ctx):
-        before = 0
         while True:
             *_, converted, saturated = await ctx.tick().sample(dut.converted, dut.saturated)
-            if before:
-                counts.append((before, saturated))
+            if converted:
+                counts.append((converted, saturated))
             else:
                 assert saturated == 0
-            before = converted
 
     return bench
 
@@ -242,6 +240,16 @@ class Contract(wiring.Component):
         with m.If(delivery):
             m.d.sync += delivered.eq(delivered + 1)
 
+        # Counts, in the cycle after a conversion.
+        columns = [Const(1), converted != groups - 1]  # a lane has one
+        used = [tiles[n // 2] & columns[n % 2] for n in range(4)]
+        over = [flag & mask for flag, mask in zip(self.over, used, strict=True)]
+        with m.If(started):
+            m.d.comb += [
+                Assert(dut.converted == past(m, Mux(conversion, sum(used), 0))),
+                Assert(dut.saturated == past(m, Mux(conversion, sum(over), 0))),
+            ]
+
         # The request is taken with its last group.
         taken = self.valid & dut.i.ready
         with m.If(taken):
@@ -291,6 +299,10 @@ BROKEN = {
     "withdraws_the_sums": ("with m.Elif(self.o.ready):", "with m.Else():"),
     "does_not_mask_tiles": ("Mux(mask, code, 0) for", "code for"),
     "converts_without_tiles": ("free & tiles.any()", "free"),
+    "counts_the_padding": ("Mux(all_taken, last_lanes, lanes)", "lanes"),
+    "counts_the_group_to_come": ("Mux(all_taken, last_lanes, lanes)", "Mux(last, last_lanes, lanes)"),
+    "counts_while_it_converts": ("counting.eq(converting)", "counting.eq(self.xbar.convert)"),
+    "counts_what_nothing_clipped": ("Mux(converting, adder_tree(flags), 0)", "adder_tree(flags)"),
     "sums_up_the_padding": ("if lane >= last_lanes", "if lane > last_lanes"),
 }
 

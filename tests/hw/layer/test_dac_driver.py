@@ -31,7 +31,8 @@ def random_vector(parameters: LayerParameters, rng: random.Random) -> dict:
         code = rng.choice([0, 0, 1, top, rng.randint(0, top)]) if busy[row // parameters.tile_rows] else 0
         rows |= code << row * parameters.row_bits
         count += code > 0
-    return {"rows": rows, "count": count, "first": rng.randint(0, 1), "phase": rng.randrange(parameters.phases)}
+    marks = {"first": rng.randint(0, 1), "phase": rng.randrange(parameters.phases)}
+    return {"rows": rows, "count": count, "silent": int(count == 0), **marks}
 
 
 def active_tiles(parameters: LayerParameters, rows: int) -> int:
@@ -122,8 +123,8 @@ def test_cycles(pulse_cycles: int, settle: int) -> None:
     parameters = layer()
     dut = DacDriver(parameters=parameters, pulse_cycles=pulse_cycles)
     drive_cycles = max(pulse_cycles, settle)
-    vector = {"rows": 1 << 9, "count": 1, "first": 1, "phase": 2}
-    silent = {"rows": 0, "count": 0, "first": 0, "phase": 0}
+    vector = {"rows": 1 << 9, "count": 1, "silent": 0, "first": 1, "phase": 2}
+    silent = {"rows": 0, "count": 0, "silent": 1, "first": 0, "phase": 0}
     drives: list = []
     taken: list[int] = []
     offered: list[int] = []
@@ -235,6 +236,7 @@ class Contract(wiring.Component):
         # The macro: sampled rises only while the rows are driven. The vector stays until it is taken, and its count is
         # that of its rows.
         m.d.comb += Assume(~self.valid | (self.vector.count == sum(self.vector.rows)))
+        m.d.comb += Assume(~self.valid | (self.vector.silent == ~self.vector.rows.any()))
         m.d.comb += Assume(~sampled | past_sampled | drive)
         with m.If(past(m, self.valid & ~dut.i.ready)):
             m.d.comb += Assume(self.valid & (vector == past(m, vector)))

@@ -48,6 +48,7 @@ def random_vectors(p: LayerParameters, rng: random.Random, count: int) -> list[d
                 {
                     "rows": sum(code << row * p.row_bits for row, code in enumerate(codes)),
                     "count": sum(code > 0 for code in codes),
+                    "silent": int(not any(codes)),
                     "first": int(step == 0),
                     "phase": step % p.phases,
                     **({"position": position} if p.positions > 1 else {}),
@@ -139,7 +140,10 @@ def test_cycles(settle: int, wait: int) -> None:
     golden = random_layer(parameters, random.Random(4))
     dut = LayerCore(parameters=parameters, pulse_cycles=pulse_cycles)
     macro = IdealCrossbar(dut.crossbar, golden, random.Random(5), lambda: settle, lambda: wait)
-    vectors = [{"rows": rows, "count": rows.bit_count(), "first": 1, "phase": 0} for rows in (0x7F3, 0, 0x001, 0x7FF)]
+    vectors = [
+        {"rows": rows, "count": rows.bit_count(), "silent": int(rows == 0), "first": 1, "phase": 0}
+        for rows in (0x7F3, 0, 0x001, 0x7FF)
+    ]
     taken: list[int] = []
     delivered: list[int] = []
 

@@ -74,7 +74,7 @@ def test_periphery_counts_events() -> None:
     np.testing.assert_allclose(joules["wires"], cells * 1e-16 * chip.device.v_read_V**2)
     p, groups = chip.parameters, (6 * first.groups, 4 * second.groups)
     words = p.pixel_words
-    bits = 8 * p.encoder_lanes * (words + 7 * words + 1 + words + 2 * 7 * words + 1)
+    bits = 8 * p.encoder_lanes * (words + 7 * words + 2 + words + 2 * 7 * words + 2)
     bits += sum(g * q.lanes * (2 * q.membrane_bits + q.bias_bits) for g, q in zip(groups, (first, second), strict=True))
     bits += 4 * 5 * 2 * p.count_bits
     np.testing.assert_allclose(joules["memory"], bits * 1e-13)
