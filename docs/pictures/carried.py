@@ -1,9 +1,8 @@
-"""The table of calibrations carried over in energy.md: `python -m docs.pictures.carried LIBRARY.lib`.
+"""The table of calibrations carried over in energy.md: `python -m docs.pictures.carried LIBRARY.lib tiny digits`.
 
-The preset tiny is trained with several numbers of hidden neurons (`--hidden 16,20,40`), calibrated in the library, with
-all memories as
-flip-flops, and each calibration predicts what the netlists of the others take. The table is written between its marks
-on the page, and printed.
+Every named preset is trained (`NAME:N` with one hidden layer of N neurons), and calibrated in the library with all
+memories as flip-flops; then each calibration predicts what the netlists of the others take. The table is written
+between its marks on the page, and printed.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from spikeloom.sw.config.config import Config
 from spikeloom.sw.flow.run_folder import load_chip, load_run_images
 from spikeloom.sw.flow.steps import make_flow
 
-__all__ = ["BEGIN", "END", "Network", "errors", "renewed", "table"]
+__all__ = ["BEGIN", "END", "Network", "errors", "renewed", "shape", "table"]
 
 BEGIN, END = "<!-- carried over: begin -->\n", "<!-- carried over: end -->"
 _ALL_BITS = 10**6
@@ -83,27 +82,35 @@ def renewed(page: str, text: str) -> str:
     return f"{before}{BEGIN}{text}{END}{after}"
 
 
-def _calibrated(hidden: int, libraries: Sequence[Library], data: Path | None) -> Network:
-    config = Config.load("tiny").updated({"train": {"hidden": [hidden]}})
+def _calibrated(name: str, libraries: Sequence[Library], data: Path | None) -> tuple[str, Network]:
+    """The shape of a network, and what was found of it."""
+    preset, _, hidden = name.partition(":")
+    config = Config.load(preset)
+    if hidden:
+        config = config.updated({"train": {"hidden": [int(hidden)]}})
     with tempfile.TemporaryDirectory() as folder:
         flow = make_flow(config, Path(folder), data)
         flow.run(stop="convert")
         chip, pixels = load_chip(flow).programmed, load_run_images(flow).images
-    print(f"{hidden} hidden neurons", file=sys.stderr, flush=True)
-    return network_of(chip, pixels, run_calibration(chip, pixels, libraries, _ALL_BITS).fit)
+    print(name, file=sys.stderr, flush=True)
+    return shape(chip), network_of(chip, pixels, run_calibration(chip, pixels, libraries, _ALL_BITS).fit)
+
+
+def shape(chip: ProgrammedChip) -> str:
+    """Its neurons, layer by layer, and its lanes."""
+    layers = chip.parameters.layers
+    sizes = "-".join(str(size) for size in (chip.parameters.inputs, *(layer.outputs for layer in layers)))
+    return f"{sizes}, {max(layer.lanes for layer in layers)} lanes"
 
 
 def main(arguments: list[str]) -> None:
     """Train, calibrate, write and print."""
     parser = argparse.ArgumentParser(prog="python -m docs.pictures.carried")
     parser.add_argument("library", type=Path)
-    parser.add_argument("--hidden", default="16,20,40")
+    parser.add_argument("names", nargs="+")
     given = parser.parse_args(arguments)
     libraries, data = [read_library(given.library)], os.environ.get("SPIKELOOM_DATA")
-    networks = {
-        f"64-{hidden}-10": _calibrated(int(hidden), libraries, Path(data) if data else None)
-        for hidden in given.hidden.split(",")
-    }
+    networks = dict(_calibrated(name, libraries, Path(data) if data else None) for name in given.names)
     text = table(networks)
     PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
     print(text, end="")
