@@ -267,20 +267,23 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
 
 _IN_HIGHS = "the high ends allow for them"
 _CALIBRATED_AWAY = ("leakage", "logic between registers")
+_PROGRAMMERS = "programmers and write drivers"
+_ELSEWHERE = ("programming", "cells are programmed elsewhere: the unit is built without programmers")
 
 
-def left_out(energy: Energy) -> tuple[tuple[str, str], ...]:
+def left_out(energy: Energy, programmer: bool = True) -> tuple[tuple[str, str], ...]:
     """`LEFT_OUT` for some coefficients: a calibration has cells that leak, and all logic, and what a netlist does not
-    show in its high ends.
+    show in its high ends; and for a unit with or without programmers.
     """
+    rows = LEFT_OUT if programmer else tuple(_ELSEWHERE if row[0] == _PROGRAMMERS else row for row in LEFT_OUT)
     if energy.calibration is None:
-        return LEFT_OUT
+        return rows
     return (
         ("wires between cells", f"of the netlist, which has none; transport is that of the longest alone; {_IN_HIGHS}"),
         ("glitches", f"what gates do before they settle, since the netlist is simulated without delays; {_IN_HIGHS}"),
         *(
             (what, f"{why}; {_IN_HIGHS}" if what == "clock tree" else why)
-            for what, why in LEFT_OUT
+            for what, why in rows
             if what not in _CALIBRATED_AWAY
         ),
     )

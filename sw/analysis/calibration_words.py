@@ -80,6 +80,10 @@ def _kept(chip: ProgrammedChip, rows: Sequence[EnergyRow]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _carried() -> str:
+    return ", ".join(f"{each.what.partition(', ')[2]} by {each.low:g} and {each.high:g}" for each in CARRIED)
+
+
 def calibration_words(found: dict[str, Any]) -> str:
     """Sentences of `calibration_facts`."""
     clock = si(found["clock_Hz"], "Hz")
@@ -94,7 +98,7 @@ def calibration_words(found: dict[str, Any]) -> str:
     else:
         sentences = [
             f"{where} another design, '{found['chip']}', and carried over: its error here is not known, so that lows "
-            f"are {CARRIED.low:g} and highs {CARRIED.high:g} times what they are there, where the fit {misses}."
+            f"and highs are wider ({_carried()}); there, the fit {misses}."
         ]
     margins = ", ".join(each.what for each in MARGINS)
     sentences.append(f"Typical values are the netlist's; lows and highs allow for what it does not show: {margins}.")

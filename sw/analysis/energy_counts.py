@@ -20,6 +20,7 @@ __all__ = ["COMPONENTS", "activity_means", "energy_table"]
 
 def activity_means(chip: ProgrammedChip, result: Result) -> dict[str, list[float]]:
     """Activity of every layer, mean of an image: what a result counts, `spikes` and `neuron_updates`."""
+    result.check_counted()
     counted = {**result.activity, "spikes": result.spikes, "neuron_updates": neuron_updates(chip, result)}
     return {name: [mean(values[:, index]) for index in range(len(chip.layers))] for name, values in counted.items()}
 
@@ -34,7 +35,8 @@ def energy_table(chip: ProgrammedChip, result: Result | None) -> dict[str, Any]:
     their own. A component and `total` are None where a part takes clock cycles and the result, the reference's, has
     none.
     """
-    rest = {"left_out": [{"what": what, "why": why} for what, why in left_out(chip.energy)]}
+    names = left_out(chip.energy, chip.parameters.programmer)
+    rest = {"left_out": [{"what": what, "why": why} for what, why in names]}
     if result is None or len(result) == 0:
         nothing = dict.fromkeys((*COMPONENTS, "total"))
         return {**nothing, "events": [], **rest, "calibration": calibration_facts(chip)}

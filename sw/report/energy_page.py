@@ -41,7 +41,7 @@ def tables() -> dict[str, str]:
     margins = [
         "| not in the netlist | low | high | of | |",
         "|---|---|---|---|---|",
-        *map(_margin, (*MARGINS, CARRIED)),
+        *map(_margin, (*MARGINS, *CARRIED)),
     ]
     found = {
         "parts": parts,
