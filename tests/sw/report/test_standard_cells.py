@@ -193,14 +193,6 @@ def test_without_timing_no_clock_is_judged(chip: ProgrammedChip, tmp_path: Path)
     assert above_highest_clock(None) is None
 
 
-def test_power_is_shown_with_its_clock(chip: ProgrammedChip, tmp_path: Path) -> None:
-    write(tmp_path, synthesis(design_of(chip.parameters), power_W={"internal_W": 0.1, "total_W": 0.177}))
-    page = write_report(
-        tmp_path / "report", ReportContent(chip=chip, standard_cells=read_standard_cells(tmp_path, chip))
-    ).read_text()
-    assert "Power at 100 MHz: 177 mW" in page
-
-
 def test_bars_add_up_and_have_an_axis() -> None:
     values = {f"part {number}": float(number) * 1e-9 for number in range(1, 21)}
     figure = component_bars(values, "energy of an image", "J", lambda value: f"{value:.3g}", most=4)
