@@ -274,25 +274,34 @@ def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str
 
 
 def feature_remedy(parameters: NpuParameters, expected: NpuParameters) -> str:
-    """What helps where two chips differ in nothing but features of neurons and codings, a clause; "" for other
-    differences.
+    """What helps where two chips differ in nothing but features of neurons, codings and encoders, or have different
+    codings, a clause; "" for other differences.
     """
 
     def whole(chip: NpuParameters) -> NpuParameters:
         layers = (dataclasses.replace(layer, **ALL_FEATURES) for layer in chip.layers)
-        return dataclasses.replace(chip, layers=tuple(layers), codings=CODINGS.unit)
+        return dataclasses.replace(chip, layers=tuple(layers), codings=CODINGS.unit, encoders=1)
 
     if first_difference(whole(parameters), whole(expected)) is not None:
-        return ""
+        if parameters.codings == expected.codings:
+            return ""
+        return (
+            "; generate the hardware from this network with `spikeloom verilog`, or compile the network with the "
+            "[coding] of the hardware"
+        )
+    encoders = f"encoders = {expected.encoders}" if parameters.encoders != expected.encoders else ""
     has_all = {}  # whether the hardware has all, of what differs
     if parameters.codings != expected.codings:
         has_all["input_codings"] = expected.codings == CODINGS.unit
     if parameters.layers != expected.layers:
         has_all["neuron_features"] = expected.layers == whole(expected).layers
-    setting = "[hardware] " + " and ".join(f'{name} = "all"' for name in has_all)
+    settings = [f'{name} = "all"' for name in has_all]
     if all(has_all.values()):
-        return f"; compile the network with {setting}"
-    return f"; generate the hardware with {setting}, and compile the network with it, too"
+        return f"; compile the network with [hardware] {' and '.join([*settings, *([encoders] if encoders else [])])}"
+    also = f", and with {encoders}" if encoders else ""
+    return (
+        f"; generate the hardware with [hardware] {' and '.join(settings)}, and compile the network with it, too{also}"
+    )
 
 
 def first_difference(parameters: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:
