@@ -92,7 +92,7 @@ class Controller(wiring.Component):
         apart = len(parameters.layers) > 1 or not parameters.plan.is_dense_chain
         admit_open = Signal()
         final_open = Signal()
-        phase = Signal(parameters.phase_bits) if parameters.phases > 1 else Const(0)
+        phase = Signal(parameters.phase_bits, name="phase") if parameters.phases > 1 else Const(0)
         period = Signal(parameters.step_bits)
         skipped = Signal()
         last_has_run = Signal()

@@ -155,7 +155,7 @@ class NeuronArray(wiring.Component):
             read_bias.en.eq(take),
         ]
         held_biased = Signal()  # the group's biases are in the memory
-        shift: Value = Signal(parameters.phase_bits) if parameters.phases > 1 else Const(0)
+        shift: Value = Signal(parameters.phase_bits, name="shift") if parameters.phases > 1 else Const(0)
         with m.If(take):
             m.d.sync += [
                 held_valid.eq(1),
@@ -170,13 +170,7 @@ class NeuronArray(wiring.Component):
         # Stage 1: start, leak and sums. What all lanes compare with goes along.
         limits = self._limits(m, shift, add)
         place = Signal.like(write.addr)
-        real = parameters.outputs - (parameters.groups - 1) * lanes
-        unused = Const(((1 << lanes) - 1) & ~((1 << real) - 1), lanes)  # in the last group
-        padding: Value = Const(0, lanes)
-        ends = Signal()  # this is the last group
-        if real < lanes:
-            padding = Signal(lanes, name="padding")
-            m.d.comb += padding.eq(Mux(ends, unused, 0))
+        padding = self._padding(m, held, add)
         totals = []
         for lane in range(lanes):
             stored = read.data[lane * bits : (lane + 1) * bits].as_signed()
@@ -191,8 +185,6 @@ class NeuronArray(wiring.Component):
                 *copy_marks(added, held),
                 place.eq(self._place(held)),
             ]
-            if real < lanes:
-                m.d.sync += ends.eq(held.group == parameters.groups - 1)
         with m.Elif(fire):
             m.d.sync += added_valid.eq(0)
 
@@ -207,6 +199,19 @@ class NeuronArray(wiring.Component):
 
         self._output(m, fire, added, padding, spikes, results, (Cat(saturated) & ~padding).any())
         return m
+
+    def _padding(self, m: Module, held: data.View, add: Value) -> Value:
+        """Lanes without a neuron of the group that was added, one bit each; the last group may have some."""
+        lanes, groups = self._parameters.lanes, self._parameters.groups
+        real = self._parameters.outputs - (groups - 1) * lanes
+        if real == lanes:
+            return Const(0, lanes)
+        padding = Signal(lanes)
+        ends = Signal()  # this is the last group
+        m.d.comb += padding.eq(Mux(ends, ((1 << lanes) - 1) & ~((1 << real) - 1), 0))
+        with m.If(add):
+            m.d.sync += ends.eq(held.group == groups - 1)
+        return padding
 
     def _output(
         self,
@@ -348,10 +353,10 @@ class NeuronArray(wiring.Component):
         group = Signal(parameters.group_bits)
         lane = Signal(range(max(2, lanes)))
         written = Signal(parameters.groups)
-        quotient, rest = divided(index, lanes, (1 << len(index)) - 1)
+        lane_bits = (lanes - 1).bit_length()
         m.d.comb += [
-            group.eq(quotient),
-            lane.eq(rest),
+            group.eq(divided(index, lanes, (1 << len(index)) - 1)[0]),
+            lane.eq(index[:lane_bits] if lanes == 1 << lane_bits else index - group * lanes),
             port.addr.eq(group),
             port.data.eq(Cat(Mux(lane == number, self.bias_write.value.as_unsigned(), 0) for number in range(lanes))),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ from spikeloom.hw.export.verilog import export_component
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Reset
+from tests.hw.test_npu import unit
 
 LEAST = 3
 DIFFERENT = {"draw"}
@@ -52,6 +54,10 @@ def test_lanes_are_loops(name: str) -> None:
             assert not (alike and "<=" in key and "for (" not in key), f"{file}: {code[number]}"
 
 
-def test_signals_that_are_made_side_by_side_have_their_names() -> None:
-    for text in export_component(Npu(parameters=UNITS["one coding"]), "npu").values():
-        assert not re.search(r"\b(?:wire|reg) +(?:\[\d+:0\] )?signal(?:_\d+)?;", text)
+@pytest.mark.parametrize("phases", [1, 3])
+@pytest.mark.parametrize("encoders", [1, 2])
+def test_every_signal_has_a_name(phases: int, encoders: int) -> None:
+    """Also those that are made side by side, or only with some parameters."""
+    parameters = replace(unit(phases=phases), encoders=encoders)
+    for file, text in export_component(Npu(parameters=parameters), "npu").items():
+        assert not re.search(r"\b(?:wire|reg) +(?:\[\d+:0\] )?signal(?:_\d+)?;", text), file
